@@ -1,46 +1,33 @@
+import { once } from 'node:events';
 import { note } from './show/output.ts';
 
-const NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
-
-/** npm passes Ctrl-C on to a child that the terminal has told already: two signals so close are one. */
+/** The terminal and npm both pass Ctrl-C to a child of npm, so two signals this close count as one. */
 const SAME_REQUEST_MS = 300;
 
-/** What Ctrl-C and SIGTERM ask for. */
+/** A request to stop by Ctrl-C or SIGTERM. */
 export interface StopRequest {
-  /** Fires at the first one. */
+  /** Aborted by the first signal. */
   signal: AbortSignal;
-  /** Resolves with the first one's name. */
-  requested: Promise<keyof typeof NUMBERS>;
-  /** Gives the signals back to Node. */
+  /** Resolves at the first signal. */
+  requested: Promise<unknown>;
+  /** Stops listening for signals. */
   release(): void;
 }
 
 /** Listens for SIGINT and SIGTERM: the first asks to stop, the second ends the process at once. */
 export function listenForStop(): StopRequest {
   const controller = new AbortController();
-  let tell: (name: keyof typeof NUMBERS) => void;
-  const requested = new Promise<keyof typeof NUMBERS>((resolve) => {
-    tell = resolve;
-  });
+  const requested = once(controller.signal, 'abort');
   let first = 0;
-  const heard = (name: NodeJS.Signals) => {
-    const which = name as keyof typeof NUMBERS;
+  const heard = (_name: NodeJS.Signals, number: number) => {
     if (controller.signal.aborted) {
       if (performance.now() - first < SAME_REQUEST_MS) return;
-      note('stopped at once; steps that were running go back when their lease is over');
-      process.exit(128 + NUMBERS[which]);
+      note('stopped at once; running steps return to the queue when their lease expires');
+      process.exit(128 + number);
     }
     first = performance.now();
     controller.abort();
-    tell(which);
   };
-  const names = Object.keys(NUMBERS) as (keyof typeof NUMBERS)[];
-  for (const name of names) process.on(name, heard);
-  return {
-    signal: controller.signal,
-    requested,
-    release: () => {
-      for (const name of names) process.off(name, heard);
-    },
-  };
+  process.on('SIGINT', heard).on('SIGTERM', heard);
+  return { signal: controller.signal, requested, release: () => process.off('SIGINT', heard).off('SIGTERM', heard) };
 }

@@ -1,16 +1,22 @@
 import { openClient } from '../app/project/database-admin.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
+import type { Logger } from '../logging/logger.ts';
 import type { GlobalOptions } from './options.ts';
 
-/** Opens the database for one command, and closes it whatever happens. */
+/** Returns the logger of a command that runs no steps. It prints warnings, or everything with `--verbose`. */
+export function notesLogger({ verbose }: GlobalOptions): Logger {
+  return consoleLogger({ level: verbose ? 'debug' : 'warn', form: 'notes' });
+}
+
+/** Opens the database for one command, and always closes it afterwards. */
 export async function withTasker<T>(
   options: GlobalOptions,
   { mayMake = false, listen = false }: { mayMake?: boolean; listen?: boolean },
   use: (tasker: Tasker) => Promise<T>,
 ): Promise<T> {
-  const logger = consoleLogger({ level: options.verbose ? 'debug' : 'warn', form: 'notes' });
-  const tasker = await openClient({ databaseUrl: options.databaseUrl, logger, mayMake, listen });
+  const { databaseUrl } = options;
+  const tasker = await openClient({ databaseUrl, logger: notesLogger(options), mayMake, listen });
   try {
     return await use(tasker);
   } finally {

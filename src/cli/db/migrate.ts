@@ -1,12 +1,11 @@
 import { migrateDatabase } from '../../app/project/database-admin.ts';
-import { consoleLogger } from '../../logging/console-logger.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, printJson } from '../show/output.ts';
+import { notesLogger } from '../with-tasker.ts';
 
-/** `tasker db migrate`: brings the schema up to date. */
+/** `tasker db migrate`: applies pending migrations. */
 export async function dbMigrate(options: GlobalOptions): Promise<void> {
-  const logger = consoleLogger({ level: options.verbose ? 'debug' : 'warn', form: 'notes' });
-  const { place, ran } = await migrateDatabase({ databaseUrl: options.databaseUrl, logger });
+  const { place, ran } = await migrateDatabase({ databaseUrl: options.databaseUrl, logger: notesLogger(options) });
   if (options.json) printJson({ place, applied: ran });
   else note(ran.length === 0 ? `${place} is up to date` : `${place}: applied ${ran.join(', ')}`);
 }

@@ -1,26 +1,28 @@
 import { spawn } from 'node:child_process';
 import { openForTools } from '../../app/project/database-admin.ts';
 import { childEnvironment } from '../../config/child-environment.ts';
-import { consoleLogger } from '../../logging/console-logger.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
+import { notesLogger } from '../with-tasker.ts';
 
 interface DbPsqlOptions extends GlobalOptions {
   url?: boolean;
 }
 
-/** `tasker db psql`: psql where it is found, else the URL. The embedded server runs as long as psql does. */
+/** `tasker db psql`: runs psql, or prints the URL if it is not installed. Keeps the embedded server running until psql exits. */
 export async function dbPsql(rest: readonly string[], options: DbPsqlOptions): Promise<void> {
-  const logger = consoleLogger({ level: options.verbose ? 'debug' : 'warn', form: 'notes' });
-  const open = await openForTools({ databaseUrl: options.databaseUrl, logger }, { migrate: false });
+  const open = await openForTools(
+    { databaseUrl: options.databaseUrl, logger: notesLogger(options) },
+    { migrate: false },
+  );
   try {
     const url = open.database.directUrl;
     if (options.json) return printJson({ url });
     if (options.url) return print(url);
     const code = await psql(url, rest);
     if (code === 'missing') {
-      note('psql is not in PATH; any PostgreSQL client takes this URL:');
+      note('psql is not in PATH; use this URL with any PostgreSQL client:');
       print(url);
     } else process.exitCode = code;
   } finally {
@@ -30,7 +32,8 @@ export async function dbPsql(rest: readonly string[], options: DbPsqlOptions): P
 
 function psql(url: string, rest: readonly string[]): Promise<number | 'missing'> {
   const { place, password } = withoutPassword(url);
-  // Ctrl-C is for psql, which ends a query with it; and arguments can be read by every user of the machine.
+  // psql handles Ctrl-C itself, to cancel a query. The password is passed in the environment, because other users of the
+  // machine can read arguments.
   const ignore = () => {};
   process.on('SIGINT', ignore);
   return new Promise((resolve, reject) => {

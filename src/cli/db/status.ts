@@ -7,7 +7,7 @@ import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { fields } from '../show/text.ts';
 
-/** `tasker db status`: looks at the database without starting it. */
+/** `tasker db status`: shows the state of the database without starting it. */
 export async function dbStatus(options: GlobalOptions): Promise<void> {
   const status = await databaseStatus(options);
   if (options.json) printJson(jsonOf(status));
@@ -37,10 +37,10 @@ function describe({ kind, place, running, version, schema, bytes, embedded }: Da
       ? null
       : pending.length === 0
         ? `up to date (${schema.applied.at(-1)})`
-        : pc.yellow(`lacks ${pending.join(', ')}; \`npx tasker db migrate\` adds them`);
+        : pc.yellow(`pending: ${pending.join(', ')}; run \`npx tasker db migrate\``);
   return fields([
     ['database', kind === 'embedded' ? `embedded, in ${place}` : place],
-    ['state', running ? pc.green('running') : version === null ? notMade() : 'not running; whoever needs it starts it'],
+    ['state', running ? pc.green('running') : version === null ? notCreated() : 'not running; the next command that needs it starts it'],
     ['process', embedded?.pid === undefined ? null : String(embedded.pid)],
     ['version', version === null ? null : `PostgreSQL ${version}`],
     ['schema', schemaText],
@@ -49,8 +49,8 @@ function describe({ kind, place, running, version, schema, bytes, embedded }: Da
   ]);
 }
 
-function notMade(): string {
+function notCreated(): string {
   return isEmbeddedAllowed(loadConfig())
-    ? 'not made yet; `npx tasker dev` or `npx tasker db start` makes it'
-    : 'not made: set DATABASE_URL to your PostgreSQL server';
+    ? 'not created yet; run `npx tasker dev` or `npx tasker db start`'
+    : 'not created; set DATABASE_URL to your PostgreSQL server';
 }

@@ -10,18 +10,18 @@ export function addEventCommands(program: Command): void {
   withFilter(event.command('list'), { before: 'only those before it, or, to page on, before the event of this id' })
     .description('durable events, the newest first')
     .option('-l, --limit <number>', 'at most so many', wholeNumber(PAGE), 20)
-    .action(lazily(async () => (await import('./list.ts')).eventList));
+    .action(lazily(async () => (await import('./events.ts')).eventList));
   event
     .command('show <event>')
     .description('an event, whole: what was published, by which attempt, and its result')
-    .action(lazily(async () => (await import('./show.ts')).eventShow));
+    .action(lazily(async () => (await import('./events.ts')).eventShow));
   event
     .command('tail')
     .description('follow durable events as they come, until Ctrl-C')
     .option('--name <pattern>', 'only of this name; * ? [a-z] stand for others')
     .option('--task <uuid>', 'only of this task')
     .option('--after <time>', `begin with those after it, ${A_TIME}; default: now`, moment)
-    .action(lazily(async () => (await import('./tail.ts')).eventTail));
+    .action(lazily(async () => (await import('./events.ts')).eventTail));
   addGroupCommands(event);
 }
 
@@ -34,17 +34,17 @@ function addGroupCommands(event: Command): void {
     .command('lag [group]')
     .description('how many events a group is behind, and how long; all groups without a name')
     .option('--max <events>', 'exit 1 when more than so many wait', wholeNumber({ least: 0, most: 2 ** 53 - 1 }))
-    .action(lazily(async () => (await import('./lag.ts')).eventLag));
+    .action(lazily(async () => (await import('./groups.ts')).eventLag));
   withFilter(event.command('replay <group>'))
     .description('deliver events to a group again')
     .option('--dry-run', 'only say how many there are')
     .option('-y, --yes', 'do not ask')
-    .action(lazily(async () => (await import('./replay.ts')).eventReplay));
+    .action(lazily(async () => (await import('./groups.ts')).eventReplay));
   event
     .command('remove <group>')
     .description('remove a group that nobody needs, with all that waits for it')
     .option('-y, --yes', 'do not ask')
-    .action(lazily(async () => (await import('./remove.ts')).eventRemove));
+    .action(lazily(async () => (await import('./groups.ts')).eventRemove));
   event
     .command('dead [group]')
     .description('deliveries that were given up, the newest first')

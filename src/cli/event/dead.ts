@@ -40,18 +40,14 @@ async function list(
   group: string | undefined,
   { limit = 20, event, json }: EventDeadOptions,
 ): Promise<void> {
-  const dead = await tasker.events.dead({
-    limit,
-    ...(group !== undefined && { group }),
-    ...(event !== undefined && { eventId: event }),
-  });
+  const dead = await tasker.events.dead({ limit, group, eventId: event });
   if (json) return printJson(dead.map((one) => ({ ...snakeKeys(one), event: snakeKeys(one.event) })));
   if (dead.length === 0) return note('no dead letters');
   print(deadTable(dead, Date.now()));
 }
 
 async function act(tasker: Tasker, group: string, { event, discard, yes, json }: EventDeadOptions): Promise<void> {
-  const which = { group, ...(event !== undefined && { eventId: event }) };
+  const which = { group, eventId: event };
   const what = event === undefined ? `all dead letters of ${group}` : `event ${event} for ${group}`;
   const verb = discard ? 'forget' : 'deliver again';
   if (!yes && !(await confirmed(`${verb}: ${what}?`))) return note('nothing was done');

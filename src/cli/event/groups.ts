@@ -1,9 +1,11 @@
+import { confirmed } from '../confirm.ts';
+import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { spanOf, table } from '../show/text.ts';
+import { counted, spanOf, table } from '../show/text.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
-import type { Group } from './views.ts';
+import { asFilter, type EventFilterOptions, type Group } from './events.ts';
 
 /** `tasker event groups`: who gets events, and how far each came. */
 export async function eventGroups(options: GlobalOptions): Promise<void> {
@@ -31,4 +33,79 @@ function groupTable(groups: readonly Group[], now: number): string {
     `${spanOf(now - Date.parse(group.seenAt))} ago`,
   ]);
   return table(['group', 'gets', 'members', 'waiting', 'behind', 'retrying', 'dead', 'seen'], rows);
+}
+
+/** `tasker event lag`: what waits for a group, or for each; exits 1 when that is more than `--max`. */
+export async function eventLag(name: string | undefined, options: GlobalOptions & { max?: number }): Promise<void> {
+  await withTasker(options, {}, async (tasker) => {
+    const groups = name === undefined ? await tasker.events.groups() : [await tasker.events.group(name)];
+    const lags = groups.map(({ name, waiting, secondsBehind }) => ({
+      group: name,
+      waiting,
+      seconds_behind: secondsBehind,
+    }));
+    if (options.json) printJson(lags);
+    else if (lags.length === 0) note('no groups; a subscriber that is started makes one');
+    else
+      print(
+        table(
+          ['group', 'waiting', 'behind'],
+          lags.map((lag) => [lag.group, String(lag.waiting), spanOf(lag.seconds_behind * 1000)]),
+        ),
+      );
+    const { max = Number.POSITIVE_INFINITY } = options;
+    if (lags.some(({ waiting }) => waiting > max)) process.exitCode = EXIT.failed;
+  });
+}
+
+/** Options of `tasker event replay`. */
+export interface EventReplayOptions extends GlobalOptions, EventFilterOptions {
+  dryRun?: boolean;
+  yes?: boolean;
+}
+
+/** `tasker event replay`: delivers events to a group again, once somebody has said yes to how many. */
+export async function eventReplay(group: string, options: EventReplayOptions): Promise<void> {
+  const { dryRun, yes, json } = options;
+  await withTasker(options, {}, async (tasker) => {
+    const which = { group, ...asFilter(options) };
+    const count = await tasker.events.countReplay(which);
+    if (dryRun || count === 0) {
+      if (json) printJson({ group, replayed: 0, would_replay: count });
+      else print(`${counted(count, 'event')} would be delivered to ${group} again`);
+      return;
+    }
+    if (!yes && !(await confirmed(`deliver ${counted(count, 'event')} to ${group} again?`)))
+      return note('nothing was done');
+    const replayed = await tasker.events
+      .replay(which, {
+        onProgress: ({ replayed, share }) => progress(`${Math.round(share * 100)} % ${replayed} of ${count} events`),
+      })
+      .finally(() => progress(''));
+    if (json) printJson({ group, replayed });
+    else
+      print(
+        `${counted(replayed, 'event')} will be delivered to ${group} again; \`npx tasker event lag ${group}\` tells how far it is`,
+      );
+  });
+}
+
+/** Replaces the last line of a terminal. */
+function progress(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
+}
+
+/** `tasker event remove`: a group that nobody needs any more goes, with all that waits for it. */
+export async function eventRemove(
+  group: string,
+  { yes, ...options }: GlobalOptions & { yes?: boolean },
+): Promise<void> {
+  await withTasker(options, {}, async (tasker) => {
+    const { waiting, retrying, dead } = await tasker.events.group(group);
+    const lost = `${counted(waiting + retrying, 'event')} that wait for it, ${counted(dead, 'dead letter')}`;
+    if (!yes && !(await confirmed(`remove ${group}, with ${lost}?`))) return note('nothing was done');
+    await tasker.events.removeGroup(group);
+    if (options.json) printJson({ group, removed: true });
+    else print(`${group} is removed`);
+  });
 }

@@ -4,8 +4,8 @@ import { messageOf } from '../../errors.ts';
 import { LiveScreen } from '../show/live-screen.ts';
 import { type Parents, parentsOf } from '../show/step-tree.ts';
 import type { Task } from '../show/views.ts';
-import { RESTING, taskBlock } from '../task/follow.ts';
 import { taskTable } from '../task/list.ts';
+import { RESTING, taskBlock } from '../task/watch.ts';
 
 const LOOK_MS = 400;
 const RECENT = 6;

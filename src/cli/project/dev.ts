@@ -19,7 +19,7 @@ import { listenForStop } from '../stop-signal.ts';
 import { DevView } from './dev-view.ts';
 import { runnableFolders } from './folders.ts';
 import { watchFolder } from './watch-folder.ts';
-import { drainOf, taskerOptions, type WorkerOptions } from './worker.ts';
+import { taskerOptions, type WorkerOptions } from './worker.ts';
 
 /** `tasker dev`: database, worker, reloading and a view of what goes on, until Ctrl-C. */
 export async function dev(options: WorkerOptions): Promise<void> {
@@ -64,7 +64,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
     view?.end();
     view = undefined;
     if (tasker.stats?.running) tell('stopping: running handlers may finish; Ctrl-C again ends at once');
-    await tasker.stop(drainOf(options));
+    await tasker.stop({ drainTimeoutMs: options.drainTimeout });
   } catch (error) {
     view?.end();
     reportError(error, options);

@@ -29,13 +29,16 @@ export async function worker(options: WorkerOptions): Promise<void> {
   const shutdown = new ShutdownController();
   const server = new WorkerServer();
   server.needsHandlers = true;
-  const logger = workerLogger(options);
+  const logger = programLogger({
+    level: options.verbose ? 'debug' : undefined,
+    form: options.json ? 'json' : undefined,
+  });
   const release = listen(server, shutdown, logger);
   try {
     const config = loadConfig();
     const folders = runnableFolders(options);
     checkUrl(options);
-    const web = webOf(options);
+    const { web, drainTimeout } = options;
     // A stop that comes while it starts is not to wait for the end of the start.
     void shutdown.promise.then(() => server.shutdown().catch(() => undefined));
     for (const line of config.warnings) logger.warn(line);
@@ -43,8 +46,8 @@ export async function worker(options: WorkerOptions): Promise<void> {
       config,
       ...taskerOptions(options),
       ...folders,
-      ...drainOf(options),
-      ...(web && { web }),
+      drainTimeoutMs: drainTimeout,
+      web: web === undefined ? undefined : web === 'off' ? { enabled: false } : { bindAddress: web },
       logger,
     });
     logger.info({ database: server.tasker?.place }, 'worker is ready');
@@ -59,13 +62,10 @@ export async function worker(options: WorkerOptions): Promise<void> {
   }
 }
 
-interface Ending {
-  options: WorkerOptions;
-  server: WorkerServer;
-  shutdown: ShutdownController;
-}
-
-async function fail(error: unknown, { options, server, shutdown }: Ending): Promise<void> {
+async function fail(
+  error: unknown,
+  { options, server, shutdown }: { options: WorkerOptions; server: WorkerServer; shutdown: ShutdownController },
+): Promise<void> {
   // Who stops a worker that is still starting gets what was asked for.
   if (shutdown.isRequested && isTaskerError(error) && error.code === 'stopped') return await server.shutdown();
   const starting = server.getState() === 'error' || server.getState() === 'initialized';
@@ -95,21 +95,7 @@ function listen(server: WorkerServer, shutdown: ShutdownController, logger: Logg
   });
 }
 
-function webOf({ web }: WorkerOptions): { enabled: false } | { bindAddress: string } | undefined {
-  if (web === undefined) return undefined;
-  return web === 'off' ? { enabled: false } : { bindAddress: web };
-}
-
 /** What the options say to `createTasker`. */
 export function taskerOptions({ databaseUrl, concurrency, namespace, name }: WorkerOptions) {
   return { databaseUrl, databaseDirectUrl: databaseUrl, concurrency, namespaces: namespace, name };
-}
-
-/** How long running handlers may take to finish. */
-export function drainOf({ drainTimeout }: WorkerOptions): { drainTimeoutMs?: number } {
-  return drainTimeout === undefined ? {} : { drainTimeoutMs: drainTimeout };
-}
-
-function workerLogger({ json, verbose }: GlobalOptions): Logger {
-  return programLogger({ level: verbose ? 'debug' : undefined, form: json ? 'json' : undefined });
 }

@@ -36,3 +36,14 @@ export function actingOnStep(act: (tasker: Tasker, place: Place, operator: Opera
     });
   };
 }
+
+/** `tasker step reset`: sends a failed step back to the queue. */
+export const stepReset = actingOnStep((tasker, place, operator) => tasker.retryStep(...place, operator));
+
+/** `tasker step resolve`: declares a step done by hand. */
+export const stepResolve = actingOnStep((tasker, place, operator) => tasker.resolveStep(...place, operator));
+
+/** `tasker step complete`: completes a step with a result. */
+export const stepComplete = actingOnStep((tasker, place, { result, ...operator }) =>
+  tasker.completeStep(...place, { ...operator, result }),
+);

@@ -7,26 +7,26 @@ export function addStepCommands(program: Command): void {
   step
     .command('list <task>')
     .description('the steps of a task')
-    .action(lazily(async () => (await import('./list.ts')).stepList));
+    .action(lazily(async () => (await import('./steps.ts')).stepList));
   step
     .command('get <task> <step>')
     .description('a step, its result and its last error')
-    .action(lazily(async () => (await import('./get.ts')).stepGet));
+    .action(lazily(async () => (await import('./steps.ts')).stepGet));
   step
     .command('history <task> [step]')
     .description('every attempt, and what operators did')
-    .action(lazily(async () => (await import('./history.ts')).stepHistory));
+    .action(lazily(async () => (await import('./steps.ts')).stepHistory));
   acting(step.command('reset <task> <step>'))
     .description('send a failed step back to the queue with all its attempts')
-    .action(lazily(async () => (await import('./reset.ts')).stepReset));
+    .action(lazily(async () => (await import('./act-on-step.ts')).stepReset));
   acting(step.command('resolve <task> <step>'))
     .description('declare a step done by hand; its children go on')
     .option('--result <json>', 'what its children read; @file reads a file, - standard input')
-    .action(lazily(async () => (await import('./resolve.ts')).stepResolve));
+    .action(lazily(async () => (await import('./act-on-step.ts')).stepResolve));
   acting(step.command('complete <task> <step>'))
     .description('complete a step with a result, or correct the result of one that is done')
     .requiredOption('--result <json>', 'what its children read; @file reads a file, - standard input')
-    .action(lazily(async () => (await import('./complete.ts')).stepComplete));
+    .action(lazily(async () => (await import('./act-on-step.ts')).stepComplete));
 }
 
 function acting(command: Command): Command {

@@ -53,7 +53,7 @@ export function addTaskCommands(program: Command): void {
   task
     .command('steps <uuid>')
     .description('the same as `step list`')
-    .action(lazily(async () => (await import('../step/list.ts')).stepList));
+    .action(lazily(async () => (await import('../step/steps.ts')).stepList));
 }
 
 function knownState(word: string): string {

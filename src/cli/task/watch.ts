@@ -1,11 +1,17 @@
-import type { Tasker } from '../../app/tasker.ts';
+import pc from 'picocolors';
+import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { reportError } from '../report-error.ts';
+import { foldBatches, stateOfBatch } from '../show/fold-batches.ts';
+import { LiveScreen } from '../show/live-screen.ts';
 import { note, print } from '../show/output.ts';
+import { StallNotice } from '../show/stall-notice.ts';
+import { type Parents, parentsOf, stepTree } from '../show/step-tree.ts';
+import { painted, signOf, spanOf } from '../show/text.ts';
+import { type Step, type Task, taskJson } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
-import { followTask } from './follow.ts';
 
 /** Options of {@link watch}. */
 export interface WatchOptions extends GlobalOptions {
@@ -55,4 +61,171 @@ function late(uuid: string, ms: number): TaskerError {
     'timeout',
     `task ${uuid} did not end within ${ms / 1000} s; it goes on, \`npx tasker task why ${uuid}\` tells what it waits for`,
   );
+}
+
+/** Where a task stays until somebody acts, or for ever. */
+export const RESTING: ReadonlySet<Task['status']> = new Set([
+  'complete',
+  'error',
+  'cancelled',
+  'resolved_manually',
+  'blocked_by_failures',
+]);
+
+/** Options of {@link followTask}. */
+export interface FollowOptions {
+  signal: AbortSignal;
+  /** A JSON document a line, whenever something changed. */
+  json: boolean;
+  /** Where lines go when there is no terminal. */
+  write: (line: string) => void;
+  /** Destination of remarks that are not part of the result. */
+  remark: (line: string) => void;
+}
+
+/** Shows a task while it goes on: a tree on a terminal, else a line for each change. Answers with its last state. */
+export async function followTask(
+  tasker: Tasker,
+  taskUuid: string,
+  { signal, json, write, remark }: FollowOptions,
+): Promise<Task['status']> {
+  const show = json
+    ? jsonLines(write, remark)
+    : process.stdout.isTTY
+      ? liveTree(await treeParents(tasker, taskUuid))
+      : plainLines(write, remark);
+  const stall = new StallNotice({ why: () => tasker.why(taskUuid), show: (reasons) => show.stalled(reasons) });
+  let last: TaskSnapshot | undefined;
+  try {
+    for await (const snapshot of tasker.watchTask(taskUuid, { signal })) {
+      last = snapshot;
+      stall.moved();
+      show.update(snapshot);
+    }
+    signal.throwIfAborted();
+  } finally {
+    stall.stop();
+    show.end();
+  }
+  return last!.task.status;
+}
+
+async function treeParents(tasker: Tasker, taskUuid: string): Promise<Parents> {
+  return parentsOf(tasker, await tasker.getTask(taskUuid));
+}
+
+/** States in which a worker of a batch stays. */
+const OVER: ReadonlySet<Step['currentState']> = new Set(['complete', 'resolved_manually', 'cancelled', 'error']);
+
+interface Show {
+  update(snapshot: TaskSnapshot): void;
+  /** Why the task does not move; empty: it moves. */
+  stalled(reasons: readonly string[]): void;
+  end(): void;
+}
+
+function jsonLines(write: (line: string) => void, remark: (line: string) => void): Show {
+  return {
+    update: (snapshot) => write(JSON.stringify(taskJson(snapshot))),
+    stalled: remarksOn(remark),
+    end: () => {},
+  };
+}
+
+/** Writes each reason once until it changes, although it is looked up every two seconds. */
+function remarksOn(remark: (line: string) => void): Show['stalled'] {
+  let before = '';
+  return (reasons) => {
+    const now = reasons.join('\n');
+    if (reasons.length > 0 && now !== before) for (const reason of reasons) remark(`… no change: ${reason}`);
+    if (reasons.length > 0) before = now;
+  };
+}
+
+function plainLines(write: (line: string) => void, remark: (line: string) => void): Show {
+  const known = new Map<string, string>();
+  const tell = (key: string, state: string, line: () => string) => {
+    if (known.get(key) === state) return;
+    known.set(key, state);
+    write(line());
+  };
+  return {
+    update: ({ task, steps }) => {
+      const { batches } = foldBatches(
+        steps.map((step) => ({ ...step, state: step.currentState })),
+        new Map(),
+      );
+      for (const [name, workers] of batches) {
+        const over = workers.filter(({ currentState }) => OVER.has(currentState)).length;
+        // A line for each tenth.
+        const tenths = Math.floor((over * 10) / workers.length);
+        tell(
+          name,
+          String(tenths),
+          () => `${signOf(stateOfBatch(workers))} ${name}: ${over} of ${workers.length} are over`,
+        );
+      }
+      for (const step of steps) {
+        if (!known.has(step.name) && step.currentState === 'pending') continue;
+        if (batches.has(step.templateStepName) && step.currentState !== 'error') continue;
+        tell(step.name, `${step.currentState} ${step.attempts}`, () => stepLine(step));
+      }
+      // Task and steps are two looks at what moves on; only where it rests do both agree.
+      if (RESTING.has(task.status)) tell('', task.status, () => taskLine(task));
+    },
+    stalled: remarksOn(remark),
+    end: () => {},
+  };
+}
+
+function stepLine(step: Step): string {
+  const error = step.currentState === 'complete' ? undefined : step.results?.error?.message.split('\n')[0];
+  const attempt = step.attempts > 1 ? ` (attempt ${step.attempts} of ${step.maxAttempts})` : '';
+  return `${signOf(step.currentState)} ${step.name} ${painted(step.currentState)}${attempt}${error ? `: ${error}` : ''}`;
+}
+
+/** `✔ task complete, 4 of 4 steps, after 1.2 s` */
+export function taskLine(task: Task): string {
+  const end =
+    task.completedAt === null ? '' : `, after ${spanOf(Date.parse(task.completedAt) - Date.parse(task.createdAt))}`;
+  return `${signOf(task.status)} task ${painted(task.status)}, ${task.completedSteps} of ${task.totalSteps} steps${end}`;
+}
+
+function liveTree(parents: Parents): Show {
+  let latest: TaskSnapshot | undefined;
+  let reasons: readonly string[] = [];
+  const screen = new LiveScreen(process.stdout, (spinner) => {
+    if (!latest) return [];
+    const [title = '', ...tree] = taskBlock(latest, parents, spinner);
+    // Below the title: the end of a long tree is cut off.
+    return [title, ...reasons.flatMap((reason) => wrapped(reason).map((line) => pc.yellow(line))), ...tree];
+  });
+  return {
+    update: (snapshot) => {
+      latest = snapshot;
+      screen.draw();
+    },
+    stalled: (now) => {
+      reasons = now;
+    },
+    end: () => screen.end(),
+  };
+}
+
+/** A reason, wrapped to the width of the terminal, which would cut it off. */
+function wrapped(reason: string): string[] {
+  const width = Math.max(20, (process.stdout.columns ?? 80) - 6);
+  const lines: string[] = [];
+  for (const word of reason.split(/\s+/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.map((line, at) => `${at === 0 ? '  … ' : '    '}${line}`);
+}
+
+/** A task's line and the tree of its steps. */
+export function taskBlock({ task, steps }: TaskSnapshot, parents: Parents, spinner: string): string[] {
+  const title = `${taskLine(task)}  ${task.namespace}/${task.name}@${task.version}  ${task.taskUuid}`;
+  return [title, ...stepTree(steps, parents, { now: Date.now(), spinner }).map((line) => `  ${line}`)];
 }

@@ -7,7 +7,6 @@ import type { TaskTemplate } from '../../template/task-template.ts';
 import type { GlobalOptions } from '../options.ts';
 import { existingFolders } from '../project/folders.ts';
 import { withTasker } from '../with-tasker.ts';
-import { fits, readReference } from './reference.ts';
 
 /** A template by its file, by its name in the project's folders, or as it is registered; in this order. */
 export async function findTemplate(wanted: string, options: GlobalOptions): Promise<TaskTemplate> {
@@ -32,4 +31,33 @@ export async function findTemplate(wanted: string, options: GlobalOptions): Prom
 function known(templates: readonly TaskTemplate[]): string {
   if (templates.length === 0) return '`npx tasker init` makes a first one';
   return `there ${templates.length === 1 ? 'is' : 'are'} ${templates.map((one) => `${one.namespace}/${one.name}@${one.version}`).join(', ')}`;
+}
+
+/** A template as a command names it; what is undefined is left open. */
+export interface TemplateReference {
+  name: string;
+  namespace: string | undefined;
+  version: string | undefined;
+}
+
+/** Reads `name`, `namespace/name`, `name@version` or `namespace/name@version`. */
+export function readReference(text: string): TemplateReference {
+  const at = text.lastIndexOf('@');
+  const [path, version] = at > 0 ? [text.slice(0, at), text.slice(at + 1)] : [text, undefined];
+  const slash = path.indexOf('/');
+  return {
+    name: slash > 0 ? path.slice(slash + 1) : path,
+    namespace: slash > 0 ? path.slice(0, slash) : undefined,
+    version,
+  };
+}
+
+/** The name of a template, whole. */
+export type TemplateName = { [Part in keyof TemplateReference]: string };
+
+/** Whether a command that names a template so may mean this one. */
+export function fits(one: TemplateName, { name, namespace, version }: TemplateReference): boolean {
+  return (
+    one.name === name && (namespace ?? one.namespace) === one.namespace && (version ?? one.version) === one.version
+  );
 }

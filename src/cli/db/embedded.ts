@@ -1,7 +1,13 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { chosenUrl, embeddedHome, holdEmbedded, statusOfEmbedded } from '../../app/project/database-admin.ts';
+import {
+  chosenUrl,
+  embeddedHome,
+  holdEmbedded,
+  statusOfEmbedded,
+  stopOwnEmbedded,
+} from '../../app/project/database-admin.ts';
 import { type ErrorCode, messageOf, TaskerError } from '../../errors.ts';
 import { consoleLogger } from '../../logging/console-logger.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -12,29 +18,41 @@ interface DbStartOptions extends GlobalOptions {
   foreground?: boolean;
 }
 
-/** What the process that holds the server says, once. */
+/** The one message of the process that holds the server. */
 type Report = { ready: Started } | { error: { code: ErrorCode; message: string } };
 
 interface Started {
   folder: string;
   pid: number;
   version: string;
-  /** False: it ran already. */
+  /** False if it was already running. */
   started: boolean;
 }
 
 const LOOK_MS = 500;
 
-/** `tasker db start`: starts the embedded server and leaves it running. */
+/** `tasker db start`: starts the embedded server, which keeps running after the command. */
 export async function dbStart(options: DbStartOptions): Promise<void> {
-  if (chosenUrl(options) !== undefined) {
-    throw new TaskerError(
-      'bad_request',
-      'a database URL is given (DATABASE_URL or --database-url): that server is not ours to start; unset it to use the embedded one',
-    );
-  }
+  refuseServer(options, 'start');
   if (options.foreground) return hold(options);
   tell(await startHolder(), options);
+}
+
+/** `tasker db stop`: stops the embedded server of the project. */
+export async function dbStop(options: GlobalOptions): Promise<void> {
+  refuseServer(options, 'stop');
+  const folder = embeddedHome();
+  const stopped = await stopOwnEmbedded();
+  if (options.json) printJson({ folder, stopped });
+  else note(stopped ? `stopped the server in ${folder}` : `no server runs in ${folder}`);
+}
+
+function refuseServer(options: GlobalOptions, verb: 'start' | 'stop'): void {
+  if (chosenUrl(options) === undefined) return;
+  throw new TaskerError(
+    'bad_request',
+    `cannot ${verb} the server of a database URL (DATABASE_URL or --database-url); unset it to ${verb} the embedded server`,
+  );
 }
 
 function tell(started: Started, { json }: GlobalOptions): void {
@@ -44,12 +62,12 @@ function tell(started: Started, { json }: GlobalOptions): void {
   }
   const { folder, pid, version } = started;
   note(
-    `PostgreSQL ${version} ${started.started ? 'runs' : 'ran already'} in ${folder}, process ${pid}; \`npx tasker db stop\` stops it`,
+    `PostgreSQL ${version} ${started.started ? 'started' : 'was already running'} in ${folder}, process ${pid}; stop it with \`npx tasker db stop\``,
   );
   print(folder);
 }
 
-/** Starts a process that outlives this one, and holds the server until that is stopped. */
+/** Starts a process that outlives this one and holds the server until `tasker db stop`. */
 function startHolder(): Promise<Started> {
   const program = fileURLToPath(new URL('../../../bin/tasker.js', import.meta.url));
   const child = spawn(process.execPath, [program, 'db', 'start', '--foreground'], {
@@ -59,7 +77,7 @@ function startHolder(): Promise<Started> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) =>
-      reject(new TaskerError('embedded_failed', `the process that was to hold the server ended with code ${code}`)),
+      reject(new TaskerError('embedded_failed', `the background process that runs the embedded server exited with code ${code}; run \`npx tasker db start --foreground\` to see why`)),
     );
     child.once('message', (report: Report) => {
       child.disconnect();
@@ -71,8 +89,8 @@ function startHolder(): Promise<Started> {
 }
 
 /**
- * Holds the server until a signal comes, or until it is gone. The folder is resolved once: a configuration that
- * changes or breaks later does not affect a running server.
+ * Holds the server until a signal arrives or the server stops. The folder is resolved once, so that a later change of the
+ * configuration does not affect a running server.
  */
 async function hold(options: GlobalOptions): Promise<void> {
   const stop = listenForStop();
@@ -96,12 +114,12 @@ function report(report: Report): void {
   process.send?.(report);
 }
 
-/** Polls, because `db stop` is another process and PostgreSQL is not a child process to wait for. */
+/** Polls until the server has stopped. `db stop` runs in another process, and PostgreSQL is not a child of this one. */
 async function untilGone(folder: string, pid: number, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && (await runs(folder, pid))) await pause(LOOK_MS, undefined, { signal }).catch(() => {});
 }
 
-/** A failed poll, for example for lack of file descriptors, says nothing about the server. */
+/** Returns whether the server runs. A poll that fails, for example for lack of file descriptors, counts as yes. */
 async function runs(folder: string, pid: number): Promise<boolean> {
   const status = await statusOfEmbedded(folder).catch(() => undefined);
   return status === undefined || (status.running && status.pid === pid);

@@ -1,0 +1,92 @@
+import pc from 'picocolors';
+import type { GlobalOptions } from '../options.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { fields, painted, signOf, spanOf, table } from '../show/text.ts';
+import { type HistoryEntry, type Step, snakeKeys } from '../show/views.ts';
+import { withTasker } from '../with-tasker.ts';
+
+/** `tasker step list`: the steps of a task in the order of its template. */
+export async function stepList(task: string, options: GlobalOptions): Promise<void> {
+  await withTasker(options, {}, async (tasker) => {
+    const steps = await tasker.getSteps(task);
+    if (options.json) return printJson(steps.map(snakeKeys));
+    print(table(['  step', 'state', 'handler', 'attempts', 'took', 'worker', 'error'], steps.map(stepRow)));
+  });
+}
+
+function stepRow(step: Step): string[] {
+  const ms = step.results?.metadata.execution_time_ms;
+  return [
+    `${signOf(step.currentState)} ${step.name}`,
+    painted(step.currentState),
+    step.callable,
+    `${step.attempts}/${step.maxAttempts}`,
+    typeof ms === 'number' ? spanOf(ms) : '',
+    step.worker ?? '',
+    step.results?.error?.message.split('\n')[0] ?? '',
+  ];
+}
+
+/** `tasker step get`: a step, its result and its last error. */
+export async function stepGet(task: string, step: string, options: GlobalOptions): Promise<void> {
+  await withTasker(options, {}, async (tasker) => {
+    const found = await tasker.getStep(task, step);
+    if (options.json) return printJson(snakeKeys(found));
+    print(describeStep(found));
+  });
+}
+
+function describeStep(step: Step): string {
+  const { results } = step;
+  const ms = results?.metadata.execution_time_ms;
+  const told = fields([
+    ['step', step.name],
+    ['id', step.stepUuid],
+    ['state', painted(step.currentState)],
+    ['handler', step.callable],
+    ['attempts', `${step.attempts} of ${step.maxAttempts}`],
+    ['parents', step.totalParents > 0 ? `${step.completedParents} of ${step.totalParents} done` : null],
+    ['started', step.lastAttemptedAt],
+    ['completed', step.completedAt],
+    ['took', typeof ms === 'number' ? spanOf(ms) : null],
+    ['tried again', step.nextRetryAt],
+    ['worker', step.worker],
+  ]);
+  const parts = [told];
+  if (results?.success) parts.push(`${pc.dim('result')}\n${JSON.stringify(results.result, null, 2)}`);
+  if (results?.error) {
+    const { error_type, message, backtrace } = results.error;
+    parts.push(
+      `${pc.red('error')} ${error_type ? `${error_type}: ` : ''}${message}\n${pc.dim(backtrace.join('\n'))}`.trimEnd(),
+    );
+  }
+  if (step.eventProblems.length > 0) {
+    const lines = step.eventProblems.map(({ event, message }) => `${event}: ${message}`);
+    parts.push(`${pc.yellow('events that were not published')}\n${lines.join('\n')}`);
+  }
+  return parts.join('\n\n');
+}
+
+/** `tasker step history`: every attempt and every act of an operator, in order. */
+export async function stepHistory(task: string, step: string | undefined, options: GlobalOptions): Promise<void> {
+  await withTasker(options, {}, async (tasker) => {
+    const name = step === undefined ? undefined : (await tasker.getStep(task, step)).name;
+    const entries = (await tasker.getHistory(task)).filter((entry) => name === undefined || entry.step === name);
+    if (options.json) return printJson(entries.map(snakeKeys));
+    if (entries.length === 0) return note('nothing has happened to it yet');
+    print(table(['at', 'step', 'attempt', 'what', 'state after', 'took', 'who', 'why'], entries.map(historyRow)));
+  });
+}
+
+function historyRow(entry: HistoryEntry): string[] {
+  return [
+    entry.at,
+    entry.step ?? '(task)',
+    entry.attempt === null ? '' : String(entry.attempt),
+    entry.what,
+    painted(entry.toState),
+    entry.durationMs === null ? '' : spanOf(entry.durationMs),
+    entry.who,
+    entry.why?.split('\n')[0] ?? '',
+  ];
+}
