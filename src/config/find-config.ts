@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { TaskerError } from '../errors.ts';
+import { DEFAULTS } from './defaults.ts';
 
 /** The names of the files in a configuration folder, each for one part of Tasker. */
 export const CONTEXT_FILES = ['common', 'orchestration', 'worker'] as const;
@@ -62,7 +63,14 @@ export function detectTemplates(cwd: string): string[] {
   return [];
 }
 
-/** Returns the files of one layer, which is a folder such as `base`. */
+/** The embedded server's folder if none is configured: the nearest one of the project with a database, else one in `cwd`. */
+export function detectEmbedded(cwd: string): string {
+  const hasDatabase = (folder: string) => isFolder(path.join(folder, DEFAULTS.embeddedFolder, 'postgres'));
+  const found = foldersUpTo(projectRoot(cwd), cwd).find(hasDatabase) ?? cwd;
+  return found === cwd ? DEFAULTS.embeddedFolder : path.join(found, DEFAULTS.embeddedFolder);
+}
+
+/** The files of one layer, which is a folder such as `base`. */
 export function layerFiles(layer: string, contexts: readonly string[] = CONTEXT_FILES): string[] {
   return contexts.map((context) => path.join(layer, `${context}.toml`)).filter(isFile);
 }

@@ -3,7 +3,14 @@ import { TaskerError } from '../errors.ts';
 import { type CheckedKeys, checkKeys, wrongValue } from './check-keys.ts';
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigName, type TaskerConfig } from './config-keys.ts';
 import { type ConfigProblem, formatConfigProblem } from './config-problem.ts';
-import { type ConfigHome, detectConfig, detectTemplates, namedConfig, projectRoot } from './find-config.ts';
+import {
+  type ConfigHome,
+  detectConfig,
+  detectEmbedded,
+  detectTemplates,
+  namedConfig,
+  projectRoot,
+} from './find-config.ts';
 import { type ReadHome, readHome } from './read-home.ts';
 import { type ReadVariables, readVariables } from './read-variables.ts';
 
@@ -164,7 +171,11 @@ function defaults(cwd: string): Mixed {
   const values = CONFIG_NAMES.map((name) => [name, CONFIG_KEYS[name].byDefault]);
   const sources = CONFIG_NAMES.map((name) => [name, { from: 'default' }]);
   return {
-    config: { ...(Object.fromEntries(values) as TaskerConfig), templatePaths: detectTemplates(cwd) },
+    config: {
+      ...(Object.fromEntries(values) as TaskerConfig),
+      templatePaths: detectTemplates(cwd),
+      embeddedFolder: detectEmbedded(cwd),
+    },
     sources: Object.fromEntries(sources) as Record<ConfigName, ConfigSource>,
   };
 }

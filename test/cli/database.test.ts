@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
 import { chmod, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
 import { installation, PAIR, type Project } from './installation.ts';
+
+const CREATE = ['task', 'create', 'pair'];
 
 let place: Awaited<ReturnType<typeof installation>>;
 let project: Project;
@@ -39,6 +42,25 @@ it('starts an embedded server that other commands share, until it is stopped', a
   expect((await project.run(['db', 'stop'])).stderr).toContain('no server runs');
 
   expect(await project.json(['task', 'get', id])).toMatchObject({ task_uuid: id });
+});
+
+it('task create in a subfolder uses the embedded database of the project, and reports one that it creates', async () => {
+  const shop = await place.project('nested');
+  await shop.write('package.json', '{}');
+  await shop.write('templates/pair.yaml', PAIR);
+  const bin = path.resolve(shop.folder, '../node_modules/.bin/tasker');
+  const inFolder = (folder: string) =>
+    shop.node(['-e', `process.chdir('${folder}'); process.argv.splice(1, 0, 'tasker'); import('${bin}')`, ...CREATE]);
+  const first = await inFolder('.').ended;
+  expect([first.code, first.stderr]).toEqual([
+    0,
+    expect.stringMatching(/created an embedded database in .*nested.\.tasker$/m),
+  ]);
+  await shop.write('src/orders/notes.txt', '');
+  const second = await inFolder('src/orders').ended;
+  expect([second.code, second.stderr]).toEqual([0, '']);
+  expect(existsSync(path.join(shop.folder, 'src/orders/.tasker'))).toBe(false);
+  expect(await shop.json(['task', 'list'])).toHaveLength(2);
 });
 
 it('keeps the server that db start runs while tasker.toml is invalid', async () => {

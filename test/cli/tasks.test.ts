@@ -247,6 +247,9 @@ export const second = defineHandler('second', {}, () => ({}));
       { severity: 'error', code: 'handler_invalid', path: 'steps[0].handler', line: 7 },
       { severity: 'error', code: 'handler_not_found', path: 'steps[1].handler', line: 8 },
     ]);
+    await project.write('strange.yaml', PAIR.replace('handler: second', 'handler: ship'));
+    const strange = await project.run(['template', 'validate', 'strange.yaml', '--handlers', 'handlers']);
+    expect(strange.stdout).toMatch(/no handler named ship; .*correct the name, or export the handler from handlers$/m);
     const nowhere = await project.run(['--handlers', 'no/such/folder', 'template', 'validate']);
     expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/there are no handlers in .*no.such/)]);
   });
@@ -326,6 +329,24 @@ steps:
     expect((await project.run(['template', 'graph', 'demo/pair', '--mermaid'])).stdout).toContain('s0 --> s1');
     const unknown = await project.run(['template', 'show', 'demo/pare']);
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('demo/pair@1.0.0')]);
+  });
+
+  it('template show prints every field that a template has', async () => {
+    await project.write(
+      'full.yaml',
+      PAIR.replace(
+        'steps:',
+        'default_context: { lucky: true }\nlifecycle: { max_duration_minutes: 90 }\nsteps:',
+      ).replace(
+        'handler: first',
+        'handler: { callable: first, method: refund }, description: gives it back, retry: { backoff_base_ms: 2000 }',
+      ),
+    );
+    const { stdout } = await project.run(['template', 'show', 'full.yaml']);
+    expect(stdout).toMatch(/first +first +standard +3 +exponential, 2\.0 s to 30\.0 s/);
+    for (const field of ['lucky: true', 'max_duration_minutes: 90', 'method: refund', 'description: gives it back'])
+      expect(stdout).toContain(field);
+    expect(stdout.match(/name: second/g)).toBeNull();
   });
 
   it('shows one that only the database has', async () => {

@@ -25,7 +25,9 @@ export async function checkAgainstFolders(
   const problems: TemplateProblem[] = [];
   const named = await handlers.namedStepProblems([...fileOf.keys()]);
   for (const [template, file] of fileOf) {
-    const missing = (await handlers.problems([template])).flatMap((problem) => findingsOf(problem, template));
+    const missing = (await handlers.problems([template])).flatMap((problem) =>
+      findingsOf(problem, { template, folders }),
+    );
     const unknownSteps = named.flatMap((problem) => (problem.template === template ? findingOf(problem) : []));
     const findings = [...missing, ...unknownSteps, ...withoutPublisher(template, events.publishers)];
     if (findings.length > 0) problems.push(...problemsAt(await readFile(file, 'utf8'), findings, file));
@@ -33,11 +35,16 @@ export async function checkAgainstFolders(
   return problems;
 }
 
-function findingsOf({ missing, message, steps }: HandlerProblem, template: TaskTemplate) {
+function findingsOf(
+  { missing, message, near, steps }: HandlerProblem,
+  { template, folders }: { template: TaskTemplate; folders: readonly string[] },
+) {
+  const advice =
+    missing && near.length === 0 ? `; correct the name, or export the handler from ${folders.join(', ')}` : '';
   return steps.map((name) => ({
     severity: 'error' as const,
     code: missing ? 'handler_not_found' : 'handler_invalid',
-    message: `step \`${name}\`: ${message}`,
+    message: `step \`${name}\`: ${message}${advice}`,
     path: ['steps', template.steps.findIndex((step) => step.name === name), 'handler'],
   }));
 }

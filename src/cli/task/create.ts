@@ -1,3 +1,4 @@
+import { databaseExists, embeddedHome } from '../../app/project/database-admin.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import type { Tasker, TaskHandle } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
@@ -6,7 +7,7 @@ import { existingFolders } from '../project/folders.ts';
 import { readObject } from '../read-input.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { snakeKeys, taskJson } from '../show/views.ts';
-import { fits, readReference, type TemplateName, type TemplateReference } from '../template/reference.ts';
+import { fits, readReference, type TemplateName, type TemplateReference } from '../template/find.ts';
 import { withTasker } from '../with-tasker.ts';
 import { type WatchOptions, watch } from './watch.ts';
 
@@ -28,7 +29,9 @@ interface TaskCreateOptions extends WatchOptions {
 export async function taskCreate(argument: string | undefined, options: TaskCreateOptions): Promise<void> {
   const wanted = wantedTemplate(argument, options);
   const context = options.input === undefined ? undefined : await readObject(options.input, '--input');
+  const existed = databaseExists(options);
   await withTasker(options, { mayMake: true, listen: options.wait ?? false }, async (tasker) => {
+    if (!existed) note(`created an embedded database in ${embeddedHome()}`);
     const template = await findRegistered(tasker, wanted, options);
     const handle = await create(tasker, template, { ...options, context });
     if (!handle.created) note(`${handle.taskUuid} was there already`);
@@ -102,19 +105,8 @@ async function create(
   options: Omit<TaskCreateOptions, 'name'> & { context: Record<string, unknown> | undefined },
 ): Promise<TaskHandle> {
   const { context, priority, correlationId, idempotencyKey, reason, tag } = options;
-  const request = {
-    name,
-    namespace,
-    version,
-    initiator: 'cli',
-    sourceSystem: 'cli',
-    context,
-    priority,
-    correlationId,
-    idempotencyKey,
-    reason,
-    tags: tag,
-  };
+  const given = { context, priority, correlationId, idempotencyKey, reason, tags: tag };
+  const request = { name, namespace, version, ...given, initiator: 'cli', sourceSystem: 'cli' };
   try {
     return await tasker.createTask(request, { onDuplicate: options.returnExisting ? 'return' : 'error' });
   } catch (error) {

@@ -1,19 +1,16 @@
 import pc from 'picocolors';
-import type { StepTemplate, TaskTemplate } from '../../template/task-template.ts';
+import { stringify } from 'yaml';
+import type { JsonObject, StepTemplate, TaskTemplate } from '../../template/task-template.ts';
 import { templateToJson } from '../../template/template-json.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
-import { fields, table } from '../show/text.ts';
+import { fields, spanOf, table } from '../show/text.ts';
 import { findTemplate } from './find.ts';
 
-/** `tasker template show`: what a template says, overrides of the environment applied. */
+/** `tasker template show`: prints a template with the overrides of the environment applied. */
 export async function templateShow(wanted: string, options: GlobalOptions): Promise<void> {
   const template = await findTemplate(wanted, options);
   if (options.json) return printJson(templateToJson(template));
-  print(describe(template));
-}
-
-function describe(template: TaskTemplate): string {
   const head = fields([
     ['template', `${template.namespace}/${template.name}@${template.version}`],
     ['description', template.description],
@@ -23,18 +20,42 @@ function describe(template: TaskTemplate): string {
     ['step', 'handler', 'depends on', 'type', 'attempts', 'backoff', 'timeout'],
     template.steps.map(rowOf),
   );
-  const input = template.inputSchema ? `\n\n${pc.dim('input')}\n${JSON.stringify(template.inputSchema, null, 2)}` : '';
-  return `${head}\n\n${steps}${input}`;
+  const input = template.inputSchema ? [`${pc.dim('input')}\n${JSON.stringify(template.inputSchema, null, 2)}`] : [];
+  print([head, steps, ...input, ...otherFields(template)].join('\n\n'));
 }
 
-function rowOf(step: StepTemplate): string[] {
+function rowOf({ name, handler, dependencies, type, retry, timeoutSeconds }: StepTemplate): string[] {
+  const delays = retry.backoff === 'none' ? '' : `, ${spanOf(retry.backoffBaseMs)} to ${spanOf(retry.maxBackoffMs)}`;
   return [
-    step.name,
-    step.handler.callable,
-    step.dependencies.join(', '),
-    step.type,
-    String(step.retry.maxAttempts),
-    step.retry.retryable ? step.retry.backoff : 'not retryable',
-    step.timeoutSeconds === null ? '' : `${step.timeoutSeconds} s`,
+    name,
+    handler.callable,
+    dependencies.join(', '),
+    type,
+    String(retry.maxAttempts),
+    retry.retryable ? `${retry.backoff}${delays}` : 'not retryable',
+    timeoutSeconds === null ? '' : `${timeoutSeconds} s`,
   ];
+}
+
+const SHOWN = ['name', 'namespace_name', 'version', 'description', 'identity_strategy', 'input_schema'];
+const SHOWN_OF_STEP = ['dependencies', 'type', 'retry', 'timeout_seconds'];
+
+/** The fields that neither the head nor the table shows, as YAML in the form of a template's file. */
+function otherFields(template: TaskTemplate): string[] {
+  const { steps, system_dependencies: systems, ...json } = templateToJson(template);
+  const details = (steps as JsonObject[])
+    .map((step) => without(SHOWN_OF_STEP, { ...step, handler: without(['callable'], step.handler as JsonObject) }))
+    .filter((step) => Object.keys(step).length > 1);
+  const usesSystems = JSON.stringify(systems) !== '{"primary":"default","secondary":[]}';
+  const others = without(SHOWN, { ...json, ...(usesSystems && { system_dependencies: systems! }), steps: details });
+  return Object.keys(others).length > 0 ? [`${pc.dim('other fields')}\n${stringify(others).trimEnd()}`] : [];
+}
+
+/** The fields except some, and except those that are empty. */
+function without(names: readonly string[], fields: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(fields).filter(
+      ([name, value]) => !names.includes(name) && !/^(\[\]|\{\})$/.test(JSON.stringify(value)),
+    ),
+  );
 }
