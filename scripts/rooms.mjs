@@ -136,7 +136,8 @@ export const ROOMS = {
     ],
   },
   cli: {
-    about: 'The `tasker` command: one file per command, in a folder for each noun. `show/` prints.',
+    about:
+      'The `tasker` command: a folder for each noun, whose `commands.ts` lists its commands. `show/` formats output.',
     begin: 'src/cli/program.ts',
     mayImport: ['time', 'app', 'config', 'template', 'errors', 'logging'],
   },

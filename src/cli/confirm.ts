@@ -1,11 +1,15 @@
 import { createInterface } from 'node:readline/promises';
 import { TaskerError } from '../errors.ts';
 
-/** Asks the person at the terminal; anything but yes is a no. @throws TaskerError `bad_request` where nobody can be asked */
+/** Asks a question at the terminal. Any answer but yes counts as no. @throws TaskerError `bad_request` if stdin is not a terminal */
 export async function confirmed(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) throw new TaskerError('bad_request', `${question} Nobody can be asked here: say --yes`);
+  if (!process.stdin.isTTY)
+    throw new TaskerError(
+      'bad_request',
+      `${question} Standard input is not a terminal, so there is no way to ask; pass --yes to confirm`,
+    );
   const asking = createInterface({ input: process.stdin, output: process.stderr });
-  // Ctrl-C and the end of input are answers, too.
+  // Ctrl-C and the end of input count as no.
   const gone = new AbortController();
   asking.once('SIGINT', () => gone.abort());
   asking.once('close', () => gone.abort());

@@ -1,6 +1,6 @@
 import type { TaskTemplate } from '../template/task-template.ts';
 
-/** A command that creates a task of this template, ready to be copied into a shell. */
+/** Returns a shell command that creates a task from this template. */
 export function exampleCommand(template: TaskTemplate): string {
   const context = exampleContext(template);
   const input =
@@ -8,7 +8,7 @@ export function exampleCommand(template: TaskTemplate): string {
   return `npx tasker task create ${template.namespace}/${template.name}@${template.version}${input}`;
 }
 
-/** What the template's input schema requires, with values that fit as far as one can tell. */
+/** Returns a context with the fields that the input schema requires. The values are a best effort to match the schema. */
 function exampleContext({ inputSchema, defaultContext }: TaskTemplate): Record<string, unknown> {
   const schema = asObject(inputSchema);
   const properties = asObject(schema.properties);

@@ -1,17 +1,17 @@
 import { type ErrorCode, TaskerError } from '../errors.ts';
 
-/** What the command's exit code says. `docs/guide/cli.md` has the same table. */
+/** The exit codes of the command. `docs/guide/cli.md` has the same table. */
 export const EXIT = {
   ok: 0,
-  /** It ran and came to an error, or what was asked for is not so. */
+  /** The command failed, or its check did not pass. */
   failed: 1,
-  /** The command line is wrong; nothing was done. */
+  /** The command line is wrong. Nothing was done. */
   usage: 2,
-  /** Of `task watch` and `--wait`: the task rests until an operator acts. */
+  /** For `task watch` and `--wait`: the task is blocked until an operator acts. */
   blocked: 2,
-  /** It could not start: no usable database, folder, template or handler. */
+  /** The command could not start: it lacks a usable database, folder, template or handler. */
   refused: 3,
-  /** Ended by Ctrl-C, as shells have it. */
+  /** Interrupted by Ctrl-C; the code that shells use. */
   interrupted: 130,
 } as const;
 
@@ -28,10 +28,10 @@ const REFUSED = new Set<ErrorCode>([
   'folder_not_writable',
   'address_unavailable',
 ]);
-/** For programs that need them to start; for the others it is what they came to. */
+/** These prevent the start of a program that runs steps. In other commands they are failures. */
 const REFUSED_AT_START = new Set<ErrorCode>(['template_invalid', 'handler_invalid', 'handler_not_found']);
 
-/** The exit code of an error. `starting`: a worker did not get as far as running. */
+/** Returns the exit code of an error. `starting`: the error came before the worker was running. */
 export function exitCodeOf(error: unknown, { starting = false } = {}): number {
   if (!(error instanceof TaskerError)) return starting ? EXIT.refused : EXIT.failed;
   if (USAGE.has(error.code)) return EXIT.usage;

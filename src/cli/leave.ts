@@ -1,12 +1,12 @@
 import { note } from './show/output.ts';
 
-/** A finished program ends by itself; if it does not, something in the handlers holds it. */
+/** A finished process exits by itself. If it has not after this time, something in a handler keeps it alive. */
 const PATIENCE_MS = 500;
 
-/** Sees to it that the process ends, once everything of ours is stopped, whatever handlers have left open. */
+/** Exits after a short wait, even if handlers left something open. Call this once everything of tasker is stopped. */
 export function leave(): void {
   setTimeout(() => {
-    note('handlers left something open (a connection, a timer, a call that does not settle); ended anyway');
+    note('exiting although a handler left something open (a connection, a timer or an unsettled call)');
     process.exit(process.exitCode ?? 0);
   }, PATIENCE_MS).unref();
 }

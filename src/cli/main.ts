@@ -4,14 +4,14 @@ import { makeProgram } from './program.ts';
 import { reportError } from './report-error.ts';
 import { quietWhenReaderLeaves } from './show/output.ts';
 
-/** Runs the command line; the exit code is left in `process.exitCode`, and the process ends by itself. */
+/** Runs the command line and sets `process.exitCode`. The process then exits by itself. */
 export async function main(argv: readonly string[]): Promise<void> {
   quietWhenReaderLeaves();
   const program = makeProgram();
   try {
     await program.parseAsync(argv);
   } catch (error) {
-    // Commander has told already what it did not understand; help and version come as exceptions, too.
+    // Commander has already reported the problem. It also throws after printing help or the version.
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     else {
       reportError(error, { verbose: program.opts<{ verbose?: boolean }>().verbose ?? false });

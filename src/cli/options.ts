@@ -1,17 +1,17 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { NAMESPACE_RULE, namespaces } from '../config/value-forms.ts';
 
-/** Options that every command takes, before or after its name. */
+/** Options that every command accepts, before or after its name. */
 export interface GlobalOptions {
   databaseUrl?: string;
   json?: boolean;
   verbose?: boolean;
-  /** Paths, separated as in PATH or by commas. */
+  /** Paths, separated by commas or by the separator of PATH. */
   templates?: string;
   handlers?: string;
 }
 
-/** A parser for an option that takes a whole number. */
+/** Returns a parser for an option that takes a whole number. */
 export function wholeNumber({ least, most }: { least: number; most: number }): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -20,7 +20,7 @@ export function wholeNumber({ least, most }: { least: number; most: number }): (
   };
 }
 
-/** A parser for an option that takes seconds, fractions allowed; gives milliseconds. */
+/** Parses an option in seconds, which may have a fraction, into milliseconds. */
 export function seconds(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return Math.round(value * 1000);
@@ -29,40 +29,42 @@ export function seconds(text: string): number {
 
 const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** A parser for an option that takes a time: ISO 8601, or how long ago (`90s`, `15m`, `2h`, `7d`). */
+/** Parses an option that takes a time: ISO 8601, or an age (`90s`, `15m`, `2h`, `7d`). */
 export function moment(text: string, _before?: unknown, now: number = Date.now()): Date {
   const [, count, unit] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text.trim()) ?? [];
   const time = unit === undefined ? timeOf(text) : now - Number(count) * UNITS[unit]!;
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) {
-    throw new InvalidArgumentError('it must be a time as 2026-01-02T03:04Z, or so long ago: 90s, 15m, 2h, 7d.');
+    throw new InvalidArgumentError(
+      'it must be a time, such as 2026-01-02T03:04Z, or an age, such as 90s, 15m, 2h or 7d.',
+    );
   }
   return date;
 }
 
-/** The same, or the id of an event, which is left as it is. */
+/** As {@link moment}; also accepts the id of an event, which it returns unchanged. */
 export function momentOrEvent(text: string): Date | string {
   return /^[0-9a-f]{8}-/i.test(text.trim()) ? text.trim() : moment(text);
 }
 
-/** Only ISO 8601: `Date.parse` makes years of anything. */
+/** Accepts only ISO 8601, because `Date.parse` turns almost any text into some year. */
 function timeOf(text: string): number {
   return /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
 }
 
-/** Collects an option that may be given several times. */
+/** Collects the values of a repeatable option. */
 export function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
 }
 
-/** Collects the namespaces that a worker serves. An empty one counts as not given. */
+/** Collects the namespaces that a worker serves. Ignores an empty value. */
 export function collectNamespaces(text: string, before: string[] = []): string[] {
   const read = namespaces.schema.safeParse([text]);
   if (!read.success) throw new InvalidArgumentError(`${NAMESPACE_RULE}.`);
   return [...before, ...(read.data ?? [])];
 }
 
-/** The action of a command whose function is imported when it runs. That gets the arguments, then all options. */
+/** Returns the action of a command, which imports its function when it runs. The function receives the arguments, then all options. */
 export function lazily(load: () => Promise<(...given: never[]) => unknown>): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const run = (await load()) as (...given: unknown[]) => unknown;

@@ -11,8 +11,8 @@ import { addTaskCommands } from './task/commands.ts';
 import { addTemplateCommands } from './template/commands.ts';
 
 /**
- * The grammar of the command line. What a command does is imported when it runs, so that help, and a word that was
- * misspelt, are answered at once.
+ * Defines the commands and their options. The code of a command is imported when it runs, so that help and usage errors
+ * appear at once.
  */
 export function makeProgram(): Command {
   const program = new Command('tasker')
@@ -20,16 +20,22 @@ export function makeProgram(): Command {
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
-    .option('--database-url <url>', 'PostgreSQL server; default: DATABASE_URL, else the embedded server in .tasker/')
+    .option(
+      '--database-url <url>',
+      'URL of the PostgreSQL server; default: DATABASE_URL, else the embedded server in .tasker/',
+    )
     .option(
       '--config <path>',
-      "configuration: a TOML file, or a folder of layers; default: TASKER_CONFIG_PATH, else the project's",
+      "configuration: a TOML file or a folder of layers; default: TASKER_CONFIG_PATH, else the project's own",
     )
-    .option('--templates <paths>', "default: TASKER_TEMPLATE_PATH, else the project's config/tasks or templates")
-    .option('--handlers <paths>', 'default: TASKER_HANDLER_PATH or ./handlers')
-    .option('--json', 'results as JSON')
-    .option('--verbose', 'log more, and show where errors come from')
-    .showHelpAfterError('(--help shows what there is)')
+    .option(
+      '--templates <paths>',
+      "template folders; default: TASKER_TEMPLATE_PATH, else the project's config/tasks or templates",
+    )
+    .option('--handlers <paths>', 'handler folders; default: TASKER_HANDLER_PATH, else ./handlers')
+    .option('--json', 'print results as JSON')
+    .option('--verbose', 'log more, and show the causes and stack of errors')
+    .showHelpAfterError('(run with --help for usage)')
     .configureOutput({ outputError: (text, write) => write(text) })
     .hook('preAction', (_program, command) => {
       const { config } = command.optsWithGlobals<{ config?: string }>();
@@ -46,7 +52,7 @@ export function makeProgram(): Command {
   addConfigCommands(program);
   program.addHelpText(
     'after',
-    '\nA first workflow:  npx tasker init && npx tasker dev\nExit codes: 0 done, 1 failed, 2 wrong command line (or blocked task), 3 could not start',
+    '\nFirst workflow:  npx tasker init && npx tasker dev\nExit codes: 0 success, 1 failure, 2 usage error (or blocked task), 3 could not start',
   );
   return program;
 }

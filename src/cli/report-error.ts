@@ -2,7 +2,7 @@ import pc from 'picocolors';
 import { messageOf, TaskerError } from '../errors.ts';
 import { note } from './show/output.ts';
 
-/** One line on standard error, the way out in it; causes and stack with `--verbose`. */
+/** Prints an error to standard error. With `verbose` also its code, its stack and the stacks of its causes. */
 export function reportError(error: unknown, { verbose = false }: { verbose?: boolean } = {}): void {
   note(`${pc.red('error:')} ${messageOf(error)}`);
   if (verbose && error instanceof Error) {
@@ -10,5 +10,5 @@ export function reportError(error: unknown, { verbose = false }: { verbose?: boo
     for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
       note(pc.dim(depth === 0 ? String(cause.stack) : `caused by: ${String(cause.stack)}`));
     }
-  } else if (!(error instanceof TaskerError)) note(pc.dim('that was not expected; --verbose shows where it came from'));
+  } else if (!(error instanceof TaskerError)) note(pc.dim('unexpected error; --verbose shows its stack'));
 }

@@ -42,7 +42,7 @@ describe('the command line', () => {
     [['worker', '-n', 'my-app'], 'a namespace has 1 to 29 letters, digits and underscores'],
     [['dev', '-n', 'my-app'], 'a namespace has 1 to 29 letters, digits and underscores'],
     [['task'], 'Usage: tasker task'],
-    [['task', 'create'], 'which template?'],
+    [['task', 'create'], 'the name of the template is missing'],
   ])('answers %j with the way out, exit code 2 and nothing on standard output', async (args, wayOut) => {
     const { code, stdout, stderr } = await project.run(args);
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(wayOut)]);
@@ -100,13 +100,13 @@ describe('the command line', () => {
   it('makes no database for those who only look', async () => {
     const { code, stderr } = await project.run(['task', 'list']);
     expect([code, stderr]).toEqual([3, expect.stringContaining('there is no database')]);
-    expect((await project.run(['db', 'status'])).stdout).toContain('not made yet');
+    expect((await project.run(['db', 'status'])).stdout).toContain('not created yet');
   });
 
   it('refuses to run where there is no project, and leads to init', async () => {
     const empty = await place.project('empty');
     const { code, stderr } = await empty.run(['worker']);
-    expect([code, stderr]).toEqual([3, expect.stringMatching(/^error: there are no templates in .*npx tasker init/)]);
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/^error: templates not found: .*npx tasker init/)]);
     expect((await empty.run(['init'])).stderr).toContain('npm init -y');
   });
 

@@ -102,14 +102,14 @@ it('explains a key by any of its names', async () => {
     const { stdout } = await project.run(['config', 'explain', name]);
     expect(stdout).toMatch(/^worker\.lease_seconds\n.+considered lost/);
     expect(stdout).toMatch(/default +30\n/);
-    expect(stdout).toMatch(/here +20 \(config.tasker.base.worker\.toml:3\)/);
+    expect(stdout).toMatch(/current value +20 \(config.tasker.base.worker\.toml:3\)/);
   }
   expect(await project.json(['config', 'explain', 'TASKER_NAMESPACE'])).toMatchObject({
     key: 'worker.namespaces',
     value: ['shop', 'mail'],
   });
   expect((await project.run(['config', 'explain', 'common.cache.enabled'])).stdout).toMatch(
-    /^common\.cache\.enabled is accepted and has no effect here: templates are kept/,
+    /^common\.cache\.enabled is accepted but has no effect: templates are kept/,
   );
   expect((await project.run(['config', 'explain'])).stdout).toContain('worker.web.bind_address');
   const wrong = await project.run(['config', 'explain', 'worker.leese_seconds']);

@@ -163,13 +163,16 @@ it('leaves the schema of a server to those who ask for it', async () => {
     const shop = await place.project('server', { DATABASE_URL: database.url });
     const behind = await shop.run(['task', 'list']);
     expect([behind.code, behind.stderr]).toEqual([1, expect.stringContaining('npx tasker db migrate')]);
-    expect((await shop.run(['db', 'status'])).stdout).toContain('lacks 0001');
+    expect((await shop.run(['db', 'status'])).stdout).toContain('pending: 0001');
     expect(await shop.json(['db', 'migrate'])).toMatchObject({
       applied: expect.arrayContaining([expect.stringMatching(/^0001/)]),
     });
     expect(await shop.json(['task', 'list'])).toEqual([]);
     const start = await shop.run(['db', 'start']);
-    expect([start.code, start.stderr]).toEqual([2, expect.stringContaining('not ours to start')]);
+    expect([start.code, start.stderr]).toEqual([
+      2,
+      expect.stringContaining('cannot start the server of a database URL'),
+    ]);
   } finally {
     await database.drop();
   }
@@ -194,7 +197,7 @@ it.each([
   expect(stdout).toContain('DATABASE_URL');
   expect(stdout).not.toMatch(/database.*tasker dev/);
   const status = await bare.run(['db', 'status'], { env });
-  expect(status.stdout).toContain('not made: set DATABASE_URL to your PostgreSQL server');
+  expect(status.stdout).toContain('not created; set DATABASE_URL to your PostgreSQL server');
   expect(status.stdout).not.toContain('tasker dev');
   expect((await bare.run(['task', 'list'])).stderr).toContain('tasker dev');
   expect((await bare.run(['db', 'status'])).stdout).toContain('tasker dev');

@@ -66,7 +66,7 @@ beforeAll(async () => {
   await project.write('handlers/slow.ts', handler('one'));
   await project.write('handlers/_version.ts', "export const version = 'a';\n");
   dev = project.start(['dev']);
-  await dev.until('Ctrl-C stops');
+  await dev.until('Press Ctrl-C to stop');
 });
 
 afterAll(async () => {
@@ -164,7 +164,7 @@ export const slow = defineHandler('slow', { depends: { before: '${step}' } }, ()
   await named.write('templates/named.yaml', TEMPLATE.replace('namespace: demo', 'namespace: named'));
   await named.write('handlers/slow.js', depends('slw'));
   const running = named.start(['dev']);
-  await running.until('Ctrl-C stops');
+  await running.until('Press Ctrl-C to stop');
   const line = (step: string) => `handler slow: depends on step ${step}, which template named/slow@1.0.0 does not have`;
   expect(running.output).toContain(`${line('slw')}; did you mean slow?`);
   await named.write('handlers/slow.js', depends('slov'));

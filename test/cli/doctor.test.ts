@@ -237,7 +237,7 @@ it('templates: doctor reports different content in the database under the same v
   await changed.write('templates/pair.yaml', text.replace('handler: second', 'handler: first'));
   expect(await list()).toMatchObject({
     line: expect.stringContaining('DIFFERS'),
-    stderr: expect.stringMatching(/^DIFFERS: the database has different content under this version/),
+    stderr: expect.stringMatching(/^DIFFERS: the database has different contents for this version/),
     entry: { registered: true, differs: true },
   });
   expect(await doctor()).toEqual({

@@ -56,10 +56,10 @@ describe('tasker event', () => {
       ['list', '--after', 'yesterday'],
     );
     expect(page!.stdout.split('\n').slice(1, 3)).toEqual([NOTED, DONE].map((id) => expect.stringContaining(id)));
-    expect(page!.stderr).toBe(`more may be there: --before ${DONE}\n`);
+    expect(page!.stderr).toBe(`there may be more: --before ${DONE}\n`);
     expect(JSON.parse(chosen!.stdout)).toMatchObject([{ event_id: BEGUN, name: 'pay.begun', payload: { amount: 0 } }]);
     expect(JSON.parse(older!.stdout)).toEqual([]);
-    expect([wrong!.code, wrong!.stderr]).toEqual([2, expect.stringContaining('or so long ago: 90s, 15m, 2h, 7d')]);
+    expect([wrong!.code, wrong!.stderr]).toEqual([2, expect.stringContaining('or an age, such as 90s, 15m, 2h or 7d')]);
   });
 
   it('shows an event whole, and says when there is none', async () => {
@@ -96,7 +96,7 @@ describe('tasker event', () => {
     ]);
     expect(told!.stdout).toMatch(/^audit +pay\.\* pay\?\* +2 +3 /m);
     expect(told!.stderr).toBe(
-      'the members of audit ask for different events, as while a new version is rolled out: it gets what any of them asks for\n',
+      'the members of audit subscribe to different events, as during a rolling deployment; the group receives the events of all of them\n',
     );
     expect([late!.code, JSON.parse(late!.stdout)]).toMatchObject([1, [{ group: 'audit', waiting: 3 }]]);
     expect([fine!.code, fine!.stdout]).toEqual([0, expect.stringMatching(/^receipts +0 /m)]);
@@ -128,15 +128,19 @@ describe('tasker event, on what is delivered again', () => {
     const options = { databaseUrl: database.url };
     const refused = (message: string) => ({ code: 'bad_request', message: expect.stringContaining(message) });
     const asked = eventDead('receipts', { ...options, discard: true });
-    await expect(asked).rejects.toMatchObject(refused('Nobody can be asked here: say --yes'));
+    await expect(asked).rejects.toMatchObject(
+      refused('Standard input is not a terminal, so there is no way to ask; pass --yes to confirm'),
+    );
     const both = eventDead('receipts', { ...options, discard: true, redeliver: true });
-    await expect(both).rejects.toMatchObject(refused('choose one of them'));
+    await expect(both).rejects.toMatchObject(refused('pass one of them'));
     const whose = eventDead(undefined, { ...options, redeliver: true, yes: true });
-    await expect(whose).rejects.toMatchObject(refused('name the group'));
+    await expect(whose).rejects.toMatchObject(refused('the name of the group is missing'));
     const some = eventDead('receipts', { ...options, redeliver: true, yes: true, limit: 5 });
     await expect(some).rejects.toMatchObject(refused('--limit 5 is of the list alone: --redeliver takes all dead'));
     const replay = eventReplay('receipts', options);
-    await expect(replay).rejects.toMatchObject(refused('deliver 1 event to receipts again? Nobody can be asked'));
+    await expect(replay).rejects.toMatchObject(
+      refused('deliver 1 event to receipts again? Standard input is not a terminal'),
+    );
   });
 
   it('does not take a limit for what it delivers again or forgets, nor a task that is none', async () => {
@@ -182,7 +186,7 @@ describe('tasker event, on what is delivered again', () => {
 
   it('removes a group that nobody needs', async () => {
     const removed = await project.run(['event', 'remove', 'audit', '--yes']);
-    expect(removed).toMatchObject({ code: 0, stdout: 'audit is removed\n' });
+    expect(removed).toMatchObject({ code: 0, stdout: 'removed audit\n' });
     expect((await tasker.events.groups()).map(({ name }) => name)).toEqual(['receipts']);
   });
 });

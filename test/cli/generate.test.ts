@@ -26,7 +26,7 @@ describe('tasker generate', () => {
     const made = await project.run(args);
     expect(made).toMatchObject({ code: 0, stdout: '' });
     expect(made.stderr).toBe(
-      'unknown: pair.made /properties/made: no type can express not\nsrc/made/events.ts: 1 event, 1 input\n',
+      'unknown: pair.made /properties/made: no type says what not says\nwrote src/made/events.ts: 1 event, 1 input\n',
     );
     const text = await readFile(path.join(project.folder, 'src/made/events.ts'), 'utf8');
     expect(text).toContain("'pair.made': PairMadePayload;");
@@ -36,7 +36,7 @@ describe('tasker generate', () => {
     const { code, stderr } = await project.run([...args, '--check']);
     expect([code, stderr]).toEqual([
       1,
-      expect.stringContaining('error: src/made/events.ts is not what the templates say'),
+      expect.stringContaining('error: src/made/events.ts does not match the templates'),
     ]);
   });
 

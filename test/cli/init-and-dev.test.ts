@@ -67,7 +67,7 @@ it('the test that init wrote passes', async () => {
 
 it('dev starts database and worker, and prints a command that creates a first task', async () => {
   dev = project.start(['dev']);
-  await dev.until('Ctrl-C stops');
+  await dev.until('Press Ctrl-C to stop');
   expect(dev.output).toContain(`npx tasker task create demo/hello@1.0.0 --input '{"name":"Ada"}'`);
   const { code, stdout } = await project.run([
     'task',
@@ -130,7 +130,7 @@ it('dev stops at Ctrl-C, exit code 0, and the database stops with it', async () 
 it('dev starts with what is broken, to be mended', async () => {
   await project.write('handlers/more.ts', 'export const more = (');
   dev = project.start(['dev']);
-  await dev.until('Ctrl-C stops');
+  await dev.until('Press Ctrl-C to stop');
   expect(dev.output).toMatch(/error: .*handlers\/more\.ts:1:/);
   await rm(path.join(project.folder, 'handlers/more.ts'));
   await dev.until('reloaded 4 handlers');
@@ -142,7 +142,7 @@ it('dev serves the valid templates while other template files are broken or too 
   await project.write('templates/broken.yaml', 'name: broken\nnamespace: demo\nversion: "1.0.0"\nsteps: []\n');
   await project.write('templates/huge.yaml', `# ${'x'.repeat(1_048_576)}\n`);
   dev = project.start(['dev']);
-  await dev.until('Ctrl-C stops');
+  await dev.until('Press Ctrl-C to stop');
   expect(dev.output).toMatch(/templates\/broken\.yaml:4:\d+: error: the template has no steps/);
   expect(dev.output).toMatch(/templates\/huge\.yaml:1:1: error: the file has \d+ bytes/);
   expect(await project.run(['task', 'create', 'hello', '-i', '{"name":"Ada"}', '--wait'])).toMatchObject({ code: 0 });
@@ -156,13 +156,13 @@ it('dev runs tasks of a registered template of another namespace whose file is b
     'name: greet\nnamespace: shop\nversion: "1.0.0"\nsteps:\n  - { name: look_up, handler: look_up }\n',
   );
   dev = project.start(['dev']);
-  await dev.until('Ctrl-C stops');
+  await dev.until('Press Ctrl-C to stop');
   dev.process.kill('SIGTERM');
   await dev.ended;
   await change('templates/shop.yaml', 'handler: look_up', 'handler: look_up, depends_on: [lookup]');
   dev = project.start(['dev']);
-  await dev.until('Ctrl-C stops');
-  expect(dev.output).toContain('broken templates are left out');
+  await dev.until('Press Ctrl-C to stop');
+  expect(dev.output).toContain('what is broken is left out');
   const { code, stderr } = await project.run(['task', 'create', 'shop/greet@1.0.0', '-i', '{"name":"Ada"}', '--wait']);
   expect([code, stderr]).toEqual([0, expect.any(String)]);
   dev.process.kill('SIGTERM');
@@ -174,8 +174,9 @@ it('dev reports that no file of the handlers folder exports a handler, at its st
   await rm(path.join(project.folder, 'handlers'), { recursive: true });
   await project.write('handlers/hello.js', 'export const hello = () => ({});\n');
   dev = project.start(['dev']);
-  await dev.until('Ctrl-C stops');
-  const line = 'exports a handler (hello.js: no export is a handler: hello); export what defineHandler returns';
+  await dev.until('Press Ctrl-C to stop');
+  const line =
+    'exports a handler (hello.js: none of its exports is a handler: hello); export what defineHandler returns';
   expect(dev.output).toContain(line);
   await project.write('handlers/hello.js', 'export const greet = () => ({});\n');
   await dev.until('exports a handler (hello.js: no export is a handler: greet)');

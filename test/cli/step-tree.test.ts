@@ -91,8 +91,8 @@ describe('the tree of a task with batches', () => {
   ];
   const tree = (steps: TreeStep[]) =>
     drawnTree(foldBatches(steps, parents), {
-      told: ({ state }) => state,
-      toldOfBatch: (workers) =>
+      describe: ({ state }) => state,
+      describeBatch: (workers) =>
         countsOf(workers)
           .map((count) => [...count].reverse().join(' '))
           .join(', '),

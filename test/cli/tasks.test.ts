@@ -50,7 +50,10 @@ describe('without a worker', () => {
     const wrong = await project.run(['task', 'create', 'pair', '-i', '{"lucky":"yes"}']);
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('/lucky must be boolean')]);
     const broken = await project.run(['task', 'create', 'pair', '-i', '{lucky}']);
-    expect([broken.code, broken.stderr]).toEqual([2, expect.stringMatching(/^error: --input: the value is not JSON/)]);
+    expect([broken.code, broken.stderr]).toEqual([
+      2,
+      expect.stringMatching(/^error: --input: the value is not valid JSON/),
+    ]);
     const unknown = await project.run(['task', 'create', 'demo/pare']);
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('demo/pair@1.0.0')]);
     expect(unknown.stdout).toBe('');
@@ -83,7 +86,7 @@ describe('without a worker', () => {
   });
 
   it('explains on standard error why nothing moves, after two seconds and once, with the result untouched', async () => {
-    const reason = '… no change: first is ready; no running worker serves namespace demo: start one\n';
+    const reason = '… no progress: first is ready; no running worker serves namespace demo: start one\n';
     const lines = await project.run(['task', 'create', 'pair', '--wait', '--timeout', '5.5']);
     expect(lines.stderr.split(reason)).toHaveLength(2);
     expect(lines.stdout).toMatch(/^[0-9a-f-]{36}\n$/);
@@ -97,7 +100,7 @@ describe('without a worker', () => {
         .map((line) => (JSON.parse(line) as { task_uuid: string }).task_uuid),
     ).toEqual([uuid]);
     const short = await project.run(['task', 'watch', uuid, '--timeout', '1']);
-    expect(short.stderr).not.toContain('no change');
+    expect(short.stderr).not.toContain('no progress');
   });
 
   it('reports that no task matches the filters, and suggests a state for one that does not exist', async () => {
@@ -251,7 +254,7 @@ export const second = defineHandler('second', {}, () => ({}));
     const strange = await project.run(['template', 'validate', 'strange.yaml', '--handlers', 'handlers']);
     expect(strange.stdout).toMatch(/no handler named ship; .*correct the name, or export the handler from handlers$/m);
     const nowhere = await project.run(['--handlers', 'no/such/folder', 'template', 'validate']);
-    expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/there are no handlers in .*no.such/)]);
+    expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/handlers not found: .*no.such/)]);
   });
 
   it('reports with --handlers the missing steps that handlers name, as a warning when another template has them', async () => {

@@ -80,12 +80,12 @@ it('gives running handlers their signal at the second SIGTERM, gives their steps
   const id = await project.create('obey');
   await worker.until('the handler waits for its signal');
   worker.process.kill('SIGTERM');
-  await worker.until('running handlers may finish');
+  await worker.until('waiting for running handlers');
   // Two that come close together are one.
   await until(
     () => {
       worker.process.kill('SIGTERM');
-      return worker.output.includes('told to end now');
+      return worker.output.includes('aborting running handlers');
     },
     (told) => told,
   );
@@ -200,7 +200,7 @@ it.runIf(mayUnshare)('obeys as the first process of a container too, with 200 ha
   process.kill(Number(first), 'SIGUSR1');
   await worker.until('"activeHandlers":200');
   process.kill(Number(first), 'SIGTERM');
-  await worker.until('running handlers may finish');
+  await worker.until('waiting for running handlers');
   await project.write('all-may-end', '');
   expect(await worker.ended).toMatchObject({ code: 0, signal: null });
   const ended = await Promise.all(tasks.map(({ taskUuid }) => client.getTask(taskUuid)));

@@ -42,7 +42,7 @@ it('lets a running handler finish after SIGTERM, records its result, and exits 0
   const id = await project.create('wait', '-i', '{"file":"go"}');
   await worker.until('the handler runs');
   worker.process.kill('SIGTERM');
-  await worker.until('running handlers may finish');
+  await worker.until('waiting for running handlers');
   await project.write('go', '');
   expect(await worker.ended).toMatchObject({ code: 0, signal: null });
   expect(await project.json(['task', 'get', id])).toMatchObject({ status: 'complete' });
@@ -55,7 +55,7 @@ it('ends at once at the second signal; two that come as one, as npm sends them, 
   await worker.until('the handler runs');
   worker.process.kill('SIGINT');
   worker.process.kill('SIGINT');
-  await worker.until('running handlers may finish');
+  await worker.until('waiting for running handlers');
   expect(worker.process.exitCode).toBeNull();
   while (worker.process.exitCode === null) {
     worker.process.kill('SIGINT');
@@ -71,7 +71,10 @@ it('gives steps back that do not finish within the drain time', async () => {
   await worker.until('the handler runs');
   worker.process.kill('SIGTERM');
   await worker.until('a handler did not settle in the drain time');
-  expect(await worker.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('ended anyway') });
+  expect(await worker.ended).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('exiting although a handler left something open'),
+  });
   expect(await project.json(['step', 'get', id, 'wait'])).toMatchObject({ current_state: 'enqueued', attempts: 0 });
 });
 

@@ -9,7 +9,7 @@ import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { fields, table } from '../show/text.ts';
 
-/** `tasker config explain`: one key, or the list of all. A key may be named as in the file or as in the program. */
+/** `tasker config explain`: explains one key, or lists all. Accepts a key's name in the file, in code, or as a variable. */
 export function configExplain(wanted: string | undefined, { json }: GlobalOptions): void {
   if (wanted === undefined) {
     listAll(json);
@@ -48,12 +48,12 @@ function explainIneffective(wanted: string, json: boolean | undefined): void {
   const row = ineffectiveRow(wanted) ?? ineffectiveRow(`${wanted}.x`);
   if (row === undefined) {
     const near = nearestKey(wanted);
-    const hint = near === undefined ? '`tasker config explain` lists all' : `did you mean ${near}?`;
-    throw new TaskerError('bad_request', `${wanted} is no key of the configuration; ${hint}`);
+    const hint = near === undefined ? '`npx tasker config explain` lists all keys' : `did you mean ${near}?`;
+    throw new TaskerError('bad_request', `unknown configuration key ${wanted}; ${hint}`);
   }
   const reason = INEFFECTIVE_KEYS[row]!;
   if (json) printJson({ key: wanted, effect: false, reason });
-  else print(`${wanted} is accepted and has no effect here: ${reason}`);
+  else print(`${wanted} is accepted but has no effect: ${reason}`);
 }
 
 function explanationOf(name: ConfigName, { config, sources }: LoadedConfig) {
@@ -75,12 +75,12 @@ function explanationOf(name: ConfigName, { config, sources }: LoadedConfig) {
 function phrase(explained: ReturnType<typeof explanationOf>): string {
   const { key, about, also, variables, option, value, from } = explained;
   const rows = fields([
-    ['also', also.join(', ') || undefined],
+    ['aliases', also.join(', ') || undefined],
     ['variable', variables.join(', ') || undefined],
-    ['in a program', option],
+    ['in code', option],
     ['must be', explained.must_be],
     ['default', explained.default],
-    ['here', value === null ? 'the default' : `${JSON.stringify(value)} (${from})`],
+    ['current value', value === null ? 'the default' : `${JSON.stringify(value)} (${from})`],
   ]);
   return `${pc.bold(key)}\n${about.replaceAll('`', '')}\n\n${rows}`;
 }

@@ -2,6 +2,7 @@ import type { ConfigContext } from '../../config/find-config.ts';
 import { generateConfig } from '../../config/show/generate-config.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
+import { counted } from '../show/text.ts';
 import { writeOutput } from '../show/write-output.ts';
 
 /** Options of `tasker config generate`. */
@@ -12,11 +13,14 @@ export interface ConfigGenerateOptions extends GlobalOptions {
   output?: string;
 }
 
-/** `tasker config generate`: the layers of a folder as one file. */
+/** `tasker config generate`: merges the layers of a folder into one file. */
 export function configGenerate({ context, environment, source, output, json }: ConfigGenerateOptions): void {
   const generated = generateConfig({ context, environment, source });
   if (output !== undefined) writeOutput(output, generated.text);
   if (json) printJson({ ...generated, output: output ?? null });
   else if (output === undefined) print(generated.text.trimEnd());
-  else note(`${output}: ${context} for ${generated.environment}, from ${generated.files.length} files`);
+  else
+    note(
+      `wrote ${output}: ${context} configuration for ${generated.environment}, from ${counted(generated.files.length, 'file')}`,
+    );
 }

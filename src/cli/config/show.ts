@@ -5,7 +5,7 @@ import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { table } from '../show/text.ts';
 
-/** `tasker config show`: the configuration that counts here, secrets hidden. */
+/** `tasker config show`: prints the effective configuration, with secrets hidden. */
 export function configShow({ json, databaseUrl }: GlobalOptions): void {
   const loaded = loadConfig({ overrides: { databaseUrl } });
   const values = shownValues(loaded);
@@ -20,6 +20,6 @@ export function configShow({ json, databaseUrl }: GlobalOptions): void {
     source.from === 'default' ? pc.dim('default') : phraseSource(source),
   ]);
   print(table(['key', 'value', 'from'], rows));
-  if (loaded.files.length === 0) note(pc.dim('there is no configuration file here'));
+  if (loaded.files.length === 0) note(pc.dim('no configuration file found'));
   for (const line of loaded.warnings) note(`${pc.yellow('warning:')} ${line}`);
 }

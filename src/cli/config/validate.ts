@@ -4,13 +4,14 @@ import { checkConfig } from '../../config/load-config.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
+import { counted } from '../show/text.ts';
 
 /** Options of `tasker config validate`. */
 export interface ConfigValidateOptions extends GlobalOptions {
   strict?: boolean;
 }
 
-/** `tasker config validate`: every problem, one line each; exits 1 when there is an error. */
+/** `tasker config validate`: prints each problem on a line. Exits 1 if there is an error. */
 export function configValidate(path: string | undefined, { json, strict = false }: ConfigValidateOptions): void {
   const { errors, warnings, files } = checkConfig({ configPath: path });
   const valid = errors.length === 0 && !(strict && warnings.length > 0);
@@ -26,10 +27,9 @@ export function configValidate(path: string | undefined, { json, strict = false 
 }
 
 function verdict(files: readonly string[], warnings: number): string {
-  if (files.length === 0)
-    return 'there is no configuration file here: the defaults and the environment count, and are valid';
-  const told = warnings === 0 ? '' : `, ${warnings} warning${warnings === 1 ? '' : 's'}`;
-  return `${files.length === 1 ? files[0] : `${files.length} files`}: valid${told}`;
+  if (files.length === 0) return 'no configuration file found; the defaults and the environment are valid';
+  const also = warnings === 0 ? '' : `, ${counted(warnings, 'warning')}`;
+  return `${files.length === 1 ? files[0] : counted(files.length, 'file')}: valid${also}`;
 }
 
 const withSeverity =

@@ -29,7 +29,7 @@ interface Started {
   started: boolean;
 }
 
-const LOOK_MS = 500;
+const POLL_MS = 500;
 
 /** `tasker db start`: starts the embedded server, which keeps running after the command. */
 export async function dbStart(options: DbStartOptions): Promise<void> {
@@ -77,7 +77,12 @@ function startHolder(): Promise<Started> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) =>
-      reject(new TaskerError('embedded_failed', `the background process that runs the embedded server exited with code ${code}; run \`npx tasker db start --foreground\` to see why`)),
+      reject(
+        new TaskerError(
+          'embedded_failed',
+          `the background process that runs the embedded server exited with code ${code}; run \`npx tasker db start --foreground\` to see why`,
+        ),
+      ),
     );
     child.once('message', (report: Report) => {
       child.disconnect();
@@ -116,7 +121,7 @@ function report(report: Report): void {
 
 /** Polls until the server has stopped. `db stop` runs in another process, and PostgreSQL is not a child of this one. */
 async function untilGone(folder: string, pid: number, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && (await runs(folder, pid))) await pause(LOOK_MS, undefined, { signal }).catch(() => {});
+  while (!signal.aborted && (await runs(folder, pid))) await pause(POLL_MS, undefined, { signal }).catch(() => {});
 }
 
 /** Returns whether the server runs. A poll that fails, for example for lack of file descriptors, counts as yes. */

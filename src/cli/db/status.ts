@@ -40,7 +40,14 @@ function describe({ kind, place, running, version, schema, bytes, embedded }: Da
         : pc.yellow(`pending: ${pending.join(', ')}; run \`npx tasker db migrate\``);
   return fields([
     ['database', kind === 'embedded' ? `embedded, in ${place}` : place],
-    ['state', running ? pc.green('running') : version === null ? notCreated() : 'not running; the next command that needs it starts it'],
+    [
+      'state',
+      running
+        ? pc.green('running')
+        : version === null
+          ? notCreated()
+          : 'not running; the next command that needs it starts it',
+    ],
     ['process', embedded?.pid === undefined ? null : String(embedded.pid)],
     ['version', version === null ? null : `PostgreSQL ${version}`],
     ['schema', schemaText],

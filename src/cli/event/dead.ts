@@ -9,7 +9,7 @@ import { withTasker } from '../with-tasker.ts';
 
 /** Options of `tasker event dead`. */
 export interface EventDeadOptions extends GlobalOptions {
-  /** Of the list; default 20. */
+  /** Maximum number of dead letters to list. Default 20. */
   limit?: number;
   event?: string;
   redeliver?: boolean;
@@ -19,19 +19,23 @@ export interface EventDeadOptions extends GlobalOptions {
 
 type Dead = Awaited<ReturnType<Tasker['events']['dead']>>[number];
 
-/** `tasker event dead`: deliveries that were given up, and what is to become of them. */
+/** `tasker event dead`: lists dead letters, delivers them again, or discards them. */
 export async function eventDead(group: string | undefined, options: EventDeadOptions): Promise<void> {
   const { redeliver, discard, limit } = options;
-  if (redeliver && discard) throw new TaskerError('bad_request', '--redeliver and --discard: choose one of them');
+  if (redeliver && discard)
+    throw new TaskerError('bad_request', '--redeliver and --discard exclude each other; pass one of them');
   if (!redeliver && !discard) return withTasker(options, {}, (tasker) => list(tasker, group, options));
   if (limit !== undefined) {
     throw new TaskerError(
       'bad_request',
-      `--limit ${limit} is of the list alone: ${discard ? '--discard' : '--redeliver'} takes all dead letters of the group; leave --limit out, and name one event with --event <id> when not all are meant`,
+      `--limit only applies to the list; ${discard ? '--discard' : '--redeliver'} acts on all dead letters of the group: omit --limit, or select one event with --event <id>`,
     );
   }
   if (group === undefined)
-    throw new TaskerError('bad_request', 'whose? name the group; `npx tasker event groups` lists them');
+    throw new TaskerError(
+      'bad_request',
+      'the name of the group is missing; `npx tasker event groups` lists the groups',
+    );
   await withTasker(options, {}, (tasker) => act(tasker, group, options));
 }
 
@@ -48,12 +52,12 @@ async function list(
 
 async function act(tasker: Tasker, group: string, { event, discard, yes, json }: EventDeadOptions): Promise<void> {
   const which = { group, eventId: event };
-  const what = event === undefined ? `all dead letters of ${group}` : `event ${event} for ${group}`;
-  const verb = discard ? 'forget' : 'deliver again';
-  if (!yes && !(await confirmed(`${verb}: ${what}?`))) return note('nothing was done');
+  const what = event === undefined ? `all dead letters of ${group}` : `event ${event} of ${group}`;
+  const verb = discard ? 'discard' : 'redeliver';
+  if (!yes && !(await confirmed(`${verb} ${what}?`))) return note('nothing done');
   const count = await (discard ? tasker.events.discard(which) : tasker.events.redeliver(which));
   if (json) printJson({ group, [discard ? 'discarded' : 'redelivered']: count });
-  else print(`${counted(count, 'dead letter')} ${discard ? 'forgotten' : `of ${group} will be delivered again`}`);
+  else print(`${counted(count, 'dead letter')} ${discard ? 'discarded' : `of ${group} will be delivered again`}`);
 }
 
 function deadTable(dead: readonly Dead[], now: number): string {

@@ -14,28 +14,31 @@ export interface EventListOptions extends GlobalOptions, Omit<EventFilterOptions
   before?: Date | string;
 }
 
-/** `tasker event list`: durable events, the newest first. */
+/** `tasker event list`: lists durable events, newest first. */
 export async function eventList(options: EventListOptions): Promise<void> {
   const { limit, before, json } = options;
   await withTasker(options, {}, async (tasker) => {
-    // Many events may have one time: pages go on by an event.
+    // Many events can have the same time, so the next page starts at an event.
     const page = typeof before === 'string' ? { beforeId: (await tasker.events.get(before)).id } : {};
     const chosen = asFilter({ ...options, before: before instanceof Date ? before : undefined });
     const events = await tasker.events.list({ ...chosen, ...page, limit });
     if (json) return printJson(events.map(snakeKeys));
     if (events.length === 0) return note(noneOf(options));
     print(eventTable(events, Date.now()));
-    if (events.length === limit) note(`more may be there: --before ${events.at(-1)!.eventId}`);
+    if (events.length === limit) note(`there may be more: --before ${events.at(-1)!.eventId}`);
   });
 }
 
 function noneOf({ name }: EventListOptions): string {
-  // Whoever gives the first word of a name means all that begin with it.
-  const wider = name !== undefined && /^[\w.]+$/.test(name) ? `; ${name} is one name, ${name}.* are all below it` : '';
-  return `no such events; those that are older than their retention are gone${wider}`;
+  // A name without a wildcard may have been meant as a prefix.
+  const wider =
+    name !== undefined && /^[\w.]+$/.test(name)
+      ? `; --name ${name} matches only this name, and ${name}.* matches all names below it`
+      : '';
+  return `no events match; events older than their retention have been deleted${wider}`;
 }
 
-/** `tasker event show`: an event and what was recorded about it; with `--json` as `event list` tells it, and its envelope. */
+/** `tasker event show`: shows an event. With `--json`, in the form of `event list`, plus its envelope. */
 export async function eventShow(eventId: string, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const event = await tasker.events.get(eventId);
@@ -62,12 +65,12 @@ export async function eventShow(eventId: string, options: GlobalOptions): Promis
   });
 }
 
-/** `tasker event tail`: durable events as they come, a line each, until Ctrl-C. */
+/** `tasker event tail`: prints new durable events, one per line, until Ctrl-C. */
 export async function eventTail(options: GlobalOptions & EventFilterOptions): Promise<void> {
   const stop = listenForStop();
   try {
     await withTasker(options, { listen: true }, async (tasker) => {
-      if (!options.json) note(`following ${tasker.place}; Ctrl-C ends it`);
+      if (!options.json) note(`following ${tasker.place}; press Ctrl-C to stop`);
       for await (const event of tasker.events.watch({ ...asFilter(options), signal: stop.signal })) {
         print(options.json ? JSON.stringify(snakeKeys(event)) : lineOf(event));
       }
@@ -81,7 +84,7 @@ function lineOf({ firedAt, name, stepName, taskUuid, payload }: Event): string {
   return `${pc.dim(firedAt)} ${name} ${pc.dim(`${stepName} of ${taskUuid}`)} ${JSON.stringify(payload)}`;
 }
 
-/** Options of the commands that choose events. */
+/** Options that select events. */
 export interface EventFilterOptions {
   name?: string;
   task?: string;
@@ -91,15 +94,15 @@ export interface EventFilterOptions {
 
 /** A durable event. */
 export type Event = Awaited<ReturnType<Tasker['events']['list']>>[number];
-/** A group and how far it came. */
+/** A subscriber group and its progress. */
 export type Group = Awaited<ReturnType<Tasker['events']['groups']>>[number];
 
-/** What the options choose. */
+/** Returns the filter that the options describe. */
 export function asFilter({ name, task, after, before }: EventFilterOptions) {
   return { name, taskUuid: task, after, before };
 }
 
-/** Events as a table, a line each. */
+/** Returns events as a table, one per line. */
 export function eventTable(events: readonly Event[], now: number): string {
   const rows = events.map(({ eventId, name, taskUuid, stepName, firedAt }) => [
     eventId,

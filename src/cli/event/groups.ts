@@ -7,19 +7,19 @@ import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 import { asFilter, type EventFilterOptions, type Group } from './events.ts';
 
-/** `tasker event groups`: who gets events, and how far each came. */
+/** `tasker event groups`: lists the subscriber groups and the progress of each. */
 export async function eventGroups(options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const groups = await tasker.events.groups();
     if (options.json) return printJson(groups.map(snakeKeys));
-    if (groups.length === 0) return note('no groups; a subscriber that is started makes one');
+    if (groups.length === 0) return note('no groups; starting a subscriber creates one');
     print(groupTable(groups, Date.now()));
     for (const { name, membersDiffer } of groups) if (membersDiffer) note(differing(name));
   });
 }
 
 const differing = (group: string) =>
-  `the members of ${group} ask for different events, as while a new version is rolled out: it gets what any of them asks for`;
+  `the members of ${group} subscribe to different events, as during a rolling deployment; the group receives the events of all of them`;
 
 function groupTable(groups: readonly Group[], now: number): string {
   const rows = groups.map((group) => [
@@ -32,10 +32,10 @@ function groupTable(groups: readonly Group[], now: number): string {
     String(group.dead),
     `${spanOf(now - Date.parse(group.seenAt))} ago`,
   ]);
-  return table(['group', 'gets', 'members', 'waiting', 'behind', 'retrying', 'dead', 'seen'], rows);
+  return table(['group', 'events', 'members', 'waiting', 'behind', 'retrying', 'dead', 'seen'], rows);
 }
 
-/** `tasker event lag`: what waits for a group, or for each; exits 1 when that is more than `--max`. */
+/** `tasker event lag`: shows the events that wait for a group, or for each group. Exits 1 if more than `--max` wait. */
 export async function eventLag(name: string | undefined, options: GlobalOptions & { max?: number }): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const groups = name === undefined ? await tasker.events.groups() : [await tasker.events.group(name)];
@@ -45,7 +45,7 @@ export async function eventLag(name: string | undefined, options: GlobalOptions 
       seconds_behind: secondsBehind,
     }));
     if (options.json) printJson(lags);
-    else if (lags.length === 0) note('no groups; a subscriber that is started makes one');
+    else if (lags.length === 0) note('no groups; starting a subscriber creates one');
     else
       print(
         table(
@@ -64,7 +64,7 @@ export interface EventReplayOptions extends GlobalOptions, EventFilterOptions {
   yes?: boolean;
 }
 
-/** `tasker event replay`: delivers events to a group again, once somebody has said yes to how many. */
+/** `tasker event replay`: delivers events to a group again, after the user has confirmed their number. */
 export async function eventReplay(group: string, options: EventReplayOptions): Promise<void> {
   const { dryRun, yes, json } = options;
   await withTasker(options, {}, async (tasker) => {
@@ -76,36 +76,36 @@ export async function eventReplay(group: string, options: EventReplayOptions): P
       return;
     }
     if (!yes && !(await confirmed(`deliver ${counted(count, 'event')} to ${group} again?`)))
-      return note('nothing was done');
+      return note('nothing done');
     const replayed = await tasker.events
       .replay(which, {
-        onProgress: ({ replayed, share }) => progress(`${Math.round(share * 100)} % ${replayed} of ${count} events`),
+        onProgress: ({ replayed, share }) => progress(`${Math.round(share * 100)} %, ${replayed} of ${count} events`),
       })
       .finally(() => progress(''));
     if (json) printJson({ group, replayed });
     else
       print(
-        `${counted(replayed, 'event')} will be delivered to ${group} again; \`npx tasker event lag ${group}\` tells how far it is`,
+        `${counted(replayed, 'event')} will be delivered to ${group} again; \`npx tasker event lag ${group}\` shows the progress`,
       );
   });
 }
 
-/** Replaces the last line of a terminal. */
+/** Replaces the current line of the terminal. */
 function progress(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
 }
 
-/** `tasker event remove`: a group that nobody needs any more goes, with all that waits for it. */
+/** `tasker event remove`: removes a group with its waiting events and dead letters. */
 export async function eventRemove(
   group: string,
   { yes, ...options }: GlobalOptions & { yes?: boolean },
 ): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const { waiting, retrying, dead } = await tasker.events.group(group);
-    const lost = `${counted(waiting + retrying, 'event')} that wait for it, ${counted(dead, 'dead letter')}`;
-    if (!yes && !(await confirmed(`remove ${group}, with ${lost}?`))) return note('nothing was done');
+    const lost = `${counted(waiting + retrying, 'waiting event')} and ${counted(dead, 'dead letter')}`;
+    if (!yes && !(await confirmed(`remove ${group} with ${lost}?`))) return note('nothing done');
     await tasker.events.removeGroup(group);
     if (options.json) printJson({ group, removed: true });
-    else print(`${group} is removed`);
+    else print(`removed ${group}`);
   });
 }

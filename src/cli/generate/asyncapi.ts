@@ -12,7 +12,7 @@ export interface GenerateAsyncApiOptions extends GenerateOptions {
   description?: string;
 }
 
-/** `tasker generate asyncapi`: the events of the project as an AsyncAPI 3 document. */
+/** `tasker generate asyncapi`: writes the events of the project as an AsyncAPI 3 document. */
 export async function generateAsyncApi(paths: readonly string[], options: GenerateAsyncApiOptions): Promise<void> {
   const templates = await templatesFor(paths, options);
   const { name, version } = await readIdentity(process.cwd());

@@ -10,37 +10,37 @@ import { writeOutput } from '../show/write-output.ts';
 
 /** Options of the commands that generate a file. */
 export interface GenerateOptions extends GlobalOptions {
-  /** Where to; undefined: standard output. */
+  /** Output file. Default: standard output. */
   out?: string;
-  /** Only compare. */
+  /** Only compare the file with the output. */
   check?: boolean;
 }
 
-/** The templates that something is generated from: of the paths that were named, else of the project. All must be sound. */
+/** Returns the templates of the given paths, or else of the project. All of them must be valid. */
 export async function templatesFor(paths: readonly string[], options: GenerateOptions): Promise<TaskTemplate[]> {
   if (options.check && options.out === undefined) {
-    throw new TaskerError('bad_request', '--check compares with a file: name it with --out');
+    throw new TaskerError('bad_request', '--check compares the output with a file; name it with --out');
   }
   const sources = paths.length > 0 ? paths : templatesThere(options);
   return (await loadTemplates(sources, loadConfig().config.environment)).templates;
 }
 
-/** Prints what was generated, writes it, or compares it with what is there. `what` says what was generated, for people. */
+/** Prints the generated text, writes it to the file, or compares it with the file. `what` describes it for the message. */
 export function putGenerated(text: string, { out, check }: GenerateOptions, what: string): void {
   if (out === undefined) print(text.trimEnd());
-  else if (check) mustBe(out, text);
+  else if (check) checkUpToDate(out, text);
   else {
     writeOutput(out, text);
-    note(`${out}: ${what}`);
+    note(`wrote ${out}: ${what}`);
   }
 }
 
-function mustBe(file: string, text: string): void {
+function checkUpToDate(file: string, text: string): void {
   const found = existsSync(file) ? readFileSync(file, 'utf8').replaceAll('\r\n', '\n') : undefined;
   if (found !== text) {
     throw new TaskerError(
       'conflict',
-      `${file} is not what the templates say; run the command without --check, and keep what it writes`,
+      `${file} does not match the templates; run the command without --check and commit the result`,
     );
   }
   note(`${file} is up to date`);

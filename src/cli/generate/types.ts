@@ -3,7 +3,7 @@ import { note, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 import { type GenerateOptions, putGenerated, templatesFor } from './put-generated.ts';
 
-/** `tasker generate types`: TypeScript for payloads of events and contexts of tasks. */
+/** `tasker generate types`: writes the TypeScript types of event payloads and task contexts. */
 export async function generateTypes(paths: readonly string[], options: GenerateOptions): Promise<void> {
   const { text, counts, warnings, unknown } = typesOf(await templatesFor(paths, options));
   if (options.json && options.out === undefined) return printJson({ types: text, warnings, unknown });

@@ -3,18 +3,18 @@ import { collectNamespaces, lazily, seconds, wholeNumber } from '../options.ts';
 
 const CONCURRENCY = { least: 1, most: 100_000 };
 
-/** The commands on the project in the current folder. */
+/** The commands that act on the project in the current folder. */
 export function addProjectCommands(program: Command): void {
   program
     .command('init')
-    .description('a template, a handler and a test into the current project; overwrites nothing')
-    .option('--typescript', 'write TypeScript; default: where the project has typescript or a tsconfig.json')
+    .description('add a template, a handler and a test to the current project; overwrites nothing')
+    .option('--typescript', 'write TypeScript; default: if the project has typescript or a tsconfig.json')
     .action(lazily(async () => (await import('./init.ts')).init));
   workerOptions(program.command('dev'))
-    .description('run the project here: database, worker, reloading, and a view of what goes on')
+    .description('run the project locally: database, worker, live reload and a view of running tasks')
     .action(lazily(async () => (await import('./dev.ts')).dev));
   workerOptions(program.command('worker'))
-    .option('--web <address>', 'where health and metrics are answered (default: 127.0.0.1:8081); off: nowhere')
+    .option('--web <address>', 'address of the health and metrics server (default: 127.0.0.1:8081); off disables it')
     .description('run steps until SIGTERM; logs JSON lines to standard error')
     .action(lazily(async () => (await import('./worker.ts')).worker));
   program
@@ -25,8 +25,16 @@ export function addProjectCommands(program: Command): void {
 
 function workerOptions(command: Command): Command {
   return command
-    .option('--concurrency <number>', 'handlers that run at once (default: 100)', wholeNumber(CONCURRENCY))
-    .option('-n, --namespace <namespace>', 'serve only this one; may be repeated', collectNamespaces)
-    .option('--name <name>', "the worker's name in history (default: host and process)")
-    .option('--drain-timeout <seconds>', 'how long running handlers may finish (default: 30)', seconds);
+    .option(
+      '--concurrency <number>',
+      'maximum number of handlers running at once (default: 100)',
+      wholeNumber(CONCURRENCY),
+    )
+    .option('-n, --namespace <namespace>', 'serve only this namespace; may be repeated', collectNamespaces)
+    .option('--name <name>', "the worker's name in the history (default: host and process)")
+    .option(
+      '--drain-timeout <seconds>',
+      'time for running handlers to finish when the worker stops (default: 30)',
+      seconds,
+    );
 }

@@ -7,10 +7,10 @@ import type { Task } from '../show/views.ts';
 import { taskTable } from '../task/list.ts';
 import { RESTING, taskBlock } from '../task/watch.ts';
 
-const LOOK_MS = 400;
+const POLL_MS = 400;
 const RECENT = 6;
 
-/** The live view of `tasker dev`: recent tasks, and the steps of the one that goes on. Lines scroll above it. */
+/** The live view of `tasker dev`: recent tasks and the steps of the running one. Other output scrolls above it. */
 export class DevView {
   readonly #screen: LiveScreen;
   #tasker: Tasker | undefined;
@@ -28,11 +28,11 @@ export class DevView {
     this.#screen.print(line);
   }
 
-  /** Begins to look. `hint`: what stands there while there are no tasks. */
+  /** Starts to poll. `hint` is shown while there are no tasks. */
   show(tasker: Tasker, hint: string[]): void {
     this.#tasker = tasker;
     this.#hint = hint;
-    void this.#look();
+    void this.#poll();
   }
 
   end(): void {
@@ -41,7 +41,7 @@ export class DevView {
     this.#screen.end();
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     const tasker = this.#tasker;
     if (!tasker) return;
     try {
@@ -53,9 +53,9 @@ export class DevView {
       }
       this.#trouble = undefined;
     } catch (error) {
-      this.#trouble = `the view is not up to date: ${messageOf(error)}`;
+      this.#trouble = `the view is out of date: ${messageOf(error)}`;
     }
-    if (this.#tasker) this.#timer = setTimeout(() => void this.#look(), LOOK_MS);
+    if (this.#tasker) this.#timer = setTimeout(() => void this.#poll(), POLL_MS);
   }
 
   #frame(spinner: string): string[] {

@@ -21,7 +21,7 @@ import { runnableFolders } from './folders.ts';
 import { watchFolder } from './watch-folder.ts';
 import { taskerOptions, type WorkerOptions } from './worker.ts';
 
-/** `tasker dev`: database, worker, reloading and a view of what goes on, until Ctrl-C. */
+/** `tasker dev`: runs the database, a worker, live reload and a view of running tasks until Ctrl-C. */
 export async function dev(options: WorkerOptions): Promise<void> {
   const stop = listenForStop();
   const ended = new AbortController();
@@ -37,7 +37,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
     const logger = programLogger({ level: options.verbose ? 'debug' : undefined, form, write: tell });
     const events = eventRegistries({}, moduleLogger(logger, 'events'));
     const project = new Project({ ...folders, environment, logger, events, tell });
-    // Before anything is read: what changes while the start goes on is read once more after it.
+    // Watch before reading anything, so that files that change during the start are reloaded after it.
     const signal = AbortSignal.any([stop.signal, ended.signal]);
     const beginReloading = watchProject(project, { folders, signal, tell });
     const [, sound] = await Promise.all([project.readTemplates(), project.readHandlers()]);
@@ -63,7 +63,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
     await stop.requested;
     view?.end();
     view = undefined;
-    if (tasker.stats?.running) tell('stopping: running handlers may finish; Ctrl-C again ends at once');
+    if (tasker.stats?.running) tell('stopping after running handlers finish; press Ctrl-C again to stop at once');
     await tasker.stop({ drainTimeoutMs: options.drainTimeout });
   } catch (error) {
     view?.end();
@@ -89,7 +89,7 @@ function greeting(project: Project, tasker: Tasker, options: WorkerOptions): str
     ...about.split('\n'),
     ...how,
     '',
-    pc.dim('Templates and handlers are reloaded when they change. Ctrl-C stops.'),
+    pc.dim('Templates and handlers are reloaded when they change. Press Ctrl-C to stop.'),
   ];
 }
 
@@ -100,8 +100,8 @@ interface Watched {
 }
 
 /**
- * Watches a project's folders. What has changed is read when the function that it answers with has been given a tasker,
- * one reload after the other: the second one sees what the first one made.
+ * Watches a project's folders. Reloads begin once the returned function has been called with a tasker. They run one after
+ * the other, so that each sees the result of the one before.
  */
 function watchProject(project: Project, { folders, signal, tell }: Watched): (tasker: Tasker) => void {
   let begin!: (tasker: Tasker) => void;
@@ -116,9 +116,9 @@ function watchProject(project: Project, { folders, signal, tell }: Watched): (ta
         onChange: () => {
           last = last
             .then(async () => reload(await begun))
-            .catch((error: unknown) => tell(`error: reloading: ${messageOf(error)}`));
+            .catch((error: unknown) => tell(`error: reload failed: ${messageOf(error)}`));
         },
-        onLost: (error) => tell(`${path.resolve(folder)} can't be watched: ${error.message}; restart to see changes`),
+        onLost: (error) => tell(`cannot watch ${path.resolve(folder)}: ${error.message}; restart to load changes`),
       });
     }
   };

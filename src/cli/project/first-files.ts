@@ -8,13 +8,13 @@ export interface FirstFile {
   text: string;
 }
 
-/** The template and the handlers are files that are checked as any other. */
+/** Reads an asset. The template and the handlers are files of the repository, so that they are checked like all others. */
 const firstText = (file: string) =>
   readFileSync(new URL(`../../../assets/first-files/${file}`, import.meta.url), 'utf8');
 
 const REPORT = "{ said: ['Hello, Ada!', 'Hello, Ada!'] }";
 
-/** The test runs the whole workflow on a database of its own, which is thrown away afterwards. */
+/** Returns a test that runs the whole workflow on a temporary database. */
 function testText({ imports, equal }: { imports: string; equal: string }): string {
   return `${imports}
 import { testTasker } from 'tasker-core/testing';
@@ -31,16 +31,16 @@ test('hello greets the person in two places and reports it', async () => {
 `;
 }
 
-/** The files that `tasker init` writes, and its advice. */
+/** The files that `tasker init` writes, and how to run the test. */
 export interface FirstFiles {
   files: FirstFile[];
-  /** The script `test`. */
+  /** The npm script `test`. */
   testScript: string;
   /** The command that runs the generated test. */
   runTest: string;
 }
 
-/** The files of a first workflow, in the language and for the test runner that the project has. */
+/** Returns the files of a first workflow, for the language and test runner of the project. */
 export function firstFiles(project: Project): FirstFiles {
   const handlers = handlersOf(project);
   const test = testOf(project);
@@ -64,7 +64,7 @@ function handlersOf({ usesTypeScript, usesZod, modules }: Project): FirstFile {
 function testOf({ usesTypeScript, usesVitest }: Project): FirstFile {
   if (usesVitest) {
     const imports = "import { expect, test } from 'vitest';";
-    // In brackets, because noPropertyAccessFromIndexSignature forbids the dot.
+    // With brackets, because noPropertyAccessFromIndexSignature forbids the dot.
     const result = usesTypeScript ? "results['report']" : 'results.report';
     return {
       path: `test/hello.test.${usesTypeScript ? 'ts' : 'js'}`,
@@ -77,13 +77,13 @@ function testOf({ usesTypeScript, usesVitest }: Project): FirstFile {
 }
 
 /**
- * The changes that a CommonJS project needs for the generated files; undefined when it needs none. All of them are ES
- * modules. `.mjs` says so itself; for `.js` and `.ts`, package.json decides.
+ * Describes the changes that a CommonJS project needs for the generated files, which are ES modules. Undefined if it needs
+ * none. A `.mjs` file always is an ES module; for `.js` and `.ts`, package.json decides.
  */
 export function commonJsAdvice({ modules, usesTypeScript }: Project, written: readonly string[]): string | undefined {
   const unclear = written.filter((path) => /\.[jt]s$/.test(path));
   if (modules === 'esm' || unclear.length === 0) return undefined;
   const compiler = usesTypeScript ? ' and set "module": "nodenext" in tsconfig.json' : '';
   const renamed = unclear.map((path) => `${path} to ${path.replace(/([jt]s)$/, 'm$1')}`).join(' and ');
-  return `this project is CommonJS, and ${unclear.join(' and ')} use${unclear.length === 1 ? 's' : ''} import: run \`npm pkg set type=module\`${compiler}; to stay with CommonJS, rename ${renamed}`;
+  return `this project is CommonJS, and ${unclear.join(' and ')} use${unclear.length === 1 ? 's' : ''} import: run \`npm pkg set type=module\`${compiler}; to keep CommonJS, rename ${renamed}`;
 }

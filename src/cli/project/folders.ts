@@ -7,19 +7,20 @@ import type { GlobalOptions } from '../options.ts';
 const TEMPLATE_FOLDER = 'templates';
 const HANDLER_FOLDER = 'handlers';
 
-/** Where templates are: `--templates`, `TASKER_TEMPLATE_PATH`, the configuration, `config/tasks` or `templates` of the project. */
+/** Returns the template folders: `--templates`, `TASKER_TEMPLATE_PATH`, the configuration, else the project's `config/tasks` or `templates`. */
 export function templateFolders(options: GlobalOptions): string[] {
   return pathsIn(options.templates) ?? nonEmpty(loadConfig().config.templatePaths) ?? [TEMPLATE_FOLDER];
 }
 
-/** Where handlers are: `--handlers`, `TASKER_HANDLER_PATH`, the configuration, `./handlers`. */
+/** Returns the handler folders: `--handlers`, `TASKER_HANDLER_PATH`, the configuration, else `./handlers`. */
 export function handlerFolders(options: GlobalOptions): string[] {
   return pathsIn(options.handlers) ?? nonEmpty(loadConfig().config.handlerPaths) ?? [HANDLER_FOLDER];
 }
 
 /**
- * The folders of a project that is to run; throws when one is not there, with the way out. A worker that is told its
- * namespaces may leave the templates to those who create tasks.
+ * Returns the folders of a project that is about to run. Templates are optional for a worker with given namespaces, since
+ * the creators of tasks can register them.
+ * @throws TaskerError `handler_not_found`, `template_invalid` if a folder is missing
  */
 export function runnableFolders(options: GlobalOptions & { namespace?: string[] }): {
   templates: string[];
@@ -31,14 +32,14 @@ export function runnableFolders(options: GlobalOptions & { namespace?: string[] 
   return { templates: existingFolders(options), handlers: handlersThere(options) };
 }
 
-/** The folders of handlers, which must be there. @throws TaskerError `handler_not_found` */
+/** Returns the handler folders. @throws TaskerError `handler_not_found` if one is missing */
 export function handlersThere(options: GlobalOptions): string[] {
   const handlers = handlerFolders(options);
   mustExist(handlers, { code: 'handler_not_found', what: 'handlers', option: '--handlers' });
   return handlers;
 }
 
-/** The folders of templates, which must be there. @throws TaskerError `template_invalid` */
+/** Returns the template folders. @throws TaskerError `template_invalid` if one is missing */
 export function templatesThere(options: GlobalOptions): string[] {
   const templates = templateFolders(options);
   mustExist(templates, { code: 'template_invalid', what: 'templates', option: '--templates' });
@@ -53,7 +54,7 @@ function mustExist(
   if (missing === undefined) return;
   throw new TaskerError(
     code,
-    `there are no ${what} in ${path.resolve(missing)}; \`npx tasker init\` makes a first one here, ${option} names another folder`,
+    `${what} not found: ${path.resolve(missing)} does not exist; run \`npx tasker init\` to create a first workflow, or pass ${option} to use another folder`,
   );
 }
 
@@ -66,7 +67,7 @@ function nonEmpty(paths: readonly string[]): string[] | undefined {
   return given.length > 0 ? given : undefined;
 }
 
-/** The template folders that are there. */
+/** Returns the template folders that exist. */
 export function existingFolders(options: GlobalOptions): string[] {
   return templateFolders(options).filter((folder) => existsSync(folder));
 }

@@ -12,7 +12,7 @@ interface InitOptions extends GlobalOptions {
   typescript?: boolean;
 }
 
-/** `tasker init`: a first workflow into the current project. What is there already is left as it is. */
+/** `tasker init`: adds a first workflow to the current project. Existing files are kept. */
 export async function init({ json, typescript = false }: InitOptions): Promise<void> {
   const found = await readPackage(process.cwd());
   const project = { ...found, usesTypeScript: found.usesTypeScript || typescript };
@@ -41,14 +41,14 @@ export async function init({ json, typescript = false }: InitOptions): Promise<v
     return;
   }
   for (const file of written) print(`${pc.green('wrote')}  ${file}`);
-  for (const file of kept) print(`${pc.dim('kept')}   ${file}, which was there`);
+  for (const file of kept) print(`${pc.dim('kept')}   ${file} (already exists)`);
   if (kept.includes('.gitignore') && !(await readFile('.gitignore', 'utf8')).includes('.tasker'))
-    note('add .tasker/ to .gitignore: the embedded database lives there');
+    note('add .tasker/, which holds the embedded database, to .gitignore');
   if (advice !== undefined) note(advice);
   note(['', 'next:', ...next.map((command) => `  ${command}`)].join('\n'));
 }
 
-/** The file, or the same file with another ending: a renamed handler must not exist twice. */
+/** Finds the file, or the same file with another extension, so that a renamed handler is not written twice. */
 function existingForm(file: string): string | undefined {
   const ending = /\.m?[jt]s$/;
   const forms = ending.test(file) ? ['.ts', '.mts', '.js', '.mjs'].map((one) => file.replace(ending, one)) : [file];

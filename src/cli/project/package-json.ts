@@ -3,15 +3,15 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, TaskerError } from '../../errors.ts';
 
-/** What `tasker init` needs to know of a project. */
+/** What `tasker init` needs to know about a project. */
 export interface Project {
   folder: string;
-  /** `package.json` as it stands. */
+  /** The text of `package.json`. */
   text: string;
   usesTypeScript: boolean;
   usesVitest: boolean;
   usesZod: boolean;
-  /** Module type of its `.js` and `.ts` files. `unsaid` is CommonJS, except for a `.js` file with `import`. */
+  /** Module type of its `.js` and `.ts` files. `unsaid` means CommonJS, except for a `.js` file with `import`. */
   modules: 'esm' | 'commonjs' | 'unsaid';
   dependsOnUs: boolean;
 }
@@ -25,11 +25,11 @@ interface Manifest {
   devDependencies?: Record<string, string>;
 }
 
-/** Reads a project's `package.json`. Throws `bad_request` without one, and when it is not JSON. */
+/** Reads a project's `package.json`. @throws TaskerError `bad_request` if it is missing or not valid JSON */
 export async function readPackage(folder: string): Promise<Project> {
   const file = path.join(folder, 'package.json');
   if (!existsSync(file)) {
-    throw new TaskerError('bad_request', `there is no package.json in ${folder}; run \`npm init -y\` first`);
+    throw new TaskerError('bad_request', `no package.json in ${folder}; run \`npm init -y\` first`);
   }
   const text = await readFile(file, 'utf8');
   const { dependencies, devDependencies, type } = parse(text, file);
@@ -45,7 +45,7 @@ export async function readPackage(folder: string): Promise<Project> {
   };
 }
 
-/** The name and the version of the project in a folder; without a `package.json` the folder's name and 0.0.0. */
+/** Returns the name and version of the project in a folder. Without a `package.json`, the folder's name and 0.0.0. */
 export async function readIdentity(folder: string): Promise<{ name: string; version: string }> {
   const file = path.join(folder, 'package.json');
   const { name, version } = existsSync(file) ? parse(await readFile(file, 'utf8'), file) : {};
@@ -56,14 +56,14 @@ function parse(text: string, file: string): Manifest {
   try {
     return JSON.parse(text) as Manifest;
   } catch (cause) {
-    throw new TaskerError('bad_request', `${file} is not JSON: ${messageOf(cause)}`, { cause });
+    throw new TaskerError('bad_request', `${file} is not valid JSON: ${messageOf(cause)}`, { cause });
   }
 }
 
 /** The script `test` that `npm init` writes. */
 const NO_TEST = 'echo "Error: no test specified" && exit 1';
 
-/** Adds scripts whose names are free, and returns those names. npm's placeholder counts as free. */
+/** Adds the scripts whose names are unused, and returns those names. Replaces npm's placeholder. */
 export async function addScripts({ folder, text }: Project, scripts: Record<string, string>): Promise<string[]> {
   const file = path.join(folder, 'package.json');
   const manifest = parse(text, file);

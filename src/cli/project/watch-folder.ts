@@ -5,19 +5,19 @@ import path from 'node:path';
 export interface WatchFolderOptions {
   signal: AbortSignal;
   onChange: () => void;
-  /** It can't be watched (any more): changes are not seen until the next start. */
+  /** Called if the folder cannot be watched, or no longer. Later changes are not noticed. */
   onLost: (error: Error) => void;
 }
 
 type Watching = Omit<WatchFolderOptions, 'signal'>;
 
-/** An editor that saves makes several changes; so does a checkout of another branch. */
+/** Saving a file in an editor, or checking out a branch, causes several changes. They are reported once. */
 const QUIET_MS = 100;
 
-/** Where the system itself watches all that is below a folder. */
+/** Whether the operating system can watch a whole folder tree. */
 const HAS_RECURSIVE = process.platform === 'darwin' || process.platform === 'win32';
 
-/** Calls back when something below a folder (or beside a file) has changed, once things are quiet. */
+/** Calls `onChange` after something below a folder, or beside a file, has changed and no more changes follow. */
 export function watchFolder(folder: string, { signal, onChange, onLost }: WatchFolderOptions): void {
   let quiet: NodeJS.Timeout | undefined;
   const changed = () => {
@@ -38,7 +38,7 @@ export function watchFolder(folder: string, { signal, onChange, onLost }: WatchF
 function watchAll(folder: string, { onChange, onLost }: Watching): { close(): void } {
   const isFolder = statSync(folder).isDirectory();
   if (isFolder && !HAS_RECURSIVE) return new TreeWatch(folder, { onChange, onLost });
-  // Editors put a new file in the place of the old one, which a watch on the old one would not see.
+  // Editors replace a file by a new one. A watch on the old file would miss that, so the folder is watched.
   const watcher = watch(isFolder ? folder : path.dirname(folder), { recursive: isFolder });
   watcher.on('change', onChange);
   watcher.on('error', onLost);
@@ -46,14 +46,14 @@ function watchAll(folder: string, { onChange, onLost }: Watching): { close(): vo
 }
 
 /**
- * Watches a folder and all below it, with one watch a folder. Node's recursive watch watches files where the system has
- * none of its own (Linux): the second time that a file is saved by renaming another one over it, nobody would hear of it.
+ * Watches a folder tree with one watcher per folder. On Linux, which has no recursive watch, Node's `recursive` option
+ * watches each file instead. It misses the second time that a file is saved by renaming another one over it.
  */
 class TreeWatch {
   readonly #root: string;
   readonly #options: Watching;
   readonly #watchers = new Map<string, FSWatcher>();
-  /** Tells when the root itself is put in the place of another. */
+  /** Watches the parent folder, to notice when the root itself is replaced. */
   readonly #beside: FSWatcher;
 
   constructor(root: string, options: Watching) {
@@ -72,17 +72,17 @@ class TreeWatch {
     this.#forget(this.#root);
   }
 
-  /** @param above The real folders above it: a link to one of them would go round for ever. */
+  /** @param above The real paths of the folders above. A link to one of them is skipped, because it would recurse forever. */
   #watch(folder: string, above: ReadonlySet<string>): void {
     try {
       const real = realpathSync(folder);
       if (above.has(real)) return;
       const here = new Set(above).add(real);
-      // Before its contents are listed: what comes later is told, what came before is in the list.
+      // Watch before listing the contents: earlier entries are in the list, and later ones are reported.
       this.#watchers.set(folder, this.#watcherOf(folder, here));
       for (const name of readdirSync(folder)) if (isWatched(folder, name)) this.#watch(path.join(folder, name), here);
     } catch (error) {
-      // It may be gone by now, which the folder above tells.
+      // The folder may have been deleted meanwhile. The watcher of its parent reports that.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#options.onLost(error as Error);
     }
   }
@@ -97,7 +97,7 @@ class TreeWatch {
     return watcher;
   }
 
-  /** Something of this name has come, gone, or been replaced. */
+  /** Handles an entry that has appeared, disappeared or been replaced. */
   #renew(place: string, above: ReadonlySet<string>): void {
     if (this.#watchers.has(place)) this.#options.onChange();
     this.#forget(place);
@@ -115,7 +115,7 @@ class TreeWatch {
   }
 }
 
-/** Handlers and templates are not looked for in other folders; packages and data change often. */
+/** Skips hidden folders and node_modules, which hold no handlers or templates and change often. */
 function isWatched(folder: string, name: string): boolean {
   if (name.startsWith('.') || name === 'node_modules') return false;
   return statSync(path.join(folder, name), { throwIfNoEntry: false })?.isDirectory() ?? false;

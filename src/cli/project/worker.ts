@@ -20,11 +20,11 @@ export interface WorkerOptions extends GlobalOptions {
   /** Milliseconds. */
   drainTimeout?: number;
   name?: string;
-  /** Of `tasker worker`: an address to listen on, or `off`. */
+  /** For `tasker worker`: an address to listen on, or `off`. */
   web?: string;
 }
 
-/** `tasker worker`: a worker server that runs steps until a signal comes, then lets running ones finish. */
+/** `tasker worker`: runs a worker server until a signal arrives, then lets running steps finish. */
 export async function worker(options: WorkerOptions): Promise<void> {
   const shutdown = new ShutdownController();
   const server = new WorkerServer();
@@ -39,7 +39,7 @@ export async function worker(options: WorkerOptions): Promise<void> {
     const folders = runnableFolders(options);
     checkUrl(options);
     const { web, drainTimeout } = options;
-    // A stop that comes while it starts is not to wait for the end of the start.
+    // A stop request during the start does not wait until the start is complete.
     void shutdown.promise.then(() => server.shutdown().catch(() => undefined));
     for (const line of config.warnings) logger.warn(line);
     await server.start({
@@ -66,7 +66,7 @@ async function fail(
   error: unknown,
   { options, server, shutdown }: { options: WorkerOptions; server: WorkerServer; shutdown: ShutdownController },
 ): Promise<void> {
-  // Who stops a worker that is still starting gets what was asked for.
+  // Stopping a worker during its start is not an error.
   if (shutdown.isRequested && isTaskerError(error) && error.code === 'stopped') return await server.shutdown();
   const starting = server.getState() === 'error' || server.getState() === 'initialized';
   const shown = error instanceof WorkerBootstrapError ? error.cause : error;
@@ -77,25 +77,25 @@ async function fail(
 function listen(server: WorkerServer, shutdown: ShutdownController, logger: Logger): () => void {
   return handleSignals({
     stop: (signal) => {
-      logger.info({ signal, running: server.status().activeHandlers }, 'stopping: running handlers may finish');
+      logger.info({ signal, running: server.status().activeHandlers }, 'stopping, waiting for running handlers');
       shutdown.trigger(signal);
     },
     hurry: (signal) => {
       if (signal === 'SIGINT') {
-        note('stopped at once; steps that were running go back when their lease is over');
+        note('stopped at once; running steps return to the queue when their lease expires');
         process.exit(EXIT.interrupted);
       }
-      logger.info({ signal, running: server.status().activeHandlers }, 'running handlers are told to end now');
+      logger.info({ signal, running: server.status().activeHandlers }, 'aborting running handlers');
       server.hurry();
     },
     report: () => logger.info({ ...server.status() }, 'worker status'),
     reload: () => {
-      server.reload().catch((error: unknown) => logger.error({ error: messageOf(error) }, 'reloading went wrong'));
+      server.reload().catch((error: unknown) => logger.error({ error: messageOf(error) }, 'reload failed'));
     },
   });
 }
 
-/** What the options say to `createTasker`. */
+/** Returns the options of `createTasker`. */
 export function taskerOptions({ databaseUrl, concurrency, namespace, name }: WorkerOptions) {
   return { databaseUrl, databaseDirectUrl: databaseUrl, concurrency, namespaces: namespace, name };
 }

@@ -1,7 +1,7 @@
-/** So many workers of a batch stand in a tree one by one; more are one line. */
+/** A batch with more workers than this is folded into one line. */
 const SHOWN = 5;
 
-/** A step as a tree needs it. */
+/** The part of a step that a tree needs. */
 export interface TreeStep {
   name: string;
   /** The step of the template: differs from `name` for the workers of a batch. */
@@ -10,21 +10,21 @@ export interface TreeStep {
   state: string;
 }
 
-/** What a tree of steps is drawn by. */
+/** The lines of a tree of steps. */
 export interface Folded<S extends TreeStep> {
-  /** Lines, in order: names of steps, and the template's name of a batch that is folded. */
+  /** The lines in order: names of steps, or the template step name of a folded batch. */
   names: string[];
   /** The names of each line's parents. */
   parents: Map<string, readonly string[]>;
   /** Steps by name. */
   steps: Map<string, S>;
-  /** The workers of folded batches, by the template's name. */
+  /** The workers of folded batches, by template step name. */
   batches: Map<string, S[]>;
 }
 
 /**
- * Puts the workers of batches into the graph of their template: each in the place of the step that it is made from.
- * Of a large batch one line stands for all, with the first of those that failed below it.
+ * Puts batch workers into the graph of their template, each in the place of the step that it was created from. A large
+ * batch is folded into one line, with its first failed workers below it.
  */
 export function foldBatches<S extends TreeStep>(
   steps: readonly S[],
@@ -38,7 +38,7 @@ export function foldBatches<S extends TreeStep>(
     if (others) others.push(step);
     else workers.set(step.templateStepName, [step]);
   }
-  /** What stands for a step of the template. */
+  /** Returns the lines that represent a step of the template. */
   const linesOf = (name: string) => {
     const made = workers.get(name);
     return made && made.length <= SHOWN ? made.map((worker) => worker.name) : [name];
@@ -65,7 +65,7 @@ export function foldBatches<S extends TreeStep>(
   return folded;
 }
 
-/** How many of a batch are in which state, those that go on first. */
+/** Counts the workers of a batch by state. Active states come first. */
 export function countsOf(workers: readonly TreeStep[]): [state: string, count: number][] {
   const counts = new Map<string, number>();
   for (const { state } of workers) counts.set(state, (counts.get(state) ?? 0) + 1);
@@ -74,7 +74,7 @@ export function countsOf(workers: readonly TreeStep[]): [state: string, count: n
   return [...counts].sort(([one], [other]) => place(one) - place(other));
 }
 
-/** The state that a folded batch is shown in: what goes on, else what went wrong. */
+/** Returns the state shown for a folded batch: an active state if there is one, else the most serious one. */
 export function stateOfBatch(workers: readonly TreeStep[]): string {
   const present = new Set(workers.map(({ state }) => state));
   const order = ['in_progress', 'enqueued', 'waiting_for_retry', 'error', 'pending', 'cancelled'];

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 
-/** The part of a terminal that is used. */
+/** The part of a terminal that {@link LiveScreen} uses. */
 export type Terminal = Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows'>;
 
 const HIDE_CURSOR = '\u001b[?25l';
@@ -9,7 +9,7 @@ const CLEAR_BELOW = '\u001b[J';
 const FRAME_MS = 100;
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
-/** Lines at the bottom of a terminal that are drawn anew ten times a second; what is printed scrolls above them. */
+/** Lines at the bottom of a terminal, redrawn ten times a second. Printed lines scroll above them. */
 export class LiveScreen {
   readonly #terminal: Terminal;
   readonly #frame: (spinner: string) => readonly string[];
@@ -29,21 +29,21 @@ export class LiveScreen {
     this.#turn = (this.#turn + 1) % SPINNER.length;
     const { columns = 80, rows = 24 } = this.#terminal;
     const all = this.#frame(SPINNER[this.#turn]!);
-    // A block that is higher than the terminal could not be drawn over.
+    // A block higher than the terminal could not be redrawn in place.
     const shown = all.length < rows ? all : [...all.slice(0, rows - 2), `… ${all.length - rows + 2} more lines`];
     const lines = shown.map((line) => cut(line, columns));
     this.#terminal.write(this.#back() + lines.map((line) => `${line}\n`).join(''));
     this.#height = lines.length;
   }
 
-  /** Puts a line above the block, where it stays. */
+  /** Prints a line above the block. */
   print(line: string): void {
     this.#terminal.write(`${this.#back()}${line}\n`);
     this.#height = 0;
     this.draw();
   }
 
-  /** Draws a last time and leaves it standing. */
+  /** Draws the block a last time and leaves it on the screen. */
   end(): void {
     clearInterval(this.#timer);
     this.draw();
@@ -51,7 +51,7 @@ export class LiveScreen {
     this.#showCursor();
   }
 
-  /** A terminal without a cursor would be left to whoever ends us at once. */
+  /** Also runs on exit, so that a process that ends early does not leave the cursor hidden. */
   readonly #showCursor = () => void this.#terminal.write(SHOW_CURSOR);
 
   #back(): string {
@@ -59,7 +59,7 @@ export class LiveScreen {
   }
 }
 
-/** A line that wrapped would take two rows, and the block could not be drawn over. Colours go with the rest. */
+/** Cuts a line to the width of the terminal, since a block with wrapped lines could not be redrawn in place. A cut line loses its colours. */
 function cut(line: string, columns: number): string {
   const plain = [...stripVTControlCharacters(line)];
   return plain.length < columns ? line : `${plain.slice(0, columns - 2).join('')}…`;

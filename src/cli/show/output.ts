@@ -1,4 +1,4 @@
-/** Writes a result to standard output: only results go there, so that it can be piped. */
+/** Writes a result to standard output. Nothing else goes there, so that the output can be piped. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -8,12 +8,12 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
 }
 
-/** Tells something to the person at the terminal: standard error. */
+/** Writes a message for the user to standard error. */
 export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** A reader that went away (`| head`) is not an error. */
+/** Exits quietly if the reader of a pipe has closed it, as in `| head`. */
 export function quietWhenReaderLeaves(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {

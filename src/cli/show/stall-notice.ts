@@ -1,8 +1,8 @@
 import type { Explanation, StepExplanation } from '../../app/why.ts';
 
-/** Time without movement before the reason is shown, and the interval at which it is looked up again. */
+/** The time without progress before the reason is shown, and the interval at which it is looked up again. */
 const STALL_MS = 2_000;
-/** Reasons that are shown at once. */
+/** Maximum number of reasons shown. */
 const MOST_REASONS = 3;
 /** Maximum number of step names in one reason. */
 const MOST_NAMES = 3;
@@ -10,22 +10,22 @@ const MOST_NAMES = 3;
 /** Options of {@link StallNotice}. */
 export interface StallNoticeOptions {
   why: () => Promise<Explanation>;
-  /** Receives the reasons, a line each; empty when the task moves again. */
+  /** Receives the reasons, one per line. Empty once the task makes progress again. */
   show: (reasons: readonly string[]) => void;
 }
 
-/** Explains why a task does not move, once it has not moved for two seconds. */
+/** Explains why a task makes no progress, after two seconds without any. */
 export class StallNotice {
   readonly #options: StallNoticeOptions;
   #timer: NodeJS.Timeout | undefined;
-  /** Changes with each movement: a reason that was looked up before it is out of date. */
+  /** Counts progress. A reason that was looked up before the last progress is out of date. */
   #movement = 0;
 
   constructor(options: StallNoticeOptions) {
     this.#options = options;
   }
 
-  /** Call this when the task has moved. */
+  /** Call this after each change of the task. */
   moved(): void {
     this.#movement++;
     this.#options.show([]);
@@ -50,13 +50,13 @@ export class StallNotice {
       const reasons = reasonsOf(await this.#options.why());
       if (movement === this.#movement) this.#options.show(reasons);
     } catch {
-      // The watch of the task reports a lost database.
+      // The code that watches the task reports a lost database.
     }
     if (movement === this.#movement) this.#wait();
   }
 }
 
-/** Why the steps that could move do not, grouped by reason. */
+/** Returns why steps that could run make no progress, grouped by reason. */
 function reasonsOf({ steps, summary }: Explanation): string[] {
   const byReason = new Map<string, string[]>();
   for (const step of steps) {
@@ -68,7 +68,9 @@ function reasonsOf({ steps, summary }: Explanation): string[] {
   if (byReason.size === 0) return [`the task ${summary}`];
   const reasons = [...byReason].map(([why, names]) => `${listed(names)} ${why}`);
   const more = reasons.length - MOST_REASONS;
-  return more > 0 ? [...reasons.slice(0, MOST_REASONS), `and ${more} more; \`task why\` lists all`] : reasons;
+  return more > 0
+    ? [...reasons.slice(0, MOST_REASONS), `and ${more} more; \`npx tasker task why\` lists all`]
+    : reasons;
 }
 
 function couldMove({ state, waitsFor }: StepExplanation): boolean {

@@ -4,21 +4,21 @@ import { countsOf, type Folded, foldBatches, stateOfBatch, type TreeStep } from 
 import { painted, signOf, spanOf, widthOf } from './text.ts';
 import type { Step, Task } from './views.ts';
 
-/** The names of each step's parents, by the step's name. */
+/** The parents of each step, by name. */
 export type Parents = ReadonlyMap<string, readonly string[]>;
 
-/** The graph of a task's template, as it was when the task was created: what the tree is drawn by. */
+/** Reads the graph of a task from the snapshot of its template. */
 export async function parentsOf(tasker: Tasker, { taskUuid }: Pick<Task, 'taskUuid'>): Promise<Parents> {
   const { graph } = await tasker.engine.snapshotOf(taskUuid);
   return parentsIn(graph);
 }
 
-/** As {@link parentsOf}, of a graph. */
+/** As {@link parentsOf}, from a graph. */
 export function parentsIn(graph: { names: readonly string[]; parents: readonly (readonly number[])[] }): Parents {
   return new Map(graph.names.map((name, idx) => [name, graph.parents[idx]!.map((parent) => graph.names[parent]!)]));
 }
 
-/** A line of a tree: the branches in front of a name, and the parents that the branches do not show. */
+/** A line of a tree: the branches before a name, and the parents that the branches do not show. */
 export interface TreeLine {
   name: string;
   branches: string;
@@ -26,8 +26,8 @@ export interface TreeLine {
 }
 
 /**
- * Lays a graph out as a tree: each step once, below the last of its parents; an only child stands right under its
- * parent, so that long chains do not wander off to the right.
+ * Lays out a graph as a tree. Each step appears once, below the last of its parents. An only child is not indented, so that
+ * long chains stay narrow.
  */
 export function treeOf(names: readonly string[], parents: Parents): TreeLine[] {
   const place = new Set(names);
@@ -41,7 +41,7 @@ export function treeOf(names: readonly string[], parents: Parents): TreeLine[] {
     else below.set(home, [name]);
   }
   const lines: TreeLine[] = [];
-  // A stack instead of recursion: a chain may have thousands of steps.
+  // Uses a stack instead of recursion, because a chain may have thousands of steps.
   const stack: { name: string; branches: string; indent: string }[] = [];
   const push = (home: string | undefined, indent: string) => {
     const children = below.get(home) ?? [];
@@ -65,7 +65,7 @@ export function treeOf(names: readonly string[], parents: Parents): TreeLine[] {
   return lines;
 }
 
-/** The steps of a task as a tree, a line each, with what is going on in them. `now`: milliseconds since 1970. */
+/** Returns the steps of a task and their states as a tree, one per line. `now`: milliseconds since 1970. */
 export function stepTree(
   steps: readonly Step[],
   parents: Parents,
@@ -77,31 +77,34 @@ export function stepTree(
   );
   return drawnTree(folded, {
     spinner,
-    told: (step) => [painted(step.currentState), ...detailsOf(step, now)].join(pc.dim(' · ')),
-    toldOfBatch: (workers) =>
+    describe: (step) => [painted(step.currentState), ...detailsOf(step, now)].join(pc.dim(' · ')),
+    describeBatch: (workers) =>
       countsOf(workers)
         .map(([state, count]) => `${count} ${painted(state)}`)
         .join(pc.dim(' · ')),
   });
 }
 
-/** How the lines of a tree are written. */
+/** How to write the lines of a tree. */
 interface Drawing<S extends TreeStep> {
   spinner?: string | undefined;
-  /** What stands behind the name of a step. */
-  told(step: S): string;
-  /** What stands behind the name of a batch that is folded. */
-  toldOfBatch(workers: readonly S[]): string;
+  /** Returns the text after the name of a step. */
+  describe(step: S): string;
+  /** Returns the text after the name of a folded batch. */
+  describeBatch(workers: readonly S[]): string;
 }
 
-/** Folded steps as a tree, a line each. */
-export function drawnTree<S extends TreeStep>(folded: Folded<S>, { spinner, told, toldOfBatch }: Drawing<S>): string[] {
+/** Returns folded steps as a tree, one per line. */
+export function drawnTree<S extends TreeStep>(
+  folded: Folded<S>,
+  { spinner, describe, describeBatch }: Drawing<S>,
+): string[] {
   const lines = treeOf(folded.names, folded.parents).map((line) => {
     const workers = folded.batches.get(line.name);
     return { ...line, workers, label: workers ? `${line.name} ×${workers.length}` : line.name };
   });
   const widthOfLine = (line: { branches: string; label: string }) => widthOf(line.branches) + widthOf(line.label);
-  // Not spread into Math.max: there may be more lines than a call takes arguments.
+  // Not spread into Math.max, because there may be more lines than a call can have arguments.
   const width = lines.reduce((most, line) => Math.max(most, widthOfLine(line)), 0);
   return lines.map((line) => {
     const { name, label, branches, otherParents, workers } = line;
@@ -110,11 +113,11 @@ export function drawnTree<S extends TreeStep>(folded: Folded<S>, { spinner, told
     const sign = spinner && state === 'in_progress' ? painted('in_progress', spinner) : signOf(state);
     const gap = ' '.repeat(width - widthOfLine(line));
     const also = otherParents.length > 0 ? pc.dim(` (also after ${otherParents.join(', ')})`) : '';
-    return `${pc.dim(branches)}${sign} ${label}${gap}  ${workers ? toldOfBatch(workers) : told(step!)}${also}`;
+    return `${pc.dim(branches)}${sign} ${label}${gap}  ${workers ? describeBatch(workers) : describe(step!)}${also}`;
   });
 }
 
-/** Time, attempts and error of a step, as far as there are any. */
+/** Returns the duration, attempts and error of a step, if there are any. */
 function detailsOf(step: Step, now: number): string[] {
   const details: string[] = [];
   const ms = step.results?.metadata.execution_time_ms;
@@ -123,7 +126,7 @@ function detailsOf(step: Step, now: number): string[] {
     details.push(spanOf(now - Date.parse(step.lastAttemptedAt)));
   if (step.attempts > 1 || step.currentState === 'waiting_for_retry')
     details.push(`attempt ${step.attempts} of ${step.maxAttempts}`);
-  if (step.nextRetryAt) details.push(`again in ${spanOf(Date.parse(step.nextRetryAt) - now)}`);
+  if (step.nextRetryAt) details.push(`next attempt in ${spanOf(Date.parse(step.nextRetryAt) - now)}`);
   const error = step.results?.error?.message.split('\n')[0];
   if (error && step.currentState !== 'complete') details.push(pc.red(error));
   return details;

@@ -19,13 +19,13 @@ const LOOKS: Record<string, Look> = {
 };
 const PLAIN: Look = { sign: '·', paint: pc.dim };
 
-/** The sign in front of what is in this state. */
+/** Returns the symbol of a state. */
 export function signOf(state: string): string {
   const { sign, paint } = LOOKS[state] ?? PLAIN;
   return paint(sign);
 }
 
-/** The state in its colour. */
+/** Returns a text, by default the state itself, in the colour of the state. */
 export function painted(state: string, text: string = state): string {
   return (LOOKS[state] ?? PLAIN).paint(text);
 }
@@ -36,7 +36,7 @@ const UNITS = [
   [60_000, 'min'],
 ] as const;
 
-/** A time span for people: `12 ms`, `3.4 s`, `5 min`, `2 h`, `3 d`. */
+/** Formats a duration: `12 ms`, `3.4 s`, `5 min`, `2 h`, `3 d`. */
 export function spanOf(ms: number): string {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
@@ -44,12 +44,12 @@ export function spanOf(ms: number): string {
   return `${Math.max(1, Math.floor(ms / size))} ${unit}`;
 }
 
-/** A number of things: `1 file`, `2 files`. */
+/** Formats a number of things: `1 file`, `2 files`. */
 export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
-/** Rows in columns as wide as their widest cell; colours do not count. */
+/** Formats rows in columns as wide as their widest cell. Colours do not count. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header.map((cell) => pc.dim(cell.toUpperCase())), ...rows];
   const widths = header.map((_, column) => Math.max(...lines.map((row) => widthOf(row[column] ?? ''))));
@@ -63,14 +63,14 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join('\n');
 }
 
-/** Names and values, the values under each other. */
+/** Formats names and values in two columns. Omits values that are null or undefined. */
 export function fields(pairs: readonly (readonly [name: string, value: string | null | undefined])[]): string {
   const given = pairs.filter((pair): pair is readonly [string, string] => pair[1] !== null && pair[1] !== undefined);
   const width = Math.max(...given.map(([name]) => widthOf(name)));
   return given.map(([name, value]) => `${pc.dim(padded(name, width))}  ${value}`).join('\n');
 }
 
-/** Columns that a text takes on a terminal, wide characters aside. */
+/** Returns the width of a text on a terminal. Counts wide characters as one column. */
 export function widthOf(text: string): number {
   return [...stripVTControlCharacters(text)].length;
 }

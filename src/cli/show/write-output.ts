@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf, TaskerError } from '../../errors.ts';
 
-/** Writes a file that a command was told to make, its folder too. @throws TaskerError `folder_not_writable` */
+/** Writes the output file of a command, and creates its folder. @throws TaskerError `folder_not_writable` */
 export function writeOutput(file: string, text: string): void {
   try {
     mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
@@ -12,13 +12,13 @@ export function writeOutput(file: string, text: string): void {
   }
 }
 
-/** What writing into a folder came to, as an error that names it. */
+/** Converts the error of a failed write into one that names the folder. */
 export function folderError(folder: string, error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   if (error instanceof TaskerError || code === undefined) return error;
   return new TaskerError(
     'folder_not_writable',
-    `${folder}: ${messageOf(error)}; give the right to write there, or make room`,
+    `cannot write to ${folder}: ${messageOf(error)}; grant write permission or free disk space`,
     {
       cause: error,
     },

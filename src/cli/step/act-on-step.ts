@@ -13,17 +13,17 @@ export interface ActOptions extends GlobalOptions {
   result?: string;
 }
 
-/** A step as the commands name it: the task's id, and the step's name or id. */
+/** Identifies a step: the id of its task, and the name or id of the step. */
 type Place = [task: string, step: string];
 
-/** Who acts, why, and with which result, if one was given. */
+/** The operator, the reason, and the result if one was given. */
 interface Operator {
   actor: string;
   reason: string | undefined;
   result?: unknown;
 }
 
-/** A command that acts on a step as an operator, and shows what came of it. */
+/** Returns a command that acts on a step as an operator and shows its new state. */
 export function actingOnStep(act: (tasker: Tasker, place: Place, operator: Operator) => Promise<void>) {
   return async (task: string, step: string, options: ActOptions): Promise<void> => {
     const { by: actor, reason, result } = options;
@@ -32,15 +32,15 @@ export function actingOnStep(act: (tasker: Tasker, place: Place, operator: Opera
       await act(tasker, [task, step], { actor, reason, ...given });
       const [after, { status }] = await Promise.all([tasker.getStep(task, step), tasker.getTask(task)]);
       if (options.json) printJson(snakeKeys(after));
-      else note(`step ${after.name} is ${after.currentState}, the task ${status}`);
+      else note(`step ${after.name} is ${after.currentState}, the task is ${status}`);
     });
   };
 }
 
-/** `tasker step reset`: sends a failed step back to the queue. */
+/** `tasker step reset`: returns a failed step to the queue. */
 export const stepReset = actingOnStep((tasker, place, operator) => tasker.retryStep(...place, operator));
 
-/** `tasker step resolve`: declares a step done by hand. */
+/** `tasker step resolve`: marks a step as resolved manually. */
 export const stepResolve = actingOnStep((tasker, place, operator) => tasker.resolveStep(...place, operator));
 
 /** `tasker step complete`: completes a step with a result. */

@@ -3,32 +3,34 @@ import { lazily } from '../options.ts';
 
 /** `tasker step …` */
 export function addStepCommands(program: Command): void {
-  const step = program.command('step').description('look at steps, and act on those that failed');
+  const step = program.command('step').description('inspect steps, and reset, resolve or complete them');
   step
     .command('list <task>')
-    .description('the steps of a task')
+    .description('list the steps of a task')
     .action(lazily(async () => (await import('./steps.ts')).stepList));
   step
     .command('get <task> <step>')
-    .description('a step, its result and its last error')
+    .description('show a step, its result and its last error')
     .action(lazily(async () => (await import('./steps.ts')).stepGet));
   step
     .command('history <task> [step]')
-    .description('every attempt, and what operators did')
+    .description('list every attempt and operator action')
     .action(lazily(async () => (await import('./steps.ts')).stepHistory));
   acting(step.command('reset <task> <step>'))
-    .description('send a failed step back to the queue with all its attempts')
+    .description('return a failed step to the queue with a full set of attempts')
     .action(lazily(async () => (await import('./act-on-step.ts')).stepReset));
   acting(step.command('resolve <task> <step>'))
-    .description('declare a step done by hand; its children go on')
-    .option('--result <json>', 'what its children read; @file reads a file, - standard input')
+    .description('mark a step as resolved manually; its children continue')
+    .option('--result <json>', 'the result that its children read; @file reads a file, - reads standard input')
     .action(lazily(async () => (await import('./act-on-step.ts')).stepResolve));
   acting(step.command('complete <task> <step>'))
-    .description('complete a step with a result, or correct the result of one that is done')
-    .requiredOption('--result <json>', 'what its children read; @file reads a file, - standard input')
+    .description('complete a step with a result, or correct the result of a completed step')
+    .requiredOption('--result <json>', 'the result that its children read; @file reads a file, - reads standard input')
     .action(lazily(async () => (await import('./act-on-step.ts')).stepComplete));
 }
 
 function acting(command: Command): Command {
-  return command.option('-r, --reason <text>', 'kept in the history').option('-b, --by <name>', 'who does it', 'cli');
+  return command
+    .option('-r, --reason <text>', 'reason, kept in the history')
+    .option('-b, --by <name>', 'name of the operator', 'cli');
 }

@@ -5,7 +5,7 @@ import { fields, painted, signOf, spanOf, table } from '../show/text.ts';
 import { type HistoryEntry, type Step, snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
-/** `tasker step list`: the steps of a task in the order of its template. */
+/** `tasker step list`: lists the steps of a task in the order of its template. */
 export async function stepList(task: string, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const steps = await tasker.getSteps(task);
@@ -27,7 +27,7 @@ function stepRow(step: Step): string[] {
   ];
 }
 
-/** `tasker step get`: a step, its result and its last error. */
+/** `tasker step get`: shows a step, its result and its last error. */
 export async function stepGet(task: string, step: string, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const found = await tasker.getStep(task, step);
@@ -39,7 +39,7 @@ export async function stepGet(task: string, step: string, options: GlobalOptions
 function describeStep(step: Step): string {
   const { results } = step;
   const ms = results?.metadata.execution_time_ms;
-  const told = fields([
+  const head = fields([
     ['step', step.name],
     ['id', step.stepUuid],
     ['state', painted(step.currentState)],
@@ -49,10 +49,10 @@ function describeStep(step: Step): string {
     ['started', step.lastAttemptedAt],
     ['completed', step.completedAt],
     ['took', typeof ms === 'number' ? spanOf(ms) : null],
-    ['tried again', step.nextRetryAt],
+    ['next attempt', step.nextRetryAt],
     ['worker', step.worker],
   ]);
-  const parts = [told];
+  const parts = [head];
   if (results?.success) parts.push(`${pc.dim('result')}\n${JSON.stringify(results.result, null, 2)}`);
   if (results?.error) {
     const { error_type, message, backtrace } = results.error;
@@ -62,19 +62,21 @@ function describeStep(step: Step): string {
   }
   if (step.eventProblems.length > 0) {
     const lines = step.eventProblems.map(({ event, message }) => `${event}: ${message}`);
-    parts.push(`${pc.yellow('events that were not published')}\n${lines.join('\n')}`);
+    parts.push(`${pc.yellow('unpublished events')}\n${lines.join('\n')}`);
   }
   return parts.join('\n\n');
 }
 
-/** `tasker step history`: every attempt and every act of an operator, in order. */
+/** `tasker step history`: lists every attempt and operator action in order. */
 export async function stepHistory(task: string, step: string | undefined, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const name = step === undefined ? undefined : (await tasker.getStep(task, step)).name;
     const entries = (await tasker.getHistory(task)).filter((entry) => name === undefined || entry.step === name);
     if (options.json) return printJson(entries.map(snakeKeys));
-    if (entries.length === 0) return note('nothing has happened to it yet');
-    print(table(['at', 'step', 'attempt', 'what', 'state after', 'took', 'who', 'why'], entries.map(historyRow)));
+    if (entries.length === 0) return note('no attempts or operator actions yet');
+    print(
+      table(['time', 'step', 'attempt', 'event', 'new state', 'duration', 'by', 'reason'], entries.map(historyRow)),
+    );
   });
 }
 

@@ -7,13 +7,13 @@ interface TaskCancelOptions extends GlobalOptions {
   by: string;
 }
 
-/** `tasker task cancel`: cancels a task that has not ended; one that has is left as it is. */
+/** `tasker task cancel`: cancels a task. A task that has ended is not changed. */
 export async function taskCancel(uuid: string, options: TaskCancelOptions): Promise<void> {
   const { reason, by: actor, json } = options;
   await withTasker(options, {}, async (tasker) => {
     const cancelled = await tasker.cancelTask(uuid, { actor, reason });
     const { status } = await tasker.getTask(uuid);
     if (json) printJson({ task_uuid: uuid, cancelled, status });
-    else note(cancelled ? `cancelled ${uuid}` : `${uuid} had ended already: it is ${status}`);
+    else note(cancelled ? `cancelled ${uuid}` : `${uuid} has already ended: it is ${status}`);
   });
 }

@@ -3,7 +3,7 @@ import { meantState } from '../../app/list-options.ts';
 import { collect, lazily, seconds, wholeNumber } from '../options.ts';
 
 const PRIORITY = { least: -100, most: 100 };
-/** Where tasks are found; the others are passed within a transaction. */
+/** The states in which a task can be seen. Tasks pass through the other ones within a transaction. */
 const STATES = [
   'pending',
   'steps_in_process',
@@ -18,41 +18,41 @@ const PAGE = { least: 1, most: 1000 };
 
 /** `tasker task …` */
 export function addTaskCommands(program: Command): void {
-  const task = program.command('task').description('create, look at and cancel tasks');
+  const task = program.command('task').description('create, inspect, follow and cancel tasks');
   addCreate(task);
   task
     .command('get <uuid>')
-    .description('a task and its steps')
+    .description('show a task and its steps')
     .action(lazily(async () => (await import('./get.ts')).taskGet));
   task
     .command('list')
-    .description('tasks, the newest first')
-    .option('-n, --namespace <namespace>', 'only of this namespace')
-    .option('--name <name>', 'only of this template')
-    .addOption(new Option('-s, --status <state>', 'only in this state').choices(STATES).argParser(knownState))
-    .option('--open', 'only those that have not ended')
-    .option('--stale', 'only those that stand longer than their lifecycle allows')
-    .option('-l, --limit <number>', 'at most so many', wholeNumber(PAGE), 20)
-    .option('--before <uuid>', 'page on: only those created before this one')
+    .description('list tasks, newest first')
+    .option('-n, --namespace <namespace>', 'only tasks of this namespace')
+    .option('--name <name>', 'only tasks of this template')
+    .addOption(new Option('-s, --status <state>', 'only tasks in this state').choices(STATES).argParser(knownState))
+    .option('--open', 'only tasks that have not ended')
+    .option('--stale', 'only tasks that exceed a limit of their lifecycle')
+    .option('-l, --limit <number>', 'maximum number of tasks', wholeNumber(PAGE), 20)
+    .option('--before <uuid>', 'next page: only tasks created before this one')
     .action(lazily(async () => (await import('./list.ts')).taskList));
   task
     .command('watch <uuid>')
-    .description('follow a task until it ends; exits 2 when it rests blocked by failures')
-    .option('--timeout <seconds>', 'give up after so long', seconds)
+    .description('follow a task until it ends; exits 2 if it is blocked by failures')
+    .option('--timeout <seconds>', 'stop following after this time', seconds)
     .action(lazily(async () => (await import('./watch.ts')).taskWatch));
   task
     .command('cancel <uuid>')
     .description('cancel a task that has not ended')
-    .option('-r, --reason <text>', 'kept in its history')
-    .option('-b, --by <name>', 'who does it', 'cli')
+    .option('-r, --reason <text>', 'reason, kept in the history')
+    .option('-b, --by <name>', 'name of the operator', 'cli')
     .action(lazily(async () => (await import('./cancel.ts')).taskCancel));
   task
     .command('why <uuid>')
-    .description('why each step is where it is, and what it waits for')
+    .description('explain the state of each step and what it waits for')
     .action(lazily(async () => (await import('./why.ts')).taskWhy));
   task
     .command('steps <uuid>')
-    .description('the same as `step list`')
+    .description('same as `step list`')
     .action(lazily(async () => (await import('../step/steps.ts')).stepList));
 }
 
@@ -67,17 +67,20 @@ function addCreate(task: Command): void {
   task
     .command('create [name]')
     .description('create a task; prints its id')
-    .option('--name <name>', 'the template; also as the argument, and as namespace/name@version')
-    .option('-n, --namespace <namespace>', 'default: default, or the only namespace that has this template')
-    .option('-v, --template-version <version>', 'default: 1.0.0, or the only version of this template')
-    .option('-i, --input <json>', 'the context, a JSON object; @file reads a file, - standard input')
-    .option('-p, --priority <number>', 'from -100 to 100, higher first', wholeNumber(PRIORITY))
-    .option('-c, --correlation-id <uuid>', 'ties logs and tasks together')
-    .option('-k, --idempotency-key <key>', 'the same key is the same task')
-    .option('--return-existing', 'when the task is there already, print its id instead of an error')
-    .option('-r, --reason <text>', 'kept with the task')
-    .option('-t, --tag <tag>', 'kept with the task; may be repeated', collect)
-    .option('-w, --wait', 'follow it until it ends; exits as `task watch`')
-    .option('--timeout <seconds>', 'with --wait: give up after so long', seconds)
+    .option('--name <name>', 'name of the template, also accepted as the argument; may be namespace/name@version')
+    .option(
+      '-n, --namespace <namespace>',
+      'namespace of the template; default: default, or the only one that has this template',
+    )
+    .option('-v, --template-version <version>', 'version of the template; default: 1.0.0, or its only version')
+    .option('-i, --input <json>', 'the context as a JSON object; @file reads a file, - reads standard input')
+    .option('-p, --priority <number>', 'from -100 to 100; higher runs first', wholeNumber(PRIORITY))
+    .option('-c, --correlation-id <uuid>', 'id that connects tasks and log lines')
+    .option('-k, --idempotency-key <key>', 'requests with the same key create one task')
+    .option('--return-existing', 'if the task already exists, print its id instead of an error')
+    .option('-r, --reason <text>', 'reason, kept with the task')
+    .option('-t, --tag <tag>', 'tag, kept with the task; may be repeated', collect)
+    .option('-w, --wait', 'follow the task until it ends; exits as `task watch`')
+    .option('--timeout <seconds>', 'with --wait: stop following after this time', seconds)
     .action(lazily(async () => (await import('./create.ts')).taskCreate));
 }

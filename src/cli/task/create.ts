@@ -34,8 +34,8 @@ export async function taskCreate(argument: string | undefined, options: TaskCrea
     if (!existed) note(`created an embedded database in ${embeddedHome()}`);
     const template = await findRegistered(tasker, wanted, options);
     const handle = await create(tasker, template, { ...options, context });
-    if (!handle.created) note(`${handle.taskUuid} was there already`);
-    // This process goes before its own notification would be sent.
+    if (!handle.created) note(`task ${handle.taskUuid} already exists`);
+    // This process exits before it would send its own notification.
     else await tasker.engine.wakeWorkers(handle.priority === 0 ? 0 : -handle.priority);
 
     if (!options.wait) return options.json ? printJson(snakeKeys(handle)) : print(handle.taskUuid);
@@ -55,13 +55,13 @@ function wantedTemplate(argument: string | undefined, options: TaskCreateOptions
   if (given === undefined) {
     throw new TaskerError(
       'bad_request',
-      'which template? `tasker task create NAME`; `tasker template list` shows what there is',
+      'the name of the template is missing: `npx tasker task create NAME`; `npx tasker template list` lists the templates',
     );
   }
   if (argument !== undefined && options.name !== undefined && argument !== options.name) {
     throw new TaskerError(
       'bad_request',
-      `the argument says ${argument}, --name says ${options.name}; give one of them`,
+      `the argument is ${argument}, but --name is ${options.name}; pass only one of them`,
     );
   }
   const read = readReference(given);
@@ -72,7 +72,7 @@ function wantedTemplate(argument: string | undefined, options: TaskCreateOptions
   };
 }
 
-/** What is known of the template is completed from the database; one that it lacks is registered from the project's folder. */
+/** Finds the template in the database and completes its name. Registers a template that only the project's folders have. */
 async function findRegistered(
   tasker: Tasker,
   wanted: TemplateReference,
@@ -88,7 +88,7 @@ async function findRegistered(
   return own;
 }
 
-/** The one that is meant: by all that was given; where that leaves several, by the defaults. Throws when it can't tell. */
+/** Returns the template that matches the given parts of its name, or of several the one with the default namespace and version. @throws TaskerError `bad_request` if the name is ambiguous */
 function match<T extends TemplateName>(known: readonly T[], wanted: TemplateReference): T | undefined {
   const { name, namespace = 'default', version = '1.0.0' } = wanted;
   const fitting = known.filter((one) => fits(one, wanted));
@@ -96,7 +96,7 @@ function match<T extends TemplateName>(known: readonly T[], wanted: TemplateRefe
   const usual = fitting.find((one) => fits(one, { name, namespace, version }));
   if (usual) return usual;
   const named = fitting.map((one) => `${one.namespace}/${one.name}@${one.version}`);
-  throw new TaskerError('bad_request', `which ${name}? there are ${named.join(', ')}; give one of these as the name`);
+  throw new TaskerError('bad_request', `the template name ${name} is ambiguous; pass one of ${named.join(', ')}`);
 }
 
 async function create(
@@ -114,11 +114,11 @@ async function create(
   }
 }
 
-/** The way out in the words of the command line. */
+/** Returns the error for a duplicate task, with the command-line options that help. */
 function alreadyThere(name: string, cause: TaskerError): TaskerError {
   return new TaskerError(
     'conflict',
-    `task ${name} with this identity is there already: ${String(cause.details.task_uuid)}; --return-existing prints its id, another --idempotency-key makes another task`,
+    `a task of ${name} with this identity already exists: ${String(cause.details.task_uuid)}; pass --return-existing to print its id, or another --idempotency-key to create another task`,
     { cause, details: cause.details },
   );
 }

@@ -6,7 +6,7 @@ import { fields, painted, spanOf } from '../show/text.ts';
 import { type Task, taskJson } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
-/** `tasker task get`: a task and its steps. */
+/** `tasker task get`: shows a task and its steps. */
 export async function taskGet(uuid: string, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const [task, steps] = await Promise.all([tasker.getTask(uuid), tasker.getSteps(uuid)]);
@@ -25,7 +25,7 @@ function describeTask(task: Task): string {
     ['template', `${task.namespace}/${task.name}@${task.version}`],
     ['status', `${painted(task.status)} ${pc.dim(`${task.completedSteps} of ${task.totalSteps} steps done`)}`],
     ['created', `${task.createdAt}${task.initiator ? ` by ${task.initiator}` : ''}`],
-    ['ended', task.completedAt === null ? null : `${task.completedAt} after ${took}`],
+    ['ended', task.completedAt === null ? null : `${task.completedAt}, after ${took}`],
     ['stale', staleness(task)],
     ['priority', task.priority === 0 ? null : String(task.priority)],
     ['reason', task.reason],
@@ -35,5 +35,5 @@ function describeTask(task: Task): string {
 }
 
 function staleness({ stale }: Task): string | null {
-  return stale && `${stale.rule} is ${stale.minutes}, and it stands so since ${stale.since}`;
+  return stale && `exceeds ${stale.rule} (${stale.minutes}), counted from ${stale.since}`;
 }

@@ -14,7 +14,7 @@ interface TaskListOptions extends GlobalOptions {
   before?: string;
 }
 
-/** `tasker task list`: tasks, the newest first. */
+/** `tasker task list`: lists tasks, newest first. */
 export async function taskList(options: TaskListOptions): Promise<void> {
   const { namespace, name, status, open, stale, limit, before, json } = options;
   await withTasker(options, {}, async (tasker) => {
@@ -30,11 +30,11 @@ export async function taskList(options: TaskListOptions): Promise<void> {
     if (json) return printJson(tasks.map(snakeKeys));
     if (tasks.length === 0) return note(whyNone(options));
     print(taskTable(tasks, Date.now()));
-    if (tasks.length === limit) note(`more may be there: --before ${tasks.at(-1)!.taskUuid}`);
+    if (tasks.length === limit) note(`there may be more: --before ${tasks.at(-1)!.taskUuid}`);
   });
 }
 
-/** Only without any filter does an empty list mean that there are no tasks. */
+/** Explains an empty list. Only without filters does it mean that there are no tasks. */
 function whyNone({ namespace, name, status, open, stale, before }: TaskListOptions): string {
   const filters = [
     ...(status === undefined ? [] : [`status ${status}`]),
@@ -44,11 +44,11 @@ function whyNone({ namespace, name, status, open, stale, before }: TaskListOptio
     ...(stale ? ['stale'] : []),
     ...(before === undefined ? [] : [`created before ${before}`]),
   ];
-  if (filters.length === 0) return 'no tasks; `npx tasker task create` makes one';
+  if (filters.length === 0) return 'no tasks; create one with `npx tasker task create`';
   return `no task matches: ${filters.join(', ')}`;
 }
 
-/** Tasks as a table, a line each. */
+/** Returns tasks as a table, one per line. */
 export function taskTable(tasks: readonly Task[], now: number): string {
   const rows = tasks.map((task) => [
     `${signOf(task.status)} ${task.taskUuid}`,

@@ -24,7 +24,7 @@ export async function taskWatch(uuid: string, options: WatchOptions): Promise<vo
   process.exitCode = await withTasker(options, { listen: true }, (tasker) => watch(tasker, uuid, options));
 }
 
-/** Shows a task until it rests; answers with the exit code. `write` gets the lines where there is no terminal. */
+/** Follows a task until it ends or is blocked, and returns the exit code. Without a terminal, lines go to `write`. */
 export async function watch(
   tasker: Tasker,
   uuid: string,
@@ -39,7 +39,7 @@ export async function watch(
   try {
     const status = await followTask(tasker, uuid, { signal: stop.signal, json, write, remark: note });
     if (status === 'blocked_by_failures') {
-      note(`the task can't go on until somebody acts; \`npx tasker task why ${uuid}\` tells what failed`);
+      note(`the task is blocked until an operator acts; \`npx tasker task why ${uuid}\` shows what failed`);
       return EXIT.blocked;
     }
     return status === 'complete' || status === 'resolved_manually' ? EXIT.ok : EXIT.failed;
@@ -47,7 +47,7 @@ export async function watch(
     if (!stop.signal.aborted) throw error;
     const { reason } = stop.signal as { reason: unknown };
     if (reason instanceof TaskerError) reportError(reason);
-    else note(`the task goes on; \`npx tasker task watch ${uuid}\` follows it again`);
+    else note(`the task continues; \`npx tasker task watch ${uuid}\` follows it again`);
     return reason instanceof TaskerError ? EXIT.failed : EXIT.interrupted;
   } finally {
     clearTimeout(timer);
@@ -59,11 +59,11 @@ export async function watch(
 function late(uuid: string, ms: number): TaskerError {
   return new TaskerError(
     'timeout',
-    `task ${uuid} did not end within ${ms / 1000} s; it goes on, \`npx tasker task why ${uuid}\` tells what it waits for`,
+    `task ${uuid} did not end within ${ms / 1000} s; it continues, and \`npx tasker task why ${uuid}\` shows what it waits for`,
   );
 }
 
-/** Where a task stays until somebody acts, or for ever. */
+/** States in which a task stays, for good or until an operator acts. */
 export const RESTING: ReadonlySet<Task['status']> = new Set([
   'complete',
   'error',
@@ -75,15 +75,15 @@ export const RESTING: ReadonlySet<Task['status']> = new Set([
 /** Options of {@link followTask}. */
 export interface FollowOptions {
   signal: AbortSignal;
-  /** A JSON document a line, whenever something changed. */
+  /** Write a JSON document, on one line, after each change. */
   json: boolean;
-  /** Where lines go when there is no terminal. */
+  /** Receives the lines if there is no terminal. */
   write: (line: string) => void;
-  /** Destination of remarks that are not part of the result. */
+  /** Receives remarks that are not part of the result. */
   remark: (line: string) => void;
 }
 
-/** Shows a task while it goes on: a tree on a terminal, else a line for each change. Answers with its last state. */
+/** Shows the progress of a task: as a tree on a terminal, else a line for each change. Returns its last status. */
 export async function followTask(
   tasker: Tasker,
   taskUuid: string,
@@ -114,12 +114,12 @@ async function treeParents(tasker: Tasker, taskUuid: string): Promise<Parents> {
   return parentsOf(tasker, await tasker.getTask(taskUuid));
 }
 
-/** States in which a worker of a batch stays. */
+/** States in which a batch worker has ended. */
 const OVER: ReadonlySet<Step['currentState']> = new Set(['complete', 'resolved_manually', 'cancelled', 'error']);
 
 interface Show {
   update(snapshot: TaskSnapshot): void;
-  /** Why the task does not move; empty: it moves. */
+  /** Shows why the task makes no progress. Empty once it does. */
   stalled(reasons: readonly string[]): void;
   end(): void;
 }
@@ -132,12 +132,12 @@ function jsonLines(write: (line: string) => void, remark: (line: string) => void
   };
 }
 
-/** Writes each reason once until it changes, although it is looked up every two seconds. */
+/** Writes a reason only when it changes, although it is looked up every two seconds. */
 function remarksOn(remark: (line: string) => void): Show['stalled'] {
   let before = '';
   return (reasons) => {
     const now = reasons.join('\n');
-    if (reasons.length > 0 && now !== before) for (const reason of reasons) remark(`… no change: ${reason}`);
+    if (reasons.length > 0 && now !== before) for (const reason of reasons) remark(`… no progress: ${reason}`);
     if (reasons.length > 0) before = now;
   };
 }
@@ -157,12 +157,12 @@ function plainLines(write: (line: string) => void, remark: (line: string) => voi
       );
       for (const [name, workers] of batches) {
         const over = workers.filter(({ currentState }) => OVER.has(currentState)).length;
-        // A line for each tenth.
+        // Write a line for each tenth of the batch.
         const tenths = Math.floor((over * 10) / workers.length);
         tell(
           name,
           String(tenths),
-          () => `${signOf(stateOfBatch(workers))} ${name}: ${over} of ${workers.length} are over`,
+          () => `${signOf(stateOfBatch(workers))} ${name}: ${over} of ${workers.length} ended`,
         );
       }
       for (const step of steps) {
@@ -170,7 +170,7 @@ function plainLines(write: (line: string) => void, remark: (line: string) => voi
         if (batches.has(step.templateStepName) && step.currentState !== 'error') continue;
         tell(step.name, `${step.currentState} ${step.attempts}`, () => stepLine(step));
       }
-      // Task and steps are two looks at what moves on; only where it rests do both agree.
+      // Task and steps come from two reads, so they are only consistent once the task has stopped changing.
       if (RESTING.has(task.status)) tell('', task.status, () => taskLine(task));
     },
     stalled: remarksOn(remark),
@@ -197,7 +197,7 @@ function liveTree(parents: Parents): Show {
   const screen = new LiveScreen(process.stdout, (spinner) => {
     if (!latest) return [];
     const [title = '', ...tree] = taskBlock(latest, parents, spinner);
-    // Below the title: the end of a long tree is cut off.
+    // The reasons come right below the title, because the end of a long tree is cut off.
     return [title, ...reasons.flatMap((reason) => wrapped(reason).map((line) => pc.yellow(line))), ...tree];
   });
   return {
@@ -212,7 +212,7 @@ function liveTree(parents: Parents): Show {
   };
 }
 
-/** A reason, wrapped to the width of the terminal, which would cut it off. */
+/** Wraps a reason to the width of the terminal, so that it is not cut off. */
 function wrapped(reason: string): string[] {
   const width = Math.max(20, (process.stdout.columns ?? 80) - 6);
   const lines: string[] = [];
@@ -224,7 +224,7 @@ function wrapped(reason: string): string[] {
   return lines.map((line, at) => `${at === 0 ? '  … ' : '    '}${line}`);
 }
 
-/** A task's line and the tree of its steps. */
+/** Returns the line of a task and the tree of its steps. */
 export function taskBlock({ task, steps }: TaskSnapshot, parents: Parents, spinner: string): string[] {
   const title = `${taskLine(task)}  ${task.namespace}/${task.name}@${task.version}  ${task.taskUuid}`;
   return [title, ...stepTree(steps, parents, { now: Date.now(), spinner }).map((line) => `  ${line}`)];

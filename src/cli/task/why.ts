@@ -7,7 +7,7 @@ import { painted } from '../show/text.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
-/** `tasker task why`: why each step is where it is. */
+/** `tasker task why`: explains the state of each step. */
 export async function taskWhy(uuid: string, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const { task, summary, steps } = await tasker.why(uuid);
@@ -18,15 +18,15 @@ export async function taskWhy(uuid: string, options: GlobalOptions): Promise<voi
       steps.map((step) => ({ ...step, name: step.step })),
       await parentsOf(tasker, task),
     );
-    print(drawnTree(folded, { told: ({ why }) => why, toldOfBatch: reasonsOf }).join('\n'));
+    print(drawnTree(folded, { describe: ({ why }) => why, describeBatch: reasonsOf }).join('\n'));
   });
 }
 
-/** Of a batch that is folded: how many are in which state, and why the first of those that are not done is. */
+/** Describes a folded batch: the number of workers in each state, and the reason of the first one in it. */
 function reasonsOf(workers: readonly (StepExplanation & { name: string })[]): string {
   const counts = countsOf(workers).map(([state, count]) => {
     const first = workers.find((worker) => worker.state === state)!;
-    return state === 'complete' ? `${count} complete` : `${count} ${state}, as ${first.name}, which ${first.why}`;
+    return state === 'complete' ? `${count} complete` : `${count} ${state}, such as ${first.name}, which ${first.why}`;
   });
   return counts.join('; ');
 }

@@ -8,7 +8,7 @@ import type { GlobalOptions } from '../options.ts';
 import { existingFolders } from '../project/folders.ts';
 import { withTasker } from '../with-tasker.ts';
 
-/** A template by its file, by its name in the project's folders, or as it is registered; in this order. */
+/** Finds a template by its file, by its name in the project's folders, or in the database, in this order. */
 export async function findTemplate(wanted: string, options: GlobalOptions): Promise<TaskTemplate> {
   const { environment } = loadConfig().config;
   if (existsSync(wanted) && statSync(wanted).isFile()) {
@@ -19,7 +19,7 @@ export async function findTemplate(wanted: string, options: GlobalOptions): Prom
   const own = templates.find((one) => fits(one, reference));
   if (own) return own;
   if (!databaseExists(options)) {
-    throw new TaskerError('template_not_found', `no template ${wanted} in this project; ${known(templates)}`);
+    throw new TaskerError('template_not_found', `template ${wanted} not found in this project; ${known(templates)}`);
   }
   return withTasker(options, {}, async (tasker) => {
     const row = (await tasker.engine.templates.list()).find((one) => fits(one, reference));
@@ -29,18 +29,18 @@ export async function findTemplate(wanted: string, options: GlobalOptions): Prom
 }
 
 function known(templates: readonly TaskTemplate[]): string {
-  if (templates.length === 0) return '`npx tasker init` makes a first one';
+  if (templates.length === 0) return '`npx tasker init` creates a first template';
   return `there ${templates.length === 1 ? 'is' : 'are'} ${templates.map((one) => `${one.namespace}/${one.name}@${one.version}`).join(', ')}`;
 }
 
-/** A template as a command names it; what is undefined is left open. */
+/** The name of a template as given to a command. Undefined parts match anything. */
 export interface TemplateReference {
   name: string;
   namespace: string | undefined;
   version: string | undefined;
 }
 
-/** Reads `name`, `namespace/name`, `name@version` or `namespace/name@version`. */
+/** Parses `name`, `namespace/name`, `name@version` or `namespace/name@version`. */
 export function readReference(text: string): TemplateReference {
   const at = text.lastIndexOf('@');
   const [path, version] = at > 0 ? [text.slice(0, at), text.slice(at + 1)] : [text, undefined];
@@ -52,10 +52,10 @@ export function readReference(text: string): TemplateReference {
   };
 }
 
-/** The name of a template, whole. */
+/** The full name of a template. */
 export type TemplateName = { [Part in keyof TemplateReference]: string };
 
-/** Whether a command that names a template so may mean this one. */
+/** Returns whether a reference matches a template. */
 export function fits(one: TemplateName, { name, namespace, version }: TemplateReference): boolean {
   return (
     one.name === name && (namespace ?? one.namespace) === one.namespace && (version ?? one.version) === one.version

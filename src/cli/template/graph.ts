@@ -6,7 +6,7 @@ import { print, printJson } from '../show/output.ts';
 import { parentsIn, treeOf } from '../show/step-tree.ts';
 import { findTemplate } from './find.ts';
 
-/** `tasker template graph`: the steps as a tree, or as a mermaid flowchart. */
+/** `tasker template graph`: prints the steps as a tree or as a Mermaid flowchart. */
 export async function templateGraph(wanted: string, options: GlobalOptions & { mermaid?: boolean }): Promise<void> {
   const template = await findTemplate(wanted, options);
   const graph = graphOf(template);

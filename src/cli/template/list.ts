@@ -5,7 +5,7 @@ import { loadConfig } from '../../config/load-config.ts';
 import type { GlobalOptions } from '../options.ts';
 import { existingFolders } from '../project/folders.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { table } from '../show/text.ts';
+import { counted, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface Listed {
@@ -16,11 +16,11 @@ interface Listed {
   steps: number | null;
   in_project: boolean;
   registered: boolean;
-  /** The database has different content under this name and version. */
+  /** The database has different contents for this name and version. */
   differs: boolean;
 }
 
-/** `tasker template list`: the project's templates, and those that the database has. */
+/** `tasker template list`: lists the templates of the project and those in the database. */
 export async function templateList(options: GlobalOptions): Promise<void> {
   const listed = new Map<string, Listed>();
   const { templates, problems } = await readTemplates(existingFolders(options), loadConfig().config.environment);
@@ -38,7 +38,8 @@ export async function templateList(options: GlobalOptions): Promise<void> {
     listed.set(key, { ...known, registered: true, differs: differing.has(key) });
   }
   const errors = problems.filter((problem) => problem.severity === 'error');
-  if (errors.length > 0) note(`${errors.length} errors in template files; \`npx tasker template validate\` shows them`);
+  if (errors.length > 0)
+    note(`${counted(errors.length, 'error')} in template files; \`npx tasker template validate\` shows them`);
   show(
     [...listed.entries()].sort(([a], [b]) => (a < b ? -1 : 1)),
     options,
@@ -47,11 +48,11 @@ export async function templateList(options: GlobalOptions): Promise<void> {
 }
 
 const DIFFERS_NOTE =
-  'DIFFERS: the database has different content under this version, which new tasks get until a worker registers this content; raise the version to keep both';
+  'DIFFERS: the database has different contents for this version, and new tasks use those until a worker registers the new contents; increase the version to keep both';
 
 function show(entries: readonly [string, Listed][], { json }: GlobalOptions): void {
   if (json) printJson(entries.map(([, entry]) => entry));
-  else if (entries.length === 0) note('no templates; `npx tasker init` makes a first one');
+  else if (entries.length === 0) note('no templates; `npx tasker init` creates a first one');
   else print(templateTable(entries));
 }
 
