@@ -1,7 +1,10 @@
 import { createInterface } from 'node:readline/promises';
 import { TaskerError } from '../errors.ts';
 
-/** Asks a question at the terminal. Any answer but yes counts as no. @throws TaskerError `bad_request` if stdin is not a terminal */
+/**
+ * Asks a question at the terminal. Any answer but yes counts as no.
+ * @throws TaskerError `bad_request` if stdin is not a terminal
+ */
 export async function confirmed(question: string): Promise<boolean> {
   if (!process.stdin.isTTY)
     throw new TaskerError(

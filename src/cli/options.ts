@@ -64,7 +64,10 @@ export function collectNamespaces(text: string, before: string[] = []): string[]
   return [...before, ...(read.data ?? [])];
 }
 
-/** Returns the action of a command, which imports its function when it runs. The function receives the arguments, then all options. */
+/**
+ * Returns the action of a command, which imports its function when it runs. The function receives the arguments, then
+ * all options.
+ */
 export function lazily(load: () => Promise<(...given: never[]) => unknown>): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const run = (await load()) as (...given: unknown[]) => unknown;

@@ -1,26 +1,29 @@
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
-/** How to reach the server, in data: another thread can be told. */
+/** How to reach the server, as data that can be passed to another thread. */
 export type DatabaseReach = Pick<DatabaseOptions, 'url' | 'pipeline' | 'applicationName'>;
 
 /** How to reach the server. */
 export interface DatabaseOptions {
   url: string;
-  /** A connection that is not through a transaction pooler; LISTEN and migrations use it. Default: `url`. */
+  /** A URL that does not lead through a transaction pooler, for LISTEN and migrations. Default: `url`. */
   directUrl?: string | undefined;
-  /** Connections at most. Default 10. */
+  /** Maximum number of connections. Default 10. */
   poolSize?: number | undefined;
-  /** Milliseconds that connecting may take. Default 10,000. */
+  /** Timeout of a connection attempt in milliseconds. Default 10,000. */
   acquireTimeoutMs?: number | undefined;
-  /** Milliseconds after which an idle connection is closed; 0: never. Default 300,000. */
+  /** Milliseconds after which an idle connection is closed; 0 means never. Default 300,000. */
   idleTimeoutMs?: number | undefined;
-  /** Several statements of a transaction in one round trip. Default true; off for poolers that can't. */
+  /**
+   * Whether to send several statements of a transaction in one round trip. Default true; turn it off for poolers that
+   * cannot do this.
+   */
   pipeline?: boolean | undefined;
-  /** Milliseconds after which a statement is given up and its connection replaced. Default 60,000. */
+  /** Milliseconds after which a statement times out and its connection is replaced. Default 60,000. */
   statementTimeoutMs?: number | undefined;
   applicationName?: string | undefined;
   logger: Logger;
-  /** Where to count. Default: nowhere. */
+  /** Receives the metrics. Default: none. */
   metrics?: Metrics | undefined;
 }

@@ -11,42 +11,46 @@ import { type Session, sessionOn } from './session.ts';
 import type { Db, Rows, Statement } from './statement.ts';
 import { UserTransactions } from './user-transactions.ts';
 
-/** Oldest PostgreSQL that the statements are written for. */
+/** The oldest supported major version of PostgreSQL. */
 const OLDEST_SERVER = 15;
 
-/** The transaction that was sent may have been committed or not: its answer was lost. */
+/** The outcome of a transaction is unknown, because its connection was lost before the answer to COMMIT arrived. */
 export class InDoubtError extends TaskerError {
   constructor(cause: unknown) {
-    super('record_in_doubt', 'the answer of a transaction was lost with its connection; it may have been committed', {
-      cause,
-    });
+    super(
+      'record_in_doubt',
+      'the connection was lost before the transaction was confirmed; it may have been committed',
+      {
+        cause,
+      },
+    );
   }
 }
 
-/** How long a close waits for statements under way. */
+/** How long `close` waits for running statements. */
 const CLOSE_MS = 2_000;
 
 /**
- * A PostgreSQL server, reached through a pool. Sessions hold no state of ours (a transaction pooler may stand between):
- * settings are local to a transaction.
+ * A PostgreSQL database, reached through a pool. Sessions hold no state, because there may be a transaction pooler in
+ * between. Settings are local to a transaction.
  */
 export class Database implements Db {
   readonly #pool: pg.Pool;
-  /** One connection beside the pool, made when it is first needed. */
+  /** One connection beside the pool, opened on first use. */
   #reserve: pg.Pool | undefined;
   readonly #options: DatabaseOptions;
-  /** Where everything on this database is counted. */
+  /** The metrics of everything that uses this database. */
   readonly metrics: Metrics;
   readonly #histograms = new WeakMap<Statement, Histogram>();
   readonly #stopCollecting: () => void;
-  /** Statements sent so far; the benchmark divides it by steps. */
+  /** Number of statements sent so far. The benchmark divides it by the number of steps. */
   statements = 0;
   #closed = false;
-  /** Every socket that is open, so that a close can end those on which nobody answers. */
+  /** Every open socket, so that `close` can destroy those of an unresponsive server. */
   readonly #sockets = new Set<Socket>();
   #userTransactions: UserTransactions | undefined;
   readonly #connectedAt = new WeakMap<pg.PoolClient, number>();
-  /** When a statement last ran out of its time: connections from before may be as silent as the one it was sent on. */
+  /** When a statement last timed out. Connections opened before that may be dead, too. */
   #silentAt = Number.NEGATIVE_INFINITY;
 
   private constructor(options: DatabaseOptions) {
@@ -68,8 +72,8 @@ export class Database implements Db {
   }
 
   /**
-   * A connection that dies while it is checked out, or while idle, must not become an uncaught exception; the query in
-   * flight is rejected on its own.
+   * Listens for errors, so that a connection that is lost while idle or checked out causes no uncaught exception. The query
+   * in progress is rejected in any case.
    */
   #watch(pool: pg.Pool): void {
     pool.on('connect', (client) => {
@@ -78,7 +82,7 @@ export class Database implements Db {
     });
     pool.on('error', (error) => {
       this.#countFailure(error);
-      this.#options.logger.debug({ error: error.message }, 'an idle connection was lost');
+      this.#options.logger.debug({ error: error.message }, 'idle connection lost');
     });
   }
 
@@ -94,19 +98,19 @@ export class Database implements Db {
       await database.#checkVersion();
     } catch (error) {
       await database.#pool.end();
-      // The driver leaves a connection open when it has no password to give.
+      // The driver leaves a connection open if the server asks for a password and none is set.
       database.#cut();
       throw error;
     }
     return database;
   }
 
-  /** As {@link connect}, to a server that is known already: the first statement connects. */
+  /** As {@link connect}, for a server that was checked before. The first statement connects. */
   static lazily(options: DatabaseOptions): Database {
     return new Database(options);
   }
 
-  /** How another thread of this process reaches the same server. */
+  /** How another thread of this process can reach the same server. */
   get reach(): DatabaseReach {
     const { url, pipeline, applicationName } = this.#options;
     return { url, pipeline, applicationName };
@@ -125,7 +129,7 @@ export class Database implements Db {
       if (major < OLDEST_SERVER) {
         throw new TaskerError(
           'database_too_old',
-          `${redactUrl(this.#options.url)} is PostgreSQL ${major}; tasker-core needs ${OLDEST_SERVER} or later`,
+          `${redactUrl(this.#options.url)} is PostgreSQL ${major}; tasker-core requires ${OLDEST_SERVER} or later`,
         );
       }
     } finally {
@@ -133,22 +137,22 @@ export class Database implements Db {
     }
   }
 
-  /** Where this is, without its password. */
+  /** The URL without its password. */
   get place(): string {
     return redactUrl(this.#options.url);
   }
 
-  /** Connections at most. */
+  /** Maximum number of connections. */
   get poolSize(): number {
     return this.#options.poolSize ?? DEFAULTS.poolSize;
   }
 
-  /** Of these, the open ones that do nothing right now. */
+  /** Number of open connections that are idle. */
   get idleConnections(): number {
     return this.#pool.idleCount;
   }
 
-  /** The connection string for what must not go through a pooler: LISTEN, migrations. */
+  /** The URL for LISTEN and migrations, which must not go through a pooler. */
   get directUrl(): string {
     return this.#options.directUrl ?? this.#options.url;
   }
@@ -157,12 +161,12 @@ export class Database implements Db {
     return this.#query(this.#pool, { statement, values, timeoutMs: undefined });
   }
 
-  /** Statements of which each is given up after `timeoutMs` without an answer, and its connection with it. */
+  /** Returns a `Db` whose statements time out after `timeoutMs`, which also closes their connection. */
   within(timeoutMs: number): Db {
     return { query: (statement, values = []) => this.#query(this.#pool, { statement, values, timeoutMs }) };
   }
 
-  /** As {@link within}, on one connection that nothing else uses: callers who take the whole pool don't hold it up. */
+  /** As {@link within}, on one reserved connection, which is available even if the pool is exhausted. */
   apart(timeoutMs: number): Db {
     return { query: (statement, values = []) => this.#query(this.#apart(), { statement, values, timeoutMs }) };
   }
@@ -201,7 +205,7 @@ export class Database implements Db {
     }
   }
 
-  /** A connection of the pool, but none that may have gone silent. */
+  /** Checks out a connection. Replaces those that may be dead. */
   async #connect(pool = this.#pool): Promise<pg.PoolClient> {
     const askedAt = performance.now();
     for (;;) {
@@ -249,8 +253,8 @@ export class Database implements Db {
   }
 
   /**
-   * Sends a whole transaction in one round trip: `work` must issue all its statements before it first waits.
-   * `opening` is BEGIN with the settings that the statements need.
+   * Sends a whole transaction in one round trip. `work` must send all its statements before its first `await`. `opening` is
+   * BEGIN with the settings that the statements need.
    * @throws InDoubtError when the connection was lost before COMMIT was answered
    */
   async pipeline<T>(opening: Opening, work: (tx: Db) => Promise<T>): Promise<T> {
@@ -284,7 +288,7 @@ export class Database implements Db {
     return working;
   }
 
-  /** A transaction whose statements depend on each other's answers. Rolled back when `work` throws. */
+  /** Runs a transaction whose statements depend on each other's results. Rolls back if `work` throws. */
   async transaction<T>(opening: Opening, work: (tx: Db) => Promise<T>): Promise<T> {
     this.#checkOpen();
     const startedAt = performance.now();
@@ -307,7 +311,7 @@ export class Database implements Db {
       this.#countFailure(error);
       if (isConnectionError(error)) broken = error as Error;
       else {
-        // What is under way beside it comes to its end first: nothing may be sent while a statement is answered.
+        // Other statements in progress must end first: nothing may be sent while a statement is being answered.
         await Promise.allSettled(sent);
         await client.query('rollback').catch((lost: Error) => (broken = lost));
       }
@@ -318,13 +322,13 @@ export class Database implements Db {
     }
   }
 
-  /** Transactions of handlers, on connections of their own, made when the first is wanted. */
+  /** The transactions of handlers, on a separate pool that is created on first use. */
   get userTransactions(): UserTransactions {
     this.#checkOpen();
     this.#userTransactions ??= new UserTransactions({
       ...configOf(this.#options.url, this.#options),
       stream: () => keptIn(this.#sockets),
-      // A handler's own statements take as long as they take; its signal ends the step.
+      // Statements of a handler have no timeout. The step's own timeout aborts the handler.
       query_timeout: 0,
       types: undefined,
       max: this.poolSize,
@@ -334,8 +338,8 @@ export class Database implements Db {
   }
 
   /**
-   * Statements go out at once; where the pipeline is switched off, each after the answer to the one before. None does once
-   * the transaction is over: it would be committed by itself.
+   * Returns a function that sends statements at once, or, without pipelining, each after the answer to the one before. It
+   * refuses statements after the end of the transaction, because they would be committed on their own.
    */
   #sender(client: pg.PoolClient, isOver: () => boolean = () => false): Send {
     const now: Send = (query) => (isOver() ? Promise.reject(afterTheEnd()) : client.query(query));
@@ -343,15 +347,15 @@ export class Database implements Db {
     let before: Promise<unknown> = Promise.resolve();
     return (query) => {
       const answer = before.then(() => now(query));
-      before = answer.catch(() => undefined); // it is told to whoever sent it
+      before = answer.catch(() => undefined); // the sender of the statement handles its error
       return answer;
     };
   }
 
   /**
-   * Runs `work` on a connection of its own while it holds a lock that any process on this database respects.
-   * It is held by a transaction on another connection: a transaction pooler would take a lock of a session away from
-   * it at once, and keep it for ever. It goes with that connection, so a process that dies holds nobody up.
+   * Runs `work` on its own connection while holding an advisory lock, so that only one process runs it at a time. A
+   * transaction on another connection holds the lock: behind a transaction pooler, a session lock would stay with a pooled
+   * connection that other clients use. The lock ends with the connection, so a process that dies does not block others.
    */
   async exclusively<T>(lockId: number, work: (session: Session) => Promise<T>): Promise<T> {
     const holder = await this.dedicated();
@@ -370,7 +374,7 @@ export class Database implements Db {
     }
   }
 
-  /** A connection of its own, for LISTEN and for session locks; the caller ends it. @internal */
+  /** Opens a connection outside the pool, for LISTEN and locks. The caller ends it. @internal */
   async dedicated(): Promise<pg.Client> {
     const socket = keptIn(this.#sockets);
     const client = new pg.Client({
@@ -389,18 +393,20 @@ export class Database implements Db {
   }
 
   #checkOpen(): void {
-    if (this.#closed)
-      throw new TaskerError('stopped', 'the connection to the database was closed: it was stopped before');
+    if (this.#closed) throw new TaskerError('stopped', 'the connection to the database is closed; tasker was stopped');
   }
 
-  /** Waits for statements under way, but not for long: then every connection is cut, so that the process can end. */
+  /**
+   * Closes all connections. Waits up to two seconds for running statements, then destroys the sockets, so that the
+   * process can exit.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#stopCollecting();
     const cutting = setTimeout(() => this.#cut(), CLOSE_MS);
     await Promise.all([this.#pool.end(), this.#reserve?.end(), this.#userTransactions?.close()]);
-    // A connection leaves the pool at once and says goodbye afterwards, for ever if nobody answers.
+    // A connection leaves the pool at once, but its socket stays open until the server answers, which may be never.
     if (this.#sockets.size === 0) clearTimeout(cutting);
     else cutting.unref().refresh();
   }
@@ -415,7 +421,10 @@ const INT8_ARRAY = 1016;
 const JSON_TYPES = new Set([114, 3802]);
 const asIs = (text: string) => text;
 
-/** Numbers for int8 (ids stay below 2^53), text for JSON; the rest as the driver does it. Nothing global is changed. */
+/**
+ * Parses int8 as a number, since ids stay below 2^53, and leaves JSON as text. Changes no global settings of the
+ * driver.
+ */
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (oid === INT8) return Number;
@@ -425,7 +434,7 @@ const types = {
   },
 } as pg.CustomTypesConfig;
 
-/** How the driver connects. */
+/** Returns the configuration of the driver. */
 function configOf(url: string, options: DatabaseOptions): pg.ClientConfig {
   return {
     connectionString: url,
@@ -459,7 +468,7 @@ function timed<Query extends string | pg.QueryConfig>(query: Query, timeoutMs: n
   return { ...(typeof query === 'string' ? { text: query } : (query as pg.QueryConfig)), query_timeout: timeoutMs };
 }
 
-/** Each statement begins with its name, so that whoever looks into pg_stat_activity or a log knows it. */
+/** Statements that begin with their name in a comment, so that it shows in pg_stat_activity and in logs. */
 const labelled = new WeakMap<Statement, Statement>();
 
 function withLabel(statement: Statement): Statement {
@@ -474,10 +483,16 @@ function withLabel(statement: Statement): Statement {
 type Send = (query: string | pg.QueryConfig) => Promise<pg.QueryResult>;
 
 function afterTheEnd(): TaskerError {
-  return new TaskerError('database_error', 'the transaction is over, and a statement came after its end');
+  return new TaskerError(
+    'database_error',
+    'statement sent after the end of its transaction; await all statements before the transaction ends',
+  );
 }
 
-/** The statements of a transaction; `sent` gets their answers, for whoever must wait for all. */
+/**
+ * Returns a `Db` that sends the statements of a transaction. Adds their answers to `sent`, so that the caller can wait
+ * for all.
+ */
 function transactionOn(database: Database, send: Send, sent: Promise<unknown>[]): Db {
   return {
     query: async <Row>(statement: Statement, values: readonly unknown[] = []) => {

@@ -5,11 +5,11 @@ import type { Logger } from '../logging/logger.ts';
 import type { Database } from './database.ts';
 import type { Statement } from './statement.ts';
 
-/** What a {@link Listener} calls. */
+/** The callbacks of a {@link Listener}. */
 export interface ListenerEvents {
-  /** A notification, from this process or another. */
+  /** Called for each notification, from this process or another. */
   onNotify(channel: string, payload: string): void;
-  /** LISTEN stands (again): what happened meanwhile was not heard, look once. */
+  /** Called after each LISTEN. Poll once, because notifications sent before it were missed. */
   onCatchUp(): void;
 }
 
@@ -22,9 +22,9 @@ const LISTEN_MS = 10_000;
 const GOODBYE_MS = 1_000;
 
 /**
- * Hears notifications on a connection of its own and comes back by itself when that is lost. Through a transaction
- * pooler LISTEN seems to succeed and hears nothing, so it is notified once, over another connection (its own would be
- * answered even then): `hears` tells whether that arrived.
+ * Receives notifications on its own connection, and reconnects when that is lost. Behind a transaction pooler, LISTEN
+ * succeeds but no notification arrives. To detect this, each LISTEN is tested with one notification, sent over another
+ * connection because one sent over its own would arrive even then. `hears` is true once it has arrived.
  */
 export class Listener {
   readonly #database: Database;
@@ -44,18 +44,18 @@ export class Listener {
     this.#logger = logger;
   }
 
-  /** Whether notifications arrive now; without it, polling must be more frequent. */
+  /** Whether notifications arrive. If not, callers must poll more often. */
   get hears(): boolean {
     return this.#hears;
   }
 
-  /** Connects; a failure is retried in the background, with a growing delay. */
+  /** Connects. Retries a failed connection in the background, with increasing delays. */
   async start(): Promise<void> {
     try {
       await this.#connect();
       this.#delay = FIRST_DELAY_MS;
     } catch (error) {
-      this.#logger.warn({ error: messageOf(error) }, 'LISTEN has no connection; polling until it comes back');
+      this.#logger.warn({ error: messageOf(error) }, 'LISTEN connection failed; polling until it is restored');
       this.#again();
     }
   }
@@ -81,7 +81,7 @@ export class Listener {
     setTimeout(() => {
       if (this.#client !== client || this.#hears) return;
       this.#logger.warn(
-        'notifications do not arrive: DATABASE_URL seems to be a transaction pooler; set DATABASE_DIRECT_URL for LISTEN, polling until then',
+        'no notifications received, polling instead; if DATABASE_URL is a transaction pooler, set DATABASE_DIRECT_URL to the server',
       );
     }, SELF_TEST_MS).unref();
   }
@@ -106,7 +106,7 @@ export class Listener {
     this.#stopped = true;
     this.#hears = false;
     clearTimeout(this.#retry);
-    // Nobody may answer the goodbye; the socket is cut when the database is closed.
+    // The server may not answer. Closing the database then destroys the socket.
     if (this.#client) await Promise.race([this.#client.end(), sleep(GOODBYE_MS, undefined, { ref: false })]);
   }
 }

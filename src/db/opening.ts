@@ -3,14 +3,14 @@ import type { Statement } from './statement.ts';
 
 export const BEGIN = 'begin isolation level read committed';
 
-/** How a transaction begins: with settings that hold for it only, because sessions hold no state of ours. */
+/** How a transaction begins. Its settings are local to the transaction, because sessions must hold no state. */
 export interface Opening {
   settings: Statement | undefined;
-  /** Milliseconds without an answer after which a pipeline is given up; default: as any statement. */
+  /** Timeout of the statements of a pipeline in milliseconds. Default: as for any statement. */
   timeoutMs?: number | undefined;
 }
 
-/** Makes an {@link Opening} from settings. */
+/** Creates an {@link Opening} from settings. */
 export function opening(settings: Record<string, string> = {}): Opening {
   const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
   if (set.length === 0) return { settings: undefined };

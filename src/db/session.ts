@@ -3,13 +3,13 @@ import { TaskerError } from '../errors.ts';
 import { BEGIN } from './opening.ts';
 import type { Db, Rows, Statement } from './statement.ts';
 
-/** A connection that one piece of work has to itself. */
+/** An exclusive connection. */
 export interface Session extends Db {
   /** Runs scripts of several statements in one transaction. */
   transaction(work: (run: (script: string) => Promise<void>) => Promise<void>): Promise<void>;
 }
 
-/** Runs statements on one connection. */
+/** Returns the session of a connection. */
 export function sessionOn(client: pg.Client): Session {
   return {
     query: async <Row>(statement: Statement, values: readonly unknown[] = []) =>

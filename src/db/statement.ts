@@ -1,17 +1,17 @@
-/** A statement: its text is a constant, its name lets a connection plan it once. */
+/** A statement. Its text is constant. Its name lets a connection prepare it once. */
 export interface Statement {
   name: string;
   text: string;
 }
 
-/** Rows of a statement. `jsonb` arrives as text: who reads it decides when to parse. */
+/** The result of a statement. `jsonb` is returned as text, and the caller parses it when needed. */
 export interface Rows<Row> {
   rows: Row[];
-  /** The command that ran: `SELECT`, `COMMIT`, `ROLLBACK` … */
+  /** The command that was run: `SELECT`, `COMMIT`, `ROLLBACK` … */
   command: string;
 }
 
-/** Something that takes statements: the pool, or a transaction on one connection. */
+/** Runs statements: the pool, or a transaction on one connection. */
 export interface Db {
   query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Rows<Row>>;
 }

@@ -3,7 +3,7 @@ import { TaskerError } from '../errors.ts';
 import { isConnectionError } from './connection-error.ts';
 import type { Db, Rows, Statement } from './statement.ts';
 
-/** The driver's client, told by what everybody needs of it: users need no types of the driver. */
+/** The part of the driver's client that handlers need, so that users do not need the driver's types. */
 export interface UserClient {
   query<Row extends object = Record<string, unknown>>(
     text: string,
@@ -11,15 +11,17 @@ export interface UserClient {
   ): Promise<{ rows: Row[]; rowCount: number | null }>;
 }
 
-/** A transaction of a handler: its client as the driver makes it, and the same connection for statements of ours. */
+/**
+ * The transaction of a handler: the driver's client for the handler, and the same connection for statements of tasker.
+ */
 export interface UserTransaction {
   client: UserClient;
   db: Db;
 }
 
 /**
- * Transactions in which handlers write rows of their own. They have connections of their own: handlers that wait for
- * locks must not keep the worker from recording, and they get values as the driver makes them.
+ * Transactions in which handlers write their own rows. They use a separate pool, so that handlers that wait for locks do not
+ * keep the worker from recording. Values are parsed by the driver's defaults.
  */
 export class UserTransactions {
   readonly #pool: pg.Pool;
@@ -34,7 +36,7 @@ export class UserTransactions {
     this.#pool.on('error', () => {});
   }
 
-  /** As long as it takes: the pool itself would give up, and many handlers may have much to do in their transactions. */
+  /** Waits for a free connection without a timeout, unlike the pool, because many handlers may run long transactions. */
   async #place(): Promise<void> {
     if (this.#places > 0) this.#places--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -47,8 +49,8 @@ export class UserTransactions {
   }
 
   /**
-   * Waits for a connection, commits when `work` is done, rolls back when it throws.
-   * @throws TaskerError `record_in_doubt` when the connection was lost while it committed
+   * Waits for a connection and runs `work` in a transaction. Commits when `work` returns, rolls back if it throws.
+   * @throws TaskerError `record_in_doubt` if the connection was lost during the commit
    */
   async run<T>(work: (transaction: UserTransaction) => Promise<T>): Promise<T> {
     await this.#place();
@@ -84,14 +86,18 @@ export class UserTransactions {
 async function commit(client: pg.PoolClient): Promise<void> {
   const { command } = await client.query('commit').catch((error: unknown) => {
     if (!isConnectionError(error)) throw error;
-    throw new TaskerError('record_in_doubt', 'the connection was lost while the transaction was committed', {
-      cause: error,
-    });
+    throw new TaskerError(
+      'record_in_doubt',
+      'the connection was lost during the commit of the transaction; it may have been committed',
+      {
+        cause: error,
+      },
+    );
   });
   if (command === 'COMMIT') return;
   throw new TaskerError(
     'database_error',
-    'the transaction was rolled back, because one of its statements had failed; let the error of a statement pass, or use a savepoint',
+    'the transaction was rolled back because one of its statements failed; do not catch the error of a statement, or use a savepoint',
   );
 }
 

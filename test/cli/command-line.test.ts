@@ -50,7 +50,7 @@ describe('the command line', () => {
 
   it.each([
     [{ DATABASE_URL: 'shop' }, 'DATABASE_URL is not a PostgreSQL URL'],
-    [{ DATABASE_URL: 'postgres://127.0.0.1:1/shop' }, 'nothing listens there'],
+    [{ DATABASE_URL: 'postgres://127.0.0.1:1/shop' }, 'no server is listening there'],
     [{ TASKER_ENV: 'production' }, 'DATABASE_URL is not set'],
     [{ TASKER_NAMESPACE: 'my-app' }, 'a namespace has 1 to 29 letters, digits and underscores'],
   ])('a worker with %j does not start: one message, exit code 3', async (env, message) => {

@@ -57,7 +57,7 @@ it('database: nothing listens there', async () => {
   const { code, checks } = await diagnose({ DATABASE_URL: 'postgres://127.0.0.1:1/shop' });
   expect([code, checks.database]).toMatchObject([
     1,
-    { status: 'fail', found: expect.stringContaining('nothing listens') },
+    { status: 'fail', found: expect.stringContaining('no server is listening') },
   ]);
   expect(checks.templates).toMatchObject({ status: 'ok' });
 });

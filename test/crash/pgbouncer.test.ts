@@ -53,8 +53,8 @@ describeWith('pgbouncer', 'through pgbouncer in transaction mode', () => {
       // A task that is created while all workers are idle: they are notified, or find it with the next poll.
       const { taskUuid } = await tasker.createTask(DEMO);
       await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
-      const deaf = () => journal.of('log').filter(({ message }) => /notifications do not arrive/.test(message ?? ''));
-      // It takes some seconds without an answer to notice that LISTEN does not work.
+      const deaf = () => journal.of('log').filter(({ message }) => /no notifications received/.test(message ?? ''));
+      // It takes some seconds without an answer to know.
       if (!direct) await until(deaf, (warnings) => warnings.length > 0);
       expect(await second.stop()).toBe(0);
       if (direct) expect(deaf()).toEqual([]);

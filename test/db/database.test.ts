@@ -137,7 +137,7 @@ describe('a transaction of several round trips', () => {
     await expect(failing).rejects.toMatchObject({ code: '23514' });
     late.resolve();
     expect(await over.promise).toMatchObject({
-      message: 'the transaction is over, and a statement came after its end',
+      message: 'statement sent after the end of its transaction; await all statements before the transaction ends',
     });
     await database.query(ADD, [`after ${tag}`]);
     expect(await words(tag)).toEqual([]);
@@ -220,7 +220,7 @@ describe('connecting', () => {
   it('refuses a server that is too old, naming both versions', async () => {
     await expect(open(await fakePostgres({ kind: 'version', number: '140013' }))).rejects.toMatchObject({
       code: 'database_too_old',
-      message: expect.stringMatching(/127\.0\.0\.1:\d+\/shop is PostgreSQL 14; tasker-core needs 15 or later/),
+      message: expect.stringMatching(/127\.0\.0\.1:\d+\/shop is PostgreSQL 14; tasker-core requires 15 or later/),
     });
   });
 
@@ -228,7 +228,7 @@ describe('connecting', () => {
     const refusing = await fakePostgres({ kind: 'refuses', code: '28P01', message: 'password authentication failed' });
     const refused = open(refusing);
     await expect(refused).rejects.toMatchObject({ code: 'database_unreachable' });
-    await expect(refused).rejects.toThrow(/ada:\*\*\*@127.*the server refused user or password/);
+    await expect(refused).rejects.toThrow(/ada:\*\*\*@127.*the server refused the user or password/);
     await expect(refused).rejects.not.toThrow('secret');
     expect((await open()).place).not.toContain(new URL(url).password);
   });

@@ -41,7 +41,7 @@ describe('the programs', () => {
       code: 'embedded_failed',
       message: expect.stringMatching(
         new RegExp(
-          `made by PostgreSQL ${older[0]}, but PostgreSQL 18\\.\\d+ is installed; install .* or set DATABASE_URL`,
+          `created by PostgreSQL ${older[0]}, but PostgreSQL 18\\.\\d+ is installed; install .* or set DATABASE_URL`,
         ),
       ),
     });

@@ -99,7 +99,7 @@ it('notices that it is deaf, as through a transaction pooler, and says so once; 
   const { taskUuid } = await tell.createTask(DEMO);
   expect((await tell.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
 
-  const warnings = () => lines.filter((line) => line.message.includes('notifications do not arrive'));
+  const warnings = () => lines.filter((line) => line.message.includes('no notifications received'));
   await until(
     () => warnings().length,
     (count) => count === 1,
@@ -121,7 +121,7 @@ it('tries again, later each time, while the server lets nobody in', async () => 
   await elsewhere.sql(`alter database ${name} with allow_connections false`);
   await cutAll();
   await until(
-    () => lines.filter((line) => line.message.startsWith('LISTEN has no connection')).length,
+    () => lines.filter((line) => line.message.startsWith('LISTEN connection failed')).length,
     (count) => count >= 2,
   );
   expect(listener.hears).toBe(false);

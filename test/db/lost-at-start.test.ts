@@ -28,7 +28,7 @@ describe('a server that goes away while a tasker starts', () => {
       });
       await expect(started).rejects.toMatchObject({
         code: 'database_unreachable',
-        message: expect.stringMatching(/the server is up$/),
+        message: expect.stringMatching(/the server is running$/),
       });
       expect(cut).toBeGreaterThan(0);
     },

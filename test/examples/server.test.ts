@@ -47,6 +47,6 @@ it('the server runs a task, and exits with 0 on SIGTERM', async () => {
 it('the server reports why it cannot start, and exits with 3', async () => {
   const server = project.node(['server.mjs'], { env: { DATABASE_URL: 'postgres://ada:secret@127.0.0.1:1/shop' } });
   const { code, stderr } = await server.ended;
-  expect([code, stderr]).toEqual([3, expect.stringContaining('nothing listens there')]);
+  expect([code, stderr]).toEqual([3, expect.stringContaining('no server is listening there')]);
   expect(stderr).not.toContain('secret');
 });

@@ -76,7 +76,7 @@ export function checkUrl(choice: DatabaseChoice): void {
   const from = sources.databaseUrl.from === 'environment' ? sources.databaseUrl.name : 'the database URL';
   throw new TaskerError(
     'database_unreachable',
-    `${from} is not a PostgreSQL URL; use the form postgres://user:password@host:5432/database`,
+    `${from} is not a PostgreSQL URL; expected postgres://user:password@host:5432/database`,
   );
 }
 

@@ -9,7 +9,9 @@ import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { fields, table } from '../show/text.ts';
 
-/** `tasker config explain`: explains one key, or lists all. Accepts a key's name in the file, in code, or as a variable. */
+/**
+ * `tasker config explain`: explains one key, or lists all. Accepts a key's name in the file, in code, or as a variable.
+ */
 export function configExplain(wanted: string | undefined, { json }: GlobalOptions): void {
   if (wanted === undefined) {
     listAll(json);

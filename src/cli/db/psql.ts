@@ -10,7 +10,10 @@ interface DbPsqlOptions extends GlobalOptions {
   url?: boolean;
 }
 
-/** `tasker db psql`: runs psql, or prints the URL if it is not installed. Keeps the embedded server running until psql exits. */
+/**
+ * `tasker db psql`: runs psql, or prints the URL if it is not installed. Keeps the embedded server running until psql
+ * exits.
+ */
 export async function dbPsql(rest: readonly string[], options: DbPsqlOptions): Promise<void> {
   const open = await openForTools(
     { databaseUrl: options.databaseUrl, logger: notesLogger(options) },

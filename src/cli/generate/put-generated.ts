@@ -25,7 +25,9 @@ export async function templatesFor(paths: readonly string[], options: GenerateOp
   return (await loadTemplates(sources, loadConfig().config.environment)).templates;
 }
 
-/** Prints the generated text, writes it to the file, or compares it with the file. `what` describes it for the message. */
+/**
+ * Prints the generated text, writes it to the file, or compares it with the file. `what` describes it for the message.
+ */
 export function putGenerated(text: string, { out, check }: GenerateOptions, what: string): void {
   if (out === undefined) print(text.trimEnd());
   else if (check) checkUpToDate(out, text);

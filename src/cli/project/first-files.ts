@@ -8,7 +8,9 @@ export interface FirstFile {
   text: string;
 }
 
-/** Reads an asset. The template and the handlers are files of the repository, so that they are checked like all others. */
+/**
+ * Reads an asset. The template and the handlers are files of the repository, so that they are checked like all others.
+ */
 const firstText = (file: string) =>
   readFileSync(new URL(`../../../assets/first-files/${file}`, import.meta.url), 'utf8');
 

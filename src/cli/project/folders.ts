@@ -7,7 +7,10 @@ import type { GlobalOptions } from '../options.ts';
 const TEMPLATE_FOLDER = 'templates';
 const HANDLER_FOLDER = 'handlers';
 
-/** Returns the template folders: `--templates`, `TASKER_TEMPLATE_PATH`, the configuration, else the project's `config/tasks` or `templates`. */
+/**
+ * Returns the template folders: `--templates`, `TASKER_TEMPLATE_PATH`, the configuration, else the project's
+ * `config/tasks` or `templates`.
+ */
 export function templateFolders(options: GlobalOptions): string[] {
   return pathsIn(options.templates) ?? nonEmpty(loadConfig().config.templatePaths) ?? [TEMPLATE_FOLDER];
 }

@@ -72,7 +72,10 @@ class TreeWatch {
     this.#forget(this.#root);
   }
 
-  /** @param above The real paths of the folders above. A link to one of them is skipped, because it would recurse forever. */
+  /**
+   * @param above The real paths of the folders above. A link to one of them is skipped, because it would recurse
+   * forever.
+   */
   #watch(folder: string, above: ReadonlySet<string>): void {
     try {
       const real = realpathSync(folder);

@@ -59,7 +59,10 @@ export class LiveScreen {
   }
 }
 
-/** Cuts a line to the width of the terminal, since a block with wrapped lines could not be redrawn in place. A cut line loses its colours. */
+/**
+ * Cuts a line to the width of the terminal, since a block with wrapped lines could not be redrawn in place. A cut line
+ * loses its colours.
+ */
 function cut(line: string, columns: number): string {
   const plain = [...stripVTControlCharacters(line)];
   return plain.length < columns ? line : `${plain.slice(0, columns - 2).join('')}…`;

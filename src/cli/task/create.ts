@@ -72,7 +72,9 @@ function wantedTemplate(argument: string | undefined, options: TaskCreateOptions
   };
 }
 
-/** Finds the template in the database and completes its name. Registers a template that only the project's folders have. */
+/**
+ * Finds the template in the database and completes its name. Registers a template that only the project's folders have.
+ */
 async function findRegistered(
   tasker: Tasker,
   wanted: TemplateReference,
@@ -88,7 +90,11 @@ async function findRegistered(
   return own;
 }
 
-/** Returns the template that matches the given parts of its name, or of several the one with the default namespace and version. @throws TaskerError `bad_request` if the name is ambiguous */
+/**
+ * Returns the template that matches the given parts of its name, or of several the one with the default namespace and
+ * version.
+ * @throws TaskerError `bad_request` if the name is ambiguous
+ */
 function match<T extends TemplateName>(known: readonly T[], wanted: TemplateReference): T | undefined {
   const { name, namespace = 'default', version = '1.0.0' } = wanted;
   const fitting = known.filter((one) => fits(one, wanted));

@@ -9,7 +9,10 @@ import { handlersThere, templateFolders } from '../project/folders.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 
-/** `tasker template validate`: reports the problems of all files, in a form that editors turn into links. With `--handlers`, also those of handlers. */
+/**
+ * `tasker template validate`: reports the problems of all files, in a form that editors turn into links. With
+ * `--handlers`, also those of handlers.
+ */
 export async function templateValidate(
   paths: readonly string[],
   options: GlobalOptions & { strict?: boolean },

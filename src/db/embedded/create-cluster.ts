@@ -11,11 +11,11 @@ import { chownTo, PLAIN_ENVIRONMENT } from './hosting/server-user.ts';
 import { isFull } from './server-failure.ts';
 
 const PARTIAL = 'data.new-';
-/** With patience: the initdb of a process that was killed may still be writing. */
+/** Retries, because the initdb of a killed process may still be writing. */
 const REMOVE = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
 const run = promisify(execFile);
 
-/** The superuser's password lies in the data folder itself, so that the two are never parted. */
+/** The superuser's password is in the data folder itself, so that the two are moved and copied together. */
 const passwordFile = (data: string) => path.join(data, 'tasker.password');
 
 /** Reads the superuser's password. */
@@ -24,8 +24,8 @@ export function readPassword(data: string): string {
 }
 
 /**
- * Makes the data folder when there is none; true when it did. Under the lock: it is made under another name and
- * renamed when it is whole, and what a killed process left half-made is thrown away.
+ * Creates the data folder if there is none. Returns whether it did. Call this under the lock. The folder is created under a
+ * temporary name and renamed when it is complete. Incomplete ones of killed processes are deleted.
  */
 export async function createCluster(folder: EmbeddedFolder, binaries: Binaries, durable: boolean): Promise<boolean> {
   removePartial(folder.home);
@@ -36,12 +36,12 @@ export async function createCluster(folder: EmbeddedFolder, binaries: Binaries, 
   try {
     await makeCluster(folder, binaries, durable);
   } catch (cause) {
-    const full = isFull(folder.home) ? 'its disk is full, make room; ' : '';
+    const full = isFull(folder.home) ? 'the disk is full, free some space; ' : '';
     removePartial(folder.home);
     const said = (cause as { stderr?: string }).stderr?.trim() || messageOf(cause);
     throw new TaskerError(
       'embedded_failed',
-      `the embedded database could not be made in ${folder.home}: ${full}${said}; put that right, or set DATABASE_URL`,
+      `cannot create the embedded database in ${folder.home}: ${full}${said}; fix this, or set DATABASE_URL`,
       { cause },
     );
   }
@@ -79,9 +79,9 @@ function refuseOtherMajor(data: string, { major, version }: Binaries): void {
   if (found === major) return;
   throw new TaskerError(
     'embedded_failed',
-    `the embedded database in ${data} was made by PostgreSQL ${found}, but PostgreSQL ${version} is installed; ` +
-      `install the binaries of PostgreSQL ${found} again, move the folder away to begin with an empty database, ` +
-      'or set DATABASE_URL to a server that holds your data',
+    `the embedded database in ${data} was created by PostgreSQL ${found}, but PostgreSQL ${version} is installed; ` +
+      `reinstall the binaries of PostgreSQL ${found}, move the folder away to start with an empty database, ` +
+      'or set DATABASE_URL to a server that has your data',
     { details: { found, installed: version } },
   );
 }

@@ -5,23 +5,23 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import { chooseServerUser, chownTo, otherOwner, type ServerUser } from './hosting/server-user.ts';
 
 /**
- * Where the parts of one embedded server are. Started by root, `home` stays root's, so that the server's user cannot
- * put a link where root writes; only `data` and `run` in it are that user's.
+ * The paths of an embedded server. If root starts it, root keeps `home`, so that the server's user cannot create links where
+ * root writes. Only `data` and `run` in it belong to that user.
  */
 export interface EmbeddedFolder {
   /** `<folder>/postgres`. */
   home: string;
   data: string;
-  /** PostgreSQL's log; the one before it is beside it, with `.1` at the end. */
+  /** PostgreSQL's log. The previous one is next to it, with the suffix `.1`. */
   log: string;
   lock: string;
-  /** Who runs the server and owns its data, when it is not us. */
+  /** The user who runs the server and owns its data, if not the current user. */
   user: ServerUser | undefined;
-  /** Who owns `home`, when it is not us (root in somebody's project); what we make there is theirs. */
+  /** The owner of `home`, if not the current user (root in a user's project). Files created there belong to them. */
   owner: ServerUser | undefined;
 }
 
-/** The paths, without touching anything. */
+/** Returns the paths. Creates and changes nothing. */
 export function embeddedFolder(folder: string): EmbeddedFolder {
   const home = path.join(path.resolve(folder), 'postgres');
   const data = path.join(home, 'data');
@@ -35,13 +35,13 @@ export function embeddedFolder(folder: string): EmbeddedFolder {
   };
 }
 
-/** Makes the folder, owned by the server's user. Throws `folder_not_writable`. */
+/** Creates the folder, accessible to the server's user. @throws TaskerError `folder_not_writable` */
 export function prepareFolder({ home, data, user }: EmbeddedFolder): void {
   const parent = path.dirname(home);
   try {
     if (!existsSync(parent)) {
       mkdirSync(parent, { recursive: true });
-      if (user) chmodSync(parent, 0o755); // whatever the umask: the server's user passes through
+      if (user) chmodSync(parent, 0o755); // regardless of the umask, because the server's user must pass through
     }
     if (!existsSync(home)) mkdirSync(home, { mode: 0o700, recursive: true });
     if (user && statSync(home).uid === 0) chmodSync(home, 0o711);
@@ -49,26 +49,25 @@ export function prepareFolder({ home, data, user }: EmbeddedFolder): void {
     if (existsSync(data)) accessSync(data, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
     const owner = statSync(home, { throwIfNoEntry: false })?.uid;
-    const whose =
-      owner !== undefined && owner !== process.getuid?.() ? ` (it belongs to the user with id ${owner})` : '';
+    const whose = owner !== undefined && owner !== process.getuid?.() ? ` (owned by the user with id ${owner})` : '';
     throw folderNotWritable(parent, `${messageOf(cause)}${whose}`, cause);
   }
   if (process.platform !== 'linux' && !canReach(home, user))
     throw folderNotWritable(
       parent,
-      `PostgreSQL, which cannot run as root, runs as user ${user?.uid}, who cannot reach it`,
+      `PostgreSQL cannot run as root, and the user it runs as (id ${user?.uid}) cannot access the folder`,
     );
 }
 
-/** Makes a folder that only the server's user (and root) may enter. */
+/** Creates a folder that only the server's user and root can access. */
 export function makePrivate(folder: string, user: ServerUser | undefined): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (user && statSync(folder).uid !== user.uid) chownTo(folder, user);
 }
 
 /**
- * How the server's user names the folder that it is started in. Root's projects often lie where that user may not
- * pass through (/root); on Linux the working directory can be named without passing through anything.
+ * Returns a path by which the server's user can access its working directory. Projects of root are often in folders that
+ * this user may not enter, such as /root. On Linux, /proc/self/cwd leads there without entering them.
  */
 export function ownName(folder: string, user: ServerUser | undefined): string {
   return canReach(folder, user) ? folder : '/proc/self/cwd';
@@ -80,23 +79,23 @@ function canReach(folder: string, user: ServerUser | undefined): boolean {
 
 const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR']);
 
-/** Turns whatever went wrong in a folder into one error that names it and the way out. */
+/** Converts any error in a folder into one that names the folder and what to do. */
 export function asEmbeddedError(folder: string, error: unknown): TaskerError {
   if (error instanceof TaskerError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (NOT_WRITABLE.has(code)) return folderNotWritable(folder, messageOf(error), error);
-  return new TaskerError('embedded_failed', `the embedded database in ${folder}: ${messageOf(error)}`, {
+  return new TaskerError('embedded_failed', `embedded database in ${folder}: ${messageOf(error)}`, {
     cause: error,
     details: { folder },
   });
 }
 
-/** The error for a folder that we, or the server's user, cannot use. */
+/** Returns the error for a folder that the current user, or the server's user, cannot use. */
 export function folderNotWritable(folder: string, why: string, cause?: unknown): TaskerError {
   return new TaskerError(
     'folder_not_writable',
     `the embedded database cannot use the folder ${folder}: ${why}; ` +
-      'make room or give the right to write there, name another folder, or set DATABASE_URL',
+      'free disk space or grant write permission, choose another folder, or set DATABASE_URL',
     { cause, details: { folder } },
   );
 }

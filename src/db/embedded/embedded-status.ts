@@ -5,21 +5,21 @@ import { asEmbeddedError, embeddedFolder } from './embedded-folder.ts';
 import { DATABASE, serverUrl } from './ensure-database.ts';
 import { chooseHosting } from './hosting/choose-hosting.ts';
 
-/** What is known about the embedded server of a folder. */
+/** The status of the embedded server of a folder. */
 export interface EmbeddedStatus {
   running: boolean;
-  /** Whether any process holds it now. */
+  /** Whether any process uses it now. */
   inUse: boolean;
   pid?: number;
-  /** For `pg`, with the password, while it runs. */
+  /** The URL for `pg`, with the password. Only set while the server runs. */
   url?: string;
-  /** Major version of PostgreSQL that made the data, for instance '18'; undefined before the first start. */
+  /** Major version of PostgreSQL that created the data, for example '18'. Undefined before the first start. */
   version?: string;
   dataFolder: string;
   logFile: string;
 }
 
-/** Looks at the embedded server of a folder without starting or touching anything. */
+/** Returns the status of the embedded server of a folder. Starts and changes nothing. */
 export async function embeddedStatus(folder: string): Promise<EmbeddedStatus> {
   try {
     const place = embeddedFolder(folder);

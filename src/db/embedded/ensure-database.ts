@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 
-/** The database in which everything of tasker is. */
+/** The name of the database that tasker uses. */
 export const DATABASE = 'tasker';
 
 const DOES_NOT_EXIST = '3D000';
@@ -10,7 +10,10 @@ const CANNOT_CONNECT_NOW = '57P03';
 const ANSWER_TIMEOUT_MS = 10_000;
 const RETRY_MS = 50;
 
-/** Sees that the database is there and answers. Gives the server's version, for instance '18.4'. */
+/**
+ * Creates the database if it does not exist, and checks that it responds. Returns the server's version, for example
+ * '18.4'.
+ */
 export async function ensureDatabase(urlOf: (database: string) => string): Promise<string> {
   try {
     return await ask(urlOf(DATABASE));
@@ -20,12 +23,12 @@ export async function ensureDatabase(urlOf: (database: string) => string): Promi
   try {
     await ask(urlOf('postgres'), `create database ${DATABASE}`);
   } catch (error) {
-    if (!EXISTS_ALREADY.has(codeOf(error))) throw error; // two processes at once are fine
+    if (!EXISTS_ALREADY.has(codeOf(error))) throw error; // another process created it at the same time
   }
   return ask(urlOf(DATABASE));
 }
 
-/** A server that lost a backend takes no connections for a moment while it recovers; that is waited for. */
+/** Retries while the server recovers after the crash of a backend, since it then refuses connections for a moment. */
 async function ask(url: string, before?: string): Promise<string> {
   const deadline = performance.now() + ANSWER_TIMEOUT_MS;
   for (;;) {
@@ -40,7 +43,7 @@ async function ask(url: string, before?: string): Promise<string> {
 
 async function askOnce(url: string, before?: string): Promise<string> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: ANSWER_TIMEOUT_MS });
-  // A connection that breaks between two statements reports here; the next statement, or end(), tells it too.
+  // A connection lost between two statements emits an error here. The next statement, or end(), reports it too.
   client.on('error', () => undefined);
   await client.connect();
   try {
@@ -56,9 +59,9 @@ function codeOf(error: unknown): string {
   return (error as { code?: string }).code ?? '';
 }
 
-/** Where a server is, and who enters. */
+/** The address of a server, with its password and database. */
 export interface ServerAddress {
-  /** Folder of the Unix socket; undefined for TCP on this machine. */
+  /** Folder of the Unix socket. Undefined for TCP on this machine. */
   socketFolder: string | undefined;
   port: number;
   password: string;
@@ -66,8 +69,8 @@ export interface ServerAddress {
 }
 
 /**
- * The URL under which `pg` finds the server. With a socket, the host of the authority is not used: the one in the
- * query wins. `sslmode` and the port stand in it so that PGSSLMODE and PGPORT of the environment do not matter.
+ * Returns the URL of the server for `pg`. With a socket, `host` in the query overrides the host of the URL. `sslmode` and the
+ * port are set, so that PGSSLMODE and PGPORT in the environment have no effect.
  */
 export function serverUrl({ socketFolder, port, password, database }: ServerAddress): string {
   const base = `postgres://postgres:${password}@127.0.0.1:${port}/${database}?sslmode=disable`;

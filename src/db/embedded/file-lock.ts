@@ -9,29 +9,32 @@ import { isAlive, ownIdentity, pidWorld } from './process-identity.ts';
 const HOLDER = z.object({
   pid: z.number(),
   started: z.string(),
-  /** Names this one taking of the lock, so that two takings by one process differ. */
+  /** Identifies this acquisition of the lock, because one process may acquire it several times. */
   nonce: z.string(),
-  /** In which world its pid has a meaning: containers that share a folder have each their own. */
+  /** The pid namespace. Containers that share a folder have different ones. */
   world: z.string(),
 });
 type Holder = z.infer<typeof HOLDER>;
 
 const POLL_MS = 10;
 const BEAT_MS = 2000;
-/** A live holder touches its lock more often than this. */
+/** A live holder touches its lock more often than this interval. */
 const UNTOUCHED_MS = 4 * BEAT_MS;
 const PATIENCE_MS = 180_000;
 
 /** Options of {@link withFileLock}. */
 interface LockOptions {
-  /** Whether a process uses the guarded resource, which delays the takeover of an unreadable lock. Default: no. */
+  /**
+   * Returns whether a process uses the guarded resource, which delays the takeover of an unreadable lock. Default: no.
+   */
   inUse?: () => Promise<boolean>;
 }
 
 /**
- * Runs `work` while no other process (and no other call in this one) runs work under the same file.
- * A lock whose holder died is taken over. So is an unreadable one. If the guarded resource is in use, this waits until
- * the holder has stopped touching the lock. Throws `embedded_failed` when a live holder keeps it for three minutes.
+ * Runs `work` while it holds a lock file, so that no other process, and no other call in this one, runs work under the same
+ * file. A lock whose holder has died is taken over, and so is an unreadable one. If the guarded resource is in use, the
+ * takeover of an unreadable lock waits until its holder has stopped touching it.
+ * @throws TaskerError `embedded_failed` if a live holder keeps the lock for three minutes
  */
 export async function withFileLock<T>(
   file: string,
@@ -79,13 +82,13 @@ async function isAbandoned(
   return Math.abs(sinceTouched(file)) > UNTOUCHED_MS || !(await inUse());
 }
 
-/** A process is asked for by its pid; one in another container is believed as long as it touches its lock. */
+/** Returns whether the holder has died. Checks its pid or, in another container, whether it still touches the lock. */
 function isDead(file: string, holder: Holder): boolean {
   if (holder.world === pidWorld()) return !isAlive(holder);
   return sinceTouched(file) > UNTOUCHED_MS;
 }
 
-/** Milliseconds since its holder touched the lock; 0 without a file. Negative when the clock was set back. */
+/** Returns the milliseconds since the holder touched the lock: 0 without a file, negative if the clock was set back. */
 function sinceTouched(file: string): number {
   const touched = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
   return touched === undefined ? 0 : Date.now() - touched;
@@ -100,9 +103,8 @@ function touch(file: string): void {
 }
 
 /**
- * Replaces an abandoned lock with the prepared file. Two processes that both see it abandoned must not both succeed. A
- * lock named after the old holder decides which of them may check again and replace it, so that a fresh lock is never
- * replaced.
+ * Replaces an abandoned lock with the prepared file. If two processes find the same lock abandoned, only one may succeed. They
+ * therefore acquire a second lock, named after the old holder, and check again, so that a new lock is never replaced.
  */
 function takeOver(file: string, abandoned: Holder | 'unreadable', prepared: string): Promise<boolean> {
   const nonce = nonceOf(abandoned);
@@ -119,7 +121,7 @@ function takeOver(file: string, abandoned: Holder | 'unreadable', prepared: stri
 /** Creates the lock with its content atomically, so that no other process reads it half written. */
 function tryCreate(file: string, prepared: string): boolean {
   try {
-    // It may have been written minutes ago, and a lock that was not touched for a while looks abandoned.
+    // The prepared file may be minutes old, and a lock that has not been touched for a while looks abandoned.
     touch(prepared);
     linkSync(prepared, file);
     return true;

@@ -1,12 +1,12 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import type { z } from 'zod';
 
-/** Writes a file whose content is on disk before the call returns, so that a rename never exposes a torn one. */
+/** Writes a file and flushes it to disk, so that a rename never exposes an incomplete file. */
 export function writeSynced(file: string, content: string, { mode }: { mode: number }): void {
   writeFileSync(file, content, { mode, flush: true });
 }
 
-/** Syncs a file, or the names in a folder, so that it survives a crash of the machine. */
+/** Flushes a file, or the entries of a folder, to disk, so that they survive a crash of the machine. */
 export function syncFile(file: string): void {
   if (process.platform === 'win32') return; // folders cannot be opened there
   const descriptor = openSync(file, 'r');
@@ -17,7 +17,7 @@ export function syncFile(file: string): void {
   }
 }
 
-/** Reads a file; undefined when there is none. */
+/** Reads a file. Returns undefined if it does not exist. */
 export function readIfThere(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
@@ -27,13 +27,13 @@ export function readIfThere(file: string): string | undefined {
   }
 }
 
-/** Reads a file of JSON; undefined when there is none. A power failure can leave it unreadable. */
+/** Reads a JSON file. Returns undefined if it does not exist. A power failure can leave it unreadable. */
 export function readRecord<T>(file: string, form: z.ZodType<T>): T | 'unreadable' | undefined {
   const text = readIfThere(file);
   if (text === undefined) return undefined;
   try {
     return form.safeParse(JSON.parse(text)).data ?? 'unreadable';
   } catch {
-    return 'unreadable'; // it is not JSON
+    return 'unreadable'; // not valid JSON
   }
 }

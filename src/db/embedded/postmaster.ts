@@ -6,11 +6,11 @@ import { TaskerError } from '../../errors.ts';
 import { readIfThere } from './files.ts';
 import { isAlive } from './process-identity.ts';
 
-/** What PostgreSQL writes about itself into the data folder. */
+/** The contents of PostgreSQL's `postmaster.pid`. */
 export interface Postmaster {
   pid: number;
   port: number;
-  /** Where its Unix socket is, as given at the start: possibly relative to the data folder. Empty without one. */
+  /** Folder of its Unix socket as given at the start, possibly relative to the data folder. Empty without a socket. */
   socketFolder: string;
   status: 'starting' | 'stopping' | 'ready' | 'standby' | 'unknown';
 }
@@ -18,7 +18,7 @@ export interface Postmaster {
 const STATUSES = ['starting', 'stopping', 'ready', 'standby'] as const;
 const pidFile = (data: string) => path.join(data, 'postmaster.pid');
 
-/** Reads `postmaster.pid`; undefined when there is none. It may be left over: see {@link findRunning}. */
+/** Reads `postmaster.pid`. Returns undefined if there is none. The file may be stale: see {@link findRunning}. */
 export function readPostmaster(data: string): Postmaster | undefined {
   const text = readIfThere(pidFile(data));
   if (text === undefined) return undefined;
@@ -31,13 +31,13 @@ export function readPostmaster(data: string): Postmaster | undefined {
   };
 }
 
-/** The server that runs on a data folder now. */
+/** Returns the server that runs on a data folder, if any. */
 export function findRunning(data: string): Postmaster | undefined {
   const postmaster = readPostmaster(data);
   return postmaster && isRunning(data, postmaster.pid) ? postmaster : undefined;
 }
 
-/** Whether that pid is, now, a server on that data folder: pids are used again by others. */
+/** Returns whether the process is a server on that data folder, because pids are reused. */
 function isRunning(data: string, pid: number): boolean {
   if (!isAlive({ pid, started: '' })) return false;
   if (process.platform === 'win32') return true;
@@ -50,7 +50,8 @@ function worksIn(data: string, pid: number): boolean {
     return there.ino === here.ino && there.dev === here.dev;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // EACCES: somebody else's process. Whoever can open the data folder is its server's user, or root.
+    // EACCES means the process of another user. It is not the server, because only the server's user or root can open
+    // the data folder.
     if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return false;
     throw error;
   }
@@ -65,8 +66,8 @@ function isPostgres(pid: number): boolean {
 }
 
 /**
- * Removes a `postmaster.pid` whose pid belongs to something else now: PostgreSQL would take that for a running
- * server and refuse. It still finds backends that outlived their server, by the key of the shared memory.
+ * Removes a `postmaster.pid` whose pid now belongs to another program. PostgreSQL would take that for a running server and
+ * refuse to start. It still detects backends that outlived their server, by the key of their shared memory.
  */
 export function removeStalePid(data: string): void {
   const left = readPostmaster(data);
@@ -78,11 +79,14 @@ const FAST_STOP_MS = 30_000;
 const IMMEDIATE_STOP_MS = 10_000;
 const READY_TIMEOUT_MS = 120_000;
 
-/** Stops a server and waits until it is gone; when a fast stop takes half a minute, the immediate one follows. */
+/** Stops a server and waits until it has exited. A fast stop becomes an immediate one after 30 seconds. */
 export async function stopPostmaster(data: string, pid: number, mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
   if (mode === 'fast' && (await signalAndWait(data, pid, 'SIGINT', FAST_STOP_MS))) return;
   if (await signalAndWait(data, pid, 'SIGQUIT', IMMEDIATE_STOP_MS)) return;
-  throw new TaskerError('embedded_failed', `the embedded PostgreSQL (process ${pid}) on ${data} does not stop; end it`);
+  throw new TaskerError(
+    'embedded_failed',
+    `the embedded PostgreSQL (process ${pid}) in ${data} does not stop; kill the process`,
+  );
 }
 
 async function signalAndWait(data: string, pid: number, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
@@ -101,18 +105,21 @@ async function untilGone(data: string, pid: number, timeoutMs: number): Promise<
   return true;
 }
 
-/** Whether a server that does not answer is on its way out; asked for up to a second. */
+/** Returns whether a server that does not respond exits within a second. */
 export const isGoneSoon = (data: string, pid: number): Promise<boolean> => untilGone(data, pid, 1000);
 
 function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it went by itself
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it has exited by itself
   }
 }
 
-/** There node would end the process at once. pg_ctl, which lies beside the postgres that runs, knows how to tell it. */
+/**
+ * Uses pg_ctl, which is next to the running postgres, because on Windows Node would kill the process instead of
+ * signalling it.
+ */
 function sendOnWindows(data: string, pid: number, signal: NodeJS.Signals): void {
   const [postgres = ''] = readFileSync(path.join(data, 'postmaster.opts'), 'utf8').split(' "');
   const pgCtl = path.join(path.dirname(postgres.trim()), 'pg_ctl.exe');
@@ -120,8 +127,8 @@ function sendOnWindows(data: string, pid: number, signal: NodeJS.Signals): void 
 }
 
 /**
- * Waits until a server that starts accepts connections; false when it is stopping or went away. After a crash it
- * recovers first; when that takes more than two minutes, `embedded_failed` says so.
+ * Waits until a starting server accepts connections. Returns false if it stops or exits. After a crash, it recovers first.
+ * @throws TaskerError `embedded_failed` if this takes more than two minutes
  */
 export async function untilReady({ data, log }: { data: string; log: string }, pid: number): Promise<boolean> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
@@ -133,7 +140,7 @@ export async function untilReady({ data, log }: { data: string; log: string }, p
     if (performance.now() > deadline)
       throw new TaskerError(
         'embedded_failed',
-        `the embedded PostgreSQL on ${data} has been starting for two minutes; see ${log}`,
+        `the embedded PostgreSQL in ${data} did not become ready within two minutes; see ${log}`,
       );
     await pause(POLL_MS);
   }

@@ -2,25 +2,27 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 
 /**
- * What tells one process from a later one with the same pid: the pid and the moment it started.
- * `started` is opaque, and empty where the system does not tell (Windows).
+ * Identifies a process by its pid and start time, because pids are reused. `started` is opaque, and empty on Windows, which
+ * does not provide it.
  */
 export interface ProcessIdentity {
   pid: number;
   started: string;
 }
 
-/** This process. */
+/** Returns the identity of this process. */
 export function ownIdentity(): ProcessIdentity {
   return { pid: process.pid, started: startedAt(process.pid) ?? '' };
 }
 
-/** Names the world in which our pids have a meaning: a container has its own. Empty where there are no such worlds. */
+/**
+ * Returns the pid namespace of this process, since containers have their own. Empty on systems without pid namespaces.
+ */
 export function pidWorld(): string {
   return process.platform === 'linux' ? readlinkSync('/proc/self/ns/pid') : '';
 }
 
-/** Whether that very process still runs. A zombie (dead, but not yet waited for) does not. */
+/** Returns whether this exact process still runs. A zombie counts as dead. */
 export function isAlive({ pid, started }: ProcessIdentity): boolean {
   if (!Number.isInteger(pid) || pid <= 0 || !pidExists(pid)) return false;
   const now = startedAt(pid);
@@ -32,11 +34,11 @@ function pidExists(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // it exists, and belongs to someone else
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // it exists and belongs to another user
   }
 }
 
-/** When a process started, or undefined when there is none or only its zombie. */
+/** Returns when a process started. Undefined if there is none, or only a zombie. */
 function startedAt(pid: number): string | undefined {
   if (process.platform === 'win32') return '';
   return process.platform === 'linux' ? startedAtLinux(pid) : startedAtPs(pid);
@@ -51,7 +53,7 @@ function startedAtLinux(pid: number): string | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
     throw error;
   }
-  // The second field is the program's name in parentheses, and may itself hold spaces and parentheses.
+  // The second field is the program's name in parentheses. The name may contain spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 }

@@ -9,21 +9,23 @@ import { chownTo } from './hosting/server-user.ts';
 import { findRunning, readPostmaster } from './postmaster.ts';
 import { createUsersPipe } from './users.ts';
 
-/** The longest path of a Unix socket that every system takes (macOS: 103 bytes and a zero). */
+/** The longest socket path that every system supports (macOS: 103 bytes and a zero byte). */
 const LONGEST_SOCKET_PATH = 103;
-/** The socket's name in the run folder. */
+/** The name of the socket in the run folder. */
 export const SOCKET = '.s.PGSQL.5432';
 
 /*
- * The socket and the users' pipe lie in a folder that only the server's user can enter. It is `run` beside the
- * data, unless that path is too long for a socket or the file system has no pipes; then it is one under the
- * system's temporary folder, with a name that nobody can guess. Which one it is stands in the file `run-folder.json`,
- * so that those who use a server that crashed are still found, and find the next one, at the same place.
+ * The socket and the users' pipe are in a folder that only the server's user can enter. It is `run` next to the data. If
+ * that path is too long for a socket, or the file system does not support pipes, it is a folder with a random name in the
+ * system's temporary folder. The file `run-folder.json` remembers the choice, so that after a crash of the server, its
+ * users and the next server meet in the same place.
  */
 
 const MEMORY = z.object({
   runFolder: z.string(),
-  /** Inode of the home that it belongs to: a copied project must not share the place of its original. */
+  /**
+   * Inode of the home folder that it belongs to, so that a copied project does not use the run folder of its original.
+   */
   home: z.number(),
 });
 
@@ -31,8 +33,8 @@ const memoryFile = ({ home }: EmbeddedFolder) => path.join(home, 'run-folder.jso
 const readMemory = (folder: EmbeddedFolder) => readRecord(memoryFile(folder), MEMORY);
 
 /**
- * Where the socket and the pipe of the last start are; undefined before the first. When `run-folder.json` is
- * unreadable, it is the folder that PostgreSQL itself noted in its `postmaster.pid`.
+ * Returns the folder with the socket and the pipe of the last start. Undefined before the first start. If
+ * `run-folder.json` is unreadable, this is the folder in PostgreSQL's own `postmaster.pid`.
  */
 export function findRunFolder(folder: EmbeddedFolder): string | undefined {
   const memory = readMemory(folder);
@@ -40,7 +42,10 @@ export function findRunFolder(folder: EmbeddedFolder): string | undefined {
   return memory?.home === statSync(folder.home).ino ? memory.runFolder : undefined;
 }
 
-/** A folder outside of `home` counts only while its server runs here: a copied project has the note of its original. */
+/**
+ * Reads the folder from `postmaster.pid`. One outside of `home` only counts while its server runs, because a copied
+ * project has the file of its original.
+ */
 function noteOfServer({ home, data }: EmbeddedFolder): string | undefined {
   const socketFolder = readPostmaster(data)?.socketFolder;
   if (!socketFolder) return undefined;
@@ -48,7 +53,9 @@ function noteOfServer({ home, data }: EmbeddedFolder): string | undefined {
   return path.dirname(runFolder) === home || findRunning(data) ? runFolder : undefined;
 }
 
-/** The folder for the next server, with the users' pipe in it: that of the last when it still fits, else a new one. */
+/**
+ * Returns the folder for the next server, with the users' pipe in it. Reuses the previous folder if it is still usable.
+ */
 export function prepareRunFolder(folder: EmbeddedFolder): string {
   const known = findRunFolder(folder);
   const keep = known && fits(known) && isPrivate(known, folder) && createUsersPipe(known, folder.user);
@@ -77,8 +84,8 @@ function chooseRunFolder({ home, user }: EmbeddedFolder): string {
   if (createUsersPipe(far, user)) return far;
   throw new TaskerError(
     'embedded_failed',
-    `neither ${home} nor ${tmpdir()} can hold a named pipe, which the embedded database needs; ` +
-      'name another folder, or set DATABASE_URL',
+    `the embedded database needs a named pipe, which neither ${home} nor ${tmpdir()} supports; ` +
+      'choose another folder, or set DATABASE_URL',
   );
 }
 
@@ -86,7 +93,9 @@ function fits(folder: string): boolean {
   return Buffer.byteLength(path.join(folder, SOCKET)) <= LONGEST_SOCKET_PATH;
 }
 
-/** A remembered folder may have been removed, or made again by somebody else, since. */
+/**
+ * Returns whether only the server's user can access the folder. It may have been removed, or recreated by another user.
+ */
 function isPrivate(folder: string, { user }: EmbeddedFolder): boolean {
   const stat = lstatSync(folder, { throwIfNoEntry: false });
   const owner = user?.uid ?? process.getuid?.();

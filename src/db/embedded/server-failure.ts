@@ -6,10 +6,10 @@ const TAIL_BYTES = 4096;
 const TAIL_LINES = 12;
 const FULL_BELOW_BYTES = 1024 * 1024;
 
-/** The error of a server that did not come up: why, its last words, and where to read the rest. */
+/** Returns the error for a server that did not start, with the reason, the end of its log and the path of the log. */
 export function serverFailure(folder: EmbeddedFolder, why: string, logFrom: number): TaskerError {
   const lastWords = readTail(folder.log, logFrom);
-  const full = isFull(folder.home) ? `; the disk that holds ${folder.home} is full, make room` : '';
+  const full = isFull(folder.home) ? `; the disk of ${folder.home} is full, free some space` : '';
   return new TaskerError(
     'embedded_failed',
     `the embedded PostgreSQL in ${folder.home} did not start: ${why}${full}; its log is ${folder.log}` +
@@ -18,7 +18,7 @@ export function serverFailure(folder: EmbeddedFolder, why: string, logFrom: numb
   );
 }
 
-/** The last lines of a log, from an offset on. */
+/** Returns the last lines of a log after an offset. */
 function readTail(file: string, from: number): string {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   const start = Math.max(from, size - TAIL_BYTES);
@@ -33,7 +33,7 @@ function readTail(file: string, from: number): string {
   }
 }
 
-/** Whether the disk that holds a folder is as good as full. */
+/** Returns whether the disk of a folder is almost full. */
 export function isFull(folder: string): boolean {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize < FULL_BELOW_BYTES;

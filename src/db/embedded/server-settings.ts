@@ -1,13 +1,13 @@
-/** What the settings of a server follow from. */
+/** The input for the settings of a server. */
 export interface ServerSettings {
-  /** Where the socket goes, as the server names it; undefined for TCP on this machine only. */
+  /** Folder of the socket, as seen by the server. Undefined for TCP on this machine only. */
   socketFolder: string | undefined;
   durable: boolean;
-  /** The caller's own. They win over ours, except for where the server listens. */
+  /** The caller's settings. They override the defaults, except for where the server listens. */
   settings: Record<string, string>;
 }
 
-/** The server's settings as arguments of `postgres`. */
+/** Returns the server's settings as arguments of `postgres`. */
 export function serverArguments({ socketFolder, durable, settings }: ServerSettings): string[] {
   const chosen: Record<string, string> = {
     listen_addresses: '',
@@ -15,7 +15,7 @@ export function serverArguments({ socketFolder, durable, settings }: ServerSetti
     shared_buffers: '128MB',
     timezone: 'UTC',
     log_timezone: 'UTC',
-    // An error of a statement goes to whoever sent it. Logging it too would let the log grow without bound.
+    // Clients receive the errors of their statements. Logging them too would let the log grow without bound.
     log_min_messages: 'log',
     log_checkpoints: 'off',
     ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
@@ -27,5 +27,5 @@ export function serverArguments({ socketFolder, durable, settings }: ServerSetti
   return Object.entries(chosen).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
-/** The setting is a list, so a folder with a comma or a space in its name has to be quoted. */
+/** Quotes a folder, because the setting is a list in which commas and spaces need quotes. */
 const quoted = (folder: string) => `"${folder.replaceAll('"', '""')}"`;

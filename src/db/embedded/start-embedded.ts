@@ -11,40 +11,39 @@ import { isGoneSoon, stopPostmaster, untilReady } from './postmaster.ts';
 
 /** Options of {@link startEmbedded}. */
 export interface EmbeddedOptions {
-  /** Folder of everything embedded, for instance `<project>/.tasker`. Created when missing; ours is `postgres/` in it. */
+  /** The parent folder, for example `<project>/.tasker`. Created if missing. The server uses `postgres/` in it. */
   folder: string;
-  /** Whether a commit survives a crash of the machine. Default true; only tests turn it off. */
+  /** Whether commits survive a crash of the machine. Default true; only tests turn it off. */
   durable?: boolean;
-  /** More settings of the server, by PostgreSQL's names: `{ max_connections: '400' }`. They hold when it is started. */
+  /** Additional PostgreSQL settings: `{ max_connections: '400' }`. They apply if this call starts the server. */
   settings?: Record<string, string>;
-  /** Root of the package that holds the programs. Default: the optional dependency for this platform. */
+  /** Root of the package with PostgreSQL's programs. Default: the optional dependency for this platform. */
   binaries?: string;
-  /** Is told what happens to the server, a line each. */
+  /** Receives a line for each event of the server. */
   onLog?: (line: string) => void;
 }
 
-/** A hold on an embedded server. */
+/** A running embedded server that this process uses. */
 export interface EmbeddedServer {
-  /** For `pg`: the database `tasker`, as superuser. It holds a password. */
+  /** The URL for `pg`: the database `tasker`, as superuser. It contains the password. */
   url: string;
-  /** PostgreSQL's version, for instance '18.4'. */
+  /** PostgreSQL's version, for example '18.4'. */
   version: string;
-  /** False when the server ran already and this process joined its users. */
+  /** False if the server was already running and this process joined its users. */
   started: boolean;
   postmasterPid: number;
   logFile: string;
-  /** Lets go of the server. The last user to do so stops it, and waits until it is gone. May be called again. */
+  /** Releases the server. The last user to do so stops it and waits until it has exited. May be called again. */
   stop(): Promise<void>;
-  /** Stops the server whoever uses it. `immediate` skips the checkpoint: the next start recovers. */
+  /**
+   * Stops the server even if other processes use it. `immediate` skips the checkpoint, so that the next start recovers.
+   */
   shutdown(mode: 'fast' | 'immediate'): Promise<void>;
 }
 
 /**
- * Starts the PostgreSQL server of a folder, or joins the one that runs there. It runs while any process holds it,
- * and stops when the last one let go or died, even by SIGKILL.
- *
- * Throws `embedded_unsupported` (no binaries for this system), `folder_not_writable`, or `embedded_failed` with
- * the last lines of the server's log.
+ * Starts the PostgreSQL server of a folder, or joins the one that runs there. It runs while any process uses it, and stops
+ * when the last one has released it or died, even by SIGKILL.
  *
  * @example
  * const server = await startEmbedded({ folder: '/srv/app/.tasker' });
@@ -52,6 +51,9 @@ export interface EmbeddedServer {
  * // …
  * await pool.end();
  * await server.stop();
+ *
+ * @throws TaskerError `embedded_unsupported` (no binaries for this system), `folder_not_writable`, or `embedded_failed` with
+ * the last lines of the server's log
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
   try {
@@ -76,7 +78,7 @@ interface Joined extends StartedServer {
   started: boolean;
 }
 
-/** Joins the server that runs. One that is going, or that nobody watches over, is stopped first. */
+/** Joins the running server. Stops one that is shutting down or has no watcher, and returns undefined. */
 async function attach(
   folder: EmbeddedFolder,
   hosting: Hosting,
@@ -95,7 +97,7 @@ async function attach(
         return await hold(folder, hosting, { postmaster, membership, started: false }, options);
       await stopPostmaster(folder.data, postmaster.pid);
     } catch (error) {
-      // A server that was killed this very moment may still look alive; the next turn sees that it is gone.
+      // A server that was killed just now may still look alive. The next iteration finds that it has exited.
       if (!(await isGoneSoon(folder.data, postmaster.pid))) throw error;
     }
     membership.leave();
@@ -106,7 +108,7 @@ async function launch(folder: EmbeddedFolder, hosting: Hosting, options: Embedde
   const { durable = true, settings = {}, onLog } = options;
   const { user, owner, home } = folder;
   const binaries = locateBinaries({ packageRoot: options.binaries, user, owner, fallbackFolder: home });
-  if (await createCluster(folder, binaries, durable)) onLog?.(`made a database with PostgreSQL ${binaries.version}`);
+  if (await createCluster(folder, binaries, durable)) onLog?.(`created a database with PostgreSQL ${binaries.version}`);
   const server = await hosting.start(folder, { binaries, durable, settings });
   return hold(folder, hosting, { ...server, started: true }, options);
 }
@@ -131,18 +133,22 @@ async function hold(
     };
     return { url: urlOf(DATABASE), version, started, postmasterPid: pid, logFile: folder.log, stop, shutdown };
   } catch (error) {
-    membership.leave(); // the watcher stops the server when nobody else uses it
+    membership.leave(); // the watcher stops the server if no other process uses it
     throw error;
   }
 }
 
-/** Under the lock nobody joins between our leaving and the look at who is left. */
+/**
+ * Leaves the users, and stops the server if it was the last one. The lock keeps other processes from joining in
+ * between.
+ */
 async function leave(folder: EmbeddedFolder, hosting: Hosting, membership: Membership): Promise<void> {
-  if (!existsSync(folder.data)) return membership.leave(); // deleted under the server; its watcher stops it
+  if (!existsSync(folder.data)) return membership.leave(); // the folder was deleted; the watcher stops the server
   try {
     const work = async () => {
       membership.leave();
-      // Not necessarily the server that we started with: that one may have been killed, and another user started the next.
+      // This may not be the server that was joined: that one may have been killed, and another user may have started a
+      // new one.
       const running = await hosting.findRunning(folder);
       if (running && !hosting.hasUsers(folder)) await stopPostmaster(folder.data, running.pid);
     };
@@ -154,8 +160,8 @@ async function leave(folder: EmbeddedFolder, hosting: Hosting, membership: Membe
 }
 
 /**
- * Stops the embedded server of a folder, whoever uses it, and waits until it is gone; false when none ran.
- * `immediate` skips the last checkpoint, so that the next start recovers.
+ * Stops the embedded server of a folder, even if processes use it, and waits until it has exited. Returns false if none was
+ * running. `immediate` skips the last checkpoint, so that the next start recovers.
  */
 export async function stopEmbedded(folder: string, mode: 'fast' | 'immediate' = 'fast'): Promise<boolean> {
   try {

@@ -6,18 +6,18 @@ import type { Membership } from './hosting/hosting.ts';
 import { chownTo, type ServerUser } from './hosting/server-user.ts';
 
 /*
- * Who uses the server is counted by the kernel: every process that uses it holds the write end of one named
- * pipe open, and a process that ends, however it ends, closes it. The watcher (see watched-server.ts) reads
- * the other end; it sees end-of-file when the last user is gone, and never before.
+ * The kernel counts the users of the server. Every process that uses it holds the write end of a named pipe open, and the
+ * kernel closes it when the process ends for any reason. The watcher (see watched-server.ts) reads the other end. It sees
+ * end-of-file once the last user is gone, and never before.
  */
 
 const WRITE = constants.O_WRONLY | constants.O_NONBLOCK;
 const PEEK = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** The users' pipe of a run folder. */
+/** Returns the path of the users' pipe in a run folder. */
 export const usersPipe = (runFolder: string): string => path.join(runFolder, 'users');
 
-/** Creates the pipe when it is missing; false when the file system cannot hold one. */
+/** Creates the pipe if it is missing. Returns false if the file system does not support pipes. */
 export function createUsersPipe(runFolder: string, user: ServerUser | undefined): boolean {
   const pipe = usersPipe(runFolder);
   if (existsSync(pipe)) return true;
@@ -25,14 +25,14 @@ export function createUsersPipe(runFolder: string, user: ServerUser | undefined)
   if (made.error)
     throw new TaskerError(
       'embedded_unsupported',
-      'the embedded database needs the commands mkfifo and /bin/sh, which this system does not have; set DATABASE_URL',
+      'the embedded database needs the commands mkfifo and /bin/sh, which were not found; install them, or set DATABASE_URL',
       { cause: made.error },
     );
   if (made.status === 0) chownTo(pipe, user);
   return made.status === 0;
 }
 
-/** Counts us as a user; undefined when nobody watches the pipe. The descriptor counts until it is closed. */
+/** Joins as a user, until the returned descriptor is closed. Returns undefined if no watcher reads the pipe. */
 function joinUsers(pipe: string): number | undefined {
   try {
     return openSync(pipe, WRITE);
@@ -47,13 +47,13 @@ function membershipOf(descriptor: number): Membership {
   let open = true;
   return {
     leave() {
-      if (open) closeSync(descriptor); // once: the number may belong to another file by now
+      if (open) closeSync(descriptor); // only once, because the number may since belong to another file
       open = false;
     },
   };
 }
 
-/** Counts us as a user and gives the end that a new watcher shall read; the caller closes it after the spawn. */
+/** Joins as a user, and returns the read end for a new watcher. The caller closes it after the spawn. */
 export function joinWithWatchersEnd(pipe: string): { membership: Membership; watchersEnd: number } {
   const peek = openSync(pipe, PEEK); // without a reader the write end does not open, without a writer the read end blocks
   const membership = openSync(pipe, WRITE);
@@ -62,7 +62,7 @@ export function joinWithWatchersEnd(pipe: string): { membership: Membership; wat
   return { membership: membershipOf(membership), watchersEnd };
 }
 
-/** Whether any process, this one included, counts as a user now. */
+/** Returns whether any process, including this one, is a user. */
 export function hasUsers(runFolder: string): boolean {
   const pipe = usersPipe(runFolder);
   if (!existsSync(pipe)) return false;
@@ -70,7 +70,7 @@ export function hasUsers(runFolder: string): boolean {
   try {
     return readSync(peek, Buffer.alloc(1)) > 0;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return true; // nothing written, but held open
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return true; // the pipe is empty, but a writer has it open
     throw error;
   } finally {
     closeSync(peek);
@@ -81,8 +81,8 @@ const idleMark = (pipe: string, pid: number) => `${pipe}.idle.${pid}`;
 const stoppingMark = (pipe: string, pid: number) => `${pipe}.stopping.${pid}`;
 
 /**
- * Joins the users of a server that runs. Undefined when it is being stopped, or nobody watches it.
- * The order matters: first be counted, then take back the watcher's intention, then look whether it was too late.
+ * Joins the users of a running server. Returns undefined if it is being stopped or has no watcher. The order matters: first
+ * join, then revoke the watcher's intention to stop, then check whether that was too late.
  */
 export function joinRunning(runFolder: string, postmasterPid: number): Membership | undefined {
   const pipe = usersPipe(runFolder);
@@ -94,7 +94,7 @@ export function joinRunning(runFolder: string, postmasterPid: number): Membershi
   return undefined;
 }
 
-/** Removes what the watchers of servers that are gone left. */
+/** Removes the marks of the watchers of earlier servers. */
 export function clearMarks(runFolder: string): void {
   for (const name of readdirSync(runFolder))
     if (/^users\.(idle|stopping)\./.test(name)) rmSync(path.join(runFolder, name), { force: true });

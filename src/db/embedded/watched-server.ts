@@ -12,12 +12,11 @@ import { serverArguments } from './server-settings.ts';
 import { clearMarks, joinWithWatchersEnd, usersPipe } from './users.ts';
 
 /*
- * One shell starts both: it leaves a watcher behind, disowned, and becomes the postmaster, so that $$ is the pid
- * of both. The watcher waits for end-of-file on the users' pipe, that is until every user is gone, and stops the
- * server. Between two reads it says what it intends, so that whoever joins in that moment can take the intention
- * back (joinRunning). Where it cannot say so (the folder was deleted, the disk is full) it stops the server all the
- * same. Before it sends the signal it looks whether the pid is still this server: it may be long dead, and its
- * pid another program's.
+ * One shell starts both: it forks a watcher and then becomes the postmaster, so that $$ is the pid of the postmaster. The
+ * watcher waits for end-of-file on the users' pipe, that is, until every user is gone, and then stops the server. Between
+ * two reads it writes a mark with its intention, which a process that joins at that moment can revoke (joinRunning). If it
+ * cannot write the mark, because the folder was deleted or the disk is full, it stops the server anyway. Before it sends
+ * the signal, it checks that the pid is still this server, which may have died, so that its pid may have been reused.
  */
 const WATCH_AND_RUN = `
 watch() {
@@ -47,12 +46,12 @@ const POLL_MS = 5;
 const READY_TIMEOUT_MS = 120_000;
 const RETRY_MS = 15_000;
 
-/** What the log says while processes of a server that was killed still hold its memory or its folder. */
+/** The log messages while processes of a killed server still hold its memory or its folder. */
 const STILL_IN_USE = /still in use|lock file "postmaster\.pid" already exists/;
 
 /**
- * Starts postgres with its watcher and waits until it accepts connections. Under the lock. Backends of a server
- * that was killed may live a moment longer; for 15 s that is waited for.
+ * Starts postgres with its watcher and waits until it accepts connections. Call this under the lock. Waits up to 15 seconds
+ * for backends of a killed server, which may live on for a moment.
  */
 export async function startWatched(
   folder: EmbeddedFolder,
@@ -70,7 +69,7 @@ export async function startWatched(
       const child = spawnWatched(folder, start, { runFolder, log, watchersEnd });
       const outcome = await untilReady(child, folder);
       if (typeof outcome !== 'string') return { postmaster: outcome, membership };
-      endGroup(child); // the watcher of a server that did not come up
+      endGroup(child); // the watcher of the server that did not start
       const failure = serverFailure(folder, outcome, logFrom);
       if (!STILL_IN_USE.test(failure.message) || performance.now() > deadline) throw failure;
       await pause(POLL_MS * 10);
@@ -89,7 +88,8 @@ function spawnWatched(
   { binaries, durable, settings }: ServerStart,
   { runFolder, log, watchersEnd }: { runFolder: string; log: number; watchersEnd: number },
 ): ChildProcess {
-  // Seen from the data folder, where both processes work, so that nobody needs to pass through what is above it.
+  // Relative to the data folder, the working directory of both processes, so that they need no access to the folders
+  // above.
   const near = path.dirname(runFolder) === home ? path.relative(data, runFolder) : runFolder;
   const args = serverArguments({ socketFolder: near, durable, settings });
   const command = [binaries.postgres, '-D', ownName(data, user), ...args];
@@ -98,20 +98,20 @@ function spawnWatched(
     cwd: data,
     env: PLAIN_ENVIRONMENT,
     stdio: ['ignore', log, log, watchersEnd],
-    detached: true, // its own session: the terminal's Ctrl-C is not for it
+    detached: true, // in its own session, so that it does not receive the terminal's Ctrl-C
   });
   child.unref();
   return child;
 }
 
-/** Gives the server once it is ready, or says why it will not be. */
+/** Returns the server once it is ready, or the reason why it failed. */
 async function untilReady(child: ChildProcess, { data }: EmbeddedFolder): Promise<Postmaster | string> {
   let ended: string | undefined;
   child.once('error', (error) => {
     ended = messageOf(error);
   });
   child.once('exit', (code, signal) => {
-    ended ??= `it ended with ${signal ?? `code ${code}`}`;
+    ended ??= `it exited with ${signal ?? `code ${code}`}`;
   });
   const deadline = performance.now() + READY_TIMEOUT_MS;
   for (;;) {
@@ -123,7 +123,7 @@ async function untilReady(child: ChildProcess, { data }: EmbeddedFolder): Promis
   }
 }
 
-/** Opens the log for the next server; the old one is put aside once it is long. */
+/** Opens the log for the next server. Renames the old log if it is too long. */
 function openLog({ log, owner }: EmbeddedFolder): number {
   if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > LOG_LIMIT_BYTES) renameSync(log, `${log}.1`);
   const descriptor = openSync(log, APPEND, 0o600);
@@ -131,13 +131,13 @@ function openLog({ log, owner }: EmbeddedFolder): number {
   return descriptor;
 }
 
-/** Ends what is left of a start: postgres and the watcher are one process group. */
+/** Ends the rest of a failed start. Postgres and its watcher are one process group. */
 function endGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, 'SIGTERM');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ESRCH' && code !== 'EPERM') throw error; // nothing is left (macOS says EPERM of a zombie's group)
+    if (code !== 'ESRCH' && code !== 'EPERM') throw error; // the group is gone (macOS reports EPERM for the group of a zombie)
   }
 }

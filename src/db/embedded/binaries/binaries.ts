@@ -4,30 +4,30 @@ import { PLAIN_ENVIRONMENT, type ServerUser } from '../hosting/server-user.ts';
 import { findBinariesPackage, isWhole } from './binaries-package.ts';
 import { copyBinaries } from './copy-binaries.ts';
 
-/** PostgreSQL's programs, where the server's user can run them. */
+/** The paths of PostgreSQL's programs, in a place where the server's user can run them. */
 export interface Binaries {
   initdb: string;
   postgres: string;
   pgCtl: string;
-  /** For instance '18.4'. */
+  /** For example '18.4'. */
   version: string;
-  /** For instance '18'. */
+  /** For example '18'. */
   major: string;
 }
 
-/** Where to look for the programs, and where a copy may go. */
+/** Where to find the programs, and where to put a copy of them. */
 export interface BinariesRequest {
-  /** Root of the package that holds them; by default the one of this platform. */
+  /** Root of the package that contains them. Default: the package for this platform. */
   packageRoot: string | undefined;
   user: ServerUser | undefined;
   owner: ServerUser | undefined;
-  /** A folder that the server's user can reach, for a copy where no cache can be written. */
+  /** A folder that the server's user can access, for a copy if no cache folder is writable. */
   fallbackFolder: string;
 }
 
 /**
- * Finds the programs and sees to it that the server's user can run them: in place when that works, else from a
- * copy (node_modules in root's home, or installed without the package's postinstall).
+ * Finds PostgreSQL's programs. If the server's user cannot run them in place, uses a copy. This is the case if node_modules
+ * is in root's home, or if the package was installed without its postinstall script.
  */
 export function locateBinaries({ packageRoot, user, owner, fallbackFolder }: BinariesRequest): Binaries {
   const found = findBinariesPackage(packageRoot);
@@ -48,7 +48,10 @@ function programs(native: string, release: string): Binaries {
   };
 }
 
-/** Asked only when the server's user is another than we: what we can read, we can run. */
+/**
+ * Returns whether the server's user can run the programs. Without a separate user, this process can run what it can
+ * read.
+ */
 function canRun(postgres: string, user: ServerUser | undefined): boolean {
   if (!user) return true;
   return spawnSync(postgres, ['--version'], { ...user, env: PLAIN_ENVIRONMENT, cwd: '/' }).status === 0;

@@ -16,16 +16,16 @@ import { messageOf, TaskerError } from '../../../errors.ts';
 import { chownTo, type ServerUser } from '../hosting/server-user.ts';
 import { type BinariesPackage, readLinks } from './binaries-package.ts';
 
-/** Where to copy to when there is no cache. */
+/** Where to put the copy if there is no cache folder. */
 export interface CopyRequest {
-  /** Whose the copy in `fallbackFolder` shall be, when not ours. */
+  /** The owner of a copy in `fallbackFolder`, if not the current user. */
   owner: ServerUser | undefined;
   fallbackFolder: string;
 }
 
 /**
- * Copies a package's programs to where the server's user can run them, once a release, and returns the folder
- * that holds `bin`. It appears under its name only when it is whole, so processes that copy at once do not meet.
+ * Copies the programs of a package, once per release, to a place where the server's user can run them. Returns the folder
+ * that contains `bin`. The copy is renamed to its final name when complete, so concurrent copies do not conflict.
  */
 export function copyBinaries(from: BinariesPackage, { owner, fallbackFolder }: CopyRequest): string {
   const name = `postgres-${from.release}-${process.platform}-${process.arch}`;
@@ -38,11 +38,11 @@ export function copyBinaries(from: BinariesPackage, { owner, fallbackFolder }: C
     copyWhole(from, partial, cache ? undefined : owner);
     renameSync(path.join(partial, 'native'), target);
   } catch (cause) {
-    if (existsSync(target)) return target; // another process was first
+    if (existsSync(target)) return target; // another process has finished its copy
     throw new TaskerError(
       'embedded_failed',
-      `the PostgreSQL programs could not be copied from ${from.root} to ${target}: ${messageOf(cause)}; ` +
-        'make room or give the right to write there, or set DATABASE_URL',
+      `cannot copy the PostgreSQL programs from ${from.root} to ${target}: ${messageOf(cause)}; ` +
+        'free disk space or grant write permission, or set DATABASE_URL',
       { cause },
     );
   } finally {
@@ -52,8 +52,8 @@ export function copyBinaries(from: BinariesPackage, { owner, fallbackFolder }: C
 }
 
 /**
- * The folder for copies that several projects share. What lies there is run, so it must be ours and nobody else
- * may have put something in: for root it is a folder that only root can make, else one in the user's home.
+ * Returns the cache folder that projects share. Programs in it are run, so it must belong to the current user, and no other
+ * user may write to it. For root, it is a folder that only root can create; for other users, it is in their home.
  */
 function usableCache(): string | undefined {
   const root = process.getuid?.() === 0;
@@ -65,7 +65,7 @@ function usableCache(): string | undefined {
     if (root && ours) chmodSync(folder, 0o755);
     return ours ? folder : undefined;
   } catch {
-    return undefined; // no home, or a read-only system: the project's own folder takes the copy
+    return undefined; // no home, or a read-only file system: the copy goes to the project's folder
   }
 }
 
@@ -82,7 +82,7 @@ function copyWhole({ root }: BinariesPackage, partial: string, owner: ServerUser
   openToAll(partial, owner);
 }
 
-/** Everybody may read; programs and libraries may be run. Whatever the umask and the package's own modes are. */
+/** Lets all users read the files and run the programs, regardless of the umask and the modes in the package. */
 function openToAll(file: string, owner: ServerUser | undefined): void {
   const stat = lstatSync(file);
   if (stat.isSymbolicLink()) return;

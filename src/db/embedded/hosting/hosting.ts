@@ -2,35 +2,35 @@ import type { Binaries } from '../binaries/binaries.ts';
 import type { EmbeddedFolder } from '../embedded-folder.ts';
 import type { Postmaster } from '../postmaster.ts';
 
-/** Our place among the users of a server. It ends with the process, or by leaving. */
+/** The registration of this process as a user of a server. It ends when the process leaves or exits. */
 export interface Membership {
   leave(): void;
 }
 
-/** A server that has just been started, with us as its first user. */
+/** A server that has just been started, with this process as its first user. */
 export interface StartedServer {
   postmaster: Postmaster;
   membership: Membership;
 }
 
-/** What to start, and how. */
+/** How to start a server. */
 export interface ServerStart {
   binaries: Binaries;
   durable: boolean;
-  /** The caller's own settings of the server. */
+  /** Additional settings of the server. */
   settings: Record<string, string>;
 }
 
-/** How one family of systems starts a server, counts its users, and stops it when they are gone. */
+/** How a family of operating systems starts a server, counts its users, and stops it once it has none. */
 export interface Hosting {
-  /** The server that runs in the folder now. */
+  /** Returns the server that runs in the folder, if any. */
   findRunning(folder: EmbeddedFolder): Promise<Postmaster | undefined>;
-  /** Starts one and waits until it accepts connections. Under the lock. */
+  /** Starts a server and waits until it accepts connections. Call this under the lock. */
   start(folder: EmbeddedFolder, start: ServerStart): Promise<StartedServer>;
-  /** Joins the users of one that runs; undefined when it is being stopped, or nobody watches over it. */
+  /** Joins the users of a running server. Returns undefined if it is being stopped, or if it has no watcher. */
   join(folder: EmbeddedFolder, postmasterPid: number): Membership | undefined;
-  /** Whether anybody uses the server. */
+  /** Returns whether any process uses the server. */
   hasUsers(folder: EmbeddedFolder): boolean;
-  /** Where its socket is; undefined when it listens on TCP. */
+  /** Returns the folder of its socket, or undefined if it listens on TCP. */
   socketFolder(folder: EmbeddedFolder): string | undefined;
 }

@@ -1,13 +1,16 @@
 import { lchownSync, readFileSync, statSync } from 'node:fs';
 import { TaskerError } from '../../../errors.ts';
 
-/** The operating system's user that runs PostgreSQL; undefined means whoever we are. */
+/** The operating system user that runs PostgreSQL. Undefined means the current user. */
 export interface ServerUser {
   uid: number;
   gid: number;
 }
 
-/** The owner of a file when we are root and the owner is not; undefined when there is no such file, too. */
+/**
+ * Returns the owner of a file if this process runs as root and the owner is another user. Undefined if there is no such
+ * file.
+ */
 export function otherOwner(file: string): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const owner = statSync(file, { throwIfNoEntry: false });
@@ -15,8 +18,8 @@ export function otherOwner(file: string): ServerUser | undefined {
 }
 
 /**
- * Whom PostgreSQL must run as, since it refuses root: undefined unless we are root; then the owner of the
- * data, or of the folder around it, when that is not root, else the user `postgres`, else `nobody`.
+ * Returns the user that PostgreSQL must run as, because it refuses to run as root. Undefined unless this process is root.
+ * Then it is the owner of the data, or of its folder, unless that is root; else the user `postgres`, else `nobody`.
  */
 export function chooseServerUser({ home, data }: { home: string; data: string }): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -27,27 +30,30 @@ export function chooseServerUser({ home, data }: { home: string; data: string })
   if (user) return user;
   throw new TaskerError(
     'embedded_unsupported',
-    'PostgreSQL refuses to run as root, and this system has neither a user postgres nor nobody to run it as; ' +
+    'PostgreSQL refuses to run as root, and this system has no user named postgres or nobody to run it as; ' +
       'run as another user, or set DATABASE_URL',
   );
 }
 
-/** Finds a user in the text of /etc/passwd. */
+/** Finds a user in the contents of /etc/passwd. */
 export function findUser(passwd: string, name: string): ServerUser | undefined {
   const line = passwd.split('\n').find((entry) => entry.startsWith(`${name}:`));
   const [, , uid, gid] = line?.split(':') ?? [];
-  // macOS writes nobody as -2; the system calls want it unsigned.
+  // On macOS the id of nobody is -2, but the system calls need it unsigned.
   return uid && gid && uid !== '0' ? { uid: Number(uid) >>> 0, gid: Number(gid) >>> 0 } : undefined;
 }
 
-/** Gives a file to a user, when that is not us. A link itself, never what it leads to: root does not follow others' links. */
+/**
+ * Changes the owner of a file, if a user is given. Changes links themselves, because root must not follow links of
+ * other users.
+ */
 export function chownTo(file: string, user: ServerUser | undefined): void {
   if (user) lchownSync(file, user.uid, user.gid);
 }
 
 /**
- * What PostgreSQL's programs get as their environment: none of the caller's PG… variables, locale or time zone.
- * Windows' programs need variables of the system; there they get all.
+ * The environment of PostgreSQL's programs, without the caller's PG… variables, locale and time zone. On Windows, programs
+ * need system variables, so they inherit the whole environment.
  */
 export const PLAIN_ENVIRONMENT =
   process.platform === 'win32' ? undefined : { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };

@@ -6,7 +6,7 @@ import { hasUsers, joinRunning } from '../users.ts';
 import { startWatched } from '../watched-server.ts';
 import type { Hosting } from './hosting.ts';
 
-/** Servers on a Unix socket, their users counted by a named pipe. */
+/** Runs servers on a Unix socket, and counts their users with a named pipe. */
 export const unixHosting: Hosting = {
   async findRunning(folder) {
     return findRunning(folder.data) ?? (await findElsewhere(folder.data, findRunFolder(folder)));
@@ -25,7 +25,10 @@ export const unixHosting: Hosting = {
   socketFolder: findRunFolder,
 };
 
-/** A server whose pid means nothing to us, since another container that shares the folder runs it: it answers. */
+/**
+ * Finds a server in another container that shares the folder, where its pid is unknown here, by connecting to its
+ * socket.
+ */
 async function findElsewhere(data: string, runFolder: string | undefined): Promise<Postmaster | undefined> {
   const postmaster = readPostmaster(data);
   return postmaster && runFolder && (await answers(path.join(runFolder, SOCKET))) ? postmaster : undefined;

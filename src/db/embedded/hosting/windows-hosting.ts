@@ -14,9 +14,9 @@ import { serverArguments } from '../server-settings.ts';
 import type { Hosting, Membership, ServerStart, StartedServer } from './hosting.ts';
 
 /*
- * Windows has no named pipe that counts its writers in a folder, and no signal for a postmaster: every user leaves
- * a file with its pid, a small detached node process looks every second whether one of them lives, and pg_ctl
- * (which also sheds administrator's rights, that PostgreSQL refuses) starts and stops.
+ * Windows has no named pipes in folders and no signals for a postmaster. Instead, every user creates a file with its pid, and
+ * a small detached Node process checks every second whether one of them is alive. pg_ctl starts and stops the server. It
+ * also drops administrator rights, with which PostgreSQL refuses to run.
  */
 
 const APPEAR_TIMEOUT_MS = 10_000;
@@ -42,7 +42,7 @@ const timer = setInterval(() => {
 const usersFolder = ({ home }: EmbeddedFolder) => path.join(home, 'users');
 const stoppingMark = (folder: EmbeddedFolder) => path.join(usersFolder(folder), 'stopping');
 
-/** Servers on TCP of this machine, with a password. */
+/** Runs servers on local TCP with a password. */
 export const windowsHosting: Hosting = {
   findRunning: (folder) => Promise.resolve(findRunning(folder.data)),
   start: startWindows,
@@ -59,7 +59,7 @@ export const windowsHosting: Hosting = {
   socketFolder: () => undefined,
 };
 
-/** Whether a file in the users' folder is that of a process that lives. */
+/** Returns whether a file in the users' folder belongs to a live process. */
 const isUser = (name: string) => isAlive({ pid: Number(name.split('.')[0]), started: '' });
 
 function register(folder: EmbeddedFolder): Membership {
@@ -90,10 +90,10 @@ async function startWindows(folder: EmbeddedFolder, start: ServerStart): Promise
   }
 }
 
-/** Without pipes: postgres would inherit them, and they would never end. */
+/** Runs pg_ctl without pipes, because postgres would inherit them and keep them open. */
 async function runPgCtl(pgCtl: string, args: string[]): Promise<void> {
   const [code] = (await once(spawn(pgCtl, args, { stdio: 'ignore', windowsHide: true }), 'exit')) as [number | null];
-  if (code !== 0) throw new Error(`pg_ctl ${args[0]} ended with code ${code}`);
+  if (code !== 0) throw new Error(`pg_ctl ${args[0]} exited with code ${code}`);
 }
 
 function watch(folder: EmbeddedFolder, { pid }: Postmaster, pgCtl: string): void {
@@ -108,7 +108,7 @@ async function untilReady({ data }: EmbeddedFolder): Promise<Postmaster> {
     const postmaster = findRunning(data);
     if (postmaster?.status === 'ready') return postmaster;
     const waited = performance.now() - begun;
-    if (!postmaster && waited > APPEAR_TIMEOUT_MS) throw new Error('it ended at once');
+    if (!postmaster && waited > APPEAR_TIMEOUT_MS) throw new Error('it exited at once');
     if (waited > READY_TIMEOUT_MS) throw new Error(`it was not ready after ${READY_TIMEOUT_MS / 1000} s`);
     await pause(POLL_MS);
   }
