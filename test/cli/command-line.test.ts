@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => place?.remove());
 
 describe('the command line', () => {
-  it('prints its version and its help, of each group and command too', async () => {
+  it('prints its version, and help for the program, each group and each command', async () => {
     expect((await project.run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
     const help = await project.run(['help', 'task']);
     expect([help.code, help.stdout]).toEqual([0, expect.stringContaining('create [options] [name]')]);
@@ -43,7 +43,7 @@ describe('the command line', () => {
     [['dev', '-n', 'my-app'], 'a namespace has 1 to 29 letters, digits and underscores'],
     [['task'], 'Usage: tasker task'],
     [['task', 'create'], 'the name of the template is missing'],
-  ])('answers %j with the way out, exit code 2 and nothing on standard output', async (args, wayOut) => {
+  ])('answers %j with advice, exit code 2 and no standard output', async (args, wayOut) => {
     const { code, stdout, stderr } = await project.run(args);
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(wayOut)]);
   });
@@ -53,13 +53,13 @@ describe('the command line', () => {
     [{ DATABASE_URL: 'postgres://127.0.0.1:1/shop' }, 'no server is listening there'],
     [{ TASKER_ENV: 'production' }, 'DATABASE_URL is not set'],
     [{ TASKER_NAMESPACE: 'my-app' }, 'a namespace has 1 to 29 letters, digits and underscores'],
-  ])('a worker with %j does not start: one message, exit code 3', async (env, message) => {
+  ])('a worker with %j prints one message, exits 3 and does not start', async (env, message) => {
     const { code, stdout, stderr } = await project.run(['worker'], { env });
     expect([code, stdout]).toEqual([3, '']);
     expect(stderr.split('\n').filter((line) => line.startsWith('error:'))).toEqual([expect.stringContaining(message)]);
   });
 
-  it('shows where an error comes from only when asked', async () => {
+  it('shows the stack of an error only with --verbose', async () => {
     const args = ['task', 'list', '--database-url', 'postgres://me:secret@127.0.0.1:1/shop'];
     const short = await project.run(args);
     expect(short.code).toBe(3);
@@ -69,7 +69,7 @@ describe('the command line', () => {
     expect(short.stderr + long.stderr).not.toContain('secret');
   });
 
-  it('on an old Node is one line that names the Node it needs, exit code 3', async () => {
+  it('on an old Node, prints one line with the required version and exits 3', async () => {
     const command = path.join(project.folder, '../node_modules/.bin/tasker');
     const { code, stdout, stderr } = await project.node([...OLD_NODE, command, 'task', 'list']).ended;
     expect([code, stdout]).toEqual([3, '']);
@@ -87,7 +87,7 @@ describe('the command line', () => {
     },
   );
 
-  it('needs the Node that package.json names', () => {
+  it('requires the Node version in package.json', () => {
     const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { engines: { node: string } };
     const least = engines.node.replace('>=', '');
     expect(oldNodeProblem(`${least}.0`)).toBeUndefined();
@@ -97,20 +97,20 @@ describe('the command line', () => {
       expect(oldNodeProblem(version), version).toBeUndefined();
   });
 
-  it('makes no database for those who only look', async () => {
+  it('commands that only read do not create a database', async () => {
     const { code, stderr } = await project.run(['task', 'list']);
     expect([code, stderr]).toEqual([3, expect.stringContaining('there is no database')]);
     expect((await project.run(['db', 'status'])).stdout).toContain('not created yet');
   });
 
-  it('refuses to run where there is no project, and leads to init', async () => {
+  it('dev and worker refuse to run outside of a project, and suggest init', async () => {
     const empty = await place.project('empty');
     const { code, stderr } = await empty.run(['worker']);
     expect([code, stderr]).toEqual([3, expect.stringMatching(/^error: templates not found: .*npx tasker init/)]);
     expect((await empty.run(['init'])).stderr).toContain('npm init -y');
   });
 
-  it('refuses broken templates and handlers at the start of a worker, with their place', async () => {
+  it('a worker refuses to start with invalid templates or handlers, and reports their location', async () => {
     const broken = await place.project('broken');
     await broken.write('templates/pair.yaml', PAIR.replace('[first]', '[frist]'));
     await broken.write('handlers/pair.js', PAIR_HANDLERS);
@@ -121,7 +121,7 @@ describe('the command line', () => {
     expect([handler.code, handler.stderr]).toEqual([3, expect.stringMatching(/error: .*handlers\/pair\.js:1:/)]);
   });
 
-  it('names every broken template file when a worker refuses to start', async () => {
+  it('a worker that refuses to start names every invalid template file', async () => {
     const broken = await place.project('several-broken');
     await broken.write('templates/good.yaml', PAIR);
     await broken.write('templates/one.yaml', PAIR.replace('[first]', '[frist]'));
@@ -135,7 +135,7 @@ describe('the command line', () => {
       expect(stderr).toMatch(new RegExp(`templates/${file}\\.yaml:\\d+:\\d+: error`));
   });
 
-  it('is quiet when the reader of its output goes away', async () => {
+  it('prints no error when the reader of its output closes the pipe', async () => {
     const running = project.start(['template', 'show', 'pair', '--json']);
     running.process.stdout!.destroy();
     expect(await running.ended).toMatchObject({ code: 0, stderr: '' });

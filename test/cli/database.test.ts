@@ -22,7 +22,7 @@ afterAll(async () => {
   await place?.remove();
 });
 
-it('starts an embedded server that other commands share, until it is stopped', async () => {
+it('db start starts an embedded server that other commands share until db stop', async () => {
   const started = await project.json<{ pid: number; started: boolean }>(['db', 'start']);
   expect(started.started).toBe(true);
   expect(await project.json(['db', 'start'])).toMatchObject({ pid: started.pid, started: false });
@@ -44,7 +44,7 @@ it('starts an embedded server that other commands share, until it is stopped', a
   expect(await project.json(['task', 'get', id])).toMatchObject({ task_uuid: id });
 });
 
-it('task create in a subfolder uses the embedded database of the project, and reports one that it creates', async () => {
+it('task create in a subfolder uses the embedded database of the project, and reports when it creates one', async () => {
   const shop = await place.project('nested');
   await shop.write('package.json', '{}');
   await shop.write('templates/pair.yaml', PAIR);
@@ -63,7 +63,7 @@ it('task create in a subfolder uses the embedded database of the project, and re
   expect(await shop.json(['task', 'list'])).toHaveLength(2);
 });
 
-it('keeps the server that db start runs while tasker.toml is invalid', async () => {
+it('the server of db start keeps running while tasker.toml is invalid', async () => {
   await project.json(['db', 'start']);
   const { url } = await project.json<{ url: string }>(['db', 'psql']);
   const client = new pg.Client({ connectionString: url });
@@ -83,7 +83,7 @@ it('keeps the server that db start runs while tasker.toml is invalid', async () 
   expect(await project.json(['db', 'stop'])).toMatchObject({ stopped: true });
 });
 
-it('reads and acts on the server of --database-url while tasker.toml is invalid, with one warning', async () => {
+it('commands with --database-url work with one warning while tasker.toml is invalid', async () => {
   const database = await freshDatabase();
   try {
     const shop = await place.project('broken');
@@ -121,7 +121,7 @@ it('reads and acts on the server of --database-url while tasker.toml is invalid,
   }
 });
 
-it('opens psql where there is one, and else prints the URL', async () => {
+it('db psql opens psql, or prints the URL if it is not installed', async () => {
   const without = await project.run(['db', 'psql'], { env: { PATH: '/nowhere' } });
   expect([without.code, without.stderr]).toEqual([0, expect.stringContaining('psql is not in PATH')]);
   expect(without.stdout).toMatch(/^postgres:\/\/.*tasker/);
@@ -148,7 +148,7 @@ process.exitCode = 7;
   expect(args.join(' ')).not.toContain(url.password);
 });
 
-it('tells a folder that cannot be used in one line', async () => {
+it('db start reports an unusable folder in one line', async () => {
   const blocked = await place.project('blocked');
   await blocked.write('.tasker', 'a file where the folder should be');
   const { code, stderr, stdout } = await blocked.run(['db', 'start']);
@@ -156,7 +156,7 @@ it('tells a folder that cannot be used in one line', async () => {
   expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(/^error: .*\.tasker/)]);
 });
 
-it('leaves the schema of a server to those who ask for it', async () => {
+it('only db migrate changes the schema of a server', async () => {
   const database = await freshDatabase();
   try {
     await database.sql('drop schema tasker cascade');
@@ -181,7 +181,7 @@ it('leaves the schema of a server to those who ask for it', async () => {
 it.each([
   ['TASKER_ENV', 'bare'],
   ['NODE_ENV', 'plain'],
-])('with %s=production asks for a server, and does not send anybody to the embedded one', async (variable, name) => {
+])('with %s=production, commands ask for a server and do not suggest the embedded one', async (variable, name) => {
   const bare = await place.project(name);
   const env = { [variable]: 'production' };
   for (const command of [
@@ -203,7 +203,7 @@ it.each([
   expect((await bare.run(['db', 'status'])).stdout).toContain('tasker dev');
 });
 
-it('uses the embedded server with NODE_ENV=production if TASKER_ENV or TASKER_EMBEDDED allows it', async () => {
+it('commands use the embedded server with NODE_ENV=production if TASKER_ENV or TASKER_EMBEDDED allows it', async () => {
   const shop = await place.project('chosen');
   await shop.write('templates/pair.yaml', PAIR);
   const refused = await shop.run(['task', 'create', 'pair'], { env: { NODE_ENV: 'production' } });

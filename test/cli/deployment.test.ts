@@ -27,7 +27,7 @@ const mayContain =
 
 // Where namespaces are not permitted there is nothing to see.
 it.runIf(mayContain)(
-  "runs as the image's command does: another user, a read-only project, the first process",
+  'the worker runs as in its image: as another user, in a read-only project, as the first process',
   async () => {
     const [place, database] = await Promise.all([installation(), freshDatabase()]);
     const temporary = await mkdtemp(path.join(tmpdir(), 'tasker-deploy-'));
@@ -84,7 +84,7 @@ export const work = defineHandler('work', {}, async () => ({ pid: process.pid, u
   },
 );
 
-it('gives every way of deploying more time to stop than the drain takes, and the same port to its probes', async () => {
+it('every deployment file allows more time to stop than the drain timeout, and probes the same port', async () => {
   const kubernetes = await readdir('deploy/kubernetes');
   const read = async (file: string) => parseAllDocuments(await readFile(path.join('deploy', file), 'utf8'));
   const files = ['compose.yaml', ...kubernetes.map((file) => `kubernetes/${file}`)];

@@ -76,7 +76,7 @@ afterAll(async () => {
 
 beforeEach(() => project.write('go', ''));
 
-it('a running step ends with the code that it began with, its next attempt has the new', async () => {
+it('a running step finishes with its old code, and the next attempt uses the new code', async () => {
   await rm(inProject('go'));
   const created = project.start(['task', 'create', 'demo/slow@1.0.0', '-i', '{"fails":true}', '--wait']);
   await dev.until('one begins');
@@ -86,18 +86,20 @@ it('a running step ends with the code that it began with, its next attempt has t
   expect(dev.output.match(/\w+ (?:begins|ends)/g)).toEqual(['one begins', 'one ends', 'two begins', 'two ends']);
 });
 
-it('a file that a handler imports is a part of it, although it is no handler', async () => {
+it('a change of a file that a handler imports reloads the handler', async () => {
   await says('reloaded 1 handlers', () => saveByRename('handlers/_version.ts', "export const version = 'b';\n"));
   expect(await resultOf()).toEqual({ version: 'two', shared: 'b' });
 });
 
-it('a file that does not compile leaves its old handlers in use, and is named with the place', async () => {
-  await says('the earlier handlers stay in use', () => project.write('handlers/slow.ts', 'export const slow = (;\n'));
+it('a file that does not compile is reported with its location, and its old handlers stay in use', async () => {
+  await says('the handlers from before stay in use', () =>
+    project.write('handlers/slow.ts', 'export const slow = (;\n'),
+  );
   expect(dev.output).toMatch(/error: .*handlers\/slow\.ts:1:\d+:/);
   expect(await resultOf()).toMatchObject({ version: 'two' });
 });
 
-it('so does a file that throws when it is imported', async () => {
+it('a file that throws on import is reported, and its old handlers stay in use', async () => {
   const throws = `${handler('three')}throw new Error('no such setting');\n`;
   await says('the earlier handlers stay in use', () => project.write('handlers/slow.ts', throws));
   expect(dev.output).toMatch(/error: .*handlers\/slow\.ts: .*no such setting/);
@@ -106,7 +108,7 @@ it('so does a file that throws when it is imported', async () => {
   expect(await resultOf()).toMatchObject({ version: 'three' });
 });
 
-it('a handler that is removed is missed, and back when its file is, in another folder too', async () => {
+it('a removed handler is reported as missing, and is found again once its file is back, even in another folder', async () => {
   await says('no handler yet for slow', () => rm(inProject('handlers/slow.ts')));
   await mkdir(inProject('handlers/deep'));
   const moved = handler('four').replace('./_version.ts', '../_version.ts');
@@ -114,7 +116,7 @@ it('a handler that is removed is missed, and back when its file is, in another f
   expect(await resultOf()).toMatchObject({ version: 'four' });
 });
 
-it('a template that is saved in the same way is there for new tasks; one that is broken changes nothing', async () => {
+it('new tasks use a saved template, and an invalid template changes nothing', async () => {
   const two = TEMPLATE.replace('handler: slow', 'handler: slow\n  - name: again\n    handler: slow');
   await says('reloaded demo/slow@1.0.0', () => saveByRename('templates/slow.yaml', two));
   const steps = async () => {
@@ -129,7 +131,7 @@ it('a template that is saved in the same way is there for new tasks; one that is
   expect(await steps()).toEqual(['slow', 'again']); // what is registered stays
 });
 
-it('a folder that is replaced as a whole, as by a checkout, is read, and watched from then on', async () => {
+it('a folder that is replaced as a whole, as by a checkout, is reloaded and watched', async () => {
   await project.write('next/slow.ts', handler('five'));
   await project.write('next/_version.ts', "export const version = 'c';\n");
   await says('reloaded 1 handlers', async () => {
@@ -141,7 +143,7 @@ it('a folder that is replaced as a whole, as by a checkout, is read, and watched
   expect(await resultOf()).toEqual({ version: 'six', shared: 'c' });
 });
 
-it('what changes while it starts is read too', async () => {
+it('a file that changes during the start is reloaded', async () => {
   const late = await place.project('late', { DATABASE_URL: database.url });
   await late.write('package.json', '{}');
   await late.write('go', '');

@@ -41,7 +41,7 @@ async function examined(options: Partial<Parameters<typeof examine>[0]>, name: C
   return checks.find((check) => check.name === name)!;
 }
 
-it('finds nothing wrong where nothing is, and shows it as a table', async () => {
+it('doctor reports a healthy project as a table', async () => {
   const worker = project.start(['worker']);
   await worker.until('worker is ready');
   const { code, stdout } = await project.run(['doctor']);
@@ -53,7 +53,7 @@ it('finds nothing wrong where nothing is, and shows it as a table', async () => 
   await worker.ended;
 });
 
-it('database: nothing listens there', async () => {
+it('doctor reports a database server that is not listening', async () => {
   const { code, checks } = await diagnose({ DATABASE_URL: 'postgres://127.0.0.1:1/shop' });
   expect([code, checks.database]).toMatchObject([
     1,
@@ -62,7 +62,7 @@ it('database: nothing listens there', async () => {
   expect(checks.templates).toMatchObject({ status: 'ok' });
 });
 
-it('schema: it is behind', async () => {
+it('doctor reports pending migrations', async () => {
   const empty = await freshDatabase();
   try {
     await empty.sql('drop schema tasker cascade');
@@ -74,7 +74,7 @@ it('schema: it is behind', async () => {
   }
 });
 
-it('clock: this machine is a minute ahead, or five seconds', async () => {
+it('doctor reports a local clock that is a minute or five seconds ahead', async () => {
   expect(await examined({ clock: () => Date.now() + 60_000 }, 'clock')).toMatchObject({ status: 'fail' });
   expect(await examined({ clock: () => Date.now() + 5_000 }, 'clock')).toMatchObject({
     status: 'warn',
@@ -82,7 +82,7 @@ it('clock: this machine is a minute ahead, or five seconds', async () => {
   });
 });
 
-it('notifications: what stands between swallows them', async () => {
+it('doctor reports that notifications are lost on the way', async () => {
   const proxy = await deafProxy(database.url);
   try {
     const { code, checks } = await diagnose({ DATABASE_URL: proxy.url });
@@ -97,7 +97,7 @@ it('notifications: what stands between swallows them', async () => {
   }
 });
 
-it('queue: doctor warns about ready steps that are missing from it', async () => {
+it('doctor warns about ready steps that are missing from the queue', async () => {
   const tasker = await createTasker({
     databaseUrl: database.url,
     templates: template({ a: [] }),
@@ -124,7 +124,7 @@ it('queue: doctor warns about ready steps that are missing from it', async () =>
   }
 });
 
-it('disk: there is no room for the embedded database', async () => {
+it('doctor reports a full disk of the embedded database', async () => {
   const before = process.cwd();
   process.chdir(project.folder);
   try {
@@ -138,7 +138,7 @@ it('disk: there is no room for the embedded database', async () => {
   }
 });
 
-it('templates: one is broken', async () => {
+it('doctor reports an invalid template', async () => {
   await project.write('templates/broken.yaml', PAIR.replace('[first]', '[frist]').replace('pair', 'broken'));
   const { code, checks } = await diagnose();
   expect([code, checks.templates]).toMatchObject([
@@ -148,7 +148,7 @@ it('templates: one is broken', async () => {
   await project.write('templates/broken.yaml', PAIR.replace('pair', 'broken'));
 });
 
-it('handlers: an event names a publisher that they do not export, without which no worker starts', async () => {
+it('doctor reports a publisher that is not exported, without which no worker starts', async () => {
   const publishing = (publisher: string) => `name: publishing
 namespace: demo
 version: "1.0.0"
@@ -173,7 +173,7 @@ steps:
   expect((await diagnose()).checks.handlers).toMatchObject({ status: 'ok' });
 });
 
-it('handlers: a step names one that is not there; one does not compile', async () => {
+it('doctor reports a missing handler and one that does not compile', async () => {
   await project.write('templates/odd.yaml', PAIR.replace('handler: second', 'handler: secnd').replace('pair', 'odd'));
   const missing = await diagnose();
   expect([missing.code, missing.checks.handlers]).toMatchObject([
@@ -188,7 +188,7 @@ it('handlers: a step names one that is not there; one does not compile', async (
   });
 });
 
-it('handlers: doctor reports one that depends on a step that its template does not have', async () => {
+it('doctor reports a handler that depends on a step that its template does not have', async () => {
   const named = await place.project('named', { DATABASE_URL: database.url });
   await named.write('templates/pair.yaml', PAIR);
   await named.write(
@@ -208,7 +208,7 @@ it('handlers: doctor reports one that depends on a step that its template does n
   ]);
 });
 
-it('templates: doctor reports different content in the database under the same version, but not a change of layout', async () => {
+it('doctor reports different contents in the database under the same version, but not a change of layout', async () => {
   const changed = await place.project('changed', { DATABASE_URL: database.url });
   const text = PAIR.replace('namespace: demo', 'namespace: changed');
   await changed.write('templates/pair.yaml', text);
@@ -248,7 +248,7 @@ it('templates: doctor reports different content in the database under the same v
   });
 });
 
-it('workers: one is gone without a word', async () => {
+it('doctor reports a lost worker', async () => {
   await database.sql(
     `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
      values ('gone', 'elsewhere', 7, '{demo}', '{first}', 1, now() - interval '1 minute')`,

@@ -47,7 +47,7 @@ afterAll(async () => {
 const runAll = (...commands: string[][]) => Promise.all(commands.map((args) => project.run(['event', ...args])));
 
 describe('tasker event', () => {
-  it('lists events by name, task and time, a page at a time', async () => {
+  it('event list filters by name, task and time, and returns pages', async () => {
     const filter = ['--name', 'pay.*', '--task', taskUuid, '--after', '2h'];
     const [page, chosen, older, wrong] = await runAll(
       ['list', '--limit', '2'],
@@ -62,7 +62,7 @@ describe('tasker event', () => {
     expect([wrong!.code, wrong!.stderr]).toEqual([2, expect.stringContaining('or an age, such as 90s, 15m, 2h or 7d')]);
   });
 
-  it('shows an event whole, and says when there is none', async () => {
+  it('event show prints the whole event, or reports that it does not exist', async () => {
     const [shown, whole, none] = await runAll(['show', DONE], ['show', DONE, '--json'], ['show', ME]);
     expect(shown!.stdout).toMatch(/^name +pay\.done \(version 1\.0\)$/m);
     expect(shown!.stdout).toMatch(/^step +pay, attempt 1$/m);
@@ -74,7 +74,7 @@ describe('tasker event', () => {
     expect([none!.code, none!.stderr]).toEqual([1, expect.stringContaining(`there is no durable event ${ME}`)]);
   });
 
-  it('tells how far each group is behind, for people and for monitors', async () => {
+  it('event lag shows how far each group is behind, as text and as JSON', async () => {
     const [groups, told, late, fine, unknown] = await runAll(
       ['groups', '--json'],
       ['groups'],
@@ -103,7 +103,7 @@ describe('tasker event', () => {
     expect([unknown!.code, unknown!.stderr]).toEqual([1, expect.stringContaining('did you mean receipts?')]);
   });
 
-  it('follows events until Ctrl-C, which is no error', async () => {
+  it('event tail follows events until Ctrl-C and exits 0', async () => {
     const running = project.start(['event', 'tail', '--name', 'tail.*', '--json']);
     // It follows from its first look on, which nobody can see from here: write until it has told.
     let told = false;
@@ -123,8 +123,8 @@ describe('tasker event', () => {
   });
 });
 
-describe('tasker event, on what is delivered again', () => {
-  it('asks before it does anything, where somebody can be asked', async () => {
+describe('tasker event: dead letters and replay', () => {
+  it('a destructive command asks for confirmation, and fails without a terminal', async () => {
     const options = { databaseUrl: database.url };
     const refused = (message: string) => ({ code: 'bad_request', message: expect.stringContaining(message) });
     const asked = eventDead('receipts', { ...options, discard: true });
@@ -136,27 +136,27 @@ describe('tasker event, on what is delivered again', () => {
     const whose = eventDead(undefined, { ...options, redeliver: true, yes: true });
     await expect(whose).rejects.toMatchObject(refused('the name of the group is missing'));
     const some = eventDead('receipts', { ...options, redeliver: true, yes: true, limit: 5 });
-    await expect(some).rejects.toMatchObject(refused('--limit 5 is of the list alone: --redeliver takes all dead'));
+    await expect(some).rejects.toMatchObject(refused('--limit only applies to the list; --redeliver acts on all dead'));
     const replay = eventReplay('receipts', options);
     await expect(replay).rejects.toMatchObject(
       refused('deliver 1 event to receipts again? Standard input is not a terminal'),
     );
   });
 
-  it('does not take a limit for what it delivers again or forgets, nor a task that is none', async () => {
+  it('event dead refuses --limit with --discard, and event tail refuses an invalid task id', async () => {
     const [some, none, tail] = await runAll(
       ['dead', 'receipts', '--discard', '--limit', '5', '--yes'],
       ['dead', 'receipts', '--limit', '5', '--json'],
       ['tail', '--task', 'nonsense'],
     );
     expect(some!.code).not.toBe(0);
-    expect(some!.stderr).toContain('--limit 5 is of the list alone: --discard takes all dead letters of the group');
+    expect(some!.stderr).toContain('--limit only applies to the list; --discard acts on all dead letters of the group');
     expect(JSON.parse(none!.stdout)).toHaveLength(1);
     expect(tail!.code).not.toBe(0);
     expect(tail!.stderr).toContain('the task id is not a UUID: nonsense');
   });
 
-  it('lists what was given up, delivers it again, and forgets it', async () => {
+  it('event dead lists, redelivers and discards dead letters', async () => {
     const [table, json, nothing] = await runAll(
       ['dead'],
       ['dead', 'receipts', '--json'],
@@ -172,7 +172,7 @@ describe('tasker event, on what is delivered again', () => {
     expect(await tasker.events.group('receipts')).toMatchObject({ retrying: 1, dead: 0 });
   });
 
-  it('says how many events a replay has, and delivers them again', async () => {
+  it('event replay prints the number of events and delivers them again', async () => {
     const chosen = ['replay', 'receipts', '--name', '*.done', '--after', '1h'];
     const [dry, none] = await runAll([...chosen, '--dry-run'], ['replay', 'receits', '--yes']);
     expect(dry).toMatchObject({ code: 0, stdout: '1 event would be delivered to receipts again\n' });
@@ -184,7 +184,7 @@ describe('tasker event, on what is delivered again', () => {
     expect(await log.takeRetries(receipts, ME, HOLD)).toMatchObject([{ name: 'pay.done', replayed: true }]);
   });
 
-  it('removes a group that nobody needs', async () => {
+  it('event remove removes an unused group', async () => {
     const removed = await project.run(['event', 'remove', 'audit', '--yes']);
     expect(removed).toMatchObject({ code: 0, stdout: 'removed audit\n' });
     expect((await tasker.events.groups()).map(({ name }) => name)).toEqual(['receipts']);

@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => place?.remove());
 
 describe('tasker generate', () => {
-  it('writes types, says what is unknown, and tells later whether they are up to date', async () => {
+  it('generate types writes types, reports unknown ones, and checks whether the file is up to date', async () => {
     const args = ['generate', 'types', '--out', 'src/made/events.ts'];
     const made = await project.run(args);
     expect(made).toMatchObject({ code: 0, stdout: '' });
@@ -40,7 +40,7 @@ describe('tasker generate', () => {
     ]);
   });
 
-  it('writes an AsyncAPI document named for the project, as YAML or as JSON', async () => {
+  it('generate asyncapi writes a document named after the project, as YAML or JSON', async () => {
     const { code, stdout } = await project.run(['generate', 'asyncapi']);
     const document = parse(stdout) as { info: object };
     expect([code, document.info, asyncApiProblems(document)]).toEqual([0, { title: 'the-shop', version: '3.1.0' }, []]);
@@ -56,12 +56,12 @@ describe('tasker generate', () => {
       '--description',
       'All.',
     ]);
-    expect(named).toMatchObject({ code: 0, stdout: '', stderr: 'api.json: 1 event\n' });
+    expect(named).toMatchObject({ code: 0, stdout: '', stderr: 'wrote api.json: 1 event\n' });
     const written = JSON.parse(await readFile(path.join(project.folder, 'api.json'), 'utf8')) as object;
     expect(written).toEqual({ ...document, info: { title: 'Shop', version: '4', description: 'All.' } });
   });
 
-  it('leads out of what is missing or broken', async () => {
+  it('generate reports missing and invalid input with what to do', async () => {
     const unnamed = await project.run(['generate', 'types', '--check']);
     expect([unnamed.code, unnamed.stderr]).toEqual([2, expect.stringContaining('name it with --out')]);
     const empty = await place.project('empty');

@@ -15,14 +15,14 @@ const commands = leaves(makeProgram(), 'tasker');
 
 describe('the guide of the command line', () => {
   it.each(commands.map(({ path, command }) => [path, command] as const))(
-    'tells of %s and all its options',
+    'documents %s and all its options',
     (path, command) => {
       expect(guide).toContain(path);
       for (const option of command.options) expect(guide).toContain(option.long);
     },
   );
 
-  it('tells of the options of all commands, and of every exit code', () => {
+  it('documents the global options and every exit code', () => {
     for (const option of makeProgram().options) expect(guide).toContain(option.long);
     for (const code of Object.values(EXIT)) expect(guide).toMatch(new RegExp(`^\\| ${code} \\|`, 'm'));
   });

@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 afterAll(() => place?.remove());
 
-it('init writes a first workflow and scripts, and leaves what was there alone', async () => {
+it('init writes a first workflow and scripts, and keeps existing files', async () => {
   await project.write(
     'package.json',
     '{\n\t"name": "mine",\n\t"scripts": { "dev": "vite" },\n\t"devDependencies": { "typescript": "*" }\n}\n',
@@ -32,7 +32,9 @@ it('init writes a first workflow and scripts, and leaves what was there alone', 
     0,
     expect.stringMatching(/templates\/hello\.yaml.*handlers\/hello\.ts.*test\/hello\.test\.mjs/s),
   ]);
-  expect(stderr).toMatch(/add \.tasker\/ to \.gitignore.*npm install tasker-core.*npx tasker dev/s);
+  expect(stderr).toMatch(
+    /add \.tasker\/, which holds the embedded database, to \.gitignore.*npm install tasker-core.*npx tasker dev/s,
+  );
   expect(JSON.parse(await read('package.json'))).toMatchObject({ scripts: { dev: 'vite', worker: 'tasker worker' } });
   expect(await read('package.json')).toMatch(/^\{\n\t"name".*\}\n$/s);
   expect(await read('.gitignore')).toBe('dist/\n');
@@ -46,7 +48,7 @@ it('init writes a first workflow and scripts, and leaves what was there alone', 
   await change('handlers/hello.ts', 'Welcome', 'Hello');
 });
 
-it('init writes JavaScript, and a test for vitest, where the project has these', async () => {
+it('init writes JavaScript and a vitest test in a JavaScript project with vitest', async () => {
   const plain = await place.project('plain');
   await plain.write('package.json', '{"devDependencies":{"vitest":"*"}}');
   expect(await plain.json(['init'])).toMatchObject({
@@ -65,7 +67,7 @@ it('the test that init wrote passes', async () => {
   expect([code, stdout]).toEqual([0, expect.stringContaining('pass 1')]);
 });
 
-it('dev starts database and worker, and prints a command that creates a first task', async () => {
+it('dev starts the database and a worker, and prints a command that creates a task', async () => {
   dev = project.start(['dev']);
   await dev.until('Press Ctrl-C to stop');
   expect(dev.output).toContain(`npx tasker task create demo/hello@1.0.0 --input '{"name":"Ada"}'`);
@@ -82,7 +84,7 @@ it('dev starts database and worker, and prints a command that creates a first ta
   await dev.until('task complete');
 });
 
-it('dev takes a handler that was changed', async () => {
+it('dev reloads a changed handler', async () => {
   await change('handlers/hello.ts', "'Hello'", "'Howdy'");
   await dev.until('reloaded 3 handlers');
   const id = (await project.run(['task', 'create', 'hello', '-i', '{"name":"Ada"}', '--wait'])).stdout.trim();
@@ -91,7 +93,7 @@ it('dev takes a handler that was changed', async () => {
   });
 });
 
-it('dev tells what is broken with its place, and goes on with what was good', async () => {
+it('dev reports the location of an error and keeps the last valid version', async () => {
   await project.write('handlers/more.ts', 'export const more = (');
   await dev.until('the earlier handlers stay in use');
   expect(dev.output).toMatch(/error: .*handlers\/more\.ts:1:\d+:/);
@@ -104,7 +106,7 @@ it('dev tells what is broken with its place, and goes on with what was good', as
   expect(await project.run(['task', 'create', 'hello', '-i', '{"name":"Ada"}', '--wait'])).toMatchObject({ code: 0 });
 });
 
-it('dev takes a template that was changed, and a handler that came with it', async () => {
+it('dev reloads a changed template together with its new handler', async () => {
   await change('templates/hello.yaml', '[lok_up]', '[look_up]');
   await dev.until('the templates are valid again');
   await project.write(
@@ -121,13 +123,13 @@ it('dev takes a template that was changed, and a handler that came with it', asy
   expect((await project.run(['task', 'create', 'more', '--wait'])).code).toBe(0);
 });
 
-it('dev stops at Ctrl-C, exit code 0, and the database stops with it', async () => {
+it('dev stops with its database on Ctrl-C, and exits 0', async () => {
   dev.process.kill('SIGINT');
   expect(await dev.ended).toMatchObject({ code: 0, signal: null });
   expect((await project.run(['db', 'status'])).stdout).toContain('not running');
 });
 
-it('dev starts with what is broken, to be mended', async () => {
+it('dev starts despite invalid files, and reloads them once they are fixed', async () => {
   await project.write('handlers/more.ts', 'export const more = (');
   dev = project.start(['dev']);
   await dev.until('Press Ctrl-C to stop');
@@ -150,7 +152,7 @@ it('dev serves the valid templates while other template files are broken or too 
   expect((await dev.ended).code).toBe(0);
 });
 
-it('dev runs tasks of a registered template of another namespace whose file is broken when it starts', async () => {
+it('dev runs tasks of a registered template of another namespace whose file is invalid at the start', async () => {
   await project.write(
     'templates/shop.yaml',
     'name: greet\nnamespace: shop\nversion: "1.0.0"\nsteps:\n  - { name: look_up, handler: look_up }\n',

@@ -89,14 +89,14 @@ it.each([
   },
 );
 
-it('init in a CommonJS project prints what to change, and either change passes strict tsc', async () => {
+it('init in a CommonJS project suggests two changes, and each of them passes strict tsc', async () => {
   const { project, advice } = await initialised('commonjs', {
     manifest: { type: 'commonjs' },
     uses: ['typescript', 'vitest', 'zod'],
   });
   expect(advice).toBe(
     'this project is CommonJS, and handlers/hello.ts and test/hello.test.ts use import: run `npm pkg set type=module` ' +
-      'and set "module": "nodenext" in tsconfig.json; to stay with CommonJS, rename handlers/hello.ts to ' +
+      'and set "module": "nodenext" in tsconfig.json; to keep CommonJS, rename handlers/hello.ts to ' +
       'handlers/hello.mts and test/hello.test.ts to test/hello.test.mts',
   );
   expect(await compile(project)).toMatch(/error TS1\d+: .*CommonJS/);
@@ -117,7 +117,7 @@ it('init in a CommonJS project prints what to change, and either change passes s
   expect(await runTests(project)).toMatchObject({ code: 0 });
 });
 
-it('init writes JavaScript that runs as it is in a CommonJS project', async () => {
+it('init writes JavaScript that runs unchanged in a CommonJS project', async () => {
   const { project, written, advice } = await initialised('javascript', { manifest: { type: 'commonjs' } });
   expect([written, advice]).toEqual([expect.arrayContaining(['handlers/hello.mjs', 'test/hello.test.mjs']), null]);
   await project.write('templates/more.yaml', SECOND_TEMPLATE);
@@ -125,7 +125,7 @@ it('init writes JavaScript that runs as it is in a CommonJS project', async () =
   expect(await runTests(project)).toMatchObject({ code: 0 });
 
   const unsaid = await initialised('unsaid', {});
-  expect(unsaid.advice).toContain('to stay with CommonJS, rename handlers/hello.js to handlers/hello.mjs');
+  expect(unsaid.advice).toContain('to keep CommonJS, rename handlers/hello.js to handlers/hello.mjs');
 });
 
 it('init writes TypeScript with --typescript, and keeps an existing test script', async () => {
@@ -137,7 +137,7 @@ it('init writes TypeScript with --typescript, and keeps an existing test script'
   expect(JSON.parse(await read(project, 'package.json'))).toMatchObject({ scripts: { test: 'jest' } });
 });
 
-it('init prints the advice for a CommonJS project on standard error, once the files are written', async () => {
+it('init prints the advice for a CommonJS project to standard error after writing the files', async () => {
   const project = await place.project('printed');
   await project.write('package.json', '{}');
   const { code, stdout, stderr } = await project.run(['init', '--typescript']);

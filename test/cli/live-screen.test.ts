@@ -46,7 +46,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('draws its lines over and over in one place, also when they become fewer', () => {
+it('redraws its lines in place, even when there are fewer of them', () => {
   vi.advanceTimersByTime(500);
   expect(terminal.lines).toEqual([]);
   frame = ['one', 'two', 'three'];
@@ -57,7 +57,7 @@ it('draws its lines over and over in one place, also when they become fewer', ()
   expect(terminal.lines).toEqual(['four']);
 });
 
-it('turns its spinner', () => {
+it('advances its spinner', () => {
   frame = ['*'];
   const seen = new Set<string>();
   for (let i = 0; i < 10; i++) {
@@ -67,7 +67,7 @@ it('turns its spinner', () => {
   expect(seen.size).toBe(10);
 });
 
-it('lets lines scroll above, where they stay', () => {
+it('prints lines above the block, where they remain', () => {
   frame = ['block'];
   screen.draw();
   screen.print('first');
@@ -76,13 +76,13 @@ it('lets lines scroll above, where they stay', () => {
   expect(terminal.lines).toEqual(['first', 'second', 'block']);
 });
 
-it('never draws a line that would wrap, nor a block that would not fit', () => {
+it('cuts lines that would wrap and blocks that would not fit', () => {
   frame = ['\u001b[31mx\u001b[39m'.repeat(30), ...Array.from({ length: 20 }, (_, i) => String(i))];
   vi.advanceTimersByTime(300);
   expect(terminal.lines).toEqual([`${'x'.repeat(18)}…`, '0', '1', '2', '… 17 more lines']);
 });
 
-it('hides the cursor, and gives it back at the end', () => {
+it('hides the cursor, and shows it again at the end', () => {
   expect(terminal.cursorShown).toBe(false);
   screen.end();
   expect(terminal.cursorShown).toBe(true);

@@ -12,7 +12,7 @@ describe('a time on the command line', () => {
     ['15m', '2026-03-01T11:45:00.000Z'],
     ['1.5h', '2026-03-01T10:30:00.000Z'],
     ['7d', '2026-02-22T12:00:00.000Z'],
-  ])('%s is a moment, or so long ago', (text, iso) => {
+  ])('%s is parsed as a time or an age', (text, iso) => {
     expect(moment(text, undefined, now).toISOString()).toBe(iso);
   });
 

@@ -5,7 +5,7 @@ import { freshDatabase } from '../support/database.ts';
 import { age, lookForStale } from '../support/lifecycle.ts';
 import { installation, PAIR } from './installation.ts';
 
-it('the tasks that stand longer than their lifecycle allows are listed, and each says which limit is over', async () => {
+it('task list --stale lists the tasks that exceed a limit of their lifecycle, and task get shows the limit', async () => {
   const [place, database] = await Promise.all([installation(), freshDatabase()]);
   onTestFinished(async () => void (await Promise.all([place.remove(), database.drop()])));
   const project = await place.project('limits', { DATABASE_URL: database.url });

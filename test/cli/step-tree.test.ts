@@ -21,32 +21,32 @@ describe('the tree of a graph', () => {
     expect(drawn({ a: [], b: ['a'], c: ['b'] })).toBe('a\nb\nc');
   });
 
-  it('branches where steps run side by side, and names the parents that the branches do not show', () => {
+  it('branches at parallel steps, and names the parents that the branches do not show', () => {
     expect(drawn({ a: [], b: ['a'], c: ['a'], d: ['b', 'c'], e: ['d'] })).toBe('a\n├─ b\n└─ c\n   d +b\n   e');
   });
 
-  it('draws several roots as branches of nothing', () => {
+  it('draws several roots as branches without a parent', () => {
     expect(drawn({ a: [], b: [], c: ['a'] })).toBe('├─ a\n│  c\n└─ b');
   });
 
-  it('takes a chain of ten thousand steps', () => {
+  it('handles a chain of ten thousand steps', () => {
     const chain = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`s${i}`, i === 0 ? [] : [`s${i - 1}`]]));
     expect(drawn(chain).split('\n')).toHaveLength(10_000);
   });
 
-  it('leaves out parents that the task does not have', () => {
+  it('omits parents that the task does not have', () => {
     expect(drawn({ b: ['gone'], c: ['b'] })).toBe('b\nc');
   });
 });
 
-describe('what commands read and write', () => {
-  it('reads the ways to name a template', () => {
+describe('the input and output of commands', () => {
+  it('parses every form of a template name', () => {
     expect(readReference('fulfil')).toEqual({ name: 'fulfil', namespace: undefined, version: undefined });
     expect(readReference('shop/fulfil@1.2.0')).toEqual({ name: 'fulfil', namespace: 'shop', version: '1.2.0' });
     expect(readReference('fulfil@2.0.0-rc.1')).toEqual({ name: 'fulfil', namespace: undefined, version: '2.0.0-rc.1' });
   });
 
-  it('makes a command to copy, with an input that the schema takes and the shell leaves whole', () => {
+  it('prints a command whose input fits the schema and is quoted for the shell', () => {
     const template = mustParseTemplate(`name: fulfil
 namespace: shop
 version: "1.2.0"
@@ -65,7 +65,7 @@ steps: [{ name: a, handler: a }]
     );
   });
 
-  it('tells spans of time in a unit that fits', () => {
+  it('formats a duration in a suitable unit', () => {
     expect([0, 12, 3_450, 59_960, 300_000, 7_200_000, 260_000_000].map(spanOf)).toEqual([
       '0 ms',
       '12 ms',
@@ -98,7 +98,7 @@ describe('the tree of a task with batches', () => {
           .join(', '),
     }).map(stripVTControlCharacters);
 
-  it('shows the workers of a small one below their analyzer', () => {
+  it('shows the workers of a small batch below their analyzer', () => {
     expect(tree(task('complete', 'error'))).toEqual(
       [
         '✔ analyze       complete',
@@ -109,7 +109,7 @@ describe('the tree of a task with batches', () => {
     );
   });
 
-  it('shows those of a large one in one line, and which failed', () => {
+  it('folds the workers of a large batch into one line, and shows those that failed', () => {
     const states = Array.from({ length: 10_000 }, (_, i): string =>
       i < 4_000 ? 'complete' : i < 4_003 ? 'in_progress' : 'pending',
     );

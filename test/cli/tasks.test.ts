@@ -21,13 +21,13 @@ afterAll(async () => {
 });
 
 describe('without a worker', () => {
-  it('creates a task and prints nothing but its id, the template taken from the project', async () => {
+  it('task create registers the template of the project and prints only the id', async () => {
     const { code, stdout } = await project.run(['task', 'create', 'pair', '-i', '{"lucky":true}']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^[0-9a-f-]{36}\n$/);
   });
 
-  it('takes the context from a file and from standard input', async () => {
+  it('task create reads the context from a file or standard input', async () => {
     await project.write('input.json', '{"lucky":false}');
     const fromFile = await project.create('demo/pair@1.0.0', '-i', '@input.json');
     const { stdout } = await project.run(['task', 'create', '--name', 'pair', '-n', 'demo', '-v', '1.0.0', '-i', '-'], {
@@ -40,13 +40,13 @@ describe('without a worker', () => {
     expect(await project.json(['task', 'get', stdout.trim()])).toMatchObject({ context: { lucky: true } });
   });
 
-  it('tells why nothing happens: there is no worker', async () => {
+  it('task why reports that no worker is running', async () => {
     const { stdout } = await project.run(['task', 'why', await project.create('pair')]);
     expect(stdout).toContain('no running worker serves namespace');
     expect(stdout).toMatch(/second +waits for first/);
   });
 
-  it('refuses a context that does not fit, JSON that is none, and a template that is misspelt', async () => {
+  it('task create refuses a context that does not fit the schema, invalid JSON, and a misspelt template', async () => {
     const wrong = await project.run(['task', 'create', 'pair', '-i', '{"lucky":"yes"}']);
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('/lucky must be boolean')]);
     const broken = await project.run(['task', 'create', 'pair', '-i', '{lucky}']);
@@ -59,14 +59,14 @@ describe('without a worker', () => {
     expect(unknown.stdout).toBe('');
   });
 
-  it('names the first task when the same key comes again, and prints its id with --return-existing', async () => {
+  it('task create reports the first task with the same key, and prints its id with --return-existing', async () => {
     const first = await project.create('pair', '-k', 'order-7');
     const again = await project.run(['task', 'create', 'pair', '-k', 'order-7']);
-    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining(`${first}; --return-existing`)]);
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining(`${first}; pass --return-existing`)]);
     expect(await project.create('pair', '-k', 'order-7', '--return-existing')).toBe(first);
   });
 
-  it('cancels a task once; the second time it says that it had ended', async () => {
+  it('task cancel cancels a task once, and then reports that it has ended', async () => {
     const id = await project.create('pair');
     expect(await project.json(['task', 'cancel', id, '-r', 'a test'])).toMatchObject({ cancelled: true });
     const again = await project.run(['task', 'cancel', id]);
@@ -75,7 +75,7 @@ describe('without a worker', () => {
     expect((await project.run(['task', 'watch', id])).code).toBe(1);
   });
 
-  it('lists tasks, the newest first, page by page', async () => {
+  it('task list lists tasks in pages, newest first', async () => {
     const ids = [await project.create('pair'), await project.create('pair')];
     const [newest] = await project.json<{ task_uuid: string }[]>(['task', 'list', '-n', 'demo', '-l', '1']);
     expect(newest!.task_uuid).toBe(ids[1]);
@@ -85,7 +85,7 @@ describe('without a worker', () => {
     expect(stdout).toContain('demo/pair@1.0.0');
   });
 
-  it('explains on standard error why nothing moves, after two seconds and once, with the result untouched', async () => {
+  it('task watch explains a stalled task once, after two seconds, on standard error', async () => {
     const reason = '… no progress: first is ready; no running worker serves namespace demo: start one\n';
     const lines = await project.run(['task', 'create', 'pair', '--wait', '--timeout', '5.5']);
     expect(lines.stderr.split(reason)).toHaveLength(2);
@@ -103,7 +103,7 @@ describe('without a worker', () => {
     expect(short.stderr).not.toContain('no progress');
   });
 
-  it('reports that no task matches the filters, and suggests a state for one that does not exist', async () => {
+  it('task list reports that no task matches the filters, and suggests a state for an unknown one', async () => {
     const filtered = await project.run(['task', 'list', '-s', 'error', '-n', 'demo']);
     expect([filtered.code, filtered.stderr]).toEqual([0, 'no task matches: status error, namespace demo\n']);
     const failed = await project.run(['task', 'list', '-s', 'failed']);
@@ -119,7 +119,7 @@ describe('without a worker', () => {
     );
   });
 
-  it('gives up waiting when told to, and leaves the task alone', async () => {
+  it('task watch --timeout stops waiting and leaves the task unchanged', async () => {
     const ended = await project.run(['task', 'create', 'pair', '--wait', '--timeout', '0.2']);
     expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('did not end within 0.2 s')]);
     expect(ended.stdout).toMatch(/^[0-9a-f-]{36}\n$/);
@@ -139,13 +139,13 @@ describe('with a worker', () => {
     expect((await worker.ended).code).toBe(0);
   });
 
-  it('follows a task to its end: lines for each change, exit code 0', async () => {
+  it('task watch prints a line for each change until the task ends, and exits 0', async () => {
     const { code, stdout } = await project.run(['task', 'watch', await project.create('pair', '-i', '{"lucky":true}')]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/second complete\n.*task complete, 2 of 2 steps, after/s);
   });
 
-  it('exits 2 when the task is blocked, and goes on after each of the acts of an operator', async () => {
+  it('task create --wait exits 2 if the task is blocked, which continues after an operator acts', async () => {
     const acts = [
       ['step', 'complete', '--result', '{"made":3}'],
       ['step', 'resolve', '-r', 'done by hand'],
@@ -155,12 +155,12 @@ describe('with a worker', () => {
       const id = blocked.stdout.trim();
       expect([blocked.code, blocked.stderr]).toEqual([2, expect.stringContaining('no luck today')]);
       const acted = await project.run([...act.slice(0, 2), id, 'second', ...act.slice(2)]);
-      expect(acted.stderr).toContain('the task complete');
+      expect(acted.stderr).toContain('the task is complete');
       expect((await project.run(['task', 'watch', id])).code).toBe(0);
     }
   });
 
-  it('resets a failed step, which then fails again, and keeps all of it in its history', async () => {
+  it('step reset lets a failed step run again, and the history shows everything', async () => {
     const id = (await project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
     expect((await project.run(['step', 'reset', id, 'second', '-b', 'ada', '-r', 'once more'])).code).toBe(0);
     expect((await project.run(['task', 'watch', id])).code).toBe(2);
@@ -171,7 +171,7 @@ describe('with a worker', () => {
     expect([early.code, early.stderr]).toEqual([1, expect.stringContaining('first')]);
   });
 
-  it('shows a step with its result, and one with its error', async () => {
+  it('step get shows the result or the error of a step', async () => {
     const id = (await project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
     expect((await project.run(['step', 'get', id, 'first'])).stdout).toContain('"made": 1');
     const failed = await project.run(['step', 'get', id, 'second']);
@@ -182,7 +182,7 @@ describe('with a worker', () => {
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('first, second')]);
   });
 
-  it('gives one document with --wait --json, and a document a line with watch --json', async () => {
+  it('--wait --json prints one document, and watch --json prints one per line', async () => {
     const { code, stdout } = await project.run(['task', 'create', 'pair', '-i', '{"lucky":true}', '--wait', '--json']);
     const task = JSON.parse(stdout) as { task_uuid: string; steps: unknown[] };
     expect([code, task]).toMatchObject([0, { status: 'complete', steps: [{ name: 'first' }, { name: 'second' }] }]);
@@ -197,12 +197,12 @@ describe('with a worker', () => {
 });
 
 describe('templates', () => {
-  it('validates: no word on standard output when all is well', async () => {
+  it('template validate prints nothing to standard output if all templates are valid', async () => {
     const { code, stdout } = await project.run(['template', 'validate']);
     expect([code, stdout]).toEqual([0, '']);
   });
 
-  it('tells every problem with file, line and column, and exits 1', async () => {
+  it('template validate reports every problem with file, line and column, and exits 1', async () => {
     await project.write(
       'broken.yaml',
       PAIR.replace('[first]', '[frist]').replace('identity_strategy', 'identity_stratgy'),
@@ -217,7 +217,7 @@ describe('templates', () => {
     expect(problems).toHaveLength(2);
   });
 
-  it('says with --handlers which steps have none, with their place and near names, and exits 1', async () => {
+  it('template validate --handlers reports steps without a handler, with their location and similar names, and exits 1', async () => {
     const fine = await project.run(['template', 'validate', '--handlers', 'handlers']);
     expect([fine.code, fine.stdout]).toEqual([0, '']);
     const wanting = PAIR.replace('handler: second', 'handler: { callable: secnd }').replace(
@@ -257,7 +257,7 @@ export const second = defineHandler('second', {}, () => ({}));
     expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/handlers not found: .*no.such/)]);
   });
 
-  it('reports with --handlers the missing steps that handlers name, as a warning when another template has them', async () => {
+  it('template validate --handlers reports unknown steps that handlers name, as a warning if another template has them', async () => {
     await project.write(
       'named/handlers.js',
       `import { defineHandler } from 'tasker-core';
@@ -282,7 +282,7 @@ export const second = defineHandler('second', { depends: { a: 'frst' } }, () => 
     expect((await project.run([...validate, 'named/renamed.yaml'])).stdout).toBe('');
   });
 
-  it('says with --handlers which publishers are not exported there, with their place and near names', async () => {
+  it('template validate --handlers reports publishers that are not exported, with their location and similar names', async () => {
     await project.write(
       'shop/events.ts',
       `import { BasePublisher, defineHandler } from 'tasker-core';
@@ -323,7 +323,7 @@ steps:
     ]);
   });
 
-  it('lists and shows them, and draws their graph', async () => {
+  it('template list, show and graph print the templates of the project', async () => {
     expect(await project.json(['template', 'list'])).toMatchObject([
       { name: 'pair', in_project: true, registered: true },
     ]);
@@ -352,7 +352,7 @@ steps:
     expect(stdout.match(/name: second/g)).toBeNull();
   });
 
-  it('shows one that only the database has', async () => {
+  it('template show finds a template that only the database has', async () => {
     const other = await place.project('elsewhere', { DATABASE_URL: database.url });
     expect(await other.json(['template', 'show', 'demo/pair'])).toMatchObject({ name: 'pair', version: '1.0.0' });
     await writeFile(

@@ -41,7 +41,7 @@ async function stopped(worker: Running): Promise<void> {
   expect(await worker.ended).toMatchObject({ code: 0 });
 }
 
-it('answers /health on its port when tasker.toml says so, and names the file in its status', async () => {
+it('a worker serves /health if tasker.toml enables it, and names the file in its status', async () => {
   const project = await projectWith('open', '[worker.web]\nenabled = true\n');
   const worker = project.start(['worker']);
   await worker.until('worker is ready');
@@ -54,7 +54,7 @@ it('answers /health on its port when tasker.toml says so, and names the file in 
   await stopped(worker);
 });
 
-it('opens no port when tasker.toml says so, and runs steps all the same', async () => {
+it('a worker whose tasker.toml disables the port still runs steps', async () => {
   const project = await projectWith('headless', '[worker.web]\nenabled = false\n');
   const worker = project.start(['worker']);
   await worker.until('worker is ready');
@@ -63,7 +63,7 @@ it('opens no port when tasker.toml says so, and runs steps all the same', async 
   await stopped(worker);
 });
 
-it('leaves steps of other namespaces alone, when TASKER_NAMESPACE names the one to serve', async () => {
+it('a worker with TASKER_NAMESPACE does not run steps of other namespaces', async () => {
   const [mine, others] = [await projectWith('mine', ''), await projectWith('others', '')];
   const left = await others.create('others/greet@1.0.0');
   // This one could run the steps of both.
@@ -74,7 +74,7 @@ it('leaves steps of other namespaces alone, when TASKER_NAMESPACE names the one 
   expect(step).toMatchObject({ current_state: 'enqueued', attempts: 0 });
 });
 
-it('starts by bootstrapWorker() from environment and file alone, and Node ends by itself after stopWorker()', async () => {
+it('bootstrapWorker() needs only the environment and the file, and the process exits by itself after stopWorker()', async () => {
   const project = await projectWith('alone', '[worker]\nworker_id = "by-file"\n[worker.web]\nenabled = true\n');
   await project.write(
     'own.mjs',
@@ -118,7 +118,7 @@ console.error('it runs');
   });
 });
 
-it('starts without templates when TASKER_NAMESPACE or tasker.toml names the namespace, as with --namespace', async () => {
+it('a worker starts without templates if TASKER_NAMESPACE or tasker.toml sets the namespace', async () => {
   const project = await place.project('bare', { DATABASE_URL: database.url });
   await project.write('handlers/greet.js', GREET_HANDLER);
   for (const env of [{ TASKER_NAMESPACE: 'bare' }, undefined]) {
@@ -130,7 +130,7 @@ it('starts without templates when TASKER_NAMESPACE or tasker.toml names the name
   }
 });
 
-it('bootstrapWorker() logs one warning when there is no template and no namespace', async () => {
+it('bootstrapWorker() logs one warning if there is neither a template nor a namespace', async () => {
   const project = await place.project('lonely', { DATABASE_URL: database.url });
   await project.write('package.json', '{}');
   await project.write(

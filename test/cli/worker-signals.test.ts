@@ -75,7 +75,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-it('gives running handlers their signal at the second SIGTERM, gives their steps back, and exits 0', async () => {
+it('a second SIGTERM aborts running handlers and releases their steps, and the worker exits 0', async () => {
   const worker = await started(['--drain-timeout', '3600']);
   const id = await project.create('obey');
   await worker.until('the handler waits for its signal');
@@ -94,13 +94,13 @@ it('gives running handlers their signal at the second SIGTERM, gives their steps
   await project.run(['task', 'cancel', id]);
 });
 
-it('exits 0 after one SIGINT', async () => {
+it('a worker exits 0 after one SIGINT', async () => {
   const worker = await started();
   worker.process.kill('SIGINT');
   expect(await worker.ended).toMatchObject({ code: 0, signal: null });
 });
 
-it('logs its status at SIGUSR1 and SIGUSR2, goes on, and opens no inspector', async () => {
+it('a worker logs its status on SIGUSR1 and SIGUSR2, continues, and opens no inspector', async () => {
   // 9229 unless told otherwise; other programs of this machine may have that.
   const port = await freePort();
   const worker = await started(['--name', 'worker-7'], { env: { NODE_OPTIONS: `--inspect-port=${port}` } });
@@ -116,7 +116,7 @@ it('logs its status at SIGUSR1 and SIGUSR2, goes on, and opens no inspector', as
   expect(await worker.ended).toMatchObject({ code: 0 });
 });
 
-it('reads handlers and templates anew at SIGHUP, while a running step ends with the handler it began with', async () => {
+it('SIGHUP reloads handlers and templates, while a running step finishes with its old handler', async () => {
   const worker = await started();
   const old = await project.create('wait', '-i', '{"file":"reloaded"}');
   await worker.until('the handler runs before');
@@ -144,7 +144,7 @@ it('reads handlers and templates anew at SIGHUP, while a running step ends with 
   expect(await worker.ended).toMatchObject({ code: 0 });
 });
 
-it('refuses to start with 3 on a port that is in use, and says so in one line', async () => {
+it('a worker whose port is in use reports it in one line and exits 3', async () => {
   const first = await started();
   const [, port] = /"url":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(first.output)!;
   const second = await project.run(['worker', '--web', `127.0.0.1:${port}`]);
@@ -159,7 +159,7 @@ it('refuses to start with 3 on a port that is in use, and says so in one line', 
   expect(await Promise.all([first.ended, headless.ended])).toMatchObject([{ code: 0 }, { code: 0 }]);
 });
 
-it('ends by itself: after shutdown() nothing of a WorkerServer keeps the process', async () => {
+it('the process exits by itself after shutdown() of a WorkerServer', async () => {
   await project.write(
     'own.mjs',
     `import { WorkerServer } from 'tasker-core';
@@ -181,7 +181,7 @@ process.once('exit', () => console.log('ended after', performance.now() - at));
 const mayUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
 
 // Where unshare is not permitted there is no way to be the first process.
-it.runIf(mayUnshare)('obeys as the first process of a container too, with 200 handlers running', async () => {
+it.runIf(mayUnshare)('a worker stops as the first process of a container, with 200 handlers running', async () => {
   const bin = path.resolve(project.folder, '../node_modules/.bin/tasker');
   const isolated = ['--pid', '--fork', '--mount-proc', '--kill-child', process.execPath, bin];
   const child = spawn('unshare', [...isolated, 'worker', '--concurrency', '250', '--drain-timeout', '3600'], {

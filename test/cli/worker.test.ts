@@ -35,7 +35,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-it('lets a running handler finish after SIGTERM, records its result, and exits 0', async () => {
+it('a worker lets a running handler finish after SIGTERM, records its result, and exits 0', async () => {
   const worker = project.start(['worker', '--handlers', 'code']);
   await worker.until('discovered 1 handler');
   await worker.until('worker is ready');
@@ -48,7 +48,7 @@ it('lets a running handler finish after SIGTERM, records its result, and exits 0
   expect(await project.json(['task', 'get', id])).toMatchObject({ status: 'complete' });
 });
 
-it('ends at once at the second signal; two that come as one, as npm sends them, are one', async () => {
+it('a worker exits at once on the second SIGINT, but counts two simultaneous ones as one', async () => {
   const worker = project.start(['worker'], { env: { TASKER_HANDLER_PATH: 'code' } });
   await worker.until('worker is ready');
   await project.create('wait', '-i', '{"file":"never"}');
@@ -64,7 +64,7 @@ it('ends at once at the second signal; two that come as one, as npm sends them, 
   expect(await worker.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('stopped at once') });
 });
 
-it('gives steps back that do not finish within the drain time', async () => {
+it('a worker releases steps that do not finish within the drain timeout', async () => {
   const worker = project.start(['worker', '--handlers', 'code', '--drain-timeout', '0.1', '--concurrency', '1']);
   await worker.until('worker is ready');
   const id = await project.create('wait', '-i', '{"file":"never either"}', '--priority', '100');
@@ -78,7 +78,7 @@ it('gives steps back that do not finish within the drain time', async () => {
   expect(await project.json(['step', 'get', id, 'wait'])).toMatchObject({ current_state: 'enqueued', attempts: 0 });
 });
 
-it('logs what it does as JSON lines on standard error, and says so when LOG_LEVEL makes no sense', async () => {
+it('a worker logs JSON lines to standard error, and warns about an invalid LOG_LEVEL', async () => {
   const worker = project.start(['worker', '--handlers', 'code', '-n', 'nobody'], { env: { LOG_LEVEL: 'loud' } });
   await worker.until('worker is ready');
   worker.process.kill('SIGTERM');
@@ -93,7 +93,7 @@ it('logs what it does as JSON lines on standard error, and says so when LOG_LEVE
   );
 });
 
-it('serves the namespaces that it is told without templates of its own, which others register', async () => {
+it('a worker without templates serves its namespaces with templates that other processes register', async () => {
   const elsewhere = await place.project('elsewhere', { DATABASE_URL: database.url });
   await elsewhere.write('handlers/wait.js', await readFile(path.join(project.folder, 'code/wait.js'), 'utf8'));
   const worker = elsewhere.start(['worker', '-n', 'demo']);
@@ -103,7 +103,7 @@ it('serves the namespaces that it is told without templates of its own, which ot
   worker.process.kill('SIGKILL');
 });
 
-it('refuses to start, exit code 3, when no file of the handlers folder exports a handler', async () => {
+it('a worker exits 3 if no file of the handlers folder exports a handler', async () => {
   const empty = await place.project('empty', { DATABASE_URL: database.url });
   const ended = async () => {
     const { code, stderr } = await empty.run(['worker', '-n', 'demo']);
@@ -123,7 +123,7 @@ it('refuses to start, exit code 3, when no file of the handlers folder exports a
   ]);
 });
 
-it('starts with a folder that exports only a subscriber', async () => {
+it('a worker starts with a folder that exports only a subscriber', async () => {
   const listening = await place.project('listening', { DATABASE_URL: database.url });
   await listening.write(
     'handlers/log.js',

@@ -4,7 +4,7 @@ import { isConnectionError, redactUrl, sqlState } from '../../src/db/connection-
 const coded = (code: string) => Object.assign(new Error('write'), { code });
 
 it.each(['EPIPE', 'EPERM', 'ECONNRESET', 'ECONNREFUSED', 'ENOENT'])(
-  '%s of a socket is a lost connection, not an SQL error',
+  'the socket error %s is a lost connection, not an SQL error',
   (code) => {
     expect(sqlState(coded(code))).toBeUndefined();
     expect(isConnectionError(coded(code))).toBe(true);
@@ -18,12 +18,12 @@ it.each([
   ['23505', false],
   ['40P01', false],
   ['22P05', false],
-])('SQLSTATE %s: worth another connection is %s', (code, lost) => {
+])('SQLSTATE %s can be retried on another connection: %s', (code, lost) => {
   expect(sqlState(coded(code))).toBe(code);
   expect(isConnectionError(coded(code))).toBe(lost);
 });
 
-it('shows no password of a database URL, wherever it stands', () => {
+it('a message shows no password of a database URL, in any part of it', () => {
   for (const url of [
     'postgres://ada:s3cret@db:5432/orders',
     'postgres://db/orders?user=ada&password=s3cret',

@@ -36,7 +36,7 @@ const words = async (like: string) =>
 describe.each([true, false])('a transaction in one round trip (pipelined: %s)', (pipeline) => {
   const tag = pipeline ? 'p' : 'q';
 
-  it('is committed, and gives what the work gives', async () => {
+  it('commits, and returns the result of its work', async () => {
     const database = await open(url, { pipeline });
     const added = await database.pipeline(opening({ work_mem: '1MB' }), async (tx) => {
       const answers = await Promise.all([tx.query<{ word: string }>(ADD, [`${tag}1a`]), tx.query(ADD, [`${tag}1b`])]);
@@ -46,7 +46,7 @@ describe.each([true, false])('a transaction in one round trip (pipelined: %s)', 
     expect(await words(`${tag}1`)).toEqual([`${tag}1a`, `${tag}1b`]);
   });
 
-  it('is undone as a whole when one statement fails, with that error; the connection is good for the next', async () => {
+  it('rolls back as a whole if a statement fails, rejects with its error, and keeps the connection usable', async () => {
     const database = await open(url, { pipeline });
     for (let i = 0; i < 5; i++) {
       const failing = database.pipeline(opening(), (tx) =>
@@ -58,7 +58,7 @@ describe.each([true, false])('a transaction in one round trip (pipelined: %s)', 
     expect(await words(`${tag}2`)).toEqual([`${tag}2d`]);
   });
 
-  it('that the server answers with ROLLBACK is no success, even when the work swallowed the error', async () => {
+  it('rejects if COMMIT is answered with ROLLBACK, even if the work swallowed the error', async () => {
     const database = await open(url, { pipeline });
     const swallowing = database.pipeline(opening(), async (tx) => {
       await Promise.allSettled([tx.query(BREAK, [`${tag}3`]), tx.query(ADD, [`${tag}3`])]);
@@ -68,7 +68,7 @@ describe.each([true, false])('a transaction in one round trip (pipelined: %s)', 
     expect(await words(`${tag}3`)).toEqual([]);
   });
 
-  it('whose settings hold for it alone', async () => {
+  it('keeps its settings local', async () => {
     const database = await open(url, { pipeline });
     const show: Statement = { name: 'show', text: `select current_setting('work_mem') as value` };
     const inside = await database.pipeline(opening({ work_mem: '3MB' }), (tx) => tx.query<{ value: string }>(show));
@@ -77,11 +77,11 @@ describe.each([true, false])('a transaction in one round trip (pipelined: %s)', 
   });
 });
 
-it('the driver has nothing to say about how it is used', () => {
+it('the driver prints no warnings about its use', () => {
   expect(warnings).toEqual([]);
 });
 
-describe('a transaction whose answer is lost with its connection is in doubt', () => {
+describe('a transaction whose COMMIT is not answered is in doubt', () => {
   it.each([
     ['answer_lost', ['d1']],
     ['lost', []],
@@ -101,7 +101,7 @@ describe('a transaction whose answer is lost with its connection is in doubt', (
 });
 
 describe('a transaction of several round trips', () => {
-  it('sees its own writes, and is committed at the end', async () => {
+  it('sees its own writes and commits at the end', async () => {
     const database = await open();
     const count: Statement = { name: 'count', text: `select count(*)::int n from word where word like 't1%'` };
     const n = await database.transaction(opening(), async (tx) => {
@@ -112,7 +112,7 @@ describe('a transaction of several round trips', () => {
     expect(await words('t1')).toEqual(['t1a']);
   });
 
-  it('is undone when the work throws, whatever it throws', async () => {
+  it('rolls back if its work throws, whatever the value', async () => {
     const database = await open();
     const failing = database.transaction(opening(), async (tx) => {
       await tx.query(ADD, ['t2']);
@@ -123,7 +123,7 @@ describe('a transaction of several round trips', () => {
     await Promise.all([1, 2, 3, 4].map((i) => database.query(ADD, [`t2 ${i}`])));
   });
 
-  it.each([true, false])('that failed lets nothing after it be written (pipelined: %s)', async (pipeline) => {
+  it.each([true, false])('refuses statements after it has failed (pipelined: %s)', async (pipeline) => {
     const proxy = await startProxy(url);
     const database = await open(proxy.url, { pipeline });
     await database.query(ADD, [`before ${pipeline}`]);
@@ -144,7 +144,7 @@ describe('a transaction of several round trips', () => {
     expect(warnings.filter((message) => /already executing/.test(message))).toEqual([]);
   });
 
-  it('whose COMMIT is answered with ROLLBACK is no success', async () => {
+  it('rejects if COMMIT is answered with ROLLBACK', async () => {
     const database = await open();
     const swallowing = database.transaction(opening(), async (tx) => {
       await tx.query(BREAK, ['t3']).catch(() => 'swallowed');
@@ -156,7 +156,7 @@ describe('a transaction of several round trips', () => {
     await database.query(ADD, ['t3 after']);
   });
 
-  it('that loses its connection rejects, and leaves none of it behind', async () => {
+  it('rejects and leaves no trace if it loses its connection', async () => {
     const database = await open();
     const lost = database.transaction(opening(), async (tx) => {
       await tx.query(ADD, ['t4']);
@@ -170,7 +170,7 @@ describe('a transaction of several round trips', () => {
 });
 
 describe('values', () => {
-  it('int8 arrives as a number, its arrays too, jsonb as text', async () => {
+  it('int8 and its arrays are returned as numbers, jsonb as text', async () => {
     const database = await open();
     const { rows } = await database.query({
       name: 'types',
@@ -192,8 +192,8 @@ describe('values', () => {
   });
 });
 
-describe('what only one at a time may do', () => {
-  it('is done one after another, by however many', async () => {
+describe('exclusive work', () => {
+  it('runs for one caller after another', async () => {
     const [one, two] = [await open(), await open()];
     let inside = 0;
     let most = 0;
@@ -209,22 +209,22 @@ describe('what only one at a time may do', () => {
     expect(most).toBe(1);
   });
 
-  it('lets the next one in when it throws', async () => {
+  it('continues with the next caller if it throws', async () => {
     const database = await open();
     await expect(database.exclusively(4712, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(await database.exclusively(4712, () => Promise.resolve('in'))).toBe('in');
   });
 });
 
-describe('connecting', () => {
-  it('refuses a server that is too old, naming both versions', async () => {
+describe('a connection', () => {
+  it('is refused if the server is too old, with both versions in the message', async () => {
     await expect(open(await fakePostgres({ kind: 'version', number: '140013' }))).rejects.toMatchObject({
       code: 'database_too_old',
       message: expect.stringMatching(/127\.0\.0\.1:\d+\/shop is PostgreSQL 14; tasker-core requires 15 or later/),
     });
   });
 
-  it('never shows the password', async () => {
+  it('never shows the password in an error', async () => {
     const refusing = await fakePostgres({ kind: 'refuses', code: '28P01', message: 'password authentication failed' });
     const refused = open(refusing);
     await expect(refused).rejects.toMatchObject({ code: 'database_unreachable' });
@@ -233,7 +233,7 @@ describe('connecting', () => {
     expect((await open()).place).not.toContain(new URL(url).password);
   });
 
-  it('lost while idle is taken up again by itself', async () => {
+  it('that is lost while idle is replaced', async () => {
     const database = await open();
     await database.query(ADD, ['idle 1']);
     await sql(
@@ -250,7 +250,7 @@ describe('connecting', () => {
     expect(await words('idle')).toEqual(['idle 1', 'idle 2']);
   });
 
-  it('closed says so, and may be closed again', async () => {
+  it('that is closed reports this, and can be closed again', async () => {
     const database = await open();
     await database.close();
     await database.close();

@@ -27,14 +27,14 @@ function cachedRelease(release: string): string {
   return folder;
 }
 
-describe('the programs', () => {
-  it.each(older)('may be those of PostgreSQL %i', async (major) => {
+describe('the programs of PostgreSQL', () => {
+  it.each(older)('may be of version %i', async (major) => {
     const server = await start(temporaryFolder(), { binaries: packageOf(major) });
     expect(server.version).toMatch(new RegExp(`^${major}\\.`));
     expect(await ask(server.url, 'select current_database()')).toBe('tasker');
   });
 
-  it.runIf(older.length > 0)('of one major version refuse the data of another, naming both', async () => {
+  it.runIf(older.length > 0)('refuse the data of another major version, and name both versions', async () => {
     const folder = temporaryFolder();
     await (await start(folder, { binaries: packageOf(older[0]!) })).stop();
     await expect(start(folder)).rejects.toMatchObject({
@@ -47,7 +47,7 @@ describe('the programs', () => {
     });
   });
 
-  it('are not needed to join a server that runs', async () => {
+  it('are not needed to join a running server', async () => {
     const folder = temporaryFolder();
     await start(folder);
     expect((await start(folder, { binaries: '/nowhere' })).started).toBe(false);
@@ -55,7 +55,7 @@ describe('the programs', () => {
 });
 
 describe.runIf(isRoot)('programs installed without their postinstall script', () => {
-  it('run from a copy that all may read and only root may change', async () => {
+  it('run from a copy that all users may read and only root may change', async () => {
     const release = `18.4.0-test.${process.pid}`;
     const cache = cachedRelease(release);
     const server = await start(temporaryFolder(), { binaries: packageWithoutLinks(release) });
@@ -66,7 +66,7 @@ describe.runIf(isRoot)('programs installed without their postinstall script', ()
     expect(readdirSync(path.dirname(cache)).filter((name) => name.includes('.new-'))).toEqual([]);
   });
 
-  it('are copied once by several processes that need them at once', async () => {
+  it('are copied only once, even if several processes need them at the same time', async () => {
     const release = `18.4.1-test.${process.pid}`;
     const cache = cachedRelease(release);
     const binaries = packageWithoutLinks(release);
@@ -76,7 +76,7 @@ describe.runIf(isRoot)('programs installed without their postinstall script', ()
     expect(readdirSync(path.dirname(cache)).filter((name) => name.startsWith(path.basename(cache)))).toHaveLength(1);
   });
 
-  it('run from a copy beside the data when the user has no home', async () => {
+  it('run from a copy next to the data if the user has no home folder', async () => {
     const folder = temporaryFolder({ inside: tmpdir(), mode: 0o777 });
     const binaries = packageWithoutLinks('18.4.0-test.nobody');
     const user = await startUser(folder, { binaries, as: asNobody });
@@ -99,7 +99,7 @@ describe.runIf(isRoot)('programs that the user of the server cannot read', () =>
     expect(existsSync(cache)).toBe(true);
   });
 
-  it('are not taken from a cache that others could have written', async () => {
+  it('are not run from a cache that other users can write to', async () => {
     const release = `18.4.3-test.${process.pid}`;
     const cache = cachedRelease(release);
     const shared = path.dirname(cache);
@@ -116,7 +116,7 @@ describe.runIf(isRoot)('programs that the user of the server cannot read', () =>
 
 const canMount = isRoot && process.platform === 'linux' && spawnSync('mount', ['--version']).status === 0;
 
-describe.runIf(canMount)('a disk that is full', () => {
+describe.runIf(canMount)('a full disk', () => {
   /** A folder on a disk of its own; undefined where mounting is not allowed. */
   function smallDisk(megabytes: number): string | undefined {
     const folder = path.join(temporaryFolder(), 'disk');
@@ -127,7 +127,7 @@ describe.runIf(canMount)('a disk that is full', () => {
     return folder;
   }
 
-  it('while the database is made is one clear error, and nothing half-made stays', async ({ skip }) => {
+  it('during the creation of the database causes one clear error and leaves no partial files', async ({ skip }) => {
     const disk = smallDisk(20) ?? skip();
     await expect(startEmbedded({ folder: path.join(disk, '.tasker') })).rejects.toMatchObject({
       code: 'embedded_failed',
@@ -136,7 +136,7 @@ describe.runIf(canMount)('a disk that is full', () => {
     expect(readdirSync(path.join(disk, '.tasker', 'postgres')).filter((name) => name.startsWith('data'))).toEqual([]);
   });
 
-  it('when the server starts is one clear error', async ({ skip }) => {
+  it('during the start of the server causes one clear error', async ({ skip }) => {
     const disk = smallDisk(80) ?? skip();
     await (await start(disk)).stop();
     spawnSync('sh', ['-c', 'cat /dev/zero > "$1"', 'sh', path.join(disk, 'filler')]);

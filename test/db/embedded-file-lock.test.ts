@@ -40,19 +40,19 @@ const TORN = [
 ];
 
 describe('the lock of a folder', () => {
-  it('lets one in at a time, and leaves nothing behind', async () => {
+  it('admits one holder at a time, and leaves no files behind', async () => {
     const file = lockFile();
     expect(await crowd(file)).toBe(1);
     expect(readdirSync(path.dirname(file))).toEqual([]);
   });
 
-  it('is given back by work that fails', async () => {
+  it('is released if the work fails', async () => {
     const file = lockFile();
     await expect(withFileLock(file, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(await withFileLock(file, () => Promise.resolve('in'))).toBe('in');
   });
 
-  it('of a dead process is taken over by one of many that want it', async () => {
+  it('of a dead process is taken over by exactly one of many waiting processes', async () => {
     const file = lockFile();
     const dead = { ...ownIdentity(), started: '1', nonce: 'dead', world: pidWorld() };
     writeFileSync(file, JSON.stringify(dead));
@@ -61,7 +61,7 @@ describe('the lock of a folder', () => {
   });
 
   it.each(['is free', 'has a dead holder'])(
-    'counts as touched from the moment it is acquired, however long was waited for it, when it %s',
+    'counts as touched from its acquisition, however long the wait, when it %s',
     async (state) => {
       const file = lockFile();
       let release = () => {};
@@ -86,7 +86,7 @@ describe('the lock of a folder', () => {
     },
   );
 
-  it.each(TORN)('is taken over by one of many when its file is $name', async ({ content }) => {
+  it.each(TORN)('is taken over by exactly one of many processes if its file is $name', async ({ content }) => {
     const file = lockFile();
     writeFileSync(file, content);
     expect(await crowd(file)).toBe(1);
@@ -115,14 +115,14 @@ describe('the lock of a folder', () => {
 });
 
 describe.runIf(process.platform === 'linux')('a process', () => {
-  it('is told from a later one with its pid', () => {
+  it('is distinguished from a later process with the same pid', () => {
     expect(isAlive(ownIdentity())).toBe(true);
     expect(isAlive({ ...ownIdentity(), started: '1' })).toBe(false);
     expect(isAlive({ pid: 1, started: '' })).toBe(true);
     expect(isAlive({ pid: 0, started: '' })).toBe(false);
   });
 
-  it('that is dead, but that nobody waited for, is dead', async () => {
+  it('that is a zombie counts as dead', async () => {
     const program = 'exec 3<&0; (read _ <&3) & echo $!; exec sleep 60';
     const careless = spawn('sh', ['-c', program], { stdio: ['pipe', 'pipe', 'ignore'] });
     onTestFinished(() => void careless.kill());

@@ -20,7 +20,7 @@ const home = (folder: string) => path.join(folder, '.tasker', 'postgres');
 const pidFile = (folder: string) => path.join(home(folder), 'data', 'postmaster.pid');
 
 describe('several processes', () => {
-  it('that start at the same instant share one server', async () => {
+  it('that start at the same time share one server', async () => {
     const folder = temporaryFolder();
     const users = await Promise.all(Array.from({ length: 6 }, () => startUser(folder)));
     const ready = await Promise.all(users.map((user) => user.ready));
@@ -30,7 +30,7 @@ describe('several processes', () => {
     await untilGone(ready[0]!.postmasterPid, 5_000);
   });
 
-  it('and two holds in one process, taken at the same instant, share one server too', async () => {
+  it('share one server even if one process joins it twice at the same time', async () => {
     const folder = await seededFolder();
     const [first, second] = await Promise.all([start(folder), start(folder)]);
     expect(second.postmasterPid).toBe(first.postmasterPid);
@@ -38,7 +38,7 @@ describe('several processes', () => {
     await untilGone(first.postmasterPid, 5_000);
   });
 
-  it('keep the server until the last is gone, however they go', async () => {
+  it('keep the server running until the last one ends, by whatever cause', async () => {
     const folder = await seededFolder();
     const [starter, second, third] = [await startUser(folder), await startUser(folder), await startUser(folder)];
     const { url, postmasterPid } = await starter.ready;
@@ -52,7 +52,7 @@ describe('several processes', () => {
     await untilGone(postmasterPid);
   });
 
-  it('killed all at once leave no server behind', async () => {
+  it('that are all killed at once leave no server running', async () => {
     const folder = await seededFolder();
     const users = await Promise.all(Array.from({ length: 3 }, () => startUser(folder)));
     const [{ postmasterPid }] = await Promise.all([users[0]!.ready, ...users.map((user) => user.ready)]);
@@ -61,7 +61,7 @@ describe('several processes', () => {
     expect((await start(folder)).started).toBe(true);
   });
 
-  it('that come while the last one goes get a server that stays', async () => {
+  it('that start while the last user leaves get a server that keeps running', async () => {
     const folder = await seededFolder();
     let before = await startUser(folder);
     await before.ready;
@@ -80,8 +80,8 @@ describe('several processes', () => {
   });
 });
 
-describe('a process that lets go', () => {
-  it('ends by itself, with nothing left that would hold it', async () => {
+describe('a process that releases the server', () => {
+  it('exits by itself', async () => {
     const folder = await seededFolder();
     const user = await startUser(folder);
     const { postmasterPid } = await user.ready;
@@ -90,7 +90,7 @@ describe('a process that lets go', () => {
     expect(processesNaming(home(folder))).toEqual([]);
   });
 
-  it('does not need the folder any more', async () => {
+  it('no longer needs the folder', async () => {
     const folder = await seededFolder();
     const server = await start(folder);
     rmSync(path.join(folder, '.tasker'), { recursive: true });
@@ -100,7 +100,7 @@ describe('a process that lets go', () => {
 });
 
 describe('Ctrl-C', () => {
-  it('in the terminal reaches the program, not the server', async () => {
+  it('in the terminal stops the program, not the server', async () => {
     const folder = await seededFolder();
     const other = await startUser(folder);
     const user = await startUser(folder);
@@ -115,7 +115,7 @@ describe('Ctrl-C', () => {
 });
 
 describe('a server killed with SIGKILL', () => {
-  it('is recovered by the next start, with all that was committed', async () => {
+  it('recovers at the next start with all committed data', async () => {
     const folder = await seededFolder();
     const first = await start(folder, { durable: true });
     await ask(first.url, 'create table kept as select generate_series(1, 1000) as n');
@@ -129,7 +129,7 @@ describe('a server killed with SIGKILL', () => {
     expect(await ask(second.url, 'select 1'), 'whoever held the old one lets go of nothing else').toBe(1);
   });
 
-  it('is recovered while its backends are still busy', async () => {
+  it('recovers while its backends are still busy', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
     const client = new pg.Client({ connectionString: first.url });
@@ -143,7 +143,7 @@ describe('a server killed with SIGKILL', () => {
     await client.end().catch(() => undefined);
   });
 
-  it('is recovered in the process that started it and in one that joined', async () => {
+  it('recovers in the process that started it and in one that joined it', async () => {
     const folder = await seededFolder();
     const starter = await startUser(folder);
     const { postmasterPid, url } = await starter.ready;
@@ -157,8 +157,8 @@ describe('a server killed with SIGKILL', () => {
   });
 });
 
-describe('what a crash leaves', () => {
-  it('may be a postmaster.pid with the pid of another program', async () => {
+describe('after a crash, the next start', () => {
+  it('handles a postmaster.pid with the pid of another program', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
     const left = readFileSync(pidFile(folder), 'utf8');
@@ -173,7 +173,7 @@ describe('what a crash leaves', () => {
     expect(runs(stranger.pid!)).toBe(true);
   });
 
-  it('may be a postmaster.pid with a pid that nobody has', async () => {
+  it('handles a postmaster.pid with an unused pid', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
     const left = readFileSync(pidFile(folder), 'utf8');
@@ -182,7 +182,7 @@ describe('what a crash leaves', () => {
     expect((await start(folder)).started).toBe(true);
   });
 
-  it('may be half a database', async () => {
+  it('handles a partially created database', async () => {
     const folder = temporaryFolder();
     const user = await startUser(folder);
     user.ready.catch(() => undefined);
@@ -195,7 +195,7 @@ describe('what a crash leaves', () => {
     expect(halfMade(folder)).toEqual([]);
   });
 
-  it('may be a lock, also one whose pid another program has now', async () => {
+  it('handles a lock of a dead process, even if another program has its pid', async () => {
     const folder = temporaryFolder();
     mkdirSync(home(folder), { recursive: true });
     const lock = { ...ownIdentity(), started: '1', nonce: 'left-over', world: pidWorld() };
@@ -203,7 +203,7 @@ describe('what a crash leaves', () => {
     expect((await start(folder)).started).toBe(true);
   });
 
-  it('may be the lock of a container that is gone', async () => {
+  it('handles the lock of a container that no longer exists', async () => {
     const folder = await seededFolder();
     const file = path.join(home(folder), 'lock');
     writeFileSync(file, JSON.stringify({ pid: 1, started: '1', nonce: 'left-over', world: 'pid:[another]' }));
@@ -216,7 +216,7 @@ describe('what a crash leaves', () => {
     ['empty', ''],
     ['filled with zeros', '\0'.repeat(64)],
     ['JSON of a different shape', '{"runFolder":7}'],
-  ])('may be a lock and a run-folder.json that are %s', async (_name, content) => {
+  ])('handles a lock and a run-folder.json that are %s', async (_name, content) => {
     const folder = await seededFolder();
     const first = await start(folder);
     await first.stop();
@@ -228,7 +228,7 @@ describe('what a crash leaves', () => {
     });
   });
 
-  it('may be an unreadable run-folder.json while other processes use the server, which they keep', async () => {
+  it('handles an unreadable run-folder.json without stopping a server in use', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
     writeFileSync(path.join(home(folder), 'run-folder.json'), '');
@@ -241,7 +241,7 @@ describe('what a crash leaves', () => {
     await untilGone(joined.postmasterPid, 5_000);
   });
 
-  it('may be an empty lock beside a server that other processes use, which they keep', async () => {
+  it('handles an empty lock without stopping a server in use', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
     writeFileSync(path.join(home(folder), 'lock'), '');
@@ -249,7 +249,7 @@ describe('what a crash leaves', () => {
     expect(await start(folder)).toMatchObject({ started: false, postmasterPid: first.postmasterPid });
   });
 
-  it('may be a server without anybody who watches over it', async () => {
+  it('replaces a server that has no watcher', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
     const watchers = watchersOf(first.postmasterPid);

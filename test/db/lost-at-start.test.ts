@@ -3,9 +3,9 @@ import { createTasker, silentLogger } from '../../src/index.ts';
 import { startProxy } from '../support/crash/proxy.ts';
 import { freshDatabase } from '../support/database.ts';
 
-describe('a server that goes away while a tasker starts', () => {
+describe('a server that is lost during the start of a tasker', () => {
   it.each(['tasker.migration', 'register_', 'namespace'])(
-    'is told as a database that cannot be reached, with the way out, at whatever statement (%s)',
+    'is reported as an unreachable database, with what to do, at any statement (%s)',
     async (statement) => {
       const { url, drop } = await freshDatabase();
       const proxy = await startProxy(url);

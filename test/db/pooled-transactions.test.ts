@@ -43,7 +43,7 @@ async function writeAll(context: StepContext, step: string, meanwhile?: (at: num
 }
 
 describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in transaction mode', () => {
-  it('commits its rows with how far it came, of many steps at once, and rolls both back when it throws', async () => {
+  it('commits its rows with the checkpoint, for many steps at once, and rolls both back if it throws', async () => {
     const failed = new Set<string>();
     const { tasker, sql, taskUuid, written } = await behindPooler(STEPS, (context, step) =>
       writeAll(context, step, async (at) => {
@@ -58,7 +58,7 @@ describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in tran
     await invariants(sql);
   });
 
-  it('leaves nothing of a session behind: a setting and a lock of its own are gone with it', async () => {
+  it('leaves no session state: its settings and locks end with it', async () => {
     const seen: unknown[] = [];
     const { tasker, sql, taskUuid } = await behindPooler(['s0'], async (context) => {
       for (let i = 0; i < 10; i++) {
@@ -81,7 +81,7 @@ describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in tran
     ).toEqual([]);
   });
 
-  it('whose server sessions are terminated in the middle writes each row once nevertheless', async () => {
+  it('writes each row once even if its server sessions are terminated midway', async () => {
     let terminated = 0;
     const { tasker, sql, taskUuid, written } = await behindPooler(STEPS.slice(0, 3), (context, step) =>
       writeAll(context, step, async (at) => {
@@ -99,7 +99,7 @@ describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in tran
     await invariants(sql);
   });
 
-  it('writes nothing when its step was cancelled meanwhile', async () => {
+  it('writes nothing if its step was cancelled meanwhile', async () => {
     const [begun, cancelled, refused] = [deferred(), deferred(), deferred<unknown>()];
     const { tasker, taskUuid, written } = await behindPooler(['s0'], (context, step) =>
       writeAll(context, step, async () => {

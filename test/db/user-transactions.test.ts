@@ -16,7 +16,7 @@ async function transactions(max: number, patienceMs = 30_000) {
   return { transactions, sql };
 }
 
-it('transactions wait for a connection for as long as it takes, in the order in which they came', async () => {
+it('user transactions wait for a connection without a timeout, first come, first served', async () => {
   const { transactions: all } = await transactions(1, PATIENCE_MS);
   // A slow machine may take longer than that to open the one connection that all of them use.
   const opened = () => all.run(async () => true).catch(() => false);
@@ -38,7 +38,7 @@ it('transactions wait for a connection for as long as it takes, in the order in 
   expect(order).toEqual([0, 1, 2, 3]);
 });
 
-it('a transaction that failed leaves its connection to the next', async () => {
+it('a failed transaction leaves its connection to the next one', async () => {
   const { transactions: all } = await transactions(1);
   for (let i = 0; i < 3; i++) {
     await expect(all.run(({ client }) => client.query('select 1 / 0'))).rejects.toMatchObject({ code: '22012' });
