@@ -1,7 +1,7 @@
-// Measures steps per second and latency through createTasker, all features on, everything committed durably.
+// Measures steps per second and latency through createTasker, with all features on and durable commits.
 //   npm run bench -- [--json] [--workloads W1,W2] [--seconds 3] [--concurrency 2000] [--latency 200] [--payload BYTES]
-// Prints two lines a workload: at the given concurrency, and at the default one. Without DATABASE_URL on an embedded
-// server in a temporary folder. It works in a database of its own, which it drops at the end.
+// Prints two lines per workload: at the given concurrency, and at the default one. Without DATABASE_URL, it uses an embedded
+// server in a temporary folder. It creates its own database, and drops it at the end.
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { at, latencies, many, probeOf, startTasker, throughput, withDatabase, withServer } from './harness.mjs';
@@ -24,7 +24,7 @@ const DEFAULT_CONCURRENCY = 100;
 const names = options.workloads.split(',');
 for (const name of names) {
   if (name in WORKLOADS) continue;
-  console.error(`error: no workload ${name}; there are ${Object.keys(WORKLOADS).join(', ')}`);
+  console.error(`error: unknown workload ${name}; the workloads are ${Object.keys(WORKLOADS).join(', ')}`);
   process.exit(2);
 }
 
@@ -35,7 +35,7 @@ async function measure(url, folder, concurrency, isDefault) {
       : { ok: true };
   const tasker = await startTasker(url, folder, { names, result, ...(isDefault ? {} : { concurrency }) });
   const probe = await probeOf(url);
-  // Finished history first: plans made on empty tables cost three times as much.
+  // Fill the tables first, because plans made on empty tables cost three times as much.
   await many(tasker, names[0], Math.ceil(2000 / WORKLOADS[names[0]].length));
   await probe.query('vacuum analyze');
   for (const name of names) console.log(format(await workload(tasker, probe, name, concurrency, isDefault)));
@@ -68,7 +68,7 @@ async function workload(tasker, probe, name, concurrency, isDefault) {
     p50_ms: at(times, 0.5),
     p95_ms: at(times, 0.95),
     cpu_us_per_step: Number(((cpu.user + cpu.system) / total).toFixed(1)),
-    // null when the server is on another machine.
+    // null if the server is on another machine
     server_cpu_us_per_step: Number.isNaN(server) ? null : Number((server / total).toFixed(1)),
     statements_per_step: Number(((tasker.statements - before.statements) / total).toFixed(4)),
     wal_bytes_per_step: Math.round(rows[0].bytes / total),

@@ -1,5 +1,5 @@
-// A process with a subscriber and no worker, for bench/events.mjs: prints when each event was handled, by the clock that all
-// processes of a machine share. Ends with its input.
+// A process with a subscriber but no worker, for bench/events.mjs. Prints when each event was handled, by the machine-wide
+// clock. Exits when its input ends.
 import { BaseSubscriber, createTasker } from 'tasker-core';
 
 class Listening extends BaseSubscriber {

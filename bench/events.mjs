@@ -1,7 +1,8 @@
-// What a domain event costs, and how soon it comes: W7 (one durable event a step) against W1, in turn on one server; a fast
-// event from the commit to its subscriber in the same process; a durable one to a subscriber in another process, while there
-// is nothing else to do; how many a second one process delivers to a group that has much before it. Ends with 1 when a
-// median misses its bound.
+// Measures the cost and the latency of domain events: W7 (one durable event per step) against W1, alternating on one server;
+// the latency of a fast event from the commit to a subscriber in the same process; that of a durable event to a
+// subscriber in
+// another process on an idle system; and the rate at which one process delivers a backlog to a group. Exits 1 if a median
+// misses its bound.
 //   npm run bench:events [-- --rounds 7 --seconds 2 --latency 200 --backlog 50000]
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -22,9 +23,9 @@ const { values } = parseArgs({
 });
 const [rounds, seconds, count, backlog] = [values.rounds, values.seconds, values.latency, values.backlog].map(Number);
 
-/** Of medians. */
+/** Bounds of the medians. */
 const BOUNDS = { throughput_ratio: 0.75, fast_ms: 1, durable_ms: 20 };
-/** What a first event loads and compiles is no part of the figures. */
+/** Events that run first, because the figures do not include loading and compilation. */
 const WARM_UP = 30;
 const LOST_MS = 30_000;
 
@@ -34,7 +35,7 @@ function report(line, holds) {
   console.log(JSON.stringify({ ...line, holds }));
 }
 
-/** When the last recording of this process was committed: as soon as the driver reads it. */
+/** The time of the last commit of this process, when the driver reads its confirmation. */
 let committedAt = 0n;
 const { bind, emit } = pg.Connection.prototype;
 pg.Connection.prototype.bind = function (config, ...more) {
@@ -69,7 +70,7 @@ async function cost(url, folder) {
   );
 }
 
-/** A step that publishes one event in this mode. */
+/** Returns a template with a step that publishes one event in the given mode. */
 const single = (mode) =>
   mustParseTemplate(
     JSON.stringify({
@@ -87,7 +88,10 @@ const single = (mode) =>
     }),
   );
 
-/** Milliseconds from the commit to the handling, one task after another; `handled` gives the time of a task's event. */
+/**
+ * Returns the milliseconds from commit to handling, one task after another. `handled` returns the time of a task's
+ * event.
+ */
 async function latencies(tasker, mode, handled) {
   const times = [];
   for (let i = 0; i < WARM_UP + count; i++) {
@@ -95,13 +99,13 @@ async function latencies(tasker, mode, handled) {
     await tasker.waitForTask(taskUuid);
     const handledAt = await handled(taskUuid);
     if (i >= WARM_UP) times.push(Number(handledAt - committedAt) / 1e6);
-    // Until all that the last one set off is over, and not in step with anything.
+    // Waits until the work of the last task is over. The time varies, so that it is not in step with any interval.
     await sleep(20 + Math.random() * 20);
   }
   return times.sort((a, b) => a - b);
 }
 
-/** What somebody else adds to; waits for it. */
+/** Returns the handling times by task, with `of` to wait for the time of a task. */
 function handledTimes() {
   const [times, waiting] = [new Map(), new Map()];
   return {
@@ -113,7 +117,7 @@ function handledTimes() {
       if (times.has(task)) return times.get(task);
       const told = new Promise((resolve) => waiting.set(task, resolve));
       const lost = sleep(LOST_MS, undefined, { ref: false }).then(() => {
-        throw new Error(`the event of task ${task} did not come within ${LOST_MS} ms`);
+        throw new Error(`the event of task ${task} did not arrive within ${LOST_MS} ms`);
       });
       return Promise.race([told, lost]);
     },
@@ -148,7 +152,7 @@ async function durable(url, folder) {
   });
   const handled = handledTimes();
   const ready = new Promise((resolve, reject) => {
-    listener.once('exit', (code) => reject(new Error(`the listener ended with ${code}`)));
+    listener.once('exit', (code) => reject(new Error(`the listener exited with ${code}`)));
     createInterface({ input: listener.stdout }).on('line', (line) => {
       const [task, time] = line.split(' ');
       if (task === 'ready') resolve();
@@ -163,7 +167,7 @@ async function durable(url, folder) {
   await tasker.stop();
 }
 
-/** Events of as many tasks, that one group in one process has before it. */
+/** Measures the delivery of a backlog of events, each of a different task, to one group in one process. */
 async function delivery(url, folder) {
   let [handled, atEnd] = [0, () => {}];
   class Counting extends BaseSubscriber {
@@ -200,5 +204,5 @@ async function delivery(url, folder) {
 await withServer(async (server, folder) => {
   for (const measure of [fast, durable, delivery, cost]) await withDatabase(server, (url) => measure(url, folder));
 });
-if (missed > 0) console.error(`${missed} of the medians missed their bounds`);
+if (missed > 0) console.error(`${missed} medians missed their bounds`);
 process.exitCode = missed === 0 ? 0 : 1;

@@ -1,14 +1,17 @@
-// The log of domain events for `npm run explain`: a great many events, and every verb on them.
+// The log of domain events for `npm run explain`: fills it with many events, and runs every verb on them.
 import { randomUUID } from 'node:crypto';
 import { createTasker, silentLogger } from 'tasker-core';
 
-/** Nothing corrects the statistics: of tables that were empty when they were looked at, as when a system starts. */
+/** Tables that keep the statistics of empty tables, as shortly after the first start of a system. */
 const TABLES = ['domain_event', 'event_chunk', 'event_gap', 'event_cursor', 'event_retry', 'event_dead'];
 
-/** Between two events. */
+/** The time between two events. */
 const EVERY = '200 ms';
 
-/** Events of finished tasks by their numbers, ten of each, one in a thousand of a rare name; the last of all is an hour old. */
+/**
+ * Events of finished tasks, by number: ten of each task, one in a thousand with a rare name. The last one is an hour
+ * old.
+ */
 async function fillEvents(probe, { from, to, last }) {
   const batch = 100_000;
   for (let done = from; done < to; done += batch) {
@@ -25,8 +28,8 @@ async function fillEvents(probe, { from, to, last }) {
 }
 
 /**
- * Leaves so many events as they stand after months: most were forgotten, their pages took later ones, and those were
- * forgotten too. Answers with one of the eldest.
+ * Leaves the given number of events in the state after months of use: most events were deleted, later ones reused their
+ * pages, and were deleted too. Returns one of the oldest.
  */
 async function fillForMonths(probe, events) {
   const cycles = 5;
@@ -44,7 +47,7 @@ async function fillForMonths(probe, events) {
   return { eventId: rows[0].event_id, firedAt: rows[0].fired_at };
 }
 
-/** Events of open tasks, some of them rolled back, while another transaction keeps an old snapshot. */
+/** Adds events of open tasks, some of them rolled back, while another transaction holds an old snapshot. */
 async function moreEvents(probe, log) {
   const insert = `
     insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, execution)
@@ -59,7 +62,7 @@ async function moreEvents(probe, log) {
   }
 }
 
-/** Takes all that waits, at most `takes` times: of ten events one fails, and the rest of its task waits behind it. */
+/** Takes all waiting events, at most `takes` times. One in ten fails, and the other events of its task wait behind it. */
 async function deliver(log, groupId, takes) {
   const holder = randomUUID();
   for (let i = 0; i < takes; i++) {
@@ -96,7 +99,7 @@ async function deliverAgain(log, groupId, takes) {
   }
 }
 
-/** As a process of another version does, and one that comes and goes. */
+/** Acts as a process of another version, which joins and leaves the group. */
 async function deferToOtherMembers(log, groupId) {
   const [holder, member] = [randomUUID(), randomUUID()];
   await log.joinGroup({ name: 'all', patterns: ['rare.*'], member });
@@ -130,7 +133,7 @@ async function operate(log, probe) {
   await log.tidy({ retentionMs: 7 * 86_400_000 });
 }
 
-/** Every verb of the log on so many events, with statistics that say there are none and with true ones. */
+/** Runs every verb of the log on many events, with the statistics of an empty table and with correct ones. */
 export async function everyEventVerb(url, probe, events) {
   for (const table of TABLES) {
     await probe.query(`alter table tasker.${table} set (autovacuum_enabled = off)`);

@@ -1,5 +1,5 @@
-// Checks the plans of the hot statements on a million rows, as the server really ran them (auto_explain), through the
-// ordinary verbs. Exits with 1 when a statement reads what it should not.
+// Checks the plans of the hot statements on a million rows. The ordinary verbs run them, and auto_explain logs the actual
+// plans. Exits 1 if a statement reads too much.
 //   npm run explain -- [--finished 1000000] [--events 1000000] [--verbose]
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
@@ -24,7 +24,7 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Tables that grow; reading one whole is never right. */
+/** Tables that grow. No statement may read one of them completely. */
 const LARGE = new Set([
   'task',
   'step',
@@ -39,9 +39,9 @@ const LARGE = new Set([
   'event_retry',
   'event_dead',
 ]);
-/** Pages that these may read at most: what they look for stands in a few, wherever the rest stands. */
+/** Maximum number of pages that these statements may read. The rows they need are in a few pages. */
 const PAGES = { get_event: 60, list_events_of_task: 200, list_events: 2_000, event_at_time: 300 };
-/** Rows that a node may read and throw away, over all its loops. */
+/** Maximum number of rows that a node may read and discard, over all its loops. */
 const WASTE = 20_000;
 
 async function* plansOf(logFile, from) {
@@ -73,7 +73,7 @@ function faultsOf(plan, name) {
     if (node['Node Type'] === 'Seq Scan' && LARGE.has(node['Relation Name']) && loops > 0)
       faults.push(`${where} reads a whole table`);
     const wasted = ((node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Join Filter'] ?? 0)) * loops;
-    // The edges of templates are read whole only while they are a page or two.
+    // The edges of templates may only be read completely while they fit into a page or two.
     if (wasted > WASTE && node['Relation Name'] !== 'template_edge') faults.push(`${where} threw ${wasted} rows away`);
     const read = (node['Actual Rows'] ?? 0) * loops;
     if (node['Node Type'] === 'CTE Scan' && loops > 1 && read > WASTE)
@@ -145,10 +145,10 @@ async function everyVerb() {
   await tasker.stop();
 }
 
-/** The 21st worker of the batch of {@link dynamicTasks}. */
+/** The 21st batch worker of {@link dynamicTasks}. */
 const PART_20 = (7 << 17) + 20;
 
-/** Decisions, batches with a place for few of their workers at once, and checkpoints. */
+/** Runs tasks with decisions, batches of limited parallelism, and checkpoints. */
 async function dynamicTasks(probe) {
   const outcome = (type, more) => ({ batch_processing_outcome: { type, ...more } });
   const parts = (count) => Array.from({ length: count }, (_, i) => ({ batch_id: String(i), start_cursor: i }));
@@ -217,7 +217,7 @@ async function dynamicTasks(probe) {
   await Promise.all(taskers.map((tasker) => tasker.stop()));
 }
 
-/** Tasks over the limits of their lifecycle: some are ended, some noted. */
+/** Creates tasks that exceed the limits of their lifecycle. Some are ended, others are marked as stale. */
 async function staleTasks(probe) {
   const limited = (name, action) => ({
     name,
@@ -252,7 +252,7 @@ async function staleTasks(probe) {
   await tasker.stop();
 }
 
-/** Requests that are there already, and a worker that is lost with all that it holds, some of it recorded. */
+/** Creates duplicate requests, and loses a worker with its held steps, some of them recorded. */
 async function lostWorker(probe) {
   const tasker = await startTasker(server.url, folder, { names: ['W1'], worker: false });
   const { engine } = tasker;
@@ -285,7 +285,7 @@ async function load() {
   const workloads = ['W1', 'W2', 'W3', 'W4', 'W6', 'W7'];
   // Two workers, so that some results must be loaded and some steps go through the queue.
   const one = await startTasker(server.url, folder, { names: workloads, concurrency: 500 });
-  // The second serves two namespaces, so that its claims are those of several.
+  // The second worker serves two namespaces, so that it uses the claim for several.
   const elsewhere = {
     name: 'other',
     namespace: 'elsewhere',
@@ -307,12 +307,12 @@ try {
   const probe = await probeOf(server.url);
   await fillFinished(probe, 'w1', Number(options.finished));
   await fillBatches(probe, Number(options.finished));
-  // Plans on the small tables before are of no interest.
+  // Plans on the still small tables are irrelevant.
   const { size: from } = await stat(server.logFile);
   await load();
   await everyVerb();
   await dynamicTasks(probe);
-  // Before tasks end while their steps are in the queue: a claim clears those away.
+  // This must run before tasks end while their steps are in the queue, because a claim removes those steps.
   await lostWorker(probe);
   await staleTasks(probe);
   await everyEventVerb(server.url, probe, Number(options.events));

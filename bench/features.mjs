@@ -1,5 +1,5 @@
-// What single features cost: the ordinary build against one from which a feature is cut out, alternating on one server.
-// The engine has no switches for this; the copies are patched here.
+// Measures the cost of single features: compares the build with one that lacks a feature, alternating on one server. The
+// engine has no switches for this, so this script patches copies of the build.
 //   node bench/features.mjs [--rounds 7] [--workloads W1,W4] [--seconds 1]
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ const { values: options } = parseArgs({
   },
 });
 
-/** File, what is cut out of it, and what stands there instead. */
+/** The file of a feature, the code to remove, and its replacement. */
 const FEATURES = {
   'history of every attempt': {
     file: 'store/record-steps.js',
@@ -30,7 +30,7 @@ const FEATURES = {
 };
 const PAYLOADS = { 'results of 1 KB': 1024, 'results of 64 KB': 65_536 };
 
-/** A copy of the package with one thing cut out; `undefined`: as it is. */
+/** Creates a copy of the package without a feature. `undefined` copies it unchanged. */
 async function copyOf(feature) {
   const folder = await mkdtemp(path.join(tmpdir(), 'tasker-feature-'));
   for (const part of ['package.json', 'dist', 'migrations', 'bench'])
@@ -40,7 +40,8 @@ async function copyOf(feature) {
     const file = path.join(folder, 'dist', feature.file);
     const text = await readFile(file, 'utf8');
     const patched = text.replace(feature.cut, () => feature.put);
-    if (patched === text) throw new Error(`${feature.file} has changed: the cut does not fit any more`);
+    if (patched === text)
+      throw new Error(`${feature.file} has changed, and the patch no longer applies; update FEATURES`);
     await writeFile(file, patched);
   }
   return folder;

@@ -1,6 +1,9 @@
-// Fills a migrated database with finished tasks, as if they had run: for measurements on large tables.
+// Fills a migrated database with finished tasks, for measurements on large tables.
 
-/** So many finished steps of a 4-step task, with their history, and of each task an identity and an act of an operator. */
+/**
+ * Adds finished 4-step tasks with the given number of steps, and their history. Each has an identity and an operator
+ * action.
+ */
 export async function fillFinished(probe, template, steps) {
   const { rows } = await probe.query(
     `select m.id from tasker.template m where m.name = $1 order by m.registered_at desc limit 1`,
@@ -31,7 +34,7 @@ export async function fillFinished(probe, template, steps) {
   await probe.query('vacuum analyze');
 }
 
-/** So many finished workers of batches, ten in each, with a checkpoint of each: rows that no live task has to do with. */
+/** Adds finished batch workers, ten per batch, each with a checkpoint. No live task refers to these rows. */
 export async function fillBatches(probe, workers) {
   const batches = 10_000;
   for (let done = 0; done < workers / 10; done += batches) {

@@ -1,4 +1,4 @@
-// What the benchmarks share: a database of their own, a tasker with everything on, and the two ways of loading it.
+// Shared code of the benchmarks: a temporary database, a tasker with all features on, and two kinds of load.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,10 +11,10 @@ import { createTasker, defineHandler, mustParseTemplate } from 'tasker-core';
 import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
 import { CUT, templateOf, WORKLOADS } from './workloads.mjs';
 
-/** Tasks in one createTasks call. */
+/** Number of tasks in one createTasks call. */
 export const CREATE_AT_ONCE = 500;
 
-/** Runs with the URL of a server: DATABASE_URL, or an embedded one in a temporary folder. */
+/** Runs a function with the URL of a server: DATABASE_URL, or an embedded server in a temporary folder. */
 export async function withServer(run) {
   const folder = await mkdtemp(path.join(tmpdir(), 'tasker-bench-'));
   const server = process.env.DATABASE_URL ? undefined : await startEmbedded({ folder });
@@ -26,7 +26,7 @@ export async function withServer(run) {
   }
 }
 
-/** Runs with the URL of a new database on a server, and drops it. */
+/** Runs a function with the URL of a new database on a server, and then drops the database. */
 export async function withDatabase(serverUrl, run) {
   const name = `tasker_bench_${process.pid}_${Math.floor(performance.now())}`;
   const admin = new pg.Client({ connectionString: serverUrl });
@@ -42,21 +42,21 @@ export async function withDatabase(serverUrl, run) {
   }
 }
 
-/** A connection that looks on. */
+/** Opens a connection for observation. */
 export async function probeOf(url) {
   const client = new pg.Client({ connectionString: url });
-  client.on('error', () => {}); // what was asked on it is rejected on its own
+  client.on('error', () => {}); // its queries are rejected anyway
   await client.connect();
   return client;
 }
 
-/** A tasker with a worker that does nothing per step, logging at info to a file. */
+/** Starts a tasker with a worker whose handlers do nothing, and which logs at level info to a file. */
 export async function startTasker(
   url,
   folder,
   { names = Object.keys(WORKLOADS), result = { ok: true }, ...options } = {},
 ) {
-  // As a program in production logs: lines go to the file some kilobytes at a time.
+  // As in production, lines are written to the file in chunks of some kilobytes.
   const logger = pino(
     { level: 'info' },
     pino.destination({ dest: path.join(folder, 'bench.log'), sync: false, minLength: 4096 }),
@@ -74,7 +74,7 @@ export const request = (name, context = {}) => ({
   context,
 });
 
-/** Milliseconds from creation to the answer of waitForTask, one task at a time; sorted. */
+/** Returns the sorted milliseconds from creation to the result of waitForTask, one task at a time. */
 export async function latencies(tasker, name, count) {
   const times = [];
   for (let i = 0; i < count; i++) {
@@ -86,7 +86,7 @@ export async function latencies(tasker, name, count) {
   return times.sort((a, b) => a - b);
 }
 
-/** Creates so many tasks and waits for all; answers with the seconds it took. */
+/** Creates tasks, waits for all of them, and returns the duration in seconds. */
 export async function many(tasker, name, count, context = {}) {
   const started = performance.now();
   const waits = [];
@@ -99,7 +99,7 @@ export async function many(tasker, name, count, context = {}) {
   return (performance.now() - started) / 1000;
 }
 
-/** Steps per second of a workload over about so many seconds, after a warm-up. */
+/** Returns the steps per second of a workload, measured over about the given number of seconds after a warm-up. */
 export async function throughput(tasker, name, seconds) {
   const steps = WORKLOADS[name].length;
   const trial = Math.max(1, Math.ceil(4000 / steps));

@@ -1,7 +1,7 @@
-// Every statement of the engine, by whether its plan is checked on a million rows (`npm run explain`). A test compares the
-// two lists with src/store: who adds a statement puts it on one of them.
+// All statements of the engine, by whether `npm run explain` checks their plans on a million rows. A test compares the two
+// lists with src/store. Add each new statement to one of them.
 
-/** Statements that a worker under load, or a caller, runs many times; `npm run explain` must see each of them run. */
+/** Statements that a worker under load, or a caller, runs often. `npm run explain` must run each of them. */
 export const HOT = [
   'claim_steps',
   'claim_steps_of_several',
@@ -101,7 +101,7 @@ const REPLAYING = 'when an operator asks for it, or once in a while; reads all t
 const REMOVING = 'once for a group that is removed, all of whose rows it takes';
 const NO_TABLE = 'reads no table of ours';
 
-/** The others, with the reason. */
+/** All other statements, with the reason. */
 export const NOT_HOT = {
   queue_bloat: COMPACTING,
   try_compacting: COMPACTING,

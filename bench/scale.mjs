@@ -1,4 +1,6 @@
-// Throughput on large tables against empty ones, alternating on the same server, and what creating and idling cost.
+// Compares the throughput on large and on empty tables, alternating on one server, and measures the cost of creating
+// tasks and
+// of idling.
 //   node bench/scale.mjs [--rounds 7] [--finished 1000000] [--waiting 200000] [--seconds 2]
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,7 +26,7 @@ const report = (line) => console.log(JSON.stringify(line));
 
 async function idleCost(url, folder) {
   const tasker = await startTasker(url, folder, settings);
-  // What is loaded once, in the first seconds, is no part of idling.
+  // Wait, because the one-time loading in the first seconds is not part of idling.
   await sleep(12_000);
   const before = { statements: tasker.statements, cpu: process.cpuUsage() };
   await sleep(idle * 1000);
@@ -81,7 +83,7 @@ async function finishedRows(server, folder) {
   );
 }
 
-/** Drains a long queue for a while, and a short one on another database in turn. */
+/** Alternates between a long queue and a short queue on another database, for a while each. */
 async function waitingRows(server, folder) {
   await withDatabase(server, (emptyUrl) =>
     withDatabase(server, async (fullUrl) => {

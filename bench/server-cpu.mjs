@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** Linux counts CPU time in ticks of 10 ms. */
 const US_PER_TICK = 10_000;
 
-/** Fields of /proc/PID/stat that follow the program's name, which may hold spaces. */
+/** Indexes of fields of /proc/PID/stat after the program's name, which may contain spaces. */
 function statOf(pid) {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   return text.slice(text.lastIndexOf(')') + 2).split(' ');

@@ -1,5 +1,5 @@
-// How long a worker with 200 files of handlers and 100 templates takes from its start to its first step: cold (nothing
-// bundled, nothing registered) and warm. It prints wall time and the CPU time of the process with its children.
+// Measures the time of a worker with 200 handler files and 100 templates from its start to its first step: cold (nothing
+// bundled or registered) and warm. Prints the wall time, and the CPU time of the process with its children.
 //   npm run bench:start [-- runs]     DATABASE_URL, or an embedded server
 import { spawn } from 'node:child_process';
 import { cp, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
@@ -29,7 +29,7 @@ export const handler${n} = defineHandler('handler_${n}', { inputs: { order: 'ord
 });
 `;
 
-/** What all of them import: says once what the process has used up to its first step. */
+/** A module that all handlers import. It prints once what the process has used up to its first step. */
 const TOLD = `import { readFileSync } from 'node:fs';
 let told = false;
 
@@ -41,7 +41,7 @@ export function first(): void {
   console.log(JSON.stringify({ firstStep: true, wallMs: performance.now(), cpuMs: cpuMs() }));
 }
 
-/** With the children that have ended; their time is known on Linux only. */
+/** Includes child processes that have exited, whose time is only known on Linux. */
 function cpuMs(): number {
   if (process.platform !== 'linux') {
     const { user, system } = process.cpuUsage();
@@ -97,7 +97,7 @@ async function makeProject(folder) {
   await each(TEMPLATES, (n) => writeFile(path.join(folder, 'templates', `flow-${n}.yaml`), template(n)));
 }
 
-/** Starts a worker for a task that waits for it; answers with what it said at its first step. */
+/** Starts a worker for a waiting task, and returns what it printed at its first step. */
 async function start(folder, url) {
   const client = await createTasker({
     databaseUrl: url,
@@ -123,7 +123,7 @@ async function start(folder, url) {
   }
   await ended;
   await client.stop();
-  if (!seen) throw new Error('the worker ended before its first step');
+  if (!seen) throw new Error('the worker exited before its first step');
   return seen;
 }
 

@@ -1,4 +1,4 @@
-// The graphs that the benchmark runs: the parents of each step, by position.
+// The graphs of the benchmark: the parents of each step, by position.
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 
 export const WORKLOADS = {
@@ -12,20 +12,20 @@ export const WORKLOADS = {
   W4: [[], ...range(100).map(() => [0]), range(100).map((i) => i + 1)],
   /** A single step. */
   W5: [[]],
-  /** An analyzer, the 1,000 workers that it makes, and the step that joins them. */
+  /** An analyzer, its 1,000 batch workers, and the step that joins them. */
   W6: [[], ...range(1000).map(() => [0]), range(1000).map((i) => i + 1)],
-  /** W1, each step with one durable event. */
+  /** W1 with one durable event per step. */
   W7: [[], [0], [1], [2]],
 };
 
-/** What each step of W7 publishes. */
+/** The event of each step of W7. */
 const EVENT = {
   name: 'bench.worked',
   description: 'A step is done',
   schema: { type: 'object', required: ['ok'], properties: { ok: { type: 'boolean' } } },
 };
 
-/** What is said of W6: its workers come into being while it runs. */
+/** The steps of W6, whose workers are created while it runs. */
 const BATCH = { batch_size: 1, parallelism: 1000, cursor_field: 'id', failure_strategy: 'fail_fast' };
 const BATCH_STEPS = [
   { name: 's0', type: 'batchable', handler: 'cut' },
@@ -52,7 +52,7 @@ export const CUT = {
   },
 };
 
-/** A workload as a template. */
+/** Returns a workload as a template. */
 export function templateOf(name) {
   return {
     name: name.toLowerCase(),

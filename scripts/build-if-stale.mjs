@@ -1,4 +1,4 @@
-// Builds dist when it is missing or older than its sources, so that `npm run demo` works after `npm ci --ignore-scripts`.
+// Builds dist if it is missing or older than its sources, so that `npm run demo` works after `npm ci --ignore-scripts`.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, statSync, utimesSync } from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 const BUILT = path.join(root, 'dist/.tsbuildinfo');
 
-/** Folders count too: their time changes when a file is renamed or removed. */
+/** Includes folders, because their time changes when a file is renamed or removed. */
 function newest(folder) {
   const names = ['.', ...readdirSync(folder, { recursive: true })];
   return Math.max(...names.map((name) => statSync(path.join(folder, name)).mtimeMs));
@@ -31,15 +31,15 @@ export function buildIfStale() {
     cwd: root,
   });
   if (status !== 0)
-    throw new Error('the build failed; what the compiler said stands above (run npm ci first if it is missing)');
-  // The compiler leaves the file alone when no output changes; without this, every start would compile again.
+    throw new Error('the build failed, see the compiler output above; if the compiler is missing, run npm ci');
+  // The compiler does not touch the file if no output changes. Without this, every start would compile again.
   utimesSync(BUILT, began, began);
 }
 
 try {
   buildIfStale();
 } catch (error) {
-  // Imported, it is for the importer to say; run by itself, one line is enough.
+  // If this file is imported, the importer reports the error. If it is run directly, one line is enough.
   if (process.argv[1] !== fileURLToPath(import.meta.url)) throw error;
   console.error(`error: ${error.message}`);
   process.exitCode = 1;

@@ -1,4 +1,4 @@
-// What must hold of the files of the repository themselves: their texts, and the links of the pages.
+// Checks the files of the repository: forbidden texts, and broken links of the pages.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -13,25 +13,25 @@ function walk(root, folder = '') {
   });
 }
 
-/** The files that are in the repository, or will be with the next commit; of a copy without git, all. */
-export function filesOf(root) {
+/** Returns the files that git tracks or would add. In a copy without git, returns all files. */
+function filesOf(root) {
   const options = ['-c', 'safe.directory=*', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const { status, stdout } = spawnSync('git', options, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   if (status !== 0) return walk(root);
   return stdout.split('\0').filter((file) => file !== '' && existsSync(path.join(root, file)));
 }
 
-// Each is written so that this file does not match itself.
+// Each pattern is written so that it does not match this file.
 const FORBIDDEN = [
   { what: 'the address of a registry', pattern: /https?:\/\/[^\s"']*(?:registry|artifactory|verdaccio|npmmirror)/i },
-  { what: 'a path of one machine', pattern: /(?<![\w.~$/])\/(?:work|workspace|home\/\w+|Users\/\w+)\// },
-  { what: 'a test that shuts out the others', pattern: /\b(?:it|test|describe)\.only\b/, in: /^test\// },
-  { what: 'a test that is left out', pattern: /\b(?:it|test|describe)\.(?:skip|todo)\(/, in: /^test\// },
+  { what: 'a path of a particular machine', pattern: /(?<![\w.~$/])\/(?:work|workspace|home\/\w+|Users\/\w+)\// },
+  { what: 'a test that excludes all others', pattern: /\b(?:it|test|describe)\.only\b/, in: /^test\// },
+  { what: 'a skipped test', pattern: /\b(?:it|test|describe)\.(?:skip|todo)\(/, in: /^test\// },
   { what: 'something left for later', pattern: /\b(?:TO[D]O|FIX[M]E|XX[X])\b/ },
   { what: 'a conflict of a merge', pattern: /^(?:<{7}|>{7}) /m },
 ];
 
-/** Texts that must not be in any file; each with file and line. */
+/** Returns the forbidden texts in the files, with file and line. */
 export function checkContents(root) {
   return filesOf(root).flatMap((file) => {
     const text = readFileSync(path.join(root, file), 'utf8');
@@ -45,7 +45,7 @@ export function checkContents(root) {
   });
 }
 
-/** The anchor that GitHub gives a heading. */
+/** Returns the anchor that GitHub creates for a heading. */
 function anchorOf(heading) {
   return heading
     .trim()
@@ -60,7 +60,7 @@ function anchorsOf(text) {
   return [...withoutCode(text).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading]) => anchorOf(heading));
 }
 
-/** Links of Markdown pages to files and headings that are not there; each with the page and the target. */
+/** Returns the links of Markdown pages to missing files or headings, with page and target. */
 export function checkLinks(root) {
   const pages = filesOf(root).filter((file) => file.endsWith('.md'));
   return pages.flatMap((page) => {

@@ -1,5 +1,5 @@
-// Everything that can be checked without running the tests. Continues after a failure, so that one run reports everything.
-// With names as arguments it runs only those: node scripts/check-static.mjs lint types
+// Runs all checks except the tests. Continues after a failure, so that one run reports all of them.
+// With names as arguments, it runs only those: node scripts/check-static.mjs lint types
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { checkCommits, checkContents, checkLinks } from './check-files.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Runs a program; what it says is shown only when it fails. */
+/** Returns a check that runs a program. Its output is only shown if it fails. */
 function program(command, ...args) {
   return () => {
     const { status, stdout, stderr, error } = spawnSync(command, args, {
@@ -25,7 +25,7 @@ function program(command, ...args) {
 const tool = (name, ...args) => program(path.join(root, 'node_modules/.bin', name), ...args);
 const script = (name, ...args) => program(process.execPath, `scripts/${name}`, ...args);
 
-/** In this order: what later checks look at (dist) is built before them. */
+/** The checks in order: dist is built before the checks that read it. */
 const CHECKS = {
   format: tool('biome', 'ci', '--colors=off', '--diagnostic-level=warn', '--error-on-warnings', '.'),
   lint: tool('eslint', '.', '--max-warnings=0'),
@@ -45,7 +45,7 @@ const CHECKS = {
   commits: () => checkCommits(root),
 };
 
-/** A check that breaks has failed; those after it are still run. */
+/** Runs a check. One that throws counts as failed, and the next ones still run. */
 function outcomeOf(check) {
   try {
     return check();
@@ -57,7 +57,7 @@ function outcomeOf(check) {
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in CHECKS));
 if (unknown.length > 0) {
-  console.error(`no check is named ${unknown.join(', ')}; there are: ${Object.keys(CHECKS).join(', ')}`);
+  console.error(`unknown check ${unknown.join(', ')}; the checks are ${Object.keys(CHECKS).join(', ')}`);
   process.exit(2);
 }
 

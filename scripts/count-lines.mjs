@@ -1,15 +1,15 @@
-// Counts the lines of code of src, without comments and empty lines, for each room. Fails above the limit:
+// Counts the lines of code in each room of src, without comments and empty lines. Fails above the limit:
 //   node scripts/count-lines.mjs
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Lower it when src gets smaller. Before raising it, look for what can go. */
+/** Lower it when src shrinks. Before you raise it, look for code to remove. */
 const LIMIT = 39_700;
 
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
-/** The lines of a text in TypeScript or SQL that are neither empty nor only a comment. */
+/** Counts the lines of TypeScript or SQL that are neither empty nor only a comment. */
 function linesOfCode(text) {
   const withoutBlocks = text.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ''));
   return withoutBlocks.split('\n').filter((line) => line.trim() !== '' && !/^\s*(?:\/\/|--)/.test(line)).length;
@@ -26,8 +26,8 @@ for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) 
 const total = [...rooms.values()].reduce((sum, lines) => sum + lines, 0);
 for (const [room, lines] of [...rooms].sort(([, a], [, b]) => b - a))
   console.log(`${String(lines).padStart(6)} ${room}`);
-console.log(`${String(total).padStart(6)} in all, at most ${LIMIT}`);
+console.log(`${String(total).padStart(6)} in total, at most ${LIMIT}`);
 if (total > LIMIT) {
-  console.error(`error: src has ${total - LIMIT} lines of code more than scripts/count-lines.mjs allows`);
+  console.error(`error: src has ${total - LIMIT} more lines of code than scripts/count-lines.mjs allows`);
   process.exitCode = 1;
 }

@@ -1,7 +1,7 @@
-// Writes migrations/schema.sql: what the migrations make, read back from a database that ran them. It reads dist:
+// Writes migrations/schema.sql, the schema of a database after all migrations. Uses dist:
 //   npm run build && node scripts/dump-schema.mjs             writes the file
-//   node scripts/dump-schema.mjs --check                      only compares
-//   node scripts/dump-schema.mjs --of postgres://…/database   prints the schema of a database that is there
+//   node scripts/dump-schema.mjs --check                      only compares the file
+//   node scripts/dump-schema.mjs --of postgres://…/database   prints the schema of an existing database
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -28,7 +28,7 @@ async function dumpOf(url) {
   }
 }
 
-/** The dump of an empty database after all migrations, on a server that lives as long as this takes. */
+/** Returns the schema of an empty database after all migrations, on a temporary server. */
 async function dumpOfMigrations() {
   const folder = await mkdtemp(path.join(tmpdir(), 'tasker-dump-'));
   try {
@@ -56,7 +56,7 @@ if (of !== -1) {
   } else {
     const there = (await readFile(FILE, 'utf8').catch(() => '')).replaceAll('\r\n', '\n');
     if (there !== made) {
-      console.error('migrations/schema.sql is not what the migrations make: run node scripts/dump-schema.mjs');
+      console.error('migrations/schema.sql does not match the migrations; run node scripts/dump-schema.mjs');
       process.exitCode = 1;
     }
   }

@@ -1,7 +1,7 @@
-// The rooms of src: what each is for, where to begin reading it, and which rooms it may import.
-// test/architecture.test.ts enforces the imports; scripts/write-rooms.mjs writes the table of CONTRIBUTING.md.
+// The rooms of src: the purpose of each, the file to begin with, and the rooms that it may import.
+// test/architecture.test.ts enforces the imports. scripts/write-rooms.mjs writes the table in CONTRIBUTING.md.
 
-/** In the direction of the imports: a room imports only rooms above it. A room may always import itself. */
+/** In import order: a room may import only itself and rooms above it. */
 export const ROOMS = {
   errors: {
     about: 'The table of error codes, and `TaskerError`.',
@@ -24,7 +24,7 @@ export const ROOMS = {
     mayImport: ['errors', 'model'],
   },
   logging: {
-    about: 'Loggers, log scopes, and what is removed from log lines.',
+    about: 'Loggers, log scopes, and the redaction of log lines.',
     begin: 'src/logging/logger.ts',
     mayImport: ['errors', 'config'],
   },
@@ -39,12 +39,13 @@ export const ROOMS = {
     mayImport: ['errors'],
   },
   template: {
-    about: 'Reads YAML into a checked template, with the line of every mistake. `generate/` writes types and handlers.',
+    about:
+      'Parses and checks YAML templates, and reports every mistake with its line. `generate/` writes types and AsyncAPI documents.',
     begin: 'src/template/parse-template.ts',
     mayImport: ['errors', 'model'],
   },
   handlers: {
-    about: 'What authors of handlers use. `api/`, `batch/` and `decision/` hold the special kinds of handlers.',
+    about: 'The API for authors of handlers. `api/`, `batch/` and `decision/` have the special kinds of handlers.',
     begin: 'src/handlers/step-handler.ts',
     mayImport: ['errors', 'logging', 'model', 'tracing'],
   },
@@ -55,24 +56,23 @@ export const ROOMS = {
   },
   db: {
     about:
-      'The connection: pool, transactions, LISTEN. `embedded/` runs the server that serves without `DATABASE_URL`.',
+      'The connection: pool, transactions, LISTEN. `embedded/` runs the server that is used without `DATABASE_URL`.',
     begin: 'src/db/database.ts',
     mayImport: ['time', 'errors', 'logging', 'config', 'metrics'],
   },
   store: {
-    about:
-      'SQL statements, one verb per function. `statements/` has the text of the two longest. `events/` has the log of domain events.',
+    about: 'SQL statements, one verb per function. `events/` has the log of domain events.',
     begin: 'src/store/claim-steps.ts',
     mayImport: ['errors', 'db', 'model'],
   },
   engine: {
-    about: 'The verbs: combines statements into transactions. `events/` has those of domain events.',
+    about: 'The verbs, which combine statements into transactions. `events/` has those of domain events.',
     begin: 'src/engine/engine.ts',
     mayImport: ['time', 'errors', 'logging', 'metrics', 'db', 'store', 'model', 'template', 'tracing'],
   },
   events: {
     about:
-      'Domain events. `publishing/` makes them, `delivery/` reads them from the log, `subscribing/` and `sinks/` receive them.',
+      'Domain events. `publishing/` creates them, `delivery/` reads them from the log, `subscribing/` and `sinks/` receive them.',
     begin: 'src/events/delivery/event-delivery.ts',
     mayImport: [
       'time',
@@ -90,7 +90,7 @@ export const ROOMS = {
   },
   worker: {
     about:
-      'Claims steps, runs them and records their outcomes. `lease/` proves that the worker lives, `threads/` runs handlers in threads, `bridge/` serves `EventPoller` and `StepExecutionSubscriber`.',
+      'Claims steps, runs them and records their outcomes. `lease/` proves that the worker is alive, `threads/` runs handlers in threads, `bridge/` serves `EventPoller` and `StepExecutionSubscriber`.',
     begin: 'src/worker/worker.ts',
     mayImport: [
       'time',
@@ -182,7 +182,7 @@ export const ROOMS = {
   },
 };
 
-/** Returns the table of CONTRIBUTING.md. */
+/** Returns the table for CONTRIBUTING.md. */
 export function roomsTable() {
   const rows = Object.entries(ROOMS).map(([room, { about, begin }]) => {
     const place = begin === `src/${room}.ts` ? begin : `src/${room}`;
@@ -192,7 +192,7 @@ export function roomsTable() {
   return ['| room | what is in it | begin with |', '|---|---|---|', ...rows].join('\n');
 }
 
-/** Returns the page with the table of today. */
+/** Returns the page with the current table. */
 export function withRooms(page) {
   return page.replace(
     /(<!-- rooms: written by scripts\/write-rooms\.mjs -->\n)[\s\S]*?(<!-- end of rooms -->)/,

@@ -1,5 +1,6 @@
-// The schema of a database as text, from the catalogue: the same text on every version of PostgreSQL, in an order
-// that does not depend on when a thing was made.
+// Reads the schema of a database from the catalog, as text. The text is the same on every version of PostgreSQL, and
+// its order
+// does not depend on when objects were created.
 
 const ENUMS = `
   select format('create type %s.%I as enum (%s);', n.nspname, t.typname,
@@ -24,7 +25,7 @@ const TABLES = `
    where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'p')
    order by c.relname`;
 
-// In the order in which they stand in the table: it decides how rows are laid out.
+// In their order in the table, which determines the layout of rows.
 const COLUMNS = `
   select format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod))
          || case when a.attnotnull then ' not null' else '' end
@@ -37,7 +38,7 @@ const COLUMNS = `
    where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
    order by a.attnum`;
 
-// PostgreSQL 18 keeps NOT NULL as constraints too; the columns say it already.
+// PostgreSQL 18 also stores NOT NULL as constraints, which the columns already show.
 const CONSTRAINTS = `
   select format('constraint %I ', conname) || pg_get_constraintdef(oid) as text
     from pg_constraint
@@ -65,7 +66,7 @@ const VIEWS = `
    where n.nspname = $1 and c.relkind = 'v'
    order by c.relname`;
 
-// Indexes, TOAST tables and the sequences of identity columns come with their tables.
+// Indexes, TOAST tables and the sequences of identity columns are part of their tables.
 const STRANGERS = `
   select c.relname as text
     from pg_class c
@@ -75,7 +76,7 @@ const STRANGERS = `
    order by c.relname`;
 
 /**
- * The text of one schema.
+ * Returns the text of a schema.
  * @param {import('pg').Client} client
  * @param {string} schema
  */
@@ -83,7 +84,9 @@ export async function schemaText(client, schema) {
   const texts = async (query, of) => (await client.query(query, [of])).rows.map((row) => row.text);
   const strangers = await texts(STRANGERS, schema);
   if (strangers.length > 0) {
-    throw new Error(`${schema} holds what this script can't write: ${strangers.join(', ')}; teach it to`);
+    throw new Error(
+      `${schema} has objects that this script does not support: ${strangers.join(', ')}; add support for them`,
+    );
   }
   const parts = [
     `create schema ${schema};`,

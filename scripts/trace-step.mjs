@@ -1,5 +1,5 @@
-// Lists the files of the built package through which a one-step task passes, from createTask to the end of the task,
-// by V8 coverage, about in the order of their first calls. Fails above the limit.
+// Lists the files of the built package that run for a one-step task, from createTask to the end of the task. It uses V8
+// coverage, and lists the files roughly in the order of their first calls. Fails above the limit.
 //   node scripts/trace-step.mjs [--json] [--limit 45]     DATABASE_URL, or an embedded server
 import { Session } from 'node:inspector/promises';
 import path from 'node:path';
@@ -8,9 +8,9 @@ import { parseArgs } from 'node:util';
 import { buildIfStale } from './build-if-stale.mjs';
 
 const LIMIT = 45;
-/** Enough that what happens now and then (a poll, a sign of life) is not in all of them. */
+/** Large enough that occasional work (a poll, a heartbeat) does not happen in all of them. */
 const TASKS = 7;
-/** With the modules already loaded and every cache filled. */
+/** Tasks that run first, so that all modules are loaded and all caches are filled. */
 const WARM_UP = 3;
 
 const { values: options } = parseArgs({
@@ -34,7 +34,7 @@ steps:
     handler: work
 `;
 
-/** The files whose functions are called while something runs. Functions called before, as modules load, do not count. */
+/** Records the files whose functions are called during a run. Calls before it, while modules load, do not count. */
 class Trace {
   #session = new Session();
   #files = new Map();
@@ -58,7 +58,7 @@ class Trace {
     return this.#files;
   }
 
-  /** Takes what was called in each turn of the event loop: within one, the order is not known. */
+  /** Reads the calls after each turn of the event loop. The order within a turn is unknown. */
   async #look() {
     while (this.#running) {
       await this.#take();
@@ -66,7 +66,7 @@ class Trace {
     }
   }
 
-  /** Taking resets the counts. */
+  /** Reads the calls, which resets the counts. */
   async #take() {
     const { result } = await this.#session.post('Profiler.takePreciseCoverage');
     for (const { url, functions } of result) {

@@ -1,4 +1,4 @@
-// Writes schemas/task-template.json from the form that the parser uses; with --check only compares. It reads dist:
+// Writes schemas/task-template.json from the schema that the parser uses. With --check, only compares. Uses dist:
 //   npm run build && node scripts/write-json-schema.mjs
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { templateJsonSchema } from '../dist/template/template-json-schema.js';
@@ -9,7 +9,7 @@ const text = `${JSON.stringify(templateJsonSchema(), null, 2)}\n`;
 if (process.argv.includes('--check')) {
   const there = await readFile(file, 'utf8').catch(() => '');
   if (there.replaceAll('\r\n', '\n') !== text) {
-    console.error('schemas/task-template.json is not what the parser takes: run node scripts/write-json-schema.mjs');
+    console.error('schemas/task-template.json is out of date; run node scripts/write-json-schema.mjs');
     process.exitCode = 1;
   }
 } else {

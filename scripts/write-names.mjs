@@ -1,4 +1,5 @@
-// Writes the table of the TypeScript package's names into docs/typescript-names.md. After write-reference.mjs: npm run reference
+// Writes the table of the TypeScript package's names in docs/guide/names.md. Run it after write-reference.mjs: npm run
+// reference
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { namesTable, withNames } from './docs/names-table.mjs';

@@ -9,7 +9,7 @@ const folder = fileURLToPath(new URL('../docs/reference', import.meta.url));
 
 const DOMAIN_EVENTS = ['domain-events', 'Domain events'];
 
-/** The pages, by the folder of the source that a name is from. A folder that is not listed belongs to the one above it. */
+/** The pages, by the source folder of a name. A folder that is not listed belongs to its parent. */
 const PAGES = {
   app: ['tasker', 'The tasker'],
   config: ['configuration', 'Configuration'],
@@ -40,7 +40,7 @@ function pageOf({ group }) {
 const anchorOf = (name) => name.toLowerCase();
 const pageOfName = new Map(names.map((one) => [one.name, pageOf(one)[0]]));
 
-/** Names in a docstring are linked to where they stand. */
+/** Links the names in a docstring to their entries. */
 function linked(text) {
   return text.replace(/\{@link ([\w.]+)\s*(?:\|[^}]*)?\}/g, (_, name) => {
     const [head] = name.split('.');
@@ -48,7 +48,7 @@ function linked(text) {
   });
 }
 
-/** Not `ts`: these are declarations, and examples that leave a class or a function around them to the reader. */
+/** Not `ts`, because these are declarations, and examples may omit the class or function around them. */
 const code = (text) => ['```typescript', text, '```'];
 
 function sectionOf({ name, entry, kind, form, doc, tags, aliasOf }) {
@@ -73,7 +73,7 @@ function page([file, title]) {
   return [WRITTEN, '', `# ${title}`, '', ...sections].join('\n');
 }
 
-/** The first sentence of a docstring, on one line. */
+/** Returns the first sentence of a docstring, on one line. */
 function summaryOf({ doc, aliasOf }) {
   const [first] = aliasOf
     ? [`Another name of \`${aliasOf}\`.`]
@@ -100,7 +100,7 @@ function index() {
 
 const undocumented = names.filter(({ doc, aliasOf }) => doc === '' && !aliasOf).map(({ name }) => name);
 if (undocumented.length > 0) {
-  console.error(`exported without a docstring: ${undocumented.join(', ')}; say what each is for`);
+  console.error(`exports without a docstring: ${undocumented.join(', ')}; describe the purpose of each`);
   process.exit(1);
 }
 
@@ -114,7 +114,7 @@ const different = [...wanted].filter(([name, text]) => read(name) !== text).map(
 if (process.argv.includes('--check')) {
   const wrong = [...different, ...stale];
   if (wrong.length > 0) {
-    console.error(`docs/reference/${wrong.join(', ')}: not what the docstrings say: run npm run reference`);
+    console.error(`docs/reference/${wrong.join(', ')}: out of date; run npm run reference`);
     process.exitCode = 1;
   }
 } else {

@@ -1,4 +1,4 @@
-// Writes the table of the rooms into CONTRIBUTING.md: node scripts/write-rooms.mjs
+// Writes the table of rooms in CONTRIBUTING.md: node scripts/write-rooms.mjs
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { withRooms } from './rooms.mjs';

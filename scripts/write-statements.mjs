@@ -1,5 +1,5 @@
-// Writes statements/*.sql: the statements that have variants, each variant as a whole. The program reads these files. Their
-// sources are in scripts/statements. There a line that begins with `word|` belongs only to the variants with that word.
+// Writes statements/*.sql: every variant of the statements that have variants. The program reads these files. Their sources
+// are in scripts/statements, where a line that begins with `word|` belongs only to the variants with that word.
 //   node scripts/write-statements.mjs          writes the files
 //   node scripts/write-statements.mjs --check  only compares
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 const SOURCES = new URL('statements/', import.meta.url);
 const FILES = new URL('../statements/', import.meta.url);
 
-/** By source: the variants, with the words of the lines that belong to each. */
+/** The variants of each source, with the words of the lines that belong to each. */
 const VARIANTS = {
   claim_steps: { claim_steps: ['one'], claim_steps_of_several: ['several'] },
   record_steps: {
@@ -20,7 +20,7 @@ const VARIANTS = {
 
 const textOf = (url) => readFileSync(url, 'utf8').replaceAll('\r\n', '\n');
 
-/** The text of each statement file, by its name. */
+/** Returns the text of each statement file, by name. */
 function statements() {
   return Object.entries(VARIANTS).flatMap(([source, variants]) => {
     const lines = textOf(new URL(`${source}.sql`, SOURCES)).split('\n');
@@ -45,6 +45,6 @@ if (!process.argv.includes('--check')) {
   for (const [name, text] of changed) writeFileSync(new URL(name, FILES), text);
 } else if (stale.length + changed.length > 0) {
   const names = [...stale, ...changed.map(([name]) => name)].join(', ');
-  console.error(`statements/ is not what its sources make (${names}): run node scripts/write-statements.mjs`);
+  console.error(`statements/ is out of date (${names}); run node scripts/write-statements.mjs`);
   process.exitCode = 1;
 }

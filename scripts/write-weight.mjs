@@ -1,6 +1,6 @@
-// Packs the package, installs it into an empty project without optional packages, and writes the figures into
-// docs/performance.md: npm run weight. With --check it writes nothing, and fails when the page or a limit is wrong.
-// It packs dist as it is.
+// Packs the package, installs it into an empty project without optional packages, and writes the figures to
+// docs/performance.md: npm run weight. With --check, it writes nothing, and fails if the page is out of date or a limit is
+// exceeded. It packs dist as it is.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ const page = path.join(root, 'docs/performance.md');
 
 function npm(cwd, ...args) {
   const { status, stderr } = spawnSync('npm', args, { cwd, encoding: 'utf8', shell: process.platform === 'win32' });
-  if (status !== 0) throw new Error(`npm ${args[0]} ended with ${status}: ${stderr}`);
+  if (status !== 0) throw new Error(`npm ${args[0]} exited with ${status}: ${stderr}`);
 }
 
 function measured() {

@@ -1,9 +1,9 @@
-/** The tables of docs/configuration-keys.md and the JSON Schema of the configuration file, made from the keys that are read. */
+/** Generates the tables of docs/guide/configuration.md and the JSON Schema of the configuration file from the keys. */
 import { z } from 'zod';
 
 const listed = (names) => names.map((one) => `\`${one}\``).join(', ');
 
-/** The table of all keys that have an effect, in Markdown. */
+/** Returns the table of all keys that have an effect, in Markdown. */
 export function keysTable({ CONFIG_KEYS, defaultOf }) {
   const rows = Object.entries(CONFIG_KEYS).map(([name, { path, also = [], variables = [], about, form }]) => {
     const names = also.length > 0 ? `\`${path}\`, else ${listed(also)}` : `\`${path}\``;
@@ -13,7 +13,7 @@ export function keysTable({ CONFIG_KEYS, defaultOf }) {
   return [head, ...rows].join('\n');
 }
 
-/** The table of keys that are accepted and have no effect, in Markdown. */
+/** Returns the table of keys that are accepted without effect, in Markdown. */
 export function ineffectiveTable({ INEFFECTIVE_KEYS }) {
   const byReason = new Map();
   for (const [key, reason] of Object.entries(INEFFECTIVE_KEYS)) {
@@ -23,7 +23,7 @@ export function ineffectiveTable({ INEFFECTIVE_KEYS }) {
   return ['| keys | why |\n|---|---|', ...rows].join('\n');
 }
 
-/** The JSON Schema of the configuration file, for editors. Everything else than the known keys is allowed, as it is. */
+/** Returns the JSON Schema of the configuration file, for editors. It allows unknown keys. */
 export function configJsonSchema({ CONFIG_KEYS, INEFFECTIVE_KEYS, defaultOf }) {
   const root = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',

@@ -1,9 +1,9 @@
-/** The table of instruments in docs/instruments.md, and that of the names that have no meaning here. */
+/** Generates the table of instruments in docs/guide/observability.md, and the table of names that are not used here. */
 
 const prometheusName = ({ name, unit }) => name.replaceAll('.', '_') + (unit ? `_${unit}` : '');
 const code = (text) => `\`${text}\``;
 
-/** What stands between the markers of the page. */
+/** Returns the text between the markers of the page. */
 export function instrumentsTable(instruments, absent) {
   const rows = Object.values(instruments).map((one) =>
     [code(prometheusName(one)), one.kind, one.labels.map(code).join(', '), `${one.help}.`].join(' | '),
@@ -22,7 +22,7 @@ export function instrumentsTable(instruments, absent) {
   ].join('\n');
 }
 
-/** The page with the table of today. */
+/** Returns the page with the current table. */
 export function withInstruments(page, table) {
   return page.replace(
     /(<!-- instruments: written by scripts\/write-instruments\.mjs -->\n)[\s\S]*?(<!-- end of instruments -->)/,

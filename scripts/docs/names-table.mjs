@@ -1,8 +1,8 @@
-/** The table in docs/typescript-names.md of what the TypeScript package exports, and where it is here. */
+/** Generates the table in docs/guide/names.md: the exports of the TypeScript package and their place in this one. */
 
 const code = (name) => `\`${name}\``;
 
-/** Title, file and names of each page of the reference, from its index. */
+/** Returns the title, file and names of each page of the reference, from its index. */
 function pagesOf(reference) {
   return reference
     .split(/^## /m)
@@ -13,7 +13,7 @@ function pagesOf(reference) {
     });
 }
 
-/** What stands between the markers of the page. `reference`: the text of docs/reference/README.md. */
+/** Returns the text between the markers of the page. `reference`: the text of docs/reference/README.md. */
 export function namesTable({ names, absent }, reference) {
   const there = pagesOf(reference).flatMap(({ title, file, names: ours }) => {
     const shared = ours.filter((name) => names.includes(name));
@@ -26,7 +26,7 @@ export function namesTable({ names, absent }, reference) {
   );
 }
 
-/** The page with the table of today. */
+/** Returns the page with the current table. */
 export function withNames(page, table) {
   return page.replace(
     /(<!-- names: written by scripts\/write-names\.mjs -->\n)[\s\S]*?(<!-- end of names -->)/,

@@ -1,19 +1,19 @@
-// What the package exports, read from the declarations of the build: names, forms, docstrings.
+// Reads the exports of the package from the declarations of the build: names, declarations, docstrings.
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 
-/** The entry points, by the name that users import. */
+/** The entry points, by their import name. */
 const ENTRIES = { 'tasker-core': 'index.d.ts', 'tasker-core/testing': 'testing/index.d.ts' };
 
 /**
  * @typedef {object} PublicName
- * @property {string} name as it is imported
- * @property {string} entry where it is imported from
- * @property {string} group the folder of the source that it is from
- * @property {string | undefined} aliasOf the exported name that this one is another name of
+ * @property {string} name the imported name
+ * @property {string} entry the entry point
+ * @property {string} group its source folder
+ * @property {string | undefined} aliasOf the exported name that this is an alias of
  * @property {string} kind class, function, interface …
  * @property {string} form its declaration, without a body
  * @property {string} doc its docstring
@@ -65,7 +65,7 @@ function kindOf(declaration) {
   return 'constant';
 }
 
-/** The declaration as TypeScript writes it, with what it says of its members, and without what is private. */
+/** Returns the declaration as TypeScript prints it, with the docstrings of its members, and without private members. */
 function formOf(declaration) {
   const whole = ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration;
   return whole
@@ -77,8 +77,8 @@ function formOf(declaration) {
 }
 
 /**
- * The form of a type that is derived from one that is not exported, with the members that it has from there. Undefined for
- * any other.
+ * Returns the declaration of a type that is derived from one that is not exported, with the inherited members. Undefined for
+ * other types.
  */
 function derivedForm(declaration, { checker, isPublic }) {
   const members = (node) =>
@@ -95,7 +95,7 @@ function derivedForm(declaration, { checker, isPublic }) {
     .replace(/\n\}$/, `\n${members(base).join('\n')}\n}`);
 }
 
-/** The lines of a member: its docstring, name and type. */
+/** Returns the lines of a member: its docstring, name and type. */
 function memberOf(symbol, checker) {
   const [comment] = ts.getJSDocCommentsAndTags(symbol.declarations[0]);
   const doc = comment ? comment.getText().split('\n') : [];

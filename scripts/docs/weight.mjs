@@ -1,17 +1,17 @@
-// The size of an install: the figures, the limits, and their place in docs/performance.md.
+// The size of an installation: the figures, the limits, and their place in docs/performance.md.
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 const LIMIT = { megabytes: 32, packages: 45 };
-/** Dependencies release new versions, so figures that differ by less than this are not corrected. */
+/** Smaller differences are not corrected, because new releases of dependencies change the figures. */
 const TOLERANCE = 0.05;
 const BLOCK = 4096;
-/** As `du -m` counts. */
+/** Returns megabytes as counted by `du -m`. */
 const MB = 2 ** 20;
 const FIGURES = /(<!-- weight -->\r?\n)[\s\S]*?(<!-- \/weight -->\r?\n)/;
 
 /**
- * The weight of a project's node_modules: disk usage in whole blocks, like `du`, and the number of packages, like npm.
+ * Returns the size of a project's node_modules: disk usage in whole blocks, like `du`, and the number of packages, like npm.
  */
 export function weightOf(project) {
   const folder = path.join(project, 'node_modules');
@@ -24,7 +24,7 @@ export function weightOf(project) {
   return { bytes: bytesOn(folder), packages: sizes.length, heaviest: sizes.slice(0, 8) };
 }
 
-/** Files and folders in whole blocks. Links are not followed. */
+/** Returns the size of files and folders in whole blocks. Does not follow links. */
 function bytesOn(place) {
   const stat = lstatSync(place);
   if (!stat.isDirectory()) return Math.ceil(stat.size / BLOCK) * BLOCK;
@@ -44,7 +44,7 @@ export function withWeight(page, { bytes, packages, heaviest }) {
   );
 }
 
-/** Problems of a weight or of the figures on the page; empty when there are none. */
+/** Returns the problems of a size, or of the figures on the page. */
 export function weightProblems({ bytes, packages }, page) {
   const problems = [];
   const install = 'an install without optional packages';

@@ -103,7 +103,7 @@ describe('the command line', () => {
     expect((await project.run(['db', 'status'])).stdout).toContain('not created yet');
   });
 
-  it('dev and worker refuse to run outside of a project, and suggest init', async () => {
+  it('a worker refuses to run outside of a project, and suggests init', async () => {
     const empty = await place.project('empty');
     const { code, stderr } = await empty.run(['worker']);
     expect([code, stderr]).toEqual([3, expect.stringMatching(/^error: templates not found: .*npx tasker init/)]);
