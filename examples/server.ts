@@ -1,6 +1,6 @@
-// A worker as a program of its own, put together by hand: `npx tasker worker` does all of this and more.
+// A worker process, assembled by hand. `npx tasker worker` does all of this and more.
 //   DATABASE_URL=… TASKER_TEMPLATE_PATH=./templates TASKER_HANDLER_PATH=./handlers node server.ts
-// (a Node that runs TypeScript, or any bundler; there is nothing in it but types to take away)
+// (with a Node version that runs TypeScript, or any bundler; the file only uses erasable types)
 import {
   bootstrapWorker,
   EventBridge,
@@ -14,7 +14,7 @@ import {
 const shutdown = new ShutdownController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => shutdown.trigger(signal));
 
-// Bootstrap the worker: it connects, registers templates and finds handlers.
+// Bootstrap the worker, which connects, registers templates and finds handlers.
 const result = await bootstrapWorker();
 if (!result.success) {
   console.error(result.message);
@@ -30,7 +30,7 @@ const handlerRegistry = HandlerRegistry.instance();
 const stepSubscriber = new StepExecutionSubscriber({ eventBridge, handlerRegistry, workerId: 'typescript-worker-001' });
 stepSubscriber.start();
 
-// Start the poller that hands them to it.
+// Start the poller that passes steps to it.
 const eventPoller = new EventPoller({ pollingIntervalMs: 10 });
 eventPoller.onStepEvent((event) => eventBridge.publish('step_execution_received', event));
 eventPoller.start();
@@ -40,7 +40,7 @@ console.log(`worker ${result.workerId} runs`);
 await shutdown.promise;
 console.log(`${shutdown.signal}: running handlers may finish`);
 
-// Stop in this order: nothing new, what runs, the bridge, the worker.
+// Stop in this order: the poller, the subscriber with its running steps, the bridge, the worker.
 await eventPoller.stop();
 await stepSubscriber.stop();
 eventBridge.stop();

@@ -1,4 +1,4 @@
-// Charges seven cards by a payment service that misbehaves with all but the first. Usage: node charge-cards.mjs [FOLDER]
+// Charges seven cards through a payment service that fails for all but the first. Usage: node charge-cards.mjs [FOLDER]
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,13 +12,13 @@ const here = import.meta.dirname;
 const folder = mkdtempSync(path.join(tmpdir(), 'tasker-api-'));
 const ledger = new Ledger(folder);
 const service = await startPaymentService(ledger);
-process.env.PAYMENTS_URL = service.url; // where the handlers look for it
+process.env.PAYMENTS_URL = service.url; // read by the handlers
 
 const tasker = await createTasker({
   templates: path.join(here, 'templates'),
   handlers: path.join(here, 'handlers'),
   embeddedFolder: path.resolve(process.argv[2] ?? path.join(here, '../../.tasker')),
-  logger: silentLogger, // what would be logged is said below
+  logger: silentLogger, // the output below replaces the log
 });
 const tasks = await tasker.createTasks(
   CARDS.map((card, i) => ({

@@ -1,4 +1,5 @@
-// Has expenses approved by a rule, a manager, or two people, by their amounts. Usage: node approve-expenses.mjs [FOLDER]
+// Approves expenses by a rule, by a manager, or by two people, depending on the amount. Usage: node
+// approve-expenses.mjs [FOLDER]
 import path from 'node:path';
 import { createTasker, silentLogger } from 'tasker-core';
 

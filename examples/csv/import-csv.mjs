@@ -1,4 +1,4 @@
-// Adds up a large file in 50 batches, kills the process that does it half way, and goes on in another one.
+// Sums up a large file in 50 batches, kills the worker process halfway, and continues in another one.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
@@ -18,7 +18,7 @@ const HELP = `node examples/csv/import-csv.mjs [options]
 
 DATABASE_URL names another PostgreSQL server. Exit code: 0 when nothing was lost and nothing counted twice.`;
 
-/** A process that was killed is known to be gone after that time. It is short, so that nobody has to wait for it here. */
+/** A killed process counts as lost after this time. It is short, so that the example does not take long. */
 const LEASE_MS = 3_000;
 const here = import.meta.dirname;
 const number = (value) => Number(value).toLocaleString('en');
@@ -92,7 +92,7 @@ async function importFile(tasker, { context, folder, expected }) {
   if (!same || lost === 0) process.exitCode = 1;
 }
 
-/** Starts a process that runs steps. */
+/** Starts a worker process. */
 function startWorker({ folder, progress }) {
   const child = fork(path.join(here, 'worker.mjs'), [folder, LEASE_MS]);
   console.log(`  process ${child.pid} works`);
@@ -105,13 +105,13 @@ function startWorker({ folder, progress }) {
   return { child, gone, stop };
 }
 
-/** Rejects when the process ends: a worker that is not there would be waited for in vain. */
+/** Rejects when the process exits, so that the example does not wait for a missing worker. */
 async function endOf({ child, gone }) {
   const [code, signal] = await gone;
   throw new Error(`process ${child.pid} ended: ${signal ?? `exit code ${code}`}`);
 }
 
-/** How many rows were done, by what the workers say of their batches; prints every tenth part. */
+/** Counts the processed rows that the workers report, and prints every tenth. */
 function progressOf(taskUuid, total) {
   const batches = new Map();
   let reachHalf;
@@ -125,7 +125,7 @@ function progressOf(taskUuid, total) {
     half,
     percent,
     add({ task, batchId, rows }) {
-      if (task !== taskUuid) return; // left over from a run that was broken off
+      if (task !== taskUuid) return; // left over from an interrupted run
       batches.set(batchId, rows);
       if (percent() >= 50) reachHalf();
       if (percent() < shown + 10) return;

@@ -4,7 +4,10 @@ import { createWriteStream } from 'node:fs';
 const ROWS_A_WRITE = 10_000;
 const REGIONS = ['north', 'south', 'east', 'west'];
 
-/** Writes a file of so many sales; the same number always gives the same file. @returns what its rows add up to */
+/**
+ * Writes a file with the given number of sales. The same number always gives the same file. @returns the totals of its
+ * rows
+ */
 export async function writeSales(file, rows) {
   const out = createWriteStream(file);
   out.write('id,region,cents\n');

@@ -1,4 +1,4 @@
-// A worker process of the example: runs steps until its parent disconnects, or is gone.
+// A worker process of the example. Runs steps until its parent disconnects or dies.
 import path from 'node:path';
 import { createTasker, silentLogger } from 'tasker-core';
 
@@ -8,7 +8,7 @@ const tasker = await createTasker({
   handlers: path.join(import.meta.dirname, 'handlers'),
   embeddedFolder,
   leaseMs: Number(leaseMs),
-  logger: silentLogger, // the program that started it says what there is to say
+  logger: silentLogger, // the parent process prints the output
 });
-// 'disconnect' comes also when the parent was killed.
+// 'disconnect' is also emitted if the parent was killed.
 process.once('disconnect', () => void tasker.stop());

@@ -14,7 +14,7 @@ app.post('/orders', async (request, response) => {
 app.get('/orders/:id', async (request, response) => {
   response.json(await orders.look(request.params.id));
 });
-// Four parameters tell Express that this one is for errors.
+// Express recognises an error handler by its four parameters.
 app.use((error, _request, response, _next) => {
   const { status, body } = answerTo(error);
   response.status(status).json(body);
@@ -26,7 +26,7 @@ const server = app.listen(Number(process.env.PORT ?? 3000), (error) => {
 });
 
 process.once('SIGTERM', async () => {
-  await new Promise((closed) => server.close(closed)); // requests under way still need the orders
+  await new Promise((closed) => server.close(closed)); // requests in progress still need the orders
   await orders.close();
   console.log('closed');
 });

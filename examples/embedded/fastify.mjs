@@ -6,7 +6,7 @@ import { answerTo, openOrders } from './orders.mjs';
 
 const app = Fastify();
 
-/** The orders as a plugin: they close after the last request that was under way. */
+/** The orders as a plugin, which closes after the last request in progress. */
 async function ordersPlugin(instance) {
   const orders = await openOrders();
   instance.addHook('onClose', () => orders.close());

@@ -20,7 +20,7 @@ async function bodyOf(c) {
   try {
     return await c.req.json();
   } catch (cause) {
-    throw new HTTPException(400, { message: 'the body is not JSON', cause });
+    throw new HTTPException(400, { message: 'the body is not valid JSON', cause });
   }
 }
 
@@ -29,7 +29,7 @@ const server = serve({ fetch: app.fetch, port: Number(process.env.PORT ?? 3000) 
 });
 
 process.once('SIGTERM', async () => {
-  await new Promise((closed) => server.close(closed)); // requests under way still need the orders
+  await new Promise((closed) => server.close(closed)); // requests in progress still need the orders
   await orders.close();
   console.log('closed');
 });

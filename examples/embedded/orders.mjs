@@ -1,4 +1,4 @@
-// What the four applications beside this file have in common: all that they know of tasker-core is here.
+// The shared part of the four applications in this folder, with all of their code for tasker-core.
 import path from 'node:path';
 import { createTasker, defineHandler, ERRORS, isTaskerError } from 'tasker-core';
 
@@ -18,14 +18,14 @@ const confirm = defineHandler(
   ({ id, price, reserve }) => ({ text: `order ${id}: ${reserve.reserved.join(', ')}, ${price.cents / 100} EUR` }),
 );
 
-/** Connects, and runs the steps of orders in this process. Whoever opens it closes it. */
+/** Connects, and runs the steps of orders in this process. The caller must close it. */
 export async function openOrders() {
   const tasker = await createTasker({
     templates: path.join(import.meta.dirname, 'templates'),
     handlers: [price, reserve, confirm],
   });
   return {
-    /** When it answers, the order is kept: it will be worked on, here or elsewhere, whatever happens to this process. */
+    /** Once this resolves, the order is stored and will be processed, even if this process dies. */
     async take(order) {
       const request = { ...TEMPLATE, context: order, idempotencyKey: `${order?.order_id}` };
       const { taskUuid } = await tasker.createTask(request, { onDuplicate: 'return' });
@@ -44,21 +44,21 @@ export async function openOrders() {
       };
     },
 
-    /** Waits until nothing more happens to it. */
+    /** Waits until the order is done or blocked. */
     async outcome(id, { signal } = {}) {
       await tasker.waitForTask(id, { signal });
       return this.look(id);
     },
 
-    /** Takes no more steps, and waits for those that run. */
+    /** Takes no more steps, and waits for the running ones. */
     close: () => tasker.stop(),
   };
 }
 
-/** Status and body of the answer to a request that failed. */
+/** Returns the status and body of the response to a failed request. */
 export function answerTo(error) {
   const status = isTaskerError(error) ? ERRORS[error.code] : (error.status ?? error.statusCode ?? 500);
   if (status < 500) return { status, body: { error: error.message } };
   console.error(error);
-  return { status, body: { error: 'something went wrong here' } };
+  return { status, body: { error: 'internal error' } };
 }

@@ -1,4 +1,4 @@
-// Orders from a file, one JSON object a line, each worked on before the next is read. Usage: node script.mjs < orders.jsonl
+// Processes orders from a file, one JSON object per line, one after the other. Usage: node script.mjs < orders.jsonl
 import { createInterface } from 'node:readline';
 import { isTaskerError } from 'tasker-core';
 import { openOrders } from './orders.mjs';
@@ -20,7 +20,7 @@ try {
     process.exitCode = 1;
   }
 } finally {
-  lines.close(); // a standard input that is still read keeps the process alive
+  lines.close(); // reading standard input keeps the process alive
   await orders.close();
 }
 console.log('closed');

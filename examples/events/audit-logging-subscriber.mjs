@@ -1,6 +1,6 @@
 import { BaseSubscriber, SubscriberResult } from 'tasker-core';
 
-/** Keeps what happened to money. Where a shop would have a table, with the event's id as its key. */
+/** Records what happens to money. A real program would use a table with the event id as its key. */
 export class AuditLoggingSubscriber extends BaseSubscriber {
   static subscriberName = 'audit_logger';
   #entries = new Map();
@@ -11,7 +11,7 @@ export class AuditLoggingSubscriber extends BaseSubscriber {
   }
 
   handle({ eventId, eventName, payload, metadata }) {
-    // An event may come twice; under its id it is kept once.
+    // An event may be delivered twice, but its id is recorded once.
     this.#entries.set(eventId, { taskUuid: metadata.taskUuid, eventName, payload, by: metadata.payment_processor });
     return SubscriberResult({ success: true });
   }
@@ -20,7 +20,7 @@ export class AuditLoggingSubscriber extends BaseSubscriber {
     for (const look of this.#waiting) look();
   }
 
-  /** Resolves with the events of a task, in their order, when there are so many. */
+  /** Resolves with the events of a task, in order, once it has the given number of them. */
   of(taskUuid, count) {
     return new Promise((resolve) => {
       const look = () => {

@@ -1,6 +1,6 @@
 import { BaseSubscriber } from 'tasker-core';
 
-/** Counts events by their names. A count may miss what a killed process had, so events of this process do. */
+/** Counts events by name. These counts may be lost with the process, so events within the process are sufficient. */
 export class MetricsSubscriber extends BaseSubscriber {
   static subscriberName = 'metrics';
   static delivery = { mode: 'in_process' };

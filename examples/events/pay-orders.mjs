@@ -1,4 +1,4 @@
-// Pays three orders, one of them with a card that is declined, and shows what was published. Usage: node pay-orders.mjs [FOLDER]
+// Pays three orders, one of them with a declined card, and prints the published events. Usage: node pay-orders.mjs [FOLDER]
 import path from 'node:path';
 import { createTasker, silentLogger } from 'tasker-core';
 import { AuditLoggingSubscriber } from './audit-logging-subscriber.mjs';
@@ -27,7 +27,7 @@ const tasks = await tasker.createTasks(
 );
 for (const [i, { taskUuid }] of tasks.entries()) {
   const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 });
-  // Durable events come a moment after their results: two of an order that was paid, one of one that was not.
+  // Durable events arrive a moment after the results: two for a paid order, one for an unpaid one.
   const events = await audit.of(taskUuid, status === 'complete' ? 2 : 1);
   console.log(`${ORDERS[i].order_id}: ${status}`);
   for (const { eventName, payload, by } of events) {

@@ -1,6 +1,6 @@
 import { BasePublisher } from 'tasker-core';
 
-/** Makes the events of payments: without what is nobody's business. */
+/** Creates the events of payments, without confidential fields. */
 export class PaymentEventPublisher extends BasePublisher {
   static publisherName = 'payment_events';
 
@@ -18,7 +18,7 @@ export class PaymentEventPublisher extends BasePublisher {
     return { payment_processor: 'stripe' };
   }
 
-  /** After the commit: from here on the event is sure to arrive. */
+  /** Called after the commit. From now on, the event is certain to be delivered. */
   afterPublish(ctx, event) {
     this.logger.info({ event: event.eventId }, `published ${event.eventName} of ${ctx.stepName}`);
   }

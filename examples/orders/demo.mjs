@@ -1,4 +1,4 @@
-// The demo: the orders of a shop go through a workflow of eight steps, past a payment service that misbehaves.
+// The demo: the orders of a shop pass through a workflow of eight steps, with an unreliable payment service.
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import pc from 'picocolors';
@@ -98,7 +98,10 @@ function showNext(outcomes) {
   for (const [what, how] of next.filter(Boolean)) console.log(`  ${what.padEnd(WIDTH)}${pc.cyan(how)}`);
 }
 
-/** Fires at the first Ctrl-C. A second one, not just the same one passed on by npm, ends the process at once. */
+/**
+ * Returns a signal that is aborted by the first Ctrl-C. A second one exits at once, unless it is the first one passed
+ * on by npm.
+ */
 function stopSignal() {
   const controller = new AbortController();
   let first;

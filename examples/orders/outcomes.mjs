@@ -1,5 +1,5 @@
 /**
- * What became of each order, from the records of tasker alone: refused and why, and what went wrong on the way.
+ * Returns the outcome of each order from tasker's records: why it was refused, and which problems occurred.
  *
  * @returns {Promise<Array<{orderId: string, taskUuid: string, complete: boolean, code?: string, why?: string,
  *   troubles: string[], lost: number, capturedCents: number}>>}
@@ -20,7 +20,7 @@ export async function readOutcomes(tasker, handles, orders) {
       complete: task.status === 'complete',
       code: isRule ? failed.metadata.error_code : undefined,
       why: failed ? failed.error.message : task.status,
-      // An attempt that ended with its process says nothing about the services.
+      // An attempt that was lost with its process says nothing about the services.
       troubles: history.filter(({ what, toState }) => what === 'failed' && toState !== 'error').map(kindOf),
       lost: history.filter(({ what }) => what === 'worker_lost').length,
       capturedCents: steps.find(({ name }) => name === 'capture_payment').results?.result?.amount_cents ?? 0,
@@ -31,7 +31,7 @@ export async function readOutcomes(tasker, handles, orders) {
 
 const kindOf = ({ error }) => error?.error_type ?? 'unknown';
 
-/** What should not be: a sentence each. Empty when all is well. */
+/** Returns the inconsistencies, one sentence each. */
 export function findFaults(outcomes, captures) {
   const faults = [];
   for (const { orderId, complete, code, why, capturedCents } of outcomes) {

@@ -5,7 +5,7 @@ import pc from 'picocolors';
 const RESTING = new Set(['complete', 'blocked_by_failures', 'error', 'cancelled', 'resolved_manually']);
 const BAR = 20;
 
-/** How far a set of tasks is. */
+/** Returns the progress of a set of tasks. */
 async function countTasks(tasker, ids) {
   const tasks = (await tasker.listTasks({ namespace: 'orders_demo', name: 'fulfil_order', limit: 1000 })).filter(
     (task) => ids.has(task.taskUuid),
@@ -21,13 +21,13 @@ async function countTasks(tasker, ids) {
 }
 
 /**
- * Shows how the tasks come along until all of them rest, or the signal fires.
- * @returns how many steps are complete now, and how many were at the start
+ * Shows the progress of the tasks until all of them have ended or are blocked, or the signal is aborted.
+ * @returns the number of complete steps now, and at the start
  */
 export async function watchProgress(tasker, taskUuids, { out, signal }) {
   const ids = new Set(taskUuids);
   const before = await countTasks(tasker, ids);
-  setMaxListeners(0, signal); // each wait listens to it
+  setMaxListeners(0, signal); // each wait adds a listener
   let resting = false;
   const ends = Promise.all(taskUuids.map((id) => tasker.waitForTask(id, { signal }))).then(() => {
     resting = true;
@@ -52,7 +52,7 @@ function show(out, { orders, complete, refused, waiting, steps }) {
   const underWay = orders - complete - refused - waiting;
   const text = `${complete} complete, ${refused} refused, ${waiting} to be retried, ${underWay} under way; ${steps} steps`;
   if (!out.isTTY) return out.write(`  ${text}\n`);
-  // A line that is longer than the terminal would not be written over but below itself.
+  // A line longer than the terminal would wrap instead of being overwritten.
   const room = Math.max(0, (out.columns || 100) - BAR - 5);
   out.write(`\r\x1b[2K  ${pc.cyan(bar)}  ${text.slice(0, room)}`);
 }

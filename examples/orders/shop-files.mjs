@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 const SHIPPING_CENTS = 590;
 const here = (name) => new URL(name, import.meta.url);
 
-/** What the shop sells: `{ name, unitCents, stock }` by SKU. */
+/** The catalogue of the shop: `{ name, unitCents, stock }` by SKU. */
 export function readCatalogue() {
   const rows = readCsv(here('catalogue.csv'));
   return new Map(
@@ -30,7 +30,7 @@ export function readOrders(catalogue) {
   }));
 }
 
-/** Rows of a file without quotes in it, by the names in its first line. */
+/** Returns the rows of a CSV file without quotes, as objects with the names in its first line. */
 function readCsv(url) {
   const [head, ...lines] = readFileSync(url, 'utf8').trimEnd().split('\n');
   const names = head.split(',');

@@ -9,11 +9,11 @@ import { startWarehouseService } from './services/warehouse-service.mjs';
 const here = import.meta.dirname;
 
 /**
- * Everything that runs in the demo's process: the two services with their ledgers, and the tasker with its worker. A
- * kill -9 takes all of it away at once; what has to survive stands in the database and in the ledgers.
+ * Everything that runs in the process of the demo: the two services with their ledgers, and the tasker with its worker. A
+ * kill -9 ends all of it at once. Data that must survive is in the database and in the ledgers.
  *
- * @param {{folder: string, fresh: boolean, catalogue: Map<string, any>}} options `folder` is that of the embedded
- *   PostgreSQL; the demo's own files stand in `orders/` below it
+ * @param {{folder: string, fresh: boolean, catalogue: Map<string, any>}} options `folder` is the folder of the embedded
+ *   PostgreSQL; the demo's own files are in `orders/` below it
  */
 export async function openShop({ folder, fresh, catalogue }) {
   const own = path.join(folder, 'orders');
@@ -25,7 +25,7 @@ export async function openShop({ folder, fresh, catalogue }) {
   const payments = await startPaymentService(ledgers.payments);
   const warehouse = await startWarehouseService(ledgers.warehouse, catalogue);
   const closeServices = () => Promise.all([payments.close(), warehouse.close()]);
-  // Where the handlers look for the services.
+  // The handlers read the addresses of the services from these variables.
   process.env.PAYMENTS_URL = payments.url;
   process.env.WAREHOUSE_URL = warehouse.url;
 
@@ -36,7 +36,7 @@ export async function openShop({ folder, fresh, catalogue }) {
       handlers: path.join(here, 'handlers'),
       embeddedFolder: folder,
       concurrency: 16,
-      // How long the next run waits before it takes over the steps of one that was killed.
+      // The time before the next run takes over the steps of a killed run.
       leaseMs: 3000,
       logger: pino({ name: 'orders' }, pino.destination({ dest: logFile, sync: true })),
     });
@@ -52,8 +52,8 @@ export async function openShop({ folder, fresh, catalogue }) {
 }
 
 /**
- * The name of the batch of orders that this run works on: the last one, or with `fresh` a new one. It is part of each
- * order's idempotency key, so the same orders may be placed again.
+ * Returns the name of the batch of orders for this run: the last one, or a new one with `fresh`. It is part of each order's
+ * idempotency key, so that the same orders can be placed again.
  */
 function openBatch(own, fresh) {
   makeFolder(own);
@@ -71,7 +71,7 @@ function makeFolder(folder) {
     mkdirSync(folder, { recursive: true });
     accessSync(folder, constants.W_OK);
   } catch (cause) {
-    throw new Error(`cannot write to ${folder} (${cause.code}); give another folder with --folder`, { cause });
+    throw new Error(`cannot write to ${folder} (${cause.code}); choose another folder with --folder`, { cause });
   }
 }
 

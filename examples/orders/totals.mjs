@@ -8,11 +8,11 @@ const TROUBLES = {
   connection_lost: 'the connection broke',
 };
 
-/** Characters of a table's first column. */
+/** Width of the first column of a table. */
 export const WIDTH = 48;
 const euros = new Intl.NumberFormat('en-IE', { style: 'currency', currency: 'EUR' });
 
-/** The totals as lines. They hold nothing of this run alone: the same orders give the same lines in every run. */
+/** Returns the totals as lines. They depend only on the orders, and are the same in every run. */
 export function totalsOf(outcomes, captures) {
   const complete = outcomes.filter((outcome) => outcome.complete);
   const refused = outcomes.filter((outcome) => outcome.code);
@@ -32,7 +32,7 @@ export function totalsOf(outcomes, captures) {
   ];
 }
 
-/** A row for each reason, the most frequent first, with the orders that it is about. */
+/** Returns a row for each reason, the most frequent first, with its orders. */
 function grouped(outcomes, reasonsOf) {
   const orders = new Map();
   for (const outcome of outcomes) {
@@ -43,7 +43,7 @@ function grouped(outcomes, reasonsOf) {
     .map(([reason, ids]) => row(pc.dim(`    ${reason}`), ids.length, pc.dim(ids.join(' '))));
 }
 
-/** One row of a table: what, how many, and a remark. */
+/** Returns a row of a table: label, number and remark. */
 export function row(what, count, remark = '') {
   const gap = ' '.repeat(Math.max(1, WIDTH - stripVTControlCharacters(what).length));
   return `  ${what}${gap}${String(count).padStart(4)}   ${remark}`.trimEnd();

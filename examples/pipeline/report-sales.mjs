@@ -1,4 +1,4 @@
-// Reads three files at the same time, transforms one, and brings them together. Usage: node report-sales.mjs [FOLDER]
+// Reads three files in parallel, transforms one, and combines them. Usage: node report-sales.mjs [FOLDER]
 import path from 'node:path';
 import { createTasker, silentLogger } from 'tasker-core';
 

@@ -1,11 +1,11 @@
-// A stub of a collector, and the least of an SDK: enough to see spans without another package. A real program registers
-// the SDK of OpenTelemetry instead (`@opentelemetry/sdk-node`) and exports to a real collector; nothing else changes.
+// A stub of a collector and a minimal SDK, which show spans without another package. A real program registers the
+// OpenTelemetry SDK (`@opentelemetry/sdk-node`) and exports to a real collector. Nothing else changes.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { context, ROOT_CONTEXT, SpanStatusCode, trace } from '@opentelemetry/api';
 
-/** A server that takes spans as JSON and keeps them. */
+/** Starts a server that receives spans as JSON and stores them. */
 export async function startCollector() {
   const spans = [];
   const server = createServer(async (request, response) => {
@@ -22,7 +22,7 @@ export async function startCollector() {
   };
 }
 
-/** Registers a tracer that exports to a collector; answers with what sends the rest and takes it away again. */
+/** Registers a tracer that exports to a collector. Returns functions that flush and unregister it. */
 export function startTracing(url) {
   let ended = [];
   const provider = { getTracer: () => ({ startSpan: (...args) => startSpan(args, (span) => ended.push(span)) }) };
@@ -65,7 +65,7 @@ function startSpan([name, { kind = 0, attributes = {} } = {}, parentContext = co
   return span;
 }
 
-/** Which span is active, through everything that is waited for. */
+/** Tracks the active span across asynchronous calls. */
 class Contexts {
   #storage = new AsyncLocalStorage();
 

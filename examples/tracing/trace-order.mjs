@@ -1,10 +1,10 @@
-// Creates one task within a span of its own, runs it, and prints the trace as the collector got it.
+// Creates a task within a span, runs it, and prints the trace that the collector received.
 import { createServer } from 'node:http';
 import { context, trace } from '@opentelemetry/api';
 import { createTasker, defineApiHandler, defineHandler, mustParseTemplate } from 'tasker-core';
 import { startCollector, startTracing } from './collector.mjs';
 
-// A service that is called by a step, and remembers to which span the call belongs.
+// A service that a step calls. It stores the span of the call.
 let told;
 const bank = createServer((request, response) => {
   told = request.headers.traceparent;
@@ -26,7 +26,7 @@ const charge = defineApiHandler('charge', { baseUrl: `http://127.0.0.1:${bank.ad
 );
 
 const collector = await startCollector();
-const tracing = startTracing(collector.url); // before createTasker: it looks whether an SDK is there
+const tracing = startTracing(collector.url); // before createTasker, which checks for an SDK
 const tasker = await createTasker({ templates: [template], handlers: [reserve, charge] });
 
 const span = trace.getTracer('shop').startSpan('POST /orders');
@@ -39,7 +39,7 @@ await tasker.stop();
 await tracing.flush();
 tracing.stop();
 
-/** A span and what belongs to it, indented. */
+/** Prints a span and its children, indented. */
 function print(parentSpanId, indent) {
   for (const span of collector.spans.filter((one) => one.parentSpanId === parentSpanId)) {
     const { 'tasker.attempt': attempt, 'http.response.status_code': http } = span.attributes;

@@ -4,14 +4,14 @@ import { z } from 'zod';
 const Refusal = z.object({ code: z.string(), message: z.string() });
 
 /**
- * Asks the card's bank for the amount; a handler as a class. `apiSuccess` would do for all that may come back: the
- * refusal of a bank is told apart here because it has a type of its own in the shop.
+ * Authorises the amount with the card's bank. This handler is a class. `apiSuccess` could handle every response, but the shop
+ * has its own error type for a refusal by the bank.
  */
 export class Authorise extends ApiHandler {
   static override readonly handlerName = 'payments.authorise';
   static override readonly defaultTimeout: number = 2_000;
 
-  /** A getter, since the address is known only when the program runs. */
+  /** A getter, because the address is only known at run time. */
   override get baseUrl(): string {
     return process.env.PAYMENTS_URL ?? '';
   }
@@ -20,7 +20,7 @@ export class Authorise extends ApiHandler {
     const { order_id, card, amount_cents } = context.inputData;
     const response = await this.post('/authorisations', {
       json: { order_id, card, amount_cents },
-      // The same in each attempt: one that got no answer may have been served all the same.
+      // The same key in each attempt, because the service may have processed a request without a response.
       idempotencyKey: true,
     });
     const refusal = response.statusCode === 402 ? Refusal.parse(response.body) : null;

@@ -1,7 +1,7 @@
 import { defineApiHandler } from 'tasker-core';
 import { z } from 'zod';
 
-/** Takes the money; a handler as a function. The answer that it returns becomes the step's result. */
+/** Captures the money. This handler is a function. The response that it returns becomes the step's result. */
 export const capture = defineApiHandler(
   'payments.capture',
   {

@@ -1,6 +1,6 @@
 import { DecisionHandler, DecisionPointOutcome, type StepContext, type StepHandlerResult } from 'tasker-core';
 
-/** Chooses who approves, by the amount. */
+/** Chooses the approvers by the amount. */
 export class ApprovalRouter extends DecisionHandler {
   static override readonly handlerName = 'approval.router';
   static readonly thresholds = { auto: 1000, manager: 5000 };

@@ -1,7 +1,7 @@
 import { defineConvergence } from 'tasker-core';
 import { z } from 'zod';
 
-/** Null: the branch was not chosen. */
+/** Null if the branch was not chosen. */
 const Approval = z.object({ approved_by: z.string() }).nullable();
 
 export const finalizeApproval = defineConvergence(

@@ -1,23 +1,23 @@
 import { open } from 'node:fs/promises';
 
 const NEWLINE = 10;
-/** Bytes that are read at once: what a worker does between two saves. */
+/** Number of bytes read at once: the work between two checkpoints. */
 const CHUNK = 8192;
 
-/** The part of a file from one place to another, in bytes. */
+/** A part of a file, as byte positions. */
 interface Part {
   from: number;
   to: number;
 }
 
-/** How many rows a file has below its heading. */
+/** Returns the number of rows of a file below its header. */
 export async function countRows(file: string): Promise<number> {
   let rows = -1;
   for await (const _ of lineEnds(file)) rows++;
   return Math.max(0, rows);
 }
 
-/** Where every `size`-th row begins, counted in bytes, and where the last one ends. */
+/** Returns the byte position of every `size`-th row, and of the end of the last one. */
 export async function placesOfRows(file: string, size: number): Promise<number[]> {
   const places: number[] = [];
   let rows = -1;
@@ -31,20 +31,20 @@ export async function placesOfRows(file: string, size: number): Promise<number[]
   return places;
 }
 
-/** The whole rows at the beginning of a part, as many as are read at once, and where the next one begins. */
+/** Reads complete rows from the beginning of a part. Returns them and the position of the next row. */
 export async function readRows(file: string, { from, to }: Part): Promise<{ rows: string[]; next: number }> {
   const handle = await open(file);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(Math.min(CHUNK, to - from)), { position: from });
     const end = buffer.subarray(0, bytesRead).lastIndexOf(NEWLINE) + 1;
-    if (end === 0) throw new Error(`${file}: no row ends within ${CHUNK} bytes from byte ${from}`);
+    if (end === 0) throw new Error(`${file}: no row ends within ${CHUNK} bytes after byte ${from}`);
     return { rows: buffer.toString('utf8', 0, end - 1).split('\n'), next: from + end };
   } finally {
     await handle.close();
   }
 }
 
-/** Where each line ends. */
+/** Returns the position of the end of each line. */
 async function* lineEnds(file: string): AsyncGenerator<number> {
   const handle = await open(file);
   let offset = 0;

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { countRows, placesOfRows } from './_csv-file.ts';
 
 /**
- * Cuts the file into as many parts as there are to be workers. Their cursors are places in the file, in bytes: no worker
- * reads what another one has to do. Makes the table that the workers add to, unless it is there.
+ * Splits the file into one part per worker. The cursors are byte positions, so that no worker reads the part of another one.
+ * Creates the table for the totals, if it does not exist.
  */
 export const analyzeCsv = defineBatchAnalyzer(
   'csv.analyze',

@@ -3,21 +3,21 @@ import { defineBatchWorker } from 'tasker-core';
 import { z } from 'zod';
 import { readRows } from './_csv-file.ts';
 
-// Adding is not idempotent: rows that were added twice would be seen in the total.
+// Addition is not idempotent, so rows that are counted twice would change the total.
 const ADD = `
   insert into csv_demo_total as had (task_uuid, batch_id, row_count, cents) values ($1, $2, $3, $4)
   on conflict (task_uuid, batch_id) do update
      set row_count = had.row_count + excluded.row_count, cents = had.cents + excluded.cents`;
 
 /**
- * Works off its part of the file, some rows at a time. What they add to the table and how far the worker is commit
- * together, so a process that is killed between any two instructions loses no row and adds none twice.
+ * Processes its part of the file, some rows at a time. The totals of the rows and the checkpoint are committed together, so
+ * that a process that is killed at any moment loses no row and counts none twice.
  */
 export const processCsvBatch = defineBatchWorker(
   'csv.process',
   { inputs: { csv_path: z.string(), pause_ms: z.int().default(0) } },
   async ({ csv_path, pause_ms, batchContext, context, signal }) => {
-    if (!batchContext) throw new Error('this step is no batch worker');
+    if (!batchContext) throw new Error('this step is not a batch worker');
     const { batchId, startCursor, endCursor } = batchContext;
 
     while (Number(context.checkpointCursor ?? startCursor) < endCursor) {
@@ -32,7 +32,7 @@ export const processCsvBatch = defineBatchWorker(
           accumulatedResults: { cents: Number(context.accumulatedResults?.cents ?? 0) + cents },
         };
       });
-      // To the program that started this process, which shows how far all of it is.
+      // Reports to the parent process, which shows the progress.
       process.send?.({ task: context.taskUuid, batchId, rows: context.checkpointItemsProcessed });
       if (pause_ms > 0) await sleep(pause_ms, undefined, { signal });
     }

@@ -6,7 +6,7 @@ const TOTAL = `
   select coalesce(sum(row_count), 0)::int as rows, coalesce(sum(cents), 0)::float8 as cents
     from csv_demo_total where task_uuid = $1`;
 
-/** What all workers did, by what they reported and by what is in the table. */
+/** Returns the totals of all workers, from their reports and from the table. */
 export const summarize = defineConvergence(
   'csv.summarize',
   { workerTemplate: ['process_csv_batch', Work] },

@@ -6,7 +6,7 @@ export const processPayment = defineHandler(
   { inputs: { order_id: z.string(), amount: z.int(), card: z.string() } },
   ({ order_id, amount, card }) => {
     if (card === 'declined') throw new PermanentError(`the card of ${order_id} was declined`);
-    // More than the event tells: the publisher chooses.
+    // The publisher selects which of these fields the event contains.
     return { payment_id: `P-${order_id}`, amount, currency: 'EUR', status: 'captured', gateway_token: 'secret' };
   },
 );

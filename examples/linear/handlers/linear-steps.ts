@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 const Value = z.object({ value: z.number() });
 
-/** The first step as a class: it keeps what the task was created with. */
+/** The first step, as a class. Its result contains the input of the task. */
 export class LinearStep1Handler extends StepHandler {
   static override readonly handlerName = 'linear_step_1';
 
@@ -16,7 +16,7 @@ export class LinearStep1Handler extends StepHandler {
   }
 }
 
-/** The others as functions, each of the result of the one before it. */
+/** The other steps, as functions of the result of the previous step. */
 export const step2 = defineHandler(
   'linear_step_2',
   { depends: { first: ['linear_step_1', z.object({ input_received: z.object({ value: z.number() }) })] } },

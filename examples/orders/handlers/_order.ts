@@ -1,13 +1,13 @@
 import { z } from 'zod';
 
-/** What one line of an order asks for. */
+/** A line of an order. */
 const line = z.object({
   sku: z.string(),
   quantity: z.int().positive(),
   unit_cents: z.int().nonnegative(),
 });
 
-/** The task's context: the order as the shop took it. Every handler reads the parts that it needs. */
+/** The context of the task, which is the order. Every handler reads the parts that it needs. */
 export const order = {
   orderId: { key: 'order_id', schema: z.string() },
   customer: { key: 'customer', schema: z.object({ name: z.string(), email: z.string() }) },
@@ -21,7 +21,7 @@ export const order = {
   card: { key: 'card', schema: z.string() },
 } as const;
 
-/** What the steps hand on, by the step that gives it. */
+/** The results of the steps, by step. */
 export const results = {
   validated: ['validate_order', z.object({ amount_cents: z.int().positive(), parcels: z.int() })],
   reservation: ['reserve_stock', z.object({ reservation_id: z.string() })],

@@ -2,26 +2,26 @@ import { PermanentError, RetryableError } from 'tasker-core';
 import { z } from 'zod';
 import { refuse } from './_refuse.ts';
 
-/** One request to one of the shop's services. */
+/** A request to one of the shop's services. */
 interface Request<Answer> {
-  /** Where it goes: its address is in the variable `PAYMENTS_URL` or `WAREHOUSE_URL`. */
+  /** The service. Its address is in the variable `PAYMENTS_URL` or `WAREHOUSE_URL`. */
   service: 'payments' | 'warehouse';
   path: string;
   /**
-   * The same in every attempt of a step. An attempt that got no answer may have been served all the same: by this key
-   * the service knows that it was, and answers as it did then.
+   * The same in every attempt of a step. The service may have processed an attempt that received no response. By this key, it
+   * recognises the request and repeats its response.
    */
   idempotencyKey: string;
   body: object;
-  /** What the answer must look like. */
+  /** The schema of the response. */
   answer: z.ZodType<Answer>;
-  /** The step's: it fires at the timeout, and when the worker stops. */
+  /** The signal of the step, aborted at its timeout and when the worker stops. */
   signal: AbortSignal;
 }
 
 const Refusal = z.object({ code: z.string(), message: z.string() });
 
-/** Sends a request, and turns what may come back into what the engine knows: an answer, a refusal, or "try again". */
+/** Sends a request. Returns the response, or throws an error that the engine retries or not. */
 export async function post<Answer>(request: Request<Answer>): Promise<Answer> {
   const { service } = request;
   const { response, text } = await send(request);
@@ -30,7 +30,7 @@ export async function post<Answer>(request: Request<Answer>): Promise<Answer> {
   if (response.status === 429 || response.status >= 500) {
     throw new RetryableError(`${service} answered ${response.status}`, {
       errorType: `http_${response.status}`,
-      // Null when the service names no time: then the template's backoff holds.
+      // Null if the service sends no delay; then the template's backoff applies.
       retryAfter: response.headers.get('retry-after') ?? undefined,
     });
   }
@@ -52,7 +52,7 @@ async function send({ service, path, idempotencyKey, body, signal }: Request<unk
     return { response, text: await response.text() };
   } catch (cause) {
     if (signal.aborted) throw cause;
-    throw new RetryableError(`the connection to ${service} broke`, { errorType: 'connection_lost', cause });
+    throw new RetryableError(`the connection to ${service} was lost`, { errorType: 'connection_lost', cause });
   }
 }
 
@@ -60,5 +60,5 @@ function addressOf(service: 'payments' | 'warehouse'): string {
   const variable = `${service.toUpperCase()}_URL`;
   const address = process.env[variable];
   if (address) return address;
-  throw new PermanentError(`${variable} is not set; it is where the ${service} service listens`);
+  throw new PermanentError(`${variable} is not set; set it to the address of the ${service} service`);
 }

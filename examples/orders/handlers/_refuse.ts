@@ -1,6 +1,6 @@
 import { PermanentError } from 'tasker-core';
 
-/** The failure of a step that the shop's rules refuse: no further attempt would come to another answer. */
+/** Fails a step that violates a rule of the shop. A retry would not change the outcome. */
 export function refuse(code: string, why: string): never {
   throw new PermanentError(why, { errorType: 'business_rule', errorCode: code });
 }

@@ -5,7 +5,7 @@ import { post } from './_post.ts';
 
 const Authorised = z.object({ authorisation_id: z.string(), card_country: z.string() });
 
-/** Asks the card's bank for the amount. No money moves yet. */
+/** Authorises the amount with the card's bank. No money moves yet. */
 export const authorisePayment = defineHandler(
   'orders.authorise_payment',
   { inputs: { orderId: order.orderId, card: order.card }, depends: { validated: results.validated } },

@@ -5,7 +5,7 @@ import { refuse } from './_refuse.ts';
 const THROWAWAY_MAIL = /@throwaway\.example$/;
 const DEAR_CENTS = 40_000;
 
-/** Adds up what is suspicious about an order. What is too much is set in the template. */
+/** Scores how suspicious an order is. The template sets the limit. */
 export const checkFraud = defineHandler(
   'orders.check_fraud',
   {

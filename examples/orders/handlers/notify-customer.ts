@@ -2,9 +2,9 @@ import { type StepContext, StepHandler, type StepHandlerResult } from 'tasker-co
 import { order, results } from './_order.ts';
 
 /**
- * Writes the mail to the customer. The one handler here that is a class: it reads from the context what `inputs` and
- * `depends` bring to a function. Its message id does not change between attempts, so that a mail server can drop a
- * second copy.
+ * Writes the mail to the customer. This is the only handler that is a class. It reads from the context what a function receives
+ * through `inputs` and `depends`. The message id is the same in every attempt, so that a mail server can discard a second
+ * copy.
  */
 export class NotifyCustomer extends StepHandler {
   static override readonly handlerName = 'orders.notify_customer';

@@ -9,7 +9,7 @@ const SERVED = new Set(
 );
 const LINES_A_PARCEL = 3;
 
-/** Rules that need nobody else: is this an order that the shop can serve? */
+/** Checks the rules that need no other service. */
 export const validateOrder = defineHandler(
   'orders.validate',
   {

@@ -1,7 +1,7 @@
 import { defineHandler } from 'tasker-core';
 import { order, results } from './_order.ts';
 
-/** Makes the invoice's number and text: the same for one order, however often it runs. */
+/** Creates the number and text of the invoice. They are the same in every attempt. */
 export const writeInvoice = defineHandler(
   'orders.write_invoice',
   {

@@ -4,15 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const LARGEST_BODY = 100_000;
 
-/** What a route gives back to be sent. */
+/** The response of a route. */
 export const answer = (status, body, headers = {}) => ({ status, body, headers });
 
-/** A refusal in words: the caller need not try again. */
+/** A refusal with a message, which the caller should not retry. */
 export const refusal = (status, code, message) => answer(status, { code, message });
 
 /**
- * Starts a small JSON server on a free port of 127.0.0.1. A route is called with the body, the idempotency key and the
- * socket (for one that wants to misbehave), and gives an {@link answer}, or nothing when it never answers.
+ * Starts a small JSON server on a free port of 127.0.0.1. A route receives the body, the idempotency key and the socket, which
+ * it may close. It returns an {@link answer}, or nothing to never respond.
  *
  * @param {Record<string, (request: {body: any, key: string, socket: import('node:net').Socket}) => unknown>} routes
  *   by path
@@ -21,11 +21,11 @@ export const refusal = (status, code, message) => answer(status, { code, message
 export async function startHttpService(routes) {
   const server = createServer((request, response) => {
     serve(routes, request, response).catch((error) => {
-      if (response.destroyed) return; // the caller gave up, or the route cut the line
+      if (response.destroyed) return; // the caller gave up, or the route closed the connection
       send(response, answer(500, { code: 'bug', message: String(error) }));
     });
   });
-  server.keepAliveTimeout = 0; // callers close idle connections; one closed here could break their next request
+  server.keepAliveTimeout = 0; // callers close idle connections; closing one here could break their next request
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -58,7 +58,7 @@ function send(response, { status, body, headers }) {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
 
-/** Between 20 and 83 ms, for one key always the same. */
+/** A delay between 20 and 83 ms, always the same for a key. */
 function latency(key) {
   let hash = 0;
   for (const char of key) hash = (hash * 31 + char.charCodeAt(0)) % 997;

@@ -3,29 +3,29 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import path from 'node:path';
 
 /**
- * What a service of the demo remembers: entries by idempotency key, each a file of its own in one folder.
+ * The memory of a service in the demo: entries by idempotency key, each in its own file in a folder.
  *
- * A file is written under another name and then linked to its own. So a kill -9 at any moment leaves an entry whole or
- * absent, and of two processes that make the same entry one wins and the other reads what it wrote.
+ * A file is written under a temporary name and then linked to its final name. An entry is therefore complete or absent, even
+ * after kill -9. If two processes create the same entry, one succeeds, and the other reads its entry.
  */
 export class Ledger {
   #folder;
-  /** What was read so far, by file name. @type {Map<string, object>} */
+  /** The entries read so far, by file name. @type {Map<string, object>} */
   #entries = new Map();
 
-  /** Opens the folder, or makes it; throws what the file system says when it can't. */
+  /** Opens or creates the folder. Throws the error of the file system. */
   constructor(folder) {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true });
   }
 
-  /** The entry made under this key, if there is one. */
+  /** Returns the entry with this key, if there is one. */
   get(key) {
     this.#readNew();
     return this.#entries.get(fileOf(key));
   }
 
-  /** Makes an entry; when it is there already, that one stands. Gives the one that stands. */
+  /** Creates an entry, unless it exists. Returns the stored entry. */
   put(key, entry) {
     const part = path.join(this.#folder, `${randomUUID()}.part`);
     writeFileSync(part, JSON.stringify({ key, ...entry }));
@@ -39,13 +39,13 @@ export class Ledger {
     return this.get(key);
   }
 
-  /** All entries of one kind. */
+  /** Returns all entries of a kind. */
   of(kind) {
     this.#readNew();
     return [...this.#entries.values()].filter((entry) => entry.kind === kind);
   }
 
-  /** Another process may serve the same shop: what it wrote counts too. What lies there unlinked is of one that was killed. */
+  /** Reads the entries of other processes that serve the same shop, too. Ignores unlinked files of killed processes. */
   #readNew() {
     for (const name of readdirSync(this.#folder)) {
       if (!name.endsWith('.json') || this.#entries.has(name)) continue;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answer, refusal, startHttpService } from './http-service.mjs';
 
-/** Cards that a bank refuses, whoever asks and however often. */
+/** Cards that the bank always refuses. */
 const REFUSED = {
   tok_declined: ['card_declined', 'the bank declined the card'],
   tok_no_funds: ['insufficient_funds', 'the account does not hold that much'],
@@ -10,8 +10,8 @@ const REFUSED = {
 };
 
 /**
- * Cards with which this service misbehaves: at which of its two routes, and how often before it behaves. It counts
- * since it was started, so a service that comes back after a crash misbehaves anew.
+ * Cards for which this service fails: the route, and the number of failures before it succeeds. It counts from its start, so
+ * that it fails again after a restart.
  */
 const TROUBLE = {
   tok_busy: { at: 'authorise', times: 1 },
@@ -25,10 +25,10 @@ const TOO_SLOW_MS = 6000;
 const COUNTRIES = { tok_cartes_bancaires: 'FR', tok_amex: 'US' };
 
 /**
- * The payment service: authorises cards and captures money, and does not always answer. With `tok_slow` and `tok_reset`
- * it takes the money and the caller never hears of it: the worst case there is.
+ * The payment service. It authorises cards and captures money, but does not always respond. With `tok_slow` and `tok_reset`, it
+ * takes the money without a response, which is the worst case.
  *
- * It keeps to idempotency keys: what was done under a key is not done again, the same answer is given.
+ * It respects idempotency keys: a request with a known key is not processed again, but receives the same response.
  *
  * @param {import('./ledger.mjs').Ledger} ledger
  */
@@ -75,7 +75,7 @@ export function startPaymentService(ledger) {
           authorisation_id,
           amount_cents,
         });
-      // The money is taken from here on, whether or not the caller hears of it.
+      // From here on, the money is taken, whether or not the caller receives the response.
       if (!misbehaves(authorisation.card, 'capture', key)) return answer(201, capture);
       if (authorisation.card === 'tok_reset') return void socket.destroy();
       await sleep(TOO_SLOW_MS, undefined, { ref: false });
@@ -87,5 +87,5 @@ export function startPaymentService(ledger) {
 function misbehaviour(card) {
   if (card === 'tok_busy') return answer(429, { message: 'slow down' }, { 'retry-after': '1' });
   if (card === 'tok_error') return answer(500, { message: 'internal error' });
-  return undefined; // tok_hang: the line stays open, and nothing ever comes
+  return undefined; // tok_hang: the connection stays open without a response
 }

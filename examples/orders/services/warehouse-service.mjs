@@ -6,8 +6,8 @@ const EUROPE = new Set(
 );
 
 /**
- * The warehouse: holds goods for orders while there are any, and sends them. Like the payment service it does nothing
- * twice under one idempotency key; unlike it, it always answers.
+ * The warehouse. It reserves goods while they are in stock, and ships them. Like the payment service, it respects idempotency
+ * keys. Unlike it, it always responds.
  *
  * @param {import('./ledger.mjs').Ledger} ledger
  * @param {Map<string, {name: string, stock: number}>} catalogue by SKU

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 const listOf = <Item extends z.ZodType>(item: Item) => z.object({ items: z.array(item) });
 
-/** What each product came to, by its name, and whether that is as much as was hoped for. */
+/** Returns the total of each product, by name, and whether it reaches its goal. */
 export const aggregate = defineHandler(
   'pipeline.aggregate',
   {

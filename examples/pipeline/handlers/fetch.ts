@@ -2,15 +2,15 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { defineHandler, PermanentError } from 'tasker-core';
 
-/** Reads one file of the folder that the task names; which one, the template says in the step's `initialization`. */
+/** Reads a file in the folder that the task names. The step's `initialization` in the template names the file. */
 export const fetchFile = defineHandler(
   'pipeline.fetch',
   { inputs: { folder: 'folder' } },
   async ({ folder, context, signal }) => {
     const name = context.getConfig('file');
-    // Neither can change by itself, so to try again would not help.
-    if (typeof folder !== 'string') throw new PermanentError('the task names no folder');
-    if (typeof name !== 'string') throw new PermanentError('the template names no file');
+    // A retry would not change either of them.
+    if (typeof folder !== 'string') throw new PermanentError('the task has no folder in its context');
+    if (typeof name !== 'string') throw new PermanentError('the step has no file in its initialization');
     const text = await readFile(path.join(folder, name), { encoding: 'utf8', signal });
     const [heading = '', ...rows] = text.trimEnd().split('\n');
     const fields = heading.split(',');

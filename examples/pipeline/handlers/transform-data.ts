@@ -5,7 +5,7 @@ interface RawItem {
   raw_value: number | string;
 }
 
-/** Doubles each value. Without anything fetched there is nothing to double. */
+/** Doubles each value. Returns an empty result without fetched data. */
 export class TransformDataHandler extends StepHandler {
   static override readonly handlerName = 'transform_data';
 
