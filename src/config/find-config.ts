@@ -65,7 +65,7 @@ export function detectTemplates(cwd: string): string[] {
 
 /** The embedded server's folder if none is configured: the nearest one of the project with a database, else one in `cwd`. */
 export function detectEmbedded(cwd: string): string {
-  const hasDatabase = (folder: string) => isFolder(path.join(folder, DEFAULTS.embeddedFolder, 'postgres'));
+  const hasDatabase = (folder: string) => existsSync(path.join(folder, DEFAULTS.embeddedFolder, 'postgres'));
   const found = foldersUpTo(projectRoot(cwd), cwd).find(hasDatabase) ?? cwd;
   return found === cwd ? DEFAULTS.embeddedFolder : path.join(found, DEFAULTS.embeddedFolder);
 }

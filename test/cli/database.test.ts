@@ -208,13 +208,13 @@ it('commands use the embedded server with NODE_ENV=production if TASKER_ENV or T
   await shop.write('templates/pair.yaml', PAIR);
   const refused = await shop.run(['task', 'create', 'pair'], { env: { NODE_ENV: 'production' } });
   expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining('NODE_ENV is production')]);
-  for (const [name, value] of [
-    ['TASKER_ENV', 'staging'],
-    ['TASKER_EMBEDDED', '1'],
+  for (const [name, value, message] of [
+    ['TASKER_ENV', 'staging', /^created an embedded database in .*\n$/],
+    ['TASKER_EMBEDDED', '1', /^$/],
   ] as const) {
     const env = { NODE_ENV: 'production', [name]: value };
     const created = await shop.run(['task', 'create', 'pair'], { env });
-    expect([created.code, created.stderr]).toEqual([0, '']);
+    expect([created.code, created.stderr]).toEqual([0, expect.stringMatching(message)]);
   }
   await shop.write('tasker.toml', '[common.execution]\nenvironment = "staging"\n');
   const byFile = await shop.run(['task', 'list'], { env: { NODE_ENV: 'production' } });

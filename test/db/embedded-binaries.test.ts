@@ -41,7 +41,7 @@ describe('the programs of PostgreSQL', () => {
       code: 'embedded_failed',
       message: expect.stringMatching(
         new RegExp(
-          `created by PostgreSQL ${older[0]}, but PostgreSQL 18\\.\\d+ is installed; install .* or set DATABASE_URL`,
+          `created by PostgreSQL ${older[0]}, but PostgreSQL 18\\.\\d+ is installed; reinstall .* or set DATABASE_URL`,
         ),
       ),
     });

@@ -37,7 +37,7 @@ describe('an embedded server', () => {
     await start(folder, { onLog: (line) => lines.push(line) });
     await start(folder, { onLog: (line) => lines.push(line) });
     expect(lines).toEqual([
-      expect.stringMatching(/^made a database with PostgreSQL 18/),
+      expect.stringMatching(/^created a database with PostgreSQL 18/),
       expect.stringMatching(/^started PostgreSQL 18\.\d+ in .*, process \d+$/),
       expect.stringMatching(/^joined PostgreSQL 18\.\d+ in .*, process \d+$/),
     ]);
