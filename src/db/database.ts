@@ -396,10 +396,7 @@ export class Database implements Db {
     if (this.#closed) throw new TaskerError('stopped', 'the connection to the database is closed; tasker was stopped');
   }
 
-  /**
-   * Closes all connections. Waits up to two seconds for running statements, then destroys the sockets, so that the
-   * process can exit.
-   */
+  /** Closes all connections. After two seconds it destroys the open sockets, so that the process can exit. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -421,10 +418,7 @@ const INT8_ARRAY = 1016;
 const JSON_TYPES = new Set([114, 3802]);
 const asIs = (text: string) => text;
 
-/**
- * Parses int8 as a number, since ids stay below 2^53, and leaves JSON as text. Changes no global settings of the
- * driver.
- */
+/** Parses int8 as a number, since ids stay below 2^53, and leaves JSON as text. The driver's globals stay as they are. */
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (oid === INT8) return Number;
@@ -489,10 +483,7 @@ function afterTheEnd(): TaskerError {
   );
 }
 
-/**
- * Returns a `Db` that sends the statements of a transaction. Adds their answers to `sent`, so that the caller can wait
- * for all.
- */
+/** Returns a `Db` that sends the statements of a transaction, and adds their answers to `sent`. */
 function transactionOn(database: Database, send: Send, sent: Promise<unknown>[]): Db {
   return {
     query: async <Row>(statement: Statement, values: readonly unknown[] = []) => {
