@@ -385,8 +385,8 @@ export class Engine {
   }
 }
 
-export type { DatabaseReach } from '../db/database-options.ts';
 export { isConnectionError, sqlState } from '../db/connection-error.ts';
+export type { DatabaseReach } from '../db/database-options.ts';
 export type { BatchResultRow, BatchWorkerRow } from '../store/batches.ts';
 export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';
 export type { AdoptedStepRow } from '../store/doubtful.ts';

@@ -1,5 +1,5 @@
-import type { DatabaseReach } from '../db/database-options.ts';
 import { Database } from '../db/database.ts';
+import type { DatabaseReach } from '../db/database-options.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { heartbeat } from '../store/workers.ts';
 
