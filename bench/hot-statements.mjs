@@ -92,14 +92,14 @@ export const HOT = [
 ];
 
 const AT_START = 'once when a process starts, or a template is registered';
-const ONCE_A_TEMPLATE = 'once for each template in a process, which keeps it';
-const WORKERS = 'reads the table of workers, from which those that are long gone are taken out';
-const COMPACTING = 'writes the queue anew when it is mostly dead rows; reads all that lives in it, on purpose';
-const MIGRATING = 'while the schema is brought up to date';
-const GROUPS = 'reads who gets events: a row for each group and each process that works for it, and sixteen cursors';
-const REPLAYING = 'when an operator asks for it, or once in a while; reads all that it may be about, on purpose';
-const REMOVING = 'once for a group that is removed, all of whose rows it takes';
-const NO_TABLE = 'reads no table of ours';
+const ONCE_A_TEMPLATE = 'once per template and process, which caches it';
+const WORKERS = 'reads the table of workers, which stays small because old rows are deleted';
+const COMPACTING = 'rewrites the queue if it is mostly dead rows; reads all live rows on purpose';
+const MIGRATING = 'only during migrations';
+const GROUPS = 'reads a row per group and member, and sixteen cursors';
+const REPLAYING = 'on request of an operator, or occasionally; reads all affected rows on purpose';
+const REMOVING = 'once per removed group; deletes all of its rows';
+const NO_TABLE = 'reads no table of tasker';
 
 /** All other statements, with the reason. */
 export const NOT_HOT = {
@@ -109,7 +109,7 @@ export const NOT_HOT = {
   set_queue_aside: COMPACTING,
   truncate_queue: COMPACTING,
   put_queue_back: COMPACTING,
-  store_events: 'once for the steps that a dead worker lost for good; adds rows and reads none',
+  store_events: 'once for the permanently lost steps of a dead worker; adds rows and reads none',
   database_in_use: NO_TABLE,
   leftover_databases: NO_TABLE,
   prepare_migration_log: MIGRATING,

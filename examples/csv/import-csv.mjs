@@ -11,12 +11,12 @@ import { writeSales } from './sales-file.mjs';
 const HELP = `node examples/csv/import-csv.mjs [options]
 
   --rows N         default 1000000
-  --workers N      batches, all of which run at once; default 50
-  --pause MS       what each batch waits after a save, so that a small file takes its time too; default 0
-  --folder PATH    where the embedded PostgreSQL is kept; default .tasker of this repository
-  --help           this
+  --workers N      number of batches, which all run at once; default 50
+  --pause MS       pause of a batch after each checkpoint, to slow down a small file; default 0
+  --folder PATH    folder of the embedded PostgreSQL; default: .tasker of this repository
+  --help           print this help
 
-DATABASE_URL names another PostgreSQL server. Exit code: 0 when nothing was lost and nothing counted twice.`;
+DATABASE_URL selects another PostgreSQL server. Exit code: 0 if no row was lost or counted twice.`;
 
 /** A killed process counts as lost after this time. It is short, so that the example does not take long. */
 const LEASE_MS = 3_000;
@@ -24,7 +24,7 @@ const here = import.meta.dirname;
 const number = (value) => Number(value).toLocaleString('en');
 const wholeNumber = (option, value) => {
   if (/^\d+$/.test(value)) return Number(value);
-  throw new Error(`${option} ${value}: a whole number is meant`);
+  throw new Error(`${option} ${value}: must be a whole number`);
 };
 const report = (label, { rows, cents }) =>
   console.log(`  ${label.padEnd(26)}${number(rows).padStart(10)} rows ${number(cents).padStart(16)} cents`);
@@ -43,7 +43,7 @@ async function main() {
   const rows = wholeNumber('--rows', values.rows);
   const workers = wholeNumber('--workers', values.workers);
   const pause_ms = wholeNumber('--pause', values.pause);
-  if (rows < workers * 20) throw new Error(`--rows ${rows}: too few to be half way; at least 20 for each worker`);
+  if (rows < workers * 20) throw new Error(`--rows ${rows}: too few rows; at least 20 per worker are required`);
   const folder = path.resolve(values.folder);
   const temporary = mkdtempSync(path.join(tmpdir(), 'tasker-csv-'));
   const tasker = await createTasker({

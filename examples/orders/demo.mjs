@@ -10,11 +10,11 @@ import { row, totalsOf, WIDTH } from './totals.mjs';
 
 const HELP = `npm run demo -- [options]
 
-  --fresh          place the orders anew instead of going on with the last ones
-  --folder PATH    where the embedded PostgreSQL and the demo's files are kept; default .tasker of this repository
-  --help           this
+  --fresh          place new orders instead of continuing with the last ones
+  --folder PATH    folder of the embedded PostgreSQL and the demo's files; default: .tasker of this repository
+  --help           print this help
 
-DATABASE_URL names another PostgreSQL server. Exit code: 0 all is as it should be, 1 it is not, 130 stopped by Ctrl-C.`;
+DATABASE_URL selects another PostgreSQL server. Exit codes: 0 success, 1 failure, 130 stopped by Ctrl-C.`;
 
 const REPEATED_MS = 500;
 
@@ -33,7 +33,7 @@ async function main() {
     await run(shop, orders, { folder, signal });
   } catch (error) {
     if (!signal.aborted) throw error;
-    console.log('  stopped; nothing is lost: the next npm run demo goes on where this one stopped');
+    console.log('  stopped without losing anything; the next npm run demo continues where this one stopped');
     process.exitCode = 130;
   } finally {
     await shop.close();

@@ -86,7 +86,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
     demo.kill('SIGINT');
     const stopped = await demo.ended;
     expect(stopped.code).toBe(130);
-    expect(stopped.stdout).toContain('the next npm run demo goes on where this one stopped');
+    expect(stopped.stdout).toContain('the next npm run demo continues where this one stopped');
     expect(stopped.stderr).toBe('');
 
     for (const { code, stderr, stdout } of await Promise.all([runDemo(folder), runDemo(folder)])) {
