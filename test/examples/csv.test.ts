@@ -30,8 +30,8 @@ test('examples/csv reports invalid options', async () => {
   expect(few).toMatchObject({
     code: 1,
     stdout: '',
-    stderr: 'import-csv: --rows 10: too few to be half way; at least 20 for each worker\n',
+    stderr: 'import-csv: --rows 10: too few rows; at least 20 per worker are required\n',
   });
   const none = await runProgram(PROGRAM, { args: ['--workers', 'many'] });
-  expect(none).toMatchObject({ code: 1, stderr: 'import-csv: --workers many: a whole number is meant\n' });
+  expect(none).toMatchObject({ code: 1, stderr: 'import-csv: --workers many: must be a whole number\n' });
 });
