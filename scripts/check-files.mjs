@@ -14,7 +14,7 @@ function walk(root, folder = '') {
 }
 
 /** Returns the files that git tracks or would add. In a copy without git, returns all files. */
-function filesOf(root) {
+export function filesOf(root) {
   const options = ['-c', 'safe.directory=*', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const { status, stdout } = spawnSync('git', options, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   if (status !== 0) return walk(root);

@@ -1,6 +1,5 @@
-// Writes the tables of docs/guide/configuration.md and schemas/tasker-config.json from the configuration keys. A test
-// compares
-// them. Uses dist:
+// Writes the tables of docs/configuration-keys.md and schemas/tasker-config.json from the configuration keys. A test
+// compares them. Uses dist:
 //   npm run build && node scripts/write-config-docs.mjs
 import { readFile, writeFile } from 'node:fs/promises';
 import { CONFIG_KEYS } from '../dist/config/config-keys.js';

@@ -1,4 +1,4 @@
-// Writes the table of handler shapes in docs/guide/handlers.md, from the list that the tests use. With --check, only
+// Writes the table of handler shapes in docs/handler-outcomes.md, from the list that the tests use. With --check, only
 // compares.
 //   node scripts/write-handler-shapes.mjs
 import { readFile, writeFile } from 'node:fs/promises';
@@ -22,13 +22,13 @@ const table = [BEGIN, '', head, rule, ...body, '', END].join('\n');
 const page = (await readFile(file, 'utf8')).replaceAll('\r\n', '\n');
 const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)];
 if (from < 0 || to < from)
-  throw new Error(`docs/guide/handlers.md: the markers of the table are missing: ${BEGIN} and ${END}`);
+  throw new Error(`docs/handler-outcomes.md: the markers of the table are missing: ${BEGIN} and ${END}`);
 const wanted = page.slice(0, from) + table + page.slice(to + END.length);
 
 if (!process.argv.includes('--check')) await writeFile(file, wanted);
 else if (page !== wanted) {
   console.error(
-    'docs/guide/handlers.md: the table of shapes is out of date; run node scripts/write-handler-shapes.mjs',
+    'docs/handler-outcomes.md: the table of shapes is out of date; run node scripts/write-handler-shapes.mjs',
   );
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-// Writes the table of instruments in docs/guide/observability.md. Uses dist: npm run reference
+// Writes the table of instruments in docs/instruments.md. Uses dist: npm run reference
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { INSTRUMENTS } from '../dist/metrics/instruments.js';

@@ -1,4 +1,4 @@
-// Writes the table of the TypeScript package's names in docs/guide/names.md. Run it after write-reference.mjs: npm run
+// Writes the table of the TypeScript package's names in docs/typescript-names.md. Run it after write-reference.mjs: npm run
 // reference
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

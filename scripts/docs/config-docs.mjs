@@ -1,4 +1,4 @@
-/** Generates the tables of docs/guide/configuration.md and the JSON Schema of the configuration file from the keys. */
+/** Generates the tables of docs/configuration-keys.md and the JSON Schema of the configuration file from the keys. */
 import { z } from 'zod';
 
 const listed = (names) => names.map((one) => `\`${one}\``).join(', ');

@@ -1,4 +1,4 @@
-/** Generates the table of instruments in docs/guide/observability.md, and the table of names that are not used here. */
+/** Generates the table of instruments in docs/instruments.md, and the table of names that are not used here. */
 
 const prometheusName = ({ name, unit }) => name.replaceAll('.', '_') + (unit ? `_${unit}` : '');
 const code = (text) => `\`${text}\``;

@@ -1,4 +1,4 @@
-/** Generates the table in docs/guide/names.md: the exports of the TypeScript package and their place in this one. */
+/** Generates the table in docs/typescript-names.md: the exports of the TypeScript package and their place in this one. */
 
 const code = (name) => `\`${name}\``;
 

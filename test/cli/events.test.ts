@@ -3,7 +3,7 @@ import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { eventDead } from '../../src/cli/event/dead.ts';
 import { eventReplay } from '../../src/cli/event/groups.ts';
-import { uuidV7 } from '../../src/model/uuid.ts';
+import { uuidV7 } from '../../src/model/ids.ts';
 import { freshDatabase } from '../support/database.ts';
 import { writeEvents } from '../support/events/event-log.ts';
 import { DEMO, template } from '../support/setup.ts';
