@@ -8,6 +8,9 @@ const CODE = new Set(['.ts', '.mjs', '.js', '.cjs', '.tsx']);
 const TITLES = new Set(['it', 'test', 'describe']);
 const STARTS_LIKE_SQL = /^\s*(?:select|with|insert|update|delete|create|alter|drop|set|begin|copy|lock)\b/i;
 
+/** SQL in the middle of a statement, or a program that is started. */
+const PROGRAM = /\btasker\.\w+ \w|\bcross join\b|\brequire\(/;
+
 /** Takes out what is not said in words: code, addresses, and what Markdown adds. */
 function plain(text) {
   return text
@@ -77,7 +80,7 @@ function commentsOf(comments) {
 }
 
 const withoutExamples = (text) =>
-  text.replace(/```[\s\S]*?```/g, '').replace(/^\s*(?:@example.*|node .*|npx .*|npm .*)$/gm, '');
+  text.replace(/```[\s\S]*?```/g, '').replace(/^@example[\s\S]*?(?=^@(?!example)|$(?![\s\S]))/gm, '').replace(/^\s*(?:@example.*|node .*|npx .*|npm .*)$/gm, '');
 
 function stringsOf(node, found, within) {
   if (!node || typeof node.type !== 'string') return;
@@ -107,7 +110,7 @@ function addString(node, found, kind, within) {
       ? node.quasis.map(({ value }) => value.cooked).join('value')
       : String(node.value ?? '');
   if (typeof node.value === 'number' || node.regex || within?.type === 'ImportDeclaration') return;
-  if (STARTS_LIKE_SQL.test(text) || (text.match(/\s/g) ?? []).length < 2) return;
+  if (STARTS_LIKE_SQL.test(text) || PROGRAM.test(text) || (text.match(/\s/g) ?? []).length < 2) return;
   found.push({ line: node.loc.start.line, kind, text: plain(text) });
 }
 
