@@ -274,7 +274,7 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
-/** What {@link Tasker.watchTask} yields after each change: the task and its steps. */
+/** The value that {@link Tasker.watchTask} yields after each change: the task and its steps. */
 export interface TaskSnapshot {
   task: Task;
   steps: Step[];

@@ -164,8 +164,8 @@ export class Tasker {
   }
 
   /**
-   * What the health checks read. `isListening`: notifications arrive; without them, only polling finds work. `poolSize`: the
-   * maximum number of connections. @internal
+   * The state that the health checks read. `isListening`: whether notifications arrive; without them, only polling finds
+   * work. `poolSize`: the maximum number of connections. @internal
    */
   get vitals() {
     return {
@@ -385,7 +385,7 @@ function stopped(): TaskerError {
   return new TaskerError('stopped', 'this tasker was stopped; create another one');
 }
 
-/** What {@link Tasker.createTask} returns. */
+/** The result of {@link Tasker.createTask}. */
 export interface TaskHandle {
   taskUuid: string;
   name: string;

@@ -15,7 +15,7 @@ export interface ConfigKey<T> {
   byDefault: T;
   /** The default in words, if the value alone does not show it. */
   defaultWords?: string;
-  /** What the setting does, in one or two sentences. */
+  /** The effect of the setting, in one or two sentences. */
   about: string;
   /** Paths in the file are relative to the project, those in variables to the current folder. */
   isPath?: true;

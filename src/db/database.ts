@@ -205,7 +205,7 @@ export class Database implements Db {
     }
   }
 
-  /** Checks out a connection. Replaces those that may be dead. */
+  /** Checks out a connection. Replaces connections that may be dead. */
   async #connect(pool = this.#pool): Promise<pg.PoolClient> {
     const askedAt = performance.now();
     for (;;) {

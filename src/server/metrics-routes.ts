@@ -20,7 +20,7 @@ const JSON_METRICS = jsonRoute({
 const EVENT_METRICS = jsonRoute({
   method: 'get',
   path: '/metrics/events',
-  summary: 'domain events that were published, delivered or failed, and how far each group is behind',
+  summary: 'domain events that were published, delivered or failed, and the lag of each group',
   answer: EventMetricsSchema,
 });
 

@@ -33,9 +33,9 @@ export async function bootstrapWorker(config?: BootstrapConfig, module?: NapiMod
 }
 
 /**
- * Stops the worker of this process: it takes no new steps, waits for the dispatched ones, releases those that do not
- * finish in the drain time, and closes its connections. Never rejects. With a module of your own, stops that module's
- * worker.
+ * Stops the worker of this process. It takes no new steps, waits for the dispatched ones, releases the steps that do not
+ * finish within the drain time, and closes its connections. Never rejects. Given a module of your own, stops the worker
+ * of that module.
  *
  * @example
  * await poller.stop();

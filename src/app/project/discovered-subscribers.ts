@@ -115,20 +115,20 @@ function hasOwnName(exported: object, member: string): boolean {
   return Object.hasOwn(exported, member) && Boolean((exported as Record<string, unknown>)[member]);
 }
 
-/** The change that brings a registry up to date with what folders export. */
+/** The change that brings a registry up to date with the exports of folders. */
 interface FolderChange<Thing> {
   removed: Thing[];
   added: Thing[];
-  /** What the registry has from these folders after the change. */
+  /** The objects from these folders that are in the registry after the change. */
   claimed: Thing[];
 }
 
-/** For each registry: what is there from folders, and which claims need it. */
+/** For each registry, the objects in it that come from folders, and the claims that need each of them. */
 const claimantsIn = new WeakMap<object, WeakMap<object, Set<unknown>>>();
 
 /**
- * Tracks what is in a registry because folders export it. It is removed with the last worker that has it from a folder.
- * What was registered by hand stays.
+ * Tracks the objects that are in a registry because folders export them. An object is removed with the last worker that
+ * has it from a folder. Objects that were registered by hand stay.
  */
 class FolderClaims<Thing extends object> {
   readonly #claimants: WeakMap<object, Set<unknown>>;
@@ -140,7 +140,7 @@ class FolderClaims<Thing extends object> {
     claimantsIn.set(registry, this.#claimants);
   }
 
-  /** Computes the change. `found`: what the folders export, by name. `there`: what the registry has, by name. */
+  /** Computes the change. `found`: the exports of the folders, by name. `there`: the contents of the registry, by name. */
   changeTo(found: ReadonlyMap<string, Thing>, there: ReadonlyMap<string, Thing>): FolderChange<Thing> {
     const change: FolderChange<Thing> = { removed: [], added: [], claimed: [] };
     for (const [name, before] of there) {
@@ -160,7 +160,7 @@ class FolderClaims<Thing extends object> {
     return change;
   }
 
-  /** Claims these for the folders. Earlier ones that are still in the registry are left for the next worker to take over. */
+  /** Claims objects for the folders. Earlier ones that are still in the registry are left for the next worker. */
   claim(things: readonly Thing[]): void {
     for (const thing of this.#claimed) this.#claimants.get(thing)?.delete(this);
     for (const thing of things) {
@@ -170,13 +170,13 @@ class FolderClaims<Thing extends object> {
     this.#claimed = things;
   }
 
-  /** Whether it came from a folder and no other worker has it from one. */
+  /** Whether an object came from a folder and no other worker has it from one. */
   #isLast(thing: Thing): boolean {
     const claimants = this.#claimants.get(thing);
     return claimants !== undefined && claimants.size === (claimants.has(this) ? 1 : 0);
   }
 
-  /** Whether it came from these folders, or from the folders of a worker that has stopped. */
+  /** Whether an object came from these folders, or from the folders of a worker that has stopped. */
   #mayReplace(thing: Thing): boolean {
     const claimants = this.#claimants.get(thing);
     return claimants !== undefined && (claimants.size === 0 || claimants.has(this));

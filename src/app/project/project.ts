@@ -54,12 +54,12 @@ export class Project {
     return this.#brokenNamespaces;
   }
 
-  /** Sets the templates that are already in use. A reload registers only what differs from them. */
+  /** Sets the templates that are already in use. A reload registers only templates that differ from them. */
   adopt(templates: readonly TaskTemplate[]): void {
     for (const template of templates) this.#isNew(template);
   }
 
-  /** Reads the templates. Returns those that are new or have changed. */
+  /** Reads the templates. Returns the new and the changed ones. */
   async readTemplates(): Promise<TaskTemplate[]> {
     const { templates: folders, environment, warn } = this.#options;
     try {

@@ -155,7 +155,7 @@ export class HealthLoop {
     return this.#level;
   }
 
-  /** What was wrong at the last check. */
+  /** The problems that the last check found; undefined if it found none. */
   get wrong(): string | undefined {
     return this.#wrong;
   }

@@ -9,7 +9,7 @@ import { type RunningWorker, workerSystem } from '../process/worker-system.ts';
 export interface ComponentHealth {
   name: 'database' | 'lease' | 'dispatch';
   status: 'healthy' | 'degraded' | 'unhealthy';
-  /** What is wrong; absent if the part is healthy. */
+  /** The problem; absent if the part is healthy. */
   message?: string;
 }
 

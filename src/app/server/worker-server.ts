@@ -33,7 +33,7 @@ export interface ServerStatus {
 export interface ServerHealthCheckResult {
   healthy: boolean;
   status?: ServerStatus;
-  /** What is wrong. */
+  /** The problem; absent if the server is healthy. */
   error?: string;
 }
 

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, TaskerError } from '../../errors.ts';
 
-/** What `tasker init` needs to know about a project. */
+/** The facts about a project that `tasker init` needs. */
 export interface Project {
   folder: string;
   /** The text of `package.json`. */

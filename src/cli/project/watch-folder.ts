@@ -17,7 +17,7 @@ const QUIET_MS = 100;
 /** Whether the operating system can watch a whole folder tree. */
 const HAS_RECURSIVE = process.platform === 'darwin' || process.platform === 'win32';
 
-/** Calls `onChange` after something below a folder, or beside a file, has changed and no more changes follow. */
+/** Calls `onChange` after something below a folder, or beside a file, has changed and no further changes follow. */
 export function watchFolder(folder: string, { signal, onChange, onLost }: WatchFolderOptions): void {
   let quiet: NodeJS.Timeout | undefined;
   const changed = () => {

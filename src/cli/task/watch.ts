@@ -63,7 +63,7 @@ function late(uuid: string, ms: number): TaskerError {
   );
 }
 
-/** States in which a task stays, for good or until an operator acts. */
+/** States in which a task stays, permanently or until an operator acts. */
 export const RESTING: ReadonlySet<Task['status']> = new Set([
   'complete',
   'error',

@@ -51,7 +51,7 @@ function otherFields(template: TaskTemplate): string[] {
   return Object.keys(others).length > 0 ? [`${pc.dim('other fields')}\n${stringify(others).trimEnd()}`] : [];
 }
 
-/** The fields except some, and except those that are empty. */
+/** Returns the fields without the named ones and without empty ones. */
 function without(names: readonly string[], fields: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(fields).filter(

@@ -30,7 +30,7 @@ export function chooseServerUser({ home, data }: { home: string; data: string })
   if (user) return user;
   throw new TaskerError(
     'embedded_unsupported',
-    'PostgreSQL refuses to run as root, and this system has no user named postgres or nobody to run it as; ' +
+    'PostgreSQL refuses to run as root, and this system has no user `postgres` or `nobody` to run it as; ' +
       'run as another user, or set DATABASE_URL',
   );
 }
@@ -39,7 +39,7 @@ export function chooseServerUser({ home, data }: { home: string; data: string })
 export function findUser(passwd: string, name: string): ServerUser | undefined {
   const line = passwd.split('\n').find((entry) => entry.startsWith(`${name}:`));
   const [, , uid, gid] = line?.split(':') ?? [];
-  // On macOS the id of nobody is -2, but the system calls need it unsigned.
+  // On macOS, the id of the user `nobody` is -2, but the system calls need it unsigned.
   return uid && gid && uid !== '0' ? { uid: Number(uid) >>> 0, gid: Number(gid) >>> 0 } : undefined;
 }
 
