@@ -353,7 +353,8 @@ export async function insertPortions(
 const MAX_TAGS = 1_001;
 
 /**
- * Copies the requests, reading each field once. Values are checked later, except those that name the template.
+ * Copies the requests, reading each field once. Checks only the fields that name the template; the others are checked
+ * later.
  * @throws TaskerError `bad_request` if a request can't be read or does not name a template
  */
 export function readRequests(given: readonly TaskRequest[]): TaskRequest[] {

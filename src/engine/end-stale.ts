@@ -20,7 +20,7 @@ export interface StaleTask {
   reason: string;
 }
 
-/** What one transaction did. */
+/** The tasks that one transaction ended or noted. */
 export interface LifecycleTurn {
   /** Tasks that were ended in `error`. */
   ended: StaleTask[];

@@ -37,7 +37,7 @@ export type Expansion =
       failureStrategy: FailureStrategy;
     };
 
-/** What a completed step creates: nothing, some steps, or the reason why its outcome is wrong. */
+/** The steps that a completed step creates; undefined if it creates none; or the reason why its outcome is wrong. */
 export type Expanding = Expansion | Wrong | undefined;
 
 /** A template and its graph. */

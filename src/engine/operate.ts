@@ -14,7 +14,7 @@ import { getTasks, lockTasks } from '../store/tasks.ts';
 import { grow, growthOf } from './record.ts';
 import type { TemplateStore } from './template-store.ts';
 
-/** Who acts and why, for the task's history. */
+/** The actor and the reason of an action, for the task's history. */
 export interface OperatorOptions {
   /** Default `operator`. */
   actor?: string;

@@ -184,12 +184,12 @@ export interface HistoryEntry {
   metadata: Record<string, unknown>;
 }
 
-/** What is stored beside a result: only what differs from the defaults. */
+/** The details that are stored beside a result: only fields that differ from the defaults. */
 export interface AttemptDetail {
   error?: Partial<StepError> & { error_code?: string | null };
   custom?: Record<string, unknown>;
   handler_version?: string;
-  /** Who ran it, if not the worker that claimed it. */
+  /** The worker that ran it, if it is not the one that claimed it. */
   worker_id?: string;
   orchestration_metadata?: Partial<StepExecutionResult['orchestration_metadata']>;
   event_problems?: EventProblem[];

@@ -61,7 +61,9 @@ export class TemplateStore {
     this.#limits = limits;
   }
 
-  /** Registers templates, in order. Skips those that are already the newest registration, so most starts write nothing. */
+  /**
+   * Registers templates, in order. Skips templates that are already the newest registration, so most starts write nothing.
+   */
   async registerAll(templates: readonly TaskTemplate[]): Promise<void> {
     if (templates.length === 0) return;
     const rows = await newestDigests(this.#database, templates);

@@ -2,7 +2,7 @@ import type { FfiDependencyResult } from './ffi-step-event.ts';
 
 /**
  * The outcome of a step that this one depends on. The keys of its result can also be read directly
- * (`reserve.reservation_id`), except those that the envelope itself has. A spread copy has only the envelope's keys.
+ * (`reserve.reservation_id`), except keys that the envelope itself has. A spread copy has only the envelope's keys.
  * `context.getDependencyResult(step)` returns the bare result.
  */
 export interface DependencyResult<Result = unknown> extends Readonly<FfiDependencyResult> {

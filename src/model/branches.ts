@@ -47,8 +47,8 @@ export function stepsInBranches({
 }
 
 /**
- * Returns the steps that a decision may name: those downstream of it, up to and including the next decision.
- * Batch workers, convergences and the steps behind them are not among them, because other rules create them.
+ * Returns the steps that a decision may name: the steps downstream of it, up to and including the next decision.
+ * Excludes batch workers, convergences and the steps after them, because other rules create them.
  */
 export function branchesOf(graph: BranchGraph, decision: number): number[] {
   const found = new Set<number>();
@@ -74,10 +74,11 @@ export function decisionDepths(graph: BranchGraph): number[] {
 }
 
 /**
- * Returns the steps that come into being in a task that has the `existing` ones, in topological order: those that a
- * decision `named`, those that follow them up to the next decision, batch or convergence, each convergence that one of
- * them feeds, and the steps after a convergence once everything that it depends on exists. A branch whose other parents
- * were not chosen runs without them. For a batch, `existing` includes the step of its workers, and nothing is named.
+ * Returns the steps to create in a task that already has the `existing` ones, in topological order. These are the steps
+ * that a decision `named`, and their successors up to the next decision, batch or convergence. Each convergence that one
+ * of them feeds is included, and so are the steps after a convergence once everything that it depends on exists. A branch
+ * whose other parents were not chosen runs without them. For a batch, `existing` includes the step of its workers, and
+ * nothing is named.
  */
 export function bornSteps(graph: BranchGraph, named: readonly number[], existing: ReadonlySet<number>): number[] {
   // Only what exists decides, and not what is new: two independent decisions create the same steps whichever of them is

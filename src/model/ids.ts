@@ -120,7 +120,7 @@ export function workerIndex(templateIdx: number, number: number): number {
   return ((templateIdx + 1) << BITS) + number;
 }
 
-/** What the identity of a task is computed from. */
+/** The values from which the identity of a task is computed. */
 export interface IdentityInput {
   namespace: string;
   name: string;

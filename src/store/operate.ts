@@ -26,13 +26,13 @@ t as (
    where task_uuid = (select task_uuid from target) returning task_uuid)
 select (select count(*)::int from old where state = 'in_progress') running from t`;
 
-/** Who acts on a task or step, and why. */
+/** The actor of an action on a task or step, and the reason. */
 export interface Operator {
   actor: string;
   reason: string | null;
 }
 
-/** Cancels a task. Undefined: it does not exist or has ended. Call it after lockTasks. */
+/** Cancels a task. Returns undefined if it does not exist or has ended. Call it after lockTasks. */
 export async function cancelTask(
   db: Db,
   taskUuid: string,
@@ -41,8 +41,8 @@ export async function cancelTask(
   return (await db.query<{ running: number }>(CANCEL_TASK, [taskUuid, actor, reason])).rows[0];
 }
 
-// A reset gives the step all its attempts again: those so far no longer count. A batch worker whose failure is tolerated
-// had ended for the task. It can be reset only while the steps that join its batch still wait.
+// A reset gives the step all its attempts again: earlier attempts no longer count. A batch worker whose failure is
+// tolerated had ended for the task. It can be reset only while the steps that join its batch still wait.
 const RESET_STEP = sql('reset_step')`
 with b as (
   select b.worker_idx, b.next_idx, b.n_active >= b.parallelism full_up, b.failure_strategy <> 'fail_fast' tolerant,

@@ -172,7 +172,10 @@ export interface FailingTask {
   reason: string;
 }
 
-/** Ends open tasks in `error` and cancels their open steps. Returns those that had running steps. Call it after lockTasks. */
+/**
+ * Ends open tasks in `error` and cancels their open steps. Returns the tasks that had running steps. Call it after
+ * lockTasks.
+ */
 export async function failTasks(db: Db, tasks: readonly FailingTask[], actor: string): Promise<string[]> {
   const ids = `{${tasks.map((task) => task.taskUuid).join(',')}}`;
   await db.query(LOCK_OPEN_STEPS, [ids]);

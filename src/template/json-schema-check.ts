@@ -135,7 +135,7 @@ function formProblems(schema: JsonSchema): SchemaProblem[] {
   return judge.validate(META[draft], schema) ? patternProblems(schema) : innermost(judge.errors ?? []);
 }
 
-/** Returns the first error at each place, without those that only report that no alternative matched. */
+/** Returns the first error at each place. Skips errors that only report that no alternative matched. */
 function innermost(errors: readonly ErrorObject[]): SchemaViolation[] {
   const byPath = new Map<string, SchemaViolation>();
   for (const error of errors) {

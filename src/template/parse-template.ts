@@ -14,14 +14,14 @@ export interface TemplateProblem {
   severity: 'error' | 'warning';
   /** The kind of problem, for example `unknown_step`. */
   code: string;
-  /** What is wrong and how to fix it. */
+  /** The problem and how to fix it. */
   message: string;
   file: string | null;
   /** The line, starting at 1. 0 for a template that was given as an object. */
   line: number;
   /** The column, starting at 1. 0 for a template that was given as an object. */
   column: number;
-  /** For example `steps[2].retry.max_attempts`, with keys as the file spells them. Empty for the file itself. */
+  /** The place, for example `steps[2].retry.max_attempts`, with keys as the file spells them. Empty for the file itself. */
   path: string;
 }
 

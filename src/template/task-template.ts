@@ -6,7 +6,7 @@ export interface JsonObject {
   [key: string]: JsonValue;
 }
 
-/** A JSON Schema (draft 2020-12, or draft-07 if `$schema` says so). */
+/** A JSON Schema (draft 2020-12, or draft-07 if `$schema` declares it). */
 export type JsonSchema = Record<string, unknown>;
 
 /** The kind of a step; see `docs/guide/templates.md`. */
@@ -202,7 +202,7 @@ export interface TaskTemplate {
   /** The schema for a task's context, enforced when the task is created. */
   inputSchema: JsonSchema | null;
   steps: StepTemplate[];
-  /** All overrides as written, for display. Those that apply are already merged into `steps`. */
+  /** All overrides as written, for display. The overrides that apply are already merged into `steps`. */
   environments: Record<string, StepOverride[]>;
   lifecycle: Lifecycle | null;
   /** How the identity of a task is determined. Default `strict`. */

@@ -88,7 +88,7 @@ export function childrenOf(parents: readonly (readonly number[])[]): number[][] 
 }
 
 /**
- * Returns the nodes with parents before children, without those that are on a cycle or below one. Among nodes that are
+ * Returns the nodes with parents before children. Leaves out nodes that are on a cycle or below one. Among nodes that are
  * free, the first declared comes first.
  */
 export function orderOf(parents: readonly (readonly number[])[], children: readonly number[][]): number[] {

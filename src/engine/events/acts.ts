@@ -9,7 +9,7 @@ import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { type EventFilter, findEvent, limitOf, readFilter } from './search.ts';
 import { LONG_RUNNING } from './settings.ts';
 
-/** A dead letter: a delivery that was given up. */
+/** A dead letter: a delivery that failed and is not retried. */
 export interface DeadDelivery {
   group: string;
   /** Number of failed deliveries. */
@@ -31,7 +31,7 @@ export interface EventReplay extends Pick<EventFilter, 'name' | 'taskUuid' | 'af
   group: string;
 }
 
-/** How far a replay has come. */
+/** The progress of a replay. */
 export interface EventReplayProgress {
   /** Number of events so far. */
   replayed: number;
@@ -119,7 +119,7 @@ export class EventActs {
     });
   }
 
-  /** Removes a group and everything that waits for it. Its members get no more events. False: the group does not exist. */
+  /** Removes a group and everything that waits for it. Its members no longer get events. False: no such group. */
   removeGroup(name: string): Promise<boolean> {
     return this.database.transaction(LONG_RUNNING, (tx) => removeGroup(tx, name));
   }

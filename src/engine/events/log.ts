@@ -75,15 +75,15 @@ export interface FailedDelivery extends EventReference {
 
 /** The outcome of the deliveries of a part. */
 export interface PartOutcome {
-  /** How far the part was handled: its `upTo`, or the `after` of an event. Default: `upTo`. */
+  /** The position up to which the part was handled: its `upTo`, or the `after` of an event. Default: `upTo`. */
   upTo?: EventPosition;
-  /** Their first delivery failed and is retried. */
+  /** Deliveries whose first attempt failed, and that are retried. */
   failed?: readonly FailedDelivery[];
-  /** Their first delivery failed and is not retried. */
+  /** Deliveries whose first attempt failed, and that are not retried. */
   dead?: readonly (EventReference & { error: string })[];
-  /** They wait for an earlier event of their task that failed, is still being delivered, or was waiting before. */
+  /** Deliveries that wait for an earlier event of their task that failed, is being delivered, or was already waiting. */
   parked?: readonly EventReference[];
-  /** Their first delivery continues after the part is finished. Its holder keeps them for `leaseMs`, like retries. */
+  /** Deliveries that continue after the part is finished. The holder of the part keeps them for `leaseMs`, like retries. */
   slow?: { deliveries: readonly EventReference[]; leaseMs: number };
   /** Milliseconds for which the part stays held. Default: it is released. */
   keepMs?: number;
@@ -105,7 +105,7 @@ export interface RetryOutcome {
   /** `attempts`: number of failed deliveries, including this one. */
   failed?: readonly (FailedDelivery & { attempts: number })[];
   dead?: readonly (EventReference & { attempts: number; error: string })[];
-  /** They were not tried and are left to other processes. This process gets them again only after the delay. */
+  /** Deliveries that were not tried and are left to other processes. This process gets them again only after the delay. */
   left?: readonly (EventReference & { attempts: number; delayMs: number })[];
 }
 
@@ -245,7 +245,7 @@ export class EventLog extends EventActs {
    * here, so that the next ones of their tasks continue; `gone` gets their number.
    * @param matching names that this process can handle, as a regular expression; default: all. Events that only other
    *   processes can handle are returned too if these have not taken them for a while. The caller leaves them to the others,
-   *   or drops them if the group does not want them any more.
+   *   or drops them if the group no longer wants them.
    */
   async takeRetries(
     groupId: number,
@@ -270,8 +270,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Ends deliveries that were taken, except those that another process has taken since. Returns the number of ended
-   * deliveries, and the number of their tasks in which the next one is now due.
+   * Ends deliveries that this process took. Skips deliveries that another process has taken since. Returns the number of
+   * ended deliveries, and the number of their tasks in which the next one is now due.
    */
   async finishRetries(
     groupId: number,
@@ -288,12 +288,12 @@ export class EventLog extends EventActs {
     return this.database.pipeline(SETTINGS, (tx) => finishRetries(tx, { groupId, holder }, ends));
   }
 
-  /** Extends everything that this process holds for the group, and returns what that is. */
+  /** Extends all holds of this process for the group, and returns them. */
   extend(groupId: number, holder: string, leaseMs: number): Promise<StillHeld> {
     return this.database.pipeline(RELAXED_COMMIT, (tx) => extendHolds(tx, { groupId, holder, leaseMs }));
   }
 
-  /** Releases everything that this process holds for the group. Others may take it at once. */
+  /** Releases all holds of this process for the group. Other processes may take the work at once. */
   async letGo(groupId: number, holder: string): Promise<void> {
     await this.database.pipeline(RELAXED_COMMIT, (tx) => releaseHolds(tx, { groupId, holder }));
   }
@@ -303,7 +303,7 @@ export class EventLog extends EventActs {
     return this.database.pipeline(SETTINGS, (tx) => nextRetryMs(tx, groupId));
   }
 
-  /** Returns what there is to do for groups, in one statement. Removed groups are left out. */
+  /** Returns the work that is waiting for groups, in one statement. Removed groups are left out. */
   look(groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
     return this.database.pipeline(SETTINGS, (tx) => lookIntoEvents(tx, groupIds));
   }
@@ -345,8 +345,8 @@ export class EventLog extends EventActs {
 
   /**
    * Deletes events that are older than `retentionMs` and that every group has passed, and returns their number. Keeps
-   * those that wait for a retry and those with a younger dead letter. Any process may call it at any time, also two at
-   * once. The next call finishes the work of one that died.
+   * events that wait for a retry and events with a younger dead letter. Any process may call it at any time, even
+   * concurrently with another. If a process dies during a call, the next call finishes its work.
    */
   async tidy({ retentionMs }: { retentionMs: number }): Promise<number> {
     // Without groups, no other call gives positions, and events without one are not found here.

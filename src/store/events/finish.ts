@@ -3,7 +3,7 @@ import { columns, sql } from '../sql.ts';
 import type { GroupPart } from './replay.ts';
 
 /**
- * What happens next to a delivery, as the statement takes it. `after`: it is retried after its delay. `behind`: it waits
+ * The next state of a delivery, as the statement takes it. `after`: it is retried after its delay. `behind`: it waits
  * until earlier events of its task are done. `held`: it runs, and its holder keeps it for the delay. `dead`: it is not
  * retried.
  */

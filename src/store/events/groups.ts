@@ -72,7 +72,7 @@ select g.name, g.patterns, m.members, m.differ "membersDiffer", tasker.iso(g.cre
 /** A group, and its status. */
 export interface EventGroup {
   name: string;
-  /** Patterns of the events that it gets: those of all its members. */
+  /** Patterns of the events that it gets: the patterns of all its members. */
   patterns: string[];
   /** Number of processes that signaled in the last three minutes that they work for it. */
   members: number;
@@ -81,11 +81,11 @@ export interface EventGroup {
   createdAt: string;
   /** When a process last signaled that it works for it. */
   seenAt: string;
-  /** Number of events that it has not passed, whatever their names. Counts at most 10,000 without a position yet. */
+  /** Number of events that it has not passed, whatever their names. Counts at most 10,000 events without a position. */
   waiting: number;
-  /** Seconds since the first of these could be taken; 0: none is waiting. */
+  /** Seconds since the first of these became available; 0 if none is waiting. */
   secondsBehind: number;
-  /** Number of failed deliveries to retry, of those that wait behind them in their tasks, and of replayed ones. */
+  /** Number of failed deliveries to retry, of deliveries that wait behind them in their tasks, and of replayed ones. */
   retrying: number;
   /** Number of dead letters. */
   dead: number;

@@ -24,13 +24,13 @@ export interface Holds {
   holder: string;
 }
 
-/** What is still held: parts, and the event ids of deliveries apart from them. */
+/** The work that is still held: parts, and the event ids of deliveries apart from them. */
 export interface StillHeld {
   parts: number[];
   events: number[];
 }
 
-/** Extends everything that the process holds, and returns what that is. */
+/** Extends all holds of the process, and returns them. */
 export async function extendHolds(
   db: Db,
   { groupId, holder, leaseMs }: Holds & { leaseMs: number },
@@ -51,7 +51,7 @@ ${HELD}
 update tasker.event_retry set holder = null, due_at = now()
  where group_id + 0 = $1 and holder = $2 and (select count(*) from held) > 0`;
 
-/** Releases everything that the process holds. It waits where it was. */
+/** Releases all holds of the process. The released work keeps its place. */
 export async function releaseHolds(db: Db, { groupId, holder }: Holds): Promise<void> {
   await Promise.all([RELEASE_PARTS, RELEASE_RETRIES].map((statement) => db.query(statement, [groupId, holder])));
 }
@@ -63,7 +63,7 @@ select greatest(0, extract(epoch from r.due_at - now()) * 1000)::float8 ms
    select 1 from tasker.event_retry x where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id)
  order by r.due_at limit 1`;
 
-/** Returns the milliseconds until the next retry is due. Null: none is waiting. */
+/** Returns the milliseconds until the next retry is due, or null if none is waiting. */
 export async function nextRetryMs(db: Db, groupId: number): Promise<number | null> {
   return (await db.query<{ ms: number }>(NEXT_RETRY, [groupId])).rows[0]?.ms ?? null;
 }

@@ -48,7 +48,7 @@ export async function lockFreeGroup(db: Db, groupId: number): Promise<boolean> {
   return (await db.query(LOCK_FREE_GROUP, [groupId])).rows.length > 0;
 }
 
-// The database or all processes were down. The member that returns first must not drop those that are not back yet.
+// The database or all processes were down. The member that returns first must not drop members that are not back yet.
 const FORGIVE_MEMBERS = sql('forgive_event_members')`
 update tasker.event_group_member set seen_at = now()
  where group_id = $1 and not has_left and (select seen_at from tasker.event_group where id = $1) < now() - ${SILENCE}`;

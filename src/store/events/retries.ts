@@ -133,8 +133,8 @@ export interface RetryEnd {
 const KIND = { delivered: 0, again: 1, dead: 2 };
 
 /**
- * Ends retries that are held, except those that another process has taken since. Returns how many ended, and in how many
- * tasks another one is now due.
+ * Ends retries that are held, except retries that another process has taken since. Returns the number of ended retries,
+ * and the number of tasks in which another one is now due.
  */
 export async function finishRetries(
   db: Db,

@@ -4,7 +4,7 @@ import { commentOf, freeName, keyOf, quoted, typeNameOf } from './type-name.ts';
 
 /** The types of a schema. */
 export interface SchemaTypes {
-  /** Exported declarations: first the type itself, then those that it refers to. */
+  /** Exported declarations: first the type itself, then the types that it refers to. */
   declarations: string[];
   /** Notes about parts that a type cannot express, for example `/properties/amount: …`. */
   unknown: string[];
