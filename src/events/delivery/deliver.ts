@@ -5,7 +5,7 @@ import { type RetryAfter, retryAfterSeconds } from '../../handlers/retry-after.t
 import { Halt } from '../halt.ts';
 import type { DeliveryContext, EventConsumer } from './event-consumer.ts';
 
-/** What the error of a failed delivery says about the next attempt. */
+/** The consequences of a failed delivery for the next attempt, from its error. */
 export interface DeliveryFailure {
   /** True if another attempt would fail too. The event becomes a dead letter at once. */
   permanent: boolean;

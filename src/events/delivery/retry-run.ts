@@ -30,7 +30,8 @@ const LOST = new Error('another process has taken over this delivery');
 
 /**
  * Handles deliveries beside the cursor: due retries, and slow deliveries. The database ensures that only one event of a
- * task is delivered at a time. Outcomes are stored at once, together with those that ended during the previous write.
+ * task is delivered at a time. Outcomes are stored immediately. Deliveries that end during a write are stored together
+ * by the next one.
  */
 export class RetryRun implements HeldWork {
   readonly holder: string;

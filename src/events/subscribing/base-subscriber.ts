@@ -31,8 +31,8 @@ interface Feed {
  *
  * Fast events come from this process, right after the commit. Durable and broadcast events come from the log, at least once
  * and across processes. All subscribers with the same `subscriberName`, in any process, form a group that gets each event.
- * A delivery fails if a hook throws, if the result says so, or if it times out. A durable event is then delivered again
- * with increasing delays. After `delivery.maxDeliveries` it becomes a dead letter. Store `event.eventId` to detect
+ * A delivery fails if a hook throws, if the result is a failure, or if it times out. A durable event is then delivered
+ * again with increasing delays. After `delivery.maxDeliveries` it becomes a dead letter. Store `event.eventId` to detect
  * duplicates.
  *
  * @example
@@ -131,8 +131,8 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> implemen
   }
 
   /**
-   * Stops listening to one source or all sources. Resolves when the events received so far are handled. Those that take
-   * longer than the drain time are aborted.
+   * Stops listening to one source or all sources. Resolves when the events received so far are handled. Deliveries
+   * that take longer than the drain time are aborted.
    */
   async stop({ source: only, ...options }: StopOptions & { source?: InProcessEventSource } = {}): Promise<void> {
     const stopped: Promise<void>[] = [];

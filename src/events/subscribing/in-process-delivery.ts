@@ -50,7 +50,7 @@ export class InProcessDelivery {
     this.#fill();
   }
 
-  /** Accepts no more events, waits until the queued ones are handled, and aborts the rest after the drain time. */
+  /** Stops accepting events, waits until the queued ones are handled, and aborts the rest after the drain time. */
   async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions = {}): Promise<void> {
     this.#closed = true;
     if (this.#running.size === 0) return;

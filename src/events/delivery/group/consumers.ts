@@ -44,7 +44,7 @@ export class GroupConsumers {
     return { consumer, timeoutMs, maxDeliveries };
   }
 
-  /** Closes the consumers. Returns the errors of those that failed. */
+  /** Closes the consumers. Returns the errors of the consumers that failed to close. */
   async close(): Promise<unknown[]> {
     const closed = await Promise.allSettled(this.#consumers.map(async ({ consumer }) => consumer.close?.()));
     return closed.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
