@@ -95,7 +95,7 @@ export interface FfiDispatchMetrics {
   starvingEventCount: number;
 }
 
-/** What a channel calls on its worker. */
+/** Callbacks from a channel to its worker. */
 export interface ChannelHost {
   /** The handler of a step settled. `stopping`: its signal fired because a subscriber stops. */
   settled(step: DispatchedStep, result: StepHandlerResult, version: string, stopping?: boolean): void;

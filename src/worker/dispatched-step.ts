@@ -34,7 +34,7 @@ export interface StepDelivery {
   readonly timeoutMs: number | undefined;
 }
 
-/** What a dispatched step needs from its worker. One object serves all steps of a worker. */
+/** The services of a worker that a dispatched step uses. One object serves all steps of a worker. */
 export interface StepHost {
   readonly logger: Logger;
   /** Returns the step as an event, for handlers that read `context.event`. */
@@ -97,7 +97,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   lazy = false;
   /** When its timeout expires, on the clock of `performance.now()`. */
   deadline = Number.POSITIVE_INFINITY;
-  /** Why the worker no longer waits for the handler; its late result is refused. */
+  /** The reason why the worker no longer waits for the handler, whose late result is refused. */
   over: 'timeout' | 'cancelled' | 'lease_lost' | 'given_back' | undefined;
   /** Whether a transaction of its handler is open. */
   transacting = false;

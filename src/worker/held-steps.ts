@@ -106,8 +106,8 @@ export class HeldSteps {
   }
 
   /**
-   * Loads what these steps lack, and calls `start` with those that can start. A step may read results that did not fit
-   * in memory beside those of the others; it is loaded again when there is room.
+   * Loads the data that these steps lack, and calls `start` with the steps that can start. If the results that a step
+   * reads do not fit in memory beside the results of the others, they are loaded again when there is room.
    */
   async hydrate(steps: readonly DispatchedStep[], start: (steps: readonly DispatchedStep[]) => void): Promise<void> {
     const { engine, cache } = this.#options;
@@ -201,7 +201,7 @@ export class HeldSteps {
   }
 }
 
-/** What steps call while they run. */
+/** Creates the services that steps call while they run. */
 function stepHost({ engine, logger, cache, deadlines, isolation, reports, loop, traces }: HeldStepsOptions): StepHost {
   const most = DEFAULTS.dependencyBytes;
   return {

@@ -2,7 +2,7 @@ import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 
-/** What a {@link QueuePoller} needs and reports. */
+/** The settings and callbacks of a {@link QueuePoller}. */
 export interface QueuePollerEvents {
   namespaceIds(): readonly number[];
   /** Milliseconds until the next poll; longer while notifications arrive. */

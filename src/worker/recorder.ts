@@ -5,7 +5,7 @@ import { backOff } from '../time/back-off.ts';
 import { type AttemptEnd, refusedByDatabase } from './attempt-end.ts';
 import { stepFields } from './step-reports.ts';
 
-/** What a recorder calls on its worker. */
+/** Callbacks from a recorder to its worker. */
 export interface RecorderEvents {
   /** Reserves slots for the children that this recording claims, until one of the three methods below is called. */
   reserve(batch: readonly AttemptEnd[]): { freeSlots: number; token: number; lastRank: number };

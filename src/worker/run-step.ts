@@ -168,7 +168,7 @@ export function isCheckpointYield(result: StepHandlerResult): boolean {
   }
 }
 
-/** What {@link checkedResult} checks a result against. */
+/** Options of {@link checkedResult}. */
 export interface ResultCheck {
   /** The step's name, for messages. */
   step: string;

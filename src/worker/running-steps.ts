@@ -128,7 +128,7 @@ export class Stopping {
 }
 
 export interface DeadlinesOptions {
-  /** All steps that may have a deadline. Scanning them all is cheaper than keeping a list of those that have one. */
+  /** All steps that may have a deadline. Scanning them all is cheaper than keeping a list of the steps that have one. */
   held: Iterable<DispatchedStep>;
   /** For steps without `timeout_seconds`, in milliseconds; 0: none. */
   handlerTimeoutMs: number;

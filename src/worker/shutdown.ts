@@ -12,7 +12,7 @@ const THREADS_END_MS = 2_000;
 /** Minimum time for each phase of a stop, even if the time is used up. */
 const LAST_WORD_MS = 500;
 
-/** What a shutdown needs from the worker besides its parts. */
+/** The settings and callbacks that a shutdown needs besides the parts of the worker. */
 export interface ShuttingDown {
   drainTimeoutMs: number;
   /** The queue holds work for other workers. */
@@ -74,7 +74,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
     }
   }
 
-  /** Releases steps whose handlers did not settle or were not called yet, but not those that wait to be recorded. */
+  /** Releases steps whose handlers did not settle or were not called yet, but not steps that wait to be recorded. */
   function giveBackTheRest(): void {
     for (const step of held) {
       if (step.over || step.ended) continue;

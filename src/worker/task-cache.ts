@@ -19,8 +19,8 @@ export interface BatchMember {
 }
 
 /**
- * What is known about the finished steps of a task. Replaced, not cleared: running steps keep the one they started
- * with.
+ * The known facts about the finished steps of a task. Replaced, not cleared: running steps keep the object that they
+ * started with.
  */
 export interface KnownResults {
   /** Results as JSON text, by step; null: it finished without a result. */
@@ -33,13 +33,13 @@ export interface KnownResults {
   batches: Map<number, readonly BatchMember[]>;
 }
 
-/** What this process knows about a task whose steps it holds: its input, and results of its finished steps. */
+/** A task whose steps this process holds, with its input and the results of its finished steps. */
 export interface CachedTask {
   readonly taskUuid: string;
   readonly snapshot: Snapshot;
   readonly row: ClaimedStepRow;
   known: KnownResults;
-  /** How often an operator had changed results of the task when {@link known} was read. */
+  /** Number of times that an operator had changed results of the task when {@link known} was read. */
   revision: number;
   /** Number of its steps that are held here. */
   held: number;

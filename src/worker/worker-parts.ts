@@ -23,7 +23,7 @@ const HANDED_OUT_POLL_MS = 2_000;
 /** The parts of a worker. */
 export type WorkerParts = ReturnType<typeof workerParts>;
 
-/** What the parts of a worker call on it. */
+/** Callbacks from the parts of a worker to the worker. */
 export interface WorkerHooks extends ChannelHost, LeaseEvents, RecorderEvents {
   /** The queue may hold work. */
   wake(): void;

@@ -243,7 +243,8 @@ export class Worker implements WorkerHooks {
   }
 
   /**
-   * No heartbeat succeeded for a whole lease, so other workers may have these steps. Starts those that are still held.
+   * Starts the steps that are still held. No heartbeat succeeded for a whole lease, so other workers may have some of
+   * them.
    */
   async #startThoseHeld(steps: readonly DispatchedStep[]): Promise<void> {
     const { held, stopping } = this.#parts;

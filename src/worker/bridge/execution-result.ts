@@ -47,7 +47,7 @@ export interface NapiCheckpointYieldData {
   accumulatedResults?: Record<string, unknown>;
 }
 
-/** What is sent with a result about its run. */
+/** The facts about a run that are sent with its result. */
 export interface RunFacts {
   stepUuid: string;
   workerId: string;

@@ -78,7 +78,7 @@ export class StepExecutionSubscriber {
   readonly #running = new Map<ReceivedStep, RunOfStep>();
   readonly #ends: (() => void)[] = [];
   #waiting: ReceivedStep[] = [];
-  /** Number of waiting steps at which those that others took are removed. */
+  /** Number of waiting steps at which the steps that other subscribers took are removed. */
   #tidyAt = TIDY_AT;
   #active = false;
   #stopping = false;

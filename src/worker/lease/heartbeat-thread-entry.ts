@@ -82,8 +82,7 @@ function giveUp(silentMs: number): void {
   report({
     level: 'warn',
     fields: { blocked_ms: Math.round(silentMs), bound_ms: boundMs },
-    message:
-      'the event loop was blocked for longer than blockedLoopBoundMs; no more heartbeats are sent, so the lease expires',
+    message: 'the event loop was blocked for longer than blockedLoopBoundMs; heartbeats stop, so the lease expires',
   });
 }
 

@@ -12,12 +12,13 @@ const COUNTER_END = 2 ** COUNTER_BITS - 1;
 /** Number of fences left when the worker registers again. Registering must succeed before they are used up. */
 const SPARE_CLAIMS = 10_000;
 /**
- * A retired id is kept for longer than a claim without an answer may take to commit, and than its fence is in doubt.
+ * How long a retired id is kept: longer than an unanswered claim may take to commit, and longer than its fence is in
+ * doubt.
  */
 const KEEP_RETIRED_MS = 90_000;
 const FIRST_PAUSE_MS = 50;
 
-/** What a worker registers with. */
+/** The data with which a worker registers. */
 export interface WorkerIdentity {
   name: string;
   namespaces(): readonly string[];
@@ -34,7 +35,7 @@ export interface WorkerIdentity {
   keepRetiredMs?: number;
 }
 
-/** What an incarnation calls on its worker. */
+/** Callbacks from an incarnation to its worker. */
 export interface IncarnationEvents {
   /** These ids were declared dead: other workers may have the steps held under them. */
   lost(ids: readonly number[]): void;
@@ -56,7 +57,7 @@ export class Incarnation {
   readonly #held = new Map<number, number>();
   #id = 0;
   #counter = 0;
-  /** Ids under which nothing more is claimed, and since when. */
+  /** Ids under which nothing is claimed any longer, with the time at which they were retired. */
   readonly #retired = new Map<number, number>();
   readonly #dead = new Set<number>();
   /** When heartbeats succeeded, including those of the heartbeat thread. */

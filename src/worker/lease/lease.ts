@@ -14,7 +14,7 @@ export interface LeaseOptions extends Omit<WorkerIdentity, 'memory'> {
   logger: Logger;
 }
 
-/** What a lease reports to its worker. */
+/** Callbacks from a lease to its worker. */
 export interface LeaseEvents {
   /** These incarnations were declared dead: other workers may have their steps. */
   lost(incarnations: readonly number[]): void;
@@ -27,7 +27,7 @@ export interface LeaseEvents {
 }
 
 /**
- * The lease of a worker on its steps: heartbeats, claims without an answer, and taking back the steps of lost workers.
+ * The lease of a worker on its steps: heartbeats, unanswered claims, and reclaiming the steps of lost workers.
  */
 export class Lease {
   readonly loop: LoopWatch;

@@ -205,7 +205,7 @@ export class LoopWatch {
     this.#blocked = { handler: handlerName, step: name, taskUuid, blockedMs, at: new Date() };
     this.#options.logger.warn(
       { task_uuid: taskUuid, step: name, handler: handlerName, attempt: step.attempt, blocked_ms: blockedMs },
-      `handler ${handlerName} blocked the event loop for ${blockedMs} ms: nothing else in this process ran meanwhile; let it await now and then, or set \`isolation: thread\` for its step`,
+      `handler ${handlerName} blocked the event loop for ${blockedMs} ms: nothing else in this process ran meanwhile; let it await periodically, or set \`isolation: thread\` for its step`,
     );
   }
 

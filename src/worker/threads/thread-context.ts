@@ -20,7 +20,7 @@ export interface ThreadPort {
   signal: AbortSignal;
 }
 
-/** What the context of a step in a thread reads: the data of the message, and its worker for the rest. */
+/** Returns the parameters of the context of a step in a thread. Data that is not in the message comes from its worker. */
 export function threadParams(step: StepMessage, port: ThreadPort): StepContextParams {
   const { event, dependencies, dependencyNames } = step;
   let saved = step.checkpoint;

@@ -8,7 +8,7 @@ import type { DispatchedStep } from '../dispatched-step.ts';
 
 // The messages between a worker and the threads in which it runs handlers. They consist of plain data.
 
-/** What the context of a step in a thread needs. */
+/** The data that the context of a step in a thread needs. */
 export interface StepMessage
   extends Pick<
     DispatchedStep,
