@@ -1,8 +1,11 @@
-// Measures the cost and the latency of domain events: W7 (one durable event per step) against W1, alternating on one server;
-// the latency of a fast event from the commit to a subscriber in the same process; that of a durable event to a
-// subscriber in
-// another process on an idle system; and the rate at which one process delivers a backlog to a group. Exits 1 if a median
-// misses its bound.
+// Measures the cost and the latency of domain events:
+//
+// - W7 (one durable event per step) against W1, alternating on one server.
+// - the latency of a fast event, from the commit to a subscriber in the same process.
+// - the latency of a durable event, from the commit to a subscriber in another process, on an idle system.
+// - the rate at which one process delivers a backlog to a group.
+//
+// Exits 1 if a median misses its bound.
 //   npm run bench:events [-- --rounds 7 --seconds 2 --latency 200 --backlog 50000]
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

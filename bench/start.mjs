@@ -56,7 +56,7 @@ const template = (n) => `name: flow_${n}
 namespace: start
 version: "1.0.0"
 identity_strategy: always_unique
-description: Flow ${n} of a project that has many
+description: Flow ${n} of a project with many flows.
 input_schema:
   type: object
   properties:

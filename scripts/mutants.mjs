@@ -2,20 +2,20 @@
 //   node scripts/mutants.mjs [--count 300] [--seed 1] [--only PART] [--tests PART] [--jobs 3] [--budget 60]
 //                            [--named] [--list] [--unmutated] [--json FILE] [--write] [--fresh]
 //
-//   --count N       number of mutants: one third in the SQL of src/store and statements, the others in TypeScript
-//   --seed N        selects the sample; the same seed gives the same sample of the same sources
-//   --only PART     only source files whose path contains PART
-//   --tests PART    only test files whose path contains PART
-//   --jobs N        number of lanes that work in parallel, each a copy of the checkout with its own PostgreSQL server
-//   --budget N      maximum test time per mutant, in seconds; the nearest and cheapest covering tests run first
-//   --named         only the mutants of scripts/mutants/named.mjs, which are part of every run
-//   --list          prints the sample and stops
-//   --unmutated     runs the tests of the sample without changing anything; every kill is then a bug in this script
-//   --json FILE     writes all outcomes to FILE
-//   --write         writes score and survivors into docs/proofs.md
-//   --fresh         discards the outcomes of an earlier run; by default an interrupted run continues
+//   --count N       number of mutants: one third in the SQL of src/store and statements, the others in TypeScript.
+//   --seed N        selects the sample; the same seed gives the same sample of the same sources.
+//   --only PART     only source files whose path contains PART.
+//   --tests PART    only test files whose path contains PART.
+//   --jobs N        number of lanes that work in parallel, each a copy of the checkout with its own PostgreSQL server.
+//   --budget N      maximum test time per mutant, in seconds; the nearest and cheapest covering tests run first.
+//   --named         only the mutants of scripts/mutants/named.mjs, which are part of every run.
+//   --list          prints the sample and stops.
+//   --unmutated     runs the tests of the sample without changing anything; every kill is then a bug in this script.
+//   --json FILE     writes all outcomes to FILE.
+//   --write         writes score and survivors into docs/proofs.md.
+//   --fresh         discards the outcomes of an earlier run; by default an interrupted run continues.
 //
-// The first run measures which tests cover what. Coverage and outcomes are cached under $TASKER_MUTANTS, by default
+// The first run measures which tests cover which code. Coverage and outcomes are cached under $TASKER_MUTANTS, by default
 // tasker-mutants in the temporary folder. An outcome is reused until the sources or the tests it depends on change.
 //
 // A mutant counts as killed if a test fails, fails again when run alone, and passes without the mutant. A test that takes
@@ -51,7 +51,7 @@ import { serverStarter } from './mutants/server.mjs';
 import { statementCheck } from './mutants/statements.mjs';
 import { reachOf } from './mutants/units.mjs';
 
-/** What is mutated. */
+/** The files that are mutated. */
 const SOURCES = /^(src\/(engine|store|worker)\/.*\.ts|statements\/.*\.sql)$/;
 /** Tests that compare the text of sources, documentation or exports. Their failures are not kills. */
 const TEXT_TESTS = /^test\/([^/]+|config\/docs|metrics\/instruments-table)\.test\.ts$/;
@@ -104,7 +104,7 @@ const testFiles = files.filter(
 );
 /** Everything that tests run except the test files. */
 const program = digestOf(files.filter((file) => /^(src|migrations|statements|test\/support)\//.test(file)));
-/** What a survivor depends on. A kill depends on its test file only. */
+/** The tests that a survivor depends on. A kill depends only on its test file. */
 const allTests = digestOf(testFiles);
 
 const state = path.join(process.env.TASKER_MUTANTS ?? path.join(tmpdir(), 'tasker-mutants'), program);

@@ -1,4 +1,4 @@
-// The rooms of src: the purpose of each, the file to begin with, and the rooms that it may import.
+// The rooms of src: the purpose of each, the file to read first, and the rooms that it may import.
 // test/architecture.test.ts enforces the imports. scripts/write-rooms.mjs writes the table in CONTRIBUTING.md.
 
 /** In import order: a room may import only itself and rooms above it. */

@@ -1,4 +1,4 @@
-// Writes docs/reference from the docstrings of all that the package exports; with --check only compares. It reads dist:
+// Writes docs/reference from the docstrings of the package's exports; with --check, only compares. Reads dist:
 //   npm run reference
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -50,7 +50,7 @@ export async function openOrders() {
       return this.look(id);
     },
 
-    /** Takes no more steps, and waits for the running ones. */
+    /** Stops taking steps, and waits for the running ones. */
     close: () => tasker.stop(),
   };
 }

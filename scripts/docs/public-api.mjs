@@ -10,13 +10,13 @@ const ENTRIES = { 'tasker-core': 'index.d.ts', 'tasker-core/testing': 'testing/i
 
 /**
  * @typedef {object} PublicName
- * @property {string} name the imported name
- * @property {string} entry the entry point
- * @property {string} group its source folder
- * @property {string | undefined} aliasOf the exported name that this is an alias of
- * @property {string} kind class, function, interface …
- * @property {string} form its declaration, without a body
- * @property {string} doc its docstring
+ * @property {string} name The imported name.
+ * @property {string} entry The entry point.
+ * @property {string} group Its source folder.
+ * @property {string | undefined} aliasOf The exported name that this is an alias of.
+ * @property {string} kind For example class, function or interface.
+ * @property {string} form Its declaration, without a body.
+ * @property {string} doc Its docstring.
  * @property {{ name: string, text: string }[]} tags
  */
 

@@ -223,7 +223,7 @@ export const EQUIVALENT = [
     operator: 'drop statement',
     original: 'this.#waiting = [];',
     replacement: ';',
-    why: 'after a stop nothing begins, and each step that waits leaves the list when the worker gives it back',
+    why: 'after a stop, no step starts, and each waiting step leaves the list when the worker releases it',
   },
   {
     file: 'src/worker/threads/thread-step.ts',

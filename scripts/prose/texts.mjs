@@ -80,7 +80,10 @@ function commentsOf(comments) {
 }
 
 const withoutExamples = (text) =>
-  text.replace(/```[\s\S]*?```/g, '').replace(/^@example[\s\S]*?(?=^@(?!example)|$(?![\s\S]))/gm, '').replace(/^\s*(?:@example.*|node .*|npx .*|npm .*)$/gm, '');
+  text
+    .replace(/```[\s\S]*?```/g, '')
+    .replace(/^@example[\s\S]*?(?=^@(?!example)|$(?![\s\S]))/gm, '')
+    .replace(/^\s*(?:@example.*|node .*|npx .*|npm .*)$/gm, '');
 
 function stringsOf(node, found, within) {
   if (!node || typeof node.type !== 'string') return;
