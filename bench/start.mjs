@@ -29,7 +29,7 @@ export const handler${n} = defineHandler('handler_${n}', { inputs: { order: 'ord
 });
 `;
 
-/** A module that all handlers import. It prints once what the process has used up to its first step. */
+/** A module that all handlers import. It prints the time that the process used up to its first step, once. */
 const TOLD = `import { readFileSync } from 'node:fs';
 let told = false;
 

@@ -114,9 +114,9 @@ export async function createTasks(
 }
 
 /**
- * Creates rows under ids that the caller made, and retries when a connection is lost. `find` returns what a lost try has
- * committed, so that nothing is created twice.
- * @throws what the last try threw, if the server stays unreachable
+ * Creates rows under ids that the caller made, and retries when a connection is lost. `find` returns the result of a lost
+ * try that was committed after all, so that nothing is created twice.
+ * @throws the error of the last try, if the server stays unreachable
  */
 async function createDespiteLoss<T>(create: () => Promise<T>, find: () => Promise<T | undefined>): Promise<T> {
   for (let tries = 0; ; tries++) {

@@ -42,8 +42,8 @@ const SETTINGS = opening({
 });
 
 /**
- * Checks the tasks that may have exceeded a limit, and ends or notes them. Yields what each transaction did. Any worker
- * may run it, also two at once. Tasks that another transaction has locked are left for the next run.
+ * Checks the tasks that may have exceeded a limit, and ends or notes them. Yields the result of each transaction. Any
+ * worker may run it, even concurrently with another. Tasks that another transaction has locked are left for the next run.
  */
 export async function* endStale(database: Database): AsyncGenerator<LifecycleTurn> {
   for (;;) {

@@ -152,7 +152,7 @@ export interface Step {
   readyForExecution: boolean;
   totalParents: number;
   completedParents: number;
-  /** Attempts that count. Those before a reset, or released by a stopping worker, do not. */
+  /** Number of attempts that count. Attempts before a reset, or released by a stopping worker, do not. */
   attempts: number;
   maxAttempts: number;
   lastFailureAt: string | null;

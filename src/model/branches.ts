@@ -81,8 +81,8 @@ export function decisionDepths(graph: BranchGraph): number[] {
  * nothing is named.
  */
 export function bornSteps(graph: BranchGraph, named: readonly number[], existing: ReadonlySet<number>): number[] {
-  // Only what exists decides, and not what is new: two independent decisions create the same steps whichever of them is
-  // recorded first.
+  // The result depends only on which steps exist, not on which of them are new. So two independent decisions create the
+  // same steps, whichever of them is recorded first.
   const there = new Set([...existing, ...named]);
   const born: number[] = [];
   for (const step of graph.order) {

@@ -111,7 +111,7 @@ export interface JudgedRow {
   checkAt: string;
 }
 
-/** Checks those of these tasks that are still due. Call it after lockTasks. */
+/** Checks the tasks in the list that are still due. Call it after lockTasks. */
 export async function judgeTasks(db: Db, taskUuids: readonly string[]): Promise<JudgedRow[]> {
   return (await db.query<JudgedRow>(JUDGE_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }

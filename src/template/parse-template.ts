@@ -47,8 +47,8 @@ const MOST_PROBLEMS = 1000;
 const MOST_IN_MESSAGE = 20;
 
 /**
- * Parses a template file and checks all of it. Returns all problems at once, each with its line, its column and how to
- * fix it. Reads only the given text, and never throws because of its contents.
+ * Parses and checks a template file. Returns all problems at once, each with its line, its column and how to fix it.
+ * Reads only the given text, and never throws because of its contents.
  *
  * @example
  * const { template, problems } = parseTemplate(text, { file: 'orders.yaml', environment: 'production' });

@@ -392,7 +392,7 @@ export class DispatchChannel {
     }
   }
 
-  /** Hands out nothing more, and releases the unread events. */
+  /** Stops handing out steps, and releases the unread events. */
   halt(): void {
     if (this.#stopped) return;
     this.#stopped = true;

@@ -57,7 +57,7 @@ const SUSPECT_MS = 1_000;
  */
 const VERIFY_MS = 700;
 
-/** How much later than the worker that recorded a retry the others try to promote it. */
+/** Extra delay before a worker tries to promote a retry that another worker recorded. */
 const OTHERS_RETRY_MS = 40;
 /** Pause before promoting a due retry of a locked task is tried again. */
 const LOCKED_MS = 100;

@@ -18,7 +18,7 @@ export class Slots {
   #whenIdle: (() => void) | undefined;
   #cutWait: (() => void) | undefined;
 
-  /** `memory`: what the contexts and results of tasks take. */
+  /** `memory`: the size of the contexts and results of tasks. */
   constructor(concurrency: number, memory: { readonly bytes: number }) {
     this.#concurrency = concurrency;
     this.#capacity = concurrency;

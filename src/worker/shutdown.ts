@@ -24,7 +24,7 @@ export interface ShuttingDown {
 }
 
 /**
- * Takes nothing new, lets running handlers finish, then fires their signals, then releases their steps. Safe to call
+ * Stops taking steps, lets running handlers finish, then fires their signals, then releases their steps. Safe to call
  * while the database is down or does not answer: it returns some seconds after the drain time. Other workers take over
  * the steps that could not be recorded when the lease expires.
  */

@@ -117,8 +117,8 @@ export class TaskCache {
   }
 
   /**
-   * Keeps recorded results for later steps, unless an operator may have corrected them since they were recorded. Those
-   * are loaded when they are needed. Answers can arrive in a different order than the recordings were committed.
+   * Keeps recorded results for later steps, unless an operator may have corrected them since they were recorded. Such
+   * results are loaded when they are needed. Answers can arrive in a different order than the recordings were committed.
    */
   keepRecorded(accepted: readonly RecordedResult[], { revised }: RecordAnswer): void {
     const revisions = new Map<string, number>();

@@ -96,7 +96,7 @@ export class Worker implements WorkerHooks {
     void lease.sweep();
   }
 
-  /** Takes nothing new from now on. Running steps continue until {@link stop}. */
+  /** Stops taking steps. Running steps continue until {@link stop}. */
   quiesce(): void {
     this.#parts.slots.close();
     this.#parts.channel?.halt();
@@ -436,7 +436,7 @@ export class Worker implements WorkerHooks {
     });
   }
 
-  /** Starts the children. Those with ancestors that ran elsewhere load the results of these first. */
+  /** Starts the children. A child with ancestors that ran elsewhere loads their results first. */
   #advance(children: readonly DispatchedStep[]): void {
     const { slots, held } = this.#parts;
     slots.reserve(children.length);

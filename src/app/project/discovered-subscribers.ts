@@ -13,7 +13,7 @@ const none = (): Found => ({ publishers: new Map(), subscribers: new Map() });
 
 /**
  * Puts the publishers and subscribers that handler folders export into registries: instances, and classes with their own
- * name. One that was registered by hand under the same name stays.
+ * name. If one was registered by hand under the same name, it stays.
  */
 export class DiscoveredSubscribers {
   readonly #registries: EventRegistries;
@@ -45,13 +45,13 @@ export class DiscoveredSubscribers {
     return undefined;
   };
 
-  /** Discards what was collected and not applied. */
+  /** Discards the exports that were collected and not applied. */
   begin(): void {
     this.#found = none();
   }
 
   /**
-   * Puts what was collected since {@link begin} into the registries, replacing what the previous call put there.
+   * Puts the exports that were collected since {@link begin} into the registries. Replaces the ones of the previous call.
    * @throws TaskerError `conflict` if the publisher registry is frozen and its publishers would change
    */
   async apply(): Promise<void> {

@@ -25,7 +25,7 @@ export interface ProjectOptions {
   events?: EventRegistries;
   /** Shows a line to the developer. */
   tell: (line: string) => void;
-  /** Reports what is broken or missing. Default: `tell`. */
+  /** Reports broken and missing parts. Default: `tell`. */
   warn?: (line: string) => void;
 }
 
@@ -129,7 +129,7 @@ export class Project {
     return true;
   }
 
-  /** Reports changes in what is missing: handlers, publishers, and steps that handlers name. */
+  /** Reports changes in the missing parts: handlers, publishers, and steps that handlers name. */
   async #tellMissing(): Promise<void> {
     const { events } = this.#options;
     const handlers = await this.library.phraseMissing(this.templates);

@@ -196,7 +196,7 @@ export class EventLog extends EventActs {
     });
   }
 
-  /** Ends a membership. The group then gets what the others ask for, or stays as it is without members. */
+  /** Ends a membership. The group then gets only the events that other members ask for; without any, it stays as it is. */
   async leaveGroup(of: Pick<MemberWishes, 'groupId' | 'member'>): Promise<void> {
     await this.database.transaction(SETTINGS, async (tx) => {
       if (await lockGroupToLeave(tx, of.groupId)) await dropMember(tx, of);
@@ -303,7 +303,7 @@ export class EventLog extends EventActs {
     return this.database.pipeline(SETTINGS, (tx) => nextRetryMs(tx, groupId));
   }
 
-  /** Returns the work that is waiting for groups, in one statement. Removed groups are left out. */
+  /** Returns the available work by group, with one statement. Removed groups are left out. */
   look(groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
     return this.database.pipeline(SETTINGS, (tx) => lookIntoEvents(tx, groupIds));
   }

@@ -90,7 +90,7 @@ export async function keepMember(db: Db, { groupId, member, patterns, matching }
   ]);
 }
 
-/** Ends a membership. Soon the group gets only what the others ask for. Call it after a lock on the group. */
+/** Ends a membership. Soon, the group gets only events that other members ask for. Call it after a lock on the group. */
 export async function dropMember(db: Db, { groupId, member }: Pick<MemberWishes, 'groupId' | 'member'>): Promise<void> {
   await Promise.all([
     db.query(FORGIVE_MEMBERS, [groupId]),

@@ -70,7 +70,7 @@ export class Lease {
     if (await this.housekeeping.sweep()) this.#events.swept();
   }
 
-  /** Ends the lease at once if nothing is held any more (`clean`). Otherwise it expires. */
+  /** Ends the lease at once if nothing is held any longer (`clean`). Otherwise it expires. */
   async stop(clean: boolean): Promise<void> {
     try {
       await this.incarnation.stop(clean);
