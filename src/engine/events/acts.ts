@@ -9,7 +9,7 @@ import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { type EventFilter, findEvent, limitOf, readFilter } from './search.ts';
 import { LONG_RUNNING } from './settings.ts';
 
-/** A dead letter: a delivery that failed and is not retried. */
+/** A dead letter: a delivery that failed and is no longer retried. */
 export interface DeadDelivery {
   group: string;
   /** Number of failed deliveries. */
