@@ -8,7 +8,7 @@ import { ROOMS, withRooms } from '../scripts/rooms.mjs';
 /** `worker` takes only the types of a template. */
 const TYPES_ONLY = new Set(['worker>template', 'events>template', 'store>db']);
 
-/** `db` may ask for databases, locks and versions; everything else about rows stands in `store`. */
+/** `db` may query databases, locks and versions. All other queries are in `store`. */
 const MAY_ASK_THE_SERVER = new Set(['db/database.ts', 'db/opening.ts', 'db/embedded/ensure-database.ts']);
 
 const SRC = path.resolve('src');
@@ -51,7 +51,7 @@ function importsOf(file: string): Import[] {
   return found;
 }
 
-/** Every text in a file's code, comments left out. */
+/** Returns every string in a file's code, without comments. */
 function textsOf(file: string): string[] {
   const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
   const found: string[] = [];
@@ -64,7 +64,7 @@ function textsOf(file: string): string[] {
   return found;
 }
 
-/** The names of the statements of `store`. */
+/** Returns the names of the statements in a file of `store`. */
 function statementsOf(file: string): string[] {
   return [...readFileSync(file, 'utf8').matchAll(/\bsql(?:File)?\('(\w+)'\)/g)].map(([, name]) => name!);
 }
@@ -73,11 +73,11 @@ const files = sources(SRC);
 const imports = files.flatMap(importsOf);
 
 describe('the rooms', () => {
-  it('have a row in the table for every room of src', () => {
+  it('are exactly the folders and top-level files of src', () => {
     expect([...new Set(files.map(roomOf))].sort()).toEqual(Object.keys(ROOMS).sort());
   });
 
-  it('are all listed in CONTRIBUTING.md with the file to begin with (`node scripts/write-rooms.mjs` writes the table)', () => {
+  it('are all listed in CONTRIBUTING.md with the file to read first (`node scripts/write-rooms.mjs` writes the table)', () => {
     const page = readFileSync('CONTRIBUTING.md', 'utf8').replaceAll('\r\n', '\n');
     expect(page).toBe(withRooms(page));
     const strays = Object.entries(ROOMS).filter(
@@ -101,7 +101,7 @@ describe('the rooms', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('import only types where the table says so', () => {
+  it('import only types from rooms of which they may use only types', () => {
     const wrong = imports
       .filter(({ from, to, typeOnly }) => !typeOnly && TYPES_ONLY.has(`${roomOf(from)}>${roomOf(to)}`))
       .map(({ from, to }) => `${path.relative(SRC, from)} imports ${path.relative(SRC, to)}`);

@@ -14,7 +14,7 @@ const PAGES = [
     .map((file) => path.join('docs', file)),
 ];
 
-/** What a block may use without importing or making it: the rest of its page's story. */
+/** Returns declarations of the names that a block may use without importing or creating them. */
 function globals(): string {
   const names = [...readFileSync('src/index.ts', 'utf8').matchAll(/^export \{([^}]+)\}/gm)]
     .flatMap(([, list]) => list!.split(','))
@@ -31,18 +31,18 @@ function globals(): string {
   export {};`;
 }
 
-/** The blocks of a page that are marked `ts`, by the name of a file that stands where the page would import from. */
+/** Returns the `ts` blocks of a page, each with the name of a file from which its imports resolve. */
 function blocksOf(page: string): [string, string][] {
   const text = readFileSync(page, 'utf8').replaceAll('\r\n', '\n');
   return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => {
     const line = text.slice(0, match.index).split('\n').length;
     const name = `${page.replaceAll(path.sep, '-')}-line-${line}.ts`;
-    // The page's own line numbers, so that a message leads to the place.
+    // The block keeps its line numbers, so that an error message points to the line in the page.
     return [path.resolve(name), `${'\n'.repeat(line)}${match[1]}\nexport {};\n`];
   });
 }
 
-/** The blocks of a page that are marked `sql`. */
+/** Returns the `sql` blocks of a page. */
 const statementsOf = (page: string): string[] =>
   [...readFileSync(page, 'utf8').matchAll(/^```sql\r?\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
 
@@ -63,7 +63,7 @@ describe('the documentation', () => {
     expect(pages.filter((file) => !index.includes(`](guide/${file})`))).toEqual([]);
   });
 
-  it('tells where each name of the TypeScript package is (`npm run reference` writes it)', () => {
+  it('shows where to find each name of the TypeScript package (`npm run reference` writes it)', () => {
     const read = (file: string) => readFileSync(file, 'utf8').replaceAll('\r\n', '\n');
     const page = read('docs/typescript-names.md');
     const names = JSON.parse(read('docs/names.json')) as Parameters<typeof namesTable>[0];

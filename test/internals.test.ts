@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
-/** Every name that a file declares: functions, classes, methods, fields, types. */
+/** Returns every name that a file declares: functions, classes, methods, fields, types. */
 function declaredIn(file: string): Set<string> {
   const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
   const names = new Set<string>();
@@ -16,12 +16,12 @@ function declaredIn(file: string): Set<string> {
 }
 
 const PATH = /^(?:src|test|scripts|bench|docs|migrations|examples)\/[\w./-]+$/;
-/** Names of SQL have underscores. */
+/** Names in SQL contain underscores and are not checked. */
 const NAME = /^#?[A-Za-z][A-Za-z0-9]*(?:\.#?[A-Za-z0-9]+)*$|^[A-Z_]+$/;
 
 /**
- * What a page names that does not exist. In an item of a list, names belong to the file that the item begins with, or to
- * the file after `of`.
+ * Returns the names in a page that do not exist. In a list item, a name belongs to the first file of the item, or to the
+ * file after `of`.
  */
 function missingOf(page: string): string[] {
   const text = readFileSync(page, 'utf8').replaceAll('\r\n', '\n');

@@ -33,7 +33,7 @@ await tasker.stop();
 console.log(JSON.stringify([task.status, step?.results?.result]));
 `;
 
-/** The documentation's two programs around a bridge: what is said of the task is what they add. */
+/** A handler for the documentation's two programs, and a function that runs a task and prints its outcome. */
 const HANDLER_CLASS = `
 class GreetHandler extends StepHandler {
   static handlerName = 'greet';
@@ -123,7 +123,7 @@ await poller.stop();
 await stopWorker();
 `;
 
-/** The same as TypeScript: a parameter's type is all that JavaScript leaves out. */
+/** Returns the program in TypeScript, which differs from JavaScript only by the type of a parameter. */
 const typed = (program: string): string =>
   program.replace('call(context)', 'call(context: StepContext)').replace('import {', 'import {\n  type StepContext,');
 
@@ -181,7 +181,7 @@ const STRICT = {
   outDir: 'out',
 };
 
-// A space in its path, as in many users' homes.
+// The path contains a space, as the home folders of many users do.
 const parent = mkdtempSync(path.join(tmpdir(), 'tasker-package-'));
 const project = path.join(parent, 'my project');
 const installed = path.join(project, 'node_modules', 'tasker-core');
@@ -198,7 +198,7 @@ function write(files: Record<string, string>): void {
   }
 }
 
-/** Runs a program of the project on a database of its own; gives what it printed. */
+/** Runs a program of the project on its own database, and returns its output. */
 async function onOwnDatabase(program: string, ...args: string[]): Promise<string> {
   const { url, drop } = await freshDatabase();
   try {
@@ -212,7 +212,7 @@ async function onOwnDatabase(program: string, ...args: string[]): Promise<string
   }
 }
 
-/** Side by side: most of their time is the start of Node. */
+/** Runs both programs at once, because most of their time is the start of Node. */
 const pagePrograms = (folder: string): Promise<string[]> =>
   Promise.all(['server-mode', 'headless'].map((name) => onOwnDatabase(`${folder}/${name}.js`)));
 
@@ -321,7 +321,7 @@ describe('the package', () => {
   });
 
   it('runs a task to completion and the programs of the page from strict TypeScript', async () => {
-    // The compiler and Node's types are the project's own business; ours will do.
+    // Projects install the compiler and Node's types themselves. This test uses ours.
     const types = path.join(project, 'node_modules', '@types');
     mkdirSync(types, { recursive: true });
     symlinkSync(path.resolve('node_modules/@types/node'), path.join(types, 'node'), 'junction');

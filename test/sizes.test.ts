@@ -3,12 +3,12 @@ import path from 'node:path';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
 
-/** Above these, a reader loses the overview: split by what a reader looks for. */
+/** Files, functions and folders above these limits are hard to read. Split them by subject. */
 const LINES_OF_FILE = 500;
 const LINES_OF_FUNCTION = 80;
 const FILES_OF_FOLDER = 25;
 
-/** Still to be split. Add nothing; remove what is done. */
+/** These still have to be split. Add none, and remove an entry once it is split. */
 const LONG_FILES: string[] = [];
 const LONG_FUNCTIONS: string[] = [];
 const FULL_FOLDERS: string[] = [];
@@ -29,7 +29,7 @@ const files = [...folders]
   .filter((file) => OURS.test(file))
   .sort();
 
-/** The lines of a function, without those in template strings: they hold SQL, and programs of tests. */
+/** Returns the lines of a function without template strings, which contain SQL and programs of tests. */
 function linesOf(node: ts.Node, source: ts.SourceFile): number {
   const line = (position: number) => source.getLineAndCharacterOfPosition(position).line;
   let inTexts = 0;
@@ -42,7 +42,7 @@ function linesOf(node: ts.Node, source: ts.SourceFile): number {
   return all - inTexts;
 }
 
-/** What `describe` and `it` get is a list of tests or one, not a function that others call. */
+/** Returns whether a function is passed to `describe` or `it`. Such a function may be long, because it lists tests. */
 function isBodyOfTest(node: ts.Node): boolean {
   return ts.isCallExpression(node.parent) && /^(?:describe|it)(?:With|Once)?\b/.test(node.parent.expression.getText());
 }

@@ -32,7 +32,7 @@ describe('waitForTask', () => {
     expect(best).toBeLessThan(900);
   });
 
-  it('a wait gives up after its timeout with a hint how to find the reason, and the task continues', async () => {
+  it('a wait gives up after its timeout with a hint on how to find the reason, and the task continues', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const waiting = tasker.waitForTask(taskUuid, { timeoutMs: 30 });
@@ -59,13 +59,13 @@ describe('waitForTask', () => {
     });
   });
 
-  it('an id of no task is rejected', async () => {
+  it('the id of a task that does not exist is rejected', async () => {
     const { tasker } = await shared.setup({ a: [] }, { worker: false });
     await expect(tasker.waitForTask(UNKNOWN)).rejects.toMatchObject({ code: 'task_not_found' });
   });
 
   it.each(['', 'abc', '{}', `${UNKNOWN},${UNKNOWN}`, `${UNKNOWN}\n`])(
-    'refuses %j, which is no id, and those who wait for others do not suffer',
+    'a wait for %j, which is not an id, is rejected and does not affect other waits',
     async (id) => {
       const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
       const { taskUuid } = await tasker.createTask(demo);
@@ -78,7 +78,7 @@ describe('waitForTask', () => {
     },
   );
 
-  it('an id in capitals is the same id', async () => {
+  it('an id in capitals identifies the same task', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
     const { taskUuid } = await tasker.createTask(demo);
     const task = await tasker.waitForTask(taskUuid.toUpperCase(), { timeoutMs: 20_000 });

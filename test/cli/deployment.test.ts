@@ -14,7 +14,7 @@ const DOCKERFILE = await readFile('deploy/Dockerfile', 'utf8');
 /** The command that a container runs. */
 const command = JSON.parse(/^CMD (\[.*\])$/m.exec(DOCKERFILE)![1]!) as string[];
 
-/** What a container has of its own, as root makes it: its processes, and a project that nobody can write to. */
+/** Creates the environment of a container as root: its own processes, and a read-only project. */
 const CONTAINER = `set -e
 mount --bind "$PROJECT" "$PROJECT"
 mount -o remount,bind,ro "$PROJECT"
@@ -25,9 +25,9 @@ exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$@"
 const mayContain =
   spawnSync('unshare', ['--mount', '--pid', '--fork', '--mount-proc', 'setpriv', '--reuid=65534', 'true']).status === 0;
 
-// Where namespaces are not permitted there is nothing to see.
+// Skipped if the system does not permit namespaces.
 it.runIf(mayContain)(
-  'the worker runs as in its image: as another user, in a read-only project, as the first process',
+  'the worker runs as it does in its image: as another user, in a read-only project, as the first process',
   async () => {
     const [place, database] = await Promise.all([installation(), freshDatabase()]);
     const temporary = await mkdtemp(path.join(tmpdir(), 'tasker-deploy-'));

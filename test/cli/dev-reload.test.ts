@@ -14,7 +14,7 @@ steps:
     retry: { max_attempts: 2, backoff: none }
 `;
 
-/** Says that it begins, goes on when a file `go` is there, and fails its first attempt when the task says so. */
+/** Prints that it begins, continues when a file `go` exists, and fails its first attempt if the task requests it. */
 const handler = (version: string) => `import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { defineHandler } from 'tasker-core';
@@ -36,14 +36,14 @@ let dev: Running;
 
 const inProject = (file: string) => path.join(project.folder, file);
 
-/** Waits until the command has said a text once more than before the act. */
+/** Runs an action, and waits until the command prints the text once more. */
 async function says(text: string, act: () => Promise<void>): Promise<void> {
   const before = dev.output.split(text).length - 1;
   await act();
   await dev.until(text, before + 1);
 }
 
-/** As editors save that never write into a file that is there. */
+/** Saves like an editor that replaces the file instead of writing to it. */
 async function saveByRename(file: string, text: string): Promise<void> {
   const beside = path.join(path.dirname(file), `.${path.basename(file)}.part`);
   await project.write(beside, text);
@@ -128,7 +128,7 @@ it('new tasks use a saved template, and an invalid template changes nothing', as
   expect(dev.output).toMatch(/templates\/slow\.yaml:\d+:\d+: error: .*nobody/);
   expect(await steps()).toEqual(['slow', 'again']);
   await says('the templates are valid again', () => rm(inProject('templates/slow.yaml')));
-  expect(await steps()).toEqual(['slow', 'again']); // what is registered stays
+  expect(await steps()).toEqual(['slow', 'again']); // registered templates remain
 });
 
 it('a folder that is replaced as a whole, as by a checkout, is reloaded and watched', async () => {

@@ -33,7 +33,7 @@ beforeAll(async () => {
   const events = NAMES.map((name, i) => ({ taskUuid, name, eventId: EVENT_IDS[i]!, payload: { amount: i } }));
   await writeEvents(database.sql, ...events);
   await log.sequence();
-  // The group that is done with all, and could not handle one.
+  // This group has finished all its events, and failed to handle one.
   const taken = (await log.take(receipts, ME, HOLD))!;
   await log.finish(taken, { dead: taken.events.map(({ id }) => ({ id, taskUuid, error: 'the printer is on fire' })) });
 });
@@ -43,7 +43,7 @@ afterAll(async () => {
   await Promise.all([place?.remove(), database?.drop()]);
 });
 
-/** Several at once: most of a command is its start. */
+/** Runs several commands at once, because most of their time is the start. */
 const runAll = (...commands: string[][]) => Promise.all(commands.map((args) => project.run(['event', ...args])));
 
 describe('tasker event', () => {
@@ -74,7 +74,7 @@ describe('tasker event', () => {
     expect([none!.code, none!.stderr]).toEqual([1, expect.stringContaining(`there is no durable event ${ME}`)]);
   });
 
-  it('event lag shows how far each group is behind, as text and as JSON', async () => {
+  it('event lag shows the lag of each group, as text and as JSON', async () => {
     const [groups, told, late, fine, unknown] = await runAll(
       ['groups', '--json'],
       ['groups'],
@@ -105,7 +105,7 @@ describe('tasker event', () => {
 
   it('event tail follows events until Ctrl-C and exits 0', async () => {
     const running = project.start(['event', 'tail', '--name', 'tail.*', '--json']);
-    // It follows from its first look on, which nobody can see from here: write until it has told.
+    // The command shows events from its first poll on, which the test cannot see. Write events until it prints one.
     let told = false;
     const until = running.until('tail.done').finally(() => {
       told = true;

@@ -5,7 +5,7 @@ import path from 'node:path';
 
 const PACKED = ['assets', 'bin', 'dist', 'migrations', 'schemas', 'statements', 'package.json'];
 
-/** What a command came to. */
+/** The outcome of a command. */
 export interface Ended {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -13,13 +13,13 @@ export interface Ended {
   stderr: string;
 }
 
-/** How a command is run. */
+/** Options for running a command. */
 export interface RunOptions {
   env?: Record<string, string>;
   input?: string;
 }
 
-/** A command that goes on. */
+/** A running command. */
 export class Running {
   readonly process: ChildProcess;
   readonly ended: Promise<Ended>;
@@ -46,12 +46,12 @@ export class Running {
     });
   }
 
-  /** Everything that it has written so far. */
+  /** Returns all output so far. */
   get output(): string {
     return this.#stdout + this.#stderr;
   }
 
-  /** Resolves when it has written this `times` times. */
+  /** Resolves when the output contains the text `times` times. */
   until(text: string, times = 1): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = () => {
@@ -104,7 +104,7 @@ export class Project {
     return running;
   }
 
-  /** Runs `tasker …` to its end. */
+  /** Runs `tasker …` until it exits. */
   run(args: readonly string[], options?: RunOptions): Promise<Ended> {
     return this.start(args, options).ended;
   }
@@ -116,21 +116,21 @@ export class Project {
     return JSON.parse(stdout) as T;
   }
 
-  /** Creates a task that must succeed; answers with its id. */
+  /** Creates a task, which must succeed, and returns its id. */
   async create(...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(['task', 'create', ...args]);
     if (code !== 0) throw new Error(`task create ended with ${code}: ${stderr}`);
     return stdout.trim();
   }
 
-  /** Ends what still runs. */
+  /** Kills the commands that are still running. */
   async end(): Promise<void> {
     for (const { process } of this.#running) process.kill('SIGKILL');
     await Promise.all([...this.#running].map(({ ended }) => ended));
   }
 }
 
-/** The package as users have it: what is packed, and nothing of the repository beside it. */
+/** Installs the package as users do: only the packed files, outside the repository. */
 export async function installation(): Promise<{
   project(name: string, env?: Record<string, string>): Promise<Project>;
   remove(): Promise<void>;
@@ -161,7 +161,7 @@ export async function installation(): Promise<{
   };
 }
 
-/** A template of two steps, the second of which fails for good unless the input says `{"lucky": true}`. */
+/** A template of two steps. The second fails permanently unless the input is `{"lucky": true}`. */
 export const PAIR = `name: pair
 namespace: demo
 version: "1.0.0"

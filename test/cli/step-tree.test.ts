@@ -46,7 +46,7 @@ describe('the input and output of commands', () => {
     expect(readReference('fulfil@2.0.0-rc.1')).toEqual({ name: 'fulfil', namespace: undefined, version: '2.0.0-rc.1' });
   });
 
-  it('prints a command whose input fits the schema and is quoted for the shell', () => {
+  it('prints a command whose input matches the schema and is quoted for the shell', () => {
     const template = mustParseTemplate(`name: fulfil
 namespace: shop
 version: "1.2.0"
@@ -109,7 +109,7 @@ describe('the tree of a task with batches', () => {
     );
   });
 
-  it('folds the workers of a large batch into one line, and shows those that failed', () => {
+  it('folds the workers of a large batch into one line, and shows the failed workers', () => {
     const states = Array.from({ length: 10_000 }, (_, i): string =>
       i < 4_000 ? 'complete' : i < 4_003 ? 'in_progress' : 'pending',
     );

@@ -23,7 +23,7 @@ it('a worker whose event loop is blocked for longer than its lease keeps its ste
     );
     return Number(row!.ms);
   };
-  // By then, every heartbeat from before the block has expired.
+  // After this wait, every heartbeat from before the block has expired.
   const from = await provenUntil();
   await until(provenUntil, (at) => at > from + 2 * LEASE_MS);
   expect(journal.of('start').filter((start) => start.pid === other.pid)).toEqual([]);

@@ -96,7 +96,7 @@ if (inject('postgres') === '18') {
       expect(kept!.n).toBe(driver.created.length);
       expect(await lostAcknowledgements(journal, sql)).toEqual([]);
       await invariants(sql);
-      // Of the steps that must not run twice, only those that an operator reset may have.
+      // A step that must not run twice may have started twice only if an operator reset it.
       const reset = await sql<{ key: string }>(
         `select a.task_uuid || ' ' || m.name key from tasker.operator_action a join tasker.task t using (task_uuid)
            join tasker.template_step m on m.template_id = t.template_id and m.idx = a.idx where a.action = 'reset'`,

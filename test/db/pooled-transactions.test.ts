@@ -18,18 +18,18 @@ async function behindPooler(names: readonly string[], body: (context: StepContex
   const pooler = await startPgbouncer(url, { maxPreparedStatements: 200 });
   const handlers = names.map((name) => defineHandler(name, {}, ({ context }) => body(context, name)));
   const worker = await another({ databaseUrl: pooler.url, worker: true, handlers, logger: silentLogger });
-  // While the pooler is still there.
+  // Runs before the pooler stops.
   onTestFinished(() => worker.stop({ drainTimeoutMs: 100 }));
   const { taskUuid } = await tasker.createTask(DEMO);
   const written = () => sql<{ step: string; at: number }>('select step, at from written order by step, at');
   return { tasker, sql, taskUuid, written };
 }
 
-/** What is there when each step wrote each of its rows once. */
+/** Returns the expected rows: each step has written each of its rows once. */
 const once = (names: readonly string[]) =>
   [...names].sort().flatMap((step) => Array.from({ length: ROWS }, (_, at) => ({ step, at })));
 
-/** Writes a row in each transaction, until all are there. */
+/** Writes one row in each transaction, until all are written. */
 async function writeAll(context: StepContext, step: string, meanwhile?: (at: number) => Promise<void>): Promise<void> {
   for (let next: number | undefined = 0; next !== undefined; ) {
     next = await context.transaction(async (tx, cursor) => {

@@ -22,13 +22,14 @@ import { invariants, template } from '../support/setup.ts';
 const PROVE = process.env.PROVE === '1';
 const AT_ONCE = 20;
 const ROUNDS = PROVE ? 100 : inject('postgres') === '18' ? 4 : 2;
-/** A slow machine starts no round after this time … */
+/** No round starts after this time, even if the machine is slow … */
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 10_000;
-/** … unless it has had fewer than this many. */
+/** … unless fewer templates than this have run. */
 const ENOUGH = PROVE ? ROUNDS * AT_ONCE : 2 * AT_ONCE;
 
 /**
- * What the handlers of one task saw. Broken rules are collected, because a handler that throws would only be retried.
+ * Observations of the handlers of one task. Broken rules are collected, because a handler that throws would only be
+ * retried.
  */
 interface Witness {
   end: DynamicEnd;
@@ -174,7 +175,7 @@ describe('random templates with decisions, batches and convergences end as a sim
       }
       console.log(`${name}, SEED=${seed}: ${JSON.stringify(kinds)}`);
       expect(kinds.templates).toBeGreaterThanOrEqual(ENOUGH);
-      // Which workers a fail_fast batch still cancels depends on chance, and may not occur in a few templates.
+      // Chance decides whether a fail_fast batch still cancels workers, so a few templates may not include that.
       for (const [kind, seen] of Object.entries(kinds)) if (kind !== 'chance') expect(seen, kind).toBeGreaterThan(0);
       await invariants(sql);
     },
@@ -282,7 +283,7 @@ describe('minimal templates from failures of random ones', () => {
   });
 });
 
-/** The steps that were created. A run without some kind of them would prove nothing about that kind. */
+/** Counts the created steps by kind. A run proves nothing about a kind of step that it did not create. */
 function count(kinds: Record<string, number>, steps: readonly DynamicStep[]): void {
   const end = predictDynamic(steps);
   const made = Object.keys(end.steps);

@@ -21,13 +21,14 @@ import { invariants, template } from '../support/setup.ts';
 const PROVE = process.env.PROVE === '1';
 const GRAPHS_AT_ONCE = 15;
 const ROUNDS = PROVE ? 668 : inject('postgres') === '18' ? 20 : 10;
-/** A slow machine starts no round after this time … */
+/** No round starts after this time, even if the machine is slow … */
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 25_000;
-/** … unless it has had fewer than this many. */
+/** … unless fewer graphs than this have run. */
 const ENOUGH_GRAPHS = 30;
 
 /**
- * What the handlers of one task saw. Broken rules are collected, because a handler that throws would only be retried.
+ * Observations of the handlers of one task. Broken rules are collected, because a handler that throws would only be
+ * retried.
  */
 interface Witness {
   ancestors: Map<string, Set<string>>;
@@ -143,7 +144,7 @@ it.each([
         try {
           await runAll(taskers, given);
         } catch (error) {
-          failed = true; // what is left of the time is for finding a smaller case
+          failed = true; // the remaining time is for finding a smaller case
           throw error;
         }
         graphs += given.length;

@@ -12,7 +12,7 @@ const folderOf = () => path.join(temporaryFolder({ name: 'tasker-demo-' }), '.ta
 const runDemo = (folder: string) => runProgram(DEMO, { args: ['--folder', folder] });
 const startDemo = (folder: string) => startProgram(DEMO, { args: ['--folder', folder] });
 
-/** The part of the output that must be the same in every run. */
+/** Returns the part of the output that must be the same in every run. */
 function totalsIn(stdout: string): string {
   const [, totals] = /\n( {2}orders .*?)\n\n/s.exec(stdout) ?? [];
   return `${totals ?? `no totals in:\n${stdout}`}\n`;
@@ -24,7 +24,7 @@ interface Capture {
   amount_cents: number;
 }
 
-/** What the payment service wrote down when it took money. */
+/** Returns the charges that the payment service recorded. */
 function capturesIn(folder: string): Capture[] {
   const own = path.join(folder, 'orders');
   const ledger = path.join(own, readFileSync(path.join(own, 'batch'), 'utf8'), 'payments');
@@ -64,8 +64,8 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
     for (const group of [false, true, false]) {
       const demo = startDemo(folder);
       await demo.said('process ');
-      const moment = sleep(Math.round(100 + Math.random() * 1900)); // the moment is what is tried here
-      // Nothing may be left to do for the third.
+      const moment = sleep(Math.round(100 + Math.random() * 1900)); // the test needs a random moment
+      // The third may have nothing left to do.
       if (await Promise.race([demo.ended, moment])) break;
       demo.kill('SIGKILL', { group });
       expect((await demo.ended).signal).toBe('SIGKILL');

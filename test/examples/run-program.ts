@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 
-/** How a program is run. */
+/** Options for running a program. */
 interface RunOptions {
   args?: string[];
   cwd?: string;
   env?: Record<string, string>;
 }
 
-/** What a program came to. */
+/** The outcome of a program. */
 interface Ended {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -18,9 +18,9 @@ interface Ended {
   stderr: string;
 }
 
-/** A program that runs. */
+/** A running program. */
 interface Running {
-  /** Resolves with its output so far when that holds the text; rejects when it ends without. */
+  /** Resolves with the output so far when it contains the text. Rejects if the program ends without it. */
   said(text: string): Promise<string>;
   /** Its standard input. */
   input: Writable;
@@ -29,10 +29,10 @@ interface Running {
   ended: Promise<Ended>;
 }
 
-/** Starts a script with Node as a user would, without what the test's own environment says of databases. */
+/** Starts a script with Node as a user would, without the database settings of the test's own environment. */
 export function startProgram(script: string, { args = [], cwd, env = {} }: RunOptions = {}): Running {
   const { DATABASE_URL: _, TASKER_ENV: __, ...own } = process.env;
-  // A group of its own, so that a test can kill all of it.
+  // The process has its own group, so that a test can kill all processes of the program.
   const child = spawn(process.execPath, [script, ...args], { cwd, env: { ...own, ...env }, detached: true });
   onTestFinished(() => void child.kill('SIGKILL'));
 
@@ -66,7 +66,7 @@ export function startProgram(script: string, { args = [], cwd, env = {} }: RunOp
   };
 }
 
-/** Runs a script to its end. */
+/** Runs a script until it exits. */
 export function runProgram(script: string, options?: RunOptions): Promise<Ended> {
   return startProgram(script, options).ended;
 }

@@ -55,15 +55,15 @@ test('one schema for the whole context provides its keys as arguments', () => {
 });
 
 test('a misspelt parameter is a compile error', () => {
-  // @ts-expect-error amout is not among the inputs
+  // @ts-expect-error amout is not an input
   defineHandler('x', { inputs: { amount: 'amount' } }, ({ amout }) => amout);
-  // @ts-expect-error nothing is asked for
+  // @ts-expect-error amount is not an input
   defineHandler('x', {}, ({ amount }) => amount);
   // @ts-expect-error totl is not in the schema
   defineHandler('x', { depends: { cart: ['c', z.object({ total: z.number() })] } }, ({ cart }) => cart.totl);
   // @ts-expect-error there is no such option
   defineHandler('x', { dependsOn: {} }, () => 1);
-  // @ts-expect-error a number is no source
+  // @ts-expect-error a number is not a source
   defineHandler('x', { inputs: { amount: 1 } }, () => 1);
 });
 
@@ -100,7 +100,7 @@ test('a result of a typed interface is accepted', () => {
   }
   const receipt: Receipt = { id: 'R-1' };
   expectTypeOf(StepHandlerResult.success(receipt)).toEqualTypeOf<StepHandlerResult>();
-  // @ts-expect-error a text is no result
+  // @ts-expect-error a string is not a result
   StepHandlerResult.success('R-1');
   // @ts-expect-error retryabel is misspelt
   StepHandlerResult.failure('no', { retryabel: false });

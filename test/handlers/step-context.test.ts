@@ -311,7 +311,7 @@ describe('a context created by hand', () => {
     expect(reads).toEqual(['inputData', 'signal', 'reserve']);
   });
 
-  it('builds dependencyResults from single results if it has only those', () => {
+  it('builds dependencyResults from single results if it has nothing else', () => {
     const context = contextOf({
       dependency: (name) => dependencyResult({ stepUuid: 's', result: { name } }),
       dependencyNames: () => ['a', 'b'],
@@ -323,7 +323,7 @@ describe('a context created by hand', () => {
 });
 
 describe('the envelope of a dependency', () => {
-  it('gives access to the keys of the result, except those that it has itself', () => {
+  it('gives access to the keys of the result, except keys that the envelope itself has', () => {
     const envelope = dependencyResult({ stepUuid: 's', result: { valid: true, status: 'held' }, success: false });
     expect([envelope.valid, envelope.status, envelope.success]).toEqual([true, 'failed', false]);
     expect(Object.keys(envelope)).toEqual([

@@ -12,7 +12,7 @@ import { withMixins } from '../../src/handlers/with-mixins.ts';
 type Copy = typeof import('../../src/handlers/decision/decision-mixin.ts') &
   typeof import('../../src/handlers/decision/decision.ts');
 
-/** What a second copy of the package in the same process has, as an application and a plugin may bring it. */
+/** Returns a second copy of the package in the same process, such as the copy of a plugin. */
 async function anotherCopy(): Promise<Copy> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tasker-copy-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -36,11 +36,11 @@ test('a mixed class without call or with a misspelt method does not compile', ()
   class Without extends withMixins(StepHandler, DecisionMixin) {}
   class Misspelt extends withMixins(StepHandler, DecisionMixin) {
     call() {
-      // @ts-expect-error there is no decisionSucces
+      // @ts-expect-error there is no method decisionSucces
       return this.decisionSucces(['a']);
     }
   }
-  // @ts-expect-error call is missing in an extension of a wrapper class too
+  // @ts-expect-error call is also missing in a subclass of a wrapper class
   class Bare extends DecisionHandler {}
   expectTypeOf([Without, Misspelt, Bare]).toBeArray();
 });
@@ -54,9 +54,9 @@ test('the constructor has the parameters of the base', () => {
   }
   class Both extends withMixins(Labelled, Counting) {}
   expectTypeOf(Both).toBeConstructibleWith('x');
-  // @ts-expect-error a number is no label
+  // @ts-expect-error a number is not a label
   new Both(1);
-  // @ts-expect-error a mixin is made without arguments
+  // @ts-expect-error the constructor of a mixin has no arguments
   withMixins(StepHandler, Labelled);
 });
 
@@ -71,7 +71,7 @@ test('the arguments and the return value of a decision handler are typed', () =>
     },
   );
   defineDecisionHandler('route', {}, () => DecisionPointOutcome.noBranches());
-  // @ts-expect-error a list of names is no decision
+  // @ts-expect-error a list of names is not a decision
   defineDecisionHandler('route', {}, () => ['a']);
   // @ts-expect-error there is no option workers
   defineDecisionHandler('route', { workers: 1 }, () => Decision.skip('x'));
@@ -83,6 +83,6 @@ test('outcomes can be created in both forms, or as a literal', () => {
     DecisionPointOutcome.createSteps(['a'], { routingContext: { x: 1 } }),
   ).toEqualTypeOf<DecisionPointOutcome>();
   expectTypeOf(DecisionPointOutcome.createSteps({ stepNames: ['a'] })).toEqualTypeOf(literal);
-  // @ts-expect-error a routing context has its name
+  // @ts-expect-error the routing context must be passed as routingContext
   DecisionPointOutcome.createSteps(['a'], { route_type: 'auto' });
 });

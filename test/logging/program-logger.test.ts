@@ -9,7 +9,7 @@ import { moduleLogger } from '../../src/logging/module-logger.ts';
 const cwd = mkdtempSync(path.join(tmpdir(), 'tasker-logs-'));
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 
-/** The lines of a program with these variables that logs one line of each level, including its own warnings. */
+/** Returns the lines of a program with these variables that logs one line of each level, including its own warnings. */
 function written(env: Record<string, string>, room?: 'worker' | 'db'): string[] {
   const lines: string[] = [];
   const logger = programLogger({ from: { env, cwd }, form: 'json', write: (line) => lines.push(line) });
@@ -19,7 +19,7 @@ function written(env: Record<string, string>, room?: 'worker' | 'db'): string[] 
 }
 
 describe('the log level of a program', () => {
-  it.each(LEVELS)('is %s if the first set variable of TASKER_LOG, LOG_LEVEL and RUST_LOG says so', (level) => {
+  it.each(LEVELS)('is %s if the first of TASKER_LOG, LOG_LEVEL and RUST_LOG that is set has this value', (level) => {
     const expected = LEVELS.slice(LEVELS.indexOf(level));
     expect(written({ TASKER_LOG: level, LOG_LEVEL: 'error', RUST_LOG: 'error' })).toEqual(expected);
     expect(written({ TASKER_LOG: '', LOG_LEVEL: level.toUpperCase(), RUST_LOG: 'error' })).toEqual(expected);
@@ -30,7 +30,7 @@ describe('the log level of a program', () => {
     expect(written({})).toEqual(['info', 'warn', 'error']);
   });
 
-  it('can differ for parts with a filter, whose level without a name applies to the rest', () => {
+  it('can be set for single parts by a filter, whose level without a name applies to the rest', () => {
     const env = { RUST_LOG: 'warn,tasker::worker=debug,db=error' };
     expect(written(env, 'worker')).toEqual(['debug', 'info', 'warn', 'error']);
     expect(written(env, 'db')).toEqual(['error']);

@@ -445,7 +445,7 @@ describe('in a separate process', () => {
   });
 
   it.each([0o700, 0o777])(
-    'keeps bundles where nobody else writes when node_modules cannot be written: the temporary folder is %o',
+    'keeps bundles where no other user can write if node_modules is read-only: the mode of the temporary folder is %o',
     async (mode) => {
       const root = project({ 'handlers/a.ts': greet('a') });
       // A file in the place of the cache folder, which makes it unwritable even for root.

@@ -186,7 +186,7 @@ describe('method dispatch', () => {
   });
 
   it.each(['refnd', 'constructor', 'toString', 'count', 'hasOwnProperty'])(
-    'refuses %s, which is no method of its own',
+    'rejects %s, which is not a method that the handler class defines',
     (method) => {
       const registry = new HandlerRegistry();
       registry.register(Payment);

@@ -67,7 +67,7 @@ const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x'
 const said = async (handler: ExecutableHandler | null) => (await handler!.call(context)).result;
 
 describe('a chain of resolvers', () => {
-  it('asks resolvers with a lower priority number first, and only those that accept the callable', async () => {
+  it('asks resolvers with a lower priority number first, and only resolvers that accept the callable', async () => {
     const tenants = new Tenants();
     const chain = ResolverChain.withResolvers([tenants, new ExplicitMappingResolver(), new Legacy()]);
     expect(chain.listResolvers()).toEqual([['legacy', 5], ['explicit_mapping', 10], ['tenants', 50]]); // biome-ignore format: one line
@@ -211,7 +211,7 @@ describe('a registry with resolvers', () => {
     expect(one.debugInfo()).toMatchObject({ handlerCount: 1, handlers: ['charge'], resolvers: [{}, {}, {}] });
   });
 
-  it('distinguishes registered handlers from those that a resolver may find', async () => {
+  it('distinguishes registered handlers from handlers that a resolver may find', async () => {
     const registry = new HandlerRegistry();
     await registry.initialize();
     await registry.addResolver(new Tenants());

@@ -93,7 +93,7 @@ describe('a claim from many namespaces', () => {
       return taken;
     });
     await open.promise;
-    // All steps except those that the open claim holds.
+    // This claim takes all steps that the open claim does not hold.
     const meanwhile = await engine.claim(two(1_000), { timeoutMs: 10_000 }).finally(() => done.resolve());
     expect(await holding).toBe(100);
     expect(meanwhile).toMatchObject({ taken: 900, passedOver: true });
@@ -113,7 +113,7 @@ describe('a claim from many namespaces', () => {
     expect(left).toEqual([{ name: 'n0', count: 10 }]);
   });
 
-  it('a claim writes WAL for the rows that it takes, not for those that it reads', async () => {
+  it('a claim writes WAL for the rows that it takes, not for the rows that it only reads', async () => {
     const { sql, engine, one } = await backlog();
     const walOf = async (claiming: () => Promise<unknown>) => {
       const [before] = await sql<{ lsn: string }>('select pg_current_wal_insert_lsn()::text lsn');
@@ -128,7 +128,7 @@ describe('a claim from many namespaces', () => {
     const claiming = () => engine.claim(one(10), { timeoutMs: 10_000 });
     // After a checkpoint, whole pages are written once, so the second claim is measured.
     await claiming();
-    // Other tests write WAL on the same server, so this needs a claim without writes of others in between.
+    // Other tests write WAL on the same server, so repeat until no other test writes during a claim.
     let least = await walOf(claiming);
     for (let tries = 0; least >= 40_000 && tries < 50; tries++) least = Math.min(least, await walOf(claiming));
     expect(least).toBeLessThan(40_000);
@@ -149,7 +149,7 @@ async function twoTasks(namespaces: readonly string[]) {
   const namespaceIds = await engine.namespaceIds(namespaces);
   let claims = 0;
   const claim = () => ({ limit: 9, token: workerId * 2 ** 24 + ++claims, workerId, namespaceIds, excluded: [] });
-  /** A transaction that has done its work and stays open until it is released. */
+  /** Opens a transaction, which does its work and stays open until the returned function is called. */
   const open = async (work: (tx: Parameters<typeof lockTasks>[0]) => Promise<unknown>) => {
     const [ready, done] = [deferred(), deferred()];
     const ended = database.transaction(opening(), async (tx) => {
@@ -157,7 +157,7 @@ async function twoTasks(namespaces: readonly string[]) {
       ready.resolve();
       await done.promise;
     });
-    // Work that fails ends the transaction.
+    // If the work fails, the transaction ends.
     await Promise.race([ready.promise, ended]);
     return async () => {
       done.resolve();

@@ -1,6 +1,6 @@
-// Every shape of handler that people write, and what becomes of its step: one list, which the tests run and from which
-// scripts/write-handler-shapes.mjs writes the table in docs/handler-outcomes.md. Plain JavaScript, because processes that
-// are killed run them from dist. A step may be started twice, at once.
+// Every shape of handler that people write, with the outcome of its step. The tests run this list, and
+// scripts/write-handler-shapes.mjs writes the table in docs/handler-outcomes.md from it. It is plain JavaScript, because
+// processes that are killed import it with dist. A step has two attempts, without a delay between them.
 
 class Money {
   #currency = 'EUR';
@@ -30,13 +30,13 @@ const block = (ms) => {
 
 const complete = (result, attempts = 1) => ({ state: 'complete', attempts, result });
 const failed = (attempts, type, message) => ({ state: 'error', attempts, type, message });
-/** Milliseconds that an attempt may take in the rows about time. */
+/** The timeout of an attempt in the rows about timeouts, in milliseconds. */
 const TIMEOUT_MS = 200;
 const TIMED_OUT = failed(2, 'timeout', 'step a did not finish within 200 ms');
 
 /**
- * `call` is the handler's, with the package as second argument. `options` are the worker's. With `processes` the handler
- * runs in processes of its own, so many at once, and one that ends is started again.
+ * `call` is the function of the handler, with the package as second argument. `options` are options of the worker. With
+ * `processes`, the handler runs in that number of separate processes, and a process that ends is restarted.
  */
 export const HANDLER_SHAPES = [
   { shape: 'returns an object', call: () => ({ sent: true }), outcome: complete({ sent: true }) },
@@ -69,7 +69,7 @@ export const HANDLER_SHAPES = [
   },
   {
     shape: 'returns a thenable that is no promise',
-    // biome-ignore lint/suspicious/noThenProperty: it is what is tried here
+    // biome-ignore lint/suspicious/noThenProperty: this row tests a thenable
     call: () => ({ then: (resolve) => resolve({ via: 'then' }) }),
     outcome: complete({ via: 'then' }),
   },
@@ -181,7 +181,7 @@ export const HANDLER_SHAPES = [
   {
     shape: 'returns a thenable that throws',
     call: () => ({
-      // biome-ignore lint/suspicious/noThenProperty: it is what is tried here
+      // biome-ignore lint/suspicious/noThenProperty: this row tests a thenable
       then() {
         throw new Error('printer on fire');
       },
@@ -191,7 +191,7 @@ export const HANDLER_SHAPES = [
   {
     shape: 'returns an object whose `then` cannot be read',
     call: () => ({
-      // biome-ignore lint/suspicious/noThenProperty: it is what is tried here
+      // biome-ignore lint/suspicious/noThenProperty: this row tests a thenable
       get then() {
         throw new Error('printer on fire');
       },

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 
-/** What a step's handler does in each attempt. */
+/** The behaviour of a step's handler in its attempts. */
 export type Plan =
   | { kind: 'succeed' }
   | { kind: 'fail_first'; times: number }
   | { kind: 'fail_always' }
   | { kind: 'fail_for_good' };
 
-/** A step of a random graph: its template, and what its handler will do. */
+/** A step of a random graph: its template, and the behaviour of its handler. */
 export interface PlannedStep {
   name: string;
   dependencies: string[];

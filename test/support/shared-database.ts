@@ -5,7 +5,7 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase, type Sql } from './database.ts';
 import { template } from './setup.ts';
 
-/** What {@link sharedDatabase} provides to a test: a tasker in a new namespace. */
+/** A tasker in a new namespace, which {@link sharedDatabase} provides to a test. */
 export interface Shared {
   tasker: Tasker;
   /** A request for the template. */

@@ -7,7 +7,7 @@ import { typesOfSchema } from '../../src/template/generate/types-of-schema.ts';
 import { problemsOf } from '../support/type-check.ts';
 import { publishing } from './templates.ts';
 
-/** What the compiler says of generated text, with `use` behind it. */
+/** Returns the errors of the compiler for generated text, followed by `use`. */
 function compiled(text: string, use = ''): string[] {
   return problemsOf(new Map([[path.resolve('generated-types-test.ts'), `${text}\n${use}\n`]]));
 }
@@ -301,7 +301,7 @@ const leaf: fc.Arbitrary<Sample> = fc.oneof(
     .map((values) => ({ schema: { enum: values }, value: values[0] })),
 );
 
-/** A schema and a value that it takes. */
+/** A schema and a value that it accepts. */
 const { sample } = fc.letrec<{ sample: Sample }>((tie) => ({
   sample: fc.oneof(
     { maxDepth: 3, withCrossShrink: true },
@@ -334,7 +334,7 @@ const { sample } = fc.letrec<{ sample: Sample }>((tie) => ({
   ),
 }));
 
-/** Also one that refers to parts of itself. */
+/** Also generates schemas that refer to parts of themselves. */
 const rootSample = fc.oneof(
   sample,
   sample.map(({ schema, value }) => ({

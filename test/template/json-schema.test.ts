@@ -13,7 +13,7 @@ const published: unknown = JSON.parse(readFileSync('schemas/task-template.json',
 describe('the published JSON Schema', () => {
   const validate = new Ajv2020({ validateFormats: false, allowUnionTypes: true }).compile(templateJsonSchema());
 
-  /** What the parser alone can tell; the form is right all the same. */
+  /** Problems that only the parser can find, because the form of the template is valid. */
   const BEYOND_THE_FORM = new Set([
     'no_attempts',
     'backoff_short',
@@ -151,7 +151,7 @@ describe('a compiled schema', () => {
     expect(compileSchema({ items: { type: 'string' } })(new Array(5000).fill(1))).toHaveLength(100);
   });
 
-  it('uses draft 2020-12, or draft-07 if it says so', () => {
+  it('uses draft 2020-12, or draft-07 if its $schema is draft-07', () => {
     const tuple = compileSchema({ prefixItems: [{ type: 'string' }] });
     const old = compileSchema({ $schema: 'http://json-schema.org/draft-07/schema#', items: [{ type: 'string' }] });
     expect(tuple([1])).toHaveLength(1);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseTemplate } from '../../src/template/parse-template.ts';
 import { atMarks, HEAD, problemsOf, stepsYaml, unmarked } from './templates.ts';
 
-/** What a file says, with a `▸` before each place that is complained of, and all that is said of it. */
+/** The text of a file with a `▸` before the place of each problem, and the messages of the problems. */
 type Row = [title: string, text: string, problems: string[]];
 
 const step = (fields: string) => `${HEAD}steps:\n  - {name: a, handler: h, ${fields}}\n`;

@@ -9,9 +9,9 @@ import { templateFromJson, templateToJson } from '../../src/template/template-js
 import { clean, HEAD, stepsYaml } from './templates.ts';
 
 const name = fc.stringMatching(/^[a-z][a-z0-9_]{0,11}$/);
-/** U+FFFD in a file is what is left of a character that was not UTF-8. */
+/** U+FFFD in a file replaces bytes that were not valid UTF-8. */
 const text = fc.string({ unit: 'grapheme', maxLength: 20 }).filter((it) => !it.includes('\uFFFD'));
-/** A template may not have that one key. */
+/** A template may not have this key. */
 const key = text.filter((it) => it !== '__proto__');
 const { json } = fc.letrec<{ json: JsonValue }>((tie) => ({
   json: fc.oneof(
@@ -55,7 +55,7 @@ const lifecycle = fc.record(
   { requiredKeys: [] },
 );
 
-/** Steps that depend on some of those before them. */
+/** Steps that depend on some of the steps before them. */
 const steps = fc.uniqueArray(name, { minLength: 1, maxLength: 12 }).chain((names) =>
   fc.tuple(
     ...names.map((own, index) =>
@@ -97,7 +97,7 @@ const file = fc
 
 const read = (data: JsonValue): TaskTemplate => clean(stringify(data, { aliasDuplicateObjects: false }));
 
-/** The same data with all keys the other way round. */
+/** Returns the same data with all keys in reverse order. */
 function reversed(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(reversed);
   if (typeof value !== 'object' || value === null) return value;
@@ -219,7 +219,7 @@ describe('a snapshot', () => {
     expect(templateFromJson(later)).toEqual(template);
   });
 
-  it('of an earlier version, which accepted any default_options, is read without those that have no effect', () => {
+  it('of an earlier version, which accepted any default_options, is read without options that have no effect', () => {
     const template = clean(stepsYaml('a'));
     for (const default_options of [{ priority: 'high' }, { tags: 'nightly', notes: { a: 1 } }]) {
       expect(templateFromJson({ ...templateToJson(template), default_options })).toEqual(template);

@@ -16,7 +16,7 @@ environments:
   production: { steps: [{ name: first, timeout_seconds: 50 }] }
 ${more}`;
 
-/** A project with so many templates, and where what they came to is kept. */
+/** Creates a project with this number of templates. `kept` returns the files of its cache. */
 function project(count: number) {
   const root = realpathSync(mkdtempSync(path.join(tmpdir(), 'tasker-templates-')));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
@@ -27,7 +27,7 @@ function project(count: number) {
     readdirSync(path.join(root, 'node_modules'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.json'))
       .map((name) => path.join(root, 'node_modules', name));
-  /** Puts something in it that no file says. */
+  /** Changes the cache, so that it differs from the template files. */
   const mark = () => {
     for (const file of kept()) writeFileSync(file, readFileSync(file, 'utf8').replaceAll('Number', 'Remembered'));
   };

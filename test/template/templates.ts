@@ -5,7 +5,7 @@ import type { TaskTemplate } from '../../src/template/task-template.ts';
 /** The three lines that every template begins with; `steps:` comes on line 4. */
 export const HEAD = 'name: demo\nnamespace: demo\nversion: "1.0.0"\n';
 
-/** A template of steps written as `child < parent parent`; types as `name:type`. */
+/** Returns a template of steps written as `child < parent parent`; types as `name:type`. */
 export function stepsYaml(...lines: string[]): string {
   const steps = lines.map((line) => {
     const [head = '', parents = ''] = line.split('<').map((part) => part.trim());
@@ -19,24 +19,24 @@ export function stepsYaml(...lines: string[]): string {
   return `${HEAD}steps:\n${steps.join('')}`;
 }
 
-/** Every problem of the text, a line each. */
+/** Returns the problems of the text, one line for each. */
 export function problemsOf(text: string): string[] {
   return parseTemplate(text, { file: 'demo.yaml' }).problems.map(formatProblem);
 }
 
-/** The template of a text in which nothing is wrong or odd. */
+/** Returns the template of a text, which must have no errors or warnings. */
 export function clean(text: string, environment?: string): TaskTemplate {
   const { template, problems } = parseTemplate(text, environment === undefined ? {} : { environment });
   expect(problems.map(formatProblem)).toEqual([]);
   return template!;
 }
 
-/** The text without its `▸`, which mark places. */
+/** Returns the text without the `▸` that mark places. */
 export function unmarked(text: string): string {
   return text.replaceAll('▸', '');
 }
 
-/** The problems, each with the line and column of its mark in the text: the first problem that of the first `▸`. */
+/** Returns the problems with the line and column of their marks: the first problem has those of the first `▸`. */
 export function atMarks(text: string, problems: readonly string[]): string[] {
   const marks = [...text.matchAll(/▸/g)].map(({ index }) => {
     const before = unmarked(text.slice(0, index)).split('\n');
@@ -45,7 +45,7 @@ export function atMarks(text: string, problems: readonly string[]): string[] {
   return problems.map((problem, at) => `demo.yaml:${marks[at]}: ${problem}`);
 }
 
-/** The processor time, in milliseconds, that it takes: unlike the clock it does not count what others do meanwhile. */
+/** Returns the processor time in milliseconds. Unlike the elapsed time, it does not include other processes. */
 export function cpuMs(work: () => void): number {
   const begun = process.cpuUsage();
   work();
@@ -53,7 +53,7 @@ export function cpuMs(work: () => void): number {
   return (user + system) / 1000;
 }
 
-/** A template whose steps publish events, each given as name, schema and further fields. */
+/** Returns a template whose steps publish events, each given as name, schema and further fields. */
 export function publishing(
   steps: Record<string, readonly (readonly [name: string, schema: object, more?: object])[]>,
   more: object = {},
@@ -68,7 +68,7 @@ export function publishing(
       ...rest,
     })),
   }));
-  // Whatever is JSON is YAML.
+  // JSON is valid YAML.
   const text = JSON.stringify({ name: 'demo', namespace: 'demo', version: '1.0.0', steps: declared, ...more });
   const { template, problems } = parseTemplate(text);
   expect(problems.filter(({ severity }) => severity === 'error').map(formatProblem)).toEqual([]);

@@ -54,7 +54,7 @@ describe('a context for tests', () => {
     expect(createTestContext().taskUuid).not.toBe(context.taskUuid);
   });
 
-  it('accepts bare results, including those that have a key named result', () => {
+  it('accepts bare results, including results that have a key named result', () => {
     const context = createTestContext({
       dependencyResults: { a: { result: 1 }, b: [2], c: 'text', batch_1: { n: 3 } },
     });

@@ -11,7 +11,7 @@ const shared = sharedDatabase();
 const STEPS = { a: { retry: { max_attempts: 2, backoff: 'none' } }, neighbour: [] };
 const neighbour = sdk.defineHandler('neighbour', {}, () => ({}));
 
-/** The handler as a class, and as a function: what becomes of the step is the same. */
+/** The handler as a class and as a function. The outcome of the step is the same. */
 const HANDLERS = {
   'a class': ({ call }: HandlerShape) =>
     class extends sdk.StepHandler {
@@ -23,7 +23,7 @@ const HANDLERS = {
   'a function': ({ call }: HandlerShape) => sdk.defineHandler('a', {}, ({ context }) => call(context, sdk)),
 };
 
-/** Waits until the step is as it should come to be, and gives what is stored of it. */
+/** Waits until the step reaches its expected state, and returns its stored outcome. */
 async function outcomeOf(tasker: sdk.Tasker, taskUuid: string, { outcome }: HandlerShape) {
   const { currentState, attempts, results } = await until(
     () => tasker.getStep(taskUuid, 'a'),
@@ -44,10 +44,10 @@ describe.each(Object.entries(HANDLERS))('a handler that is %s', (_, handlerOf) =
       const { tasker, demo } = await shared.setup(STEPS, { handlers: [handlerOf(shape), neighbour], ...shape.options });
       const { taskUuid } = await tasker.createTask(demo);
       expect(await outcomeOf(tasker, taskUuid, shape)).toEqual(shape.outcome);
-      // It does not suffer from what the other one does.
+      // The other step must not affect this one.
       const rests = ({ currentState }: sdk.Step) => currentState === 'complete';
       await until(() => tasker.getStep(taskUuid, 'neighbour'), rests);
-      if (shape.options) return; // one that goes on after its timeout keeps its slot
+      if (shape.options) return; // a handler that continues after its timeout keeps its slot
       await until(
         () => tasker.stats,
         (stats) => stats?.running === 0 && stats.unrecorded === 0,
@@ -57,7 +57,7 @@ describe.each(Object.entries(HANDLERS))('a handler that is %s', (_, handlerOf) =
 });
 
 it('a handler that ends or blocks its process has the documented outcome', async () => {
-  // All at once: each waits most of the time.
+  // All run at once, because each waits most of the time.
   const seen = await Promise.all(
     apart.map(async (shape) => {
       const { tasker, demo } = await shared.setup({ a: STEPS.a }, { worker: false });
@@ -69,7 +69,7 @@ it('a handler that ends or blocks its process has the documented outcome', async
   expect(seen).toEqual(apart.map(({ shape, outcome }) => [shape, outcome]));
 });
 
-/** Has so many processes run the handler until the test ends; one that ends is followed by another. */
+/** Runs the handler in `shape.processes` processes until the test ends. A process that ends is restarted. */
 function keepRunning(shape: HandlerShape, namespace: string): void {
   const program = path.join(import.meta.dirname, '../support/shape-worker.mjs');
   const options = { databaseUrl: shared.url, namespaces: [namespace], poolSize: 3, ...shape.options };
@@ -78,7 +78,7 @@ function keepRunning(shape: HandlerShape, namespace: string): void {
   let over = false;
   const start = () => {
     if (over) return;
-    // What Node says of a promise that nobody waits for is what is wanted here.
+    // The output is ignored, because errors of Node about unhandled rejections are expected here.
     const child = spawn(process.execPath, args, { stdio: 'ignore' });
     running.add(child);
     child.once('exit', () => {

@@ -76,7 +76,7 @@ describe('a step whose handler this worker does not have', () => {
       expect(await tasker.getStep(taskUuid, 'charge')).toMatchObject({ attempts: 1, worker: 'with' });
       expect(await tasker.getStep(taskUuid, 'other')).toMatchObject({ attempts: 1, worker: 'without' });
     }
-    // Now it is known who has it: what is created later goes there at once, too.
+    // The worker that has the handler is now known, so later steps go there at once, too.
     const later = await tasker.createTask(demo);
     expect((await tasker.waitForTask(later.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     expect(able.stats!.processed + tasker.stats!.processed).toBeGreaterThanOrEqual(40);
@@ -180,7 +180,7 @@ describe('a step whose handler this worker does not have', () => {
     );
     await tasker.cancelTask(taskUuid);
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('cancelled');
-    // Another that waits for the same handler, and not longer: when it has failed, the first would have.
+    // This task waits for the same handler, but started later. When it fails, the first would have failed too.
     const later = await tasker.createTask(demo);
     expect((await tasker.waitForTask(later.taskUuid, { timeoutMs: 20_000 })).status).toBe('blocked_by_failures');
     expect((await tasker.getStep(taskUuid, 'charge')).currentState).toBe('cancelled');
@@ -217,7 +217,7 @@ describe('concurrency', () => {
       await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid)));
       return performance.now() - start;
     };
-    // The machine may be busy with something else; one after another they would take a second, always.
+    // The machine may be busy, so the best of several rounds counts. One after another, steps always take a second.
     let best = await round();
     for (let tries = 0; best >= 195 && tries < 10; tries++) best = Math.min(best, await round());
     expect(best).toBeLessThan(800);
@@ -355,7 +355,7 @@ it('batch workers whose handler this worker does not have are left to the worker
   await another({ handlers: registryOf('work'), name: 'with' });
   const { taskUuid } = await tasker.createTask(demo);
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
-  // Once it is known who has it, no claim takes them only to give them back; some were under way before.
+  // Once the worker that has the handler is known, other workers stop claiming the steps. Some were claimed before.
   const released = await shared.sql(
     `select count(*)::int n from tasker.history where task_uuid = $1 and outcome = 'released'`,
     [taskUuid],

@@ -10,7 +10,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-/** A recorder, and the end of a step that it may record. */
+/** Returns a recorder, and the end of a step that it may record. */
 async function withOneEnd(recorded: () => void) {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
@@ -25,7 +25,7 @@ async function withOneEnd(recorded: () => void) {
   const { steps } = await engine.claim({ limit: 1, token, workerId, namespaceIds, excluded: [] }, { timeoutMs: 9_000 });
   const { idx, attempts: attempt, templateId, rank } = steps[0]!;
   const about = { taskUuid, idx, claim: token, attempt, templateId, rank };
-  // Of the step itself, nothing is asked on this way.
+  // The recorder does not read `step` here, so it is omitted.
   const end = { ...about, kind: KIND.completed, delayMs: 0, durationMs: 1, result: '{}', detail: 'null' } as AttemptEnd;
   const { logger, lines } = collectingLogger();
   let reservations = 0;
@@ -61,9 +61,9 @@ it('a recorded batch is not sent again when a listener throws', async () => {
   expect([heard, reservations()]).toEqual([1, 1]);
 });
 
-it('results that are too large for one statement are recorded by several', async () => {
+it('results that are too large for one statement are recorded by several statements', async () => {
   const { recorder, end, lines, reservations } = await withOneEnd(() => {});
-  // The tasks do not exist: the database reads these results and refuses them.
+  // The tasks do not exist, so the database reads these results and refuses them.
   const large = { ...end, result: JSON.stringify('x'.repeat(17 * 1024 * 1024)) };
   for (let i = 0; i < 3; i++) recorder.push({ ...large, taskUuid: uuidV7() });
   await expect.poll(() => recorder.pending).toBe(0);

@@ -90,7 +90,7 @@ describe('a template', () => {
       await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
       expect(await results(tasker, taskUuid)).toEqual({ a: { did: 'acme', calls: 1 } });
     }
-    // Once by the check of the start, for the template as it was given, once for the one in the database at most.
+    // At most once by the check at the start, for the given template, and once for the template in the database.
     expect(tenants.asked).toBeLessThanOrEqual(2);
     const before = tenants.asked;
     await tasker.refresh();
@@ -166,7 +166,7 @@ describe("a handler that can't be resolved", () => {
         message: 'step hinted: resolver tenants has no handler named tenant.nobody',
       },
     });
-    // All of it was told once, before anything ran; that a constructor throws is not known until then.
+    // One warning reported all of them before any step ran. A constructor that throws is only found when it runs.
     const warned = lines.filter(({ message }) => message.startsWith('no handler here for'));
     expect(warned).toHaveLength(1);
     expect(warned[0]!.message).toBe(
@@ -180,7 +180,7 @@ describe("a handler that can't be resolved", () => {
       name: 'flaky',
       priority: 20,
       canResolve: ({ callable }) => callable === 'flaky',
-      // The check at the start asks as well.
+      // The check at the start calls it as well.
       resolve: () => (++asked <= 2 ? Promise.reject(new Error('no connection')) : Promise.resolve(Payment)),
     };
     const { tasker, demo } = await shared.setup(
@@ -256,7 +256,7 @@ describe('a worker without the resolver', () => {
       { step, own: { handler: 'payment' } },
       { handlers: registryOf(), name: 'without', handlerMissingGraceMs: 20_000 },
     );
-    // It does not know the template: what it announces is all that others can go by.
+    // It does not know the template, so other workers can only use its announcement.
     const with_ = await another({ handlers: registryOf(resolver()), name: 'with', templates: [], namespaces: [demo.namespace] }); // biome-ignore format: one line
     const tasks = await tasker.createTasks(Array.from({ length: 10 }, () => demo));
     for (const { taskUuid } of tasks) {
@@ -266,7 +266,7 @@ describe('a worker without the resolver', () => {
     expect(with_.stats!.processed).toBeGreaterThanOrEqual(10);
   });
 
-  it('a handler that two workers claim and neither knows does not move between them', async () => {
+  it('a step whose handler two workers accept but neither has does not move between them', async () => {
     const options = { handlerMissingGraceMs: 300, leaseMs: 60_000 };
     const { tasker, demo, another } = await shared.setup(
       { nobody: { handler: 'tenant.nobody' } },
@@ -278,7 +278,7 @@ describe('a worker without the resolver', () => {
     expect((await tasker.getStep(taskUuid, 'nobody')).results?.error?.error_type).toBe('handler_not_found');
   });
 
-  it('a step that its own resolver claims but does not know is left to a worker that has a handler of that name', async () => {
+  it('a step whose resolver accepts it but has no handler is left to a worker that has a handler of that name', async () => {
     const { tasker, demo, another } = await shared.setup(
       { step: { handler: 'tenant.nobody' } },
       { handlers: registryOf(new Tenants()), name: 'claims', handlerMissingGraceMs: 2_000 },

@@ -6,7 +6,7 @@ import { Deadlines } from '../../src/worker/running-steps.ts';
 import { TaskCache } from '../../src/worker/task-cache.ts';
 
 describe('the size of the task cache', () => {
-  it('is that of the contexts and results of the tasks of which steps are held', () => {
+  it('is the size of the contexts and results of all tasks with held steps', () => {
     const cache = new TaskCache();
     const row = (taskUuid: string) => ({ taskUuid, context: '{"n":1}', revision: 0 }) as ClaimedStepRow;
     const [one, two] = ['one', 'two'].map((taskUuid) => cache.take(row(taskUuid), {} as Snapshot));
@@ -20,7 +20,7 @@ describe('the size of the task cache', () => {
     expect(cache.bytes).toBe(0);
   });
 
-  it('counts a task again that is held again after it was let go', () => {
+  it('counts a task again if it is held again after its release', () => {
     const cache = new TaskCache();
     const task = cache.take({ taskUuid: 'one', context: '{"n":1}', revision: 0 } as ClaimedStepRow, {} as Snapshot);
     cache.hold(task);

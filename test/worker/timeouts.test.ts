@@ -45,7 +45,7 @@ describe('a handler that does not settle in time', () => {
         handlers: [stubborn],
         handlerTimeoutMs: 60,
         concurrency: 1,
-        // What is created while the slot is taken is claimed when it is free, not at the next poll.
+        // A task that is created while the slot is taken is claimed when the slot is free, not at the next poll.
         pollMs: 600_000,
         logger,
       },
@@ -118,7 +118,7 @@ describe('a handler that does not settle in time', () => {
     expect(await tasker.getStep(taskUuid, 'a')).toMatchObject({ currentState: 'error', attempts: 1 });
   });
 
-  it('a timeout of 0 is no limit', async () => {
+  it('a timeout of 0 disables the limit', async () => {
     const slow = defineHandler('a', {}, () => new Promise((resolve) => setTimeout(() => resolve({}), 120)));
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [slow], handlerTimeoutMs: 0 });
     const { taskUuid } = await tasker.createTask(demo);

@@ -108,7 +108,7 @@ describe('the delivery of events', () => {
     );
   });
 
-  it('of a slow, hanging or failing group does not affect other groups, uses bounded memory and shows in the load', async () => {
+  it('is not affected by a slow, hanging or failing group, uses bounded memory, and shows the group in the load', async () => {
     const { start, publish } = await deliveries();
     const never = deferred();
     const good = consumer({ group: 'good' });
@@ -128,7 +128,7 @@ describe('the delivery of events', () => {
       () => throwing.got.length,
       (count) => count >= 3_000,
     );
-    // Two at a time, and twenty that still run after their timeout. No more start until one of them settles.
+    // Two at a time, and twenty that still run after their timeout. No others start until one of them settles.
     const load = await until(
       () => delivery.load,
       ([, hangs]) => hangs!.late >= 20,
@@ -154,13 +154,13 @@ describe('the delivery of events', () => {
       if (attempt === 1) throw new Error('too late to count');
     });
     await start([paused], { logger, leaseMs: 300_000, slowMs: 600_000, pollMs: 600_000 });
-    // In two parts, the second of which waits for the only slot. So the process takes no more parts, not even its own.
+    // The second of two parts waits for the only slot, so the process takes no further part, not even its own.
     await publish(...[0, 1].map((n) => ({ taskUuid: `${uuidV7().slice(0, -1)}${n}`, payload: { n } })));
     await until(
       () => sql('select 1 from tasker.event_cursor where holder is not null'),
       (held) => held.length === 2,
     );
-    // As if its process had been suspended for that long.
+    // Simulates a process that was suspended for that long.
     await sql(`update tasker.event_cursor set held_until = now() - interval '1 ms' where holder is not null`);
     const other = consumer();
     await start([other]);
@@ -177,7 +177,7 @@ describe('the delivery of events', () => {
     expect(sorted(other.ns)).toEqual([0, 1]);
   });
 
-  it('starts no more events of a part that another process has taken over', async () => {
+  it('starts no further events of a part that another process has taken over', async () => {
     const { start, connect, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const may = deferred();
@@ -193,7 +193,7 @@ describe('the delivery of events', () => {
       () => paused.got.length,
       (count) => count === 1,
     );
-    // One statement ends the hold and takes it over. Between two, the process could extend its lease.
+    // One statement ends the lease and takes the part over. Between two statements, the process could extend its lease.
     const [taken] = await sql<{ group_id: number; part: number; hold: string; chunk: number }>(`
       update tasker.event_cursor
          set holder = gen_random_uuid(), hold = gen_random_uuid(), held_until = now() + interval '1 hour'
@@ -243,7 +243,7 @@ describe('the delivery of events', () => {
       () => aborted.length,
       (count) => count === 1,
     );
-    // Longer than their lease.
+    // This is longer than their lease.
     await sql('select pg_sleep(2)');
     may.resolve();
     await until(
@@ -295,7 +295,7 @@ describe('the delivery of events', () => {
     ]);
   });
 
-  it('starts no more retries that another process has taken over', async () => {
+  it('does not retry an event again after another process has taken over its retry', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const aborted: unknown[] = [];

@@ -11,7 +11,7 @@ const NEW = ['order.*', 'payment.*'];
 /** Polls often, so that one process soon finds the events that the other has parked. */
 const OFTEN = { pollMs: 50 };
 
-/** Events of a task, alternately of a name that both versions want and of one that only the new version wants. */
+/** Events of a task. Some have a name that both versions want, others a name that only the new version wants. */
 const mixed = (taskUuid = uuidV7()) =>
   ['payment.1', 'order.2', 'payment.3', 'order.4', 'order.5', 'payment.6'].map((name) => ({ taskUuid, name }));
 
@@ -62,7 +62,7 @@ async function setAside() {
   const database = await connect();
   const newer = await startOn(database, [wide], OFTEN);
   await publish(...[0, 1].map((part) => ({ taskUuid: taskOf(part), name: 'payment.0' })));
-  // One event runs and another waits for it, so no more are taken.
+  // One event runs and another waits for it, so the process takes no further events.
   await until(
     () => newer.load[0]!.held,
     (held) => held === 2,
@@ -75,7 +75,7 @@ async function setAside() {
     (rows) => rows.length === 6,
   );
   const nothingWaits = async () => {
-    // Makes the parked events due now instead of in some seconds.
+    // Makes the parked events due now instead of in a few seconds.
     const due = `update tasker.event_retry set due_at = now() where due_at < 'infinity' and holder is null`;
     await until(
       () => sql(due).then(() => sql('select 1 from tasker.event_retry')),
@@ -92,7 +92,7 @@ it('events parked for a stopped process are dropped after a minute, later events
   const stopped = newer.stop({ drainTimeoutMs: 60_000 });
   finish();
   await stopped;
-  // A minute later.
+  // Simulates that a minute has passed.
   await sql(`update tasker.event_group_member set seen_at = seen_at - interval '61 seconds' where has_left`);
   await nothingWaits();
   expect(namesOf(wide.got)).toEqual(['payment.0']);
@@ -115,7 +115,7 @@ it('events parked for a killed process are dropped after three minutes', async (
   expect(await members()).toHaveLength(2);
   await sql(silent, [NEW]);
   await until(members, (rows) => rows.length === 1);
-  // And its lease has expired.
+  // Its lease has expired as well.
   await sql('update tasker.event_cursor set held_until = now() where held_until is not null');
   await sql('update tasker.event_retry set holder = null, due_at = now() where holder is not null');
   await nothingWaits();

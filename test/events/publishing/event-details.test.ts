@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { eventLog, writeEvents } from '../../support/events/event-log.ts';
 
-/** The task and step in the wire format of the only event. */
+/** Returns the task and step in the wire format of the only event. */
 async function sentOf({ log }: Pick<Awaited<ReturnType<typeof eventLog>>, 'log'>) {
   const [envelope] = await log.envelope(await log.list());
   return envelope!.payload.task_sequence_step as { task: { task: object }; workflow_step: object };
@@ -15,7 +15,7 @@ it('the event of a cancelled task does not report the task as complete', async (
   expect((await sentOf({ log })).task.task).toMatchObject({ complete: false });
 });
 
-it('the step of an event counts earlier attempts, except those that do not count towards the limit', async () => {
+it('the step of an event counts earlier attempts, except attempts that do not count towards the limit', async () => {
   const { log, sql, taskUuids } = await eventLog();
   await writeEvents(sql, { taskUuid: taskUuids[0]! });
   await sql('update tasker.domain_event set attempt = 4');

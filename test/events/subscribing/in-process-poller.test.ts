@@ -191,7 +191,7 @@ describe('an event of the bridge', () => {
     },
   };
 
-  it('is taken out of its envelope, with payload, execution result and publisher', async () => {
+  it('is extracted from its envelope, with payload, execution result and publisher', async () => {
     const event = ffiEventToDomainEvent(napi);
     expect(event.payload).toEqual({ reason: 'no funds' });
     expect(event.executionResult).toMatchObject({ success: false, status: 'failed' });
@@ -211,7 +211,7 @@ describe('an event of the bridge', () => {
     });
   });
 
-  it('keeps additional metadata in its envelope, which has no more about its task than it was given', async () => {
+  it('keeps additional metadata in its envelope, and adds no details of its task that were not given', async () => {
     const payload = { task_sequence_step: null, execution_result: { success: true }, payload: {} };
     const event = ffiEventToDomainEvent({
       ...napi,
@@ -231,7 +231,7 @@ describe('an event of the bridge', () => {
     });
   });
 
-  it('is polled from a module, which may have none', () => {
+  it('is polled from a module, and is null if the module has none', () => {
     const events = [napi];
     const poll = createFfiPollAdapter({ pollInProcessEvents: () => events.shift() ?? null });
     expect(poll()?.eventName).toBe('payment.failed');

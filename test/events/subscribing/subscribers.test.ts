@@ -98,7 +98,7 @@ describe('a subscriber', () => {
   });
 
   it.each([{ succes: false }, { Success: false, error: 'closed' }, { successful: false }])(
-    'that meant to say that it failed, by %j, fails the delivery, and is told the word',
+    'fails a delivery by returning %j, with an error that suggests the correct key',
     async (returned) => {
       const subscriber = new AuditLoggingSubscriber();
       subscriber.answer = returned as never;

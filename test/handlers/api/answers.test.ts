@@ -8,12 +8,12 @@ import { httpServer, json } from './http-server.ts';
 
 const api = apiOf({});
 
-/** An answer with this status, body and headers. */
+/** Returns a response with this status, body and headers. */
 function answer(status: number, body: unknown = {}, headers: Record<string, string> = {}): ApiResponse {
   return new ApiResponse(new Response(null, { status, headers }), body);
 }
 
-/** What a server's answer is read as. */
+/** Returns the response of a server as a handler reads it. */
 async function read(body: string | Buffer, headers: Record<string, string> = {}, status = 200): Promise<ApiResponse> {
   const { url } = await httpServer((_, response) => response.writeHead(status, headers).end(body));
   return apiOf({ baseUrl: url }).get('/');

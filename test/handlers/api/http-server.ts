@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** One request as a server got it. */
+/** A request as the server received it. */
 export interface Got {
   method: string;
   /** Path and query. */
@@ -12,7 +12,7 @@ export interface Got {
   body: string;
 }
 
-/** A server that keeps what it got. */
+/** A server that records its requests. */
 export interface HttpServer {
   url: string;
   got: Got[];
@@ -20,7 +20,7 @@ export interface HttpServer {
 
 type Route = (got: Got, response: ServerResponse, request: IncomingMessage) => unknown;
 
-/** An HTTP server of the test's own, gone when the test ends. Without a route it answers `{}`. */
+/** Starts an HTTP server, which stops when the test ends. Without a route it responds with `{}`. */
 export async function httpServer(route: Route = (_, response) => json(response, {})): Promise<HttpServer> {
   const got: Got[] = [];
   const server = createServer(async (request, response) => {
@@ -28,7 +28,7 @@ export async function httpServer(route: Route = (_, response) => json(response, 
     try {
       for await (const chunk of request) chunks.push(chunk as Buffer);
     } catch {
-      return; // the caller went away
+      return; // the client disconnected
     }
     const one: Got = {
       method: request.method!,
@@ -49,12 +49,12 @@ export async function httpServer(route: Route = (_, response) => json(response, 
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, got };
 }
 
-/** Answers with JSON. */
+/** Responds with JSON. */
 export function json(response: ServerResponse, body: unknown, { status = 200, headers = {} } = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
 
-/** An address where nobody listens. */
+/** Returns an address on which no server listens. */
 export async function deadUrl(): Promise<string> {
   const server = createServer();
   server.listen(0, '127.0.0.1');

@@ -242,7 +242,7 @@ describe('a defined convergence', () => {
     });
   });
 
-  it('joins the branches of a decision, including those that were not chosen', async () => {
+  it('joins the branches of a decision, including branches that were not chosen', async () => {
     const join = defineConvergence(
       'join',
       { depends: { auto: ['auto_approve', z.object({ by: z.string() }).nullable()], manager: 'manager_approval' } },

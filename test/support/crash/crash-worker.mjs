@@ -1,5 +1,5 @@
-// A worker process that tests kill. It writes down what its handlers do, a JSON line each, before anything else knows
-// of it; obeys `stop MS` and `block FILE` from standard input; and ends by itself when it was stopped.
+// A worker process that tests kill. Its handlers first write each action to a file, as a JSON line. It obeys `stop MS`
+// and `block FILE` from standard input, and exits by itself after a stop.
 import { existsSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createTasker, StepHandler } from '../../../dist/index.js';
@@ -11,7 +11,7 @@ const say = (word) => process.stdout.write(`${word}\n`);
 
 let runs = 0;
 
-/** What a step does is said by the context of its task, under the step's name: `{ ms, deaf, late, fail, result }`. */
+/** The context of the task configures each step under its name: `{ ms, deaf, late, fail, result }`. */
 class Work extends StepHandler {
   static handlerName = 'work';
 
@@ -43,7 +43,7 @@ function pause(ms, signal, { deaf, about }) {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener('abort', () => {
       note({ what: 'abort', ...about, reason: String(signal.reason) });
-      if (deaf) return timer.unref(); // it holds its slot, and not the process
+      if (deaf) return timer.unref(); // it keeps its slot, but not the process alive
       clearTimeout(timer);
       reject(signal.reason);
     });

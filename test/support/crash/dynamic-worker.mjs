@@ -1,5 +1,5 @@
 // A worker process for templates with decisions, batches and checkpoints that tests kill. It obeys `stop MS` from standard
-// input, and ends by itself when it was stopped.
+// input, and exits by itself after a stop.
 import { createInterface } from 'node:readline';
 import { createTasker, defineHandler, silentLogger } from '../../../dist/index.js';
 
@@ -16,7 +16,7 @@ const route = defineHandler('route', {}, ({ context }) => ({
   decision_point_outcome: { type: 'create_steps', step_names: context.getInput('branches') },
 }));
 
-/** Cuts `rows` into `parts`. */
+/** Divides `rows` into `parts` batches. */
 const cut = defineHandler('cut', {}, ({ context }) => {
   const [rows, parts] = [Number(context.getInput('rows')), Number(context.getInput('parts'))];
   const size = Math.ceil(rows / parts);
@@ -28,7 +28,7 @@ const cut = defineHandler('cut', {}, ({ context }) => {
   return { batch_processing_outcome: { type: 'create_batches', cursor_configs: configs } };
 });
 
-/** Writes the rows of its part, some at a time, each time with how far it came. */
+/** Writes the rows of its batch in several transactions, each with its position. */
 const copy = defineHandler('copy', {}, async ({ context }) => {
   const { end_cursor: end } = context.stepInputs.cursor;
   const atOnce = Number(context.getInput('at_once'));
@@ -48,7 +48,7 @@ const total = defineHandler('total', {}, ({ context }) => ({
   workers: context.getDependencyResultKeys().filter((name) => name.startsWith('copy_')).length,
 }));
 
-/** Dies after each save, as often as the task says; then it is done. */
+/** Kills its process after each checkpoint, as many times as the task requests, and then succeeds. */
 const saveAndDie = defineHandler('save_and_die', {}, async ({ context }) => {
   const saved = Number(context.checkpointCursor ?? 0);
   if (saved === Number(context.getInput('times'))) return { saved };
@@ -57,7 +57,7 @@ const saveAndDie = defineHandler('save_and_die', {}, async ({ context }) => {
   await new Promise(() => undefined);
 });
 
-/** Makes progress once, and then no more. */
+/** Saves one checkpoint, and then kills its process in every attempt without progress. */
 const stuck = defineHandler('stuck', {}, async ({ context }) => {
   if (!context.hasCheckpoint()) await context.checkpoint({ cursor: 1 });
   dies();

@@ -2,18 +2,18 @@
 export interface EventNote {
   what: 'start' | 'handled';
   pid: number;
-  /** A time of the clock that all processes of the machine share. */
+  /** A time from the clock that all processes of the machine share. */
   at: number;
   group: string;
   id: number;
   event: string;
   task: string;
   step: string;
-  /** The run of the handler whose result the event has. */
+  /** The run of the handler whose result is in the event. */
   run: string;
 }
 
-/** What is in the database at the end, with one event for each. */
+/** A step that is in the database at the end. It has one event. */
 export interface Committed {
   task: string;
   step: string;

@@ -164,8 +164,8 @@ export function workTemplate(
 }
 
 /**
- * What the handler `work` does in a step; `*` is for all steps. `late`: its first attempt succeeds after its signal has
- * fired. `result`: an additional result.
+ * The behaviour of the handler `work` in each step; `*` is for all steps. `late`: its first attempt succeeds after its
+ * signal has fired. `result`: an additional result.
  */
 export type Behaviour = Record<
   string,

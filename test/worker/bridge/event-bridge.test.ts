@@ -28,7 +28,7 @@ function bridge(): EventBridge {
   return EventBridge.instance();
 }
 
-/** Lines of the package's own logger, while a test runs. */
+/** Returns the lines of the package's own logger during a test. */
 function logged(): { level: string; message: string }[] {
   const lines: { level: string; message: string }[] = [];
   const at = (level: string) => (fields: unknown, message?: string) =>
@@ -172,7 +172,7 @@ describe('the names of events', () => {
 });
 
 describe('an emitter', () => {
-  it('an emitter calls each listener with one payload, but not those that were removed', () => {
+  it('an emitter calls each listener with one payload, and does not call removed listeners', () => {
     logged();
     const emitter = new TaskerEventEmitter();
     const seen: FfiStepEvent[] = [];

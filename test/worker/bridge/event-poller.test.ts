@@ -182,7 +182,7 @@ describe('a poller of this process', () => {
   it('without a poller, no step is claimed', async () => {
     const { create, tasker } = await setupBridge(shared, { a: [] }, { start: ['bridge', 'subscriber'] });
     const { taskUuid } = await create();
-    // By then the worker has asked its database, and would have claimed.
+    // The health check queries the database, so the worker has had time to claim.
     expect((await getHealthCheck()).status).toBe('healthy');
     expect(getMetrics().running).toBe(0);
     expect((await tasker.getSteps(taskUuid))[0]).toMatchObject({ currentState: 'enqueued', attempts: 0 });
@@ -194,7 +194,7 @@ describe('a poller of this process', () => {
       { a: [], b: [], c: [] },
       { maxConcurrent: 10, start: ['bridge', 'subscriber'] },
     );
-    // Read, and not published: they wait for a subscriber.
+    // The steps are read and not published, so they wait for a subscriber.
     poller.onStepEvent(() => undefined);
     poller.start();
     const { taskUuid } = await create();

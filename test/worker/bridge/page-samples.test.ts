@@ -1,4 +1,4 @@
-// The samples of the documentation that this project implements, in TypeScript, as steps of tasks that an engine runs.
+// The samples of the documentation that this project implements, in TypeScript, run as steps of real tasks.
 import { describe, expect, it } from 'vitest';
 import {
   APIMixin,
@@ -44,7 +44,7 @@ const TWICE = { retry: { max_attempts: 2, backoff: 'none' } };
 type Steps = Parameters<typeof shared.setup>[0];
 type Handlers = HandlerRegistry | StepHandlerClass[];
 
-/** Creates a task and gives what it came to when it rests. */
+/** Creates a task, waits for its end, and returns its outcome. */
 async function run(steps: Steps, handlers: Handlers, context: Record<string, unknown> = {}) {
   const { tasker, demo } = await shared.setup(steps, { handlers });
   const { taskUuid } = await tasker.createTask({ ...demo, context });
@@ -221,7 +221,7 @@ describe('the API handler', () => {
   });
 });
 
-/** start → the decision → the branches, which `finalize` brings together. */
+/** start → the decision → the branches → `finalize`, which joins them. */
 const approval = (router: string) => ({
   start: [],
   [router]: { type: 'decision', dependencies: ['start'] },

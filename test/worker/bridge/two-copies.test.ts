@@ -16,7 +16,7 @@ import { OwnModule, stepEvent } from '../../support/step-events.ts';
 type Copy = typeof import('../../../src/worker/bridge/event-bridge.ts') &
   typeof import('../../../src/worker/bridge/event-emitter.ts');
 
-/** Bridge and emitter of a second copy of the package in the same process, as a plugin may bring it. */
+/** Returns the bridge and emitter of a second copy of the package in the same process, such as the copy of a plugin. */
 async function anotherCopy(): Promise<Copy> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tasker-copy-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -30,7 +30,7 @@ async function anotherCopy(): Promise<Copy> {
     bundle: true,
     format: 'esm',
     platform: 'node',
-    // What is in CommonJS asks for `require`.
+    // Bundled CommonJS packages would need `require`.
     packages: 'external',
     logLevel: 'error',
   });
