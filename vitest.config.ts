@@ -4,19 +4,19 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { testsAlone, unitTests } from './test/support/suite/needs.ts';
 
-/** What must hold on every supported server; all else runs once, on the newest. */
+/** Tests that run on every supported server. All others run once, on the newest. */
 const ON_EVERY_SERVER = ['test/store/**/*.test.ts', 'test/engine/**/*.test.ts'];
-/** Faults and crashes: the suite has time for them on the newest and the oldest server; `npm run prove` has for the others. */
+/** Faults and crashes run on the newest and the oldest server; `npm run prove` runs them on the others as well. */
 const FAULTS = 'test/crash/**/*.test.ts';
-/** What needs no server, no build and no other process. */
+/** Tests without a server, a build or another process. */
 const UNIT = unitTests();
-/** What changes its process. All other files share a few: starting one and importing the sources takes a second. */
+/** Tests that change their process. All others share processes, because starting one and importing the sources takes a second. */
 const ALONE = testsAlone();
 
 const common = {
   pool: 'forks',
   isolate: false,
-  // What a slow machine needs that does much else.
+  // Enough for a slow and busy machine.
   testTimeout: 120_000,
   hookTimeout: 120_000,
   expect: { poll: { timeout: 20_000 } },
@@ -26,14 +26,14 @@ function onServer(postgres: string, include: string[]): TestProjectInlineConfigu
   return { test: { ...common, name: `postgres-${postgres}`, include, provide: { postgres } } };
 }
 
-/** Starts with long files: one that starts last would keep a single worker busy at the end. */
+/** Starts with the longest files. One that starts last would keep a single worker busy at the end. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const length = (file: TestSpecification) => {
       const known = this.ctx.cache.getFileTestResults(`${file.project.name}:${path.relative('.', file.moduleId)}`);
       return known?.duration ?? statSync(file.moduleId).size;
     };
-    // By project, since a process does not serve several; the unit tests, which are short, come last.
+    // By project, because a process serves only one. The unit tests, which are short, come last.
     const project = (file: TestSpecification) => file.project.name;
     return [...files].sort((a, b) => project(a).localeCompare(project(b)) || length(b) - length(a));
   }
@@ -41,12 +41,12 @@ class LongestFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    // Once for all projects: the line about tests that were not run, and the servers and the build that projects share.
+    // Once for all projects: the line about skipped tests, and the shared servers and build.
     globalSetup: ['test/support/suite/not-tested.ts', 'test/support/suite/global-setup.ts'],
-    // More than the cores that it is made for: much of it waits, for leases, timeouts, and other processes.
+    // More than the number of cores, because many tests wait for leases, timeouts and other processes.
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
-    // Each project would compile the sources anew.
+    // Without it, each project compiles the sources again.
     experimental: { fsModuleCache: true },
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text', 'json-summary'] },
     projects: [

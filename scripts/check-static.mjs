@@ -42,6 +42,7 @@ const CHECKS = {
   'package-types': tool('attw', '--pack', '.', '--profile', 'esm-only'),
   contents: () => checkContents(root),
   links: () => checkLinks(root),
+  prose: script('check-prose.mjs'),
   commits: () => checkCommits(root),
 };
 

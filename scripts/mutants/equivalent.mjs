@@ -75,7 +75,7 @@ export const EQUIVALENT = [
   },
   {
     file: 'src/store/events/parts.ts',
-    line: 'where r.group_id = $1 and r.task_uuid = e.task_uuid and r.id < e.id) parked, ${EVENT_COLUMNS}',
+    line: 'where r.group_id = $1 and r.task_uuid = e.task_uuid and r.id < e.id) parked,',
     operator: 'drop condition',
     original: 'and r.id < e.id',
     replacement: '',
@@ -162,7 +162,7 @@ export const EQUIVALENT = [
     why: 'two clock readings that differ by exactly the grace period',
   },
   {
-    file: 'src/worker/missing-handlers.ts',
+    file: 'src/worker/unrunnable-steps.ts',
     line: 'this.#stopped = true;',
     operator: 'drop statement',
     original: 'this.#stopped = true;',
@@ -226,7 +226,7 @@ export const EQUIVALENT = [
     why: 'after a stop, no step starts, and each waiting step leaves the list when the worker releases it',
   },
   {
-    file: 'src/worker/threads/thread-step.ts',
+    file: 'src/worker/threads/thread-pool.ts',
     line: 'retryable: known?.retryable ?? true,',
     operator: 'default',
     original: 'known?.retryable ?? true',
@@ -234,7 +234,7 @@ export const EQUIVALENT = [
     why: 'the error that is made of it in the thread is retryable by default',
   },
   {
-    file: 'src/worker/unreadable-templates.ts',
+    file: 'src/worker/unrunnable-steps.ts',
     line: 'for (let i = 0; i < steps.length; i += BATCH) {',
     operator: 'comparison',
     original: '<',

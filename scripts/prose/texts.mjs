@@ -3,13 +3,13 @@ import path from 'node:path';
 import tseslint from 'typescript-eslint';
 
 /** Pages that are written by a script, or tell of past releases. */
-const NOT_PROSE = /^(?:CHANGELOG\.md|docs\/reference\/|scripts\/prose\/)/;
+const NOT_PROSE = /^(?:migrations\/|assets\/api-docs\/|CHANGELOG\.md|docs\/reference\/|scripts\/prose\/)/;
 const CODE = new Set(['.ts', '.mjs', '.js', '.cjs', '.tsx']);
 const TITLES = new Set(['it', 'test', 'describe']);
 const STARTS_LIKE_SQL = /^\s*(?:select|with|insert|update|delete|create|alter|drop|set|begin|copy|lock)\b/i;
 
 /** SQL in the middle of a statement, or a program that is started. */
-const PROGRAM = /\btasker\.\w+ \w|\bcross join\b|\brequire\(/;
+const PROGRAM = /\w::text\b|\btasker\.\w+ \w|\bcross join\b|\brequire\(/;
 
 /** Takes out what is not said in words: code, addresses, and what Markdown adds. */
 function plain(text) {

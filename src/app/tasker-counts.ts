@@ -44,6 +44,6 @@ async function countQueues({ engine, metrics, logger }: TaskerParts, namespaces:
     for (const [namespace, depth] of depths) metrics.instruments.queueDepth.of(namespace).set(depth);
   } catch (error) {
     // The other metrics must be readable while the database is down; they show that it is.
-    logger.debug({ error: messageOf(error) }, 'counting the queue failed');
+    logger.debug({ error: messageOf(error) }, 'queue depth query failed');
   }
 }

@@ -71,8 +71,8 @@ function wayOut(error: unknown): string {
 const ON_SOCKETS = new Set([undefined, 'connect', 'read', 'write']);
 
 /**
- * Returns the error for a connection that was lost during the start, with what to do. Returns any other error unchanged,
- * because the start also reads files.
+ * Returns an error that explains what to do if the connection was lost during startup. Returns other errors unchanged:
+ * startup also reads files.
  */
 export function lostAtStart(place: string, error: unknown): unknown {
   const { syscall } = (error ?? {}) as { syscall?: string };

@@ -9,7 +9,7 @@ export interface Session extends Db {
   transaction(work: (run: (script: string) => Promise<void>) => Promise<void>): Promise<void>;
 }
 
-/** Returns the session of a connection. */
+/** Returns the session of a connection. @internal */
 export function sessionOn(client: pg.Client): Session {
   return {
     query: async <Row>(statement: Statement, values: readonly unknown[] = []) =>

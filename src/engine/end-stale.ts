@@ -42,8 +42,8 @@ const SETTINGS = opening({
 });
 
 /**
- * Checks the tasks that may have exceeded a limit, and ends or notes them. Yields the result of each transaction. Any
- * worker may run it, even concurrently with another. Tasks that another transaction has locked are left for the next run.
+ * Ends or notes the tasks that have exceeded a limit, and yields the outcome of each transaction. Any worker may run it,
+ * even at the same time as another. Tasks that are locked by another transaction are left for the next run.
  */
 export async function* endStale(database: Database): AsyncGenerator<LifecycleTurn> {
   for (;;) {

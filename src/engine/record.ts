@@ -68,7 +68,7 @@ export async function record(
       existingSteps(tx, tasksThatGrow),
       heldSteps(tx, making),
     ]);
-    // A rejected one creates nothing, so that another step can create what both of them name.
+    // A rejected result creates no steps, so that another result in the batch can create the steps that both name.
     const accepted = making.filter((_, i) => held.has(i));
     const grown = accepted.length > 0 ? grow(tx, growthOf(templates, accepted, existing)) : [];
     const [answer] = await Promise.all([recordLocked({ tx, templates }, batch, { ...own, dynamic: true }), ...grown]);

@@ -66,9 +66,9 @@ function storage(): AsyncLocalStorage<LogScope | undefined> {
 }
 
 /**
- * Calls a function with its scope and one more argument. Lines that it writes with the log functions go to the scope's
- * logger, also after an await. Every call enters its scope, although most handlers log nothing: the first line of a
- * process may come from a handler that started long before.
+ * Calls a function with its scope and one more argument. The function's log lines go to the scope's logger, even after an
+ * await. Every call enters its scope, although most handlers log nothing: a handler may log its first line long after its
+ * start, and the scope cannot be entered then.
  */
 export function inLogScope<Scope extends LogScope, Argument, Outcome>(
   scope: Scope,

@@ -88,7 +88,7 @@ export const INSTRUMENTS = {
   stepExecution: seconds(
     'tasker.step.execution.duration',
     OF_HANDLER,
-    'Time from claiming a step to its result, in whole milliseconds, including the wait for results of earlier steps',
+    'Time from claiming a step to its result, measured to the millisecond, including the wait for results of earlier steps',
     LONG,
   ),
   resultProcessing: seconds(

@@ -92,9 +92,7 @@ it('a change of a file that a handler imports reloads the handler', async () => 
 });
 
 it('a file that does not compile is reported with its location, and its old handlers stay in use', async () => {
-  await says('the handlers from before stay in use', () =>
-    project.write('handlers/slow.ts', 'export const slow = (;\n'),
-  );
+  await says('the earlier handlers stay in use', () => project.write('handlers/slow.ts', 'export const slow = (;\n'));
   expect(dev.output).toMatch(/error: .*handlers\/slow\.ts:1:\d+:/);
   expect(await resultOf()).toMatchObject({ version: 'two' });
 });

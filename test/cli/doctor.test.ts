@@ -166,7 +166,7 @@ steps:
       status: 'fail',
       found:
         'no publisher is registered for deflt (demo/publishing@1.0.0: step first, event first.done); no publisher is registered',
-      way_out: 'export one of that name, or correct `publisher` in the template',
+      way_out: 'export one with that name, or correct `publisher` in the template',
     },
   ]);
   await project.write('templates/publishing.yaml', publishing('default'));

@@ -26,7 +26,7 @@ describe('tasker generate', () => {
     const made = await project.run(args);
     expect(made).toMatchObject({ code: 0, stdout: '' });
     expect(made.stderr).toBe(
-      'unknown: pair.made /properties/made: no type says what not says\nwrote src/made/events.ts: 1 event, 1 input\n',
+      'unknown: pair.made /properties/made: no type can express not\nwrote src/made/events.ts: 1 event, 1 input\n',
     );
     const text = await readFile(path.join(project.folder, 'src/made/events.ts'), 'utf8');
     expect(text).toContain("'pair.made': PairMadePayload;");

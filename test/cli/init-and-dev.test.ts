@@ -164,7 +164,7 @@ it('dev runs tasks of a registered template of another namespace whose file is i
   await change('templates/shop.yaml', 'handler: look_up', 'handler: look_up, depends_on: [lookup]');
   dev = project.start(['dev']);
   await dev.until('Press Ctrl-C to stop');
-  expect(dev.output).toContain('what is broken is left out');
+  expect(dev.output).toContain('broken templates are left out');
   const { code, stderr } = await project.run(['task', 'create', 'shop/greet@1.0.0', '-i', '{"name":"Ada"}', '--wait']);
   expect([code, stderr]).toEqual([0, expect.any(String)]);
   dev.process.kill('SIGTERM');
@@ -177,8 +177,7 @@ it('dev reports that no file of the handlers folder exports a handler, at its st
   await project.write('handlers/hello.js', 'export const hello = () => ({});\n');
   dev = project.start(['dev']);
   await dev.until('Press Ctrl-C to stop');
-  const line =
-    'exports a handler (hello.js: none of its exports is a handler: hello); export what defineHandler returns';
+  const line = 'exports a handler (hello.js: no export is a handler: hello); export what defineHandler returns';
   expect(dev.output).toContain(line);
   await project.write('handlers/hello.js', 'export const greet = () => ({});\n');
   await dev.until('exports a handler (hello.js: no export is a handler: greet)');

@@ -21,7 +21,7 @@ describe('finding the configuration', () => {
     },
   );
 
-  it('a file that a variable or an option names is read', () => {
+  it('reads a file named by a variable or an option', () => {
     const cwd = projectWith({ 'tasker.toml': '', 'a.toml': POOL, 'b.toml': POOL.replace('33', '44') });
     const env = { TASKER_CONFIG_PATH: 'a.toml' };
     expect(loadConfig({ cwd, env }).config.poolSize).toBe(33);

@@ -23,7 +23,7 @@ it('a result whose task is locked is recorded when the lock is released, also th
     gate.resolve();
     // The second message comes when the result is tried by itself.
     await until(
-      () => lines.filter(({ message }) => message.includes('they are sent again')),
+      () => lines.filter(({ message }) => message.includes('recording results failed')),
       ({ length }) => length >= 2,
       60_000,
     );

@@ -51,7 +51,7 @@ it('the results of several locked tasks are all recorded when their locks are re
   gate.resolve();
   // Five tries until each task is recorded separately, and then some more of each.
   await until(
-    () => lines.filter((line) => line.message.includes('they are sent again')).length,
+    () => lines.filter((line) => line.message.includes('recording results failed')).length,
     (tries) => tries >= 10,
     60_000,
   );

@@ -61,7 +61,7 @@ describe('the lock of a folder', () => {
   });
 
   it.each(['is free', 'has a dead holder'])(
-    'counts as touched from its acquisition, however long the wait, when it %s',
+    'has the age of its acquisition, however long the wait, when it %s',
     async (state) => {
       const file = lockFile();
       let release = () => {};

@@ -103,7 +103,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
     writeFileSync(file, '');
     const noFolder = await runDemo(path.join(file, '.tasker'));
     expect(noFolder).toMatchObject({ code: 1, stdout: '' });
-    expect(noFolder.stderr).toMatch(/^orders demo: .*a-file.*; give another folder with --folder\n$/);
+    expect(noFolder.stderr).toMatch(/^orders demo: .*a-file.*; choose another folder with --folder\n$/);
 
     const env = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
     const noDatabase = await runProgram(DEMO, { args: ['--folder', folderOf()], env });

@@ -31,7 +31,7 @@ describe('the place where a context exceeds a limit', () => {
     ],
     ['a long text', { a: ['', 'x'.repeat(10_001)] }, 'context.a[1]', 'has 10001 characters; at most 10000'],
     ['a long key', { a: { ['k'.repeat(10_001)]: 1 } }, 'context.a', 'has a key of 10001 characters; at most 10000'],
-  ])('the place is named for %s', (_, value, path, reason) => {
+  ])('the place is reported for %s', (_, value, path, reason) => {
     expect(overLimit(value, 'context')).toMatchObject({ path, reason: expect.stringContaining(reason) });
   });
 

@@ -152,7 +152,7 @@ steps: [{name: x, handler: h}, {name: y, handler: h, step_type: decision, depend
     expect(problems).toMatchObject([{ severity: 'warning', code: 'no_attempts' }]);
   });
 
-  it('can share parts with anchors, aliases and merge keys, which own keys override', () => {
+  it("can share parts with anchors, aliases and merge keys, whose keys are overridden by a map's own keys", () => {
     const { steps } = clean(`${HEAD}steps:
   - {name: a, handler: h, retry: &often {max_attempts: 9, backoff: linear}}
   - {name: b, handler: h, retry: *often}

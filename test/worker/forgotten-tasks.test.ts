@@ -25,7 +25,7 @@ it('a handler that returns a result when its worker stops has that result record
   const observer = await another({ worker: false, handlers: [] });
   expect(await observer.getStep(taskUuid, 'a')).toMatchObject({
     currentState: 'complete',
-    results: { result: { heard: expect.stringContaining('the worker stops') } },
+    results: { result: { heard: expect.stringContaining('the worker is stopping') } },
   });
 });
 

@@ -10,7 +10,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('a step that fails is logged with its error type, and so is that it is tried again at once', async () => {
+it('a failed step and its immediate retry are both logged with the error type', async () => {
   const { logger, lines } = collectingLogger();
   const refuse = defineHandler('refuse', {}, () =>
     StepHandlerResult.failure({ message: 'no such card', errorType: 'card_unknown', retryable: true }),
@@ -25,8 +25,8 @@ it('a step that fails is logged with its error type, and so is that it is tried 
   const own = () => lines.filter(({ fields: some }) => 'error_type' in some);
   await until(own, ({ length }) => length === 2);
   expect(own()).toMatchObject([
-    { level: 'info', message: 'step failed and is tried again at once', fields: { ...fields, attempt: 1 } },
-    { level: 'warn', message: 'step failed for good', fields: { ...fields, attempt: 2 } },
+    { level: 'info', message: 'step failed; retrying now', fields: { ...fields, attempt: 1 } },
+    { level: 'warn', message: 'step failed permanently', fields: { ...fields, attempt: 2 } },
   ]);
 });
 
@@ -38,9 +38,9 @@ it('a step without a handler on any worker is logged when it starts to wait, and
   const { taskUuid } = await tasker.createTask(demo);
   await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   expect((await tasker.getStep(taskUuid, 'zip')).results?.error?.message).toBe(
-    'step zip: no worker has a handler named zip; registered are refund',
+    'step zip: no worker has a handler named zip; registered handlers: refund',
   );
-  expect(lines.filter(({ message }) => message === 'no handler of that name is registered here')).toMatchObject([
+  expect(lines.filter(({ message }) => message === 'handler not registered here')).toMatchObject([
     { level: 'warn', fields: { task_uuid: taskUuid, handler: 'zip' } },
   ]);
 });

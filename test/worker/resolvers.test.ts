@@ -312,7 +312,7 @@ describe('a worker without the resolver', () => {
       () => tasker.why(taskUuid),
       ({ steps }) => steps[0]!.heldBy === 'able',
     );
-    expect(steps[0]!.why).toMatch(/runs on able/);
+    expect(steps[0]!.why).toMatch(/has been running on able/);
     gate.resolve();
     await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
   });

@@ -169,7 +169,7 @@ describe('the stop of a worker', () => {
     expect(await observer.getStep(taskUuid, 'a')).toMatchObject({ currentState: 'enqueued', attempts: 0 });
   });
 
-  it('the stop does not wait for a handler that ignores its signal, and another worker runs the step at once', async () => {
+  it('stopping does not wait for a handler that ignores its signal, and another worker runs the step at once', async () => {
     const { started, finish, handler, heard } = hold();
     const { tasker, demo, another } = await shared.setup({ a: ONCE }, { handlers: [handler], pollMs: 60_000 });
     const { taskUuid } = await tasker.createTask(demo);

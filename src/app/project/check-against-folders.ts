@@ -11,8 +11,8 @@ import { HandlerFolders } from './handler-folders.ts';
 import type { LoadedTemplates } from './load-templates.ts';
 
 /**
- * Returns a problem, with its place in the template's file, for each step whose handler is not in the folders or names a
- * step that does not exist, and for each event whose publisher is not in the folders.
+ * Returns the problems of templates with their places in the files: missing handlers, handlers that refer to unknown
+ * steps, and events whose publisher is missing.
  * @throws TaskerError `handler_invalid`, `handler_not_found` if the folders cannot be read
  */
 export async function checkAgainstFolders(

@@ -200,7 +200,7 @@ export class WorkerServer {
     await this.#run?.reload();
   }
 
-  /** Returns the health as of the last periodic check, at most some seconds ago. `/health/ready` checks again. */
+  /** Returns the last periodic health check, which is at most a few seconds old. `/health/ready` checks again. */
   healthCheck(): ServerHealthCheckResult {
     const status = this.status();
     if (!status.running) return { healthy: false, status, error: `the worker server is ${PHRASES[this.#state]}` };

@@ -25,7 +25,7 @@ export function readPassword(data: string): string {
 
 /**
  * Creates the data folder if there is none. Returns whether it did. Call this under the lock. The folder is created under a
- * temporary name and renamed when it is complete. Incomplete ones of killed processes are deleted.
+ * temporary name and renamed when it is complete. Incomplete folders left by killed processes are deleted.
  */
 export async function createCluster(folder: EmbeddedFolder, binaries: Binaries, durable: boolean): Promise<boolean> {
   removePartial(folder.home);

@@ -42,7 +42,7 @@ export async function findEvents(database: Database, filter: EventFilter): Promi
   }
 }
 
-/** Returns the range of ids for the times, so that others are not read. Not needed for a task: it has few events. */
+/** Returns the range of ids for a time range, so that no other events are read. Skipped for a task, which has few. */
 async function idsAmong(
   database: Database,
   { taskUuid, after, before }: ReturnType<typeof readFilter>,

@@ -83,8 +83,8 @@ function timeOver({ group }: EventConsumer, { name, eventId }: LoggedEvent, time
 export const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /**
- * Reads the retry options of a thrown value, as for handlers of steps. `retryable: false` (a `PermanentError`) means no
- * further attempt. `retryAfter` (seconds, a date, or the text of the header) is the earliest time of the next attempt.
+ * Reads the retry options of a thrown value, as for step handlers. `retryable: false` (a `PermanentError`) means no further
+ * attempt. `retryAfter` (seconds, a date, or the text of a `Retry-After` header) is the earliest time of the next attempt.
  */
 export function deliveryFailureOf(thrown: unknown, now: number = Date.now()): DeliveryFailure {
   const { retryable, retryAfter } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as {

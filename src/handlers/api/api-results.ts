@@ -45,7 +45,7 @@ const MAX_BODY = 16_384;
 const MAX_SNIPPET = 2_000;
 const MAX_MESSAGE = 1_000;
 
-/** Returns the success of a step, or the failure of an unsuccessful response for which no result is given. */
+/** Returns a success. Without an explicit result, an unsuccessful response or an unreadable JSON body gives a failure. */
 export function apiSuccess(...args: ApiSuccessArguments): StepHandlerResult {
   const { response, result, includeResponse = true } = successOf(args);
   if (!response) return plainSuccess(result ?? {});

@@ -80,7 +80,7 @@ update tasker.event_group g set seen_at = now(),
                      from tasker.event_group_member m where m.group_id = g.id)
  where g.id = $1 and exists (select 1 from tasker.event_group_member m where m.group_id = g.id and not m.has_left)`;
 
-/** Adds or updates a member, and unites the patterns of all members in the group. Call it after a lock on the group. */
+/** Adds or updates a member, and merges the patterns of all members into the group. Call it with the group locked. */
 export async function keepMember(db: Db, { groupId, member, patterns, matching }: MemberWishes): Promise<void> {
   await Promise.all([
     db.query(FORGIVE_MEMBERS, [groupId]),

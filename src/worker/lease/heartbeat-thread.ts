@@ -91,7 +91,7 @@ export class HeartbeatThread {
     this.#thread = undefined;
     this.#options.logger.warn(
       { error: messageOf(error) },
-      'the heartbeat thread does not run: handlers that block the event loop for longer than the lease lose their steps',
+      'heartbeat thread is not running: handlers that block the event loop for longer than the lease lose their steps',
     );
   }
 

@@ -29,7 +29,7 @@ it('a sweep whose events the database refuses fails as a whole, and the next one
   await expect(engine.sweep(0)).rejects.toThrow('no room');
   expect((await tasker.getTask(taskUuid)).status).toBe('steps_in_process');
   await sql('drop trigger refuse on tasker.domain_event');
-  expect(await engine.sweep(0)).toMatchObject({ told: true });
+  expect(await engine.sweep(0)).toMatchObject({ eventsStored: true });
   expect(await sql('select name from tasker.domain_event')).toEqual([{ name: 'step.lost' }]);
   await invariants(sql);
 });

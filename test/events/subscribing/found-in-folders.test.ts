@@ -272,7 +272,7 @@ it('a worker server warns on reload about broken files and about publishers that
   const whole = 'info templates and handlers reloaded';
   expect(await reloaded(publishing('two').replace("'audit';", "'audit'; static delivery = { timeout: 1 };"))).toEqual([
     'warn error: subscriber audit: delivery option timeout is unknown; did you mean timeoutMs?',
-    'warn the handlers from before stay in use',
+    'warn the earlier handlers stay in use',
   ]);
   const missing =
     'no publisher is registered for payment_events (test/demo@1.0.0: step pay, event payment.made); did you mean payment_event?';

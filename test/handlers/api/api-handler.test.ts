@@ -227,7 +227,7 @@ describe('a defined API handler', () => {
     expect(sent).toEqual(['https://a.example/b']);
   });
 
-  it('aborts its requests with its step, and fails retryably without a response', async () => {
+  it('aborts its requests when its step is aborted, and fails as retryable without a response', async () => {
     const { url } = await httpServer(() => {});
     const step = new AbortController();
     const handler = defineApiHandler('x', { baseUrl: url, defaultTimeout: 60 }, ({ api, context }) =>

@@ -4,7 +4,6 @@ import { loadConfig } from '../../../src/config/load-config.ts';
 import {
   createTasker,
   defineHandler,
-  EventBridge,
   EventNames,
   EventPoller,
   type FfiDispatchMetrics,
@@ -27,6 +26,9 @@ import { OwnModule, stepEvent } from '../../support/step-events.ts';
 
 const shared = sharedDatabase();
 const nothing = () => defineHandler('a', {}, () => ({}));
+
+/** Starts everything but the poller. */
+const UNPOLLED: ('bridge' | 'subscriber')[] = ['bridge', 'subscriber'];
 
 describe('a poller of a foreign module', () => {
   afterEach(() => vi.useRealTimers());
@@ -168,11 +170,7 @@ describe('a poller of a foreign module', () => {
 
 describe('a poller of this process', () => {
   it('it has no metrics before the start, and afterwards those of the channel', async () => {
-    const { poller } = await setupBridge(
-      shared,
-      { a: [] },
-      { handlers: { a: nothing() }, start: ['bridge', 'subscriber'] },
-    );
+    const { poller } = await setupBridge(shared, { a: [] }, { handlers: { a: nothing() }, start: UNPOLLED });
     expect(poller.getMetrics()).toBe(null);
     poller.start();
     poller.start();
@@ -180,7 +178,7 @@ describe('a poller of this process', () => {
   });
 
   it('without a poller, no step is claimed', async () => {
-    const { create, tasker } = await setupBridge(shared, { a: [] }, { start: ['bridge', 'subscriber'] });
+    const { create, tasker } = await setupBridge(shared, { a: [] }, { start: UNPOLLED });
     const { taskUuid } = await create();
     // The health check queries the database, so the worker has had time to claim.
     expect((await getHealthCheck()).status).toBe('healthy');
@@ -192,7 +190,7 @@ describe('a poller of this process', () => {
     const { poller, subscriber, create, demo } = await setupBridge(
       shared,
       { a: [], b: [], c: [] },
-      { maxConcurrent: 10, start: ['bridge', 'subscriber'] },
+      { maxConcurrent: 10, start: UNPOLLED },
     );
     // The steps are read and not published, so they wait for a subscriber.
     poller.onStepEvent(() => undefined);
@@ -377,7 +375,7 @@ describe('a poller of this process', () => {
     const { bridge, poller, run } = await setupBridge(
       shared,
       { a: { retry: { backoff: 'none' } } },
-      { handlers: { a: nothing() }, start: ['bridge', 'subscriber'] },
+      { handlers: { a: nothing() }, start: UNPOLLED },
     );
     const errors: string[] = [];
     let tries = 0;
@@ -398,7 +396,7 @@ describe('a poller of this process', () => {
       { a: [] },
       {
         poller: { pollingIntervalMs: 5, metricsInterval: 20 },
-        start: ['bridge', 'subscriber'],
+        start: UNPOLLED,
       },
     );
     const seen: FfiDispatchMetrics[] = [];
@@ -492,12 +490,5 @@ describe('a poller of this process', () => {
     const { step } = await run();
     expect(step.a).toMatchObject({ currentState: 'complete', attempts: 2, results: { result: { reads: 2 } } });
     expect(performance.now() - start).toBeGreaterThan(999);
-  });
-
-  it('unref lets the process end while the poller is running', async () => {
-    const { poller } = await setupBridge(shared, { a: [] }, { start: [] });
-    expect(poller.unref().start()).toBe(undefined);
-    expect(poller.isRunning()).toBe(true);
-    EventBridge.instance().start();
   });
 });

@@ -183,3 +183,10 @@ it('after the worker lost its lease, the results of its handlers are refused', a
   expect(sent).toEqual([]);
   expect((await getFfiLayer()).getModule().getFfiDispatchMetrics().pendingCount).toBe(0);
 });
+
+it('unref lets the process end while the poller is running', async () => {
+  const { poller } = await setupBridge(shared, { a: [] }, { start: [] });
+  expect(poller.unref().start()).toBe(undefined);
+  expect(poller.isRunning()).toBe(true);
+  EventBridge.instance().start();
+});

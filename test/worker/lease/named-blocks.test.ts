@@ -22,5 +22,5 @@ it('an event loop that blocks after it has turned for a while is reported', asyn
   child.stderr.on('data', (data: Buffer) => {
     said += data.toString();
   });
-  await expect.poll(() => said).toMatch(/"msg":"the event loop is blocked, for \d+ ms so far/);
+  await expect.poll(() => said).toMatch(/"msg":"the event loop has been blocked for \d+ ms/);
 });

@@ -17,7 +17,7 @@ export interface GroupWork {
   retryUntilAnswered<T>(ask: () => Promise<T>): Promise<T | undefined>;
   /** Releases everything held under this holder. */
   letGo(holder: string): Promise<void>;
-  /** Starts work that continues other work. */
+  /** Starts follow-up work, such as the retries left by work that is done. */
   goOn(work: HeldWork): void;
   /** Wakes the loop, because there may be something to do. */
   wake(): void;
