@@ -33,7 +33,7 @@ const PAYLOADS = { 'results of 1 KB': 1024, 'results of 64 KB': 65_536 };
 /** Creates a copy of the package without a feature. `undefined` copies it unchanged. */
 async function copyOf(feature) {
   const folder = await mkdtemp(path.join(tmpdir(), 'tasker-feature-'));
-  for (const part of ['package.json', 'dist', 'migrations', 'bench'])
+  for (const part of ['package.json', 'dist', 'migrations', 'statements', 'bench'])
     await cp(part, path.join(folder, part), { recursive: true });
   await symlink(path.resolve('node_modules'), path.join(folder, 'node_modules'));
   if (feature) {

@@ -80,7 +80,7 @@ async function makeProject(folder) {
   const modules = path.join(folder, 'node_modules');
   const own = path.join(modules, 'tasker-core');
   await mkdir(own, { recursive: true });
-  for (const name of ['bin', 'dist', 'migrations', 'package.json']) {
+  for (const name of ['bin', 'dist', 'migrations', 'statements', 'package.json']) {
     await cp(path.join(root, name), path.join(own, name), { recursive: true });
   }
   for (const name of await readdir(path.join(root, 'node_modules'))) {
