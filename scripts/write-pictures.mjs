@@ -10,7 +10,7 @@ import { svgOf } from './docs/terminal-picture.mjs';
 const root = path.dirname(import.meta.dirname);
 const parent = mkdtempSync(path.join(tmpdir(), 'tasker-pictures-'));
 const folder = path.join(parent, 'hello');
-const columns = 108;
+const columns = 136;
 
 const tmux = (...args) => execFileSync('tmux', ['-L', `pictures-${process.pid}`, ...args], { encoding: 'utf8' });
 const screen = () => tmux('capture-pane', '-p', '-e', '-t', 'main').trimEnd();
