@@ -6,7 +6,7 @@ import { choosing, partsFor, workers } from '../support/hand-worker.ts';
 import { DEMO, setup, template } from '../support/setup.ts';
 
 describe('the envelope', () => {
-  it('contains the task, the step, its declaration and the results of earlier steps', async () => {
+  it('contains the task, the step, its definition and the results of earlier steps', async () => {
     const steps = {
       start: [],
       cut: { type: 'batchable', dependencies: ['start'] },

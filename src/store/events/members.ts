@@ -9,7 +9,7 @@ const AFTER_LEAVE = `interval '1 minute'`;
 
 /**
  * If no member was seen for this long, something prevented all of them from signaling. Shorter than {@link MEMBER_LIFE}
- * by a little more than one signal interval.
+ * by one and a half signal intervals.
  */
 const SILENCE = `interval '90 seconds'`;
 

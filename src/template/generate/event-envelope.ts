@@ -58,7 +58,7 @@ export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
   },
   TaskSequenceStep: {
     type: 'object',
-    description: 'The task, the step, its declaration, and the results of the steps that it depends on.',
+    description: 'The task, the step, its definition, and the results of the steps that it depends on.',
     required: ['task', 'workflow_step', 'dependency_results', 'step_definition'],
     properties: { task: object, workflow_step: object, dependency_results: object, step_definition: object },
   },
