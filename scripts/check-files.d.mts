@@ -1,1 +1,2 @@
 export function checkLinks(root: string): string[];
+export function checkCommits(root: string, after?: string): string[];

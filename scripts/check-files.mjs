@@ -79,7 +79,7 @@ export function checkLinks(root) {
 }
 
 /** Commit subjects are checked from the commit after this one. */
-const COMMITS_AFTER = '9d58425b';
+const COMMITS_AFTER = 'cc38584bdd405babc9ccebb95992a8dfa4d962fd';
 const SUBJECT = /^[a-z][a-z0-9-]*(?:, [a-z][a-z0-9-]*)*: [^A-Z\s.].*[^.\s]$/;
 
 function git(root, ...args) {
@@ -87,10 +87,18 @@ function git(root, ...args) {
   return status === 0 ? stdout : undefined;
 }
 
-/** Subjects of new commits that do not follow CONTRIBUTING.md. In a copy without the history there is nothing to check. */
-export function checkCommits(root) {
-  const log = git(root, 'log', '--no-merges', '--format=%h %s', `${COMMITS_AFTER}..HEAD`);
-  return (log ?? '').split('\n').flatMap((line) => {
+/**
+ * Returns the subjects of new commits that do not follow CONTRIBUTING.md. A copy without the history of the project (no
+ * git, a shallow clone, a single commit) has nothing to check.
+ */
+export function checkCommits(root, after = COMMITS_AFTER) {
+  const log = git(root, 'log', '--no-merges', '--format=%h %s', `${after}..HEAD`);
+  if (log === undefined) {
+    const isShallow = git(root, 'rev-parse', '--is-shallow-repository')?.trim() !== 'false';
+    const count = Number(git(root, 'rev-list', '--count', 'HEAD') ?? 0);
+    return isShallow || count <= 1 ? [] : [`the commit ${after} is not in the history; correct COMMITS_AFTER`];
+  }
+  return log.split('\n').flatMap((line) => {
     const subject = line.slice(line.indexOf(' ') + 1);
     if (line === '' || (subject.length <= 72 && SUBJECT.test(subject))) return [];
     return [`${line}: a subject is "area: what it does", imperative, at most 72 characters, without a full stop`];

@@ -18,14 +18,18 @@ const type = (text) => tmux('send-keys', '-t', 'main', text, 'Enter');
 const tasker = (...args) =>
   execFileSync(process.execPath, [path.join(root, 'bin/tasker.js'), ...args], { cwd: folder, encoding: 'utf8' });
 
-/** Waits until the terminal shows a text. */
-async function shows(text) {
+/** Waits until the screen meets a condition. */
+async function until(what, holds) {
   for (let i = 0; i < 600; i++) {
-    if (screen().includes(text)) return;
+    if (holds(screen())) return;
     await sleep(100);
   }
-  throw new Error(`the terminal does not show "${text}" after a minute:\n${screen()}`);
+  throw new Error(`the terminal does not show ${what} after a minute:\n${screen()}`);
 }
+
+const shows = (text) => until(`"${text}"`, (shown) => shown.includes(text));
+/** Waits until the shell is ready for the next command. */
+const ready = () => until('a prompt', (shown) => shown.split('\n').at(-1).trim() === '$');
 
 function draw(name, title, lines) {
   const shown = lines.join('\n').replaceAll(folder, '~/hello');
@@ -53,7 +57,7 @@ try {
   mkdirSync(path.join(root, 'docs/pictures'), { recursive: true });
   prepare();
   tmux('new-session', '-d', '-s', 'main', '-x', String(columns), '-y', '40', '-c', folder, 'env PS1="$ " sh');
-  await shows('$');
+  await ready();
   type('TASKER_LOG=warn npx tasker dev');
   await shows('no tasks yet');
   const create = (name) => tasker('task', 'create', 'demo/hello', '--input', JSON.stringify({ name }), '--json');
@@ -64,21 +68,13 @@ try {
   draw('dev', 'tasker dev', screen().split('\n'));
 
   tmux('send-keys', '-t', 'main', 'C-c', '');
-  await sleep(4000);
-  await sleep(1000);
+  await ready();
   type('clear');
-  await sleep(300);
+  await until('an empty screen', (shown) => shown.trim() === '$');
   type(`npx tasker task why ${blocked}`);
-  await sleep(10_000);
-  const lines = screen().split('\n');
-  draw(
-    'why',
-    'tasker task why',
-    lines.slice(
-      0,
-      lines.findLastIndex((line) => line.trim() === '$'),
-    ),
-  );
+  await shows('look_up');
+  await ready();
+  draw('why', 'tasker task why', screen().split('\n').slice(0, -1));
 } finally {
   tmux('kill-server');
   rmSync(parent, { recursive: true, force: true });

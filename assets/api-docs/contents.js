@@ -1,9 +1,9 @@
-// What the page shows of an OpenAPI document, as plain lists: a text, or [tag, attributes, ...children]. No part of it is
-// ever read as HTML.
+// Turns an OpenAPI document into plain lists for the page: a text, or [tag, attributes, ...children]. No part of it is
+// read as HTML.
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 
-/** Everything on the page, in order. */
+/** Returns everything on the page, in order. */
 export function contentsOf(document) {
   const { info, paths = {}, components = {} } = document;
   const operations = Object.entries(paths).flatMap(([path, item]) =>

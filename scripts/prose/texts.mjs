@@ -2,8 +2,8 @@
 import path from 'node:path';
 import tseslint from 'typescript-eslint';
 
-/** Pages that are written by a script, or tell of past releases. */
-const NOT_PROSE = /^(?:migrations\/|assets\/api-docs\/|CHANGELOG\.md|docs\/reference\/|scripts\/prose\/)/;
+/** The generated reference, the words that are looked for, and migrations, whose texts can never change. */
+const NOT_PROSE = /^(?:migrations\/|docs\/reference\/|scripts\/prose\/)/;
 const CODE = new Set(['.ts', '.mjs', '.js', '.cjs', '.tsx']);
 const TITLES = new Set(['it', 'test', 'describe']);
 const STARTS_LIKE_SQL = /^\s*(?:select|with|insert|update|delete|create|alter|drop|set|begin|copy|lock)\b/i;
@@ -11,7 +11,7 @@ const STARTS_LIKE_SQL = /^\s*(?:select|with|insert|update|delete|create|alter|dr
 /** SQL in the middle of a statement, or a program that is started. */
 const PROGRAM = /\w::text\b|\btasker\.\w+ \w|\bcross join\b|\brequire\(/;
 
-/** Takes out what is not said in words: code, addresses, and what Markdown adds. */
+/** Removes code, addresses and the marks of Markdown. */
 function plain(text) {
   return text
     .replace(/<!--[\s\S]*?-->/g, '')
@@ -22,7 +22,7 @@ function plain(text) {
     .replace(/[*_]{1,2}(?=\S)|(?<=\S)[*_]{1,2}/g, '');
 }
 
-/** The sentences of a paragraph. */
+/** Returns the sentences of a paragraph. */
 export function sentencesOf(text) {
   return text
     .split(/(?<=[.!?]["')\]]*)\s+/u)
@@ -31,16 +31,25 @@ export function sentencesOf(text) {
     .filter(Boolean);
 }
 
-/** The paragraphs of a Markdown page without tables, code and front matter; an item of a list is one. */
+/** Returns the paragraphs of a Markdown page without headings, tables and code. An item of a list is a paragraph. */
 export function paragraphsOf(page) {
-  return withLines(page).map(({ text }) => text);
+  return blocksOf(page).flatMap(({ heading, text }) => (heading ? [] : [text]));
 }
 
-function withLines(page) {
-  const blank = (text) => text.replace(/[^\n]/g, '');
-  const lines = page
-    .replace(/^(`{3,}|~{3,})[\s\S]*?^\1.*$/gm, blank)
-    .replace(/<!--[\s\S]*?-->/g, blank)
+/** Returns the rows of the tables of a Markdown page, each as one text. */
+function rowsOf(page) {
+  return withoutCode(page)
+    .split('\n')
+    .flatMap((line, index) =>
+      /^[ \t]*\|/.test(line) ? [{ line: index + 1, kind: 'row', text: plain(line.replaceAll('|', ' ')) }] : [],
+    );
+}
+
+const blank = (text) => text.replace(/[^\n]/g, '');
+const withoutCode = (page) => page.replace(/^(`{3,}|~{3,})[\s\S]*?^\1.*$/gm, blank).replace(/<!--[\s\S]*?-->/g, blank);
+
+function blocksOf(page) {
+  const lines = withoutCode(page)
     .replace(/^[ \t]*\|.*$/gm, '')
     .split('\n');
   const found = [];
@@ -61,7 +70,7 @@ function withLines(page) {
   return found.map(({ line, heading, text }) => ({ line, heading, text: plain(text) }));
 }
 
-/** Comments of several `//` lines are one text. */
+/** Returns comments; consecutive `//` lines are one. */
 function commentsOf(comments) {
   const found = [];
   for (const comment of comments) {
@@ -127,7 +136,7 @@ function textsOfCode(file, text) {
   const found = commentsOf(ast.comments);
   const strings = [];
   stringsOf(ast, strings);
-  // What a test sends and expects is data; its titles are read.
+  // Strings of tests are data, except for titles.
   const read =
     file.startsWith('src/') || file.startsWith('bin/') || file.startsWith('scripts/') || file.startsWith('bench/');
   return [...found, ...strings.filter(({ kind }) => kind === 'title' || read)];
@@ -145,11 +154,11 @@ function textsOfSql(text) {
   return found.map(({ line, kind, text: comment }) => ({ line, kind, text: plain(comment) }));
 }
 
-/** What people read in a file, with the line where each text begins. */
+/** Returns the texts of a file that people read, with the line where each begins. */
 export function textsOf(file, text) {
   if (NOT_PROSE.test(file)) return [];
   const extension = path.extname(file);
-  if (extension === '.md') return withLines(text).map((each) => ({ ...each, kind: 'page' }));
+  if (extension === '.md') return [...blocksOf(text).map((each) => ({ ...each, kind: 'page' })), ...rowsOf(text)];
   if (extension === '.sql') return textsOfSql(text);
   if (CODE.has(extension)) return textsOfCode(file, text);
   return [];

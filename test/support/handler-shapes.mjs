@@ -68,7 +68,7 @@ export const HANDLER_SHAPES = [
     outcome: complete({ bare: 1 }),
   },
   {
-    shape: 'returns a thenable that is no promise',
+    shape: 'returns a thenable that is not a promise',
     // biome-ignore lint/suspicious/noThenProperty: this row tests a thenable
     call: () => ({ then: (resolve) => resolve({ via: 'then' }) }),
     outcome: complete({ via: 'then' }),
@@ -284,7 +284,7 @@ export const HANDLER_SHAPES = [
   },
   {
     shape:
-      'blocks the event loop for longer than `blockedLoopBoundMs` and the lease: another worker has the step by then',
+      'blocks the event loop for longer than `blockedLoopBoundMs` and the lease: another worker has taken over the step',
     call: ({ retryCount }) => {
       if (retryCount === 0) block(20_000);
       return { attempt: retryCount + 1 };
