@@ -10,6 +10,8 @@ import {
 } from '../engine/create-task.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
+import type { TaskFilter } from '../engine/search/filter.ts';
+import type { TaskPage, TaskPageOptions } from '../engine/search/search.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
@@ -267,9 +269,21 @@ export class Tasker {
     return explainTask(this.#engine, taskUuid);
   }
 
+  /**
+   * Finds tasks by many conditions and returns a page of them. It reads tables that are written after the commit, so that
+   * changes of the last second or two may be missing; the page says how old the oldest is.
+   *
+   * @example
+   * const page = await tasker.listTasks({ status: 'blocked_by_failures', errorType: 'timeout', createdAfter: '2h' }, { limit: 20 });
+   * console.log(page.total, page.tasks.map((task) => task.firstError?.message));
+   * @throws TaskerError `bad_request`, `invalid_uuid`
+   */
+  listTasks(filter: TaskFilter, page: TaskPageOptions): Promise<TaskPage>;
   /** Returns tasks, the newest first. */
-  async listTasks(options: ListOptions = {}): Promise<Task[]> {
-    return this.#engine.listTasks(readListOptions(options));
+  listTasks(options?: ListOptions): Promise<Task[]>;
+  async listTasks(filter: ListOptions | TaskFilter = {}, page?: TaskPageOptions): Promise<Task[] | TaskPage> {
+    if (page) return this.#engine.findTasks(filter as TaskFilter, page);
+    return this.#engine.listTasks(readListOptions(filter as ListOptions));
   }
 
   /**
@@ -345,6 +359,7 @@ export class Tasker {
       this.#signals.discardPending();
       await this.#stopDelivery(until - performance.now());
       this.#stopCounting();
+      await waitAtMost(FLUSH_MS, this.#engine.search.stop());
       await this.#signals.stop().finally(() => {
         this.#over.abort();
         return this.#parts.open.close();

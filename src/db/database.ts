@@ -468,7 +468,7 @@ const labelled = new WeakMap<Statement, Statement>();
 function withLabel(statement: Statement): Statement {
   let known = labelled.get(statement);
   if (!known) {
-    known = { name: statement.name, text: `/* ${statement.name} */ ${statement.text.trim()}` };
+    known = { name: statement.once ? '' : statement.name, text: `/* ${statement.name} */ ${statement.text.trim()}` };
     labelled.set(statement, known);
   }
   return known;

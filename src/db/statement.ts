@@ -2,6 +2,8 @@
 export interface Statement {
   name: string;
   text: string;
+  /** The text was made for one call: it is sent without its name, so that the connection does not keep a plan for it. */
+  once?: true;
 }
 
 /** The result of a statement. `jsonb` is returned as text, and the caller parses it when needed. */

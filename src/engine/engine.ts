@@ -38,6 +38,9 @@ import { EventLog } from './events/log.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
 import { cancelTask, type OperatorOptions, resetStep, type SettleOptions, settleStep } from './operate.ts';
 import { type RecordAnswer, type Recording, record } from './record.ts';
+import type { TaskFilter as SearchFilter } from './search/filter.ts';
+import { SearchProjector } from './search/projector.ts';
+import { findTasks, type TaskPage, type TaskPageOptions } from './search/search.ts';
 import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { type Snapshot, TemplateStore } from './template-store.ts';
@@ -78,6 +81,8 @@ export class Engine {
   readonly templates: TemplateStore;
   /** The durable domain events, and how far each group has read them. */
   readonly events: EventLog;
+  /** Writes the tables that searches read. */
+  readonly search: SearchProjector;
   readonly #logger: Logger;
   readonly #count: EngineCounts;
 
@@ -87,6 +92,7 @@ export class Engine {
     this.#count = new EngineCounts(database.metrics.instruments);
     this.templates = new TemplateStore(database, logger, { ...DYNAMIC_LIMITS, ...limits });
     this.events = new EventLog(database, this.templates);
+    this.search = new SearchProjector(database, logger);
   }
 
   // ---- operations of one statement
@@ -110,8 +116,10 @@ export class Engine {
 
   // ---- for callers
 
-  createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<CreatedTask[]> {
-    return this.#count.creation(() => createTasks(this.database, this.templates, requests, options));
+  async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<CreatedTask[]> {
+    const created = await this.#count.creation(() => createTasks(this.database, this.templates, requests, options));
+    for (const task of created) this.search.changed(task.taskUuid);
+    return created;
   }
 
   /** Returns one task. @throws TaskerError `task_not_found`, `invalid_uuid` */
@@ -142,6 +150,11 @@ export class Engine {
     return (await listTasks(this.database, filter)).map(taskView);
   }
 
+  /** Finds tasks by many conditions; changes of the last second or two may be missing. @throws TaskerError `bad_request` */
+  findTasks(filter: SearchFilter, page: TaskPageOptions = {}): Promise<TaskPage> {
+    return findTasks(this.database, filter, page);
+  }
+
   /** Returns the steps of a task. @throws TaskerError `task_not_found`, `invalid_uuid` */
   async getSteps(given: string): Promise<Step[]> {
     const taskUuid = checkUuid(given, 'the task id');
@@ -170,13 +183,16 @@ export class Engine {
     const taskUuid = checkUuid(given, 'the task id');
     const cancelled = await cancelTask(this.database, taskUuid, options);
     if (!cancelled) return false;
+    this.search.changed(taskUuid);
     this.#count.ended('cancelled');
     await this.#announceEnd(taskUuid, cancelled.running > 0);
     return true;
   }
 
   async resetStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
-    await resetStep(this.database, await this.#find(reference), options);
+    const step = await this.#find(reference);
+    await resetStep(this.database, step, options);
+    this.search.changed(step.taskUuid);
     await this.wakeWorkers();
   }
 
@@ -191,6 +207,7 @@ export class Engine {
   async #settle(reference: StepReference, options: SettleOptions): Promise<void> {
     const step = await this.#find(reference);
     const taskState = await settleStep(this, step, options);
+    this.search.changed(step.taskUuid);
     if (taskState === 'steps_in_process') await this.wakeWorkers();
     await this.#announceEnd(step.taskUuid, true);
   }
@@ -221,13 +238,18 @@ export class Engine {
    * Claims ready steps. Times out after `timeoutMs`.
    * @throws InDoubtError: the worker may own the steps; find them by the token
    */
-  claim(claim: Claim, { timeoutMs }: Partial<Patience> = {}): Promise<Claimed> {
-    return this.#count.claim(() => this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, claim)));
+  async claim(claim: Claim, { timeoutMs }: Partial<Patience> = {}): Promise<Claimed> {
+    const claimed = await this.#count.claim(() =>
+      this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, claim)),
+    );
+    for (const step of claimed.steps) this.search.changed(step.taskUuid);
+    return claimed;
   }
 
   /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
     const answer = await this.#count.recording(this.templates, batch, () => record(this, batch, own));
+    for (const step of batch) this.search.changed(step.taskUuid);
     for (const taskUuid of answer.takenFrom) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
     return answer;
   }
@@ -318,6 +340,8 @@ export class Engine {
   async sweep(leaseMs: number): Promise<Swept> {
     const swept = await sweep(this, leaseMs);
     this.#count.swept(swept);
+    for (const step of swept.steps) this.search.changed(step.taskUuid);
+    for (const task of swept.ended) this.search.changed(task.taskUuid);
     if (swept.takenFrom.length > 0) await this.#tell(CHANNEL_TAKEN, swept.takenFrom);
     if (swept.queued > 0) await this.wakeWorkers();
     if (swept.eventsStored) await this.announceEvents();
@@ -336,6 +360,7 @@ export class Engine {
   /** Ends or notes the tasks that exceed a limit of their template's lifecycle, and notifies other processes. */
   async *endStale(): AsyncGenerator<LifecycleTurn> {
     for await (const turn of this.#count.looking(endStale(this.database))) {
+      for (const task of turn.ended) this.search.changed(task.taskUuid);
       if (turn.running.length > 0) await this.#tell(CHANNEL_TAKEN, turn.running);
       if (turn.ended.length > 0) await this.announceEnded(turn.ended.map((task) => task.taskUuid));
       yield turn;

@@ -1,0 +1,57 @@
+-- serves: 1
+-- Search reads these tables, so that `task` and `step` need no index on a column that a state change touches. They are
+-- written after the commit, by the process that made the change (docs/decisions/0019).
+
+create table tasker.task_search (
+  task_uuid uuid primary key,
+  template_id int not null,
+  state tasker.task_state not null,
+  created_at timestamptz not null,
+  done_at timestamptz,
+  updated_at timestamptz not null,
+  initiator text,
+  source_system text,
+  reason text,
+  tags text[],
+  correlation_id uuid,
+  parent_correlation_id uuid
+) with (fillfactor = 80);
+
+create index task_search_created on tasker.task_search (created_at, task_uuid);
+create index task_search_ended on tasker.task_search (done_at, task_uuid) where done_at is not null;
+create index task_search_updated on tasker.task_search (updated_at, task_uuid);
+create index task_search_open on tasker.task_search (created_at, task_uuid) where done_at is null;
+create index task_search_template on tasker.task_search (template_id, created_at, task_uuid);
+-- Most tasks complete, so a search for those reads the index of all.
+create index task_search_state on tasker.task_search (state, created_at, task_uuid) where state <> 'complete';
+create index task_search_initiator on tasker.task_search (initiator, created_at, task_uuid) where initiator is not null;
+create index task_search_source on tasker.task_search (source_system, created_at, task_uuid) where source_system is not null;
+create index task_search_reason on tasker.task_search (reason, created_at, task_uuid) where reason is not null;
+create index task_search_correlation on tasker.task_search (correlation_id) where correlation_id is not null;
+create index task_search_parent on tasker.task_search (parent_correlation_id) where parent_correlation_id is not null;
+create index task_search_tags on tasker.task_search using gin (tags) where tags is not null;
+
+-- Only steps that are ready, running, waiting for a retry, failed or resolved by hand: of others there are too many.
+create table tasker.step_search (
+  task_uuid uuid not null,
+  idx int not null,
+  template_id int not null,
+  state tasker.step_state not null,
+  since timestamptz not null,
+  attempts int not null,
+  error_type text,
+  error text,
+  worker_id bigint,
+  primary key (task_uuid, idx)
+) with (fillfactor = 80);
+
+create index step_search_state on tasker.step_search (state, since, task_uuid, idx);
+create index step_search_error on tasker.step_search (error_type, since, task_uuid, idx) where error_type is not null;
+create index step_search_worker on tasker.step_search (worker_id, since, task_uuid, idx) where worker_id is not null;
+
+-- The processes that write both: the oldest change that a process has not written, and when it was last heard of.
+create table tasker.search_writer (
+  id uuid primary key,
+  pending_since timestamptz,
+  seen_at timestamptz not null default now()
+) with (fillfactor = 50);

@@ -1,0 +1,265 @@
+import type { Database } from '../../db/database.ts';
+import { TaskerError } from '../../errors.ts';
+import { checkUuid, identityHash } from '../../model/ids.ts';
+import { isStorableText } from '../../model/json.ts';
+import { nearNames } from '../../model/near-names.ts';
+import type { StepCondition, TaskSearch } from '../../store/search/search-tasks.ts';
+import { templateIds, workerIds } from '../../store/search/search-tasks.ts';
+import { findIdentities } from '../../store/tasks.ts';
+import { TASK_STATES } from '../task-view.ts';
+import { versionMatcher } from './version-range.ts';
+
+const STEP_STATES = [
+  'pending',
+  'enqueued',
+  'in_progress',
+  'waiting_for_retry',
+  'complete',
+  'error',
+  'cancelled',
+  'resolved_manually',
+];
+
+/** A time: ISO 8601, a date, or an age such as `90s`, `15m`, `2h`, `7d`. */
+export type SearchTime = string | Date;
+
+/** Which tasks to find. All conditions that are given must hold. */
+export interface TaskFilter {
+  namespace?: string | undefined;
+  name?: string | undefined;
+  /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */
+  templateVersion?: string | undefined;
+  /** One or several states. `pending` finds tasks in `steps_in_process` as well: both are work to do. */
+  status?: string | readonly string[] | undefined;
+  /** Only tasks that have not ended. */
+  open?: boolean | undefined;
+  /** Only tasks that have ended. */
+  ended?: boolean | undefined;
+  /** Only open tasks that exceed a limit of their template's `lifecycle`. */
+  stale?: boolean | undefined;
+  /** One or several tags; a task must have all of them. */
+  tag?: string | readonly string[] | undefined;
+  initiator?: string | undefined;
+  source?: string | undefined;
+  reason?: string | undefined;
+  correlationId?: string | undefined;
+  parentCorrelationId?: string | undefined;
+  /** The idempotency key that the task was created with. */
+  key?: string | undefined;
+  createdAfter?: SearchTime | undefined;
+  createdBefore?: SearchTime | undefined;
+  endedAfter?: SearchTime | undefined;
+  endedBefore?: SearchTime | undefined;
+  updatedAfter?: SearchTime | undefined;
+  updatedBefore?: SearchTime | undefined;
+  /** JSON that the context contains, as in `{ customer: 'c1' }`. May be slow. */
+  context?: Readonly<Record<string, unknown>> | undefined;
+  /** The name of a step that the task has; with the conditions below, of one and the same step. */
+  step?: string | undefined;
+  stepState?: string | undefined;
+  /** The callable of the step's handler. */
+  handler?: string | undefined;
+  errorType?: string | undefined;
+  /** A part of the first line of the step's error, in any case. May be slow. */
+  error?: string | undefined;
+  /** The name of the worker that holds the step, or made its last attempt. */
+  worker?: string | undefined;
+}
+
+const KEYS: readonly (keyof TaskFilter)[] = [
+  'namespace',
+  'name',
+  'templateVersion',
+  'status',
+  'open',
+  'ended',
+  'stale',
+  'tag',
+  'initiator',
+  'source',
+  'reason',
+  'correlationId',
+  'parentCorrelationId',
+  'key',
+  'createdAfter',
+  'createdBefore',
+  'endedAfter',
+  'endedBefore',
+  'updatedAfter',
+  'updatedBefore',
+  'context',
+  'step',
+  'stepState',
+  'handler',
+  'errorType',
+  'error',
+  'worker',
+];
+
+const TEXTS = [
+  'namespace',
+  'name',
+  'templateVersion',
+  'initiator',
+  'source',
+  'reason',
+  'key',
+  'step',
+  'handler',
+] as const;
+
+/**
+ * Reads a filter, and looks up what it names. Undefined: nothing can match, for example because no template has the name.
+ * @throws TaskerError `bad_request`, `invalid_uuid`
+ */
+export async function readTaskFilter(
+  database: Database,
+  filter: TaskFilter,
+  now = Date.now(),
+): Promise<TaskSearch | undefined> {
+  checkKeys(filter);
+  const time = (key: keyof TaskFilter) => timeOf(filter[key] as SearchTime | undefined, key, now);
+  const search: TaskSearch = {
+    templateIds: null,
+    states: statesOf(filter.status),
+    ended: endedOf(filter),
+    stale: filter.stale ?? false,
+    taskUuids: null,
+    tags: filter.tag === undefined ? null : [filter.tag].flat(),
+    initiator: filter.initiator ?? null,
+    sourceSystem: filter.source ?? null,
+    reason: filter.reason ?? null,
+    correlationId: idOf(filter.correlationId, 'correlationId'),
+    parentCorrelationId: idOf(filter.parentCorrelationId, 'parentCorrelationId'),
+    createdAfter: time('createdAfter'),
+    createdBefore: time('createdBefore'),
+    endedAfter: time('endedAfter'),
+    endedBefore: time('endedBefore'),
+    updatedAfter: time('updatedAfter'),
+    updatedBefore: time('updatedBefore'),
+    context: filter.context === undefined ? null : JSON.stringify(filter.context),
+    step: stepOf(filter),
+  };
+  if (filter.namespace !== undefined || filter.name !== undefined || filter.templateVersion !== undefined) {
+    search.templateIds = await snapshotsOf(database, filter);
+    if (search.templateIds.length === 0) return undefined;
+  }
+  if (filter.worker !== undefined) {
+    const ids = await workerIds(database, filter.worker);
+    if (ids.length === 0) return undefined;
+    search.step!.workerIds = ids;
+  }
+  if (filter.key !== undefined) {
+    search.taskUuids = await tasksOfKey(database, filter);
+    if (search.taskUuids.length === 0) return undefined;
+  }
+  return search;
+}
+
+function checkKeys(filter: TaskFilter): void {
+  for (const [key, value] of Object.entries(filter)) {
+    if (!(KEYS as readonly string[]).includes(key)) {
+      const near = nearNames(key, KEYS, 1)[0];
+      throw new TaskerError(
+        'bad_request',
+        `a filter has no ${key}; ${near ? `did you mean ${near}?` : `it has ${KEYS.join(', ')}`}`,
+      );
+    }
+    if (typeof value === 'string' && !isStorableText(value)) {
+      throw new TaskerError('bad_request', `${key} has characters that PostgreSQL cannot store`);
+    }
+  }
+  for (const key of TEXTS) {
+    if (filter[key] === undefined || typeof filter[key] === 'string') continue;
+    throw new TaskerError('bad_request', `${key} must be a string`);
+  }
+}
+
+function statesOf(status: TaskFilter['status']): string[] | null {
+  if (status === undefined) return null;
+  const states = [status].flat();
+  for (const state of states) {
+    if (TASK_STATES.some((known) => known === state)) continue;
+    throw new TaskerError('bad_request', `${state} is not a task state; ${hintOf(state, TASK_STATES)}`);
+  }
+  return [...new Set(states.map((state) => (state === 'pending' ? 'steps_in_process' : state)))];
+}
+
+const FAILED: ReadonlySet<string> = new Set(['failed', 'failure', 'fail', 'failing']);
+
+function hintOf(word: string, states: readonly string[]): string {
+  if (FAILED.has(word.toLowerCase())) {
+    return 'did you mean blocked_by_failures (a step failed, an operator must act) or error (the task ended)?';
+  }
+  const near = nearNames(word, states, 1)[0];
+  return near ? `did you mean ${near}?` : `the states are ${states.join(', ')}`;
+}
+
+function endedOf({ open, ended }: TaskFilter): boolean | null {
+  if (open && ended) throw new TaskerError('bad_request', 'a task is either open or ended: give one of them');
+  if (open) return false;
+  return ended ? true : null;
+}
+
+function idOf(id: string | undefined, what: string): string | null {
+  return id === undefined ? null : checkUuid(id, what);
+}
+
+function stepOf({
+  step,
+  stepState,
+  handler,
+  errorType,
+  error,
+  worker,
+}: TaskFilter): (StepCondition & { workerIds: number[] | null }) | null {
+  if ([step, stepState, handler, errorType, error, worker].every((value) => value === undefined)) return null;
+  if (stepState !== undefined && !STEP_STATES.includes(stepState)) {
+    throw new TaskerError('bad_request', `${stepState} is not a step state; ${hintOf(stepState, STEP_STATES)}`);
+  }
+  return {
+    name: step ?? null,
+    handler: handler ?? null,
+    state: stepState ?? null,
+    errorType: errorType ?? null,
+    error: error ?? null,
+    workerIds: null,
+  };
+}
+
+const AGE = /^(\d+(?:\.\d+)?)\s*(s|m|h|d)$/;
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function timeOf(time: SearchTime | undefined, what: string, now: number): string | null {
+  if (time === undefined) return null;
+  const [, amount, unit] = (typeof time === 'string' && AGE.exec(time)) || [];
+  const date = unit ? new Date(now - Number(amount) * UNIT_MS[unit as 's']) : new Date(time);
+  if (Number.isNaN(date.getTime())) {
+    throw new TaskerError(
+      'bad_request',
+      `${what}: ${String(time)} is not a time; use 2026-01-31T12:00:00Z, or an age such as 2h`,
+    );
+  }
+  return typeof time === 'string' && !unit && /[Zz]|[+-]\d\d:?\d\d$/.test(time) ? time : date.toISOString();
+}
+
+async function snapshotsOf(database: Database, { namespace, name, templateVersion }: TaskFilter): Promise<number[]> {
+  const snapshots = await templateIds(database, { namespace: namespace ?? null, name: name ?? null });
+  const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
+  return snapshots.filter(({ version }) => fits(version)).map(({ id }) => id);
+}
+
+/** The identity of a task is a hash of its key and its template, so that the hash of each template is tried. */
+async function tasksOfKey(
+  database: Database,
+  { namespace, name, templateVersion, key }: TaskFilter,
+): Promise<string[]> {
+  const snapshots = await templateIds(database, { namespace: namespace ?? null, name: name ?? null });
+  const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
+  const hashes = new Set<string>();
+  for (const snapshot of snapshots.filter(({ version }) => fits(version))) {
+    const hash = identityHash({ ...snapshot, strategy: 'caller_provided', idempotencyKey: key!, context: '{}' });
+    if (hash !== null && hash !== 'missing') hashes.add(hash);
+  }
+  return [...(await findIdentities(database, [...hashes])).values()];
+}

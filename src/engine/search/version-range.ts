@@ -1,0 +1,43 @@
+import { TaskerError } from '../../errors.ts';
+
+const COMPARATOR = /^(>=|<=|>|<|=)?(\d+)(?:\.(\d+|x|\*))?(?:\.(\d+|x|\*))?(-[\w.-]+)?$/i;
+
+/**
+ * Returns whether versions fit a range: a version, `1.x`, or comparators with spaces between them, of which all must
+ * hold (`>=1.2.0 <2.0.0`). A version that is not three numbers fits only a range that is the same text.
+ * @throws TaskerError `bad_request`
+ */
+export function versionMatcher(range: string): (version: string) => boolean {
+  const comparators = range.trim().split(/\s+/).map(comparatorOf);
+  return (version) => version === range || comparators.every((fits) => fits(version));
+}
+
+function comparatorOf(text: string): (version: string) => boolean {
+  const [, operator = '=', ...parts] = COMPARATOR.exec(text) ?? [];
+  if (parts.length === 0) {
+    throw new TaskerError('bad_request', `${text} is not a version or a range; use 1.2.0, 1.x or ">=1.2.0 <2.0.0"`);
+  }
+  const wanted = parts
+    .slice(0, 3)
+    .map((part) => (part === undefined || /^[x*]$/i.test(part) ? undefined : Number(part)));
+  const suffix = parts[3];
+  return (version) => {
+    const [, , ...own] = COMPARATOR.exec(version) ?? [];
+    if (own.length === 0 || own[1] === undefined) return false;
+    if (suffix !== own[3] && operator === '=') return false;
+    const order = compare(own.slice(0, 3).map(Number), wanted);
+    if (operator === '=') return order === 0;
+    if (operator === '>') return order > 0;
+    if (operator === '<') return order < 0;
+    return operator === '>=' ? order >= 0 : order <= 0;
+  };
+}
+
+/** Compares the parts that are wanted; a part that is not wanted is equal to any. */
+function compare(version: readonly number[], wanted: readonly (number | undefined)[]): number {
+  for (const [i, part] of wanted.entries()) {
+    if (part === undefined) return 0;
+    if (version[i] !== part) return version[i]! - part;
+  }
+  return 0;
+}

@@ -1,0 +1,149 @@
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
+
+const LOCK_SEARCH = sql('lock_search')`select pg_advisory_xact_lock(7303014003)`;
+
+/** Lets one process write at a time: the statements after it see what earlier writers saw, or newer. */
+export async function lockSearch(db: Db): Promise<void> {
+  await db.query(LOCK_SEARCH);
+}
+
+// A task that was created a moment ago and has not ended waits: most tasks end soon, and are written once.
+const PROJECT_TASKS = sql('project_tasks')`
+with live as materialized (
+  select w.id, t.task_uuid, t.template_id, t.state, t.created_at, t.done_at, t.n_error, t.initiator, t.source_system,
+         t.reason, t.tags, t.correlation_id, t.parent_correlation_id,
+         t.done_at is null and t.created_at > now() - interval '1 second' and not $2::boolean young
+    from unnest($1::uuid[]) w (id)
+    left join lateral (select * from tasker.task t where t.task_uuid = w.id offset 0) t on true),
+written as (
+  insert into tasker.task_search as s (task_uuid, template_id, state, created_at, done_at, updated_at, initiator,
+                                       source_system, reason, tags, correlation_id, parent_correlation_id)
+  select task_uuid, template_id, state, created_at, done_at, coalesce(done_at, now()), initiator, source_system, reason,
+         tags, correlation_id, parent_correlation_id
+    from live where task_uuid is not null and not young
+  on conflict (task_uuid) do update set
+    state = excluded.state, done_at = excluded.done_at, updated_at = excluded.updated_at
+  returning task_uuid, xmax = 0 fresh),
+gone as (delete from tasker.task_search s where s.task_uuid = any (array(select id from live where task_uuid is null)))
+select l.id "taskUuid", coalesce(l.young, false) young,
+       l.task_uuid is null or (not l.young and (l.done_at is null or l.n_error > 0 or not w.fresh)) "hasSteps"
+  from live l left join written w on w.task_uuid = l.id
+ where l.task_uuid is null or l.young or l.done_at is null or l.n_error > 0 or not w.fresh`;
+
+/** A task that needs more after its row was written: another turn, or its steps. */
+export interface UnfinishedProjection {
+  taskUuid: string;
+  /** It is too young to be written; it comes again. */
+  young: boolean;
+  /** Its steps have to be written, or removed. */
+  hasSteps: boolean;
+}
+
+/**
+ * Writes the rows of tasks as they are now, and removes those of tasks that were deleted. Returns only the tasks that
+ * need more; a task that ran from its creation to its end without a failure needs no more.
+ */
+export async function projectTasks(
+  db: Db,
+  taskUuids: readonly string[],
+  all: boolean,
+): Promise<UnfinishedProjection[]> {
+  return (await db.query<UnfinishedProjection>(PROJECT_TASKS, [`{${taskUuids.join(',')}}`, all])).rows;
+}
+
+const PROJECT_STEPS = sql('project_steps')`
+with live as materialized (
+  select s.task_uuid, s.idx, t.template_id, s.state, s.attempts,
+         coalesce(case s.state when 'waiting_for_retry' then s.next_at when 'in_progress' then s.started_at else s.done_at end,
+                  h.ended_at, t.created_at) since,
+         case when s.state in ('error', 'waiting_for_retry') then h.error_type end error_type,
+         case when s.state in ('error', 'waiting_for_retry') then left(split_part(h.error, E'\n', 1), 300) end error,
+         case when s.state = 'in_progress' then s.claim >> 24
+              when s.state in ('error', 'waiting_for_retry') then h.worker_id end worker_id
+    from unnest($1::uuid[]) w (id)
+    cross join lateral (select * from tasker.task t where t.task_uuid = w.id offset 0) t
+    cross join lateral (
+      select * from tasker.step s where s.task_uuid = w.id
+         and s.state in ('enqueued', 'in_progress', 'waiting_for_retry', 'error', 'resolved_manually') offset 0) s
+    left join lateral (
+      select h.ended_at, h.worker_id, h.detail #>> '{error,error_type}' error_type, h.detail #>> '{error,message}' error
+        from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx order by h.attempt desc limit 1) h on true),
+gone as (
+  delete from tasker.step_search q
+   where q.task_uuid = any ($1::uuid[])
+     and not exists (select 1 from live l where l.task_uuid = q.task_uuid and l.idx = q.idx))
+insert into tasker.step_search as q (task_uuid, idx, template_id, state, since, attempts, error_type, error, worker_id)
+select task_uuid, idx, template_id, state, since, attempts, error_type, error, worker_id from live
+on conflict (task_uuid, idx) do update set
+  state = excluded.state, since = excluded.since, attempts = excluded.attempts, error_type = excluded.error_type,
+  error = excluded.error, worker_id = excluded.worker_id
+where (q.state, q.since, q.attempts, q.worker_id) is distinct from
+      (excluded.state, excluded.since, excluded.attempts, excluded.worker_id)`;
+
+/** Writes the steps of these tasks that a search can find, and removes those that it no longer can. */
+export async function projectSteps(db: Db, taskUuids: readonly string[]): Promise<void> {
+  await db.query(PROJECT_STEPS, [`{${taskUuids.join(',')}}`]);
+}
+
+const NOTE_WRITER = sql('note_search_writer')`
+insert into tasker.search_writer (id, pending_since) values ($1, now() - $2::int * interval '1 ms')
+on conflict (id) do update set pending_since = excluded.pending_since, seen_at = now()`;
+
+/** Notes that a process is alive, and how long ago its oldest unwritten change was; null: it has written all. */
+export async function noteSearchWriter(db: Db, id: string, pendingMs: number | null): Promise<void> {
+  await db.query(NOTE_WRITER, [id, pendingMs]);
+}
+
+const DROP_WRITER = sql('drop_search_writer')`delete from tasker.search_writer where id = $1`;
+
+/** Removes a process that has written all its changes. */
+export async function dropSearchWriter(db: Db, id: string): Promise<void> {
+  await db.query(DROP_WRITER, [id]);
+}
+
+const TAKE_DEAD_WRITERS = sql('take_dead_search_writers')`
+with dead as (
+  delete from tasker.search_writer
+   where id in (select id from tasker.search_writer where seen_at < now() - $1::int * interval '1 ms' for update skip locked)
+  returning least(pending_since, seen_at) since)
+select tasker.iso(min(since)) since from dead`;
+
+/** Removes processes that were not heard of for a while. Returns the time from which their changes may be missing. */
+export async function takeDeadSearchWriters(db: Db, silentMs: number): Promise<string | null> {
+  return (await db.query<{ since: string | null }>(TAKE_DEAD_WRITERS, [silentMs])).rows[0]!.since;
+}
+
+const SEARCH_LAG = sql('search_lag')`
+select coalesce(extract(epoch from now() - min(pending_since)) * 1000, 0)::float8 "lagMs" from tasker.search_writer`;
+
+/** Milliseconds since the oldest change that no process has written. */
+export async function searchLag(db: Db): Promise<number> {
+  return (await db.query<{ lagMs: number }>(SEARCH_LAG)).rows[0]!.lagMs;
+}
+
+// The state of a row that is open in either place is compared; ids grow with time, so that tasks created since then are
+// a range of the key. An hour is for the clocks of the processes that make the ids.
+const FIND_UNPROJECTED = sql('find_unprojected')`
+select task_uuid from (
+  select t.task_uuid
+    from tasker.task t left join tasker.task_search s on s.task_uuid = t.task_uuid
+   where t.done_at is null and t.task_uuid > $1::uuid and s.state is distinct from t.state
+  union
+  select s.task_uuid
+    from tasker.task_search s left join tasker.task t on t.task_uuid = s.task_uuid
+   where s.done_at is null and s.task_uuid > $1::uuid and t.state is distinct from s.state
+  union
+  select t.task_uuid from tasker.task t
+   where t.task_uuid > greatest($1::uuid, $2::uuid)
+     and not exists (select 1 from tasker.task_search s where s.task_uuid = t.task_uuid)) x
+ order by task_uuid limit $3`;
+
+/** Tasks whose rows are missing or old, after one of them, in the order of their ids. */
+export async function findUnprojected(
+  db: Db,
+  { after, createdAfter, limit }: { after: string; createdAfter: string; limit: number },
+): Promise<string[]> {
+  const { rows } = await db.query<{ task_uuid: string }>(FIND_UNPROJECTED, [after, createdAfter, limit]);
+  return rows.map((row) => row.task_uuid);
+}

@@ -1,0 +1,130 @@
+import { expect, it } from 'vitest';
+import type { TaskPage, TaskPageOptions } from '../../src/engine/search/search.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+
+const STEPS = { first: [], second: ['first'] };
+const HANDLERS = [
+  defineHandler('first', { inputs: { mood: 'mood' } }, ({ mood }) => {
+    if (mood === 'bad') throw new PermanentError('card 4711 declined\nat the bank', { errorType: 'card_declined' });
+    if (mood === 'slow') throw new RetryableError('the bank answered 503', { retryAfter: 3600 });
+    return { mood };
+  }),
+  defineHandler('second', {}, () => ({})),
+];
+
+/** Three tasks: one that completed, one that is blocked, and one that waits for a retry. */
+async function scene() {
+  const { tasker, demo } = await shared.setup(STEPS, { handlers: HANDLERS });
+  // The database has tasks of other tests.
+  const own = { createdAfter: new Date() };
+  const key = `order ${Math.random()}`;
+  const ids: Record<string, string> = {};
+  const create = async (name: string, request: object) => {
+    ids[name] = (await tasker.createTask({ ...demo, ...request })).taskUuid;
+  };
+  await create('good', { context: { mood: 'good', customer: 'c1' }, tags: ['a', 'b'], initiator: 'ada' });
+  await create('bad', { context: { mood: 'bad', customer: 'c2' }, tags: ['b'], sourceSystem: 'web', reason: 'refund' });
+  await create('slow', { context: { mood: 'slow', customer: 'c1' }, idempotencyKey: key });
+  const named = (tasks: readonly { taskUuid: string }[]) =>
+    tasks.map(({ taskUuid }) => Object.entries(ids).find(([, id]) => id === taskUuid)?.[0] ?? taskUuid);
+  const find = async (filter: object, page: TaskPageOptions = {}) =>
+    named((await tasker.listTasks({ ...own, ...filter }, page)).tasks);
+  await expect.poll(() => find({ status: 'waiting_for_retry' })).toEqual(['slow']);
+  await expect.poll(() => find({ status: 'blocked_by_failures' })).toEqual(['bad']);
+  await expect.poll(() => find({ status: 'complete' })).toEqual(['good']);
+  return { tasker, namespace: demo.namespace, key, own, ids, named, find };
+}
+
+it('tasks are found by each condition, and by several', async () => {
+  const { namespace, key, find } = await scene();
+  const cases: [object, string[]][] = [
+    [{}, ['slow', 'bad', 'good']],
+    [{ namespace }, ['slow', 'bad', 'good']],
+    [{ namespace: 'elsewhere' }, []],
+    [{ status: ['complete', 'blocked_by_failures'] }, ['bad', 'good']],
+    [{ open: true }, ['slow', 'bad']],
+    [{ ended: true }, ['good']],
+    [{ tag: 'b' }, ['bad', 'good']],
+    [{ tag: ['a', 'b'] }, ['good']],
+    [{ initiator: 'ada' }, ['good']],
+    [{ source: 'web' }, ['bad']],
+    [{ reason: 'refund' }, ['bad']],
+    [{ key }, ['slow']],
+    [{ key: 'order-2' }, []],
+    [{ createdAfter: new Date(Date.now() + 60_000) }, []],
+    [{ createdBefore: '1h' }, []],
+    [{ createdBefore: '0s' }, ['slow', 'bad', 'good']],
+    [{ endedAfter: '1h' }, ['good']],
+    [{ context: { customer: 'c1' } }, ['slow', 'good']],
+    [{ stepState: 'error' }, ['bad']],
+    [{ stepState: 'waiting_for_retry', handler: 'first' }, ['slow']],
+    [{ stepState: 'complete', step: 'second' }, ['good']],
+    [{ stepState: 'pending', step: 'second' }, ['slow', 'bad']],
+    [{ errorType: 'card_declined' }, ['bad']],
+    [{ error: 'ANSWERED 503' }, ['slow']],
+    [{ templateVersion: '1.x' }, ['slow', 'bad', 'good']],
+    [{ templateVersion: '>=2' }, []],
+    [{ errorType: 'card_declined', source: 'web', open: true }, ['bad']],
+  ];
+  for (const [filter, expected] of cases) {
+    expect(await find(filter), JSON.stringify(filter)).toEqual(expected);
+  }
+});
+
+it('a page has the first error of each task, and how many tasks there are', async () => {
+  const { tasker, own } = await scene();
+  const page = await tasker.listTasks({ ...own, open: true }, {});
+  expect(page).toMatchObject({ total: 2, totalIsExact: true, nextCursor: null, previousCursor: null, timedOut: false });
+  expect(page.tasks.map((task) => task.firstError)).toMatchObject([
+    { step: 'first', message: 'the bank answered 503' },
+    { step: 'first', errorType: 'card_declined', message: 'card 4711 declined' },
+  ]);
+  expect(page.lagMs).toBeLessThan(5_000);
+});
+
+it('pages lead forwards and back, in both orders and by each time', async () => {
+  const { tasker, own, find, named } = await scene();
+  for (const sort of ['created', 'updated'] as const) {
+    for (const order of ['asc', 'desc'] as const) {
+      const all = await find({}, { sort, order });
+      expect(all).toHaveLength(3);
+      const seen: string[] = [];
+      let page: TaskPage = await tasker.listTasks(own, { sort, order, limit: 1 });
+      expect(page.previousCursor).toBeNull();
+      for (;;) {
+        seen.push(...named(page.tasks));
+        if (page.nextCursor === null) break;
+        page = await tasker.listTasks(own, { sort, order, limit: 1, cursor: page.nextCursor });
+      }
+      expect(seen).toEqual(all);
+      const back = await tasker.listTasks(own, { sort, order, limit: 1, cursor: page.previousCursor! });
+      expect(named(back.tasks)).toEqual(all.slice(1, 2));
+    }
+  }
+});
+
+it('an act changes what is found', async () => {
+  const { tasker, ids, find } = await scene();
+  await tasker.resolveStep(ids.bad!, 'first');
+  await expect.poll(() => find({ status: 'complete' })).toEqual(['bad', 'good']);
+  expect(await find({ stepState: 'error' })).toEqual([]);
+  expect(await find({ stepState: 'resolved_manually' })).toEqual(['bad']);
+  await tasker.cancelTask(ids.slow!);
+  await expect.poll(() => find({ status: 'cancelled' })).toEqual(['slow']);
+  expect(await find({ open: true })).toEqual([]);
+});
+
+it('a wrong filter is refused with a suggestion', async () => {
+  const { tasker } = await shared.setup(STEPS, { handlers: HANDLERS });
+  const refused = (filter: object, page: object = {}) =>
+    tasker.listTasks(filter, page).catch((error: Error) => error.message);
+  expect(await refused({ statsu: 'error' })).toMatch(/a filter has no statsu; did you mean status\?/);
+  expect(await refused({ status: 'failed' })).toMatch(/failed is not a task state; did you mean blocked_by_failures/);
+  expect(await refused({ createdAfter: 'yesterday' })).toMatch(/createdAfter: yesterday is not a time/);
+  expect(await refused({ templateVersion: 'one' })).toMatch(/one is not a version or a range/);
+  expect(await refused({}, { cursor: 'x' })).toMatch(/the cursor is not one of a page/);
+});
