@@ -9,9 +9,6 @@ import {
   type TaskRequest,
 } from '../engine/create-task.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { OperatorOptions } from '../engine/operate.ts';
-import type { TaskFilter } from '../engine/search/filter.ts';
-import type { TaskPage, TaskPageOptions } from '../engine/search/search.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
@@ -24,7 +21,7 @@ import { waitAtMost } from '../time/wait-at-most.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
-import { type ListOptions, readListOptions } from './list-options.ts';
+import type { ListOptions } from './list-options.ts';
 import { loadTemplates, type TemplateSource } from './project/load-templates.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
 import { checkStart } from './start-checks.ts';
@@ -33,8 +30,8 @@ import { onlySuccess, type TaskSnapshot, TaskWaiter, type WaitOptions, watchTask
 import { countTasker } from './tasker-counts.ts';
 import { TaskerDelivery } from './tasker-delivery.ts';
 import { TaskerEvents } from './tasker-events.ts';
+import { TaskerOperations } from './tasker-operations.ts';
 import type { TaskerParts } from './tasker-parts.ts';
-import { type Explanation, explainTask } from './why.ts';
 
 export type { ListOptions, TaskSnapshot, WaitOptions };
 
@@ -54,7 +51,7 @@ const START_MS = 15_000;
  *   for (const { step, why } of (await tasker.why(taskUuid)).steps) console.log(`${step}: ${why}`);
  * }
  */
-export class Tasker {
+export class Tasker extends TaskerOperations {
   readonly #parts: TaskerParts;
   readonly #engine: Engine;
   readonly #logger: Logger;
@@ -75,6 +72,7 @@ export class Tasker {
 
   /** @internal */
   constructor(parts: TaskerParts) {
+    super(parts.engine);
     this.#parts = parts;
     this.#engine = parts.engine;
     this.#logger = moduleLogger(parts.logger, 'app');
@@ -127,11 +125,6 @@ export class Tasker {
     await this.#signals.start();
     await this.#delivery.start();
     await this.#worker?.start();
-  }
-
-  /** The engine of this tasker, for tools of this package. @internal */
-  get engine(): Engine {
-    return this.#engine;
   }
 
   /** The address of the database, without the password. */
@@ -264,28 +257,6 @@ export class Tasker {
     return this.#engine.getHistory(taskUuid);
   }
 
-  /** Explains why each step of a task is in its state, and what it waits for. */
-  why(taskUuid: string): Promise<Explanation> {
-    return explainTask(this.#engine, taskUuid);
-  }
-
-  /**
-   * Finds tasks by many conditions and returns a page of them. It reads tables that are written after the commit, so that
-   * changes of the last second or two may be missing; the page says how old the oldest is.
-   *
-   * @example
-   * const page = await tasker.listTasks({ status: 'blocked_by_failures', errorType: 'timeout', createdAfter: '2h' }, { limit: 20 });
-   * console.log(page.total, page.tasks.map((task) => task.firstError?.message));
-   * @throws TaskerError `bad_request`, `invalid_uuid`
-   */
-  listTasks(filter: TaskFilter, page: TaskPageOptions): Promise<TaskPage>;
-  /** Returns tasks, the newest first. */
-  listTasks(options?: ListOptions): Promise<Task[]>;
-  async listTasks(filter: ListOptions | TaskFilter = {}, page?: TaskPageOptions): Promise<Task[] | TaskPage> {
-    if (page) return this.#engine.findTasks(filter as TaskFilter, page);
-    return this.#engine.listTasks(readListOptions(filter as ListOptions));
-  }
-
   /**
    * Resolves with the task when it has ended, or when it rests in `blocked_by_failures` until an operator acts.
    * @throws TaskerError `timeout`, `task_not_found`, `invalid_uuid`, `stopped`; with `throwOnFailure` also `task_failed`
@@ -303,32 +274,11 @@ export class Tasker {
     return watchTask(taskUuid, { engine: this.#engine, waiter: this.#waiter, signal });
   }
 
-  /** Cancels a task, and fires the signal of its running handlers. Returns false if the task had already ended. */
-  cancelTask(taskUuid: string, options?: OperatorOptions): Promise<boolean> {
-    return this.#acting(taskUuid, () => this.#engine.cancelTask(taskUuid, options));
-  }
-
-  /** Resets a step in `error`: it returns to the queue with its full number of attempts, and the task continues. */
-  retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
-    return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, options));
-  }
-
-  /** Resolves a step by hand, with or without a result, and the task continues. */
-  resolveStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
-    return this.#acting(taskUuid, () => this.#engine.resolveStep({ taskUuid, step }, options));
-  }
-
-  /** Completes a step by hand with a result, or corrects the result of a completed step. */
-  completeStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
-    return this.#acting(taskUuid, () => this.#engine.completeStep({ taskUuid, step }, options));
-  }
-
-  async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {
-    const result = await act();
-    this.#worker?.taken(taskUuid.toLowerCase());
+  /** @internal */
+  protected override changed(taskUuid: string): void {
+    this.#worker?.taken(taskUuid);
     this.#worker?.wake();
-    this.#waiter.touched(taskUuid.toLowerCase());
-    return result;
+    this.#waiter.touched(taskUuid);
   }
 
   /**

@@ -1,0 +1,75 @@
+import type { Engine } from '../engine/engine.ts';
+import type { OperatorOptions } from '../engine/operate.ts';
+import type { TaskFilter } from '../engine/search/filter.ts';
+import type { TaskPage, TaskPageOptions } from '../engine/search/search.ts';
+import type { Task } from '../engine/task-view.ts';
+import { type ListOptions, readListOptions } from './list-options.ts';
+import { type Explanation, explainTask } from './why.ts';
+
+export type { TaskFilter, TaskPage, TaskPageOptions };
+
+/** The verbs of an operator: they find tasks, explain them and act on them. {@link Tasker} has them all. */
+export abstract class TaskerOperations {
+  readonly #engine: Engine;
+
+  /** @internal */
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** The engine of this tasker, for tools of this package. @internal */
+  get engine(): Engine {
+    return this.#engine;
+  }
+
+  /** Wakes what waits for this task in this process. @internal */
+  protected abstract changed(taskUuid: string): void;
+
+  /** Explains why each step of a task is in its state, and what it waits for. */
+  why(taskUuid: string): Promise<Explanation> {
+    return explainTask(this.#engine, taskUuid);
+  }
+
+  /**
+   * Finds tasks by many conditions and returns a page of them. It reads tables that are written after the commit, so that
+   * changes of the last second or two may be missing; the page says how old the oldest is.
+   *
+   * @example
+   * const page = await tasker.listTasks({ status: 'blocked_by_failures', errorType: 'timeout', createdAfter: '2h' }, { limit: 20 });
+   * console.log(page.total, page.tasks.map((task) => task.firstError?.message));
+   * @throws TaskerError `bad_request`, `invalid_uuid`
+   */
+  listTasks(filter: TaskFilter, page: TaskPageOptions): Promise<TaskPage>;
+  /** Returns tasks, the newest first. */
+  listTasks(options?: ListOptions): Promise<Task[]>;
+  async listTasks(filter: ListOptions | TaskFilter = {}, page?: TaskPageOptions): Promise<Task[] | TaskPage> {
+    if (page) return this.#engine.findTasks(filter as TaskFilter, page);
+    return this.#engine.listTasks(readListOptions(filter as ListOptions));
+  }
+
+  /** Cancels a task, and fires the signal of its running handlers. Returns false if the task had already ended. */
+  cancelTask(taskUuid: string, options?: OperatorOptions): Promise<boolean> {
+    return this.#acting(taskUuid, () => this.#engine.cancelTask(taskUuid, options));
+  }
+
+  /** Resets a step in `error`: it returns to the queue with its full number of attempts, and the task continues. */
+  retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, options));
+  }
+
+  /** Resolves a step by hand, with or without a result, and the task continues. */
+  resolveStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.resolveStep({ taskUuid, step }, options));
+  }
+
+  /** Completes a step by hand with a result, or corrects the result of a completed step. */
+  completeStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.completeStep({ taskUuid, step }, options));
+  }
+
+  async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {
+    const result = await act();
+    this.changed(taskUuid.toLowerCase());
+    return result;
+  }
+}

@@ -1,0 +1,154 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { meantState } from '../app/list-options.ts';
+import type { TaskFilter } from '../app/tasker-operations.ts';
+import { collect } from './options.ts';
+
+/** The states in which a task can be seen. Tasks pass through the other ones within a transaction. */
+const TASK_STATES = [
+  'pending',
+  'steps_in_process',
+  'waiting_for_retry',
+  'blocked_by_failures',
+  'complete',
+  'error',
+  'cancelled',
+  'resolved_manually',
+];
+
+/** The options that {@link addTaskFilter} adds, as commander returns them. */
+export interface TaskFilterOptions {
+  namespace?: string;
+  name?: string;
+  templateVersion?: string;
+  status?: string[];
+  open?: boolean;
+  ended?: boolean;
+  stale?: boolean;
+  tag?: string[];
+  initiator?: string;
+  source?: string;
+  /** On a command that acts, `--reason` is the reason of the act, and `--task-reason` this one. */
+  reason?: string;
+  taskReason?: string;
+  correlationId?: string;
+  parentCorrelationId?: string;
+  key?: string;
+  createdAfter?: string;
+  createdBefore?: string;
+  endedAfter?: string;
+  endedBefore?: string;
+  updatedAfter?: string;
+  updatedBefore?: string;
+  context?: Record<string, unknown>;
+  step?: string;
+  stepState?: string;
+  handler?: string;
+  errorType?: string;
+  error?: string;
+  worker?: string;
+}
+
+/** Adds the options that select tasks. `acts`: the command has a `--reason` of its own. */
+export function addTaskFilter(command: Command, { acts }: { acts: boolean }): Command {
+  return command
+    .option('-n, --namespace <namespace>', 'only tasks of this namespace')
+    .option('--name <name>', 'only tasks of this template')
+    .option('--template-version <version>', 'only tasks of this version, or range such as ">=1.2.0 <2.0.0"')
+    .addOption(new Option('-s, --status <state>', 'only tasks in this state; may be repeated').argParser(collectStates))
+    .option('--open', 'only tasks that have not ended')
+    .option('--ended', 'only tasks that have ended')
+    .option('--stale', 'only tasks that exceed a limit of their lifecycle')
+    .option('--tag <tag>', 'only tasks with this tag; may be repeated', collect)
+    .option('--initiator <name>', 'only tasks of this initiator')
+    .option('--source <name>', 'only tasks of this source system')
+    .option(acts ? '--task-reason <text>' : '--reason <text>', 'only tasks that were created with this reason')
+    .option('--correlation-id <uuid>', 'only tasks with this correlation id')
+    .option('--parent-correlation-id <uuid>', 'only tasks with this parent correlation id')
+    .option('--key <key>', 'only tasks with this idempotency key')
+    .option('--created-after <time>', 'time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)')
+    .option('--created-before <time>', 'time or age')
+    .option('--ended-after <time>', 'time or age')
+    .option('--ended-before <time>', 'time or age')
+    .option('--updated-after <time>', 'time or age')
+    .option('--updated-before <time>', 'time or age')
+    .option('--context <json>', 'only tasks whose context contains this JSON object; slow', jsonObject)
+    .option('--step <name>', 'only tasks with this step; with the options below, that step')
+    .option('--step-state <state>', 'only tasks with a step in this state')
+    .option('--handler <name>', 'only tasks with a step of this handler')
+    .option('--error-type <type>', 'only tasks with a step that failed with this error type')
+    .option('--error <text>', 'only tasks with a step whose error contains this text; slow')
+    .option('--worker <name>', 'only tasks with a step that this worker holds or ran last');
+}
+
+const FILTER_KEYS = [
+  'namespace',
+  'name',
+  'templateVersion',
+  'status',
+  'open',
+  'ended',
+  'stale',
+  'tag',
+  'initiator',
+  'source',
+  'correlationId',
+  'parentCorrelationId',
+  'key',
+  'createdAfter',
+  'createdBefore',
+  'endedAfter',
+  'endedBefore',
+  'updatedAfter',
+  'updatedBefore',
+  'context',
+  'step',
+  'stepState',
+  'handler',
+  'errorType',
+  'error',
+  'worker',
+] as const;
+
+/** Returns the filter of a command's options, with only the conditions that were given. */
+export function taskFilterOf(options: TaskFilterOptions, { acts }: { acts: boolean }): TaskFilter {
+  const given: Record<string, unknown> = {};
+  for (const key of FILTER_KEYS) if (options[key] !== undefined) given[key] = options[key];
+  const reason = acts ? options.taskReason : options.reason;
+  if (reason !== undefined) given.reason = reason;
+  return given;
+}
+
+/** Describes a filter for a person: `status blocked_by_failures, name fulfil`. Empty: no condition was given. */
+export function describeFilter(filter: TaskFilter): string {
+  return Object.entries(filter)
+    .map(([key, value]) => {
+      const words = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+      if (value === true) return words;
+      if (Array.isArray(value)) return `${words} ${value.join(' or ')}`;
+      return `${words} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`;
+    })
+    .join(', ');
+}
+
+/** Accepts a state, or several separated by commas. */
+function collectStates(text: string, before: string[] = []): string[] {
+  const states = text.split(',').map((word) => word.trim());
+  for (const state of states) {
+    if (TASK_STATES.includes(state)) continue;
+    const near = meantState(state, TASK_STATES);
+    const hint = near === undefined ? `the states are ${TASK_STATES.join(', ')}` : `did you mean ${near}?`;
+    throw new InvalidArgumentError(`${state} is not a task state; ${hint}`);
+  }
+  return [...before, ...states];
+}
+
+function jsonObject(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`it must be a JSON object: ${(error as Error).message}`);
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new InvalidArgumentError('it must be a JSON object, such as \'{"customer":"c1"}\'.');
+}
