@@ -193,16 +193,21 @@ create table tasker.namespace (
 
 create table tasker.operator_action (
   id bigint not null generated always as identity,
-  task_uuid uuid not null,
+  task_uuid uuid,
   idx integer,
   action text not null,
-  from_state text not null,
-  to_state text not null,
+  from_state text,
+  to_state text,
   actor text not null,
   reason text,
   at timestamp with time zone not null default now(),
+  target text,
+  door text,
+  bulk_id bigint,
+  details jsonb,
   constraint operator_action_pkey PRIMARY KEY (id),
-  constraint operator_action_known CHECK ((action = ANY (ARRAY['cancel'::text, 'cancel_batch'::text, 'reset'::text, 'resolve'::text, 'complete'::text, 'fail'::text, 'note'::text])))
+  constraint operator_action_known CHECK ((action ~ '^[a-z_]{1,40}$'::text)),
+  constraint operator_action_object CHECK (((task_uuid IS NOT NULL) OR (target IS NOT NULL)))
 );
 CREATE INDEX operator_action_task ON tasker.operator_action USING btree (task_uuid, id);
 
@@ -222,6 +227,13 @@ create table tasker.queue (
   template_id integer not null,
   constraint queue_pkey PRIMARY KEY (namespace_id, rank, id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+
+create table tasker.search_writer (
+  id uuid not null,
+  pending_since timestamp with time zone,
+  seen_at timestamp with time zone not null default now(),
+  constraint search_writer_pkey PRIMARY KEY (id)
+) with (fillfactor=50);
 
 create table tasker.step (
   task_uuid uuid not null,
@@ -243,6 +255,22 @@ create table tasker.step (
   constraint step_running_has_claim CHECK (((state <> 'in_progress'::tasker.step_state) OR ((claim IS NOT NULL) AND (started_at IS NOT NULL)))),
   constraint step_waits_for_parents CHECK (((remaining >= 0) AND ((remaining = 0) OR (state = ANY (ARRAY['pending'::tasker.step_state, 'cancelled'::tasker.step_state, 'resolved_manually'::tasker.step_state, 'complete'::tasker.step_state])))))
 ) with (fillfactor=45);
+
+create table tasker.step_search (
+  task_uuid uuid not null,
+  idx integer not null,
+  template_id integer not null,
+  state tasker.step_state not null,
+  since timestamp with time zone not null,
+  attempts integer not null,
+  error_type text,
+  error text,
+  worker_id bigint,
+  constraint step_search_pkey PRIMARY KEY (task_uuid, idx)
+) with (fillfactor=80);
+CREATE INDEX step_search_error ON tasker.step_search USING btree (error_type, since, task_uuid, idx) WHERE (error_type IS NOT NULL);
+CREATE INDEX step_search_state ON tasker.step_search USING btree (state, since, task_uuid, idx);
+CREATE INDEX step_search_worker ON tasker.step_search USING btree (worker_id, since, task_uuid, idx) WHERE (worker_id IS NOT NULL);
 
 create table tasker.task (
   task_uuid uuid not null,
@@ -286,6 +314,34 @@ create table tasker.task_identity (
   task_uuid uuid not null,
   constraint task_identity_pkey PRIMARY KEY (hash)
 );
+
+create table tasker.task_search (
+  task_uuid uuid not null,
+  template_id integer not null,
+  state tasker.task_state not null,
+  created_at timestamp with time zone not null,
+  done_at timestamp with time zone,
+  updated_at timestamp with time zone not null,
+  initiator text,
+  source_system text,
+  reason text,
+  tags text[],
+  correlation_id uuid,
+  parent_correlation_id uuid,
+  constraint task_search_pkey PRIMARY KEY (task_uuid)
+) with (fillfactor=80);
+CREATE INDEX task_search_correlation ON tasker.task_search USING btree (correlation_id) WHERE (correlation_id IS NOT NULL);
+CREATE INDEX task_search_created ON tasker.task_search USING btree (created_at, task_uuid);
+CREATE INDEX task_search_ended ON tasker.task_search USING btree (done_at, task_uuid) WHERE (done_at IS NOT NULL);
+CREATE INDEX task_search_initiator ON tasker.task_search USING btree (initiator, created_at, task_uuid) WHERE (initiator IS NOT NULL);
+CREATE INDEX task_search_open ON tasker.task_search USING btree (created_at, task_uuid) WHERE (done_at IS NULL);
+CREATE INDEX task_search_parent ON tasker.task_search USING btree (parent_correlation_id) WHERE (parent_correlation_id IS NOT NULL);
+CREATE INDEX task_search_reason ON tasker.task_search USING btree (reason, created_at, task_uuid) WHERE (reason IS NOT NULL);
+CREATE INDEX task_search_source ON tasker.task_search USING btree (source_system, created_at, task_uuid) WHERE (source_system IS NOT NULL);
+CREATE INDEX task_search_state ON tasker.task_search USING btree (state, created_at, task_uuid) WHERE (state <> 'complete'::tasker.task_state);
+CREATE INDEX task_search_tags ON tasker.task_search USING gin (tags) WHERE (tags IS NOT NULL);
+CREATE INDEX task_search_template ON tasker.task_search USING btree (template_id, created_at, task_uuid);
+CREATE INDEX task_search_updated ON tasker.task_search USING btree (updated_at, task_uuid);
 
 create table tasker.task_watch (
   task_uuid uuid not null,

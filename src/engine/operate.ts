@@ -7,7 +7,7 @@ import { hasOutcome } from '../model/dynamic-outcome.ts';
 import { isStorableText, storableJson } from '../model/json.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
 import { existingSteps } from '../store/expand-tasks.ts';
-import { cancelTask as cancel, resetStep as reset, settleStep as settle } from '../store/operate.ts';
+import { cancelTask as cancel, type Operator, resetStep as reset, settleStep as settle } from '../store/operate.ts';
 import { getStep } from '../store/read-steps.ts';
 import type { StepKey } from '../store/step-key.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
@@ -19,18 +19,24 @@ export interface OperatorOptions {
   /** Default `operator`. */
   actor?: string;
   reason?: string;
+  /** Where the act came from, for the audit. @internal */
+  door?: Door;
 }
+
+/** Where an act came from. */
+export type Door = 'library' | 'cli' | 'rest' | 'lifecycle';
 
 const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'] as const;
 /** An operator learns within seconds that a task is locked, and an abandoned action does not happen later. */
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
-function operator({ actor = 'operator', reason }: OperatorOptions) {
+/** Checks the actor and the reason of an act. @throws TaskerError `bad_request` */
+export function operatorOf({ actor = 'operator', reason, door = 'library' }: OperatorOptions): Operator {
   for (const [name, text] of Object.entries({ actor, reason })) {
     if (text === undefined || (typeof text === 'string' && isStorableText(text))) continue;
     throw new TaskerError('bad_request', `${name} must be a string without U+0000 or lone surrogates`);
   }
-  return { actor, reason: reason ?? null };
+  return { actor, reason: reason ?? null, door, bulkId: null };
 }
 
 /**
@@ -42,7 +48,7 @@ export async function cancelTask(
   taskUuid: string,
   options: OperatorOptions,
 ): Promise<{ running: number } | undefined> {
-  const cancelled = await onLockedTask(database, taskUuid, (tx) => cancel(tx, taskUuid, operator(options)));
+  const cancelled = await onLockedTask(database, taskUuid, (tx) => cancel(tx, taskUuid, operatorOf(options)));
   if (!cancelled && (await getTasks(database, [taskUuid])).length === 0) {
     throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
   }
@@ -54,7 +60,7 @@ export async function cancelTask(
  * @throws TaskerError `illegal_transition` if it is in another state
  */
 export async function resetStep(database: Database, step: StepKey, options: OperatorOptions): Promise<void> {
-  const done = await onLockedTask(database, step.taskUuid, (tx) => reset(tx, step, operator(options)));
+  const done = await onLockedTask(database, step.taskUuid, (tx) => reset(tx, step, operatorOf(options)));
   if (!done) throw await refusal(database, step, 'reset', ['error']);
 }
 
@@ -85,7 +91,7 @@ export async function settleStep(engine: Expanding, step: StepKey, options: Sett
     await lockTasks(tx, [step.taskUuid]);
     if (result !== null && (how.action === 'complete' || hasOutcome(JSON.parse(result))))
       await expand(tx, { engine, step, result });
-    const settled = await settle(tx, { ...step, ...how, result }, operator(options));
+    const settled = await settle(tx, { ...step, ...how, result }, operatorOf(options));
     // The error also rolls back the steps that were added.
     if (!settled) throw await refusal(tx, step, how.action, how.fromStates);
     return { ...settled, ...(await moveBatches(tx, step.taskUuid)) };

@@ -19,26 +19,30 @@ h as (
   select $1, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
     from old where state = 'in_progress'),
 a as (
-  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason)
-  select task_uuid, 'cancel', state::text, 'cancelled', $2, $3 from target),
+  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door, bulk_id)
+  select task_uuid, 'cancel', state::text, 'cancelled', $2, $3, $4, $5 from target),
 t as (
   update tasker.task set verdict = 'cancelled', n_open = 0, n_active = 0, n_retry = 0, n_error = 0, done_at = now()
    where task_uuid = (select task_uuid from target) returning task_uuid)
 select (select count(*)::int from old where state = 'in_progress') running from t`;
 
-/** The actor of an action on a task or step, and the reason. */
+/** Who acts, why, and where the act came from: what the audit keeps of an act. */
 export interface Operator {
   actor: string;
   reason: string | null;
+  /** `library`, `cli`, `rest` or `lifecycle`. */
+  door: string;
+  /** The bulk act that this act is a part of. */
+  bulkId: number | null;
 }
 
 /** Cancels a task. Returns undefined if it does not exist or has ended. Call it after lockTasks. */
 export async function cancelTask(
   db: Db,
   taskUuid: string,
-  { actor, reason }: Operator,
+  { actor, reason, door, bulkId }: Operator,
 ): Promise<{ running: number } | undefined> {
-  return (await db.query<{ running: number }>(CANCEL_TASK, [taskUuid, actor, reason])).rows[0];
+  return (await db.query<{ running: number }>(CANCEL_TASK, [taskUuid, actor, reason, door, bulkId])).rows[0];
 }
 
 // A reset gives the step all its attempts again: earlier attempts no longer count. A batch worker whose failure is
@@ -78,13 +82,14 @@ q as (
   select m.namespace_id, t.rank, $1, $2, t.template_id from t join tasker.template m on m.id = t.template_id
    where exists (select 1 from u where state = 'enqueued')),
 a as (
-  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason)
-  select $1, $2, 'reset', 'error', u.state::text, $3, $4 from u)
+  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)
+  select $1, $2, 'reset', 'error', u.state::text, $3, $4, $5, $6 from u)
 select idx from u`;
 
 /** Returns a failed step to the queue with all its attempts. False: it can't be reset. Call it after lockTasks. */
-export async function resetStep(db: Db, { taskUuid, idx }: StepKey, { actor, reason }: Operator): Promise<boolean> {
-  return (await db.query(RESET_STEP, [taskUuid, idx, actor, reason])).rows.length > 0;
+export async function resetStep(db: Db, { taskUuid, idx }: StepKey, operator: Operator): Promise<boolean> {
+  const { actor, reason, door, bulkId } = operator;
+  return (await db.query(RESET_STEP, [taskUuid, idx, actor, reason, door, bulkId])).rows.length > 0;
 }
 
 // Finishes a step by hand and moves the task on, as a recording does. A result that replaces an earlier one increments the
@@ -106,8 +111,8 @@ h as (
   select $1, idx, attempts, claim >> 24, 'cancelled', $3::tasker.step_state, started_at, greatest(now(), started_at)
     from old where state = 'in_progress'),
 a as (
-  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason)
-  select $1, $2, $6, state::text, $3, $7, $8 from old),
+  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)
+  select $1, $2, $6, state::text, $3, $7, $8, $9, $10 from old),
 child as (
   select old.template_id, old.rank, coalesce(w.idx, e.child) idx, coalesce(w.gated, false) gated
     from old join tasker.template_edge e on e.template_id = old.template_id and e.parent = tasker.template_idx(old.idx)
@@ -150,9 +155,9 @@ export interface Settlement extends StepKey {
 export async function settleStep(
   db: Db,
   settlement: Settlement,
-  { actor, reason }: Operator,
+  { actor, reason, door, bulkId }: Operator,
 ): Promise<{ taskState: string; queued: number } | undefined> {
   const { taskUuid, idx, toState, fromStates, result, action } = settlement;
-  const values = [taskUuid, idx, toState, fromStates, result, action, actor, reason];
+  const values = [taskUuid, idx, toState, fromStates, result, action, actor, reason, door, bulkId];
   return (await db.query<{ taskState: string; queued: number }>(SETTLE_STEP, values)).rows[0];
 }

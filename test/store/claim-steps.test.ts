@@ -175,7 +175,7 @@ describe.each([
     const { sql, engine, first, second, claim, open } = await twoTasks(namespaces);
     const commit = await open(async (tx) => {
       await lockTasks(tx, [first]);
-      await cancelTask(tx, first, { actor: 'operator', reason: null });
+      await cancelTask(tx, first, { actor: 'operator', reason: null, door: 'library', bulkId: null });
     });
     // A claim that waited for the cancellation would time out and take nothing.
     const { steps } = await engine.claim(claim(), { timeoutMs: 2_000 }).finally(commit);
