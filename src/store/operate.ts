@@ -26,7 +26,7 @@ t as (
    where task_uuid = (select task_uuid from target) returning task_uuid)
 select (select count(*)::int from old where state = 'in_progress') running from t`;
 
-/** Who acts, why, and where the act came from: what the audit keeps of an act. */
+/** The actor of an act, its reason, and where it came from, as the audit keeps them. */
 export interface Operator {
   actor: string;
   reason: string | null;

@@ -32,7 +32,7 @@ export interface TaskPageOptions {
 
 /** A task in a list, with the first of its errors. */
 export interface FoundTask extends Task {
-  /** Of the first failed step, or else of the first that waits for a retry; null: there is none. */
+  /** The error of the first failed step, else of the first step that waits for a retry. Null: no step has one. */
   firstError: { step: string; errorType: string | null; message: string | null } | null;
 }
 

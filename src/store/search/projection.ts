@@ -42,7 +42,7 @@ export interface UnfinishedProjection {
 
 /**
  * Writes the rows of tasks as they are now, and removes those of tasks that were deleted. Returns only the tasks that
- * need more; a task that ran from its creation to its end without a failure needs no more.
+ * need another turn, or rows for their steps. A task that ended without a failure needs neither.
  */
 export async function projectTasks(
   db: Db,
@@ -81,7 +81,7 @@ on conflict (task_uuid, idx) do update set
 where (q.state, q.since, q.attempts, q.worker_id) is distinct from
       (excluded.state, excluded.since, excluded.attempts, excluded.worker_id)`;
 
-/** Writes the steps of these tasks that a search can find, and removes those that it no longer can. */
+/** Writes the steps of these tasks that a search can find, and removes the rows of the others. */
 export async function projectSteps(db: Db, taskUuids: readonly string[]): Promise<void> {
   await db.query(PROJECT_STEPS, [`{${taskUuids.join(',')}}`]);
 }
