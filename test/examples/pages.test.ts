@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { parseTemplate } from '../../src/index.ts';
@@ -51,4 +51,34 @@ test('the README starts with commands that package.json has', () => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
   const named = [...readFileSync('README.md', 'utf8').matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name!);
   expect(named.filter((name) => !scripts[name])).toEqual([]);
+});
+
+test('the guide to templates shows problems as `template validate` prints them', { timeout: 60_000 }, () => {
+  const folder = projectOf('docs/guide/templates.md');
+  const file = (dependency: string, timeout: string) =>
+    ['name: orders', 'namespace: shop', 'version: "1.0.0"', 'steps:', '  - name: validate', '    handler: validate', '']
+      .concat('  - name: charge', '    handler: chrge', '    depends_on: [validate]', '')
+      .concat(
+        '  - name: ship',
+        '    depends_on:',
+        `      - ${dependency}`,
+        '    handler: ship',
+        `    ${timeout}: 30`,
+        '',
+      )
+      .join('\n');
+  const handlers = `import { defineHandler } from 'tasker-core';
+export const all = ['validate', 'charge', 'ship'].map((name) => defineHandler(name, {}, async () => ({})));`;
+  mkdirSync(path.join(folder, 'handlers'));
+  writeFileSync(path.join(folder, 'handlers/all.js'), handlers);
+  const problems = (text: string) => {
+    writeFileSync(path.join(folder, 'orders.yaml'), text);
+    const args = [path.resolve('bin/tasker.js'), 'template', 'validate', 'orders.yaml', '--handlers', 'handlers'];
+    return spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' }).stdout;
+  };
+  const shown = [...readFileSync('docs/guide/templates.md', 'utf8').matchAll(/^```text\n(orders\.yaml:.*?)^```$/gms)];
+  expect(shown.map(([, text]) => text)).toEqual([
+    problems(file('valdate', 'timout_seconds')),
+    problems(file('validate', 'timeout_seconds')),
+  ]);
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
@@ -267,6 +268,22 @@ export interface Line {
     expect(use("void t.createTask({ namespace: 'shop', name: 'bill', context: { amount: 'much' } });")).toEqual([
       "Type 'string' is not assignable to type 'number'.",
     ]);
+  });
+
+  it('gives the compile errors that the guide to embedding shows', () => {
+    const schema = { type: 'object', required: ['order_id'], properties: { order_id: { type: 'string' } } };
+    const shop = ['order', 'refund'].map((name) =>
+      publishing({}, { steps: [{ name: 's', handler: 'h' }], namespace: 'shop', name, input_schema: schema }),
+    );
+    const page = readFileSync('docs/guide/embedding.md', 'utf8');
+    const [, shown] = /```text\n(await tasker\.createTask.*?)```/s.exec(page)!;
+    const calls = [...shown!.matchAll(/^await (.*)\n\/\/ (.*)$/gm)];
+    expect(calls).toHaveLength(2);
+    for (const [, call, error] of calls) {
+      const program = `declare const tasker: Tasker;\nvoid ${call}`;
+      const problems = compiled(`import type { Tasker } from 'tasker-core';\n${typesOf(shop).text}`, program);
+      expect(problems.map((problem) => problem.replace(/^.*?\): /, ''))).toEqual([error]);
+    }
   });
 
   it('accepts every value that the schema accepts', () => {
