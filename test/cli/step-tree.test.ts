@@ -109,6 +109,20 @@ describe('the tree of a task with batches', () => {
     );
   });
 
+  it('wraps long texts between words, below their first line', () => {
+    const steps = [{ name: 'charge', templateStepName: 'charge', state: 'error' }];
+    const describe = () => 'failed after attempt 3 of 3: the bank did not answer within 30 seconds';
+    const draw = (columns?: number) =>
+      drawnTree(foldBatches(steps, new Map([['charge', []]])), { columns, describe, describeBatch: () => '' })
+        .map(stripVTControlCharacters)
+        .join('\n');
+    expect(draw(50)).toBe(
+      ['✖ charge  failed after attempt 3 of 3: the bank', '          did not answer within 30 seconds'].join('\n'),
+    );
+    expect(draw()).toBe(`✖ charge  ${describe()}`);
+    expect(draw(30), 'too narrow').toBe(draw());
+  });
+
   it('folds the workers of a large batch into one line, and shows the failed workers', () => {
     const states = Array.from({ length: 10_000 }, (_, i): string =>
       i < 4_000 ? 'complete' : i < 4_003 ? 'in_progress' : 'pending',

@@ -1,7 +1,7 @@
 import pc from 'picocolors';
 import type { Tasker } from '../../app/tasker.ts';
 import { countsOf, type Folded, foldBatches, stateOfBatch, type TreeStep } from './fold-batches.ts';
-import { painted, signOf, spanOf, widthOf } from './text.ts';
+import { painted, signOf, spanOf, widthOf, wrapWords } from './text.ts';
 import type { Step, Task } from './views.ts';
 
 /** The parents of each step, by name. */
@@ -85,9 +85,14 @@ export function stepTree(
   });
 }
 
+/** Texts beside a tree are not wrapped to fewer columns than these. */
+const NARROWEST = 24;
+
 /** How to write the lines of a tree. */
 interface Drawing<S extends TreeStep> {
   spinner?: string | undefined;
+  /** Wraps the texts at this width, below their first line. Default: no wrapping. */
+  columns?: number | undefined;
   /** Returns the text after the name of a step. */
   describe(step: S): string;
   /** Returns the text after the name of a folded batch. */
@@ -97,7 +102,7 @@ interface Drawing<S extends TreeStep> {
 /** Returns folded steps as a tree, one per line. */
 export function drawnTree<S extends TreeStep>(
   folded: Folded<S>,
-  { spinner, describe, describeBatch }: Drawing<S>,
+  { spinner, columns, describe, describeBatch }: Drawing<S>,
 ): string[] {
   const lines = treeOf(folded.names, folded.parents).map((line) => {
     const workers = folded.batches.get(line.name);
@@ -113,7 +118,10 @@ export function drawnTree<S extends TreeStep>(
     const sign = spinner && state === 'in_progress' ? painted('in_progress', spinner) : signOf(state);
     const gap = ' '.repeat(width - widthOfLine(line));
     const also = otherParents.length > 0 ? pc.dim(` (also after ${otherParents.join(', ')})`) : '';
-    return `${pc.dim(branches)}${sign} ${label}${gap}  ${workers ? describeBatch(workers) : describe(step!)}${also}`;
+    const text = `${workers ? describeBatch(workers) : describe(step!)}${also}`;
+    const room = columns === undefined ? 0 : columns - width - 4;
+    const wrapped = room < NARROWEST ? text : wrapWords(text, room).join(`\n${' '.repeat(width + 4)}`);
+    return `${pc.dim(branches)}${sign} ${label}${gap}  ${wrapped}`;
   });
 }
 

@@ -9,7 +9,7 @@ import { LiveScreen } from '../show/live-screen.ts';
 import { note, print } from '../show/output.ts';
 import { StallNotice } from '../show/stall-notice.ts';
 import { type Parents, parentsOf, stepTree } from '../show/step-tree.ts';
-import { painted, signOf, spanOf } from '../show/text.ts';
+import { painted, signOf, spanOf, wrapWords } from '../show/text.ts';
 import { type Step, type Task, taskJson } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
@@ -214,13 +214,7 @@ function liveTree(parents: Parents): Show {
 
 /** Wraps a reason to the width of the terminal, so that it is not cut off. */
 function wrapped(reason: string): string[] {
-  const width = Math.max(20, (process.stdout.columns ?? 80) - 6);
-  const lines: string[] = [];
-  for (const word of reason.split(/\s+/)) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
+  const lines = wrapWords(reason, Math.max(20, (process.stdout.columns ?? 80) - 6));
   return lines.map((line, at) => `${at === 0 ? '  … ' : '    '}${line}`);
 }
 

@@ -18,7 +18,13 @@ export async function taskWhy(uuid: string, options: GlobalOptions): Promise<voi
       steps.map((step) => ({ ...step, name: step.step })),
       await parentsOf(tasker, task),
     );
-    print(drawnTree(folded, { describe: ({ why }) => why, describeBatch: reasonsOf }).join('\n'));
+    print(
+      drawnTree(folded, {
+        columns: process.stdout.columns,
+        describe: ({ why }) => why,
+        describeBatch: reasonsOf,
+      }).join('\n'),
+    );
   });
 }
 
