@@ -99,8 +99,15 @@ function levelOf(level: number): string {
 }
 
 function fieldsOf(entry: Entry): string {
-  const shown = Object.entries(entry).filter(([key, value]) => !LEFT_OUT.has(key) && value !== undefined);
+  const shown = Object.entries(entry).filter(
+    ([key, value]) => !LEFT_OUT.has(key) && value !== undefined && !isOwnCorrelation(key, entry),
+  );
   return shown
     .map(([key, value]) => ` ${pc.dim(`${key}=`)}${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join('');
+}
+
+/** A task without a correlation id of its own has its task id as one. Repeating it would lengthen every line. */
+function isOwnCorrelation(key: string, entry: Entry): boolean {
+  return key === 'correlation_id' && entry['task_uuid'] === entry['correlation_id'];
 }
