@@ -141,6 +141,9 @@ async function everyVerb() {
   await tasker.getStep(first, stepUuid);
   await tasker.getSteps(first);
   await tasker.getHistory(first);
+  const log = { idx: 0, attempt: 1, lines: '[]', dropped: 0 };
+  await tasker.engine.saveStepLogs(tasks.map(({ taskUuid }) => ({ taskUuid, ...log })));
+  await tasker.getStepLogs(first, 'a');
   await tasker.engine.queueDepths(['bench'], { timeoutMs: 10_000 });
   await tasker.stop();
 }

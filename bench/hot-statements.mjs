@@ -26,6 +26,8 @@ export const HOT = [
   'find_step',
   'step_names',
   'get_history',
+  'save_step_logs',
+  'step_logs',
   'list_tasks',
   'held_steps',
   'adopt_steps',

@@ -256,6 +256,16 @@ create table tasker.step (
   constraint step_waits_for_parents CHECK (((remaining >= 0) AND ((remaining = 0) OR (state = ANY (ARRAY['pending'::tasker.step_state, 'cancelled'::tasker.step_state, 'resolved_manually'::tasker.step_state, 'complete'::tasker.step_state])))))
 ) with (fillfactor=45);
 
+create table tasker.step_log (
+  task_uuid uuid not null,
+  idx integer not null,
+  attempt integer not null,
+  lines text not null,
+  dropped integer not null default 0,
+  written_at timestamp with time zone not null default now(),
+  constraint step_log_pkey PRIMARY KEY (task_uuid, idx, attempt)
+);
+
 create table tasker.step_search (
   task_uuid uuid not null,
   idx integer not null,

@@ -63,6 +63,7 @@ export type { LoggedEvent } from './engine/events/logged-event.ts';
 export type { EventFilter } from './engine/events/search.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
 export type { OperatorOptions } from './engine/operate.ts';
+export type { AttemptLog, StepLogLine } from './engine/step-logs.ts';
 export type {
   EventProblem,
   HistoryEntry,

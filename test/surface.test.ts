@@ -197,6 +197,7 @@ describe('the surface', () => {
       ApiHandlerOptions
       ApiRequestOptions
       ApiResponseContent
+      AttemptLog
       BaseResolver
       BatchAggregationResult
       BatchAggregationScenario
@@ -380,6 +381,7 @@ describe('the surface', () => {
       StepExplanation
       StepHandlerClass
       StepHandlerResultParams
+      StepLogLine
       StepResult
       StepResultSink
       StepState

@@ -9,6 +9,7 @@ import {
   type TaskRequest,
 } from '../engine/create-task.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { AttemptLog } from '../engine/step-logs.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
@@ -33,7 +34,7 @@ import { TaskerEvents } from './tasker-events.ts';
 import { TaskerOperations } from './tasker-operations.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 
-export type { ListOptions, TaskSnapshot, WaitOptions };
+export type { AttemptLog, ListOptions, TaskSnapshot, WaitOptions };
 
 /** How long a stop waits for its last notifications to be sent. */
 const FLUSH_MS = 2_000;
@@ -255,6 +256,18 @@ export class Tasker extends TaskerOperations {
   /** Returns the history of a task in order: attempts with their outcomes, and actions of operators. */
   getHistory(taskUuid: string): Promise<HistoryEntry[]> {
     return this.#engine.getHistory(taskUuid);
+  }
+
+  /**
+   * Returns the lines that the handler of a step logged, by attempt. By default, the last 200 lines of failed attempts
+   * are kept (`stepLogs`). They are written shortly after the attempt is recorded, and may be lost in a crash.
+   *
+   * @example
+   * for (const { attempt, lines } of await tasker.getStepLogs(taskUuid, 'charge')) console.log(attempt, lines);
+   * @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid`
+   */
+  getStepLogs(taskUuid: string, step: string): Promise<AttemptLog[]> {
+    return this.engine.getStepLogs({ taskUuid, step });
   }
 
   /**

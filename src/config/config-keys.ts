@@ -216,6 +216,14 @@ const KEYS = {
     byDefault: DEFAULTS.blockedLoopBoundMs,
     about: 'How long a worker keeps its steps while a handler blocks the event loop; 0: no longer than the lease.',
   }),
+  /** Which attempts keep the last 200 lines that their handler logged: `none`, `failed` or `all`. Default `failed`. */
+  stepLogs: option({
+    path: 'logs.keep',
+    form: forms.keptLogs,
+    byDefault: DEFAULTS.stepLogs,
+    about:
+      'Which attempts keep the last 200 lines (64 KB) that their handler logged, for `tasker step logs`: `none`, `failed` or `all`.',
+  }),
   /** Maximum number of threads for steps with `isolation: thread`. Each runs one step at a time. Default: one per core. */
   threads: option<number | undefined>({
     path: 'worker.handler_threads.count',

@@ -7,6 +7,7 @@ export const DEFAULTS = {
   concurrency: 100,
   /** A worker without a heartbeat for this time is considered lost. */
   leaseMs: 30_000,
+  stepLogs: 'failed' as 'none' | 'failed' | 'all',
   /** How long a worker keeps its steps while its event loop is blocked. */
   blockedLoopBoundMs: 300_000,
   /** Timeout of a handler, for steps without `timeout_seconds`; 0: none. */

@@ -134,6 +134,12 @@ function withoutGlob(one: string): string {
   return parts.slice(0, glob).join('/') || (one.startsWith('/') ? '/' : '.');
 }
 
+/** Which attempts keep the lines of their handler. */
+export const keptLogs: ValueForm<'none' | 'failed' | 'all'> = {
+  schema: z.enum(['none', 'failed', 'all']),
+  words: 'none, failed or all',
+};
+
 /** Where a new group of events starts in the log. */
 export const beginning: ValueForm<'now' | 'beginning'> = {
   schema: z.enum(['now', 'beginning']),

@@ -16,6 +16,7 @@ import { findStep, getStep, getSteps, heldSteps, loadResults, stepNames } from '
 import type { OwnClaim } from '../store/record-steps.ts';
 import { ping } from '../store/server/server-facts.ts';
 import type { HeldKey, StepKey } from '../store/step-key.ts';
+import { saveStepLogs, stepLogs } from '../store/step-logs.ts';
 import { getHistory, getTasks, listTasks, type TaskFilter, type TaskRow, taskStates } from '../store/tasks.ts';
 import { namespaceIds } from '../store/templates.ts';
 import {
@@ -41,6 +42,7 @@ import { type RecordAnswer, type Recording, record } from './record.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
 import { SearchProjector } from './search/projector.ts';
 import { findTasks, type TaskPage, type TaskPageOptions } from './search/search.ts';
+import { type AttemptLog, attemptLog } from './step-logs.ts';
 import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { type Snapshot, TemplateStore } from './template-store.ts';
@@ -109,6 +111,7 @@ export class Engine {
   /** Deletes workers that ended long ago. */
   readonly forgetWorkers = this.#verb(forgetWorkers);
   readonly tidyQueue = this.#verb(tidyQueue);
+  readonly saveStepLogs = this.#verb(saveStepLogs);
 
   #verb<Values extends unknown[], Answer>(run: (on: Database, ...values: Values) => Promise<Answer>) {
     return (...values: Values): Promise<Answer> => run(this.database, ...values);
@@ -177,6 +180,12 @@ export class Engine {
     return (await getHistory(this.database, taskUuid)).map((row) =>
       historyView(row, (idx) => names.get(idx) ?? String(idx)),
     );
+  }
+
+  /** Returns what the handler of a step logged. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid` */
+  async getStepLogs(reference: StepReference): Promise<AttemptLog[]> {
+    const { taskUuid, idx } = await this.#find(reference);
+    return (await stepLogs(this.database, taskUuid, idx)).map(attemptLog);
   }
 
   async cancelTask(given: string, options: OperatorOptions = {}): Promise<boolean> {
@@ -417,5 +426,6 @@ export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';
 export type { AdoptedStepRow } from '../store/doubtful.ts';
 export type { ResultRow } from '../store/read-steps.ts';
 export { type EventsText, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
+export type { StepLogRow } from '../store/step-logs.ts';
 export type { QueueCheck } from './check-queue.ts';
 export type { RecordAnswer, Recording } from './record.ts';

@@ -14,6 +14,7 @@ import type { Fields } from '../model/json.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import type { RunnableStep } from './run-step.ts';
+import { keepingLogger, StepLog } from './step-log.ts';
 import type { BatchMember, CachedTask, KnownResults } from './task-cache.ts';
 
 /** The fields that a claimed step and a child claimed by a recording have in common. */
@@ -37,6 +38,8 @@ export interface StepDelivery {
 /** The services of a worker that a dispatched step uses. One object serves all steps of a worker. */
 export interface StepHost {
   readonly logger: Logger;
+  /** Whether the lines that handlers log are kept for a while. */
+  readonly keepsLogs: boolean;
   /** Returns the step as an event, for handlers that read `context.event`. */
   event(step: DispatchedStep): FfiStepEvent;
   /** Loads the result of one of its ancestors from the database, as JSON text. */
@@ -111,6 +114,9 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   ended = false;
   /** Set when it was handed out as an event. Undefined if this worker calls its handlers itself. */
   delivery: StepDelivery | undefined;
+  /** The lines that its handler logged; undefined: none, or they are not kept. */
+  log: StepLog | undefined;
+  #logger: Logger | undefined;
   #controller: AbortController | undefined;
   #known: KnownResults;
   #ancestors: Map<string, Place> | undefined;
@@ -221,12 +227,20 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   }
 
   get logger(): Logger {
-    return this.#host.logger.child({
+    this.#logger ??= this.#newLogger();
+    return this.#logger;
+  }
+
+  #newLogger(): Logger {
+    const logger = this.#host.logger.child({
       task_uuid: this.taskUuid,
       step: this.name,
       attempt: this.attempt - this.spared,
       correlation_id: this.correlationId,
     });
+    if (!this.#host.keepsLogs) return logger;
+    this.log = new StepLog();
+    return keepingLogger(logger, this.log);
   }
 
   get event(): FfiStepEvent {

@@ -37,6 +37,7 @@ export interface HeldStepsOptions {
   missing: MissingHandlers;
   channel: DispatchChannel | undefined;
   logger: Logger;
+  keepsLogs: boolean;
 }
 
 /**
@@ -202,9 +203,11 @@ export class HeldSteps {
 }
 
 /** Creates the services that steps call while they run. */
-function stepHost({ engine, logger, cache, deadlines, isolation, reports, loop, traces }: HeldStepsOptions): StepHost {
+function stepHost(options: HeldStepsOptions): StepHost {
+  const { engine, logger, cache, deadlines, isolation, reports, loop, traces, keepsLogs } = options;
   const most = DEFAULTS.dependencyBytes;
   return {
+    keepsLogs,
     logger: moduleLogger(logger, 'handlers'),
     event: stepEvent,
     ...stepProgress(engine, deadlines),

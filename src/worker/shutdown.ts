@@ -56,6 +56,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   parts.deadlines.stop();
   await waitAtMost(left(), Promise.all([lastPoll, lease.unanswered.stop()]));
   recorder.stop();
+  if (parts.logWriter) await waitAtMost(left(), parts.logWriter.stop());
   channel?.stop();
   parts.reports.stop();
   const clean = recorded && held.size === 0 && !lease.unanswered.any && !stopping.leftBehind;

@@ -12,7 +12,13 @@ import type { ThreadStats } from './threads/thread-pool.ts';
 export interface WorkerOptions
   extends Pick<
     TaskerConfig,
-    'concurrency' | 'leaseMs' | 'blockedLoopBoundMs' | 'threadMemoryMb' | 'handlerTimeoutMs' | 'handlerMissingGraceMs'
+    | 'concurrency'
+    | 'leaseMs'
+    | 'blockedLoopBoundMs'
+    | 'threadMemoryMb'
+    | 'handlerTimeoutMs'
+    | 'handlerMissingGraceMs'
+    | 'stepLogs'
   > {
   engine: Engine;
   registry: HandlerRegistry;

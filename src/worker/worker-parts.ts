@@ -8,6 +8,7 @@ import { Publishing } from './publishing.ts';
 import { OutageReport, QueuePoller } from './queue-poller.ts';
 import { Recorder, type RecorderEvents } from './recorder.ts';
 import { Deadlines, Slots, Stopping } from './running-steps.ts';
+import { StepLogWriter } from './step-log.ts';
 import { StepReports } from './step-reports.ts';
 import { StepTraces } from './step-traces.ts';
 import { TaskCache } from './task-cache.ts';
@@ -56,6 +57,8 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
   });
   const isolation = new Isolation(deadlines, { threads: options.threads, memoryMb: options.threadMemoryMb });
   const reports = new StepReports(metrics, logger);
+  const { stepLogs } = options;
+  const logWriter = stepLogs === 'none' ? undefined : new StepLogWriter(engine, logger, stepLogs);
   const lease = new Lease({ ...options, running: steps, callables: () => registries.announcement }, worker);
   const { incarnation, loop } = lease;
   const channel = options.handOut
@@ -84,6 +87,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
   // biome-ignore format: one line is easier to compare with the names above
   const held = new HeldSteps({
     steps, engine, cache, slots, stopping, deadlines, isolation, reports, traces, incarnation, loop, missing, channel, logger,
+    keepsLogs: logWriter !== undefined,
   });
   const unreadable = new UnreadableTemplates(engine, () => options.onWorkLeft(0), logger);
   const outage = channel && new OutageReport((error) => channel.failed(error));
@@ -100,7 +104,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
   // biome-ignore format: one line is easier to compare with the names above
   return {
     cache, slots, stopping, registries, traces, deadlines, isolation, reports, lease, channel, publishing, recorder,
-    missing, held, unreadable, outage, queuePoller,
+    missing, held, unreadable, outage, queuePoller, logWriter,
   };
 }
 

@@ -382,7 +382,7 @@ export class Worker implements WorkerHooks {
   }
 
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
-    const { slots, cache, channel, held, reports, publishing } = this.#parts;
+    const { slots, cache, channel, held, reports, publishing, logWriter } = this.#parts;
     const { onEventsStored, onTasksEnded, onWorkLeft } = this.#options;
     slots.release(own.freeSlots);
     cache.keepRecorded(accepted, answer);
@@ -390,6 +390,7 @@ export class Worker implements WorkerHooks {
     channel?.recorded(batch, accepted);
     for (const end of batch) held.letGo(end.step);
     reports.recorded(batch, accepted);
+    logWriter?.recorded(accepted);
     if (answer.uncompleted.length > 0) this.#uncompleted(accepted, answer);
     this.#advance(children);
     if (batch.some(({ publication }) => publication)) publishing.recorded(batch, accepted);

@@ -174,7 +174,8 @@ steps:
 
 export const PAIR_HANDLERS = `import { defineHandler, PermanentError } from 'tasker-core';
 export const first = defineHandler('first', {}, async () => ({ made: 1 }));
-export const second = defineHandler('second', { inputs: { lucky: 'lucky' } }, async ({ lucky }) => {
+export const second = defineHandler('second', { inputs: { lucky: 'lucky' } }, async ({ lucky, logger }) => {
+  if (!lucky) logger.warn({ lucky: Boolean(lucky) }, 'no luck');
   if (!lucky) throw new PermanentError('no luck today');
   return { made: 2 };
 });

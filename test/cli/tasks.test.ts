@@ -171,6 +171,19 @@ describe('with a worker', () => {
     expect([early.code, early.stderr]).toEqual([1, expect.stringContaining('first')]);
   });
 
+  it('step logs shows what the handler of a failed step logged, and explains an empty answer', async () => {
+    const id = (await project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
+    const show = (...more: string[]) => project.run(['step', 'logs', id, ...more]);
+    await expect.poll(async () => (await show('second')).stdout).toContain('attempt 1');
+    expect((await show('second')).stdout).toMatch(/^attempt 1\n\S+ warn {2}no luck lucky=false\n$/);
+    expect(JSON.parse((await show('second', '--json')).stdout)).toMatchObject([
+      { attempt: 1, dropped: 0, lines: [{ level: 'warn', message: 'no luck', fields: { lucky: false } }] },
+    ]);
+    const [none, other] = [await show('first'), await show('second', '--attempt', '9')];
+    expect([none.code, none.stderr]).toEqual([0, expect.stringContaining('nothing is kept of step first')]);
+    expect([other.code, other.stderr]).toEqual([0, expect.stringContaining('there are lines of attempt 1')]);
+  });
+
   it('step get shows the result or the error of a step', async () => {
     const id = (await project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
     expect((await project.run(['step', 'get', id, 'first'])).stdout).toContain('"made": 1');

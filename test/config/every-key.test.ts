@@ -38,6 +38,7 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
   handlerTimeoutMs: { toml: '30000', read: 30_000, wrong: '-1' },
   handlerMissingGraceMs: { toml: '0.5', read: 500, wrong: '"10s"' },
   leaseMs: { toml: '4', read: 4000, wrong: '0.05' },
+  stepLogs: { toml: '"all"', read: 'all', wrong: '"some"' },
   blockedLoopBoundMs: { toml: '90', read: 90_000, wrong: '-1' },
   threads: { toml: '3', read: 3, wrong: '0' },
   threadMemoryMb: { toml: '256', read: 256, wrong: '8' },

@@ -47,6 +47,11 @@ if (!isMainThread) {
   trace.setGlobalTracerProvider({ getTracer: () => { throw new Error('no span is begun in this thread'); } });
 }
 
+export const logsAndFails = defineHandler('logs_and_fails', {}, ({ context }) => {
+  context.logger.info({ part: 1 }, 'from a thread');
+  throw new Error('no more');
+});
+
 export const spins = defineHandler('spins', {}, () => {
   for (;;);
 });

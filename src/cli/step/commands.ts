@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { lazily } from '../options.ts';
+import { lazily, wholeNumber } from '../options.ts';
 
 /** `tasker step …` */
 export function addStepCommands(program: Command): void {
@@ -16,6 +16,11 @@ export function addStepCommands(program: Command): void {
     .command('history <task> [step]')
     .description('list every attempt and operator action')
     .action(lazily(async () => (await import('./steps.ts')).stepHistory));
+  step
+    .command('logs <task> <step>')
+    .description('show what the handler logged; by default only failed attempts are kept')
+    .option('--attempt <number>', 'only this attempt', wholeNumber({ least: 1, most: 2_147_483_647 }))
+    .action(lazily(async () => (await import('./logs.ts')).stepLogs));
   acting(step.command('reset <task> <step>'))
     .description('return a failed step to the queue with a full set of attempts')
     .action(lazily(async () => (await import('./act-on-step.ts')).stepReset));

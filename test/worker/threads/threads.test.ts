@@ -40,6 +40,20 @@ async function idle(tasker: Tasker): Promise<void> {
 }
 
 describe('a handler in a thread', () => {
+  it('keeps what a handler logged in a failed attempt', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: inThread('logs_and_fails', ONCE) },
+      { handlers: threadHandlers() },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.waitForTask(taskUuid, WAIT);
+    const [log] = await until(
+      () => tasker.getStepLogs(taskUuid, 'a'),
+      (logs) => logs.length === 1,
+    );
+    expect(log!.lines).toMatchObject([{ level: 'info', message: 'from a thread', fields: { part: 1 } }]);
+  });
+
   it('a TypeScript handler from a folder has the same context as on the event loop', async () => {
     const handlers = threadHandlers();
     const { tasker, demo } = await shared.setup(

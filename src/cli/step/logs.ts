@@ -1,0 +1,41 @@
+import pc from 'picocolors';
+import type { AttemptLog } from '../../app/tasker.ts';
+import type { GlobalOptions } from '../options.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { counted } from '../show/text.ts';
+import { snakeKeys } from '../show/views.ts';
+import { withTasker } from '../with-tasker.ts';
+
+interface StepLogsOptions extends GlobalOptions {
+  attempt?: number;
+}
+
+/** `tasker step logs`: shows the lines that the handler of a step logged. */
+export async function stepLogs(task: string, step: string, options: StepLogsOptions): Promise<void> {
+  await withTasker(options, {}, async (tasker) => {
+    const logs = await tasker.getStepLogs(task, step);
+    const wanted = logs.filter(({ attempt }) => options.attempt === undefined || attempt === options.attempt);
+    if (options.json) return printJson(wanted.map(snakeKeys));
+    if (wanted.length > 0) return print(wanted.map(attemptText).join('\n\n'));
+    if (logs.length > 0) {
+      const others = logs.map(({ attempt }) => attempt).join(', ');
+      return note(`nothing is kept of attempt ${options.attempt}; there are lines of attempt ${others}`);
+    }
+    const { name } = await tasker.getStep(task, step);
+    note(`nothing is kept of step ${name}: its handler logged nothing, or logs.keep does not include its attempts`);
+  });
+}
+
+function attemptText({ attempt, lines, dropped }: AttemptLog): string {
+  const head = pc.dim(`attempt ${attempt}${dropped > 0 ? `, without ${counted(dropped, 'earlier line')}` : ''}`);
+  return [head, ...lines.map(lineText)].join('\n');
+}
+
+const LEVELS: Record<string, (text: string) => string> = { error: pc.red, warn: pc.yellow, info: pc.green };
+
+function lineText({ at, level, message, fields }: AttemptLog['lines'][number]): string {
+  const shown = Object.entries(fields).map(
+    ([key, value]) => ` ${pc.dim(`${key}=`)}${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
+  return `${pc.dim(at)} ${(LEVELS[level] ?? pc.dim)(level.padEnd(5))} ${message}${shown.join('')}`;
+}

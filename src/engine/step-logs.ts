@@ -1,0 +1,30 @@
+import type { StepLogRow } from '../store/step-logs.ts';
+
+/** A line that a handler logged. */
+export interface StepLogLine {
+  /** By the clock of the worker, in ISO 8601. */
+  at: string;
+  level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  message: string;
+  /** The other fields of the line. Credentials are redacted. */
+  fields: Record<string, unknown>;
+}
+
+/** The lines that the handler logged in one attempt, oldest first. */
+export interface AttemptLog {
+  /** The number of the attempt, as in the history. */
+  attempt: number;
+  lines: StepLogLine[];
+  /** Number of earlier lines that were not kept. */
+  dropped: number;
+}
+
+/** Returns a row as callers see it. */
+export function attemptLog({ attempt, lines, dropped }: Omit<StepLogRow, 'taskUuid' | 'idx'>): AttemptLog {
+  const rows = JSON.parse(lines) as [number, StepLogLine['level'], string, Record<string, unknown>][];
+  return {
+    attempt,
+    lines: rows.map(([ms, level, message, fields]) => ({ at: new Date(ms).toISOString(), level, message, fields })),
+    dropped,
+  };
+}
