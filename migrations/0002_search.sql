@@ -21,9 +21,10 @@ create index task_search_created on tasker.task_search (created_at, task_uuid);
 create index task_search_ended on tasker.task_search (done_at, task_uuid) where done_at is not null;
 create index task_search_updated on tasker.task_search (updated_at, task_uuid);
 create index task_search_open on tasker.task_search (created_at, task_uuid) where done_at is null;
+-- A search reads a range of an index for each template, also if it is for all of them: a pair of conditions that no task
+-- meets would otherwise read all tasks that meet the first. Most tasks complete, and have no row in the second index.
 create index task_search_template on tasker.task_search (template_id, created_at, task_uuid);
--- Most tasks complete, so a search for those reads the index of all.
-create index task_search_state on tasker.task_search (state, created_at, task_uuid) where state <> 'complete';
+create index task_search_state on tasker.task_search (template_id, state, created_at, task_uuid) where state <> 'complete';
 create index task_search_initiator on tasker.task_search (initiator, created_at, task_uuid) where initiator is not null;
 create index task_search_source on tasker.task_search (source_system, created_at, task_uuid) where source_system is not null;
 create index task_search_reason on tasker.task_search (reason, created_at, task_uuid) where reason is not null;
@@ -38,6 +39,8 @@ create table tasker.step_search (
   template_id int not null,
   state tasker.step_state not null,
   since timestamptz not null,
+  -- Of the task, so that its tasks can be read in their order.
+  created_at timestamptz not null,
   attempts int not null,
   error_type text,
   error text,
@@ -45,8 +48,9 @@ create table tasker.step_search (
   primary key (task_uuid, idx)
 ) with (fillfactor = 80);
 
-create index step_search_state on tasker.step_search (state, since, task_uuid, idx);
-create index step_search_error on tasker.step_search (error_type, since, task_uuid, idx) where error_type is not null;
+create index step_search_task on tasker.step_search (template_id, state, created_at, task_uuid, idx);
+create index step_search_since on tasker.step_search (template_id, state, since, task_uuid, idx);
+create index step_search_error on tasker.step_search (template_id, error_type, created_at, task_uuid, idx) where error_type is not null;
 create index step_search_worker on tasker.step_search (worker_id, since, task_uuid, idx) where worker_id is not null;
 
 -- The processes that write both: the oldest change that a process has not written, and when it was last heard of.
@@ -55,3 +59,17 @@ create table tasker.search_writer (
   pending_since timestamptz,
   seen_at timestamptz not null default now()
 ) with (fillfactor = 50);
+
+-- One row. The process that keeps the tables complete, when they were last compared with the live ones, and the smallest
+-- id of a task down to which tasks that are older than these tables were added.
+create table tasker.search_state (
+  single boolean primary key default true,
+  keeper uuid,
+  keeper_until timestamptz not null default now(),
+  compared_at timestamptz not null default now(),
+  filled_to uuid not null,
+  constraint search_state_single check (single)
+) with (fillfactor = 50);
+insert into tasker.search_state (filled_to)
+select case when exists (select 1 from tasker.task) then 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+            else '00000000-0000-0000-0000-000000000000' end::uuid;

@@ -1,12 +1,20 @@
 import type { Engine } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
 import type { TaskFilter } from '../engine/search/filter.ts';
-import type { TaskPage, TaskPageOptions } from '../engine/search/search.ts';
+import type {
+  FoundStep,
+  FoundTask,
+  SearchPage,
+  StepPage,
+  StepPageOptions,
+  TaskPage,
+  TaskPageOptions,
+} from '../engine/search/search.ts';
 import type { Task } from '../engine/task-view.ts';
 import { type ListOptions, readListOptions } from './list-options.ts';
 import { type Explanation, explainTask } from './why.ts';
 
-export type { TaskFilter, TaskPage, TaskPageOptions };
+export type { FoundStep, FoundTask, SearchPage, StepPage, StepPageOptions, TaskFilter, TaskPage, TaskPageOptions };
 
 /** The verbs of an operator: they find tasks, explain them and act on them. {@link Tasker} has them all. */
 export abstract class TaskerOperations {
@@ -45,6 +53,19 @@ export abstract class TaskerOperations {
   async listTasks(filter: ListOptions | TaskFilter = {}, page?: TaskPageOptions): Promise<Task[] | TaskPage> {
     if (page) return this.#engine.findTasks(filter as TaskFilter, page);
     return this.#engine.listTasks(readListOptions(filter as ListOptions));
+  }
+
+  /**
+   * Finds steps of all tasks that are ready, running, waiting for a retry, failed or resolved by hand. The conditions on
+   * steps are those of one step; all others are those of its task.
+   *
+   * @example
+   * const { steps } = await tasker.listSteps({ stepState: 'in_progress', handler: 'charge' }, { limit: 20 });
+   * console.log(steps.map((step) => `${step.taskUuid} ${step.name} on ${step.worker} since ${step.since}`));
+   * @throws TaskerError `bad_request`, `invalid_uuid`
+   */
+  listSteps(filter: TaskFilter = {}, page: StepPageOptions = {}): Promise<StepPage> {
+    return this.#engine.findSteps(filter, page);
   }
 
   /** Cancels a task, and fires the signal of its running handlers. Returns false if the task had already ended. */

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { meantState } from '../app/list-options.ts';
 import type { TaskFilter } from '../app/tasker-operations.ts';
-import { collect } from './options.ts';
+import { collect, moment, wholeNumber } from './options.ts';
 
 /** The states in which a task can be seen. Tasks pass through the other ones within a transaction. */
 const TASK_STATES = [
@@ -50,7 +50,7 @@ export interface TaskFilterOptions {
 
 /** Adds the options that select tasks. `acts`: the command has a `--reason` of its own. */
 export function addTaskFilter(command: Command, { acts }: { acts: boolean }): Command {
-  return command
+  command
     .option('-n, --namespace <namespace>', 'only tasks of this namespace')
     .option('--name <name>', 'only tasks of this template')
     .option('--template-version <version>', 'only tasks of this version, or range such as ">=1.2.0 <2.0.0"')
@@ -64,13 +64,17 @@ export function addTaskFilter(command: Command, { acts }: { acts: boolean }): Co
     .option(acts ? '--task-reason <text>' : '--reason <text>', 'only tasks that were created with this reason')
     .option('--correlation-id <uuid>', 'only tasks with this correlation id')
     .option('--parent-correlation-id <uuid>', 'only tasks with this parent correlation id')
-    .option('--key <key>', 'only tasks with this idempotency key')
-    .option('--created-after <time>', 'time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)')
-    .option('--created-before <time>', 'time or age')
-    .option('--ended-after <time>', 'time or age')
-    .option('--ended-before <time>', 'time or age')
-    .option('--updated-after <time>', 'time or age')
-    .option('--updated-before <time>', 'time or age')
+    .option('--key <key>', 'only tasks with this idempotency key');
+  for (const event of ['created', 'ended', 'updated']) {
+    command
+      .option(
+        `--${event}-after <time>`,
+        `only tasks ${event} since a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)`,
+        time,
+      )
+      .option(`--${event}-before <time>`, `only tasks ${event} before a time or age`, time);
+  }
+  return command
     .option('--context <json>', 'only tasks whose context contains this JSON object; slow', jsonObject)
     .option('--step <name>', 'only tasks with this step; with the options below, that step')
     .option('--step-state <state>', 'only tasks with a step in this state')
@@ -124,10 +128,63 @@ export function describeFilter(filter: TaskFilter): string {
     .map(([key, value]) => {
       const words = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
       if (value === true) return words;
-      if (Array.isArray(value)) return `${words} ${value.join(' or ')}`;
+      if (Array.isArray(value)) return `${words} ${value.join(key === 'tag' ? ' and ' : ' or ')}`;
       return `${words} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`;
     })
     .join(', ');
+}
+
+/** The options and values that give this filter to another command, for a shell. */
+export function filterArguments(filter: TaskFilter, { acts }: { acts: boolean }): string[] {
+  return Object.entries(filter).flatMap(([key, value]) => {
+    const option = acts && key === 'reason' ? '--task-reason' : optionOf(key);
+    if (value === true) return [option];
+    return [value]
+      .flat()
+      .flatMap((one) => [option, quoted(typeof one === 'object' ? JSON.stringify(one) : String(one))]);
+  });
+}
+
+function optionOf(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** Quotes a word for a POSIX shell, if it needs quotes. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+const PAGE_SIZE = 20;
+
+/** Options of the commands that show a page of a search. */
+export interface PageOptions {
+  sort?: string;
+  order?: 'asc' | 'desc';
+  limit: number;
+  cursor?: string;
+}
+
+/** Adds the options that select a page. */
+export function addPageOptions(command: Command, what: string): Command {
+  return command
+    .addOption(new Option('--order <order>', 'asc: oldest first; desc: newest first').choices(['asc', 'desc']))
+    .option('-l, --limit <number>', `maximum number of ${what}`, wholeNumber({ least: 1, most: 1000 }), PAGE_SIZE)
+    .option('--cursor <cursor>', 'next or previous page: the cursor that a page shows');
+}
+
+/** The options and values that give the order and the size of this page to another command. */
+export function pageArguments({ sort, order, limit }: PageOptions): string[] {
+  return [
+    ...(sort === undefined || sort === 'created' ? [] : ['--sort', sort]),
+    ...(order === undefined ? [] : ['--order', order]),
+    ...(limit === PAGE_SIZE ? [] : ['--limit', String(limit)]),
+  ];
+}
+
+/** Accepts a time or an age. Keeps the text, so that the filter can be shown as it was typed. */
+function time(text: string): string {
+  moment(text);
+  return text.trim();
 }
 
 /** Accepts a state, or several separated by commas. */

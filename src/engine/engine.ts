@@ -41,7 +41,14 @@ import { cancelTask, type OperatorOptions, resetStep, type SettleOptions, settle
 import { type RecordAnswer, type Recording, record } from './record.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
 import { SearchProjector } from './search/projector.ts';
-import { findTasks, type TaskPage, type TaskPageOptions } from './search/search.ts';
+import {
+  findSteps,
+  findTasks,
+  type StepPage,
+  type StepPageOptions,
+  type TaskPage,
+  type TaskPageOptions,
+} from './search/search.ts';
 import { type AttemptLog, attemptLog } from './step-logs.ts';
 import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
@@ -156,6 +163,11 @@ export class Engine {
   /** Finds tasks by many conditions; changes of the last second or two may be missing. @throws TaskerError `bad_request` */
   findTasks(filter: SearchFilter, page: TaskPageOptions = {}): Promise<TaskPage> {
     return findTasks(this.database, filter, page);
+  }
+
+  /** Finds steps of all tasks, as {@link findTasks} finds tasks. @throws TaskerError `bad_request` */
+  findSteps(filter: SearchFilter, page: StepPageOptions = {}): Promise<StepPage> {
+    return findSteps(this.database, filter, page);
   }
 
   /** Returns the steps of a task. @throws TaskerError `task_not_found`, `invalid_uuid` */

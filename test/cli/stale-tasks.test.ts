@@ -11,14 +11,14 @@ it('task list --stale lists the tasks that exceed a limit of their lifecycle, an
   const project = await place.project('limits', { DATABASE_URL: database.url });
   await project.write('templates/pair.yaml', `${PAIR}lifecycle: { max_waiting_for_dependencies_minutes: 5 }\n`);
   const id = await project.create('pair');
-  expect(await project.json(['task', 'list', '--stale'])).toEqual([]);
+  expect(await project.json(['task', 'list', '--stale'])).toMatchObject({ tasks: [], total: 0 });
 
   await age(database.sql, 6, id);
   const tasker = await openClient({ databaseUrl: database.url, logger: silentLogger, mayMake: false, listen: false });
   await lookForStale(tasker).finally(() => tasker.stop());
   const time = expect.stringMatching(/^20/);
   const stale = { rule: 'max_waiting_for_dependencies_minutes', minutes: 5, since: time, at: time };
-  expect(await project.json(['task', 'list', '--stale'])).toMatchObject([{ task_uuid: id, stale }]);
+  expect(await project.json(['task', 'list', '--stale'])).toMatchObject({ tasks: [{ task_uuid: id, stale }] });
   expect(await project.json(['task', 'get', id])).toMatchObject({ status: 'pending', stale });
   const { stdout } = await project.run(['task', 'get', id]);
   expect(stdout).toMatch(/stale +exceeds max_waiting_for_dependencies_minutes \(5\), counted from 20/);

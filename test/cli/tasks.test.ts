@@ -75,14 +75,66 @@ describe('without a worker', () => {
     expect((await project.run(['task', 'watch', id])).code).toBe(1);
   });
 
-  it('task list lists tasks in pages, newest first', async () => {
-    const ids = [await project.create('pair'), await project.create('pair')];
-    const [newest] = await project.json<{ task_uuid: string }[]>(['task', 'list', '-n', 'demo', '-l', '1']);
-    expect(newest!.task_uuid).toBe(ids[1]);
-    const [next] = await project.json<{ task_uuid: string }[]>(['task', 'list', '-l', '1', '--before', ids[1]!]);
-    expect(next!.task_uuid).toBe(ids[0]);
-    const { stdout } = await project.run(['task', 'list', '--name', 'pair', '--open', '-s', 'pending']);
-    expect(stdout).toContain('demo/pair@1.0.0');
+  it('task list shows pages, newest first, with the filter, the total and the command of the next page', async () => {
+    interface Listed {
+      tasks: { task_uuid: string }[];
+      total: number;
+      total_is_exact: boolean;
+      next_cursor: string | null;
+      previous_cursor: string | null;
+      timed_out: boolean;
+      lag_ms: number;
+    }
+    const ids = [await project.create('pair', '-t', 'paged it'), await project.create('pair', '-t', 'paged it')];
+    const list = (...more: string[]) => project.json<Listed>(['task', 'list', '--tag', 'paged it', '-l', '1', ...more]);
+    await expect.poll(async () => (await list()).total).toBe(2);
+    const first = await list();
+    expect(first).toMatchObject({ total_is_exact: true, previous_cursor: null, timed_out: false });
+    expect(first.tasks).toMatchObject([{ task_uuid: ids[1], tags: ['paged it'], first_error: null }]);
+    const second = await list('--cursor', first.next_cursor!);
+    expect(second).toMatchObject({ tasks: [{ task_uuid: ids[0] }], next_cursor: null });
+    expect((await list('--cursor', second.previous_cursor!)).tasks).toMatchObject([{ task_uuid: ids[1] }]);
+    expect((await list('--before', ids[1]!)).tasks).toMatchObject([{ task_uuid: ids[0] }]);
+    expect((await list('--order', 'asc')).tasks).toMatchObject([{ task_uuid: ids[0] }]);
+
+    const shown = await project.run(['task', 'list', '--tag', 'paged it', '-l', '1', '--created-after', '2h']);
+    expect(shown.stdout).toContain('demo/pair@1.0.0');
+    expect(shown.stderr).toContain('1 of 2 tasks: tag paged it, created after 2h\n');
+    const next = /next page: npx tasker (task list --tag 'paged it' --created-after 2h --limit 1 --cursor \S+)\n/.exec(
+      shown.stderr,
+    );
+    expect(next?.[1]).toBeDefined();
+    const last = await project.run(['task', 'list', '--tag', 'paged it', '-l', '9', '--cursor', first.next_cursor!]);
+    expect([last.code, last.stderr]).toEqual([0, '1 of 2 tasks: tag paged it\n']);
+  });
+
+  it('task list and step list refuse a wrong condition, and show which one it is', async () => {
+    const refused = async (...words: string[]) => {
+      const { code, stderr } = await project.run(words);
+      return `${code} ${stderr}`;
+    };
+    expect(await refused('task', 'list', '--created-after', 'yesterday')).toMatch(/^2 .*must be a time/s);
+    expect(await refused('task', 'list', '--context', '[1]')).toMatch(/^2 .*it must be a JSON object/s);
+    expect(await refused('task', 'list', '--step-state', 'runing')).toMatch(/^2 .*runing is not a step state/s);
+    expect(await refused('task', 'list', '--cursor', 'abc')).toMatch(/^2 .*the cursor is not one of a page/s);
+    expect(await refused('task', 'list', '--open', '--ended')).toMatch(/^2 .*either open or ended/s);
+    expect(await refused('step', 'list', '--step-state', 'complete')).toMatch(/^2 .*cannot be listed across tasks/s);
+    expect(await refused('step', 'list', 'x', '--open')).toMatch(/^2 .*but not both/s);
+  });
+
+  it('step list finds steps of all tasks', async () => {
+    const id = await project.create('pair', '-t', 'of all');
+    const find = () =>
+      project.json<{ steps: object[]; total: number }>(['step', 'list', '--tag', 'of all', '--step-state', 'enqueued']);
+    await expect.poll(find).toMatchObject({ total: 1, total_is_exact: true, next_cursor: null });
+    expect((await find()).steps).toMatchObject([
+      { task_uuid: id, name: 'first', current_state: 'enqueued', worker: null },
+    ]);
+    const shown = await project.run(['step', 'list', '--tag', 'of all']);
+    expect(shown.stdout).toMatch(/TASK +STEP +STATE +SINCE +HANDLER +ATTEMPTS\n/);
+    expect(shown.stderr).toBe('1 step: tag of all\n');
+    const none = await project.run(['step', 'list', '--tag', 'of all', '--error-type', 'timeout']);
+    expect(none.stderr).toBe('no step matches: tag of all, error type timeout\n');
   });
 
   it('task watch explains a stalled task once, after two seconds, on standard error', async () => {
@@ -105,7 +157,7 @@ describe('without a worker', () => {
 
   it('task list reports that no task matches the filters, and suggests a state for an unknown one', async () => {
     const filtered = await project.run(['task', 'list', '-s', 'error', '-n', 'demo']);
-    expect([filtered.code, filtered.stderr]).toEqual([0, 'no task matches: status error, namespace demo\n']);
+    expect([filtered.code, filtered.stderr]).toEqual([0, 'no task matches: namespace demo, status error\n']);
     const failed = await project.run(['task', 'list', '-s', 'failed']);
     expect([failed.code, failed.stderr]).toEqual([
       2,

@@ -65,7 +65,7 @@ export class DevView {
     const { parents, ...snapshot } = this.#focus;
     return [
       '',
-      ...taskTable(this.#recent, Date.now()).split('\n'),
+      ...taskTable(this.#recent, { now: Date.now() }).split('\n'),
       '',
       ...taskBlock(snapshot, parents, spinner),
       ...trouble,

@@ -86,6 +86,21 @@ export function wrapWords(text: string, width: number): string[] {
   return lines;
 }
 
+/** Cuts a line to a width. Colours do not count, and end where it is cut. */
+export function shortened(line: string, width: number): string {
+  if (widthOf(line) <= width) return line;
+  let left = width - 1;
+  let colour = false;
+  let kept = '';
+  for (const sign of line) {
+    // Escape sequences are kept whole, and take no room.
+    colour ||= sign === '\u001b';
+    if (colour || left-- > 0) kept += sign;
+    if (sign === 'm') colour = false;
+  }
+  return `${kept}…`;
+}
+
 function padded(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }

@@ -1,13 +1,16 @@
 import type { Command } from 'commander';
 import { lazily, wholeNumber } from '../options.ts';
+import { addPageOptions, addTaskFilter } from '../task-filter.ts';
 
 /** `tasker step …` */
 export function addStepCommands(program: Command): void {
   const step = program.command('step').description('inspect steps, and reset, resolve or complete them');
-  step
-    .command('list <task>')
-    .description('list the steps of a task')
-    .action(lazily(async () => (await import('./steps.ts')).stepList));
+  const list = step
+    .command('list [task]')
+    .description('list the steps of a task, or find steps of all tasks by any of these conditions');
+  addPageOptions(addTaskFilter(list, { acts: false }), 'steps').action(
+    lazily(async () => (await import('./list.ts')).stepListOrSearch),
+  );
   step
     .command('get <task> <step>')
     .description('show a step, its result and its last error')

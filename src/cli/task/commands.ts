@@ -1,20 +1,8 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { meantState } from '../../app/list-options.ts';
+import { type Command, Option } from 'commander';
 import { collect, lazily, seconds, wholeNumber } from '../options.ts';
+import { addPageOptions, addTaskFilter } from '../task-filter.ts';
 
 const PRIORITY = { least: -100, most: 100 };
-/** The states in which a task can be seen. Tasks pass through the other ones within a transaction. */
-const STATES = [
-  'pending',
-  'steps_in_process',
-  'waiting_for_retry',
-  'blocked_by_failures',
-  'complete',
-  'error',
-  'cancelled',
-  'resolved_manually',
-];
-const PAGE = { least: 1, most: 1000 };
 
 /** `tasker task …` */
 export function addTaskCommands(program: Command): void {
@@ -24,17 +12,7 @@ export function addTaskCommands(program: Command): void {
     .command('get <uuid>')
     .description('show a task and its steps')
     .action(lazily(async () => (await import('./get.ts')).taskGet));
-  task
-    .command('list')
-    .description('list tasks, newest first')
-    .option('-n, --namespace <namespace>', 'only tasks of this namespace')
-    .option('--name <name>', 'only tasks of this template')
-    .addOption(new Option('-s, --status <state>', 'only tasks in this state').choices(STATES).argParser(knownState))
-    .option('--open', 'only tasks that have not ended')
-    .option('--stale', 'only tasks that exceed a limit of their lifecycle')
-    .option('-l, --limit <number>', 'maximum number of tasks', wholeNumber(PAGE), 20)
-    .option('--before <uuid>', 'next page: only tasks created before this one')
-    .action(lazily(async () => (await import('./list.ts')).taskList));
+  addList(task);
   task
     .command('watch <uuid>')
     .description('follow a task until it ends; exits 2 if it is blocked by failures')
@@ -56,11 +34,14 @@ export function addTaskCommands(program: Command): void {
     .action(lazily(async () => (await import('../step/steps.ts')).stepList));
 }
 
-function knownState(word: string): string {
-  if (STATES.includes(word)) return word;
-  const near = meantState(word, STATES);
-  const hint = near === undefined ? `the states are ${STATES.join(', ')}` : `did you mean ${near}?`;
-  throw new InvalidArgumentError(`${word} is not a task state; ${hint}`);
+function addList(task: Command): void {
+  const list = task.command('list').description('find tasks by any of these conditions, newest first');
+  addTaskFilter(list, { acts: false }).addOption(
+    new Option('--sort <time>', 'by which time to sort').choices(['created', 'ended', 'updated']).default('created'),
+  );
+  addPageOptions(list, 'tasks')
+    .option('--before <uuid>', 'only tasks after this one in the order of the list')
+    .action(lazily(async () => (await import('./list.ts')).taskList));
 }
 
 function addCreate(task: Command): void {

@@ -1,55 +1,67 @@
+import type { FoundTask, TaskFilter, TaskPage } from '../../app/tasker-operations.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { painted, signOf, spanOf, table } from '../show/text.ts';
+import { nextPage, pageJson, pageNotes } from '../show/page-notes.ts';
+import { painted, shortened, signOf, spanOf, table } from '../show/text.ts';
 import { snakeKeys, type Task } from '../show/views.ts';
+import {
+  describeFilter,
+  filterArguments,
+  type PageOptions,
+  pageArguments,
+  type TaskFilterOptions,
+  taskFilterOf,
+} from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 
-interface TaskListOptions extends GlobalOptions {
-  namespace?: string;
-  name?: string;
-  status?: string;
-  open?: boolean;
-  stale?: boolean;
-  limit: number;
+interface TaskListOptions extends GlobalOptions, TaskFilterOptions, PageOptions {
+  sort: 'created' | 'ended' | 'updated';
   before?: string;
 }
 
-/** `tasker task list`: lists tasks, newest first. */
+/** A task, with its first error if that was looked up. */
+type ListedTask = Task & Partial<Pick<FoundTask, 'firstError'>>;
+
+/** With fewer columns, the errors are below their tasks. */
+const WIDE = 120;
+
+/** `tasker task list`: finds tasks and shows a page of them. */
 export async function taskList(options: TaskListOptions): Promise<void> {
-  const { namespace, name, status, open, stale, limit, before, json } = options;
+  const { sort, order, limit, cursor, before, json } = options;
+  const filter = taskFilterOf(options, { acts: false });
   await withTasker(options, {}, async (tasker) => {
-    const tasks = await tasker.listTasks({
-      limit,
-      namespace,
-      name,
-      status,
-      openOnly: open,
-      stale,
-      before,
-    });
-    if (json) return printJson(tasks.map(snakeKeys));
-    if (tasks.length === 0) return note(whyNone(options));
-    print(taskTable(tasks, Date.now()));
-    if (tasks.length === limit) note(`there may be more: --before ${tasks.at(-1)!.taskUuid}`);
+    const page = await tasker.listTasks(filter, { sort, order, limit, cursor, before });
+    if (json) return printJson({ tasks: page.tasks.map(taskJson), ...pageJson(page) });
+    if (page.tasks.length > 0) print(taskTable(page.tasks, { now: Date.now(), width: process.stdout.columns }));
+    else note(whyNone(filter, page, { before, cursor }));
+    for (const line of pageNotes(page, { found: page.tasks.length, what: 'task', filter: describeFilter(filter) })) {
+      note(line);
+    }
+    if (page.nextCursor !== null) {
+      const words = ['task', 'list', ...filterArguments(filter, { acts: false }), ...pageArguments(options)];
+      note(nextPage(page.nextCursor, words));
+    }
   });
 }
 
+/** A found task as JSON. */
+function taskJson({ firstError, ...task }: FoundTask): Record<string, unknown> {
+  return { ...snakeKeys(task), first_error: firstError && snakeKeys(firstError) };
+}
+
 /** Explains an empty list. Only without filters does it mean that there are no tasks. */
-function whyNone({ namespace, name, status, open, stale, before }: TaskListOptions): string {
-  const filters = [
-    ...(status === undefined ? [] : [`status ${status}`]),
-    ...(namespace === undefined ? [] : [`namespace ${namespace}`]),
-    ...(name === undefined ? [] : [`name ${name}`]),
-    ...(open ? ['open'] : []),
-    ...(stale ? ['stale'] : []),
-    ...(before === undefined ? [] : [`created before ${before}`]),
-  ];
+function whyNone(filter: TaskFilter, page: TaskPage, { before, cursor }: { before?: string; cursor?: string }): string {
+  const filters = [describeFilter(filter), before === undefined ? '' : `after ${before}`].filter((text) => text !== '');
+  if (page.timedOut) return `no task found yet: ${filters.join(', ')}`;
+  if (cursor !== undefined) return 'no more tasks';
   if (filters.length === 0) return 'no tasks; create one with `npx tasker task create`';
   return `no task matches: ${filters.join(', ')}`;
 }
 
-/** Returns tasks as a table, one per line. */
-export function taskTable(tasks: readonly Task[], now: number): string {
+/** Returns tasks as a table, one per line. `width`: of the terminal; undefined: the output is not a terminal. */
+export function taskTable(tasks: readonly ListedTask[], { now, width }: { now: number; width?: number }): string {
+  const errors = tasks.map(errorOf);
+  const header = ['  task', 'template', 'status', 'steps', 'created'];
   const rows = tasks.map((task) => [
     `${signOf(task.status)} ${task.taskUuid}`,
     `${task.namespace}/${task.name}@${task.version}`,
@@ -57,5 +69,29 @@ export function taskTable(tasks: readonly Task[], now: number): string {
     `${task.completedSteps}/${task.totalSteps}`,
     `${spanOf(now - Date.parse(task.createdAt))} ago`,
   ]);
-  return table(['  task', 'template', 'status', 'steps', 'created'], rows);
+  if (errors.every((error) => error === '')) return table(header, rows);
+  if (width === undefined)
+    return table(
+      [...header, 'error'],
+      rows.map((row, i) => [...row, errors[i]!]),
+    );
+  if (width >= WIDE) {
+    return table(
+      [...header, 'error'],
+      rows.map((row, i) => [...row, errors[i]!]),
+    )
+      .split('\n')
+      .map((line) => shortened(line, width))
+      .join('\n');
+  }
+  const [head, ...lines] = table(header, rows).split('\n');
+  const below = lines.flatMap((line, i) => (errors[i] ? [line, shortened(`    ${errors[i]}`, width)] : [line]));
+  return [head, ...below].join('\n');
+}
+
+/** The first error of a task in a line: `reserve card_declined: card 4711 declined`. */
+function errorOf({ firstError }: ListedTask): string {
+  if (!firstError) return '';
+  const { step, errorType, message } = firstError;
+  return `${step}: ${[errorType, message].filter((text) => text).join(': ')}`;
 }

@@ -3,8 +3,8 @@ import { TaskerError } from '../../errors.ts';
 import { checkUuid, identityHash } from '../../model/ids.ts';
 import { isStorableText } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
-import type { StepCondition, TaskSearch } from '../../store/search/search-tasks.ts';
-import { templateIds, workerIds } from '../../store/search/search-tasks.ts';
+import type { StepCondition, TaskSearch } from '../../store/search/conditions.ts';
+import { type SnapshotName, templateIds, templatePlaces, workerIds } from '../../store/search/search-facts.ts';
 import { findIdentities } from '../../store/tasks.ts';
 import { TASK_STATES } from '../task-view.ts';
 import { versionMatcher } from './version-range.ts';
@@ -105,8 +105,13 @@ const TEXTS = [
   'reason',
   'key',
   'step',
+  'stepState',
   'handler',
+  'errorType',
+  'error',
+  'worker',
 ] as const;
+const FLAGS = ['open', 'ended', 'stale'] as const;
 
 /**
  * Reads a filter, and looks up what it names. Undefined: nothing can match, for example because no template has the name.
@@ -120,12 +125,13 @@ export async function readTaskFilter(
   checkKeys(filter);
   const time = (key: keyof TaskFilter) => timeOf(filter[key] as SearchTime | undefined, key, now);
   const search: TaskSearch = {
-    templateIds: null,
+    templateIds: [],
+    anyTemplate: true,
     states: statesOf(filter.status),
     ended: endedOf(filter),
     stale: filter.stale ?? false,
     taskUuids: null,
-    tags: filter.tag === undefined ? null : [filter.tag].flat(),
+    tags: filter.tag === undefined ? null : textsOf(filter.tag, 'tag'),
     initiator: filter.initiator ?? null,
     sourceSystem: filter.source ?? null,
     reason: filter.reason ?? null,
@@ -137,23 +143,55 @@ export async function readTaskFilter(
     endedBefore: time('endedBefore'),
     updatedAfter: time('updatedAfter'),
     updatedBefore: time('updatedBefore'),
-    context: filter.context === undefined ? null : JSON.stringify(filter.context),
+    context: contextOf(filter.context),
     step: stepOf(filter),
   };
-  if (filter.namespace !== undefined || filter.name !== undefined || filter.templateVersion !== undefined) {
-    search.templateIds = await snapshotsOf(database, filter);
-    if (search.templateIds.length === 0) return undefined;
+  return (await withTemplates(database, search, filter)) && implied(search) ? search : undefined;
+}
+
+/** Adds the ids of what the filter names. False: there is no such thing. */
+async function withTemplates(database: Database, search: TaskSearch, filter: TaskFilter): Promise<boolean> {
+  const { namespace, name, templateVersion, worker, key } = filter;
+  const { step } = search;
+  const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
+  const [all, places, workers] = await Promise.all([
+    templateIds(database, { namespace: namespace ?? null, name: name ?? null }),
+    step && (step.name ?? step.handler) !== null ? templatePlaces(database, step) : undefined,
+    worker === undefined ? undefined : workerIds(database, worker),
+  ]);
+  let snapshots = all.filter(({ version }) => fits(version));
+  search.anyTemplate = namespace === undefined && name === undefined && templateVersion === undefined && !places;
+  if (step && places) {
+    const known = new Set(snapshots.map(({ id }) => id));
+    step.places = places.filter(({ templateId }) => known.has(templateId));
+    const having = new Set(step.places.map(({ templateId }) => templateId));
+    snapshots = snapshots.filter(({ id }) => having.has(id));
   }
-  if (filter.worker !== undefined) {
-    const ids = await workerIds(database, filter.worker);
-    if (ids.length === 0) return undefined;
-    search.step!.workerIds = ids;
+  if (step && workers) step.workerIds = workers;
+  search.templateIds = snapshots.map(({ id }) => id);
+  if (step?.state === 'cancelled' && !snapshots.some(({ dynamic }) => dynamic)) {
+    // Where no step is added or left out, steps are cancelled only with their task.
+    const wanted = ENDED_BY_HAND.filter((state) => search.states?.includes(state) ?? true);
+    search.states = wanted;
   }
-  if (filter.key !== undefined) {
-    search.taskUuids = await tasksOfKey(database, filter);
-    if (search.taskUuids.length === 0) return undefined;
-  }
-  return search;
+  if (key !== undefined) search.taskUuids = await tasksOfKey(database, snapshots, key);
+  return (
+    snapshots.length > 0 &&
+    step?.workerIds?.length !== 0 &&
+    search.taskUuids?.length !== 0 &&
+    search.states?.length !== 0
+  );
+}
+
+const ENDED_BY_HAND: readonly string[] = ['cancelled', 'error', 'resolved_manually'];
+
+/** Adds the conditions that follow from others. False: they contradict each other. */
+function implied(search: TaskSearch): boolean {
+  // The steps of a task that has ended wait for nothing.
+  if (search.step?.state !== 'pending') return true;
+  if (search.ended) return false;
+  search.ended = false;
+  return true;
 }
 
 function checkKeys(filter: TaskFilter): void {
@@ -173,11 +211,35 @@ function checkKeys(filter: TaskFilter): void {
     if (filter[key] === undefined || typeof filter[key] === 'string') continue;
     throw new TaskerError('bad_request', `${key} must be a string`);
   }
+  for (const key of FLAGS) {
+    if (filter[key] === undefined || typeof filter[key] === 'boolean') continue;
+    throw new TaskerError('bad_request', `${key} must be true or false`);
+  }
+}
+
+/** @throws TaskerError `bad_request` */
+function textsOf(given: unknown, what: string): string[] {
+  const texts = [given].flat() as unknown[];
+  for (const text of texts) {
+    if (typeof text !== 'string') throw new TaskerError('bad_request', `${what} must be a string, or several`);
+    if (!isStorableText(text)) {
+      throw new TaskerError('bad_request', `${what} has characters that PostgreSQL cannot store`);
+    }
+  }
+  return texts as string[];
+}
+
+/** @throws TaskerError `bad_request` */
+function contextOf(context: TaskFilter['context']): string | null {
+  if (context === undefined) return null;
+  const text = JSON.stringify(context);
+  if (typeof context === 'object' && context !== null && !Array.isArray(context) && isStorableText(text)) return text;
+  throw new TaskerError('bad_request', 'context must be a JSON object that PostgreSQL can store');
 }
 
 function statesOf(status: TaskFilter['status']): string[] | null {
   if (status === undefined) return null;
-  const states = [status].flat();
+  const states = textsOf(status, 'status');
   for (const state of states) {
     if (TASK_STATES.some((known) => known === state)) continue;
     throw new TaskerError('bad_request', `${state} is not a task state; ${hintOf(state, TASK_STATES)}`);
@@ -205,14 +267,7 @@ function idOf(id: string | undefined, what: string): string | null {
   return id === undefined ? null : checkUuid(id, what);
 }
 
-function stepOf({
-  step,
-  stepState,
-  handler,
-  errorType,
-  error,
-  worker,
-}: TaskFilter): (StepCondition & { workerIds: number[] | null }) | null {
+function stepOf({ step, stepState, handler, errorType, error, worker }: TaskFilter): StepCondition | null {
   if ([step, stepState, handler, errorType, error, worker].every((value) => value === undefined)) return null;
   if (stepState !== undefined && !STEP_STATES.includes(stepState)) {
     throw new TaskerError('bad_request', `${stepState} is not a step state; ${hintOf(stepState, STEP_STATES)}`);
@@ -220,6 +275,7 @@ function stepOf({
   return {
     name: step ?? null,
     handler: handler ?? null,
+    places: null,
     state: stepState ?? null,
     errorType: errorType ?? null,
     error: error ?? null,
@@ -233,7 +289,9 @@ const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 function timeOf(time: SearchTime | undefined, what: string, now: number): string | null {
   if (time === undefined) return null;
   const [, amount, unit] = (typeof time === 'string' && AGE.exec(time)) || [];
-  const date = unit ? new Date(now - Number(amount) * UNIT_MS[unit as 's']) : new Date(time);
+  // Date.parse turns almost any text into some year.
+  const isIso = typeof time !== 'string' || /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(time.trim());
+  const date = unit ? new Date(now - Number(amount) * UNIT_MS[unit as 's']) : new Date(isIso ? time : Number.NaN);
   if (Number.isNaN(date.getTime())) {
     throw new TaskerError(
       'bad_request',
@@ -243,22 +301,11 @@ function timeOf(time: SearchTime | undefined, what: string, now: number): string
   return typeof time === 'string' && !unit && /[Zz]|[+-]\d\d:?\d\d$/.test(time) ? time : date.toISOString();
 }
 
-async function snapshotsOf(database: Database, { namespace, name, templateVersion }: TaskFilter): Promise<number[]> {
-  const snapshots = await templateIds(database, { namespace: namespace ?? null, name: name ?? null });
-  const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
-  return snapshots.filter(({ version }) => fits(version)).map(({ id }) => id);
-}
-
 /** The identity of a task is a hash of its key and its template, so that the hash of each template is tried. */
-async function tasksOfKey(
-  database: Database,
-  { namespace, name, templateVersion, key }: TaskFilter,
-): Promise<string[]> {
-  const snapshots = await templateIds(database, { namespace: namespace ?? null, name: name ?? null });
-  const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
+async function tasksOfKey(database: Database, snapshots: readonly SnapshotName[], key: string): Promise<string[]> {
   const hashes = new Set<string>();
-  for (const snapshot of snapshots.filter(({ version }) => fits(version))) {
-    const hash = identityHash({ ...snapshot, strategy: 'caller_provided', idempotencyKey: key!, context: '{}' });
+  for (const snapshot of snapshots) {
+    const hash = identityHash({ ...snapshot, strategy: 'caller_provided', idempotencyKey: key, context: '{}' });
     if (hash !== null && hash !== 'missing') hashes.add(hash);
   }
   return [...(await findIdentities(database, [...hashes])).values()];

@@ -1,28 +1,45 @@
-import { sqlState } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import { TaskerError } from '../../errors.ts';
-import { isUuid } from '../../model/ids.ts';
+import { checkUuid, stepUuid } from '../../model/ids.ts';
+import { SEARCHED_STATES, type SearchSort, type TaskSearch } from '../../store/search/conditions.ts';
 import { searchLag } from '../../store/search/projection.ts';
+import { type FirstError, firstErrors, placeOfTask } from '../../store/search/search-facts.ts';
 import {
-  countTasks,
-  type FirstError,
-  firstErrors,
-  type SearchPlace,
-  type SearchSlice,
-  type SearchSort,
-  searchTasks,
-  type TaskSearch,
-} from '../../store/search/search-tasks.ts';
+  allSteps,
+  countSteps,
+  type FoundStepRow,
+  firstSteps,
+  foundSteps,
+  type StepPlace,
+  stretchOfSteps,
+} from '../../store/search/search-steps.ts';
+import { allTasks, countTasks, firstTasks, type SearchPlace, stretchOfTasks } from '../../store/search/search-tasks.ts';
 import { getTasks } from '../../store/tasks.ts';
-import { type Task, taskView } from '../task-view.ts';
+import { type StepState, type Task, taskView } from '../task-view.ts';
+import { cursorsOf, readCursor } from './cursor.ts';
 import { readTaskFilter, type TaskFilter } from './filter.ts';
+import { type Found, look } from './look.ts';
 
 /** Which part of the found tasks to return. */
 export interface TaskPageOptions {
   /** Default `created`. */
   sort?: SearchSort | undefined;
   /** `desc` (default) begins with the newest. */
+  order?: 'asc' | 'desc' | undefined;
+  /** 1 to 1000, default 50. */
+  limit?: number | undefined;
+  /** `nextCursor` or `previousCursor` of another page of the same search. */
+  cursor?: string | undefined;
+  /** Instead of a cursor: the id of a task, to return what follows it in the order of the list. */
+  before?: string | undefined;
+}
+
+/** Which part of the found steps to return. They are sorted by the time since which they are in their state. */
+export interface StepPageOptions {
+  /**
+   * Default: the oldest first (`asc`) of steps that are ready or running or wait for a retry, else the newest first.
+   */
   order?: 'asc' | 'desc' | undefined;
   /** 1 to 1000, default 50. */
   limit?: number | undefined;
@@ -36,176 +53,176 @@ export interface FoundTask extends Task {
   firstError: { step: string; errorType: string | null; message: string | null } | null;
 }
 
-/** A page of the tasks that a search found. */
-export interface TaskPage {
-  tasks: FoundTask[];
-  /** How many tasks the search finds; at most 10,000 are counted. */
+/** A step in a list. */
+export interface FoundStep {
+  stepUuid: string;
+  taskUuid: string;
+  name: string;
+  /** The template step that it is made from. Differs from `name` for batch workers. */
+  templateStepName: string;
+  /** The handler that the template names. */
+  callable: string;
+  namespace: string;
+  /** The name of the task's template. */
+  taskName: string;
+  version: string;
+  currentState: StepState;
+  /**
+   * Since when it is in this state: ready, running, failed or resolved; ISO 8601. For a step that waits for a retry, when
+   * that is due.
+   */
+  since: string;
+  taskCreatedAt: string;
+  attempts: number;
+  /** The name of the worker that runs it, or made its last attempt. */
+  worker: string | null;
+  errorType: string | null;
+  /** The first line of its last error. */
+  error: string | null;
+}
+
+/** What a page of a search says besides what it found. */
+export interface SearchPage {
+  /** How many the search finds; at most 10,000 are counted. */
   total: number;
   /** False: there are more than `total`, or counting took too long. */
   totalIsExact: boolean;
   nextCursor: string | null;
   previousCursor: string | null;
-  /** The search stopped after its time. The page has what it found until then, and `nextCursor` continues. */
+  /** The search stopped after 2 seconds. The page has what it found until then, and `nextCursor` continues. */
   timedOut: boolean;
-  /** Changes younger than this may be missing. */
+  /** Changes younger than this may be missing, in milliseconds; 0: at most the usual second or two. */
   lagMs: number;
+  /** Tasks that are older than this (ISO 8601) are still being added to the search; null: all are there. */
+  completeSince: string | null;
 }
 
-const BOUND = 10_000;
-/** A search with a condition that no index serves stops after this. */
-const SLOW_MS = 2_000;
-const COUNT_MS = 250;
-/** Tasks that one statement of a slow search looks through. */
-const SLOW_STRIDE = 20_000;
+/** A page of the tasks that a search found. */
+export interface TaskPage extends SearchPage {
+  tasks: FoundTask[];
+}
 
-const settings = (timeoutMs: number) =>
-  opening({ plan_cache_mode: 'force_custom_plan', jit: 'off', statement_timeout: `${timeoutMs}ms` });
-const SEARCHING = settings(10_000);
-const COUNTING = settings(COUNT_MS);
+/** A page of the steps that a search found. */
+export interface StepPage extends SearchPage {
+  steps: FoundStep[];
+}
+
 const READING = opening({ jit: 'off' });
+const NOTHING: Found<never> = { places: [], more: false, total: 0, totalIsExact: true, timedOut: false };
 
-/** Finds tasks in the tables that are written after the commit. @throws TaskerError `bad_request`, `invalid_uuid` */
+/**
+ * Finds tasks in the tables that are written after the commit.
+ * @throws TaskerError `bad_request`, `invalid_uuid`, `task_not_found` (`before`)
+ */
 export async function findTasks(
   database: Database,
   filter: TaskFilter,
-  { sort = 'created', order = 'desc', limit = 50, cursor }: TaskPageOptions,
+  { sort = 'created', order = 'desc', limit = 50, cursor, before }: TaskPageOptions,
 ): Promise<TaskPage> {
-  const slice = readSlice({ sort, order, limit, cursor });
-  const lag = searchLag(database);
+  if (!['created', 'ended', 'updated'].includes(sort)) {
+    throw new TaskerError('bad_request', `sort must be created, ended or updated, got ${String(sort)}`);
+  }
+  checkPage({ order, limit });
+  const place = readCursor<SearchPlace>(cursor, { sort, order });
+  const facts = factsOf(database);
   const search = await readTaskFilter(database, filter);
-  if (!search) return { ...EMPTY, lagMs: await lag };
-  const [found, counted] = await Promise.all([
-    search.context !== null ? findSlowly(database, search, slice) : findNow(database, search, slice),
-    count(database, search),
-  ]);
-  const places = slice.backwards ? found.places.reverse() : found.places;
+  if (before !== undefined) place.after = await placeOf(database, before, sort);
+  const slice = { sort, descending: (order === 'desc') !== place.backwards, after: place.after, limit };
+  const found = search ? await look(database, taskLooks(search), slice) : NOTHING;
+  if (place.backwards) found.places.reverse();
+  const { total, totalIsExact, timedOut } = found;
   return {
-    tasks: await viewsOf(database, places),
-    ...counted,
-    ...cursorsOf(slice, places, found),
-    timedOut: found.timedOut,
-    lagMs: await lag,
+    tasks: await viewsOf(database, found.places),
+    total,
+    totalIsExact,
+    ...cursorsOf(place, found),
+    timedOut,
+    ...(await facts),
   };
 }
 
-const EMPTY = { tasks: [], total: 0, totalIsExact: true, nextCursor: null, previousCursor: null, timedOut: false };
-
-interface Slice extends SearchSlice {
-  /** Towards the beginning, for the previous page. */
-  backwards: boolean;
+function taskLooks(search: TaskSearch): Parameters<typeof look<SearchPlace, Parameters<typeof allTasks>[2]>>[1] {
+  return {
+    first: (db, options) => firstTasks(db, search, options),
+    all: (db, slice) => allTasks(db, search, slice),
+    stretch: (db, options) => stretchOfTasks(db, search, options),
+    count: (db, options) => countTasks(db, search, options),
+  };
 }
 
-interface Found {
-  places: SearchPlace[];
-  /** Whether more tasks follow in the direction of the search. */
-  more: boolean;
-  timedOut: boolean;
-  /** Where a search that stopped can continue. */
-  reached?: SearchPlace;
-}
+/** Of steps in these states, those that have been in them longest come first. */
+const OLDEST_FIRST: ReadonlySet<string> = new Set(['enqueued', 'in_progress', 'waiting_for_retry']);
 
-function readSlice({
-  sort,
-  order,
-  limit,
-  cursor,
-}: Required<Omit<TaskPageOptions, 'cursor'>> & { cursor: string | undefined }): Slice {
-  if (!['created', 'ended', 'updated'].includes(sort!)) {
-    throw new TaskerError('bad_request', `sort must be created, ended or updated, got ${sort}`);
-  }
-  if (order !== 'asc' && order !== 'desc')
-    throw new TaskerError('bad_request', `order must be asc or desc, got ${order}`);
-  if (!Number.isInteger(limit) || limit! < 1 || limit! > 1000) {
-    throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
-  }
-  const place = cursor === undefined ? undefined : readCursor(cursor);
-  if (place && (place.sort !== sort || place.order !== order)) {
+/** Finds steps of all tasks. @throws TaskerError `bad_request`, `invalid_uuid` */
+export async function findSteps(
+  database: Database,
+  filter: TaskFilter,
+  { order: given, limit = 50, cursor }: StepPageOptions,
+): Promise<StepPage> {
+  const { stepState } = filter;
+  const order = given ?? (stepState !== undefined && OLDEST_FIRST.has(stepState) ? 'asc' : 'desc');
+  checkPage({ order, limit });
+  const place = readCursor<StepPlace>(cursor, { sort: 'since', order });
+  const facts = factsOf(database);
+  const search = await readTaskFilter(database, filter);
+  if (stepState !== undefined && !SEARCHED_STATES.includes(stepState)) {
     throw new TaskerError(
       'bad_request',
-      `the cursor is of a search sorted by ${place.sort}, ${place.order}; use the same sort and order`,
+      `steps in ${stepState} cannot be listed across tasks; list tasks with stepState ${stepState}, or steps in ${SEARCHED_STATES.join(', ')}`,
     );
   }
-  const backwards = place?.backwards ?? false;
-  return { sort: sort!, descending: (order === 'desc') !== backwards, after: place ?? null, limit: limit!, backwards };
+  const slice = { descending: (order === 'desc') !== place.backwards, after: place.after, limit };
+  const found = search ? await look(database, stepLooks(search), slice) : NOTHING;
+  if (place.backwards) found.places.reverse();
+  const rows = found.places.length > 0 ? await foundSteps(database, found.places) : [];
+  const { total, totalIsExact, timedOut } = found;
+  return {
+    steps: rows.map(foundStepView),
+    total,
+    totalIsExact,
+    ...cursorsOf(place, found),
+    timedOut,
+    ...(await facts),
+  };
 }
 
-interface Cursor extends SearchPlace {
-  sort: string;
-  order: string;
-  backwards: boolean;
+function stepLooks(search: TaskSearch): Parameters<typeof look<StepPlace, Parameters<typeof allSteps>[2]>>[1] {
+  return {
+    first: (db, options) => firstSteps(db, search, options),
+    all: (db, slice) => allSteps(db, search, slice),
+    stretch: (db, options) => stretchOfSteps(db, search, options),
+    count: (db, options) => countSteps(db, search, options),
+  };
 }
 
-function readCursor(text: string): Cursor {
-  try {
-    const [sort, order, backwards, at, taskUuid] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [
-      string,
-      string,
-      number,
-      string,
-      string,
-    ];
-    if (isUuid(taskUuid) && !Number.isNaN(Date.parse(at)))
-      return { sort, order, backwards: backwards === 1, at, taskUuid };
-  } catch {
-    // Below.
+function checkPage({ order, limit }: { order: string; limit: number }): void {
+  if (order !== 'asc' && order !== 'desc') {
+    throw new TaskerError('bad_request', `order must be asc or desc, got ${String(order)}`);
   }
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+    throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
+  }
+}
+
+async function placeOf(database: Database, before: string, sort: SearchSort): Promise<SearchPlace> {
+  const taskUuid = checkUuid(before, 'before');
+  const place = await placeOfTask(database, taskUuid, sort);
+  if (place) return place;
   throw new TaskerError(
-    'bad_request',
-    'the cursor is not one of a page of tasks; use next_cursor or previous_cursor as it is',
+    'task_not_found',
+    `before: there is no task ${taskUuid}${sort === 'ended' ? ' that has ended' : ''}`,
   );
 }
 
-function cursorsOf(slice: Slice, places: readonly SearchPlace[], found: Found) {
-  const order = slice.descending !== slice.backwards ? 'desc' : 'asc';
-  const cursor = (place: SearchPlace | undefined, backwards: 0 | 1) =>
-    place
-      ? Buffer.from(JSON.stringify([slice.sort, order, backwards, place.at, place.taskUuid])).toString('base64url')
-      : null;
-  const next = found.timedOut ? (found.reached ?? places.at(-1)) : places.at(-1);
-  const hasNext = slice.backwards || found.more || found.timedOut;
-  const hasPrevious = slice.backwards ? found.more : slice.after !== null;
-  return { nextCursor: hasNext ? cursor(next, 0) : null, previousCursor: hasPrevious ? cursor(places[0], 1) : null };
-}
-
-async function findNow(database: Database, search: TaskSearch, slice: SearchSlice): Promise<Found> {
-  const wanted = { ...slice, limit: slice.limit + 1 };
-  const places = await database.pipeline(SEARCHING, (tx) => searchTasks(tx, search, wanted));
-  return { places: places.slice(0, slice.limit), more: places.length > slice.limit, timedOut: false };
-}
-
-/** Looks through the tasks that all other conditions leave, some thousands at a time, until the time is up. */
-async function findSlowly(database: Database, search: TaskSearch, slice: SearchSlice): Promise<Found> {
-  const until = Date.now() + SLOW_MS;
-  const places: SearchPlace[] = [];
-  let after = slice.after;
-  while (Date.now() < until) {
-    const stride = { ...slice, after, limit: SLOW_STRIDE };
-    const candidates = await database.pipeline(SEARCHING, (tx) =>
-      searchTasks(tx, { ...search, context: null }, stride),
-    );
-    if (candidates.length === 0) return { places, more: false, timedOut: false };
-    const among = { ...search, taskUuids: candidates.map((place) => place.taskUuid) };
-    const wanted = { ...slice, after, limit: slice.limit + 1 - places.length };
-    for (const place of await database.pipeline(SEARCHING, (tx) => searchTasks(tx, among, wanted))) places.push(place);
-    if (places.length > slice.limit) return { places: places.slice(0, slice.limit), more: true, timedOut: false };
-    if (candidates.length < SLOW_STRIDE) return { places, more: false, timedOut: false };
-    after = candidates.at(-1)!;
-  }
-  return { places, more: true, timedOut: true, ...(after && { reached: after }) };
-}
-
-async function count(database: Database, search: TaskSearch): Promise<{ total: number; totalIsExact: boolean }> {
-  if (search.context !== null) return { total: 0, totalIsExact: false };
-  try {
-    const counted = await database.pipeline(COUNTING, (tx) => countTasks(tx, search, BOUND + 1));
-    return { total: Math.min(counted, BOUND), totalIsExact: counted <= BOUND };
-  } catch (error) {
-    if (sqlState(error) === '57014') return { total: 0, totalIsExact: false };
-    throw error;
-  }
+/** How far the tables are behind. An error of it is the search's own error, once that is awaited. */
+function factsOf(database: Database): Promise<Pick<SearchPage, 'lagMs' | 'completeSince'>> {
+  const facts = searchLag(database);
+  facts.catch(() => undefined);
+  return facts;
 }
 
 async function viewsOf(database: Database, places: readonly SearchPlace[]): Promise<FoundTask[]> {
+  if (places.length === 0) return [];
   const ids = places.map((place) => place.taskUuid);
   const [rows, errors] = await database.pipeline(READING, (tx) =>
     Promise.all([getTasks(tx, ids), firstErrors(tx, ids)]),
@@ -220,4 +237,13 @@ async function viewsOf(database: Database, places: readonly SearchPlace[]): Prom
 
 function errorOf(error: FirstError | undefined): FoundTask['firstError'] {
   return error ? { step: error.step, errorType: error.errorType, message: error.error } : null;
+}
+
+function foundStepView({ idx, templateName, state, ...row }: FoundStepRow): FoundStep {
+  return {
+    stepUuid: stepUuid(row.taskUuid, idx),
+    ...row,
+    templateStepName: templateName,
+    currentState: state as StepState,
+  };
 }

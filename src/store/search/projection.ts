@@ -54,8 +54,14 @@ export async function projectTasks(
 
 const PROJECT_STEPS = sql('project_steps')`
 with live as materialized (
-  select s.task_uuid, s.idx, t.template_id, s.state, s.attempts,
-         coalesce(case s.state when 'waiting_for_retry' then s.next_at when 'in_progress' then s.started_at else s.done_at end,
+  select s.task_uuid, s.idx, t.template_id, s.state, s.attempts, t.created_at,
+         coalesce(case s.state when 'waiting_for_retry' then s.next_at
+                               when 'in_progress' then s.started_at
+                               when 'enqueued' then coalesce(h.ended_at, (
+                                 select max(p.done_at) from tasker.template_edge e
+                                   join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
+                                  where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)))
+                               else s.done_at end,
                   h.ended_at, t.created_at) since,
          case when s.state in ('error', 'waiting_for_retry') then h.error_type end error_type,
          case when s.state in ('error', 'waiting_for_retry') then left(split_part(h.error, E'\n', 1), 300) end error,
@@ -73,8 +79,9 @@ gone as (
   delete from tasker.step_search q
    where q.task_uuid = any ($1::uuid[])
      and not exists (select 1 from live l where l.task_uuid = q.task_uuid and l.idx = q.idx))
-insert into tasker.step_search as q (task_uuid, idx, template_id, state, since, attempts, error_type, error, worker_id)
-select task_uuid, idx, template_id, state, since, attempts, error_type, error, worker_id from live
+insert into tasker.step_search as q (task_uuid, idx, template_id, state, since, created_at, attempts, error_type, error,
+                                     worker_id)
+select task_uuid, idx, template_id, state, since, created_at, attempts, error_type, error, worker_id from live
 on conflict (task_uuid, idx) do update set
   state = excluded.state, since = excluded.since, attempts = excluded.attempts, error_type = excluded.error_type,
   error = excluded.error, worker_id = excluded.worker_id
@@ -114,12 +121,32 @@ export async function takeDeadSearchWriters(db: Db, silentMs: number): Promise<s
   return (await db.query<{ since: string | null }>(TAKE_DEAD_WRITERS, [silentMs])).rows[0]!.since;
 }
 
+// The newest tasks are looked up, because a program that writes no projection announces nothing.
 const SEARCH_LAG = sql('search_lag')`
-select coalesce(extract(epoch from now() - min(pending_since)) * 1000, 0)::float8 "lagMs" from tasker.search_writer`;
+select 1000 * greatest(
+         (select extract(epoch from now() - min(pending_since)) from tasker.search_writer),
+         (select extract(epoch from now() - min(t.created_at))
+            from (select task_uuid, created_at from tasker.task order by task_uuid desc limit 20) t
+           where t.created_at < now() - interval '3 seconds'
+             and not exists (select 1 from tasker.task_search s where s.task_uuid = t.task_uuid)),
+         0)::float8 "lagMs",
+       (select nullif(filled_to, '00000000-0000-0000-0000-000000000000') from tasker.search_state) "filledTo"`;
 
-/** Milliseconds since the oldest change that no process has written. */
-export async function searchLag(db: Db): Promise<number> {
-  return (await db.query<{ lagMs: number }>(SEARCH_LAG)).rows[0]!.lagMs;
+/** How far the tables are behind. */
+export interface SearchLag {
+  /** Milliseconds since the oldest change that is known not to be written. */
+  lagMs: number;
+  /** The tasks that are older than this are still being added, ISO 8601; null: all are there. */
+  completeSince: string | null;
+}
+
+/** Returns how far the tables are behind. */
+export async function searchLag(db: Db): Promise<SearchLag> {
+  const { lagMs, filledTo } = (await db.query<{ lagMs: number; filledTo: string | null }>(SEARCH_LAG)).rows[0]!;
+  if (filledTo === null) return { lagMs, completeSince: null };
+  // The id of a task begins with the time of its creation.
+  const ms = Number.parseInt(filledTo.replaceAll('-', '').slice(0, 12), 16);
+  return { lagMs, completeSince: new Date(Math.min(ms, Date.now())).toISOString() };
 }
 
 // The state of a row that is open in either place is compared; ids grow with time, so that tasks created since then are

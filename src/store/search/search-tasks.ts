@@ -1,47 +1,16 @@
-import type { Db, Statement } from '../../db/statement.ts';
-import { sql } from '../sql.ts';
-
-/** By which time tasks are sorted. */
-export type SearchSort = 'created' | 'ended' | 'updated';
-
-/** Which steps a task must have one of. */
-export interface StepCondition {
-  /** The name of a step in its template. */
-  name: string | null;
-  /** The callable of a step in its template. */
-  handler: string | null;
-  state: string | null;
-  errorType: string | null;
-  /** A part of the error's first line, in any case. */
-  error: string | null;
-  /** Workers that hold the step, or made its last attempt. */
-  workerIds: readonly number[] | null;
-}
-
-/** Which tasks to find; null: any. */
-export interface TaskSearch {
-  templateIds: readonly number[] | null;
-  states: readonly string[] | null;
-  ended: boolean | null;
-  stale: boolean;
-  taskUuids: readonly string[] | null;
-  tags: readonly string[] | null;
-  initiator: string | null;
-  sourceSystem: string | null;
-  reason: string | null;
-  correlationId: string | null;
-  parentCorrelationId: string | null;
-  /** ISO 8601 or a timestamp of the database, as text. */
-  createdAfter: string | null;
-  createdBefore: string | null;
-  endedAfter: string | null;
-  endedBefore: string | null;
-  updatedAfter: string | null;
-  updatedBefore: string | null;
-  /** JSON text that the context contains. */
-  context: string | null;
-  step: StepCondition | null;
-}
+import type { Db } from '../../db/statement.ts';
+import { made, sql } from '../sql.ts';
+import {
+  type Condition,
+  rangesText,
+  type SearchSort,
+  searchedStates,
+  stepConditions,
+  stepRanges,
+  type TaskSearch,
+  taskConditions,
+  Values,
+} from './conditions.ts';
 
 /** A place in the sorted tasks: the time and the id of a task. */
 export interface SearchPlace {
@@ -61,193 +30,212 @@ export interface SearchSlice {
 
 const SORT_COLUMNS: Record<SearchSort, string> = { created: 'created_at', ended: 'done_at', updated: 'updated_at' };
 
-/** More branches than these are one condition, without an index of its own. */
-const MOST_BRANCHES = 24;
+/** More ranges of an index than these are not read one by one. */
+const MOST_RANGES = 2_000;
 
-/** Steps in these states have rows in `step_search`; others are looked up task by task. */
-const SEARCHED_STATES: ReadonlySet<string> = new Set([
-  'enqueued',
-  'in_progress',
-  'waiting_for_retry',
-  'error',
-  'resolved_manually',
-]);
-
-/** Collects the values of a statement that is made for one search. */
-class Values {
-  readonly list: unknown[] = [];
-
-  /** Returns the place of a value in the text of the statement. */
-  add(value: unknown, type: string): string {
-    this.list.push(value);
-    return `$${this.list.length}::${type}`;
-  }
+/** Tasks in the order of the sort, from the index that fits best, and the conditions that it leaves to be checked. */
+interface Source {
+  /** Columns: those of `task_search`. */
+  text(limit: string): string;
+  rest: string[];
 }
 
-/**
- * The statement for one search. Its text depends on the conditions that are given, so that each is planned with its own
- * values: a plan for all of them would read the whole table.
- */
-function searchText(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, values: Values, limit: string): string {
+function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, values: Values): Source {
   const column = SORT_COLUMNS[slice.sort];
-  const common = conditions(search, values);
-  if (slice.sort === 'ended') common.push('p.done_at is not null');
+  const conditions = taskConditions(search, values);
+  const take = (...names: string[]) =>
+    names.flatMap((name) => {
+      const condition = conditions.get(name);
+      conditions.delete(name);
+      return condition === undefined ? [] : [condition()];
+    });
+  const drop = (...names: string[]) => {
+    for (const name of names) conditions.delete(name);
+  };
+  const within = take(column);
+  if (slice.sort === 'ended') within.push('p.done_at is not null');
   if (slice.after) {
     const place = `(${values.add(slice.after.at, 'timestamptz')}, ${values.add(slice.after.taskUuid, 'uuid')})`;
-    common.push(`(p.${column}, p.task_uuid) ${slice.descending ? '<' : '>'} ${place}`);
+    within.push(`(p.${column}, p.task_uuid) ${slice.descending ? '<' : '>'} ${place}`);
   }
   const direction = slice.descending ? 'desc' : 'asc';
-  const branches = branchesOf(search, values).map(
-    (branch) => `select p.task_uuid, p.${column} at from tasker.task_search p
-     where ${[...common, ...branch].join('\n       and ') || 'true'}
-     order by p.${column} ${direction}, p.task_uuid ${direction} limit ${limit}`,
-  );
-  if (branches.length === 1) return branches[0]!;
-  return `${branches.map((branch) => `(${branch})`).join('\nunion all\n')}
-order by 2 ${direction}, 1 ${direction} limit ${limit}`;
-}
+  const order = `order by p.${column} ${direction}, p.task_uuid ${direction}`;
+  const plain = (conditions: readonly string[]) => (limit: string) =>
+    `select p.* from tasker.task_search p where ${conditions.join(' and ') || 'true'} ${order} limit ${limit}`;
+  const whole = (text: Source['text']): Source => ({ text, rest: textsOf(conditions) });
+  if (slice.sort !== 'created') return whole(plain(within));
 
-/** One condition for each template and state, so that each reads a range of an index in the order of the sort. */
-function branchesOf({ templateIds, states }: TaskSearch, values: Values): string[][] {
-  if ((templateIds?.length ?? 1) * (states?.length ?? 1) > MOST_BRANCHES) {
-    const all = [];
-    if (templateIds) all.push(`p.template_id = any (${values.add(`{${templateIds.join(',')}}`, 'int[]')})`);
-    if (states) all.push(`p.state = any (${values.add(`{${states.join(',')}}`, 'tasker.task_state[]')})`);
-    return [all];
+  const fromSteps = stepSource(search, { within, direction }, values);
+  if (fromSteps) {
+    drop('step', 'template_id');
+    return whole(fromSteps);
   }
-  const templates = templateIds?.map((id) => `p.template_id = ${values.add(id, 'int')}`) ?? [undefined];
-  const inStates = states?.map((state) => `p.state = ${values.add(state, 'tasker.task_state')}`) ?? [undefined];
-  return templates.flatMap((template) =>
-    inStates.map((state) => [template, state].filter((condition) => condition !== undefined)),
-  );
-}
-
-function conditions(search: TaskSearch, values: Values): string[] {
-  const found: string[] = [];
-  const equal = (column: string, value: string | null) => {
-    if (value !== null) found.push(`p.${column} = ${values.add(value, 'text')}`);
-  };
-  const time = (column: string, comparison: string, value: string | null) => {
-    if (value !== null) found.push(`p.${column} ${comparison} ${values.add(value, 'timestamptz')}`);
-  };
-  if (search.ended !== null) found.push(`p.done_at is ${search.ended ? 'not null' : 'null'}`);
-  if (search.taskUuids) found.push(`p.task_uuid = any (${values.add(`{${search.taskUuids.join(',')}}`, 'uuid[]')})`);
-  if (search.tags) found.push(`p.tags @> ${values.add(search.tags, 'text[]')}`);
-  equal('initiator', search.initiator);
-  equal('source_system', search.sourceSystem);
-  equal('reason', search.reason);
-  if (search.correlationId !== null) {
-    const id = values.add(search.correlationId, 'uuid');
-    found.push(`(p.correlation_id = ${id} or (p.task_uuid = ${id} and p.correlation_id is null))`);
+  if (search.states && !search.states.includes('complete')) {
+    const { templateIds, states } = search;
+    if (templateIds.length * states.length <= MOST_RANGES) {
+      drop('state', 'template_id');
+      const ids = values.numbers(templateIds, 'int[]');
+      const wanted = values.words(states, 'tasker.task_state[]');
+      const each = plain(["p.state <> 'complete'", 'p.template_id = m.id', 'p.state = s.state', ...within]);
+      return whole(
+        (limit) =>
+          `select p.* from unnest(${ids}) m (id) cross join unnest(${wanted}) s (state) cross join lateral (${each(limit)} offset 0) p ${order} limit ${limit}`,
+      );
+    }
   }
-  if (search.parentCorrelationId !== null) {
-    found.push(`p.parent_correlation_id = ${values.add(search.parentCorrelationId, 'uuid')}`);
+  for (const name of ['initiator', 'source_system', 'reason']) {
+    if (conditions.has(name)) return whole(plain([...take(name), ...within]));
   }
-  time('created_at', '>=', search.createdAfter);
-  time('created_at', '<', search.createdBefore);
-  time('done_at', '>=', search.endedAfter);
-  time('done_at', '<', search.endedBefore);
-  time('updated_at', '>=', search.updatedAfter);
-  time('updated_at', '<', search.updatedBefore);
-  if (search.stale) {
-    found.push('exists (select 1 from tasker.task_watch w where w.task_uuid = p.task_uuid and w.rule is not null)');
-  }
-  if (search.context !== null) {
-    const context = values.add(search.context, 'jsonb');
-    found.push(
-      `exists (select 1 from tasker.task t where t.task_uuid = p.task_uuid and t.context @> ${context} offset 0)`,
+  if (!search.anyTemplate && search.templateIds.length <= MOST_RANGES) {
+    drop('template_id');
+    const each = plain(['p.template_id = m.id', ...within]);
+    const ids = values.numbers(search.templateIds, 'int[]');
+    return whole(
+      (limit) =>
+        `select p.* from unnest(${ids}) m (id) cross join lateral (${each(limit)} offset 0) p ${order} limit ${limit}`,
     );
   }
-  if (search.step) found.push(stepCondition(search.step, values));
-  return found;
+  if (search.ended === false) return whole(plain([...take('ended'), ...within]));
+  return whole(plain(within));
 }
 
-function stepCondition(step: StepCondition, values: Values): string {
-  const live = step.state !== null && !SEARCHED_STATES.has(step.state);
-  const found = ['q.task_uuid = p.task_uuid'];
-  if (step.state !== null) found.push(`q.state = ${values.add(step.state, 'tasker.step_state')}`);
-  if (step.name !== null || step.handler !== null) {
-    const of = ['d.template_id = p.template_id', 'd.idx = tasker.template_idx(q.idx)'];
-    if (step.name !== null) of.push(`d.name = ${values.add(step.name, 'text')}`);
-    if (step.handler !== null) of.push(`d.callable = ${values.add(step.handler, 'text')}`);
-    found.push(`exists (select 1 from tasker.template_step d where ${of.join(' and ')})`);
-  }
-  if (!live) {
-    if (step.errorType !== null) found.push(`q.error_type = ${values.add(step.errorType, 'text')}`);
-    if (step.error !== null) found.push(`strpos(lower(q.error), lower(${values.add(step.error, 'text')})) > 0`);
-    if (step.workerIds) found.push(`q.worker_id = any (${values.add(`{${step.workerIds.join(',')}}`, 'bigint[]')})`);
-  }
-  return `exists (select 1 from tasker.${live ? 'step' : 'step_search'} q where ${found.join(' and ')})`;
+const textsOf = (conditions: ReadonlyMap<string, Condition>) => [...conditions.values()].map((text) => text());
+
+/** Tasks in the order of their creation that have a step in `step_search` that meets the condition. */
+function stepSource(
+  search: TaskSearch,
+  { within, direction }: { within: readonly string[]; direction: string },
+  values: Values,
+): Source['text'] | undefined {
+  const states = search.step && searchedStates(search.step);
+  if (!search.step || !states) return undefined;
+  const ranges = stepRanges(search);
+  const byError = search.step.errorType !== null;
+  if (ranges.length * (byError ? 1 : states.length) > MOST_RANGES) return undefined;
+  const wanted = values.words(states, 'tasker.step_state[]');
+  // The index by error type has the steps of all states in one range.
+  const from = byError ? '' : `cross join unnest(${wanted}) s (state)`;
+  const found = [
+    'q.template_id = r.template_id',
+    'q.idx between r.least and r.most',
+    byError ? `q.state = any (${wanted})` : 'q.state = s.state',
+    ...stepConditions(search.step, values),
+    ...within.map((condition) => condition.replaceAll('p.', 'q.')),
+  ];
+  const each = rangesText(ranges, values);
+  return (limit) => `select p.* from (
+    select distinct x.created_at, x.task_uuid from ${each} r (template_id, least, most) ${from} cross join lateral (
+      select distinct q.created_at, q.task_uuid from tasker.step_search q where ${found.join(' and ')}
+       order by q.created_at ${direction}, q.task_uuid ${direction} limit ${limit} offset 0) x
+     order by x.created_at ${direction}, x.task_uuid ${direction} limit ${limit}) x
+    cross join lateral (select * from tasker.task_search p where p.task_uuid = x.task_uuid offset 0) p
+   order by x.created_at ${direction}, x.task_uuid ${direction}`;
 }
 
-const statementOf = (name: string, text: string): Statement => ({ name, text, once: true });
+/** Statements whose text is made for each search, so that each is planned with its own conditions. */
+const FIRST_TASKS = sql('first_tasks')``;
+const ALL_TASKS = sql('all_tasks')``;
+const STRETCH_OF_TASKS = sql('stretch_of_tasks')``;
+const COUNT_TASKS = sql('count_tasks')``;
 
-/** Returns places of tasks in the order of the sort. The settings of the transaction bound the time. */
-export async function searchTasks(db: Db, search: TaskSearch, slice: SearchSlice): Promise<SearchPlace[]> {
-  const values = new Values();
-  const limit = values.add(slice.limit, 'int');
-  const text = `select x.task_uuid "taskUuid", tasker.iso(x.at) at from (${searchText(search, slice, values, limit)}) x (task_uuid, at)`;
-  return (await db.query<SearchPlace>(statementOf('search_tasks', text), values.list)).rows;
-}
-
-/** Counts the tasks that a search finds, at most `bound` of them. */
-export async function countTasks(db: Db, search: TaskSearch, bound: number): Promise<number> {
-  const values = new Values();
-  const limit = values.add(bound, 'int');
-  const { templateIds, states } = search;
-  const common = conditions(search, values);
-  if (templateIds) common.push(`p.template_id = any (${values.add(`{${templateIds.join(',')}}`, 'int[]')})`);
-  if (states) common.push(`p.state = any (${values.add(`{${states.join(',')}}`, 'tasker.task_state[]')})`);
-  const text = `select count(*)::int from (select 1 from tasker.task_search p where ${common.join(' and ') || 'true'} limit ${limit}) x`;
-  return (await db.query<{ count: number }>(statementOf('count_tasks', text), values.list)).rows[0]!.count;
-}
-
-const FIRST_ERRORS = sql('first_errors')`
-select distinct on (q.task_uuid) q.task_uuid "taskUuid", coalesce(b.name, d.name) step, q.error_type "errorType", q.error
-  from tasker.step_search q
-  join tasker.template_step d on d.template_id = q.template_id and d.idx = tasker.template_idx(q.idx)
-  left join tasker.batch_worker b on b.task_uuid = q.task_uuid and b.idx = q.idx
- where q.task_uuid = any ($1::uuid[]) and q.state in ('error', 'waiting_for_retry')
- order by q.task_uuid, q.state = 'error' desc, q.idx`;
-
-/** The first failed step of a task, or else the first that waits for a retry. */
-export interface FirstError {
-  taskUuid: string;
-  step: string;
-  errorType: string | null;
-  /** The first line of its message. */
-  error: string | null;
-}
-
-/** Returns the first errors of those tasks that have one. */
-export async function firstErrors(db: Db, taskUuids: readonly string[]): Promise<FirstError[]> {
-  return (await db.query<FirstError>(FIRST_ERRORS, [`{${taskUuids.join(',')}}`])).rows;
-}
-
-const TEMPLATE_IDS = sql('template_ids')`
-select m.id, n.name namespace, m.name, m.version from tasker.template m join tasker.namespace n on n.id = m.namespace_id
- where ($1::text is null or n.name = $1) and ($2::text is null or m.name = $2)`;
-
-/** A registered snapshot. */
-export interface SnapshotName {
-  id: number;
-  namespace: string;
-  name: string;
-  version: string;
-}
-
-/** Returns the snapshots of a namespace or a name. */
-export async function templateIds(
+/**
+ * Looks through the first tasks of an index, in the order of the sort. `complete`: the index met all conditions, so that
+ * there are no others.
+ */
+export async function firstTasks(
   db: Db,
-  { namespace, name }: { namespace: string | null; name: string | null },
-): Promise<SnapshotName[]> {
-  return (await db.query<SnapshotName>(TEMPLATE_IDS, [namespace, name])).rows;
+  search: TaskSearch,
+  { slice, among }: { slice: SearchSlice; among: number },
+): Promise<{ places: SearchPlace[]; complete: boolean }> {
+  const values = new Values();
+  const column = SORT_COLUMNS[slice.sort];
+  const source = sourceOf(search, slice, values);
+  const limit = values.add(slice.limit, 'int');
+  const text =
+    source.rest.length === 0
+      ? source.text(limit)
+      : `select * from (${source.text(values.add(among, 'int'))} offset 0) p where ${source.rest.join(' and ')} limit ${limit}`;
+  const { rows } = await db.query<SearchPlace>(
+    made(FIRST_TASKS, `select p.task_uuid "taskUuid", tasker.iso(p.${column}) at from (${text}) p`),
+    values.list,
+  );
+  return { places: rows, complete: source.rest.length === 0 };
 }
 
-const WORKER_IDS = sql('worker_ids')`
-select id::text from tasker.worker where name = $1 union all select id::text from tasker.past_worker where name = $1`;
+/** Finds all tasks that meet the conditions, counts them, and returns those of the slice. */
+export async function allTasks(
+  db: Db,
+  search: TaskSearch,
+  slice: SearchSlice,
+): Promise<{ places: SearchPlace[]; total: number }> {
+  const values = new Values();
+  const column = SORT_COLUMNS[slice.sort];
+  const conditions = textsOf(taskConditions(search, values));
+  if (slice.sort === 'ended') conditions.push('p.done_at is not null');
+  const direction = slice.descending ? 'desc' : 'asc';
+  const after = slice.after
+    ? `(at, task_uuid) ${slice.descending ? '<' : '>'} (${values.add(slice.after.at, 'timestamptz')}, ${values.add(slice.after.taskUuid, 'uuid')})`
+    : 'true';
+  const text = `with found as materialized (
+    select p.task_uuid, p.${column} at from tasker.task_search p where ${conditions.join('\n       and ') || 'true'})
+  select x.task_uuid "taskUuid", tasker.iso(x.at) at, c.total::int from (select count(*) total from found) c
+    left join lateral (
+      select * from found where ${after} order by at ${direction}, task_uuid ${direction} limit ${values.add(slice.limit, 'int')}) x on true
+   order by x.at ${direction}, x.task_uuid ${direction}`;
+  const { rows } = await db.query<SearchPlace & { total: number }>(made(ALL_TASKS, text), values.list);
+  return { places: rows.filter((row) => row.taskUuid !== null), total: rows[0]!.total };
+}
 
-/** Returns the ids that a worker of this name has or had. */
-export async function workerIds(db: Db, name: string): Promise<number[]> {
-  return (await db.query<{ id: string }>(WORKER_IDS, [name])).rows.map((row) => Number(row.id));
+/** The result of a look through a stretch of an index. */
+export interface Stretch {
+  places: SearchPlace[];
+  /** Where the stretch ended; undefined: at the end of the index. */
+  reached: SearchPlace | undefined;
+}
+
+/** Checks the next tasks of an index, and says how far it got. */
+export async function stretchOfTasks(
+  db: Db,
+  search: TaskSearch,
+  { slice, among }: { slice: SearchSlice; among: number },
+): Promise<Stretch> {
+  const values = new Values();
+  const column = SORT_COLUMNS[slice.sort];
+  const source = sourceOf(search, slice, values);
+  const direction = slice.descending ? 'desc' : 'asc';
+  const text = `with part as materialized (select p.*, row_number() over () nr from (${source.text(values.add(among, 'int'))}) p),
+    last as (select task_uuid, ${column} at, nr from part order by nr desc limit 1)
+  (select p.task_uuid "taskUuid", tasker.iso(p.${column}) at, false last, p.nr::int from part p
+    where ${source.rest.join(' and ') || 'true'} order by p.${column} ${direction}, p.task_uuid ${direction} limit ${values.add(slice.limit, 'int')})
+  union all select task_uuid, tasker.iso(at), true, nr::int from last`;
+  const { rows } = await db.query<SearchPlace & { last: boolean; nr: number }>(
+    made(STRETCH_OF_TASKS, text),
+    values.list,
+  );
+  const last = rows.find((row) => row.last);
+  return {
+    places: rows.filter((row) => !row.last),
+    reached: last && last.nr >= among ? { at: last.at, taskUuid: last.taskUuid } : undefined,
+  };
+}
+
+/** Counts the tasks that a search finds among the first of an index. `exact`: the index has no more. */
+export async function countTasks(
+  db: Db,
+  search: TaskSearch,
+  { bound, among }: { bound: number; among: number },
+): Promise<{ total: number; exact: boolean }> {
+  const values = new Values();
+  const slice = { sort: 'created', descending: true, after: null } as const;
+  const source = sourceOf(search, slice, values);
+  const most = values.add(bound + 1, 'int');
+  const part = source.text(source.rest.length === 0 ? most : values.add(among, 'int'));
+  const text =
+    source.rest.length === 0
+      ? `select count(*)::int total, 0 looked from (${part}) p`
+      : `select (select count(*) from (select 1 from (${part} offset 0) p where ${source.rest.join(' and ')} limit ${most}) x)::int total,
+                (select count(*) from (${part}) p)::int looked`;
+  const { rows } = await db.query<{ total: number; looked: number }>(made(COUNT_TASKS, text), values.list);
+  const { total, looked } = rows[0]!;
+  return { total: Math.min(total, bound), exact: total <= bound && looked < among };
 }

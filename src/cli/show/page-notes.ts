@@ -1,0 +1,51 @@
+import type { SearchPage } from '../../app/tasker-operations.ts';
+import { counted, spanOf } from './text.ts';
+
+/** A search that is behind by less than this is not worth a line. */
+const UNNOTICED_LAG_MS = 2_000;
+
+/** The JSON of a page, without what it found. */
+export function pageJson({
+  total,
+  totalIsExact,
+  nextCursor,
+  previousCursor,
+  timedOut,
+  lagMs,
+  completeSince,
+}: SearchPage) {
+  return {
+    total,
+    total_is_exact: totalIsExact,
+    next_cursor: nextCursor,
+    previous_cursor: previousCursor,
+    timed_out: timedOut,
+    lag_ms: Math.round(lagMs),
+    complete_since: completeSince,
+  };
+}
+
+/** Describes a page below its table: how much the search found, by which filter, and how old its data is. */
+export function pageNotes(
+  page: SearchPage,
+  { found, what, filter }: { found: number; what: string; filter: string },
+): string[] {
+  const { total, totalIsExact, timedOut, lagMs, completeSince } = page;
+  const lines: string[] = [];
+  if (found > 0) {
+    const all = `${total.toLocaleString('en')}${totalIsExact ? '' : '+'}`;
+    const one = totalIsExact && total === 1;
+    const of = totalIsExact && total === found ? counted(found, what) : `${found} of ${all} ${what}${one ? '' : 's'}`;
+    lines.push(filter === '' ? of : `${of}: ${filter}`);
+  }
+  if (timedOut)
+    lines.push('stopped after 2 s, because no index serves this filter; the next page continues from there');
+  if (lagMs > UNNOTICED_LAG_MS) lines.push(`changes of the last ${spanOf(lagMs)} may be missing`);
+  if (completeSince !== null) lines.push(`tasks created before ${completeSince} are still being added to the search`);
+  return lines;
+}
+
+/** The command of the next page. */
+export function nextPage(cursor: string, words: readonly string[]): string {
+  return `next page: npx tasker ${words.join(' ')} --cursor ${cursor}`;
+}

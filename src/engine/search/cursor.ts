@@ -1,0 +1,74 @@
+import { TaskerError } from '../../errors.ts';
+import { isUuid } from '../../model/ids.ts';
+import type { Found } from './look.ts';
+
+/** A place in a sorted list. */
+interface Place {
+  at: string;
+  taskUuid: string;
+  /** Of a step. */
+  idx?: number | undefined;
+}
+
+/** How a list is sorted, and which part of it is wanted. */
+export interface ListPlace<P extends Place> {
+  sort: string;
+  order: 'asc' | 'desc';
+  /** Towards the beginning, for the previous page. */
+  backwards: boolean;
+  after: P | null;
+}
+
+/** Returns the place that a cursor names. @throws TaskerError `bad_request` */
+export function readCursor<P extends Place>(
+  cursor: string | undefined,
+  { sort, order }: { sort: string; order: 'asc' | 'desc' },
+): ListPlace<P> {
+  if (cursor === undefined) return { sort, order, backwards: false, after: null };
+  const [ofSort, ofOrder, backwards, at, taskUuid, idx] = partsOf(cursor);
+  if (ofSort !== sort || ofOrder !== order) {
+    throw new TaskerError(
+      'bad_request',
+      `the cursor is of a search sorted by ${ofSort}, ${ofOrder}; use the same sort and order`,
+    );
+  }
+  return { sort, order, backwards: backwards === 1, after: { at, taskUuid, idx } as P };
+}
+
+type Parts = [sort: string, order: string, backwards: number, at: string, taskUuid: string, idx?: number];
+
+function partsOf(cursor: string): Parts {
+  try {
+    const parts = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as Parts;
+    const [, , , at, taskUuid, idx] = parts;
+    const isPlace = typeof at === 'string' && !Number.isNaN(Date.parse(at)) && isUuid(taskUuid);
+    if (isPlace && (idx === undefined || idx === null || Number.isInteger(idx))) return parts;
+  } catch {
+    // Below.
+  }
+  throw new TaskerError(
+    'bad_request',
+    'the cursor is not one of a page of this search; use next_cursor or previous_cursor as it is',
+  );
+}
+
+/** Returns the cursors of a page, whose places are in the order of the list. */
+export function cursorsOf<P extends Place>(
+  { sort, order, backwards, after }: ListPlace<P>,
+  found: Found<P>,
+): { nextCursor: string | null; previousCursor: string | null } {
+  const cursor = (place: P | undefined, back: 0 | 1) => {
+    if (!place) return null;
+    const { at, taskUuid, idx } = place;
+    return Buffer.from(JSON.stringify([sort, order, back, at, taskUuid, idx])).toString('base64url');
+  };
+  const first = found.places[0];
+  const last = found.places.at(-1);
+  // A search that stopped continues where it got to, in its own direction.
+  const reached = found.timedOut ? found.reached : undefined;
+  const next = backwards ? (last ?? after ?? undefined) : (reached ?? last);
+  const previous = backwards ? (reached ?? first) : (first ?? after ?? undefined);
+  const hasNext = backwards || found.more;
+  const hasPrevious = backwards ? found.more : after !== null;
+  return { nextCursor: hasNext ? cursor(next, 0) : null, previousCursor: hasPrevious ? cursor(previous, 1) : null };
+}

@@ -1,0 +1,136 @@
+import { sqlState } from '../../db/connection-error.ts';
+import type { Database } from '../../db/database.ts';
+import { opening } from '../../db/opening.ts';
+import type { Db } from '../../db/statement.ts';
+
+/** At most so many are counted. */
+const BOUND = 10_000;
+/** A search that no index serves stops after this. */
+const SEARCH_MS = 2_000;
+/** Of which this much is spent on finding everything at once. */
+const ALL_MS = 1_000;
+const COUNT_MS = 100;
+/** How many entries of an index the first look goes through: some milliseconds. */
+const FIRST_LOOK = 5_000;
+const STRETCH = 20_000;
+/** Entries that a count goes through, if the index does not meet all conditions. */
+const COUNTED = 20_000;
+
+const settings = (timeoutMs: number) =>
+  opening({ plan_cache_mode: 'force_custom_plan', jit: 'off', statement_timeout: `${timeoutMs}ms` });
+const LOOKING = settings(SEARCH_MS);
+const FINDING_ALL = settings(ALL_MS);
+const COUNTING = settings(COUNT_MS);
+
+/** Which part of what a search finds to return. */
+export interface Slice<Place> {
+  after: Place | null;
+  limit: number;
+}
+
+/** The statements of a kind of search. */
+export interface Looks<Place, S extends Slice<Place>> {
+  first(db: Db, look: { slice: S; among: number }): Promise<{ places: Place[]; complete: boolean }>;
+  all(db: Db, slice: S): Promise<{ places: Place[]; total: number }>;
+  stretch(db: Db, look: { slice: S; among: number }): Promise<{ places: Place[]; reached: Place | undefined }>;
+  count(db: Db, look: { bound: number; among: number }): Promise<{ total: number; exact: boolean }>;
+}
+
+/** What a search found. */
+export interface Found<Place> {
+  places: Place[];
+  /** Whether more follow in the direction of the search. */
+  more: boolean;
+  total: number;
+  totalIsExact: boolean;
+  timedOut: boolean;
+  /** Where a search that stopped can continue. */
+  reached?: Place | undefined;
+}
+
+/**
+ * Finds a page. The first look goes through the beginning of an index: it finds enough where the conditions are common.
+ * Where they are rare, finding everything is fast. Where neither is, the search continues until its time is up.
+ */
+export async function look<Place, S extends Slice<Place>>(
+  database: Database,
+  looks: Looks<Place, S>,
+  slice: S,
+): Promise<Found<Place>> {
+  const until = Date.now() + SEARCH_MS;
+  const wanted = { ...slice, limit: slice.limit + 1 };
+  const first = await database.pipeline(LOOKING, (tx) => looks.first(tx, { slice: wanted, among: FIRST_LOOK }));
+  if (first.places.length > slice.limit || first.complete) {
+    const found = cut(first.places, slice.limit);
+    // Without a condition that is left to check, this is all there is.
+    if (!found.more && slice.after === null) return { ...found, ...exactly(found.places.length), timedOut: false };
+    return { ...found, ...(await countOf(database, looks, found.places.length)), timedOut: false };
+  }
+  const all = await orUndefined(() => database.pipeline(FINDING_ALL, (tx) => looks.all(tx, wanted)));
+  if (all) return { ...cut(all.places, slice.limit), ...exactly(all.total), timedOut: false };
+  return stretches(database, looks, { slice, until });
+}
+
+function cut<Place>(places: Place[], limit: number): { places: Place[]; more: boolean } {
+  return { places: places.slice(0, limit), more: places.length > limit };
+}
+
+function exactly(total: number): { total: number; totalIsExact: boolean } {
+  return { total: Math.min(total, BOUND), totalIsExact: total <= BOUND };
+}
+
+async function countOf<Place, S extends Slice<Place>>(
+  database: Database,
+  looks: Looks<Place, S>,
+  found: number,
+): Promise<{ total: number; totalIsExact: boolean }> {
+  const counted = await orUndefined(() =>
+    database.pipeline(COUNTING, (tx) => looks.count(tx, { bound: BOUND, among: COUNTED })),
+  );
+  if (!counted) return { total: found, totalIsExact: false };
+  return { total: Math.max(found, counted.total), totalIsExact: counted.exact };
+}
+
+/** Goes through the index, some thousands of entries at a time, until the page is full or the time is up. */
+async function stretches<Place, S extends Slice<Place>>(
+  database: Database,
+  looks: Looks<Place, S>,
+  { slice, until }: { slice: S; until: number },
+): Promise<Found<Place>> {
+  const places: Place[] = [];
+  let { after } = slice;
+  for (;;) {
+    const left = until - Date.now();
+    if (left <= 0) break;
+    const part = { ...slice, after, limit: slice.limit + 1 - places.length };
+    const found = await orUndefined(() =>
+      database.pipeline(settings(Math.max(left, 100)), (tx) => looks.stretch(tx, { slice: part, among: STRETCH })),
+    );
+    if (!found) break;
+    for (const place of found.places) places.push(place);
+    const known = { total: Math.min(places.length, slice.limit), totalIsExact: false };
+    if (places.length > slice.limit) return { ...cut(places, slice.limit), ...known, timedOut: false };
+    if (!found.reached) {
+      return { places, more: false, timedOut: false, total: places.length, totalIsExact: slice.after === null };
+    }
+    after = found.reached;
+  }
+  return {
+    places,
+    more: true,
+    timedOut: true,
+    reached: after ?? undefined,
+    total: places.length,
+    totalIsExact: false,
+  };
+}
+
+/** Undefined if the time of a statement was up. */
+async function orUndefined<T>(run: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await run();
+  } catch (error) {
+    if (sqlState(error) === '57014') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,207 @@
+/** By which time tasks are sorted. */
+export type SearchSort = 'created' | 'ended' | 'updated';
+
+/** Which steps a task must have one of. */
+export interface StepCondition {
+  /** The name of a step in its template. */
+  name: string | null;
+  /** The callable of a step in its template. */
+  handler: string | null;
+  /** The template steps that have this name and handler; null: any. */
+  places: readonly TemplatePlace[] | null;
+  state: string | null;
+  errorType: string | null;
+  /** A part of the error's first line, in any case. */
+  error: string | null;
+  /** Workers that hold the step, or made its last attempt. */
+  workerIds: readonly number[] | null;
+}
+
+/** A step of a template. */
+export interface TemplatePlace {
+  templateId: number;
+  idx: number;
+  /** Every task of the template has it from the beginning. */
+  initial: boolean;
+}
+
+/** Which tasks to find; null: any. */
+export interface TaskSearch {
+  /** The templates of the filter; all that exist, if it names none. */
+  templateIds: readonly number[];
+  /** The filter names no template: `templateIds` need not be checked. */
+  anyTemplate: boolean;
+  states: readonly string[] | null;
+  ended: boolean | null;
+  stale: boolean;
+  taskUuids: readonly string[] | null;
+  tags: readonly string[] | null;
+  initiator: string | null;
+  sourceSystem: string | null;
+  reason: string | null;
+  correlationId: string | null;
+  parentCorrelationId: string | null;
+  /** ISO 8601 or a timestamp of the database, as text. */
+  createdAfter: string | null;
+  createdBefore: string | null;
+  endedAfter: string | null;
+  endedBefore: string | null;
+  updatedAfter: string | null;
+  updatedBefore: string | null;
+  /** JSON text that the context contains. */
+  context: string | null;
+  step: StepCondition | null;
+}
+
+/** Steps in these states have rows in `step_search`; others are looked up task by task. */
+export const SEARCHED_STATES: readonly string[] = [
+  'enqueued',
+  'in_progress',
+  'waiting_for_retry',
+  'error',
+  'resolved_manually',
+];
+/** Of these, those that can have an error. */
+const FAILED_STATES: readonly string[] = ['waiting_for_retry', 'error'];
+/** Of these, those that can have a worker. */
+const WORKED_STATES: readonly string[] = ['in_progress', 'waiting_for_retry', 'error'];
+
+/** Collects the values of a statement that is made for one search. */
+export class Values {
+  readonly list: unknown[] = [];
+
+  /** Returns the place of a value in the text of the statement. */
+  add(value: unknown, type: string): string {
+    this.list.push(value);
+    return `$${this.list.length}::${type}`;
+  }
+
+  /** An array of ids or of names of states, which need no quotes. */
+  words(list: readonly string[], type: string): string {
+    return this.add(`{${list.join(',')}}`, type);
+  }
+
+  numbers(list: readonly number[], type: string): string {
+    return this.add(`{${list.join(',')}}`, type);
+  }
+}
+
+/** A condition, which adds its values to the statement when its text is made. */
+export type Condition = () => string;
+
+/** The conditions on a row `p` of `task_search`, by what they are about. */
+export function taskConditions(search: TaskSearch, values: Values): Map<string, Condition> {
+  const found = new Map<string, Condition>();
+  const equal = (column: string, value: string | null, type = 'text') => {
+    if (value !== null) found.set(column, () => `p.${column} = ${values.add(value, type)}`);
+  };
+  const range = (column: string, after: string | null, before: string | null) => {
+    if (after === null && before === null) return;
+    found.set(column, () => {
+      const ends = [];
+      if (after !== null) ends.push(`p.${column} >= ${values.add(after, 'timestamptz')}`);
+      if (before !== null) ends.push(`p.${column} < ${values.add(before, 'timestamptz')}`);
+      return ends.join(' and ');
+    });
+  };
+  const { templateIds, states, ended, taskUuids, tags, correlationId, context, step } = search;
+  if (!search.anyTemplate) {
+    found.set('template_id', () => `p.template_id = any (${values.numbers(templateIds, 'int[]')})`);
+  }
+  if (states) found.set('state', () => `p.state = any (${values.words(states, 'tasker.task_state[]')})`);
+  if (ended !== null) found.set('ended', () => `p.done_at is ${ended ? 'not null' : 'null'}`);
+  if (taskUuids) found.set('task_uuid', () => `p.task_uuid = any (${values.words(taskUuids, 'uuid[]')})`);
+  if (tags) found.set('tags', () => `p.tags @> ${values.add(tags, 'text[]')}`);
+  equal('initiator', search.initiator);
+  equal('source_system', search.sourceSystem);
+  equal('reason', search.reason);
+  equal('parent_correlation_id', search.parentCorrelationId, 'uuid');
+  if (correlationId !== null) {
+    // Without an id of its own, a task is its own correlation.
+    found.set('correlation_id', () => {
+      const id = values.add(correlationId, 'uuid');
+      return `(p.correlation_id = ${id} or (p.task_uuid = ${id} and p.correlation_id is null))`;
+    });
+  }
+  range('created_at', search.createdAfter, search.createdBefore);
+  range('done_at', search.endedAfter, search.endedBefore);
+  range('updated_at', search.updatedAfter, search.updatedBefore);
+  if (search.stale) found.set('stale', () => STALE);
+  if (context !== null) {
+    found.set(
+      'context',
+      () =>
+        `exists (select 1 from tasker.task t where t.task_uuid = p.task_uuid and t.context @> ${values.add(context, 'jsonb')} offset 0)`,
+    );
+  }
+  if (step && !isMetByTemplate(step)) found.set('step', () => stepCondition(step, values));
+  return found;
+}
+
+const STALE = 'exists (select 1 from tasker.task_watch w where w.task_uuid = p.task_uuid and w.rule is not null)';
+
+/** Every task of these templates has the step. */
+function isMetByTemplate(step: StepCondition): boolean {
+  return !searchedStates(step) && step.state === null && (step.places?.every((place) => place.initial) ?? false);
+}
+
+/** The states of `step_search` in which a step can meet the condition; undefined: other steps can meet it as well. */
+export function searchedStates(step: StepCondition): readonly string[] | undefined {
+  if (step.state !== null) return SEARCHED_STATES.includes(step.state) ? [step.state] : undefined;
+  if (step.errorType !== null || step.error !== null) return FAILED_STATES;
+  return step.workerIds ? WORKED_STATES : undefined;
+}
+
+/** The conditions on a row `q` of `step_search`, without its template and place. */
+export function stepConditions(step: StepCondition, values: Values): string[] {
+  const found: string[] = [];
+  if (step.errorType !== null) found.push(`q.error_type = ${values.add(step.errorType, 'text')}`);
+  if (step.error !== null) found.push(`strpos(lower(q.error), lower(${values.add(step.error, 'text')})) > 0`);
+  if (step.workerIds) found.push(`q.worker_id = any (${values.numbers(step.workerIds, 'bigint[]')})`);
+  return found;
+}
+
+/** A template, and the first and last index of the steps that are wanted of it. */
+export type StepRange = readonly [templateId: number, least: number, most: number];
+
+/** The templates and ranges of steps to read. A template step is one step, or all workers of its batches. */
+export function stepRanges({ templateIds, step }: TaskSearch): StepRange[] {
+  if (!step?.places) return templateIds.map((id) => [id, 0, 2_147_483_647]);
+  return step.places.flatMap(({ templateId, idx }): StepRange[] => [
+    [templateId, idx, idx],
+    [templateId, (idx + 1) * 131_072, (idx + 1) * 131_072 + 131_071],
+  ]);
+}
+
+/** The ranges as a function for `from`, with three columns. */
+export function rangesText(ranges: readonly StepRange[], values: Values): string {
+  const columns = [0, 1, 2].map((i) =>
+    values.numbers(
+      ranges.map((range) => range[i]!),
+      'int[]',
+    ),
+  );
+  return `unnest(${columns.join(', ')})`;
+}
+
+/** The conditions on the name and the handler of a step `q` of a template. */
+export function nameConditions({ name, handler }: StepCondition, template: string, values: Values): string[] {
+  if (name === null && handler === null) return [];
+  const found = [`d.template_id = ${template}`, 'd.idx = tasker.template_idx(q.idx)'];
+  if (name !== null) found.push(`d.name = ${values.add(name, 'text')}`);
+  if (handler !== null) found.push(`d.callable = ${values.add(handler, 'text')}`);
+  return [`exists (select 1 from tasker.template_step d where ${found.join(' and ')})`];
+}
+
+function stepCondition(step: StepCondition, values: Values): string {
+  const states = searchedStates(step);
+  const found = ['q.task_uuid = p.task_uuid'];
+  found.push(...nameConditions(step, 'p.template_id', values));
+  if (states) {
+    found.push(`q.state = any (${values.words(states, 'tasker.step_state[]')})`);
+    found.push(...stepConditions(step, values));
+    return `exists (select 1 from tasker.step_search q where ${found.join(' and ')})`;
+  }
+  if (step.state !== null) found.push(`q.state = ${values.add(step.state, 'tasker.step_state')}`);
+  return `exists (select 1 from tasker.step q where ${found.join(' and ')} offset 0)`;
+}
