@@ -101,6 +101,9 @@ const MIGRATING = 'only during migrations';
 const GROUPS = 'reads a row per group and member, and sixteen cursors';
 const REPLAYING = 'on request of an operator, or occasionally; reads all affected rows on purpose';
 const REMOVING = 'once per removed group; deletes all of its rows';
+const OPERATORS = 'on request of an operator; reads a page in the order of an index';
+const FORGETTING = 'once an hour and worker, if audit.retention_days is set';
+const NOTING = 'adds a row and reads none';
 const NO_TABLE = 'reads no table of tasker';
 
 /** All other statements, with the reason. */
@@ -163,4 +166,8 @@ export const NOT_HOT = {
   announced_elsewhere: WORKERS,
   list_workers: WORKERS,
   forget_workers: WORKERS,
+  note_act: NOTING,
+  list_audit: OPERATORS,
+  forget_acts: FORGETTING,
+  forget_bulks: FORGETTING,
 };

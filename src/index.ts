@@ -50,6 +50,7 @@ export {
 export type { LogFilter, LogLevel } from './config/log-filter.ts';
 export type { ListenAddress } from './config/value-forms.ts';
 export type { WebhookConfig } from './config/webhook-config.ts';
+export type { AuditEntry, AuditFilter, AuditPage, AuditPageOptions } from './engine/audit.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
 export type {
   DeadDelivery,

@@ -198,6 +198,10 @@ describe('the surface', () => {
       ApiRequestOptions
       ApiResponseContent
       AttemptLog
+      AuditEntry
+      AuditFilter
+      AuditPage
+      AuditPageOptions
       BaseResolver
       BatchAggregationResult
       BatchAggregationScenario

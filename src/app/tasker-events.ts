@@ -12,6 +12,7 @@ import type { EventEnvelope } from '../engine/events/envelope.ts';
 import type { EventLog } from '../engine/events/log.ts';
 import type { LoggedEvent } from '../engine/events/logged-event.ts';
 import { type EventFilter, readFilter } from '../engine/events/search.ts';
+import type { Door, OperatorOptions } from '../engine/operate.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { retryUntilAnswered } from '../events/delivery/outage.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -42,13 +43,15 @@ const MAX_PAST_EVENTS = 1_000;
 export class TaskerEvents {
   readonly #log: EventLog;
   readonly #logger: Logger;
+  readonly #door: () => Door;
   readonly #stopped = new AbortController();
   readonly #waiting = new Set<() => void>();
   #wakes = 0;
 
   /** @internal */
-  constructor(log: EventLog, logger: Logger) {
+  constructor(log: EventLog, logger: Logger, door: () => Door) {
     this.#log = log;
+    this.#door = door;
     this.#logger = logger;
   }
 
@@ -174,15 +177,15 @@ export class TaskerEvents {
    * const count = await tasker.events.redeliver({ group: 'receipts' });
    * @throws TaskerError `event_group_not_found`, `event_not_found`, `invalid_uuid`
    */
-  async redeliver(of: DeadReference): Promise<number> {
+  async redeliver(of: DeadReference, options: OperatorOptions = {}): Promise<number> {
     if (of.eventId !== undefined) await this.get(of.eventId);
-    return this.#log.redeliver(of);
+    return this.#log.redeliver(of, { door: this.#door(), ...options });
   }
 
   /** Deletes dead letters. Returns how many. Throws the same errors as {@link redeliver}. */
-  async discard(of: DeadReference): Promise<number> {
+  async discard(of: DeadReference, options: OperatorOptions = {}): Promise<number> {
     if (of.eventId !== undefined) await this.get(of.eventId);
-    return this.#log.discard(of);
+    return this.#log.discard(of, { door: this.#door(), ...options });
   }
 
   /**
@@ -195,9 +198,9 @@ export class TaskerEvents {
    */
   replay(
     of: EventReplay,
-    { onProgress }: { onProgress?: (progress: EventReplayProgress) => void } = {},
+    { onProgress, ...options }: OperatorOptions & { onProgress?: (progress: EventReplayProgress) => void } = {},
   ): Promise<number> {
-    return this.#log.replay(of, onProgress);
+    return this.#log.replay(of, onProgress, { door: this.#door(), ...options });
   }
 
   /** Returns how many events {@link replay} would deliver again. Throws the same errors. */
@@ -209,8 +212,9 @@ export class TaskerEvents {
    * Removes a group and everything that waits for it. A process that is still a member recreates the group, which then
    * receives only new events. @throws TaskerError `event_group_not_found`
    */
-  async removeGroup(name: string): Promise<void> {
-    if (!(await this.#log.removeGroup(name))) throw groupNotFound(name, await this.groups());
+  async removeGroup(name: string, options: OperatorOptions = {}): Promise<void> {
+    if (!(await this.#log.removeGroup(name, { door: this.#door(), ...options })))
+      throw groupNotFound(name, await this.groups());
   }
 
   /** Reports that events were committed, in this process or another. @internal */

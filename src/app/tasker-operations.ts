@@ -1,5 +1,6 @@
+import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } from '../engine/audit.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { OperatorOptions } from '../engine/operate.ts';
+import type { Door, OperatorOptions } from '../engine/operate.ts';
 import type { TaskFilter } from '../engine/search/filter.ts';
 import type {
   FoundStep,
@@ -19,6 +20,8 @@ export type { FoundStep, FoundTask, SearchPage, StepPage, StepPageOptions, TaskF
 /** The verbs of an operator: they find tasks, explain them and act on them. {@link Tasker} has them all. */
 export abstract class TaskerOperations {
   readonly #engine: Engine;
+  /** Where the acts of this tasker come from, for the audit. @internal */
+  door: Door = 'library';
 
   /** @internal */
   constructor(engine: Engine) {
@@ -70,22 +73,40 @@ export abstract class TaskerOperations {
 
   /** Cancels a task, and fires the signal of its running handlers. Returns false if the task had already ended. */
   cancelTask(taskUuid: string, options?: OperatorOptions): Promise<boolean> {
-    return this.#acting(taskUuid, () => this.#engine.cancelTask(taskUuid, options));
+    return this.#acting(taskUuid, () => this.#engine.cancelTask(taskUuid, this.by(options)));
   }
 
   /** Resets a step in `error`: it returns to the queue with its full number of attempts, and the task continues. */
   retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
-    return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, options));
+    return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, this.by(options)));
   }
 
   /** Resolves a step by hand, with or without a result, and the task continues. */
   resolveStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
-    return this.#acting(taskUuid, () => this.#engine.resolveStep({ taskUuid, step }, options));
+    return this.#acting(taskUuid, () => this.#engine.resolveStep({ taskUuid, step }, this.by(options)));
   }
 
   /** Completes a step by hand with a result, or corrects the result of a completed step. */
   completeStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
-    return this.#acting(taskUuid, () => this.#engine.completeStep({ taskUuid, step }, options));
+    return this.#acting(taskUuid, () => this.#engine.completeStep({ taskUuid, step }, this.by(options)));
+  }
+
+  /**
+   * Returns the acts of operators, and those of lifecycles, on tasks and everything else: who, when, why, on what, and
+   * from which state to which. Newest first. The entries outlive their tasks (`audit.retention_days`).
+   *
+   * @example
+   * const { entries } = await tasker.audit({ actor: 'anna', action: 'cancel', after: '24h' }, { limit: 100 });
+   * for (const { at, taskUuid, reason } of entries) console.log(at, taskUuid, reason);
+   * @throws TaskerError `bad_request`, `invalid_uuid`
+   */
+  audit(filter: AuditFilter = {}, page: AuditPageOptions = {}): Promise<AuditPage> {
+    return findActs(this.#engine.database, filter, page);
+  }
+
+  /** The options of an act, with the door it came through. */
+  protected by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions {
+    return { door: this.door, ...options } as Options & OperatorOptions;
   }
 
   async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {

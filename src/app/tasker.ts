@@ -79,7 +79,7 @@ export class Tasker extends TaskerOperations {
     this.#logger = moduleLogger(parts.logger, 'app');
     this.eventBus = new EventBus(moduleLogger(parts.logger, 'events'));
     this.#waiter = new TaskWaiter(parts.engine, this.#logger);
-    this.events = new TaskerEvents(parts.engine.events, this.#logger);
+    this.events = new TaskerEvents(parts.engine.events, this.#logger, () => this.door);
     this.#served = new ServedNamespaces(parts);
     this.#delivery = new TaskerDelivery(parts, this.eventBus);
     this.#stopCounting = countTasker(parts, {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { packageVersion } from '../config/package-version.ts';
 import { useConfigPath } from '../config/use-config-path.ts';
+import { addAuditCommands } from './audit/commands.ts';
 import { addConfigCommands } from './config/commands.ts';
 import { addDatabaseCommands } from './db/commands.ts';
 import { addEventCommands } from './event/commands.ts';
@@ -46,6 +47,7 @@ export function makeProgram(): Command {
   addTaskCommands(program);
   addStepCommands(program);
   addEventCommands(program);
+  addAuditCommands(program);
   addTemplateCommands(program);
   addGenerateCommands(program);
   addDatabaseCommands(program);

@@ -286,6 +286,14 @@ const KEYS = {
     byDefault: DEFAULTS.eventRetentionMs,
     about: 'Age at which domain events are deleted, once every group has passed them; 0: never.',
   }),
+  /** Age at which acts of operators are deleted from the audit. */
+  auditRetentionMs: key({
+    path: 'audit.retention_days',
+    form: forms.days,
+    byDefault: undefined,
+    defaultWords: 'none: kept',
+    about: 'Age at which acts of operators, and finished bulk acts, are deleted; 0 or none: never.',
+  }),
   /** Maximum number of deliveries of one event to a subscriber. */
   eventMaxDeliveries: key({
     path: 'events.max_deliveries',

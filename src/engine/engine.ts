@@ -31,6 +31,7 @@ import {
   type ServedNames,
   stopWorker,
 } from '../store/workers.ts';
+import { forgetOldActs } from './audit.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
@@ -119,6 +120,8 @@ export class Engine {
   readonly forgetWorkers = this.#verb(forgetWorkers);
   readonly tidyQueue = this.#verb(tidyQueue);
   readonly saveStepLogs = this.#verb(saveStepLogs);
+  /** Deletes acts of the audit that are older than a number of milliseconds. */
+  readonly forgetActs = this.#verb(forgetOldActs);
 
   #verb<Values extends unknown[], Answer>(run: (on: Database, ...values: Values) => Promise<Answer>) {
     return (...values: Values): Promise<Answer> => run(this.database, ...values);

@@ -26,3 +26,106 @@ export async function noteAct(db: Db, act: Act, { actor, reason, door, bulkId }:
   const states = [fromState ?? null, toState ?? null, details ?? null];
   await db.query(NOTE_ACT, [...object, ...states, actor, reason, door, bulkId]);
 }
+
+// A condition that was not given is a constant for the planner, which plans each call anew: see AUDITING.
+const LIST_AUDIT = sql('list_audit')`
+with page as materialized (
+  select * from tasker.operator_action a
+   where ($1::text is null or a.actor = $1) and ($2::text is null or a.action = $2) and ($3::text is null or a.door = $3)
+     and ($4::timestamptz is null or a.at >= $4) and ($5::timestamptz is null or a.at < $5)
+     and ($6::uuid is null or a.task_uuid = $6) and ($7::bigint is null or a.bulk_id = $7)
+     and ($8::text is null or a.target = $8)
+     and ($9::timestamptz is null or (a.at, a.id) < ($9::timestamptz, $10::bigint))
+   order by a.at desc, a.id desc limit $11)
+select a.id, tasker.iso(a.at) at, a.actor, a.door, a.action, a.task_uuid "taskUuid", a.target, a.from_state "fromState",
+       a.to_state "toState", a.reason, a.bulk_id "bulkId", a.details::text, n.template,
+       coalesce(n.step, a.details ->> 'step', case when a.idx is not null then 'step ' || a.idx end) step
+  from page a left join lateral (
+    select s.name || '/' || m.name || '@' || m.version template, coalesce(bw.name, ts.name) step
+      from tasker.task t join tasker.template m on m.id = t.template_id join tasker.namespace s on s.id = m.namespace_id
+      left join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(a.idx)
+      left join tasker.batch_worker bw on bw.task_uuid = t.task_uuid and bw.idx = a.idx
+     where t.task_uuid = a.task_uuid offset 0) n on true
+ order by a.at desc, a.id desc`;
+
+/** Which acts to list; null: any. */
+export interface AuditSearch {
+  actor: string | null;
+  action: string | null;
+  door: string | null;
+  after: string | null;
+  before: string | null;
+  taskUuid: string | null;
+  bulkId: number | null;
+  target: string | null;
+  /** The last act of the page before: its time and its id. */
+  from: { at: string; id: number } | null;
+  limit: number;
+}
+
+/** An act, as the audit has it. */
+export interface AuditRow {
+  id: number;
+  at: string;
+  actor: string;
+  door: string | null;
+  action: string;
+  taskUuid: string | null;
+  /** `namespace/name@version` of the task; null: it was deleted, or the act is not on a task. */
+  template: string | null;
+  step: string | null;
+  target: string | null;
+  fromState: string | null;
+  toState: string | null;
+  reason: string | null;
+  bulkId: number | null;
+  /** JSON text. */
+  details: string | null;
+}
+
+/** Returns acts, the newest first. */
+export async function listAudit(db: Db, search: AuditSearch): Promise<AuditRow[]> {
+  const { actor, action, door, after, before, taskUuid, bulkId, target, from, limit } = search;
+  const values = [
+    actor,
+    action,
+    door,
+    after,
+    before,
+    taskUuid,
+    bulkId,
+    target,
+    from?.at ?? null,
+    from?.id ?? null,
+    limit,
+  ];
+  return (await db.query<AuditRow>(LIST_AUDIT, values)).rows;
+}
+
+const FORGET_ACTS = sql('forget_acts')`
+with gone as (
+  delete from tasker.operator_action where id = any (array(
+    select id from tasker.operator_action where at < now() - $1 * interval '1 ms' order by at, id limit $2)) returning 1)
+select count(*)::int gone from gone`;
+
+/** Deletes the oldest acts, at most `limit` of those older than `retentionMs`, and returns their number. */
+export async function forgetActs(
+  db: Db,
+  { retentionMs, limit }: { retentionMs: number; limit: number },
+): Promise<number> {
+  return (await db.query<{ gone: number }>(FORGET_ACTS, [retentionMs, limit])).rows[0]!.gone;
+}
+
+const FORGET_BULKS = sql('forget_bulks')`
+with old as (
+  select id from tasker.bulk where seen_at < now() - $1 * interval '1 ms' order by id limit 1 for update skip locked),
+items as (
+  delete from tasker.bulk_item where bulk_id in (select id from old)),
+gone as (
+  delete from tasker.bulk where id in (select id from old) returning 1)
+select count(*)::int gone from gone`;
+
+/** Deletes the oldest bulk act on which nothing was done for `retentionMs`, with its items. Returns how many: 0 or 1. */
+export async function forgetBulks(db: Db, retentionMs: number): Promise<number> {
+  return (await db.query<{ gone: number }>(FORGET_BULKS, [retentionMs])).rows[0]!.gone;
+}

@@ -36,8 +36,8 @@ c as (
          (count(*) filter (where state = 'in_progress'))::int running
     from old group by 1, 2, 3),
 a as (
-  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason)
-  select f.task_uuid, f.analyzer_idx, 'cancel_batch', 'steps_in_process', 'cancelled', 'fail_fast',
+  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, door, reason)
+  select f.task_uuid, f.analyzer_idx, 'cancel_batch', 'steps_in_process', 'cancelled', 'fail_fast', 'lifecycle',
          f.name || ' failed: the other ' || c.n || ' workers of its batch that had not ended are cancelled'
     from f join c on c.task_uuid = f.task_uuid and c.worker_idx = f.worker_idx),
 k as (

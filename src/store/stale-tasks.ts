@@ -121,8 +121,8 @@ with d as materialized (
   select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::text[])
     d (task_uuid, check_at, rule, minutes, since, state, reason)),
 a as (
-  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason)
-  select task_uuid, 'note', state, state, $8, reason from d where reason is not null)
+  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door)
+  select task_uuid, 'note', state, state, $8, reason, 'lifecycle' from d where reason is not null)
 update tasker.task_watch w set
   check_at = d.check_at, rule = d.rule, minutes = d.minutes, since = d.since,
   noted_at = case when d.rule is null then null when d.reason is not null then now() else w.noted_at end
@@ -156,8 +156,8 @@ s as (
   update tasker.step set state = 'cancelled', done_at = now(), next_at = null
    where task_uuid = any ($1::uuid[]) and state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error')),
 a as (
-  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason)
-  select task_uuid, 'fail', state, 'error', $4, reason
+  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door)
+  select task_uuid, 'fail', state, 'error', $4, reason, 'lifecycle'
     from unnest($1::uuid[], $2::text[], $3::text[]) d (task_uuid, state, reason)),
 w as (
   delete from tasker.task_watch where task_uuid = any ($1::uuid[]))

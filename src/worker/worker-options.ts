@@ -12,6 +12,7 @@ import type { ThreadStats } from './threads/thread-pool.ts';
 export interface WorkerOptions
   extends Pick<
     TaskerConfig,
+    | 'auditRetentionMs'
     | 'concurrency'
     | 'leaseMs'
     | 'blockedLoopBoundMs'

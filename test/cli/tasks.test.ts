@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
@@ -71,7 +72,9 @@ describe('without a worker', () => {
     expect(await project.json(['task', 'cancel', id, '-r', 'a test'])).toMatchObject({ cancelled: true });
     const again = await project.run(['task', 'cancel', id]);
     expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('it is cancelled')]);
-    expect(await project.json(['step', 'history', id])).toMatchObject([{ what: 'cancel', why: 'a test', who: 'cli' }]);
+    expect(await project.json(['step', 'history', id])).toMatchObject([
+      { what: 'cancel', why: 'a test', who: userInfo().username },
+    ]);
     expect((await project.run(['task', 'watch', id])).code).toBe(1);
   });
 

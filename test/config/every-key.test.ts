@@ -48,6 +48,7 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
   webAddress: { toml: '"[::]:9000"', read: { host: '::', port: 9000 }, wrong: '"9000:"' },
   webConfigEndpoint: { toml: 'true', read: true, wrong: '1' },
   eventRetentionMs: { toml: '0.5', read: 43_200_000, wrong: '-1' },
+  auditRetentionMs: { toml: '90', read: 7_776_000_000, wrong: '-1' },
   eventMaxDeliveries: { toml: '3', read: 3, wrong: '0' },
   eventTimeoutMs: { toml: '2.5', read: 2500, wrong: '0.01' },
   eventConcurrency: { toml: '4', read: 4, wrong: '1001' },

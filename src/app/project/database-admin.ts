@@ -187,6 +187,7 @@ export async function openClient({ databaseUrl, logger, mayMake, listen }: OpenC
     autoStart: false,
   });
   try {
+    tasker.door = 'cli';
     if (!own && !mayMake) await refuseIfBehind(tasker);
     if (listen) await tasker.start();
     return tasker;

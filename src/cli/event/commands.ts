@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addOperator } from '../operator.ts';
 import { lazily, moment, momentOrEvent, wholeNumber } from '../options.ts';
 
 const PAGE = { least: 1, most: 1000 };
@@ -39,18 +40,16 @@ function addGroupCommands(event: Command): void {
       wholeNumber({ least: 0, most: 2 ** 53 - 1 }),
     )
     .action(lazily(async () => (await import('./groups.ts')).eventLag));
-  withFilter(event.command('replay <group>'))
+  addOperator(withFilter(event.command('replay <group>')))
     .description('deliver past events to a group again')
     .option('--dry-run', 'only print the number of events')
     .option('-y, --yes', 'do not ask for confirmation')
     .action(lazily(async () => (await import('./groups.ts')).eventReplay));
-  event
-    .command('remove <group>')
+  addOperator(event.command('remove <group>'))
     .description('remove an unused group and its waiting events')
     .option('-y, --yes', 'do not ask for confirmation')
     .action(lazily(async () => (await import('./groups.ts')).eventRemove));
-  event
-    .command('dead [group]')
+  addOperator(event.command('dead [group]'))
     .description('list dead letters, newest first')
     // It has no default, because --redeliver and --discard refuse an explicit limit.
     .option('-l, --limit <number>', 'maximum number of dead letters to list (default: 20)', wholeNumber(PAGE))

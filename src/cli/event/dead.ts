@@ -1,6 +1,7 @@
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { confirmed } from '../confirm.ts';
+import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, spanOf, table } from '../show/text.ts';
@@ -8,7 +9,7 @@ import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Options of `tasker event dead`. */
-export interface EventDeadOptions extends GlobalOptions {
+export interface EventDeadOptions extends GlobalOptions, OperatorFlags {
   /** Maximum number of dead letters to list. Default 20. */
   limit?: number;
   event?: string;
@@ -50,12 +51,14 @@ async function list(
   print(deadTable(dead, Date.now()));
 }
 
-async function act(tasker: Tasker, group: string, { event, discard, yes, json }: EventDeadOptions): Promise<void> {
+async function act(tasker: Tasker, group: string, options: EventDeadOptions): Promise<void> {
+  const { event, discard, yes, json } = options;
   const which = { group, eventId: event };
   const what = event === undefined ? `all dead letters of ${group}` : `event ${event} of ${group}`;
   const verb = discard ? 'discard' : 'redeliver';
   if (!yes && !(await confirmed(`${verb} ${what}?`))) return note('nothing done');
-  const count = await (discard ? tasker.events.discard(which) : tasker.events.redeliver(which));
+  const by = operatorFrom(options);
+  const count = await (discard ? tasker.events.discard(which, by) : tasker.events.redeliver(which, by));
   if (json) printJson({ group, [discard ? 'discarded' : 'redelivered']: count });
   else print(`${counted(count, 'dead letter')} ${discard ? 'discarded' : `of ${group} will be delivered again`}`);
 }

@@ -1,5 +1,6 @@
 import { confirmed } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
+import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, spanOf, table } from '../show/text.ts';
@@ -59,7 +60,7 @@ export async function eventLag(name: string | undefined, options: GlobalOptions 
 }
 
 /** Options of `tasker event replay`. */
-export interface EventReplayOptions extends GlobalOptions, EventFilterOptions {
+export interface EventReplayOptions extends GlobalOptions, EventFilterOptions, OperatorFlags {
   dryRun?: boolean;
   yes?: boolean;
 }
@@ -79,6 +80,7 @@ export async function eventReplay(group: string, options: EventReplayOptions): P
       return note('nothing done');
     const replayed = await tasker.events
       .replay(which, {
+        ...operatorFrom(options),
         onProgress: ({ replayed, share }) => progress(`${Math.round(share * 100)} %, ${replayed} of ${count} events`),
       })
       .finally(() => progress(''));
@@ -98,13 +100,13 @@ function progress(line: string): void {
 /** `tasker event remove`: removes a group with its waiting events and dead letters. */
 export async function eventRemove(
   group: string,
-  { yes, ...options }: GlobalOptions & { yes?: boolean },
+  { yes, ...options }: GlobalOptions & OperatorFlags & { yes?: boolean },
 ): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const { waiting, retrying, dead } = await tasker.events.group(group);
     const lost = `${counted(waiting + retrying, 'waiting event')} and ${counted(dead, 'dead letter')}`;
     if (!yes && !(await confirmed(`remove ${group} with ${lost}?`))) return note('nothing done');
-    await tasker.events.removeGroup(group);
+    await tasker.events.removeGroup(group, operatorFrom(options));
     if (options.json) printJson({ group, removed: true });
     else print(`removed ${group}`);
   });

@@ -1,4 +1,5 @@
 import type { Tasker } from '../../app/tasker.ts';
+import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { readInput } from '../read-input.ts';
 import { note, printJson } from '../show/output.ts';
@@ -6,9 +7,7 @@ import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Options of the commands that act on a step. */
-export interface ActOptions extends GlobalOptions {
-  reason?: string;
-  by: string;
+export interface ActOptions extends GlobalOptions, OperatorFlags {
   /** JSON. */
   result?: string;
 }
@@ -26,10 +25,10 @@ interface Operator {
 /** Returns a command that acts on a step as an operator and shows its new state. */
 export function actingOnStep(act: (tasker: Tasker, place: Place, operator: Operator) => Promise<void>) {
   return async (task: string, step: string, options: ActOptions): Promise<void> => {
-    const { by: actor, reason, result } = options;
+    const { result } = options;
     const given = result === undefined ? {} : { result: await readInput(result, '--result') };
     await withTasker(options, {}, async (tasker) => {
-      await act(tasker, [task, step], { actor, reason, ...given });
+      await act(tasker, [task, step], { ...operatorFrom(options), ...given });
       const [after, { status }] = await Promise.all([tasker.getStep(task, step), tasker.getTask(task)]);
       if (options.json) printJson(snakeKeys(after));
       else note(`step ${after.name} is ${after.currentState}, the task is ${status}`);

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addOperator } from '../operator.ts';
 import { lazily, wholeNumber } from '../options.ts';
 import { addPageOptions, addTaskFilter } from '../task-filter.ts';
 
@@ -24,21 +25,15 @@ export function addStepCommands(program: Command): void {
     .description('show what the handler logged; by default only failed attempts are kept')
     .option('--attempt <number>', 'only this attempt', wholeNumber({ least: 1, most: 2_147_483_647 }))
     .action(lazily(async () => (await import('./logs.ts')).stepLogs));
-  acting(step.command('reset <task> <step>'))
+  addOperator(step.command('reset <task> <step>'))
     .description('return a failed step to the queue with a full set of attempts')
     .action(lazily(async () => (await import('./act-on-step.ts')).stepReset));
-  acting(step.command('resolve <task> <step>'))
+  addOperator(step.command('resolve <task> <step>'))
     .description('mark a step as resolved manually; its children continue')
     .option('--result <json>', 'the result that its children read; @file reads a file, - reads standard input')
     .action(lazily(async () => (await import('./act-on-step.ts')).stepResolve));
-  acting(step.command('complete <task> <step>'))
+  addOperator(step.command('complete <task> <step>'))
     .description('complete a step with a result, or correct the result of a completed step')
     .requiredOption('--result <json>', 'the result that its children read; @file reads a file, - reads standard input')
     .action(lazily(async () => (await import('./act-on-step.ts')).stepComplete));
-}
-
-function acting(command: Command): Command {
-  return command
-    .option('-r, --reason <text>', 'reason, kept in the history')
-    .option('-b, --by <name>', 'name of the operator', 'cli');
 }

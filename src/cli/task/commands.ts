@@ -1,4 +1,6 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { meantState } from '../../app/list-options.ts';
+import { addOperator } from '../operator.ts';
 import { collect, lazily, seconds, wholeNumber } from '../options.ts';
 import { addPageOptions, addTaskFilter } from '../task-filter.ts';
 
@@ -18,11 +20,8 @@ export function addTaskCommands(program: Command): void {
     .description('follow a task until it ends; exits 2 if it is blocked by failures')
     .option('--timeout <seconds>', 'stop following after this time', seconds)
     .action(lazily(async () => (await import('./watch.ts')).taskWatch));
-  task
-    .command('cancel <uuid>')
+  addOperator(task.command('cancel <uuid>'))
     .description('cancel a task that has not ended')
-    .option('-r, --reason <text>', 'reason, kept in the history')
-    .option('-b, --by <name>', 'name of the operator', 'cli')
     .action(lazily(async () => (await import('./cancel.ts')).taskCancel));
   task
     .command('why <uuid>')

@@ -2,9 +2,11 @@ import type { Database } from '../../db/database.ts';
 import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
+import { noteAct } from '../../store/audit.ts';
 import { type DeadRow, discardDead, forgetRevived, listDead } from '../../store/events/dead.ts';
 import { EVENT_PARTS, type EventGroup, findGroup, listGroups, removeGroup } from '../../store/events/groups.ts';
 import { countReplay, lockActs, promoteRetries, redeliverEvents, replayPart } from '../../store/events/replay.ts';
+import { type OperatorOptions, operatorOf } from '../operate.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { type EventFilter, findEvent, limitOf, readFilter } from './search.ts';
 import { LONG_RUNNING } from './settings.ts';
@@ -68,21 +70,29 @@ export class EventActs {
   }
 
   /** Delivers dead letters again, one or all. Returns their number. @throws TaskerError `event_group_not_found` */
-  async redeliver({ group, eventId }: DeadReference): Promise<number> {
+  async redeliver({ group, eventId }: DeadReference, options: OperatorOptions = {}): Promise<number> {
+    const operator = operatorOf(options);
     const id = await this.#idOf(eventId);
     if (id === undefined) return 0;
     return this.#aloneInGroup(group, async (tx, groupId) => {
       const count = await redeliverEvents(tx, groupId, id);
-      if (count > 0) await promoteRetries(tx, groupId);
+      if (count === 0) return 0;
+      await promoteRetries(tx, groupId);
+      await noteAct(tx, { action: 'redeliver_events', ...actOn(group, { eventId, count }) }, operator);
       return count;
     });
   }
 
   /** Deletes dead letters, one or all. Returns their number. @throws TaskerError `event_group_not_found` */
-  async discard({ group, eventId }: DeadReference): Promise<number> {
+  async discard({ group, eventId }: DeadReference, options: OperatorOptions = {}): Promise<number> {
+    const operator = operatorOf(options);
     const id = await this.#idOf(eventId);
     if (id === undefined) return 0;
-    return this.#aloneInGroup(group, (tx, groupId) => discardDead(tx, groupId, id));
+    return this.#aloneInGroup(group, async (tx, groupId) => {
+      const count = await discardDead(tx, groupId, id);
+      if (count > 0) await noteAct(tx, { action: 'discard_events', ...actOn(group, { eventId, count }) }, operator);
+      return count;
+    });
   }
 
   /**
@@ -93,11 +103,15 @@ export class EventActs {
   async replay(
     { group, ...filter }: EventReplay,
     tell: (progress: EventReplayProgress) => void = () => {},
+    options: OperatorOptions = {},
   ): Promise<number> {
     const wanted = readFilter(filter);
+    const operator = operatorOf(options);
     let count = 0;
     for (let part = 0; part < EVENT_PARTS; part++) {
       count += await this.#aloneInGroup(group, async (tx, groupId) => {
+        // With the first part, so that a replay that is killed has its entry.
+        if (part === 0) await noteAct(tx, { action: 'replay_events', ...actOn(group, filter) }, operator);
         const again = await replayPart(tx, { groupId, part }, wanted);
         if (again > 0) await promoteRetries(tx, groupId);
         return again;
@@ -120,8 +134,13 @@ export class EventActs {
   }
 
   /** Removes a group and everything that waits for it. Its members no longer get events. False: no such group. */
-  removeGroup(name: string): Promise<boolean> {
-    return this.database.transaction(LONG_RUNNING, (tx) => removeGroup(tx, name));
+  removeGroup(name: string, options: OperatorOptions = {}): Promise<boolean> {
+    const operator = operatorOf(options);
+    return this.database.transaction(LONG_RUNNING, async (tx) => {
+      const removed = await removeGroup(tx, name);
+      if (removed) await noteAct(tx, { action: 'remove_event_group', ...actOn(name) }, operator);
+      return removed;
+    });
   }
 
   /** Runs `work` while no other operator redelivers, discards or replays. @throws TaskerError `event_group_not_found` */
@@ -141,6 +160,12 @@ export class EventActs {
     if (found) return found.answer;
     throw groupNotFound(name, await this.groups());
   }
+}
+
+/** Returns the object of an act for the audit. */
+function actOn(group: string, details?: object): { target: string; details?: string } {
+  const text = details && JSON.stringify(details);
+  return { target: `event group ${group}`, ...(text !== undefined && text !== '{}' && { details: text }) };
 }
 
 function deadView(row: DeadRow): DeadDelivery {

@@ -286,7 +286,8 @@ function stepOf({ step, stepState, handler, errorType, error, worker }: TaskFilt
 const AGE = /^(\d+(?:\.\d+)?)\s*(s|m|h|d)$/;
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-function timeOf(time: SearchTime | undefined, what: string, now: number): string | null {
+/** Reads a time for a condition. @throws TaskerError `bad_request` */
+export function timeOf(time: SearchTime | undefined, what: string, now = Date.now()): string | null {
   if (time === undefined) return null;
   const [, amount, unit] = (typeof time === 'string' && AGE.exec(time)) || [];
   // Date.parse turns almost any text into some year.

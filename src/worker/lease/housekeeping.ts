@@ -24,6 +24,8 @@ export interface HousekeepingOptions {
   leaseMs: number;
   /** The ids of the worker. */
   workerIds(): readonly number[];
+  /** Age at which acts are deleted from the audit; none or 0: never. */
+  auditRetentionMs?: number | undefined;
 }
 
 /**
@@ -35,6 +37,7 @@ export class Housekeeping {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #leaseMs: number;
+  readonly #auditRetentionMs: number;
   readonly #workerIds: () => readonly number[];
   #lifecycleAt = Number.NEGATIVE_INFINITY;
   #endingStale = false;
@@ -48,9 +51,10 @@ export class Housekeeping {
   #checking = false;
   #stopped = false;
 
-  constructor(engine: Engine, { leaseMs, workerIds }: HousekeepingOptions, logger: Logger) {
+  constructor(engine: Engine, { leaseMs, workerIds, auditRetentionMs = 0 }: HousekeepingOptions, logger: Logger) {
     this.#engine = engine;
     this.#leaseMs = leaseMs;
+    this.#auditRetentionMs = auditRetentionMs;
     this.#workerIds = workerIds;
     this.#logger = logger;
   }
@@ -160,8 +164,9 @@ export class Housekeeping {
     this.#forgotAt = performance.now();
     try {
       await this.#engine.forgetWorkers();
+      if (this.#auditRetentionMs > 0) await this.#engine.forgetActs(this.#auditRetentionMs);
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'deleting workers that are long gone failed');
+      this.#logger.debug({ error: messageOf(error) }, 'deleting workers and acts that are long gone failed');
     }
   }
 

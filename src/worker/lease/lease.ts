@@ -9,6 +9,8 @@ import { UnansweredClaims } from './unanswered-claims.ts';
 
 export interface LeaseOptions extends Omit<WorkerIdentity, 'memory'> {
   engine: Engine;
+  /** Age at which acts are deleted from the audit; none or 0: never. */
+  auditRetentionMs?: number | undefined;
   /** The steps whose handlers run. */
   running: Iterable<DispatchedStep>;
   logger: Logger;
@@ -37,14 +39,15 @@ export class Lease {
   readonly #events: LeaseEvents;
   readonly #logger: Logger;
 
-  constructor({ engine, running, logger, ...identity }: LeaseOptions, events: LeaseEvents) {
+  constructor({ engine, running, logger, auditRetentionMs, ...identity }: LeaseOptions, events: LeaseEvents) {
     const { leaseMs } = identity;
     const memory = new SharedLoopState();
     this.#events = events;
     this.#logger = logger;
     this.loop = new LoopWatch({ leaseMs, memory, running, blocked: (step) => events.blocked(step), logger });
     this.unanswered = new UnansweredClaims(engine, (rows) => events.adopt(rows), logger);
-    this.housekeeping = new Housekeeping(engine, { leaseMs, workerIds: () => this.incarnation.ids }, logger);
+    const workerIds = () => this.incarnation.ids;
+    this.housekeeping = new Housekeeping(engine, { leaseMs, workerIds, auditRetentionMs }, logger);
     this.incarnation = new Incarnation(
       engine,
       { ...identity, memory },

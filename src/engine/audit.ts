@@ -1,0 +1,131 @@
+import type { Database } from '../db/database.ts';
+import { opening } from '../db/opening.ts';
+import { TaskerError } from '../errors.ts';
+import { checkUuid } from '../model/ids.ts';
+import { isStorableText } from '../model/json.ts';
+import { nearNames } from '../model/near-names.ts';
+import { type AuditRow, forgetActs, forgetBulks, listAudit } from '../store/audit.ts';
+import type { Door } from './operate.ts';
+import { type SearchTime, timeOf } from './search/filter.ts';
+
+/** Which acts of operators to list. All conditions that are given must hold. */
+export interface AuditFilter {
+  actor?: string | undefined;
+  /** `cancel`, `reset`, `retry`, `resolve`, `complete`, `delete`, `replay_events` and so on. */
+  action?: string | undefined;
+  /** Where the act came from. */
+  door?: Door | undefined;
+  after?: SearchTime | undefined;
+  before?: SearchTime | undefined;
+  /** The id of a task, also of one that was deleted since. */
+  task?: string | undefined;
+  /** The id of a bulk act. */
+  bulk?: number | undefined;
+  /** The object of an act that is not on a task, as in `event group receipts`. */
+  target?: string | undefined;
+}
+
+/** Which part of the acts to return. */
+export interface AuditPageOptions {
+  /** 1 to 1000, default 50. */
+  limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  cursor?: string | undefined;
+}
+
+/** An act of an operator, or of a template's lifecycle. */
+export interface AuditEntry extends Omit<AuditRow, 'details'> {
+  /** More about the act, as the filter of a bulk act. */
+  details: Record<string, unknown> | null;
+}
+
+/** A page of acts, the newest first. */
+export interface AuditPage {
+  entries: AuditEntry[];
+  nextCursor: string | null;
+}
+
+const KEYS: readonly (keyof AuditFilter)[] = ['actor', 'action', 'door', 'after', 'before', 'task', 'bulk', 'target'];
+/** Plans each call with its conditions, so that each finds its index. */
+const AUDITING = opening({ plan_cache_mode: 'force_custom_plan', jit: 'off', statement_timeout: '10s' });
+
+/** Returns acts, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
+export async function findActs(
+  database: Database,
+  filter: AuditFilter,
+  { limit = 50, cursor }: AuditPageOptions,
+): Promise<AuditPage> {
+  checkFilter(filter);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+    throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
+  }
+  const search = {
+    actor: filter.actor ?? null,
+    action: filter.action ?? null,
+    door: filter.door ?? null,
+    after: timeOf(filter.after, 'after'),
+    before: timeOf(filter.before, 'before'),
+    taskUuid: filter.task === undefined ? null : checkUuid(filter.task, 'task'),
+    bulkId: filter.bulk ?? null,
+    target: filter.target ?? null,
+    from: cursor === undefined ? null : readCursor(cursor),
+    limit: limit + 1,
+  };
+  const rows = await database.pipeline(AUDITING, (tx) => listAudit(tx, search));
+  const entries = rows.slice(0, limit).map(entryOf);
+  return { entries, nextCursor: rows.length > limit ? cursorOf(entries.at(-1)!) : null };
+}
+
+function checkFilter(filter: AuditFilter): void {
+  for (const [key, value] of Object.entries(filter)) {
+    if (!(KEYS as readonly string[]).includes(key)) {
+      const near = nearNames(key, KEYS, 1)[0];
+      throw new TaskerError(
+        'bad_request',
+        `a filter of the audit has no ${key}; ${near ? `did you mean ${near}?` : `it has ${KEYS.join(', ')}`}`,
+      );
+    }
+    if (typeof value === 'string' && !isStorableText(value)) {
+      throw new TaskerError('bad_request', `${key} has characters that PostgreSQL cannot store`);
+    }
+  }
+  for (const key of ['actor', 'action', 'door', 'target'] as const) {
+    if (filter[key] === undefined || typeof filter[key] === 'string') continue;
+    throw new TaskerError('bad_request', `${key} must be a string`);
+  }
+  if (filter.bulk !== undefined && !(Number.isSafeInteger(filter.bulk) && filter.bulk > 0)) {
+    throw new TaskerError('bad_request', `bulk must be the number of a bulk act, got ${String(filter.bulk)}`);
+  }
+}
+
+function entryOf({ details, ...row }: AuditRow): AuditEntry {
+  return { ...row, details: details === null ? null : (JSON.parse(details) as Record<string, unknown>) };
+}
+
+function cursorOf({ at, id }: AuditEntry): string {
+  return Buffer.from(JSON.stringify([at, id])).toString('base64url');
+}
+
+function readCursor(text: string): { at: string; id: number } {
+  try {
+    const [at, id] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [string, number];
+    if (!Number.isNaN(Date.parse(at)) && Number.isSafeInteger(id)) return { at, id };
+  } catch {
+    // Below.
+  }
+  throw new TaskerError('bad_request', 'the cursor is not one of a page of acts; use nextCursor as it is');
+}
+
+const FORGOTTEN_AT_ONCE = 10_000;
+
+/** Deletes acts, and bulk acts with their items, that are older than `retentionMs`. Returns the number of acts. */
+export async function forgetOldActs(database: Database, retentionMs: number): Promise<number> {
+  let gone = 0;
+  for (;;) {
+    const more = await forgetActs(database, { retentionMs, limit: FORGOTTEN_AT_ONCE });
+    gone += more;
+    if (more < FORGOTTEN_AT_ONCE) break;
+  }
+  while ((await forgetBulks(database, retentionMs)) > 0);
+  return gone;
+}
