@@ -102,6 +102,9 @@ const GROUPS = 'reads a row per group and member, and sixteen cursors';
 const REPLAYING = 'on request of an operator, or occasionally; reads all affected rows on purpose';
 const REMOVING = 'once per removed group; deletes all of its rows';
 const OPERATORS = 'on request of an operator; reads a page in the order of an index';
+const RETRYING = 'on request of an operator; looks up each step by key';
+const DELETING =
+  'on request of an operator; looks up each task by key, and reads the queue only for tasks that may be in it';
 const FORGETTING = 'once an hour and worker, if audit.retention_days is set';
 const NOTING = 'adds a row and reads none';
 const NO_TABLE = 'reads no table of tasker';
@@ -168,6 +171,20 @@ export const NOT_HOT = {
   forget_workers: WORKERS,
   note_act: NOTING,
   list_audit: OPERATORS,
+  retry_waiting_step: RETRYING,
+  failing_steps: RETRYING,
+  note_deleted_tasks: DELETING,
+  find_leftover_tasks: DELETING,
+  forget_queued_of_tasks: DELETING,
+  forget_timers_of_tasks: DELETING,
+  forget_batches_of_tasks: DELETING,
+  forget_batch_workers_of_tasks: DELETING,
+  forget_checkpoints_of_tasks: DELETING,
+  forget_history_of_tasks: DELETING,
+  forget_watches_of_tasks: DELETING,
+  forget_identities_of_tasks: DELETING,
+  forget_steps_of_tasks: DELETING,
+  forget_tasks: DELETING,
   forget_acts: FORGETTING,
   forget_bulks: FORGETTING,
 };

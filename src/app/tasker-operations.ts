@@ -76,8 +76,46 @@ export abstract class TaskerOperations {
     return this.#acting(taskUuid, () => this.#engine.cancelTask(taskUuid, this.by(options)));
   }
 
-  /** Resets a step in `error`: it returns to the queue with its full number of attempts, and the task continues. */
+  /**
+   * Ends a task by hand as `resolved_manually`: its work was done elsewhere. Its open steps are cancelled, and the signal
+   * of its running handlers fires. Returns false if the task had already ended.
+   */
+  resolveTask(taskUuid: string, options?: OperatorOptions): Promise<boolean> {
+    return this.#acting(taskUuid, () => this.#engine.resolveTask(taskUuid, this.by(options)));
+  }
+
+  /**
+   * Deletes a task that has ended, with its steps, results, history and identity. Its entries in the audit stay, and its
+   * domain events stay until `events.retention_days`, because they may still have to be delivered.
+   * @throws TaskerError `illegal_transition` if it has not ended, `task_not_found`, `invalid_uuid`
+   */
+  deleteTask(taskUuid: string, options?: OperatorOptions): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.deleteTask(taskUuid, this.by(options)));
+  }
+
+  /**
+   * Retries all steps of a task that failed or wait for a retry, as {@link retryStep} does. Returns their names.
+   *
+   * @example
+   * const steps = await tasker.retryTask(taskUuid, { actor: 'anna', reason: 'the bank is back' });
+   * console.log(`runs again: ${steps.join(', ')}`);
+   * @throws TaskerError `illegal_transition` if there is none, `task_not_found`, `invalid_uuid`
+   */
+  retryTask(taskUuid: string, options?: OperatorOptions): Promise<string[]> {
+    return this.#acting(taskUuid, () => this.#engine.retryTask(taskUuid, this.by(options)));
+  }
+
+  /**
+   * Retries a step. One in `error` returns to the queue with its full number of attempts. One that waits for a retry
+   * becomes ready at once, with the attempts that are left.
+   * @throws TaskerError `illegal_transition` if it is in another state
+   */
   retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.retryStep({ taskUuid, step }, this.by(options)));
+  }
+
+  /** As {@link retryStep}, for steps in `error` only. */
+  resetStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, this.by(options)));
   }
 

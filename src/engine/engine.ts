@@ -10,6 +10,7 @@ import { batchResults, batchWorkers } from '../store/batches.ts';
 import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { adoptSteps, findRecorded } from '../store/doubtful.ts';
+import { ENDINGS } from '../store/operate.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { notify, peek, type QueuePeek, queueDepths } from '../store/queue.ts';
 import { findStep, getStep, getSteps, heldSteps, loadResults, stepNames } from '../store/read-steps.ts';
@@ -38,7 +39,16 @@ import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { EngineCounts } from './engine-counts.ts';
 import { EventLog } from './events/log.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
-import { cancelTask, type OperatorOptions, resetStep, type SettleOptions, settleStep } from './operate.ts';
+import {
+  deleteTask,
+  endTask,
+  type OperatorOptions,
+  resetStep,
+  retryStep,
+  retryTask,
+  type SettleOptions,
+  settleStep,
+} from './operate.ts';
 import { type RecordAnswer, type Recording, record } from './record.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
 import { SearchProjector } from './search/projector.ts';
@@ -78,6 +88,18 @@ export interface StepReference {
   taskUuid: string;
   /** The step's name or its id. */
   step: string;
+}
+
+/** What acts on tasks have changed, for the processes that run or await them. */
+export interface ActEffects {
+  /** The tasks that were changed. */
+  tasks: readonly string[];
+  /** The tasks that ended, by their state. */
+  ended?: Record<string, string[]>;
+  /** The tasks in which running steps were taken from their workers. */
+  taken?: readonly string[];
+  /** Whether steps were queued. */
+  queued?: boolean;
 }
 
 /** How long to wait for an answer. If a connection is silent, another one may answer. */
@@ -205,12 +227,58 @@ export class Engine {
 
   async cancelTask(given: string, options: OperatorOptions = {}): Promise<boolean> {
     const taskUuid = checkUuid(given, 'the task id');
-    const cancelled = await cancelTask(this.database, taskUuid, options);
-    if (!cancelled) return false;
-    this.search.changed(taskUuid);
-    this.#count.ended('cancelled');
-    await this.#announceEnd(taskUuid, cancelled.running > 0);
+    return this.#endTask(taskUuid, 'cancel', options);
+  }
+
+  /** Ends a task by hand as resolved. Returns false if it had already ended. */
+  async resolveTask(given: string, options: OperatorOptions = {}): Promise<boolean> {
+    return this.#endTask(checkUuid(given, 'the task id'), 'resolve', options);
+  }
+
+  async #endTask(taskUuid: string, action: keyof typeof ENDINGS, options: OperatorOptions): Promise<boolean> {
+    const ended = await endTask(this.database, { taskUuid, action }, options);
+    if (!ended) return false;
+    await this.announceActs({
+      tasks: [taskUuid],
+      ended: { [ENDINGS[action]]: [taskUuid] },
+      taken: ended.running > 0 ? [taskUuid] : [],
+    });
     return true;
+  }
+
+  /** Deletes a task that has ended. */
+  async deleteTask(given: string, options: OperatorOptions = {}): Promise<void> {
+    const taskUuid = checkUuid(given, 'the task id');
+    await deleteTask(this.database, taskUuid, options);
+    await this.announceActs({ tasks: [taskUuid] });
+  }
+
+  /** Retries a step that failed, or that waits for a retry. */
+  async retryStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
+    const step = await this.#find(reference);
+    await retryStep(this.database, step, options);
+    await this.announceActs({ tasks: [step.taskUuid], queued: true });
+  }
+
+  /** Retries the steps of a task that failed or wait for a retry, and returns their names. */
+  async retryTask(given: string, options: OperatorOptions = {}): Promise<string[]> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const steps = await retryTask(this.database, taskUuid, options);
+    await this.announceActs({ tasks: [taskUuid], queued: true });
+    const names = await stepNames(this.database, taskUuid);
+    return steps.map((idx) => names.get(idx) ?? String(idx));
+  }
+
+  /** Tells all processes what acts on tasks have changed. Call it after their commit. */
+  async announceActs({ tasks, ended = {}, taken = [], queued = false }: ActEffects): Promise<void> {
+    for (const taskUuid of tasks) this.search.changed(taskUuid);
+    for (const [state, ids] of Object.entries(ended)) {
+      if (state !== 'complete' && ids.length > 0) this.#count.ended(state, ids.length);
+    }
+    if (taken.length > 0) await this.#tell(CHANNEL_TAKEN, taken);
+    const over = Object.values(ended).flat();
+    if (over.length > 0) await this.announceEnded(over);
+    if (queued) await this.wakeWorkers();
   }
 
   async resetStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {

@@ -6,9 +6,17 @@ import { TaskerError } from '../errors.ts';
 import { hasOutcome } from '../model/dynamic-outcome.ts';
 import { isStorableText, storableJson } from '../model/json.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
+import { deleteTasks } from '../store/delete-tasks.ts';
 import { existingSteps } from '../store/expand-tasks.ts';
-import { cancelTask as cancel, type Operator, resetStep as reset, settleStep as settle } from '../store/operate.ts';
+import {
+  type ENDINGS,
+  endTask as end,
+  type Operator,
+  resetStep as reset,
+  settleStep as settle,
+} from '../store/operate.ts';
 import { getStep } from '../store/read-steps.ts';
+import { type FailingStepRow, failingSteps, retryWaitingStep } from '../store/retry-steps.ts';
 import type { StepKey } from '../store/step-key.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
 import { grow, growthOf } from './record.ts';
@@ -40,19 +48,82 @@ export function operatorOf({ actor = 'operator', reason, door = 'library' }: Ope
 }
 
 /**
- * Cancels a task that has not ended. The signal of its running handlers fires.
+ * Ends a task that has not ended: it is cancelled, or resolved by hand. The signal of its running handlers fires.
  * @returns the number of running steps, or undefined if the task had already ended
  */
-export async function cancelTask(
+export async function endTask(
   database: Database,
-  taskUuid: string,
+  of: { taskUuid: string; action: keyof typeof ENDINGS },
   options: OperatorOptions,
 ): Promise<{ running: number } | undefined> {
-  const cancelled = await onLockedTask(database, taskUuid, (tx) => cancel(tx, taskUuid, operatorOf(options)));
-  if (!cancelled && (await getTasks(database, [taskUuid])).length === 0) {
-    throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
-  }
-  return cancelled;
+  const { taskUuid } = of;
+  const ended = await onLockedTask(database, taskUuid, (tx) => end(tx, of, operatorOf(options)));
+  if (!ended && (await getTasks(database, [taskUuid])).length === 0) throw taskNotFound(taskUuid);
+  return ended;
+}
+
+function taskNotFound(taskUuid: string): TaskerError {
+  return new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+}
+
+/**
+ * Deletes a task that has ended.
+ * @throws TaskerError `illegal_transition` if it has not ended, `task_not_found`
+ */
+export async function deleteTask(database: Database, taskUuid: string, options: OperatorOptions): Promise<void> {
+  const operator = operatorOf(options);
+  await onFreeTask(database, taskUuid, async (tx) => {
+    await lockTasks(tx, [taskUuid]);
+    const [task] = await getTasks(tx, [taskUuid]);
+    if (!task) throw taskNotFound(taskUuid);
+    if (task.completedAt === null) {
+      throw new TaskerError(
+        'illegal_transition',
+        `task ${taskUuid} can't be deleted: it has not ended, it is in ${task.status}; cancel or resolve it first`,
+      );
+    }
+    await deleteTasks(tx, [taskUuid], operator);
+  });
+}
+
+/** Returns a failed step to the queue with all its attempts, or one that waits for a retry with those that are left. */
+export function retryLocked(tx: Db, step: FailingStepRow, operator: Operator): Promise<boolean> {
+  return step.state === 'error' ? reset(tx, step, operator) : retryWaitingStep(tx, step, operator);
+}
+
+/**
+ * Retries a step that failed, or that waits for a retry.
+ * @throws TaskerError `illegal_transition` if it is in another state
+ */
+export async function retryStep(database: Database, step: StepKey, options: OperatorOptions): Promise<void> {
+  const operator = operatorOf(options);
+  const done = await onFreeTask(database, step.taskUuid, async (tx) => {
+    await lockTasks(tx, [step.taskUuid]);
+    const failing = (await failingSteps(tx, [step.taskUuid])).find(({ idx }) => idx === step.idx);
+    return failing !== undefined && (await retryLocked(tx, failing, operator));
+  });
+  if (!done) throw await refusal(database, step, 'retry', ['error', 'waiting_for_retry']);
+}
+
+/**
+ * Retries all steps of a task that failed or wait for a retry, and returns their indexes.
+ * @throws TaskerError `illegal_transition` if there is none, `task_not_found`
+ */
+export async function retryTask(database: Database, taskUuid: string, options: OperatorOptions): Promise<number[]> {
+  const operator = operatorOf(options);
+  const retried = await onFreeTask(database, taskUuid, async (tx) => {
+    await lockTasks(tx, [taskUuid]);
+    const failing = await failingSteps(tx, [taskUuid]);
+    const done = await Promise.all(failing.map((step) => retryLocked(tx, step, operator)));
+    return failing.filter((_, i) => done[i]).map(({ idx }) => idx);
+  });
+  if (retried.length > 0) return retried;
+  const [task] = await getTasks(database, [taskUuid]);
+  if (!task) throw taskNotFound(taskUuid);
+  throw new TaskerError(
+    'illegal_transition',
+    `task ${taskUuid} has no step to retry: it is in ${task.status}, and retry requires a step in error or waiting_for_retry`,
+  );
 }
 
 /**
@@ -154,13 +225,14 @@ async function refusal(
   if (!task || !row) return new TaskerError('step_not_found', `task ${taskUuid} has no such step`);
   const why = task.verdict
     ? `its task ${task.verdict === 'error' ? 'has ended in error' : `is ${task.verdict}`}`
-    : action === 'reset' && row.state === 'error'
+    : action !== 'resolve' && action !== 'complete' && row.state === 'error'
       ? 'its batch continued without it, and a step that joins the batch has started'
       : `it is in ${row.state}, and ${action} requires ${from.join(' or ')}`;
   return new TaskerError('illegal_transition', `step ${row.name} of task ${taskUuid} can't be ${past(action)}: ${why}`);
 }
 
 function past(action: string): string {
+  if (action === 'retry') return 'retried';
   return action === 'reset' ? 'reset' : `${action}d`;
 }
 

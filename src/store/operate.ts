@@ -4,7 +4,7 @@ import type { StepKey } from './step-key.ts';
 
 // The transaction may have waited for the task while a worker claimed the step. So `greatest` keeps a cancelled attempt
 // from ending before its start.
-const CANCEL_TASK = sql('cancel_task')`
+const END_TASK = sql('cancel_task')`
 with target as (
   select task_uuid, state from tasker.task where task_uuid = $1 and verdict is null and done_at is null),
 old as (
@@ -20,9 +20,9 @@ h as (
     from old where state = 'in_progress'),
 a as (
   insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door, bulk_id)
-  select task_uuid, 'cancel', state::text, 'cancelled', $2, $3, $4, $5 from target),
+  select task_uuid, $6, state::text, $7, $2, $3, $4, $5 from target),
 t as (
-  update tasker.task set verdict = 'cancelled', n_open = 0, n_active = 0, n_retry = 0, n_error = 0, done_at = now()
+  update tasker.task set verdict = $7::tasker.task_state, n_open = 0, n_active = 0, n_retry = 0, n_error = 0, done_at = now()
    where task_uuid = (select task_uuid from target) returning task_uuid)
 select (select count(*)::int from old where state = 'in_progress') running from t`;
 
@@ -36,13 +36,19 @@ export interface Operator {
   bulkId: number | null;
 }
 
-/** Cancels a task. Returns undefined if it does not exist or has ended. Call it after lockTasks. */
-export async function cancelTask(
+/** How an operator ends a task, and the state that it has then. */
+export const ENDINGS = { cancel: 'cancelled', resolve: 'resolved_manually' } as const;
+
+/**
+ * Ends a task and cancels its open steps. Returns undefined if it does not exist or has ended. Call it after lockTasks.
+ */
+export async function endTask(
   db: Db,
-  taskUuid: string,
+  { taskUuid, action }: { taskUuid: string; action: keyof typeof ENDINGS },
   { actor, reason, door, bulkId }: Operator,
 ): Promise<{ running: number } | undefined> {
-  return (await db.query<{ running: number }>(CANCEL_TASK, [taskUuid, actor, reason, door, bulkId])).rows[0];
+  const values = [taskUuid, actor, reason, door, bulkId, action, ENDINGS[action]];
+  return (await db.query<{ running: number }>(END_TASK, values)).rows[0];
 }
 
 // A reset gives the step all its attempts again: earlier attempts no longer count. A batch worker whose failure is

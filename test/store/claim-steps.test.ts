@@ -4,7 +4,7 @@ import { opening } from '../../src/db/opening.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { claimSteps } from '../../src/store/claim-steps.ts';
-import { cancelTask } from '../../src/store/operate.ts';
+import { endTask } from '../../src/store/operate.ts';
 import { KIND } from '../../src/store/record-steps.ts';
 import { declareDead, takeBack } from '../../src/store/sweep.ts';
 import { lockTasks } from '../../src/store/tasks.ts';
@@ -175,7 +175,11 @@ describe.each([
     const { sql, engine, first, second, claim, open } = await twoTasks(namespaces);
     const commit = await open(async (tx) => {
       await lockTasks(tx, [first]);
-      await cancelTask(tx, first, { actor: 'operator', reason: null, door: 'library', bulkId: null });
+      await endTask(
+        tx,
+        { taskUuid: first, action: 'cancel' },
+        { actor: 'operator', reason: null, door: 'library', bulkId: null },
+      );
     });
     // A claim that waited for the cancellation would time out and take nothing.
     const { steps } = await engine.claim(claim(), { timeoutMs: 2_000 }).finally(commit);

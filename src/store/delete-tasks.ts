@@ -1,0 +1,68 @@
+import type { Db } from '../db/statement.ts';
+import type { Operator } from './operate.ts';
+import { sql } from './sql.ts';
+
+// The entries of a task in the audit stay. They get the names of its steps, which no other row has afterwards.
+const NOTE_DELETED = sql('note_deleted_tasks')`
+with named as (
+  update tasker.operator_action a
+     set details = coalesce(a.details, '{}') || jsonb_build_object('step', n.name)
+    from (select x.id, coalesce(bw.name, ts.name) name
+            from unnest($1::uuid[]) d (task_uuid)
+            cross join lateral (
+              select id, idx from tasker.operator_action y where y.task_uuid = d.task_uuid and y.idx is not null offset 0) x
+            cross join lateral (select template_id from tasker.task y where y.task_uuid = d.task_uuid offset 0) t
+            join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(x.idx)
+            left join lateral (
+              select name from tasker.batch_worker y where y.task_uuid = d.task_uuid and y.idx = x.idx offset 0) bw on true) n
+   where a.id = n.id)
+insert into tasker.operator_action (task_uuid, action, from_state, to_state, details, actor, reason, door, bulk_id)
+select t.task_uuid, 'delete', t.state::text, null,
+       jsonb_build_object('template', s.name || '/' || m.name || '@' || m.version, 'created_at', tasker.iso(t.created_at)),
+       $2, $3, $4, $5
+  from unnest($1::uuid[]) d (task_uuid)
+  cross join lateral (select * from tasker.task x where x.task_uuid = d.task_uuid offset 0) t
+  join tasker.template m on m.id = t.template_id join tasker.namespace s on s.id = m.namespace_id`;
+
+// A task that was cancelled, or on which an operator acted, may have left rows in the queue and in the timers. They have no
+// index by task, so that they are searched only for such tasks. A timer of a task that is gone would be due for ever.
+const LEFTOVERS = sql('find_leftover_tasks')`
+select d.task_uuid from unnest($1::uuid[]) d (task_uuid)
+ where exists (select 1 from tasker.task t where t.task_uuid = d.task_uuid and t.verdict is not null offset 0)
+    or exists (select 1 from tasker.operator_action a where a.task_uuid = d.task_uuid and a.action <> 'note' offset 0)`;
+
+const FORGET_QUEUED = sql('forget_queued_of_tasks')`delete from tasker.queue where task_uuid = any ($1::uuid[])`;
+const FORGET_TIMERS = sql('forget_timers_of_tasks')`delete from tasker.timer where task_uuid = any ($1::uuid[])`;
+
+// By ctid, because a join with a table that looked empty when it was analyzed reads it as a whole for each task.
+const of = (table: string) => `
+delete from tasker.${table} where ctid = any (array(
+  select x.tid from unnest($1::uuid[]) d (task_uuid) cross join lateral (
+    select ctid tid from tasker.${table} y where y.task_uuid = d.task_uuid offset 0) x))`;
+
+const DELETIONS = [
+  sql('forget_batches_of_tasks')`${of('batch')}`,
+  sql('forget_batch_workers_of_tasks')`${of('batch_worker')}`,
+  sql('forget_checkpoints_of_tasks')`${of('checkpoint')}`,
+  sql('forget_history_of_tasks')`${of('history')}`,
+  sql('forget_watches_of_tasks')`${of('task_watch')}`,
+  sql('forget_identities_of_tasks')`${of('task_identity')}`,
+  sql('forget_steps_of_tasks')`${of('step')}`,
+  sql('forget_tasks')`${of('task')}`,
+];
+
+/**
+ * Deletes tasks that have ended, with everything except their entries in the audit and their domain events, which may
+ * still have to be delivered. Call it after lockTasks, with tasks that have ended.
+ */
+export async function deleteTasks(db: Db, taskUuids: readonly string[], operator: Operator): Promise<void> {
+  const { actor, reason, door, bulkId } = operator;
+  const ids = [`{${taskUuids.join(',')}}`];
+  const left = (await db.query<{ task_uuid: string }>(LEFTOVERS, ids)).rows.map((row) => row.task_uuid);
+  const leftIds = [`{${left.join(',')}}`];
+  await Promise.all([
+    db.query(NOTE_DELETED, [...ids, actor, reason, door, bulkId]),
+    ...(left.length > 0 ? [db.query(FORGET_QUEUED, leftIds), db.query(FORGET_TIMERS, leftIds)] : []),
+    ...DELETIONS.map((statement) => db.query(statement, ids)),
+  ]);
+}

@@ -1,0 +1,51 @@
+import type { Db } from '../db/statement.ts';
+import type { Operator } from './operate.ts';
+import { sql } from './sql.ts';
+import type { StepKey } from './step-key.ts';
+
+// The step keeps its number of attempts, and its place in a batch, in which a waiting step counts as active. The timer is
+// deleted by its key: one that stays would wake a worker for nothing.
+const RETRY_WAITING_STEP = sql('retry_waiting_step')`
+with o as materialized (
+  select s.next_at, t.template_id, t.rank, m.namespace_id
+    from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid join tasker.template m on m.id = t.template_id
+   where s.task_uuid = $1 and s.idx = $2 and s.state = 'waiting_for_retry' and t.done_at is null),
+u as (
+  update tasker.step s set state = 'enqueued', next_at = null
+   where s.task_uuid = $1 and s.idx = $2 and exists (select 1 from o)),
+g as (
+  delete from tasker.timer x where x.due_at = (select next_at from o) and x.task_uuid = $1 and x.idx = $2),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select namespace_id, rank, $1, $2, template_id from o),
+a as (
+  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)
+  select $1, $2, 'retry', 'waiting_for_retry', 'enqueued', $3, $4, $5, $6 from o),
+t as (
+  update tasker.task set n_active = n_active + 1, n_retry = n_retry - 1
+   where task_uuid = $1 and exists (select 1 from o))
+select 1 from o`;
+
+/** Queues a step that waits for a retry. False: it waits for none. Call it after lockTasks. */
+export async function retryWaitingStep(db: Db, { taskUuid, idx }: StepKey, operator: Operator): Promise<boolean> {
+  const { actor, reason, door, bulkId } = operator;
+  return (await db.query(RETRY_WAITING_STEP, [taskUuid, idx, actor, reason, door, bulkId])).rows.length > 0;
+}
+
+const FAILING_STEPS = sql('failing_steps')`
+select d.task_uuid "taskUuid", s.idx, s.state::text, s.attempts
+  from unnest($1::uuid[]) d (task_uuid) cross join lateral (
+    select idx, state, attempts from tasker.step x
+     where x.task_uuid = d.task_uuid and x.state in ('error', 'waiting_for_retry') offset 0) s
+ order by 1, 2`;
+
+/** A step that failed, or that waits for a retry. */
+export interface FailingStepRow extends StepKey {
+  state: 'error' | 'waiting_for_retry';
+  attempts: number;
+}
+
+/** Returns the steps of tasks that failed or wait for a retry. */
+export async function failingSteps(db: Db, taskUuids: readonly string[]): Promise<FailingStepRow[]> {
+  return (await db.query<FailingStepRow>(FAILING_STEPS, [`{${taskUuids.join(',')}}`])).rows;
+}
