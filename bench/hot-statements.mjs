@@ -107,6 +107,7 @@ const DELETING =
   'on request of an operator; looks up each task by key, and reads the queue only for tasks that may be in it';
 const FORGETTING = 'once an hour and worker, if audit.retention_days is set';
 const NOTING = 'adds a row and reads none';
+const RERUNNING = 'once for a rerun by an operator; reads and writes the rows of one task by their keys';
 const NO_TABLE = 'reads no table of tasker';
 
 /** All other statements, with the reason. */
@@ -162,6 +163,21 @@ export const NOT_HOT = {
   templates_by_id: ONCE_A_TEMPLATE,
   newest_template: ONCE_A_TEMPLATE,
   list_templates: 'reads the templates, not their tasks',
+  lock_rerun_steps: RERUNNING,
+  rerun_task: RERUNNING,
+  rerun_steps: RERUNNING,
+  maker_results: RERUNNING,
+  keep_earlier_steps: RERUNNING,
+  end_runs: RERUNNING,
+  drop_queued_steps: 'once for a rerun by an operator that covers queued steps; reads the whole queue on purpose',
+  remove_steps: RERUNNING,
+  run_again: RERUNNING,
+  return_cancelled_steps: RERUNNING,
+  place_workers: RERUNNING,
+  queue_ready_steps: RERUNNING,
+  restart_task: RERUNNING,
+  watch_task_again: RERUNNING,
+  earlier_steps: 'on request of an operator; reads the rows of one task by their keys',
   queue_check_turn: WORKERS,
   register_worker: AT_START,
   announce_callables: WORKERS,

@@ -63,7 +63,7 @@ k as (
            where x.task_uuid = dec.task_uuid and x.idx = dec.child and x.state = 'pending' offset 0) x
     ) dec
    where s.ctid = dec.tid
-  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, dec.template_id, dec.rank, dec.ord),
+  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, s.rerun, dec.template_id, dec.rank, dec.ord),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
   select (select namespace_id from tasker.template t where t.id = y.template_id), rank, task_uuid, idx, template_id
@@ -98,7 +98,8 @@ t as (
   returning task.state, c.ord, (extract(epoch from now() - task.created_at) * 1000)::bigint ms)
 select child.*, ended.*, rest.*
   from (select array_agg(ord)::text "childOrds", array_agg(idx)::text idxs, array_agg(attempts)::text attempts,
-               array_agg(spared)::text spared, array_agg(max_attempts)::text "maxAttempts"
+               array_agg(spared)::text spared, array_agg(max_attempts)::text "maxAttempts",
+               case when count(rerun) > 0 then array_agg(coalesce(rerun, 0))::text end reruns
           from k where state = 'in_progress') child,
        (select array_agg(ord)::text "endedOrds", array_agg((state = 'complete')::int)::text complete, array_agg(ms)::text ms
           from t where state in ('complete', 'blocked_by_failures')) ended,

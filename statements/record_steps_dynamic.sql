@@ -79,7 +79,7 @@ k as (
           offset 0) b on true
     ) dec
    where s.ctid = dec.tid
-  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, dec.template_id, dec.rank, dec.ord),
+  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, s.rerun, dec.template_id, dec.rank, dec.ord),
 places as (
   update tasker.batch b set n_active = b.n_active + c.n
     from (select task_uuid, tasker.template_idx(idx) worker_idx, sum(n)::int n
@@ -121,7 +121,8 @@ t as (
   returning task.state, c.ord, (extract(epoch from now() - task.created_at) * 1000)::bigint ms)
 select child.*, ended.*, rest.*
   from (select array_agg(ord)::text "childOrds", array_agg(idx)::text idxs, array_agg(attempts)::text attempts,
-               array_agg(spared)::text spared, array_agg(max_attempts)::text "maxAttempts"
+               array_agg(spared)::text spared, array_agg(max_attempts)::text "maxAttempts",
+               case when count(rerun) > 0 then array_agg(coalesce(rerun, 0))::text end reruns
           from k where state = 'in_progress') child,
        (select array_agg(ord)::text "endedOrds", array_agg((state = 'complete')::int)::text complete, array_agg(ms)::text ms
           from t where state in ('complete', 'blocked_by_failures')) ended,

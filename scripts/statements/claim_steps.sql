@@ -50,8 +50,9 @@ u as (
   update tasker.step s set
     state = 'in_progress', attempts = s.attempts + 1, claim = $2, started_at = greatest(statement_timestamp(), s.done_at)
     from c where s.ctid = c.step_tid and s.state = 'enqueued'
-  returning s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, c.template_id, c.rank)
-select u.task_uuid "taskUuid", u.idx, u.attempts, u.spared, u.max_attempts "maxAttempts", u.template_id "templateId", u.rank,
+  returning s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, s.rerun, c.template_id, c.rank)
+select u.task_uuid "taskUuid", u.idx, u.attempts, u.spared, u.max_attempts "maxAttempts", u.rerun,
+       u.template_id "templateId", u.rank,
        t.revision, t.context, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
        t.source_system "sourceSystem", t.reason, t.tags, t.traceparent, t.created_at::text "createdAt",
 one|       null::int taken,
@@ -60,7 +61,7 @@ several|       null::int taken, null::int seen,
   from u join tasker.task t on t.task_uuid = u.task_uuid
 union all
 -- The last row: how many rows were taken from the queue.
-select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
 one|       count(*)::int,
 several|       count(*)::int, (select count(*)::int from seen),
        null

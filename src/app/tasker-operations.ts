@@ -1,6 +1,7 @@
 import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } from '../engine/audit.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Door, OperatorOptions } from '../engine/operate.ts';
+import type { EarlierRun, RerunOptions, TaskRerun } from '../engine/rerun.ts';
 import type { TaskFilter } from '../engine/search/filter.ts';
 import type {
   FoundStep,
@@ -145,6 +146,36 @@ export abstract class TaskerOperations {
   /** The options of an act, with the door it came through. */
   protected by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions {
     return { door: this.door, ...options } as Options & OperatorOptions;
+  }
+
+  /**
+   * Runs a task again from a step: that step and everything that waited for it. The results before it are kept. The
+   * earlier results stay readable (see {@link getEarlierRuns}). A task that has ended is open again, and steps that were
+   * cancelled with it continue.
+   *
+   * Steps that decisions and analyzers among them had created are removed, and created again by what these decide now.
+   * Running handlers get their signal, and their results are refused. `context.rerun` tells the steps which run it is.
+   *
+   * @example
+   * const { steps } = await tasker.rerunTask(taskUuid, { from: 'charge', dryRun: true });
+   * if (steps.every((step) => step.retryable)) await tasker.rerunTask(taskUuid, { from: 'charge', actor: 'ana' });
+   * @throws TaskerError `task_not_found`, `step_not_found`, `bad_request`; `illegal_transition` if a step before it is not done
+   */
+  rerunTask(taskUuid: string, options: RerunOptions): Promise<TaskRerun> {
+    return this.#acting(taskUuid, () => this.#engine.rerunTask(taskUuid, options));
+  }
+
+  /**
+   * Returns the earlier runs of the steps of a task, with the results that reruns have dropped. In the order of the steps,
+   * the first run first. Empty if the task never ran again.
+   *
+   * @example
+   * const [first] = (await tasker.getEarlierRuns(taskUuid)).filter((run) => run.step === 'charge');
+   * console.log(first?.result);
+   * @throws TaskerError `task_not_found`, `invalid_uuid`
+   */
+  getEarlierRuns(taskUuid: string): Promise<EarlierRun[]> {
+    return this.#engine.getEarlierRuns(taskUuid);
   }
 
   async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {

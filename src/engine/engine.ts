@@ -15,6 +15,7 @@ import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { notify, peek, type QueuePeek, queueDepths } from '../store/queue.ts';
 import { findStep, getStep, getSteps, heldSteps, loadResults, stepNames } from '../store/read-steps.ts';
 import type { OwnClaim } from '../store/record-steps.ts';
+import { earlierSteps } from '../store/rerun.ts';
 import { ping } from '../store/server/server-facts.ts';
 import type { HeldKey, StepKey } from '../store/step-key.ts';
 import { saveStepLogs, stepLogs } from '../store/step-logs.ts';
@@ -50,6 +51,7 @@ import {
   settleStep,
 } from './operate.ts';
 import { type RecordAnswer, type Recording, record } from './record.ts';
+import { type EarlierRun, earlierRunView, type RerunOptions, rerunTask, type TaskRerun } from './rerun.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
 import { SearchProjector } from './search/projector.ts';
 import {
@@ -212,11 +214,17 @@ export class Engine {
   /** Returns everything that happened to a task, in order. */
   async getHistory(given: string): Promise<HistoryEntry[]> {
     const taskUuid = checkUuid(given, 'the task id');
-    const names = await stepNames(this.database, taskUuid);
-    if (names.size === 0) await this.getTask(taskUuid);
-    return (await getHistory(this.database, taskUuid)).map((row) =>
-      historyView(row, (idx) => names.get(idx) ?? String(idx)),
-    );
+    const rows = await getHistory(this.database, taskUuid);
+    if (rows.length === 0) await this.getTask(taskUuid);
+    return rows.map(historyView);
+  }
+
+  /** Returns the earlier runs of the steps of a task. @throws TaskerError `task_not_found`, `invalid_uuid` */
+  async getEarlierRuns(given: string): Promise<EarlierRun[]> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const rows = await earlierSteps(this.database, taskUuid);
+    if (rows.length === 0) await this.getTask(taskUuid);
+    return rows.map((row) => earlierRunView(taskUuid, row));
   }
 
   /** Returns what the handler of a step logged. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid` */
@@ -286,6 +294,17 @@ export class Engine {
     await resetStep(this.database, step, options);
     this.search.changed(step.taskUuid);
     await this.wakeWorkers();
+  }
+
+  /** Runs a task again from a step. Running steps that it covers get their signal. */
+  async rerunTask(given: string, options: RerunOptions): Promise<TaskRerun> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const { running, ...rerun } = await rerunTask(this, taskUuid, options);
+    if (rerun.dryRun) return rerun;
+    this.search.changed(taskUuid);
+    await this.wakeWorkers();
+    if (running > 0) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
+    return rerun;
   }
 
   resolveStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {

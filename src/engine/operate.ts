@@ -245,7 +245,7 @@ function onLockedTask<T>(database: Database, taskUuid: string, act: (tx: Db) => 
 }
 
 /** Runs a transaction on a task. @throws TaskerError `database_error` if another transaction has locked it */
-async function onFreeTask<T>(database: Database, taskUuid: string, work: (tx: Db) => Promise<T>): Promise<T> {
+export async function onFreeTask<T>(database: Database, taskUuid: string, work: (tx: Db) => Promise<T>): Promise<T> {
   try {
     return await database.transaction(SETTINGS, work);
   } catch (error) {

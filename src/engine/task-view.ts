@@ -52,6 +52,12 @@ export interface Task {
   tags: string[];
   correlationId: string;
   parentCorrelationId: string | null;
+  /** Number of times that the task ran again from a step. */
+  reruns: number;
+  /** When that was last; ISO 8601. The limits of its lifecycle count from then. */
+  rerunAt: string | null;
+  /** The task that it is a copy of; null: it was created in another way. */
+  copyOf: string | null;
   totalSteps: number;
   pendingSteps: number;
   inProgressSteps: number;
@@ -155,6 +161,8 @@ export interface Step {
   /** Number of attempts that count. Attempts before a reset, or released by a stopping worker, do not. */
   attempts: number;
   maxAttempts: number;
+  /** The number of the rerun that its current run belongs to; 0: the first run. */
+  rerun: number;
   lastFailureAt: string | null;
   nextRetryAt: string | null;
   lastAttemptedAt: string | null;
@@ -170,6 +178,8 @@ export interface HistoryEntry {
   step: string | null;
   kind: 'attempt' | 'operator';
   attempt: number | null;
+  /** The number of the rerun that the attempt belongs to: 0 in the first run of the step. Null for an operator's action. */
+  rerun: number | null;
   /** The outcome of the attempt, or the operator's action. `fail` and `note` are actions of the template's lifecycle. */
   what: string;
   toState: string;
@@ -182,6 +192,8 @@ export interface HistoryEntry {
   error: StepError | null;
   errorCode: string | null;
   metadata: Record<string, unknown>;
+  /** The result of the attempt, if a rerun has dropped it. Otherwise null; the step has the current one. */
+  droppedResult: unknown;
 }
 
 /** The details that are stored beside a result: only fields that differ from the defaults. */
@@ -238,6 +250,9 @@ export function taskView(row: TaskRow): Task {
     tags: row.tags,
     correlationId: row.correlationId,
     parentCorrelationId: row.parentCorrelationId,
+    reruns: row.reruns,
+    rerunAt: row.rerunAt,
+    copyOf: row.copyOf,
     totalSteps: row.totalSteps,
     pendingSteps: row.pendingSteps,
     inProgressSteps: row.inProgressSteps,
@@ -364,6 +379,7 @@ export function stepView(taskUuid: string, row: StepRow): Step {
     completedParents: row.totalParents - row.remaining,
     attempts,
     maxAttempts: row.maxAttempts,
+    rerun: row.rerun,
     lastFailureAt: failed ? row.endedAt : null,
     nextRetryAt: row.state === 'waiting_for_retry' ? row.nextAt : null,
     lastAttemptedAt: row.startedAt,
@@ -372,15 +388,16 @@ export function stepView(taskUuid: string, row: StepRow): Step {
   };
 }
 
-/** Returns a row as callers see it. `nameOf` returns the name of a step. */
-export function historyView(row: HistoryRow, nameOf: (idx: number) => string): HistoryEntry {
-  const { kind, attempt, what, toState, durationMs } = row;
+/** Returns a row as callers see it. */
+export function historyView(row: HistoryRow): HistoryEntry {
+  const { kind, attempt, rerun, what, toState, durationMs, droppedResult } = row;
   const detail = detailOf(row);
   const error = errorOf(detail);
   return {
-    step: row.idx === null ? null : nameOf(row.idx),
+    step: row.idx === null ? null : (row.name ?? String(row.idx)),
     kind,
     attempt,
+    rerun,
     what,
     toState,
     startedAt: row.startedAt?.toISOString() ?? null,
@@ -391,5 +408,6 @@ export function historyView(row: HistoryRow, nameOf: (idx: number) => string): H
     error,
     errorCode: detail.error?.error_code ?? null,
     metadata: detail.custom ?? {},
+    droppedResult: droppedResult === null ? null : JSON.parse(droppedResult),
   };
 }

@@ -34,6 +34,8 @@ export interface FfiWorkflowStep {
   retryable: boolean;
   maxAttempts: number;
   attempts: number;
+  /** The number of the rerun that this run belongs to; absent or 0: the first run. */
+  rerun?: number | null;
   inProcess: boolean;
   processed: boolean;
   inputs?: unknown;
@@ -106,6 +108,7 @@ const ReadByContext = z.looseObject({
   workflowStep: z.looseObject({
     attempts: z.int().min(0).nullish(),
     maxAttempts: z.int().min(0).nullish(),
+    rerun: z.int().min(0).nullish(),
     inputs: fields,
     checkpoint: fields,
   }),

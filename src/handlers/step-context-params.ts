@@ -56,6 +56,8 @@ export interface StepContextParams {
   readonly retryCount?: number;
   /** Maximum number of attempts, the first included. Default 3. */
   readonly maxRetries?: number;
+  /** The number of the rerun that this run of the step belongs to. Default 0: the first run. */
+  readonly rerun?: number;
   /** The last saved checkpoint. It is read again after each save. */
   readonly checkpoint?: Fields | null;
   readonly signal?: AbortSignal;

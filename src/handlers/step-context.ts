@@ -120,6 +120,18 @@ export class StepContext {
     return this.#params.maxRetries ?? 3;
   }
 
+  /**
+   * The number of the rerun that this run of the step belongs to: 0 in the first run, and a greater number after each
+   * `tasker.rerunTask` that covers the step. Retries do not change it. The id of a step stays the same in a rerun. A handler
+   * whose effect is wanted again adds this number to the idempotency key that it sends.
+   *
+   * @example
+   * await payments.charge(order, { idempotencyKey: `${context.stepUuid}:${context.rerun}` });
+   */
+  get rerun(): number {
+    return this.#params.rerun ?? 0;
+  }
+
   /** The number of this attempt: 1 on the first. */
   get attempt(): number {
     return this.retryCount + 1;
@@ -424,6 +436,7 @@ export function paramsOfEvent(event: FfiStepEvent, handlerName: string): StepCon
     },
     retryCount: workflowStep.attempts ?? 0,
     maxRetries: workflowStep.maxAttempts ?? 3,
+    rerun: workflowStep.rerun ?? 0,
     get checkpoint() {
       return copyOf(workflowStep.checkpoint, 'workflowStep.checkpoint');
     },

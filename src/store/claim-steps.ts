@@ -11,6 +11,8 @@ export interface ClaimedStepRow extends StepKey, TaskOrigin {
   attempts: number;
   spared: number;
   maxAttempts: number;
+  /** The number of the rerun that this run belongs to; null: the first run. */
+  rerun: number | null;
   templateId: number;
   rank: number;
   revision: number;

@@ -5,8 +5,8 @@ import { columns, sql } from './sql.ts';
 
 // Reads all open tasks. An index on the owner of running steps would make the update of every step more expensive.
 const ADOPT_STEPS = sql('adopt_steps')`
-select s.task_uuid "taskUuid", s.idx, s.attempts, s.spared, s.max_attempts "maxAttempts", t.template_id "templateId", t.rank,
-       t.revision, t.context, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
+select s.task_uuid "taskUuid", s.idx, s.attempts, s.spared, s.max_attempts "maxAttempts", s.rerun,
+       t.template_id "templateId", t.rank, t.revision, t.context, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
        t.source_system "sourceSystem", t.reason, t.tags, t.traceparent, t.created_at::text "createdAt", s.claim
   from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
  where t.done_at is null and s.state = 'in_progress' and s.claim = any ($1::bigint[])`;
@@ -24,15 +24,20 @@ export async function adoptSteps(db: Db, tokens: readonly number[]): Promise<Ado
 
 // A crash of the server may undo a claim, and the worker may claim the step again with the same attempt number. For a
 // completed step, the fence shows whether it was this run. The time of the recording is that of the step's last end,
-// unless the step was claimed again since.
+// unless the step was claimed again since. A rerun keeps the fence and the time in `earlier_step`: a recording from before it
+// is found there, and is never taken for one of the new run.
 const FIND_RECORDED = sql('find_recorded')`
-select w.ord::int, case when s.attempts = w.attempt then tasker.iso(s.done_at) end "recordedAt"
+select w.ord::int, tasker.iso(case when e.attempts = w.attempt then e.done_at
+         when s.attempts = w.attempt and coalesce(s.earlier_attempts, 0) < w.attempt then s.done_at end) "recordedAt"
   from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[], $5::boolean[])
        with ordinality w (task_uuid, idx, attempt, claim, completed, ord)
   join tasker.history h on h.task_uuid = w.task_uuid and h.idx = w.idx and h.attempt = w.attempt
-  join tasker.step s on s.task_uuid = w.task_uuid and s.idx = w.idx
+  left join tasker.step s on s.task_uuid = w.task_uuid and s.idx = w.idx
+  left join lateral (
+    select e.attempts, e.claim, e.done_at from tasker.earlier_step e
+     where e.task_uuid = w.task_uuid and e.idx = w.idx and e.attempts >= w.attempt order by e.rerun limit 1) e on true
  where h.worker_id = w.claim >> 24
-   and case when w.completed then h.outcome = 'completed' and s.claim = w.claim else h.outcome in ('failed', 'released') end`;
+   and case when w.completed then h.outcome = 'completed' and w.claim in (s.claim, case when e.attempts = w.attempt then e.claim end) else h.outcome in ('failed', 'released') end`;
 
 /** Returns which of these attempts their worker has recorded: indexes in the list, with the time if it is still known. */
 export async function findRecorded(

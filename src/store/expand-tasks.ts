@@ -22,14 +22,20 @@ const CREATOR_HOLDS = `
   exists (select 1 from tasker.step c where c.task_uuid = d.task_uuid and c.idx = d.creator
              and (d.claim is null or (c.state = 'in_progress' and c.claim = d.claim)))`;
 
+/** A step that is created again after a rerun continues its attempt numbers. Other tasks (`t.reruns` is null) read nothing. */
+const EARLIER_ATTEMPTS = (taskUuid: string, idx: string): string =>
+  `select max(h.attempt) n from tasker.history h where t.reruns > 0 and h.task_uuid = ${taskUuid} and h.idx = ${idx}`;
+
 const ADD_STEPS = sql('add_steps')`
 with new as (
-  insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
-  select d.task_uuid, d.idx, 'pending', 0, ts.max_attempts, ts.retryable
+  insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable, attempts, spared, earlier_attempts, rerun)
+  select d.task_uuid, d.idx, 'pending', 0, ts.max_attempts, ts.retryable, coalesce(a.n, 0), coalesce(a.n, 0), a.n, t.reruns
     from unnest($1::uuid[], $2::int[], $3::bigint[], $4::int[], $5::int[]) d (task_uuid, creator, claim, template_id, idx)
          cross join lateral (
            select max_attempts, retryable from tasker.template_step x
             where x.template_id = d.template_id and x.idx = d.idx offset 0) ts
+         cross join lateral (select reruns from tasker.task x where x.task_uuid = d.task_uuid offset 0) t
+         cross join lateral (${EARLIER_ATTEMPTS('d.task_uuid', 'd.idx')}) a
    where ${CREATOR_HOLDS}
   on conflict do nothing returning task_uuid)
 update tasker.task t set n_open = n_open + c.n
@@ -58,16 +64,17 @@ with b as (
    where ${CREATOR_HOLDS}
   on conflict do nothing returning task_uuid, worker_idx, size),
 w as (
-  insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
-  select x.task_uuid, ((x.worker_idx + 1) << 17) + g, 'pending', x.unmet, x.max_attempts, x.retryable
-    from (select b.*, ts.max_attempts, ts.retryable, (
+  insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable, attempts, spared, earlier_attempts, rerun)
+  select t.task_uuid, t.first + g, 'pending', t.unmet, t.max_attempts, t.retryable, coalesce(a.n, 0), coalesce(a.n, 0), a.n, t.reruns
+    from (select b.*, (b.worker_idx + 1) << 17 first, t.reruns, ts.max_attempts, ts.retryable, (
                  select count(*)::int from tasker.template_edge e
                    join tasker.step p on p.task_uuid = b.task_uuid and p.idx = e.parent
                   where e.template_id = ts.template_id and e.child = b.worker_idx
                     and p.state not in ('complete', 'resolved_manually')) unmet
             from b join tasker.task t on t.task_uuid = b.task_uuid
-            join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = b.worker_idx) x
-         cross join lateral generate_series(0, x.size - 1) g),
+            join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = b.worker_idx) t
+         cross join lateral generate_series(0, t.size - 1) g
+         cross join lateral (${EARLIER_ATTEMPTS('t.task_uuid', 't.first + g')}) a),
 p as (
   insert into tasker.batch_worker (task_uuid, idx, name, cursor)
   select b.task_uuid, ((b.worker_idx + 1) << 17) + (part.ord - 1)::int, part.value ->> 'name', part.value -> 'cursor'

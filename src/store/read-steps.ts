@@ -4,7 +4,7 @@ import type { HeldKey, StepKey } from './step-key.ts';
 
 const STEP_COLUMNS = `
 s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", ts.callable, s.state::text, s.remaining, s.attempts, s.spared,
-       s.max_attempts "maxAttempts", s.retryable, s.result, tasker.iso(s.next_at) "nextAt", tasker.iso(s.started_at) "startedAt",
+       s.max_attempts "maxAttempts", s.retryable, coalesce(s.rerun, 0) rerun, s.result, tasker.iso(s.next_at) "nextAt", tasker.iso(s.started_at) "startedAt",
        tasker.iso(s.done_at) "doneAt", tasker.iso(t.created_at) "createdAt",
        tasker.iso(greatest(t.created_at, s.started_at, s.done_at, h.ended_at)) "updatedAt",
        case when ts.initial then ts.parents else (
@@ -23,7 +23,8 @@ const STEP_JOINS = `
   join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)
   left join tasker.batch_worker bw on bw.task_uuid = s.task_uuid and bw.idx = s.idx
   left join lateral (
-    select * from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx order by h.attempt desc limit 1) h on true
+    select * from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx and h.attempt > coalesce(s.earlier_attempts, 0)
+     order by h.attempt desc limit 1) h on true
   left join tasker.worker w on w.id = s.claim >> 24
   left join tasker.past_worker p on p.id = s.claim >> 24`;
 
@@ -64,6 +65,8 @@ export interface StepRow {
   spared: number;
   maxAttempts: number;
   retryable: boolean;
+  /** The number of the rerun that its run belongs to; 0: the first run. */
+  rerun: number;
   /** JSON text. */
   result: string | null;
   nextAt: string | null;

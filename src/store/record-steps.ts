@@ -64,7 +64,7 @@ export interface OwnClaim {
 /** A child that became ready and that this worker has claimed. */
 export type ChildRow = Pick<
   ClaimedStepRow,
-  'taskUuid' | 'idx' | 'attempts' | 'spared' | 'maxAttempts' | 'templateId' | 'rank'
+  'taskUuid' | 'idx' | 'attempts' | 'spared' | 'maxAttempts' | 'rerun' | 'templateId' | 'rank'
 >;
 
 /** A task that ended or became blocked with this recording. */
@@ -100,6 +100,8 @@ interface AnswerRow {
   attempts: string | null;
   spared: string | null;
   maxAttempts: string | null;
+  /** Null: none of the children was run before. */
+  reruns: string | null;
   endedOrds: string | null;
   complete: string | null;
   ms: string | null;
@@ -170,6 +172,7 @@ function readAnswer(row: AnswerRow, batch: readonly RecordedStep[]): Recorded {
 function childrenIn(row: AnswerRow, batch: readonly RecordedStep[]): ChildRow[] {
   const ords = numbersIn(row.childOrds);
   const [idxs, attempts, spared, most] = [row.idxs, row.attempts, row.spared, row.maxAttempts].map(numbersIn);
+  const reruns = row.reruns === null ? null : numbersIn(row.reruns);
   return ords.map((ord, i) => {
     const { taskUuid, templateId, rank } = batch[ord - 1]!;
     return {
@@ -178,6 +181,7 @@ function childrenIn(row: AnswerRow, batch: readonly RecordedStep[]): ChildRow[] 
       attempts: attempts![i]!,
       spared: spared![i]!,
       maxAttempts: most![i]!,
+      rerun: reruns === null ? null : reruns[i]!,
       templateId,
       rank,
     };

@@ -6,7 +6,7 @@ import { columns, lists, sql } from './sql.ts';
  * Noting the task as stale does not count.
  */
 const LAST_MOVE = `
-  select greatest(t.created_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
+  select greatest(t.created_at, t.rerun_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
                   (select max(c.saved_at) from tasker.checkpoint c where c.task_uuid = t.task_uuid),
                   (select max(a.at) from tasker.operator_action a where a.task_uuid = t.task_uuid and a.action <> 'note')) at,
          coalesce(max(s.attempts), 0) > 0 began
@@ -31,6 +31,15 @@ export interface WatchedTask {
 /** Schedules the first check of tasks, in the transaction that creates them. */
 export async function watchTasks(db: Db, tasks: readonly WatchedTask[]): Promise<void> {
   await db.query(WATCH_TASKS, columns(tasks, 'taskUuid', 'minutes'));
+}
+
+const WATCH_AGAIN = sql('watch_task_again')`
+insert into tasker.task_watch (task_uuid, check_at) values ($1, now() + $2::int * interval '1 minute')
+on conflict (task_uuid) do update set check_at = excluded.check_at, rule = null, minutes = null, since = null, noted_at = null`;
+
+/** Schedules the first check of a task that runs again, and removes the note of an earlier one. Call it after lockTasks. */
+export async function watchTaskAgain(db: Db, { taskUuid, minutes }: WatchedTask): Promise<void> {
+  await db.query(WATCH_AGAIN, [taskUuid, minutes]);
 }
 
 // `offset 0` keeps the lookup of each task by key.
@@ -64,7 +73,7 @@ export async function forgetWatches(db: Db, taskUuids: readonly string[]): Promi
 // state, or the shortest one after a move that may happen right now.
 const JUDGE_TASKS = sql('judge_tasks')`
 select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, t.state::text, t.done_at is not null ended,
-       m.stale_action action, broken.rule, broken.minutes, tasker.iso(broken.since) since,
+       t.rerun_at is not null rerun, m.stale_action action, broken.rule, broken.minutes, tasker.iso(broken.since) since,
        floor(extract(epoch from now() - broken.since) / 60)::int passed,
        w.rule is not null and w.rule = broken.rule and w.since = broken.since noted,
        tasker.iso(least(case when duration.until > now() then duration.until end, case when idle.until > now() then idle.until end,
@@ -76,7 +85,7 @@ select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version templ
   join tasker.namespace n on n.id = m.namespace_id
   cross join lateral (${LAST_MOVE}) moved
   cross join lateral (
-    select t.created_at + m.max_duration_minutes * interval '1 minute' until) duration
+    select coalesce(t.rerun_at, t.created_at) + m.max_duration_minutes * interval '1 minute' until) duration
   cross join lateral (
     select rule, minutes, moved.at + minutes * interval '1 minute' until
       from (select case when t.state = 'waiting_for_retry' then 'max_waiting_for_retry_minutes'
@@ -87,7 +96,7 @@ select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version templ
                         else m.max_waiting_for_dependencies_minutes end minutes) x) idle
   left join lateral (
     select * from (
-      values ('max_duration_minutes', m.max_duration_minutes, t.created_at, duration.until),
+      values ('max_duration_minutes', m.max_duration_minutes, coalesce(t.rerun_at, t.created_at), duration.until),
              (idle.rule, idle.minutes, moved.at, idle.until)) x (rule, minutes, since, until)
      where until <= now() order by until limit 1) broken on true
  where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`;
@@ -99,6 +108,8 @@ export interface JudgedRow {
   template: string;
   state: string;
   ended: boolean;
+  /** Whether it ran again from a step. Its limits count from then. */
+  rerun: boolean;
   action: 'error' | 'dlq';
   /** The limit that is exceeded, or null. */
   rule: string | null;

@@ -127,6 +127,7 @@ const TASK_COLUMNS = `
   t.reason, -t.rank priority, coalesce(t.tags, '{}') tags, coalesce(t.correlation_id, t.task_uuid) "correlationId",
   t.parent_correlation_id "parentCorrelationId", c.total "totalSteps", c.pending "pendingSteps",
   c.in_progress "inProgressSteps", c.completed "completedSteps", c.failed "failedSteps", c.ready "readySteps",
+  coalesce(t.reruns, 0) reruns, tasker.iso(t.rerun_at) "rerunAt", t.copy_of "copyOf",
   m.id "templateId", t.verdict::text, t.n_open "openSteps", t.n_error "blockingSteps", c.attempts "mostAttempts", stale.note stale`;
 
 const TASK_COUNTS = `
@@ -169,6 +170,9 @@ export interface TaskRow extends TaskFacts {
   completedSteps: number;
   failedSteps: number;
   readySteps: number;
+  reruns: number;
+  rerunAt: string | null;
+  copyOf: string | null;
   verdict: string | null;
   /** Number of steps that must still end. */
   openSteps: number;
@@ -253,21 +257,40 @@ export async function eventTasks(db: Db, taskUuids: readonly string[]): Promise<
   return (await db.query<EventTaskRow>(EVENT_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }
 
+// An attempt belongs to the first run of its step that ended with this attempt or a later one; without such a run, to the
+// current one. Removed steps have their names from there too.
 const GET_HISTORY = sql('get_history')`
-select * from (
+select x.*, coalesce(x.earlier_name, bw.name, ts.name) name
+  from (
   select h.idx, 'attempt' kind, h.attempt, h.outcome::text what, h.state::text "toState", h.started_at "startedAt",
          h.ended_at at, h.duration_ms "durationMs", h.detail,
-         coalesce(w.name, p.name, 'worker ' || h.worker_id) who, null reason
+         coalesce(w.name, p.name, 'worker ' || h.worker_id) who, null reason, coalesce(e.rerun, s.rerun, 0) rerun,
+         case when h.outcome = 'completed' and e.state = 'complete' and e.attempts = h.attempt then e.result end "droppedResult",
+         e.name earlier_name
     from tasker.history h left join tasker.worker w on w.id = h.worker_id left join tasker.past_worker p on p.id = h.worker_id
+    left join tasker.step s on s.task_uuid = h.task_uuid and s.idx = h.idx
+    left join lateral (
+      select e.* from tasker.earlier_step e where e.task_uuid = h.task_uuid and e.idx = h.idx and e.attempts >= h.attempt
+       order by e.rerun limit 1) e on true
    where h.task_uuid = $1
   union all
-  select a.idx, 'operator', null, a.action, a.to_state, null, a.at, null, null, a.actor, a.reason
+  select a.idx, 'operator', null, a.action, a.to_state, null, a.at, null, null, a.actor, a.reason, null, null,
+         (select e.name from tasker.earlier_step e where e.task_uuid = $1 and e.idx = a.idx order by e.rerun desc limit 1)
     from tasker.operator_action a where a.task_uuid = $1) x
- order by at, idx, attempt`;
+  join tasker.task t on t.task_uuid = $1
+  left join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(x.idx)
+  left join tasker.batch_worker bw on x.idx >= 131072 and bw.task_uuid = $1 and bw.idx = x.idx
+ order by x.at, x.idx, x.attempt`;
 
 /** An entry in the history of a task or step: the end of an attempt, or an action of an operator. */
 export interface HistoryRow {
   idx: number | null;
+  /** The name of the step; null: it happened to the whole task. */
+  name: string | null;
+  /** The number of the rerun that the attempt belongs to; 0: the first run; null: not an attempt. */
+  rerun: number | null;
+  /** JSON text of a result that a rerun has dropped. */
+  droppedResult: string | null;
   kind: 'attempt' | 'operator';
   attempt: number | null;
   what: string;

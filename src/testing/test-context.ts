@@ -20,6 +20,8 @@ export interface TestContextOptions {
   stepInputs?: Fields;
   /** Number of attempts before this one. Default 0. */
   retryCount?: number;
+  /** The number of the rerun. Default 0: the first run. */
+  rerun?: number;
   /** Maximum number of attempts, the first included. Default 3. */
   maxRetries?: number;
   /** The checkpoint of an earlier attempt: `{ cursor, items_processed, accumulated_results }`. Default: none. */
@@ -72,6 +74,7 @@ export function createTestContext(options: TestContextOptions = {}): StepContext
     stepInputs: copied(options.stepInputs, 'stepInputs') ?? structuredClone(stepConfig),
     retryCount: retryCount ?? 0,
     maxRetries: maxRetries ?? 3,
+    rerun: options.rerun ?? 0,
     checkpoint: copied(options.checkpoint, 'checkpoint') ?? null,
     signal: options.signal ? AbortSignal.any([options.signal, controller.signal]) : controller.signal,
     logger: options.logger ?? silentLogger,
@@ -192,6 +195,7 @@ function workflowStepOf(step: TestStep, now: string): FfiStepEvent['workflowStep
     retryable: true,
     maxAttempts: step.maxRetries,
     attempts: step.retryCount,
+    rerun: step.rerun,
     inProcess: false,
     processed: false,
     inputs: step.stepInputs,

@@ -23,6 +23,7 @@ export interface DispatchedStepRow {
   attempts: number;
   spared: number;
   maxAttempts: number;
+  rerun: number | null;
   rank: number;
 }
 
@@ -94,6 +95,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   readonly attempt: number;
   readonly spared: number;
   readonly maxAttempts: number;
+  readonly rerun: number;
   readonly rank: number;
   readonly startedAt = performance.now();
   /** The results that it may read are too large to load with the step: its handler loads them one by one. */
@@ -133,6 +135,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     this.attempt = row.attempts;
     this.spared = row.spared;
     this.maxAttempts = row.maxAttempts;
+    this.rerun = row.rerun ?? 0;
     this.rank = row.rank;
     this.#known = task.known;
     this.traceparent = task.row.traceparent ?? undefined;

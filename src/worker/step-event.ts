@@ -92,6 +92,7 @@ function stepInfo(step: DispatchedStep): FfiWorkflowStep {
     retryable: template.retry.retryable,
     maxAttempts: step.maxAttempts,
     attempts: step.retryCount,
+    rerun: step.rerun,
     inProcess: false,
     processed: false,
     inputs: step.stepInputs,

@@ -24,6 +24,7 @@ export function stepEvent(
     stepConfig: {},
     stepInputs: {},
     retryCount: 0,
+    rerun: 0,
     maxRetries: 3,
     checkpoint: null,
     dependencies: new Map(),

@@ -37,6 +37,7 @@ export function threadParams(step: StepMessage, port: ThreadPort): StepContextPa
     stepInputs: step.stepInputs,
     retryCount: step.retryCount,
     maxRetries: step.maxRetries,
+    rerun: step.rerun,
     get event() {
       if (event) return event;
       throw tooLarge(dependencyNames[0]!);

@@ -22,6 +22,7 @@ export interface StepMessage
     | 'stepInputs'
     | 'retryCount'
     | 'maxRetries'
+    | 'rerun'
     | 'checkpoint'
   > {
   step: string;

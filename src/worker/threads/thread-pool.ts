@@ -306,6 +306,7 @@ function stepMessage(step: DispatchedStep): StepMessage {
     stepInputs: step.stepInputs,
     retryCount: step.retryCount,
     maxRetries: step.maxRetries,
+    rerun: step.rerun,
     checkpoint: step.checkpoint,
     dependencyNames,
     dependencies,

@@ -1,0 +1,261 @@
+import type { Db } from '../db/statement.ts';
+import { TaskerError } from '../errors.ts';
+import { isWorkerIndex, stepIndex, stepUuid, templateIndex } from '../model/ids.ts';
+import { isStorableText } from '../model/json.ts';
+import { nearNames } from '../model/near-names.ts';
+import { planRerun } from '../model/rerun.ts';
+import { earliestMinutes } from '../model/task-limits.ts';
+import { noteAct } from '../store/audit.ts';
+import { recountBatches, releaseWorkers } from '../store/batches.ts';
+import { recountSteps } from '../store/expand-tasks.ts';
+import {
+  type EarlierStepRow,
+  makerResults,
+  placeWorkers,
+  putBack,
+  type RerunStepRow,
+  type RerunTaskRow,
+  readForRerun,
+  restartTask,
+} from '../store/rerun.ts';
+import { watchTaskAgain } from '../store/stale-tasks.ts';
+import { lockTasks, taskStates } from '../store/tasks.ts';
+import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from './operate.ts';
+import type { StepState, TaskState } from './task-view.ts';
+import type { Snapshot } from './template-store.ts';
+
+// A rerun puts a part of a task back to where it was before it ran, in one transaction:
+//
+// 1. The task is locked, then the steps that a claim or a handler may be changing right now.
+// 2. The covered steps are found: the one to begin with, and all that waited for it (src/model/rerun.ts).
+// 3. What they were and had moves to `earlier_step`. Running ones lose their fence, and their attempt ends as cancelled.
+// 4. Steps that covered decisions and analyzers had created are removed. They may be created again, and then continue
+//    their attempt numbers. The others become `pending`.
+// 5. Steps that were cancelled with the task become `pending` too.
+// 6. The parents of all pending steps are recounted, those without any are queued, and the counters of the task are
+//    recounted. Nothing is added to or subtracted from: so it is right whatever happened before.
+
+/** How {@link rerunTask} runs a task again. */
+export interface RerunOptions extends OperatorOptions {
+  /**
+   * The step to begin with, by its name or id. The name of a `batch_worker` step of the template stands for all workers of
+   * its batch.
+   */
+  from: string;
+  /** Only return what would run again. Default false. */
+  dryRun?: boolean;
+}
+
+/** A step that a rerun covers. */
+export interface RerunStep {
+  step: string;
+  /** Its state before the rerun. */
+  state: StepState;
+  /** Number of its attempts so far, in all runs. */
+  attempts: number;
+  /** False: its template says that it must not run twice without a person's decision (`retry.retryable: false`). */
+  retryable: boolean;
+  /**
+   * `again`: it runs again. `removed`: it runs again only if the decision or analyzer that created it creates it again.
+   * `returned`: it was cancelled with its task, and continues; it is not one of the steps after the first.
+   */
+  change: 'again' | 'removed' | 'returned';
+}
+
+/** The result of {@link rerunTask}. */
+export interface TaskRerun {
+  taskUuid: string;
+  /** The name of the step that it begins with. */
+  from: string;
+  /** The number of the rerun, from 1: `context.rerun` in the steps that run again. */
+  rerun: number;
+  dryRun: boolean;
+  /** The state of the task before. */
+  statusBefore: TaskState;
+  /** The state of the task now. */
+  status: TaskState;
+  /** The covered steps in the order of the template. */
+  steps: RerunStep[];
+}
+
+/** A run of a step that a rerun has ended: its results were dropped, or it was cancelled. */
+export interface EarlierRun {
+  /** The name of the step. It may not exist any more. */
+  step: string;
+  stepUuid: string;
+  /** The number of the run: 0 is the first. */
+  rerun: number;
+  /** The number of the rerun that ended it. */
+  endedByRerun: number;
+  /** The state of the step at its end. */
+  state: StepState;
+  /** The number of its last attempt. The history has all attempts. */
+  lastAttempt: number;
+  /** Null: it had none. */
+  result: unknown;
+  /** ISO 8601; null: it was not done. */
+  completedAt: string | null;
+}
+
+/** Returns a row as callers see it. */
+export function earlierRunView(taskUuid: string, row: EarlierStepRow): EarlierRun {
+  const { idx, name, rerun, replacedBy, attempts, result, doneAt } = row;
+  const state = row.state as StepState;
+  return {
+    step: name,
+    stepUuid: stepUuid(taskUuid, idx),
+    rerun,
+    endedByRerun: replacedBy,
+    state,
+    lastAttempt: attempts,
+    result: result === null ? null : JSON.parse(result),
+    completedAt: state === 'complete' || state === 'resolved_manually' ? doneAt : null,
+  };
+}
+
+/** A rerun, and the number of attempts that it stopped. */
+export interface Rerunning extends TaskRerun {
+  running: number;
+}
+
+/**
+ * Runs a task again from a step. A task that has ended is open again.
+ * @throws TaskerError `task_not_found`, `step_not_found`, `bad_request`; `illegal_transition` if a step before it is not done
+ */
+export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOptions): Promise<Rerunning> {
+  const operator = operatorOf(options);
+  const { from, dryRun = false } = options;
+  if (typeof from !== 'string' || !isStorableText(from) || typeof dryRun !== 'boolean') {
+    throw new TaskerError('bad_request', 'a rerun needs `from`, the name or id of a step; `dryRun` is true or false');
+  }
+  return onFreeTask(engine.database, taskUuid, async (tx) => {
+    await lockTasks(tx, [taskUuid]);
+    const found = await readForRerun(tx, taskUuid);
+    if (!found) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+    const { task, steps } = found;
+    const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
+    if (unreadable) throw unreadable;
+    const snapshot = engine.templates.get(task.templateId);
+    const covering: Covering = { tx, taskUuid, snapshot, steps };
+    const begin = beginning(covering, from);
+    refuseUnlessReady(covering, begin);
+    const covered = await coveredSteps(covering, begin);
+    const result = describe({ taskUuid, task, steps }, begin.name, covered);
+    if (dryRun) return { ...result, dryRun: true, running: 0 };
+    const { running, status } = await restart(covering, task, covered);
+    const counts = { again: covered.again.size, removed: covered.removed.size, returned: covered.returned.size };
+    const details = JSON.stringify({ from: begin.name, rerun: result.rerun, ...counts });
+    const act = { action: 'rerun', taskUuid, idx: begin.at, fromState: task.state, toState: status, details };
+    await noteAct(tx, act, operator);
+    return { ...result, status, running };
+  });
+}
+
+/** What the functions below work on. */
+interface Covering {
+  tx: Db;
+  taskUuid: string;
+  snapshot: Snapshot;
+  steps: readonly RerunStepRow[];
+}
+
+/** Where a rerun begins. */
+interface Beginning {
+  name: string;
+  /** Its step in the template. */
+  templateIdx: number;
+  /** The index for the audit: that of the step, or of the template step of a whole batch. */
+  at: number;
+  /** Undefined: a whole batch. */
+  idx: number | undefined;
+}
+
+function beginning({ taskUuid, snapshot, steps }: Covering, from: string): Beginning {
+  const byId = stepIndex(taskUuid, from);
+  const row = steps.find((step) => step.name === from || step.idx === byId);
+  if (row) return { name: row.name, templateIdx: templateIndex(row.idx), at: row.idx, idx: row.idx };
+  const worker = snapshot.graph.indexOf.get(from);
+  if (worker !== undefined && steps.some(({ idx }) => isWorkerIndex(idx) && templateIndex(idx) === worker)) {
+    return { name: from, templateIdx: worker, at: worker, idx: undefined };
+  }
+  const names = steps.map((step) => step.name);
+  const near = nearNames(from, names);
+  const hint = near.length > 0 ? `did you mean ${near.join(' or ')}?` : `it has ${names.slice(0, 20).join(', ')}`;
+  throw new TaskerError('step_not_found', `task ${taskUuid} has no step ${from}; ${hint}`);
+}
+
+function refuseUnlessReady({ taskUuid, snapshot: { graph }, steps }: Covering, { name, templateIdx }: Beginning): void {
+  const before = new Set([...graph.parents[templateIdx]!, ...graph.guards[templateIdx]!]);
+  const open = steps.filter((step) => before.has(templateIndex(step.idx)) && !step.over);
+  if (open.length === 0) return;
+  const [first] = open;
+  const others = open.length > 1 ? ` and ${open.length - 1} more` : '';
+  throw new TaskerError(
+    'illegal_transition',
+    `task ${taskUuid} can't run again from ${name}: ${first!.name}, which must be done before it, is in ${first!.state}${others}; run it again from ${first!.name}, or complete that step first`,
+  );
+}
+
+/** The steps that a rerun covers, by their index. */
+interface Covered {
+  again: Set<number>;
+  removed: Set<number>;
+  returned: Set<number>;
+  /** Template steps of the batches that are removed. */
+  batches: number[];
+}
+
+async function coveredSteps(covering: Covering, begin: Beginning): Promise<Covered> {
+  const { tx, taskUuid, snapshot, steps } = covering;
+  const { graph } = snapshot;
+  const existing = new Set(steps.map((step) => templateIndex(step.idx)));
+  const decisions = graph.dynamic ? [...existing].filter((idx) => graph.types[idx] === 'decision') : [];
+  const results = decisions.length > 0 ? await makerResults(tx, taskUuid, decisions) : new Map<number, string>();
+  const namedBy = (decision: number) => {
+    const result = results.get(decision);
+    const expansion = result === undefined ? undefined : snapshot.expansionOf(decision, JSON.parse(result));
+    return expansion?.kind === 'branches' ? expansion.steps : [];
+  };
+  const plan = planRerun(graph, { from: begin.templateIdx, existing, namedBy });
+  const covered: Covered = { again: new Set(), removed: new Set(), returned: new Set(), batches: [] };
+  for (const { idx, endedWithTask } of steps) {
+    const templateIdx = templateIndex(idx);
+    const otherWorker = templateIdx === begin.templateIdx && begin.idx !== undefined && begin.idx !== idx;
+    if (plan.removed.has(templateIdx)) covered.removed.add(idx);
+    else if (plan.again.has(templateIdx) && !otherWorker) covered.again.add(idx);
+    else if (endedWithTask) covered.returned.add(idx);
+  }
+  covered.batches = [...plan.removed].filter((idx) => graph.types[idx] === 'batch_worker');
+  return covered;
+}
+
+function describe(
+  { taskUuid, task, steps }: { taskUuid: string; task: RerunTaskRow; steps: readonly RerunStepRow[] },
+  from: string,
+  { again, removed, returned }: Covered,
+): TaskRerun {
+  const changed = steps.flatMap(({ idx, name, state, attempts, retryable }): RerunStep[] => {
+    const change = again.has(idx) ? 'again' : removed.has(idx) ? 'removed' : returned.has(idx) ? 'returned' : undefined;
+    return change === undefined ? [] : [{ step: name, state: state as StepState, attempts, retryable, change }];
+  });
+  const status = task.state as TaskState;
+  return { taskUuid, from, rerun: task.reruns + 1, dryRun: false, statusBefore: status, status, steps: changed };
+}
+
+/** Puts the covered steps back, and lets the task continue. */
+async function restart(
+  { tx, taskUuid, snapshot }: Covering,
+  { reruns }: RerunTaskRow,
+  { again, removed, returned, batches }: Covered,
+): Promise<{ running: number; status: TaskState }> {
+  const lists = { again: [...again], removed: [...removed], returned: [...returned] };
+  const { running } = await putBack(tx, { taskUuid, rerun: reruns + 1, ...lists, batches });
+  await recountSteps(tx, [taskUuid]);
+  await placeWorkers(tx, taskUuid);
+  await recountBatches(tx, [taskUuid]);
+  await restartTask(tx, taskUuid);
+  await releaseWorkers(tx, [taskUuid]);
+  if (snapshot.limits) await watchTaskAgain(tx, { taskUuid, minutes: earliestMinutes(snapshot.limits) });
+  const states = await taskStates(tx, [taskUuid]);
+  return { running, status: states.get(taskUuid) as TaskState };
+}

@@ -1,0 +1,232 @@
+import type { Db } from '../db/statement.ts';
+import { WORKER_IS_OVER } from './expand-tasks.ts';
+import { sql } from './sql.ts';
+
+// A claim locks steps, and a handler that saves progress. This statement waits for both, so that those after it see what
+// became of the steps. Claims skip the locked ones.
+const LOCK_RERUN_STEPS = sql('lock_rerun_steps')`
+select count(*) from (
+  select 1 from tasker.step where task_uuid = $1 and state in ('enqueued', 'in_progress') for update) s`;
+
+const RERUN_TASK = sql('rerun_task')`
+select t.template_id "templateId", t.state::text, t.done_at is not null ended, t.verdict is not null "hasVerdict",
+       coalesce(t.reruns, 0) reruns
+  from tasker.task t where t.task_uuid = $1`;
+
+// A worker that its batch cancelled was cancelled before its task ended; all other cancelled steps were cancelled with it.
+const RERUN_STEPS = sql('rerun_steps')`
+select s.idx, coalesce(bw.name, ts.name) name, s.state::text, s.attempts, s.retryable,
+       e.with_task "endedWithTask",
+       case when s.idx < 131072 then s.state in ('complete', 'resolved_manually')
+            else (select ${WORKER_IS_OVER} from (select s.state) p) and not e.with_task end as over
+  from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
+ cross join lateral (
+   select t.verdict is not null and s.state = 'cancelled' and (s.idx < 131072 or s.done_at >= t.done_at) with_task) e
+  join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)
+  left join tasker.batch_worker bw on bw.task_uuid = s.task_uuid and bw.idx = s.idx
+  left join tasker.batch b on s.idx >= 131072 and b.task_uuid = s.task_uuid and b.worker_idx = tasker.template_idx(s.idx)
+ where t.task_uuid = $1
+ order by s.idx`;
+
+/** A task that is to run again from a step. */
+export interface RerunTaskRow {
+  templateId: number;
+  state: string;
+  ended: boolean;
+  /** It was cancelled, or ended in another way before its steps were done. */
+  hasVerdict: boolean;
+  /** How often it ran again already. */
+  reruns: number;
+}
+
+/** A step of it. */
+export interface RerunStepRow {
+  idx: number;
+  name: string;
+  state: string;
+  attempts: number;
+  retryable: boolean;
+  /** It was cancelled because its task ended. */
+  endedWithTask: boolean;
+  /** The steps after it do not wait for it. */
+  over: boolean;
+}
+
+/** Reads a task and its steps. Undefined: there is no such task. Call it after lockTasks. */
+export async function readForRerun(
+  db: Db,
+  taskUuid: string,
+): Promise<{ task: RerunTaskRow; steps: RerunStepRow[] } | undefined> {
+  await db.query(LOCK_RERUN_STEPS, [taskUuid]);
+  const [tasks, steps] = await Promise.all([
+    db.query<RerunTaskRow>(RERUN_TASK, [taskUuid]),
+    db.query<RerunStepRow>(RERUN_STEPS, [taskUuid]),
+  ]);
+  const [task] = tasks.rows;
+  return task && { task, steps: steps.rows };
+}
+
+const MAKER_RESULTS = sql('maker_results')`
+select idx, result::text from tasker.step
+ where task_uuid = $1 and idx = any ($2::int[]) and state in ('complete', 'resolved_manually') and result is not null`;
+
+/** Returns the results of finished decisions as JSON text, by step. */
+export async function makerResults(db: Db, taskUuid: string, idxs: readonly number[]): Promise<Map<number, string>> {
+  const { rows } = await db.query<{ idx: number; result: string }>(MAKER_RESULTS, [taskUuid, `{${idxs.join(',')}}`]);
+  return new Map(rows.map((row) => [row.idx, row.result]));
+}
+
+const KEEP_EARLIER = sql('keep_earlier_steps')`
+insert into tasker.earlier_step (task_uuid, idx, rerun, replaced_by, name, state, attempts, claim, result, done_at)
+select $1, s.idx, coalesce(s.rerun, 0), $3, w.name, case s.state when 'in_progress' then 'cancelled' else s.state end, s.attempts,
+       s.claim, s.result, s.done_at
+  from unnest($2::int[]) d (idx)
+ cross join lateral (
+   select * from tasker.step x where x.task_uuid = $1 and x.idx = d.idx
+      and (x.attempts > coalesce(x.earlier_attempts, 0) or x.state in ('complete', 'resolved_manually')) offset 0) s
+  left join lateral (
+    select name from tasker.batch_worker x where x.task_uuid = $1 and x.idx = d.idx offset 0) w on true`;
+
+const END_RUNS = sql('end_runs')`
+with d as materialized (
+  select s.* from unnest($2::int[]) w (idx) cross join lateral (
+    select x.* from tasker.step x where x.task_uuid = $1 and x.idx = w.idx offset 0) s),
+h as (
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
+  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
+    from d where state = 'in_progress'),
+c as (delete from tasker.checkpoint where task_uuid = $1 and idx = any ($2)),
+t as (
+  delete from tasker.timer where ctid = any (array(
+    select x.tid from d cross join lateral (
+      select ctid tid from tasker.timer y where y.due_at = d.next_at and y.task_uuid = $1 and y.idx = d.idx offset 0) x
+     where d.state = 'waiting_for_retry')))
+select (count(*) filter (where state = 'in_progress'))::int running, (count(*) filter (where state = 'enqueued'))::int queued from d`;
+
+// The queue has no index by step. Its rows of these steps would be dropped by claims too, but not before they are claimed.
+const DROP_QUEUED = sql('drop_queued_steps')`delete from tasker.queue where task_uuid = $1 and idx = any ($2::int[])`;
+
+const REMOVE_STEPS = sql('remove_steps')`
+with w as (delete from tasker.batch_worker where task_uuid = $1 and idx = any ($2::int[])),
+b as (delete from tasker.batch where task_uuid = $1 and worker_idx = any ($3::int[]))
+delete from tasker.step where task_uuid = $1 and idx = any ($2)`;
+
+// Without its fence, a step accepts no result of the worker that ran it.
+const RUN_AGAIN = sql('run_again')`
+update tasker.step set
+  state = 'pending', result = null, claim = null, next_at = null, started_at = null, done_at = now(), spared = attempts,
+  earlier_attempts = attempts, rerun = $3
+ where task_uuid = $1 and idx = any ($2::int[])`;
+
+const RETURN_CANCELLED = sql('return_cancelled_steps')`
+update tasker.step set state = 'pending', spared = attempts, done_at = now(), next_at = null
+ where task_uuid = $1 and idx = any ($2::int[]) and state = 'cancelled'`;
+
+/** The steps of a task that a rerun changes, by what happens to them. */
+export interface RerunChange {
+  taskUuid: string;
+  /** The number of the rerun. */
+  rerun: number;
+  /** They run again. */
+  again: readonly number[];
+  /** They are removed. */
+  removed: readonly number[];
+  /** The template steps whose batches are removed. */
+  batches: readonly number[];
+  /** They were cancelled with the task, and continue. */
+  returned: readonly number[];
+}
+
+/**
+ * Puts back and removes the steps that a rerun covers, and keeps their results in `earlier_step`. {@link restartTask} then
+ * lets them run. Returns how many were running. Call it after lockTasks.
+ */
+export async function putBack(db: Db, change: RerunChange): Promise<{ running: number }> {
+  const { taskUuid, rerun } = change;
+  const list = (idxs: readonly number[]) => `{${idxs.join(',')}}`;
+  const covered = list([...change.again, ...change.removed]);
+  await db.query(KEEP_EARLIER, [taskUuid, covered, rerun]);
+  const ended = (await db.query<{ running: number; queued: number }>(END_RUNS, [taskUuid, covered])).rows[0]!;
+  if (ended.queued > 0) await db.query(DROP_QUEUED, [taskUuid, covered]);
+  if (change.removed.length > 0) {
+    await db.query(REMOVE_STEPS, [taskUuid, list(change.removed), list(change.batches)]);
+  }
+  await db.query(RUN_AGAIN, [taskUuid, list(change.again), rerun]);
+  if (change.returned.length > 0) await db.query(RETURN_CANCELLED, [taskUuid, list(change.returned)]);
+  return { running: ended.running };
+}
+
+// The first workers of a batch that still waits for its parents have a place already, as when it was created. In other
+// batches, those that wait are queued up to the parallelism by releaseWorkers.
+const PLACE_WORKERS = sql('place_workers')`
+update tasker.batch b set next_idx = x.next_idx
+  from (select b.worker_idx,
+               case when min(s.remaining) > 0 then ((b.worker_idx + 1) << 17) + least(b.parallelism, b.size)
+                    else least(b.next_idx, min(s.idx)) end next_idx
+          from tasker.batch b join tasker.step s on s.task_uuid = b.task_uuid and s.idx >= (b.worker_idx + 1) << 17
+           and s.idx < ((b.worker_idx + 1) << 17) + b.size
+         where b.task_uuid = $1 and s.state = 'pending' group by b.worker_idx, b.parallelism, b.size, b.next_idx) x
+ where b.task_uuid = $1 and b.worker_idx = x.worker_idx and b.next_idx <> x.next_idx`;
+
+const QUEUE_READY = sql('queue_ready_steps')`
+with r as (
+  update tasker.step set state = 'enqueued'
+   where task_uuid = $1 and idx < 131072 and state = 'pending' and remaining = 0 returning idx)
+insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+select m.namespace_id, t.rank, t.task_uuid, r.idx, t.template_id
+  from r cross join tasker.task t join tasker.template m on m.id = t.template_id
+ where t.task_uuid = $1 order by r.idx`;
+
+const RESTART_TASK = sql('restart_task')`
+update tasker.task t set
+  verdict = null, done_at = null, n_open = c.open, n_active = c.active, n_retry = c.retry, n_error = c.error,
+  revision = revision + 1, reruns = coalesce(reruns, 0) + 1, rerun_at = now()
+  from (
+    select (count(*) filter (where not s.is_over))::int open,
+           (count(*) filter (where s.state in ('enqueued', 'in_progress')))::int active,
+           (count(*) filter (where s.state = 'waiting_for_retry'))::int retry,
+           (count(*) filter (where s.state = 'error' and not s.is_over))::int error
+      from (
+        select p.state, p.state in ('complete', 'resolved_manually', 'cancelled')
+                 or (p.state = 'error' and coalesce(b.failure_strategy <> 'fail_fast', false)) is_over
+          from tasker.step p
+          left join tasker.batch b on p.idx >= 131072 and b.task_uuid = p.task_uuid and b.worker_idx = tasker.template_idx(p.idx)
+         where p.task_uuid = $1) s) c
+ where t.task_uuid = $1`;
+
+/** Places the workers of batches, after the parents of all steps were recounted. Call it after {@link putBack}. */
+export async function placeWorkers(db: Db, taskUuid: string): Promise<void> {
+  await db.query(PLACE_WORKERS, [taskUuid]);
+}
+
+/** Queues the steps that are ready and recounts the task, which is open again. Batch workers are released after it. */
+export async function restartTask(db: Db, taskUuid: string): Promise<void> {
+  await db.query(QUEUE_READY, [taskUuid]);
+  await db.query(RESTART_TASK, [taskUuid]);
+}
+
+const EARLIER_STEPS = sql('earlier_steps')`
+select e.idx, coalesce(e.name, ts.name) name, e.rerun, e.replaced_by "replacedBy", e.state::text, e.attempts, e.result,
+       tasker.iso(e.done_at) "doneAt"
+  from tasker.task t join tasker.earlier_step e on e.task_uuid = t.task_uuid
+  join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(e.idx)
+ where t.task_uuid = $1
+ order by e.idx, e.rerun`;
+
+/** An earlier run of a step. */
+export interface EarlierStepRow {
+  idx: number;
+  name: string;
+  rerun: number;
+  replacedBy: number;
+  state: string;
+  attempts: number;
+  /** JSON text. */
+  result: string | null;
+  doneAt: string | null;
+}
+
+/** Returns the earlier runs of all steps of a task. */
+export async function earlierSteps(db: Db, taskUuid: string): Promise<EarlierStepRow[]> {
+  return (await db.query<EarlierStepRow>(EARLIER_STEPS, [taskUuid])).rows;
+}
