@@ -178,6 +178,8 @@ export const NOT_HOT = {
   restart_task: RERUNNING,
   watch_task_again: RERUNNING,
   earlier_steps: 'on request of an operator; reads the rows of one task by their keys',
+  mark_copy: 'once for a copy of a task, by its key',
+  copies_of_task: 'on request of an operator, by an index of copies',
   queue_check_turn: WORKERS,
   register_worker: AT_START,
   announce_callables: WORKERS,

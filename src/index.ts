@@ -51,6 +51,7 @@ export type { LogFilter, LogLevel } from './config/log-filter.ts';
 export type { ListenAddress } from './config/value-forms.ts';
 export type { WebhookConfig } from './config/webhook-config.ts';
 export type { AuditEntry, AuditFilter, AuditPage, AuditPageOptions } from './engine/audit.ts';
+export type { CopyOptions } from './engine/copy-task.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
 export type {
   DeadDelivery,
@@ -64,6 +65,7 @@ export type { LoggedEvent } from './engine/events/logged-event.ts';
 export type { EventFilter } from './engine/events/search.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
 export type { OperatorOptions } from './engine/operate.ts';
+export type { EarlierRun, RerunOptions, RerunStep, TaskRerun } from './engine/rerun.ts';
 export type { AttemptLog, StepLogLine } from './engine/step-logs.ts';
 export type {
   EventProblem,

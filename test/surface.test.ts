@@ -226,6 +226,7 @@ describe('the surface', () => {
       ConfigOverrides
       ConfigProblem
       ConfigSource
+      CopyOptions
       CreateBatchesOutcome
       CreateOptions
       CreateStepsOptions
@@ -249,6 +250,7 @@ describe('the surface', () => {
       DomainEventModule
       DomainEventPollerConfig
       DynamicLimits
+      EarlierRun
       ErrorCallback
       ErrorClassification
       ErrorCode
@@ -349,6 +351,8 @@ describe('the surface', () => {
       RegistryResolverStatic
       RequestHeaders
       RequestParams
+      RerunOptions
+      RerunStep
       ResolutionErrorOptions
       ResolvedHandler
       ResolverConfig
@@ -400,6 +404,7 @@ describe('the surface', () => {
       TaskHandle
       TaskRequest
       TaskRequestOf
+      TaskRerun
       TaskSnapshot
       TaskState
       TaskTemplate

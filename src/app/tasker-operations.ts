@@ -178,6 +178,17 @@ export abstract class TaskerOperations {
     return this.#engine.getEarlierRuns(taskUuid);
   }
 
+  /**
+   * Returns the ids of the copies of a task, the newest first, at most 100. `copyOf` of a task is the other direction.
+   *
+   * @example
+   * const [newest] = await tasker.getCopies(taskUuid);
+   * @throws TaskerError `invalid_uuid`
+   */
+  getCopies(taskUuid: string): Promise<string[]> {
+    return this.#engine.copiesOf(taskUuid);
+  }
+
   async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {
     const result = await act();
     this.changed(taskUuid.toLowerCase());

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { DEFAULTS } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
+import type { CopyOptions } from '../engine/copy-task.ts';
 import {
   type CreatedTask,
   type CreateOptions,
@@ -236,6 +237,22 @@ export class Tasker extends TaskerOperations {
     const created = await (tracing ? withSpans(tracing, read, create) : create(read));
     this.#signals.created(created);
     return created.map(handleOf);
+  }
+
+  /**
+   * Creates a task like another one: with its context or another one, and with its priority, tags, initiator and
+   * correlation id. It is made from the newest registration of the same name and version, as any new task. The copy has an
+   * identity of its own. `copyOf` of the copy is the first task, and {@link getCopies} returns the copies of a task.
+   *
+   * @example
+   * const copy = await tasker.copyTask(taskUuid, { context: { order_id: 'O-8' }, actor: 'ana', reason: 'wrong order' });
+   * @throws TaskerError `task_not_found`, `invalid_uuid`, `bad_request`, `invalid_context`, `conflict`
+   */
+  async copyTask(taskUuid: string, options: CopyOptions = {}): Promise<TaskHandle> {
+    if (this.#over.signal.aborted) throw stopped();
+    const created = await this.#waiter.creating(async () => [await this.#engine.copyTask(taskUuid, options)]);
+    this.#signals.created(created);
+    return handleOf(created[0]!);
   }
 
   /** Returns a task. @throws TaskerError `task_not_found`, `invalid_uuid` */

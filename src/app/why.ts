@@ -50,7 +50,8 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
     return { task, template: step, liveWorkers: liveWorkers.map(nameOf), capable: capable.map(nameOf), open };
   });
   const explained = steps.map((step) => explainStep(step, facts[graph.indexOf.get(step.templateStepName)!]!));
-  return { task, summary: `${summaryOf(task, explained, reason)}${staleness(task)}`, steps: explained };
+  const rerun = task.reruns > 0 ? await rerunOf(engine, task) : '';
+  return { task, summary: `${summaryOf(task, explained, reason)}${staleness(task)}${rerun}`, steps: explained };
 }
 
 /** Groups the steps of a task by their step in the template: the workers of a batch share one. */
@@ -68,11 +69,21 @@ async function reasonOfEnd(engine: Engine, taskUuid: string): Promise<string | n
   return (await engine.getHistory(taskUuid)).findLast((entry) => entry.what === 'fail')?.why ?? null;
 }
 
-function staleness({ stale }: Task): string {
+/** Describes the last rerun. */
+async function rerunOf(engine: Engine, task: Task): Promise<string> {
+  const last = (await engine.getHistory(task.taskUuid)).findLast((entry) => entry.what === 'rerun');
+  const times = task.reruns === 1 ? 'it ran again' : `it ran again ${task.reruns} times, last`;
+  // The audit may have been deleted.
+  if (!last) return `; ${times} at ${task.rerunAt}`;
+  return `; ${times} from ${last.step} at ${last.at}, by ${last.who}${last.why === null ? '' : `: ${last.why}`}`;
+}
+
+function staleness({ stale, reruns }: Task): string {
   if (!stale) return '';
   const { rule, minutes, since } = stale;
+  const start = reruns > 0 ? 'last rerun' : 'creation';
   return rule === 'max_duration_minutes'
-    ? `; it is stale: not done ${minutes} minutes after its creation (${rule})`
+    ? `; it is stale: not done ${minutes} minutes after its ${start} (${rule})`
     : `; it is stale: no progress since ${since}, for more than ${minutes} minutes (${rule})`;
 }
 

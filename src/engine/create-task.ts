@@ -49,6 +49,11 @@ export interface CreateOptions {
   onDuplicate?: 'error' | 'return';
 }
 
+/** What else is written in the transaction that creates tasks. It gets their ids. */
+interface Also {
+  also?: (tx: Db, taskUuids: readonly string[]) => Promise<void>;
+}
+
 /** A task that was created, or the earlier one with the same identity. */
 export interface CreatedTask {
   taskUuid: string;
@@ -73,7 +78,7 @@ export async function createTasks(
   database: Database,
   templates: TemplateStore,
   requests: readonly TaskRequest[],
-  { onDuplicate = 'error' }: CreateOptions = {},
+  { onDuplicate = 'error', also }: CreateOptions & Also = {},
 ): Promise<CreatedTask[]> {
   if (requests.length === 0) return [];
   const snapshots = await snapshotsOf(templates, requests);
@@ -92,7 +97,7 @@ export async function createTasks(
   const portions = portionsOf(tasks);
   const standing = await createDespiteLoss(
     async () => {
-      if (portions.length === 1 && tasks.every((task) => task.identityHash === null)) {
+      if (portions.length === 1 && !also && tasks.every((task) => task.identityHash === null)) {
         // One round trip. Tasks without limits need no second statement.
         await database.pipeline(SETTINGS, (tx) =>
           Promise.all([insertTasks(tx, tasks), watched.length > 0 ? watchTasks(tx, watched) : undefined]),
@@ -101,7 +106,10 @@ export async function createTasks(
       }
       return database.transaction(SETTINGS, async (tx) => {
         const created = await insertPortions(tx, portions, watched);
-        if (created.size === tasks.length) return ids;
+        if (created.size === tasks.length) {
+          await also?.(tx, ids);
+          return ids;
+        }
         const found = await standingFor(tx, tasks);
         if (onDuplicate === 'error' && found.some((id, i) => id !== ids[i]))
           throw duplicateError(requests, tasks, found);

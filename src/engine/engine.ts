@@ -35,6 +35,7 @@ import {
 } from '../store/workers.ts';
 import { forgetOldActs } from './audit.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
+import { type CopyOptions, copiesOf, copyTask } from './copy-task.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { EngineCounts } from './engine-counts.ts';
@@ -299,12 +300,25 @@ export class Engine {
   /** Runs a task again from a step. Running steps that it covers get their signal. */
   async rerunTask(given: string, options: RerunOptions): Promise<TaskRerun> {
     const taskUuid = checkUuid(given, 'the task id');
-    const { running, ...rerun } = await rerunTask(this, taskUuid, options);
+    const { running, rank, ...rerun } = await rerunTask(this, taskUuid, options);
     if (rerun.dryRun) return rerun;
     this.search.changed(taskUuid);
-    await this.wakeWorkers();
+    await this.wakeWorkers(rank);
     if (running > 0) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
     return rerun;
+  }
+
+  /** Creates a task like another one, and links it to that one. */
+  async copyTask(given: string, options: CopyOptions = {}): Promise<CreatedTask> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const [copy] = await this.#count.creation(async () => [await copyTask(this, taskUuid, options)]);
+    this.search.changed(copy!.taskUuid);
+    return copy!;
+  }
+
+  /** Returns the ids of the copies of a task, the newest first, at most 100. @throws TaskerError `invalid_uuid` */
+  async copiesOf(taskUuid: string): Promise<string[]> {
+    return copiesOf(this, checkUuid(taskUuid, 'the task id'));
   }
 
   resolveStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {

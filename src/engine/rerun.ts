@@ -49,6 +49,8 @@ export interface RerunOptions extends OperatorOptions {
 /** A step that a rerun covers. */
 export interface RerunStep {
   step: string;
+  /** The template step that it is made from. Differs from `step` for batch workers. */
+  templateStepName: string;
   /** Its state before the rerun. */
   state: StepState;
   /** Number of its attempts so far, in all runs. */
@@ -113,9 +115,12 @@ export function earlierRunView(taskUuid: string, row: EarlierStepRow): EarlierRu
   };
 }
 
-/** A rerun, and the number of attempts that it stopped. */
+/** A rerun, as the engine announces it. */
 export interface Rerunning extends TaskRerun {
+  /** Number of attempts that it stopped. */
   running: number;
+  /** Minus the priority of the task. */
+  rank: number;
 }
 
 /**
@@ -141,13 +146,13 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
     refuseUnlessReady(covering, begin);
     const covered = await coveredSteps(covering, begin);
     const result = describe({ taskUuid, task, steps }, begin.name, covered);
-    if (dryRun) return { ...result, dryRun: true, running: 0 };
+    if (dryRun) return { ...result, dryRun: true, running: 0, rank: task.rank };
     const { running, status } = await restart(covering, task, covered);
     const counts = { again: covered.again.size, removed: covered.removed.size, returned: covered.returned.size };
     const details = JSON.stringify({ from: begin.name, rerun: result.rerun, ...counts });
     const act = { action: 'rerun', taskUuid, idx: begin.at, fromState: task.state, toState: status, details };
     await noteAct(tx, act, operator);
-    return { ...result, status, running };
+    return { ...result, status, running, rank: task.rank };
   });
 }
 
@@ -234,9 +239,15 @@ function describe(
   from: string,
   { again, removed, returned }: Covered,
 ): TaskRerun {
-  const changed = steps.flatMap(({ idx, name, state, attempts, retryable }): RerunStep[] => {
-    const change = again.has(idx) ? 'again' : removed.has(idx) ? 'removed' : returned.has(idx) ? 'returned' : undefined;
-    return change === undefined ? [] : [{ step: name, state: state as StepState, attempts, retryable, change }];
+  const changeOf = (idx: number): RerunStep['change'] | undefined => {
+    if (again.has(idx)) return 'again';
+    if (removed.has(idx)) return 'removed';
+    return returned.has(idx) ? 'returned' : undefined;
+  };
+  const changed = steps.flatMap(({ idx, name, templateName, attempts, retryable, ...row }): RerunStep[] => {
+    const change = changeOf(idx);
+    const state = row.state as StepState;
+    return change ? [{ step: name, templateStepName: templateName, state, attempts, retryable, change }] : [];
   });
   const status = task.state as TaskState;
   return { taskUuid, from, rerun: task.reruns + 1, dryRun: false, statusBefore: status, status, steps: changed };

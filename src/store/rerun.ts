@@ -9,13 +9,13 @@ select count(*) from (
   select 1 from tasker.step where task_uuid = $1 and state in ('enqueued', 'in_progress') for update) s`;
 
 const RERUN_TASK = sql('rerun_task')`
-select t.template_id "templateId", t.state::text, t.done_at is not null ended, t.verdict is not null "hasVerdict",
+select t.template_id "templateId", t.rank, t.state::text, t.done_at is not null ended, t.verdict is not null "hasVerdict",
        coalesce(t.reruns, 0) reruns
   from tasker.task t where t.task_uuid = $1`;
 
 // A worker that its batch cancelled was cancelled before its task ended; all other cancelled steps were cancelled with it.
 const RERUN_STEPS = sql('rerun_steps')`
-select s.idx, coalesce(bw.name, ts.name) name, s.state::text, s.attempts, s.retryable,
+select s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", s.state::text, s.attempts, s.retryable,
        e.with_task "endedWithTask",
        case when s.idx < 131072 then s.state in ('complete', 'resolved_manually')
             else (select ${WORKER_IS_OVER} from (select s.state) p) and not e.with_task end as over
@@ -31,6 +31,7 @@ select s.idx, coalesce(bw.name, ts.name) name, s.state::text, s.attempts, s.retr
 /** A task that is to run again from a step. */
 export interface RerunTaskRow {
   templateId: number;
+  rank: number;
   state: string;
   ended: boolean;
   /** It was cancelled, or ended in another way before its steps were done. */
@@ -43,6 +44,8 @@ export interface RerunTaskRow {
 export interface RerunStepRow {
   idx: number;
   name: string;
+  /** The name of the template step. Differs from `name` for a batch worker. */
+  templateName: string;
   state: string;
   attempts: number;
   retryable: boolean;

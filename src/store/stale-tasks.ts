@@ -3,12 +3,12 @@ import { columns, lists, sql } from './sql.ts';
 
 /**
  * When a task `t` last moved: a step started, saved a checkpoint or ended, a retry became due, or an operator acted.
- * Noting the task as stale does not count.
+ * Noting the task as stale, or copying it, does not count.
  */
 const LAST_MOVE = `
   select greatest(t.created_at, t.rerun_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
                   (select max(c.saved_at) from tasker.checkpoint c where c.task_uuid = t.task_uuid),
-                  (select max(a.at) from tasker.operator_action a where a.task_uuid = t.task_uuid and a.action <> 'note')) at,
+                  (select max(a.at) from tasker.operator_action a where a.task_uuid = t.task_uuid and a.action not in ('note', 'copy'))) at,
          coalesce(max(s.attempts), 0) > 0 began
     from tasker.step s where s.task_uuid = t.task_uuid`;
 

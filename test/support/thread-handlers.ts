@@ -51,6 +51,11 @@ export const logsAndFails = defineHandler('logs_and_fails', {}, ({ context }) =>
   context.logger.info({ part: 1 }, 'from a thread');
   throw new Error('no more');
 });
+export const countsRuns = defineHandler('counts_runs', {}, ({ context }) => ({
+  rerun: context.rerun,
+  event: context.event.workflowStep.rerun,
+  isMainThread,
+}));
 
 export const spins = defineHandler('spins', {}, () => {
   for (;;);

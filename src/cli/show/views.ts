@@ -2,6 +2,8 @@ import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
 
 export type Task = TaskSnapshot['task'];
 export type Step = TaskSnapshot['steps'][number];
+export type EarlierRun = Awaited<ReturnType<Tasker['getEarlierRuns']>>[number];
+export type TaskRerun = Awaited<ReturnType<Tasker['rerunTask']>>;
 export type HistoryEntry = Awaited<ReturnType<Tasker['getHistory']>>[number];
 
 /** Converts the keys of a view to snake_case, as in all JSON output. Values, which may be user data, are not changed. */

@@ -2,7 +2,7 @@ import pc from 'picocolors';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { fields, painted, signOf, spanOf, table } from '../show/text.ts';
-import { type HistoryEntry, type Step, snakeKeys } from '../show/views.ts';
+import { type EarlierRun, type HistoryEntry, type Step, snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker step list`: lists the steps of a task in the order of its template. */
@@ -30,10 +30,19 @@ function stepRow(step: Step): string[] {
 /** `tasker step get`: shows a step, its result and its last error. */
 export async function stepGet(task: string, step: string, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
-    const found = await tasker.getStep(task, step);
-    if (options.json) return printJson(snakeKeys(found));
-    print(describeStep(found));
+    const [found, runs] = await Promise.all([tasker.getStep(task, step), tasker.getEarlierRuns(task)]);
+    const earlier = runs.filter((run) => run.stepUuid === found.stepUuid);
+    if (options.json) return printJson({ ...snakeKeys(found), earlier_runs: earlier.map(snakeKeys) });
+    print([describeStep(found), ...earlier.map(describeRun)].join('\n\n'));
   });
+}
+
+/** Describes an earlier run, and the result that a rerun has dropped. */
+function describeRun({ step, rerun, endedByRerun, state, result, completedAt }: EarlierRun): string {
+  const run = rerun === 0 ? 'first run' : `rerun ${rerun}`;
+  const when = completedAt === null ? '' : ` at ${completedAt}`;
+  const head = pc.dim(`${run} of ${step}, replaced by rerun ${endedByRerun}: was ${state}${when}`);
+  return result === null ? head : `${head}\n${JSON.stringify(result, null, 2)}`;
 }
 
 function describeStep(step: Step): string {
@@ -44,6 +53,7 @@ function describeStep(step: Step): string {
     ['id', step.stepUuid],
     ['state', painted(step.currentState)],
     ['handler', step.callable],
+    ['run', step.rerun === 0 ? null : `rerun ${step.rerun}`],
     ['attempts', `${step.attempts} of ${step.maxAttempts}`],
     ['parents', step.totalParents > 0 ? `${step.completedParents} of ${step.totalParents} done` : null],
     ['started', step.lastAttemptedAt],
@@ -70,12 +80,24 @@ function describeStep(step: Step): string {
 /** `tasker step history`: lists every attempt and operator action in order. */
 export async function stepHistory(task: string, step: string | undefined, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
-    const name = step === undefined ? undefined : (await tasker.getStep(task, step)).name;
-    const entries = (await tasker.getHistory(task)).filter((entry) => name === undefined || entry.step === name);
+    const all = await tasker.getHistory(task);
+    // A rerun may have removed the step. Its history stays.
+    const isKnown = step === undefined || all.some((entry) => entry.step === step);
+    const name = isKnown ? step : (await tasker.getStep(task, step)).name;
+    const entries = all.filter((entry) => name === undefined || entry.step === name);
     if (options.json) return printJson(entries.map(snakeKeys));
     if (entries.length === 0) return note('no attempts or operator actions yet');
+    const header = ['time', 'step', 'attempt', 'event', 'new state', 'duration', 'by', 'reason'];
+    if (!all.some((entry) => entry.what === 'rerun')) return print(table(header, entries.map(historyRow)));
+    const run = ({ rerun }: HistoryEntry) => (rerun === null ? '' : rerun === 0 ? 'first' : `rerun ${rerun}`);
     print(
-      table(['time', 'step', 'attempt', 'event', 'new state', 'duration', 'by', 'reason'], entries.map(historyRow)),
+      table(
+        [...header.slice(0, 2), 'run', ...header.slice(2)],
+        entries.map((entry) => {
+          const [time, of, ...rest] = historyRow(entry);
+          return [time!, of!, run(entry), ...rest];
+        }),
+      ),
     );
   });
 }

@@ -8,7 +8,7 @@ const PRIORITY = { least: -100, most: 100 };
 
 /** `tasker task …` */
 export function addTaskCommands(program: Command): void {
-  const task = program.command('task').description('create, inspect, follow and cancel tasks');
+  const task = program.command('task').description('create, inspect, follow, rerun and cancel tasks');
   addCreate(task);
   task
     .command('get <uuid>')
@@ -23,6 +23,25 @@ export function addTaskCommands(program: Command): void {
   addOperator(task.command('cancel <uuid>'))
     .description('cancel a task that has not ended')
     .action(lazily(async () => (await import('./cancel.ts')).taskCancel));
+  task
+    .command('rerun <uuid>')
+    .description('run a step and everything after it again; also in a task that has ended')
+    .requiredOption(
+      '-f, --from <step>',
+      'the step to begin with: its name or id, or a batch_worker step for its whole batch',
+    )
+    .option('--dry-run', 'only list what would run again')
+    .option('-r, --reason <text>', 'reason, kept in the history')
+    .option('-b, --by <name>', 'name of the operator', 'cli')
+    .action(lazily(async () => (await import('./rerun.ts')).taskRerun));
+  task
+    .command('copy <uuid>')
+    .description('create a task like this one; prints its id')
+    .option('-i, --input <json>', 'another context, as a JSON object; @file reads a file, - reads standard input')
+    .option('-k, --idempotency-key <key>', 'with the same key, a copy is made only once')
+    .option('-r, --reason <text>', 'reason, kept in the history')
+    .option('-b, --by <name>', 'name of the operator', 'cli')
+    .action(lazily(async () => (await import('./copy.ts')).taskCopy));
   task
     .command('why <uuid>')
     .description('explain the state of each step and what it waits for')

@@ -2,22 +2,26 @@ import pc from 'picocolors';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { parentsOf, stepTree } from '../show/step-tree.ts';
-import { fields, painted, spanOf } from '../show/text.ts';
+import { counted, fields, painted, spanOf } from '../show/text.ts';
 import { type Task, taskJson } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker task get`: shows a task and its steps. */
 export async function taskGet(uuid: string, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
-    const [task, steps] = await Promise.all([tasker.getTask(uuid), tasker.getSteps(uuid)]);
-    if (options.json) return printJson(taskJson({ task, steps }));
-    print(describeTask(task));
+    const [task, steps, copies] = await Promise.all([
+      tasker.getTask(uuid),
+      tasker.getSteps(uuid),
+      tasker.getCopies(uuid),
+    ]);
+    if (options.json) return printJson({ ...taskJson({ task, steps }), copies });
+    print(describeTask(task, copies));
     print('');
     print(stepTree(steps, await parentsOf(tasker, task), { now: Date.now() }).join('\n'));
   });
 }
 
-function describeTask(task: Task): string {
+function describeTask(task: Task, copies: readonly string[]): string {
   const end = task.completedAt === null ? Date.now() : Date.parse(task.completedAt);
   const took = spanOf(end - Date.parse(task.createdAt));
   return fields([
@@ -26,12 +30,20 @@ function describeTask(task: Task): string {
     ['status', `${painted(task.status)} ${pc.dim(`${task.completedSteps} of ${task.totalSteps} steps done`)}`],
     ['created', `${task.createdAt}${task.initiator ? ` by ${task.initiator}` : ''}`],
     ['ended', task.completedAt === null ? null : `${task.completedAt}, after ${took}`],
+    ['rerun', task.reruns === 0 ? null : `${counted(task.reruns, 'time')}, last at ${task.rerunAt}`],
     ['stale', staleness(task)],
     ['priority', task.priority === 0 ? null : String(task.priority)],
     ['reason', task.reason],
+    ['copy of', task.copyOf],
+    ['copies', copies.length === 0 ? null : listOf(copies)],
     ['tags', task.tags.length > 0 ? task.tags.join(', ') : null],
     ['context', JSON.stringify(task.context)],
   ]);
+}
+
+function listOf(copies: readonly string[]): string {
+  const shown = copies.slice(0, 3).join(', ');
+  return copies.length > 3 ? `${shown} and ${copies.length > 99 ? 'many' : copies.length - 3} more` : shown;
 }
 
 function staleness({ stale }: Task): string | null {

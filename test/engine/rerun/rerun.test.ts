@@ -163,8 +163,8 @@ describe('a rerun of a task without dynamic steps', () => {
     const dry = await hand.tasker.rerunTask(hand.taskUuid, { from: 'a', dryRun: true });
     expect(dry).toMatchObject({ dryRun: true, rerun: 1, status: 'complete' });
     expect(dry.steps).toEqual([
-      { step: 'a', state: 'complete', attempts: 1, retryable: true, change: 'again' },
-      { step: 'pay', state: 'complete', attempts: 1, retryable: false, change: 'again' },
+      { step: 'a', templateStepName: 'a', state: 'complete', attempts: 1, retryable: true, change: 'again' },
+      { step: 'pay', templateStepName: 'pay', state: 'complete', attempts: 1, retryable: false, change: 'again' },
     ]);
     expect(await dump()).toEqual(before);
   });

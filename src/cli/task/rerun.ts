@@ -1,0 +1,80 @@
+import pc from 'picocolors';
+import type { GlobalOptions } from '../options.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { counted, painted, signOf, table } from '../show/text.ts';
+import { snakeKeys, type TaskRerun } from '../show/views.ts';
+import { withTasker } from '../with-tasker.ts';
+
+interface TaskRerunOptions extends GlobalOptions {
+  from: string;
+  dryRun?: boolean;
+  reason?: string;
+  by: string;
+}
+
+type Row = TaskRerun['steps'][number];
+
+/** More workers of a batch than this are folded into one row. */
+const SHOWN = 5;
+
+/** `tasker task rerun`: runs a step and everything after it again, or lists what that would be. */
+export async function taskRerun(uuid: string, options: TaskRerunOptions): Promise<void> {
+  const { from, dryRun = false, reason, by: actor, json } = options;
+  await withTasker(options, {}, async (tasker) => {
+    const rerun = await tasker.rerunTask(uuid, { from, dryRun, actor, ...(reason !== undefined && { reason }) });
+    if (json) return printJson({ ...snakeKeys(rerun), steps: rerun.steps.map(snakeKeys) });
+    if (dryRun) {
+      print(table(['  step', 'state', 'attempts', 'what happens', ''], rowsOf(rerun.steps)));
+      print('');
+    }
+    note(summaryOf(rerun));
+    for (const line of warningsOf(rerun)) note(line);
+  });
+}
+
+function summaryOf({ taskUuid, from, rerun, dryRun, statusBefore, status, steps }: TaskRerun): string {
+  const count = (change: Row['change']) => steps.filter((step) => step.change === change).length;
+  const [again, removed, returned] = [count('again'), count('removed'), count('returned')];
+  const parts = [`${counted(again, 'step')} ${dryRun ? 'would run' : again === 1 ? 'runs' : 'run'} again from ${from}`];
+  if (removed > 0)
+    parts.push(`${removed} ${dryRun ? 'would be' : removed === 1 ? 'is' : 'are'} removed until created again`);
+  if (returned > 0)
+    parts.push(`${returned} cancelled ${dryRun ? 'would continue' : returned === 1 ? 'continues' : 'continue'}`);
+  const sentence = parts.join('; ');
+  if (dryRun) return `dry run: nothing was changed. ${sentence}; the task is ${statusBefore}`;
+  return `rerun ${rerun} of ${taskUuid}: ${sentence}; the task was ${statusBefore} and is ${status}`;
+}
+
+/** Names the steps whose template says that a person decides before they run twice. */
+function warningsOf({ steps, dryRun }: TaskRerun): string[] {
+  const once = steps.filter((step) => !step.retryable && step.attempts > 0).map((step) => step.step);
+  if (once.length === 0) return [];
+  const names =
+    once.length > SHOWN ? `${once.slice(0, SHOWN).join(', ')} and ${once.length - SHOWN} more` : once.join(', ');
+  const verb = dryRun ? 'would run' : once.length === 1 ? 'runs' : 'run';
+  return [pc.yellow(`not retryable (retry.retryable: false), and ${verb} again: ${names}`)];
+}
+
+const WHAT: Record<Row['change'], string> = {
+  again: 'runs again',
+  removed: 'is removed; its decision or analyzer may create it again',
+  returned: 'continues; it was cancelled with the task',
+};
+
+function rowsOf(steps: readonly Row[]): string[][] {
+  const batches = new Map<string, number>();
+  for (const { templateStepName } of steps) batches.set(templateStepName, (batches.get(templateStepName) ?? 0) + 1);
+  const folded = new Set<string>();
+  return steps.flatMap((step) => {
+    const size = batches.get(step.templateStepName)!;
+    if (size <= SHOWN) return [rowOf(step, step.step)];
+    if (folded.has(step.templateStepName)) return [];
+    folded.add(step.templateStepName);
+    return [rowOf(step, `${step.templateStepName} ×${size}`)];
+  });
+}
+
+function rowOf({ state, attempts, retryable, change }: Row, name: string): string[] {
+  const mark = retryable ? '' : pc.yellow('not retryable');
+  return [`${signOf(state)} ${name}`, painted(state), String(attempts), WHAT[change], mark];
+}

@@ -1,0 +1,71 @@
+import type { Database } from '../db/database.ts';
+import { TaskerError } from '../errors.ts';
+import { uuidV7 } from '../model/ids.ts';
+import { noteAct } from '../store/audit.ts';
+import { copiesOfTask, markCopy } from '../store/copies.ts';
+import { getTasks } from '../store/tasks.ts';
+import { type CreatedTask, createTasks, type TaskRequest } from './create-task.ts';
+import { type OperatorOptions, operatorOf } from './operate.ts';
+import type { TemplateStore } from './template-store.ts';
+
+/** How {@link copyTask} copies a task. */
+export interface CopyOptions extends OperatorOptions {
+  /** The context of the copy. Default: that of the task. */
+  context?: Record<string, unknown>;
+  /** A key that makes the copy the only one with it, so that the call can be repeated. Default: each call makes a copy. */
+  idempotencyKey?: string;
+}
+
+interface Copying {
+  database: Database;
+  templates: TemplateStore;
+}
+
+/**
+ * Creates a task like another one, from the newest registration of its template's version. The link to the first task and
+ * the audit commit with it.
+ * @throws TaskerError `task_not_found`, `bad_request`, `invalid_context`, `conflict`
+ */
+export async function copyTask(
+  { database, templates }: Copying,
+  taskUuid: string,
+  options: CopyOptions,
+): Promise<CreatedTask> {
+  const operator = operatorOf(options);
+  const [row] = await getTasks(database, [taskUuid]);
+  if (!row) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+  const { template } = await templates.newest(row.namespace, row.name, row.version);
+  // Its context may be its identity, or its template may require a key: a copy would be a duplicate, or be refused.
+  const own = template.identityStrategy === 'always_unique' ? undefined : `copy ${uuidV7()} of ${taskUuid}`;
+  const key = options.idempotencyKey ?? own;
+  const request: TaskRequest = {
+    name: row.name,
+    namespace: row.namespace,
+    version: row.version,
+    context: options.context ?? (JSON.parse(row.context) as Record<string, unknown>),
+    priority: row.priority,
+    tags: row.tags,
+    correlationId: row.correlationId,
+    ...(key !== undefined && { idempotencyKey: key }),
+    ...(row.parentCorrelationId !== null && { parentCorrelationId: row.parentCorrelationId }),
+    ...(row.initiator !== null && { initiator: row.initiator }),
+    ...(row.sourceSystem !== null && { sourceSystem: row.sourceSystem }),
+    ...(row.reason !== null && { reason: row.reason }),
+  };
+  const [copy] = await createTasks(database, templates, [request], {
+    also: async (tx, [copyUuid]) => {
+      await markCopy(tx, copyUuid!, taskUuid);
+      const changed = options.context !== undefined;
+      const from = { action: 'copy', taskUuid, fromState: row.status, toState: row.status };
+      await noteAct(tx, { ...from, details: JSON.stringify({ copy: copyUuid, context: changed }) }, operator);
+      const to = { action: 'copy', taskUuid: copyUuid!, toState: 'pending' };
+      await noteAct(tx, { ...to, details: JSON.stringify({ copy_of: taskUuid, context: changed }) }, operator);
+    },
+  });
+  return copy!;
+}
+
+/** Returns the ids of the copies of a task, the newest first, at most 100. */
+export function copiesOf({ database }: Copying, taskUuid: string): Promise<string[]> {
+  return copiesOfTask(database, taskUuid);
+}
