@@ -49,7 +49,7 @@ export interface CreateOptions {
   onDuplicate?: 'error' | 'return';
 }
 
-/** What else is written in the transaction that creates tasks. It gets their ids. */
+/** A function that writes more in the transaction that creates tasks. It receives their ids. */
 interface Also {
   also?: (tx: Db, taskUuids: readonly string[]) => Promise<void>;
 }

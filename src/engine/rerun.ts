@@ -27,18 +27,18 @@ import type { Snapshot } from './template-store.ts';
 // A rerun puts a part of a task back to where it was before it ran, in one transaction:
 //
 // 1. The task is locked, then the steps that a claim or a handler may be changing right now.
-// 2. The covered steps are found: the one to begin with, and all that waited for it (src/model/rerun.ts).
-// 3. What they were and had moves to `earlier_step`. Running ones lose their fence, and their attempt ends as cancelled.
+// 2. The covered steps are found: the first one, and the steps that waited for it (src/model/rerun.ts).
+// 3. Their states and results move to `earlier_step`. Running ones lose their fence, and their attempt ends as cancelled.
 // 4. Steps that covered decisions and analyzers had created are removed. They may be created again, and then continue
 //    their attempt numbers. The others become `pending`.
 // 5. Steps that were cancelled with the task become `pending` too.
 // 6. The parents of all pending steps are recounted, those without any are queued, and the counters of the task are
-//    recounted. Nothing is added to or subtracted from: so it is right whatever happened before.
+//    recounted. Nothing is added or subtracted, so the counters are right whatever happened before.
 
 /** How {@link rerunTask} runs a task again. */
 export interface RerunOptions extends OperatorOptions {
   /**
-   * The step to begin with, by its name or id. The name of a `batch_worker` step of the template stands for all workers of
+   * The first step, by its name or id. The name of a `batch_worker` step of the template stands for all workers of
    * its batch.
    */
   from: string;
@@ -156,7 +156,7 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
   });
 }
 
-/** What the functions below work on. */
+/** The task that the functions below work on. */
 interface Covering {
   tx: Db;
   taskUuid: string;

@@ -8,7 +8,7 @@ export interface RerunGraph extends BranchGraph {
 
 /** The steps of a task, as a rerun sees them. */
 export interface RerunOf {
-  /** The template step to begin with. */
+  /** The first template step. */
   from: number;
   /** The template steps that the task has, those of its batches included. */
   existing: ReadonlySet<number>;
@@ -16,11 +16,11 @@ export interface RerunOf {
   namedBy: (decision: number) => readonly number[];
 }
 
-/** What a rerun does with the template steps that it covers. */
+/** The template steps that a rerun covers. */
 export interface RerunPlan {
   /** The steps that run again, `from` included. */
   again: Set<number>;
-  /** The steps that were created by decisions and analyzers that run again. These decide anew whether they exist. */
+  /** The steps that were created by decisions and analyzers that run again, and may be created again by these. */
   removed: Set<number>;
 }
 

@@ -160,7 +160,7 @@ export async function putBack(db: Db, change: RerunChange): Promise<{ running: n
 }
 
 // The first workers of a batch that still waits for its parents have a place already, as when it was created. In other
-// batches, those that wait are queued up to the parallelism by releaseWorkers.
+// batches, waiting workers are queued up to the parallelism by releaseWorkers.
 const PLACE_WORKERS = sql('place_workers')`
 update tasker.batch b set next_idx = x.next_idx
   from (select b.worker_idx,

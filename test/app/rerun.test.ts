@@ -172,7 +172,7 @@ describe('what follows from a rerun', () => {
     ]);
   });
 
-  it('task why tells of the last rerun', async () => {
+  it('task why reports the last rerun', async () => {
     const a = defineHandler('a', {}, () => {
       throw new PermanentError('no');
     });

@@ -28,7 +28,7 @@ export function addTaskCommands(program: Command): void {
     .description('run a step and everything after it again; also in a task that has ended')
     .requiredOption(
       '-f, --from <step>',
-      'the step to begin with: its name or id, or a batch_worker step for its whole batch',
+      'the first step: its name or id, or a batch_worker step for its whole batch',
     )
     .option('--dry-run', 'only list what would run again')
     .option('-r, --reason <text>', 'reason, kept in the history')

@@ -57,8 +57,8 @@ function warningsOf({ steps, dryRun }: TaskRerun): string[] {
 
 const WHAT: Record<Row['change'], string> = {
   again: 'runs again',
-  removed: 'is removed; its decision or analyzer may create it again',
-  returned: 'continues; it was cancelled with the task',
+  removed: 'is removed, may be created again',
+  returned: 'continues (cancelled with the task)',
 };
 
 function rowsOf(steps: readonly Row[]): string[][] {
