@@ -96,6 +96,8 @@ export const HOT = [
 const AT_START = 'once when a process starts, or a template is registered';
 const ONCE_A_TEMPLATE = 'once per template and process, which caches it';
 const WORKERS = 'reads the table of workers, which stays small because old rows are deleted';
+const OVERVIEW =
+  'for a person, or for metrics at most every 15 s; reads at most 100,000 queued steps a namespace and 10,000 running ones';
 const COMPACTING = 'rewrites the queue if it is mostly dead rows; reads all live rows on purpose';
 const MIGRATING = 'only during migrations';
 const GROUPS = 'reads a row per group and member, and sixteen cursors';
@@ -205,4 +207,16 @@ export const NOT_HOT = {
   forget_tasks: DELETING,
   forget_acts: FORGETTING,
   forget_bulks: FORGETTING,
+  recent_workers: WORKERS,
+  lock_instances: WORKERS,
+  set_drain: WORKERS,
+  count_running_steps: OVERVIEW,
+  running_steps: OVERVIEW,
+  template_handlers: 'for a person; reads the templates, not their tasks',
+  queued_steps: OVERVIEW,
+  look_at_queued_steps: OVERVIEW,
+  queue_heads: OVERVIEW,
+  waiting_retries: OVERVIEW,
+  template_namespaces: OVERVIEW,
+  open_tasks: 'for metrics; counts all open tasks on purpose, the less often the longer it takes',
 };

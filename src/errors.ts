@@ -15,6 +15,7 @@ export const ERRORS = {
   step_not_found: 404,
   event_not_found: 404,
   event_group_not_found: 404,
+  worker_not_found: 404,
   conflict: 409,
   illegal_transition: 409,
   timeout: 408,

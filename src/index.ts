@@ -1,6 +1,16 @@
 import './config/require-node.ts';
 
 export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
+export type { DrainedWorker, DrainOptions } from './app/overview/drain.ts';
+export type { QueueInfo, QueueListOptions, UnservedReason, UnservedSteps } from './app/overview/queues.ts';
+export type {
+  MissingHandler,
+  RunningStep,
+  WorkerDetails,
+  WorkerInfo,
+  WorkerListOptions,
+  WorkerState,
+} from './app/overview/workers.ts';
 export {
   bootstrapWorker,
   getRustVersion,

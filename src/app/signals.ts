@@ -1,6 +1,13 @@
 import { Listener } from '../db/listener.ts';
 import type { CreatedTask } from '../engine/create-task.ts';
-import { CHANNEL_ENDED, CHANNEL_EVENTS, CHANNEL_TAKEN, CHANNEL_WORK, type Engine } from '../engine/engine.ts';
+import {
+  CHANNEL_ENDED,
+  CHANNEL_EVENTS,
+  CHANNEL_TAKEN,
+  CHANNEL_WORK,
+  CHANNEL_WORKER,
+  type Engine,
+} from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
@@ -47,7 +54,7 @@ export class Signals {
     this.#logger = moduleLogger(logger, 'app');
     this.#listener = new Listener(
       open.database,
-      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS],
+      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS, CHANNEL_WORKER],
       { onNotify: (channel, payload) => this.#onNotify(channel, payload), onCatchUp: () => this.#catchUp() },
       moduleLogger(logger, 'db'),
     );
@@ -83,6 +90,7 @@ export class Signals {
     if (channel === CHANNEL_WORK) this.#onWork(Number(payload));
     else if (channel === CHANNEL_EVENTS) this.#onEvents();
     else if (channel === CHANNEL_TAKEN) worker()?.taken(payload);
+    else if (channel === CHANNEL_WORKER) worker()?.asked(payload.split(',').map(Number));
     else waiter.ended(payload.split(','));
   }
 

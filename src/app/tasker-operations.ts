@@ -14,6 +14,15 @@ import type {
 } from '../engine/search/search.ts';
 import type { Task } from '../engine/task-view.ts';
 import { type ListOptions, readListOptions } from './list-options.ts';
+import { type DrainedWorker, type DrainOptions, drainWorker, resumeWorker } from './overview/drain.ts';
+import { listQueues, type QueueInfo, type QueueListOptions } from './overview/queues.ts';
+import {
+  getWorker,
+  listWorkers,
+  type WorkerDetails,
+  type WorkerInfo,
+  type WorkerListOptions,
+} from './overview/workers.ts';
 import { type Explanation, explainTask } from './why.ts';
 
 export type { FoundStep, FoundTask, SearchPage, StepPage, StepPageOptions, TaskFilter, TaskPage, TaskPageOptions };
@@ -187,6 +196,60 @@ export abstract class TaskerOperations {
    */
   getCopies(taskUuid: string): Promise<string[]> {
     return this.#engine.copiesOf(taskUuid);
+  }
+
+  /**
+   * Returns the live workers of all processes, and those that ended recently, by name.
+   *
+   * @example
+   * for (const { name, state, running, concurrency } of await tasker.listWorkers({ namespace: 'shop' })) {
+   *   console.log(`${name} ${state}: ${running} of ${concurrency} slots`);
+   * }
+   * @throws TaskerError `bad_request`
+   */
+  listWorkers(options?: WorkerListOptions): Promise<WorkerInfo[]> {
+    return listWorkers(this.#engine, options);
+  }
+
+  /**
+   * Returns a worker, by its name or id, with the steps that it runs. If no live worker has the name, returns the last one
+   * that had it, for a day.
+   * @throws TaskerError `worker_not_found`; `bad_request` if several live workers have the name
+   */
+  getWorker(worker: string | number): Promise<WorkerDetails> {
+    return getWorker(this.#engine, worker);
+  }
+
+  /**
+   * Asks a worker of any process on any machine to take no more steps. Its running steps finish; their children and
+   * everything else are left to other workers. The process stays alive and keeps the state until it ends or
+   * {@link resumeWorker} is called. With `wait`, resolves when the worker holds no more steps, has stopped or was lost.
+   *
+   * @example
+   * const { worker, left } = await tasker.drainWorker('worker-7', { wait: true, timeoutMs: 60_000, reason: 'new kernel' });
+   * if (left.length > 0) console.warn(`no other worker serves ${left.join(', ')}`);
+   * @throws TaskerError `worker_not_found`; `bad_request` if several live workers have the name; `illegal_transition` if it
+   * has ended; `timeout`
+   */
+  drainWorker(worker: string | number, options?: DrainOptions): Promise<DrainedWorker> {
+    return drainWorker(this.#engine, worker, options);
+  }
+
+  /** Lets a worker that was drained take steps again. Throws the same errors as {@link drainWorker}. */
+  resumeWorker(worker: string | number, options?: OperatorOptions): Promise<{ worker: WorkerInfo; changed: boolean }> {
+    return resumeWorker(this.#engine, worker, options);
+  }
+
+  /**
+   * Returns the queue of every namespace, served or not, by name: ready and running steps, waiting retries, and the ready
+   * steps that no live worker can run.
+   *
+   * @example
+   * for (const { namespace, ready, unservedSteps } of await tasker.queues()) console.log(namespace, ready, unservedSteps);
+   * @throws TaskerError `bad_request` if there is no such namespace
+   */
+  queues(options?: QueueListOptions): Promise<QueueInfo[]> {
+    return listQueues(this.#engine, options);
   }
 
   async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {

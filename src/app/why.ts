@@ -43,11 +43,19 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
   const facts = graph.names.map((_, idx): StepFacts => {
     const step = template.steps[idx]!;
     const capable = liveWorkers.filter((worker) => covers(worker.callables, step.handler));
+    const taking = capable.filter((worker) => !worker.draining);
     const above = [...graph.parents[idx]!, ...graph.guards[idx]!];
     const open = above.flatMap((parent) =>
       (made.get(graph.names[parent]!) ?? []).filter((one) => !isOver(one, template.steps[parent]!)),
     );
-    return { task, template: step, liveWorkers: liveWorkers.map(nameOf), capable: capable.map(nameOf), open };
+    return {
+      task,
+      template: step,
+      liveWorkers: liveWorkers.map(nameOf),
+      capable: capable.map(nameOf),
+      taking: taking.map(nameOf),
+      open,
+    };
   });
   const explained = steps.map((step) => explainStep(step, facts[graph.indexOf.get(step.templateStepName)!]!));
   const rerun = task.reruns > 0 ? await rerunOf(engine, task) : '';
@@ -110,6 +118,8 @@ interface StepFacts {
   liveWorkers: string[];
   /** Names of the live workers that have the handler. */
   capable: string[];
+  /** Names of those that take steps; the others drain. */
+  taking: string[];
   /** The steps that must end before it starts. */
   open: Step[];
 }
@@ -127,7 +137,7 @@ function explainStep(step: Step, facts: StepFacts): StepExplanation {
   };
 }
 
-function reasonOf(step: Step, { task, template, liveWorkers, capable, open }: StepFacts): string {
+function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, open }: StepFacts): string {
   const attempt = `attempt ${step.attempts} of ${step.maxAttempts}`;
   const error = step.results?.error?.message;
   switch (step.currentState) {
@@ -143,7 +153,9 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, open }: St
     case 'enqueued':
       if (liveWorkers.length === 0) return `is ready; no running worker serves namespace ${task.namespace}: start one`;
       if (capable.length === 0) return `is ready; no running worker has handler ${step.callable}`;
-      return `is ready; waits for a free slot in ${list(capable)}`;
+      if (taking.length === 0)
+        return `is ready; ${list(capable)} ${capable.length === 1 ? 'has' : 'have'} handler ${step.callable}, but takes no steps while draining: resume it, or start another worker`;
+      return `is ready; waits for a free slot in ${list(taking)}`;
     case 'in_progress':
       if (step.worker !== null && !liveWorkers.includes(step.worker)) {
         return `${attempt} was started by ${step.worker}, whose lease has expired; a running worker takes over the step`;

@@ -32,11 +32,13 @@ import {
   registerWorker,
   type ServedNames,
   stopWorker,
+  type WorkerReport,
 } from '../store/workers.ts';
 import { forgetOldActs } from './audit.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { type CopyOptions, copiesOf, copyTask } from './copy-task.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
+import { type AskedWorker, askWorker } from './drain-worker.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { EngineCounts } from './engine-counts.ts';
 import { EventLog } from './events/log.ts';
@@ -74,6 +76,8 @@ export const CHANNEL_WORK = 'tasker_work';
 export const CHANNEL_ENDED = 'tasker_ended';
 /** Tells workers that they may have lost steps of a task. Payload: the task's id. */
 export const CHANNEL_TAKEN = 'tasker_taken';
+/** Tells workers that an operator asks something of them. Payload: their ids. */
+export const CHANNEL_WORKER = 'tasker_worker';
 /** Tells processes that deliver domain events that new ones were stored. No payload. */
 export const CHANNEL_EVENTS = 'tasker_events';
 
@@ -437,12 +441,19 @@ export class Engine {
   }
 
   /** Sends a heartbeat. Times out early enough for another one before the lease expires, and does not use the pool. */
-  heartbeat(ids: readonly number[], leaseMs: number): Promise<Heartbeat> {
-    return heartbeat(this.database.apart(leaseMs / 3), ids, leaseMs);
+  heartbeat(ids: readonly number[], leaseMs: number, report?: WorkerReport): Promise<Heartbeat> {
+    return heartbeat(this.database.apart(leaseMs / 3), ids, leaseMs, report);
   }
 
   stopWorker(id: number, { timeoutMs }: Patience): Promise<void> {
     return stopWorker(this.database.apart(timeoutMs), id);
+  }
+
+  /** Asks a worker of any process to take no more steps, or to take steps again. */
+  async askWorker(worker: string | number, options: OperatorOptions & { drain: boolean }): Promise<AskedWorker> {
+    const asked = await askWorker(this.database, worker, options);
+    await this.#tell(CHANNEL_WORKER, [asked.ids.join(',')]);
+    return asked;
   }
 
   /** Checks that the database answers. Does not wait for the pool, and only briefly for a silent connection. */
@@ -543,5 +554,6 @@ export type { AdoptedStepRow } from '../store/doubtful.ts';
 export type { ResultRow } from '../store/read-steps.ts';
 export { type EventsText, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
 export type { StepLogRow } from '../store/step-logs.ts';
+export type { WorkerPhase, WorkerReport } from '../store/workers.ts';
 export type { QueueCheck } from './check-queue.ts';
 export type { RecordAnswer, Recording } from './record.ts';

@@ -1,12 +1,12 @@
 import { Database } from '../db/database.ts';
 import type { DatabaseReach } from '../db/database-options.ts';
 import { silentLogger } from '../logging/logger.ts';
-import { heartbeat } from '../store/workers.ts';
+import { heartbeat, type WorkerReport } from '../store/workers.ts';
 
 /** A connection only for heartbeats, used by a separate thread. */
 export interface HeartbeatConnection {
   /** Sends a heartbeat, as the engine does. Times out early enough for another one before the lease expires. */
-  heartbeat(ids: readonly number[], leaseMs: number): Promise<{ alive: number[] }>;
+  heartbeat(ids: readonly number[], leaseMs: number, report?: WorkerReport): Promise<{ alive: number[] }>;
   close(): Promise<void>;
 }
 
@@ -14,7 +14,7 @@ export interface HeartbeatConnection {
 export function openHeartbeatConnection(reach: DatabaseReach): HeartbeatConnection {
   const database = Database.lazily({ ...reach, poolSize: 1, logger: silentLogger });
   return {
-    heartbeat: (ids, leaseMs) => heartbeat(database.within(leaseMs / 4), ids, leaseMs),
+    heartbeat: (ids, leaseMs, report) => heartbeat(database.within(leaseMs / 4), ids, leaseMs, report),
     close: () => database.close(),
   };
 }

@@ -20,14 +20,14 @@ export function announcementOf(...registries: HandlerRegistry[]): string[] {
 }
 
 /** The entry for exactly this definition: its callable, or the resolver that it names. */
-export function announcedAs({ callable, resolver }: HandlerDefinition): string {
+export function announcedAs({ callable, resolver }: Pick<HandlerDefinition, 'callable' | 'resolver'>): string {
   return resolver && !BUILT_IN.has(resolver) ? `~@${resolver}` : callable;
 }
 
 /** Whether an announced list covers a definition. With `forms: false`, the form of a callable is not enough. */
 export function covers(
   announced: readonly string[],
-  definition: HandlerDefinition,
+  definition: Pick<HandlerDefinition, 'callable' | 'resolver'>,
   { forms = true }: { forms?: boolean } = {},
 ): boolean {
   const entry = announcedAs(definition);
@@ -35,9 +35,34 @@ export function covers(
   return forms && entry === definition.callable && announced.some((other) => hasForm(definition.callable, other));
 }
 
+/** Several announced lists, for many lookups. */
+export class Announced {
+  readonly #entries = new Set<string>();
+  readonly #forms: string[] = [];
+
+  add(announced: readonly string[]): void {
+    for (const entry of announced) {
+      if (this.#entries.has(entry)) continue;
+      this.#entries.add(entry);
+      if (entry.startsWith(`${NOT_A_NAME}/`)) this.#forms.push(entry);
+    }
+  }
+
+  /** Whether one of the lists covers a definition. */
+  covers(definition: Pick<HandlerDefinition, 'callable' | 'resolver'>): boolean {
+    const entry = announcedAs(definition);
+    return this.#entries.has(entry) || covers(this.#forms, definition);
+  }
+}
+
 /** The handler names in an announced list, without the entries of resolvers. */
 export function announcedNames(announced: readonly string[]): string[] {
   return announced.filter((entry) => !entry.startsWith(NOT_A_NAME));
+}
+
+/** The entries of resolvers in an announced list: patterns such as `/^mail/`, and names of resolvers such as `@plugins`. */
+export function announcedResolvers(announced: readonly string[]): string[] {
+  return announced.filter((entry) => entry.startsWith(NOT_A_NAME)).map((entry) => entry.slice(NOT_A_NAME.length));
 }
 
 function hasForm(callable: string, entry: string): boolean {

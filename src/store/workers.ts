@@ -2,8 +2,13 @@ import type { Db } from '../db/statement.ts';
 import { sql } from './sql.ts';
 
 const REGISTER_WORKER = sql('register_worker')`
-insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
-values ($1, $2, $3, $4::text[], $5::text[], $6, now() + $7 * interval '1 ms') returning id`;
+insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until, instance, version, seen_at,
+                           drain_at, drain_by, drain_reason)
+select $1, $2, $3, $4::text[], $5::text[], $6, now() + $7 * interval '1 ms', $8::uuid, $9, now(), d.drain_at, d.drain_by,
+       d.drain_reason
+  from (select 1) one left join lateral (
+    select drain_at, drain_by, drain_reason from tasker.worker w where w.instance = $8::uuid order by id desc limit 1) d on true
+returning id`;
 
 /** A worker to register. */
 export interface NewWorker {
@@ -14,12 +19,17 @@ export interface NewWorker {
   callables: readonly string[];
   concurrency: number;
   leaseMs: number;
+  /** The same for all incarnations of a worker. */
+  instance?: string;
+  /** The version of the package. */
+  version?: string;
 }
 
-/** Registers a new incarnation of a worker, and returns its id. */
+/** Registers a new incarnation of a worker, and returns its id. It keeps an operator's request to drain. */
 export async function registerWorker(db: Db, worker: NewWorker): Promise<number> {
-  const { name, host, pid, namespaces, callables, concurrency, leaseMs } = worker;
-  const values = [name, host, pid, namespaces, callables, concurrency, leaseMs];
+  const { name, host, pid, namespaces, callables, concurrency, leaseMs, instance, version } = worker;
+  const identity = [name, host, pid, namespaces, callables, concurrency, leaseMs];
+  const values = [...identity, instance ?? null, version ?? null];
   return (await db.query<{ id: number }>(REGISTER_WORKER, values)).rows[0]!.id;
 }
 
@@ -38,20 +48,56 @@ export async function announceCallables(db: Db, { id, namespaces, callables }: S
 
 const HEARTBEAT = sql('heartbeat')`
 with beat as (
-  update tasker.worker set lease_until = now() + $2 * interval '1 ms' where id = any ($1::bigint[]) and state = 'alive' returning id)
+  update tasker.worker w set
+    lease_until = now() + $2 * interval '1 ms', seen_at = now(),
+    running = coalesce($3, running), completed = coalesce($4, completed), failed = coalesce($5, failed),
+    completed_rate = coalesce($6, completed_rate), failed_rate = coalesce($7, failed_rate),
+    loop_lag_ms = coalesce($8, loop_lag_ms), phase = coalesce($9, phase)
+   where id = any ($1::bigint[]) and state = 'alive' returning id, drain_at)
 select (select coalesce(array_agg(id), '{}') from beat) alive,
+       (select coalesce(bool_or(drain_at is not null), false) from beat) drain,
        exists (select 1 from tasker.worker
                 where (state = 'alive' and lease_until < now() and id <> all ($1::bigint[])) or state = 'dead') lost`;
 
-/** The incarnations that are alive; the others were declared dead. `lost`: the lease of another worker has expired. */
+/** What a worker reports of itself with a heartbeat. What is missing stays as it was reported before. */
+export interface WorkerReport {
+  /** Number of used slots. */
+  running?: number;
+  /** Number of recorded attempts since the start of the worker. */
+  completed?: number;
+  failed?: number;
+  /** Recorded attempts per second over the last minute. */
+  completedRate?: number;
+  failedRate?: number;
+  /** The longest delay of the event loop since the last heartbeat, in milliseconds. */
+  loopLagMs?: number;
+  phase?: WorkerPhase;
+}
+
+/**
+ * Whether a worker takes steps. `draining`: it takes none and still holds some; `drained`: it holds none any more.
+ */
+export type WorkerPhase = 'running' | 'draining' | 'drained';
+
+/** The incarnations that are alive; the others were declared dead. */
 export interface Heartbeat {
   alive: number[];
+  /** An operator asks the worker to take no more steps. */
+  drain: boolean;
+  /** The lease of another worker has expired. */
   lost: boolean;
 }
 
 /** Extends the leases of incarnations. */
-export async function heartbeat(db: Db, ids: readonly number[], leaseMs: number): Promise<Heartbeat> {
-  return (await db.query<Heartbeat>(HEARTBEAT, [`{${ids.join(',')}}`, leaseMs])).rows[0]!;
+export async function heartbeat(
+  db: Db,
+  ids: readonly number[],
+  leaseMs: number,
+  report: WorkerReport = {},
+): Promise<Heartbeat> {
+  const { running, completed, failed, completedRate, failedRate, loopLagMs, phase } = report;
+  const reported = [running, completed, failed, completedRate, failedRate, loopLagMs, phase].map((one) => one ?? null);
+  return (await db.query<Heartbeat>(HEARTBEAT, [`{${ids.join(',')}}`, leaseMs, ...reported])).rows[0]!;
 }
 
 const STOP_WORKER = sql('stop_worker')`
@@ -86,7 +132,8 @@ export async function announcedElsewhere(db: Db, { workerId, namespace, entry }:
 
 const LIST_WORKERS = sql('list_workers')`
 select id, name, host, pid, namespaces, callables, concurrency, state::text, tasker.iso(started_at) "startedAt",
-       tasker.iso(lease_until) "leaseUntil", state = 'alive' and lease_until > now() living
+       tasker.iso(lease_until) "leaseUntil", state = 'alive' and lease_until > now() living,
+       drain_at is not null or coalesce(phase, 'running') <> 'running' draining
   from tasker.worker where state in ('alive', 'dead') order by id`;
 
 /** A stored worker. */
@@ -98,6 +145,8 @@ export interface WorkerRow extends Pick<NewWorker, 'name' | 'host' | 'pid' | 'co
   startedAt: string;
   leaseUntil: string;
   living: boolean;
+  /** It takes no steps, or was asked to take none. */
+  draining: boolean;
 }
 
 /** Returns the workers that are alive, or dead and not buried yet. */

@@ -15,6 +15,8 @@ export class Slots {
   #running = 0;
   #reserved = 0;
   #closed = false;
+  /** No slot is free while this is set. */
+  paused = false;
   #whenIdle: (() => void) | undefined;
   #cutWait: (() => void) | undefined;
 
@@ -41,7 +43,7 @@ export class Slots {
 
   /** Number of slots that are neither taken nor reserved; can be negative after a resize. */
   get free(): number {
-    if (this.#closed || this.crowded) return 0;
+    if (this.#closed || this.paused || this.crowded) return 0;
     return this.#capacity - this.#running - this.#reserved;
   }
 

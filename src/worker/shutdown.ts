@@ -36,6 +36,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   stopping.begin();
   slots.close();
   lease.housekeeping.stop();
+  parts.draining.stop();
   parts.missing.stop();
   channel?.halt();
   // Not awaited yet: a server that does not answer must not delay the handlers' signals.

@@ -51,6 +51,8 @@ export class StepReports {
   failed = 0;
   /** Number of refused outcomes. */
   refused = 0;
+  /** Number of recorded attempts, by outcome. */
+  readonly counts = { completed: 0, failed: 0 };
 
   constructor(metrics: Metrics, logger: Logger) {
     this.#metrics = metrics;
@@ -115,6 +117,10 @@ export class StepReports {
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
     this.processed += accepted.length;
     this.refused += batch.length - accepted.length;
+    for (const end of accepted) {
+      if (end.kind === KIND.completed) this.counts.completed++;
+      else if (end.kind !== KIND.released) this.counts.failed++;
+    }
     if (this.#metrics.on) this.#count(accepted);
     if (this.#writes('debug')) {
       for (const { step, kind, durationMs } of accepted) {
@@ -165,8 +171,24 @@ export class StepReports {
     }
   }
 
+  /** Steps of a batch failed. `retried` receives the delay of each that waits for a retry. */
+  uncompleted(
+    accepted: readonly AttemptEnd[],
+    rows: RecordAnswer['uncompleted'],
+    retried: (delayMs: number) => void,
+  ): void {
+    if (rows.length === 0) return;
+    const ends = new Map(accepted.map((end) => [`${end.taskUuid}:${end.idx}`, end]));
+    for (const row of rows) {
+      const end = ends.get(`${row.taskUuid}:${row.idx}`);
+      if (!end) continue;
+      this.#uncompleted(row, end);
+      if (row.state === 'waiting_for_retry') retried(end.delayMs);
+    }
+  }
+
   /** A step failed: it is retried, or has failed permanently. */
-  uncompleted(row: RecordAnswer['uncompleted'][number], { step, error, delayMs }: AttemptEnd): void {
+  #uncompleted(row: RecordAnswer['uncompleted'][number], { step, error, delayMs }: AttemptEnd): void {
     const fields = {
       ...stepFields(step),
       attempt: row.attempts - row.spared,

@@ -224,11 +224,16 @@ export class MissingHandlers {
   }
 
   /** Releases all waiting steps. */
+  release(): void {
+    for (const step of this.#waiting.keys()) this.#options.end(givenBack(step));
+    this.#waiting.clear();
+  }
+
+  /** Releases all waiting steps, and stops looking for their handlers. */
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    for (const step of this.#waiting.keys()) this.#options.end(givenBack(step));
-    this.#waiting.clear();
+    this.release();
   }
 }
 
@@ -275,6 +280,11 @@ export class UnreadableTemplates {
   readonly #underWay = new Set<Promise<void>>();
   readonly #stopped = new AbortController();
   #left = 0;
+
+  /** Whether steps are being released. */
+  get busy(): boolean {
+    return this.#underWay.size > 0;
+  }
 
   /** `givenBack`: the queue holds steps for other workers again. */
   constructor(engine: Engine, givenBack: () => void, logger: Logger) {

@@ -1,5 +1,5 @@
 import type { TaskerConfig } from '../config/config-keys.ts';
-import type { Engine, RecordAnswer } from '../engine/engine.ts';
+import type { Engine, RecordAnswer, WorkerPhase } from '../engine/engine.ts';
 import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -57,6 +57,11 @@ export interface WorkerStats {
   failed: number;
   refused: number;
   workerId: number;
+  /**
+   * Whether it takes steps. `draining`: it takes none, because an operator asked it or because it stops, and still holds
+   * some; `drained`: it holds none any more.
+   */
+  phase: WorkerPhase;
   /** Lag of the event loop, and the handler that blocked it. */
   loop: LoopStats;
   /** Threads for steps with `isolation: thread`. */

@@ -2,6 +2,7 @@ import { moduleLogger } from '../logging/module-logger.ts';
 import type { AttemptEnd } from './attempt-end.ts';
 import { type ChannelHost, DispatchChannel } from './dispatch-channel.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
+import { Draining, type DrainingOptions } from './draining.ts';
 import { HeldSteps } from './held-steps.ts';
 import { Lease, type LeaseEvents } from './lease/lease.ts';
 import { Publishing } from './publishing.ts';
@@ -30,6 +31,8 @@ export interface WorkerHooks extends ChannelHost, LeaseEvents, RecorderEvents {
   wake(): void;
   /** Ids of the namespaces that are served and have a template. */
   readonly namespaceIds: readonly number[];
+  /** Whether a claim is in progress. */
+  readonly claiming: boolean;
   /** The queue was polled. */
   polled(): void;
   /** The missing handler of a step is registered now. */
@@ -59,7 +62,16 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
   const reports = new StepReports(metrics, logger);
   const { stepLogs } = options;
   const logWriter = stepLogs === 'none' ? undefined : new StepLogWriter(engine, logger, stepLogs);
-  const lease = new Lease({ ...options, running: steps, callables: () => registries.announcement }, worker);
+  const lease: Lease = new Lease(
+    {
+      ...options,
+      running: steps,
+      callables: () => registries.announcement,
+      load: () => ({ ...reports.counts, running: slots.running, phase: draining.phase }),
+      drain: (wanted) => draining.want(wanted),
+    },
+    worker,
+  );
   const { incarnation, loop } = lease;
   const channel = options.handOut
     ? new DispatchChannel(worker, { name, leaseMs, slots, deadlines, logger })
@@ -90,6 +102,17 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
     keepsLogs: logWriter !== undefined,
   });
   const unreadable = new UnreadableTemplates(engine, () => options.onWorkLeft(0), logger);
+  const draining: Draining = drainingOf(worker, {
+    slots,
+    stopping,
+    held,
+    recorder,
+    publishing,
+    unreadable,
+    lease,
+    missing,
+    logger,
+  });
   const outage = channel && new OutageReport((error) => channel.failed(error));
   const queuePoller = pollerOf(options, worker, { slots, outage });
   if (channel) slots.resize(channel.slots);
@@ -104,8 +127,32 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
   // biome-ignore format: one line is easier to compare with the names above
   return {
     cache, slots, stopping, registries, traces, deadlines, isolation, reports, lease, channel, publishing, recorder,
-    missing, held, unreadable, outage, queuePoller, logWriter,
+    missing, held, unreadable, outage, queuePoller, logWriter, draining,
   };
+}
+
+function drainingOf(
+  worker: WorkerHooks,
+  parts: Pick<DrainingOptions, 'slots' | 'stopping' | 'logger'> & {
+    held: HeldSteps;
+    recorder: Recorder;
+    publishing: Publishing;
+    unreadable: UnreadableTemplates;
+    lease: Lease;
+    missing: MissingHandlers;
+  },
+): Draining {
+  const { slots, stopping, held, recorder, publishing, unreadable, lease, missing, logger } = parts;
+  const pending = () => held.size + slots.running + recorder.pending + publishing.pending;
+  return new Draining({
+    slots,
+    stopping,
+    isIdle: () => pending() === 0 && !worker.claiming && !unreadable.busy && !lease.unanswered.any,
+    release: () => missing.release(),
+    resumed: () => worker.wake(),
+    changed: () => lease.incarnation.beatNow(),
+    logger,
+  });
 }
 
 function pollerOf(

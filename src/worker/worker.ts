@@ -71,6 +71,7 @@ export class Worker implements WorkerHooks {
       failed: reports.failed,
       refused: reports.refused,
       workerId: lease.incarnation.id,
+      phase: this.#parts.draining.phase,
       loop: lease.loop.stats,
       threads: isolation.stats,
     };
@@ -126,13 +127,23 @@ export class Worker implements WorkerHooks {
     this.#parts.held.checkTask(taskUuid);
   }
 
+  /** An operator may ask something of workers with these ids. */
+  asked(workerIds: readonly number[]): void {
+    this.#parts.lease.incarnation.asked(workerIds);
+  }
+
+  /** Whether a claim is in progress. */
+  get claiming(): boolean {
+    return this.#claiming !== undefined;
+  }
+
   /** Stops the worker as {@link shutDown} describes. */
   stop({ drainTimeoutMs }: { drainTimeoutMs: number }): Promise<void> {
     return shutDown(this.#parts, {
       drainTimeoutMs,
       onWorkLeft: this.#options.onWorkLeft,
       push: (end) => this.push(end),
-      claiming: () => this.#claiming !== undefined,
+      claiming: () => this.claiming,
     });
   }
 
@@ -283,7 +294,7 @@ export class Worker implements WorkerHooks {
     deadlines.delete(step);
     slots.vacate();
     if (!step.over && !step.ended) {
-      if (stopping.begun) this.push(givenBack(step));
+      if (stopping.begun || slots.paused) this.push(givenBack(step));
       else missing.add(step);
     }
     this.#claim();
@@ -304,7 +315,7 @@ export class Worker implements WorkerHooks {
   async saveYield(step: DispatchedStep, result: StepHandlerResult): Promise<boolean> {
     const failure = await saveYield(step, result);
     if (step.over || failure) this.settled(step, failure ?? result, DEFAULT_VERSION);
-    else if (this.#parts.stopping.begun) this.finish(step, givenBack(step));
+    else if (this.#parts.stopping.begun || this.#parts.slots.paused) this.finish(step, givenBack(step));
     else return true;
     return false;
   }
@@ -391,7 +402,7 @@ export class Worker implements WorkerHooks {
     for (const end of batch) held.letGo(end.step);
     reports.recorded(batch, accepted);
     logWriter?.recorded(accepted);
-    if (answer.uncompleted.length > 0) this.#uncompleted(accepted, answer);
+    reports.uncompleted(accepted, answer.uncompleted, (ms) => this.#parts.queuePoller.retryIn(ms));
     this.#advance(children);
     if (batch.some(({ publication }) => publication)) publishing.recorded(batch, accepted);
     if (accepted.some(({ events }) => events !== undefined)) onEventsStored();
@@ -406,17 +417,6 @@ export class Worker implements WorkerHooks {
     // Only other workers may be able to run the released steps, so they are notified even if there are free slots here.
     if (accepted.some((end) => end.kind === KIND.released)) onWorkLeft(0);
     this.#claim();
-  }
-
-  #uncompleted(accepted: readonly AttemptEnd[], { uncompleted }: RecordAnswer): void {
-    const { reports, queuePoller } = this.#parts;
-    const ends = new Map(accepted.map((end) => [`${end.taskUuid}:${end.idx}`, end]));
-    for (const row of uncompleted) {
-      const end = ends.get(`${row.taskUuid}:${row.idx}`);
-      if (!end) continue;
-      reports.uncompleted(row, end);
-      if (row.state === 'waiting_for_retry') queuePoller.retryIn(end.delayMs);
-    }
   }
 
   withoutEvents(end: AttemptEnd, refusal: string): AttemptEnd {

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { HeartbeatConnection } from '../../engine/heartbeat-connection.ts';
 import { messageOf } from '../../errors.ts';
 import type { HeartbeatThreadSetup, MessageToThread, ThreadReport } from './heartbeat-thread.ts';
+import { RATE_MS } from './load-report.ts';
 import { SharedLoopState, sharedNow } from './loop-watch.ts';
 
 // The program that HeartbeatThread starts. The database driver is loaded when it is first needed, or after the worker
@@ -36,7 +37,9 @@ async function look(): Promise<void> {
   try {
     connection ??= (await load()).openHeartbeatConnection(reach);
     const sentAt = sharedNow();
-    const { alive } = await connection.heartbeat(asked, leaseMs);
+    // While the loop is blocked, no outcome is recorded.
+    const rates = silentMs < RATE_MS ? {} : { completedRate: 0, failedRate: 0 };
+    const { alive } = await connection.heartbeat(asked, leaseMs, { loopLagMs: Math.round(silentMs), ...rates });
     if (asked.some((id) => !alive.includes(id)))
       ids = []; // declared dead: the worker finds out by itself and registers again
     else {

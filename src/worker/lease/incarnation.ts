@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { packageVersion } from '../../config/package-version.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { announcedNames } from '../../registry/announcement.ts';
 import { HeartbeatThread } from './heartbeat-thread.ts';
+import type { LoadReport } from './load-report.ts';
 import { SharedLoopState, sharedNow } from './loop-watch.ts';
 
 /** Bits of a token that count the claims of one incarnation. */
@@ -29,6 +32,8 @@ export interface WorkerIdentity {
   blockedLoopBoundMs?: number;
   /** State shared with the heartbeat thread. Default: a new one. */
   memory?: SharedLoopState;
+  /** The load to report with heartbeats. Default: none is reported. */
+  load?: LoadReport;
   /** Number of fences per id; smaller in tests. */
   fences?: number;
   /** Milliseconds that an id is kept after its last fence was issued. Default 90,000. */
@@ -41,6 +46,8 @@ export interface IncarnationEvents {
   lost(ids: readonly number[]): void;
   /** The lease of another worker expired: its steps must be taken back. */
   othersLost(): void;
+  /** Whether an operator asks this worker to take no more steps. Called with each heartbeat. */
+  drain?(wanted: boolean): void;
   /** Whether this worker may hold steps under fences of this id without knowing. */
   inDoubt(id: number): boolean;
 }
@@ -55,6 +62,7 @@ export class Incarnation {
   readonly #events: IncarnationEvents;
   readonly #logger: Logger;
   readonly #held = new Map<number, number>();
+  readonly #instance = randomUUID();
   #id = 0;
   #counter = 0;
   /** Ids under which nothing is claimed any longer, with the time at which they were retired. */
@@ -66,6 +74,8 @@ export class Incarnation {
   #failedBeats = 0;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
+  /** The next heartbeat is due as soon as the one in progress has ended. */
+  #soon = false;
   #stopped = false;
   #announced = '';
 
@@ -131,6 +141,8 @@ export class Incarnation {
       callables,
       concurrency,
       leaseMs,
+      instance: this.#instance,
+      version: packageVersion(),
     });
     this.#counter = 0;
     this.#memory.proven(sentAt);
@@ -183,9 +195,26 @@ export class Incarnation {
 
   #schedule(): void {
     if (this.#stopped) return;
+    const pauseMs = this.#soon ? 0 : this.#pauseMs();
+    this.#soon = false;
     this.#timer = setTimeout(() => {
+      this.#timer = undefined;
       this.#beating = this.#beat().finally(() => this.#schedule());
-    }, this.#pauseMs());
+    }, pauseMs);
+  }
+
+  /** An operator may ask something of workers with these ids. The answer to a heartbeat says what. */
+  asked(ids: readonly number[]): void {
+    if (this.ids.some((id) => ids.includes(id))) this.beatNow();
+  }
+
+  /** Sends a heartbeat now, because the report changed or the answer may have. */
+  beatNow(): void {
+    this.#soon = true;
+    // While a heartbeat is in progress, there is no timer.
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#schedule();
   }
 
   /** Retries a failed heartbeat soon, because the lease only has time for a few. */
@@ -198,16 +227,20 @@ export class Incarnation {
     const ids = this.ids;
     const sentAt = sharedNow();
     try {
-      const { alive, lost } = await this.#engine.heartbeat(ids, this.#identity.leaseMs);
+      const { load, leaseMs } = this.#identity;
+      const { alive, drain, lost } = await this.#engine.heartbeat(ids, leaseMs, load?.take());
       this.#failedBeats = 0;
+      load?.sent();
       if (!this.sure) this.#memory.cameBack(sentAt);
       const dead = ids.filter((id) => !alive.includes(id));
       if (dead.length > 0) await this.#comeBack(dead);
       else this.#memory.proven(sentAt);
+      // If only dead ids were asked about, the answer is with the next heartbeat.
+      if (dead.length < ids.length) this.#events.drain?.(drain);
       await this.#leaveRetired();
       await this.announce();
       // The outage that this worker had may have affected the others too. Gives them a lease of time to come back.
-      if (lost && sentAt - this.#memory.backAt >= this.#identity.leaseMs) this.#events.othersLost();
+      if (lost && sentAt - this.#memory.backAt >= leaseMs) this.#events.othersLost();
     } catch (error) {
       const level = this.#failedBeats++ === 0 ? 'warn' : 'debug';
       this.#logger[level]({ error: messageOf(error) }, 'heartbeat failed; trying again');

@@ -4,13 +4,18 @@ import type { Logger } from '../../logging/logger.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Incarnation, type WorkerIdentity } from './incarnation.ts';
+import { LoadReport, type WorkerLoad } from './load-report.ts';
 import { LoopWatch, SharedLoopState } from './loop-watch.ts';
 import { UnansweredClaims } from './unanswered-claims.ts';
 
-export interface LeaseOptions extends Omit<WorkerIdentity, 'memory'> {
+export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
   engine: Engine;
   /** Age at which acts are deleted from the audit; none or 0: never. */
   auditRetentionMs?: number | undefined;
+  /** The load to report, without the lag of the event loop. */
+  load(): Omit<WorkerLoad, 'loopLagMs'>;
+  /** Whether an operator asks this worker to take no more steps. */
+  drain(wanted: boolean): void;
   /** The steps whose handlers run. */
   running: Iterable<DispatchedStep>;
   logger: Logger;
@@ -39,7 +44,8 @@ export class Lease {
   readonly #events: LeaseEvents;
   readonly #logger: Logger;
 
-  constructor({ engine, running, logger, auditRetentionMs, ...identity }: LeaseOptions, events: LeaseEvents) {
+  constructor(options: LeaseOptions, events: LeaseEvents) {
+    const { engine, running, load, drain, logger, auditRetentionMs, ...identity } = options;
     const { leaseMs } = identity;
     const memory = new SharedLoopState();
     this.#events = events;
@@ -50,8 +56,16 @@ export class Lease {
     this.housekeeping = new Housekeeping(engine, { leaseMs, workerIds, auditRetentionMs }, logger);
     this.incarnation = new Incarnation(
       engine,
-      { ...identity, memory },
       {
+        ...identity,
+        memory,
+        load: new LoadReport(
+          () => ({ ...load(), loopLagMs: this.loop.worstMs }),
+          () => this.loop.forgetWorst(),
+        ),
+      },
+      {
+        drain,
         lost: (ids) => {
           this.unanswered.forget(ids);
           events.lost(ids);

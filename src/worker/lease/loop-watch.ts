@@ -149,6 +149,7 @@ export class LoopWatch {
   #dueAt = 0;
   #lagMs = 0;
   #maxLagMs = 0;
+  #worstMs = 0;
   #blocked: BlockedLoop | null = null;
   /** Whether a block since the last pulse was already attributed to a handler. */
   #named = false;
@@ -161,6 +162,15 @@ export class LoopWatch {
 
   get stats(): LoopStats {
     return { lagMs: this.#lagMs, maxLagMs: this.#maxLagMs, blocked: this.#blocked };
+  }
+
+  /** The longest lag in milliseconds since {@link forgetWorst} was called. */
+  get worstMs(): number {
+    return this.#worstMs;
+  }
+
+  forgetWorst(): void {
+    this.#worstMs = 0;
   }
 
   start(): void {
@@ -179,6 +189,7 @@ export class LoopWatch {
     const now = performance.now();
     this.#lagMs = Math.max(0, Math.round(now - this.#dueAt));
     if (this.#lagMs > this.#maxLagMs) this.#maxLagMs = this.#lagMs;
+    if (this.#lagMs > this.#worstMs) this.#worstMs = this.#lagMs;
     this.#dueAt = now + this.#pulseMs;
     if (this.#lagMs >= BLOCKED_MS && !this.#named) this.#warnOfUnknown(this.#lagMs);
     this.#named = false;

@@ -1,0 +1,246 @@
+import type { Db } from '../../db/statement.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { TaskerError } from '../../errors.ts';
+import { grouped } from '../../model/grouped.ts';
+import { nearNames } from '../../model/near-names.ts';
+import {
+  type LookedAtRow,
+  lookAtQueued,
+  MOST_COUNTED,
+  type QueuedStepsRow,
+  type QueueHeadRow,
+  queuedSteps,
+  queueHeads,
+  templateNamespaces,
+  type WaitingRetriesRow,
+  waitingRetries,
+} from '../../store/overview/queues.ts';
+import { countRunning } from '../../store/overview/workers.ts';
+import { listWorkers, type WorkerRow } from '../../store/workers.ts';
+import { AnnouncedByNamespace } from './announced.ts';
+
+/**
+ * Why no live worker can run a step. `no_worker`: none serves its namespace. `no_handler`: some do, without its handler.
+ * `draining`: those with the handler take no steps, because they drain.
+ */
+export type UnservedReason = 'no_worker' | 'no_handler' | 'draining';
+
+/** Ready steps of one handler that no live worker can run. */
+export interface UnservedSteps {
+  /** The callable. */
+  handler: string;
+  reason: UnservedReason;
+  steps: number;
+  /** The templates of these steps, as `name@version`. */
+  templates: string[];
+}
+
+/** The queue of a namespace, as `tasker.queues` returns it. Times are ISO 8601, by the clock of the database. */
+export interface QueueInfo {
+  namespace: string;
+  /**
+   * Number of ready steps that no worker has claimed, counted up to 100,000. Steps that were cancelled count until a
+   * claim passes over them, but not where no live worker can run them.
+   */
+  ready: number;
+  /** False: there are more than `ready`. */
+  readyIsExact: boolean;
+  /** The highest priority that waits; null: nothing waits. */
+  highestPriority: number | null;
+  /**
+   * When the step that has waited the longest became ready, and how many milliseconds ago; null: nothing waits. The queue
+   * has no times: it is the latest of the creation of the task, the end of the last parent, the end of the last attempt,
+   * the time at which a retry was due, and the last act of an operator on the step. Only the first step of each priority
+   * is looked at, which has waited the longest. A batch worker that waited for its turn counts from its analyzer.
+   */
+  oldestReadyAt: string | null;
+  oldestReadyMs: number | null;
+  /** Number of running steps. Steps that were started in the last two seconds may be missing. */
+  running: number;
+  /** Number of steps that wait for a retry. Up to 100,000 are counted in all namespaces together, the next ones first. */
+  retries: number;
+  /** When the next of these retries is due, and in how many milliseconds; null: there is none. */
+  nextRetryAt: string | null;
+  nextRetryMs: number | null;
+  /** Names of the live workers that serve the namespace and take steps. */
+  workers: string[];
+  /** Names of the live workers that serve the namespace, but drain. */
+  draining: string[];
+  /** Slots of the former. */
+  slots: number;
+  /**
+   * Ready steps that no live worker can run, the most first. If they are many (above 5,000 in all namespaces together),
+   * their number is estimated from a sample.
+   */
+  unserved: UnservedSteps[];
+  /** Their number. */
+  unservedSteps: number;
+}
+
+/** Options of `tasker.queues`. */
+export interface QueueListOptions {
+  /** Only this namespace. */
+  namespace?: string;
+}
+
+/** Returns the queue of every namespace, served or not, by name. */
+export async function listQueues(engine: Engine, { namespace }: QueueListOptions = {}): Promise<QueueInfo[]> {
+  const queues = await readQueues(engine.database);
+  if (namespace === undefined) return queues;
+  const found = queues.filter((queue) => queue.namespace === namespace);
+  if (found.length === 0) throw unknownNamespace(namespace, queues);
+  return found;
+}
+
+function unknownNamespace(namespace: string, queues: readonly QueueInfo[]): TaskerError {
+  const names = queues.map((queue) => queue.namespace);
+  const near = nearNames(String(namespace), names);
+  const hint =
+    near.length > 0
+      ? `did you mean ${near.join(' or ')}?`
+      : `namespaces: ${names.slice(0, 10).join(', ') || 'none, because no template was registered'}`;
+  return new TaskerError('bad_request', `there is no namespace ${String(namespace)}; ${hint}`);
+}
+
+/** Reads the queue of every namespace, by name. */
+export async function readQueues(db: Db): Promise<QueueInfo[]> {
+  const [rows, heads, retries, counts, workers] = await Promise.all([
+    queuedSteps(db),
+    queueHeads(db),
+    waitingRetries(db),
+    countRunning(db),
+    listWorkers(db),
+  ]);
+  const namespaceOf = await templateNamespaces(
+    db,
+    counts.map((count) => count.templateId),
+  );
+  const running = new Map<number, number>();
+  for (const { templateId, steps } of counts) {
+    const id = namespaceOf.get(templateId);
+    if (id !== undefined) running.set(id, (running.get(id) ?? 0) + steps);
+  }
+  const living = workers.filter((worker) => worker.living);
+  const taking = new AnnouncedByNamespace(living.filter((worker) => !worker.draining));
+  const unserved = rows.filter(
+    (row): row is QueuedRow =>
+      row.callable !== null && !taking.covers(row.namespace, { callable: row.callable, resolver: row.resolver }),
+  );
+  const facts: Facts = {
+    unserved: new Set(unserved),
+    looked: await lookAt(db, unserved),
+    heads: new Map(heads.map((head) => [head.namespaceId, head])),
+    retries: new Map(retries.map((row) => [row.namespaceId, row])),
+    running,
+    living,
+    announced: new AnnouncedByNamespace(living),
+  };
+  return [...grouped(rows, (row) => row.namespaceId).values()].map((queued) => queueOf(queued, facts));
+}
+
+/** Maximum number of unserved steps that are looked at, in all namespaces together. */
+const MOST_LOOKED_AT = 5_000;
+/** The same in one namespace, if there are many. */
+const LEAST_LOOKED_AT = 100;
+
+/** A row of a namespace with queued steps. */
+type QueuedRow = QueuedStepsRow & { templateId: number; idx: number; steps: number; callable: string };
+
+/**
+ * Looks at steps that no live worker can run. No claim passes over those that were cancelled, so that they would count
+ * until a worker comes.
+ */
+async function lookAt(db: Db, unserved: readonly QueuedRow[]): Promise<Map<string, LookedAtRow>> {
+  if (unserved.length === 0) return new Map();
+  const namespaces = grouped(unserved, (row) => row.namespaceId);
+  const share = Math.max(LEAST_LOOKED_AT, Math.floor(MOST_LOOKED_AT / namespaces.size));
+  const every = [...namespaces].map(([namespaceId, rows]) => ({
+    namespaceId,
+    every: Math.ceil(rows.reduce((sum, { steps }) => sum + steps, 0) / share),
+  }));
+  const looked = await lookAtQueued(db, every, unserved);
+  return new Map(looked.map((row) => [kindOf(row), row]));
+}
+
+function kindOf({
+  namespaceId,
+  templateId,
+  idx,
+}: {
+  namespaceId: number;
+  templateId: number | null;
+  idx: number | null;
+}) {
+  return `${namespaceId} ${templateId} ${idx}`;
+}
+
+/** Returns how many of the steps of a row are ready, as far as that is known. */
+function readyOf(row: QueuedStepsRow, { unserved, looked }: Facts): number {
+  const { steps } = row;
+  if (steps === null || !unserved.has(row)) return steps ?? 0;
+  const seen = looked.get(kindOf(row));
+  return seen ? Math.round((steps * seen.live) / seen.looked) : steps;
+}
+
+/** What was read of all namespaces. */
+interface Facts {
+  /** The rows whose steps no live worker can run, and what was looked at of them. */
+  unserved: ReadonlySet<QueuedStepsRow>;
+  looked: ReadonlyMap<string, LookedAtRow>;
+  heads: ReadonlyMap<number, QueueHeadRow>;
+  retries: ReadonlyMap<number, WaitingRetriesRow>;
+  running: ReadonlyMap<number, number>;
+  living: readonly WorkerRow[];
+  /** What all live workers announce, also those that drain. */
+  announced: AnnouncedByNamespace;
+}
+
+function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
+  const { namespaceId, namespace } = queued[0]!;
+  const head = facts.heads.get(namespaceId);
+  const retries = facts.retries.get(namespaceId);
+  const serving = facts.living.filter((worker) => worker.namespaces.includes(namespace));
+  const taking = serving.filter((worker) => !worker.draining);
+  const counted = queued.reduce((sum, row) => sum + (row.steps ?? 0), 0);
+  const ready = queued.reduce((sum, row) => sum + readyOf(row, facts), 0);
+  const unserved = unservedOf(queued, facts);
+  return {
+    namespace,
+    ready,
+    readyIsExact: counted < MOST_COUNTED,
+    highestPriority: head?.priority ?? null,
+    oldestReadyAt: head?.oldestAt ?? null,
+    oldestReadyMs: head?.oldestMs ?? null,
+    running: facts.running.get(namespaceId) ?? 0,
+    retries: retries?.retries ?? 0,
+    nextRetryAt: retries?.nextAt ?? null,
+    nextRetryMs: retries?.nextMs ?? null,
+    workers: taking.map(({ name }) => name),
+    draining: serving.filter((worker) => worker.draining).map(({ name }) => name),
+    slots: taking.reduce((sum, { concurrency }) => sum + concurrency, 0),
+    unserved,
+    unservedSteps: unserved.reduce((sum, { steps }) => sum + steps, 0),
+  };
+}
+
+/** Groups the ready steps that no live worker can run by their handler. */
+function unservedOf(queued: readonly QueuedStepsRow[], facts: Facts): UnservedSteps[] {
+  const { announced, unserved } = facts;
+  const byHandler = new Map<string, UnservedSteps>();
+  for (const row of queued) {
+    const { namespace, callable, resolver, template, version } = row;
+    const steps = readyOf(row, facts);
+    if (callable === null || steps === 0 || !unserved.has(row)) continue;
+    const reason = announced.covers(namespace, { callable, resolver })
+      ? 'draining'
+      : announced.serves(namespace)
+        ? 'no_handler'
+        : 'no_worker';
+    const known = byHandler.get(callable) ?? { handler: callable, reason, steps: 0, templates: [] };
+    known.steps += steps;
+    const name = `${template}@${version}`;
+    if (!known.templates.includes(name)) known.templates.push(name);
+    byHandler.set(callable, known);
+  }
+  return [...byHandler.values()].sort((a, b) => b.steps - a.steps);
+}

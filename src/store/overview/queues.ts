@@ -1,0 +1,165 @@
+import type { Db } from '../../db/statement.ts';
+import { columns, sql } from '../sql.ts';
+
+/** Steps of a namespace, and waiting retries, are counted up to this number: counting all of a long queue takes too long. */
+export const MOST_COUNTED = 100_000;
+
+const QUEUED_STEPS = sql('queued_steps')`
+select n.id "namespaceId", n.name namespace, c.template_id "templateId", c.idx, c.steps, m.name template, m.version,
+       s.name step, s.callable, m.definition -> 'steps' -> c.idx -> 'handler' ->> 'resolver' resolver
+  from tasker.namespace n
+  left join lateral (
+    select template_id, tasker.template_idx(idx) idx, count(*)::int steps
+      from (select template_id, idx from tasker.queue q where q.namespace_id = n.id limit ${MOST_COUNTED}) q
+     group by 1, 2) c on true
+  left join tasker.template m on m.id = c.template_id
+  left join tasker.template_step s on s.template_id = c.template_id and s.idx = c.idx
+ order by n.name, c.steps desc`;
+
+/** The queued steps of one step of a template. Null in a namespace without queued steps. */
+export interface QueuedStepsRow {
+  namespaceId: number;
+  namespace: string;
+  templateId: number | null;
+  idx: number | null;
+  steps: number | null;
+  template: string | null;
+  version: string | null;
+  step: string | null;
+  callable: string | null;
+  resolver: string | null;
+}
+
+/** Counts the queued steps of every namespace by step of their template, up to 100,000 in a namespace. */
+export async function queuedSteps(db: Db): Promise<QueuedStepsRow[]> {
+  return (await db.query<QueuedStepsRow>(QUEUED_STEPS)).rows;
+}
+
+// Hashed, because steps of one kind may have every second id.
+const LOOK_AT_QUEUED = sql('look_at_queued_steps')`
+select q.namespace_id "namespaceId", q.template_id "templateId", q.template_idx idx, count(*)::int looked,
+       count(*) filter (where s.live)::int live
+  from unnest($1::int[], $2::int[]) n (namespace_id, every)
+ cross join lateral (
+   select n.namespace_id, id, task_uuid, idx, template_id, tasker.template_idx(idx) template_idx
+     from (select * from tasker.queue q where q.namespace_id = n.namespace_id limit ${MOST_COUNTED}) x offset 0) q
+ cross join lateral (
+   select exists (select 1 from tasker.step x
+                   where x.task_uuid = q.task_uuid and x.idx = q.idx and x.state = 'enqueued' offset 0) live offset 0) s
+ where abs(hashint8(q.id)::bigint) % n.every = 0 and (q.template_id::bigint << 32) | q.template_idx = any ($3::bigint[])
+ group by 1, 2, 3`;
+
+/** How many of the queued steps of one step of a template are ready, of those that were looked at. */
+export interface LookedAtRow {
+  namespaceId: number;
+  templateId: number;
+  idx: number;
+  looked: number;
+  /** The others were cancelled or resolved, and no claim has passed over them yet. */
+  live: number;
+}
+
+/** Looks at queued steps of these kinds: in each namespace, one of `every` steps. */
+export async function lookAtQueued(
+  db: Db,
+  namespaces: readonly { namespaceId: number; every: number }[],
+  kinds: readonly { templateId: number; idx: number }[],
+): Promise<LookedAtRow[]> {
+  const keys = kinds.map(({ templateId, idx }) => (BigInt(templateId) << 32n) | BigInt(idx));
+  const values = [...columns(namespaces, 'namespaceId', 'every'), `{${keys.join(',')}}`];
+  return (await db.query<LookedAtRow>(LOOK_AT_QUEUED, values)).rows;
+}
+
+// The queue has no times: each step would pay for them. But its ids ascend, so the first row of each priority has waited
+// the longest, and when it became ready follows from its task, its parents, its last attempt and the acts on it. Rows
+// of steps that were cancelled are passed over.
+const QUEUE_HEADS = sql('queue_heads')`
+with recursive ranks as (
+  select n.id namespace_id, (select min(rank) from tasker.queue q where q.namespace_id = n.id) rank from tasker.namespace n
+  union all
+  select r.namespace_id, (select min(rank) from tasker.queue q where q.namespace_id = r.namespace_id and q.rank > r.rank)
+    from ranks r where r.rank is not null),
+heads as (
+  select r.namespace_id, r.rank, h.ready_at
+    from ranks r cross join lateral (
+      select greatest(
+               t.created_at, s.done_at, case when s.next_at <= now() then s.next_at end,
+               (select max(p.done_at) from tasker.template_edge e join tasker.step p
+                    on p.task_uuid = q.task_uuid and tasker.template_idx(p.idx) = e.parent
+                 where e.template_id = q.template_id and e.child = tasker.template_idx(q.idx)),
+               (select max(a.at) from tasker.operator_action a where a.task_uuid = q.task_uuid and a.idx = q.idx)) ready_at
+        from (select id, task_uuid, idx, template_id from tasker.queue x
+               where x.namespace_id = r.namespace_id and x.rank = r.rank order by x.id limit 1000) q
+       cross join lateral (
+         select done_at, next_at from tasker.step x
+          where x.task_uuid = q.task_uuid and x.idx = q.idx and x.state = 'enqueued' offset 0) s
+       cross join lateral (select created_at from tasker.task x where x.task_uuid = q.task_uuid offset 0) t
+       order by q.id limit 1) h
+   where r.rank is not null)
+select namespace_id "namespaceId", -min(rank) priority, tasker.iso(min(ready_at)) "oldestAt",
+       (extract(epoch from now() - min(ready_at)) * 1000)::float8 "oldestMs"
+  from heads group by 1`;
+
+/** The first steps of a namespace's queue. */
+export interface QueueHeadRow {
+  namespaceId: number;
+  /** The highest priority that waits. */
+  priority: number;
+  /** When the step that has waited the longest became ready. */
+  oldestAt: string;
+  oldestMs: number;
+}
+
+/** Returns the highest priority and the longest wait of each namespace that has queued steps. */
+export async function queueHeads(db: Db): Promise<QueueHeadRow[]> {
+  return (await db.query<QueueHeadRow>(QUEUE_HEADS)).rows;
+}
+
+const WAITING_RETRIES = sql('waiting_retries')`
+select m.namespace_id "namespaceId", sum(c.retries)::int retries, tasker.iso(min(c.due_at)) "nextAt",
+       (extract(epoch from min(c.due_at) - now()) * 1000)::float8 "nextMs"
+  from (select template_id, count(*) retries, min(due_at) due_at
+          from (select template_id, due_at from tasker.timer order by due_at limit ${MOST_COUNTED}) x group by 1) c
+  join tasker.template m on m.id = c.template_id
+ group by 1`;
+
+/** The waiting retries of a namespace. */
+export interface WaitingRetriesRow {
+  namespaceId: number;
+  retries: number;
+  nextAt: string;
+  nextMs: number;
+}
+
+/** Counts the waiting retries by namespace, up to 100,000 in all namespaces together, the next ones first. */
+export async function waitingRetries(db: Db): Promise<WaitingRetriesRow[]> {
+  return (await db.query<WaitingRetriesRow>(WAITING_RETRIES)).rows;
+}
+
+const TEMPLATE_NAMESPACES = sql('template_namespaces')`
+select id, namespace_id "namespaceId" from tasker.template where id = any ($1::int[])`;
+
+/** Returns the namespaces of templates. */
+export async function templateNamespaces(db: Db, ids: readonly number[]): Promise<Map<number, number>> {
+  const { rows } = await db.query<{ id: number; namespaceId: number }>(TEMPLATE_NAMESPACES, [`{${ids.join(',')}}`]);
+  return new Map(rows.map(({ id, namespaceId }) => [id, namespaceId]));
+}
+
+const OPEN_TASKS = sql('open_tasks')`
+select n.name namespace, c.state::text, sum(c.tasks)::int tasks
+  from (select template_id, state, count(*) tasks from tasker.task_search where done_at is null group by 1, 2) c
+  join tasker.template m on m.id = c.template_id
+  join tasker.namespace n on n.id = m.namespace_id
+ group by 1, 2`;
+
+/** The open tasks of a namespace in one state. */
+export interface OpenTasksRow {
+  namespace: string;
+  state: string;
+  tasks: number;
+}
+
+/** Counts the open tasks by namespace and state, from the search tables. */
+export async function openTasks(db: Db): Promise<OpenTasksRow[]> {
+  return (await db.query<OpenTasksRow>(OPEN_TASKS)).rows;
+}

@@ -1,0 +1,58 @@
+import type { WorkerReport } from '../../engine/engine.ts';
+
+/** The time over which rates are measured; longer if heartbeats are further apart. */
+export const RATE_MS = 60_000;
+
+/** The current load of a worker. */
+export interface WorkerLoad extends Required<Pick<WorkerReport, 'running' | 'phase'>> {
+  /** Number of attempts recorded since the start. */
+  completed: number;
+  failed: number;
+  /** The longest delay of the event loop since {@link LoadReport.sent} was called. */
+  loopLagMs: number;
+}
+
+interface Counted {
+  at: number;
+  completed: number;
+  failed: number;
+}
+
+/** The load that a worker reports with its heartbeats. */
+export class LoadReport {
+  readonly #load: () => WorkerLoad;
+  readonly #sent: () => void;
+  /** One for each report of the last minute, and the last one before it. */
+  readonly #counted: Counted[] = [];
+
+  /** `sent`: the report arrived. */
+  constructor(load: () => WorkerLoad, sent: () => void) {
+    this.#load = load;
+    this.#sent = sent;
+  }
+
+  /** Returns the report for a heartbeat that is sent at `now`, on the clock of `performance.now()`. */
+  take(now: number = performance.now()): WorkerReport {
+    const { running, phase, completed, failed, loopLagMs } = this.#load();
+    const counted = this.#counted;
+    while (counted.length > 1 && now - counted[1]!.at >= RATE_MS) counted.shift();
+    const since = counted[0];
+    counted.push({ at: now, completed, failed });
+    const seconds = since ? (now - since.at) / 1000 : 0;
+    const rate = (count: number, before = 0) => (seconds > 0 ? Math.max(0, count - before) / seconds : 0);
+    return {
+      running,
+      completed,
+      failed,
+      completedRate: rate(completed, since?.completed),
+      failedRate: rate(failed, since?.failed),
+      loopLagMs: Math.round(loopLagMs),
+      phase,
+    };
+  }
+
+  /** The heartbeat with the last report arrived. */
+  sent(): void {
+    this.#sent();
+  }
+}
