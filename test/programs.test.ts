@@ -11,6 +11,7 @@ const FILES = [
   'test/crash/pgbouncer.test.ts',
   'test/db/pooled-transactions.test.ts',
   'test/events/sinks/rabbitmq-sink.test.ts',
+  'test/metrics/alert-rules.test.ts',
 ];
 const OTHERS = `
 import { describeWith } from '${pathToFileURL('test/support/suite/programs.ts')}';
@@ -34,7 +35,7 @@ async function withEmptyPath(env: NodeJS.ProcessEnv = {}): Promise<Run> {
     root: process.cwd(),
     test: {
       include: [...FILES, others],
-      testNamePattern: 'pgbouncer|broker$|with a broker|chromium|python3',
+      testNamePattern: 'pgbouncer|broker$|with a broker|chromium|python3|promtool',
       globalSetup: ['test/support/suite/not-tested.ts'],
     },
   };
@@ -55,14 +56,14 @@ describe('a run of the suite without outside programs', () => {
     const { code, output } = await withEmptyPath();
     expect(output).toMatch(/Tests +\d+ skipped \(\d+\)/);
     expect(output.trim().split('\n').at(-1)).toMatch(
-      /^not tested, since programs are missing: a transaction pooler \(\d+ tests need pgbouncer\), a message broker \(\d+ tests need rabbitmq-server\), a browser \(1 test needs chromium\), Python \(1 test needs python3\); on Debian: apt-get install --no-install-recommends pgbouncer rabbitmq-server chromium python3$/,
+      /^not tested, since programs are missing: a transaction pooler \(\d+ tests need pgbouncer\), a message broker \(\d+ tests need rabbitmq-server\), a browser \(1 test needs chromium\), Python \(1 test needs python3\), Prometheus rules \(1 test needs promtool\); on Debian: apt-get install --no-install-recommends pgbouncer rabbitmq-server chromium python3 promtool$/,
     );
     expect(code).toBe(0);
   });
 
   it('fails with TASKER_REQUIRE_ALL=1 for each file that needs one', async () => {
     const { code, output } = await withEmptyPath({ TASKER_REQUIRE_ALL: '1' });
-    expect(output).toMatch(/Tests +5 failed \| \d+ skipped/);
+    expect(output).toMatch(/Tests +6 failed \| \d+ skipped/);
     expect(output).toContain('TASKER_REQUIRE_ALL=1, and pgbouncer is not installed; on Debian: apt-get install');
     expect(output).toContain('not tested, since programs are missing: a transaction pooler');
     expect(code).toBe(1);

@@ -249,6 +249,8 @@ describe('the surface', () => {
       DomainEventMetadata
       DomainEventModule
       DomainEventPollerConfig
+      DrainOptions
+      DrainedWorker
       DynamicLimits
       EarlierRun
       ErrorCallback
@@ -318,6 +320,7 @@ describe('the surface', () => {
       MetricsPayload
       MetricsRegistry
       MetricsReport
+      MissingHandler
       MixedClass
       Mixin
       NapiBackoffHint
@@ -346,6 +349,8 @@ describe('the surface', () => {
       PublishContext
       PublisherClass
       PublisherRegistryOptions
+      QueueInfo
+      QueueListOptions
       RabbitmqSinkOptions
       Registrable
       RegistryResolverStatic
@@ -357,6 +362,7 @@ describe('the surface', () => {
       ResolvedHandler
       ResolverConfig
       ResolverInfo
+      RunningStep
       RustBatchWorkerInputs
       RustCursorConfig
       ServerHealthCheckResult
@@ -418,17 +424,23 @@ describe('the surface', () => {
       TransactionClient
       TransactionWork
       TypedStepContext
+      UnservedReason
+      UnservedSteps
       WaitOptions
       WatchEventsOptions
       WebOptions
       WebhookConfig
       WebhookSinkOptions
       WorkerConfig
+      WorkerDetails
       WorkerErrorPayload
       WorkerEventName
       WorkerEventPayload
+      WorkerInfo
+      WorkerListOptions
       WorkerMetrics
       WorkerServerConfig
+      WorkerState
       WorkerStatus"
     `);
   });

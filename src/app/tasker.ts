@@ -83,10 +83,7 @@ export class Tasker extends TaskerOperations {
     this.events = new TaskerEvents(parts.engine.events, this.#logger, () => this.door);
     this.#served = new ServedNamespaces(parts);
     this.#delivery = new TaskerDelivery(parts, this.eventBus);
-    this.#stopCounting = countTasker(parts, {
-      namespaces: () => (this.#worker ? this.namespaces : []),
-      bus: this.eventBus,
-    });
+    this.#stopCounting = countTasker(parts, this.eventBus);
     this.#signals = new Signals(parts, {
       worker: () => this.#worker,
       served: this.#served,

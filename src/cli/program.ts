@@ -7,6 +7,7 @@ import { addDatabaseCommands } from './db/commands.ts';
 import { addEventCommands } from './event/commands.ts';
 import { addGenerateCommands } from './generate/commands.ts';
 import { addProjectCommands } from './project/commands.ts';
+import { addQueueCommands } from './queue/commands.ts';
 import { addStepCommands } from './step/commands.ts';
 import { addTaskCommands } from './task/commands.ts';
 import { addTemplateCommands } from './template/commands.ts';
@@ -46,6 +47,7 @@ export function makeProgram(): Command {
   addProjectCommands(program);
   addTaskCommands(program);
   addStepCommands(program);
+  addQueueCommands(program);
   addEventCommands(program);
   addAuditCommands(program);
   addTemplateCommands(program);

@@ -24,6 +24,8 @@ export interface Counter {
 export interface Gauge {
   set(value: number): void;
   of(...labels: string[]): Gauge;
+  /** Removes all values, until they are set again. */
+  clear(): void;
 }
 
 /** The distribution of a value over ranges. */

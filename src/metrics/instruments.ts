@@ -17,11 +17,15 @@ const seconds = (name: string, labels: readonly string[], help: string, buckets:
 const sizes = (name: string, labels: readonly string[], help: string) =>
   ({ kind: 'histogram', name, labels, help, buckets: SIZES }) as const;
 
+/** How the gauges of {@link OVERVIEW} differ from the others. */
+const OF_ALL = 'in the whole database: every process reports the same value';
+
 const OF_TASK = ['namespace', 'template'];
 const OF_HANDLER = ['namespace', 'handler'];
 
 /**
- * All instruments. Each covers this process since its start; Prometheus adds up several processes. The names are those of
+ * All instruments. Each covers this process since its start; Prometheus adds up several processes. The exceptions are the
+ * gauges of {@link OVERVIEW}, which describe the whole database: every process reports the same. The names are those of
  * the original system where it has such an instrument.
  */
 export const INSTRUMENTS = {
@@ -38,6 +42,7 @@ export const INSTRUMENTS = {
     'Tasks that ended or stopped without completing in this process: blocked_by_failures, error, cancelled',
   ),
   tasksActive: gauge('tasker.tasks.active', [], 'Tasks with steps that this worker holds'),
+  tasksOpen: gauge('tasker.tasks.open', ['namespace', 'state'], `Tasks that have not ended, ${OF_ALL}`),
   taskInitialization: seconds('tasker.task.initialization.duration', [], 'Time of one call that creates tasks'),
   taskCompletion: seconds(
     'tasker.task.completion_duration',
@@ -121,8 +126,34 @@ export const INSTRUMENTS = {
   queueDepth: gauge(
     'tasker.queue.depth',
     ['namespace'],
-    'Ready steps that no worker has claimed, in the namespaces served here; counted up to 100,000, at most every 5 s',
+    `Ready steps that no worker has claimed, counted up to 100,000 in a namespace, ${OF_ALL}`,
   ),
+  queueOldest: {
+    ...gauge(
+      'tasker.queue.oldest_message.age',
+      ['namespace'],
+      `Time for which the oldest ready step has waited, ${OF_ALL}`,
+    ),
+    unit: 'seconds',
+  },
+  unservedSteps: gauge(
+    'tasker.unserved_steps',
+    ['namespace'],
+    `Ready steps that no live worker can run, because none serves the namespace or none has the handler, ${OF_ALL}`,
+  ),
+  workers: gauge(
+    'tasker.workers',
+    ['state'],
+    `Workers that take steps (running), take none (draining) or are lost, ${OF_ALL}`,
+  ),
+  overviewAge: {
+    ...gauge(
+      'tasker.overview.age',
+      [],
+      'Age of the values that describe all processes; they are removed after two minutes',
+    ),
+    unit: 'seconds',
+  },
   messagesSent: counter('tasker.messages.sent.total', ['channel'], 'Notifications sent to other processes'),
   messagesReceived: counter('tasker.messages.received.total', ['channel'], 'Notifications received'),
   messagesLost: counter(
@@ -240,6 +271,9 @@ export const INSTRUMENTS = {
     'Threads for isolated handlers, busy or idle, and steps waiting for one',
   ),
 } as const satisfies Record<string, Definition>;
+
+/** The gauges that describe the whole database. Take the maximum over the processes, not the sum. */
+export const OVERVIEW = ['tasksOpen', 'queueDepth', 'queueOldest', 'unservedSteps', 'workers'] as const;
 
 interface ByKind {
   counter: Counter;

@@ -166,6 +166,7 @@ const NOTHING: Counter & Gauge & Histogram = Object.freeze({
   reach: () => {},
   set: () => {},
   observe: () => {},
+  clear: () => {},
   of: () => NOTHING,
 });
 

@@ -42,6 +42,11 @@ abstract class Instrument<S extends Series> {
     return known.series;
   }
 
+  clear(): void {
+    this.#series.clear();
+    this.#plain = undefined;
+  }
+
   samples(): Sample[] {
     const { labels: names, kind } = this.definition;
     // A counter is also reported at zero. A gauge has no value before it is set.
@@ -70,6 +75,10 @@ class NumberSeries implements Counter, Gauge {
 
   of(): this {
     return this;
+  }
+
+  clear(): void {
+    this.value = 0;
   }
 
   samples(_name: string, labels: Record<string, string>): Sample[] {

@@ -46,7 +46,17 @@ it('doctor reports a healthy project as a table', async () => {
   await worker.until('worker is ready');
   const { code, stdout } = await project.run(['doctor']);
   expect(code).toBe(0);
-  for (const name of ['database', 'schema', 'clock', 'notifications', 'queue', 'templates', 'handlers', 'workers'])
+  for (const name of [
+    'database',
+    'schema',
+    'clock',
+    'notifications',
+    'queue',
+    'served',
+    'templates',
+    'handlers',
+    'workers',
+  ])
     expect(stdout).toMatch(new RegExp(`^ok +${name} `, 'm'));
   expect(stdout).toMatch(/^skip +disk/m);
   worker.process.kill('SIGTERM');
@@ -254,4 +264,47 @@ it('doctor reports a lost worker', async () => {
      values ('gone', 'elsewhere', 7, '{demo}', '{first}', 1, now() - interval '1 minute')`,
   );
   expect(await examined({}, 'workers')).toMatchObject({ status: 'fail', found: expect.stringContaining('gone') });
+});
+
+it('doctor warns of ready steps that no live worker can run', async () => {
+  const own = await freshDatabase();
+  const tasker = await createTasker({
+    databaseUrl: own.url,
+    worker: false,
+    templates: template({ a: [], b: [] }),
+    logger: silentLogger,
+  });
+  const served = async () =>
+    (await examine({ databaseUrl: own.url, templates: [], handlers: [] })).find(({ name }) => name === 'served');
+  const announce = (callables: string[], drain = false) =>
+    own.sql(
+      `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until, drain_at, drain_by)
+       values ('w', 'h', 1, '{test}', $1, 1, now() + interval '1 minute', $2, $3)`,
+      [callables, drain ? new Date() : null, drain ? 'ada' : null],
+    );
+  try {
+    expect(await served()).toMatchObject({ status: 'ok' });
+    await tasker.createTask(DEMO);
+    expect(await served()).toMatchObject({
+      status: 'warn',
+      found: 'test: 2 ready steps wait, and no live worker serves the namespace',
+      wayOut:
+        'start a worker that serves it: `npx tasker worker --namespace test`; `npx tasker queue` shows all of them',
+    });
+    await announce(['a']);
+    expect(await served()).toMatchObject({
+      status: 'warn',
+      found: 'test: 1 ready step waits, and no live worker has b',
+    });
+    await announce(['b'], true);
+    expect(await served()).toMatchObject({
+      found: 'test: 1 ready step waits, and its workers are draining',
+      wayOut: expect.stringContaining('tasker worker resume'),
+    });
+    await announce(['b']);
+    expect(await served()).toMatchObject({ status: 'ok' });
+  } finally {
+    await tasker.stop();
+    await own.drop();
+  }
 });

@@ -1,3 +1,4 @@
+import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { TaskerError } from '../../errors.ts';
@@ -83,9 +84,12 @@ export interface QueueListOptions {
   namespace?: string;
 }
 
+/** One connection, so that the pool is left to the workers. A query that takes too long ends on the server, too. */
+const SETTINGS = opening({ statement_timeout: '30s', jit: 'off' });
+
 /** Returns the queue of every namespace, served or not, by name. */
 export async function listQueues(engine: Engine, { namespace }: QueueListOptions = {}): Promise<QueueInfo[]> {
-  const queues = await readQueues(engine.database);
+  const queues = await engine.database.transaction(SETTINGS, readQueues);
   if (namespace === undefined) return queues;
   const found = queues.filter((queue) => queue.namespace === namespace);
   if (found.length === 0) throw unknownNamespace(namespace, queues);

@@ -18,6 +18,7 @@ import { formatProblem } from '../../template/parse-template.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 import { eventRegistries } from '../event-registries.ts';
 import { isEmbeddedAllowed } from '../open-database.ts';
+import { readQueues } from '../overview/queues.ts';
 import { phraseNamedSteps } from './check-named-steps.ts';
 import { chosenUrl, databaseExists, embeddedHome, openForTools } from './database-admin.ts';
 import { HandlerFolders } from './handler-folders.ts';
@@ -26,7 +27,17 @@ import { differingTemplates, nameOf } from './project.ts';
 
 /** The outcome of one check of {@link examine}. */
 export interface Check {
-  name: 'database' | 'schema' | 'clock' | 'notifications' | 'disk' | 'queue' | 'templates' | 'handlers' | 'workers';
+  name:
+    | 'database'
+    | 'schema'
+    | 'clock'
+    | 'notifications'
+    | 'disk'
+    | 'queue'
+    | 'served'
+    | 'templates'
+    | 'handlers'
+    | 'workers';
   /** `warn`: it works with limitations, or not yet. `skip`: there was nothing to check. */
   status: 'ok' | 'warn' | 'fail' | 'skip';
   /** The finding. */
@@ -92,8 +103,8 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
         examineClock(nowMs, (options.clock ?? Date.now)()),
         await examineNotifications(open.database),
         ...(schema.status === 'ok'
-          ? [await examineQueue(open.database), await examineWorkers(open.database)]
-          : [checksOf('queue').skip('the schema is missing'), checksOf('workers').skip('the schema is missing')]),
+          ? [await examineQueue(open.database), await examineServed(open.database), await examineWorkers(open.database)]
+          : (['queue', 'served', 'workers'] as const).map((name) => checksOf(name).skip('the schema is missing'))),
       ];
       return { checks, registered: schema.status === 'ok' ? await listTemplates(open.database) : [] };
     } finally {
@@ -163,6 +174,33 @@ async function examineQueue(database: Database): Promise<Check> {
     found,
     `start a worker with \`npx tasker worker\`; a running worker queues ${them} again within 5 minutes`,
   );
+}
+
+/** Maximum number of namespaces that a finding names. */
+const NAMED_NAMESPACES = 5;
+
+/** Searches for ready steps that no live worker can run. */
+async function examineServed(database: Database): Promise<Check> {
+  const served = checksOf('served');
+  const queues = (await readQueues(database)).filter((queue) => queue.unservedSteps > 0);
+  if (queues.length === 0) return served.ok('every ready step has a live worker that can run it');
+  const found = queues.slice(0, NAMED_NAMESPACES).map(({ namespace, unserved, unservedSteps }) => {
+    const handlers = unserved.map(({ handler }) => handler);
+    const named = `${handlers.slice(0, 3).join(', ')}${handlers.length > 3 ? ' …' : ''}`;
+    const why = {
+      no_worker: 'no live worker serves the namespace',
+      no_handler: `no live worker has ${named}`,
+      draining: 'its workers are draining',
+    }[unserved[0]!.reason];
+    return `${namespace}: ${unservedSteps} ready ${unservedSteps === 1 ? 'step waits' : 'steps wait'}, and ${why}`;
+  });
+  const more = queues.length > NAMED_NAMESPACES ? [`and ${queues.length - NAMED_NAMESPACES} more namespaces`] : [];
+  const { namespace, unserved } = queues[0]!;
+  const wayOut =
+    unserved[0]!.reason === 'draining'
+      ? 'resume a worker with `npx tasker worker resume <worker>`, or start another one'
+      : `start a worker that serves it: \`npx tasker worker --namespace ${namespace}\``;
+  return served.warn([...found, ...more].join('; '), `${wayOut}; \`npx tasker queue\` shows all of them`);
 }
 
 async function examineWorkers(database: Database): Promise<Check> {

@@ -84,6 +84,8 @@ export class WorkerHealth {
     if (!stats?.workerId) return now('unhealthy', 'the worker is not registered yet');
     if (!vitals.leaseSure)
       return now('unhealthy', 'the lease has expired: other workers may have taken over its steps');
+    if (stats.phase !== 'running')
+      return now('degraded', `the worker is ${stats.phase}: it takes no steps until an operator resumes it`);
     return now('healthy');
   }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { collectNamespaces, lazily, seconds, wholeNumber } from '../options.ts';
+import { addWorkerCommands } from '../worker/commands.ts';
 
 const CONCURRENCY = { least: 1, most: 100_000 };
 
@@ -13,10 +14,13 @@ export function addProjectCommands(program: Command): void {
   workerOptions(program.command('dev'))
     .description('run the project locally: database, worker, live reload and a view of running tasks')
     .action(lazily(async () => (await import('./dev.ts')).dev));
-  workerOptions(program.command('worker'))
+  const worker = workerOptions(program.command('worker'))
     .option('--web <address>', 'address of the health and metrics server (default: 127.0.0.1:8081); off disables it')
-    .description('run steps until SIGTERM; logs JSON lines to standard error')
-    .action(lazily(async () => (await import('./worker.ts')).worker));
+    .description('run steps until SIGTERM; logs JSON lines to standard error. With a command: list and drain workers');
+  addWorkerCommands(
+    worker,
+    lazily(async () => (await import('./worker.ts')).worker),
+  );
   program
     .command('doctor')
     .description('check database, schema, clock, notifications, disk, templates, handlers, workers')

@@ -17,6 +17,7 @@ export const PROGRAMS = {
   'rabbitmq-server': { tests: 'a message broker', commands: ['rabbitmq-server'], debian: 'rabbitmq-server' },
   chromium: { tests: 'a browser', commands: ['chromium', 'chromium-browser', 'google-chrome'], debian: 'chromium' },
   python3: { tests: 'Python', commands: ['python3'], debian: 'python3' },
+  promtool: { tests: 'Prometheus rules', commands: ['promtool'], debian: 'promtool' },
 } as const satisfies Record<string, OutsideProgram>;
 
 export type ProgramName = keyof typeof PROGRAMS;

@@ -1,0 +1,117 @@
+import type { Database } from '../../db/database.ts';
+import { opening } from '../../db/opening.ts';
+import { type Instruments, OVERVIEW } from '../../metrics/instruments.ts';
+import { type OpenTasksRow, openTasks } from '../../store/overview/queues.ts';
+import { listWorkers, type WorkerRow } from '../../store/workers.ts';
+import { type QueueInfo, readQueues } from './queues.ts';
+
+/** Minimum time between two readings, however often metrics are collected. */
+const LEAST_MS = 5_000;
+/** A reading is followed by a pause of its duration times this, so that it costs at most one percent of a core. */
+const PAUSE = 100;
+/** The longest such pause. */
+const MOST_MS = 60_000;
+/** Values that could not be read again for this long are removed: an old value must not look like a current one. */
+const STALE_MS = 120_000;
+/** Maximum number of namespaces with values of their own; the others are added up as `other`. */
+const NAMESPACES = 100;
+const OTHER = 'other';
+
+/** A query that takes too long ends on the server, too. One connection, so that the pool is left to the workers. */
+const SETTINGS = opening({ statement_timeout: '5s', lock_timeout: '1s', jit: 'off' });
+
+/** The gauges that describe the whole database, whichever process serves it. */
+export class OverviewGauges {
+  readonly #database: Database;
+  readonly #on: Instruments;
+  /** The namespaces that have a label, in the order in which they were first seen. */
+  readonly #labels = new Set<string>();
+  #nextAt = Number.NEGATIVE_INFINITY;
+  #readAt: number | undefined;
+  #reading: Promise<void> | undefined;
+
+  constructor(database: Database, instruments: Instruments) {
+    this.#database = database;
+    this.#on = instruments;
+  }
+
+  /** Reads the values, unless they are recent. Callers at the same time share one reading. */
+  async collect(): Promise<void> {
+    if (!this.#reading && performance.now() >= this.#nextAt) {
+      this.#reading = this.#read().finally(() => {
+        this.#reading = undefined;
+      });
+    }
+    await this.#reading;
+  }
+
+  /** Sets the age of the values, and removes them if they are too old. */
+  age(): void {
+    if (this.#readAt === undefined) return;
+    const ms = performance.now() - this.#readAt;
+    this.#on.overviewAge.set(ms / 1000);
+    if (ms > STALE_MS) for (const name of OVERVIEW) this.#on[name].clear();
+  }
+
+  async #read(): Promise<void> {
+    const began = performance.now();
+    try {
+      const [queues, tasks, workers] = await this.#database.transaction(SETTINGS, (tx) =>
+        Promise.all([readQueues(tx), openTasks(tx), listWorkers(tx)]),
+      );
+      this.#readAt = performance.now();
+      for (const name of OVERVIEW) this.#on[name].clear();
+      this.#setQueues(queues);
+      this.#setTasks(tasks);
+      this.#setWorkers(workers);
+    } finally {
+      const ended = performance.now();
+      this.#nextAt = Math.max(began + LEAST_MS, ended + Math.min((ended - began) * PAUSE, MOST_MS));
+    }
+  }
+
+  #setQueues(queues: readonly QueueInfo[]): void {
+    const { queueDepth, queueOldest, unservedSteps } = this.#on;
+    const sums = new Map<string, { ready: number; oldestMs: number; unserved: number }>();
+    for (const { namespace, ready, oldestReadyMs, unservedSteps: unserved } of queues) {
+      const label = this.#labelOf(namespace);
+      const sum = sums.get(label) ?? { ready: 0, oldestMs: 0, unserved: 0 };
+      sum.ready += ready;
+      sum.oldestMs = Math.max(sum.oldestMs, oldestReadyMs ?? 0);
+      sum.unserved += unserved;
+      sums.set(label, sum);
+    }
+    for (const [label, { ready, oldestMs, unserved }] of sums) {
+      queueDepth.of(label).set(ready);
+      queueOldest.of(label).set(oldestMs / 1000);
+      unservedSteps.of(label).set(unserved);
+    }
+  }
+
+  #setTasks(tasks: readonly OpenTasksRow[]): void {
+    const sums = new Map<string, Map<string, number>>();
+    for (const { namespace, state, tasks: count } of tasks) {
+      const label = this.#labelOf(namespace);
+      const states = sums.get(label) ?? new Map<string, number>();
+      states.set(state, (states.get(state) ?? 0) + count);
+      sums.set(label, states);
+    }
+    for (const [label, states] of sums)
+      for (const [state, count] of states) this.#on.tasksOpen.of(label, state).set(count);
+  }
+
+  #setWorkers(workers: readonly WorkerRow[]): void {
+    const counts = { running: 0, draining: 0, lost: 0 };
+    for (const { living, draining } of workers) counts[living ? (draining ? 'draining' : 'running') : 'lost']++;
+    for (const [state, count] of Object.entries(counts)) this.#on.workers.of(state).set(count);
+  }
+
+  /** The label of a namespace. Bounded, because each label is a series of its own in Prometheus. */
+  #labelOf(namespace: string): string {
+    if (!this.#labels.has(namespace)) {
+      if (this.#labels.size >= NAMESPACES) return OTHER;
+      this.#labels.add(namespace);
+    }
+    return namespace;
+  }
+}

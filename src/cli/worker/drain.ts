@@ -1,0 +1,69 @@
+import { EXIT } from '../exit-codes.ts';
+import type { GlobalOptions } from '../options.ts';
+import { note, printJson } from '../show/output.ts';
+import { counted } from '../show/text.ts';
+import { listenForStop } from '../stop-signal.ts';
+import { withTasker } from '../with-tasker.ts';
+import { type WorkerInfo, workerJson } from './list.ts';
+
+/** Options of `tasker worker drain` and `tasker worker resume`. */
+export interface WorkerDrainOptions extends GlobalOptions {
+  reason?: string;
+  by: string;
+  wait?: boolean;
+  /** Milliseconds. */
+  timeout?: number;
+}
+
+/** `tasker worker drain`: asks a worker to take no more steps. With `--wait`, exits 1 if it is lost meanwhile. */
+export async function workerDrain(name: string, options: WorkerDrainOptions): Promise<void> {
+  const { by: actor, reason, wait, timeout: timeoutMs, json } = options;
+  const stop = listenForStop();
+  try {
+    await withTasker(options, {}, async (tasker) => {
+      const { signal } = stop;
+      const how = { actor, reason, door: 'cli' as const, wait, timeoutMs, signal, onProgress: progress };
+      const { worker, changed, left } = await tasker.drainWorker(name, how).finally(() => line(''));
+      if (worker.state === 'lost') process.exitCode = EXIT.failed;
+      if (json) return printJson({ ...workerJson(worker), changed, left_namespaces: left });
+      note(outcomeOf(worker, changed));
+      if (left.length > 0) {
+        const steps = left.length === 1 ? 'its steps wait' : 'their steps wait';
+        note(`no other live worker takes steps of ${left.join(', ')}: ${steps} until one does`);
+      }
+    });
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    note(`no longer waiting; the worker keeps draining, and \`npx tasker worker resume ${name}\` ends that`);
+    process.exitCode = EXIT.interrupted;
+  } finally {
+    stop.release();
+  }
+}
+
+function outcomeOf({ name, state, running }: WorkerInfo, changed: boolean): string {
+  if (state === 'stopped') return `${name} has stopped`;
+  if (state === 'lost') return `${name} was lost; other workers take its steps`;
+  if (state === 'drained') return `${name} is drained: it holds no more steps`;
+  const steps = running === 0 ? 'no step is running' : `${counted(running, 'step')} still running`;
+  return `${name} ${changed ? 'takes no more steps' : 'was already draining'}; ${steps}`;
+}
+
+/** `tasker worker resume`: lets a draining worker take steps again. */
+export async function workerResume(name: string, options: WorkerDrainOptions): Promise<void> {
+  const { by: actor, reason, json } = options;
+  await withTasker(options, {}, async (tasker) => {
+    const { worker, changed } = await tasker.resumeWorker(name, { actor, reason, door: 'cli' });
+    if (json) printJson({ ...workerJson(worker), changed });
+    else note(changed ? `${worker.name} takes steps again` : `${worker.name} was not draining`);
+  });
+}
+
+function progress({ name, running }: WorkerInfo): void {
+  line(`${name}: ${counted(running, 'step')} running`);
+}
+
+/** Replaces the current line of the terminal. */
+function line(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}

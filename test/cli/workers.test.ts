@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freshDatabase } from '../support/database.ts';
+import { installation, PAIR, PAIR_HANDLERS, type Project } from './installation.ts';
+
+let place: Awaited<ReturnType<typeof installation>>;
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let project: Project;
+
+beforeAll(async () => {
+  [place, database] = await Promise.all([installation(), freshDatabase()]);
+  project = await place.project('shop', { DATABASE_URL: database.url });
+  await project.write('templates/pair.yaml', PAIR);
+  await project.write('handlers/pair.js', PAIR_HANDLERS);
+});
+
+afterAll(async () => {
+  await place?.remove();
+  await database?.drop();
+});
+
+interface Worker {
+  id: number;
+  name: string;
+  state: string;
+  pid: number;
+}
+
+it('a worker of another process is listed, drained, resumed, and takes steps only then', async () => {
+  const running = project.start(['worker', '--name', 'w1']);
+  await running.until('worker is ready');
+  const [worker] = await project.json<Worker[]>(['worker', 'list']);
+  expect(worker).toMatchObject({ name: 'w1', state: 'running', pid: running.process.pid });
+
+  const drain = await project.run(['worker', 'drain', 'w1', '--wait', '--by', 'ada', '--reason', 'new kernel']);
+  expect([drain.code, drain.stderr]).toEqual([
+    0,
+    expect.stringMatching(
+      /^w1 is drained: it holds no more steps\nno other live worker takes steps of \w+: its steps wait/,
+    ),
+  ]);
+  await running.until('drained: this worker holds no more steps');
+  expect(await project.json(['worker', 'list', '-n', 'demo'])).toMatchObject([{ name: 'w1' }]);
+  expect((await project.run(['worker', 'list', '-n', 'elsewhere'])).stderr).toBe(
+    'no worker matches: namespace elsewhere\n',
+  );
+  const namespace = (await project.json<{ namespaces: string[] }>(['worker', 'show', 'w1'])).namespaces[0]!;
+  const shown = await project.run(['worker', 'show', 'w1']);
+  expect(shown.stdout).toMatch(/^state +drained, asked by ada .* ago: new kernel$/m);
+  expect(shown.stdout).toMatch(/^slots +0 of 100 used$/m);
+
+  const task = await project.create('pair', '-i', '{"lucky":true}');
+  const queue = await project.run(['queue']);
+  expect(queue.code).toBe(0);
+  expect(queue.stdout).toMatch(new RegExp(`^${namespace} +[12] +.* none \\(1 draining\\)$`, 'm'));
+  expect(queue.stdout).toMatch(/its workers are draining$/m);
+  expect(await project.json(['task', 'get', task])).not.toMatchObject({ status: 'complete' });
+
+  expect((await project.run(['worker', 'resume', 'w1'])).stderr).toBe('w1 takes steps again\n');
+  expect((await project.run(['task', 'watch', task])).code).toBe(0);
+  expect(await project.json(['queue', namespace])).toMatchObject([
+    { namespace, ready: 0, unserved: [], workers: ['w1'] },
+  ]);
+
+  running.process.kill('SIGTERM');
+  await running.ended;
+  expect(await project.json(['worker', 'list', '--state', 'stopped'])).toMatchObject([
+    { id: worker!.id, state: 'stopped' },
+  ]);
+  const gone = await project.run(['worker', 'drain', 'w1']);
+  expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining('worker w1 has stopped; it takes no steps')]);
+});
+
+it('an unknown word after worker, or an option of the wrong command, exits 2 and says what there is', async () => {
+  for (const [args, says] of [
+    [
+      ['worker', 'lits'],
+      'there is no command worker lits; `tasker worker` runs a worker, and its other commands are list',
+    ],
+    [['worker', 'list', '--concurrency', '3'], "unknown option '--concurrency'"],
+    [['worker', '--name', 'w1', 'list'], "unknown option '--name'"],
+    [['worker', 'drain'], "missing required argument 'worker'"],
+    [['queue', 'nowhere'], 'there is no namespace nowhere'],
+  ] as const) {
+    const { code, stderr } = await project.run(args);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(says)]);
+  }
+  const unknown = await project.run(['worker', 'show', 'nobody']);
+  expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('there is no worker nobody; ')]);
+});

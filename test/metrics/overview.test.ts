@@ -1,0 +1,101 @@
+import { expect, it } from 'vitest';
+import { OverviewGauges } from '../../src/app/overview/gauges.ts';
+import { Database } from '../../src/db/database.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { TaskerMetrics } from '../../src/metrics/metrics.ts';
+import { openSession } from '../support/database.ts';
+import { until } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+
+async function open() {
+  const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
+  const metrics = new TaskerMetrics();
+  const gauges = new OverviewGauges(database, metrics.instruments);
+  const values = async () =>
+    Object.fromEntries(Object.entries(await metrics.json()).map(([name, { value }]) => [name, value]));
+  return { database, metrics, gauges, values };
+}
+
+it('every process reports the open tasks, the queue and the unserved steps of every namespace, served or not', async () => {
+  const bad = defineHandler('a', {}, () => {
+    throw new PermanentError('no');
+  });
+  const here = await shared.setup({ a: [] }, { handlers: [bad] });
+  const elsewhere = await shared.setup({ b: [], c: [] }, { worker: false });
+  const { taskUuid } = await here.tasker.createTask(here.demo);
+  await here.tasker.waitForTask(taskUuid, { timeoutMs: 30_000 });
+  await elsewhere.tasker.createTask(elsewhere.demo);
+  const [blocked, waiting] = [here.demo.namespace, elsewhere.demo.namespace];
+  await until(
+    async () => (await here.tasker.listTasks({ open: true }, {})).tasks.length,
+    (count) => count >= 2,
+  );
+  const { database, gauges, values } = await open();
+  await gauges.collect();
+  gauges.age();
+  const seen = await values();
+  expect(seen).toMatchObject({
+    [`tasker_tasks_open{namespace="${blocked}",state="blocked_by_failures"}`]: 1,
+    [`tasker_tasks_open{namespace="${waiting}",state="steps_in_process"}`]: 1,
+    [`tasker_queue_depth{namespace="${blocked}"}`]: 0,
+    [`tasker_queue_depth{namespace="${waiting}"}`]: 2,
+    [`tasker_unserved_steps{namespace="${waiting}"}`]: 2,
+    [`tasker_unserved_steps{namespace="${blocked}"}`]: 0,
+    'tasker_workers{state="running"}': 1,
+    'tasker_workers{state="draining"}': 0,
+  });
+  expect(seen[`tasker_queue_oldest_message_age_seconds{namespace="${waiting}"}`]).toBeGreaterThan(0);
+  expect(seen['tasker_overview_age_seconds']).toBeLessThan(30);
+  await database.close();
+  // So does a tasker without a worker.
+  await expect.poll(() => elsewhere.tasker.metrics.text()).toContain(`tasker_unserved_steps{namespace="${waiting}"} 2`);
+});
+
+it('values are read once for callers at the same time, and again only after a pause', async () => {
+  const { database, gauges } = await open();
+  const before = database.statements;
+  await Promise.all(Array.from({ length: 20 }, () => gauges.collect()));
+  const once = database.statements - before;
+  await gauges.collect();
+  expect(database.statements - before).toBe(once);
+  expect(once).toBeLessThan(15);
+  await database.close();
+});
+
+it('namespaces beyond the first hundred are added up as one label', async () => {
+  const { demo } = await shared.setup({ a: [] }, { worker: false });
+  await shared.sql(
+    `insert into tasker.namespace (name) select 'many_' || lpad(g::text, 3, '0') from generate_series(1, 120) g`,
+  );
+  await shared.sql(
+    `insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+     select id, 0, gen_random_uuid(), 0, 0 from tasker.namespace where name like 'many_%'`,
+  );
+  const { database, gauges, values } = await open();
+  await gauges.collect();
+  const depths = Object.entries(await values()).filter(([name]) => name.startsWith('tasker_queue_depth'));
+  expect(depths.length).toBe(101);
+  expect(Object.fromEntries(depths)['tasker_queue_depth{namespace="other"}']).toBeGreaterThan(20);
+  expect(depths.reduce((sum, [, value]) => sum + value, 0)).toBeGreaterThanOrEqual(120);
+  expect(demo.namespace).toBeDefined();
+  await shared.sql(`delete from tasker.queue where template_id = 0`);
+  await shared.sql(`delete from tasker.namespace where name like 'many_%'`);
+  await database.close();
+});
+
+it('a database that does not answer delays the metrics by a second at most', async () => {
+  const { tasker } = await shared.setup({ a: [] }, { worker: false });
+  const session = await openSession(shared.url);
+  await session.query('begin');
+  await session.query('lock table tasker.namespace in access exclusive mode');
+  const began = performance.now();
+  const text = await tasker.metrics.text();
+  expect(performance.now() - began).toBeLessThan(3_000);
+  expect(text).toMatch(/^tasker_worker_uptime_seconds /m);
+  expect(text).not.toMatch(/^tasker_queue_depth\{/m);
+  await session.query('rollback');
+});
