@@ -199,7 +199,7 @@ export abstract class TaskerOperations {
   }
 
   /**
-   * Returns the live workers of all processes, and those that ended recently, by name.
+   * Returns the live workers of all processes, and the recently ended ones, by name.
    *
    * @example
    * for (const { name, state, running, concurrency } of await tasker.listWorkers({ namespace: 'shop' })) {
@@ -221,9 +221,9 @@ export abstract class TaskerOperations {
   }
 
   /**
-   * Asks a worker of any process on any machine to take no more steps. Its running steps finish; their children and
+   * Asks a worker of any process on any machine to stop taking steps. Its running steps finish; their children and
    * everything else are left to other workers. The process stays alive and keeps the state until it ends or
-   * {@link resumeWorker} is called. With `wait`, resolves when the worker holds no more steps, has stopped or was lost.
+   * {@link resumeWorker} is called. With `wait`, resolves when the worker no longer holds steps, has stopped or was lost.
    *
    * @example
    * const { worker, left } = await tasker.drainWorker('worker-7', { wait: true, timeoutMs: 60_000, reason: 'new kernel' });

@@ -118,7 +118,7 @@ interface StepFacts {
   liveWorkers: string[];
   /** Names of the live workers that have the handler. */
   capable: string[];
-  /** Names of those that take steps; the others drain. */
+  /** Names of the capable workers that take steps; the others drain. */
   taking: string[];
   /** The steps that must end before it starts. */
   open: Step[];

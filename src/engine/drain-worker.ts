@@ -10,7 +10,7 @@ import { type OperatorOptions, operatorOf } from './operate.ts';
 
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
-/** A worker that was asked to take no more steps, or to take steps again. */
+/** A worker that was asked to stop taking steps, or to take steps again. */
 export interface AskedWorker {
   /** Its current id. */
   id: number;
@@ -22,7 +22,7 @@ export interface AskedWorker {
 }
 
 /**
- * Asks a live worker to take no more steps (`drain`), or to take steps again. The request is in its row, so it survives a
+ * Asks a live worker to stop taking steps (`drain`), or to take steps again. The request is in its row, so it survives a
  * lost notification and a lost lease.
  * @throws TaskerError `worker_not_found`, `bad_request` if several live workers have the name, `illegal_transition` if it
  * has ended or runs a version that cannot drain

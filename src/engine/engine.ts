@@ -449,7 +449,7 @@ export class Engine {
     return stopWorker(this.database.apart(timeoutMs), id);
   }
 
-  /** Asks a worker of any process to take no more steps, or to take steps again. */
+  /** Asks a worker of any process to stop taking steps, or to take steps again. */
   async askWorker(worker: string | number, options: OperatorOptions & { drain: boolean }): Promise<AskedWorker> {
     const asked = await askWorker(this.database, worker, options);
     await this.#tell(CHANNEL_WORKER, [asked.ids.join(',')]);

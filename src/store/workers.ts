@@ -59,7 +59,7 @@ select (select coalesce(array_agg(id), '{}') from beat) alive,
        exists (select 1 from tasker.worker
                 where (state = 'alive' and lease_until < now() and id <> all ($1::bigint[])) or state = 'dead') lost`;
 
-/** What a worker reports of itself with a heartbeat. What is missing stays as it was reported before. */
+/** The load of a worker, reported with a heartbeat. A missing value keeps the one that was reported before. */
 export interface WorkerReport {
   /** Number of used slots. */
   running?: number;
@@ -82,7 +82,7 @@ export type WorkerPhase = 'running' | 'draining' | 'drained';
 /** The incarnations that are alive; the others were declared dead. */
 export interface Heartbeat {
   alive: number[];
-  /** An operator asks the worker to take no more steps. */
+  /** An operator asks the worker to stop taking steps. */
   drain: boolean;
   /** The lease of another worker has expired. */
   lost: boolean;

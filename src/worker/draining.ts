@@ -47,7 +47,7 @@ export class Draining {
     this.#drained = false;
     slots.paused = wanted;
     if (wanted) {
-      logger.info({ running: slots.running }, 'draining: taking no more steps, on request of an operator');
+      logger.info({ running: slots.running }, 'draining: no longer taking steps, on request of an operator');
       release();
       this.#check();
       if (!this.#drained) {
@@ -67,7 +67,7 @@ export class Draining {
     this.#drained = true;
     const isLater = this.#timer !== undefined;
     this.stop();
-    this.#options.logger.info('drained: this worker holds no more steps');
+    this.#options.logger.info('drained: this worker no longer holds steps');
     if (isLater) this.#options.changed();
   }
 

@@ -6,7 +6,7 @@ export interface Announcing {
   callables: readonly string[];
 }
 
-/** What workers announce together, by namespace. */
+/** The handlers that several workers announce, by namespace. */
 export class AnnouncedByNamespace {
   readonly #namespaces = new Map<string, Announced>();
 

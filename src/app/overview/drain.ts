@@ -6,7 +6,7 @@ import { getWorker, listWorkers, type WorkerInfo } from './workers.ts';
 
 /** Options of `tasker.drainWorker`. */
 export interface DrainOptions extends OperatorOptions {
-  /** Waits until the worker holds no more steps. Default false. */
+  /** Waits until the worker no longer holds steps. Default false. */
   wait?: boolean;
   /** With `wait`: how long, in milliseconds. Default: as long as it takes. */
   timeoutMs?: number;
@@ -27,7 +27,7 @@ export interface DrainedWorker {
 
 const POLL_MS = 400;
 
-/** Asks a worker to take no more steps, and waits until it holds none, if that is wanted. */
+/** Asks a worker to stop taking steps, and waits until it holds none, if that is wanted. */
 export async function drainWorker(
   engine: Engine,
   worker: string | number,

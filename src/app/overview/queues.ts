@@ -41,7 +41,7 @@ export interface QueueInfo {
   namespace: string;
   /**
    * Number of ready steps that no worker has claimed, counted up to 100,000. Steps that were cancelled count until a
-   * claim passes over them, but not where no live worker can run them.
+   * claim skips them, but not where no live worker can run them.
    */
   ready: number;
   /** False: there are more than `ready`. */
@@ -151,8 +151,8 @@ const LEAST_LOOKED_AT = 100;
 type QueuedRow = QueuedStepsRow & { templateId: number; idx: number; steps: number; callable: string };
 
 /**
- * Looks at steps that no live worker can run. No claim passes over those that were cancelled, so that they would count
- * until a worker comes.
+ * Looks at steps that no live worker can run. No claim removes the cancelled ones from the queue, so they would count until
+ * a worker starts.
  */
 async function lookAt(db: Db, unserved: readonly QueuedRow[]): Promise<Map<string, LookedAtRow>> {
   if (unserved.length === 0) return new Map();
@@ -186,16 +186,16 @@ function readyOf(row: QueuedStepsRow, { unserved, looked }: Facts): number {
   return seen ? Math.round((steps * seen.live) / seen.looked) : steps;
 }
 
-/** What was read of all namespaces. */
+/** The facts about all namespaces. */
 interface Facts {
-  /** The rows whose steps no live worker can run, and what was looked at of them. */
+  /** The rows whose steps no live worker can run, and the samples of their steps. */
   unserved: ReadonlySet<QueuedStepsRow>;
   looked: ReadonlyMap<string, LookedAtRow>;
   heads: ReadonlyMap<number, QueueHeadRow>;
   retries: ReadonlyMap<number, WaitingRetriesRow>;
   running: ReadonlyMap<number, number>;
   living: readonly WorkerRow[];
-  /** What all live workers announce, also those that drain. */
+  /** The handlers that all live workers announce, including draining workers. */
   announced: AnnouncedByNamespace;
 }
 

@@ -42,12 +42,12 @@ export interface WorkerInfo {
   /** The version of the package; null for versions that do not report it. */
   version: string | null;
   state: WorkerState;
-  /** The request of an operator to take no more steps; null: there is none. */
+  /** The request of an operator to stop taking steps; null: there is none. */
   drain: { requestedAt: string; by: string; reason: string | null } | null;
   namespaces: string[];
   /** The names of its handlers. */
   handlers: string[];
-  /** What its resolvers accept: patterns (`/^mail/`) and names of resolvers (`@plugins`). */
+  /** The callables that its resolvers accept: patterns (`/^mail/`) and names of resolvers (`@plugins`). */
   resolvers: string[];
   /**
    * Steps of the templates of its namespaces whose handler no live worker has. Of each template, the version that was
@@ -63,7 +63,7 @@ export interface WorkerInfo {
   oldestStepMs: number | null;
   /** When it first registered. */
   startedAt: string;
-  /** The last sign of life, and how many milliseconds ago; null for versions that do not report it. */
+  /** The last heartbeat, and how many milliseconds ago; null for versions that do not report it. */
   seenAt: string | null;
   silentMs: number | null;
   /** When it stopped or its lease expired; null while it lives. */
@@ -118,7 +118,7 @@ const DAY_MS = 86_400_000;
 const MOST_STEPS = 100;
 const STATES: readonly WorkerState[] = ['running', 'draining', 'drained', 'lost', 'stopped'];
 
-/** Returns the live workers and those that ended recently, by name. */
+/** Returns the live workers and the recently ended ones, by name. */
 export async function listWorkers(engine: Engine, options: WorkerListOptions = {}): Promise<WorkerInfo[]> {
   const { namespace, endedWithinMs = HOUR_MS } = options;
   const states = readStates(options.state);

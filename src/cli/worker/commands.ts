@@ -17,7 +17,7 @@ export function addWorkerCommands(worker: Command, run: (...given: never[]) => P
     });
   worker
     .command('list')
-    .description('list the workers of all processes: live ones, and those that ended in the last hour')
+    .description('list the workers of all processes: live ones, and the ones that ended in the last hour')
     .option('-n, --namespace <namespace>', 'only workers that serve this namespace; may be repeated', collectNamespaces)
     .option('-s, --state <state>', 'only running, draining, drained, lost or stopped workers; may be repeated', collect)
     .option('--all', 'also workers that ended in the last day')
@@ -27,8 +27,8 @@ export function addWorkerCommands(worker: Command, run: (...given: never[]) => P
     .description('show a worker, by its name or id: its process, handlers, load, and running steps')
     .action(lazily(async () => (await import('./list.ts')).workerShow));
   acting(worker.command('drain <worker>'))
-    .description('ask a worker to take no more steps; its process stays alive')
-    .option('--wait', 'wait until it holds no more steps')
+    .description('ask a worker to stop taking steps; its process stays alive')
+    .option('--wait', 'wait until it no longer holds steps')
     .option('--timeout <seconds>', 'with --wait: give up after this time; the worker keeps draining', seconds)
     .action(lazily(async () => (await import('./drain.ts')).workerDrain));
   acting(worker.command('resume <worker>'))

@@ -15,7 +15,7 @@ export interface WorkerDrainOptions extends GlobalOptions {
   timeout?: number;
 }
 
-/** `tasker worker drain`: asks a worker to take no more steps. With `--wait`, exits 1 if it is lost meanwhile. */
+/** `tasker worker drain`: asks a worker to stop taking steps. With `--wait`, exits 1 if it is lost meanwhile. */
 export async function workerDrain(name: string, options: WorkerDrainOptions): Promise<void> {
   const { by: actor, reason, wait, timeout: timeoutMs, json } = options;
   const stop = listenForStop();
@@ -44,9 +44,9 @@ export async function workerDrain(name: string, options: WorkerDrainOptions): Pr
 function outcomeOf({ name, state, running }: WorkerInfo, changed: boolean): string {
   if (state === 'stopped') return `${name} has stopped`;
   if (state === 'lost') return `${name} was lost; other workers take its steps`;
-  if (state === 'drained') return `${name} is drained: it holds no more steps`;
+  if (state === 'drained') return `${name} is drained: it no longer holds steps`;
   const steps = running === 0 ? 'no step is running' : `${counted(running, 'step')} still running`;
-  return `${name} ${changed ? 'takes no more steps' : 'was already draining'}; ${steps}`;
+  return `${name} ${changed ? 'no longer takes steps' : 'was already draining'}; ${steps}`;
 }
 
 /** `tasker worker resume`: lets a draining worker take steps again. */

@@ -49,13 +49,14 @@ select q.namespace_id "namespaceId", q.template_id "templateId", q.template_idx 
  where abs(hashint8(q.id)::bigint) % n.every = 0 and (q.template_id::bigint << 32) | q.template_idx = any ($3::bigint[])
  group by 1, 2, 3`;
 
-/** How many of the queued steps of one step of a template are ready, of those that were looked at. */
+/** A sample of the queued steps of one step of a template. */
 export interface LookedAtRow {
   namespaceId: number;
   templateId: number;
   idx: number;
+  /** Size of the sample. */
   looked: number;
-  /** The others were cancelled or resolved, and no claim has passed over them yet. */
+  /** The others were cancelled or resolved, and no claim has removed them yet. */
   live: number;
 }
 
@@ -72,7 +73,7 @@ export async function lookAtQueued(
 
 // The queue has no times: each step would pay for them. But its ids ascend, so the first row of each priority has waited
 // the longest, and when it became ready follows from its task, its parents, its last attempt and the acts on it. Rows
-// of steps that were cancelled are passed over.
+// of steps that were cancelled are skipped.
 const QUEUE_HEADS = sql('queue_heads')`
 with recursive ranks as (
   select n.id namespace_id, (select min(rank) from tasker.queue q where q.namespace_id = n.id) rank from tasker.namespace n

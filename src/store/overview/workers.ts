@@ -69,7 +69,7 @@ export type InstanceRow = Pick<
   RecentWorkerRow,
   'id' | 'instance' | 'name' | 'host' | 'pid' | 'version' | 'state' | 'living'
 > & {
-  /** An operator asked it to take no more steps. */
+  /** An operator asked it to stop taking steps. */
   draining: boolean;
 };
 
@@ -82,7 +82,7 @@ const SET_DRAIN = sql('set_drain')`
 update tasker.worker set drain_at = case when $2::text is not null then now() end, drain_by = $2, drain_reason = $3
  where id = any ($1::bigint[])`;
 
-/** Asks workers to take no more steps. `by` null: they may take steps again. Call it after lockInstances. */
+/** Asks workers to stop taking steps. `by` null: they may take steps again. Call it after lockInstances. */
 export async function setDrain(
   db: Db,
   ids: readonly number[],

@@ -46,7 +46,7 @@ export interface IncarnationEvents {
   lost(ids: readonly number[]): void;
   /** The lease of another worker expired: its steps must be taken back. */
   othersLost(): void;
-  /** Whether an operator asks this worker to take no more steps. Called with each heartbeat. */
+  /** Whether an operator asks this worker to stop taking steps. Called with each heartbeat. */
   drain?(wanted: boolean): void;
   /** Whether this worker may hold steps under fences of this id without knowing. */
   inDoubt(id: number): boolean;

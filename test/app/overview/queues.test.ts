@@ -7,7 +7,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 const shared = sharedDatabase();
 const ok = (name: string) => defineHandler(name, {}, () => ({ ok: true }));
 
-it('a namespace that no worker serves shows its ready steps, their age and priority, and that nobody can run them', async () => {
+it('a namespace that no worker serves shows its ready steps, their age and priority, and that no worker can run them', async () => {
   const { tasker, demo } = await shared.setup({ a: [], b: [], c: ['a'] }, { worker: false });
   const { namespace } = demo;
   await tasker.createTask({ ...demo, priority: -3 });
