@@ -87,6 +87,29 @@ it('namespaces beyond the first hundred are added up as one label', async () => 
   await database.close();
 });
 
+it('values that cannot be read again are removed when they are old, and come back', async () => {
+  const { demo } = await shared.setup({ a: [] }, { worker: false });
+  const { database, metrics, values } = await open();
+  const gauges = new OverviewGauges(database, metrics.instruments, { leastMs: 0, staleMs: 200 });
+  const depth = `tasker_queue_depth{namespace="${demo.namespace}"}`;
+  await gauges.collect();
+  gauges.age();
+  expect((await values())[depth]).toBe(0);
+  const session = await openSession(shared.url);
+  await session.query('begin');
+  await session.query('lock table tasker.namespace in access exclusive mode');
+  await expect(gauges.collect()).rejects.toThrow();
+  gauges.age();
+  const seen = await values();
+  expect(seen[depth]).toBeUndefined();
+  expect(seen['tasker_overview_age_seconds']).toBeGreaterThan(0.2);
+  await session.query('rollback');
+  await gauges.collect();
+  gauges.age();
+  expect((await values())[depth]).toBe(0);
+  await database.close();
+});
+
 it('a database that does not answer delays the metrics by a second at most', async () => {
   const { tasker } = await shared.setup({ a: [] }, { worker: false });
   const session = await openSession(shared.url);

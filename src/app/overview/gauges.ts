@@ -30,9 +30,15 @@ export class OverviewGauges {
   #readAt: number | undefined;
   #reading: Promise<void> | undefined;
 
-  constructor(database: Database, instruments: Instruments) {
+  readonly #leastMs: number;
+  readonly #staleMs: number;
+
+  /** `leastMs`: minimum time between two readings. `staleMs`: when values are removed. Both are shorter in tests. */
+  constructor(database: Database, instruments: Instruments, { leastMs = LEAST_MS, staleMs = STALE_MS } = {}) {
     this.#database = database;
     this.#on = instruments;
+    this.#leastMs = leastMs;
+    this.#staleMs = staleMs;
   }
 
   /** Reads the values, unless they are recent. Callers at the same time share one reading. */
@@ -50,7 +56,7 @@ export class OverviewGauges {
     if (this.#readAt === undefined) return;
     const ms = performance.now() - this.#readAt;
     this.#on.overviewAge.set(ms / 1000);
-    if (ms > STALE_MS) for (const name of OVERVIEW) this.#on[name].clear();
+    if (ms > this.#staleMs) for (const name of OVERVIEW) this.#on[name].clear();
   }
 
   async #read(): Promise<void> {
@@ -66,7 +72,8 @@ export class OverviewGauges {
       this.#setWorkers(workers);
     } finally {
       const ended = performance.now();
-      this.#nextAt = Math.max(began + LEAST_MS, ended + Math.min((ended - began) * PAUSE, MOST_MS));
+      const pause = this.#leastMs === 0 ? 0 : Math.min((ended - began) * PAUSE, MOST_MS);
+      this.#nextAt = Math.max(began + this.#leastMs, ended + pause);
     }
   }
 

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { WorkerHealth } from '../../../src/app/server/worker-health.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { deferred, endStates, states, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
@@ -48,6 +49,13 @@ it('a draining worker finishes what runs, and neither claims steps nor takes the
     left: [demo.namespace],
   });
   expect(worker.stats!.phase).toBe('drained');
+  expect(await new WorkerHealth(worker).readiness()).toMatchObject({
+    database: { status: 'healthy' },
+    command_processor: {
+      status: 'degraded',
+      message: 'the worker is drained: it takes no steps until an operator resumes it',
+    },
+  });
   expect(await states(tasker, task.taskUuid)).toEqual({ first: 'complete', second: 'enqueued' });
   expect(await states(tasker, later.taskUuid)).toMatchObject({ first: 'enqueued' });
   expect((await tasker.why(later.taskUuid)).steps[0]!.why).toBe(
