@@ -21,10 +21,9 @@ create index task_search_created on tasker.task_search (created_at, task_uuid);
 create index task_search_ended on tasker.task_search (done_at, task_uuid) where done_at is not null;
 create index task_search_updated on tasker.task_search (updated_at, task_uuid);
 create index task_search_open on tasker.task_search (created_at, task_uuid) where done_at is null;
--- A search reads a range of an index for each template, also if it is for all of them: a pair of conditions that no task
--- meets would otherwise read all tasks that meet the first. Most tasks complete, and have no row in the second index.
-create index task_search_template on tasker.task_search (template_id, created_at, task_uuid);
-create index task_search_state on tasker.task_search (template_id, state, created_at, task_uuid) where state <> 'complete';
+-- A search reads a range of this index for each template and state, also if it is for all of them: a pair of conditions that
+-- no task meets would otherwise read all tasks that meet the first.
+create index task_search_state on tasker.task_search (template_id, state, created_at, task_uuid);
 create index task_search_initiator on tasker.task_search (initiator, created_at, task_uuid) where initiator is not null;
 create index task_search_source on tasker.task_search (source_system, created_at, task_uuid) where source_system is not null;
 create index task_search_reason on tasker.task_search (reason, created_at, task_uuid) where reason is not null;

@@ -228,7 +228,8 @@ export class Assembly {
     try {
       open = await openDatabase({ loaded, logger: moduleLogger(logger, 'db'), migrate: options.migrate, metrics });
       const limits = { stepsPerDecision, decisionDepth, workersPerBatch };
-      const engine = new Engine(open.database, moduleLogger(logger, 'engine'), limits);
+      const search = { enabled: config.searchEnabled };
+      const engine = new Engine(open.database, moduleLogger(logger, 'engine'), { ...limits, search });
       await engine.templates.registerAll(made.templates);
       tasker = new Tasker({
         ...made,

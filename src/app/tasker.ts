@@ -121,6 +121,7 @@ export class Tasker extends TaskerOperations {
   async #start(): Promise<void> {
     await checkStart(this.#parts);
     if (this.#worker) await this.#served.read(this.#engine);
+    this.#engine.search.start();
     await this.#signals.start();
     await this.#delivery.start();
     await this.#worker?.start();

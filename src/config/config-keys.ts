@@ -149,6 +149,14 @@ const KEYS = {
     byDefault: DEFAULTS.workersPerBatch,
     about: 'Maximum number of workers of one batch. An analyzer that asks for more fails permanently.',
   }),
+  /** False: writes no search tables. Then tasks are listed by a few conditions only. Default true. */
+  searchEnabled: option({
+    path: 'search.enabled',
+    form: forms.flag,
+    byDefault: true,
+    about:
+      'Writes the tables by which tasks and steps are searched. With `false`, recording costs a little less, and tasks are listed by namespace, name, state and lifecycle only. Use the same value in all programs of a database.',
+  }),
   /** The worker's name in history and messages. Default: host and process id. */
   name: option<string | undefined>({
     path: 'worker.worker_id',

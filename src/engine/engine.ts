@@ -9,8 +9,8 @@ import { nearNames } from '../model/near-names.ts';
 import { batchResults, batchWorkers } from '../store/batches.ts';
 import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
-import { adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { ENDINGS } from '../store/operate.ts';
+import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { notify, peek, type QueuePeek, queueDepths } from '../store/queue.ts';
 import { findStep, getStep, getSteps, heldSteps, loadResults, stepNames } from '../store/read-steps.ts';
@@ -56,7 +56,7 @@ import {
 import { type RecordAnswer, type Recording, record } from './record.ts';
 import { type EarlierRun, earlierRunView, type RerunOptions, rerunTask, type TaskRerun } from './rerun.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
-import { SearchProjector } from './search/projector.ts';
+import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
 import {
   findSteps,
   findTasks,
@@ -66,6 +66,7 @@ import {
   type TaskPageOptions,
 } from './search/search.ts';
 import { type AttemptLog, attemptLog } from './step-logs.ts';
+import { listWithoutTables, searchIsOff } from './search/without-tables.ts';
 import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { type Snapshot, TemplateStore } from './template-store.ts';
@@ -125,19 +126,22 @@ export class Engine {
   readonly #logger: Logger;
   readonly #count: EngineCounts;
 
-  constructor(database: Database, logger: Logger, limits: Partial<DynamicLimits> = {}) {
+  constructor(
+    database: Database,
+    logger: Logger,
+    { search, ...limits }: Partial<DynamicLimits> & { search?: SearchProjectorOptions } = {},
+  ) {
     this.database = database;
     this.#logger = logger;
     this.#count = new EngineCounts(database.metrics.instruments);
     this.templates = new TemplateStore(database, logger, { ...DYNAMIC_LIMITS, ...limits });
     this.events = new EventLog(database, this.templates);
-    this.search = new SearchProjector(database, logger);
+    this.search = new SearchProjector(database, logger, search);
   }
 
   // ---- operations of one statement
 
   readonly taskStates = this.#verb(taskStates);
-  readonly adopt = this.#verb(adoptSteps);
   readonly findRecorded = this.#verb(findRecorded);
   readonly loadResults = this.#verb(loadResults);
   readonly batchResults = this.#verb(batchResults);
@@ -194,11 +198,12 @@ export class Engine {
 
   /** Finds tasks by many conditions; changes of the last second or two may be missing. @throws TaskerError `bad_request` */
   findTasks(filter: SearchFilter, page: TaskPageOptions = {}): Promise<TaskPage> {
-    return findTasks(this.database, filter, page);
+    return (this.search.enabled ? findTasks : listWithoutTables)(this.database, filter, page);
   }
 
   /** Finds steps of all tasks, as {@link findTasks} finds tasks. @throws TaskerError `bad_request` */
-  findSteps(filter: SearchFilter, page: StepPageOptions = {}): Promise<StepPage> {
+  async findSteps(filter: SearchFilter, page: StepPageOptions = {}): Promise<StepPage> {
+    if (!this.search.enabled) throw searchIsOff('a list of the steps of all tasks');
     return findSteps(this.database, filter, page);
   }
 
@@ -249,7 +254,7 @@ export class Engine {
   }
 
   async #endTask(taskUuid: string, action: keyof typeof ENDINGS, options: OperatorOptions): Promise<boolean> {
-    const ended = await endTask(this.database, { taskUuid, action }, options);
+    const ended = await this.#noting(taskUuid, endTask(this.database, { taskUuid, action }, options));
     if (!ended) return false;
     await this.announceActs({
       tasks: [taskUuid],
@@ -262,21 +267,21 @@ export class Engine {
   /** Deletes a task that has ended. */
   async deleteTask(given: string, options: OperatorOptions = {}): Promise<void> {
     const taskUuid = checkUuid(given, 'the task id');
-    await deleteTask(this.database, taskUuid, options);
+    await this.#noting(taskUuid, deleteTask(this.database, taskUuid, options));
     await this.announceActs({ tasks: [taskUuid] });
   }
 
   /** Retries a step that failed, or that waits for a retry. */
   async retryStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
     const step = await this.#find(reference);
-    await retryStep(this.database, step, options);
+    await this.#noting(step.taskUuid, retryStep(this.database, step, options));
     await this.announceActs({ tasks: [step.taskUuid], queued: true });
   }
 
   /** Retries the steps of a task that failed or wait for a retry, and returns their names. */
   async retryTask(given: string, options: OperatorOptions = {}): Promise<string[]> {
     const taskUuid = checkUuid(given, 'the task id');
-    const steps = await retryTask(this.database, taskUuid, options);
+    const steps = await this.#noting(taskUuid, retryTask(this.database, taskUuid, options));
     await this.announceActs({ tasks: [taskUuid], queued: true });
     const names = await stepNames(this.database, taskUuid);
     return steps.map((idx) => names.get(idx) ?? String(idx));
@@ -296,17 +301,15 @@ export class Engine {
 
   async resetStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
     const step = await this.#find(reference);
-    await resetStep(this.database, step, options);
-    this.search.changed(step.taskUuid);
+    await this.#noting(step.taskUuid, resetStep(this.database, step, options));
     await this.wakeWorkers();
   }
 
   /** Runs a task again from a step. Running steps that it covers get their signal. */
   async rerunTask(given: string, options: RerunOptions): Promise<TaskRerun> {
     const taskUuid = checkUuid(given, 'the task id');
-    const { running, rank, ...rerun } = await rerunTask(this, taskUuid, options);
+    const { running, rank, ...rerun } = await this.#noting(taskUuid, rerunTask(this, taskUuid, options));
     if (rerun.dryRun) return rerun;
-    this.search.changed(taskUuid);
     await this.wakeWorkers(rank);
     if (running > 0) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
     return rerun;
@@ -335,10 +338,18 @@ export class Engine {
 
   async #settle(reference: StepReference, options: SettleOptions): Promise<void> {
     const step = await this.#find(reference);
-    const taskState = await settleStep(this, step, options);
-    this.search.changed(step.taskUuid);
+    const taskState = await this.#noting(step.taskUuid, settleStep(this, step, options));
     if (taskState === 'steps_in_process') await this.wakeWorkers();
     await this.#announceEnd(step.taskUuid, true);
+  }
+
+  /** Notes a task for the search, also if the answer of the act is lost: it may have been done. */
+  async #noting<T>(taskUuid: string, act: Promise<T>): Promise<T> {
+    try {
+      return await act;
+    } finally {
+      this.search.changed(taskUuid);
+    }
   }
 
   async #announceEnd(taskUuid: string, taken: boolean): Promise<void> {
@@ -375,8 +386,17 @@ export class Engine {
     return claimed;
   }
 
+  /** Returns the steps that lost claims took. */
+  async adopt(tokens: readonly number[]): Promise<AdoptedStepRow[]> {
+    const steps = await adoptSteps(this.database, tokens);
+    for (const step of steps) this.search.changed(step.taskUuid);
+    return steps;
+  }
+
   /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
+    // Before the answer, which may be lost: the tables are written later.
+    for (const step of batch) this.search.changed(step.taskUuid);
     const answer = await this.#count.recording(this.templates, batch, () => record(this, batch, own));
     for (const step of batch) this.search.changed(step.taskUuid);
     for (const taskUuid of answer.takenFrom) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
@@ -488,7 +508,7 @@ export class Engine {
   }
 
   async promoteDue(): Promise<number> {
-    const promoted = await promoteDue(this.database);
+    const promoted = await promoteDue(this.database, (taskUuid) => this.search.changed(taskUuid));
     this.#count.on.stepsEnqueued.add(promoted);
     return promoted;
   }

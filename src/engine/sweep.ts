@@ -176,13 +176,17 @@ function lostWithLastAttempt(row: TakenBackRow): RecordedStep {
   return { taskUuid, idx, claim: row.claim!, templateId, rank: row.rank!, ...attempt };
 }
 
-/** Queues the retries that are due, and returns their number. Locked tasks are left for the next run. */
-export async function promoteDue(database: Database): Promise<number> {
+/**
+ * Queues the retries that are due, and returns their number. Locked tasks are left for the next run. `looked` is called
+ * with each task that may have changed.
+ */
+export async function promoteDue(database: Database, looked: (taskUuid: string) => void): Promise<number> {
   let promoted = 0;
   for (;;) {
     const tasks = await dueTasks(database);
     if (tasks.length === 0) return promoted;
     const more = await withFreeTasks(database, { settings: SETTINGS, tasks }, promoteRetries);
+    for (const taskUuid of tasks) looked(taskUuid);
     if (more === undefined) return promoted;
     promoted += more;
   }

@@ -3,7 +3,7 @@ import { TaskerError } from '../../errors.ts';
 import { checkUuid, identityHash } from '../../model/ids.ts';
 import { isStorableText } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
-import type { StepCondition, TaskSearch } from '../../store/search/conditions.ts';
+import { type StepCondition, searchedStates, type TaskSearch } from '../../store/search/conditions.ts';
 import { type SnapshotName, templateIds, templatePlaces, workerIds } from '../../store/search/search-facts.ts';
 import { findIdentities } from '../../store/tasks.ts';
 import { TASK_STATES } from '../task-view.ts';
@@ -169,11 +169,7 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
   }
   if (step && workers) step.workerIds = workers;
   search.templateIds = snapshots.map(({ id }) => id);
-  if (step?.state === 'cancelled' && !snapshots.some(({ dynamic }) => dynamic)) {
-    // Where no step is added or left out, steps are cancelled only with their task.
-    const wanted = ENDED_BY_HAND.filter((state) => search.states?.includes(state) ?? true);
-    search.states = wanted;
-  }
+  if (step && !snapshots.some(({ dynamic }) => dynamic)) leaveOutStates(search, step);
   if (key !== undefined) search.taskUuids = await tasksOfKey(database, snapshots, key);
   return (
     snapshots.length > 0 &&
@@ -183,15 +179,58 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
   );
 }
 
+const STATES_OF_TASKS: readonly string[] = TASK_STATES;
 const ENDED_BY_HAND: readonly string[] = ['cancelled', 'error', 'resolved_manually'];
+
+/** Where no step is added or left out, the state of a step says more about its task. */
+function leaveOutStates(search: TaskSearch, step: StepCondition): void {
+  const keep = (fits: (state: string) => boolean) => {
+    search.states = (search.states ?? STATES_OF_TASKS.filter((state) => VISIBLE.has(state))).filter(fits);
+  };
+  // Steps are cancelled only with their task.
+  if (step.state === 'cancelled') keep((state) => ENDED_BY_HAND.includes(state));
+  // A task with a failed step does not complete.
+  else if (search.states && searchedStates(step)?.every((state) => state !== 'resolved_manually')) {
+    keep((state) => state !== 'complete');
+  }
+}
+
+/** The states in which tasks are between transactions. */
+const VISIBLE: ReadonlySet<string> = new Set([
+  'steps_in_process',
+  'waiting_for_dependencies',
+  'waiting_for_retry',
+  'blocked_by_failures',
+  'complete',
+  ...ENDED_BY_HAND,
+]);
+/** Steps in these states are of open tasks only: the end of a task ends them. */
+const OF_OPEN_TASKS: ReadonlySet<string> = new Set(['pending', 'enqueued', 'in_progress', 'waiting_for_retry']);
 
 /** Adds the conditions that follow from others. False: they contradict each other. */
 function implied(search: TaskSearch): boolean {
-  // The steps of a task that has ended wait for nothing.
-  if (search.step?.state !== 'pending') return true;
-  if (search.ended) return false;
-  search.ended = false;
+  const { step, endedAfter, endedBefore, updatedBefore } = search;
+  const needs = (ended: boolean) => {
+    if (search.ended === !ended) return false;
+    search.ended = ended;
+    return true;
+  };
+  if (step?.state !== null && step?.state !== undefined && OF_OPEN_TASKS.has(step.state) && !needs(false)) return false;
+  if ((endedAfter ?? endedBefore) !== null && !needs(true)) return false;
+  // A task is created before it ends, which makes a range of the index of the usual order.
+  for (const before of [endedBefore, updatedBefore]) {
+    if (before === null) continue;
+    if (search.createdBefore === null || Date.parse(before) < Date.parse(search.createdBefore)) {
+      search.createdBefore = before;
+    }
+  }
   return true;
+}
+
+/** Checks the names and types of a filter's conditions. @throws TaskerError `bad_request` */
+export function checkTaskFilter(filter: TaskFilter): void {
+  checkKeys(filter);
+  statesOf(filter.status);
 }
 
 function checkKeys(filter: TaskFilter): void {

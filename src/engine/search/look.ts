@@ -9,12 +9,12 @@ const BOUND = 10_000;
 const SEARCH_MS = 2_000;
 /** Of which this much is spent on finding everything at once. */
 const ALL_MS = 1_000;
-const COUNT_MS = 100;
+const COUNT_MS = 50;
 /** How many entries of an index the first look goes through: some milliseconds. */
-const FIRST_LOOK = 5_000;
+const FIRST_LOOK = 3_000;
 const STRETCH = 20_000;
 /** Entries that a count goes through, if the index does not meet all conditions. */
-const COUNTED = 20_000;
+const COUNTED = 3_000;
 
 const settings = (timeoutMs: number) =>
   opening({ plan_cache_mode: 'force_custom_plan', jit: 'off', statement_timeout: `${timeoutMs}ms` });

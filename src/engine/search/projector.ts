@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import { messageOf } from '../../errors.ts';
@@ -7,21 +6,23 @@ import { uuidV7 } from '../../model/ids.ts';
 import { PINNED_PLANS } from '../../store/planner.ts';
 import {
   dropSearchWriter,
-  findUnprojected,
   lockSearch,
   noteSearchWriter,
   projectSteps,
   projectTasks,
-  takeDeadSearchWriters,
 } from '../../store/search/projection.ts';
+import { SearchKeeper } from './keeper.ts';
 
 /** Between two turns. A change can be searched for after one, or two if its task was just created. */
 const TURN_MS = 700;
+/** After a turn that failed. */
+const RETRY_MS = 3_000;
 const TASKS_AT_ONCE = 2_000;
-/** More changed tasks than these are not remembered one by one: the comparison finds them. */
+/** More changed tasks than these are not remembered one by one: a comparison finds them. */
 const MOST_TASKS = 200_000;
-/** A process that is not heard of for so long is dead, and another one looks for what it did not write. */
-const SILENT_MS = 60_000;
+/** A turn that takes longer announces meanwhile how far this process is behind. */
+const SLOW_TURN_MS = 1_000;
+/** With nothing to write, a process is announced this often. */
 const NOTE_MS = 15_000;
 
 const SETTINGS = opening({
@@ -30,39 +31,73 @@ const SETTINGS = opening({
   statement_timeout: '20s',
   idle_in_transaction_session_timeout: '20s',
 });
-const COMPARING = opening({ statement_timeout: '60s', max_parallel_workers_per_gather: '0' });
 
-const FIRST = '00000000-0000-0000-0000-000000000000';
+/** Options of {@link SearchProjector}. */
+export interface SearchProjectorOptions {
+  /** False: this process writes no search tables. Default true. */
+  enabled?: boolean | undefined;
+  /** How many changed tasks are remembered. Default 200,000. */
+  mostTasks?: number;
+}
 
 /**
  * Writes the tables that searches read, after the commit of what changed: tasks that this process created, recorded or
  * acted on. A process that dies leaves a note, from which another one finds what is missing.
  */
 export class SearchProjector {
+  readonly enabled: boolean;
+  readonly keeper: SearchKeeper;
   readonly #database: Database;
   readonly #logger: Logger;
+  readonly #mostTasks: number;
   readonly #id = uuidV7();
   #changed = new Set<string>();
   /** When the oldest of the changes was made. */
   #since: number | undefined;
-  #overflowed = false;
+  /** The same, of the changes that are being written. */
+  #writingSince: number | undefined;
+  /** When changes began to be forgotten because there were too many. */
+  #overflowedSince: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<void> | undefined;
   #notedAt = 0;
+  /** The last note announced changes. */
+  #notedPending = false;
+  #failing = false;
   #stopped = false;
 
-  constructor(database: Database, logger: Logger) {
+  constructor(
+    database: Database,
+    logger: Logger,
+    { enabled = true, mostTasks = MOST_TASKS }: SearchProjectorOptions = {},
+  ) {
+    this.enabled = enabled;
     this.#database = database;
     this.#logger = logger;
+    this.#mostTasks = mostTasks;
+    this.keeper = new SearchKeeper(
+      { database, logger, id: this.#id },
+      { write: (tasks) => this.#writeSome(tasks, true).then(() => undefined) },
+    );
+  }
+
+  /** Keeps the tables complete together with other processes, until the stop. */
+  start(): void {
+    if (this.enabled && !this.#stopped) this.keeper.start();
   }
 
   /** Takes note of a task that changed. Costs nothing but an entry in a set. */
   changed(taskUuid: string): void {
-    if (this.#changed.size >= MOST_TASKS) this.#overflowed = true;
+    if (!this.enabled) return;
+    if (this.#changed.size >= this.#mostTasks) this.#overflowedSince ??= Date.now();
     else this.#changed.add(taskUuid);
     if (this.#timer || this.#stopped) return;
     this.#since ??= Date.now();
-    this.#timer = setTimeout(() => void this.#run(), TURN_MS);
+    this.#begin(TURN_MS);
+  }
+
+  #begin(ms: number): void {
+    this.#timer = setTimeout(() => void this.#run(), ms);
     this.#timer.unref();
   }
 
@@ -70,10 +105,10 @@ export class SearchProjector {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await this.#turn;
+    await Promise.all([this.#turn, this.keeper.stop()]);
     try {
       if (this.#changed.size > 0) await this.#write(true);
-      if (this.#notedAt > 0 && !this.#overflowed) await dropSearchWriter(this.#database, this.#id);
+      if (this.#notedAt > 0 && this.#overflowedSince === undefined) await dropSearchWriter(this.#database, this.#id);
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'search tables not written at the stop');
     }
@@ -81,42 +116,69 @@ export class SearchProjector {
 
   /** Writes all changes of this process, also those of tasks that were just created. */
   async flush(): Promise<void> {
+    if (!this.enabled) return;
     await this.#turn;
     await this.#write(true);
   }
 
   #run(): Promise<void> {
+    const slow = setTimeout(() => void this.#note().catch(() => undefined), SLOW_TURN_MS);
+    slow.unref();
     this.#turn = this.#write(false)
-      .catch((error: unknown) => this.#logger.warn({ error: messageOf(error) }, 'search tables not written'))
+      .then(() => {
+        this.#failing = false;
+      })
+      .catch((error: unknown) => {
+        // Once, because a server that is away fails every turn.
+        if (!this.#failing) this.#logger.warn({ error: messageOf(error) }, 'search tables not written; trying again');
+        this.#failing = true;
+      })
       .finally(() => {
+        clearTimeout(slow);
         this.#turn = undefined;
         this.#timer = undefined;
-        if (this.#changed.size === 0 || this.#stopped) return;
-        this.#timer = setTimeout(() => void this.#run(), TURN_MS);
-        this.#timer.unref();
+        if (this.#stopped || (this.#changed.size === 0 && this.#overflowedSince === undefined)) return;
+        this.#begin(this.#failing ? RETRY_MS : TURN_MS);
       });
     return this.#turn;
   }
 
   async #write(all: boolean): Promise<void> {
     const changed = [...this.#changed];
-    const since = this.#since ?? Date.now();
+    this.#writingSince = this.#since ?? Date.now();
     this.#changed = new Set();
     this.#since = undefined;
+    const overflowedSince = this.#overflowedSince;
     let written = 0;
     try {
       for (; written < changed.length; written += TASKS_AT_ONCE) {
-        for (const young of await this.#writeSome(changed.slice(written, written + TASKS_AT_ONCE), all)) {
-          this.#changed.add(young);
-        }
+        const some = changed.slice(written, written + TASKS_AT_ONCE);
+        for (const young of await this.#writeSome(some, all)) this.#changed.add(young);
+      }
+      if (overflowedSince !== undefined) {
+        await this.keeper.compare(new Date(overflowedSince));
+        // What was forgotten meanwhile needs another comparison.
+        if (this.#changed.size < this.#mostTasks) this.#overflowedSince = undefined;
       }
     } catch (error) {
       for (let i = written; i < changed.length; i++) this.#changed.add(changed[i]!);
-      this.#since = since;
+      this.#since = this.#writingSince;
       throw error;
+    } finally {
+      this.#writingSince = undefined;
     }
     if (this.#changed.size > 0) this.#since ??= Date.now();
-    await this.#note();
+    const isDue = Date.now() - this.#notedAt >= NOTE_MS;
+    if (this.#since !== undefined || this.#notedPending || isDue) await this.#note();
+  }
+
+  /** Announces how long ago the oldest change was made that this process has not written. */
+  async #note(): Promise<void> {
+    const oldest = [this.#since, this.#writingSince, this.#overflowedSince].filter((time) => time !== undefined);
+    const pendingMs = oldest.length === 0 ? null : Date.now() - Math.min(...oldest);
+    this.#notedAt = Date.now();
+    this.#notedPending = pendingMs !== null;
+    await noteSearchWriter(this.#database, this.#id, pendingMs);
   }
 
   /** Returns the tasks that are too young. */
@@ -128,35 +190,4 @@ export class SearchProjector {
       return unfinished.filter((task) => task.young).map((task) => task.taskUuid);
     });
   }
-
-  async #note(): Promise<void> {
-    const pendingMs = this.#since === undefined ? null : Date.now() - this.#since;
-    if (pendingMs === null && Date.now() - this.#notedAt < NOTE_MS) return;
-    this.#notedAt = Date.now();
-    await noteSearchWriter(this.#database, this.#id, this.#overflowed ? 0 : pendingMs);
-  }
-
-  /** Finds and writes what processes that died have not written. Returns how many tasks that were. */
-  async repair(since?: Date): Promise<number> {
-    const from = since?.toISOString() ?? (await takeDeadSearchWriters(this.#database, SILENT_MS));
-    if (from === null) return 0;
-    const createdAfter = firstIdAt(Date.parse(from) - 3_600_000);
-    let after = FIRST;
-    let found = 0;
-    for (;;) {
-      const limits = { after, createdAfter, limit: TASKS_AT_ONCE };
-      const missing = await this.#database.transaction(COMPARING, (tx) => findUnprojected(tx, limits));
-      if (missing.length > 0) await this.#writeSome(missing, true);
-      found += missing.length;
-      if (missing.length < TASKS_AT_ONCE) return found;
-      after = missing.at(-1)!;
-      await sleep(10);
-    }
-  }
-}
-
-/** The smallest id that a task created at this time can have. */
-function firstIdAt(ms: number): string {
-  const hex = Math.max(0, ms).toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7000-8000-000000000000`;
 }

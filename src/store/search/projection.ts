@@ -27,9 +27,9 @@ written as (
   returning task_uuid, xmax = 0 fresh),
 gone as (delete from tasker.task_search s where s.task_uuid = any (array(select id from live where task_uuid is null)))
 select l.id "taskUuid", coalesce(l.young, false) young,
-       l.task_uuid is null or (not l.young and (l.done_at is null or l.n_error > 0 or not w.fresh)) "hasSteps"
+       l.task_uuid is null or (not l.young and (l.done_at is null or l.n_error > 0 or not w.fresh or $2)) "hasSteps"
   from live l left join written w on w.task_uuid = l.id
- where l.task_uuid is null or l.young or l.done_at is null or l.n_error > 0 or not w.fresh`;
+ where l.task_uuid is null or l.young or l.done_at is null or l.n_error > 0 or not w.fresh or $2`;
 
 /** A task that needs more after its row was written: another turn, or its steps. */
 export interface UnfinishedProjection {
@@ -109,18 +109,6 @@ export async function dropSearchWriter(db: Db, id: string): Promise<void> {
   await db.query(DROP_WRITER, [id]);
 }
 
-const TAKE_DEAD_WRITERS = sql('take_dead_search_writers')`
-with dead as (
-  delete from tasker.search_writer
-   where id in (select id from tasker.search_writer where seen_at < now() - $1::int * interval '1 ms' for update skip locked)
-  returning least(pending_since, seen_at) since)
-select tasker.iso(min(since)) since from dead`;
-
-/** Removes processes that were not heard of for a while. Returns the time from which their changes may be missing. */
-export async function takeDeadSearchWriters(db: Db, silentMs: number): Promise<string | null> {
-  return (await db.query<{ since: string | null }>(TAKE_DEAD_WRITERS, [silentMs])).rows[0]!.since;
-}
-
 // The newest tasks are looked up, because a program that writes no projection announces nothing.
 const SEARCH_LAG = sql('search_lag')`
 select 1000 * greatest(
@@ -147,30 +135,4 @@ export async function searchLag(db: Db): Promise<SearchLag> {
   // The id of a task begins with the time of its creation.
   const ms = Number.parseInt(filledTo.replaceAll('-', '').slice(0, 12), 16);
   return { lagMs, completeSince: new Date(Math.min(ms, Date.now())).toISOString() };
-}
-
-// The state of a row that is open in either place is compared; ids grow with time, so that tasks created since then are
-// a range of the key. An hour is for the clocks of the processes that make the ids.
-const FIND_UNPROJECTED = sql('find_unprojected')`
-select task_uuid from (
-  select t.task_uuid
-    from tasker.task t left join tasker.task_search s on s.task_uuid = t.task_uuid
-   where t.done_at is null and t.task_uuid > $1::uuid and s.state is distinct from t.state
-  union
-  select s.task_uuid
-    from tasker.task_search s left join tasker.task t on t.task_uuid = s.task_uuid
-   where s.done_at is null and s.task_uuid > $1::uuid and t.state is distinct from s.state
-  union
-  select t.task_uuid from tasker.task t
-   where t.task_uuid > greatest($1::uuid, $2::uuid)
-     and not exists (select 1 from tasker.task_search s where s.task_uuid = t.task_uuid)) x
- order by task_uuid limit $3`;
-
-/** Tasks whose rows are missing or old, after one of them, in the order of their ids. */
-export async function findUnprojected(
-  db: Db,
-  { after, createdAfter, limit }: { after: string; createdAfter: string; limit: number },
-): Promise<string[]> {
-  const { rows } = await db.query<{ task_uuid: string }>(FIND_UNPROJECTED, [after, createdAfter, limit]);
-  return rows.map((row) => row.task_uuid);
 }

@@ -41,6 +41,8 @@ const ANY_STEP: StepCondition = {
 
 /** More ranges of an index than these are not read one by one. */
 const MOST_RANGES = 2_000;
+/** From each range, this many times its share of what is wanted is read at first. */
+const SHARES = 2;
 
 const FIRST_STEPS = sql('first_steps')``;
 const ALL_STEPS = sql('all_steps')``;
@@ -68,30 +70,43 @@ function ofTask(search: TaskSearch, values: Values): string[] {
   ];
 }
 
-/** Steps in the order of the sort, and the conditions that are left to be checked. Undefined: too many templates. */
-function sourceOf(
-  search: TaskSearch,
-  slice: Omit<StepSlice, 'limit'>,
-  values: Values,
-): { text(limit: string): string; rest: string[] } | undefined {
+/** Steps in the order of the sort, and the conditions that are left to be checked; as a source of tasks. */
+interface StepSource {
+  ordered(wanted: number, exact: boolean): string;
+  unordered(limit: number): string;
+  rest: string[];
+}
+
+/** Undefined: there are too many templates. */
+function sourceOf(search: TaskSearch, slice: Omit<StepSlice, 'limit'>, values: Values): StepSource | undefined {
   const step = search.step ?? ANY_STEP;
   const states = searchedStates(step) ?? SEARCHED_STATES;
   const ranges = stepRanges(search);
-  if (ranges.length * states.length > MOST_RANGES) return undefined;
-  const wanted = values.words(states, 'tasker.step_state[]');
+  const count = ranges.length * states.length;
+  if (count > MOST_RANGES) return undefined;
+  const direction = slice.descending ? 'desc' : 'asc';
   const order = orderOf(slice.descending);
-  const each = rangesText(ranges, values);
-  const found = [
-    'q.template_id = r.template_id',
-    'q.state = s.state',
-    'q.idx between r.least and r.most',
-    ...afterOf(slice, values),
-  ];
-  const text = (limit: string) => `select q.* from ${each} r (template_id, least, most)
-    cross join unnest(${wanted}) s (state)
-    cross join lateral (select * from tasker.step_search q where ${found.join(' and ')} ${order} limit ${limit} offset 0) q
-    ${order} limit ${limit}`;
-  return { text, rest: [...stepConditions(step, values), ...ofTask(search, values)] };
+  const from = `${rangesText(ranges, values)} r (template_id, least, most) cross join unnest(${values.words(states, 'tasker.step_state[]')}) s (state)`;
+  const found = ['q.template_id = r.template_id', 'q.state = s.state', ...afterOf(slice, values)];
+  if (step.places) found.push('q.idx between r.least and r.most');
+  const each = `select q.* from tasker.step_search q where ${found.join(' and ')}`;
+  return {
+    ordered: (wanted, exact) => {
+      const share = exact ? wanted : Math.min(wanted, Math.max(8, Math.ceil((wanted * SHARES) / count)));
+      return `select q.* from (
+        with pick as materialized (
+          select q.* from ${from} cross join lateral (
+            select q.*, row_number() over () place from (${each} ${order} limit ${share} offset 0) q) q),
+        cut as (
+          select since, task_uuid, idx from pick q where place = ${exact ? 0 : share} ${order} limit 1)
+        select q.*, c.idx is null whole from pick q left join cut c on true
+         where c.idx is null or (q.since, q.task_uuid, q.idx) ${direction === 'desc' ? '>=' : '<='} (c.since, c.task_uuid, c.idx)
+         ${order} limit ${wanted}) q`;
+    },
+    unordered: (limit) =>
+      `select q.* from ${from} cross join lateral (${each} limit ${limit} offset 0) q limit ${limit}`,
+    rest: [...stepConditions(step, values), ...ofTask(search, values)],
+  };
 }
 
 const PLACE = `q.task_uuid "taskUuid", q.idx, tasker.iso(q.since) at`;
@@ -105,16 +120,24 @@ export async function firstSteps(
   search: TaskSearch,
   { slice, among }: { slice: StepSlice; among: number },
 ): Promise<{ places: StepPlace[]; complete: boolean }> {
-  const values = new Values();
-  const source = sourceOf(search, slice, values);
-  if (!source) return { places: [], complete: false };
-  const limit = values.add(slice.limit, 'int');
-  const complete = source.rest.length === 0;
-  const text = complete
-    ? source.text(limit)
-    : `select * from (${source.text(values.add(among, 'int'))} offset 0) q where ${source.rest.join(' and ')} limit ${limit}`;
-  const { rows } = await db.query<StepPlace>(made(FIRST_STEPS, `select ${PLACE} from (${text}) q`), values.list);
-  return { places: rows, complete };
+  const look = async (exact: boolean) => {
+    const values = new Values();
+    const source = sourceOf(search, slice, values);
+    if (!source) return { places: [], complete: false, whole: false };
+    const { ordered, rest } = source;
+    const from =
+      rest.length === 0
+        ? ordered(slice.limit, exact)
+        : `select * from (${ordered(among, exact)} offset 0) q where ${rest.join(' and ')} limit ${slice.limit}`;
+    const { rows } = await db.query<StepPlace & { whole: boolean }>(
+      made(FIRST_STEPS, `select ${PLACE}, q.whole from (${from}) q`),
+      values.list,
+    );
+    return { places: rows, complete: rest.length === 0, whole: rows.length === slice.limit || rows[0]?.whole === true };
+  };
+  const found = await look(false);
+  // Ranges that had more than their share may have what is missing.
+  return found.complete && !found.whole ? look(true) : found;
 }
 
 /** Finds all steps that meet the conditions, counts them, and returns those of the slice. */
@@ -154,16 +177,19 @@ export async function stretchOfSteps(
   const source = sourceOf(search, slice, values);
   if (!source) return { places: [], reached: undefined };
   const order = orderOf(slice.descending);
-  const text = `with part as materialized (select q.*, row_number() over () nr from (${source.text(values.add(among, 'int'))}) q),
-    last as (select * from part order by nr desc limit 1)
-  (select ${PLACE}, false last, q.nr::int from part q
+  const text = `with part as materialized (select q.*, row_number() over () nr from (${source.ordered(among, false)}) q),
+    last as (select *, whole and nr < ${among} done from part order by nr desc limit 1)
+  (select ${PLACE}, false last, false done from part q
     where ${source.rest.join(' and ') || 'true'} ${order} limit ${values.add(slice.limit, 'int')})
-  union all select ${PLACE}, true, q.nr::int from last q`;
-  const { rows } = await db.query<StepPlace & { last: boolean; nr: number }>(made(STRETCH_OF_STEPS, text), values.list);
+  union all select ${PLACE}, true, q.done from last q`;
+  const { rows } = await db.query<StepPlace & { last: boolean; done: boolean }>(
+    made(STRETCH_OF_STEPS, text),
+    values.list,
+  );
   const last = rows.find((row) => row.last);
   return {
     places: rows.filter((row) => !row.last),
-    reached: last && last.nr >= among ? last : undefined,
+    reached: last && !last.done ? last : undefined,
   };
 }
 
@@ -176,13 +202,13 @@ export async function countSteps(
   const values = new Values();
   const source = sourceOf(search, { descending: true, after: null }, values);
   if (!source) return { total: 0, exact: false };
-  const most = values.add(bound + 1, 'int');
-  const part = source.text(source.rest.length === 0 ? most : values.add(among, 'int'));
+  const { rest } = source;
+  const part = source.unordered(rest.length === 0 ? bound + 1 : among);
   const text =
-    source.rest.length === 0
+    rest.length === 0
       ? `select count(*)::int total, 0 looked from (${part}) q`
-      : `select (select count(*) from (select 1 from (${part} offset 0) q where ${source.rest.join(' and ')} limit ${most}) x)::int total,
-                (select count(*) from (${part}) q)::int looked`;
+      : `with part as materialized (${part})
+         select (select count(*) from part q where ${rest.join(' and ')})::int total, (select count(*) from part)::int looked`;
   const { rows } = await db.query<{ total: number; looked: number }>(made(COUNT_STEPS, text), values.list);
   const { total, looked } = rows[0]!;
   return { total: Math.min(total, bound), exact: total <= bound && looked < among };

@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from '../../db/database.ts';
+import { opening } from '../../db/opening.ts';
+import { messageOf } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import {
+  compareCreatedTasks,
+  compareFoundTasks,
+  compareOpenTasks,
+  deadSearchWriters,
+  dropSearchWriters,
+  FIRST_ID,
+  noteCompared,
+  noteFilled,
+  takeSearchTurn,
+  tasksToFill,
+} from '../../store/search/keep.ts';
+
+/** Interval at which each process asks whether it is its turn, and announces that it is alive. */
+const LOOK_MS = 15_000;
+/** A process that is not heard of for so long is dead. What it has not written is looked for. */
+const SILENT_MS = 45_000;
+/** The turn of a process that dies ends after this. */
+const TURN_MS = 60_000;
+/** Minimum time between two comparisons, unless a process died. */
+const COMPARE_MS = 60_000;
+/** The pause between comparisons is at least the duration of one times this: half a percent of a core. */
+const PAUSE_PER_COMPARISON = 200;
+/** Tasks that one statement compares, and the pause after it. */
+const COMPARED_AT_ONCE = 5_000;
+const COMPARE_PAUSE_MS = 20;
+/** Tasks that were created before the tables are added so many at a time, with a pause of this times the duration. */
+const FILLED_AT_ONCE = 1_000;
+const FILL_PAUSE = 2;
+/** Ids of tasks begin with the time at the process that made them. Clocks may differ by this. */
+const CLOCKS_MS = 300_000;
+
+const COMPARING = opening({ statement_timeout: '30s', max_parallel_workers_per_gather: '0', jit: 'off' });
+
+/**
+ * Keeps the tables that searches read complete. One process at a time adds tasks that are older than the tables, and
+ * compares the tables with the live ones: at once after a process died, and now and then, for programs that do not write
+ * them.
+ */
+export class SearchKeeper {
+  readonly #database: Database;
+  readonly #logger: Logger;
+  readonly #id: string;
+  readonly #write: (taskUuids: readonly string[]) => Promise<void>;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #compareAt = 0;
+  #stopped = false;
+
+  constructor(
+    { database, logger, id }: { database: Database; logger: Logger; id: string },
+    { write }: { write(taskUuids: readonly string[]): Promise<void> },
+  ) {
+    this.#database = database;
+    this.#logger = logger;
+    this.#id = id;
+    this.#write = write;
+  }
+
+  /** Looks for work now and then, until the stop. */
+  start(): void {
+    if (this.#timer || this.#stopped) return;
+    // The first look is soon, so that a database that is being migrated can be searched soon.
+    this.#next(1_000);
+  }
+
+  #next(ms: number): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#running = this.look()
+        .catch((error: unknown) => {
+          if (!this.#stopped) this.#logger.debug({ error: messageOf(error) }, 'keeping the search tables failed');
+        })
+        .finally(() => this.#next(LOOK_MS));
+    }, ms);
+    this.#timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  /** Does what is due, if it is the turn of this process. `silentMs`: when another process counts as dead. */
+  async look({ silentMs = SILENT_MS }: { silentMs?: number } = {}): Promise<void> {
+    const turn = await takeSearchTurn(this.#database, this.#id, TURN_MS);
+    if (!turn) return;
+    const dead = await deadSearchWriters(this.#database, silentMs);
+    if (dead.ids.length > 0 || performance.now() >= this.#compareAt) {
+      const began = performance.now();
+      const since = Math.min(Date.parse(turn.comparedAt), Date.parse(dead.since ?? turn.comparedAt));
+      const found = await this.compare(new Date(since));
+      if (this.#stopped) return;
+      await noteCompared(this.#database, this.#id, turn.now);
+      if (dead.ids.length > 0) {
+        await dropSearchWriters(this.#database, dead.ids);
+        this.#logger.debug({ processes: dead.ids.length, tasks: found }, 'search tables repaired after a lost process');
+      }
+      const took = performance.now() - began;
+      this.#compareAt = performance.now() + Math.max(COMPARE_MS, took * PAUSE_PER_COMPARISON);
+    }
+    if (turn.filledTo !== FIRST_ID) await this.#fill(turn.filledTo);
+  }
+
+  /**
+   * Writes the tasks whose rows are missing or old: open ones, those that are open in the tables, and those that were
+   * created since then. Returns how many tasks that were.
+   */
+  async compare(since: Date): Promise<number> {
+    let found = 0;
+    for (const [compare, first] of [
+      [compareOpenTasks, FIRST_ID],
+      [compareFoundTasks, FIRST_ID],
+      [compareCreatedTasks, firstIdAt(since)],
+    ] as const) {
+      let after: string = first;
+      for (;;) {
+        const slice = { after, limit: COMPARED_AT_ONCE };
+        const { missing, last } = await this.#database.pipeline(COMPARING, (tx) => compare(tx, slice));
+        for (let i = 0; i < missing.length; i += FILLED_AT_ONCE) {
+          await this.#write(missing.slice(i, i + FILLED_AT_ONCE));
+        }
+        found += missing.length;
+        if (last === null || this.#stopped) break;
+        after = last;
+        await sleep(COMPARE_PAUSE_MS);
+      }
+    }
+    return found;
+  }
+
+  /** Adds tasks that were created before the tables, the newest first. */
+  async #fill(from: string): Promise<void> {
+    this.#logger.info('adding earlier tasks to the search tables');
+    let added = 0;
+    for (let to = from; to !== FIRST_ID; ) {
+      const began = performance.now();
+      const { missing, last } = await this.#database.pipeline(COMPARING, (tx) =>
+        tasksToFill(tx, { before: to, limit: FILLED_AT_ONCE }),
+      );
+      if (missing.length > 0) await this.#write(missing);
+      added += missing.length;
+      to = last ?? FIRST_ID;
+      // Another process has taken over if this one was too slow.
+      if (!(await noteFilled(this.#database, { id: this.#id, filledTo: to, turnMs: TURN_MS })) || this.#stopped) return;
+      await sleep((performance.now() - began) * FILL_PAUSE);
+    }
+    this.#logger.info({ tasks: added }, 'earlier tasks added to the search tables');
+  }
+}
+
+/** The smallest id that a task created since this time can have. */
+function firstIdAt(since: Date): string {
+  const hex = Math.max(0, since.getTime() - CLOCKS_MS)
+    .toString(16)
+    .padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7000-8000-000000000000`;
+}

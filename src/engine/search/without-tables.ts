@@ -1,0 +1,55 @@
+import type { Database } from '../../db/database.ts';
+import { TaskerError } from '../../errors.ts';
+import { checkUuid } from '../../model/ids.ts';
+import { listTasks } from '../../store/tasks.ts';
+import { taskView } from '../task-view.ts';
+import { cursorsOf, readCursor } from './cursor.ts';
+import { checkTaskFilter, type TaskFilter } from './filter.ts';
+import type { TaskPage, TaskPageOptions } from './search.ts';
+
+const LISTED: ReadonlySet<string> = new Set(['namespace', 'name', 'status', 'open', 'stale']);
+
+/** The error of a search that needs the tables that `search.enabled = false` does without. */
+export function searchIsOff(what: string): TaskerError {
+  return new TaskerError(
+    'bad_request',
+    `${what} needs the search tables, which search.enabled = false turns off; without them, tasks are listed by namespace, name, one status, open and stale, newest first`,
+  );
+}
+
+/**
+ * Lists tasks from the live tables, which can be done by few conditions and in one direction. A page says nothing about
+ * errors, and counts only what it has.
+ * @throws TaskerError `bad_request` if another condition or order is wanted
+ */
+export async function listWithoutTables(
+  database: Database,
+  filter: TaskFilter,
+  { sort = 'created', order = 'desc', limit = 50, cursor, before }: TaskPageOptions,
+): Promise<TaskPage> {
+  checkTaskFilter(filter);
+  const unlisted = Object.entries(filter).find(([key, value]) => value !== undefined && !LISTED.has(key));
+  if (unlisted) throw searchIsOff(`the condition ${unlisted[0]}`);
+  const states = filter.status === undefined ? [] : [filter.status].flat();
+  if (states.length > 1) throw searchIsOff('a list of several states');
+  if (sort !== 'created' || order !== 'desc') throw searchIsOff(`the order ${sort}, ${order}`);
+  const { after } = readCursor<{ at: string; taskUuid: string }>(cursor, { sort, order });
+  const rows = await listTasks(database, {
+    before: before === undefined ? (after?.taskUuid ?? null) : checkUuid(before, 'before'),
+    namespace: filter.namespace ?? null,
+    name: filter.name ?? null,
+    state: states[0] === 'pending' ? 'steps_in_process' : (states[0] ?? null),
+    openOnly: filter.open ?? false,
+    stale: filter.stale ?? false,
+    limit: limit + 1,
+  });
+  const tasks = rows.slice(0, limit).map((row) => ({ ...taskView(row), firstError: null }));
+  const places = tasks.map((task) => ({ at: task.createdAt, taskUuid: task.taskUuid }));
+  const more = rows.length > limit;
+  const facts = { total: tasks.length, totalIsExact: !more && after === null && before === undefined };
+  const { nextCursor } = cursorsOf(
+    { sort, order, backwards: false, after },
+    { places, more, timedOut: false, ...facts },
+  );
+  return { tasks, ...facts, nextCursor, previousCursor: null, timedOut: false, lagMs: 0, completeSince: null };
+}

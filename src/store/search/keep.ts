@@ -1,0 +1,159 @@
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
+
+/** Smaller than the id of any task. */
+export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+
+const TAKE_TURN = sql('take_search_turn')`
+with alive as (update tasker.search_writer set seen_at = now() where id = $1),
+turn as (
+  update tasker.search_state set keeper = $1, keeper_until = now() + $2::int * interval '1 ms'
+   where keeper = $1 or keeper is null or keeper_until < now()
+  returning filled_to, compared_at)
+select filled_to "filledTo", tasker.iso(compared_at) "comparedAt", tasker.iso(now()) now from turn`;
+
+/** The turn of a process to keep the search tables complete. */
+export interface SearchTurn {
+  /** Tasks down to this id are in the tables. */
+  filledTo: string;
+  comparedAt: string;
+  now: string;
+}
+
+/** Announces that a process is alive, and takes the turn. Undefined: it is another process's turn. */
+export async function takeSearchTurn(db: Db, id: string, turnMs: number): Promise<SearchTurn | undefined> {
+  return (await db.query<SearchTurn>(TAKE_TURN, [id, turnMs])).rows[0];
+}
+
+const DEAD_WRITERS = sql('dead_search_writers')`
+select coalesce(string_agg(id::text, ','), '') ids, tasker.iso(min(least(pending_since, seen_at))) since
+  from tasker.search_writer where seen_at < now() - $1::int * interval '1 ms'`;
+
+/** Returns the processes that were not heard of for a while, and since when their changes may be missing. */
+export async function deadSearchWriters(db: Db, silentMs: number): Promise<{ ids: string[]; since: string | null }> {
+  const { ids, since } = (await db.query<{ ids: string; since: string | null }>(DEAD_WRITERS, [silentMs])).rows[0]!;
+  return { ids: listOf(ids), since };
+}
+
+const DROP_WRITERS = sql('drop_search_writers')`delete from tasker.search_writer where id = any ($1::uuid[])`;
+
+/** Removes processes whose changes are written. */
+export async function dropSearchWriters(db: Db, ids: readonly string[]): Promise<void> {
+  await db.query(DROP_WRITERS, [`{${ids.join(',')}}`]);
+}
+
+const NOTE_COMPARED = sql('note_compared')`
+update tasker.search_state set compared_at = $2::timestamptz where keeper = $1`;
+
+/** Notes when the tables were compared. */
+export async function noteCompared(db: Db, id: string, at: string): Promise<void> {
+  await db.query(NOTE_COMPARED, [id, at]);
+}
+
+const NOTE_FILLED = sql('note_filled')`
+update tasker.search_state set filled_to = $2, keeper_until = now() + $3::int * interval '1 ms' where keeper = $1 returning 1`;
+
+/** Notes down to which id the tables are complete. False: it is another process's turn. */
+export async function noteFilled(
+  db: Db,
+  { id, filledTo, turnMs }: { id: string; filledTo: string; turnMs: number },
+): Promise<boolean> {
+  return (await db.query(NOTE_FILLED, [id, filledTo, turnMs])).rows.length > 0;
+}
+
+/** Which tasks to compare: so many after an id. */
+export interface ComparedSlice {
+  after: string;
+  limit: number;
+}
+
+/** Tasks whose rows are missing or old, and the last task that was compared; null: it was the last of all. */
+export interface Compared {
+  missing: string[];
+  last: string | null;
+}
+
+const RESULT = `
+select coalesce(string_agg(task_uuid::text, ',') filter (where differs), '') missing,
+       case when count(*) = $2 then (array_agg(task_uuid order by nr desc))[1]::text end last
+  from compared`;
+
+// A task that was just created is written soon.
+const COMPARE_OPEN = sql('compare_open_tasks')`
+with slice as materialized (
+  select t.task_uuid, t.state, row_number() over () nr from (
+    select * from tasker.task where done_at is null and task_uuid > $1 order by task_uuid limit $2::int) t),
+compared as (
+  select l.task_uuid, l.nr,
+         not exists (select 1 from tasker.task_search s where s.task_uuid = l.task_uuid and s.state = l.state)
+         or exists (
+           select 1 from tasker.step s where s.task_uuid = l.task_uuid
+              and s.state in ('enqueued', 'in_progress', 'waiting_for_retry', 'error', 'resolved_manually')
+              and not exists (select 1 from tasker.step_search q where q.task_uuid = s.task_uuid and q.idx = s.idx
+                                 and q.state = s.state and q.attempts = s.attempts) offset 0)
+         or exists (
+           select 1 from tasker.step_search q where q.task_uuid = l.task_uuid
+              and not exists (select 1 from tasker.step s where s.task_uuid = q.task_uuid and s.idx = q.idx
+                                 and s.state = q.state) offset 0) differs
+    from slice l)
+${RESULT}`;
+
+/** Compares open tasks and their steps. */
+export function compareOpenTasks(db: Db, slice: ComparedSlice): Promise<Compared> {
+  return compare(db, COMPARE_OPEN, slice);
+}
+
+const COMPARE_FOUND = sql('compare_found_tasks')`
+with slice as materialized (
+  select s.task_uuid, s.state, row_number() over () nr from (
+    select * from tasker.task_search where done_at is null and (created_at, task_uuid) > (
+             coalesce((select created_at from tasker.task_search where task_uuid = $1), '-infinity'), $1::uuid)
+     order by created_at, task_uuid limit $2::int) s),
+compared as (
+  select l.task_uuid, l.nr,
+         not exists (select 1 from tasker.task t where t.task_uuid = l.task_uuid and t.state = l.state) differs
+    from slice l)
+${RESULT}`;
+
+/** Compares tasks that are open in the search tables, in the order of their creation. */
+export function compareFoundTasks(db: Db, slice: ComparedSlice): Promise<Compared> {
+  return compare(db, COMPARE_FOUND, slice);
+}
+
+const COMPARE_CREATED = sql('compare_created_tasks')`
+with slice as materialized (
+  select t.task_uuid, row_number() over () nr from (
+    select task_uuid from tasker.task where task_uuid > $1 order by task_uuid limit $2::int) t),
+compared as (
+  select l.task_uuid, l.nr, not exists (select 1 from tasker.task_search s where s.task_uuid = l.task_uuid) differs
+    from slice l)
+${RESULT}`;
+
+/** Looks for tasks without a row. */
+export function compareCreatedTasks(db: Db, slice: ComparedSlice): Promise<Compared> {
+  return compare(db, COMPARE_CREATED, slice);
+}
+
+const TASKS_TO_FILL = sql('tasks_to_fill')`
+with slice as materialized (
+  select t.task_uuid, row_number() over () nr from (
+    select task_uuid from tasker.task where task_uuid < $1 order by task_uuid desc limit $2::int) t),
+compared as (
+  select l.task_uuid, l.nr, not exists (select 1 from tasker.task_search s where s.task_uuid = l.task_uuid) differs
+    from slice l)
+${RESULT}`;
+
+/** Looks for tasks without a row, from the newest to the oldest. */
+export function tasksToFill(db: Db, { before, limit }: { before: string; limit: number }): Promise<Compared> {
+  return compare(db, TASKS_TO_FILL, { after: before, limit });
+}
+
+async function compare(db: Db, statement: ReturnType<ReturnType<typeof sql>>, slice: ComparedSlice): Promise<Compared> {
+  const { rows } = await db.query<{ missing: string; last: string | null }>(statement, [slice.after, slice.limit]);
+  const { missing, last } = rows[0]!;
+  return { missing: listOf(missing), last };
+}
+
+function listOf(text: string): string[] {
+  return text === '' ? [] : text.split(',');
+}

@@ -1,0 +1,174 @@
+import {
+  type Condition,
+  rangesText,
+  type SearchSort,
+  searchedStates,
+  stepConditions,
+  stepRanges,
+  type TaskSearch,
+  taskConditions,
+  type Values,
+} from './conditions.ts';
+import type { SearchSlice } from './search-tasks.ts';
+
+export const SORT_COLUMNS: Record<SearchSort, string> = {
+  created: 'created_at',
+  ended: 'done_at',
+  updated: 'updated_at',
+};
+
+/** More ranges of an index than these are not read one by one. */
+const MOST_RANGES = 2_000;
+/** From each range, this many times its share of what is wanted is read at first. */
+const SHARES = 2;
+
+const OPEN_STATES: readonly string[] = [
+  'steps_in_process',
+  'waiting_for_retry',
+  'blocked_by_failures',
+  'waiting_for_dependencies',
+];
+const ENDED_STATES: readonly string[] = ['complete', 'error', 'cancelled', 'resolved_manually'];
+
+/** Tasks in the order of the sort, from the index that fits best, and the conditions that it leaves to be checked. */
+export interface TaskSource {
+  /**
+   * A select of tasks with all their columns, in order, and `whole`: false if a range had more. Tasks that may come after
+   * one that was not read are left out, unless all are `exact`: then as many are read from each range.
+   */
+  ordered(wanted: number, exact: boolean): string;
+  /** A select of `task_uuid`s without an order. */
+  unordered(limit: string): string;
+  rest: string[];
+}
+
+const textsOf = (conditions: ReadonlyMap<string, Condition>) => [...conditions.values()].map((text) => text());
+
+/** The source of a search. Its text has conditions and values of its own, so that a statement can contain it once. */
+export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, values: Values): TaskSource {
+  const column = SORT_COLUMNS[slice.sort];
+  const conditions = taskConditions(search, values);
+  const take = (...names: string[]) =>
+    names.flatMap((name) => {
+      const condition = conditions.get(name);
+      conditions.delete(name);
+      return condition === undefined ? [] : [condition()];
+    });
+  const drop = (...names: string[]) => {
+    for (const name of names) conditions.delete(name);
+  };
+  const direction = slice.descending ? 'desc' : 'asc';
+  const within = take(column);
+  if (slice.sort === 'ended') within.push('p.done_at is not null');
+  if (slice.after) {
+    const place = `(${values.add(slice.after.at, 'timestamptz')}, ${values.add(slice.after.taskUuid, 'uuid')})`;
+    within.push(`(p.${column}, p.task_uuid) ${slice.descending ? '<' : '>'} ${place}`);
+  }
+  const plain = (found: readonly string[]): TaskSource => {
+    const from = `from tasker.task_search p where ${found.join(' and ') || 'true'}`;
+    return {
+      ordered: (wanted) =>
+        `select p.*, true whole ${from} order by p.${column} ${direction}, p.task_uuid ${direction} limit ${wanted}`,
+      unordered: (limit) => `select p.task_uuid ${from} limit ${limit}`,
+      rest: textsOf(conditions),
+    };
+  };
+  if (slice.sort !== 'created') return plain(within);
+
+  const steps = stepRangesOf(search, within, values);
+  if (steps) {
+    drop('step', 'template_id');
+    return { ...inRanges(steps, direction), rest: textsOf(conditions) };
+  }
+  for (const name of ['initiator', 'source_system', 'reason']) {
+    // Of few tasks or of many: the first look shows.
+    if (conditions.has(name) && !search.states) return plain([...take(name), ...within]);
+  }
+  const states = statesOf(search);
+  const isNarrowed = !search.anyTemplate || search.states !== null || search.ended !== null;
+  if (isNarrowed && search.templateIds.length * states.length <= MOST_RANGES) {
+    drop('state', 'template_id', 'ended');
+    const ids = values.numbers(search.templateIds, 'int[]');
+    const wanted = values.words(states, 'tasker.task_state[]');
+    const ranges: Ranges = {
+      from: `unnest(${ids}) m (id) cross join unnest(${wanted}) s (state)`,
+      count: search.templateIds.length * states.length,
+      each: (columns: string) =>
+        `select ${columns} from tasker.task_search p where ${['p.template_id = r.id', 'p.state = r.state', ...within].join(' and ')}`,
+      row: 'p',
+    };
+    return { ...inRanges(ranges, direction), rest: textsOf(conditions) };
+  }
+  if (search.ended === false) return plain([...take('ended'), ...within]);
+  return plain(within);
+}
+
+function statesOf({ states, ended }: TaskSearch): readonly string[] {
+  const possible = ended === null ? [...OPEN_STATES, ...ENDED_STATES] : ended ? ENDED_STATES : OPEN_STATES;
+  return states ? states.filter((state) => ended === null || possible.includes(state)) : possible;
+}
+
+/** Ranges of an index, each in the order of creation. */
+interface Ranges {
+  /** The keys of the ranges, for `from`. */
+  from: string;
+  count: number;
+  /** Select of the rows of one range, which `from` names. */
+  each(columns: string): string;
+  /** The name of such a row. */
+  row: 'p' | 'q';
+}
+
+function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<TaskSource, 'rest'> {
+  const order = `order by ${row}.created_at ${direction}, ${row}.task_uuid ${direction}`;
+  // A task can have several of the steps.
+  const columns = `${row === 'q' ? 'distinct ' : ''}${row}.created_at, ${row}.task_uuid`;
+  return {
+    // What a range had not room for may come before what is read of others, so that these end where it ended.
+    ordered: (wanted, exact) => {
+      const share = exact ? wanted : Math.min(wanted, Math.max(8, Math.ceil((wanted * SHARES) / count)));
+      const compared = direction === 'desc' ? '>=' : '<=';
+      return `select p.*, k.whole from (
+        with pick as materialized (
+          select x.* from (select * from ${from}) r cross join lateral (
+            select x.*, row_number() over () nr from (${each(columns)} ${order} limit ${share} offset 0) x) x),
+        cut as (
+          select created_at, task_uuid from pick where nr = ${exact ? 0 : share}
+           order by created_at ${direction}, task_uuid ${direction} limit 1)
+        select distinct x.created_at, x.task_uuid, c.task_uuid is null whole from pick x left join cut c on true
+         where c.task_uuid is null or (x.created_at, x.task_uuid) ${compared} (c.created_at, c.task_uuid)
+         order by x.created_at ${direction}, x.task_uuid ${direction} limit ${wanted}) k
+       cross join lateral (select * from tasker.task_search p where p.task_uuid = k.task_uuid offset 0) p
+       order by k.created_at ${direction}, k.task_uuid ${direction}`;
+    },
+    unordered: (limit) =>
+      `select x.task_uuid from (select * from ${from}) r cross join lateral (${each(columns)} limit ${limit} offset 0) x limit ${limit}`,
+  };
+}
+
+/** The ranges of steps in `step_search` that meet the condition on steps, if there are few enough. */
+function stepRangesOf(search: TaskSearch, within: readonly string[], values: Values): Ranges | undefined {
+  const { step } = search;
+  const states = step && searchedStates(step);
+  if (!step || !states) return undefined;
+  // The index by error type has the steps of both states in one range.
+  const byError = step.errorType !== null;
+  const ranges = stepRanges(search);
+  const count = ranges.length * (byError ? 1 : states.length);
+  if (count > MOST_RANGES || step.workerIds) return undefined;
+  const direct = [
+    'q.template_id = r.template_id',
+    ...(step.places ? ['q.idx between r.least and r.most'] : []),
+    ...(byError ? [] : ['q.state = r.state']),
+    ...(byError && step.state !== null ? [`q.state = ${values.add(step.state, 'tasker.step_state')}`] : []),
+    ...stepConditions(step, values),
+    ...within.map((condition) => condition.replaceAll('p.', 'q.')),
+  ];
+  const wanted = byError ? '' : `cross join unnest(${values.words(states, 'tasker.step_state[]')}) s (state)`;
+  return {
+    from: `${rangesText(ranges, values)} t (template_id, least, most) ${wanted}`,
+    count,
+    each: (columns) => `select ${columns} from tasker.step_search q where ${direct.join(' and ')}`,
+    row: 'q',
+  };
+}

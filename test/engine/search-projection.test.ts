@@ -1,0 +1,196 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { pathToFileURL } from 'node:url';
+import { expect, it, onTestFinished } from 'vitest';
+import { Database } from '../../src/db/database.ts';
+import { SearchProjector } from '../../src/engine/search/projector.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { DEMO, deferred, setup, template, until } from '../support/setup.ts';
+
+const OPTIONS = { templates: template({ first: [], second: ['first'] }), worker: false } as const;
+
+/** A projector of its own, as another process has one. */
+function projectorOn(url: string, options: ConstructorParameters<typeof SearchProjector>[2] = {}) {
+  const database = Database.lazily({ url, poolSize: 2, logger: silentLogger });
+  const projector = new SearchProjector(database, silentLogger, options);
+  onTestFinished(async () => {
+    await projector.stop();
+    await database.close();
+  });
+  return projector;
+}
+
+it('a new task can be searched for within two seconds, although young tasks wait a turn', async () => {
+  const { tasker } = await setup(OPTIONS);
+  const { taskUuid } = await tasker.createTask(DEMO);
+  const began = performance.now();
+  await until(
+    async () => (await tasker.listTasks({ open: true }, {})).tasks.map((task) => task.taskUuid),
+    (found) => found.includes(taskUuid),
+  );
+  expect(performance.now() - began).toBeLessThan(4_000);
+});
+
+it('what a process that died had not written is written by another one', async () => {
+  const { tasker, url, sql } = await setup(OPTIONS);
+  const created = await tasker.createTasks(Array.from({ length: 30 }, () => DEMO));
+  const ids = created.map(({ taskUuid }) => taskUuid);
+  await tasker.engine.search.flush();
+  // As if a process had announced changes, and died before it wrote them: missing, old and surplus rows.
+  await sql(`insert into tasker.search_writer (id, pending_since, seen_at)
+             values (gen_random_uuid(), now() - interval '10 minutes', now() - interval '10 minutes')`);
+  await sql('delete from tasker.task_search where task_uuid = $1', [ids[0]]);
+  await sql(`update tasker.task_search set state = 'complete', done_at = now() where task_uuid = $1`, [ids[1]]);
+  await sql('delete from tasker.step_search where task_uuid = $1', [ids[2]]);
+  await sql(`update tasker.step_search set state = 'error' where task_uuid = $1`, [ids[3]]);
+  await sql('delete from tasker.step where task_uuid = $1', [ids[4]]);
+  await sql('delete from tasker.task where task_uuid = $1', [ids[4]]);
+  await sql(
+    `update tasker.task set verdict = 'cancelled', n_open = 0, n_active = 0, done_at = now() where task_uuid = $1`,
+    [ids[5]],
+  );
+  expect((await tasker.listTasks({}, {})).lagMs).toBeGreaterThan(500_000);
+
+  const other = projectorOn(url);
+  await other.keeper.look();
+  const rows = await sql(`
+    select t.task_uuid from tasker.task t left join tasker.task_search s using (task_uuid) where s.state is distinct from t.state
+    union all select s.task_uuid from tasker.task_search s left join tasker.task t using (task_uuid) where t.task_uuid is null
+    union all select task_uuid from tasker.step_search q where not exists (
+      select 1 from tasker.step s where s.task_uuid = q.task_uuid and s.idx = q.idx and s.state = q.state)
+    union all select task_uuid from tasker.step s where s.state = 'enqueued' and not exists (
+      select 1 from tasker.step_search q where q.task_uuid = s.task_uuid and q.idx = s.idx and s.state = q.state)`);
+  expect(rows).toEqual([]);
+  const page = await tasker.listTasks({}, {});
+  expect(page.lagMs).toBeLessThan(60_000);
+  expect(page.total).toBe(29);
+  expect(
+    await sql("select count(*)::int from tasker.search_writer where seen_at < now() - interval '1 minute'"),
+  ).toEqual([{ count: 0 }]);
+});
+
+it('the last changes of a process that was killed are found', async () => {
+  const { tasker, url, sql } = await setup(OPTIONS);
+  const program = `
+    import { createTasker } from ${JSON.stringify(pathToFileURL('dist/index.js').href)};
+    const tasker = await createTasker({ databaseUrl: ${JSON.stringify(url)}, worker: false, migrate: false });
+    const request = ${JSON.stringify(DEMO)};
+    await tasker.createTask(request);
+    await tasker.engine.search.flush();
+    const tasks = await tasker.createTasks(Array.from({ length: 25 }, () => request));
+    await tasker.cancelTask(tasks[0].taskUuid);
+    console.log('created');
+    setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const created = deferred();
+  child.stdout.on('data', () => created.resolve());
+  await created.promise;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  expect((await tasker.listTasks({}, {})).total).toBeLessThan(26);
+  // The turn of a process that was killed ends after a while.
+  await sql(`update tasker.search_state set keeper_until = now() - interval '1 second'`);
+  await sql(`update tasker.search_writer set seen_at = seen_at - interval '5 minutes'`);
+  await projectorOn(url).keeper.look();
+  expect((await tasker.listTasks({}, {})).total).toBe(26);
+  expect((await tasker.listTasks({ status: 'cancelled' }, {})).total).toBe(1);
+  expect((await tasker.listSteps({ stepState: 'enqueued' }, {})).total).toBe(25);
+});
+
+it('one process at a time keeps the tables complete, and another one takes over when it is gone', async () => {
+  const { url, sql } = await setup(OPTIONS);
+  const [one, two] = [projectorOn(url), projectorOn(url)];
+  await one.keeper.look();
+  const [first] = await sql('select keeper::text from tasker.search_state');
+  await two.keeper.look();
+  expect(await sql('select keeper::text from tasker.search_state')).toEqual([first]);
+  await sql(`update tasker.search_state set keeper_until = now() - interval '1 second'`);
+  await two.keeper.look();
+  expect(await sql('select keeper::text from tasker.search_state')).not.toEqual([first]);
+});
+
+it('tasks that are older than the tables are added, the newest first, and a page says what is missing', async () => {
+  const { tasker, url, sql } = await setup(OPTIONS);
+  await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
+  await tasker.engine.search.flush();
+  // As after the migration of a database with tasks, of programs that wrote no search tables.
+  await sql('truncate tasker.task_search, tasker.step_search, tasker.search_writer');
+  await sql(`update tasker.task set created_at = created_at - interval '1 hour'`);
+  await sql(
+    `update tasker.search_state set filled_to = 'ffffffff-ffff-ffff-ffff-ffffffffffff', keeper = null, compared_at = now() + interval '1 hour'`,
+  );
+  const before = await tasker.listTasks({}, {});
+  expect(before).toMatchObject({ total: 0, completeSince: expect.stringMatching(/^20/) });
+  expect(before.lagMs).toBeGreaterThan(3_000_000);
+  await projectorOn(url).keeper.look();
+  expect(await tasker.listTasks({}, {})).toMatchObject({ total: 50, completeSince: null, lagMs: 0 });
+  expect((await tasker.listSteps({ stepState: 'enqueued' }, {})).total).toBe(50);
+});
+
+it('more changes than are remembered are found by a comparison', async () => {
+  const { tasker, url, sql } = await setup(OPTIONS);
+  const created = await tasker.createTasks(Array.from({ length: 20 }, () => DEMO));
+  await tasker.engine.search.flush();
+  await sql('truncate tasker.task_search, tasker.step_search');
+  const other = projectorOn(url, { mostTasks: 5 });
+  for (const { taskUuid } of created) other.changed(taskUuid);
+  await other.flush();
+  expect((await tasker.listTasks({}, {})).total).toBe(20);
+  expect((await tasker.listTasks({}, {})).lagMs).toBeLessThan(5_000);
+});
+
+it('a task that was deleted leaves the tables', async () => {
+  const { tasker, sql } = await setup(OPTIONS);
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.engine.search.flush();
+  await sql('delete from tasker.step where task_uuid = $1', [taskUuid]);
+  await sql('delete from tasker.task where task_uuid = $1', [taskUuid]);
+  expect((await tasker.listTasks({}, {})).tasks).toEqual([]);
+  tasker.engine.search.changed(taskUuid);
+  await tasker.engine.search.flush();
+  expect(await sql('select count(*)::int from tasker.task_search')).toEqual([{ count: 0 }]);
+  expect(await sql('select count(*)::int from tasker.step_search')).toEqual([{ count: 0 }]);
+});
+
+it('many processes that write the same tasks at once leave the last state', async () => {
+  const { tasker, url, sql } = await setup(OPTIONS);
+  const created = await tasker.createTasks(Array.from({ length: 40 }, () => DEMO));
+  const others = [1, 2, 3].map(() => projectorOn(url));
+  const acts = created.slice(0, 20).map(({ taskUuid }) => tasker.cancelTask(taskUuid));
+  for (let i = 0; i < 5; i++) {
+    for (const { taskUuid } of created) for (const other of others) other.changed(taskUuid);
+    await Promise.all([...others.map((other) => other.flush()), acts[i]]);
+  }
+  await Promise.all(acts);
+  await tasker.engine.search.flush();
+  expect(
+    await sql(`select count(*)::int from tasker.task t join tasker.task_search s using (task_uuid)
+                     where s.state <> t.state or s.done_at is distinct from t.done_at`),
+  ).toEqual([{ count: 0 }]);
+  expect((await tasker.listTasks({ status: 'cancelled' }, {})).total).toBe(20);
+  expect(await sql('select count(*)::int from tasker.step_search')).toEqual([{ count: 20 }]);
+});
+
+it('without search tables, tasks are listed by a few conditions, and others are refused', async () => {
+  const { tasker, sql } = await setup({ ...OPTIONS, searchEnabled: false });
+  const created = await tasker.createTasks(Array.from({ length: 3 }, () => DEMO));
+  await tasker.engine.search.flush();
+  expect(await sql('select count(*)::int from tasker.task_search')).toEqual([{ count: 0 }]);
+  const first = await tasker.listTasks({ namespace: 'test', status: 'pending', open: true }, { limit: 2 });
+  expect(first.tasks.map((task) => task.taskUuid)).toEqual([created[2]!.taskUuid, created[1]!.taskUuid]);
+  expect(first).toMatchObject({ total: 2, totalIsExact: false, timedOut: false });
+  const second = await tasker.listTasks({ namespace: 'test' }, { limit: 2, cursor: first.nextCursor! });
+  expect(second).toMatchObject({ tasks: [{ taskUuid: created[0]!.taskUuid }], nextCursor: null });
+  const refused = (act: Promise<unknown>) => act.catch((error: Error) => error.message);
+  expect(await refused(tasker.listTasks({ tag: 'a' }, {}))).toMatch(
+    /^the condition tag needs the search tables, which search.enabled/,
+  );
+  expect(await refused(tasker.listTasks({ status: ['error', 'complete'] }, {}))).toMatch(
+    /^a list of several states needs/,
+  );
+  expect(await refused(tasker.listTasks({}, { sort: 'ended' }))).toMatch(/^the order ended, desc needs/);
+  expect(await refused(tasker.listTasks({ statsu: 'a' } as object, {}))).toMatch(/did you mean status/);
+  expect(await refused(tasker.listSteps({ stepState: 'error' }))).toMatch(/needs the search tables/);
+});
