@@ -12,6 +12,7 @@ import { createTasker, defineHandler, mustParseTemplate, PermanentError, silentL
 import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
 import { KIND } from '../dist/engine/engine.js';
 import { everyEventVerb } from './explain-events.mjs';
+import { everySearch } from './explain-search.mjs';
 import { fillBatches, fillFinished } from './fill.mjs';
 import { many, probeOf, request, startTasker } from './harness.mjs';
 import { HOT } from './hot-statements.mjs';
@@ -21,6 +22,8 @@ const { values: options } = parseArgs({
     finished: { type: 'string', default: '1000000' },
     events: { type: 'string', default: '1000000' },
     verbose: { type: 'boolean', default: false },
+    /** `search`: only the plans of searches. */
+    only: { type: 'string' },
   },
 });
 
@@ -38,6 +41,8 @@ const LARGE = new Set([
   'event_chunk',
   'event_retry',
   'event_dead',
+  'task_search',
+  'step_search',
 ]);
 /** Maximum number of pages that these statements may read. The rows they need are in a few pages. */
 const PAGES = { get_event: 60, list_events_of_task: 200, list_events: 2_000, event_at_time: 300 };
@@ -303,6 +308,16 @@ async function load() {
   await Promise.all([one.stop(), two.stop()]);
 }
 
+async function everything(probe) {
+  await load();
+  await everyVerb();
+  await dynamicTasks(probe);
+  // This must run before tasks end while their steps are in the queue, because a claim removes those steps.
+  await lostWorker(probe);
+  await staleTasks(probe);
+  await everyEventVerb(server.url, probe, Number(options.events));
+}
+
 try {
   const tasker = await startTasker(server.url, folder, { names: ['W1'] });
   await many(tasker, 'W1', 20);
@@ -312,13 +327,8 @@ try {
   await fillBatches(probe, Number(options.finished));
   // Plans on the still small tables are irrelevant.
   const { size: from } = await stat(server.logFile);
-  await load();
-  await everyVerb();
-  await dynamicTasks(probe);
-  // This must run before tasks end while their steps are in the queue, because a claim removes those steps.
-  await lostWorker(probe);
-  await staleTasks(probe);
-  await everyEventVerb(server.url, probe, Number(options.events));
+  if (options.only === undefined) await everything(probe);
+  await everySearch(server.url, probe);
   const finder = await startTasker(server.url, folder, { names: ['W1'], worker: false });
   await finder.createTasks(Array.from({ length: 100 }, () => request('W1')));
   await finder.stop();
@@ -337,6 +347,7 @@ try {
   for (const name of HOT) {
     const entry = seen.get(name);
     const faults = [...(entry?.faults.values() ?? [])];
+    if (!entry && options.only !== undefined) continue;
     wrong += entry ? faults.length : 1;
     const verdict = !entry ? 'not run' : faults.length === 0 ? 'ok' : faults.map(({ fault }) => fault).join('; ');
     console.log(`${name.padEnd(22)} ${String(entry?.runs ?? 0).padStart(6)} runs  ${verdict}`);

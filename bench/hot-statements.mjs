@@ -91,6 +91,18 @@ export const HOT = [
   'look_into_events',
   'find_unqueued_steps',
   'requeue_steps',
+  'project_tasks',
+  'project_steps',
+  'search_lag',
+  'first_tasks',
+  'all_tasks',
+  'count_tasks',
+  'first_steps',
+  'all_steps',
+  'count_steps',
+  'found_steps',
+  'first_errors',
+  'place_of_task',
 ];
 
 const AT_START = 'once when a process starts, or a template is registered';
@@ -110,10 +122,31 @@ const DELETING =
 const FORGETTING = 'once an hour and worker, if audit.retention_days is set';
 const NOTING = 'adds a row and reads none';
 const RERUNNING = 'once for a rerun by an operator; reads and writes the rows of one task by their keys';
+const KEEPING = 'one process at a time, now and then; reads the open tasks in slices on purpose';
+const WRITERS = 'reads a row per process';
+const STOPPING = 'only for searches that no index serves, which stop after two seconds';
+const TEMPLATES = 'reads the templates, not their tasks';
 const NO_TABLE = 'reads no table of tasker';
 
 /** All other statements, with the reason. */
 export const NOT_HOT = {
+  lock_search: NO_TABLE,
+  note_search_writer: WRITERS,
+  drop_search_writer: WRITERS,
+  drop_search_writers: WRITERS,
+  dead_search_writers: WRITERS,
+  take_search_turn: WRITERS,
+  note_compared: WRITERS,
+  note_filled: WRITERS,
+  compare_open_tasks: KEEPING,
+  compare_found_tasks: KEEPING,
+  compare_created_tasks: KEEPING,
+  tasks_to_fill: KEEPING,
+  stretch_of_tasks: STOPPING,
+  stretch_of_steps: STOPPING,
+  template_ids: TEMPLATES,
+  template_places: TEMPLATES,
+  worker_ids: WORKERS,
   queue_bloat: COMPACTING,
   try_compacting: COMPACTING,
   lock_queue: COMPACTING,
@@ -182,6 +215,7 @@ export const NOT_HOT = {
   earlier_steps: 'on request of an operator; reads the rows of one task by their keys',
   mark_copy: 'once for a copy of a task, by its key',
   copies_of_task: 'on request of an operator, by an index of copies',
+  list_templates: TEMPLATES,
   queue_check_turn: WORKERS,
   register_worker: AT_START,
   announce_callables: WORKERS,

@@ -10,6 +10,7 @@ import { createTasker, silentLogger } from 'tasker-core';
 import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
 import { fillNight, nightTemplates } from './fill-night.mjs';
 import { probeOf } from './harness.mjs';
+import { searches } from './searches.mjs';
 import { serverCpu } from './server-cpu.mjs';
 
 const { values: options } = parseArgs({
@@ -21,106 +22,6 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
   },
 });
-
-/** Searches of tasks, and of steps (`steps: true`). `slow`: no index serves them; they must end after about two seconds. */
-export function searches({ taskUuid, correlationId, parentCorrelationId }) {
-  const tasks = (filter, more = {}) => ({ filter, ...more });
-  const steps = (filter, more = {}) => ({ filter, steps: true, ...more });
-  return [
-    tasks({}),
-    tasks({ namespace: 'shop' }),
-    tasks({ namespace: 'many' }),
-    tasks({ name: 'order' }),
-    tasks({ templateVersion: '1.7.0' }),
-    tasks({ templateVersion: '>=1.100.0 <2.0.0' }),
-    tasks({ status: 'complete' }),
-    tasks({ status: 'blocked_by_failures' }),
-    tasks({ status: ['error', 'cancelled', 'resolved_manually'] }),
-    tasks({ status: 'pending' }),
-    tasks({ open: true }),
-    tasks({ ended: true }),
-    tasks({ stale: true }),
-    tasks({ tag: 'eu' }),
-    tasks({ tag: 'vip' }),
-    tasks({ tag: 'rare' }),
-    tasks({ tag: 'none' }),
-    tasks({ initiator: 'web' }),
-    tasks({ initiator: 'ada' }),
-    tasks({ source: 'shop' }),
-    tasks({ source: 'fax' }),
-    tasks({ reason: 'order' }),
-    tasks({ reason: 'refund' }),
-    tasks({ correlationId }),
-    tasks({ parentCorrelationId }),
-    tasks({ key: 'no such key' }),
-    tasks({ createdAfter: '2h' }),
-    tasks({ createdBefore: '7d' }),
-    tasks({ endedAfter: '4h' }),
-    tasks({ endedBefore: '7d' }),
-    tasks({ updatedAfter: '4h' }),
-    tasks({ updatedBefore: '29d' }),
-    tasks({ step: 'charge' }),
-    tasks({ handler: 'charge_handler' }),
-    tasks({ stepState: 'complete' }),
-    tasks({ stepState: 'pending' }),
-    tasks({ stepState: 'cancelled' }),
-    tasks({ stepState: 'error' }),
-    tasks({ stepState: 'in_progress' }),
-    tasks({ errorType: 'timeout' }),
-    tasks({ errorType: 'rare_failure' }),
-    tasks({ errorType: 'none' }),
-    tasks({ worker: 'night-3' }),
-    tasks({ namespace: 'shop', status: 'blocked_by_failures' }),
-    tasks({ name: 'order', status: 'complete' }),
-    tasks({ namespace: 'many', status: 'blocked_by_failures' }),
-    tasks({ namespace: 'shop', errorType: 'timeout' }),
-    tasks({ namespace: 'many', errorType: 'none' }),
-    tasks({ status: 'blocked_by_failures', errorType: 'timeout' }),
-    tasks({ status: 'blocked_by_failures', createdAfter: '2h' }),
-    tasks({ status: 'error', createdAfter: '2d' }),
-    tasks({ status: 'cancelled', errorType: 'timeout' }),
-    tasks({ status: 'complete', errorType: 'timeout' }),
-    tasks({ namespace: 'shop', open: true }),
-    tasks({ name: 'order', initiator: 'ada' }),
-    tasks({ initiator: 'cron', source: 'shop' }),
-    tasks({ initiator: 'ada', status: 'blocked_by_failures' }),
-    tasks({ tag: 'vip', status: 'blocked_by_failures' }),
-    tasks({ tag: 'vip', namespace: 'billing' }),
-    tasks({ tag: 'rare', open: true }),
-    tasks({ reason: 'refund', status: 'complete' }),
-    tasks({ step: 'charge', stepState: 'error' }),
-    tasks({ handler: 'charge_handler', stepState: 'in_progress' }),
-    tasks({ step: 'charge', stepState: 'pending' }),
-    tasks({ handler: 'charge_handler', errorType: 'rare_failure' }),
-    tasks({ worker: 'night-3', stepState: 'in_progress' }),
-    tasks({ worker: 'night-3', namespace: 'many' }),
-    tasks({ open: true, stepState: 'resolved_manually' }),
-    tasks({}, { sort: 'ended' }),
-    tasks({}, { sort: 'updated' }),
-    tasks({ namespace: 'shop' }, { sort: 'ended' }),
-    tasks({ status: 'error' }, { sort: 'ended' }),
-    tasks({ status: 'blocked_by_failures' }, { sort: 'updated', order: 'asc' }),
-    tasks({ errorType: 'timeout' }, { sort: 'updated' }),
-    steps({}),
-    steps({ stepState: 'in_progress' }),
-    steps({ stepState: 'enqueued' }),
-    steps({ stepState: 'error' }),
-    steps({ stepState: 'in_progress', handler: 'charge_handler' }),
-    steps({ stepState: 'enqueued', step: 'ship' }),
-    steps({ stepState: 'waiting_for_retry', namespace: 'many' }),
-    steps({ stepState: 'error', errorType: 'rare_failure' }),
-    steps({ errorType: 'timeout' }),
-    steps({ worker: 'night-3' }),
-    steps({ stepState: 'error', initiator: 'ada' }),
-    steps({ stepState: 'in_progress', status: 'blocked_by_failures' }),
-    tasks({ context: { customer: 'c77' } }, { slow: true }),
-    tasks({ context: { customer: 'nobody' } }, { slow: true }),
-    tasks({ error: 'declined' }, { slow: true }),
-    tasks({ error: 'no such text' }, { slow: true }),
-    steps({ error: 'card 1234 ' }, { slow: true }),
-    tasks({ taskUuid }, { skip: true }),
-  ].filter((search) => !search.skip);
-}
 
 const folder = options.folder ?? (await mkdtemp(path.join(tmpdir(), 'tasker-search-')));
 const isFilled = existsSync(path.join(folder, 'postgres'));
@@ -175,7 +76,7 @@ try {
   const all = searches({ correlationId: rows[0].correlation_id, parentCorrelationId: rows[0].parent_correlation_id });
   let late = 0;
   const cpu = await serverCpu(probe);
-  for (const { filter, steps, slow, sort, order } of all) {
+  for (const { filter, steps, slow, wide, sort, order } of all) {
     const name = [
       steps ? 'steps' : 'tasks',
       ...Object.entries(filter).map(
@@ -199,7 +100,7 @@ try {
         ? `${quantile(times, 0.5).toFixed(1)} / ${quantile(times, 0.95).toFixed(1)}`.padStart(16)
         : '-'.padStart(16);
     const most = Math.max(quantile(first, 0.95), deep ? quantile(deep, 0.95) : 0);
-    const isLate = most > (slow ? 2_500 : 50);
+    const isLate = most > (slow || wide ? 2_500 : 50);
     if (isLate) late++;
     const total = `${page.total}${page.totalIsExact ? '' : '+'}${page.timedOut ? ' stopped' : ''}`;
     console.log(

@@ -46,6 +46,18 @@ export {
 export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
+export type {
+  FoundStep,
+  FoundTask,
+  SearchPage,
+  SearchSort,
+  SearchTime,
+  StepPage,
+  StepPageOptions,
+  TaskFilter,
+  TaskPage,
+  TaskPageOptions,
+} from './app/tasker-operations.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
 export { BootstrapConfig } from './config/bootstrap-config.ts';
 export type { ConfigName, TaskerConfig } from './config/config-keys.ts';

@@ -286,6 +286,8 @@ describe('the surface', () => {
       FfiWorkerStatus
       FieldsLogger
       FixedErrorOptions
+      FoundStep
+      FoundTask
       FromStepContextOptions
       HandlerArgs
       HandlerDefinition
@@ -365,6 +367,9 @@ describe('the surface', () => {
       RunningStep
       RustBatchWorkerInputs
       RustCursorConfig
+      SearchPage
+      SearchSort
+      SearchTime
       ServerHealthCheckResult
       ServerState
       ServerStatus
@@ -396,6 +401,8 @@ describe('the surface', () => {
       StepHandlerClass
       StepHandlerResultParams
       StepLogLine
+      StepPage
+      StepPageOptions
       StepResult
       StepResultSink
       StepState
@@ -407,7 +414,10 @@ describe('the surface', () => {
       SubscriberStats
       SubscriberStopOptions
       Task
+      TaskFilter
       TaskHandle
+      TaskPage
+      TaskPageOptions
       TaskRequest
       TaskRequestOf
       TaskRerun

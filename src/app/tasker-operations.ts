@@ -3,29 +3,28 @@ import type { Engine } from '../engine/engine.ts';
 import type { Door, OperatorOptions } from '../engine/operate.ts';
 import type { EarlierRun, RerunOptions, TaskRerun } from '../engine/rerun.ts';
 import type { TaskFilter } from '../engine/search/filter.ts';
-import type {
-  FoundStep,
-  FoundTask,
-  SearchPage,
-  StepPage,
-  StepPageOptions,
-  TaskPage,
-  TaskPageOptions,
-} from '../engine/search/search.ts';
+import type { OperatorOptions } from '../engine/operate.ts';
+import type { SearchTime, TaskFilter } from '../engine/search/filter.ts';
+import type { FoundStep, FoundTask, SearchPage, SearchSort, StepPage, StepPageOptions, TaskPage, TaskPageOptions } from '../engine/search/search.ts';
 import type { Task } from '../engine/task-view.ts';
 import { type ListOptions, readListOptions } from './list-options.ts';
 import { type DrainedWorker, type DrainOptions, drainWorker, resumeWorker } from './overview/drain.ts';
 import { listQueues, type QueueInfo, type QueueListOptions } from './overview/queues.ts';
-import {
-  getWorker,
-  listWorkers,
-  type WorkerDetails,
-  type WorkerInfo,
-  type WorkerListOptions,
-} from './overview/workers.ts';
+import { getWorker, listWorkers, type WorkerDetails, type WorkerInfo, type WorkerListOptions } from './overview/workers.ts';
 import { type Explanation, explainTask } from './why.ts';
 
-export type { FoundStep, FoundTask, SearchPage, StepPage, StepPageOptions, TaskFilter, TaskPage, TaskPageOptions };
+export type {
+  FoundStep,
+  FoundTask,
+  SearchPage,
+  SearchSort,
+  SearchTime,
+  StepPage,
+  StepPageOptions,
+  TaskFilter,
+  TaskPage,
+  TaskPageOptions,
+};
 
 /** The verbs of an operator: they find tasks, explain them and act on them. {@link Tasker} has them all. */
 export abstract class TaskerOperations {

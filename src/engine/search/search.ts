@@ -21,6 +21,8 @@ import { cursorsOf, readCursor } from './cursor.ts';
 import { readTaskFilter, type TaskFilter } from './filter.ts';
 import { type Found, look } from './look.ts';
 
+export type { SearchSort };
+
 /** Which part of the found tasks to return. */
 export interface TaskPageOptions {
   /** Default `created`. */

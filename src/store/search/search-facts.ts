@@ -1,6 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
-import type { SearchPlace } from './search-tasks.ts';
+import type { SearchPlace } from './task-source.ts';
 
 const FIRST_ERRORS = sql('first_errors')`
 select q.task_uuid "taskUuid", coalesce(b.name, d.name) step, q.error_type "errorType", q.error

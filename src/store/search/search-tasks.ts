@@ -1,23 +1,9 @@
 import type { Db } from '../../db/statement.ts';
 import { made, sql } from '../sql.ts';
-import { type SearchSort, type TaskSearch, taskConditions, Values } from './conditions.ts';
-import { SORT_COLUMNS, sourceOf } from './task-source.ts';
+import { type TaskSearch, taskConditions, Values } from './conditions.ts';
+import { type SearchPlace, type SearchSlice, SORT_COLUMNS, sourceOf } from './task-source.ts';
 
-/** A place in the sorted tasks: the time and the id of a task. */
-export interface SearchPlace {
-  at: string;
-  taskUuid: string;
-}
-
-/** Which part of the found tasks to return. */
-export interface SearchSlice {
-  sort: SearchSort;
-  /** From the newest to the oldest. */
-  descending: boolean;
-  /** Return what follows this place in the direction of the sort. */
-  after: SearchPlace | null;
-  limit: number;
-}
+export type { SearchPlace, SearchSlice };
 
 /** Statements whose text is made for each search, so that each is planned with its own conditions. */
 const FIRST_TASKS = sql('first_tasks')``;

@@ -9,8 +9,24 @@ import {
   taskConditions,
   type Values,
 } from './conditions.ts';
-import type { SearchSlice } from './search-tasks.ts';
 
+/** A place in the sorted tasks: the time and the id of a task. */
+export interface SearchPlace {
+  at: string;
+  taskUuid: string;
+}
+
+/** Which part of the found tasks to return. */
+export interface SearchSlice {
+  sort: SearchSort;
+  /** From the newest to the oldest. */
+  descending: boolean;
+  /** Return what follows this place in the direction of the sort. */
+  after: SearchPlace | null;
+  limit: number;
+}
+
+/** The column of each order. */
 export const SORT_COLUMNS: Record<SearchSort, string> = {
   created: 'created_at',
   ended: 'done_at',
