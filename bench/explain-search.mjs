@@ -8,7 +8,13 @@ const OPEN = 20_000;
 
 /** Runs every search that an index serves: its first page, a page after it, and the page before that. */
 export async function everySearch(url, probe) {
-  const options = { databaseUrl: url, templates: nightTemplates(), worker: false, logger: silentLogger };
+  const options = {
+    databaseUrl: url,
+    templates: nightTemplates(),
+    worker: false,
+    autoStart: false,
+    logger: silentLogger,
+  };
   const tasker = await createTasker(options);
   await fillNight(probe, { ended: ENDED, open: OPEN });
   const { rows } = await probe.query(`

@@ -95,7 +95,8 @@ const TASK_SEARCH = `
 insert into tasker.task_search
 select task_uuid, template_id, state, created_at, done_at, coalesce(done_at, created_at + interval '10 seconds'), initiator,
        source_system, reason, tags, correlation_id, parent_correlation_id
-  from tasker.task where task_uuid > $1 order by task_uuid limit $2`;
+  from tasker.task where task_uuid > $1 order by task_uuid limit $2
+on conflict do nothing`;
 
 const STEP_SEARCH = `
 insert into tasker.step_search (task_uuid, idx, template_id, state, since, created_at, attempts, error_type, error, worker_id)
@@ -109,7 +110,8 @@ select s.task_uuid, s.idx, t.template_id, s.state,
        and s.state in ('enqueued', 'in_progress', 'waiting_for_retry', 'error', 'resolved_manually') offset 0) s
   left join lateral (
     select * from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx and s.state in ('error', 'waiting_for_retry')
-     order by h.attempt desc limit 1) h on true`;
+     order by h.attempt desc limit 1) h on true
+on conflict do nothing`;
 
 /**
  * Adds ended and open tasks, and their rows in the tables that searches read. The templates of {@link nightTemplates} must

@@ -1,6 +1,7 @@
 // Measures searches on many tasks: the first page, a page deep in the list, and how many were counted.
-//   npm run bench:search -- [--ended 2000000] [--open 200000] [--runs 20] [--folder DIR] [--only text]
-// With --folder, the filled server is kept there, and used again.
+//   npm run bench:search -- [--ended 2000000] [--open 200000] [--runs 20] [--folder DIR] [--only text] [--check]
+// With --folder, the filled server is kept there, and used again. --check walks through all pages of each search instead, in
+// both directions, and compares what they have.
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,6 +21,7 @@ const { values: options } = parseArgs({
     runs: { type: 'string', default: '20' },
     folder: { type: 'string' },
     only: { type: 'string' },
+    check: { type: 'boolean', default: false },
   },
 });
 
@@ -52,11 +54,35 @@ async function deepCursor(find) {
   return cursor;
 }
 
+/** Walks through all pages, and back. Returns what is wrong with them, if anything. */
+async function faultOf(find, total) {
+  const keys = (page) => (page.tasks ?? page.steps).map((row) => row.stepUuid ?? row.taskUuid);
+  const pages = [];
+  let cursor;
+  let last;
+  do {
+    last = await find({ limit: 150, cursor });
+    pages.push(keys(last));
+    cursor = last.nextCursor ?? undefined;
+  } while (cursor !== undefined);
+  const all = pages.flat();
+  if (new Set(all).size !== all.length) return `${all.length - new Set(all).size} rows on two pages`;
+  if (all.length !== total) return `${all.length} rows on all pages, ${total} counted`;
+  const back = [];
+  for (cursor = last.previousCursor ?? undefined; cursor !== undefined; ) {
+    const page = await find({ limit: 150, cursor });
+    back.unshift(keys(page));
+    cursor = page.previousCursor ?? undefined;
+  }
+  return back.flat().join() === pages.slice(0, -1).flat().join() ? undefined : 'other rows on the way back';
+}
+
 try {
   const tasker = await createTasker({
     databaseUrl: server.url,
     templates: nightTemplates(),
     worker: false,
+    autoStart: false,
     logger: silentLogger,
   });
   const probe = await probeOf(server.url);
@@ -87,6 +113,14 @@ try {
     if (options.only !== undefined && !name.includes(options.only)) continue;
     const find = (page) =>
       steps ? tasker.listSteps(filter, { order, ...page }) : tasker.listTasks(filter, { sort, order, ...page });
+    if (options.check) {
+      const { total, totalIsExact } = await find({ limit: 1 });
+      if (slow || !totalIsExact) continue;
+      const fault = await faultOf(find, total);
+      if (fault) late++;
+      console.log(`${name.padEnd(64)} ${fault ?? `${total} rows`}`);
+      continue;
+    }
     const runs = slow ? 3 : Number(options.runs);
     await timesOf(() => find({ limit: 50 }), 2);
     const before = cpu();

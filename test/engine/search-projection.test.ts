@@ -7,7 +7,7 @@ import { SearchProjector } from '../../src/engine/search/projector.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { DEMO, deferred, setup, template, until } from '../support/setup.ts';
 
-const OPTIONS = { templates: template({ first: [], second: ['first'] }), worker: false } as const;
+const OPTIONS = { templates: template({ first: [], second: ['first'] }), worker: false, autoStart: false } as const;
 
 /** A projector of its own, as another process has one. */
 function projectorOn(url: string, options: ConstructorParameters<typeof SearchProjector>[2] = {}) {

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import type { TaskPage, TaskPageOptions } from '../../src/engine/search/search.ts';
+import type { StepPage, TaskPage, TaskPageOptions } from '../../src/engine/search/search.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
+import { template } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
@@ -137,4 +138,86 @@ it('a wrong filter is refused with a suggestion', async () => {
   expect(await refused({ createdAfter: 'yesterday' })).toMatch(/createdAfter: yesterday is not a time/);
   expect(await refused({ templateVersion: 'one' })).toMatch(/one is not a version or a range/);
   expect(await refused({}, { cursor: 'x' })).toMatch(/the cursor is not one of a page/);
+});
+
+it('pages have every task once, also of many that were created in one transaction, and of several templates', async () => {
+  const steps = { first: [], second: ['first'] };
+  const { tasker, demo } = await shared.setup(steps, { worker: false });
+  const names = ['demo', 'other', 'third'];
+  for (const name of names.slice(1)) {
+    await tasker.registerTemplates([template(steps, { namespace: demo.namespace, name })]);
+  }
+  for (const name of names) {
+    await tasker.createTasks(
+      Array.from({ length: 40 }, (_, i) => ({ ...demo, name, tags: [i % 2 ? 'ödd ⚙' : 'even'] })),
+    );
+  }
+  await tasker.engine.search.flush();
+  const { namespace } = demo;
+  const filters: [object, number][] = [
+    [{ namespace }, 120],
+    [{ namespace, status: 'pending' }, 120],
+    [{ namespace, name: 'other' }, 40],
+    [{ namespace, tag: 'ödd ⚙' }, 60],
+    [{ namespace, stepState: 'enqueued' }, 120],
+    [{ namespace, stepState: 'enqueued', tag: 'even', name: 'third' }, 20],
+    [{ namespace, step: 'second', stepState: 'pending' }, 120],
+    [{ namespace, ended: true }, 0],
+  ];
+  for (const [filter, total] of filters) {
+    for (const order of ['asc', 'desc'] as const) {
+      for (const sort of ['created', 'updated'] as const) {
+        expect(await walk((page) => tasker.listTasks(filter, { sort, order, ...page }))).toEqual([total, total, total]);
+      }
+    }
+  }
+  for (const order of ['asc', 'desc'] as const) {
+    const find = (page: object) => tasker.listSteps({ namespace, stepState: 'enqueued' }, { order, ...page });
+    expect(await walk(find)).toEqual([120, 120, 120]);
+  }
+});
+
+/** Walks through all pages, and back. Returns the total, and how many tasks or steps both ways have. */
+async function walk(find: (page: object) => Promise<TaskPage | StepPage>): Promise<[number, number, number]> {
+  const keys = (page: TaskPage | StepPage) => ('tasks' in page ? page.tasks : page.steps).map((row) => row.taskUuid);
+  const there: string[] = [];
+  let page = await find({ limit: 25 });
+  const { total } = page;
+  for (;;) {
+    there.push(...keys(page));
+    if (page.nextCursor === null) break;
+    page = await find({ limit: 25, cursor: page.nextCursor });
+  }
+  const back = keys(page).reverse();
+  while (page.previousCursor !== null) {
+    page = await find({ limit: 25, cursor: page.previousCursor });
+    back.push(...keys(page).reverse());
+  }
+  expect(back.reverse()).toEqual(there);
+  return [total, new Set(there).size, back.length];
+}
+
+it('steps of all tasks are found, the longest in their state first', async () => {
+  const { tasker, ids, own } = await scene();
+  const failed = await tasker.listSteps({ ...own, stepState: 'error' });
+  expect(failed).toMatchObject({ total: 1, totalIsExact: true, nextCursor: null });
+  expect(failed.steps).toMatchObject([
+    {
+      taskUuid: ids.bad,
+      name: 'first',
+      callable: 'first',
+      currentState: 'error',
+      attempts: 1,
+      errorType: 'card_declined',
+      error: 'card 4711 declined',
+      worker: expect.any(String),
+    },
+  ]);
+  const [step] = failed.steps;
+  expect(step!.stepUuid).toBe((await tasker.getStep(ids.bad!, 'first')).stepUuid);
+  expect((await tasker.listSteps({ ...own, worker: step!.worker! })).total).toBe(2);
+  expect((await tasker.listSteps({ ...own, stepState: 'waiting_for_retry', handler: 'first' })).total).toBe(1);
+  expect((await tasker.listSteps({ ...own, source: 'web' })).steps.map((found) => found.taskUuid)).toEqual([ids.bad]);
+  expect((await tasker.listSteps({ ...own, status: 'complete' })).total).toBe(0);
+  await expect(tasker.listSteps({ stepState: 'complete' })).rejects.toThrow(/cannot be listed across tasks/);
 });

@@ -89,8 +89,15 @@ export class Values {
 /** A condition, which adds its values to the statement when its text is made. */
 export type Condition = () => string;
 
-/** The conditions on a row `p` of `task_search`, by what they are about. */
-export function taskConditions(search: TaskSearch, values: Values): Map<string, Condition> {
+/**
+ * The conditions on a row `p` of `task_search`, by what they are about. `oneByOne`: they are checked for few rows, so that a
+ * join with all steps would cost more.
+ */
+export function taskConditions(
+  search: TaskSearch,
+  values: Values,
+  { oneByOne = false }: { oneByOne?: boolean } = {},
+): Map<string, Condition> {
   const found = new Map<string, Condition>();
   const equal = (column: string, value: string | null, type = 'text') => {
     if (value !== null) found.set(column, () => `p.${column} = ${values.add(value, type)}`);
@@ -134,7 +141,7 @@ export function taskConditions(search: TaskSearch, values: Values): Map<string, 
         `exists (select 1 from tasker.task t where t.task_uuid = p.task_uuid and t.context @> ${values.add(context, 'jsonb')} offset 0)`,
     );
   }
-  if (step && !isMetByTemplate(step)) found.set('step', () => stepCondition(step, values));
+  if (step && !isMetByTemplate(step)) found.set('step', () => stepCondition(step, values, { templateIds, oneByOne }));
   return found;
 }
 
@@ -184,6 +191,15 @@ export function rangesText(ranges: readonly StepRange[], values: Values): string
   return `unnest(${columns.join(', ')})`;
 }
 
+/** More templates than these are not given to an index. */
+const MOST_TEMPLATES = 500;
+
+/** The condition that makes the indexes of steps usable, which begin with the template. */
+export function ofTemplates(templateIds: readonly number[], values: Values): string[] {
+  if (templateIds.length > MOST_TEMPLATES) return [];
+  return [`q.template_id = any (${values.numbers(templateIds, 'int[]')})`];
+}
+
 /** The conditions on the name and the handler of a step `q` of a template. */
 export function nameConditions({ name, handler }: StepCondition, template: string, values: Values): string[] {
   if (name === null && handler === null) return [];
@@ -193,14 +209,19 @@ export function nameConditions({ name, handler }: StepCondition, template: strin
   return [`exists (select 1 from tasker.template_step d where ${found.join(' and ')})`];
 }
 
-function stepCondition(step: StepCondition, values: Values): string {
+function stepCondition(
+  step: StepCondition,
+  values: Values,
+  { templateIds, oneByOne }: { templateIds: readonly number[]; oneByOne: boolean },
+): string {
   const states = searchedStates(step);
   const found = ['q.task_uuid = p.task_uuid'];
   found.push(...nameConditions(step, 'p.template_id', values));
   if (states) {
     found.push(`q.state = any (${values.words(states, 'tasker.step_state[]')})`);
     found.push(...stepConditions(step, values));
-    return `exists (select 1 from tasker.step_search q where ${found.join(' and ')})`;
+    if (!oneByOne) found.push(...ofTemplates(templateIds, values));
+    return `exists (select 1 from tasker.step_search q where ${found.join(' and ')} ${oneByOne ? 'offset 0' : ''})`;
   }
   if (step.state !== null) found.push(`q.state = ${values.add(step.state, 'tasker.step_state')}`);
   return `exists (select 1 from tasker.step q where ${found.join(' and ')} offset 0)`;

@@ -2,6 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import { columns, made, sql } from '../sql.ts';
 import {
   nameConditions,
+  ofTemplates,
   rangesText,
   SEARCHED_STATES,
   type StepCondition,
@@ -12,6 +13,7 @@ import {
   taskConditions,
   Values,
 } from './conditions.ts';
+import { firstLook } from './first-look.ts';
 
 /** A place in the sorted steps: since when the step is in its state, and which step it is. */
 export interface StepPlace {
@@ -61,12 +63,12 @@ function afterOf({ after, descending }: Omit<StepSlice, 'limit'>, values: Values
 }
 
 /** The condition on the task of a step `q`. */
-function ofTask(search: TaskSearch, values: Values): string[] {
+function ofTask(search: TaskSearch, values: Values, { oneByOne }: { oneByOne: boolean }): string[] {
   const conditions = taskConditions({ ...search, step: null }, values);
   conditions.delete('template_id');
   if (conditions.size === 0) return [];
   return [
-    `exists (select 1 from tasker.task_search p where p.task_uuid = q.task_uuid and ${[...conditions.values()].map((text) => text()).join(' and ')})`,
+    `exists (select 1 from tasker.task_search p where p.task_uuid = q.task_uuid and ${[...conditions.values()].map((text) => text()).join(' and ')} ${oneByOne ? 'offset 0' : ''})`,
   ];
 }
 
@@ -74,7 +76,10 @@ function ofTask(search: TaskSearch, values: Values): string[] {
 interface StepSource {
   ordered(wanted: number, exact: boolean): string;
   unordered(limit: number): string;
-  rest: string[];
+  /** Conditions are left to be checked. */
+  hasRest: boolean;
+  /** The text of these. Their values are added to the statement. */
+  rest(): string;
 }
 
 /** Undefined: there are too many templates. */
@@ -89,6 +94,7 @@ function sourceOf(search: TaskSearch, slice: Omit<StepSlice, 'limit'>, values: V
   const from = `${rangesText(ranges, values)} r (template_id, least, most) cross join unnest(${values.words(states, 'tasker.step_state[]')}) s (state)`;
   const found = ['q.template_id = r.template_id', 'q.state = s.state', ...afterOf(slice, values)];
   if (step.places) found.push('q.idx between r.least and r.most');
+  const conditions = (to: Values) => [...stepConditions(step, to), ...ofTask(search, to, { oneByOne: true })];
   const each = `select q.* from tasker.step_search q where ${found.join(' and ')}`;
   return {
     ordered: (wanted, exact) => {
@@ -105,7 +111,8 @@ function sourceOf(search: TaskSearch, slice: Omit<StepSlice, 'limit'>, values: V
     },
     unordered: (limit) =>
       `select q.* from ${from} cross join lateral (${each} limit ${limit} offset 0) q limit ${limit}`,
-    rest: [...stepConditions(step, values), ...ofTask(search, values)],
+    hasRest: conditions(new Values()).length > 0,
+    rest: () => conditions(values).join(' and ') || 'true',
   };
 }
 
@@ -123,21 +130,25 @@ export async function firstSteps(
   const look = async (exact: boolean) => {
     const values = new Values();
     const source = sourceOf(search, slice, values);
-    if (!source) return { places: [], complete: false, whole: false };
-    const { ordered, rest } = source;
-    const from =
-      rest.length === 0
-        ? ordered(slice.limit, exact)
-        : `select * from (${ordered(among, exact)} offset 0) q where ${rest.join(' and ')} limit ${slice.limit}`;
-    const { rows } = await db.query<StepPlace & { whole: boolean }>(
-      made(FIRST_STEPS, `select ${PLACE}, q.whole from (${from}) q`),
-      values.list,
-    );
-    return { places: rows, complete: rest.length === 0, whole: rows.length === slice.limit || rows[0]?.whole === true };
+    if (!source) return { places: [], isSorted: false, whole: false };
+    const { ordered, hasRest, rest } = source;
+    const order = orderOf(slice.descending);
+    const from = hasRest
+      ? `select * from (${ordered(among, exact)} offset 0) q where ${rest()} ${order} limit ${slice.limit}`
+      : ordered(slice.limit, exact);
+    const text = `select ${PLACE}, q.whole from (${from}) q ${order}`;
+    const { rows } = await db.query<StepPlace & { whole: boolean }>(made(FIRST_STEPS, text), values.list);
+    return { places: rows, isSorted: !hasRest, whole: rows[0]?.whole === true };
   };
-  const found = await look(false);
-  // Ranges that had more than their share may have what is missing.
-  return found.complete && !found.whole ? look(true) : found;
+  const hasFewer = async () => {
+    const values = new Values();
+    const source = sourceOf(search, slice, values);
+    if (!source) return false;
+    const text = `select count(*)::int count from (${source.unordered(among)}) q`;
+    const { rows } = await db.query<{ count: number }>(made(COUNT_STEPS, text), values.list);
+    return rows[0]!.count < among;
+  };
+  return firstLook({ limit: slice.limit, look, hasFewer });
 }
 
 /** Finds all steps that meet the conditions, counts them, and returns those of the slice. */
@@ -151,10 +162,12 @@ export async function allSteps(
   const states = searchedStates(step) ?? SEARCHED_STATES;
   const conditions = [
     `q.state = any (${values.words(states, 'tasker.step_state[]')})`,
-    ...(search.anyTemplate ? [] : [`q.template_id = any (${values.numbers(search.templateIds, 'int[]')})`]),
+    ...(search.anyTemplate
+      ? ofTemplates(search.templateIds, values)
+      : [`q.template_id = any (${values.numbers(search.templateIds, 'int[]')})`]),
     ...nameConditions(step, 'q.template_id', values),
     ...stepConditions(step, values),
-    ...ofTask(search, values),
+    ...ofTask(search, values, { oneByOne: false }),
   ];
   const after = afterOf(slice, values).join('') || 'true';
   const text = `with found as materialized (
@@ -180,7 +193,7 @@ export async function stretchOfSteps(
   const text = `with part as materialized (select q.*, row_number() over () nr from (${source.ordered(among, false)}) q),
     last as (select *, whole and nr < ${among} done from part order by nr desc limit 1)
   (select ${PLACE}, false last, false done from part q
-    where ${source.rest.join(' and ') || 'true'} ${order} limit ${values.add(slice.limit, 'int')})
+    where ${source.rest()} ${order} limit ${values.add(slice.limit, 'int')})
   union all select ${PLACE}, true, q.done from last q`;
   const { rows } = await db.query<StepPlace & { last: boolean; done: boolean }>(
     made(STRETCH_OF_STEPS, text),
@@ -202,13 +215,12 @@ export async function countSteps(
   const values = new Values();
   const source = sourceOf(search, { descending: true, after: null }, values);
   if (!source) return { total: 0, exact: false };
-  const { rest } = source;
-  const part = source.unordered(rest.length === 0 ? bound + 1 : among);
-  const text =
-    rest.length === 0
-      ? `select count(*)::int total, 0 looked from (${part}) q`
-      : `with part as materialized (${part})
-         select (select count(*) from part q where ${rest.join(' and ')})::int total, (select count(*) from part)::int looked`;
+  const { hasRest, rest } = source;
+  const part = source.unordered(hasRest ? among : bound + 1);
+  const text = hasRest
+    ? `with part as materialized (${part})
+       select (select count(*) from part q where ${rest()})::int total, (select count(*) from part)::int looked`
+    : `select count(*)::int total, 0 looked from (${part}) q`;
   const { rows } = await db.query<{ total: number; looked: number }>(made(COUNT_STEPS, text), values.list);
   const { total, looked } = rows[0]!;
   return { total: Math.min(total, bound), exact: total <= bound && looked < among };

@@ -1,6 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { made, sql } from '../sql.ts';
 import { type TaskSearch, taskConditions, Values } from './conditions.ts';
+import { firstLook } from './first-look.ts';
 import { type SearchPlace, type SearchSlice, SORT_COLUMNS, sourceOf } from './task-source.ts';
 
 export type { SearchPlace, SearchSlice };
@@ -20,21 +21,28 @@ export async function firstTasks(
   search: TaskSearch,
   { slice, among }: { slice: SearchSlice; among: number },
 ): Promise<{ places: SearchPlace[]; complete: boolean }> {
+  const column = SORT_COLUMNS[slice.sort];
+  const direction = slice.descending ? 'desc' : 'asc';
+  // The order is given again, because the planner may check conditions by a join that changes it.
+  const order = `order by p.${column} ${direction}, p.task_uuid ${direction}`;
   const look = async (exact: boolean) => {
     const values = new Values();
-    const column = SORT_COLUMNS[slice.sort];
-    const { ordered, rest } = sourceOf(search, slice, values);
-    const from =
-      rest.length === 0
-        ? ordered(slice.limit, exact)
-        : `select * from (${ordered(among, exact)} offset 0) p where ${rest.join(' and ')} limit ${slice.limit}`;
-    const text = `select p.task_uuid "taskUuid", tasker.iso(p.${column}) at, p.whole from (${from}) p`;
+    const { ordered, hasRest, rest } = sourceOf(search, slice, values);
+    const from = hasRest
+      ? `select * from (${ordered(among, exact)} offset 0) p where ${rest()} ${order} limit ${slice.limit}`
+      : ordered(slice.limit, exact);
+    const text = `select p.task_uuid "taskUuid", tasker.iso(p.${column}) at, p.whole from (${from}) p ${order}`;
     const { rows } = await db.query<SearchPlace & { whole: boolean }>(made(FIRST_TASKS, text), values.list);
-    return { places: rows, complete: rest.length === 0, whole: rows.length === slice.limit || rows[0]?.whole === true };
+    return { places: rows, isSorted: !hasRest, whole: rows[0]?.whole === true };
   };
-  const found = await look(false);
-  // Ranges that had more than their share may have what is missing.
-  return found.complete && !found.whole ? look(true) : found;
+  const hasFewer = async () => {
+    const values = new Values();
+    const { unordered } = sourceOf(search, slice, values);
+    const text = `select count(*)::int count from (${unordered(String(among))}) p`;
+    const { rows } = await db.query<{ count: number }>(made(COUNT_TASKS, text), values.list);
+    return rows[0]!.count < among;
+  };
+  return firstLook({ limit: slice.limit, look, hasFewer });
 }
 
 /** Finds all tasks that meet the conditions, counts them, and returns those of the slice. */
@@ -81,7 +89,7 @@ export async function stretchOfTasks(
   const text = `with part as materialized (select p.*, row_number() over () nr from (${source.ordered(among, false)}) p),
     last as (select task_uuid, ${column} at, whole and nr < ${among} done from part order by nr desc limit 1)
   (select p.task_uuid "taskUuid", tasker.iso(p.${column}) at, false last, false done from part p
-    where ${source.rest.join(' and ') || 'true'} order by p.${column} ${direction}, p.task_uuid ${direction} limit ${values.add(slice.limit, 'int')})
+    where ${source.rest()} order by p.${column} ${direction}, p.task_uuid ${direction} limit ${values.add(slice.limit, 'int')})
   union all select task_uuid, tasker.iso(at), true, done from last`;
   const { rows } = await db.query<SearchPlace & { last: boolean; done: boolean }>(
     made(STRETCH_OF_TASKS, text),
@@ -103,15 +111,14 @@ export async function countTasks(
   const values = new Values();
   const slice = { sort: 'created', descending: true, after: null } as const;
   const source = sourceOf(search, slice, values);
-  const { rest } = source;
-  const part = source.unordered(String(rest.length === 0 ? bound + 1 : among));
-  const text =
-    rest.length === 0
-      ? `select count(*)::int total, 0 looked from (${part}) p`
-      : `with part as materialized (${part})
-         select (select count(*) from part k cross join lateral (
-                   select * from tasker.task_search p where p.task_uuid = k.task_uuid offset 0) p where ${rest.join(' and ')})::int total,
-                (select count(*) from part)::int looked`;
+  const { hasRest, rest } = source;
+  const part = source.unordered(String(hasRest ? among : bound + 1));
+  const text = hasRest
+    ? `with part as materialized (${part})
+       select (select count(*) from part k cross join lateral (
+                 select * from tasker.task_search p where p.task_uuid = k.task_uuid offset 0) p where ${rest()})::int total,
+              (select count(*) from part)::int looked`
+    : `select count(*)::int total, 0 looked from (${part}) p`;
   const { rows } = await db.query<{ total: number; looked: number }>(made(COUNT_TASKS, text), values.list);
   const { total, looked } = rows[0]!;
   return { total: Math.min(total, bound), exact: total <= bound && looked < among };

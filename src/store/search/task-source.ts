@@ -55,15 +55,24 @@ export interface TaskSource {
   ordered(wanted: number, exact: boolean): string;
   /** A select of `task_uuid`s without an order. */
   unordered(limit: string): string;
-  rest: string[];
+  /** Conditions are left to be checked. */
+  hasRest: boolean;
+  /** The text of these. Their values are added to the statement. */
+  rest(): string;
 }
 
-const textsOf = (conditions: ReadonlyMap<string, Condition>) => [...conditions.values()].map((text) => text());
+/** What is left of the conditions. */
+function left(conditions: ReadonlyMap<string, Condition>): Pick<TaskSource, 'rest' | 'hasRest'> {
+  return {
+    hasRest: conditions.size > 0,
+    rest: () => [...conditions.values()].map((text) => text()).join(' and ') || 'true',
+  };
+}
 
 /** The source of a search. Its text has conditions and values of its own, so that a statement can contain it once. */
 export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, values: Values): TaskSource {
   const column = SORT_COLUMNS[slice.sort];
-  const conditions = taskConditions(search, values);
+  const conditions = taskConditions(search, values, { oneByOne: true });
   const take = (...names: string[]) =>
     names.flatMap((name) => {
       const condition = conditions.get(name);
@@ -81,12 +90,13 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
     within.push(`(p.${column}, p.task_uuid) ${slice.descending ? '<' : '>'} ${place}`);
   }
   const plain = (found: readonly string[]): TaskSource => {
-    const from = `from tasker.task_search p where ${found.join(' and ') || 'true'}`;
+    const from = `from tasker.task_search p where ${found.join(' and ') || 'true'}
+      order by p.${column} ${direction}, p.task_uuid ${direction}`;
     return {
-      ordered: (wanted) =>
-        `select p.*, true whole ${from} order by p.${column} ${direction}, p.task_uuid ${direction} limit ${wanted}`,
+      ordered: (wanted) => `select p.*, true whole ${from} limit ${wanted}`,
+      // With the order, which only the index has: without it, the planner may read the table.
       unordered: (limit) => `select p.task_uuid ${from} limit ${limit}`,
-      rest: textsOf(conditions),
+      ...left(conditions),
     };
   };
   if (slice.sort !== 'created') return plain(within);
@@ -94,7 +104,7 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
   const steps = stepRangesOf(search, within, values);
   if (steps) {
     drop('step', 'template_id');
-    return { ...inRanges(steps, direction), rest: textsOf(conditions) };
+    return { ...inRanges(steps, direction), ...left(conditions) };
   }
   for (const name of ['initiator', 'source_system', 'reason']) {
     // Of few tasks or of many: the first look shows.
@@ -113,7 +123,7 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
         `select ${columns} from tasker.task_search p where ${['p.template_id = r.id', 'p.state = r.state', ...within].join(' and ')}`,
       row: 'p',
     };
-    return { ...inRanges(ranges, direction), rest: textsOf(conditions) };
+    return { ...inRanges(ranges, direction), ...left(conditions) };
   }
   if (search.ended === false) return plain([...take('ended'), ...within]);
   return plain(within);
@@ -135,7 +145,7 @@ interface Ranges {
   row: 'p' | 'q';
 }
 
-function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<TaskSource, 'rest'> {
+function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<TaskSource, 'rest' | 'hasRest'> {
   const order = `order by ${row}.created_at ${direction}, ${row}.task_uuid ${direction}`;
   // A task can have several of the steps.
   const columns = `${row === 'q' ? 'distinct ' : ''}${row}.created_at, ${row}.task_uuid`;
