@@ -45,6 +45,8 @@ const ANY_STEP: StepCondition = {
 const MOST_RANGES = 2_000;
 /** From each range, this many times its share of what is wanted is read at first. */
 const SHARES = 2;
+/** A few templates have most of the tasks, so that a share is not too small. */
+const LEAST_SHARE = 24;
 
 const FIRST_STEPS = sql('first_steps')``;
 const ALL_STEPS = sql('all_steps')``;
@@ -98,7 +100,7 @@ function sourceOf(search: TaskSearch, slice: Omit<StepSlice, 'limit'>, values: V
   const each = `select q.* from tasker.step_search q where ${found.join(' and ')}`;
   return {
     ordered: (wanted, exact) => {
-      const share = exact ? wanted : Math.min(wanted, Math.max(8, Math.ceil((wanted * SHARES) / count)));
+      const share = exact ? wanted : Math.min(wanted, Math.max(LEAST_SHARE, Math.ceil((wanted * SHARES) / count)));
       return `select q.* from (
         with pick as materialized (
           select q.* from ${from} cross join lateral (

@@ -37,6 +37,8 @@ export const SORT_COLUMNS: Record<SearchSort, string> = {
 const MOST_RANGES = 2_000;
 /** From each range, this many times its share of what is wanted is read at first. */
 const SHARES = 2;
+/** A few templates have most of the tasks, so that a share is not too small. */
+const LEAST_SHARE = 24;
 
 const OPEN_STATES: readonly string[] = [
   'steps_in_process',
@@ -152,7 +154,7 @@ function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<T
   return {
     // What a range had not room for may come before what is read of others, so that these end where it ended.
     ordered: (wanted, exact) => {
-      const share = exact ? wanted : Math.min(wanted, Math.max(8, Math.ceil((wanted * SHARES) / count)));
+      const share = exact ? wanted : Math.min(wanted, Math.max(LEAST_SHARE, Math.ceil((wanted * SHARES) / count)));
       const compared = direction === 'desc' ? '>=' : '<=';
       return `select p.*, k.whole from (
         with pick as materialized (
