@@ -2,8 +2,6 @@ import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } fro
 import type { Engine } from '../engine/engine.ts';
 import type { Door, OperatorOptions } from '../engine/operate.ts';
 import type { EarlierRun, RerunOptions, TaskRerun } from '../engine/rerun.ts';
-import type { TaskFilter } from '../engine/search/filter.ts';
-import type { OperatorOptions } from '../engine/operate.ts';
 import type { SearchTime, TaskFilter } from '../engine/search/filter.ts';
 import type { FoundStep, FoundTask, SearchPage, SearchSort, StepPage, StepPageOptions, TaskPage, TaskPageOptions } from '../engine/search/search.ts';
 import type { Task } from '../engine/task-view.ts';
