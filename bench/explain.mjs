@@ -150,6 +150,7 @@ async function everyVerb() {
   await tasker.engine.saveStepLogs(tasks.map(({ taskUuid }) => ({ taskUuid, ...log })));
   await tasker.getStepLogs(first, 'a');
   await tasker.engine.queueDepths(['bench'], { timeoutMs: 10_000 });
+  await tasker.status();
   await tasker.stop();
 }
 

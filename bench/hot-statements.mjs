@@ -103,6 +103,12 @@ export const HOT = [
   'found_steps',
   'first_errors',
   'place_of_task',
+  'status_queued_steps',
+  'status_queue_heads',
+  'status_running_steps',
+  'status_open_tasks',
+  'attention',
+  'rates',
 ];
 
 const AT_START = 'once when a process starts, or a template is registered';

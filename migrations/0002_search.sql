@@ -31,7 +31,14 @@ create index task_search_correlation on tasker.task_search (correlation_id) wher
 create index task_search_parent on tasker.task_search (parent_correlation_id) where parent_correlation_id is not null;
 create index task_search_tags on tasker.task_search using gin (tags) where tags is not null;
 
+-- The text of an error without what differs from case to case: words with a digit (numbers, ids, times, addresses), quoted
+-- text, and mail addresses, each replaced by `*`. Lists of them count as one.
+create function tasker.error_pattern(error text) returns text
+  language sql immutable parallel safe
+  return regexp_replace(regexp_replace(error, '(?:\m[[:alnum:]_]+-)*[[:alnum:]_]*[0-9][[:alnum:]_]*(?:[.:+-][[:alnum:]_]+)*|"[^"]*"|`[^`]*`|(?<![[:alnum:]])''[^'']*''|[^[:space:]<>@]+@[[:alnum:].-]+', '*', 'g'), '\*(?:[, ]+\*)+', '*', 'g');
+
 -- Only steps that are ready, running, waiting for a retry, failed or resolved by hand: of others there are too many.
+-- `fingerprint` is the hash of the pattern of `error`, by which failures are grouped.
 create table tasker.step_search (
   task_uuid uuid not null,
   idx int not null,
@@ -43,6 +50,7 @@ create table tasker.step_search (
   attempts int not null,
   error_type text,
   error text,
+  fingerprint bigint,
   worker_id bigint,
   primary key (task_uuid, idx)
 ) with (fillfactor = 80);

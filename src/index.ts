@@ -11,6 +11,16 @@ export type {
   WorkerListOptions,
   WorkerState,
 } from './app/overview/workers.ts';
+export type { NamespaceQueue, TaskerStatus } from './app/overview/status.ts';
+export type {
+  FailureGroup,
+  StateCounts,
+  StepGroups,
+  SummaryOptions,
+  TaskSummary,
+  TemplateCounts,
+} from './app/overview/task-summary.ts';
+export type { UnservedGroup } from './app/overview/unserved.ts';
 export {
   bootstrapWorker,
   getRustVersion,

@@ -9,6 +9,8 @@ import { type ListOptions, readListOptions } from './list-options.ts';
 import { type DrainedWorker, type DrainOptions, drainWorker, resumeWorker } from './overview/drain.ts';
 import { listQueues, type QueueInfo, type QueueListOptions } from './overview/queues.ts';
 import { getWorker, listWorkers, type WorkerDetails, type WorkerInfo, type WorkerListOptions } from './overview/workers.ts';
+import { statusOf, type TaskerStatus } from './overview/status.ts';
+import { type SummaryOptions, summarizeTasks, type TaskSummary } from './overview/task-summary.ts';
 import { type Explanation, explainTask } from './why.ts';
 
 export type {
@@ -76,6 +78,34 @@ export abstract class TaskerOperations {
    */
   listSteps(filter: TaskFilter = {}, page: StepPageOptions = {}): Promise<StepPage> {
     return this.#engine.findSteps(filter, page);
+  }
+
+  /**
+   * Counts tasks by template and state, and groups what holds them up: failed steps and steps that wait for a retry by
+   * template, step, error type and pattern of the message, and ready steps that no live worker can run. Each group has a
+   * filter that finds its tasks. What takes longer than a second or two is left out, and the summary says so.
+   *
+   * @example
+   * const { failed } = await tasker.summarizeTasks({ namespace: 'shop' }, { endedSince: '24h' });
+   * for (const { count, step, errorType, pattern, filter } of failed.groups) {
+   *   console.log(`${count} × ${step}: ${errorType} ${pattern}`, (await tasker.listTasks(filter, {})).total);
+   * }
+   * @throws TaskerError `bad_request`, `invalid_uuid`
+   */
+  summarizeTasks(filter: TaskFilter = {}, options?: SummaryOptions): Promise<TaskSummary> {
+    return summarizeTasks(this.#engine, filter, options);
+  }
+
+  /**
+   * Returns the state of the installation: workers, the queue of each namespace, open tasks, what needs a person, and
+   * rates of the last minutes. Takes a bounded time; large numbers are counted up to a limit.
+   *
+   * @example
+   * const { attention, queues } = await tasker.status();
+   * if (attention.unserved > 0) console.log(queues.filter((queue) => queue.unserved > 0));
+   */
+  status(): Promise<TaskerStatus> {
+    return statusOf(this.#engine);
   }
 
   /** Cancels a task, and fires the signal of its running handlers. Returns false if the task had already ended. */

@@ -52,17 +52,21 @@ export async function projectTasks(
   return (await db.query<UnfinishedProjection>(PROJECT_TASKS, [`{${taskUuids.join(',')}}`, all])).rows;
 }
 
+/**
+ * When a ready step `s` of a task `t`, with the last attempt `h`, became ready: when the task was created, the last of its
+ * parents was done, its retry was due, or its last attempt ended.
+ */
+export const READY_SINCE = `
+  greatest(t.created_at, s.next_at, s.done_at, h.ended_at, (
+    select max(p.done_at) from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
+     where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)))`;
+
 const PROJECT_STEPS = sql('project_steps')`
 with live as materialized (
   select s.task_uuid, s.idx, t.template_id, s.state, s.attempts, t.created_at,
-         coalesce(case s.state when 'waiting_for_retry' then s.next_at
-                               when 'in_progress' then s.started_at
-                               when 'enqueued' then coalesce(h.ended_at, (
-                                 select max(p.done_at) from tasker.template_edge e
-                                   join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
-                                  where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)))
-                               else s.done_at end,
-                  h.ended_at, t.created_at) since,
+         case s.state when 'enqueued' then ${READY_SINCE}
+                      else coalesce(case s.state when 'waiting_for_retry' then s.next_at when 'in_progress' then s.started_at
+                                                 else s.done_at end, h.ended_at, t.created_at) end since,
          case when s.state in ('error', 'waiting_for_retry') then h.error_type end error_type,
          case when s.state in ('error', 'waiting_for_retry') then left(split_part(h.error, E'\n', 1), 300) end error,
          case when s.state = 'in_progress' then s.claim >> 24
@@ -80,11 +84,12 @@ gone as (
    where q.task_uuid = any ($1::uuid[])
      and not exists (select 1 from live l where l.task_uuid = q.task_uuid and l.idx = q.idx))
 insert into tasker.step_search as q (task_uuid, idx, template_id, state, since, created_at, attempts, error_type, error,
-                                     worker_id)
-select task_uuid, idx, template_id, state, since, created_at, attempts, error_type, error, worker_id from live
+                                     fingerprint, worker_id)
+select task_uuid, idx, template_id, state, since, created_at, attempts, error_type, error,
+       hashtextextended(tasker.error_pattern(error), 0), worker_id from live
 on conflict (task_uuid, idx) do update set
   state = excluded.state, since = excluded.since, attempts = excluded.attempts, error_type = excluded.error_type,
-  error = excluded.error, worker_id = excluded.worker_id
+  error = excluded.error, fingerprint = excluded.fingerprint, worker_id = excluded.worker_id
 where (q.state, q.since, q.attempts, q.worker_id) is distinct from
       (excluded.state, excluded.since, excluded.attempts, excluded.worker_id)`;
 

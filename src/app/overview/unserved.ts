@@ -1,0 +1,50 @@
+import type { TaskFilter } from '../../engine/search/filter.ts';
+import { covers } from '../../registry/announcement.ts';
+import type { ReadyRow } from '../../store/status.ts';
+import type { WorkerRow } from '../../store/workers.ts';
+
+/** Ready steps that no live worker can run. */
+export interface UnservedGroup {
+  namespace: string;
+  /** `no_worker`: no live worker serves the namespace. `no_handler`: those that do, lack the handler. */
+  reason: 'no_worker' | 'no_handler';
+  /** The handlers that are missing, by name. */
+  handlers: string[];
+  /** The templates of the steps, as `name@version`. */
+  templates: string[];
+  /** Number of steps. */
+  count: number;
+  /** When the first of them became ready; null if that was not asked for. */
+  firstAt: string | null;
+  /** Finds the tasks of these steps. */
+  filter: TaskFilter;
+}
+
+/** Groups the ready steps that no live worker can run, the largest groups first. */
+export function unservedSteps(ready: readonly ReadyRow[], workers: readonly WorkerRow[]): UnservedGroup[] {
+  const living = workers.filter((worker) => worker.living);
+  const groups = new Map<string, UnservedGroup>();
+  for (const row of ready) {
+    const { namespace, handler, resolver, count, first } = row;
+    const here = living.filter((worker) => worker.namespaces.includes(namespace));
+    if (here.some((worker) => covers(worker.callables, { callable: handler, resolver }))) continue;
+    const reason = here.length === 0 ? 'no_worker' : 'no_handler';
+    const key = reason === 'no_worker' ? namespace : `${namespace} ${handler}`;
+    const group = groups.get(key) ?? newGroup(row, reason);
+    groups.set(key, group);
+    group.count += count;
+    add(group.handlers, handler);
+    add(group.templates, `${row.name}@${row.version}`);
+    if (first !== null && (group.firstAt === null || first < group.firstAt)) group.firstAt = first;
+  }
+  return [...groups.values()].sort((a, b) => b.count - a.count || (a.namespace < b.namespace ? -1 : 1));
+}
+
+function newGroup({ namespace, handler }: ReadyRow, reason: UnservedGroup['reason']): UnservedGroup {
+  const filter = { namespace, ...(reason === 'no_handler' && { handler }), stepState: 'enqueued' };
+  return { namespace, reason, handlers: [], templates: [], count: 0, firstAt: null, filter };
+}
+
+function add(list: string[], text: string): void {
+  if (!list.includes(text)) list.push(text);
+}

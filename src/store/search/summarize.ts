@@ -1,0 +1,104 @@
+import type { Db, Statement } from '../../db/statement.ts';
+import { JOIN_NAMES, type ReadyRow, STEP_NAMES } from '../status.ts';
+import { nameConditions, stepConditions, type TaskSearch, taskConditions, Values } from './conditions.ts';
+
+const statementOf = (name: string, text: string): Statement => ({ name, text, once: true });
+
+/** Tasks of one snapshot in one state. */
+export interface StateCount {
+  templateId: number;
+  state: string;
+  count: number;
+}
+
+/** Counts the tasks that a search finds, by snapshot and state. */
+export async function countByState(db: Db, search: TaskSearch): Promise<StateCount[]> {
+  const values = new Values();
+  const found = conditions(search, values);
+  const text = `
+select p.template_id "templateId", p.state::text, count(*)::int from tasker.task_search p
+ where ${found.join(' and ') || 'true'} group by 1, 2`;
+  return (await db.query<StateCount>(statementOf('count_by_state', text), values.list)).rows;
+}
+
+function conditions(search: TaskSearch, values: Values): string[] {
+  return [...taskConditions(search, values).values()].map((condition) => condition());
+}
+
+/** Steps in one state of one step of a template; failures, also with one type and one pattern of the message. */
+export interface StepGroupRow extends ReadyRow {
+  state: 'error' | 'waiting_for_retry' | 'enqueued';
+  /** The first and the last `since` of the steps. */
+  first: string;
+  last: string;
+  errorType: string | null;
+  /** The message without numbers, ids and quoted text, each of which is `*`. Null: there is no message. */
+  pattern: string | null;
+  /** One of the tasks, and the first line of its message. */
+  taskUuid: string;
+  error: string | null;
+  /** Number of groups of this state and of their steps, also of those that are not returned. */
+  groups: number;
+  total: number;
+}
+
+/** Which steps to group. */
+export interface GroupSlice {
+  /** Those of tasks that ended, whose batches tolerated failures; otherwise those of open tasks. */
+  ended: boolean;
+  /** Maximum number of groups of failures, for each state. Ready steps are returned all. */
+  limit: number;
+}
+
+/**
+ * Groups failed steps, steps that wait for a retry, and ready steps; the largest groups first. In one statement, because
+ * most of its time goes into finding the tasks of a search.
+ */
+export async function groupSteps(db: Db, search: TaskSearch, { ended, limit }: GroupSlice): Promise<StepGroupRow[]> {
+  const values = new Values();
+  const text = `
+with g as materialized (
+  select q.state, q.template_id, tasker.template_idx(q.idx) idx, q.error_type, q.fingerprint, count(*)::int n,
+         min(q.since) first, max(q.since) last, max(q.ctid) tid
+    ${stepsOf(search, ended, values)} group by 1, 2, 3, 4, 5),
+named as materialized (
+  select g.state, ${STEP_NAMES}, g.error_type, g.fingerprint, sum(g.n)::int n, min(g.first) first, max(g.last) last,
+         max(g.tid) tid
+    from g ${JOIN_NAMES} group by 1, 2, 3, 4, 5, 6, 7, 8, 9),
+ranked as materialized (
+  select *, row_number() over (partition by state order by n desc, last desc, tid) place,
+         count(*) over (partition by state)::int groups, (sum(n) over (partition by state))::int total
+    from named)
+select g.state::text, g.namespace, g.name, g.version, g.step, g.handler, g.resolver, g.error_type "errorType", g.n count,
+       tasker.iso(g.first) first, tasker.iso(g.last) last, g.groups, g.total, q.task_uuid "taskUuid", q.error,
+       tasker.error_pattern(q.error) pattern
+  from ranked g cross join lateral (select * from tasker.step_search q where q.ctid = g.tid offset 0) q
+ where g.place <= ${values.add(limit, 'int')} or g.state = 'enqueued'
+ order by g.state, g.place`;
+  return (await db.query<StepGroupRow>(statementOf('group_steps', text), values.list)).rows;
+}
+
+/** The `from` and `where` of the steps to group. */
+function stepsOf(search: TaskSearch, ended: boolean, values: Values): string {
+  const { templateIds, anyTemplate, createdAfter, step } = search;
+  const found = [ended ? `q.state = 'error'` : `q.state in ('error', 'waiting_for_retry', 'enqueued')`];
+  if (step) {
+    // The conditions are on the step itself, which a search puts on any step of a task.
+    if (step.state !== null) found.push(`q.state = ${values.add(step.state, 'tasker.step_state')}`);
+    found.push(...nameConditions(step, 'q.template_id', values), ...stepConditions(step, values));
+  }
+  if (!anyTemplate) found.push(`q.template_id = any (${values.numbers(templateIds, 'int[]')})`);
+  // No step is older than its task.
+  if (createdAfter !== null) found.push(`q.since >= ${values.add(createdAfter, 'timestamptz')}`);
+  const ofTask = conditions({ ...search, anyTemplate: true, ended: null, step: null }, values);
+  if (ofTask.length === 0 && !ended) {
+    // Only the failure of a batch worker can be in a task that has ended.
+    found.push(
+      `(q.state <> 'error' or q.idx < 131072
+         or exists (select 1 from tasker.task_search p where p.task_uuid = q.task_uuid and p.done_at is null))`,
+    );
+    return `from tasker.step_search q where ${found.join(' and ')}`;
+  }
+  found.push(`p.done_at is ${ended ? 'not null' : 'null'}`, ...ofTask);
+  return `from tasker.step_search q join tasker.task_search p on p.task_uuid = q.task_uuid where ${found.join(' and ')}`;
+}
