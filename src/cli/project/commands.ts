@@ -22,6 +22,12 @@ export function addProjectCommands(program: Command): void {
     lazily(async () => (await import('./worker.ts')).worker),
   );
   program
+    .command('status')
+    .description('show workers, queues, open tasks, what needs a person, and rates')
+    .option('--watch', 'show it again and again until Ctrl-C')
+    .option('--interval <seconds>', 'time between two looks (default: 2)', seconds)
+    .action(lazily(async () => (await import('./status.ts')).status));
+  program
     .command('doctor')
     .description('check database, schema, clock, notifications, disk, templates, handlers, workers')
     .action(lazily(async () => (await import('./doctor.ts')).doctor));

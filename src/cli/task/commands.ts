@@ -15,6 +15,10 @@ export function addTaskCommands(program: Command): void {
     .description('show a task and its steps')
     .action(lazily(async () => (await import('./get.ts')).taskGet));
   addList(task);
+  addTaskFilter(task.command('summary'), { acts: false })
+    .description('count tasks by template and state, and group failures, retries and steps without a worker')
+    .option('-l, --limit <number>', 'maximum number of groups (default: 10, with --json 100)', wholeNumber(PAGE))
+    .action(lazily(async () => (await import('./summary.ts')).taskSummary));
   task
     .command('watch <uuid>')
     .description('follow a task until it ends; exits 2 if it is blocked by failures')

@@ -1,0 +1,160 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pc from 'picocolors';
+import type { TaskerStatus } from '../../app/overview/status.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import { messageOf } from '../../errors.ts';
+import type { GlobalOptions } from '../options.ts';
+import { LiveScreen } from '../show/live-screen.ts';
+import { print, printJson } from '../show/output.ts';
+import { counted, fields, painted, signOf, spanOf, table } from '../show/text.ts';
+import { snakeKeys } from '../show/views.ts';
+import { withTasker } from '../with-tasker.ts';
+
+/** Options of `tasker status`. */
+export interface StatusOptions extends GlobalOptions {
+  watch?: boolean;
+  /** Milliseconds between two looks. */
+  interval?: number;
+}
+
+const INTERVAL_MS = 2_000;
+/** Namespaces that fit on a screen of 24 lines. */
+const NAMESPACES = 9;
+
+/** `tasker status`: shows workers, queues, open tasks, what needs a person, and rates on one screen. */
+export async function status(options: StatusOptions): Promise<void> {
+  await withTasker(options, {}, async (tasker) => {
+    if (options.watch) return watchStatus(tasker, options);
+    const now = await tasker.status();
+    if (options.json) return printJson(statusJson(now));
+    print(statusText(now).join('\n'));
+  });
+}
+
+/** Shows the status again and again until Ctrl-C: in place on a terminal, otherwise one after the other. */
+async function watchStatus(tasker: Tasker, { json, interval = INTERVAL_MS }: StatusOptions): Promise<void> {
+  const stop = new AbortController();
+  const interrupted = () => stop.abort();
+  process.once('SIGINT', interrupted);
+  process.once('SIGTERM', interrupted);
+  let lines: string[] = [];
+  const live = process.stdout.isTTY && !json;
+  const screen = live ? new LiveScreen(process.stdout, () => lines) : undefined;
+  try {
+    while (!stop.signal.aborted) {
+      try {
+        const now = await tasker.status();
+        lines = statusText(now);
+        if (json) print(JSON.stringify(statusJson(now)));
+        else if (!live) print(`${lines.join('\n')}\n`);
+      } catch (error) {
+        if (!live) throw error;
+        // The last status stays on the screen while the database is away.
+        lines = [...lines.filter((line) => !line.startsWith(OUTDATED)), `${OUTDATED}: ${messageOf(error)}`];
+      }
+      await sleep(interval, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  } finally {
+    screen?.end();
+    process.off('SIGINT', interrupted);
+    process.off('SIGTERM', interrupted);
+  }
+}
+
+const OUTDATED = 'out of date';
+
+/** Returns the lines of the screen, at most 22 of at most 80 columns. */
+export function statusText(now: TaskerStatus): string[] {
+  const { workers, perMinute, lagMs } = now;
+  const lost = workers.lost === 0 ? '' : `, ${pc.red(`${workers.lost} lost`)}`;
+  const about = perMinute.estimated ? 'about ' : '';
+  const failures = perMinute.failures === 0 ? '0 failures' : pc.red(`${rate(perMinute.failures)} failures`);
+  const facts = fields([
+    ['workers', `${workers.alive} alive${lost}, ${workers.slotsUsed} of ${counted(workers.slots, 'slot')} used`],
+    ['open tasks', openText(now)],
+    [
+      'per minute',
+      `${rate(perMinute.created)} tasks created, ${rate(perMinute.ended)} ended; ${about}${rate(perMinute.attempts)} attempts, ${failures}`,
+    ],
+  ]);
+  const late = lagMs > 10_000 ? [pc.yellow(`tasks and rates are ${spanOf(lagMs)} old`)] : [];
+  return [...facts.split('\n'), ...late, '', ...attentionLines(now), '', ...queueLines(now)];
+}
+
+function rate(number: number): string {
+  return number < 10 ? String(number) : String(Math.round(number));
+}
+
+const STATES = [
+  ['steps_in_process', 'in process'],
+  ['waiting_for_retry', 'waiting for a retry'],
+  ['blocked_by_failures', 'blocked'],
+  ['waiting_for_dependencies', 'stuck'],
+] as const;
+/** The status counts open tasks up to this number. */
+const MOST_TASKS = 1_000_000;
+/** And rows of the queue of one namespace. */
+const MOST_STEPS = 100_000;
+
+function openText({ open }: TaskerStatus): string {
+  const parts = STATES.flatMap(([state, words]) => {
+    const number = open[state] ?? 0;
+    return number === 0 ? [] : [`${signOf(state)} ${painted(state, `${upTo(number, MOST_TASKS)} ${words}`)}`];
+  });
+  return parts.length === 0 ? 'none' : parts.join(', ');
+}
+
+function upTo(number: number, most: number): string {
+  return number >= most ? `${most.toLocaleString('en')}+` : number.toLocaleString('en');
+}
+
+function attentionLines({ attention, workers }: TaskerStatus): string[] {
+  const { blocked, unserved, stale, deadDeliveries } = attention;
+  const found: [number, string, string, string][] = [
+    [blocked, 'error', `${counted(blocked, 'task')} blocked by failures`, 'npx tasker task summary'],
+    [unserved, 'error', `${counted(unserved, 'ready step')} without a worker`, 'npx tasker task summary'],
+    [stale, 'waiting_for_retry', counted(stale, 'stale task'), 'npx tasker task list --stale'],
+    [
+      deadDeliveries,
+      'waiting_for_retry',
+      `${deadDeliveries} dead ${deadDeliveries === 1 ? 'delivery' : 'deliveries'} of events`,
+      'npx tasker event dead',
+    ],
+    [workers.lost, 'waiting_for_retry', counted(workers.lost, 'lost worker'), 'npx tasker doctor'],
+  ];
+  const rows = found
+    .filter(([number]) => number > 0)
+    .map(([, state, words, command]) => [`${signOf(state)} ${painted(state, words)}`, command]);
+  if (rows.length === 0) return [`${signOf('complete')} nothing needs you`];
+  return table(['needs you', 'look with'], rows).split('\n');
+}
+
+function queueLines({ queues, at }: TaskerStatus): string[] {
+  if (queues.length === 0) return ['no steps in any queue, and no live workers'];
+  const rows = queues
+    .slice(0, NAMESPACES)
+    .map((queue) => [
+      queue.namespace,
+      upTo(queue.ready, MOST_STEPS),
+      queue.oldestAt === null ? pc.dim('-') : spanOf(Date.parse(at) - Date.parse(queue.oldestAt)),
+      String(queue.running),
+      queue.workers === 0 ? pc.red('none') : String(queue.workers),
+      queue.unserved === 0 ? pc.dim('-') : pc.red(String(queue.unserved)),
+    ]);
+  const more = queues.length - rows.length;
+  return [
+    ...table(['namespace', 'ready', 'oldest', 'running', 'workers', 'unserved'], rows).split('\n'),
+    ...(more > 0 ? [pc.dim(`and ${counted(more, 'more namespace')}; --json lists all`)] : []),
+  ];
+}
+
+function statusJson({ workers, queues, attention, unserved, perMinute, ...rest }: TaskerStatus): object {
+  return {
+    ...snakeKeys(rest),
+    workers: snakeKeys(workers),
+    queues: queues.map(snakeKeys),
+    attention: snakeKeys(attention),
+    unserved: unserved.map((group) => ({ ...snakeKeys(group), filter: snakeKeys(group.filter) })),
+    per_minute: perMinute,
+  };
+}

@@ -1,0 +1,30 @@
+import type { TaskFilter } from '../../app/tasker-operations.ts';
+
+/** Options whose name is not that of the condition. */
+const OPTIONS: Record<string, string> = { namespace: '-n', reason: '--task-reason' };
+
+/** Returns a command with the options of a filter, as a shell reads it. On a command that acts, `acts` is true. */
+export function commandOf(command: string, filter: TaskFilter, { acts }: { acts: boolean }): string {
+  const options = Object.entries(filter).flatMap(([key, value]) => {
+    if (value === undefined || value === false) return [];
+    const option = optionOf(key, acts);
+    if (value === true) return [option];
+    return [value as unknown].flat().map((one) => `${option} ${quoted(textOf(one))}`);
+  });
+  return ['npx tasker', command, ...options].join(' ');
+}
+
+function optionOf(key: string, acts: boolean): string {
+  if (key === 'reason' && !acts) return '--reason';
+  return OPTIONS[key] ?? `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+function textOf(value: unknown): string {
+  if (value instanceof Date) return value.toISOString();
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** Quotes a text for a POSIX shell, if it must be. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
