@@ -1,0 +1,42 @@
+// The handlers of the shop. Three of them are broken in the night, and the bank does not answer.
+import { randomUUID } from 'node:crypto';
+import { defineHandler, PermanentError, RetryableError } from 'tasker-core';
+
+/** Returns the handlers: those of the night, or those of the next morning. */
+export function handlersOf({ fixed }) {
+  return [
+    defineHandler('reserve_stock', { inputs: { items: 'items' } }, ({ items }) => {
+      // The bug: an order may have no items, for example a gift card.
+      if (!fixed) return { first: items[0].sku };
+      return { first: items[0]?.sku ?? null };
+    }),
+    defineHandler('charge_card', { inputs: { gateway: 'gateway' } }, ({ gateway }) => {
+      if (!fixed && gateway === 'gw-2') {
+        throw new PermanentError(`gateway ${gateway} refused request ${randomUUID()}: its certificate has expired`, {
+          errorType: 'certificate_expired',
+        });
+      }
+      return { charged: true };
+    }),
+    defineHandler('send_receipt', { inputs: { country: 'country', orderId: 'order_id' } }, ({ country, orderId }) => {
+      if (!fixed && country === 'DE') {
+        throw new PermanentError(`order ${orderId}: there is no receipt for "${country}"`, {
+          errorType: 'template_missing',
+        });
+      }
+      return { sent: true };
+    }),
+    defineHandler('refund_card', { inputs: { orderId: 'order_id' } }, ({ orderId }) => {
+      if (!fixed) {
+        throw new RetryableError(`the bank answered 503 to the refund of ${orderId}`, {
+          errorType: 'bank_unavailable',
+          retryAfter: 1800,
+        });
+      }
+      return { refunded: true };
+    }),
+  ];
+}
+
+/** The handler of the warehouse, whose worker was not started in the night. */
+export const printLabel = defineHandler('print_label', {}, () => ({ printed: true }));
