@@ -274,6 +274,7 @@ describe('the surface', () => {
       ExecutableHandler
       Explanation
       FFIErrorOptions
+      FailureGroup
       FailureStrategy
       FfiBootstrapConfig
       FfiBootstrapResult
@@ -325,6 +326,7 @@ describe('the surface', () => {
       MissingHandler
       MixedClass
       Mixin
+      NamespaceQueue
       NapiBackoffHint
       NapiCheckpointYieldData
       NapiDependencyResult
@@ -377,6 +379,7 @@ describe('the surface', () => {
       ShutdownOptions
       SinkOptions
       StaleNote
+      StateCounts
       Step
       StepCheckpoint
       StepCheckpointYieldSentPayload
@@ -398,6 +401,7 @@ describe('the surface', () => {
       StepExecutionSubscriberConfig
       StepExecutionSubscriberOptions
       StepExplanation
+      StepGroups
       StepHandlerClass
       StepHandlerResultParams
       StepLogLine
@@ -413,6 +417,7 @@ describe('the surface', () => {
       SubscriberRegistryOptions
       SubscriberStats
       SubscriberStopOptions
+      SummaryOptions
       Task
       TaskFilter
       TaskHandle
@@ -423,6 +428,7 @@ describe('the surface', () => {
       TaskRerun
       TaskSnapshot
       TaskState
+      TaskSummary
       TaskTemplate
       TaskTypes
       Tasker
@@ -430,12 +436,15 @@ describe('the surface', () => {
       TaskerErrorOptions
       TaskerEventMap
       TaskerEvents
+      TaskerStatus
+      TemplateCounts
       TemplateProblem
       TransactionClient
       TransactionWork
       TypedStepContext
       UnservedReason
       UnservedSteps
+      UnservedGroup
       WaitOptions
       WatchEventsOptions
       WebOptions

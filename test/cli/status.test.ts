@@ -1,0 +1,76 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { commandOf } from '../../src/cli/show/command-of.ts';
+import { freshDatabase } from '../support/database.ts';
+import { installation, PAIR } from './installation.ts';
+
+async function projectOn(name: string) {
+  const [place, database] = await Promise.all([installation(), freshDatabase()]);
+  onTestFinished(async () => void (await Promise.all([place.remove(), database.drop()])));
+  return place.project(name, { DATABASE_URL: database.url });
+}
+
+it('status and task summary say that there is nothing, then that no worker serves a task', async () => {
+  const project = await projectOn('status');
+  expect((await project.run(['status'])).stdout).toContain('nothing needs you');
+  const empty = await project.run(['task', 'summary']);
+  expect(empty).toMatchObject({ code: 0, stdout: '' });
+  expect(empty.stderr).toContain('no open tasks, and none that ended in the last 24h');
+  await project.write('templates/pair.yaml', PAIR);
+  await project.create('pair');
+  const none = await project.run(['task', 'summary', '--name', 'pear']);
+  expect(none.stderr).toBe('no task matches: name pear\n');
+
+  const seen = await project.run(['status']);
+  expect(seen.stdout).toMatch(/✖ 1 ready step without a worker +npx tasker task summary/);
+  expect(seen.stdout).toMatch(/demo +1 +[\d.]+ m?s +0 +none +1/);
+  expect(await project.json(['status'])).toMatchObject({
+    workers: { alive: 0, lost: 0, slots: 0, slots_used: 0 },
+    queues: [{ namespace: 'demo', ready: 1, running: 0, workers: 0, unserved: 1 }],
+    attention: { blocked: 0, stale: 0, unserved: 1, dead_deliveries: 0 },
+    unserved: [{ namespace: 'demo', reason: 'no_worker', handlers: ['first'], count: 1 }],
+    per_minute: { created: 0.2, ended: 0 },
+  });
+  expect(await project.json(['task', 'summary', '--namespace', 'demo'])).toMatchObject({
+    filter: { namespace: 'demo' },
+    templates: [{ namespace: 'demo', name: 'pair', version: '1.0.0', counts: { steps_in_process: 1 } }],
+    open_since: null,
+    failed: { steps: 0, groups: [], more_groups: 0, timed_out: false },
+    unserved: {
+      steps: 1,
+      groups: [
+        { count: 1, filter: { step_state: 'enqueued' }, show: 'npx tasker task list -n demo --step-state enqueued' },
+      ],
+    },
+  });
+});
+
+it('status --watch repeats the status until a signal', async () => {
+  const project = await projectOn('watch');
+  const watching = project.start(['status', '--watch', '--interval', '0.1']);
+  await watching.until('nothing needs you', 3);
+  watching.process.kill('SIGINT');
+  expect(await watching.ended).toMatchObject({ code: 0, stderr: '' });
+  const json = project.start(['status', '--watch', '--interval', '0.1', '--json']);
+  await json.until('"at":', 2);
+  json.process.kill('SIGTERM');
+  const { stdout } = await json.ended;
+  expect(JSON.parse(stdout.split('\n')[0]!)).toMatchObject({ queues: [], open: {} });
+});
+
+it('a filter becomes the options of a command, quoted for a shell', () => {
+  const filter = {
+    namespace: 'a',
+    error: `can't read "x"`,
+    status: ['error', 'complete'],
+    open: true,
+    stepState: 'error',
+  };
+  expect(commandOf('task list', filter, { acts: false })).toBe(
+    `npx tasker task list -n a --error 'can'\\''t read "x"' --status error --status complete --open --step-state error`,
+  );
+  const context = { context: { a: [1] }, reason: 'x y', createdAfter: new Date(0), ended: false };
+  expect(commandOf('task retry', context, { acts: true })).toBe(
+    `npx tasker task retry --context '{"a":[1]}' --task-reason 'x y' --created-after 1970-01-01T00:00:00.000Z`,
+  );
+  expect(commandOf('task list', { reason: 'x' }, { acts: false })).toBe('npx tasker task list --reason x');
+});
