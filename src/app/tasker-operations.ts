@@ -83,7 +83,7 @@ export abstract class TaskerOperations {
   /**
    * Counts tasks by template and state, and groups what holds them up: failed steps and steps that wait for a retry by
    * template, step, error type and pattern of the message, and ready steps that no live worker can run. Each group has a
-   * filter that finds its tasks. What takes longer than a second or two is left out, and the summary says so.
+   * filter that finds its tasks. A part that takes longer than a second is reduced or left out, and reported.
    *
    * @example
    * const { failed } = await tasker.summarizeTasks({ namespace: 'shop' }, { endedSince: '24h' });

@@ -16,7 +16,7 @@ import {
 } from '../store/status.ts';
 import { listWorkers, type WorkerRow } from '../store/workers.ts';
 
-/** What the database knows of the state of an installation. */
+/** The state of an installation, as stored. */
 export interface StatusFacts extends Attention {
   workers: WorkerRow[];
   queued: ReadyRow[];

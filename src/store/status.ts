@@ -117,7 +117,7 @@ select (select count(*)::int from (select 1 from tasker.task_watch where rule is
        (select count(*)::int from (select 1 from tasker.event_dead limit ${COUNTED}) x) "deadDeliveries",
        tasker.iso(now()) now`;
 
-/** What an operator has to look at, apart from blocked tasks. */
+/** Numbers that need an operator, apart from blocked tasks. */
 export interface Attention {
   stale: number;
   deadDeliveries: number;
@@ -162,7 +162,7 @@ select c.n created, e.n ended, a.n attempts, a.failed, s.n sampled, u.n changed,
   from created c, ended e, attempts a, (select count(*)::int n from sample) s,
        (select count(*)::int n, min(at) first from changed) u`;
 
-/** What happened recently. Each count has the seconds that it is of. */
+/** Recent activity. Each count has the number of seconds that it covers. */
 export interface Rates {
   created: number;
   createdSeconds: number;

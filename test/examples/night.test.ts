@@ -9,7 +9,7 @@ import { runProgram, startProgram } from './run-program.ts';
 const night = path.resolve('examples/night/night.mjs');
 const READY = '60 tasks are blocked for three causes, 25 wait for a worker, 20 wait for a retry, and 40 are complete';
 
-/** What differs from run to run: ids, times, ages, rates, and the width of columns. */
+/** Replaces ids, times, ages, rates, and the width of columns, which differ from run to run. */
 function steady(text: string): string {
   return text
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'UUID')

@@ -6,7 +6,7 @@ import type { WorkerRow } from '../../store/workers.ts';
 /** Ready steps that no live worker can run. */
 export interface UnservedGroup {
   namespace: string;
-  /** `no_worker`: no live worker serves the namespace. `no_handler`: those that do, lack the handler. */
+  /** `no_worker`: no live worker serves the namespace. `no_handler`: its workers lack the handler. */
   reason: 'no_worker' | 'no_handler';
   /** The handlers that are missing, by name. */
   handlers: string[];

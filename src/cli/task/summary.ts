@@ -77,7 +77,7 @@ function heading(summary: TaskSummary, filter: TaskFilter, now: number): string 
   const { openSince, endedSince, lagMs, states } = summary;
   const given = describeFilter(filter);
   const open = openSince === null ? 'open tasks' : `open tasks of the last ${sinceOf(openSince, now)}`;
-  const ended = endedSince === null ? 'all that ended' : `those that ended in the last ${sinceOf(endedSince, now)}`;
+  const ended = endedSince === null ? 'all ended tasks' : `tasks that ended in the last ${sinceOf(endedSince, now)}`;
   const which = filter.open ? open : filter.ended ? ended : `${open}, and ${ended}`;
   const total = Object.values(states).reduce((all, number) => all + number, 0);
   return [

@@ -2,7 +2,7 @@ import type { SnapshotName } from '../../store/search/search-facts.ts';
 import type { StepGroupRow } from '../../store/search/summarize.ts';
 import type { TaskFilter } from './filter.ts';
 
-/** What identifies a group of failures. */
+/** The fields that identify a group of failures. */
 export type GroupKey = Pick<
   StepGroupRow,
   'state' | 'namespace' | 'name' | 'version' | 'step' | 'errorType' | 'pattern'

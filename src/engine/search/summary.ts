@@ -14,7 +14,7 @@ import { filterOfGroup } from './group-filter.ts';
 
 /** Options of a summary. */
 export interface SummaryOptions {
-  /** Of the tasks that ended, count only those that ended since then: ISO 8601, or an age such as `24h`. Default: all. */
+  /** Counts an ended task only if it ended since then: ISO 8601, or an age such as `24h`. Default: all are counted. */
   endedSince?: SearchTime | undefined;
   /** Maximum number of groups of each kind, from 1 to 1000. Default 100. */
   groups?: number | undefined;
@@ -65,7 +65,7 @@ export interface StepGroups<Group> {
   timedOut: boolean;
 }
 
-/** What the database knows of a summary. */
+/** The part of a summary that comes from the database. */
 export interface SummaryFacts {
   templates: TemplateCounts[];
   /** Totals of all templates. */
@@ -82,7 +82,7 @@ export interface SummaryFacts {
 
 /** A part that takes longer is tried again with less to count, or left out. */
 const STATEMENT_MS = 1_000;
-/** What is counted if counting all takes too long. */
+/** The periods that are counted if counting all takes too long. */
 const SMALLER = [24 * 3_600_000, 3_600_000];
 const COUNTING = opening({
   plan_cache_mode: 'force_custom_plan',
@@ -230,7 +230,7 @@ function totalsOf(templates: readonly TemplateCounts[]): StateCounts {
   return totals;
 }
 
-/** What the groups are made from, beside their rows. */
+/** The context of groups, beside their rows. */
 interface Grouping {
   filter: TaskFilter;
   names: readonly SnapshotName[];

@@ -44,7 +44,7 @@ export interface StepGroupRow extends ReadyRow {
 
 /** Which steps to group. */
 export interface GroupSlice {
-  /** Those of tasks that ended, whose batches tolerated failures; otherwise those of open tasks. */
+  /** Steps of ended tasks, whose batches tolerated failures; otherwise steps of open tasks. */
   ended: boolean;
   /** Maximum number of groups of failures, for each state. Ready steps are returned all. */
   limit: number;
