@@ -4,6 +4,7 @@ import { addOperator } from '../operator.ts';
 import { collect, lazily, seconds, wholeNumber } from '../options.ts';
 import { addPageOptions, addTaskFilter } from '../task-filter.ts';
 
+const PAGE = { least: 1, most: 1000 };
 const PRIORITY = { least: -100, most: 100 };
 
 /** `tasker task …` */
