@@ -122,6 +122,7 @@ const GROUPS = 'reads a row per group and member, and sixteen cursors';
 const REPLAYING = 'on request of an operator, or occasionally; reads all affected rows on purpose';
 const REMOVING = 'once per removed group; deletes all of its rows';
 const OPERATORS = 'on request of an operator; reads a page in the order of an index';
+const BULK = 'in a bulk act, some hundred items at a time; looks up each by key. bench/bulk.mjs measures them';
 const RETRYING = 'on request of an operator; looks up each step by key';
 const DELETING =
   'on request of an operator; looks up each task by key, and reads the queue only for tasks that may be in it';
@@ -245,6 +246,30 @@ export const NOT_HOT = {
   forget_identities_of_tasks: DELETING,
   forget_steps_of_tasks: DELETING,
   forget_tasks: DELETING,
+  forget_selections: BULK,
+  create_bulk: BULK,
+  count_selected: BULK,
+  discard_bulk: BULK,
+  take_bulk: BULK,
+  lock_bulk: BULK,
+  stop_bulk: BULK,
+  end_bulk: BULK,
+  get_bulk: BULK,
+  list_bulks: BULK,
+  next_bulk_items: BULK,
+  live_tasks: BULK,
+  live_steps: BULK,
+  stale_among: BULK,
+  mark_bulk_items: BULK,
+  list_bulk_items: BULK,
+  sample_bulk_items: BULK,
+  count_bulk_steps: BULK,
+  select_bulk_tasks: BULK,
+  select_bulk_steps: BULK,
+  select_bulk_whole_tasks: BULK,
+  select_given_tasks: BULK,
+  select_given_steps: BULK,
+  tasks_of_steps: BULK,
   forget_acts: FORGETTING,
   forget_bulks: FORGETTING,
   recent_workers: WORKERS,

@@ -16,6 +16,7 @@ export const ERRORS = {
   event_not_found: 404,
   event_group_not_found: 404,
   worker_not_found: 404,
+  bulk_not_found: 404,
   conflict: 409,
   illegal_transition: 409,
   timeout: 408,

@@ -55,6 +55,7 @@ export {
 } from './app/server/worker-server.ts';
 export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
+export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
 export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
 export type {
   FoundStep,
@@ -84,6 +85,9 @@ export type { ListenAddress } from './config/value-forms.ts';
 export type { WebhookConfig } from './config/webhook-config.ts';
 export type { AuditEntry, AuditFilter, AuditPage, AuditPageOptions } from './engine/audit.ts';
 export type { CopyOptions } from './engine/copy-task.ts';
+export type { BulkAct, BulkPreview, BulkProgress, BulkSample } from './engine/bulk/bulk-act.ts';
+export type { BulkReport, BulkSummary } from './engine/bulk/bulks.ts';
+export type { BulkStep, BulkTarget } from './engine/bulk/targets.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
 export type {
   DeadDelivery,

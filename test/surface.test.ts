@@ -217,6 +217,15 @@ describe('the surface', () => {
       BridgeEventMap
       BridgeEventName
       BridgeListener
+      BulkAct
+      BulkOptions
+      BulkPreview
+      BulkProgress
+      BulkReport
+      BulkSample
+      BulkStep
+      BulkSummary
+      BulkTarget
       CheckedTemplate
       Checkpoint
       CheckpointProgress
@@ -432,6 +441,7 @@ describe('the surface', () => {
       TaskTemplate
       TaskTypes
       Tasker
+      TaskerBulk
       TaskerConfig
       TaskerErrorOptions
       TaskerEventMap

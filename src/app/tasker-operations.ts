@@ -11,6 +11,7 @@ import { listQueues, type QueueInfo, type QueueListOptions } from './overview/qu
 import { getWorker, listWorkers, type WorkerDetails, type WorkerInfo, type WorkerListOptions } from './overview/workers.ts';
 import { statusOf, type TaskerStatus } from './overview/status.ts';
 import { type SummaryOptions, summarizeTasks, type TaskSummary } from './overview/task-summary.ts';
+import { TaskerBulk } from './tasker-bulk.ts';
 import { type Explanation, explainTask } from './why.ts';
 
 export type {
@@ -31,10 +32,17 @@ export abstract class TaskerOperations {
   readonly #engine: Engine;
   /** Where the acts of this tasker come from, for the audit. @internal */
   door: Door = 'library';
+  /** Acts on many tasks or steps at once. */
+  readonly bulk: TaskerBulk;
 
   /** @internal */
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.bulk = new TaskerBulk({
+      engine,
+      by: (options) => this.by(options),
+      changed: (taskUuid) => this.changed(taskUuid),
+    });
   }
 
   /** The engine of this tasker, for tools of this package. @internal */

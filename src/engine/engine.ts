@@ -291,7 +291,7 @@ export class Engine {
   async announceActs({ tasks, ended = {}, taken = [], queued = false }: ActEffects): Promise<void> {
     for (const taskUuid of tasks) this.search.changed(taskUuid);
     for (const [state, ids] of Object.entries(ended)) {
-      if (state !== 'complete' && ids.length > 0) this.#count.ended(state, ids.length);
+      if (state === 'cancelled' || state === 'resolved_manually') this.#count.ended(state, ids.length);
     }
     if (taken.length > 0) await this.#tell(CHANNEL_TAKEN, taken);
     const over = Object.values(ended).flat();

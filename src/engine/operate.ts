@@ -155,23 +155,39 @@ export interface SettleOptions extends OperatorOptions {
  * Finishes a step by hand. Returns the state of its task.
  * @throws TaskerError `illegal_transition` if its task is cancelled, or if it is to be resolved and already done
  */
-export async function settleStep(engine: Expanding, step: StepKey, options: SettleOptions): Promise<string> {
-  const how = SETTLEMENTS[options.action];
+export function settleStep(engine: Expanding, step: StepKey, options: SettleOptions): Promise<string> {
+  const { action } = options;
   const result = resultOf(options);
-  const { taskState } = await onFreeTask(engine.database, step.taskUuid, async (tx) => {
+  const operator = operatorOf(options);
+  return onFreeTask(engine.database, step.taskUuid, async (tx) => {
     await lockTasks(tx, [step.taskUuid]);
-    if (result !== null && (how.action === 'complete' || hasOutcome(JSON.parse(result))))
-      await expand(tx, { engine, step, result });
-    const settled = await settle(tx, { ...step, ...how, result }, operatorOf(options));
-    // The error also rolls back the steps that were added.
-    if (!settled) throw await refusal(tx, step, how.action, how.fromStates);
-    return { ...settled, ...(await moveBatches(tx, step.taskUuid)) };
+    return settleLocked(tx, { engine, step, action, result }, operator);
   });
+}
+
+/** Finishes a step of a locked task by hand. `result`: JSON text, or null to keep the stored one. */
+export async function settleLocked(
+  tx: Db,
+  {
+    engine,
+    step,
+    action,
+    result,
+  }: { engine: Expanding; step: StepKey; action: SettleOptions['action']; result: string | null },
+  operator: Operator,
+): Promise<string> {
+  const how = SETTLEMENTS[action];
+  if (result !== null && (action === 'complete' || hasOutcome(JSON.parse(result))))
+    await expand(tx, { engine, step, result });
+  const settled = await settle(tx, { ...step, ...how, result }, operator);
+  // The error also rolls back the steps that were added.
+  if (!settled) throw await refusal(tx, step, action, how.fromStates);
+  const { taskState } = { ...settled, ...(await moveBatches(tx, step.taskUuid)) };
   return taskState;
 }
 
 /** Returns the result as JSON text. Null: keep the stored one. */
-function resultOf({ action, result }: SettleOptions): string | null {
+export function resultOf({ action, result }: Pick<SettleOptions, 'action' | 'result'>): string | null {
   if (result === undefined) return action === 'complete' ? '{}' : null;
   const stored = storableJson(result);
   if (stored.ok) return stored.json;

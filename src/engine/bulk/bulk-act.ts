@@ -1,0 +1,309 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isConnectionError } from '../../db/connection-error.ts';
+import { messageOf, TaskerError } from '../../errors.ts';
+import { uuidV7 } from '../../model/ids.ts';
+import { type BulkAction, discardBulk, endBulk, lockBulk, stopBulk, takeBulk } from '../../store/bulk/bulks.ts';
+import { type BulkCounts, countSteps, markItems, nextItems, sampleItems } from '../../store/bulk/items.ts';
+import type { Operator } from '../../store/operate.ts';
+import { FIRST_TASK } from '../../store/queue.ts';
+import type { StepKey } from '../../store/step-key.ts';
+import type { Engine } from '../engine.ts';
+import type { TaskFilter } from '../search/filter.ts';
+import { type BulkReport, findBulk, reportOf } from './bulks.ts';
+import { CHUNK, type ChunkAnswer, type Running, workOnChunk } from './chunk.ts';
+import { noteBulk, type Selection, selectItems } from './select.ts';
+
+/** How far a bulk act came. */
+export interface BulkProgress extends BulkCounts {
+  id: number;
+  action: BulkAction;
+}
+
+/** A task that a bulk act would act on. */
+export interface BulkSample {
+  taskUuid: string;
+  /** `namespace/name@version`. */
+  template: string;
+  status: string;
+  /** The steps that would be acted on, at most ten. Empty: the whole task. */
+  steps: {
+    name: string;
+    state: string;
+    attempts: number;
+    /** False: the template does not allow it to run twice, and it may have had its effect. */
+    retryable: boolean;
+    errorType: string | null;
+    error: string | null;
+  }[];
+}
+
+/** What a bulk act would do. */
+export interface BulkPreview {
+  id: number;
+  action: BulkAction;
+  /** Number of tasks or steps to act on. */
+  matched: number;
+  /** Number of given ids that do not exist. */
+  skipped: number;
+  /** Number of failures in them. */
+  steps: number;
+  /** How many of these are of steps with `retryable: false`. */
+  notRetryable: number;
+  /** The first ten. */
+  sample: BulkSample[];
+}
+
+/** What a {@link BulkAct} needs besides what to select. */
+export interface BulkActOptions {
+  signal?: AbortSignal | undefined;
+  /** Wakes what waits for a task in this process. */
+  changed(taskUuid: string): void;
+}
+
+const SAMPLE = 10;
+/** Tasks of one transaction. */
+const TASKS_AT_ONCE = 100;
+const LOCKED_PAUSE_MS = 500;
+/** How long to come back to tasks that are locked, if nothing else can be done. */
+const LOCKED_MS = 15_000;
+const LOST_PAUSE_MS = 1_000;
+/** How long to retry while the database is not reachable. */
+const LOST_MS = 60_000;
+/** The place before all items. */
+const START: StepKey = { taskUuid: FIRST_TASK, idx: -(2 ** 31) };
+
+/**
+ * An act on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Nothing is
+ * acted on before that. {@link preview} selects the items and shows what would be done.
+ *
+ * @example
+ * const act = tasker.bulk.retry({ errorType: 'timeout', createdAfter: '6h' }, { actor: 'anna', reason: 'bank is back' });
+ * for await (const { done, matched } of act) console.log(`${done} of ${matched}`);
+ * const { skipped } = await act.result();
+ */
+export class BulkAct implements AsyncIterable<BulkProgress> {
+  readonly #engine: Engine;
+  readonly #options: BulkActOptions;
+  readonly #begin: () => Promise<Begun>;
+  #begun: Promise<Begun> | undefined;
+  #working: AsyncGenerator<BulkProgress> | undefined;
+
+  /** @internal */
+  constructor(engine: Engine, begin: () => Promise<Begun>, options: BulkActOptions) {
+    this.#engine = engine;
+    this.#begin = begin;
+    this.#options = options;
+  }
+
+  /** Selects the items, once, and returns their number and the first of them. Acts on none. */
+  async preview(): Promise<BulkPreview> {
+    const { id, action, counts } = await this.#select();
+    const { database } = this.#engine;
+    const [steps, sample] = await Promise.all([countSteps(database, id), sampleItems(database, id, SAMPLE)]);
+    return {
+      id,
+      action,
+      matched: counts.matched - counts.skipped,
+      skipped: counts.skipped,
+      ...steps,
+      sample: sample.map((row) => ({ ...row, steps: JSON.parse(row.steps) as BulkSample['steps'] })),
+    };
+  }
+
+  /** Forgets a selection on which nothing was done. */
+  async discard(): Promise<void> {
+    await discardBulk(this.#engine.database, (await this.#select()).id);
+  }
+
+  /** Acts on all items, unless an iteration does so already, and returns what became of them. */
+  async result(): Promise<BulkReport> {
+    if (!this.#working) for await (const _ of this);
+    return reportOf(this.#engine.database, (await this.#select()).id);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<BulkProgress> {
+    if (this.#working) throw new TaskerError('bad_request', 'a bulk act can be iterated over once; await its result()');
+    this.#working = this.#work();
+    return this.#working;
+  }
+
+  #select(): Promise<Begun> {
+    this.#begun ??= this.#begin();
+    return this.#begun;
+  }
+
+  async *#work(): AsyncGenerator<BulkProgress> {
+    const { id, action, counts, start } = await this.#select();
+    const running = await start();
+    let ended = false;
+    try {
+      yield { id, action, ...counts };
+      for await (const progress of this.#chunks(running)) yield { id, action, ...progress };
+      ended = true;
+    } finally {
+      // An iteration that is left early, or aborted, can be continued with `resume`.
+      if (!ended) await stopBulk(this.#engine.database, id, running.runner).catch(() => false);
+    }
+  }
+
+  async *#chunks(running: Running): AsyncGenerator<BulkCounts> {
+    const { signal } = this.#options;
+    let portion = { after: START, limit: TASKS_AT_ONCE, lastChance: false };
+    let locked = 0;
+    let movedAt = performance.now();
+    for (;;) {
+      signal?.throwIfAborted();
+      const { answer, limit } = await this.#chunk(running, portion);
+      if (answer.kind !== 'worked') {
+        if (answer.kind === 'taken_over') throw takenOver(running.id);
+        if (answer.kind === 'stopped') throw stoppedElsewhere(running.id);
+        if (locked === 0) break;
+        // Tasks that were locked come again, from the beginning.
+        await sleep(LOCKED_PAUSE_MS);
+        portion = { after: START, limit: TASKS_AT_ONCE, lastChance: performance.now() - movedAt > LOCKED_MS };
+        locked = 0;
+        continue;
+      }
+      locked += answer.locked;
+      if (answer.effects.tasks.length > 0) movedAt = performance.now();
+      // A chunk that had to be small grows again.
+      portion = { ...portion, after: answer.last, limit: Math.min(limit * 2, TASKS_AT_ONCE) };
+      await this.#announce(answer);
+      yield answer.counts;
+    }
+    await endBulk(this.#engine.database, running.id, running.runner);
+  }
+
+  async #announce({ effects }: Extract<ChunkAnswer, { kind: 'worked' }>): Promise<void> {
+    await this.#engine.announceActs(effects);
+    for (const taskUuid of effects.tasks) this.#options.changed(taskUuid);
+  }
+
+  /** Works on a chunk. After an error, on half of it, until the item that causes it is alone, and is marked as failed. */
+  async #chunk(
+    running: Running,
+    { after, limit, lastChance }: { after: StepKey; limit: number; lastChance: boolean },
+  ): Promise<{ answer: ChunkAnswer; limit: number }> {
+    const { database } = this.#engine;
+    const lostAt = performance.now();
+    let size = limit;
+    for (;;) {
+      try {
+        const portion = { after, limit: size, lastChance };
+        const on = { engine: this.#engine, running };
+        return { answer: await database.transaction(CHUNK, (tx) => workOnChunk(tx, on, portion)), limit: size };
+      } catch (error) {
+        // The items are marked in the same transaction, so that one whose answer was lost is not repeated.
+        if (isConnectionError(error)) {
+          if (performance.now() - lostAt > LOST_MS) throw error;
+          await sleep(LOST_PAUSE_MS);
+        } else if (size > 1) size = Math.ceil(size / 2);
+        else return { answer: await this.#fail(running, after, error), limit: size };
+      }
+    }
+  }
+
+  /** Marks the next item as failed. */
+  #fail({ id, runner }: Running, after: StepKey, error: unknown): Promise<ChunkAnswer> {
+    return this.#engine.database.transaction(CHUNK, async (tx): Promise<ChunkAnswer> => {
+      if (!(await lockBulk(tx, id, runner))?.mine) return { kind: 'taken_over' };
+      const [item] = await nextItems(tx, id, { after, limit: 1 });
+      if (!item) return { kind: 'empty' };
+      const { taskUuid, idx } = item;
+      const counts = await markItems(tx, id, [{ taskUuid, idx, outcome: 'failed', why: messageOf(error) }]);
+      const effects = { tasks: [], ended: {}, taken: [], queued: false };
+      return { kind: 'worked', last: { taskUuid, idx }, counts, locked: 0, effects };
+    });
+  }
+}
+
+/** A bulk act whose items are selected. */
+export interface Begun {
+  id: number;
+  action: BulkAction;
+  counts: BulkCounts;
+  /** Makes this process the one that works on it, and notes that in the audit. */
+  start(): Promise<Running>;
+}
+
+/** Selects the items of a new bulk act. */
+export async function beginNew(engine: Engine, selection: Selection): Promise<Begun> {
+  const { database } = engine;
+  await engine.search.flush();
+  const { action, target, result, operator } = selection;
+  const { id, matched, skipped } = await selectItems(database, selection);
+  const filter = target.kind === 'filter' ? target.filter : null;
+  const running = { id, action, filter, result, operator: { ...operator, bulkId: id }, runner: uuidV7() };
+  const start = async () => {
+    const text = filter && JSON.stringify(filter);
+    await startBulk(engine, running, {
+      from: ['selected'],
+      note: { id, action, matched, filter: text },
+      operator: running.operator,
+    });
+    return running;
+  };
+  return { id, action, counts: { matched, skipped, done: 0, failed: 0 }, start };
+}
+
+/** Takes over a bulk act that was stopped, or whose process died. */
+export async function beginAgain(engine: Engine, id: number, operator: Operator): Promise<Begun> {
+  const row = await findBulk(engine.database, id);
+  const { action, matched, done, skipped, failed } = row;
+  if (row.state === 'done') throw cannotResume(id, 'it is done; a new command is a new act');
+  if (row.state === 'selected') throw cannotResume(id, 'it was never confirmed; run its command again');
+  const running = {
+    id,
+    action,
+    filter: row.filter === null ? null : (JSON.parse(row.filter) as TaskFilter),
+    result: row.result,
+    operator: { actor: row.actor, reason: row.reason, door: row.door, bulkId: id },
+    runner: uuidV7(),
+  };
+  const note = { id, action: 'bulk_resume', matched: matched - done - skipped - failed, filter: null };
+  const start = async () => {
+    const by = { ...operator, bulkId: id };
+    await startBulk(engine, running, { from: ['running', 'stopped'], note, operator: by });
+    return running;
+  };
+  return { id, action, counts: { matched, done, skipped, failed }, start };
+}
+
+async function startBulk(
+  { database }: Engine,
+  { id, runner }: Running,
+  {
+    from,
+    note,
+    operator,
+  }: {
+    from: readonly ('selected' | 'running' | 'stopped')[];
+    note: Parameters<typeof noteBulk>[1];
+    operator: Operator;
+  },
+): Promise<void> {
+  await database.transaction(CHUNK, async (tx) => {
+    if (!(await takeBulk(tx, { id, runner, from }))) {
+      throw new TaskerError(
+        'illegal_transition',
+        `bulk ${id} can't be started: it was started, or discarded, elsewhere`,
+      );
+    }
+    await noteBulk(tx, note, operator);
+  });
+}
+
+function cannotResume(id: number, why: string): TaskerError {
+  return new TaskerError('illegal_transition', `bulk ${id} can't be resumed: ${why}`);
+}
+
+function takenOver(id: number): TaskerError {
+  return new TaskerError(
+    'illegal_transition',
+    `bulk ${id} was taken over by another process; \`tasker bulk show ${id}\` shows how far it is`,
+  );
+}
+
+function stoppedElsewhere(id: number): TaskerError {
+  return new TaskerError('stopped', `bulk ${id} was stopped; \`tasker bulk resume ${id}\` continues it`);
+}

@@ -1,0 +1,213 @@
+import { opening } from '../../db/opening.ts';
+import type { Db } from '../../db/statement.ts';
+import { type BulkAction, lockBulk } from '../../store/bulk/bulks.ts';
+import {
+  type BulkCounts,
+  type BulkItemRow,
+  type ItemOutcome,
+  type LiveStepRow,
+  liveSteps,
+  liveTasks,
+  markItems,
+  nextItems,
+  staleAmong,
+} from '../../store/bulk/items.ts';
+import { deleteTasks } from '../../store/delete-tasks.ts';
+import { ENDINGS, endTask, type Operator } from '../../store/operate.ts';
+import { PINNED_PLANS } from '../../store/planner.ts';
+import type { StepKey } from '../../store/step-key.ts';
+import { lockFreeTasks } from '../../store/tasks.ts';
+import type { ActEffects } from '../engine.ts';
+import { type Expanding, retryLocked, settleLocked } from '../operate.ts';
+import type { TaskFilter } from '../search/filter.ts';
+import { failing, judge, type LiveRows, seenOf, stepKey, type Verdict } from './judge.ts';
+import { verbOf } from './targets.ts';
+
+/** A bulk act in progress. */
+export interface Running {
+  id: number;
+  action: BulkAction;
+  /** Null: its items were named one by one. */
+  filter: TaskFilter | null;
+  /** JSON text for `step_resolve`. */
+  result: string | null;
+  operator: Operator;
+  /** The fence: another process that works on the same act has another one. */
+  runner: string;
+}
+
+/** Which items a chunk takes. */
+export interface Portion {
+  after: StepKey;
+  limit: number;
+  /** Items of tasks that are locked are failures. They are left for later otherwise. */
+  lastChance: boolean;
+}
+
+/** What a chunk came to. */
+export type ChunkAnswer =
+  | { kind: 'stopped' | 'taken_over' | 'empty' }
+  | {
+      kind: 'worked';
+      /** The last item of the chunk. */
+      last: StepKey;
+      counts: BulkCounts;
+      /** Items of tasks that another transaction had locked. */
+      locked: number;
+      effects: Required<ActEffects>;
+    };
+
+/** Maximum number of steps that a chunk acts on, because it holds the locks of its tasks. */
+const STEPS_AT_ONCE = 500;
+export const CHUNK = opening({
+  ...PINNED_PLANS,
+  lock_timeout: '5s',
+  statement_timeout: '30s',
+  idle_in_transaction_session_timeout: '30s',
+});
+
+/**
+ * Works on the next items, in the order of their tasks, in a transaction that locks the tasks and marks the items. Tasks
+ * that another transaction has locked are not waited for.
+ */
+export async function workOnChunk(
+  tx: Db,
+  { engine, running }: { engine: Expanding; running: Running },
+  portion: Portion,
+): Promise<ChunkAnswer> {
+  const { id, runner } = running;
+  const [state, found] = await Promise.all([lockBulk(tx, id, runner), nextItems(tx, id, portion)]);
+  if (!state?.mine) return { kind: 'taken_over' };
+  if (state.state !== 'running') return { kind: 'stopped' };
+  const items = limited(found);
+  if (items.length === 0) return { kind: 'empty' };
+
+  const taskUuids = [...new Set(items.map((item) => item.taskUuid))];
+  const free = new Set(await lockFreeTasks(tx, taskUuids));
+  const live = await readLive(tx, running, { items, taskUuids });
+  const [ready, locked] = [items, items].map((all, i) =>
+    all.filter(({ taskUuid }) => (free.has(taskUuid) || !live.tasks.has(taskUuid)) === (i === 0)),
+  ) as [BulkItemRow[], BulkItemRow[]];
+  const effects = {
+    tasks: [] as string[],
+    ended: {} as Record<string, string[]>,
+    taken: [] as string[],
+    queued: false,
+  };
+  const verdicts = ready.map((item) => ({ item, verdict: judge(item, running, live) }));
+  const outcomes = await act(tx, { engine, running }, { verdicts, effects });
+  if (portion.lastChance) outcomes.push(...locked.map(lockedOut));
+  effects.tasks = [...new Set(outcomes.filter(({ outcome }) => outcome === 'done').map(({ taskUuid }) => taskUuid))];
+  const counts = await markItems(tx, id, outcomes);
+  return { kind: 'worked', last: items.at(-1)!, counts, locked: portion.lastChance ? 0 : locked.length, effects };
+}
+
+/** Returns as many items as one transaction may act on, but at least one. */
+function limited(items: readonly BulkItemRow[]): readonly BulkItemRow[] {
+  let steps = 0;
+  const end = items.findIndex((item, i) => {
+    steps += seenOf(item).length;
+    return i > 0 && steps > STEPS_AT_ONCE;
+  });
+  return end === -1 ? items : items.slice(0, end);
+}
+
+/** Reads the tasks and steps after the lock: these statements see all that earlier holders of the locks have committed. */
+async function readLive(
+  tx: Db,
+  { filter }: Running,
+  { items, taskUuids }: { items: readonly BulkItemRow[]; taskUuids: readonly string[] },
+): Promise<LiveRows> {
+  const seen = items.flatMap(seenOf);
+  const [tasks, steps, stale] = await Promise.all([
+    liveTasks(tx, taskUuids),
+    seen.length > 0 ? liveSteps(tx, seen) : [],
+    filter?.stale ? staleAmong(tx, taskUuids) : undefined,
+  ]);
+  return {
+    tasks: new Map(tasks.map((task) => [task.taskUuid, task])),
+    steps: new Map(steps.map((step) => [stepKey(step), step])),
+    stale,
+  };
+}
+
+function lockedOut({ taskUuid, idx }: BulkItemRow): ItemOutcome {
+  return { taskUuid, idx, outcome: 'failed', why: 'the task is locked by another transaction; nothing was changed' };
+}
+
+interface Judged {
+  verdicts: { item: BulkItemRow; verdict: Verdict }[];
+  effects: { ended: Record<string, string[]>; taken: string[]; queued: boolean };
+}
+
+type On = { engine: Expanding; running: Running };
+
+/** Acts on the items, and returns what became of each of them. */
+async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
+  const { running } = on;
+  if (running.action === 'task_delete') await deleteAll(tx, running.operator, judged);
+  const outcomes: Promise<ItemOutcome>[] = [];
+  for (const { item, verdict } of judged.verdicts) {
+    const { taskUuid, idx } = item;
+    const acting = 'skip' in verdict ? Promise.resolve(verdict.skip) : actOn(tx, on, { item, verdict, judged });
+    const outcome = acting.then((why) => ({ taskUuid, idx, outcome: why === null ? 'done' : 'skipped', why }) as const);
+    outcomes.push(outcome);
+    // Settling a step takes several statements, the next of which depends on the answers.
+    if (running.action === 'step_resolve') await outcome;
+  }
+  return Promise.all(outcomes);
+}
+
+async function deleteAll(tx: Db, operator: Operator, { verdicts }: Judged): Promise<void> {
+  const gone = verdicts.filter(({ verdict }) => !('skip' in verdict)).map(({ item }) => item.taskUuid);
+  if (gone.length > 0) await deleteTasks(tx, gone, operator);
+}
+
+/** Acts on one item. Returns null, or why nothing was done. */
+async function actOn(
+  tx: Db,
+  { engine, running }: On,
+  {
+    item: { taskUuid, idx },
+    verdict,
+    judged,
+  }: { item: BulkItemRow; verdict: { steps: LiveStepRow[] }; judged: Judged },
+): Promise<string | null> {
+  const { action, operator, result } = running;
+  const { effects } = judged;
+  switch (action) {
+    case 'task_delete':
+      return null;
+    case 'task_cancel':
+    case 'task_resolve': {
+      const how = verbOf(action) as keyof typeof ENDINGS;
+      const ended = await endTask(tx, { taskUuid, action: how }, operator);
+      if (!ended) return 'it has already ended';
+      note(effects, ENDINGS[how], taskUuid);
+      if (ended.running > 0) effects.taken.push(taskUuid);
+      return null;
+    }
+    case 'task_retry':
+    case 'step_retry':
+    case 'step_reset': {
+      const done = await Promise.all(failing(verdict.steps).map((step) => retryLocked(tx, step, operator)));
+      if (!done.includes(true)) return 'its batch continued without it, and a step that joins the batch has started';
+      effects.queued = true;
+      return null;
+    }
+    case 'step_resolve': {
+      const step = { taskUuid, idx };
+      const state = await settleLocked(tx, { engine, step, action: 'resolve', result }, operator);
+      if (state === 'steps_in_process') effects.queued = true;
+      else if (state !== 'waiting_for_retry') note(effects, state, taskUuid);
+      effects.taken.push(taskUuid);
+      return null;
+    }
+  }
+}
+
+function note({ ended }: Judged['effects'], state: string, taskUuid: string): void {
+  const known = ended[state];
+  if (known) known.push(taskUuid);
+  else ended[state] = [taskUuid];
+}

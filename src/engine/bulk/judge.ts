@@ -1,0 +1,88 @@
+import type { BulkAction } from '../../store/bulk/bulks.ts';
+import type { BulkItemRow, LiveStepRow, LiveTaskRow } from '../../store/bulk/items.ts';
+import type { FailingStepRow } from '../../store/retry-steps.ts';
+import type { TaskFilter } from '../search/filter.ts';
+import { actsOnSteps, stepStates } from './targets.ts';
+
+/** What is known of the tasks and steps of a chunk, read under the locks of the tasks. */
+export interface LiveRows {
+  tasks: ReadonlyMap<string, LiveTaskRow>;
+  /** The steps of the items, by {@link stepKey}. */
+  steps: ReadonlyMap<string, LiveStepRow>;
+  /** The tasks that are still stale; undefined: the filter does not ask. */
+  stale: ReadonlySet<string> | undefined;
+}
+
+/** What to do with an item: act on the task or on these steps of it, or skip it. */
+export type Verdict = { skip: string } | { steps: LiveStepRow[] };
+
+/** The key of a step in {@link LiveRows}. */
+export function stepKey({ taskUuid, idx }: { taskUuid: string; idx: number }): string {
+  return `${taskUuid} ${idx}`;
+}
+
+/** Returns the failures of an item, as they were selected. */
+export function seenOf({ taskUuid, seen }: BulkItemRow): { taskUuid: string; idx: number; attempts: number }[] {
+  if (seen === null) return [];
+  return (JSON.parse(seen) as [number, number][]).map(([idx, attempts]) => ({ taskUuid, idx, attempts }));
+}
+
+/** Decides about an item, from its task and steps as they are now. */
+export function judge(
+  item: BulkItemRow,
+  { action, filter }: { action: BulkAction; filter: TaskFilter | null },
+  live: LiveRows,
+): Verdict {
+  const task = live.tasks.get(item.taskUuid);
+  if (!task) return { skip: 'the task was deleted' };
+  const wrong = wrongState(task, action) ?? (filter && unfit(task, filter, live));
+  if (wrong) return { skip: wrong };
+  const seen = seenOf(item);
+  const states = filter ? stepStates(action, filter) : statesOfNamed(action);
+  if (seen.length === 0)
+    return states !== null && filter === null ? { skip: nothingToDo(task, action) } : { steps: [] };
+  const now = seen.map((step) => ({ step, row: live.steps.get(stepKey(step)) }));
+  const same = now.filter(
+    ({ step, row }) => row?.attempts === step.attempts && (!states || states.includes(row.state)),
+  );
+  if (same.length === 0) return { skip: changeOf(now[0]!) };
+  return { steps: same.map(({ row }) => row!) };
+}
+
+/** The states in which a step that was named one by one can be acted on. */
+function statesOfNamed(action: BulkAction): readonly string[] | null {
+  if (action === 'step_resolve') return ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'];
+  return stepStates(action, {});
+}
+
+function wrongState(task: LiveTaskRow, action: BulkAction): string | undefined {
+  if (action === 'task_delete') return task.ended ? undefined : `it has not ended: it is in ${task.state}`;
+  if (!task.ended) return undefined;
+  return `${actsOnSteps(action) ? 'its task' : 'it'} has already ended: it is in ${task.state}`;
+}
+
+/** Checks again what can have changed since the filter found the task. */
+function unfit(task: LiveTaskRow, filter: TaskFilter, { stale }: LiveRows): string | undefined {
+  if (filter.status !== undefined) {
+    const states = [filter.status].flat().map((state) => (state === 'pending' ? 'steps_in_process' : state));
+    if (!states.includes(task.state)) return `it is in ${task.state} now`;
+  }
+  return stale && !stale.has(task.taskUuid) ? 'it is no longer stale' : undefined;
+}
+
+function nothingToDo(task: LiveTaskRow, action: BulkAction): string {
+  return action === 'task_retry' ? `it has no step to retry: it is in ${task.state}` : 'the step does not exist';
+}
+
+function changeOf({ step, row }: { step: { attempts: number }; row: LiveStepRow | undefined }): string {
+  if (!row) return 'the step does not exist any more';
+  if (row.attempts !== step.attempts) {
+    return `the step has run again: attempt ${row.attempts}, selected was attempt ${step.attempts}; it is in ${row.state}`;
+  }
+  return `the step is in ${row.state} now`;
+}
+
+/** Steps in `error` or `waiting_for_retry`, for a retry. */
+export function failing(steps: readonly LiveStepRow[]): FailingStepRow[] {
+  return steps as FailingStepRow[];
+}

@@ -1,0 +1,120 @@
+import { TaskerError } from '../../errors.ts';
+import { checkUuid, isUuid, stepIndex } from '../../model/ids.ts';
+import { isStorableText } from '../../model/json.ts';
+import type { BulkAction } from '../../store/bulk/bulks.ts';
+import type { TaskFilter } from '../search/filter.ts';
+
+/** A step for a bulk act: its id, or its name with the id of its task. */
+export type BulkStep = string | { taskUuid: string; step: string };
+
+/** What a bulk act works on: the tasks that a filter finds, the steps in them, or those that are named one by one. */
+export type BulkTarget = TaskFilter | { ids: readonly string[] } | { steps: readonly BulkStep[] };
+
+/** A target after it was checked. */
+export type ReadTarget =
+  | { kind: 'filter'; filter: TaskFilter }
+  | { kind: 'tasks'; taskUuids: string[] }
+  | { kind: 'steps'; steps: NamedStep[] };
+
+/** A step that was named: by its id alone, or in its task. */
+export interface NamedStep {
+  /** Undefined: only the id of the step was given. */
+  taskUuid: string | undefined;
+  name: string;
+}
+
+/** The states of steps on which an act can be by a filter. The others have too many steps to be searched for. */
+const SEARCHED = ['enqueued', 'in_progress', 'waiting_for_retry', 'error'];
+
+/** The states of the steps that each action selects if the filter names none. */
+const USUAL_STATES: Partial<Record<BulkAction, readonly string[]>> = {
+  task_retry: ['error', 'waiting_for_retry'],
+  step_retry: ['error', 'waiting_for_retry'],
+  step_reset: ['error'],
+  step_resolve: ['error'],
+};
+
+const POSSIBLE_STATES: Partial<Record<BulkAction, readonly string[]>> = { ...USUAL_STATES, step_resolve: SEARCHED };
+
+/** Returns whether the items of an action are steps. */
+export function actsOnSteps(action: BulkAction): boolean {
+  return action.startsWith('step_');
+}
+
+/** Returns `retry`, `cancel` and so on. */
+export function verbOf(action: BulkAction): string {
+  return action.slice(action.indexOf('_') + 1);
+}
+
+/** Checks what a bulk act is to work on. @throws TaskerError `bad_request`, `invalid_uuid` */
+export function readTarget(action: BulkAction, target: BulkTarget): ReadTarget {
+  if (typeof target !== 'object' || target === null) {
+    throw new TaskerError('bad_request', `${verbOf(action)} needs a filter, or { ids: […] }`);
+  }
+  if ('ids' in target || 'steps' in target) return readNamed(action, target as { ids?: unknown; steps?: unknown });
+  if (Object.values(target).every((value) => value === undefined || value === false)) {
+    throw new TaskerError(
+      'bad_request',
+      'the filter has no condition, and would act on every task; name one, such as { open: true } or { namespace: … }',
+    );
+  }
+  checkStates(action, target.stepState);
+  return { kind: 'filter', filter: target };
+}
+
+function checkStates(action: BulkAction, stepState: string | undefined): void {
+  const possible = POSSIBLE_STATES[action];
+  if (stepState === undefined || !possible || !actsOnSteps(action) || possible.includes(stepState)) return;
+  throw new TaskerError(
+    'bad_request',
+    `a step in ${stepState} can't be selected to ${verbOf(action)} it; stepState must be ${possible.join(' or ')}`,
+  );
+}
+
+function readNamed(action: BulkAction, target: { ids?: unknown; steps?: unknown }): ReadTarget {
+  const [key] = Object.keys(target);
+  if (Object.keys(target).length > 1) {
+    throw new TaskerError('bad_request', `a bulk act takes either a filter or ${key}, not both`);
+  }
+  const wanted = actsOnSteps(action) ? 'steps' : 'ids';
+  const list = target[key as 'ids'];
+  if (key !== wanted || !Array.isArray(list)) {
+    throw new TaskerError('bad_request', `${action.replace('_', ' ')} needs { ${wanted}: […] } or a filter`);
+  }
+  if (key === 'steps') return { kind: 'steps', steps: list.map(readStep) };
+  return { kind: 'tasks', taskUuids: [...new Set(list.map((id) => checkUuid(id as string, 'the task id')))] };
+}
+
+function readStep(given: unknown): NamedStep {
+  if (typeof given === 'string') return { taskUuid: undefined, name: checkUuid(given, 'the step id') };
+  const { taskUuid, step } = (given ?? {}) as { taskUuid?: unknown; step?: unknown };
+  if (typeof taskUuid !== 'string' || typeof step !== 'string' || !isStorableText(step)) {
+    throw new TaskerError(
+      'bad_request',
+      'a step must be its id, or { taskUuid, step } with the name or id of the step',
+    );
+  }
+  return { taskUuid: checkUuid(taskUuid, 'the task id'), name: step };
+}
+
+/** Returns the index of a step that was named by its id; null: the name is not an id of a step of this task. */
+export function indexIn(taskUuid: string, name: string): number | null {
+  return isUuid(name) ? (stepIndex(taskUuid, name) ?? null) : null;
+}
+
+/** Returns the states in which the steps of a filter are selected; null: the act does not depend on steps. */
+export function stepStates(action: BulkAction, filter: TaskFilter): readonly string[] | null {
+  const usual = USUAL_STATES[action];
+  // All such steps of the tasks that the filter finds.
+  if (action === 'task_retry') return usual!;
+  const { stepState, step, handler, errorType, error, worker } = filter;
+  if (stepState !== undefined) return SEARCHED.includes(stepState) ? [stepState] : (usual ?? null);
+  if (usual) return usual;
+  if (errorType !== undefined || error !== undefined) return ['error', 'waiting_for_retry'];
+  return [step, handler, worker].some((value) => value !== undefined) ? SEARCHED : null;
+}
+
+/** Returns whether a filter, or the action itself, finds only open tasks (false) or only ended ones (true). */
+export function wantsEnded(action: BulkAction): boolean {
+  return action === 'task_delete';
+}

@@ -1,0 +1,151 @@
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
+
+/** What a bulk act does, and to what. */
+export type BulkAction =
+  | 'task_cancel'
+  | 'task_retry'
+  | 'task_resolve'
+  | 'task_delete'
+  | 'step_retry'
+  | 'step_reset'
+  | 'step_resolve';
+
+const FORGET_SELECTIONS = sql('forget_selections')`
+with old as (
+  select id from tasker.bulk where state = 'selected' and created_at < now() - interval '1 day' for update skip locked),
+items as (delete from tasker.bulk_item where bulk_id in (select id from old))
+delete from tasker.bulk where id in (select id from old)`;
+
+const CREATE_BULK = sql('create_bulk')`
+insert into tasker.bulk (action, filter, result, actor, reason, door) values ($1, $2, $3, $4, $5, $6) returning id`;
+
+/** A bulk act to create. */
+export interface NewBulk {
+  action: BulkAction;
+  /** JSON text; null: ids were given. */
+  filter: string | null;
+  /** JSON text for `step_resolve`. */
+  result: string | null;
+  actor: string;
+  reason: string | null;
+  door: string;
+}
+
+/** Creates a bulk act that has not begun, and deletes those that were not begun within a day. Returns its number. */
+export async function createBulk(db: Db, { action, filter, result, actor, reason, door }: NewBulk): Promise<number> {
+  await db.query(FORGET_SELECTIONS);
+  const values = [action, filter, result, actor, reason, door];
+  return (await db.query<{ id: number }>(CREATE_BULK, values)).rows[0]!.id;
+}
+
+const COUNT_SELECTED = sql('count_selected')`
+update tasker.bulk set matched = c.matched, skipped = c.skipped, seen_at = clock_timestamp()
+  from (select count(*)::int matched, (count(*) filter (where outcome = 'skipped'))::int skipped
+          from tasker.bulk_item where bulk_id = $1) c
+ where id = $1 returning bulk.matched, bulk.skipped`;
+
+/** Stores how many items were selected, and how many of them do not exist. */
+export async function countSelected(db: Db, id: number): Promise<{ matched: number; skipped: number }> {
+  return (await db.query<{ matched: number; skipped: number }>(COUNT_SELECTED, [id])).rows[0]!;
+}
+
+const DISCARD_BULK = sql('discard_bulk')`
+with gone as (delete from tasker.bulk where id = $1 and state = 'selected' returning id)
+delete from tasker.bulk_item where bulk_id in (select id from gone)`;
+
+/** Deletes a bulk act that has not begun. */
+export async function discardBulk(db: Db, id: number): Promise<void> {
+  await db.query(DISCARD_BULK, [id]);
+}
+
+const TAKE_BULK = sql('take_bulk')`
+update tasker.bulk set state = 'running', runner = $2, started_at = coalesce(started_at, now()), seen_at = now(), ended_at = null
+ where id = $1 and state = any ($3::text[])
+returning id`;
+
+/** Makes this runner the one that works on a bulk act in one of these states. False: it is in another state. */
+export async function takeBulk(
+  db: Db,
+  { id, runner, from }: { id: number; runner: string; from: readonly BulkState[] },
+): Promise<boolean> {
+  return (await db.query(TAKE_BULK, [id, runner, from])).rows.length > 0;
+}
+
+const LOCK_BULK = sql('lock_bulk')`
+select state, coalesce(runner = $2, false) mine from tasker.bulk where id = $1 for update`;
+
+/**
+ * Locks a bulk act before its tasks, so that two processes never work on it at once. Returns its state, and whether it is
+ * still this runner's.
+ */
+export async function lockBulk(
+  db: Db,
+  id: number,
+  runner: string,
+): Promise<{ state: BulkState; mine: boolean } | undefined> {
+  return (await db.query<{ state: BulkState; mine: boolean }>(LOCK_BULK, [id, runner])).rows[0];
+}
+
+const STOP_BULK = sql('stop_bulk')`
+update tasker.bulk set state = 'stopped', seen_at = now() where id = $1 and state = 'running' and ($2::uuid is null or runner = $2) returning id`;
+
+/** Stops a bulk act after the chunk in progress, if it is this runner's; null: any. False: it does not run. */
+export async function stopBulk(db: Db, id: number, runner: string | null): Promise<boolean> {
+  return (await db.query(STOP_BULK, [id, runner])).rows.length > 0;
+}
+
+const END_BULK = sql('end_bulk')`
+update tasker.bulk set state = 'done', seen_at = now(), ended_at = now() where id = $1 and runner = $2 and state = 'running'`;
+
+/** Ends a bulk act whose items are all worked on. */
+export async function endBulk(db: Db, id: number, runner: string): Promise<void> {
+  await db.query(END_BULK, [id, runner]);
+}
+
+/** `selected`: it waits for a confirmation. */
+export type BulkState = 'selected' | 'running' | 'stopped' | 'done';
+
+/** A bulk act. */
+export interface BulkRow {
+  id: number;
+  action: BulkAction;
+  state: BulkState;
+  /** JSON text. */
+  filter: string | null;
+  /** JSON text. */
+  result: string | null;
+  actor: string;
+  reason: string | null;
+  door: string;
+  matched: number;
+  done: number;
+  skipped: number;
+  failed: number;
+  createdAt: string;
+  startedAt: string | null;
+  seenAt: string;
+  endedAt: string | null;
+  /** No process has worked on it for a while. */
+  silent: boolean;
+}
+
+const COLUMNS = `
+  id, action, state, filter::text, result::text, actor, reason, door, matched, done, skipped, failed,
+  tasker.iso(created_at) "createdAt", tasker.iso(started_at) "startedAt", tasker.iso(seen_at) "seenAt",
+  tasker.iso(ended_at) "endedAt", seen_at < now() - interval '30 seconds' silent`;
+
+const GET_BULK = sql('get_bulk')`select ${COLUMNS} from tasker.bulk where id = $1`;
+
+/** Returns a bulk act. */
+export async function getBulk(db: Db, id: number): Promise<BulkRow | undefined> {
+  return (await db.query<BulkRow>(GET_BULK, [id])).rows[0];
+}
+
+const LIST_BULKS = sql('list_bulks')`
+select ${COLUMNS} from tasker.bulk where state <> 'selected' and id < $1 order by id desc limit $2`;
+
+/** Returns bulk acts that have begun, the newest first, before one of them. */
+export async function listBulks(db: Db, { before, limit }: { before: number; limit: number }): Promise<BulkRow[]> {
+  return (await db.query<BulkRow>(LIST_BULKS, [before, limit])).rows;
+}
