@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { packageVersion } from '../config/package-version.ts';
 import { useConfigPath } from '../config/use-config-path.ts';
 import { addAuditCommands } from './audit/commands.ts';
+import { addBulkCommands } from './bulk/commands.ts';
 import { addConfigCommands } from './config/commands.ts';
 import { addDatabaseCommands } from './db/commands.ts';
 import { addEventCommands } from './event/commands.ts';
@@ -49,6 +50,7 @@ export function makeProgram(): Command {
   addStepCommands(program);
   addQueueCommands(program);
   addEventCommands(program);
+  addBulkCommands(program);
   addAuditCommands(program);
   addTemplateCommands(program);
   addGenerateCommands(program);

@@ -1,9 +1,12 @@
 import type { Tasker } from '../../app/tasker.ts';
+import { type BulkCommandOptions, readIds, targetOf } from '../bulk/options.ts';
+import { runBulk } from '../bulk/run.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { readInput } from '../read-input.ts';
 import { note, printJson } from '../show/output.ts';
 import { snakeKeys } from '../show/views.ts';
+import { describeFilter, taskFilterOf } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Options of the commands that act on a step. */
@@ -36,11 +39,40 @@ export function actingOnStep(act: (tasker: Tasker, place: Place, operator: Opera
   };
 }
 
-/** `tasker step reset`: returns a failed step to the queue. */
-export const stepReset = actingOnStep((tasker, place, operator) => tasker.retryStep(...place, operator));
+/** Returns a command that acts on one step at once, or on many after a confirmation. */
+function actingOnSteps(
+  act: (tasker: Tasker, place: Place, operator: Operator) => Promise<void>,
+  bulk: 'retrySteps' | 'resetSteps' | 'resolveSteps',
+) {
+  return async (task: string | undefined, step: string | undefined, options: BulkCommandOptions & ActOptions) => {
+    const filter = taskFilterOf(options, { acts: true });
+    const ids = await readIds(task !== undefined && step === undefined ? [task] : [], options);
+    const named = task !== undefined && step !== undefined;
+    if (named && ids.length === 0 && !options.dryRun && Object.keys(filter).length === 0) {
+      return actingOnStep(act)(task, step, options);
+    }
+    const steps = named ? [{ taskUuid: task, step }] : [];
+    const target = targetOf('step', { ids, steps, options });
+    const given = options.result === undefined ? {} : { result: await readInput(options.result, '--result') };
+    await runBulk(
+      options,
+      (tasker, signal) => tasker.bulk[bulk](target, { ...operatorFrom(options), ...given, signal }),
+      describeFilter(filter),
+    );
+  };
+}
 
-/** `tasker step resolve`: marks a step as resolved manually. */
-export const stepResolve = actingOnStep((tasker, place, operator) => tasker.resolveStep(...place, operator));
+/** `tasker step retry`: retries failed steps, and steps that wait for a retry. */
+export const stepRetry = actingOnSteps((tasker, place, operator) => tasker.retryStep(...place, operator), 'retrySteps');
+
+/** `tasker step reset`: returns failed steps to the queue. */
+export const stepReset = actingOnSteps((tasker, place, operator) => tasker.resetStep(...place, operator), 'resetSteps');
+
+/** `tasker step resolve`: marks steps as resolved manually. */
+export const stepResolve = actingOnSteps(
+  (tasker, place, operator) => tasker.resolveStep(...place, operator),
+  'resolveSteps',
+);
 
 /** `tasker step complete`: completes a step with a result. */
 export const stepComplete = actingOnStep((tasker, place, { result, ...operator }) =>

@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
+import { addBulkOptions } from '../bulk/options.ts';
 import { addOperator } from '../operator.ts';
 import { lazily, wholeNumber } from '../options.ts';
 import { addPageOptions, addTaskFilter } from '../task-filter.ts';
 
 /** `tasker step …` */
 export function addStepCommands(program: Command): void {
-  const step = program.command('step').description('inspect steps, and reset, resolve or complete them');
+  const step = program.command('step').description('inspect steps, and retry, reset, resolve or complete them');
   const list = step
     .command('list [task]')
     .description('list the steps of a task, or find steps of all tasks by any of these conditions');
@@ -25,12 +26,15 @@ export function addStepCommands(program: Command): void {
     .description('show what the handler logged; by default only failed attempts are kept')
     .option('--attempt <number>', 'only this attempt', wholeNumber({ least: 1, most: 2_147_483_647 }))
     .action(lazily(async () => (await import('./logs.ts')).stepLogs));
-  addOperator(step.command('reset <task> <step>'))
-    .description('return a failed step to the queue with a full set of attempts')
+  addBulkOptions(step.command('retry [task] [step]'), { what: 'step' })
+    .description('retry failed steps with all their attempts, and steps that wait for a retry at once')
+    .action(lazily(async () => (await import('./act-on-step.ts')).stepRetry));
+  addBulkOptions(step.command('reset [task] [step]'), { what: 'step' })
+    .description('return failed steps to the queue with a full set of attempts')
     .action(lazily(async () => (await import('./act-on-step.ts')).stepReset));
-  addOperator(step.command('resolve <task> <step>'))
-    .description('mark a step as resolved manually; its children continue')
-    .option('--result <json>', 'the result that its children read; @file reads a file, - reads standard input')
+  addBulkOptions(step.command('resolve [task] [step]'), { what: 'step' })
+    .description('mark steps as resolved manually; their children continue')
+    .option('--result <json>', 'the result that the children read; @file reads a file, - reads standard input')
     .action(lazily(async () => (await import('./act-on-step.ts')).stepResolve));
   addOperator(step.command('complete <task> <step>'))
     .description('complete a step with a result, or correct the result of a completed step')

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { meantState } from '../../app/list-options.ts';
-import { addOperator } from '../operator.ts';
+import { addBulkOptions } from '../bulk/options.ts';
 import { collect, lazily, seconds, wholeNumber } from '../options.ts';
 import { addPageOptions, addTaskFilter } from '../task-filter.ts';
 
@@ -9,7 +9,7 @@ const PRIORITY = { least: -100, most: 100 };
 
 /** `tasker task …` */
 export function addTaskCommands(program: Command): void {
-  const task = program.command('task').description('create, inspect, follow, rerun and cancel tasks');
+  const task = program.command('task').description('create, inspect and follow tasks, and act on one or many');
   addCreate(task);
   task
     .command('get <uuid>')
@@ -25,9 +25,7 @@ export function addTaskCommands(program: Command): void {
     .description('follow a task until it ends; exits 2 if it is blocked by failures')
     .option('--timeout <seconds>', 'stop following after this time', seconds)
     .action(lazily(async () => (await import('./watch.ts')).taskWatch));
-  addOperator(task.command('cancel <uuid>'))
-    .description('cancel a task that has not ended')
-    .action(lazily(async () => (await import('./cancel.ts')).taskCancel));
+  addActs(task);
   task
     .command('rerun <uuid>')
     .description('run a step and everything after it again; also in a task that has ended')
@@ -65,6 +63,22 @@ function addList(task: Command): void {
   addPageOptions(list, 'tasks')
     .option('--before <uuid>', 'only tasks after this one in the order of the list')
     .action(lazily(async () => (await import('./list.ts')).taskList));
+}
+
+/** Commands that act on one task, or on many. */
+function addActs(task: Command): void {
+  addBulkOptions(task.command('cancel [uuid...]'), { what: 'task' })
+    .description('cancel tasks that have not ended')
+    .action(lazily(async () => (await import('./act.ts')).taskCancel));
+  addBulkOptions(task.command('retry [uuid...]'), { what: 'task' })
+    .description('retry the failed steps of tasks with all their attempts, and the waiting ones at once')
+    .action(lazily(async () => (await import('./act.ts')).taskRetry));
+  addBulkOptions(task.command('resolve [uuid...]'), { what: 'task' })
+    .description('end tasks by hand as resolved_manually; their open steps are cancelled')
+    .action(lazily(async () => (await import('./act.ts')).taskResolve));
+  addBulkOptions(task.command('delete [uuid...]'), { what: 'task' })
+    .description('delete tasks that have ended, with their results and history; the audit stays')
+    .action(lazily(async () => (await import('./act.ts')).taskDelete));
 }
 
 function addCreate(task: Command): void {

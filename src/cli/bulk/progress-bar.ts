@@ -1,0 +1,53 @@
+/** How far a bulk act came. */
+export interface ShownProgress {
+  id: number;
+  matched: number;
+  done: number;
+  skipped: number;
+  failed: number;
+}
+
+const WIDTH = 24;
+/** Between two lines, if the output is not a terminal. */
+const LINE_MS = 10_000;
+
+/** One line of progress on a terminal, which is redrawn, or a line now and then in a log. */
+export class ProgressBar {
+  readonly #out: NodeJS.WriteStream;
+  #startedAt = performance.now();
+  #before = 0;
+  #lineAt = performance.now();
+  /** The progress that was shown last. */
+  last: ShownProgress | undefined;
+
+  constructor(out: NodeJS.WriteStream) {
+    this.#out = out;
+  }
+
+  show(progress: ShownProgress): void {
+    const over = progress.done + progress.skipped + progress.failed;
+    if (!this.last) {
+      this.#startedAt = performance.now();
+      this.#before = over;
+    }
+    this.last = progress;
+    if (this.#out.isTTY) this.#out.write(`\r\x1b[K${this.#line(progress, over)}`);
+    else if (performance.now() - this.#lineAt > LINE_MS) {
+      this.#lineAt = performance.now();
+      this.#out.write(`${over} of ${progress.matched}\n`);
+    }
+  }
+
+  #line({ matched, skipped, failed }: ShownProgress, over: number): string {
+    const share = matched === 0 ? 1 : over / matched;
+    const full = Math.round(share * WIDTH);
+    const rate = (over - this.#before) / Math.max(0.001, (performance.now() - this.#startedAt) / 1000);
+    const left = rate > 0 && over < matched ? `  ${Math.ceil((matched - over) / rate)} s left` : '';
+    const rest = [skipped > 0 ? `  ${skipped} skipped` : '', failed > 0 ? `  ${failed} failed` : ''].join('');
+    return `${'█'.repeat(full)}${'░'.repeat(WIDTH - full)}  ${over} of ${matched}${rest}${left}`;
+  }
+
+  clear(): void {
+    if (this.#out.isTTY) this.#out.write('\r\x1b[K');
+  }
+}

@@ -1,0 +1,165 @@
+import pc from 'picocolors';
+import type { Tasker } from '../../app/tasker.ts';
+import { confirmed } from '../confirm.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { GlobalOptions } from '../options.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { counted, painted, table } from '../show/text.ts';
+import { snakeKeys } from '../show/views.ts';
+import { listenForStop } from '../stop-signal.ts';
+import { withTasker } from '../with-tasker.ts';
+import { ProgressBar } from './progress-bar.ts';
+
+type BulkAct = ReturnType<Tasker['bulk']['retry']>;
+type BulkPreview = Awaited<ReturnType<BulkAct['preview']>>;
+/** A bulk act with the items that were not done. */
+export type BulkReport = Awaited<ReturnType<BulkAct['result']>>;
+
+/** How a bulk command asks, and whether it acts. */
+export interface BulkRunOptions extends GlobalOptions {
+  dryRun?: boolean;
+  yes?: boolean;
+}
+
+const DONE: Record<string, string> = {
+  cancel: 'cancelled',
+  retry: 'retried',
+  resolve: 'resolved',
+  delete: 'deleted',
+  reset: 'reset',
+};
+const LISTED = 10;
+
+/** Selects, asks, acts with a progress bar, and prints the result. `what` describes the selection in words. */
+export async function runBulk(
+  options: BulkRunOptions,
+  start: (tasker: Tasker, signal: AbortSignal) => BulkAct,
+  what: string,
+): Promise<void> {
+  const stop = listenForStop();
+  try {
+    await withTasker(options, {}, async (tasker) => {
+      const act = start(tasker, stop.signal);
+      if (options.dryRun) return await dryRun(act, options, what);
+      if (!options.yes && !(await agreed(act, what))) return;
+      await work(act, { ...options, stop: stop.signal });
+    });
+  } finally {
+    stop.release();
+  }
+}
+
+async function dryRun(act: BulkAct, { json }: BulkRunOptions, what: string): Promise<void> {
+  const preview = await act.preview();
+  await act.discard();
+  const { id: _, sample, ...counts } = preview;
+  if (!json) return print(describePreview(preview, what));
+  printJson({
+    ...snakeKeys(counts),
+    dry_run: true,
+    sample: sample.map((one) => ({ ...snakeKeys(one), steps: one.steps.map(snakeKeys) })),
+  });
+}
+
+/** Shows what would be done, and asks. A selection that is not confirmed is forgotten. */
+async function agreed(act: BulkAct, what: string): Promise<boolean> {
+  const preview = await act.preview();
+  try {
+    if (preview.matched === 0) {
+      note(describePreview(preview, what));
+      return true;
+    }
+    if (process.stdin.isTTY) note(`${describePreview(preview, what)}\n`);
+    if (await confirmed(`${verbOf(preview.action)} ${sizeOf(preview)}?`)) return true;
+    note('nothing done');
+  } catch (error) {
+    await act.discard();
+    throw error;
+  }
+  await act.discard();
+  return false;
+}
+
+function verbOf(action: string): string {
+  return action.split('_')[1]!;
+}
+
+/** For example `60 tasks with 61 failures`. */
+function sizeOf({ action, matched, steps }: BulkPreview): string {
+  const size = counted(matched, action.split('_')[0]!);
+  return action === 'task_retry' && steps !== matched ? `${size} (${counted(steps, 'step')})` : size;
+}
+
+function describePreview(preview: BulkPreview, what: string): string {
+  const { action, matched, skipped, notRetryable, sample } = preview;
+  const none = `no ${action.split('_')[0]} to ${verbOf(action)}${what === '' ? '' : `: ${what}`}`;
+  const lines = [matched === 0 ? none : `would ${verbOf(action)} ${sizeOf(preview)}${what === '' ? '' : `: ${what}`}`];
+  if (skipped > 0) lines.push(`${counted(skipped, 'id')} skipped: there is no such ${action.split('_')[0]}`);
+  if (matched > 0) lines.push('', sampleTable(sample));
+  if (matched > sample.length) lines.push(pc.dim(`… and ${matched - sample.length} more`));
+  if (notRetryable > 0 && /retry|reset/.test(action)) {
+    lines.push(
+      '',
+      pc.yellow(
+        `${counted(notRetryable, 'step')} of these must not run twice (retryable: false) and may have had an effect; check them first`,
+      ),
+    );
+  }
+  return lines.join('\n');
+}
+
+function sampleTable(sample: BulkPreview['sample']): string {
+  const rows = sample.flatMap(({ taskUuid, template, status, steps }) => {
+    const head = [taskUuid, template, painted(status)];
+    if (steps.length === 0) return [[...head, '', '', '']];
+    return steps.map((step) => [
+      ...head,
+      `${step.name}${step.retryable ? '' : pc.yellow(' (not retryable)')}`,
+      String(step.attempts),
+      [step.errorType, step.error].filter((text) => text !== null).join(': '),
+    ]);
+  });
+  return table(['task', 'template', 'status', 'step', 'attempts', 'error'], rows);
+}
+
+/** Acts and prints the result. After Ctrl-C, the rest can be resumed. */
+async function work(act: BulkAct, { json, stop }: BulkRunOptions & { stop: AbortSignal }): Promise<void> {
+  const bar = new ProgressBar(process.stderr);
+  try {
+    for await (const progress of act) bar.show(progress);
+  } catch (error) {
+    bar.clear();
+    if (!stop.aborted) throw error;
+    const { id, done, matched } = bar.last!;
+    note(`stopped after ${done} of ${matched}; \`npx tasker bulk resume ${id}\` continues`);
+    process.exitCode = EXIT.interrupted;
+    return;
+  }
+  bar.clear();
+  const report = await act.result();
+  if (json) printJson(reportJson(report));
+  else print(describeReport(report));
+  if (report.failedCount > 0) process.exitCode = EXIT.failed;
+}
+
+/** Returns a bulk act as JSON. */
+export function reportJson({ skipped, failed, ...report }: BulkReport): Record<string, unknown> {
+  return { ...snakeKeys(report), skipped: skipped.map(snakeKeys), failed: failed.map(snakeKeys) };
+}
+
+/** Describes what became of the items. */
+export function describeReport(report: BulkReport): string {
+  const { id, action, matched, done, skipped, failed, skippedCount, failedCount } = report;
+  const lines = [`${DONE[verbOf(action)]} ${done} of ${counted(matched, action.split('_')[0]!)} (bulk ${id})`];
+  for (const [word, items, count] of [
+    ['skipped', skipped, skippedCount],
+    ['failed', failed, failedCount],
+  ] as const) {
+    if (count === 0) continue;
+    lines.push('', `${count} ${word}:`);
+    const rows = items.slice(0, LISTED).map(({ taskUuid, step, why }) => [taskUuid, step ?? '', why.split('\n')[0]!]);
+    lines.push(table(['task', 'step', 'why'], rows));
+    if (count > LISTED) lines.push(pc.dim(`… and ${count - LISTED} more; \`npx tasker bulk show ${id} --json\``));
+  }
+  return lines.join('\n');
+}
