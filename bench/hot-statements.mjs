@@ -234,6 +234,7 @@ export const NOT_HOT = {
   list_audit: OPERATORS,
   retry_waiting_step: RETRYING,
   failing_steps: RETRYING,
+  reset_plain_steps: RETRYING,
   note_deleted_tasks: DELETING,
   find_leftover_tasks: DELETING,
   forget_queued_of_tasks: DELETING,

@@ -1,6 +1,6 @@
 import type { Db } from '../db/statement.ts';
 import type { Operator } from './operate.ts';
-import { sql } from './sql.ts';
+import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
 // The step keeps its number of attempts, and its place in a batch, in which a waiting step counts as active. The timer is
@@ -48,4 +48,40 @@ export interface FailingStepRow extends StepKey {
 /** Returns the steps of tasks that failed or wait for a retry. */
 export async function failingSteps(db: Db, taskUuids: readonly string[]): Promise<FailingStepRow[]> {
   return (await db.query<FailingStepRow>(FAILING_STEPS, [`{${taskUuids.join(',')}}`])).rows;
+}
+
+// As `reset_step`, for many steps that are no batch workers: one statement for each took a third of a millisecond.
+const RESET_PLAIN_STEPS = sql('reset_plain_steps')`
+with u as (
+  update tasker.step s set state = 'enqueued', spared = s.attempts, done_at = null, next_at = null
+    from (select x.tid, t.template_id, t.rank
+            from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
+            cross join lateral (
+              select ctid tid from tasker.step y
+               where y.task_uuid = d.task_uuid and y.idx = d.idx and y.state = 'error' and y.idx < 131072 offset 0) x
+            cross join lateral (
+              select template_id, rank from tasker.task y where y.task_uuid = d.task_uuid and y.done_at is null offset 0) t) p
+   where s.ctid = p.tid
+  returning s.task_uuid, s.idx, p.template_id, p.rank),
+t as (
+  update tasker.task t set n_error = n_error - c.n, n_active = n_active + c.n
+    from (select task_uuid, count(*)::int n from u group by 1) c where t.task_uuid = c.task_uuid),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select (select namespace_id from tasker.template m where m.id = u.template_id), rank, task_uuid, idx, template_id
+    from u order by task_uuid, idx),
+a as (
+  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)
+  select task_uuid, idx, 'reset', 'error', 'enqueued', $3, $4, $5, $6 from u order by task_uuid, idx)
+select task_uuid "taskUuid", idx from u`;
+
+/**
+ * Returns failed steps that are no batch workers to the queue with all their attempts, and which of them it were. Call it
+ * after lockTasks.
+ */
+export async function resetPlainSteps(db: Db, steps: readonly StepKey[], operator: Operator): Promise<StepKey[]> {
+  const { actor, reason, door, bulkId } = operator;
+  return (
+    await db.query<StepKey>(RESET_PLAIN_STEPS, [...columns(steps, 'taskUuid', 'idx'), actor, reason, door, bulkId])
+  ).rows;
 }

@@ -1,5 +1,6 @@
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
+import { isWorkerIndex } from '../../model/ids.ts';
 import { type BulkAction, lockBulk } from '../../store/bulk/bulks.ts';
 import {
   type BulkCounts,
@@ -15,6 +16,7 @@ import {
 import { deleteTasks } from '../../store/delete-tasks.ts';
 import { ENDINGS, endTask, type Operator } from '../../store/operate.ts';
 import { PINNED_PLANS } from '../../store/planner.ts';
+import { type FailingStepRow, resetPlainSteps } from '../../store/retry-steps.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import { lockFreeTasks } from '../../store/tasks.ts';
 import type { ActEffects } from '../engine.ts';
@@ -95,7 +97,7 @@ export async function workOnChunk(
     queued: false,
   };
   const verdicts = ready.map((item) => ({ item, verdict: judge(item, running, live) }));
-  const outcomes = await act(tx, { engine, running }, { verdicts, effects });
+  const outcomes = await act(tx, { engine, running }, { verdicts, effects, reset: new Set() });
   if (portion.lastChance) outcomes.push(...locked.map(lockedOut));
   effects.tasks = [...new Set(outcomes.filter(({ outcome }) => outcome === 'done').map(({ taskUuid }) => taskUuid))];
   const counts = await markItems(tx, id, outcomes);
@@ -136,6 +138,8 @@ function lockedOut({ taskUuid, idx }: BulkItemRow): ItemOutcome {
 }
 
 interface Judged {
+  /** The steps that were reset together, by {@link stepKey}. */
+  reset: Set<string>;
   verdicts: { item: BulkItemRow; verdict: Verdict }[];
   effects: { ended: Record<string, string[]>; taken: string[]; queued: boolean };
 }
@@ -146,6 +150,7 @@ type On = { engine: Expanding; running: Running };
 async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
   const { running } = on;
   if (running.action === 'task_delete') await deleteAll(tx, running.operator, judged);
+  if (/retry|reset/.test(running.action)) await resetPlain(tx, running.operator, judged);
   const outcomes: Promise<ItemOutcome>[] = [];
   for (const { item, verdict } of judged.verdicts) {
     const { taskUuid, idx } = item;
@@ -156,6 +161,17 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
     if (running.action === 'step_resolve') await outcome;
   }
   return Promise.all(outcomes);
+}
+
+/** Resets the failed steps that are no batch workers, all in one statement. The others are retried one by one. */
+async function resetPlain(tx: Db, operator: Operator, { verdicts, reset }: Judged): Promise<void> {
+  const steps = verdicts.flatMap(({ verdict }) => ('skip' in verdict ? [] : verdict.steps.filter(isPlain)));
+  if (steps.length === 0) return;
+  for (const step of await resetPlainSteps(tx, steps, operator)) reset.add(stepKey(step));
+}
+
+function isPlain({ state, idx }: LiveStepRow): boolean {
+  return state === 'error' && !isWorkerIndex(idx);
 }
 
 async function deleteAll(tx: Db, operator: Operator, { verdicts }: Judged): Promise<void> {
@@ -190,7 +206,9 @@ async function actOn(
     case 'task_retry':
     case 'step_retry':
     case 'step_reset': {
-      const done = await Promise.all(failing(verdict.steps).map((step) => retryLocked(tx, step, operator)));
+      const retry = (step: FailingStepRow) =>
+        isPlain(step) ? judged.reset.has(stepKey(step)) : retryLocked(tx, step, operator);
+      const done = await Promise.all(failing(verdict.steps).map(retry));
       if (!done.includes(true)) return 'its batch continued without it, and a step that joins the batch has started';
       effects.queued = true;
       return null;
