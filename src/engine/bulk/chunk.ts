@@ -206,8 +206,8 @@ async function actOn(
     case 'task_retry':
     case 'step_retry':
     case 'step_reset': {
-      const retry = (step: FailingStepRow) =>
-        isPlain(step) ? judged.reset.has(stepKey(step)) : retryLocked(tx, step, operator);
+      const retry = async (step: FailingStepRow): Promise<boolean> =>
+        isPlain(step) ? judged.reset.has(stepKey(step)) : await retryLocked(tx, step, operator);
       const done = await Promise.all(failing(verdict.steps).map(retry));
       if (!done.includes(true)) return 'its batch continued without it, and a step that joins the batch has started';
       effects.queued = true;
