@@ -133,6 +133,7 @@ const KEEPING = 'one process at a time, now and then; reads the open tasks in sl
 const WRITERS = 'reads a row per process';
 const STOPPING = 'only for searches that no index serves, which stop after two seconds';
 const TEMPLATES = 'reads the templates, not their tasks';
+const PAUSING = 'when an operator pauses or resumes; reads pauses, or a part of the queue on purpose';
 const NO_TABLE = 'reads no table of tasker';
 
 /** All other statements, with the reason. */
@@ -161,6 +162,23 @@ export const NOT_HOT = {
   truncate_queue: COMPACTING,
   put_queue_back: COMPACTING,
   store_events: 'once for the permanently lost steps of a dead worker; adds rows and reads none',
+  lock_pauses: NO_TABLE,
+  lock_pauses_shared: NO_TABLE,
+  lock_moves: NO_TABLE,
+  start_pause: PAUSING,
+  end_pause: PAUSING,
+  mark_paused_templates: PAUSING,
+  queue_writers: NO_TABLE,
+  move_steps: PAUSING,
+  move_steps_of_task: PAUSING,
+  unsettled_pauses: PAUSING,
+  settle_pauses: PAUSING,
+  end_pauses_of_ended: 'every ten seconds; reads the pauses of tasks that hold, and their tasks by key',
+  forget_pauses: 'once an hour; reads the pauses',
+  vacuum_queue: PAUSING,
+  list_pauses: PAUSING,
+  related_pauses: PAUSING,
+  list_namespaces: 'for a list of the namespaces; counts at most 200,000 steps of each',
   database_in_use: NO_TABLE,
   leftover_databases: NO_TABLE,
   prepare_migration_log: MIGRATING,

@@ -11,6 +11,7 @@ export const ERRORS = {
   template_invalid: 400,
   config_invalid: 400,
   template_not_found: 404,
+  namespace_not_found: 404,
   task_not_found: 404,
   step_not_found: 404,
   event_not_found: 404,

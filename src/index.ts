@@ -103,9 +103,11 @@ export type { DynamicLimits } from './engine/expansion.ts';
 export type { OperatorOptions } from './engine/operate.ts';
 export type { EarlierRun, RerunOptions, RerunStep, TaskRerun } from './engine/rerun.ts';
 export type { AttemptLog, StepLogLine } from './engine/step-logs.ts';
+export type { PauseResult, PauseTarget } from './engine/pause.ts';
 export type {
   EventProblem,
   HistoryEntry,
+  Pause,
   StaleNote,
   Step,
   StepError,

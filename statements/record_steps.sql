@@ -11,7 +11,9 @@
 -- ctid stays valid.
 --
 -- The children that become ready are claimed for this worker up to its free slots ($10), unless steps of a higher
--- priority wait ($12). The others go to the queue.
+-- priority wait ($12). The others go to the queue. While its task, its template or its namespace is paused, a child has
+-- no place (r) among those to claim, and goes to the part of the queue that no claim reads. The statement reads the
+-- pauses itself: it locks the queue before it takes its snapshot, so a pause that waits for the lock holders misses none.
 with done as (
   update tasker.step s set
     state = case d.kind when 0 then 'complete'::tasker.step_state when 3 then 'enqueued'
@@ -38,7 +40,11 @@ with done as (
     s.state = 'complete' closed),
 dec as (
   select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, min(x.ord) ord,
-         row_number() over (order by x.rank, x.task_uuid, x.child) r
+         case when (select exists (select 1 from tasker.pause where resumed_at is null)) and (
+                select m.queue_id < 0 or exists (
+                  select 1 from tasker.pause p where p.task_uuid = x.task_uuid and p.resumed_at is null)
+                  from tasker.template m where m.id = x.template_id) then null
+           else row_number() over (order by x.rank, x.task_uuid, x.child) end r
     from (
       select d.task_uuid, d.template_id, d.rank, d.ord, e.child
         from done d
@@ -66,7 +72,11 @@ k as (
   returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, s.rerun, dec.template_id, dec.rank, dec.ord),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select (select namespace_id from tasker.template t where t.id = y.template_id), rank, task_uuid, idx, template_id
+  select (
+    select case when (select exists (select 1 from tasker.pause where resumed_at is null)) and exists (
+                  select 1 from tasker.pause p where p.task_uuid = y.task_uuid and p.resumed_at is null)
+                then -m.namespace_id else m.queue_id end
+      from tasker.template m where m.id = y.template_id), rank, task_uuid, idx, template_id
     from (select template_id, rank, task_uuid, idx from k where state = 'enqueued'
           union all select template_id, rank, task_uuid, idx from done where state = 'enqueued') y),
 tm as (

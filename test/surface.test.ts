@@ -355,6 +355,9 @@ describe('the surface', () => {
       NoBranchesOptions
       NowOrLater
       OperatorOptions
+      Pause
+      PauseResult
+      PauseTarget
       PollerCyclePayload
       PollerEventName
       PollerState

@@ -4,7 +4,8 @@ import type { Door, OperatorOptions } from '../engine/operate.ts';
 import type { EarlierRun, RerunOptions, TaskRerun } from '../engine/rerun.ts';
 import type { SearchTime, TaskFilter } from '../engine/search/filter.ts';
 import type { FoundStep, FoundTask, SearchPage, SearchSort, StepPage, StepPageOptions, TaskPage, TaskPageOptions } from '../engine/search/search.ts';
-import type { Task } from '../engine/task-view.ts';
+import type { PauseResult, PauseTarget } from '../engine/pause.ts';
+import type { Pause, Task } from '../engine/task-view.ts';
 import { type ListOptions, readListOptions } from './list-options.ts';
 import { type DrainedWorker, type DrainOptions, drainWorker, resumeWorker } from './overview/drain.ts';
 import { listQueues, type QueueInfo, type QueueListOptions } from './overview/queues.ts';
@@ -17,6 +18,8 @@ import { type Explanation, explainTask } from './why.ts';
 export type {
   FoundStep,
   FoundTask,
+  PauseResult,
+  PauseTarget,
   SearchPage,
   SearchSort,
   SearchTime,
@@ -206,7 +209,7 @@ export abstract class TaskerOperations {
    * @throws TaskerError `task_not_found`, `step_not_found`, `bad_request`; `illegal_transition` if a step before it is not done
    */
   rerunTask(taskUuid: string, options: RerunOptions): Promise<TaskRerun> {
-    return this.#acting(taskUuid, () => this.#engine.rerunTask(taskUuid, options));
+    return this.#acting(taskUuid, () => this.#engine.rerunTask(taskUuid, { ...options, ...this.by(options) }));
   }
 
   /**
@@ -267,12 +270,12 @@ export abstract class TaskerOperations {
    * has ended; `timeout`
    */
   drainWorker(worker: string | number, options?: DrainOptions): Promise<DrainedWorker> {
-    return drainWorker(this.#engine, worker, options);
+    return drainWorker(this.#engine, worker, this.by(options));
   }
 
   /** Lets a worker that was drained take steps again. Throws the same errors as {@link drainWorker}. */
   resumeWorker(worker: string | number, options?: OperatorOptions): Promise<{ worker: WorkerInfo; changed: boolean }> {
-    return resumeWorker(this.#engine, worker, options);
+    return resumeWorker(this.#engine, worker, this.by(options));
   }
 
   /**
@@ -285,6 +288,37 @@ export abstract class TaskerOperations {
    */
   queues(options?: QueueListOptions): Promise<QueueInfo[]> {
     return listQueues(this.#engine, options);
+  }
+
+  /**
+   * Pauses a task, a template or a namespace. Running steps finish and are recorded. Once the call has returned, no step
+   * that the pause covers starts, in any process. New tasks are accepted, and their steps wait. Retries become due and
+   * wait; only the limits of a template's `lifecycle` leave the paused time out. Pauses of a task, its template and its
+   * namespace are independent: a step starts when none holds. Pausing what is paused changes nothing.
+   *
+   * @example
+   * await tasker.pause({ template: 'shop/fulfil' }, { actor: 'ann', reason: 'the carrier is down' });
+   * await tasker.resume({ template: 'shop/fulfil' }, { actor: 'ann' });
+   * @throws TaskerError `task_not_found`, `template_not_found`, `namespace_not_found`, `illegal_transition` for a task that
+   * has ended, `timeout` if an open transaction keeps the queue for 90 seconds; the pause is stored then
+   */
+  pause(target: PauseTarget, options?: OperatorOptions): Promise<PauseResult> {
+    return this.#engine.pause(target, this.by(options));
+  }
+
+  /**
+   * Ends the pause of a task, a template or a namespace. Its steps can start, unless another pause covers them: see
+   * `others` of the result. Resuming what is not paused changes nothing.
+   *
+   * @throws TaskerError `task_not_found`, `template_not_found`, `namespace_not_found`, `timeout`
+   */
+  resume(target: PauseTarget, options?: OperatorOptions): Promise<PauseResult> {
+    return this.#engine.resume(target, this.by(options));
+  }
+
+  /** Returns the pauses that hold: of namespaces and templates first, then of tasks. `limit`: default 1000. */
+  pauses({ limit = 1000 }: { limit?: number } = {}): Promise<Pause[]> {
+    return this.#engine.listPauses(limit);
   }
 
   async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {

@@ -248,7 +248,7 @@ export class Tasker extends TaskerOperations {
    */
   async copyTask(taskUuid: string, options: CopyOptions = {}): Promise<TaskHandle> {
     if (this.#over.signal.aborted) throw stopped();
-    const created = await this.#waiter.creating(async () => [await this.#engine.copyTask(taskUuid, options)]);
+    const created = await this.#waiter.creating(async () => [await this.engine.copyTask(taskUuid, this.by(options))]);
     this.#signals.created(created);
     return handleOf(created[0]!);
   }

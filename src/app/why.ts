@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
-import type { Step, Task } from '../engine/task-view.ts';
+import type { Pause, Step, Task } from '../engine/task-view.ts';
 import { covers } from '../registry/announcement.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 
@@ -59,7 +59,7 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
   });
   const explained = steps.map((step) => explainStep(step, facts[graph.indexOf.get(step.templateStepName)!]!));
   const rerun = task.reruns > 0 ? await rerunOf(engine, task) : '';
-  return { task, summary: `${summaryOf(task, explained, reason)}${staleness(task)}${rerun}`, steps: explained };
+  return { task, summary: `${summaryOf(task, explained, reason)}${pauseOf(task)}${staleness(task)}${rerun}`, steps: explained };
 }
 
 /** Groups the steps of a task by their step in the template: the workers of a batch share one. */
@@ -84,6 +84,18 @@ async function rerunOf(engine: Engine, task: Task): Promise<string> {
   // The audit may have been deleted.
   if (!last) return `; ${times} at ${task.rerunAt}`;
   return `; ${times} from ${last.step} at ${last.at}, by ${last.who}${last.why === null ? '' : `: ${last.why}`}`;
+}
+
+/** Names the pauses, and the command that ends each. */
+function pauseOf({ paused }: Task): string {
+  if (!paused) return '';
+  const commands = paused.map(({ scope, target }) => `\`tasker ${scope} resume ${target}\``);
+  return `; paused: ${paused.map(describePause).join('; ')}. No step starts until ${commands.join(' and ')}`;
+}
+
+function describePause({ scope, target, pausedAt, pausedBy, reason }: Pause): string {
+  const what = scope === 'task' ? 'this task' : `${scope} ${target}`;
+  return `${what} by ${pausedBy} at ${pausedAt}${reason === null ? '' : ` (${reason})`}`;
 }
 
 function staleness({ stale, reruns }: Task): string {
@@ -151,6 +163,7 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
         : `waits for ${list(open.map(nameOf))}`;
     }
     case 'enqueued':
+      if (task.paused) return `is ready; waits until ${list(task.paused.map(pausedPart))} resumed`;
       if (liveWorkers.length === 0) return `is ready; no running worker serves namespace ${task.namespace}: start one`;
       if (capable.length === 0) return `is ready; no running worker has handler ${step.callable}`;
       if (taking.length === 0)
@@ -165,7 +178,7 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
       }
       return `${attempt} has been running on ${step.worker ?? 'a worker'} since ${step.lastAttemptedAt}`;
     case 'waiting_for_retry':
-      return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}`;
+      return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}${task.paused ? ', or when the pause ends' : ''}`;
     case 'error':
       return isTolerated(template)
         ? `failed permanently in ${attempt}: ${error}; its batch continues without it (${template.batchConfig?.failureStrategy})`
@@ -182,6 +195,10 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
     case 'enqueued_as_error_for_orchestration':
       return 'its result is being recorded';
   }
+}
+
+function pausedPart({ scope, target }: Pause): string {
+  return scope === 'task' ? 'the task is' : `${scope} ${target} is`;
 }
 
 function list(names: string[]): string {
@@ -205,5 +222,6 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
   const running = of('in_progress');
   if (running.length > 0) return `in progress: ${list(running)} ${running.length === 1 ? 'is' : 'are'} running`;
   const ready = steps.find((step) => step.state === 'enqueued');
+  if (ready && task.paused) return `waits: ${list(of('enqueued'))} ${of('enqueued').length === 1 ? 'is' : 'are'} ready`;
   return ready ? `${ready.step} ${ready.why}` : `is ${task.status}`;
 }

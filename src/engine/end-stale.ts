@@ -89,10 +89,10 @@ async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> 
 }
 
 /** For example `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: nothing moved for 61 minutes, since 2026-…` */
-function reasonOf({ rule, template, minutes, passed, since, rerun }: JudgedRow): string {
+function reasonOf({ rule, template, minutes, passed, held, since, rerun }: JudgedRow): string {
   const found =
     rule === 'max_duration_minutes'
       ? `not done ${passed} minutes after its ${rerun ? 'rerun' : 'creation'}`
       : `nothing moved for ${passed} minutes, since ${since}`;
-  return `${rule} of ${template} is ${minutes}: ${found}`;
+  return `${rule} of ${template} is ${minutes}: ${found}${held ? `, without ${held} in which it was paused` : ''}`;
 }

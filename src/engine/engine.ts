@@ -9,8 +9,10 @@ import { nearNames } from '../model/near-names.ts';
 import { batchResults, batchWorkers } from '../store/batches.ts';
 import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
-import { ENDINGS } from '../store/operate.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
+import { listNamespaces, listPauses } from '../store/list-pauses.ts';
+import { ENDINGS } from '../store/operate.ts';
+import { endPausesOfEnded, forgetPauses } from '../store/pauses.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { notify, peek, type QueuePeek, queueDepths } from '../store/queue.ts';
 import { findStep, getStep, getSteps, heldSteps, loadResults, stepNames } from '../store/read-steps.ts';
@@ -53,6 +55,7 @@ import {
   type SettleOptions,
   settleStep,
 } from './operate.ts';
+import { changePause, type PauseResult, type PauseTarget, settle } from './pause.ts';
 import { type RecordAnswer, type Recording, record } from './record.ts';
 import { type EarlierRun, earlierRunView, type RerunOptions, rerunTask, type TaskRerun } from './rerun.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
@@ -84,6 +87,9 @@ export const CHANNEL_EVENTS = 'tasker_events';
 
 /** Maximum number of ids in one notification, whose payload must stay below 8,000 bytes. */
 const IDS_IN_A_PAYLOAD = 200;
+
+/** A pause that was changed longer ago than this and is not settled: its process has probably died. */
+const UNFINISHED_MS = 5_000;
 
 /** For reads that callers wait for. Planning them each time costs more than running them. */
 const READING = opening(PINNED_PLANS);
@@ -155,6 +161,10 @@ export class Engine {
   readonly saveStepLogs = this.#verb(saveStepLogs);
   /** Deletes acts of the audit that are older than a number of milliseconds. */
   readonly forgetActs = this.#verb(forgetOldActs);
+  readonly listNamespaces = this.#verb(listNamespaces);
+  readonly listPauses = this.#verb(listPauses);
+  /** Deletes pauses that ended long ago. */
+  readonly forgetPauses = this.#verb(forgetPauses);
 
   #verb<Values extends unknown[], Answer>(run: (on: Database, ...values: Values) => Promise<Answer>) {
     return (...values: Values): Promise<Answer> => run(this.database, ...values);
@@ -350,6 +360,29 @@ export class Engine {
     } finally {
       this.search.changed(taskUuid);
     }
+  }
+
+  /** Pauses a task, a template or a namespace. When it returns, no step that the pause covers starts any more. */
+  pause(target: PauseTarget, options: OperatorOptions = {}): Promise<PauseResult> {
+    return this.#changePause(target, { action: 'pause', options });
+  }
+
+  resume(target: PauseTarget, options: OperatorOptions = {}): Promise<PauseResult> {
+    return this.#changePause(target, { action: 'resume', options });
+  }
+
+  async #changePause(target: PauseTarget, change: Parameters<typeof changePause>[2]): Promise<PauseResult> {
+    const { rank, ...result } = await changePause(this, target, change);
+    if (result.scope === 'task') this.search.changed(result.target);
+    if (change.action === 'resume' && result.steps > 0) await this.wakeWorkers(rank ?? 0);
+    return result;
+  }
+
+  /** Finishes pauses whose process died, and ends those of tasks that have ended. */
+  async settlePauses(): Promise<void> {
+    await endPausesOfEnded(this.database);
+    const { steps, rank } = await settle(this.database, { olderMs: UNFINISHED_MS });
+    if (steps > 0) await this.wakeWorkers(rank ?? 0);
   }
 
   async #announceEnd(taskUuid: string, taken: boolean): Promise<void> {

@@ -86,6 +86,23 @@ export interface Task {
   healthStatus: 'healthy' | 'blocked';
   /** Set while the task exceeds a limit of its template's `lifecycle`. Null otherwise, and once it moves or ends. */
   stale: StaleNote | null;
+  /**
+   * The pauses that hold for it: of the task, its template and its namespace, the oldest first. None of its steps starts
+   * while there is one. Null: there is none, or the task has ended.
+   */
+  paused: Pause[] | null;
+}
+
+/** A pause that holds: no step of its object starts until it is resumed. */
+export interface Pause {
+  scope: 'task' | 'template' | 'namespace';
+  /** The id of the task, `namespace/name` or `namespace/name@version` of the template, or the namespace. */
+  target: string;
+  /** ISO 8601. */
+  pausedAt: string;
+  /** Who paused it. */
+  pausedBy: string;
+  reason: string | null;
 }
 
 /** The limit of its lifecycle that an open task exceeds. */
@@ -264,6 +281,7 @@ export function taskView(row: TaskRow): Task {
     completionPercentage: percentage(row),
     healthStatus: row.blockingSteps > 0 && row.completedAt === null ? 'blocked' : 'healthy',
     stale: row.stale === null ? null : (JSON.parse(row.stale) as StaleNote),
+    paused: row.paused === null ? null : (JSON.parse(row.paused) as Pause[]),
   };
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from '../logging/logger.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
+import { lockPausesShared } from '../store/pauses.ts';
 import {
   ensureNamespace,
   listTemplates,
@@ -81,6 +82,7 @@ export class TemplateStore {
     const graph = graphOf(template);
     const digest = digestOf(template);
     const { id, namespaceId, other } = await this.#database.transaction(opening(), async (tx) => {
+      await lockPausesShared(tx);
       const namespaceId = await ensureNamespace(tx, template.namespace);
       const row = {
         namespaceId,

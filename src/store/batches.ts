@@ -1,4 +1,5 @@
 import type { Db } from '../db/statement.ts';
+import { queueIdOf } from './queue-id.ts';
 import type { ResultRow } from './read-steps.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
@@ -86,8 +87,8 @@ u as (
   update tasker.step s set state = 'enqueued' from p where s.ctid = p.tid),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select m.namespace_id, t.rank, p.task_uuid, p.idx, t.template_id
-    from p join tasker.task t on t.task_uuid = p.task_uuid join tasker.template m on m.id = t.template_id
+  select ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })}, t.rank, p.task_uuid, p.idx, t.template_id
+    from p join tasker.task t on t.task_uuid = p.task_uuid
    order by p.task_uuid, p.idx),
 c as (select task_uuid, worker_idx, count(*)::int n, max(idx) last_idx from p group by 1, 2),
 bu as (

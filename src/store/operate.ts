@@ -1,4 +1,5 @@
 import type { Db } from '../db/statement.ts';
+import { queueIdOf } from './queue-id.ts';
 import { sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
@@ -85,7 +86,7 @@ k as (
    where b.tolerant and e.template_id = t.template_id and e.parent = b.worker_idx and c.task_uuid = $1 and c.idx = e.child),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select m.namespace_id, t.rank, $1, $2, t.template_id from t join tasker.template m on m.id = t.template_id
+  select ${queueIdOf({ template: 't.template_id', task: '$1' })}, t.rank, $1, $2, t.template_id from t
    where exists (select 1 from u where state = 'enqueued')),
 a as (
   insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)
@@ -134,7 +135,7 @@ k as (
   returning c.idx, c.state, child.template_id, child.rank),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select (select namespace_id from tasker.template m where m.id = k.template_id), rank, $1, idx, template_id
+  select ${queueIdOf({ template: 'k.template_id', task: '$1' })}, rank, $1, idx, template_id
     from k where state = 'enqueued'),
 t as (
   update tasker.task t set

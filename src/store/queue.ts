@@ -1,4 +1,5 @@
 import type { Db } from '../db/statement.ts';
+import { queueIdOf } from './queue-id.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
@@ -62,7 +63,7 @@ u as (
   returning s.task_uuid, s.idx, due.template_id, due.rank),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select (select namespace_id from tasker.template m where m.id = u.template_id), rank, task_uuid, idx, template_id from u),
+  select ${queueIdOf({ template: 'u.template_id', task: 'u.task_uuid' })}, rank, task_uuid, idx, template_id from u),
 t as (
   update tasker.task set n_active = n_active + c.n, n_retry = n_retry - c.n
     from (select task_uuid, count(*)::int n from u group by 1) c where task.task_uuid = c.task_uuid)
@@ -167,17 +168,17 @@ const REQUEUE_STEPS = sql('requeue_steps')`
 with s as materialized (
   select d.task_uuid, d.idx from unnest($1::uuid[], $2::int[]) d (task_uuid, idx) cross join lateral (
     select 1 from tasker.step x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'enqueued' offset 0) x),
-m as materialized (
+k as materialized (
   select task_uuid, idx
     from (select task_uuid, idx, 1 n from s
           union all
           select task_uuid, idx, 0 from tasker.queue where task_uuid between $3 and $4) x
    group by 1, 2 having min(n) = 1)
 insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-select (select namespace_id from tasker.template x where x.id = t.template_id), t.rank, m.task_uuid, m.idx, t.template_id
-  from m cross join lateral (
-    select rank, template_id from tasker.task x where x.task_uuid = m.task_uuid and x.done_at is null offset 0) t
- order by m.task_uuid, m.idx
+select ${queueIdOf({ template: 't.template_id', task: 'k.task_uuid' })}, t.rank, k.task_uuid, k.idx, t.template_id
+  from k cross join lateral (
+    select rank, template_id from tasker.task x where x.task_uuid = k.task_uuid and x.done_at is null offset 0) t
+ order by k.task_uuid, k.idx
 returning task_uuid "taskUuid", idx`;
 
 /** Queues the steps that are ready and still missing from the queue, and returns them. Call it after lockTasks. */

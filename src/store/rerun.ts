@@ -1,5 +1,6 @@
 import type { Db } from '../db/statement.ts';
 import { WORKER_IS_OVER } from './expand-tasks.ts';
+import { queueIdOf } from './queue-id.ts';
 import { sql } from './sql.ts';
 
 // A claim locks steps, and a handler that saves progress. This statement waits for both, so that those after it see what
@@ -176,8 +177,8 @@ with r as (
   update tasker.step set state = 'enqueued'
    where task_uuid = $1 and idx < 131072 and state = 'pending' and remaining = 0 returning idx)
 insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-select m.namespace_id, t.rank, t.task_uuid, r.idx, t.template_id
-  from r cross join tasker.task t join tasker.template m on m.id = t.template_id
+select ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })}, t.rank, t.task_uuid, r.idx, t.template_id
+  from r cross join tasker.task t
  where t.task_uuid = $1 order by r.idx`;
 
 const RESTART_TASK = sql('restart_task')`

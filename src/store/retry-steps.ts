@@ -1,5 +1,6 @@
 import type { Db } from '../db/statement.ts';
 import type { Operator } from './operate.ts';
+import { queueIdOf } from './queue-id.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
@@ -7,8 +8,7 @@ import type { StepKey } from './step-key.ts';
 // deleted by its key: one that stays would wake a worker for nothing.
 const RETRY_WAITING_STEP = sql('retry_waiting_step')`
 with o as materialized (
-  select s.next_at, t.template_id, t.rank, m.namespace_id
-    from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid join tasker.template m on m.id = t.template_id
+  select s.next_at, t.template_id, t.rank from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid
    where s.task_uuid = $1 and s.idx = $2 and s.state = 'waiting_for_retry' and t.done_at is null),
 u as (
   update tasker.step s set state = 'enqueued', next_at = null
@@ -17,7 +17,7 @@ g as (
   delete from tasker.timer x where x.due_at = (select next_at from o) and x.task_uuid = $1 and x.idx = $2),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select namespace_id, rank, $1, $2, template_id from o),
+  select ${queueIdOf({ template: 'o.template_id', task: '$1' })}, rank, $1, $2, template_id from o),
 a as (
   insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)
   select $1, $2, 'retry', 'waiting_for_retry', 'enqueued', $3, $4, $5, $6 from o),
@@ -68,7 +68,7 @@ t as (
     from (select task_uuid, count(*)::int n from u group by 1) c where t.task_uuid = c.task_uuid),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select (select namespace_id from tasker.template m where m.id = u.template_id), rank, task_uuid, idx, template_id
+  select ${queueIdOf({ template: 'u.template_id', task: 'u.task_uuid' })}, rank, task_uuid, idx, template_id
     from u order by task_uuid, idx),
 a as (
   insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)

@@ -3,12 +3,13 @@ import { columns, lists, sql } from './sql.ts';
 
 /**
  * When a task `t` last moved: a step started, saved a checkpoint or ended, a retry became due, or an operator acted.
- * Noting the task as stale, or copying it, does not count.
+ * Noting the task as stale, copying it, and pausing or resuming it do not count.
  */
 const LAST_MOVE = `
   select greatest(t.created_at, t.rerun_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
                   (select max(c.saved_at) from tasker.checkpoint c where c.task_uuid = t.task_uuid),
-                  (select max(a.at) from tasker.operator_action a where a.task_uuid = t.task_uuid and a.action not in ('note', 'copy'))) at,
+                  (select max(a.at) from tasker.operator_action a where a.task_uuid = t.task_uuid
+                      and a.action not in ('note', 'copy', 'pause', 'resume'))) at,
          coalesce(max(s.attempts), 0) > 0 began
     from tasker.step s where s.task_uuid = t.task_uuid`;
 
@@ -68,27 +69,45 @@ export async function forgetWatches(db: Db, taskUuids: readonly string[]): Promi
   await db.query(FORGET_WATCHES, [`{${taskUuids.join(',')}}`]);
 }
 
+/** The time of a task's pauses `held.spans` between a moment and now. */
+const heldSince = (moment: string) => `(
+    select coalesce(sum(upper(r) - lower(r)), '0') from unnest(held.spans * tstzmultirange(tstzrange(least(${moment}, now()), now()))) r)`;
+
+// Time in which the task, its template or its namespace was paused does not count; where pauses overlap, it is left out
+// once. While a pause holds, the end of each limit moves on with the time, so the next check is some minutes away.
 // Finds the limit that was exceeded first, if any. A task counts as waiting for dependencies while it waits for something
 // outside: its first worker, or an operator. The next check is when a limit can be exceeded next: the one of its current
 // state, or the shortest one after a move that may happen right now.
 const JUDGE_TASKS = sql('judge_tasks')`
 select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, t.state::text, t.done_at is not null ended,
-       t.rerun_at is not null rerun, m.stale_action action, broken.rule, broken.minutes, tasker.iso(broken.since) since,
-       floor(extract(epoch from now() - broken.since) / 60)::int passed,
+       t.rerun_at is not null rerun,
+       m.stale_action action, broken.rule, broken.minutes, tasker.iso(broken.since) since,
+       floor(extract(epoch from now() - broken.since - broken.held) / 60)::int passed,
+       floor(extract(epoch from broken.held) / 60)::int held,
        w.rule is not null and w.rule = broken.rule and w.since = broken.since noted,
-       tasker.iso(least(case when duration.until > now() then duration.until end, case when idle.until > now() then idle.until end,
+       tasker.iso(greatest(case when held.holding then now() + interval '5 minutes' end, least(case when duration.until > now() then duration.until end, case when idle.until > now() then idle.until end,
          now() + coalesce(least(m.max_waiting_for_dependencies_minutes, m.max_waiting_for_retry_minutes,
-                                m.max_steps_in_process_minutes), 60) * interval '1 minute')) "checkAt"
+                                m.max_steps_in_process_minutes), 60) * interval '1 minute'))) "checkAt"
   from tasker.task_watch w
   join tasker.task t on t.task_uuid = w.task_uuid
   join tasker.template m on m.id = t.template_id
   join tasker.namespace n on n.id = m.namespace_id
   cross join lateral (${LAST_MOVE}) moved
   cross join lateral (
-    select coalesce(t.rerun_at, t.created_at) + m.max_duration_minutes * interval '1 minute' until) duration
+    select coalesce(range_agg(tstzrange(least(p.paused_at, now()), least(coalesce(p.resumed_at, now()), now()))), '{}') spans,
+           coalesce(bool_or(p.resumed_at is null), false) holding
+      from (select paused_at, resumed_at from tasker.pause where task_uuid = t.task_uuid
+            union all
+            select paused_at, resumed_at from tasker.pause
+             where task_uuid is null and namespace_id = m.namespace_id
+               and (name is null or name = m.name) and (version is null or version = m.version)) p
+     where p.resumed_at is null or p.resumed_at > coalesce(t.rerun_at, t.created_at)) held
   cross join lateral (
-    select rule, minutes, moved.at + minutes * interval '1 minute' until
-      from (select case when t.state = 'waiting_for_retry' then 'max_waiting_for_retry_minutes'
+    select held, coalesce(t.rerun_at, t.created_at) + m.max_duration_minutes * interval '1 minute' + held until
+      from (select ${heldSince('coalesce(t.rerun_at, t.created_at)')} held) h) duration
+  cross join lateral (
+    select rule, minutes, held, moved.at + minutes * interval '1 minute' + held until
+      from (select ${heldSince('moved.at')} held) h, (select case when t.state = 'waiting_for_retry' then 'max_waiting_for_retry_minutes'
                         when t.state = 'steps_in_process' and moved.began then 'max_steps_in_process_minutes'
                         else 'max_waiting_for_dependencies_minutes' end rule,
                    case when t.state = 'waiting_for_retry' then m.max_waiting_for_retry_minutes
@@ -96,8 +115,8 @@ select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version templ
                         else m.max_waiting_for_dependencies_minutes end minutes) x) idle
   left join lateral (
     select * from (
-      values ('max_duration_minutes', m.max_duration_minutes, coalesce(t.rerun_at, t.created_at), duration.until),
-             (idle.rule, idle.minutes, moved.at, idle.until)) x (rule, minutes, since, until)
+      values ('max_duration_minutes', m.max_duration_minutes, coalesce(t.rerun_at, t.created_at), duration.until, duration.held),
+             (idle.rule, idle.minutes, moved.at, idle.until, idle.held)) x (rule, minutes, since, until, held)
      where until <= now() order by until limit 1) broken on true
  where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`;
 
@@ -115,8 +134,10 @@ export interface JudgedRow {
   rule: string | null;
   minutes: number | null;
   since: string | null;
-  /** Minutes since then. */
+  /** Minutes since then, without those in which the task was paused. */
   passed: number | null;
+  /** Minutes since then in which it was paused. */
+  held: number | null;
   /** Whether this was noted before. */
   noted: boolean;
   checkAt: string;

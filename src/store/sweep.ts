@@ -1,4 +1,5 @@
 import type { Db } from '../db/statement.ts';
+import { queueIdOf } from './queue-id.ts';
 import { sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
@@ -57,11 +58,11 @@ lost as (
     from held h where s.ctid = h.tid and (h.again or h.idx < 131072)
   returning s.task_uuid, s.idx, s.state, s.attempts, s.started_at, s.claim, s.retryable),
 placed as (
-  select l.*, t.template_id, t.rank, m.namespace_id
-    from lost l join tasker.task t on t.task_uuid = l.task_uuid join tasker.template m on m.id = t.template_id),
+  select l.*, t.template_id, t.rank from lost l join tasker.task t on t.task_uuid = l.task_uuid),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select namespace_id, rank, task_uuid, idx, template_id from placed where state = 'enqueued'),
+  select ${queueIdOf({ template: 'placed.template_id', task: 'placed.task_uuid' })}, rank, task_uuid, idx, template_id
+    from placed where state = 'enqueued'),
 h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at, detail)
   select task_uuid, idx, attempts, claim >> 24, 'worker_lost', state, started_at, greatest(now(), started_at),

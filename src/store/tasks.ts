@@ -1,4 +1,5 @@
 import type { Db } from '../db/statement.ts';
+import { PAUSES_OF_TASK } from './queue-id.ts';
 import { columns, lists, sql } from './sql.ts';
 import { STILL_STALE } from './stale-tasks.ts';
 
@@ -32,7 +33,7 @@ s as (
       select * from tasker.template_step x where x.template_id = t.template_id and x.initial offset 0) ts),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select (select namespace_id from tasker.template m where m.id = t.template_id), t.rank, t.task_uuid, ts.idx, t.template_id
+  select (select queue_id from tasker.template m where m.id = t.template_id), t.rank, t.task_uuid, ts.idx, t.template_id
     from t cross join lateral (
       select idx from tasker.template_step x where x.template_id = t.template_id and x.initial and x.parents = 0 offset 0) ts
    order by t.task_uuid, ts.idx)
@@ -128,7 +129,8 @@ const TASK_COLUMNS = `
   t.parent_correlation_id "parentCorrelationId", c.total "totalSteps", c.pending "pendingSteps",
   c.in_progress "inProgressSteps", c.completed "completedSteps", c.failed "failedSteps", c.ready "readySteps",
   coalesce(t.reruns, 0) reruns, tasker.iso(t.rerun_at) "rerunAt", t.copy_of "copyOf",
-  m.id "templateId", t.verdict::text, t.n_open "openSteps", t.n_error "blockingSteps", c.attempts "mostAttempts", stale.note stale`;
+  m.id "templateId", t.verdict::text, t.n_open "openSteps", t.n_error "blockingSteps", c.attempts "mostAttempts", stale.note stale,
+  ${PAUSES_OF_TASK} paused`;
 
 const TASK_COUNTS = `
   cross join lateral (
@@ -181,6 +183,8 @@ export interface TaskRow extends TaskFacts {
   mostAttempts: number;
   /** JSON text of the limit that the task exceeds; null: it is not stale, or has no limits. */
   stale: string | null;
+  /** JSON text of the pauses that hold for the task; null: there are none, or it has ended. */
+  paused: string | null;
 }
 
 const GET_TASKS = sql('get_tasks')`

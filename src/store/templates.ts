@@ -20,8 +20,10 @@ export async function namespaceIds(db: Db, names: readonly string[]): Promise<nu
 const REGISTER_TEMPLATE = sql('register_template')`
 insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition,
   stale_action, max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes,
-  max_steps_in_process_minutes)
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13)
+  max_steps_in_process_minutes, paused)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, exists (
+  select 1 from tasker.pause p where p.task_uuid is null and p.namespace_id = $1 and p.resumed_at is null
+     and (p.name is null or p.name = $2) and (p.version is null or p.version = $3)))
 on conflict (namespace_id, name, version, digest) do update set registered_at = clock_timestamp()
 returning id, xmax = 0 as fresh`;
 
@@ -37,7 +39,10 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
   limits: TaskLimits | null;
 }
 
-/** Registers a snapshot. `fresh`: the digest is new, so its graph must be stored too. */
+/**
+ * Registers a snapshot. `fresh`: the digest is new, so its graph must be stored too. A snapshot of a paused template or
+ * namespace is paused; call it after lockPausesShared, or a pause that starts now misses it.
+ */
 export async function registerTemplate(db: Db, template: NewTemplate): Promise<{ id: number; fresh: boolean }> {
   const { namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition, limits } =
     template;

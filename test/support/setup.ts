@@ -132,4 +132,11 @@ export async function invariants(sql: Sql): Promise<void> {
         or t.n_error <> c.error or c.unqueued > 0 or c.untimed > 0 or c.miscounted <> 0 or c.unproven > 0 or c.overfull > 0`);
   if (wrong.length > 0)
     throw new Error(`${wrong.length} tasks break an invariant: ${JSON.stringify(wrong.slice(0, 3))}`);
+  const misplaced = await sql(`
+    select q.*, m.paused, m.namespace_id home from tasker.queue q join tasker.template m on m.id = q.template_id
+     where q.namespace_id <> case when m.paused or exists (
+             select 1 from tasker.pause p where p.task_uuid = q.task_uuid and p.resumed_at is null)
+             then -m.namespace_id else m.namespace_id end`);
+  if (misplaced.length > 0)
+    throw new Error(`${misplaced.length} rows of the queue are misplaced: ${JSON.stringify(misplaced.slice(0, 3))}`);
 }

@@ -6,6 +6,8 @@ import type { Logger } from '../../logging/logger.ts';
 const LIFECYCLE_MS = 30_000;
 /** Interval between deletions of workers that are long gone. */
 const FORGET_MS = 3_600_000;
+/** Interval between searches for pauses whose process died. */
+const PAUSES_MS = 10_000;
 /** Minimum time between two checks of the whole queue. */
 const QUEUE_CHECK_MS = 120_000;
 /** Time until this worker asks again whether it is its turn to check. */
@@ -49,6 +51,8 @@ export class Housekeeping {
   /** Start of the next slice of the check; undefined: the first task. */
   #checkedTo: string | undefined;
   #checking = false;
+  #pausesAt = Number.NEGATIVE_INFINITY;
+  #settling = false;
   #stopped = false;
 
   constructor(engine: Engine, { leaseMs, workerIds, auditRetentionMs = 0 }: HousekeepingOptions, logger: Logger) {
@@ -88,7 +92,13 @@ export class Housekeeping {
 
   /** Does everything that is due. */
   async look(): Promise<void> {
-    await Promise.all([this.#tidyQueue(), this.#endStale(), this.#forgetWorkers(), this.#checkQueue()]);
+    await Promise.all([
+      this.#tidyQueue(),
+      this.#endStale(),
+      this.#forgetWorkers(),
+      this.#checkQueue(),
+      this.#settlePauses(),
+    ]);
   }
 
   /** Starts nothing more. */
@@ -159,14 +169,28 @@ export class Housekeeping {
     );
   }
 
+  async #settlePauses(): Promise<void> {
+    if (this.#settling || performance.now() - this.#pausesAt < PAUSES_MS) return;
+    this.#pausesAt = performance.now();
+    this.#settling = true;
+    try {
+      await this.#engine.settlePauses();
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'settling pauses failed');
+    } finally {
+      this.#settling = false;
+    }
+  }
+
   async #forgetWorkers(): Promise<void> {
     if (performance.now() - this.#forgotAt < FORGET_MS) return;
     this.#forgotAt = performance.now();
     try {
       await this.#engine.forgetWorkers();
       if (this.#auditRetentionMs > 0) await this.#engine.forgetActs(this.#auditRetentionMs);
+      await this.#engine.forgetPauses();
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'deleting workers and acts that are long gone failed');
+      this.#logger.debug({ error: messageOf(error) }, 'deleting what is long gone failed');
     }
   }
 

@@ -1,0 +1,278 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from '../db/database.ts';
+import { opening } from '../db/opening.ts';
+import type { Db } from '../db/statement.ts';
+import { TaskerError } from '../errors.ts';
+import { checkUuid } from '../model/ids.ts';
+import { isStorableText } from '../model/json.ts';
+import { nearNames } from '../model/near-names.ts';
+import { noteAct } from '../store/audit.ts';
+import { listNamespaces, type PauseRow, relatedPauses } from '../store/list-pauses.ts';
+import {
+  endPause,
+  lockMoves,
+  lockPauses,
+  markPausedTemplates,
+  moveSteps,
+  moveStepsOfTask,
+  type PauseObject,
+  queueWriters,
+  type Stretch,
+  settlePauses,
+  startPause,
+  unsettledPauses,
+  vacuumQueue,
+} from '../store/pauses.ts';
+import { QUEUE_ORDER } from '../store/planner.ts';
+import { getTasks, lockTasks } from '../store/tasks.ts';
+import { namespaceIds, type TemplateVersion } from '../store/templates.ts';
+import { type OperatorOptions, onFreeTask, operatorOf } from './operate.ts';
+import type { Pause } from './task-view.ts';
+import type { TemplateStore } from './template-store.ts';
+
+/**
+ * What to pause or resume: one task, a template (`name`, `namespace/name` or `namespace/name@version`; without a version,
+ * all of them, also those that are registered later), or a namespace.
+ */
+export type PauseTarget = { task: string } | { template: string } | { namespace: string };
+
+/** The result of pausing or resuming. */
+export interface PauseResult {
+  scope: Pause['scope'];
+  /** The id of the task, `namespace/name` or `namespace/name@version` of the template, or the namespace. */
+  target: string;
+  /** False: it was paused already, or it was not paused. The call changed nothing. */
+  changed: boolean;
+  /** Number of ready steps that were taken out of the reach of workers, or returned to it. */
+  steps: number;
+  /** Its own pause, if one holds now. */
+  pause: Pause | null;
+  /**
+   * Other pauses that hold now: of a task, those of its template and its namespace; of a template, those of its versions
+   * and its namespace; of a namespace, those of its templates. At most 100.
+   */
+  others: Pause[];
+}
+
+/** The part of the engine that pausing needs. */
+export interface Pausing {
+  database: Database;
+  templates: TemplateStore;
+}
+
+/** Pauses in the same order: they change a few rows, so a short wait means that something else is wrong. */
+const SETTINGS = opening({ lock_timeout: '10s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
+const MOVING = opening({
+  ...QUEUE_ORDER,
+  lock_timeout: '30s',
+  statement_timeout: '60s',
+  idle_in_transaction_session_timeout: '30s',
+});
+/** Rows of the queue that one transaction reads. */
+const STRETCH = 10_000;
+/** After so many moved steps, dead rows at the head of the queue would slow down claims until the next vacuum. */
+const MANY_MOVED = 5_000;
+/** How long to wait for transactions that may not know of a pause. Their own timeouts are shorter. */
+const WRITERS_MS = 90_000;
+const LONGEST_POLL_MS = 100;
+
+/** What is done, for both directions. */
+interface Change {
+  action: 'pause' | 'resume';
+  options: OperatorOptions;
+}
+
+interface Named {
+  scope: Pause['scope'];
+  target: string;
+  object: PauseObject;
+}
+
+/** A result, and the smallest rank of the steps that were returned to workers. */
+export type Paused = PauseResult & { rank: number | null };
+
+/**
+ * Pauses or resumes a task, a template or a namespace. When it returns from a pause, no step that the pause covers starts
+ * any more; those that run continue.
+ * @throws TaskerError `task_not_found`, `template_not_found`, `namespace_not_found`, `illegal_transition` for a task that has
+ * ended, `timeout` if another transaction keeps the queue for long
+ */
+export async function changePause(engine: Pausing, target: PauseTarget, change: Change): Promise<Paused> {
+  const named = await nameOf(engine, target);
+  const { scope, object } = named;
+  const done = await (scope === 'task'
+    ? changeTask(engine.database, named, change)
+    : changeMany(engine, named, change));
+  const related = await relatedPauses(engine.database, object);
+  const own = related.find((row) => row.own);
+  const others = related.filter((row) => !row.own).map(pauseView);
+  return { scope, target: named.target, ...done, pause: own ? pauseView(own) : null, others };
+}
+
+/** Returns a row as callers see it. */
+export function pauseView({ scope, target, pausedAt, pausedBy, reason }: PauseRow): Pause {
+  return { scope, target, pausedAt, pausedBy, reason };
+}
+
+/** Every transaction that adds ready steps to a task has locked it, so one transaction under the lock is enough. */
+function changeTask(database: Database, { object, target }: Named, { action, options }: Change) {
+  const taskUuid = object.taskUuid!;
+  const operator = operatorOf(options);
+  return onFreeTask(database, taskUuid, async (tx) => {
+    await lockTasks(tx, [taskUuid]);
+    const [task] = await getTasks(tx, [taskUuid]);
+    if (!task) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+    if (action === 'pause' && task.completedAt !== null) {
+      throw new TaskerError('illegal_transition', `task ${target} can't be paused: it has ended and is ${task.status}`);
+    }
+    const changed = await (action === 'pause' ? startPause : endPause)(tx, object, operator);
+    if (!changed) return { changed, steps: 0, rank: null };
+    await noteAct(tx, { action, taskUuid, fromState: task.status, toState: task.status }, operator);
+    await lockMoves(tx);
+    const { moved, rank } = await moveStepsOfTask(tx, taskUuid);
+    return { changed, steps: moved, rank };
+  });
+}
+
+/** Stores the change, then moves the steps. If this process dies in between, a worker or the next call moves the rest. */
+async function changeMany({ database }: Pausing, { scope, object, target }: Named, { action, options }: Change) {
+  const operator = operatorOf(options);
+  const namespaceId = object.namespaceId!;
+  const changed = await database.transaction(SETTINGS, async (tx) => {
+    await lockPauses(tx);
+    if (!(await (action === 'pause' ? startPause : endPause)(tx, object, operator))) return false;
+    await markPausedTemplates(tx, namespaceId);
+    await noteAct(tx, { action, target: `${scope} ${target}` }, operator);
+    return true;
+  });
+  const { steps, rank } = await settle(database, { namespaceId });
+  return { changed, steps, rank };
+}
+
+/**
+ * Brings the queue in line with the pauses that changed, unless another process has done it. Afterwards, no step that such
+ * a pause covers can start, and none that is free is held back.
+ * @param olderMs ignores pauses that changed less than so long ago: their own process settles them
+ */
+export async function settle(
+  database: Database,
+  { namespaceId, olderMs = 0 }: { namespaceId?: number; olderMs?: number } = {},
+): Promise<{ steps: number; rank: number | null }> {
+  const all = await unsettledPauses(database, olderMs);
+  const pauses = namespaceId === undefined ? all : all.filter((pause) => pause.namespaceId === namespaceId);
+  let steps = 0;
+  let rank: number | null = null;
+  if (pauses.length === 0) return { steps, rank };
+  await waitForWriters(database);
+  for (const id of new Set(pauses.map((pause) => pause.namespaceId))) {
+    for (const queueId of id === null ? [] : [id, -id]) {
+      const moved = await moveAll(database, queueId);
+      steps += moved.steps;
+      if (moved.rank !== null && queueId < 0) rank = Math.min(rank ?? moved.rank, moved.rank);
+    }
+  }
+  await settlePauses(database, pauses);
+  if (steps >= MANY_MOVED) await vacuumQueue(database).catch(() => undefined); // autovacuum does it later
+  return { steps, rank };
+}
+
+/** Waits for the transactions that have locked the queue by now. Those that lock it later know of every stored pause. */
+async function waitForWriters(database: Database): Promise<void> {
+  const until = performance.now() + WRITERS_MS;
+  let writers = await queueWriters(database);
+  for (let pauseMs = 2; writers.length > 0; pauseMs = Math.min(2 * pauseMs, LONGEST_POLL_MS)) {
+    if (performance.now() > until) {
+      const who = writers.map(({ pid, application }) => `${application ?? 'unknown'} (process ${pid})`).join(', ');
+      throw new TaskerError(
+        'timeout',
+        `the change is stored, but steps may still start: an open transaction has written to the queue for more than ${WRITERS_MS / 1000} s, of ${who}; end it and run the same again`,
+      );
+    }
+    await sleep(pauseMs);
+    const now = new Set((await queueWriters(database)).map(({ id }) => id));
+    writers = writers.filter(({ id }) => now.has(id));
+  }
+}
+
+/** Moves the steps of one part of the queue that belong to the other one. */
+async function moveAll(database: Database, queueId: number): Promise<{ steps: number; rank: number | null }> {
+  let steps = 0;
+  let rank: number | null = null;
+  let after: Stretch['after'] | undefined = { rank: -32_768, id: 0 };
+  while (after) {
+    const stretch: Stretch = { queueId, after, limit: STRETCH };
+    const moved = await database.transaction(MOVING, async (tx) => {
+      await lockMoves(tx);
+      return moveSteps(tx, stretch);
+    });
+    steps += moved.moved;
+    rank ??= moved.rank;
+    after = moved.next;
+  }
+  return { steps, rank };
+}
+
+/** Finds what a target names. @throws TaskerError `bad_request`, `invalid_uuid`, `template_not_found`, `namespace_not_found` */
+async function nameOf(engine: Pausing, target: PauseTarget): Promise<Named> {
+  const given = Object.entries(target ?? {}).filter(([, value]) => value !== undefined);
+  const [scope, text] = given[0] ?? [];
+  if (given.length !== 1 || !['task', 'template', 'namespace'].includes(scope!) || typeof text !== 'string') {
+    throw new TaskerError('bad_request', 'give exactly one of task, template and namespace, as a string');
+  }
+  const nothing = { taskUuid: null, namespaceId: null, name: null, version: null };
+  if (scope === 'task') {
+    const taskUuid = checkUuid(text, 'the task id');
+    return { scope, target: taskUuid, object: { ...nothing, taskUuid } };
+  }
+  if (scope === 'template') return templateOf(engine, text);
+  const [namespaceId] = isStorableText(text) ? await namespaceIds(engine.database, [text]) : [];
+  if (namespaceId === undefined) throw await namespaceNotFound(engine.database, text);
+  return { scope: 'namespace', target: text, object: { ...nothing, namespaceId } };
+}
+
+async function namespaceNotFound(db: Db, text: string): Promise<TaskerError> {
+  const names = (await listNamespaces(db)).map(({ name }) => name);
+  const near = nearNames(text, names);
+  const hint =
+    names.length === 0
+      ? 'none is registered yet; a worker or createTasker registers those of its templates'
+      : near.length > 0
+        ? `did you mean ${near.join(' or ')}?`
+        : `there ${names.length === 1 ? 'is' : 'are'} ${names.slice(0, 20).join(', ')}`;
+  return new TaskerError('namespace_not_found', `no namespace ${text}; ${hint}`, { details: { near } });
+}
+
+/** Without a namespace: the one in `default`, or the only one of that name. */
+async function templateOf({ database, templates }: Pausing, text: string): Promise<Named> {
+  const at = text.lastIndexOf('@');
+  const [path, version] = at > 0 ? [text.slice(0, at), text.slice(at + 1)] : [text, null];
+  const slash = path.indexOf('/');
+  const [given, name] = slash > 0 ? [path.slice(0, slash), path.slice(slash + 1)] : [null, path];
+  const all = await templates.list();
+  const fitting = all.filter((row) => row.name === name && (version === null || row.version === version));
+  const namespaces = [...new Set(fitting.map((row) => row.namespace))];
+  const namespace = given ?? (namespaces.includes('default') || namespaces.length !== 1 ? 'default' : namespaces[0]!);
+  if (!namespaces.includes(namespace)) throw templateNotFound(text, { name, version }, all);
+  const [namespaceId] = await namespaceIds(database, [namespace]);
+  return {
+    scope: 'template',
+    target: `${namespace}/${name}${version === null ? '' : `@${version}`}`,
+    object: { taskUuid: null, namespaceId: namespaceId!, name, version },
+  };
+}
+
+function templateNotFound(
+  text: string,
+  { name, version }: { name: string; version: string | null },
+  all: readonly TemplateVersion[],
+): TaskerError {
+  const same = all.some((row) => row.name === name);
+  const names = new Set(same ? [name] : nearNames(name, [...new Set(all.map((row) => row.name))]));
+  const shown = (row: TemplateVersion) => `${row.namespace}/${row.name}${version === null ? '' : `@${row.version}`}`;
+  const near = [...new Set(all.filter((row) => names.has(row.name)).map(shown))];
+  const hint =
+    near.length > 0
+      ? `there ${near.length === 1 ? 'is' : 'are'} ${near.slice(0, 5).join(', ')}`
+      : 'no registered template has a similar name';
+  return new TaskerError('template_not_found', `no template ${text}; ${hint}`, { details: { near } });
+}

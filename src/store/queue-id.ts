@@ -1,0 +1,34 @@
+/**
+ * Whether any pause holds. It depends on no row, so a statement evaluates it once. Without pauses, that is its only cost.
+ */
+export const ANY_PAUSE = '(select exists (select 1 from tasker.pause where resumed_at is null))';
+
+/**
+ * The part of the queue that a ready step of this template and this task belongs to: the id of its namespace, or the
+ * negative id while its task, its template or its namespace is paused. Claims read positive ids only. Every statement that
+ * inserts into the queue uses it; scripts/statements/record_steps.sql has a copy.
+ */
+export function queueIdOf({ template, task }: { template: string; task: string }): string {
+  return `(
+    select case when ${ANY_PAUSE} and exists (
+                  select 1 from tasker.pause p where p.task_uuid = ${task} and p.resumed_at is null)
+                then -m.namespace_id else m.queue_id end
+      from tasker.template m where m.id = ${template})`;
+}
+
+/**
+ * The pauses that hold for a task `t` with the template `m` and the namespace `n`, as JSON text, the oldest first; null if
+ * there are none, or if the task has ended.
+ */
+export const PAUSES_OF_TASK = `
+  case when t.done_at is null and ${ANY_PAUSE} then (
+    select json_agg(json_build_object('scope', x.scope, 'target', x.target, 'pausedAt', tasker.iso(x.paused_at),
+                                      'pausedBy', x.paused_by, 'reason', x.reason) order by x.paused_at)::text
+      from (select 'task' scope, p.task_uuid::text target, p.paused_at, p.paused_by, p.reason
+              from tasker.pause p where p.task_uuid = t.task_uuid and p.resumed_at is null
+            union all
+            select case when p.name is null then 'namespace' else 'template' end,
+                   concat(n.name, '/' || p.name, '@' || p.version), p.paused_at, p.paused_by, p.reason
+              from tasker.pause p
+             where p.task_uuid is null and p.namespace_id = m.namespace_id and p.resumed_at is null
+               and (p.name is null or p.name = m.name) and (p.version is null or p.version = m.version)) x) end`;
