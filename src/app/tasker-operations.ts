@@ -18,6 +18,7 @@ import { type Explanation, explainTask } from './why.ts';
 export type {
   FoundStep,
   FoundTask,
+  Pause,
   PauseResult,
   PauseTarget,
   SearchPage,

@@ -163,7 +163,7 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
         : `waits for ${list(open.map(nameOf))}`;
     }
     case 'enqueued':
-      if (task.paused) return `is ready; waits until ${list(task.paused.map(pausedPart))} resumed`;
+      if (task.paused) return `is ready; waits for the end of the pause of ${list(task.paused.map(pausedPart))}`;
       if (liveWorkers.length === 0) return `is ready; no running worker serves namespace ${task.namespace}: start one`;
       if (capable.length === 0) return `is ready; no running worker has handler ${step.callable}`;
       if (taking.length === 0)
@@ -198,7 +198,7 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
 }
 
 function pausedPart({ scope, target }: Pause): string {
-  return scope === 'task' ? 'the task is' : `${scope} ${target} is`;
+  return scope === 'task' ? 'the task' : `${scope} ${target}`;
 }
 
 function list(names: string[]): string {

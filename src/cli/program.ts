@@ -7,6 +7,8 @@ import { addConfigCommands } from './config/commands.ts';
 import { addDatabaseCommands } from './db/commands.ts';
 import { addEventCommands } from './event/commands.ts';
 import { addGenerateCommands } from './generate/commands.ts';
+import { addNamespaceCommands } from './namespace/commands.ts';
+import { addPauseCommands } from './pause/commands.ts';
 import { addProjectCommands } from './project/commands.ts';
 import { addQueueCommands } from './queue/commands.ts';
 import { addStepCommands } from './step/commands.ts';
@@ -53,6 +55,8 @@ export function makeProgram(): Command {
   addBulkCommands(program);
   addAuditCommands(program);
   addTemplateCommands(program);
+  addNamespaceCommands(program);
+  addPauseCommands(program);
   addGenerateCommands(program);
   addDatabaseCommands(program);
   addConfigCommands(program);

@@ -72,6 +72,8 @@ const MOVING = opening({
 const STRETCH = 10_000;
 /** After so many moved steps, dead rows at the head of the queue would slow down claims until the next vacuum. */
 const MANY_MOVED = 5_000;
+/** So few templates are all named when none has a similar name. */
+const FEW_TEMPLATES = 5;
 /** How long to wait for transactions that may not know of a pause. Their own timeouts are shorter. */
 const WRITERS_MS = 90_000;
 const LONGEST_POLL_MS = 100;
@@ -267,9 +269,11 @@ function templateNotFound(
   all: readonly TemplateVersion[],
 ): TaskerError {
   const same = all.some((row) => row.name === name);
-  const names = new Set(same ? [name] : nearNames(name, [...new Set(all.map((row) => row.name))]));
+  const names = [...new Set(all.map((row) => row.name))];
+  const similar = same ? [name] : nearNames(name, names);
+  const named = similar.length > 0 || names.length > FEW_TEMPLATES ? similar : names;
   const shown = (row: TemplateVersion) => `${row.namespace}/${row.name}${version === null ? '' : `@${row.version}`}`;
-  const near = [...new Set(all.filter((row) => names.has(row.name)).map(shown))];
+  const near = [...new Set(all.filter((row) => named.includes(row.name)).map(shown))];
   const hint =
     near.length > 0
       ? `there ${near.length === 1 ? 'is' : 'are'} ${near.slice(0, 5).join(', ')}`

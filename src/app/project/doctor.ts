@@ -11,6 +11,7 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import { unknownPublishers } from '../../events/publishing/check-publishers.ts';
 import { silentLogger } from '../../logging/logger.ts';
 import { announcedNames } from '../../registry/announcement.ts';
+import { listPauses } from '../../store/list-pauses.ts';
 import { serverFacts } from '../../store/server/server-facts.ts';
 import { listTemplates, type TemplateListRow } from '../../store/templates.ts';
 import { listWorkers } from '../../store/workers.ts';
@@ -35,6 +36,7 @@ export interface Check {
     | 'disk'
     | 'queue'
     | 'served'
+    | 'pauses'
     | 'templates'
     | 'handlers'
     | 'workers';
@@ -103,7 +105,12 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
         examineClock(nowMs, (options.clock ?? Date.now)()),
         await examineNotifications(open.database),
         ...(schema.status === 'ok'
-          ? [await examineQueue(open.database), await examineServed(open.database), await examineWorkers(open.database)]
+          ? [
+              await examineQueue(open.database),
+              ...(await examinePauses(open.database)),
+              await examineServed(open.database),
+              await examineWorkers(open.database),
+            ]
           : (['queue', 'served', 'workers'] as const).map((name) => checksOf(name).skip('the schema is missing'))),
       ];
       return { checks, registered: schema.status === 'ok' ? await listTemplates(open.database) : [] };
@@ -201,6 +208,18 @@ async function examineServed(database: Database): Promise<Check> {
       ? 'resume a worker with `npx tasker worker resume <worker>`, or start another one'
       : `start a worker that serves it: \`npx tasker worker --namespace ${namespace}\``;
   return served.warn([...found, ...more].join('; '), `${wayOut}; \`npx tasker queue\` shows all of them`);
+}
+
+/** There is no such check when nothing is paused. */
+async function examinePauses(database: Database): Promise<Check[]> {
+  const pauses = await listPauses(database, 1000);
+  if (pauses.length === 0) return [];
+  const shown = pauses.slice(0, 5).map(({ scope, target, pausedBy, pausedAt }) => {
+    return `${scope} ${target} (by ${pausedBy} at ${pausedAt})`;
+  });
+  const more = pauses.length > shown.length ? [`and ${pauses.length - shown.length} more`] : [];
+  const found = `no step starts of ${[...shown, ...more].join(', ')}`;
+  return [checksOf('pauses').warn(found, '`npx tasker pause list` shows the reasons; `resume` ends a pause')];
 }
 
 async function examineWorkers(database: Database): Promise<Check> {

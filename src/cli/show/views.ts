@@ -6,10 +6,16 @@ export type EarlierRun = Awaited<ReturnType<Tasker['getEarlierRuns']>>[number];
 export type TaskRerun = Awaited<ReturnType<Tasker['rerunTask']>>;
 export type HistoryEntry = Awaited<ReturnType<Tasker['getHistory']>>[number];
 
-/** Converts the keys of a view to snake_case, as in all JSON output. Values, which may be user data, are not changed. */
+/**
+ * Converts the keys of a view to snake_case, as in all JSON output. Values, which may be user data, are not changed,
+ * except the pauses of a task.
+ */
 export function snakeKeys(view: object): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(view).map(([key, value]) => [key.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`), value]),
+    Object.entries(view).map(([key, value]) => [
+      key.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`),
+      key === 'paused' && Array.isArray(value) ? value.map(snakeKeys) : value,
+    ]),
   );
 }
 

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { meantState } from '../../app/list-options.ts';
 import { addBulkOptions } from '../bulk/options.ts';
 import { collect, lazily, seconds, wholeNumber } from '../options.ts';
+import { addPausing } from '../pause/commands.ts';
 import { addPageOptions, addTaskFilter } from '../task-filter.ts';
 
 const PAGE = { least: 1, most: 1000 };
@@ -45,6 +46,7 @@ export function addTaskCommands(program: Command): void {
     .option('-r, --reason <text>', 'reason, kept in the history')
     .option('-b, --by <name>', 'name of the operator', 'cli')
     .action(lazily(async () => (await import('./copy.ts')).taskCopy));
+  addPausing(task, 'task');
   task
     .command('why <uuid>')
     .description('explain the state of each step and what it waits for')

@@ -1,5 +1,6 @@
 import pc from 'picocolors';
 import type { GlobalOptions } from '../options.ts';
+import { describePause } from '../pause/describe.ts';
 import { print, printJson } from '../show/output.ts';
 import { parentsOf, stepTree } from '../show/step-tree.ts';
 import { counted, fields, painted, spanOf } from '../show/text.ts';
@@ -31,6 +32,7 @@ function describeTask(task: Task, copies: readonly string[]): string {
     ['created', `${task.createdAt}${task.initiator ? ` by ${task.initiator}` : ''}`],
     ['ended', task.completedAt === null ? null : `${task.completedAt}, after ${took}`],
     ['rerun', task.reruns === 0 ? null : `${counted(task.reruns, 'time')}, last at ${task.rerunAt}`],
+    ...(task.paused ?? []).map((pause) => ['paused', pc.yellow(describePause(pause, Date.now()))] as const),
     ['stale', staleness(task)],
     ['priority', task.priority === 0 ? null : String(task.priority)],
     ['reason', task.reason],

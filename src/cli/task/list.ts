@@ -1,3 +1,4 @@
+import pc from 'picocolors';
 import type { FoundTask, TaskFilter, TaskPage } from '../../app/tasker-operations.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
@@ -65,7 +66,7 @@ export function taskTable(tasks: readonly ListedTask[], { now, width }: { now: n
   const rows = tasks.map((task) => [
     `${signOf(task.status)} ${task.taskUuid}`,
     `${task.namespace}/${task.name}@${task.version}`,
-    painted(task.status),
+    task.paused ? `${painted(task.status)}${pc.yellow(', paused')}` : painted(task.status),
     `${task.completedSteps}/${task.totalSteps}`,
     `${spanOf(now - Date.parse(task.createdAt))} ago`,
   ]);

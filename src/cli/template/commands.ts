@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { lazily } from '../options.ts';
+import { addPausing } from '../pause/commands.ts';
 
 /** `tasker template …` */
 export function addTemplateCommands(program: Command): void {
-  const template = program.command('template').description('check and inspect templates');
+  const template = program.command('template').description('check, inspect, pause and resume templates');
   template
     .command('validate [paths...]')
     .description(
@@ -24,4 +25,5 @@ export function addTemplateCommands(program: Command): void {
     .description('show the steps of a template as a tree or a Mermaid flowchart')
     .option('--mermaid', 'print a Mermaid flowchart')
     .action(lazily(async () => (await import('./graph.ts')).templateGraph));
+  addPausing(template, 'template');
 }

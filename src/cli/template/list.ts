@@ -1,11 +1,15 @@
+import pc from 'picocolors';
 import { databaseExists } from '../../app/project/database-admin.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import { differingTemplates, nameOf } from '../../app/project/project.ts';
+import type { Pause } from '../../app/tasker-operations.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import type { GlobalOptions } from '../options.ts';
+import { describePause } from '../pause/describe.ts';
 import { existingFolders } from '../project/folders.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
+import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface Listed {
@@ -18,24 +22,36 @@ interface Listed {
   registered: boolean;
   /** The database has different contents for this name and version. */
   differs: boolean;
+  /** The pauses of the template and its namespace. */
+  paused: Record<string, unknown>[] | null;
 }
 
 /** `tasker template list`: lists the templates of the project and those in the database. */
 export async function templateList(options: GlobalOptions): Promise<void> {
   const listed = new Map<string, Listed>();
+  const holding = new Set<Pause>();
   const { templates, problems } = await readTemplates(existingFolders(options), loadConfig().config.environment);
   for (const { namespace, name, version, description, steps } of templates) {
     const about = { namespace, name, version, description, steps: steps.length };
-    listed.set(`${namespace}/${name}@${version}`, { ...about, in_project: true, registered: false, differs: false });
+    listed.set(`${namespace}/${name}@${version}`, {
+      ...about,
+      in_project: true,
+      registered: false,
+      differs: false,
+      paused: null,
+    });
   }
-  const registered = databaseExists(options)
-    ? await withTasker(options, {}, (tasker) => tasker.engine.templates.list())
-    : [];
+  const [registered, pauses] = databaseExists(options)
+    ? await withTasker(options, {}, (tasker) => Promise.all([tasker.engine.templates.list(), tasker.pauses()]))
+    : [[], []];
   const differing = new Set(differingTemplates(templates, registered).map(nameOf));
   for (const { namespace, name, version } of registered) {
     const key = `${namespace}/${name}@${version}`;
     const known = listed.get(key) ?? { namespace, name, version, description: null, steps: null, in_project: false };
-    listed.set(key, { ...known, registered: true, differs: differing.has(key) });
+    const held = pauses.filter(({ target }) => [namespace, `${namespace}/${name}`, key].includes(target));
+    const paused = held.length > 0 ? held.map(snakeKeys) : null;
+    listed.set(key, { ...known, registered: true, differs: differing.has(key), paused });
+    for (const pause of held) holding.add(pause);
   }
   const errors = problems.filter((problem) => problem.severity === 'error');
   if (errors.length > 0)
@@ -44,7 +60,9 @@ export async function templateList(options: GlobalOptions): Promise<void> {
     [...listed.entries()].sort(([a], [b]) => (a < b ? -1 : 1)),
     options,
   );
-  if (differing.size > 0 && !options.json) note(DIFFERS_NOTE);
+  if (options.json) return;
+  if (differing.size > 0) note(DIFFERS_NOTE);
+  for (const pause of holding) note(`paused: ${describePause(pause, Date.now())}`);
 }
 
 const DIFFERS_NOTE =
@@ -62,7 +80,11 @@ function templateTable(entries: readonly [string, Listed][]): string {
     entry.steps === null ? '' : String(entry.steps),
     entry.in_project ? 'yes' : 'no',
     entry.differs ? 'DIFFERS' : entry.registered ? 'yes' : 'no',
+    entry.paused ? pc.yellow('paused') : '',
     entry.description ?? '',
   ]);
-  return table(['template', 'steps', 'in project', 'registered', 'description'], rows);
+  const columns = ['template', 'steps', 'in project', 'registered', '', 'description'];
+  const shown = entries.some(([, { paused }]) => paused) ? [0, 1, 2, 3, 4, 5] : [0, 1, 2, 3, 5];
+  const only = (cells: readonly string[]) => shown.map((column) => cells[column]!);
+  return table(only(columns), rows.map(only));
 }

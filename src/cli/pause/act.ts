@@ -1,0 +1,49 @@
+import type { Pause, PauseResult, PauseTarget } from '../../app/tasker-operations.ts';
+import type { GlobalOptions } from '../options.ts';
+import { note, printJson } from '../show/output.ts';
+import { counted } from '../show/text.ts';
+import { snakeKeys } from '../show/views.ts';
+import { withTasker } from '../with-tasker.ts';
+import { circumstances, describePause } from './describe.ts';
+
+interface PauseOptions extends GlobalOptions {
+  reason?: string;
+  by: string;
+}
+
+/** `tasker task|template|namespace pause`. What is paused already stays as it is, with exit code 0. */
+export function pausing(scope: Pause['scope']) {
+  return acting(scope, 'pause', (result) => {
+    const { changed, pause } = result;
+    if (!changed && pause) return `${nameOf(result)} is already paused, ${circumstances(pause, Date.now())}`;
+    return `paused ${nameOf(result)}: ${counted(result.steps, 'ready step')} ${result.steps === 1 ? 'waits' : 'wait'}, running steps finish`;
+  });
+}
+
+/** `tasker task|template|namespace resume`. What is not paused stays as it is, with exit code 0. */
+export function resuming(scope: Pause['scope']) {
+  return acting(scope, 'resume', (result) => {
+    const done = result.changed ? `resumed ${nameOf(result)}` : `${nameOf(result)} is not paused`;
+    if (result.others.length === 0) {
+      return result.changed ? `${done}: ${counted(result.steps, 'ready step')} can start` : done;
+    }
+    const others = result.others.map((other) => `  ${describePause(other, Date.now())}`);
+    return [`${done}; these pauses still hold for it or a part of it:`, ...others].join('\n');
+  });
+}
+
+function nameOf({ scope, target }: PauseResult): string {
+  return `${scope} ${target}`;
+}
+
+function acting(scope: Pause['scope'], verb: 'pause' | 'resume', describe: (result: PauseResult) => string) {
+  return async (name: string, options: PauseOptions): Promise<void> => {
+    const { reason, by: actor, json } = options;
+    await withTasker(options, {}, async (tasker) => {
+      const result = await tasker[verb]({ [scope]: name } as PauseTarget, { actor, reason, door: 'cli' });
+      if (!json) return note(describe(result));
+      const { pause, others, ...rest } = result;
+      printJson({ ...snakeKeys(rest), pause: pause && snakeKeys(pause), others: others.map(snakeKeys) });
+    });
+  };
+}

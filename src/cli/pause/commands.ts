@@ -1,0 +1,39 @@
+import type { Command } from 'commander';
+import type { Pause } from '../../app/tasker-operations.ts';
+import { lazily } from '../options.ts';
+
+/** `tasker pause …`. The commands that pause and resume belong to the nouns of what they pause. */
+export function addPauseCommands(program: Command): void {
+  const pause = program.command('pause').description('show what is paused; see `tasker task|template|namespace pause`');
+  pause
+    .command('list')
+    .description('list the tasks, templates and namespaces that are paused: by whom, since when, and why')
+    .action(lazily(async () => (await import('./list.ts')).pauseList));
+}
+
+const ARGUMENTS: Record<Pause['scope'], string> = {
+  task: '<uuid>',
+  template: '<name>',
+  namespace: '<name>',
+};
+const COVERS: Record<Pause['scope'], string> = {
+  task: 'a task',
+  template: 'a template (namespace/name@version; without a version all versions, also later ones)',
+  namespace: 'a namespace with all its templates, also later ones',
+};
+
+/** Adds `pause` and `resume` to the commands of a noun. */
+export function addPausing(noun: Command, scope: Pause['scope']): void {
+  noun
+    .command(`pause ${ARGUMENTS[scope]}`)
+    .description(`pause ${COVERS[scope]}: running steps finish, no other step starts until it is resumed`)
+    .option('-r, --reason <text>', 'reason, shown wherever the pause is shown')
+    .option('-b, --by <name>', 'name of the operator', 'cli')
+    .action(lazily(async () => (await import('./act.ts')).pausing(scope)));
+  noun
+    .command(`resume ${ARGUMENTS[scope]}`)
+    .description(`end the pause of ${scope === 'task' ? 'a task' : `a ${scope}`}`)
+    .option('-r, --reason <text>', 'reason, kept in the audit')
+    .option('-b, --by <name>', 'name of the operator', 'cli')
+    .action(lazily(async () => (await import('./act.ts')).resuming(scope)));
+}

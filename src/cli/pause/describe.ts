@@ -1,0 +1,13 @@
+import type { Pause } from '../../app/tasker-operations.ts';
+import { spanOf } from '../show/text.ts';
+
+/** Describes who paused something, when and why: `by ann, 5 min ago: the carrier is down`. */
+export function circumstances({ pausedBy, pausedAt, reason }: Pause, now: number): string {
+  const since = `by ${pausedBy}, ${spanOf(now - Date.parse(pausedAt))} ago`;
+  return reason === null ? since : `${since}: ${reason}`;
+}
+
+/** Describes a pause: `template shop/fulfil, by ann, 5 min ago: the carrier is down`. */
+export function describePause(pause: Pause, now: number): string {
+  return `${pause.scope} ${pause.target}, ${circumstances(pause, now)}`;
+}

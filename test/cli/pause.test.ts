@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freshDatabase } from '../support/database.ts';
+import { installation, PAIR, PAIR_HANDLERS, type Project } from './installation.ts';
+
+let place: Awaited<ReturnType<typeof installation>>;
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let project: Project;
+
+beforeAll(async () => {
+  [place, database] = await Promise.all([installation(), freshDatabase()]);
+  project = await place.project('paused', { DATABASE_URL: database.url });
+  await project.write('templates/pair.yaml', PAIR);
+  await project.write('handlers/pair.js', PAIR_HANDLERS);
+});
+
+afterAll(async () => {
+  await place?.remove();
+  await database?.drop();
+});
+
+const BY = ['--by', 'ann', '--reason', 'the carrier is down'];
+
+it('pause, the places that show it, and resume: who, when and why', async () => {
+  const id = await project.create('pair');
+  const said = async (...args: string[]) => {
+    const { code, stdout, stderr } = await project.run(args);
+    return { code, text: `${stdout}${stderr}` };
+  };
+  expect(await said('pause', 'list')).toEqual({ code: 0, text: 'nothing is paused\n' });
+  expect(await said('namespace', 'pause', 'demo', ...BY)).toEqual({
+    code: 0,
+    text: 'paused namespace demo: 1 ready step waits, running steps finish\n',
+  });
+  expect(await said('namespace', 'pause', 'demo')).toMatchObject({
+    code: 0,
+    text: expect.stringMatching(/^namespace demo is already paused, by ann, .* ago: the carrier is down\n$/),
+  });
+  expect((await said('task', 'pause', id, '--by', 'bob')).text).toBe(
+    `paused task ${id}: 0 ready steps wait, running steps finish\n`,
+  );
+  const time = expect.stringMatching(/^20/);
+  const pauses = [
+    { scope: 'namespace', target: 'demo', paused_at: time, paused_by: 'ann', reason: 'the carrier is down' },
+    { scope: 'task', target: id, paused_at: time, paused_by: 'bob', reason: null },
+  ];
+  expect(await project.json(['pause', 'list'])).toEqual(pauses);
+  expect(await project.json(['task', 'get', id])).toMatchObject({ paused: pauses });
+  expect(await project.json(['task', 'list'])).toMatchObject([{ task_uuid: id, paused: pauses }]);
+  expect(await project.json(['namespace', 'list'])).toEqual([
+    { name: 'demo', templates: 1, ready_steps: 0, paused_steps: 1, pause: pauses[0] },
+  ]);
+  expect(await project.json(['template', 'list'])).toMatchObject([{ name: 'pair', paused: [pauses[0]] }]);
+
+  expect((await said('task', 'get', id)).text).toMatch(/paused +namespace demo, by ann, .* ago: the carrier is down\n/);
+  expect((await said('task', 'list')).text).toContain('pending, paused');
+  expect((await said('namespace', 'list')).text).toMatch(/demo +1 +0 +1 +paused by ann/);
+  expect((await said('template', 'list')).text).toMatch(
+    /demo\/pair@1\.0\.0 .* paused[\s\S]*paused: namespace demo, by ann/,
+  );
+  const why = (await said('task', 'why', id)).text;
+  expect(why).toContain('is ready; waits for the end of the pause of namespace demo, the task');
+  expect(why).toContain('namespace demo by ann at 20');
+  expect(why).toContain('`tasker namespace resume demo`');
+  expect((await said('doctor')).text).toMatch(/warn +pauses +no step starts of namespace demo \(by ann at 20/);
+
+  expect((await said('namespace', 'resume', 'demo')).text).toBe('resumed namespace demo: 0 ready steps can start\n');
+  expect((await said('namespace', 'resume', 'demo')).text).toBe('namespace demo is not paused\n');
+  expect(await project.json(['task', 'resume', id])).toMatchObject({
+    scope: 'task',
+    changed: true,
+    steps: 1,
+    others: [],
+  });
+  expect(await said('template', 'pause', 'pare')).toMatchObject({
+    code: 1,
+    text: expect.stringContaining('there is demo/pair'),
+  });
+  expect(await said('namespace', 'pause', 'demmo')).toMatchObject({
+    code: 1,
+    text: expect.stringContaining('did you mean demo?'),
+  });
+  expect((await said('task', 'pause', 'x')).code).toBe(2);
+  expect(await database.sql('select distinct door from tasker.operator_action')).toEqual([{ door: 'cli' }]);
+});
