@@ -8,6 +8,12 @@ create type tasker.step_state as enum ('pending', 'enqueued', 'in_progress', 'en
 create type tasker.task_state as enum ('pending', 'initializing', 'enqueuing_steps', 'steps_in_process', 'evaluating_results', 'waiting_for_dependencies', 'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually');
 create type tasker.worker_state as enum ('alive', 'dead', 'buried', 'stopped');
 
+CREATE OR REPLACE FUNCTION tasker.error_pattern(error text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN regexp_replace(regexp_replace(error, '(?:\m[[:alnum:]_]+-)*[[:alnum:]_]*[0-9][[:alnum:]_]*(?:[.:+-][[:alnum:]_]+)*|"[^"]*"|`[^`]*`|(?<![[:alnum:]])''[^'']*''|[^[:space:]<>@]+@[[:alnum:].-]+'::text, '*'::text, 'g'::text), '\*(?:[, ]+\*)+'::text, '*'::text, 'g'::text);
+
 CREATE OR REPLACE FUNCTION tasker.iso(timestamp with time zone)
  RETURNS text
  LANGUAGE sql
@@ -43,6 +49,42 @@ create table tasker.batch_worker (
   constraint batch_worker_pkey PRIMARY KEY (task_uuid, idx)
 );
 
+create table tasker.bulk (
+  id bigint not null generated always as identity,
+  action text not null,
+  filter jsonb,
+  result jsonb,
+  state text not null default 'selected'::text,
+  actor text not null,
+  reason text,
+  door text not null,
+  matched integer not null default 0,
+  done integer not null default 0,
+  skipped integer not null default 0,
+  failed integer not null default 0,
+  runner uuid,
+  created_at timestamp with time zone not null default now(),
+  started_at timestamp with time zone,
+  seen_at timestamp with time zone not null default now(),
+  ended_at timestamp with time zone,
+  constraint bulk_pkey PRIMARY KEY (id),
+  constraint bulk_action CHECK ((action = ANY (ARRAY['task_cancel'::text, 'task_retry'::text, 'task_resolve'::text, 'task_delete'::text, 'step_retry'::text, 'step_reset'::text, 'step_resolve'::text]))),
+  constraint bulk_counts CHECK ((((done + skipped) + failed) <= matched)),
+  constraint bulk_state CHECK ((state = ANY (ARRAY['selected'::text, 'running'::text, 'stopped'::text, 'done'::text])))
+) with (fillfactor=50);
+
+create table tasker.bulk_item (
+  bulk_id bigint not null,
+  task_uuid uuid not null,
+  idx integer not null default '-1'::integer,
+  seen integer[],
+  outcome text,
+  why text,
+  constraint bulk_item_pkey PRIMARY KEY (bulk_id, task_uuid, idx),
+  constraint bulk_item_outcome CHECK ((outcome = ANY (ARRAY['done'::text, 'skipped'::text, 'failed'::text])))
+) with (fillfactor=70);
+CREATE INDEX bulk_item_why ON tasker.bulk_item USING btree (bulk_id, outcome, task_uuid, idx) WHERE (outcome = ANY (ARRAY['skipped'::text, 'failed'::text]));
+
 create table tasker.checkpoint (
   task_uuid uuid not null,
   idx integer not null,
@@ -69,6 +111,20 @@ create table tasker.domain_event (
 );
 CREATE INDEX domain_event_ids ON tasker.domain_event USING btree (event_id);
 CREATE INDEX domain_event_tasks ON tasker.domain_event USING btree (task_uuid);
+
+create table tasker.earlier_step (
+  task_uuid uuid not null,
+  idx integer not null,
+  rerun integer not null,
+  replaced_by integer not null,
+  name text,
+  state tasker.step_state not null,
+  attempts integer not null,
+  claim bigint,
+  result jsonb,
+  done_at timestamp with time zone,
+  constraint earlier_step_pkey PRIMARY KEY (task_uuid, idx, rerun)
+);
 
 create table tasker.event_chunk (
   part smallint not null,
@@ -209,6 +265,11 @@ create table tasker.operator_action (
   constraint operator_action_known CHECK ((action ~ '^[a-z_]{1,40}$'::text)),
   constraint operator_action_object CHECK (((task_uuid IS NOT NULL) OR (target IS NOT NULL)))
 );
+CREATE INDEX operator_action_action ON tasker.operator_action USING btree (action, at, id);
+CREATE INDEX operator_action_actor ON tasker.operator_action USING btree (actor, at, id);
+CREATE INDEX operator_action_at ON tasker.operator_action USING btree (at, id);
+CREATE INDEX operator_action_bulk ON tasker.operator_action USING btree (bulk_id, at, id) WHERE (bulk_id IS NOT NULL);
+CREATE INDEX operator_action_target ON tasker.operator_action USING btree (target, at, id) WHERE (target IS NOT NULL);
 CREATE INDEX operator_action_task ON tasker.operator_action USING btree (task_uuid, id);
 
 create table tasker.past_worker (
@@ -217,6 +278,26 @@ create table tasker.past_worker (
   host text not null,
   constraint past_worker_pkey PRIMARY KEY (id)
 );
+
+create table tasker.pause (
+  id bigint not null generated always as identity,
+  task_uuid uuid,
+  namespace_id integer,
+  name text,
+  version text,
+  paused_at timestamp with time zone not null default clock_timestamp(),
+  paused_by text not null,
+  reason text,
+  resumed_at timestamp with time zone,
+  resumed_by text,
+  settled boolean not null default false,
+  constraint pause_pkey PRIMARY KEY (id),
+  constraint pause_end CHECK (((num_nulls(resumed_at, resumed_by) = ANY (ARRAY[0, 2])) AND (resumed_at >= paused_at))),
+  constraint pause_object CHECK (((num_nonnulls(task_uuid, namespace_id) = 1) AND ((name IS NULL) OR (namespace_id IS NOT NULL)) AND ((version IS NULL) OR (name IS NOT NULL))))
+);
+CREATE UNIQUE INDEX pause_holds ON tasker.pause USING btree (task_uuid, namespace_id, name, version) NULLS NOT DISTINCT WHERE (resumed_at IS NULL);
+CREATE INDEX pause_of_object ON tasker.pause USING btree (task_uuid, namespace_id);
+CREATE INDEX pause_unsettled ON tasker.pause USING btree (id) WHERE (NOT settled);
 
 create table tasker.queue (
   namespace_id integer not null,
@@ -227,6 +308,16 @@ create table tasker.queue (
   template_id integer not null,
   constraint queue_pkey PRIMARY KEY (namespace_id, rank, id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+
+create table tasker.search_state (
+  single boolean not null default true,
+  keeper uuid,
+  keeper_until timestamp with time zone not null default now(),
+  compared_at timestamp with time zone not null default now(),
+  filled_to uuid not null,
+  constraint search_state_pkey PRIMARY KEY (single),
+  constraint search_state_single CHECK (single)
+) with (fillfactor=50);
 
 create table tasker.search_writer (
   id uuid not null,
@@ -249,6 +340,8 @@ create table tasker.step (
   next_at timestamp with time zone,
   started_at timestamp with time zone,
   done_at timestamp with time zone,
+  rerun integer,
+  earlier_attempts integer,
   constraint step_pkey PRIMARY KEY (task_uuid, idx),
   constraint step_attempts CHECK (((attempts >= spared) AND (spared >= 0) AND (max_attempts >= 1))),
   constraint step_retry_has_time CHECK (((state = 'waiting_for_retry'::tasker.step_state) <= (next_at IS NOT NULL))),
@@ -272,14 +365,17 @@ create table tasker.step_search (
   template_id integer not null,
   state tasker.step_state not null,
   since timestamp with time zone not null,
+  created_at timestamp with time zone not null,
   attempts integer not null,
   error_type text,
   error text,
+  fingerprint bigint,
   worker_id bigint,
   constraint step_search_pkey PRIMARY KEY (task_uuid, idx)
 ) with (fillfactor=80);
-CREATE INDEX step_search_error ON tasker.step_search USING btree (error_type, since, task_uuid, idx) WHERE (error_type IS NOT NULL);
-CREATE INDEX step_search_state ON tasker.step_search USING btree (state, since, task_uuid, idx);
+CREATE INDEX step_search_error ON tasker.step_search USING btree (template_id, error_type, created_at, task_uuid, idx) WHERE (error_type IS NOT NULL);
+CREATE INDEX step_search_since ON tasker.step_search USING btree (template_id, state, since, task_uuid, idx);
+CREATE INDEX step_search_task ON tasker.step_search USING btree (template_id, state, created_at, task_uuid, idx);
 CREATE INDEX step_search_worker ON tasker.step_search USING btree (worker_id, since, task_uuid, idx) WHERE (worker_id IS NOT NULL);
 
 create table tasker.task (
@@ -311,12 +407,16 @@ END) stored,
   tags text[],
   created_at timestamp with time zone not null default now(),
   done_at timestamp with time zone,
+  reruns integer,
+  rerun_at timestamp with time zone,
+  copy_of uuid,
   constraint task_pkey PRIMARY KEY (task_uuid),
   constraint task_counters CHECK (((n_active >= 0) AND (n_retry >= 0) AND (n_error >= 0) AND (((n_active + n_retry) + n_error) <= n_open))),
   constraint task_done_has_time CHECK (((done_at IS NOT NULL) = ((verdict IS NOT NULL) OR (n_open = 0)))),
   constraint task_rank CHECK (((rank >= '-100'::integer) AND (rank <= 100))),
   constraint task_verdict CHECK ((verdict = ANY (ARRAY['error'::tasker.task_state, 'cancelled'::tasker.task_state, 'resolved_manually'::tasker.task_state])))
 ) with (fillfactor=50);
+CREATE INDEX task_copies ON tasker.task USING btree (copy_of) WHERE (copy_of IS NOT NULL);
 CREATE INDEX task_open ON tasker.task USING btree (task_uuid) WHERE (done_at IS NULL);
 
 create table tasker.task_identity (
@@ -324,6 +424,7 @@ create table tasker.task_identity (
   task_uuid uuid not null,
   constraint task_identity_pkey PRIMARY KEY (hash)
 );
+CREATE INDEX task_identity_task ON tasker.task_identity USING btree (task_uuid);
 
 create table tasker.task_search (
   task_uuid uuid not null,
@@ -348,9 +449,8 @@ CREATE INDEX task_search_open ON tasker.task_search USING btree (created_at, tas
 CREATE INDEX task_search_parent ON tasker.task_search USING btree (parent_correlation_id) WHERE (parent_correlation_id IS NOT NULL);
 CREATE INDEX task_search_reason ON tasker.task_search USING btree (reason, created_at, task_uuid) WHERE (reason IS NOT NULL);
 CREATE INDEX task_search_source ON tasker.task_search USING btree (source_system, created_at, task_uuid) WHERE (source_system IS NOT NULL);
-CREATE INDEX task_search_state ON tasker.task_search USING btree (state, created_at, task_uuid) WHERE (state <> 'complete'::tasker.task_state);
+CREATE INDEX task_search_state ON tasker.task_search USING btree (template_id, state, created_at, task_uuid);
 CREATE INDEX task_search_tags ON tasker.task_search USING gin (tags) WHERE (tags IS NOT NULL);
-CREATE INDEX task_search_template ON tasker.task_search USING btree (template_id, created_at, task_uuid);
 CREATE INDEX task_search_updated ON tasker.task_search USING btree (updated_at, task_uuid);
 
 create table tasker.task_watch (
@@ -383,6 +483,12 @@ create table tasker.template (
   max_waiting_for_dependencies_minutes integer,
   max_waiting_for_retry_minutes integer,
   max_steps_in_process_minutes integer,
+  paused boolean not null default false,
+  queue_id integer not null generated always as (
+CASE
+    WHEN paused THEN (- namespace_id)
+    ELSE namespace_id
+END) stored,
   constraint template_pkey PRIMARY KEY (id),
   constraint template_namespace_id_name_version_digest_key UNIQUE (namespace_id, name, version, digest),
   constraint template_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES tasker.namespace(id),
@@ -433,7 +539,22 @@ create table tasker.worker (
   state tasker.worker_state not null default 'alive'::tasker.worker_state,
   started_at timestamp with time zone not null default now(),
   lease_until timestamp with time zone not null,
-  constraint worker_pkey PRIMARY KEY (id)
+  instance uuid,
+  version text,
+  seen_at timestamp with time zone,
+  running integer,
+  completed bigint,
+  failed bigint,
+  completed_rate real,
+  failed_rate real,
+  loop_lag_ms integer,
+  phase text,
+  drain_at timestamp with time zone,
+  drain_by text,
+  drain_reason text,
+  constraint worker_pkey PRIMARY KEY (id),
+  constraint worker_drain CHECK ((num_nulls(drain_at, drain_by) = ANY (ARRAY[0, 2]))),
+  constraint worker_phase CHECK ((phase = ANY (ARRAY['running'::text, 'draining'::text, 'drained'::text])))
 );
 CREATE INDEX worker_gone ON tasker.worker USING btree (lease_until) WHERE (state = ANY (ARRAY['buried'::tasker.worker_state, 'stopped'::tasker.worker_state]));
 CREATE INDEX worker_living ON tasker.worker USING btree (lease_until) WHERE (state = ANY (ARRAY['alive'::tasker.worker_state, 'dead'::tasker.worker_state]));

@@ -3,14 +3,6 @@ import './config/require-node.ts';
 export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
 export type { DrainedWorker, DrainOptions } from './app/overview/drain.ts';
 export type { QueueInfo, QueueListOptions, UnservedReason, UnservedSteps } from './app/overview/queues.ts';
-export type {
-  MissingHandler,
-  RunningStep,
-  WorkerDetails,
-  WorkerInfo,
-  WorkerListOptions,
-  WorkerState,
-} from './app/overview/workers.ts';
 export type { NamespaceQueue, TaskerStatus } from './app/overview/status.ts';
 export type {
   FailureGroup,
@@ -21,6 +13,14 @@ export type {
   TemplateCounts,
 } from './app/overview/task-summary.ts';
 export type { UnservedGroup } from './app/overview/unserved.ts';
+export type {
+  MissingHandler,
+  RunningStep,
+  WorkerDetails,
+  WorkerInfo,
+  WorkerListOptions,
+  WorkerState,
+} from './app/overview/workers.ts';
 export {
   bootstrapWorker,
   getRustVersion,
@@ -84,10 +84,10 @@ export type { LogFilter, LogLevel } from './config/log-filter.ts';
 export type { ListenAddress } from './config/value-forms.ts';
 export type { WebhookConfig } from './config/webhook-config.ts';
 export type { AuditEntry, AuditFilter, AuditPage, AuditPageOptions } from './engine/audit.ts';
-export type { CopyOptions } from './engine/copy-task.ts';
 export type { BulkAct, BulkPreview, BulkProgress, BulkSample } from './engine/bulk/bulk-act.ts';
 export type { BulkReport, BulkSummary } from './engine/bulk/bulks.ts';
 export type { BulkStep, BulkTarget } from './engine/bulk/targets.ts';
+export type { CopyOptions } from './engine/copy-task.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
 export type {
   DeadDelivery,
@@ -101,9 +101,9 @@ export type { LoggedEvent } from './engine/events/logged-event.ts';
 export type { EventFilter } from './engine/events/search.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
 export type { OperatorOptions } from './engine/operate.ts';
+export type { PauseResult, PauseTarget } from './engine/pause.ts';
 export type { EarlierRun, RerunOptions, RerunStep, TaskRerun } from './engine/rerun.ts';
 export type { AttemptLog, StepLogLine } from './engine/step-logs.ts';
-export type { PauseResult, PauseTarget } from './engine/pause.ts';
 export type {
   EventProblem,
   HistoryEntry,

@@ -455,9 +455,9 @@ describe('the surface', () => {
       TransactionClient
       TransactionWork
       TypedStepContext
+      UnservedGroup
       UnservedReason
       UnservedSteps
-      UnservedGroup
       WaitOptions
       WatchEventsOptions
       WebOptions

@@ -1,17 +1,32 @@
 import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } from '../engine/audit.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Door, OperatorOptions } from '../engine/operate.ts';
+import type { PauseResult, PauseTarget } from '../engine/pause.ts';
 import type { EarlierRun, RerunOptions, TaskRerun } from '../engine/rerun.ts';
 import type { SearchTime, TaskFilter } from '../engine/search/filter.ts';
-import type { FoundStep, FoundTask, SearchPage, SearchSort, StepPage, StepPageOptions, TaskPage, TaskPageOptions } from '../engine/search/search.ts';
-import type { PauseResult, PauseTarget } from '../engine/pause.ts';
+import type {
+  FoundStep,
+  FoundTask,
+  SearchPage,
+  SearchSort,
+  StepPage,
+  StepPageOptions,
+  TaskPage,
+  TaskPageOptions,
+} from '../engine/search/search.ts';
 import type { Pause, Task } from '../engine/task-view.ts';
 import { type ListOptions, readListOptions } from './list-options.ts';
 import { type DrainedWorker, type DrainOptions, drainWorker, resumeWorker } from './overview/drain.ts';
 import { listQueues, type QueueInfo, type QueueListOptions } from './overview/queues.ts';
-import { getWorker, listWorkers, type WorkerDetails, type WorkerInfo, type WorkerListOptions } from './overview/workers.ts';
 import { statusOf, type TaskerStatus } from './overview/status.ts';
 import { type SummaryOptions, summarizeTasks, type TaskSummary } from './overview/task-summary.ts';
+import {
+  getWorker,
+  listWorkers,
+  type WorkerDetails,
+  type WorkerInfo,
+  type WorkerListOptions,
+} from './overview/workers.ts';
 import { TaskerBulk } from './tasker-bulk.ts';
 import { type Explanation, explainTask } from './why.ts';
 

@@ -59,7 +59,11 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
   });
   const explained = steps.map((step) => explainStep(step, facts[graph.indexOf.get(step.templateStepName)!]!));
   const rerun = task.reruns > 0 ? await rerunOf(engine, task) : '';
-  return { task, summary: `${summaryOf(task, explained, reason)}${pauseOf(task)}${staleness(task)}${rerun}`, steps: explained };
+  return {
+    task,
+    summary: `${summaryOf(task, explained, reason)}${pauseOf(task)}${staleness(task)}${rerun}`,
+    steps: explained,
+  };
 }
 
 /** Groups the steps of a task by their step in the template: the workers of a batch share one. */

@@ -68,8 +68,8 @@ import {
   type TaskPage,
   type TaskPageOptions,
 } from './search/search.ts';
-import { type AttemptLog, attemptLog } from './step-logs.ts';
 import { listWithoutTables, searchIsOff } from './search/without-tables.ts';
+import { type AttemptLog, attemptLog } from './step-logs.ts';
 import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { type Snapshot, TemplateStore } from './template-store.ts';

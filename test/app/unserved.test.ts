@@ -11,7 +11,8 @@ const WORKER = {
   state: 'alive',
   startedAt: '',
   leaseUntil: '',
-  living: true, draining: false,
+  living: true,
+  draining: false,
 } as const;
 
 it('steps are served by a live worker of their namespace that announced their handler', () => {

@@ -30,10 +30,7 @@ export function addTaskCommands(program: Command): void {
   task
     .command('rerun <uuid>')
     .description('run a step and everything after it again; also in a task that has ended')
-    .requiredOption(
-      '-f, --from <step>',
-      'the first step: its name or id, or a batch_worker step for its whole batch',
-    )
+    .requiredOption('-f, --from <step>', 'the first step: its name or id, or a batch_worker step for its whole batch')
     .option('--dry-run', 'only list what would run again')
     .option('-r, --reason <text>', 'reason, kept in the history')
     .option('-b, --by <name>', 'name of the operator', 'cli')

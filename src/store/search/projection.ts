@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-const LOCK_SEARCH = sql('lock_search')`select pg_advisory_xact_lock(7303014003)`;
+const LOCK_SEARCH = sql('lock_search')`select pg_advisory_xact_lock(7303014008)`;
 
 /** Lets one process write at a time: the statements after it see what earlier writers saw, or newer. */
 export async function lockSearch(db: Db): Promise<void> {
