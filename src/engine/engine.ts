@@ -1,21 +1,18 @@
 import { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { UserClient } from '../db/user-transactions.ts';
-import { messageOf, TaskerError } from '../errors.ts';
+import { TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
-import { checkUuid, stepIndex } from '../model/ids.ts';
-import { isStorableText } from '../model/json.ts';
-import { nearNames } from '../model/near-names.ts';
+import { checkUuid } from '../model/ids.ts';
 import { batchResults, batchWorkers } from '../store/batches.ts';
 import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { listNamespaces, listPauses } from '../store/list-pauses.ts';
-import { ENDINGS } from '../store/operate.ts';
-import { endPausesOfEnded, forgetPauses } from '../store/pauses.ts';
+import { forgetPauses } from '../store/pauses.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
-import { notify, peek, type QueuePeek, queueDepths } from '../store/queue.ts';
-import { findStep, getStep, getSteps, heldSteps, loadResults, stepNames } from '../store/read-steps.ts';
+import { peek, type QueuePeek, queueDepths } from '../store/queue.ts';
+import { getStep, getSteps, heldSteps, loadResults } from '../store/read-steps.ts';
 import type { OwnClaim } from '../store/record-steps.ts';
 import { earlierSteps } from '../store/rerun.ts';
 import { ping } from '../store/server/server-facts.ts';
@@ -38,28 +35,13 @@ import {
 } from '../store/workers.ts';
 import { forgetOldActs } from './audit.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
-import { type CopyOptions, copiesOf, copyTask } from './copy-task.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
-import { type AskedWorker, askWorker } from './drain-worker.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
-import { EngineCounts } from './engine-counts.ts';
+import { CHANNEL_TAKEN, EngineActs, type EngineOptions, type StepReference } from './engine-acts.ts';
 import { EventLog } from './events/log.ts';
-import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
-import {
-  deleteTask,
-  endTask,
-  type OperatorOptions,
-  resetStep,
-  retryStep,
-  retryTask,
-  type SettleOptions,
-  settleStep,
-} from './operate.ts';
-import { changePause, type PauseResult, type PauseTarget, settle } from './pause.ts';
 import { type RecordAnswer, type Recording, record } from './record.ts';
-import { type EarlierRun, earlierRunView, type RerunOptions, rerunTask, type TaskRerun } from './rerun.ts';
+import { type EarlierRun, earlierRunView } from './rerun.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
-import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
 import {
   findSteps,
   findTasks,
@@ -72,24 +54,7 @@ import { listWithoutTables, searchIsOff } from './search/without-tables.ts';
 import { type AttemptLog, attemptLog } from './step-logs.ts';
 import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
-import { type Snapshot, TemplateStore } from './template-store.ts';
-
-/** Wakes workers when steps are queued. Payload: the smallest rank, which is minus the highest priority. */
-export const CHANNEL_WORK = 'tasker_work';
-/** Tells callers that wait for tasks which of them ended. Payload: ids. */
-export const CHANNEL_ENDED = 'tasker_ended';
-/** Tells workers that they may have lost steps of a task. Payload: the task's id. */
-export const CHANNEL_TAKEN = 'tasker_taken';
-/** Tells workers that an operator asks something of them. Payload: their ids. */
-export const CHANNEL_WORKER = 'tasker_worker';
-/** Tells processes that deliver domain events that new ones were stored. No payload. */
-export const CHANNEL_EVENTS = 'tasker_events';
-
-/** Maximum number of ids in one notification, whose payload must stay below 8,000 bytes. */
-const IDS_IN_A_PAYLOAD = 200;
-
-/** A pause that was changed longer ago than this and is not settled: its process has probably died. */
-const UNFINISHED_MS = 5_000;
+import type { Snapshot } from './template-store.ts';
 
 /** For reads that callers wait for. Planning them each time costs more than running them. */
 const READING = opening(PINNED_PLANS);
@@ -97,52 +62,19 @@ const READING = opening(PINNED_PLANS);
 const AFTER_LOST_ANSWER = opening({ lock_timeout: '30s' });
 const CLAIMING = opening({ ...QUEUE_ORDER, synchronous_commit: 'off' });
 
-/** A step, by its name or id and the id of its task. */
-export interface StepReference {
-  taskUuid: string;
-  /** The step's name or its id. */
-  step: string;
-}
-
-/** What acts on tasks have changed, for the processes that run or await them. */
-export interface ActEffects {
-  /** The tasks that were changed. */
-  tasks: readonly string[];
-  /** The tasks that ended, by their state. */
-  ended?: Record<string, string[]>;
-  /** The tasks in which running steps were taken from their workers. */
-  taken?: readonly string[];
-  /** Whether steps were queued. */
-  queued?: boolean;
-}
-
 /** How long to wait for an answer. If a connection is silent, another one may answer. */
 export interface Patience {
   timeoutMs: number;
 }
 
 /** All operations that read or change tasks, as statements and transactions. No HTTP, no handlers. */
-export class Engine {
-  readonly database: Database;
-  readonly templates: TemplateStore;
+export class Engine extends EngineActs {
   /** The durable domain events, and how far each group has read them. */
   readonly events: EventLog;
-  /** Writes the tables that searches read. */
-  readonly search: SearchProjector;
-  readonly #logger: Logger;
-  readonly #count: EngineCounts;
 
-  constructor(
-    database: Database,
-    logger: Logger,
-    { search, ...limits }: Partial<DynamicLimits> & { search?: SearchProjectorOptions } = {},
-  ) {
-    this.database = database;
-    this.#logger = logger;
-    this.#count = new EngineCounts(database.metrics.instruments);
-    this.templates = new TemplateStore(database, logger, { ...DYNAMIC_LIMITS, ...limits });
+  constructor(database: Database, logger: Logger, options?: EngineOptions) {
+    super(database, logger, options);
     this.events = new EventLog(database, this.templates);
-    this.search = new SearchProjector(database, logger, search);
   }
 
   // ---- operations of one statement
@@ -173,7 +105,7 @@ export class Engine {
   // ---- for callers
 
   async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<CreatedTask[]> {
-    const created = await this.#count.creation(() => createTasks(this.database, this.templates, requests, options));
+    const created = await this.count.creation(() => createTasks(this.database, this.templates, requests, options));
     for (const task of created) this.search.changed(task.taskUuid);
     return created;
   }
@@ -227,7 +159,7 @@ export class Engine {
 
   /** Returns one step. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid` */
   async getStep(reference: StepReference): Promise<Step> {
-    const { taskUuid, idx } = await this.#find(reference);
+    const { taskUuid, idx } = await this.find(reference);
     return stepView(taskUuid, (await getStep(this.database, taskUuid, idx))!);
   }
 
@@ -249,160 +181,8 @@ export class Engine {
 
   /** Returns what the handler of a step logged. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid` */
   async getStepLogs(reference: StepReference): Promise<AttemptLog[]> {
-    const { taskUuid, idx } = await this.#find(reference);
+    const { taskUuid, idx } = await this.find(reference);
     return (await stepLogs(this.database, taskUuid, idx)).map(attemptLog);
-  }
-
-  async cancelTask(given: string, options: OperatorOptions = {}): Promise<boolean> {
-    const taskUuid = checkUuid(given, 'the task id');
-    return this.#endTask(taskUuid, 'cancel', options);
-  }
-
-  /** Ends a task by hand as resolved. Returns false if it had already ended. */
-  async resolveTask(given: string, options: OperatorOptions = {}): Promise<boolean> {
-    return this.#endTask(checkUuid(given, 'the task id'), 'resolve', options);
-  }
-
-  async #endTask(taskUuid: string, action: keyof typeof ENDINGS, options: OperatorOptions): Promise<boolean> {
-    const ended = await this.#noting(taskUuid, endTask(this.database, { taskUuid, action }, options));
-    if (!ended) return false;
-    await this.announceActs({
-      tasks: [taskUuid],
-      ended: { [ENDINGS[action]]: [taskUuid] },
-      taken: ended.running > 0 ? [taskUuid] : [],
-    });
-    return true;
-  }
-
-  /** Deletes a task that has ended. */
-  async deleteTask(given: string, options: OperatorOptions = {}): Promise<void> {
-    const taskUuid = checkUuid(given, 'the task id');
-    await this.#noting(taskUuid, deleteTask(this.database, taskUuid, options));
-    await this.announceActs({ tasks: [taskUuid] });
-  }
-
-  /** Retries a step that failed, or that waits for a retry. */
-  async retryStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
-    const step = await this.#find(reference);
-    await this.#noting(step.taskUuid, retryStep(this.database, step, options));
-    await this.announceActs({ tasks: [step.taskUuid], queued: true });
-  }
-
-  /** Retries the steps of a task that failed or wait for a retry, and returns their names. */
-  async retryTask(given: string, options: OperatorOptions = {}): Promise<string[]> {
-    const taskUuid = checkUuid(given, 'the task id');
-    const steps = await this.#noting(taskUuid, retryTask(this.database, taskUuid, options));
-    await this.announceActs({ tasks: [taskUuid], queued: true });
-    const names = await stepNames(this.database, taskUuid);
-    return steps.map((idx) => names.get(idx) ?? String(idx));
-  }
-
-  /** Tells all processes what acts on tasks have changed. Call it after their commit. */
-  async announceActs({ tasks, ended = {}, taken = [], queued = false }: ActEffects): Promise<void> {
-    for (const taskUuid of tasks) this.search.changed(taskUuid);
-    for (const [state, ids] of Object.entries(ended)) {
-      if (state === 'cancelled' || state === 'resolved_manually') this.#count.ended(state, ids.length);
-    }
-    if (taken.length > 0) await this.#tell(CHANNEL_TAKEN, taken);
-    const over = Object.values(ended).flat();
-    if (over.length > 0) await this.announceEnded(over);
-    if (queued) await this.wakeWorkers();
-  }
-
-  async resetStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
-    const step = await this.#find(reference);
-    await this.#noting(step.taskUuid, resetStep(this.database, step, options));
-    await this.wakeWorkers();
-  }
-
-  /** Runs a task again from a step. Running steps that it covers get their signal. */
-  async rerunTask(given: string, options: RerunOptions): Promise<TaskRerun> {
-    const taskUuid = checkUuid(given, 'the task id');
-    const { running, rank, ...rerun } = await this.#noting(taskUuid, rerunTask(this, taskUuid, options));
-    if (rerun.dryRun) return rerun;
-    await this.wakeWorkers(rank);
-    if (running > 0) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
-    return rerun;
-  }
-
-  /** Creates a task like another one, and links it to that one. */
-  async copyTask(given: string, options: CopyOptions = {}): Promise<CreatedTask> {
-    const taskUuid = checkUuid(given, 'the task id');
-    const [copy] = await this.#count.creation(async () => [await copyTask(this, taskUuid, options)]);
-    this.search.changed(copy!.taskUuid);
-    return copy!;
-  }
-
-  /** Returns the ids of the copies of a task, the newest first, at most 100. @throws TaskerError `invalid_uuid` */
-  async copiesOf(taskUuid: string): Promise<string[]> {
-    return copiesOf(this, checkUuid(taskUuid, 'the task id'));
-  }
-
-  resolveStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
-    return this.#settle(reference, { ...options, action: 'resolve' });
-  }
-
-  completeStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
-    return this.#settle(reference, { ...options, action: 'complete' });
-  }
-
-  async #settle(reference: StepReference, options: SettleOptions): Promise<void> {
-    const step = await this.#find(reference);
-    const taskState = await this.#noting(step.taskUuid, settleStep(this, step, options));
-    if (taskState === 'steps_in_process') await this.wakeWorkers();
-    await this.#announceEnd(step.taskUuid, true);
-  }
-
-  /** Notes a task for the search, also if the answer of the act is lost: it may have been done. */
-  async #noting<T>(taskUuid: string, act: Promise<T>): Promise<T> {
-    try {
-      return await act;
-    } finally {
-      this.search.changed(taskUuid);
-    }
-  }
-
-  /** Pauses a task, a template or a namespace. When it returns, no step that the pause covers starts any more. */
-  pause(target: PauseTarget, options: OperatorOptions = {}): Promise<PauseResult> {
-    return this.#changePause(target, { action: 'pause', options });
-  }
-
-  resume(target: PauseTarget, options: OperatorOptions = {}): Promise<PauseResult> {
-    return this.#changePause(target, { action: 'resume', options });
-  }
-
-  async #changePause(target: PauseTarget, change: Parameters<typeof changePause>[2]): Promise<PauseResult> {
-    const { rank, ...result } = await changePause(this, target, change);
-    if (result.scope === 'task') this.search.changed(result.target);
-    if (change.action === 'resume' && result.steps > 0) await this.wakeWorkers(rank ?? 0);
-    return result;
-  }
-
-  /** Finishes pauses whose process died, and ends those of tasks that have ended. */
-  async settlePauses(): Promise<void> {
-    await endPausesOfEnded(this.database);
-    const { steps, rank } = await settle(this.database, { olderMs: UNFINISHED_MS });
-    if (steps > 0) await this.wakeWorkers(rank ?? 0);
-  }
-
-  async #announceEnd(taskUuid: string, taken: boolean): Promise<void> {
-    if (taken) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
-    await this.#tell(CHANNEL_ENDED, [taskUuid]);
-  }
-
-  async #find({ taskUuid: given, step }: StepReference): Promise<StepKey> {
-    const taskUuid = checkUuid(given, 'the task id');
-    const idx = isStorableText(step)
-      ? await findStep(this.database, { taskUuid, name: step, idx: stepIndex(taskUuid, step) })
-      : undefined;
-    if (idx !== undefined) return { taskUuid, idx };
-    await this.getTask(taskUuid);
-    const names = [...(await stepNames(this.database, taskUuid)).values()];
-    const near = nearNames(step, names);
-    throw new TaskerError(
-      'step_not_found',
-      `task ${taskUuid} has no step ${step}; ${near.length > 0 ? `did you mean ${near.join(' or ')}? It` : 'it'} has ${names.slice(0, 20).join(', ')}`,
-    );
   }
 
   // ---- for workers
@@ -412,7 +192,7 @@ export class Engine {
    * @throws InDoubtError: the worker may own the steps; find them by the token
    */
   async claim(claim: Claim, { timeoutMs }: Partial<Patience> = {}): Promise<Claimed> {
-    const claimed = await this.#count.claim(() =>
+    const claimed = await this.count.claim(() =>
       this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, claim)),
     );
     for (const step of claimed.steps) this.search.changed(step.taskUuid);
@@ -430,9 +210,9 @@ export class Engine {
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
     // Before the answer, which may be lost: the tables are written later.
     for (const step of batch) this.search.changed(step.taskUuid);
-    const answer = await this.#count.recording(this.templates, batch, () => record(this, batch, own));
+    const answer = await this.count.recording(this.templates, batch, () => record(this, batch, own));
     for (const step of batch) this.search.changed(step.taskUuid);
-    for (const taskUuid of answer.takenFrom) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
+    for (const taskUuid of answer.takenFrom) await this.tell(CHANNEL_TAKEN, [taskUuid]);
     return answer;
   }
 
@@ -502,13 +282,6 @@ export class Engine {
     return stopWorker(this.database.apart(timeoutMs), id);
   }
 
-  /** Asks a worker of any process to stop taking steps, or to take steps again. */
-  async askWorker(worker: string | number, options: OperatorOptions & { drain: boolean }): Promise<AskedWorker> {
-    const asked = await askWorker(this.database, worker, options);
-    await this.#tell(CHANNEL_WORKER, [asked.ids.join(',')]);
-    return asked;
-  }
-
   /** Checks that the database answers. Does not wait for the pool, and only briefly for a silent connection. */
   ping({ timeoutMs }: Patience): Promise<void> {
     return ping(this.database.apart(timeoutMs));
@@ -528,10 +301,10 @@ export class Engine {
   /** Takes the steps of lost workers. After a restart of the server, every worker has `leaseMs` to reconnect first. */
   async sweep(leaseMs: number): Promise<Swept> {
     const swept = await sweep(this, leaseMs);
-    this.#count.swept(swept);
+    this.count.swept(swept);
     for (const step of swept.steps) this.search.changed(step.taskUuid);
     for (const task of swept.ended) this.search.changed(task.taskUuid);
-    if (swept.takenFrom.length > 0) await this.#tell(CHANNEL_TAKEN, swept.takenFrom);
+    if (swept.takenFrom.length > 0) await this.tell(CHANNEL_TAKEN, swept.takenFrom);
     if (swept.queued > 0) await this.wakeWorkers();
     if (swept.eventsStored) await this.announceEvents();
     const blocked = swept.steps.filter((step) => step.taskState === 'blocked_by_failures');
@@ -542,15 +315,15 @@ export class Engine {
 
   async promoteDue(): Promise<number> {
     const promoted = await promoteDue(this.database, (taskUuid) => this.search.changed(taskUuid));
-    this.#count.on.stepsEnqueued.add(promoted);
+    this.count.on.stepsEnqueued.add(promoted);
     return promoted;
   }
 
   /** Ends or notes the tasks that exceed a limit of their template's lifecycle, and notifies other processes. */
   async *endStale(): AsyncGenerator<LifecycleTurn> {
-    for await (const turn of this.#count.looking(endStale(this.database))) {
+    for await (const turn of this.count.looking(endStale(this.database))) {
       for (const task of turn.ended) this.search.changed(task.taskUuid);
-      if (turn.running.length > 0) await this.#tell(CHANNEL_TAKEN, turn.running);
+      if (turn.running.length > 0) await this.tell(CHANNEL_TAKEN, turn.running);
       if (turn.ended.length > 0) await this.announceEnded(turn.ended.map((task) => task.taskUuid));
       yield turn;
     }
@@ -562,40 +335,10 @@ export class Engine {
   async checkQueue(slice: QueueSlice): Promise<QueueCheck | undefined> {
     const checked = await checkQueue(this.database, slice);
     if (checked && checked.requeued.length > 0) {
-      this.#count.on.stepsRequeued.add(checked.requeued.length);
+      this.count.on.stepsRequeued.add(checked.requeued.length);
       await this.wakeWorkers();
     }
     return checked;
-  }
-
-  /** Wakes the workers of other processes. `rank`: the smallest rank of the queued steps. */
-  async wakeWorkers(rank = 0): Promise<void> {
-    await this.#tell(CHANNEL_WORK, [String(rank)]);
-  }
-
-  /** Notifies all processes that deliver domain events, this one included. */
-  async announceEvents(): Promise<void> {
-    await this.#tell(CHANNEL_EVENTS, ['']);
-  }
-
-  /** Notifies the processes that wait for these tasks. */
-  async announceEnded(taskUuids: readonly string[]): Promise<void> {
-    const payloads: string[] = [];
-    for (let i = 0; i < taskUuids.length; i += IDS_IN_A_PAYLOAD) {
-      payloads.push(taskUuids.slice(i, i + IDS_IN_A_PAYLOAD).join(','));
-    }
-    await this.#tell(CHANNEL_ENDED, payloads);
-  }
-
-  /** Sends notifications of what is already committed. A lost one costs only latency, because every process also polls. */
-  async #tell(channel: string, payloads: readonly string[]): Promise<void> {
-    try {
-      await notify(this.database, channel, payloads);
-      this.#count.on.messagesSent.of(channel).add(payloads.length);
-    } catch (error) {
-      this.#count.on.messagesLost.of(channel).add(payloads.length);
-      this.#logger.debug({ channel, error: messageOf(error) }, 'notification failed');
-    }
   }
 }
 
@@ -609,4 +352,13 @@ export { type EventsText, KIND, type RecordedStep, type StepEvents } from '../st
 export type { StepLogRow } from '../store/step-logs.ts';
 export type { WorkerPhase, WorkerReport } from '../store/workers.ts';
 export type { QueueCheck } from './check-queue.ts';
+export {
+  type ActEffects,
+  CHANNEL_ENDED,
+  CHANNEL_EVENTS,
+  CHANNEL_TAKEN,
+  CHANNEL_WORK,
+  CHANNEL_WORKER,
+  type StepReference,
+} from './engine-acts.ts';
 export type { RecordAnswer, Recording } from './record.ts';
