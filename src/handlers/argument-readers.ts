@@ -57,13 +57,13 @@ export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && '~standard' in value;
 }
 
-/** Whether a value is a valid source of an input. JavaScript callers are not held to the types. */
+/** Whether a value is a valid source of an input. JavaScript callers can pass anything. */
 export function isInputSource(value: unknown): value is InputSource {
   if (typeof value === 'string' || isStandardSchema(value)) return true;
   return isFields(value) && typeof value.key === 'string' && isStandardSchema(value.schema);
 }
 
-/** Whether a value is a valid source of a dependency. JavaScript callers are not held to the types. */
+/** Whether a value is a valid source of a dependency. JavaScript callers can pass anything. */
 export function isDependencySource(value: unknown): value is DependencySource {
   if (typeof value === 'string') return true;
   if (Array.isArray(value)) return typeof value[0] === 'string' && isStandardSchema(value[1]);

@@ -17,7 +17,9 @@ export interface FfiTaskInfo {
   sourceSystem?: string | null;
   reason?: string | null;
   tags?: unknown;
-  /** Always empty. Identities are compared when tasks are created, and reading them for each step would be a cost. */
+  /**
+   * Always empty. Identities are only compared when tasks are created, and reading them for each step would cost time.
+   */
   identityHash: string;
   createdAt: string;
   updatedAt: string;
@@ -133,7 +135,7 @@ export type CheckedStepEvent = z.infer<typeof ReadByContext>;
 
 /**
  * Returns the parts of an event that a context reads. Throws a {@link ConversionError} that names the first invalid
- * one.
+ * part.
  */
 export function checkedStepEvent(event: unknown): CheckedStepEvent {
   const parsed = ReadByContext.safeParse(event);

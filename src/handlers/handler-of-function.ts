@@ -59,7 +59,7 @@ export interface FunctionHandler {
  * Creates the handler class for all `define…` functions. Throws `handler_invalid` if the name or options are invalid.
  */
 export function handlerOfFunction(definition: FunctionHandler): StepHandlerClass {
-  refuseNonsense(definition);
+  refuseInvalidDefinition(definition);
   const { name, options, capabilities = ['process'] } = definition;
   const { version = '1.0.0', isolation = 'none' } = options;
   const call = callOf(definition);
@@ -90,10 +90,10 @@ export function isSharedHandlerClass(value: StepHandlerClass): boolean {
   return Object.hasOwn(value, SHARED);
 }
 
-/** Whether a handler is an instance of such a class. */
+/** Whether a handler is an instance of a class from {@link handlerOfFunction}. */
 export function isFunctionHandler(handler: object): boolean {
-  const made: unknown = handler.constructor; // undefined for an object without a prototype
-  return typeof made === 'function' && Object.hasOwn(made, SHARED);
+  const constructor: unknown = handler.constructor; // undefined for an object without a prototype
+  return typeof constructor === 'function' && Object.hasOwn(constructor, SHARED);
 }
 
 /**
@@ -169,7 +169,7 @@ function readersOf({ options, moreArguments = {} }: FunctionHandler): ArgumentRe
     ...(isStandardSchema(inputs)
       ? [contextReader(inputs)]
       : Object.entries(inputs).map(([name, source]) => inputReader(name, source))),
-    // Last, so that a key of a schema for the whole context does not replace them.
+    // Added last, so that a key of a schema for the whole context does not replace them.
     ...Object.values(moreArguments),
   ];
 }
@@ -180,7 +180,7 @@ const RESERVED = ['context', '__proto__'];
 /**
  * Checks what JavaScript callers can get wrong despite the types, when the handler is defined rather than when it runs.
  */
-function refuseNonsense({ name, options, fn, moreOptions = [], moreArguments = {} }: FunctionHandler): void {
+function refuseInvalidDefinition({ name, options, fn, moreOptions = [], moreArguments = {} }: FunctionHandler): void {
   const refuse = (what: string): never => {
     throw new TaskerError('handler_invalid', `handler ${String(name)}: ${what}`);
   };

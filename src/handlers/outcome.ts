@@ -29,7 +29,7 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
     if (isPlain(returned)) return successOf(returned);
     if (isStepHandlerResult(returned)) return returned.success ? returned : plainFailure(returned);
     // `return new PermanentError(…)` where `throw` was meant. A success would hide it.
-    if (isStepExecutionError(returned)) return whatThrownComesTo(returned);
+    if (isStepExecutionError(returned)) return failureOfThrown(returned);
     if (isApiResponse(returned)) return apiSuccess(returned);
     if (returned === undefined || returned === null) return StepHandlerResult.success({});
     if (typeof returned !== 'object' || Array.isArray(returned)) return successOf(returned);
@@ -65,20 +65,20 @@ function isPlain(value: unknown): value is object {
  * resultOfThrown(new TypeError('x is undefined')).metadata; // { exception: 'TypeError' }
  */
 export function resultOfThrown(thrown: unknown): StepHandlerResult {
-  const result = whatThrownComesTo(thrown);
+  const result = failureOfThrown(thrown);
   thrownBehind.set(result, { thrown });
   return result;
 }
 
-// Function handlers turn errors into results themselves. This map keeps the original error of each such result.
+// Function handlers convert errors to results themselves. This map keeps the original error of each of these results.
 const thrownBehind = new WeakMap<StepHandlerResult, { thrown: unknown }>();
 
-/** Returns the thrown value that a result was made from. Undefined if the result was returned. */
+/** Returns the thrown value that a result was created from. Undefined if the handler returned the result. */
 export function thrownBehindResult(result: StepHandlerResult): { thrown: unknown } | undefined {
   return thrownBehind.get(result);
 }
 
-function whatThrownComesTo(thrown: unknown): StepHandlerResult {
+function failureOfThrown(thrown: unknown): StepHandlerResult {
   try {
     // `throw this.failure(…)` is a failure with these fields.
     return isStepHandlerResult(thrown) && !thrown.success ? plainFailure(thrown) : describedFailure(thrown);

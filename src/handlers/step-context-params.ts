@@ -5,8 +5,8 @@ import type { FfiStepEvent } from './ffi-step-event.ts';
 
 /**
  * Envelopes by step name. Their fields are optional because a context created by hand may hold bare results. Therefore
- * `dependencyResults.reserve ?? {}` also has the keys of an envelope. `get(name)` reads it like a map. The result of a
- * step named `get` hides the method.
+ * the type of `dependencyResults.reserve ?? {}` still has the keys of an envelope. `get(name)` reads an entry, as in a
+ * map. The result of a step named `get` hides the method.
  */
 export type DependencyResults = Record<string, Envelope> & {
   // The type is also an envelope, so that Object.entries and Object.values still return only envelopes.
@@ -54,7 +54,7 @@ export interface StepContextParams {
   readonly stepInputs?: Fields | null;
   /** Number of attempts before this one. Default 0. */
   readonly retryCount?: number;
-  /** Maximum number of attempts, the first included. Default 3. */
+  /** Maximum number of attempts, including the first. Default 3. */
   readonly maxRetries?: number;
   /** The number of the rerun that this run of the step belongs to. Default 0: the first run. */
   readonly rerun?: number;

@@ -15,8 +15,8 @@ import type {
 export type * from './step-context-params.ts';
 
 /**
- * The last saved checkpoint (`cursor`, `items_processed`, `accumulated_results`, `timestamp`, `history`), and at the
- * same time the function that saves one: `await context.checkpoint({ cursor, itemsProcessed, accumulatedResults })`.
+ * The last saved checkpoint (`cursor`, `items_processed`, `accumulated_results`, `timestamp`, `history`). It is also
+ * the function that saves one: `await context.checkpoint({ cursor, itemsProcessed, accumulatedResults })`.
  */
 export type StepCheckpoint = Fields & ((progress: CheckpointProgress) => Promise<void>);
 
@@ -115,7 +115,7 @@ export class StepContext {
     return this.#params.retryCount ?? 0;
   }
 
-  /** Maximum number of attempts, the first included. */
+  /** Maximum number of attempts, including the first. */
   get maxRetries(): number {
     return this.#params.maxRetries ?? 3;
   }
@@ -223,7 +223,7 @@ export class StepContext {
    * a save does not count as an attempt. The function's own fields are the last saved checkpoint. Saving fails if the
    * worker no longer holds the step; the handler should then stop.
    *
-   * In a context created by hand without `saveCheckpoint`, this is the saved fields only, or null.
+   * In a context created by hand without `saveCheckpoint`, this contains only the saved fields, or is null.
    *
    * @example
    * for (let at = Number(context.checkpointCursor ?? 0); at < rows.length; at += 500) {
@@ -327,7 +327,7 @@ export class StepContext {
     return this.checkpointCursor !== null;
   }
 
-  /** Reads each ancestor once, because the worker parses JSON for it. */
+  /** Reads each ancestor only once, because each read parses JSON. */
   #part(stepName: string): DependencyResultParams | undefined {
     this.#parts ??= new Map();
     let found = this.#parts.get(stepName);
@@ -380,7 +380,7 @@ export type TypedStepContext<Input extends object, Results extends object = Reco
 > &
   StepContext;
 
-/** The prototype of `dependencyResults`. `get` is thus not one of its keys, and a step of that name hides it. */
+/** The prototype of `dependencyResults`. It keeps `get` out of the keys, and a step named `get` hides the method. */
 const READ_AS_MAP: object = Object.create(Object.prototype, {
   get: {
     writable: true,

@@ -51,7 +51,7 @@ export function withMixins<Base extends AnyClass, const Mixins extends readonly 
   base: Base,
   ...mixins: Mixins
 ): MixedClass<Base, Mixins> {
-  refuseNonsense(base, mixins);
+  refuseInvalidClasses(base, mixins);
   const Parent = base as unknown as new (...args: unknown[]) => object;
 
   class Mixed extends Parent {
@@ -137,7 +137,7 @@ function uniteCapabilities(target: object, before: object, mixins: readonly Mixi
   });
 }
 
-function refuseNonsense(base: unknown, mixins: readonly unknown[]): void {
+function refuseInvalidClasses(base: unknown, mixins: readonly unknown[]): void {
   const refuse = (what: string): never => {
     throw new TaskerError('handler_invalid', `withMixins: ${what}`);
   };

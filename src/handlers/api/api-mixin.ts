@@ -33,7 +33,8 @@ export interface APICapable {
   /** Maximum size of a response body in bytes, after decompression: the class's static `maxResponseBytes`, 10 MiB. */
   readonly maxResponseBytes: number;
   /**
-   * The client that sends the requests. Can be set, for example to your own `fetch`. Parts left out keep their value.
+   * The client that sends the requests. Assign it to use your own `fetch`, for example. Omitted properties keep their
+   * values.
    */
   get httpClient(): HttpClient;
   set httpClient(client: Partial<HttpClient>);
@@ -118,7 +119,7 @@ const members: APICapable & { readonly capabilities: string[] } = {
   },
 
   set httpClient(client: Partial<HttpClient>) {
-    // An own property and not a private field, because these methods run on objects that this class did not create.
+    // An own property rather than a private field, because these methods run on objects that this class did not create.
     Object.defineProperty(this, 'httpClient', { value: client, writable: true, configurable: true, enumerable: true });
   },
 
@@ -135,7 +136,7 @@ const members: APICapable & { readonly capabilities: string[] } = {
   },
 
   async request(method, path, options) {
-    const given = bodyOptions(options as ApiBodyOptions | undefined, { alsoOfFetch: true });
+    const given = bodyOptions(options as ApiBodyOptions | undefined, { acceptFetchOptions: true });
     return send(this, { method, path, options: given, textIsBody: true });
   },
 
@@ -230,7 +231,7 @@ function send(handler: APICapable, request: Sent): Promise<ApiResponse> {
   return apiRequest({ ...request, client: clientOf(handler), step: runningStep(handler), maxResponseBytes });
 }
 
-/** Returns the handler's client. Parts that a custom client leaves out come from the handler. */
+/** Returns the handler's client. Properties that a custom client omits are taken from the handler. */
 function clientOf(handler: APICapable): HttpClient {
   const client: Partial<HttpClient> = handler.httpClient;
   return {

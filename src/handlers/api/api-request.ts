@@ -138,11 +138,16 @@ function idempotencyKey(given: true | string, step: StepContext | undefined): st
 type FailedRequest = Pick<PreparedRequest, 'method' | 'url'> & { timeoutMs: number; timedOut: boolean };
 
 /** Error codes of timeouts inside `fetch`. */
-const GAVE_UP = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
+const TIMEOUT_CODES = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'ETIMEDOUT',
+]);
 
 /**
- * Returns the error of a request without a response: `timeout` or `connection_error`, which are retryable, or
- * `invalid_request`, which is not, if `fetch` refused to send it.
+ * Returns the error for a request without a response. `timeout` and `connection_error` are retryable.
+ * `invalid_request`, for a request that `fetch` refused to send, is not.
  */
 function requestError(thrown: unknown, { method, url, timeoutMs, timedOut }: FailedRequest): StepExecutionError {
   const what = `${method} ${redactedUrl(url.href)}`;
@@ -153,7 +158,7 @@ function requestError(thrown: unknown, { method, url, timeoutMs, timedOut }: Fai
       metadata: { ...metadata, timeout_ms: timeoutMs },
     });
   }
-  if (code !== undefined && GAVE_UP.has(code)) {
+  if (code !== undefined && TIMEOUT_CODES.has(code)) {
     return new StepTimeoutError(`${what}: ${text}`, { metadata, cause: thrown });
   }
   if (code === undefined && thrown instanceof TypeError && read(thrown, 'cause') === undefined) {

@@ -53,7 +53,7 @@ export function defineApiHandler<const Inputs extends AnyInputs = None, const De
   options: ApiHandlerOptions<Inputs, Depends>,
   fn: (args: ApiHandlerArgs<Inputs, Depends>) => unknown,
 ): DefinedApiHandler {
-  refuseNonsense(name, options);
+  refuseInvalidUrl(name, options);
   const defined = handlerOfFunction({
     name,
     options,
@@ -64,19 +64,20 @@ export function defineApiHandler<const Inputs extends AnyInputs = None, const De
     },
     capabilities: ['process', 'http', 'api'],
   }) as DefinedApiHandler;
-  giveApi(defined, options);
+  addApiMembers(defined, options);
   return defined;
 }
 
 type DefinedApiHandler = (new () => ExecutableHandler & APICapable) & StepHandlerClass & ApiDefaults;
 
-/** The options that concern requests. */
+/** The options for requests. */
 type RequestSettings = Omit<ApiHandlerOptions, keyof HandlerOptions<never, never>>;
 
 /**
- * Adds the static settings and methods of an API handler to a class. Its function receives an instance for its step.
+ * Adds the static settings and methods of an API handler to a class. For each step, the handler's function receives an
+ * instance of that class.
  */
-function giveApi(defined: DefinedApiHandler, settings: RequestSettings): void {
+function addApiMembers(defined: DefinedApiHandler, settings: RequestSettings): void {
   const { baseUrl, defaultHeaders = {}, httpClient: given } = settings;
   const statics: ApiDefaults = {
     get baseUrl() {
@@ -103,7 +104,7 @@ function giveApi(defined: DefinedApiHandler, settings: RequestSettings): void {
 }
 
 /** Checks the base URL when the handler is defined rather than when a step runs. */
-function refuseNonsense(name: string, { baseUrl }: { baseUrl: string | (() => string) }): void {
+function refuseInvalidUrl(name: string, { baseUrl }: { baseUrl: string | (() => string) }): void {
   if (typeof baseUrl === 'function') return;
   if (typeof baseUrl !== 'string') {
     throw new TaskerError(

@@ -4,11 +4,11 @@ import { invalidRequest } from '../misuse.ts';
 import type { ApiResponseContent } from './api-response.ts';
 import { headersOf, isJsonType, statusOf } from './response-like.ts';
 
-/** Parameters of reading a body. */
+/** Parameters of {@link readBody}. */
 interface Reading {
   maxBytes: number;
   method: string;
-  /** The description of the request in messages. */
+  /** Describes the request in error messages. */
   from: string;
 }
 

@@ -46,8 +46,8 @@ export class NamedHeaders {
 }
 
 /**
- * Returns the given headers. Replaces the platform's error for an invalid header, which contains its value, maybe a
- * secret.
+ * Returns the given headers. Replaces the platform's error for an invalid header, because it contains the header's
+ * value, which may be a secret.
  */
 export function namedHeaders(given: RequestHeaders | undefined): NamedHeaders {
   const entries =

@@ -71,8 +71,8 @@ const PLAIN: Readonly<Record<string, (value: unknown) => boolean>> = {
   stream: (value) => typeof value === 'boolean',
 };
 const WITH_BODY: typeof PLAIN = { ...PLAIN, body: isAny, data: isAny, json: isAny, form: isRecord };
-/** Options of `fetch` that `request` accepts but ignores, because it sets them itself. */
-const OF_FETCH = ['method', 'redirect', 'duplex'];
+/** Options of `fetch` that `request` accepts but ignores, because it sets its own values. */
+const FETCH_OPTIONS = ['method', 'redirect', 'duplex'];
 
 /** Returns the options of `get(path, options)` or `get(path, params, headers)`. */
 export function getOptions(first: object | undefined, headers: RequestHeaders | undefined): ApiRequestOptions {
@@ -85,11 +85,14 @@ export function deleteOptions(first: object | undefined): ApiBodyOptions {
   return areOptions(first, WITH_BODY) ? (first ?? {}) : { headers: first as RequestHeaders };
 }
 
-/** Returns the checked options. From JavaScript, a body under a wrong name would otherwise be silently omitted. */
-export function bodyOptions(given: ApiBodyOptions | undefined, { alsoOfFetch = false } = {}): ApiBodyOptions {
+/**
+ * Returns the checked options. Without the check, a body that a JavaScript caller passes under a wrong name would be
+ * dropped silently.
+ */
+export function bodyOptions(given: ApiBodyOptions | undefined, { acceptFetchOptions = false } = {}): ApiBodyOptions {
   const options = given ?? {};
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || value === null || (alsoOfFetch && OF_FETCH.includes(name))) continue;
+    if (value === undefined || value === null || (acceptFetchOptions && FETCH_OPTIONS.includes(name))) continue;
     if (!Object.hasOwn(WITH_BODY, name)) {
       throw invalidRequest(`a request has no option ${name}; pass a body as body, json or form, and a query as params`);
     }

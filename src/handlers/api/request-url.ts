@@ -54,7 +54,7 @@ function absoluteUrl(baseUrl: string, path: string): URL {
   const url = httpUrl(path, 'the path');
   if (baseUrl === '' || httpUrl(baseUrl, 'baseUrl').origin === url.origin) return url;
   throw invalidRequest(
-    `${redactedUrl(path)} has another origin than baseUrl ${redactedUrl(baseUrl)}; pass a path, or use a handler without baseUrl`,
+    `${redactedUrl(path)} has a different origin from baseUrl ${redactedUrl(baseUrl)}; pass a path, or use a handler without baseUrl`,
   );
 }
 

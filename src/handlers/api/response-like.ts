@@ -31,7 +31,7 @@ export function isJsonType(contentType: string | undefined): boolean {
 }
 
 /** The headers that this package reads. They are read by name from an object that only has `get`. */
-const ASKED_FOR = ['content-type', 'content-length', 'content-encoding', 'retry-after', 'date', 'location'];
+const READ_HEADERS = ['content-type', 'content-length', 'content-encoding', 'retry-after', 'date', 'location'];
 
 /** Returns the headers by lower-case name, from `Headers`, a `Map`, a list, a plain object, or an object with `get`. */
 export function headersOf({ headers }: ResponseLike): Record<string, string> {
@@ -49,5 +49,5 @@ function entriesOf(headers: unknown): Iterable<readonly [unknown, unknown]> {
   if (Symbol.iterator in headers) return headers as Iterable<[unknown, unknown]>;
   const { get } = headers as { get?: unknown };
   if (typeof get !== 'function') return Object.entries(headers);
-  return ASKED_FOR.map((name) => [name, get.call(headers, name) as unknown] as const);
+  return READ_HEADERS.map((name) => [name, get.call(headers, name) as unknown] as const);
 }

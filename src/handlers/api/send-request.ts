@@ -38,7 +38,7 @@ export async function sendRequest(request: PreparedRequest): Promise<Answer> {
     if (next === undefined) return { response, url };
 
     await response.body?.cancel?.();
-    // A retry would be redirected in the same way.
+    // The failure is permanent, because a retry would be redirected in the same way.
     const refuse = (why: string): never => {
       const urls = { url: redactedUrl(url.href), redirect_url: redactedUrl(next) };
       throw new PermanentError(`${method} ${urls.url}: redirected to ${urls.redirect_url}, ${why}`, {

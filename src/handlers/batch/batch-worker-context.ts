@@ -63,16 +63,16 @@ export class BatchWorkerContext {
 
   /** The index of this batch, starting at 0. */
   get batchIndex(): number {
-    const told = this.#data.batch_index;
-    if (typeof told === 'number') return told;
+    const known = this.#data.batch_index;
+    if (typeof known === 'number') return known;
     const found = this.#siblings().findIndex(({ batch_id }) => batch_id === this.batchId);
     return found >= 0 ? found : indexIn(this.batchId);
   }
 
   /** The number of batches. 1 in a context created by hand without this number. */
   get totalBatches(): number {
-    const told = this.#data.total_batches;
-    return typeof told === 'number' ? told : Math.max(1, this.#siblings().length);
+    const known = this.#data.total_batches;
+    return typeof known === 'number' ? known : Math.max(1, this.#siblings().length);
   }
 
   /** The first item. 0 if the cursor is not a number; see `cursor`. */

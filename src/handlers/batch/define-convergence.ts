@@ -46,7 +46,7 @@ export interface ConvergenceArguments<Analyzer, Workers> {
 /**
  * Defines the handler of a `deferred_convergence` step as a function, with the options and arguments of
  * `defineHandler`. It also receives the workers' `results`, their `totals`, the `scenario` and the `analyzer`'s result.
- * It can be used after a decision as well: the dependency on a branch that was not chosen is null, so make its schema
+ * It can also be used after a decision. A dependency on a branch that was not chosen is then null, so make its schema
  * `.nullable()`.
  *
  * @example
@@ -129,15 +129,15 @@ export interface FoundBatches {
   scenario: BatchAggregationScenario;
 }
 
-/** The names of the analyzer and its workers. Without names, they are found by the analyzer's result. */
+/** The names of the analyzer and its workers. If omitted, they are derived from the analyzer's result. */
 export interface WantedBatches {
   analyzerStep?: string;
   workerTemplate?: string;
 }
 
 /**
- * Returns the batches among the ancestors of a step. A missing analyzer is not an error, because a decision may not
- * have chosen it. Throws if there are several analyzers and none is named.
+ * Returns the batches among the ancestors of a step. A missing analyzer is not an error, because a decision may have
+ * chosen other steps. Throws if there are several analyzers and none is named.
  */
 export function findBatches(context: StepContext, wanted: WantedBatches): FoundBatches {
   const analyzerStep = wanted.analyzerStep ?? onlyAnalyzer(context);

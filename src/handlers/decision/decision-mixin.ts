@@ -114,7 +114,7 @@ export function decisionSuccess(this: Decider, ...args: DecisionArguments): Step
   return resultOf(this, DecisionPointOutcome.createSteps(steps, { routingContext }), metadata);
 }
 
-/** Returns the result of a decision for no branch, from a reason or an outcome. */
+/** Returns the result of a decision that creates no steps, from a reason or an outcome. */
 export function skipBranches(
   this: Decider,
   given?: string | DecisionPointOutcome,

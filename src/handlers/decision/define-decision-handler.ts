@@ -14,7 +14,7 @@ export type DecisionReturn = Decision | DecisionPointOutcome | StepHandlerResult
 /**
  * Defines the handler of a `decision` step as a function, with the options and arguments of `defineHandler`. It returns
  * `Decision.route(steps, routingContext?)` or `Decision.skip(reason, routingContext?)`. Anything else fails the step
- * permanently, because an unknown value must not look like a decision for no branch.
+ * permanently, because an unknown value must not be mistaken for a decision to create no steps.
  *
  * @example
  * const route = defineDecisionHandler(

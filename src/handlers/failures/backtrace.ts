@@ -19,8 +19,8 @@ const OWN = OWN_URL === undefined ? [] : [OWN_URL, fileURLToPath(OWN_URL)];
 
 /**
  * Returns the stack frames of a thrown value, one line each: only those of the user's code, not of this package, of
- * installed packages or of Node. If there are none, the first five frames outside this package are used. The causes and
- * the parts of an AggregateError follow with their frames, each once and at most five. At most 50 lines of 500
+ * installed packages or of Node. If there are none, the first five frames outside this package are used. Up to five
+ * causes and parts of an AggregateError follow with their frames, each once. Returns at most 50 lines of 500
  * characters.
  */
 export function backtraceOf(thrown: unknown): string[] {

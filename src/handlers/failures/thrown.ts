@@ -26,19 +26,19 @@ export function messageOfThrown(thrown: unknown): string {
 }
 
 /** Messages of errors that `fetch` throws. They do not give the reason, which is in the cause. */
-const OF_FETCH: ReadonlySet<string> = new Set(['fetch failed', 'terminated']);
+const FETCH_MESSAGES: ReadonlySet<string> = new Set(['fetch failed', 'terminated']);
 
 function withCause(message: string, thrown: unknown): string {
   const cause = read(thrown, 'cause');
-  if (!OF_FETCH.has(message) || typeof cause !== 'object' || cause === null) return message;
+  if (!FETCH_MESSAGES.has(message) || typeof cause !== 'object' || cause === null) return message;
   const said = read(cause, 'message');
   const reason = typeof said === 'string' && said !== '' ? said : messageOfParts(cause);
   return reason === message ? message : `${message}: ${reason}`;
 }
 
 /**
- * Returns the messages of an AggregateError's parts. It often has none of its own, as on a refused connection to
- * `localhost`.
+ * Returns the messages of an AggregateError's parts. The error itself often has no message, for example after a refused
+ * connection to `localhost`.
  */
 function messageOfParts(thrown: object): string {
   const parts = read(thrown, 'errors');
@@ -50,9 +50,9 @@ function messageOfParts(thrown: object): string {
 /** Returns the class name of a thrown value, or the type of a primitive. */
 export function classNameOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return thrown === null ? 'null' : typeof thrown;
-  const made = read(read(thrown, 'constructor'), 'name');
+  const className = read(read(thrown, 'constructor'), 'name');
   // The platform uses one class for all aborts and timeouts. Their name is more specific.
-  const name = made === 'DOMException' ? read(thrown, 'name') : made;
+  const name = className === 'DOMException' ? read(thrown, 'name') : className;
   return typeof name === 'string' && name !== '' ? storableText(name, MAX_NAME) : 'Object';
 }
 

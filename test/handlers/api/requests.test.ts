@@ -75,7 +75,7 @@ describe('the URL of a request', () => {
     [
       'https://api.example',
       'https://evil.example/?token=t',
-      'https://evil.example/?token=[redacted] has another origin than baseUrl https://api.example; pass a path, or use a handler without baseUrl',
+      'https://evil.example/?token=[redacted] has a different origin from baseUrl https://api.example; pass a path, or use a handler without baseUrl',
     ],
     [
       'https://api.example/v1',
