@@ -2,7 +2,8 @@ import type { HandlerDefinition } from './handler-definition.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
 
 // The list of callables that a worker announces to other workers. A registered handler is listed by its name. The
-// callables of a resolver cannot be listed: `~/source/flags` stands for their form, `~@name` for the resolver's own name.
+// callables of a resolver cannot be listed. Instead, `~/source/flags` is the pattern that they match, and `~@name` is
+// the resolver's own name.
 
 const BUILT_IN = new Set(['explicit_mapping', 'class_lookup']);
 const NOT_A_NAME = '~';
@@ -15,7 +16,7 @@ export function announcementOf(...registries: HandlerRegistry[]): string[] {
     const form = pattern ?? (prefix === undefined ? undefined : new RegExp(`^${escaped(prefix)}`));
     return [...(BUILT_IN.has(name) ? [] : [`~@${name}`]), ...(form ? [`~${String(form)}`] : [])];
   });
-  // The store looks for forms among the first 64 entries.
+  // The store only looks for patterns among the first 64 entries.
   return [...[...new Set(forms)].slice(0, 64), ...[...names].sort()];
 }
 
@@ -24,7 +25,10 @@ export function announcedAs({ callable, resolver }: Pick<HandlerDefinition, 'cal
   return resolver && !BUILT_IN.has(resolver) ? `~@${resolver}` : callable;
 }
 
-/** Whether an announced list covers a definition. With `forms: false`, the form of a callable is not enough. */
+/**
+ * Whether an announced list covers a definition. With `forms: false`, a pattern that matches the callable is not
+ * enough.
+ */
 export function covers(
   announced: readonly string[],
   definition: Pick<HandlerDefinition, 'callable' | 'resolver'>,
@@ -71,7 +75,7 @@ function hasForm(callable: string, entry: string): boolean {
   try {
     return new RegExp(source, flags).test(callable);
   } catch {
-    return false; // from a worker on a newer Node, with syntax that this Node does not know
+    return false; // from a worker on a newer Node, with syntax that this Node does not support
   }
 }
 

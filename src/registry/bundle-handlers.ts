@@ -11,10 +11,10 @@ import { ResolutionError } from './resolution-errors.ts';
 import { AS_NODE_LOADS, withEsbuild } from './with-esbuild.ts';
 
 /**
- * Compiles the files of a folder to JavaScript and returns the bundle to import for each. Code that several files import
- * becomes one shared module. The name of a bundle contains a hash of its contents and of everything it imports. So
- * changed code gets a new name, and Node does not load unchanged code again.
- * Throws `handler_invalid` with file, line and column if code does not compile.
+ * Compiles the files of a folder to JavaScript and returns the bundle to import for each. Code that several files
+ * import becomes one shared module. The name of a bundle contains a hash of its contents and of everything it imports.
+ * Changed code therefore gets a new name, and Node does not load unchanged code again. Throws `handler_invalid` with
+ * file, line and column if code does not compile.
  */
 export async function bundleHandlers(
   { root, files }: Pick<HandlerFiles, 'root' | 'files'>,
@@ -28,7 +28,7 @@ export async function bundleHandlers(
   }
   const startedAt = Date.now();
   const built = await build(root, files, cache);
-  if (typeof built === 'string') return asTheyAre(files, built);
+  if (typeof built === 'string') return withoutBundling(files, built);
   const { outputFiles, metafile } = built;
   for (const { path: file, contents } of outputFiles) writeOnce(file, contents);
   const bundles = new Map<string, string>();
@@ -49,10 +49,10 @@ function tidyUp(cache: string, outputs: readonly string[]): void {
 }
 
 /**
- * Without esbuild, JavaScript files are imported unchanged, and changes of their imports are not reloaded. TypeScript
- * cannot be imported, so the compiled file next to it is used if there is one.
+ * Without esbuild, JavaScript files are imported unchanged, and changes to the files that they import are not reloaded.
+ * TypeScript cannot be imported, so the compiled file next to it is used if there is one.
  */
-function asTheyAre(files: readonly string[], install: string): Map<string, string> {
+function withoutBundling(files: readonly string[], install: string): Map<string, string> {
   return new Map(
     files.map((file) => {
       const javascript = file.replace(/\.(m?)ts$/, '.$1js');
@@ -86,7 +86,7 @@ async function build(root: string, files: string[], cache: string): Promise<Buil
     sourcemap: 'inline',
     sourcesContent: false,
     metafile: true,
-    plugins: [packagesStayOutside, ownLocation],
+    plugins: [externalPackages, sourceLocation],
   } satisfies BuildOptions;
   try {
     return await withEsbuild<Build | string>(
@@ -102,14 +102,13 @@ async function build(root: string, files: string[], cache: string): Promise<Buil
  * Keeps packages out of the bundle and imports them by their absolute path, resolved from the importing file. The bundle
  * is in another folder, from which Node would not find them. Links are resolved, so a package is loaded only once.
  */
-const packagesStayOutside: Plugin = {
+const externalPackages: Plugin = {
   name: 'packages-stay-outside',
   setup(build) {
     build.onResolve(
       { filter: /^[^./]/ },
       async ({ path: specifier, kind, importer, resolveDir, pluginData, ...rest }) => {
-        if (pluginData === packagesStayOutside || kind === 'entry-point' || path.isAbsolute(specifier))
-          return undefined;
+        if (pluginData === externalPackages || kind === 'entry-point' || path.isAbsolute(specifier)) return undefined;
         if (isBuiltin(specifier) || /^(data|file|https?):/.test(specifier)) return { path: specifier, external: true };
 
         const resolved = await build.resolve(specifier, {
@@ -117,7 +116,7 @@ const packagesStayOutside: Plugin = {
           kind,
           importer,
           resolveDir,
-          pluginData: packagesStayOutside,
+          pluginData: externalPackages,
         });
         // An optional package may be missing. Code that imports it dynamically handles the failure itself.
         if (resolved.errors.length > 0)
@@ -141,9 +140,9 @@ const nameOf = (place: string) => `__tasker_${place}`;
 
 /**
  * Makes `import.meta.url`, `filename` and `dirname` refer to the source file, although its code runs from a bundle in
- * another folder. So `new URL('./rates.csv', import.meta.url)` finds the file next to the source.
+ * another folder. `new URL('./rates.csv', import.meta.url)` then finds the file next to the source.
  */
-const ownLocation: Plugin = {
+const sourceLocation: Plugin = {
   name: 'own-location',
   setup(build) {
     const names = Object.keys(PLACES).map((place) => [`import.meta.${place}`, nameOf(place)]);

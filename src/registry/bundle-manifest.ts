@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Metafile } from 'esbuild';
 
 /** Files that affect how imports are resolved and compiled, in a folder and all folders above it. */
-const SURROUNDINGS = [
+const RESOLUTION_FILES = [
   'package.json',
   'tsconfig.json',
   'node_modules/.package-lock.json',
@@ -72,7 +72,7 @@ export function keepManifest(cache: string, { root, files, metafile, bundles, st
   for (const file of watched(root, metafile)) {
     const stamp = stampOf(file);
     if (stamp && stamp.changedAt > startedAt - SETTLED_MS) return;
-    // The file that it extends may be anywhere.
+    // The extended file may be anywhere, and a change to it would go unnoticed.
     if (stamp && path.basename(file) === 'tsconfig.json' && readFileSync(file, 'utf8').includes('"extends"')) return;
     stamps[file] = stamp?.text ?? null;
   }
@@ -83,11 +83,11 @@ export function keepManifest(cache: string, { root, files, metafile, bundles, st
     writeFileSync(part, JSON.stringify(manifest));
     renameSync(part, manifestFile(cache));
   } catch {
-    rmSync(part, { force: true }); // for example, the disk is full; the next start builds again
+    rmSync(part, { force: true }); // for example, the disk is full; the files are built again on the next startup
   }
 }
 
-/** The inputs, their folders, the packages that are not bundled, and the {@link SURROUNDINGS} of each folder. */
+/** The inputs, their folders, the packages that are not bundled, and the {@link RESOLUTION_FILES} of each folder. */
 function watched(root: string, { inputs, outputs }: Metafile): Set<string> {
   const all = new Set<string>();
   const folders = new Set([root]);
@@ -102,7 +102,7 @@ function watched(root: string, { inputs, outputs }: Metafile): Set<string> {
       else if (external && path.isAbsolute(file)) all.add(file);
     }
   }
-  for (const folder of withAncestors(folders)) for (const name of SURROUNDINGS) all.add(path.join(folder, name));
+  for (const folder of withAncestors(folders)) for (const name of RESOLUTION_FILES) all.add(path.join(folder, name));
   return all;
 }
 

@@ -87,7 +87,10 @@ interface NamedTemplate extends CheckedTemplate {
   version: string;
 }
 
-/** Returns a message for each step that names a method but whose handler is a function, which is called instead. */
+/**
+ * Returns a message for each step that names a method although its handler is a function. The function is called
+ * instead of the method.
+ */
 export async function unusedMethods(templates: readonly NamedTemplate[], resolve: Resolve): Promise<string[]> {
   const lines: string[] = [];
   for (const { namespace, name, version, steps } of templates) {

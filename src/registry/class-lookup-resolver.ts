@@ -23,8 +23,8 @@ const ENDINGS = ['', '.ts', '.mts', '.js', '.mjs', '/index.ts', '/index.mts', '/
  *
  * Because a template chooses the code to run, only two kinds of callables are allowed: files in `baseFolder` that
  * discovery would also read, and installed packages with a scope. Absolute paths, paths outside the folder and packages
- * without a scope are not. A file that does not exist is not found. A file that cannot be loaded or that exports no
- * handler fails the step.
+ * without a scope are not allowed. If the file does not exist, the handler is not found. If the file cannot be loaded
+ * or exports no handler, the step fails.
  *
  * @example
  * const chain = ResolverChain.withResolvers([new ClassLookupResolver({ baseFolder: './handlers' })]);

@@ -18,7 +18,10 @@ export interface DiscoverOptions {
   /** The registry that receives the handlers, usually a `HandlerRegistry`. */
   registry: HandlerTarget;
   logger?: Logger;
-  /** Called with each export that is not a handler. Returns its name if it accepts it. @internal */
+  /**
+   * Called with each export that is not a handler. Returns the export's name if it is something else that is used.
+   * @internal
+   */
   also?: ((exported: unknown) => string | undefined) | undefined;
 }
 
@@ -40,18 +43,19 @@ export interface Discovery {
 }
 
 /**
- * Imports every TypeScript and JavaScript file of a folder and its subfolders, and registers the exported handlers under
- * their `handlerName`. Handlers in exported arrays and plain objects are registered too. It skips names that begin with
- * `_` or `.`, `*.test.*`, `*.spec.*`, `*.d.ts` and `node_modules`. A second call reloads only changed files. The source can
- * also be a file, an installed package, or a part of a package (`@shop/handlers/billing`), whose own exports are used.
+ * Imports every TypeScript and JavaScript file of a folder and its subfolders, and registers the exported handlers
+ * under their `handlerName`. Handlers in exported arrays and plain objects are registered too. It skips names that
+ * begin with `_` or `.`, `*.test.*`, `*.spec.*`, `*.d.ts` and `node_modules`. A second call reloads only changed files.
+ * The source can also be a file, an installed package, or a part of a package (`@shop/handlers/billing`), whose own
+ * exports are used.
  *
  * It enables Node's source maps for the process, so that stack traces show the source files.
  *
- * Modules that a handler imports by a relative path become part of the bundles. If the application imports such a module
- * too, it exists twice in the process. Packages exist once.
+ * Modules that a handler imports by a relative path become part of the bundles. If the application imports such a
+ * module too, the process has two instances of it. Packages have only one.
  *
- * Throws `handler_not_found` if the folder does not exist, and `handler_invalid` with the path if a file does not compile
- * or throws while it is imported.
+ * Throws `handler_not_found` if the folder does not exist, and `handler_invalid` with the path if a file does not
+ * compile or throws while it is imported.
  *
  * @example
  * const { count, files } = await discoverHandlers('./handlers', { registry });
@@ -105,7 +109,7 @@ async function modulesOfFolder(folder: string): Promise<Modules> {
 
 const PACKAGE = /^(@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*(\/[\w.~-]+)*$/;
 
-/** Undefined if the name is a folder or a file, or if no such package is installed. */
+/** Returns the module of a package. Undefined if the name is a folder or a file, or if no such package is installed. */
 async function modulesOfPackage(name: string): Promise<Modules | undefined> {
   if (!PACKAGE.test(name) || statSync(name, { throwIfNoEntry: false })) return undefined;
   const root = process.cwd();
@@ -120,7 +124,7 @@ function handlersOf(module: Module): Found[] {
   return handlersIn(module).filter((value) => isNamedClass(value) || isStepHandler(value));
 }
 
-/** Whether a class has its own `handlerName`. One that inherits it would replace its base class in the registry. */
+/** Whether a class has its own `handlerName`. A class that inherits it would replace its base class in the registry. */
 function isNamedClass(value: unknown): value is StepHandlerClass {
   return isHandlerClass(value) && Object.hasOwn(value, 'handlerName') && value.handlerName !== '';
 }

@@ -30,8 +30,8 @@ interface Entry {
 const NO_CONFIG: ResolverConfig = Object.freeze({});
 
 /**
- * Maps registered names to handlers. Every registry has one named `explicit_mapping`. Another one, with its own name, is
- * a second set of handlers, which templates select with `handler.resolver`.
+ * Maps registered names to handlers. Every registry has one named `explicit_mapping`. Another mapping with its own name
+ * is a second set of handlers, which templates select with `handler.resolver`.
  *
  * @example
  * const sandbox = new ExplicitMappingResolver('sandbox');
@@ -109,7 +109,7 @@ export class ExplicitMappingResolver implements BaseResolver {
 }
 
 function factoryOf(key: string, handler: HandlerEntry): Entry['make'] | undefined {
-  // A class cannot be called, so it is not a factory. This one is abstract or not a handler class.
+  // A class cannot be called, so it is not a factory. This class is abstract or not a handler class.
   if (typeof handler !== 'function' || isClass(handler)) return undefined;
   const factory = handler as HandlerFactory;
   return (config) => made(key, () => factory(config));

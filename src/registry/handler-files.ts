@@ -42,7 +42,7 @@ function walk(folder: string, above: ReadonlySet<string>): string[] {
   const here = new Set(above).add(real);
 
   return readdirSync(folder).flatMap((name) => {
-    if (isPassedOver(name)) return [];
+    if (isSkipped(name)) return [];
     const file = path.join(folder, name);
     const stat = statSync(file, { throwIfNoEntry: false });
     if (stat?.isDirectory()) return walk(file, here);
@@ -52,10 +52,10 @@ function walk(folder: string, above: ReadonlySet<string>): string[] {
 
 /** Whether discovery would read a path, given relative to the handlers folder. */
 export function mayHoldHandlers(relative: string): boolean {
-  return !relative.split(path.sep).some(isPassedOver) && !DECLARATION.test(relative) && !TEST.test(relative);
+  return !relative.split(path.sep).some(isSkipped) && !DECLARATION.test(relative) && !TEST.test(relative);
 }
 
-function isPassedOver(name: string): boolean {
+function isSkipped(name: string): boolean {
   return /^[_.]/.test(name) || name === 'node_modules';
 }
 

@@ -25,7 +25,7 @@ export interface HandlerRegistryOptions {
 export type RegistryObserver = (name: string, handler: Registrable | (() => ExecutableHandler)) => void;
 
 /**
- * The handlers of a worker by name, and the resolvers that find further ones.
+ * The handlers of a worker by name, and the resolvers that find other handlers.
  *
  * @example
  * const registry = new HandlerRegistry();
@@ -112,9 +112,10 @@ export class HandlerRegistry {
   }
 
   /**
-   * Returns a handler that can be called. A class gives a new instance; a `defineHandler` value gives its only instance.
-   * The definition's `method` replaces `call`. If it names a `resolver`, only that one is asked. Null if no handler is
-   * found. Throws a `ResolutionError` if the resolver or method does not exist or the handler cannot be created.
+   * Returns a handler that can be called: a new instance of a class, or the only instance of a `defineHandler` value.
+   * The definition's `method` replaces `call`. If it names a `resolver`, only that resolver is asked. Null if no
+   * handler is found. Throws a `ResolutionError` if the resolver or method does not exist or the handler cannot be
+   * created.
    */
   resolve(spec: HandlerSpec): Promise<ExecutableHandler | null> {
     return this.#chain.resolve(normalizeToDefinition(spec));
@@ -133,7 +134,7 @@ export class HandlerRegistry {
     return maker && this.#chain.wrapForMethodDispatch(maker(), definition);
   }
 
-  /** Whether it is already known that no handler is found for it. @internal */
+  /** Whether it is already known that there is no handler for the definition. @internal */
   lacks(definition: HandlerDefinition): boolean {
     return this.#chain.known(definition) === null;
   }

@@ -30,7 +30,7 @@ async function imported(url: string, file: string, what: string): Promise<Module
   }
 }
 
-/** Imports a TypeScript or JavaScript file, again if it changed. */
+/** Imports a TypeScript or JavaScript file. Imports it again if it has changed. */
 export async function importFile(root: string, file: string): Promise<Module> {
   process.setSourceMapsEnabled(true);
   const bundles = await bundleHandlers({ root, files: [file] }, { tidy: false });
@@ -70,7 +70,10 @@ async function packageEntry(root: string, specifier: string): Promise<string | n
   );
 }
 
-/** Resolves as `require` does. The file differs from that of `import` only if a package exports one for each. */
+/**
+ * Resolves as `require` does. The file differs from that of `import` only if the package exports a separate file for
+ * each.
+ */
 function withoutEsbuild(root: string, specifier: string): string | null {
   try {
     return createRequire(path.join(root, 'any.js')).resolve(specifier);

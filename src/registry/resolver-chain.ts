@@ -235,7 +235,7 @@ async function resultOf(resolver: BaseResolver, definition: HandlerDefinition, c
     const said = (cause as { retryable?: unknown } | null)?.retryable;
     throw new ResolutionError(`handler ${definition.callable}: resolver ${resolver.name} throws: ${messageOf(cause)}`, {
       cause,
-      // Its source may be unavailable for a while.
+      // The resolver's source may be unavailable for a while.
       retryable: typeof said === 'boolean' ? said : true,
     });
   }
