@@ -13,8 +13,8 @@ export interface UnknownKey {
 }
 
 /**
- * Checks data against the form of a template file (in its first spelling). `file` is null if and only if there are
- * issues. Unknown keys are not issues: they are listed and removed.
+ * Checks data, with keys in their first spelling, against the form of a template file. `file` is null if and only if
+ * there are issues. Unknown keys are not issues: they are listed separately and removed.
  */
 export function checkForm(data: unknown): {
   file: TemplateFile | null;

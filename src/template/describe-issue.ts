@@ -77,8 +77,8 @@ function missing({ where, key }: IssuePlace): Described {
 function wrongType(expected: string, input: unknown, place: IssuePlace): Described {
   const { where, key, source } = place;
   const message = `${where}: expected ${wanted(expected, key)}, got ${given(input, source)}`;
-  const wayOut = otherwise(expected, input, place);
-  return { code: 'wrong_type', message: wayOut ? `${message}; ${wayOut}` : message };
+  const hint = suggestionFor(expected, input, place);
+  return { code: 'wrong_type', message: hint ? `${message}; ${hint}` : message };
 }
 
 function wanted(expected: string, key: string | number): string {
@@ -108,7 +108,7 @@ function given(input: unknown, source: string | undefined): string {
 }
 
 /** Returns what to write instead, if known. */
-function otherwise(expected: string, input: unknown, { key, source }: IssuePlace): string | null {
+function suggestionFor(expected: string, input: unknown, { key, source }: IssuePlace): string | null {
   const before = typeof key === 'string' ? `${key}: ` : '';
   if (expected === 'array' && typeof input === 'string') return `write \`${before}[${input}]\``;
   if (expected === 'array' && typeof input === 'object') return 'start each entry with `- `';

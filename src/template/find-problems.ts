@@ -43,7 +43,7 @@ function formFindings(issues: readonly FormIssue[], { data, read }: { data: unkn
   const seen = new Set<string>();
   return issues.flatMap((issue): Finding[] => {
     const path = issue.path as Path;
-    // Only the first issue at each place. The others, such as the pattern of an empty name, add no information.
+    // Reports only the first issue at each place. The others, such as the pattern of an empty name, add no information.
     const id = pathText(path);
     if (seen.has(id)) return [];
     seen.add(id);

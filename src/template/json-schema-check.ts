@@ -131,8 +131,8 @@ function formProblems(schema: JsonSchema): SchemaProblem[] {
   }
   // A keyword of Ajv. Its checks would return promises, which are always truthy.
   if ('$async' in schema) return [{ path: '/$async', message: 'is not a keyword of JSON Schema; remove it' }];
-  const judge = judgeOf(draft);
-  return judge.validate(META[draft], schema) ? patternProblems(schema) : innermost(judge.errors ?? []);
+  const validator = schemaValidatorOf(draft);
+  return validator.validate(META[draft], schema) ? patternProblems(schema) : innermost(validator.errors ?? []);
 }
 
 /** Returns the first error at each place. Skips errors that only report that no alternative matched. */
@@ -171,15 +171,15 @@ function draftOf($schema: unknown): Draft | null {
   return DRAFT_07.test($schema) ? 'draft-07' : null;
 }
 
-const judges = new Map<Draft, Ajv | Ajv2020>();
+const schemaValidators = new Map<Draft, Ajv | Ajv2020>();
 
 /** Returns the Ajv instance that checks schemas. Shared, because compiling a draft's own schema is slow. */
-function judgeOf(draft: Draft): Ajv | Ajv2020 {
-  const known = judges.get(draft);
+function schemaValidatorOf(draft: Draft): Ajv | Ajv2020 {
+  const known = schemaValidators.get(draft);
   if (known) return known;
-  const judge = draft === 'draft-07' ? new Ajv(OPTIONS) : new Ajv2020(OPTIONS);
-  judges.set(draft, judge);
-  return judge;
+  const validator = draft === 'draft-07' ? new Ajv(OPTIONS) : new Ajv2020(OPTIONS);
+  schemaValidators.set(draft, validator);
+  return validator;
 }
 
 function violationsOf(errors: readonly ErrorObject[]): SchemaViolation[] {

@@ -18,7 +18,7 @@ export interface ReadYaml {
 }
 
 /** Hints that the messages of the YAML parser do not give. */
-const WAYS_OUT: Partial<Record<YAMLError['code'], string>> = {
+const HINTS: Partial<Record<YAMLError['code'], string>> = {
   TAB_AS_INDENT: 'indent with spaces',
   BAD_SCALAR_START: 'put the value in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'put a value that contains `: ` in quotes, or check the indentation',
@@ -90,8 +90,8 @@ function syntaxProblem({ code, message, pos: [offset] }: YAMLError): TextProblem
   }
   if (code === 'RESOURCE_EXHAUSTION')
     return textError('yaml_syntax', 'lists and maps are nested too deeply here', offset);
-  const wayOut = WAYS_OUT[code];
-  return textError('yaml_syntax', wayOut ? `${uncapitalized(message)}; ${wayOut}` : uncapitalized(message), offset);
+  const hint = HINTS[code];
+  return textError('yaml_syntax', hint ? `${uncapitalized(message)}; ${hint}` : uncapitalized(message), offset);
 }
 
 function uncapitalized(message: string): string {

@@ -120,7 +120,10 @@ function cycleFindings(steps: readonly StepSketch[]): Finding[] {
   });
 }
 
-/** Formats a cycle as `a → b → a`, where each depends on the next. Of a long cycle, only the beginning and the end. */
+/**
+ * Formats a cycle as `a → b → a`, where each step depends on the next. Shows only the beginning and the end of a long
+ * cycle.
+ */
 function cycleText(names: readonly string[]): string {
   const shown =
     names.length <= 12 ? names : [...names.slice(0, 8), `… ${names.length - 10} more …`, ...names.slice(-2)];
@@ -128,9 +131,9 @@ function cycleText(names: readonly string[]): string {
 }
 
 /**
- * Returns cycles of a graph that is given by each node's parents. Each starts at its smallest node. One edge of every
- * found cycle is removed before the next is searched, so not all cycles are returned. Empty if and only if there is
- * none.
+ * Returns some cycles of a graph, which is given by each node's parents. Each cycle starts at its smallest node. After
+ * a cycle is found, one of its edges is removed before the search continues, so not all cycles are returned. The result
+ * is empty if and only if the graph has no cycles.
  */
 function cyclesOf(parents: readonly (readonly number[])[]): number[][] {
   const left = parents.map((of) => [...of]);

@@ -45,7 +45,7 @@ export type FailureStrategy = (typeof FAILURE_STRATEGIES)[number];
 export interface RetryPolicy {
   /** If false, the first failure is final, even if the result is retryable. Default true. */
   retryable: boolean;
-  /** Maximum number of attempts, the first included. 1 to 100, default 3. */
+  /** Maximum number of attempts, including the first. 1 to 100, default 3. */
   maxAttempts: number;
   /** How the delay grows. Default `exponential`. */
   backoff: Backoff;

@@ -23,7 +23,7 @@ const NAME = /^[^\s\p{Cc}](?:[^\p{Cc}]*[^\s\p{Cc}])?$/u;
 const EVENT_NAME = /^[a-z0-9_]+(?:\.[a-z0-9_]+)+$/;
 const PUBLISHER = /^[A-Za-z_][A-Za-z0-9_]*(?:(?:::|\.)[A-Za-z_][A-Za-z0-9_]*)*$/;
 
-/** Timers are limited to 2^31 − 1 milliseconds. A longer timeout would fire immediately. */
+/** Timers are limited to 2^31 − 1 milliseconds. A timer with a longer timeout would fire immediately. */
 const LONGEST_TIMEOUT_SECONDS = 2_147_483;
 
 const named = (max: number) =>
@@ -43,7 +43,7 @@ export const retryFile = z
     }),
     max_attempts: whole(0, 100).nullish().meta({
       default: DEFAULT_RETRY.maxAttempts,
-      description: 'Maximum number of attempts, the first included. 0 counts as 1.',
+      description: 'Maximum number of attempts, including the first. 0 counts as 1.',
     }),
     backoff: z.enum(BACKOFFS).nullish().meta({
       default: DEFAULT_RETRY.backoff,

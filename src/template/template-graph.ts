@@ -18,7 +18,7 @@ export interface TemplateGraph {
   ancestors: number[][];
   /**
    * The steps that must end before a step can start, in addition to its dependencies, because they could still create
-   * one of those. In the order of the template.
+   * one of the dependencies. In the order of the template.
    */
   guards: number[][];
   /** The decisions and analyzers among the ancestors of each step. They can create other steps. */
@@ -50,8 +50,8 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
   const order = orderOf(parents, children);
   const initial = new Array<boolean>(steps.length).fill(true);
   for (const index of order) {
-    const waitsForNews = parents[index]!.some((parent) => !initial[parent] || steps[parent]!.type === 'decision');
-    initial[index] = steps[index]!.type !== 'batch_worker' && !waitsForNews;
+    const isDynamic = parents[index]!.some((parent) => !initial[parent] || steps[parent]!.type === 'decision');
+    initial[index] = steps[index]!.type !== 'batch_worker' && !isDynamic;
   }
   const types = steps.map(({ type }) => type);
   const makers = makersAbove({ order, parents, types });
@@ -88,8 +88,8 @@ export function childrenOf(parents: readonly (readonly number[])[]): number[][] 
 }
 
 /**
- * Returns the nodes with parents before children. Leaves out nodes that are on a cycle or below one. Among nodes that are
- * free, the first declared comes first.
+ * Returns the nodes with parents before children. Omits nodes that are on a cycle or below one. Of the nodes whose
+ * parents are all in the result, the one declared first comes next.
  */
 export function orderOf(parents: readonly (readonly number[])[], children: readonly number[][]): number[] {
   const waitingFor = parents.map((of) => of.length);
@@ -100,7 +100,8 @@ export function orderOf(parents: readonly (readonly number[])[], children: reado
     if (waitingFor[index] === 0) {
       waitingFor[index] = -1; // taken
       order.push(index);
-      // A child before this node may be free now. Nothing else before it is: the free nodes are taken in order.
+      // A child declared before this node may be ready now. No other node before it can be, because ready nodes are
+      // taken in order.
       for (const child of children[index]!) if (--waitingFor[child]! === 0 && child < next) next = child;
     }
     index = next;

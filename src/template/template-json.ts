@@ -40,7 +40,7 @@ export function templateToJson(template: TaskTemplate): JsonObject {
 
 /**
  * Returns the template from the JSON of {@link templateToJson}. Unknown keys, from a later version of the program, are
- * ignored. So are `default_options` of another form from an earlier version, where they had no effect.
+ * ignored. So are `default_options` in the different form of an earlier version, in which they had no effect.
  */
 export function templateFromJson(json: unknown): TaskTemplate {
   const { file, issues } = checkForm(json);

@@ -5,7 +5,7 @@ import { type Finding, type StepSketch, suggester } from './step-rules.ts';
 export function typeRules(steps: readonly StepSketch[]): Finding[] {
   const workers = new Set(steps.filter(({ type }) => type === 'batch_worker').map(({ name }) => name));
   const suggestWorker = suggester(workers);
-  const dynamic = hangingOffNews(steps);
+  const dynamic = dynamicSteps(steps);
   const types = new Map(steps.map(({ name, type }) => [name, type]));
   return steps.flatMap((step) => [
     ...decisionRules(step),
@@ -70,7 +70,7 @@ function workerRules(
   if (analyzers.length !== 1) {
     const found =
       analyzers.length === 0
-        ? `on none: ${wayOut(types)}`
+        ? `on none: ${hintFor(types)}`
         : `on ${analyzers.map((parent) => `\`${parent.name}\``).join(' and ')}`;
     const message = `batch_worker step \`${name}\` must depend on exactly one batchable step, which creates its workers; it depends ${found}`;
     findings.push({ severity: 'error', code: 'batch_worker_without_analyzer', message, path: [...path, 'type'] });
@@ -84,7 +84,7 @@ function workerRules(
   return findings;
 }
 
-function wayOut(types: ReadonlyMap<string, string>): string {
+function hintFor(types: ReadonlyMap<string, string>): string {
   const batchable = [...types].filter(([, type]) => type === 'batchable').map(([name]) => `\`${name}\``);
   if (batchable.length === 0) return 'add a batchable step and depend on it, or give this step another type';
   return `add ${batchable.slice(0, 3).join(' or ')} to its dependencies, or give it another type`;
@@ -97,7 +97,7 @@ function convergenceRules({ type, name, path }: StepSketch, dynamic: ReadonlySet
 }
 
 /** Returns the steps that have a decision or a batch worker among their ancestors. */
-function hangingOffNews(steps: readonly StepSketch[]): Set<string> {
+function dynamicSteps(steps: readonly StepSketch[]): Set<string> {
   const children = new Map<string, string[]>(steps.map(({ name }) => [name, []]));
   for (const { name, dependencies } of steps) for (const parent of dependencies) children.get(parent.name)?.push(name);
   const found = new Set<string>();

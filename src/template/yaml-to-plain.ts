@@ -12,7 +12,7 @@ import {
 } from 'yaml';
 import { nearNames } from '../model/near-names.ts';
 
-/** A problem of the text rather than of the template. */
+/** A problem with the text rather than with the template. */
 export interface TextProblem {
   severity: 'error' | 'warning';
   code: string;
@@ -32,7 +32,7 @@ export interface Place {
 /** The places of a map's values by key, or of a list's items by index. */
 export type Places = Map<string | number, Place>;
 
-/** Creates an error of the text. Without an offset, it concerns the whole file. */
+/** Creates an error for the text. Without an offset, it concerns the whole file. */
 export function textError(code: string, message: string, offset = 0): TextProblem {
   return { severity: 'error', code, message, offset };
 }

@@ -2,7 +2,7 @@ import { type Fields, isFields } from '../../model/json.ts';
 import { below, localReference, lookUp, ONE_SCHEMA, SCHEMA_LIST, SCHEMA_MAP } from './schema-walk.ts';
 
 /** Keywords of later drafts that draft-07 cannot express. */
-const BEYOND = [
+const UNSUPPORTED = [
   '$dynamicRef',
   '$recursiveRef',
   'maxContains',
@@ -41,13 +41,13 @@ interface Move {
 
 function moved(schema: unknown, at: string, move: Move): unknown {
   if (!isFields(schema)) return schema;
-  for (const keyword of BEYOND) {
+  for (const keyword of UNSUPPORTED) {
     if (keyword in schema) move.notes.push(`${at || '/'}: draft-07 has no ${keyword}`);
   }
   const fields = Object.entries(schema).map(
     ([keyword, value]) => [keyword, movedValue(keyword, value, at, move)] as const,
   );
-  return older(Object.fromEntries(fields));
+  return toDraft07(Object.fromEntries(fields));
 }
 
 function movedValue(keyword: string, value: unknown, at: string, move: Move): unknown {
@@ -67,7 +67,7 @@ function movedReference(reference: string, at: string, { root, place, notes }: M
 }
 
 /** Returns the schema with the keywords of draft-07. */
-function older(schema: Fields): Fields {
+function toDraft07(schema: Fields): Fields {
   const { $ref, prefixItems, dependentRequired, dependentSchemas, nullable, ...rest } = schema;
   const result: Fields = rest;
   if (Array.isArray(prefixItems)) {

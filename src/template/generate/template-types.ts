@@ -78,7 +78,13 @@ function writeEvents(draft: Draft, events: readonly CataloguedEvent[]): Entry[] 
   const named = events.map((event) => ({ event, type: freeName(`${typeNameOf(event.name)}Payload`, draft.taken) }));
   return named.map(({ event, type }) => {
     if (event.payloads.length > 1) writeAlternatives(draft, event, type);
-    else write(draft, { schema: event.payloads[0]!.schema, name: type, label: event.name, comment: tellOf(event) });
+    else
+      write(draft, {
+        schema: event.payloads[0]!.schema,
+        name: type,
+        label: event.name,
+        comment: descriptionLines(event),
+      });
     return [event.name, type];
   });
 }
@@ -86,9 +92,14 @@ function writeEvents(draft: Draft, events: readonly CataloguedEvent[]): Entry[] 
 /** Writes the type of an event with several schemas as a union. */
 function writeAlternatives(draft: Draft, event: CataloguedEvent, type: string): void {
   const names = event.payloads.map((_, index) => freeName(`${type}${index + 1}`, draft.taken));
-  draft.declarations.push(`${commentOf(tellOf(event))}export type ${type} = ${names.join(' | ')};\n`);
+  draft.declarations.push(`${commentOf(descriptionLines(event))}export type ${type} = ${names.join(' | ')};\n`);
   for (const [index, { schema, declarations }] of event.payloads.entries()) {
-    write(draft, { schema, name: names[index]!, label: event.name, comment: tellOf({ ...event, declarations }) });
+    write(draft, {
+      schema,
+      name: names[index]!,
+      label: event.name,
+      comment: descriptionLines({ ...event, declarations }),
+    });
   }
 }
 
@@ -121,10 +132,10 @@ function write(
 }
 
 /** Returns comment lines: the descriptions of an event, and the steps that publish it. */
-function tellOf({ declarations }: Pick<CataloguedEvent, 'declarations'>): string[] {
-  const told = [...new Set(declarations.map(({ description }) => description))];
+function descriptionLines({ declarations }: Pick<CataloguedEvent, 'declarations'>): string[] {
+  const descriptions = [...new Set(declarations.map(({ description }) => description))];
   const by = [...new Set(declarations.map(({ step, template }) => `step ${step} of ${template}`))];
-  return [...told, `Published by ${by.join(', ')}.`];
+  return [...descriptions, `Published by ${by.join(', ')}.`];
 }
 
 function mapOf(name: string, comment: string, entries: readonly Entry[]): string {

@@ -30,10 +30,10 @@ export function commentOf(lines: readonly string[]): string {
   const safe = lines
     .flatMap((line) => line.split(/\r\n|[\n\r\u2028\u2029]/))
     .map((line) => line.replaceAll('*/', '*\\/').trimEnd());
-  const told = safe.filter(
+  const shown = safe.filter(
     (line, index) => line !== '' || (index > 0 && safe[index - 1] !== '' && index < safe.length - 1),
   );
-  if (told.length === 0) return '';
-  if (told.length === 1) return `/** ${told[0]} */\n`;
-  return `/**\n${told.map((line) => ` * ${line}`.trimEnd()).join('\n')}\n */\n`;
+  if (shown.length === 0) return '';
+  if (shown.length === 1) return `/** ${shown[0]} */\n`;
+  return `/**\n${shown.map((line) => ` * ${line}`.trimEnd()).join('\n')}\n */\n`;
 }

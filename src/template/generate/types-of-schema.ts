@@ -38,8 +38,8 @@ const SIMPLE: Record<string, string> = {
 };
 const OBJECT_KEYWORDS = ['properties', 'required', 'additionalProperties', 'patternProperties'];
 const ARRAY_KEYWORDS = ['items', 'prefixItems', 'additionalItems'];
-const ANYTHING_BESIDE = new Set(['$ref', 'allOf', 'anyOf', 'oneOf', 'enum', 'const']);
-const SAYS_NOTHING = new Set([
+const NOT_IN_INTERFACES = new Set(['$ref', 'allOf', 'anyOf', 'oneOf', 'enum', 'const']);
+const ANNOTATIONS = new Set([
   'title',
   'description',
   'default',
@@ -106,8 +106,8 @@ class SchemaReader {
     if (Array.isArray(schema.enum)) return union(schema.enum.map(literal));
     const parts = this.#parts(schema, at, within);
     if (parts.length > 0) return joined(parts, '&');
-    const unsaid = Object.keys(schema).filter((keyword) => !SAYS_NOTHING.has(keyword));
-    if (unsaid.length > 0) this.#note(at, `no type can express ${unsaid.join(', ')}`);
+    const omitted = Object.keys(schema).filter((keyword) => !ANNOTATIONS.has(keyword));
+    if (omitted.length > 0) this.#note(at, `no type can express ${omitted.join(', ')}`);
     return UNKNOWN;
   }
 
@@ -235,13 +235,13 @@ function typesIn(schema: Fields): string[] {
 
 function isInterface(schema: unknown): schema is Fields {
   if (!isFields(schema) || typesIn(schema).join() !== 'object') return false;
-  return !Object.keys(schema).some((keyword) => ANYTHING_BESIDE.has(keyword));
+  return !Object.keys(schema).some((keyword) => NOT_IN_INTERFACES.has(keyword));
 }
 
 function commentLines(schema: unknown): string[] {
   if (!isFields(schema)) return [];
-  const told = schema.description ?? schema.title;
-  return [...(typeof told === 'string' ? [told] : []), ...(schema.deprecated === true ? ['@deprecated'] : [])];
+  const text = schema.description ?? schema.title;
+  return [...(typeof text === 'string' ? [text] : []), ...(schema.deprecated === true ? ['@deprecated'] : [])];
 }
 
 function literal(value: unknown): TypeText {

@@ -48,8 +48,9 @@ const SURROGATE = /[\ud800-\udfff]/;
 
 /**
  * Compiles a pattern of JSON Schema. It matches exactly the texts that JavaScript's `new RegExp(source, 'u').test`
- * matches. That engine is not used for a pattern that could backtrack for a long time. Instead, all paths through the
- * pattern are followed at once, one character at a time. Look-arounds are tables that are filled in one pass each.
+ * matches. For a pattern that could backtrack for a long time, JavaScript's engine is not used. Instead, all paths
+ * through the pattern are followed at once, one character at a time. Look-arounds are tables that are filled in one
+ * pass each.
  *
  * @example
  * linearPattern('^(a+)+$').test('a'.repeat(10_000) + 'b'); // false, at once
@@ -185,7 +186,7 @@ interface Run {
   forward: boolean;
   /** Receives a 1 at each position where a match ends. Without it, the first match is enough. */
   table: Uint8Array | undefined;
-  /** Matches begin at the first position only. */
+  /** Matches only begin at the first position. */
   anchored: boolean;
 }
 
