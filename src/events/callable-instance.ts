@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 
 /**
- * Makes an object callable; the call returns the object itself. So a getter `instance` can also be used as `instance()`.
- * Methods run on the original object, because a proxy has no `#private` members.
+ * Makes an object callable. The call returns the object itself, so a getter `instance` can also be used as
+ * `instance()`. Methods run on the original object, because a proxy has no `#private` members.
  */
 export function callable<T extends object>(target: T): T & (() => T) {
   // Printing the proxy shows the target.

@@ -2,7 +2,7 @@ import { KIND } from '../engine/engine.ts';
 import type { EventOutcome } from '../engine/events/declared-events.ts';
 import type { EventProblem } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
-import { tellPublished, tellUnpublished } from '../events/publishing/after-publication.ts';
+import { reportPublished, reportUnpublished } from '../events/publishing/after-publication.ts';
 import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
 import type { EndedAttempt } from '../events/publishing/ended-attempt.ts';
 import { type Publication, prepareEvents, storedEvents } from '../events/publishing/publication.ts';
@@ -101,7 +101,7 @@ export class Publishing {
     for (const { publication, recordedAt } of accepted) {
       if (!publication) continue;
       // An event that is not stored has no other copy, so the local time can't contradict one.
-      tellPublished(publication, { firedAt: recordedAt ?? new Date().toISOString(), bus, logger });
+      reportPublished(publication, { firedAt: recordedAt ?? new Date().toISOString(), bus, logger });
       for (const { declared } of publication.events) this.#published[declared.deliveryMode].add();
     }
     if (accepted.length === batch.length) return;
@@ -123,7 +123,7 @@ export class Publishing {
       ({ declared }) => ({ event: declared.name, kind: 'failed', message, path: null }) as const,
     );
     this.#tellProblems(end, problems);
-    tellUnpublished(stored, new TaskerError('database_error', message), this.#options.logger);
+    reportUnpublished(stored, new TaskerError('database_error', message), this.#options.logger);
     const fast = publication.events.filter((event) => !stored.includes(event));
     const without = { ...end, events: undefined, publication: { ...publication, events: fast } };
     noteEventProblems(without, problems);
@@ -132,7 +132,7 @@ export class Publishing {
 
   #unpublished(events: Publication['events'], error: Error): void {
     this.#options.metrics.instruments.eventsUnpublished.of('refused').add(events.length);
-    tellUnpublished(events, error, this.#options.logger);
+    reportUnpublished(events, error, this.#options.logger);
   }
 
   #tellProblems({ step }: AttemptEnd, problems: readonly EventProblem[]): void {

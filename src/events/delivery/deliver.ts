@@ -13,16 +13,19 @@ export interface DeliveryFailure {
   retryAfterMs: number | undefined;
 }
 
-/** The outcome of a delivery. `let_go`: it was abandoned before its end, and does not count as an attempt. */
+/** The outcome of a delivery. `abandoned`: it was stopped before its end, and does not count as an attempt. */
 export type DeliveryEnd =
   | { kind: 'delivered' }
   | ({ kind: 'failed'; error: string } & DeliveryFailure)
-  | { kind: 'let_go' };
+  | { kind: 'abandoned' };
 
 /** Options of a delivery. `halt` ends the wait when the hold is lost or the process stops. */
 export interface Delivery extends DeliveryContext {
   timeoutMs: number;
-  /** Called if its consumer is still running when the wait ends. The returned function is called when it settles. */
+  /**
+   * Called if the consumer is still running when the wait ends. The returned function is called when the consumer
+   * settles.
+   */
   onLate(): () => void;
 }
 
@@ -58,7 +61,7 @@ export function deliver(consumer: EventConsumer, event: LoggedEvent, delivery: D
       },
       Math.min(timeoutMs, LONGEST_TIMER_MS),
     );
-    forgetHalt = context.halt.onHalt(() => stopWaiting({ kind: 'let_go' }, context.halt.reason));
+    forgetHalt = context.halt.onHalt(() => stopWaiting({ kind: 'abandoned' }, context.halt.reason));
     const call = async () => consumer.deliver(event, { ...context, halt: ending });
     call().then(
       () => settled({ kind: 'delivered' }),
@@ -79,7 +82,7 @@ function timeOver({ group }: EventConsumer, { name, eventId }: LoggedEvent, time
   return new TaskerError('timeout', `event ${name} ${eventId}: ${group} did not handle it within ${timeoutMs} ms`);
 }
 
-/** Upper limit for `retryAfter`, because other events of the task wait behind the one that is retried. */
+/** Upper limit for `retryAfter`, because other events of the task wait until the retry is over. */
 export const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /**

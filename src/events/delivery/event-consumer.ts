@@ -14,7 +14,8 @@ export interface DeliveryContext {
 }
 
 /**
- * A consumer of durable events: a subscriber or a sink. The consumers of a group share its events, also across processes.
+ * A consumer of durable events: a subscriber or a sink. The consumers of a group share its events, even across
+ * processes.
  */
 export interface EventConsumer {
   /** The name of the group, which has a position in the log. */
@@ -38,7 +39,7 @@ export interface EventConsumer {
   close?(): Promise<void>;
 }
 
-/** Options of stopping whatever delivers events. */
+/** Options for stopping the delivery of events. */
 export interface StopOptions {
   /** Time for the waiting and running deliveries to finish, in milliseconds. Default 30,000. */
   drainTimeoutMs?: number;
@@ -49,8 +50,8 @@ export interface StopOptions {
 /** A set of consumers that run together, until they are stopped. */
 export interface RunningConsumers {
   /**
-   * Resolves when delivery has started. From then on, new groups get every committed event. Also resolves if the database
-   * is unavailable; delivery then starts by itself once it is available.
+   * Resolves when delivery has started. From then on, new groups get every committed event. Also resolves if the
+   * database is unavailable. Delivery then starts by itself once the database is available.
    */
   readonly started: Promise<void>;
   /**

@@ -20,7 +20,7 @@ import { Sequencer } from './sequencer.ts';
 export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {
   /** How long a process holds a part of the log without renewing its lease. Default 10,000. */
   leaseMs?: number;
-  /** Events of other tasks do not wait for a delivery that takes longer than this. Default 1,000. */
+  /** A delivery that takes longer than this no longer delays events of other tasks. Default 1,000. */
   slowMs?: number;
   /** The interval for polling the log when there are no notifications. Default 1,000. */
   pollMs?: number;
@@ -35,7 +35,7 @@ export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {
 /** Options of the {@link EventDelivery} constructor. */
 export interface EventDeliveryParts {
   log: EventLog;
-  /** The logger of the room `events`. */
+  /** The logger of the module `events`. */
   logger: Logger;
   metrics?: Metrics;
   /** The database to listen to on a separate connection. Default: none; the owner calls {@link EventDelivery.heard}. */
@@ -54,7 +54,7 @@ const DEFAULT_OPTIONS = {
   maxDeliveries: DEFAULTS.eventMaxDeliveries,
 };
 const LAST_LOOK_MS = 1_000;
-/** How long a start waits for groups to join. After that, they join in the background. */
+/** How long {@link EventDelivery.run} waits for groups to join. After that, they join in the background. */
 const JOIN_MS = 10_000;
 
 /**
@@ -106,8 +106,9 @@ export class EventDelivery {
   }
 
   /**
-   * Adds consumers, until they are stopped. All consumers of a group belong in one call, because separate calls would share
-   * the group's events. After {@link stop}, which may be called during a slow start, it only closes the consumers.
+   * Adds consumers, until they are stopped. All consumers of a group belong in one call, because separate calls would
+   * share the group's events. After {@link stop}, which may be called during a slow startup, it only closes the
+   * consumers.
    */
   run(consumers: readonly EventConsumer[]): RunningConsumers {
     const ofGroups = groupsOf(consumers, this.#parts);
@@ -120,7 +121,7 @@ export class EventDelivery {
       await waitAtMost(JOIN_MS, Promise.all(groups.map((group) => this.#join(group))));
       if (stopped) return;
       for (const group of groups) group.start();
-      this.#goOn();
+      this.#startPolling();
     };
     const stop = async (options: StopOptions) => {
       this.#runs.delete(run);
@@ -148,14 +149,17 @@ export class EventDelivery {
     }
   }
 
-  /** Starts the polling, which pauses while there are no groups. */
-  #goOn(): void {
+  /** Starts polling, which pauses while there are no groups. */
+  #startPolling(): void {
     if (this.#groups.size === 0 || this.#stopped) return;
     this.#watch.start();
     this.#sequencer.run();
   }
 
-  /** Reports that durable events were committed, after a notification on `tasker_events`. Cheap while it is busy. */
+  /**
+   * Reports that durable events were committed, after a notification on `tasker_events`. Cheap to call while delivery
+   * is busy.
+   */
   heard(): void {
     if (this.#groups.size > 0) this.#sequencer.run();
   }
@@ -173,7 +177,7 @@ export class EventDelivery {
   async #stop(options: StopOptions): Promise<void> {
     await Promise.all([
       this.#listener?.stop(),
-      // Both may be waiting for the database, and leave no unfinished changes.
+      // Both may be waiting for the database. They leave no unfinished changes if they are abandoned.
       waitAtMost(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
       ...[...this.#runs].map((run) => run.stop(options)),
     ]);

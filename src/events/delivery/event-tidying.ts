@@ -17,8 +17,8 @@ export interface EventTidyingOptions {
 }
 
 /**
- * Periodically deletes old events that every group is past. Returns a function that stops this. It does not wait for a run
- * in progress, which may take long. The next run continues where that one ended.
+ * Periodically deletes old events that every group is past. Returns a function that stops the deletions, but does not
+ * wait for a run in progress, which may take long. If that run is cut short, the next run continues where it ended.
  */
 export function tidyEvents(
   log: EventLog,

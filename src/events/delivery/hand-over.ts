@@ -8,12 +8,12 @@ import type { Halt } from '../halt.ts';
 import { type DeliveryEnd, deliver } from './deliver.ts';
 import type { GroupConsumers } from './group/consumers.ts';
 
-/** The result of handing an event to its group. `let_go`: the attempt does not count. */
+/** The result of handing an event to its group. `abandoned`: the attempt does not count. */
 export type HandedOver =
   | { kind: 'delivered' }
   | { kind: 'again'; error: string; delayMs: number }
   | { kind: 'dead'; error: string }
-  | { kind: 'let_go' };
+  | { kind: 'abandoned' };
 
 /** Options of {@link HandOver.handle}. */
 export interface HandOverOptions {
@@ -82,7 +82,7 @@ class DeliverySlots {
 }
 
 /** Maximum number of timed-out deliveries still running, per slot. More would fill the memory. */
-const LATE_A_SLOT = 10;
+const LATE_PER_SLOT = 10;
 /** The delay before the next attempt: one second, doubling each time, at most five minutes. */
 const BACKOFF = { backoff: 'exponential', backoffBaseMs: 1_000, maxBackoffMs: 300_000 } as const;
 
@@ -108,7 +108,7 @@ export class HandOver {
     this.#failures = eventsFailed.of(consumers.name);
     this.#dead = eventsDead.of(consumers.name);
     this.#lateNow = eventsLate.of(consumers.name);
-    this.#mostLate = LATE_A_SLOT * consumers.concurrency;
+    this.#mostLate = LATE_PER_SLOT * consumers.concurrency;
   }
 
   /** Whether there are so many late deliveries that no new one may start. */
@@ -118,9 +118,9 @@ export class HandOver {
 
   /** Delivers an event once a slot is free. Never rejects, and takes no longer than the consumer's timeout after that. */
   async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
-    if (options.over() || !(await this.slots.take())) return { kind: 'let_go' };
+    if (options.over() || !(await this.slots.take())) return { kind: 'abandoned' };
     try {
-      if (options.over() || this.blocked) return { kind: 'let_go' };
+      if (options.over() || this.blocked) return { kind: 'abandoned' };
       options.begin?.();
       return await this.#deliver(event, options);
     } finally {

@@ -67,8 +67,8 @@ export class Outage {
 }
 
 /**
- * Repeats a query, with back-off, until the database answers. `failed` is called after each failure; `false` gives up, and
- * what it throws is thrown. Returns undefined when it gives up or `gone` fires.
+ * Repeats a query, with back-off, until the database answers. `failed` is called after each failure and returns false
+ * to give up. An error that it throws rejects the promise. Returns undefined after giving up, or when `gone` fires.
  */
 export async function retryUntilAnswered<T>(
   ask: () => Promise<T>,

@@ -14,7 +14,7 @@ interface Placed {
   /** The running delivery; undefined until it starts. */
   begun: (BegunDelivery & { at: number }) | undefined;
   /** The result; undefined until there is one. `slow`: the delivery continues outside the part. */
-  handled: Exclude<HandedOver, { kind: 'let_go' }> | { kind: 'parked' } | { kind: 'slow' } | undefined;
+  handled: Exclude<HandedOver, { kind: 'abandoned' }> | { kind: 'parked' } | { kind: 'slow' } | undefined;
   /** When it was handled, from `performance.now()`. */
   at: number;
 }
@@ -25,15 +25,16 @@ const NOT_WRITTEN = new Error('could not store that this delivery is still runni
 /**
  * Handles the events taken from one part of the log. Events of a task run one after the other, those of different tasks
  * concurrently. The group's cursor advances over events that are handled. Three kinds of events are tracked beside the
- * cursor, together with later events of their tasks: failed ones, ones that only another process wants, and slow ones.
- * A delivery counts as slow only when nothing else is left to do in the part, so that the part can be released.
+ * cursor, together with later events of their tasks: failed events, events that only another process wants, and events
+ * whose delivery is slow. A delivery counts as slow only when nothing else is left to do in the part, so that the part
+ * can be released.
  */
 export class PartRun implements HeldWork {
   readonly holder: string;
   readonly #group: GroupWork;
   readonly #taken: TakenPart;
   /** The events of tasks that still have unhandled events, grouped by task. */
-  readonly #going: Set<readonly Placed[]>;
+  readonly #pending: Set<readonly Placed[]>;
   /** Deliveries that continue outside the part, or are about to. */
   #slow: readonly BegunDelivery[] = [];
   readonly #events: readonly Placed[];
@@ -47,9 +48,11 @@ export class PartRun implements HeldWork {
   #saved = 0;
   #saving: Promise<void> = Promise.resolve();
   #progress: Promise<void> | undefined;
-  /** The part is about to be released: nothing runs, or it continues outside the part. */
+  /**
+   * Whether the part is about to be released, because nothing runs or the running deliveries continue outside the part.
+   */
   #ending = false;
-  /** All results are stored, which also released the part. */
+  /** Whether all results are stored. Storing them also released the part. */
   #done = false;
   #endEarly!: () => void;
   readonly #endsEarly = new Promise<void>((resolve) => (this.#endEarly = resolve));
@@ -64,7 +67,7 @@ export class PartRun implements HeldWork {
       const { id, taskUuid, after } = event;
       return { id, taskUuid, after, event, begun: undefined, handled: undefined, at: 0 };
     });
-    this.#going = new Set(byTask(this.#events));
+    this.#pending = new Set(byTask(this.#events));
   }
 
   get part(): number {
@@ -72,13 +75,13 @@ export class PartRun implements HeldWork {
   }
 
   async run(): Promise<void> {
-    const handled = [...this.#going].map((events) => this.#inOrder(events).then(() => this.#going.delete(events)));
+    const handled = [...this.#pending].map((events) => this.#inOrder(events).then(() => this.#pending.delete(events)));
     await Promise.race([Promise.all(handled), this.#endsEarly]);
     this.#ending = true;
     await this.#save({ last: true });
     if (this.lost || this.#done) return;
     // If the database refused the results, it would refuse them again, so the part stays held until its lease expires.
-    if (!this.#unwritten || this.#stopping) await this.#group.letGo(this.holder);
+    if (!this.#unwritten || this.#stopping) await this.#group.release(this.holder);
   }
 
   stop(): void {
@@ -98,9 +101,9 @@ export class PartRun implements HeldWork {
   }
 
   saveProgress(): void {
-    // Only one at a time, so that the next one includes everything handled until it starts.
+    // Only one write at a time, so that the next write includes everything handled before it starts.
     if (this.#progress || this.#ending) return;
-    const saved = this.#onlySlow() ? this.#letPartGo() : this.#save({ last: false });
+    const saved = this.#onlySlow() ? this.#releasePart() : this.#save({ last: false });
     this.#progress = saved.finally(() => (this.#progress = undefined));
   }
 
@@ -111,7 +114,7 @@ export class PartRun implements HeldWork {
       behind ||= placed.event!.parked || !this.#group.wants(placed.event!.name);
       const handled: HandedOver | { kind: 'parked' } = behind ? { kind: 'parked' } : await this.#handle(placed);
       // A slow delivery has already parked the later events of its task.
-      if (handled.kind === 'let_go' || placed.handled) return;
+      if (handled.kind === 'abandoned' || placed.handled) return;
       behind ||= handled.kind === 'again';
       this.#isHandled(placed, handled);
       this.left--;
@@ -141,18 +144,18 @@ export class PartRun implements HeldWork {
   /** Whether every unhandled event is a slow delivery or waits behind one. */
   #onlySlow(): boolean {
     const since = performance.now() - this.#group.slowMs;
-    return [...this.#going].every((events) => {
+    return [...this.#pending].every((events) => {
       const first = events.find(({ handled }) => !handled);
       return !first || (first.begun && first.begun.at <= since);
     });
   }
 
   /** Releases the part. Slow deliveries continue like retries under the same holder, and later events wait behind them. */
-  async #letPartGo(): Promise<void> {
+  async #releasePart(): Promise<void> {
     this.#ending = true;
     const slow: BegunDelivery[] = [];
     this.#slow = slow;
-    for (const placed of [...this.#going].flat()) {
+    for (const placed of [...this.#pending].flat()) {
       if (placed.handled) continue;
       if (placed.begun) slow.push(placed.begun);
       this.#isHandled(placed, placed.begun ? { kind: 'slow' } : { kind: 'parked' });

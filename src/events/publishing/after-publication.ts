@@ -2,7 +2,7 @@ import type { Logger } from '../../logging/logger.ts';
 import { stepUuid } from '../../model/ids.ts';
 import { domainEventOf } from '../subscribing/domain-event.ts';
 import type { EventBus, LiveEvent } from '../subscribing/event-bus.ts';
-import { afterwards, type PublishedEvent, tellOfError } from './ask-publishers.ts';
+import { callWithoutWaiting, type PublishedEvent, notifyOfError } from './ask-publishers.ts';
 import { type EndedAttempt, executionOf, resultOf } from './ended-attempt.ts';
 import type { Publication } from './publication.ts';
 import { callAfterPublish } from './publisher-hooks.ts';
@@ -10,7 +10,7 @@ import { callAfterPublish } from './publisher-hooks.ts';
 type Fields = Record<string, unknown>;
 
 /** The receivers of committed events. */
-export interface Hearers {
+export interface EventReceivers {
   /** When they were recorded, in ISO 8601. Their copies in the log have the same time. */
   firedAt: string;
   bus: EventBus;
@@ -18,7 +18,7 @@ export interface Hearers {
 }
 
 /** Reports events that were committed with their attempt to listeners of this process and to publishers. Never throws. */
-export function tellPublished({ attempt, events }: Publication, { firedAt, bus, logger }: Hearers): void {
+export function reportPublished({ attempt, events }: Publication, { firedAt, bus, logger }: EventReceivers): void {
   for (const event of events) {
     const { declared, asked } = event;
     const live = () => liveEvent(attempt, event, firedAt);
@@ -26,7 +26,7 @@ export function tellPublished({ attempt, events }: Publication, { firedAt, bus, 
       bus.publish({ name: declared.name, size: sizeOf(attempt, event), event: live });
     }
     if (asked)
-      afterwards(asked, { hook: 'afterPublish', logger }, () => callAfterPublish(asked, domainEventOf(live())));
+      callWithoutWaiting(asked, { hook: 'afterPublish', logger }, () => callAfterPublish(asked, domainEventOf(live())));
   }
 }
 
@@ -36,9 +36,9 @@ function sizeOf({ result, detail }: EndedAttempt, { payload = '', metadata = '' 
 }
 
 /** Reports to publishers why events were not published with their attempt. Never throws. */
-export function tellUnpublished(events: readonly PublishedEvent[], thrown: Error, logger: Logger): void {
+export function reportUnpublished(events: readonly PublishedEvent[], thrown: Error, logger: Logger): void {
   for (const { asked, payload } of events) {
-    if (asked) tellOfError(asked, { error: thrown, payload: payload ?? 'null' }, logger);
+    if (asked) notifyOfError(asked, { error: thrown, payload: payload ?? 'null' }, logger);
   }
 }
 

@@ -60,7 +60,7 @@ export function* makeEvents(
     const publisher = publishers && publisherFor(publishers.source, event, attempt);
     if (publisher === undefined) {
       result ??= resultOf(attempt);
-      made.push(ordinaryEvent(attempt, event, result));
+      made.push(defaultEvent(attempt, event, result));
     } else if (typeof publisher === 'string') made.push(problemOf(event, publisher));
     else made.push(yield* ask(attempt, event, { publisher, logger: publishers!.logger }));
   }
@@ -85,7 +85,7 @@ function publisherFor(
 }
 
 /** An event whose payload is the step's result, or empty after a failure. */
-function ordinaryEvent(attempt: EndedAttempt, declared: DeclaredEvent, payload: object): Made {
+function defaultEvent(attempt: EndedAttempt, declared: DeclaredEvent, payload: object): Made {
   return (
     violationOf(declared, payload) ?? {
       declared,
@@ -157,7 +157,7 @@ function* ask(
   } catch (thrown) {
     const found = thrown instanceof Refusal ? thrown.problem : problemOf(declared, messageOfThrown(thrown));
     const error = thrown instanceof Error ? thrown : new Error(messageOfThrown(thrown));
-    tellOfError({ publisher, ctx }, { error, payload }, logger);
+    notifyOfError({ publisher, ctx }, { error, payload }, logger);
     return found;
   }
 }
@@ -173,17 +173,19 @@ function jsonOf(declared: DeclaredEvent, value: object, limits: { name: string; 
 }
 
 /** Notifies a publisher that one of its events was not published. Does not wait for its hook. Never throws. */
-export function tellOfError(
+export function notifyOfError(
   asked: AskedPublisher,
   { error, payload }: { error: Error; payload: string },
   logger: Logger,
 ): void {
   const given = (JSON.parse(payload) ?? {}) as Fields;
-  afterwards(asked, { hook: 'onPublishError', logger }, () => callOnPublishError(asked, { error, payload: given }));
+  callWithoutWaiting(asked, { hook: 'onPublishError', logger }, () =>
+    callOnPublishError(asked, { error, payload: given }),
+  );
 }
 
 /** Calls a hook without waiting for it. Never throws; an error of the hook is logged. */
-export function afterwards(
+export function callWithoutWaiting(
   asked: AskedPublisher,
   { hook, logger }: { hook: string; logger: Logger },
   call: () => unknown,

@@ -103,7 +103,7 @@ export abstract class BasePublisher implements Publisher {
   /** Called last before the event is recorded with the result. Returns `false` to skip the event. */
   beforePublish(_ctx: StepEventContext | string, _payload?: Fields, _metadata?: Fields): HookAnswer<boolean> {}
 
-  /** Called after the commit of the event. */
+  /** Called after the event is committed. */
   afterPublish(
     _ctx: StepEventContext | string,
     _event?: DomainEvent | Fields,

@@ -16,7 +16,10 @@ export interface Publication {
   failStep: string | undefined;
 }
 
-/** Total time for all publisher hooks of one attempt before it is recorded. Events that are late are not published. */
+/**
+ * Total time for all publisher hooks of one attempt before it is recorded. Events that are not ready in time are not
+ * published.
+ */
 const HOOKS_MS = 5_000;
 
 /**

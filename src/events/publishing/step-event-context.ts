@@ -25,7 +25,9 @@ export interface StepEventContext extends StepResult {
   success: boolean;
   /** The step's result without an envelope. Empty after a failure. */
   result: Fields;
-  /** The metadata of the handler's result. After a failure also `error_type`, `error_message` and `retryable`. */
+  /**
+   * The metadata of the handler's result. After a failure, it also has `error_type`, `error_message` and `retryable`.
+   */
   metadata: Fields;
 }
 

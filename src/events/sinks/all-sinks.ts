@@ -8,7 +8,7 @@ import { webhookSink } from './webhook-sink.ts';
 const FORM = 'must be the result of webhookSink or rabbitmqSink, or an object { group, patterns, deliver }';
 
 /**
- * Joins the sinks passed by a program, which it checks, and those of its configuration.
+ * Checks the sinks passed by a program and combines them with those of its configuration.
  * @throws TaskerError `config_invalid`
  */
 export function allSinks(given: readonly EventConsumer[], configured: readonly EventConsumer[]): EventConsumer[] {

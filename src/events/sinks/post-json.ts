@@ -51,14 +51,14 @@ function attempt(
     sent.on('response', (response) => {
       const { statusCode = 0, headers: answered } = response;
       const answer = { status: statusCode, retryAfter: answered['retry-after'], location: answered.location };
-      void readAway(response).then(() => resolve(answer));
+      void discardBody(response).then(() => resolve(answer));
     });
     sent.end(body);
   });
 }
 
 /** Reads and discards the body. Errors are ignored, because the status is already known. */
-function readAway(response: IncomingMessage): Promise<void> {
+function discardBody(response: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
     let left = MOST_BODY_BYTES;
     const timer = setTimeout(() => response.destroy(), LONGEST_BODY_MS);

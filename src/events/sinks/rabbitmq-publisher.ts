@@ -15,7 +15,10 @@ export interface RabbitmqMessage {
   body: Buffer;
 }
 
-/** Messages above this size get their own channel, because the broker closes a channel with a message that is too large. */
+/**
+ * Messages larger than this get their own channel, because the broker closes the channel of a message that is too
+ * large.
+ */
 const OWN_CHANNEL_BYTES = 1_048_576;
 const ACQUIRE_MS = 10_000;
 const CLOSE_MS = 3_000;
@@ -98,7 +101,7 @@ export class RabbitmqPublisher {
     return connection;
   }
 
-  /** Ensures once for each connection that the queue exists. */
+  /** Ensures that the queue exists, once for each connection. */
   #ensured(connection: Connection, queue: string): Promise<void> {
     let ensured = this.#queues.get(queue);
     if (!ensured) {

@@ -12,8 +12,8 @@ export const deadQueueOf = (queue: string): string => `${queue}_dlq`;
  */
 export async function ensureQueue(connection: Connection, queue: string): Promise<void> {
   const dead = deadQueueOf(queue);
-  await unlessThere(connection, dead, (channel) => channel.queueDeclare({ queue: dead, durable: true }));
-  await unlessThere(connection, queue, (channel) =>
+  await declareIfMissing(connection, dead, (channel) => channel.queueDeclare({ queue: dead, durable: true }));
+  await declareIfMissing(connection, queue, (channel) =>
     channel.queueDeclare({
       queue,
       durable: true,
@@ -23,7 +23,7 @@ export async function ensureQueue(connection: Connection, queue: string): Promis
 }
 
 /** Declares a queue if it does not exist. Uses two channels, because checking for a missing queue closes the channel. */
-async function unlessThere(
+async function declareIfMissing(
   connection: Connection,
   queue: string,
   declare: (channel: Channel) => Promise<unknown>,

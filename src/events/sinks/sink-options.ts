@@ -7,7 +7,7 @@ import type { EventConsumer } from '../delivery/event-consumer.ts';
 
 /** Options of all sinks. Times in milliseconds. */
 export interface SinkOptions {
-  /** The group, which has a position in the event log. Sinks of a group share its events, also across processes. */
+  /** The group, which has a position in the event log. Sinks of a group share its events, even across processes. */
   group?: string | undefined;
   /** Patterns for the names of events, with `*`, `?` and `[…]`. Default: all. */
   patterns?: readonly string[] | undefined;

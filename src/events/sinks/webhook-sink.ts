@@ -42,9 +42,10 @@ export interface WebhookSinkOptions extends SinkOptions {
 const OWN: readonly (keyof WebhookSinkOptions)[] = ['name', 'url', 'secrets', 'headers', 'body', 'allowPrivate'];
 
 /**
- * Posts durable domain events to a URL as JSON, signed according to Standard Webhooks. Any 2xx status is a success. Failed
- * deliveries are retried with the same `webhook-id`, after a growing delay or as `Retry-After` says. The statuses 400, 410,
- * 413, 415 and 422 are permanent failures. Redirects are not followed, and only public addresses are used.
+ * Posts durable domain events to a URL as JSON, signed according to Standard Webhooks. Any 2xx status is a success.
+ * Failed deliveries are retried with the same `webhook-id`, after a growing delay or the delay in `Retry-After`. The
+ * statuses 400, 410, 413, 415 and 422 are permanent failures. Redirects are not followed, and only public addresses are
+ * used.
  *
  * @example
  * const billing = webhookSink({

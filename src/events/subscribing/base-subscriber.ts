@@ -90,7 +90,7 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> implemen
   /** Called before `handle`. Returns false to skip the event, which then counts as handled. */
   beforeHandle(_event: DomainEvent<Payload>): HookAnswer<boolean> {}
 
-  /** Called after `handle`, also if its result reports a failure. */
+  /** Called after `handle`, even if its result reports a failure. */
   afterHandle(_event: DomainEvent<Payload>, _result: SubscriberResult): HookAnswer {}
 
   /** Called once for each failed delivery. */
@@ -102,12 +102,12 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> implemen
     return this.#matcher(eventName);
   }
 
-  /** Whether it has been started. */
+  /** Whether the subscriber has been started. */
   get active(): boolean {
     return this.#feeds.size > 0;
   }
 
-  /** Its patterns while it is started; otherwise empty. */
+  /** The patterns of the subscriber while it is started. Empty otherwise. */
   get subscriptions(): readonly string[] {
     const [feed] = this.#feeds.values();
     return feed?.patterns ?? [];
@@ -122,7 +122,7 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> implemen
     checkDelivery(this.subscriberName, this.delivery);
     const incoming = new InProcessDelivery(this as Subscriber<never>, {
       logger: this.logger,
-      letGo: () => source.letGo?.(),
+      onDrop: () => source.letGo?.(),
     });
     const patterns = [...new Set(this.subscribesTo())];
     const take = (event: DomainEvent): void => incoming.push(event);

@@ -32,7 +32,8 @@ export function checkPatterns(subscriberName: string, patterns: readonly string[
 }
 
 /**
- * Checks the name and the `delivery` of a subscriber, for callers without types. `besides` has further allowed options.
+ * Checks the name and the `delivery` of a subscriber, for callers without types. `besides` lists additional allowed
+ * options.
  * @throws TaskerError `subscriber_invalid`
  */
 export function checkDelivery(subscriberName: string, delivery: unknown, besides: readonly string[] = []): void {

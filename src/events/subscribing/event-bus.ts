@@ -20,7 +20,7 @@ export async function liveEnvelope(log: EventLog, { deliveryMode: _, ...event }:
 }
 
 /** An event to deliver to listeners. */
-export interface Tellable {
+export interface PublishableEvent {
   name: string;
   /** The length of its JSON text. */
   size: number;
@@ -39,7 +39,7 @@ class Subscription {
   readonly wants: (name: string) => boolean;
   readonly #listener: LiveEventListener;
   readonly #logger: Logger;
-  #queue: Tellable[] = [];
+  #queue: PublishableEvent[] = [];
   #draining = false;
   readonly #limit = new WaitingLimit();
   ended = false;
@@ -55,7 +55,7 @@ class Subscription {
     return this.#limit.count;
   }
 
-  push(event: Tellable): void {
+  push(event: PublishableEvent): void {
     if (this.#limit.hasRoomFor(event.size)) {
       this.#limit.add(event.size);
       this.#queue.push(event);
@@ -81,7 +81,7 @@ class Subscription {
       this.#queue = [];
       if (events.length === 0) break;
       for (let i = 0; i < events.length && !this.ended; i++) {
-        const settled = this.#tell(events[i]!);
+        const settled = this.#callListener(events[i]!);
         if (settled) await settled;
         this.#limit.take(events[i]!.size);
         if (performance.now() - began < TURN_MS) continue;
@@ -93,7 +93,7 @@ class Subscription {
   }
 
   /** Calls the listener. Returns its promise, if any. */
-  #tell(event: Tellable): Promise<unknown> | undefined {
+  #callListener(event: PublishableEvent): Promise<unknown> | undefined {
     try {
       const answer = promiseOf(this.#listener(event.event(), event.size));
       return answer?.catch((thrown: unknown) => this.#failed(event, thrown));
@@ -103,14 +103,14 @@ class Subscription {
     }
   }
 
-  #failed({ name }: Tellable, thrown: unknown): void {
+  #failed({ name }: PublishableEvent, thrown: unknown): void {
     this.#logger.warn({ event: name, error: messageOfThrown(thrown) }, `listener failed on event ${name}`);
   }
 }
 
 /**
- * Delivers the `fast` and `broadcast` events of this process to listeners after the commit. Each listener has its own
- * queue and gets the events in the order of their commits.
+ * Delivers the `fast` and `broadcast` events of this process to listeners after they are committed. Each listener has
+ * its own queue and gets the events in the order of their commits.
  *
  * @example
  * const end = bus.subscribe('order.*', (event) => console.log(event.name, event.payload));
@@ -119,7 +119,7 @@ export class EventBus {
   readonly #logger: Logger;
   readonly #subscriptions = new Set<Subscription>();
   /** Events dropped by subscriptions that have ended, and by listeners with their own queue. */
-  #letGo = 0;
+  #droppedEarlier = 0;
   /** The number of calls of listeners. */
   dispatched = 0;
 
@@ -149,18 +149,18 @@ export class EventBus {
     return () => {
       if (!this.#subscriptions.delete(subscription)) return;
       subscription.ended = true;
-      this.#letGo += subscription.dropped;
+      this.#droppedEarlier += subscription.dropped;
     };
   }
 
   /** Delivers an event in the next turn of the event loop. Never throws. */
-  publish(event: Tellable): void {
+  publish(event: PublishableEvent): void {
     for (const subscription of this.#subscriptions) if (subscription.wants(event.name)) subscription.push(event);
   }
 
   /** Counts an event that a listener with its own queue had to drop. */
   letGo(): void {
-    this.#letGo++;
+    this.#droppedEarlier++;
   }
 
   /** The number of listeners. */
@@ -175,9 +175,9 @@ export class EventBus {
     return waiting;
   }
 
-  /** The number of events dropped because listeners, or the subscribers behind them, are too slow. */
+  /** The number of events dropped because listeners, or the subscribers that they deliver to, are too slow. */
   get dropped(): number {
-    let dropped = this.#letGo;
+    let dropped = this.#droppedEarlier;
     for (const subscription of this.#subscriptions) dropped += subscription.dropped;
     return dropped;
   }

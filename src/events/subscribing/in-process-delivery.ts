@@ -16,7 +16,7 @@ import { MOST_WAITING, sizeOf, WaitingLimit } from './waiting-limit.ts';
  */
 export class InProcessDelivery {
   readonly #subscriber: Subscriber;
-  readonly #options: { logger: Logger; letGo: () => void };
+  readonly #options: { logger: Logger; onDrop: () => void };
   readonly #stopping = new Halt();
   readonly #busy = new Set<string>();
   /** The waiting events by task, in order of arrival. */
@@ -28,8 +28,8 @@ export class InProcessDelivery {
   #lagged = 0;
   #closed = false;
 
-  /** `letGo` is called for each event that is dropped. */
-  constructor(subscriber: Subscriber, options: { logger: Logger; letGo: () => void }) {
+  /** `onDrop` is called for each event that is dropped. */
+  constructor(subscriber: Subscriber, options: { logger: Logger; onDrop: () => void }) {
     this.#subscriber = subscriber;
     this.#options = options;
   }
@@ -38,7 +38,7 @@ export class InProcessDelivery {
     if (this.#closed) return;
     const size = sizeOf(event);
     if (!this.#limit.hasRoomFor(size)) {
-      this.#letGo();
+      this.#drop();
       return;
     }
     const { taskUuid } = event.metadata;
@@ -50,17 +50,20 @@ export class InProcessDelivery {
     this.#fill();
   }
 
-  /** Stops accepting events, waits until the queued ones are handled, and aborts the rest after the drain time. */
+  /**
+   * Stops accepting events and waits until the queued events are handled. Aborts the remaining ones after the drain
+   * time.
+   */
   async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions = {}): Promise<void> {
     this.#closed = true;
     if (this.#running.size === 0) return;
     if (!(await waitAtMost(drainTimeoutMs, this.#idle(), hurry))) this.#giveUp();
   }
 
-  /** Resolves when nothing is running, or when the rest is aborted. */
+  /** Resolves when nothing is running, or when the remaining deliveries are aborted. */
   async #idle(): Promise<void> {
-    const givenUp = new Promise<void>((resolve) => this.#stopping.onHalt(resolve));
-    while (this.#running.size > 0 && !this.#stopping.halted) await Promise.race([...this.#running, givenUp]);
+    const aborted = new Promise<void>((resolve) => this.#stopping.onHalt(resolve));
+    while (this.#running.size > 0 && !this.#stopping.halted) await Promise.race([...this.#running, aborted]);
   }
 
   #giveUp(): void {
@@ -76,9 +79,9 @@ export class InProcessDelivery {
     );
   }
 
-  #letGo(): void {
+  #drop(): void {
     this.#lagged++;
-    this.#options.letGo();
+    this.#options.onDrop();
     // Only once for many events, so that logging does not slow the process down further.
     if (this.#lagged % MOST_WAITING !== 1) return;
     const { subscriberName } = this.#subscriber;

@@ -32,7 +32,7 @@ export interface PollerStats {
 }
 
 /** Maximum number of callbacks in progress, so that callbacks that never end cannot fill the memory. */
-const MOST_UNDER_WAY = 10_000;
+const MAX_IN_PROGRESS = 10_000;
 
 interface Subscription {
   readonly pattern: string;
@@ -55,7 +55,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
   readonly #maxEventsPerPoll: number;
   readonly #subscriptions: Subscription[] = [];
   readonly #onError: DomainEventErrorCallback[] = [];
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #inProgress = new Set<Promise<void>>();
   #poll: () => DomainEvent | null = () => null;
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
   readonly #counts = { pollCount: 0, eventsProcessed: 0, eventsLagged: 0 };
@@ -92,7 +92,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     this.#counts.eventsLagged++;
   }
 
-  /** Adds a callback for errors of the poll function and of callbacks. Without one, errors are logged. */
+  /** Adds a callback for errors of the poll function and of callbacks. Without a callback, errors are logged. */
   onError(callback: DomainEventErrorCallback): void {
     this.#onError.push(callback);
   }
@@ -110,9 +110,9 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     this.#running = false;
     clearTimeout(this.#timer as NodeJS.Timeout | undefined);
     clearImmediate(this.#timer as NodeJS.Immediate | undefined);
-    if (await waitAtMost(drainTimeoutMs, Promise.all(this.#underWay), hurry)) return;
-    const left = this.#underWay.size;
-    this.#underWay.clear();
+    if (await waitAtMost(drainTimeoutMs, Promise.all(this.#inProgress), hurry)) return;
+    const left = this.#inProgress.size;
+    this.#inProgress.clear();
     const which = left === 1 ? '1 event callback' : `${left} event callbacks`;
     logWarn(`${which} of this process did not end in time`, { left });
   }
@@ -155,7 +155,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
   #deliver(event: DomainEvent): void {
     const interested = this.#subscriptions.filter(({ matches }) => matches(event.eventName));
     for (const callback of new Set(interested.map((one) => one.callback))) {
-      if (this.#underWay.size >= MOST_UNDER_WAY) this.#counts.eventsLagged++;
+      if (this.#inProgress.size >= MAX_IN_PROGRESS) this.#counts.eventsLagged++;
       else this.#call(callback, event);
     }
   }
@@ -167,9 +167,9 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
       const over = answer
         .catch((thrown: unknown) => this.#tell(thrown))
         .then(() => {
-          this.#underWay.delete(over);
+          this.#inProgress.delete(over);
         });
-      this.#underWay.add(over);
+      this.#inProgress.add(over);
     } catch (thrown) {
       this.#tell(thrown);
     }

@@ -75,9 +75,9 @@ export class SubscriberRegistry {
   }
 
   /**
-   * Adds a subscriber class, which is instantiated, or the result of `defineSubscriber`. Adding the same class again has no
-   * effect. If the registry is started, the subscriber is started too.
-   * @throws TaskerError `subscriber_invalid`, also for patterns and delivery options; `conflict` if its name is taken
+   * Adds a subscriber class, which is instantiated, or the result of `defineSubscriber`. Adding the same class again
+   * has no effect. If the registry is started, the subscriber is started too.
+   * @throws TaskerError `subscriber_invalid`, including for its patterns and delivery options; `conflict` if its name is taken
    */
   register(subscriberClass: SubscriberClass): void {
     this.#add(subscriberClass, isSubscriber(subscriberClass) ? subscriberClass : made(subscriberClass));
@@ -91,7 +91,7 @@ export class SubscriberRegistry {
 
   /**
    * Starts all subscribers. With a poller, they get the events of this process from it; the caller starts the poller.
-   * Without one, they get them from the taskers that use this registry, as soon as there is one.
+   * Without a poller, they get these events from the taskers that use this registry, once there is one.
    */
   startAll(poller?: InProcessEventSource): void {
     if (this.#started && (!poller || poller === this.#poller)) return;
@@ -162,7 +162,8 @@ export class SubscriberRegistry {
   }
 
   /**
-   * Removes some subscribers and adds others. Running ones are stopped first, so that no two of the same name run.
+   * Removes some subscribers and adds others. Running subscribers are stopped first, so that two of the same name never
+   * run at once.
    * @throws TaskerError `subscriber_invalid`, before anything has changed @internal
    */
   async exchange({ removed, added }: Record<'removed' | 'added', readonly BaseSubscriber[]>): Promise<void> {

@@ -15,16 +15,16 @@ import type { SubscriberHost } from './subscriber-registry.ts';
 export interface SubscriberRunsParts {
   log: EventLog;
   bus: EventBus;
-  /** The logger of the room `events`. */
+  /** The logger of the module `events`. */
   logger: Logger;
   /** Delivers durable events. Its owner starts and stops it. */
   delivery: EventDelivery;
 }
 
 /**
- * Runs subscribers with a database and the events of one worker. A group gets fast events from this process, and durable
- * and broadcast ones from the log. A subscriber with `delivery.mode` `in_process` has no group and gets the fast and
- * broadcast events of this process.
+ * Runs subscribers with a database and the events of one worker. A group gets fast events from this process, and
+ * durable and broadcast events from the log. A subscriber with `delivery.mode` `in_process` has no group and gets the
+ * fast and broadcast events of this process.
  */
 export class SubscriberRuns implements SubscriberHost {
   readonly #parts: SubscriberRunsParts;

@@ -24,10 +24,13 @@ export interface InProcessEventSource {
   letGo?(): void;
 }
 
-/** Delivery options of a subscriber. Invalid or unknown ones throw `subscriber_invalid` when it is registered or started. */
+/**
+ * Delivery options of a subscriber. Invalid or unknown options throw `subscriber_invalid` when it is registered or
+ * started.
+ */
 export interface SubscriberDelivery {
   /**
-   * `durable` (the default): fast events come from this process, durable and broadcast ones from the log, where all
+   * `durable` (the default): fast events come from this process, durable and broadcast events from the log, where all
    * subscribers of one name form a group that gets each event. `in_process`: only the fast and broadcast events of this
    * process, each delivered once and lost if the process ends.
    */

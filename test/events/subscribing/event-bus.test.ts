@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { EventBus, type LiveEvent, type Tellable } from '../../../src/events/subscribing/event-bus.ts';
+import { EventBus, type LiveEvent, type PublishableEvent } from '../../../src/events/subscribing/event-bus.ts';
 import { MOST_WAITING, MOST_WAITING_SIZE } from '../../../src/events/subscribing/waiting-limit.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { collectingLogger } from '../../handlers/collecting-logger.ts';
 import { deferred, until } from '../../support/setup.ts';
 
-const tellable = (name: string, n = 0, size = 10): Tellable => ({
+const tellable = (name: string, n = 0, size = 10): PublishableEvent => ({
   name,
   size,
   event: () => ({ name, payload: { n } }) as unknown as LiveEvent,

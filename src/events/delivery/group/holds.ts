@@ -2,7 +2,7 @@ import { messageOf } from '../../../errors.ts';
 import type { Logger } from '../../../logging/logger.ts';
 import type { GroupWork, HeldWork } from './work.ts';
 
-/** Maximum interval for storing results. */
+/** Maximum interval between two writes of results. */
 const SAVE_MS = 1_000;
 
 /** The parts and deliveries that a process holds for a group. Extends their leases and stores their progress. */
@@ -23,7 +23,7 @@ export class GroupHolds {
     return [...this.#works.keys()].reduce((count, { left }) => count + left, 0);
   }
 
-  /** Runs some work and extends its hold until it ends. */
+  /** Runs work and extends its hold until the work ends. */
   async run(work: HeldWork): Promise<void> {
     const running = work.run();
     this.#works.set(work, running);
@@ -39,9 +39,9 @@ export class GroupHolds {
     return [...this.#works.keys()];
   }
 
-  /** Resolves when nothing is held any more. */
+  /** Resolves when this process holds nothing. */
   async settled(): Promise<void> {
-    // Work may continue as other work.
+    // Work may be replaced by follow-up work when it ends.
     while (this.#works.size > 0) await Promise.all(this.#works.values());
   }
 

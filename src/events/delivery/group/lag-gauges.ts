@@ -10,8 +10,8 @@ const COUNT_MS = 5_000;
 const REPORT_MS = 1_000;
 
 /**
- * Updates the lag of the groups whenever metrics are collected. Groups can be added and removed meanwhile. Returns a
- * function that stops this.
+ * Updates the lag of the groups whenever metrics are collected. Groups can be added and removed at any time. Returns a
+ * function that stops the updates.
  */
 export function showLag(
   log: EventLog,
@@ -30,7 +30,7 @@ export function showLag(
         eventLag.of(name).set(secondsBehind);
       }
     } catch (error) {
-      // The other metrics must stay readable during an outage of the database. They show the outage too.
+      // The other metrics must stay readable during a database outage, which they also show.
       logger.debug({ error: messageOf(error) }, 'could not count the lag of event groups');
     }
   };

@@ -19,16 +19,19 @@ export class GroupMember {
   /** When to renew next, from `performance.now()`. */
   #signAt = 0;
   #left = false;
-  /** Serializes the statements, so that none follows the one that leaves. */
-  #saying: Promise<unknown> = Promise.resolve();
+  /** Serializes the statements, so that none runs after the one that leaves the group. */
+  #lastStatement: Promise<unknown> = Promise.resolve();
 
   constructor(parts: GroupMemberParts) {
     this.#parts = parts;
   }
 
-  /** Creates the group in the database, or adds this process's patterns to it. It gets all events committed after that. */
+  /**
+   * Creates the group in the database, or adds this process's patterns to it. The group gets all events committed after
+   * that.
+   */
   join(): Promise<void> {
-    return this.#say(async () => {
+    return this.#serialize(async () => {
       const { log, consumers, signEveryMs } = this.#parts;
       const { name, patterns, from } = consumers;
       this.#signAt = performance.now() + signEveryMs;
@@ -36,10 +39,10 @@ export class GroupMember {
     });
   }
 
-  /** Renews the membership when it is due. If the group is locked, it tries again at the next call. */
+  /** Renews the membership when it is due. If the group is locked, it tries again on the next call. */
   sign(): Promise<void> {
     if (performance.now() < this.#signAt) return Promise.resolve();
-    return this.#say(async () => {
+    return this.#serialize(async () => {
       const { groupId } = this;
       if (groupId === undefined) return;
       const { log, consumers, signEveryMs } = this.#parts;
@@ -50,7 +53,7 @@ export class GroupMember {
 
   /** Ends the membership. Nothing is renewed after that. */
   leave(): Promise<void> {
-    const left = this.#say(async () => {
+    const left = this.#serialize(async () => {
       const { groupId } = this;
       if (groupId !== undefined) await this.#parts.log.leaveGroup({ groupId, member: this.#member });
     });
@@ -58,10 +61,10 @@ export class GroupMember {
     return left;
   }
 
-  #say(act: () => Promise<void>): Promise<void> {
+  #serialize(act: () => Promise<void>): Promise<void> {
     if (this.#left) return Promise.resolve();
-    const said = this.#saying.then(act);
-    this.#saying = said.catch(() => undefined);
-    return said;
+    const result = this.#lastStatement.then(act);
+    this.#lastStatement = result.catch(() => undefined);
+    return result;
   }
 }

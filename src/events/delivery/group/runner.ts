@@ -41,7 +41,7 @@ export interface GroupLoad {
 }
 
 /** Maximum number of events in memory. */
-const HELD = 400;
+const MAX_HELD = 400;
 const TAKEN_AT_ONCE = 200;
 /** The delay before asking again for a due delivery that another process holds or should take. Doubles each time. */
 const LOCKED_MS = 50;
@@ -55,9 +55,9 @@ const LAST_WORD_MS = 500;
 const LEAVE_MS = 2_000;
 
 /**
- * Delivers events to one group. It takes parts of the log and due retries while it has room for more. Each group has its
- * own loop, slots and limits, so that groups do not slow each other down. When a process dies, others take over what it
- * held after the lease expires.
+ * Delivers events to one group. It takes parts of the log and due retries while it has room for more. Each group has
+ * its own loop, slots and limits, so that groups do not slow each other down. When a process dies, other processes take
+ * over its work once the lease has expired.
  */
 export class GroupRunner implements GroupWork {
   readonly log: EventLog;
@@ -76,9 +76,9 @@ export class GroupRunner implements GroupWork {
   #stopped: Promise<void> | undefined;
   readonly #scan = new ScanWidth(TAKEN_AT_ONCE);
   #eventsMayWait = true;
-  /** When to look for due retries, from `performance.now()`. */
+  /** When to query due retries next, from `performance.now()`. */
   #retryAt = 0;
-  /** The delay before the next look if due retries are held by other processes. */
+  /** The delay before the next query if due retries are held by other processes. */
   #lockedMs = LOCKED_MS;
   /** The running retries. */
   readonly #retrying = new Set<RetryRun>();
@@ -198,7 +198,10 @@ export class GroupRunner implements GroupWork {
     return !this.#stopping.signal.aborted && !this.#hands.blocked;
   }
 
-  /** How many retries may be taken. They get at most half of the slots, so that first deliveries continue. */
+  /**
+   * The number of retries that may be taken. Retries get at most half of the slots, so that first deliveries can
+   * continue.
+   */
   get #retryRoom(): number {
     if (!this.#hasRoom) return 0;
     const most = Math.max(1, Math.floor(this.#parts.consumers.concurrency / 2));
@@ -266,7 +269,7 @@ export class GroupRunner implements GroupWork {
   async #takePart(): Promise<boolean> {
     if (!this.#eventsMayWait || !this.#hasRoom || this.#hands.slots.waiting >= this.#parts.consumers.concurrency)
       return false;
-    const limit = Math.min(TAKEN_AT_ONCE, HELD - this.#holds.count);
+    const limit = Math.min(TAKEN_AT_ONCE, MAX_HELD - this.#holds.count);
     if (limit <= 0) return false;
     const hold = this.#newHold();
     const how = { leaseMs: this.leaseMs, limit, scan: this.#scan.ids };
@@ -316,7 +319,7 @@ export class GroupRunner implements GroupWork {
     }
   }
 
-  async letGo(holder: string): Promise<void> {
+  async release(holder: string): Promise<void> {
     await this.retryUntilAnswered(() => this.log.letGo(this.groupId, holder));
   }
 

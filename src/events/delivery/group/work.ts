@@ -7,7 +7,7 @@ export interface GroupWork {
   readonly log: EventLog;
   readonly groupId: number;
   readonly leaseMs: number;
-  /** Events of other tasks do not wait for a delivery that takes longer than this. */
+  /** A delivery that takes longer than this no longer delays events of other tasks. */
   readonly slowMs: number;
   /** Whether a consumer in this process wants events of this name. */
   wants(eventName: string): boolean;
@@ -16,20 +16,20 @@ export interface GroupWork {
   /** Repeats a query until the database answers. Undefined if it gives up. */
   retryUntilAnswered<T>(ask: () => Promise<T>): Promise<T | undefined>;
   /** Releases everything held under this holder. */
-  letGo(holder: string): Promise<void>;
-  /** Starts follow-up work, such as the retries left by work that is done. */
+  release(holder: string): Promise<void>;
+  /** Starts follow-up work, such as the retries left by finished work. */
   goOn(work: HeldWork): void;
   /** Wakes the loop, because there may be something to do. */
   wake(): void;
-  /** Schedules a look for due retries in `delayMs` milliseconds. */
+  /** Schedules a query for due retries in `delayMs` milliseconds. */
   retryIn(delayMs: number): void;
 }
 
 /** Deliveries taken from the log that are in progress. */
 export interface HeldWork {
   /**
-   * The holder in the database, different each time. So if the answer to a statement is lost, the lease of what it took is
-   * not extended.
+   * The holder in the database, a new one each time. If the response to a statement is lost, the lease of what it took
+   * is therefore not extended.
    */
   readonly holder: string;
   /** From `performance.now()`. No delivery may start after this, because another process may have taken it over. */
