@@ -1,4 +1,4 @@
-/** The environment for a child process: `env` with more variables. Leaves out undefined ones. */
+/** The environment for a child process: `env` with additional variables. Undefined variables are omitted. */
 export function childEnvironment(
   more: Record<string, string | undefined>,
   env: NodeJS.ProcessEnv = process.env,

@@ -19,9 +19,9 @@ export interface ConfigKey<T> {
   about: string;
   /** Paths in the file are relative to the project, those in variables to the current folder. */
   isPath?: true;
-  /** May contain a password, so it is never shown. */
+  /** Whether the value may contain a password, so that it is never shown. */
   secret?: true;
-  /** A wrong value in a variable is not rejected here: the connection reports it with a better message. */
+  /** Whether a wrong value in a variable is accepted here, because the connection reports it with a better message. */
   variableUnchecked?: true;
 }
 
@@ -173,7 +173,7 @@ const KEYS = {
     form: forms.namespaces,
     byDefault: undefined,
     defaultWords: 'those of the templates',
-    about: 'Namespaces that the worker serves. It claims no steps of others.',
+    about: 'Namespaces that the worker serves. It claims no steps of other namespaces.',
   }),
   handlerPaths: key({
     path: 'worker.handlers.search_paths',
@@ -215,8 +215,8 @@ const KEYS = {
   }),
   /**
    * How long a worker keeps its steps while a handler blocks the event loop. Meanwhile, a separate thread sends the
-   * heartbeats. If the loop is blocked for longer, the lease expires and other workers take over the steps.
-   * 0: no such thread. Default 300,000.
+   * heartbeats. If the loop is blocked for longer, the lease expires and other workers take over the steps. 0: there is
+   * no separate thread. Default 300,000.
    */
   blockedLoopBoundMs: option({
     path: 'worker.blocked_loop_bound_seconds',

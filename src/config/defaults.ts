@@ -16,20 +16,23 @@ export const DEFAULTS = {
   drainTimeoutMs: 30_000,
   /** How long a step waits for a handler that no worker has. */
   handlerMissingGraceMs: 10_000,
-  /** Maximum size of the results that are loaded with a step, as JSON text. Others are loaded when the handler reads them. */
+  /**
+   * Maximum size of the results that are loaded with a step, as JSON text. Larger results are loaded when the handler
+   * reads them.
+   */
   dependencyBytes: 8 * 1024 * 1024,
   /** Poll interval of the queue while notifications arrive, and while they do not. */
   pollMs: 2_000,
   pollWithoutNotifyMs: 1_000,
   poolSize: 10,
-  /** Timeout for getting a connection, and time after which an idle one is closed. */
+  /** Timeout for getting a connection, and time after which an idle connection is closed. */
   acquireTimeoutMs: 10_000,
   idleTimeoutMs: 300_000,
   /** Limits on dynamic steps; the same as the engine's own. */
   stepsPerDecision: 100,
   decisionDepth: 20,
   workersPerBatch: 10_000,
-  /** Loopback: opening the port to other machines must be a decision of the user. */
+  /** Loopback, because opening the port to other machines must be the user's decision. */
   webAddress: { host: '127.0.0.1', port: 8081 },
   /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: 7 * 86_400_000,
@@ -37,7 +40,10 @@ export const DEFAULTS = {
   eventMaxDeliveries: 10,
   eventTimeoutMs: 30_000,
   eventConcurrency: 10,
-  /** Sinks are other systems, which may be down for a long time. This many deliveries take about a day. */
+  /**
+   * Maximum number of deliveries to a sink. Sinks are other systems, which may be down for a long time, and this many
+   * deliveries take about a day.
+   */
   sinkMaxDeliveries: 300,
   environment: 'development',
   logLevel: 'info',

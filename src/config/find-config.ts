@@ -63,7 +63,10 @@ export function detectTemplates(cwd: string): string[] {
   return [];
 }
 
-/** The embedded server's folder if none is configured: the nearest one of the project with a database, else one in `cwd`. */
+/**
+ * The embedded server's folder if none is configured: the nearest one in the project that has a database, else one in
+ * `cwd`.
+ */
 export function detectEmbedded(cwd: string): string {
   const hasDatabase = (folder: string) => existsSync(path.join(folder, DEFAULTS.embeddedFolder, 'postgres'));
   const found = foldersUpTo(projectRoot(cwd), cwd).find(hasDatabase) ?? cwd;

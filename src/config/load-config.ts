@@ -21,7 +21,7 @@ export type ConfigOverrides = { readonly [Name in ConfigName]?: TaskerConfig[Nam
 export interface LoadConfigOptions {
   /** A TOML file, or a folder with `base/` and `environments/`. Default: `TASKER_CONFIG_PATH`, else the project's own. */
   configPath?: string | undefined;
-  /** Values that take precedence over environment and file. Undefined ones are ignored. */
+  /** Values that take precedence over environment and file. Undefined values are ignored. */
   overrides?: ConfigOverrides;
   /** The environment. Default: that of the process. */
   env?: NodeJS.ProcessEnv;
@@ -57,8 +57,8 @@ export interface LoadedConfig {
 }
 
 /**
- * Loads the configuration of this process. Options take precedence over environment variables, these over the
- * configuration file, and the file over the defaults. A file is optional. All errors are reported together.
+ * Loads the configuration of this process. Options take precedence over environment variables, environment variables
+ * over the configuration file, and the file over the defaults. A file is optional. All errors are reported together.
  *
  * @example
  * const { config, sources, warnings } = loadConfig({ configPath: 'config/tasker.toml' });
@@ -140,7 +140,7 @@ function readAll({ env = process.env, cwd = process.cwd(), configPath, overrides
   };
 }
 
-/** Returns a configuration with values of a program applied. Undefined ones are ignored. */
+/** Returns a configuration with values of a program applied. Undefined values are ignored. */
 export function withOverrides(loaded: LoadedConfig, overrides: ConfigOverrides): LoadedConfig {
   const given = { ...overrides, namespaces: checkedNamespaces(overrides.namespaces) };
   const values = CONFIG_NAMES.map((name): Sourced => ({ name, value: given[name], source: { from: 'option' } }));
@@ -186,7 +186,7 @@ interface Sourced {
   source: ConfigSource;
 }
 
-/** Applies values to a configuration; later ones override earlier ones. Undefined ones are ignored. */
+/** Applies values to a configuration; later ones override earlier ones. Undefined values are ignored. */
 function layOver(below: Mixed, values: readonly Sourced[]): Mixed {
   const config = { ...below.config };
   const sources = { ...below.sources };

@@ -39,7 +39,7 @@ export function whole(least: number, most: number): ValueForm<number> {
   return { schema: z.int().min(least).max(most), words, ofText: numberOf, least };
 }
 
-/** A number in a longer unit in the file, with fractions; milliseconds in the program. */
+/** A number that the file gives in a longer unit, with fractions, and the program in milliseconds. */
 function scaled(unit: string, unitMs: number, { leastMs, most }: { leastMs: number; most: number }): ValueForm<number> {
   const least = leastMs / unitMs;
   return {

@@ -44,12 +44,12 @@ export function isWebhookSecret(text: string): boolean {
 export const WEBHOOK_HEADER_WORDS =
   'a header that the delivery does not set itself, with a value of visible characters';
 
-const SET_BY_US =
+const RESERVED_HEADERS =
   /^(webhook-.*|content-(type|length)|host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|proxy-.*)$/i;
 
 /** Whether a header may be configured. */
 export function isWebhookHeader(name: string, value: string): boolean {
-  return /^[!#$%&'*+.^_`|~\w-]+$/.test(name) && !SET_BY_US.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+  return /^[!#$%&'*+.^_`|~\w-]+$/.test(name) && !RESERVED_HEADERS.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }
 
 const concurrency = whole(1, 1_000);

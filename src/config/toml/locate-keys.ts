@@ -5,8 +5,8 @@ const HEADER = /^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}/;
 const PART = /"((?:[^"\\]|\\.)*)"|'([^']*)'|([\w-]+)/g;
 
 /**
- * Returns the 1-based line of each key and table of a TOML text, by its dotted path, which has numbers for the tables of a
- * list. The parser does not report lines.
+ * Returns the 1-based line of each key and table of a TOML text, by its dotted path. The tables of a list have numbers
+ * in the path. The parser does not report lines.
  */
 export function locateKeys(text: string): Map<string, number> {
   const lines = new Map<string, number>();

@@ -14,7 +14,7 @@ export interface MergedConfig {
   placeOf(path: string): Place;
 }
 
-/** Merges files, later ones over earlier ones. Tables are merged; other values, also lists, are replaced. */
+/** Merges files; later files take precedence. Tables are merged. Other values, including lists, are replaced. */
 export function mergeFiles(files: readonly TomlFile[]): MergedConfig {
   const table = files.reduce<TomlTable>((below, { table: above }) => mergeTables(below, above), {});
   return {

@@ -37,7 +37,9 @@ export function scanToml(text: string): TomlPiece[] {
   return pieces;
 }
 
-/** Returns the end of a string. An unclosed one ends with its line, or with the text if it may have several lines. */
+/**
+ * Returns the end of a string. An unclosed string ends with its line, or with the text if it may span several lines.
+ */
 function endOfString(text: string, { from, quotes }: { from: number; quotes: string }): number {
   const escapes = quotes.startsWith('"');
   for (let at = from + quotes.length; at < text.length; at++) {

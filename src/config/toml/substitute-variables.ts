@@ -71,6 +71,6 @@ function notAllowed(name: string): string {
 function inPiece(value: string, kind: TomlPiece['kind']): string | undefined {
   if (kind === 'basic') return JSON.stringify(value).slice(1, -1);
   if (kind === 'literal') return value.includes("'") ? undefined : value;
-  // Unquoted, it may be a number or a boolean. Anything else could be more than one value, so it is quoted.
+  // An unquoted value may be a number or a boolean. Anything else could be more than one value, so it is quoted.
   return /^[\w.+-]*$/.test(value) ? value : JSON.stringify(value);
 }
