@@ -1,8 +1,11 @@
 import { hiddenUrl } from '../config/show/show-config.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 
-/** The SQLSTATEs of a lost connection or a server that shuts down or lacks resources, as opposed to a wrong statement. */
-const AWAY = /^(08|57P0[1-5]|53300|58)/;
+/**
+ * The SQLSTATEs of a lost connection, or of a server that is shutting down or lacks resources, as opposed to those of a
+ * wrong statement.
+ */
+const UNREACHABLE = /^(08|57P0[1-5]|53300|58)/;
 
 interface Coded {
   code?: unknown;
@@ -18,7 +21,7 @@ export function sqlState(error: unknown): string | undefined {
 export function isConnectionError(error: unknown): boolean {
   if (error instanceof TaskerError) return error.code === 'record_in_doubt' || error.code === 'database_unreachable';
   const state = sqlState(error);
-  if (state) return AWAY.test(state);
+  if (state) return UNREACHABLE.test(state);
   if (!(error instanceof Error)) return false;
   const code = (error as Coded).code;
   return (
@@ -33,8 +36,8 @@ export function redactUrl(url: string): string {
 }
 
 /**
- * Refuses an address that is not a PostgreSQL URL, which the driver would take for the name of a database. The message does
- * not show the address, because it is unknown which part of it is the password.
+ * Refuses an address that is not a PostgreSQL URL, because the driver would take it for the name of a database. The
+ * message does not show the address, because it is unknown which part of it is the password.
  * @throws TaskerError `database_unreachable`
  */
 export function checkScheme(url: string): void {
@@ -48,13 +51,13 @@ export function checkScheme(url: string): void {
 /** Returns the error for a failed first connection, with its cause and what to do. */
 export function refusedConnection(url: string, error: unknown): TaskerError {
   const said = messageOf(error) || String((error as Coded | null)?.code);
-  return new TaskerError('database_unreachable', `${redactUrl(url)}: ${said}; ${wayOut(error)}`, { cause: error });
+  return new TaskerError('database_unreachable', `${redactUrl(url)}: ${said}; ${hintFor(error)}`, { cause: error });
 }
 
 /** The driver's message when the server asks for a password and none is set. */
 const NO_PASSWORD = /^SASL: .*password must be a /;
 
-function wayOut(error: unknown): string {
+function hintFor(error: unknown): string {
   const state = sqlState(error);
   const code = (error as Coded | null)?.code;
   if (state === '28P01' || state === '28000')
@@ -79,7 +82,7 @@ export function lostAtStart(place: string, error: unknown): unknown {
   if (error instanceof TaskerError || !isConnectionError(error) || !ON_SOCKETS.has(syscall)) return error;
   return new TaskerError(
     'database_unreachable',
-    `${place}: connection lost during the start (${messageOf(error)}); start again when the server is running`,
+    `${place}: connection lost during startup (${messageOf(error)}); start again when the server is running`,
     { cause: error },
   );
 }

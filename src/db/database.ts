@@ -50,7 +50,7 @@ export class Database implements Db {
   readonly #sockets = new Set<Socket>();
   #userTransactions: UserTransactions | undefined;
   readonly #connectedAt = new WeakMap<pg.PoolClient, number>();
-  /** When a statement last timed out. Connections opened before that may be dead, too. */
+  /** When a statement last timed out. Connections opened before that may also be dead. */
   #silentAt = Number.NEGATIVE_INFINITY;
 
   private constructor(options: DatabaseOptions) {
@@ -338,8 +338,9 @@ export class Database implements Db {
   }
 
   /**
-   * Returns a function that sends statements at once, or, without pipelining, each after the answer to the one before. It
-   * refuses statements after the end of the transaction, because they would be committed on their own.
+   * Returns a function that sends statements at once. Without pipelining, it sends each statement after the previous
+   * one is answered. It refuses statements after the end of the transaction, because they would be committed on their
+   * own.
    */
   #sender(client: pg.PoolClient, isOver: () => boolean = () => false): Send {
     const now: Send = (query) => (isOver() ? Promise.reject(afterTheEnd()) : client.query(query));
@@ -418,7 +419,10 @@ const INT8_ARRAY = 1016;
 const JSON_TYPES = new Set([114, 3802]);
 const asIs = (text: string) => text;
 
-/** Parses int8 as a number, since ids stay below 2^53, and leaves JSON as text. The driver's globals stay as they are. */
+/**
+ * Parses int8 as a number, since ids stay below 2^53, and leaves JSON as text. The driver's global parsers are not
+ * changed.
+ */
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (oid === INT8) return Number;
@@ -462,7 +466,9 @@ function timed<Query extends string | pg.QueryConfig>(query: Query, timeoutMs: n
   return { ...(typeof query === 'string' ? { text: query } : (query as pg.QueryConfig)), query_timeout: timeoutMs };
 }
 
-/** Statements that begin with their name in a comment, so that it shows in pg_stat_activity and in logs. */
+/**
+ * Statements whose text begins with their name in a comment, so that the name shows in pg_stat_activity and in logs.
+ */
 const labelled = new WeakMap<Statement, Statement>();
 
 function withLabel(statement: Statement): Statement {

@@ -2,7 +2,10 @@
 export interface Statement {
   name: string;
   text: string;
-  /** The text was made for one call: it is sent without its name, so that the connection does not keep a plan for it. */
+  /**
+   * Whether the text was written for a single call. It is then sent without its name, so that the connection does not
+   * keep a plan for it.
+   */
   once?: true;
 }
 

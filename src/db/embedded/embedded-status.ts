@@ -13,7 +13,7 @@ export interface EmbeddedStatus {
   pid?: number;
   /** The URL for `pg`, with the password. Only set while the server runs. */
   url?: string;
-  /** Major version of PostgreSQL that created the data, for example '18'. Undefined before the first start. */
+  /** Major version of PostgreSQL that created the data, for example '18'. Undefined if the server was never started. */
   version?: string;
   dataFolder: string;
   logFile: string;

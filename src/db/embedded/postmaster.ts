@@ -10,7 +10,7 @@ import { isAlive } from './process-identity.ts';
 export interface Postmaster {
   pid: number;
   port: number;
-  /** Folder of its Unix socket as given at the start, possibly relative to the data folder. Empty without a socket. */
+  /** Folder of its Unix socket as given on startup, possibly relative to the data folder. Empty without a socket. */
   socketFolder: string;
   status: 'starting' | 'stopping' | 'ready' | 'standby' | 'unknown';
 }

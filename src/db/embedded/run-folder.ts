@@ -14,11 +14,11 @@ const LONGEST_SOCKET_PATH = 103;
 /** The name of the socket in the run folder. */
 export const SOCKET = '.s.PGSQL.5432';
 
-/*
- * The socket and the users' pipe are in a folder that only the server's user can enter. It is `run` next to the data. If
- * that path is too long for a socket, or the file system does not support pipes, it is a folder with a random name in the
- * system's temporary folder. The file `run-folder.json` remembers the choice, so that after a crash of the server, its
- * users and the next server meet in the same place.
+/**
+ * The socket and the users' pipe are in a folder that only the server's user can enter. It is `run` next to the data.
+ * If that path is too long for a socket, or the file system does not support pipes, it is a folder with a random name
+ * in the system's temporary folder. The file `run-folder.json` records the choice, so that the next server after a
+ * crash uses the same folder as the users of the crashed one.
  */
 
 const MEMORY = z.object({
@@ -33,20 +33,20 @@ const memoryFile = ({ home }: EmbeddedFolder) => path.join(home, 'run-folder.jso
 const readMemory = (folder: EmbeddedFolder) => readRecord(memoryFile(folder), MEMORY);
 
 /**
- * Returns the folder with the socket and the pipe of the last start. Undefined before the first start. If
+ * Returns the folder with the socket and the pipe of the last server. Undefined if no server was ever started. If
  * `run-folder.json` is unreadable, this is the folder in PostgreSQL's own `postmaster.pid`.
  */
 export function findRunFolder(folder: EmbeddedFolder): string | undefined {
   const memory = readMemory(folder);
-  if (memory === 'unreadable') return noteOfServer(folder);
+  if (memory === 'unreadable') return folderOfServer(folder);
   return memory?.home === statSync(folder.home).ino ? memory.runFolder : undefined;
 }
 
 /**
- * Reads the folder from `postmaster.pid`. One outside of `home` only counts while its server runs, because a copied
+ * Reads the folder from `postmaster.pid`. A folder outside `home` only counts while its server runs, because a copied
  * project has the file of its original.
  */
-function noteOfServer({ home, data }: EmbeddedFolder): string | undefined {
+function folderOfServer({ home, data }: EmbeddedFolder): string | undefined {
   const socketFolder = readPostmaster(data)?.socketFolder;
   if (!socketFolder) return undefined;
   const runFolder = path.resolve(data, socketFolder);

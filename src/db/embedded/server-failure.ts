@@ -8,13 +8,13 @@ const FULL_BELOW_BYTES = 1024 * 1024;
 
 /** Returns the error for a server that did not start, with the reason, the end of its log and the path of the log. */
 export function serverFailure(folder: EmbeddedFolder, why: string, logFrom: number): TaskerError {
-  const lastWords = readTail(folder.log, logFrom);
+  const logTail = readTail(folder.log, logFrom);
   const full = isFull(folder.home) ? `; the disk of ${folder.home} is full, free some space` : '';
   return new TaskerError(
     'embedded_failed',
     `the embedded PostgreSQL in ${folder.home} did not start: ${why}${full}; its log is ${folder.log}` +
-      (lastWords ? `, which ends with:\n${lastWords}` : ''),
-    { details: { log: folder.log, lastWords } },
+      (logTail ? `, which ends with:\n${logTail}` : ''),
+    { details: { log: folder.log, logTail } },
   );
 }
 

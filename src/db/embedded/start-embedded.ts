@@ -36,14 +36,15 @@ export interface EmbeddedServer {
   /** Releases the server. The last user to do so stops it and waits until it has exited. May be called again. */
   stop(): Promise<void>;
   /**
-   * Stops the server even if other processes use it. `immediate` skips the checkpoint, so that the next start recovers.
+   * Stops the server even if other processes use it. `immediate` skips the checkpoint, so that the server recovers on
+   * the next startup.
    */
   shutdown(mode: 'fast' | 'immediate'): Promise<void>;
 }
 
 /**
- * Starts the PostgreSQL server of a folder, or joins the one that runs there. It runs while any process uses it, and stops
- * when the last one has released it or died, even by SIGKILL.
+ * Starts the PostgreSQL server of a folder, or joins the one that runs there. The server runs while any process uses
+ * it. It stops when the last of these processes has released it or died, even by SIGKILL.
  *
  * @example
  * const server = await startEmbedded({ folder: '/srv/app/.tasker' });
@@ -97,7 +98,7 @@ async function attach(
         return await hold(folder, hosting, { postmaster, membership, started: false }, options);
       await stopPostmaster(folder.data, postmaster.pid);
     } catch (error) {
-      // A server that was killed just now may still look alive. The next iteration finds that it has exited.
+      // A server that has just been killed may still look alive. The next iteration finds that it has exited.
       if (!(await isGoneSoon(folder.data, postmaster.pid))) throw error;
     }
     membership.leave();
@@ -147,8 +148,8 @@ async function leave(folder: EmbeddedFolder, hosting: Hosting, membership: Membe
   try {
     const work = async () => {
       membership.leave();
-      // This may not be the server that was joined: that one may have been killed, and another user may have started a
-      // new one.
+      // This may not be the server that was joined. That server may have been killed, and another user may have started
+      // a new one.
       const running = await hosting.findRunning(folder);
       if (running && !hosting.hasUsers(folder)) await stopPostmaster(folder.data, running.pid);
     };
@@ -160,8 +161,8 @@ async function leave(folder: EmbeddedFolder, hosting: Hosting, membership: Membe
 }
 
 /**
- * Stops the embedded server of a folder, even if processes use it, and waits until it has exited. Returns false if none was
- * running. `immediate` skips the last checkpoint, so that the next start recovers.
+ * Stops the embedded server of a folder, even if processes use it, and waits until it has exited. Returns false if none
+ * was running. `immediate` skips the last checkpoint, so that the server recovers on the next startup.
  */
 export async function stopEmbedded(folder: string, mode: 'fast' | 'immediate' = 'fast'): Promise<boolean> {
   try {

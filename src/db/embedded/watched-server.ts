@@ -131,7 +131,7 @@ function openLog({ log, owner }: EmbeddedFolder): number {
   return descriptor;
 }
 
-/** Ends the rest of a failed start. Postgres and its watcher are one process group. */
+/** Ends the remaining processes of a failed startup. Postgres and its watcher are one process group. */
 function endGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   try {
