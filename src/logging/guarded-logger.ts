@@ -38,7 +38,7 @@ function guard(given: Logger, complain: Complain): Logger {
       return logger;
     }
   };
-  // Looks up the logger's method at each call, because a program may change the logger's level.
+  // Looks up the logger's method on each call, because a program may change the logger's level.
   const line = (level: Level): AnyCall => {
     return (...args) => attempt(() => (given[level] as AnyCall)(...args));
   };

@@ -1,6 +1,6 @@
 import type { Logger } from './logger.ts';
 
-/** The parts of this package that can have their own log level. */
+/** The parts of this package that can have their own log level: the rooms, which are the folders of `src`. */
 export const ROOMS = [
   'app',
   'cli',
@@ -41,9 +41,9 @@ const OTHER_NAMES: Readonly<Record<string, Room>> = {
 };
 
 /**
- * Assigns the levels of a log filter to rooms. Names can be `worker`, and also `tasker::worker`, `tasker_worker::events` or
- * `tasker-core/db`. The name of the whole package (`tasker`) sets the level of every room that is not named itself.
- * `unknown` has the names that match no room.
+ * Assigns the levels of a log filter to rooms. A name can be written as `worker`, `tasker::worker`,
+ * `tasker_worker::events` or `tasker-core/db`. The name of the whole package (`tasker`) sets the level of every room
+ * that is not named itself. `unknown` has the names that match no room.
  */
 export function levelsByRoom(modules: Readonly<Record<string, string>>) {
   const named: Partial<Record<Room, string>> = {};

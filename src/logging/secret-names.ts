@@ -23,12 +23,12 @@ const SECRET = [
  * Additional patterns for data of other systems: headers, URL parameters and response bodies. Some services use `?key=…`
  * or `x-functions-key` for credentials.
  */
-const DOUBTFUL = ['token', 'key', 'pwd', 'jwt', 'signature'];
+const EXTERNAL = ['token', 'key', 'pwd', 'jwt', 'signature'];
 /** Contains "key", but is not secret and is useful for searching logs. */
 const NO_SECRET = /^idempotency[-_]?key$/i;
 
 const SECRET_FIELD = new RegExp(SECRET.join('|'), 'i');
-const SECRET_ABROAD = new RegExp([...SECRET, ...DOUBTFUL].join('|'), 'i');
+const EXTERNAL_SECRET = new RegExp([...SECRET, ...EXTERNAL].join('|'), 'i');
 
 /** Whether a field of this name in a program's own logs holds a credential. */
 export function isSecretField(name: string): boolean {
@@ -36,14 +36,14 @@ export function isSecretField(name: string): boolean {
 }
 
 /** Whether a header, query parameter or field of this name, exchanged with another system, may hold a credential. */
-export function isSecretAbroad(name: string): boolean {
-  return SECRET_ABROAD.test(name) && !NO_SECRET.test(name);
+export function isExternalSecret(name: string): boolean {
+  return EXTERNAL_SECRET.test(name) && !NO_SECRET.test(name);
 }
 
 /** Redacts the values of secret query parameters. Works on the text, so that malformed URLs are covered too. */
 export function withoutSecretParameters(url: string): string {
   return url.replace(/([?&#;])([^=?&#;\s]+)=([^&#\s<>"]*)/g, (all, before: string, name: string) =>
-    isSecretAbroad(decoded(name)) ? `${before}${name}=${REDACTED}` : all,
+    isExternalSecret(decoded(name)) ? `${before}${name}=${REDACTED}` : all,
   );
 }
 

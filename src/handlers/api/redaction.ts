@@ -1,4 +1,4 @@
-import { isSecretAbroad, REDACTED, withoutSecretParameters } from '../../logging/secret-names.ts';
+import { isExternalSecret, REDACTED, withoutSecretParameters } from '../../logging/secret-names.ts';
 
 const WITH_URLS = new Set(['location', 'content-location', 'link', 'refresh']);
 const DEEPEST = 20;
@@ -27,12 +27,12 @@ export function redactedJson(value: unknown, depth = 0): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([name, field]) => [
       name,
-      name !== 'key' && isSecretAbroad(name) ? REDACTED : redactedJson(field, depth + 1),
+      name !== 'key' && isExternalSecret(name) ? REDACTED : redactedJson(field, depth + 1),
     ]),
   );
 }
 
 function shownHeader(name: string, value: string): string {
-  if (isSecretAbroad(name)) return REDACTED;
+  if (isExternalSecret(name)) return REDACTED;
   return WITH_URLS.has(name.toLowerCase()) ? redactedUrl(value) : value;
 }

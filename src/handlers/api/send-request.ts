@@ -1,4 +1,4 @@
-import { isSecretAbroad } from '../../logging/secret-names.ts';
+import { isExternalSecret } from '../../logging/secret-names.ts';
 import { PermanentError } from '../failures/handler-errors.ts';
 import { invalidRequest } from '../misuse.ts';
 import { redactedUrl } from './redaction.ts';
@@ -85,5 +85,5 @@ function becomesGet(status: number, method: string): boolean {
 
 /** Removes headers with credentials, which must not reach another server. */
 function dropSecrets(headers: NamedHeaders): void {
-  for (const name of Object.keys(headers.toObject())) if (isSecretAbroad(name)) headers.delete(name);
+  for (const name of Object.keys(headers.toObject())) if (isExternalSecret(name)) headers.delete(name);
 }
