@@ -108,8 +108,16 @@ export const INSTRUMENTS = {
     ['kind'],
     'Results that created steps: branches of a decision, or a batch',
   ),
-  stepsCreated: counter('tasker.decision_points.steps_created.total', ['kind'], 'Steps requested by such results'),
-  outcomeSize: sizes('tasker.decision_point.step_count', ['kind'], 'Steps requested by one such result'),
+  stepsCreated: counter(
+    'tasker.decision_points.steps_created.total',
+    ['kind'],
+    'Steps requested by results of decisions and analyzers',
+  ),
+  outcomeSize: sizes(
+    'tasker.decision_point.step_count',
+    ['kind'],
+    'Steps requested by one result of a decision or an analyzer',
+  ),
 
   // stale tasks
   staleNoted: counter('tasker.dlq.entries_created.total', [], 'Stale tasks listed for an operator'),
@@ -254,7 +262,7 @@ export const INSTRUMENTS = {
     ['version', 'worker'],
     'Always 1; the labels are the package version and the name of the worker',
   ),
-  workerUptime: { ...gauge('tasker.worker.uptime', [], 'Time since the start of this tasker'), unit: 'seconds' },
+  workerUptime: { ...gauge('tasker.worker.uptime', [], 'Time since this tasker started'), unit: 'seconds' },
   workerPoolSize: gauge('tasker.worker.db_pool_size', [], 'Maximum number of connections in the pool'),
   loopLag: {
     ...gauge('tasker.worker.event_loop.lag', [], 'Delay of the event loop at the last measurement'),

@@ -17,7 +17,7 @@ export interface MetricValue {
 }
 
 /**
- * Metrics of a tasker since its start: statements, claims, results, handlers, tasks. Available as `tasker.metrics`.
+ * Metrics of a tasker since it started: statements, claims, results, handlers, tasks. Available as `tasker.metrics`.
  *
  * @example
  * const { contentType, text } = tasker.metrics;
@@ -34,7 +34,7 @@ export interface MetricsReport {
   json(): Promise<Record<string, MetricValue>>;
 }
 
-/** The metrics as the rooms of this package use them. */
+/** The metrics as the other modules of this package use them. */
 export interface Metrics extends MetricsReport {
   readonly instruments: Instruments;
   /** Whether metrics are collected. */
