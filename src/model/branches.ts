@@ -81,8 +81,8 @@ export function decisionDepths(graph: BranchGraph): number[] {
  * nothing is named.
  */
 export function bornSteps(graph: BranchGraph, named: readonly number[], existing: ReadonlySet<number>): number[] {
-  // The result depends only on which steps exist, not on which of them are new. So two independent decisions create the
-  // same steps, whichever of them is recorded first.
+  // The result depends only on which steps exist, not on which of them are new. Two independent decisions therefore
+  // create the same steps, regardless of which of them is recorded first.
   const there = new Set([...existing, ...named]);
   const born: number[] = [];
   for (const step of graph.order) {
@@ -98,7 +98,7 @@ export function bornSteps(graph: BranchGraph, named: readonly number[], existing
 function follows(graph: BranchGraph, step: number, there: ReadonlySet<number>): boolean {
   const { types, initial, inBranch, makers } = graph;
   const parents = graph.parents[step]!;
-  // Only its analyzer creates batch workers.
+  // Batch workers are only created by their analyzer.
   if (types[step] === 'batch_worker') return false;
   const made = parents.filter((parent) => there.has(parent) && !initial[parent]);
   if (types[step] === 'deferred_convergence' || made.some((parent) => types[parent] === 'batch_worker')) {
@@ -115,8 +115,8 @@ function follows(graph: BranchGraph, step: number, there: ReadonlySet<number>): 
 /**
  * Returns the steps that must end before a step may start, besides its parents: each decision and analyzer among its
  * ancestors, because any of them may still create a parent. Without them, a convergence of branches of two decisions
- * would run when those of the first one are done. A step that is named while its only parent does not exist waits for
- * the decision that named it.
+ * would run when the branches of the first decision are done. A step that is named while its only parent does not exist
+ * waits for the decision that named it.
  */
 export function guardsOf({ parents: all, types, makers, inBranch }: BranchGraph, step: number): number[] {
   const parents = all[step]!;

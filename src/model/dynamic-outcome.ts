@@ -1,6 +1,6 @@
 import { type Fields, isFields } from './json.ts';
 
-/** An outcome that can't be used, and why. */
+/** An outcome that cannot be used, and the reason. */
 export interface Wrong {
   kind: 'wrong';
   reason: string;

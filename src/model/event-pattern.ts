@@ -21,17 +21,17 @@ export function eventMatcher(patterns: readonly string[]): EventMatcher {
   return (eventName) => regex.test(eventName);
 }
 
-/** JavaScript sees two characters here, PostgreSQL one, or one that it rejects. */
-const BEYOND = /[\0\ud800-\udfff]/;
+/** JavaScript sees two characters here. PostgreSQL sees one, or one that it rejects. */
+const UNSUPPORTED = /[\0\ud800-\udfff]/;
 
 function regexOfPattern(pattern: string): string {
   if (pattern === '')
     throw new TaskerError('bad_request', 'an event pattern must not be empty; use `*` for all events');
-  if (BEYOND.test(pattern)) {
+  if (UNSUPPORTED.test(pattern)) {
     const shown = JSON.stringify(pattern.slice(0, 40));
     throw new TaskerError(
       'bad_request',
-      `event pattern ${shown}: names of events can't have U+0000 or characters above U+FFFF`,
+      `event pattern ${shown}: names of events cannot have U+0000 or characters above U+FFFF`,
     );
   }
   let regex = '';
@@ -46,7 +46,7 @@ function regexOfPattern(pattern: string): string {
   return regex;
 }
 
-/** Returns the end of a class. -1: it never ends, so `[` is an ordinary character. A leading `]` is a member. */
+/** Returns the end of a class, or -1 if it has no end and `[` is an ordinary character. A leading `]` is a member. */
 function endOfClass(pattern: string, start: number): number {
   const first = pattern[start + 1] === '!' || pattern[start + 1] === '^' ? start + 2 : start + 1;
   return pattern.indexOf(']', first + 1);

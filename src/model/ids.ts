@@ -70,7 +70,7 @@ export function checkUuid(id: string, what: string): string {
 }
 
 /**
- * Returns the id of a step: the id of its task, with the last 32 bits changed by the index of the step. It needs no
+ * Returns the id of a step: the id of its task, with the last 32 bits changed by the index of the step. The id needs no
  * column, and {@link stepIndex} computes the index from it.
  */
 export function stepUuid(taskUuid: string, idx: number): string {
@@ -78,7 +78,7 @@ export function stepUuid(taskUuid: string, idx: number): string {
   return taskUuid.slice(0, 28) + low.toString(16).padStart(8, '0');
 }
 
-/** Returns the index of a step in its task, from both ids. Undefined: the step belongs to another task. */
+/** Returns the index of a step in its task, from both ids. Undefined if the step belongs to another task. */
 export function stepIndex(taskUuid: string, stepId: string): number | undefined {
   if (stepId.slice(0, 28).toLowerCase() !== taskUuid.slice(0, 28).toLowerCase()) return undefined;
   const idx = ((Number.parseInt(taskUuid.slice(28), 16) ^ Number.parseInt(stepId.slice(28), 16)) >>> 0) - 1;
@@ -98,9 +98,9 @@ export const FIRST_WORKER_INDEX = 1 << BITS;
 export const MAX_WORKERS = 1 << BITS;
 
 /**
- * Returns the index of the template step behind a step: its own index, or the step that a batch worker is made from. The
- * index of a batch worker is (template step + 1) << 17 | number. So the graph is stored once per template, and not once
- * per worker.
+ * Returns the index of the template step behind a step: its own index, or the step that a batch worker is made from.
+ * The index of a batch worker is (template step + 1) << 17 | number. The graph is therefore stored once per template
+ * instead of once per worker.
  *
  * @example
  * templateIndex(4); // 4

@@ -17,7 +17,7 @@ export function isStorableText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
-/** The JSON text of a value, or where and why PostgreSQL's jsonb can't store exactly that value. */
+/** The JSON text of a value, or where and why PostgreSQL's jsonb cannot store exactly that value. */
 export type Stored = { ok: true; json: string } | { ok: false; path: string; reason: string };
 
 /** Limits of {@link storableJson}. */
@@ -34,7 +34,7 @@ interface Refusal {
   reason: string;
   /** Keys from the refused value up to the root. */
   keys: (string | number)[];
-  /** The objects on the path, to distinguish a circle from mere depth. */
+  /** The objects on the path, to distinguish a cycle from deep nesting. */
   holders: object[];
 }
 
@@ -51,7 +51,7 @@ const MAX_DEPTH = 500;
 const BAD_TEXT = /[\0\ud800-\udfff]/u;
 
 /**
- * Returns the JSON text of a value exactly as jsonb will store it, or the reason why it can't be stored. Rejects what
+ * Returns the JSON text of a value exactly as jsonb will store it, or the reason why it cannot be stored. Rejects what
  * JSON would silently change (NaN, a Map, a function) and what PostgreSQL would reject (U+0000). Undefined properties
  * are omitted, as always in JSON. Never throws.
  *
@@ -66,7 +66,7 @@ export function storableJson(value: unknown, limits: StorableLimits = {}): Store
 
     const json = JSON.stringify(value);
     if (json === undefined) return { ok: false, path: name, reason: 'it has no JSON form' };
-    // JSON.stringify escapes U+0000 and lone surrogates, but other control characters too.
+    // JSON.stringify escapes U+0000 and lone surrogates, but also other control characters.
     const bad = json.includes('\\u')
       ? check(value, 1, { maxDepth, maxValues: maxBytes, texts: true, values: 0 })
       : null;
@@ -78,7 +78,7 @@ export function storableJson(value: unknown, limits: StorableLimits = {}): Store
     return { ok: true, json };
   } catch (thrown) {
     // The text exceeds the maximum length of a string, or the value changed between two reads.
-    return { ok: false, path: name, reason: `it can't be written as JSON: ${describe(thrown)}` };
+    return { ok: false, path: name, reason: `it cannot be written as JSON: ${describe(thrown)}` };
   }
 }
 
@@ -148,7 +148,7 @@ function checkJsonForm(json: unknown, depth: number, walk: Walk): Refusal | null
 
 function checkText(value: string): Refusal | null {
   if (!BAD_TEXT.test(value)) return null;
-  return refuse(value.includes('\0') ? "PostgreSQL can't store U+0000" : 'a lone surrogate is not valid text');
+  return refuse(value.includes('\0') ? 'PostgreSQL cannot store U+0000' : 'a lone surrogate is not valid text');
 }
 
 function isBoxed(value: object): boolean {
@@ -161,7 +161,7 @@ function vanishes(value: object): boolean {
   return tagOf(value) !== 'Object' && Object.keys(value).length === 0;
 }
 
-const WAYS_OUT: Record<string, string> = {
+const HINTS: Record<string, string> = {
   Map: 'use Object.fromEntries(map)',
   Set: 'use [...set]',
   Promise: 'await it',
@@ -171,7 +171,7 @@ const WAYS_OUT: Record<string, string> = {
 
 function vanishReason(value: object): string {
   const kind = tagOf(value);
-  return `${kind} has no JSON form; ${WAYS_OUT[kind] ?? 'convert it to plain objects, arrays and strings'}`;
+  return `${kind} has no JSON form; ${HINTS[kind] ?? 'convert it to plain objects, arrays and strings'}`;
 }
 
 function tagOf(value: object): string {
@@ -191,7 +191,7 @@ function inside(refusal: Refusal, holder: object, key: string | number): Refusal
 function refused({ reason, keys, holders }: Refusal, name: string): Stored {
   keys.reverse();
   holders.reverse();
-  // holders[0] is the root, and keys[i] leads to holders[i + 1]. A holder that occurs twice is a circle.
+  // holders[0] is the root, and keys[i] leads to holders[i + 1]. If a holder occurs twice, there is a cycle.
   const seen = new Map<object, number>();
   for (const [index, holder] of holders.entries()) {
     const before = seen.get(holder);
@@ -221,7 +221,7 @@ function describe(thrown: unknown): string {
   try {
     return String(thrown instanceof Error ? thrown.message : thrown);
   } catch {
-    return "something that can't be read";
+    return 'something that cannot be read';
   }
 }
 

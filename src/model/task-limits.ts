@@ -1,4 +1,4 @@
-/** The limits that a template's lifecycle sets for its tasks, in minutes, and what happens above them. */
+/** The limits that a template's lifecycle sets for its tasks, in minutes, and the action when they are exceeded. */
 export interface TaskLimits {
   /** `error`: the task is ended. `dlq`: it continues and is noted for an operator. */
   action: 'error' | 'dlq';

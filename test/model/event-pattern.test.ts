@@ -41,7 +41,7 @@ describe('a pattern of event names', () => {
   it.each(['a.\0', 'a.[😀-\uff00]', 'a.[😀-😁]', 'a.\ud800'])(
     'a pattern that PostgreSQL would read differently from JavaScript is rejected: %j',
     (pattern) => {
-      const message = "names of events can't have U+0000 or characters above U+FFFF";
+      const message = 'names of events cannot have U+0000 or characters above U+FFFF';
       expect(() => eventMatcher([pattern])).toThrow(
         expect.objectContaining({ code: 'bad_request', message: expect.stringContaining(message) }),
       );
