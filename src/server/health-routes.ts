@@ -31,8 +31,8 @@ const DETAILED = jsonRoute({
 });
 
 /**
- * The health of the worker, for people, load balancers and orchestrators. With `exposed`, other machines can reach it, and
- * the details of checks, such as messages of the database, are left out.
+ * The health of the worker, for people, load balancers and orchestrators. With `exposed`, other machines can reach the
+ * routes, so details of checks, such as messages of the database, are omitted.
  */
 export function healthRoutes(worker: ServedWorker, { exposed }: { exposed: boolean }): OpenAPIHono {
   const look = async (checks: Promise<Checks>) => (exposed ? withoutDetails(await checks) : await checks);

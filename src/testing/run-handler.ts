@@ -15,8 +15,8 @@ export interface RunHandlerOptions {
 
 /**
  * Runs a handler once, without a database, and returns the result that a worker would record. Plain values are wrapped,
- * and errors become failures. A result that cannot be stored becomes a permanent failure; others have the form in which
- * they would be read. A timeout aborts the signal of a context from {@link createTestContext}.
+ * and errors become failures. A result that cannot be stored becomes a permanent failure. Other results are returned as
+ * they would be read from the database. A timeout aborts the signal of a context from {@link createTestContext}.
  *
  * Throws `handler_invalid` if the value is not a handler, or if creating an instance throws.
  *

@@ -136,7 +136,7 @@ function copied<T>(value: T, name: string): T {
   });
 }
 
-/** The data of the step in a test. The event has defaults for the rest. */
+/** The data of the step in a test. The event has defaults for everything else. */
 export interface TestStep extends Required<Omit<TestContextOptions, 'dependencyResults' | 'signal' | 'logger'>> {
   dependencies: ReadonlyMap<string, DependencyResultParams>;
 }
