@@ -92,8 +92,8 @@ export function isSharedHandlerClass(value: StepHandlerClass): boolean {
 
 /** Whether a handler is an instance of a class from {@link handlerOfFunction}. */
 export function isFunctionHandler(handler: object): boolean {
-  const constructor: unknown = handler.constructor; // undefined for an object without a prototype
-  return typeof constructor === 'function' && Object.hasOwn(constructor, SHARED);
+  const itsClass: unknown = handler.constructor; // undefined for an object without a prototype
+  return typeof itsClass === 'function' && Object.hasOwn(itsClass, SHARED);
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Logger } from '../../logging/logger.ts';
 import { stepUuid } from '../../model/ids.ts';
 import { domainEventOf } from '../subscribing/domain-event.ts';
 import type { EventBus, LiveEvent } from '../subscribing/event-bus.ts';
-import { callWithoutWaiting, type PublishedEvent, notifyOfError } from './ask-publishers.ts';
+import { callWithoutWaiting, notifyOfError, type PublishedEvent } from './ask-publishers.ts';
 import { type EndedAttempt, executionOf, resultOf } from './ended-attempt.ts';
 import type { Publication } from './publication.ts';
 import { callAfterPublish } from './publisher-hooks.ts';

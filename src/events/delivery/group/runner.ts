@@ -50,7 +50,7 @@ const LOCKED_AT_MOST_MS = 800;
 const OTHERS_MS = 5_000;
 /** Additional time after the drain time for storing results. */
 const GRACE_MS = 5_000;
-const LAST_WORD_MS = 500;
+const MIN_PHASE_MS = 500;
 /** Time limit for leaving the group. Without it the membership expires. */
 const LEAVE_MS = 2_000;
 
@@ -347,7 +347,7 @@ export class GroupRunner implements GroupWork {
     }
     this.#gone.abort();
     this.#holds.stop();
-    await waitAtMost(LAST_WORD_MS, settled);
+    await waitAtMost(MIN_PHASE_MS, settled);
     await waitAtMost(LEAVE_MS, this.#leave());
   }
 
