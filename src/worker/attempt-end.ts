@@ -16,17 +16,20 @@ import { type CheckedResult, checkedResult, DEFAULT_VERSION } from './run-step.t
 export interface AttemptEnd extends Recording {
   step: DispatchedStep;
   attempt: number;
-  /** For the log. Undefined: the attempt did not fail. */
+  /** For the log. Undefined if the attempt did not fail. */
   error: { type: string; message: string } | undefined;
   /** The domain events to publish once the attempt is recorded. */
   publication?: Publication | undefined;
   /** Set once the attempt is recorded with events: their time, in ISO 8601. */
   recordedAt?: string;
-  /** It was already recorded by a try whose answer was lost. An operator may have corrected the result since. */
+  /**
+   * Whether an earlier request, whose answer was lost, already recorded it. An operator may have corrected the result
+   * since.
+   */
   recordedBefore?: true;
 }
 
-/** Maximum delay from a server's Retry-After, in seconds. A longer one is cut to this. */
+/** Maximum delay from a server's Retry-After, in seconds. Longer delays are capped. */
 const LONGEST_RETRY_AFTER_S = 7 * 24 * 3600;
 /** Maximum characters of a handler's version. */
 const MAX_VERSION = 500;
@@ -34,14 +37,15 @@ const MAX_VERSION = 500;
 const MAX_DETAIL = 1_048_576;
 
 /**
- * Returns the end of an attempt with this result. A result that can't be stored becomes a permanent failure that names
- * the place. Never throws: a result made by hand in JavaScript may hold anything in place of a string or a number.
+ * Returns the end of an attempt with this result. A result that cannot be stored becomes a permanent failure that names
+ * the place. Never throws, although a result created by hand in JavaScript may hold anything in place of a string or a
+ * number.
  */
 export function attemptEnd(step: DispatchedStep, result: StepHandlerResult, version: string): AttemptEnd {
   try {
     return endOf(step, result, version);
   } catch (thrown) {
-    const message = `step ${step.name}: the result can't be read: ${messageOfThrown(thrown)}`;
+    const message = `step ${step.name}: the result cannot be read: ${messageOfThrown(thrown)}`;
     return endOf(step, permanent(ErrorType.PERMANENT_ERROR, message), DEFAULT_VERSION);
   }
 }
@@ -69,19 +73,19 @@ function endOf(step: DispatchedStep, result: StepHandlerResult, version: string)
           type: outcome.result.errorType ?? ErrorType.HANDLER_ERROR,
           message: outcome.result.errorMessage ?? '',
         },
-    // Set later. Adding fields to the object, or copying it to add them, would be expensive.
+    // Set later. The fields exist from the start, because adding them to the object or copying it would be expensive.
     events: undefined,
     publication: undefined,
   };
 }
 
-/** Whole milliseconds, capped at the largest value of the column. */
+/** Returns the duration in whole milliseconds, capped at the largest value of the column. */
 function durationOf({ startedAt }: DispatchedStep): number {
   return Math.min(Math.round(performance.now() - startedAt), 2 ** 31 - 1);
 }
 
-/** Releases the step: it returns to the queue without spending an attempt. */
-export function givenBack(step: DispatchedStep): AttemptEnd {
+/** Returns the end that releases the step: it returns to the queue without spending an attempt. */
+export function released(step: DispatchedStep): AttemptEnd {
   return {
     step,
     taskUuid: step.taskUuid,
@@ -102,17 +106,17 @@ export function givenBack(step: DispatchedStep): AttemptEnd {
 }
 
 /**
- * The same attempt as a failure with the message of the database, which refused its result. A retryable failure stays
- * retryable.
+ * Returns the same attempt as a failure with the message of the database, which refused its result. A retryable failure
+ * stays retryable.
  */
 export function refusedByDatabase(end: AttemptEnd, refusal: string): AttemptEnd {
-  const message = `the result can't be stored: ${refusal}`;
+  const message = `the result cannot be stored: ${refusal}`;
   if (end.kind !== KIND.retryable) return failedInstead(end, permanent(ErrorType.PERMANENT_ERROR, message));
   const failure = StepHandlerResult.failure({ message, errorType: ErrorType.RETRYABLE_ERROR, retryable: true });
   return { ...failedInstead(end, failure), kind: end.kind, delayMs: end.delayMs };
 }
 
-/** The same attempt as this permanent failure, without its result and its events. */
+/** Returns the same attempt as this permanent failure, without its result and its events. */
 export function failedInstead(end: AttemptEnd, given: StepHandlerResult): AttemptEnd {
   const failure = plainFailure(given);
   return {
@@ -128,7 +132,7 @@ export function failedInstead(end: AttemptEnd, given: StepHandlerResult): Attemp
   };
 }
 
-/** Adds to the end why some of its events are not published. */
+/** Adds the reasons why some events of the attempt are not published. */
 export function noteEventProblems(end: AttemptEnd, problems: readonly EventProblem[]): void {
   if (problems.length === 0) return;
   const detail = (end.detail === 'null' ? {} : JSON.parse(end.detail)) as AttemptDetail;
@@ -145,7 +149,7 @@ function permanent(errorType: string, message: string): StepHandlerResult {
   return plainFailure(StepHandlerResult.failure({ message, errorType, retryable: false }));
 }
 
-/** Returns a result that can be stored, with the steps that it creates; or the failure that replaces it. */
+/** Returns a result that can be stored, with the steps that it creates, or the failure that replaces it. */
 function checked(step: DispatchedStep, result: StepHandlerResult): CheckedResult & Pick<Recording, 'expansion'> {
   const { snapshot } = step.task;
   const stored = checkedResult(result, {
@@ -160,7 +164,10 @@ function checked(step: DispatchedStep, result: StepHandlerResult): CheckedResult
   return { result: permanent(ErrorType.VALIDATION_ERROR, `step ${step.name}: ${expansion.reason}`), json: 'null' };
 }
 
-/** The delay before the retry in milliseconds. A server's Retry-After takes precedence over the template's backoff. */
+/**
+ * Returns the delay before the retry in milliseconds. A server's Retry-After takes precedence over the template's
+ * backoff.
+ */
 function delayOf(step: DispatchedStep, result: StepHandlerResult): number {
   const { retryAfter } = result;
   const usable = typeof retryAfter === 'number' || typeof retryAfter === 'string' || retryAfter instanceof Date;
@@ -191,7 +198,7 @@ function detailOf(result: StepHandlerResult, version: string, runBy?: string): s
   return storableDetail(detail);
 }
 
-/** Serialises the detail. Metadata that jsonb can't hold is replaced with the place and the reason. */
+/** Serialises the detail. Metadata that jsonb cannot hold is replaced with the place and the reason. */
 function storableDetail(detail: AttemptDetail): string {
   for (const _ in detail) {
     const stored = storableJson(detail, { name: 'metadata', maxBytes: MAX_DETAIL });
@@ -200,7 +207,7 @@ function storableDetail(detail: AttemptDetail): string {
   return 'null';
 }
 
-/** Checks the metadata part by part, so that only the part that can't be stored is lost. */
+/** Checks the metadata part by part, so that only the part that cannot be stored is lost. */
 function storableParts({ custom, orchestration_metadata, ...others }: AttemptDetail): AttemptDetail {
   const leftOut: Record<string, string> = {};
   const kept = <T>(name: string, value: T | undefined): T | undefined => {
@@ -223,35 +230,36 @@ export function possibleChildren({ step: { task, templateIdx }, expansion }: Att
 
 // ---- ends without a result of the handler
 
-/** The handler did not settle in time. */
+/** Returns the end of an attempt whose handler did not settle in time. */
 export function timedOut(step: DispatchedStep, timeoutMs: number): AttemptEnd {
   return attemptEnd(step, timeoutFailure(step.name, timeoutMs), DEFAULT_VERSION);
 }
 
-/** The failure of a step whose handler did not settle in time. */
+/** Returns the failure of a step whose handler did not settle in time. */
 export function timeoutFailure(step: string, timeoutMs: number): StepHandlerResult {
   const message = `step ${step} did not finish within ${timeoutMs} ms`;
   return StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
 }
 
-/** The event of the step was read but not completed. */
+/** Returns the end of an attempt whose event was read but not completed. */
 export function forgotten(step: DispatchedStep, afterMs: number): AttemptEnd {
   const message = `step ${step.name}: its event was read but not completed within ${afterMs} ms`;
   const failure = StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
   return attemptEnd(step, failure, DEFAULT_VERSION);
 }
 
-/** No worker has the handler. */
+/** Returns the end of a step whose handler no worker has. */
 export function handlerNotFound(step: DispatchedStep, message: string): AttemptEnd {
   const failure = StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false });
   return attemptEnd(step, failure, DEFAULT_VERSION);
 }
 
 /**
- * The worker stops before the handler settles: the step is released if it is retryable, otherwise an operator decides.
+ * Returns the end of an attempt whose handler still runs when the worker stops. The step is released if it is
+ * retryable. Otherwise an operator decides.
  */
 export function abandoned(step: DispatchedStep): AttemptEnd {
-  if (step.template.retry.retryable) return givenBack(step);
+  if (step.template.retry.retryable) return released(step);
   const message = `step ${step.name} was still running when its worker stopped; it is not retryable and may have had an effect, so an operator must decide`;
   const failure = StepHandlerResult.failure({ message, errorType: 'worker_stopped', retryable: false });
   return attemptEnd(step, failure, DEFAULT_VERSION);

@@ -4,7 +4,7 @@ import type { StepHandlerResult } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
 import { uuidV7 } from '../model/ids.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
-import { type AttemptEnd, forgotten, givenBack } from './attempt-end.ts';
+import { type AttemptEnd, forgotten, released } from './attempt-end.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import type { Deadlines, Slots } from './running-steps.ts';
 import { stepEvent } from './step-event.ts';
@@ -16,7 +16,7 @@ export type DeliveryState = 'unread' | 'read' | 'taken';
 /** How a handler settled. */
 export interface Settling {
   version: string;
-  /** Its signal fired because a subscriber stops, so a failure spends no attempt. */
+  /** Whether its signal fired because a subscriber stops. A failure then spends no attempt. */
   stopping?: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface Settling {
 export interface Taking {
   /** Where the subscriber looks for the handler. */
   registry: HandlerRegistry;
-  /** Id that is stored with the result; undefined: the worker's name. */
+  /** Id that is stored with the result. Default: the worker's name. */
   runBy: string | undefined;
   /** For steps without `timeout_seconds`. Default: the worker's timeout. */
   timeoutMs: number | undefined;
@@ -33,7 +33,7 @@ export interface Taking {
 // By event id, for all channels of this process. A subscriber receives only the event, and finds the step here.
 const open = new Map<string, Delivery>();
 
-/** The delivery of an event. Undefined: the event belongs to another process, or was completed. */
+/** Returns the delivery of an event. Undefined if the event belongs to another process or was completed. */
 export function deliveryOf(eventId: string): Delivery | undefined {
   return open.get(eventId);
 }
@@ -46,9 +46,9 @@ export class Delivery {
   state: DeliveryState = 'unread';
   /** When it entered this state, on the clock of `performance.now()`. */
   since = performance.now();
-  /** Id that is stored with the result; undefined: the name of the worker that claimed the step. */
+  /** Id that is stored with the result. Undefined for the name of the worker that claimed the step. */
   runBy: string | undefined;
-  /** For steps without `timeout_seconds`; undefined: the worker's timeout. */
+  /** For steps without `timeout_seconds`. Undefined for the worker's timeout. */
   timeoutMs: number | undefined;
   /** Number of subscribers that received it and may still take it. */
   awaited = 0;
@@ -97,19 +97,21 @@ export interface FfiDispatchMetrics {
 
 /** Callbacks from a channel to its worker. */
 export interface ChannelHost {
-  /** The handler of a step settled. `stopping`: its signal fired because a subscriber stops. */
+  /** Called when the handler of a step settled. `stopping` is true if its signal fired because a subscriber stops. */
   settled(step: DispatchedStep, result: StepHandlerResult, version: string, stopping?: boolean): void;
-  /** Frees the slot of a step and records its end. Undefined: the outcome is no longer needed. */
+  /** Frees the slot of a step and records its end. The end is undefined if the outcome is no longer needed. */
   finish(step: DispatchedStep, end: AttemptEnd | undefined): void;
-  /** Saves the progress of a step. True: it is to be delivered again; false: it was settled. */
+  /**
+   * Saves the progress of a step. Resolves to true if the step must be delivered again, or to false if it was settled.
+   */
   saveYield(step: DispatchedStep, result: StepHandlerResult): Promise<boolean>;
-  /** No subscriber has the handler of a step. */
+  /** Called when no subscriber has the handler of a step. */
   unresolved(step: DispatchedStep): void;
   /** Frees the slot of a step that is over and that no handler will settle. */
   free(step: DispatchedStep): void;
-  /** The number of slots or the registries changed. */
+  /** Called when the number of slots or the registries changed. */
   readersChanged(): void;
-  /** Handlers were registered. */
+  /** Called when handlers were registered. */
   handlersChanged(): void;
 }
 
@@ -122,9 +124,9 @@ export interface ChannelUser {
 
 /** A reader of the channel. */
 export interface ChannelReader {
-  /** An event can be read. */
+  /** Called when an event can be read. */
   wake(): void;
-  /** Steps can't be claimed now; the worker tries again. */
+  /** Called when steps cannot be claimed. The worker tries again. */
   failed?(error: unknown): void;
 }
 
@@ -155,7 +157,7 @@ export class DispatchChannel {
   readonly #out = new Map<DispatchedStep, Delivery>();
   readonly #readers = new Set<ChannelReader>();
   readonly #users = new Set<ChannelUser>();
-  /** Whether there ever was a subscriber. From then on, nothing is handed out without one. */
+  /** Whether there ever was a subscriber. Once there was, nothing is handed out without a subscriber. */
   #hadUsers = false;
   readonly #acknowledgements = new Map<DispatchedStep, (accepted: boolean) => void>();
   #stopped = false;
@@ -180,7 +182,7 @@ export class DispatchChannel {
     return [...new Set([...this.#users].map(({ registry }) => registry))];
   }
 
-  /** A step can start. It is released if its slot was removed meanwhile. */
+  /** Adds a step that can start. If its slot was removed meanwhile, the step is released. */
   offer(step: DispatchedStep): void {
     this.#options.slots.occupy();
     if (this.#out.size >= this.slots) this.#release(step);
@@ -188,7 +190,7 @@ export class DispatchChannel {
   }
 
   #release(step: DispatchedStep): void {
-    this.#host.finish(step, givenBack(step));
+    this.#host.finish(step, released(step));
   }
 
   #deliver(step: DispatchedStep): void {
@@ -219,22 +221,22 @@ export class DispatchChannel {
     this.#host.readersChanged();
     return () => {
       if (!members.delete(member)) return;
-      if (this.slots === 0) this.#giveBackUnread();
+      if (this.slots === 0) this.#releaseUnread();
       this.#host.readersChanged();
     };
   }
 
-  /** Tells the readers that steps can't be claimed now. */
+  /** Reports to the readers that steps cannot be claimed. */
   failed(error: unknown): void {
     for (const reader of this.#readers) reader.failed?.(error);
   }
 
-  /** The handlers in the registry of a subscriber changed. */
+  /** Called when the handlers in the registry of a subscriber changed. */
   refresh(): void {
     this.#host.handlersChanged();
   }
 
-  /** Removes and returns the next event; null: there is none. */
+  /** Removes and returns the next event, or returns null if there is none. */
   poll(): FfiStepEvent | null {
     for (let next = this.#unread.shift(); next; next = this.#unread.shift()) {
       if (this.#out.get(next.step) !== next) continue;
@@ -251,15 +253,18 @@ export class DispatchChannel {
     return this.#unread.length > 0;
   }
 
-  /** A subscriber received the event and will take it when it has a slot. Until then, the timeout is suspended. */
+  /**
+   * Called when a subscriber received the event and will take it when it has a slot. Until then, the timeout is
+   * suspended.
+   */
   await(delivery: Delivery): void {
     delivery.awaited++;
     if (delivery.state === 'read') this.#options.deadlines.delete(delivery.step);
   }
 
   /**
-   * A subscriber that awaited the event is about to call the handler. False: another one does or should, or the step is
-   * over.
+   * Takes the step for a subscriber that awaited the event and is about to call the handler. Returns false if another
+   * subscriber does or should call it, or if the step is over.
    */
   take(delivery: Delivery, { registry, runBy, timeoutMs }: Taking): boolean {
     delivery.awaited--;
@@ -282,8 +287,8 @@ export class DispatchChannel {
   // ---- outcomes
 
   /**
-   * Records the result. Resolves to true once it is committed; to false if the step was completed before, taken away,
-   * or refused.
+   * Records the result. Resolves to true once it is committed, or to false if the step was completed before or taken
+   * away, or its result refused.
    */
   complete(delivery: Delivery, result: StepHandlerResult, how: Settling): Promise<boolean> {
     const { step } = delivery;
@@ -298,7 +303,7 @@ export class DispatchChannel {
     });
   }
 
-  /** Saves the progress. Resolves to true once it is saved; the step is then handed out again, as another event. */
+  /** Saves the progress. Resolves to true once it is saved. The step is then handed out again, as another event. */
   async yield(delivery: Delivery, result: StepHandlerResult): Promise<boolean> {
     if (!this.#forget(delivery)) return false;
     if (!(await this.#host.saveYield(delivery.step, result))) return false;
@@ -308,18 +313,18 @@ export class DispatchChannel {
   }
 
   /** Releases a step that was not started. It spends no attempt. */
-  giveBack(delivery: Delivery): void {
+  release(delivery: Delivery): void {
     if (this.#forget(delivery)) this.#release(delivery.step);
   }
 
-  /** No subscriber here has the handler. */
+  /** Called when no subscriber in this process has the handler. */
   missing(delivery: Delivery): void {
     if (this.#forget(delivery)) this.#host.unresolved(delivery.step);
   }
 
   /**
-   * A step timed out or is no longer held by this worker. If a subscriber runs its handler, the slot stays occupied
-   * until that settles.
+   * Called when a step timed out or is no longer held by this worker. If a subscriber runs its handler, the slot stays
+   * occupied until the handler settles.
    */
   over(step: DispatchedStep): void {
     const delivery = this.#out.get(step);
@@ -330,7 +335,7 @@ export class DispatchChannel {
     }
   }
 
-  /** The ends of a batch were acknowledged or refused. */
+  /** Called when the ends of a batch were acknowledged or refused. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
     if (this.#acknowledgements.size === 0) return;
     const taken = accepted.length === batch.length ? undefined : new Set(accepted);
@@ -396,7 +401,7 @@ export class DispatchChannel {
   halt(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#giveBackUnread();
+    this.#releaseUnread();
     this.#host.readersChanged();
   }
 
@@ -412,7 +417,7 @@ export class DispatchChannel {
     return [...this.#out.values()].filter(({ state }) => state !== 'taken');
   }
 
-  #giveBackUnread(): void {
+  #releaseUnread(): void {
     const unread = this.#unread;
     this.#unread = [];
     for (const delivery of unread) if (this.#forget(delivery)) this.#release(delivery.step);

@@ -30,9 +30,9 @@ export interface DispatchedStepRow {
 /** The delivery of a step as an event. */
 export interface StepDelivery {
   readonly event: FfiStepEvent;
-  /** Id that is stored with the result; undefined: the name of the worker. */
+  /** Id that is stored with the result. Undefined for the name of the worker. */
   readonly runBy: string | undefined;
-  /** For steps without `timeout_seconds`; undefined: the worker's timeout. */
+  /** For steps without `timeout_seconds`. Undefined for the worker's timeout. */
   readonly timeoutMs: number | undefined;
 }
 
@@ -47,19 +47,22 @@ export interface StepHost {
   loadResult(step: DispatchedStep, idx: number): Promise<string | null>;
   saveCheckpoint(step: DispatchedStep, progress: CheckpointProgress): Promise<void>;
   transaction<T>(step: DispatchedStep, work: TransactionWork<T>): Promise<T>;
-  /** The handler is about to be called, for the first time or again after a yield. */
+  /** Called before the handler is called, for the first time or again after a yield. */
   begins(step: DispatchedStep): void;
   /** Returns a handler that runs the given one in a thread. @throws ResolutionError `handler_invalid` */
   isolated(step: DispatchedStep, handler: ExecutableHandler): ExecutableHandler;
-  /** The handler is called now. */
+  /** Called when the handler is called. */
   calls(step: DispatchedStep): void;
-  /** The synchronous part of the handler has ended. `from`: when it started, on the clock of `performance.now()`. */
+  /**
+   * Called when the synchronous part of the handler has ended. `from` is when it started, on the clock of
+   * `performance.now()`.
+   */
   called(step: DispatchedStep, from: number): void;
-  /** Calls the handler within the span of the step. Undefined: nothing is traced. */
+  /** Calls the handler within the span of the step. Undefined if nothing is traced. */
   within: ((step: DispatchedStep, call: () => unknown) => unknown) | undefined;
 }
 
-/** An ancestor of a step. `failure`: of a batch worker that failed without stopping its batch. */
+/** An ancestor of a step. `failure` is set for a batch worker that failed without stopping its batch. */
 type Place = Pick<BatchMember, 'idx' | 'failure'>;
 
 function paramsOf(taskUuid: string, { idx, failure }: Place, text: string | null): DependencyResultParams {
@@ -86,9 +89,9 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   readonly idx: number;
   /** Index of its step in the template; for a batch worker, of the step that it was created from. */
   readonly templateIdx: number;
-  /** The part of a batch worker; undefined for other steps. */
+  /** The part of a batch worker. Undefined for other steps. */
   part: BatchWorkerRow | undefined;
-  /** The checkpoint as JSON text; null: none was saved. */
+  /** The checkpoint as JSON text. Null if none was saved. */
   saved: string | null = null;
   /** The fence. */
   readonly claim: number;
@@ -98,7 +101,10 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   readonly rerun: number;
   readonly rank: number;
   readonly startedAt = performance.now();
-  /** The results that it may read are too large to load with the step: its handler loads them one by one. */
+  /**
+   * Whether the results that it may read are too large to be loaded with the step. Its handler then loads them one by
+   * one.
+   */
   lazy = false;
   /** When its timeout expires, on the clock of `performance.now()`. */
   deadline = Number.POSITIVE_INFINITY;
@@ -294,7 +300,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
 
   // ---- the handler is called
 
-  /** The handler is about to be called: from now on, the results that it reads do not change. */
+  /** Called before the handler is called. From now on, the results that it reads do not change. */
   begin(): void {
     this.#host.begins(this);
     this.started = true;
@@ -326,13 +332,13 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
 
   // ---- the step is over
 
-  /** The worker stops waiting: the handler's signal fires. */
+  /** Called when the worker stops waiting. Fires the handler's signal. */
   end(why: NonNullable<DispatchedStep['over']>): void {
     this.over = why;
     this.#controller?.abort(this.#reason());
   }
 
-  /** Fires the signal while the handler still has a moment to settle. */
+  /** Fires the signal while the handler still has some time to settle. */
   warn(reason: string): void {
     this.#controller ??= new AbortController();
     this.#controller.abort(new DOMException(reason, 'AbortError'));

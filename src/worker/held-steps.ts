@@ -17,12 +17,12 @@ import type { CachedTask, TaskCache } from './task-cache.ts';
 import type { Isolation } from './threads/isolation.ts';
 import type { MissingHandlers } from './unrunnable-steps.ts';
 
-/** Handlers that run for longer than this are verified to be still held at each poll. */
+/** Each poll verifies that the steps of handlers that run for longer than this are still held. */
 const LONG_RUNNING_MS = 2_000;
 const NONE_UNREADABLE: ReadonlyMap<number, Error> = new Map();
 
 export interface HeldStepsOptions {
-  /** The set that the steps are kept in, so that others can read it. */
+  /** The set in which the steps are kept, so that other parts of the worker can read it. */
   steps: Set<DispatchedStep>;
   engine: Engine;
   cache: TaskCache;
@@ -41,8 +41,8 @@ export interface HeldStepsOptions {
 }
 
 /**
- * The steps that a worker holds, from the claim until their outcome is acknowledged or they are taken away. Before they
- * start, loads what they need: templates, results of earlier steps, checkpoints.
+ * The steps that a worker holds, from the claim until their outcome is acknowledged or they are taken away. Loads the
+ * data that they need before they start: templates, results of earlier steps, checkpoints.
  */
 export class HeldSteps {
   readonly #options: HeldStepsOptions;
@@ -72,16 +72,16 @@ export class HeldSteps {
     return step;
   }
 
-  /** Its outcome was acknowledged or refused, or it was taken away. */
-  letGo(step: DispatchedStep): void {
+  /** Forgets a step whose outcome was acknowledged or refused, or that was taken away. */
+  forget(step: DispatchedStep): void {
     if (!this.#steps.delete(step)) return;
     const { traces, incarnation, cache } = this.#options;
-    traces?.letGo(step);
-    incarnation.letGo(step.claim);
-    cache.letGo(step.task);
+    traces?.forget(step);
+    incarnation.forget(step.claim);
+    cache.forget(step.task);
   }
 
-  /** Stops waiting for a step that is over, whatever its handler still does. */
+  /** Stops waiting for a step that is over, even if its handler still runs. */
   drop(step: DispatchedStep): void {
     this.#options.isolation.over(step);
     this.#options.channel?.over(step);
@@ -90,8 +90,8 @@ export class HeldSteps {
   // ---- load what steps need before they start
 
   /**
-   * Loads the templates of claimed steps. Returns, by template, why some can't be read. Undefined: the worker stopped
-   * before there was an answer.
+   * Loads the templates of claimed steps. Returns, by template, why some cannot be read. Returns undefined if the
+   * worker stopped before there was an answer.
    */
   async templates(rows: readonly ClaimedStepRow[]): Promise<ReadonlyMap<number, Error> | undefined> {
     const { templates } = this.#options.engine;
@@ -123,7 +123,7 @@ export class HeldSteps {
     start(steps.filter((step) => !later.has(step)));
   }
 
-  /** Whether its results did not fit beside those of the steps before it, but will fit alone. */
+  /** Whether its results did not fit beside those of the steps before it, but will fit on their own. */
   #mustWait(step: DispatchedStep): boolean {
     const { cache, stopping } = this.#options;
     if (step.over || stopping.begun || !cache.lacks(step)) return false;
@@ -135,7 +135,7 @@ export class HeldSteps {
     await this.hydrate(steps, start);
   }
 
-  /** Undefined: the worker stopped before an attempt succeeded. */
+  /** Repeats `load` until it succeeds. Returns undefined if the worker stopped before that. */
   async #untilItSucceeds<T>(failing: string, load: () => Promise<T>): Promise<T | undefined> {
     for (let tries = 0; ; tries++) {
       try {
@@ -150,32 +150,32 @@ export class HeldSteps {
 
   // ---- verify that they are still held
 
-  /** These incarnations were declared dead: other workers may have their steps. */
+  /** Called when these incarnations were declared dead. Other workers may have their steps. */
   lost(incarnations: readonly number[]): void {
     for (const step of this.#steps) {
       if (incarnations.includes(incarnationOf(step.claim)) && !step.over) this.#takenAway(step, 'lease_lost');
     }
   }
 
-  /** An operator acted on a task: verifies which of its steps are still held. */
+  /** Called when an operator acted on a task. Verifies which of its steps are still held. */
   checkTask(taskUuid: string): void {
-    void this.#checkThose((step) => step.taskUuid === taskUuid);
+    void this.#checkMatching((step) => step.taskUuid === taskUuid);
   }
 
   /** Verifies steps that have been running for a while, because a notification may be lost. */
   checkLongRunning(): void {
     const before = performance.now() - LONG_RUNNING_MS;
-    void this.#checkThose((step) => step.startedAt < before && !step.over && !step.ended);
+    void this.#checkMatching((step) => step.startedAt < before && !step.over && !step.ended);
   }
 
-  async #checkThose(chosen: (step: DispatchedStep) => boolean): Promise<void> {
+  async #checkMatching(chosen: (step: DispatchedStep) => boolean): Promise<void> {
     const steps = [...this.#steps].filter(chosen);
     if (steps.length > 0) await this.check(steps);
   }
 
   /**
-   * Asks the database which steps are still held. Leaves out a step whose outcome is with the recorder: it may already
-   * be recorded, with children that this worker holds. False: there was no answer.
+   * Asks the database which steps are still held. Leaves out a step whose outcome is with the recorder, because it may
+   * already be recorded, with children that this worker holds. Returns false if there was no answer.
    */
   async check(steps: readonly DispatchedStep[]): Promise<boolean> {
     const { engine, incarnation, logger } = this.#options;
@@ -183,7 +183,7 @@ export class HeldSteps {
       const held = await engine.held(steps);
       steps.forEach((step, i) => {
         if (held.has(i) || step.over || step.ended || !this.#steps.has(step)) return;
-        // After a time without a heartbeat, the lease is the more likely reason.
+        // If there was no heartbeat for a while, an expired lease is the more likely reason.
         this.#takenAway(step, incarnation.sure ? 'cancelled' : 'lease_lost');
       });
       return true;
@@ -197,7 +197,7 @@ export class HeldSteps {
     step.end(why);
     this.#options.deadlines.delete(step);
     this.#options.missing.delete(step);
-    this.letGo(step);
+    this.forget(step);
     this.drop(step);
   }
 }

@@ -19,7 +19,7 @@ import { stepFields } from './step-reports.ts';
 export interface PublishingOptions {
   /** The worker's name. */
   worker: string;
-  /** Undefined: the default publisher makes all events. */
+  /** Undefined if the default publisher creates all events. */
   publishers: PublisherSource | undefined;
   bus: EventBus;
   metrics: Metrics;
@@ -27,9 +27,9 @@ export interface PublishingOptions {
 }
 
 /**
- * Publishes the domain events of a worker's steps. They are made when a handler has settled and stored with its
- * outcome. After the commit they are published to the subscribers of this process. Only used for steps that declare
- * events.
+ * Publishes the domain events of a worker's steps. The events are created when a handler has settled, and are stored
+ * with its outcome. After the commit, they are published to the subscribers of this process. Only used for steps that
+ * declare events.
  */
 export class Publishing {
   readonly #options: PublishingOptions;
@@ -52,7 +52,7 @@ export class Publishing {
   pending = 0;
 
   /**
-   * Adds the events to the end and returns the end to record, which is another one if an event made the step fail.
+   * Adds the events to the end and returns the end to record, which is a different one if an event made the step fail.
    * Returns a promise only if a hook of a publisher returned one. Never throws or rejects.
    */
   prepare(end: AttemptEnd): AttemptEnd | Promise<AttemptEnd> {
@@ -83,7 +83,7 @@ export class Publishing {
     return end;
   }
 
-  /** Turns the end into a failure, which publishes the events of a failure instead. */
+  /** Turns the end into a failure. Then the events of a failure are published instead. */
   #fail(end: AttemptEnd, { events, problems }: Publication, message: string): AttemptEnd | Promise<AttemptEnd> {
     this.#unpublished(events, new TaskerError('step_failed', message));
     const failure = StepHandlerResult.failure({ message, errorType: 'event_invalid', retryable: false });
@@ -95,12 +95,12 @@ export class Publishing {
     return failed instanceof Promise ? failed.then(noted) : noted(failed);
   }
 
-  /** Attempts were recorded, or refused because this worker no longer holds their steps. */
+  /** Called when attempts were recorded, or refused because this worker no longer holds their steps. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
     const { bus, logger } = this.#options;
     for (const { publication, recordedAt } of accepted) {
       if (!publication) continue;
-      // An event that is not stored has no other copy, so the local time can't contradict one.
+      // An event that is not stored has no other copy whose time the local time could contradict.
       reportPublished(publication, { firedAt: recordedAt ?? new Date().toISOString(), bus, logger });
       for (const { declared } of publication.events) this.#published[declared.deliveryMode].add();
     }
@@ -117,7 +117,7 @@ export class Publishing {
   withoutStored(end: AttemptEnd, refusal: string): AttemptEnd {
     const { publication } = end;
     if (!publication || end.events === undefined) return end;
-    const message = `the event can't be stored: ${refusal}`;
+    const message = `the event cannot be stored: ${refusal}`;
     const stored = publication.events.filter(({ declared }) => declared.deliveryMode !== 'fast');
     const problems = stored.map(
       ({ declared }) => ({ event: declared.name, kind: 'failed', message, path: null }) as const,
@@ -143,7 +143,7 @@ export class Publishing {
   }
 }
 
-/** The end of an attempt, as its events describe it. */
+/** Returns the end of an attempt, as its events describe it. */
 function endedAttempt(end: AttemptEnd, worker: string): EndedAttempt {
   const { step } = end;
   return {
@@ -156,14 +156,14 @@ function endedAttempt(end: AttemptEnd, worker: string): EndedAttempt {
     correlationId: step.correlationId,
     attempt: end.attempt,
     result: end.result,
-    // A copy, because problems of events are added to that of the end later.
+    // A copy, because problems with events are later added to the end's own detail.
     detail: end.detail,
     durationMs: end.durationMs,
     worker,
   };
 }
 
-/** Whether a failed step will be tried again, as the recording will decide it. */
+/** Returns the outcome of an attempt. Decides whether a failed step is retried by the same rule as the recording. */
 function outcomeOf({ kind, step }: AttemptEnd): EventOutcome {
   if (kind === KIND.completed) return 'completed';
   const again = step.template.retry.retryable && step.attempt - step.spared < step.maxAttempts;

@@ -9,11 +9,11 @@ export interface QueuePollerEvents {
   everyMs(): number;
   /** Timeout of a poll in milliseconds. */
   timeoutMs: number;
-  /** The queue holds work for this worker. */
+  /** Called when the queue holds work for this worker. */
   ready(): void;
-  /** A poll succeeded. */
+  /** Called when a poll succeeded. */
   polled(): void;
-  /** Receives verified outages of the database. Undefined: not needed. */
+  /** Receives verified outages of the database. */
   outage: OutageReport | undefined;
 }
 
@@ -41,7 +41,9 @@ export class OutageReport {
     if (!known) this.#report(error);
   }
 
-  /** Ends the outage when the failed operation is answered. An answered claim shows that a poll would be, too. */
+  /**
+   * Ends the outage when the failed operation is answered. An answered claim shows that a poll would also be answered.
+   */
   answered(operation: Operation): void {
     this.#answers++;
     this.#failing.delete('poll');
@@ -49,7 +51,7 @@ export class OutageReport {
   }
 }
 
-/** Time after which an unanswered poll makes the database suspect. A separate connection is then tried. */
+/** Time after which an unanswered poll suggests an outage. A separate connection is then tried. */
 const SUSPECT_MS = 1_000;
 /**
  * Timeout for opening that connection, and again for its answer. With a poll every 2 s, an outage is known within 4.4
@@ -59,7 +61,7 @@ const VERIFY_MS = 700;
 
 /** Extra delay before a worker tries to promote a retry that another worker recorded. */
 const OTHERS_RETRY_MS = 40;
-/** Pause before promoting a due retry of a locked task is tried again. */
+/** Pause before trying again to promote a due retry of a locked task. */
 const LOCKED_MS = 100;
 
 /**
@@ -110,7 +112,10 @@ export class QueuePoller {
     }
   }
 
-  /** Reports an outage only if a separate connection fails too: one lost connection, or an exhausted pool, is none. */
+  /**
+   * Reports an outage only if a separate connection fails too. One lost connection or an exhausted pool is not an
+   * outage.
+   */
   async #verifyLost(): Promise<void> {
     const { outage } = this.#events;
     if (this.#stopped || !outage) return;
@@ -122,7 +127,7 @@ export class QueuePoller {
     }
   }
 
-  /** A retry will be due in `delayMs`. */
+  /** Notes that a retry will be due in `delayMs`. */
   retryIn(delayMs: number): void {
     const at = performance.now() + delayMs;
     if (this.#stopped || at >= this.#dueAt) return;
@@ -132,7 +137,7 @@ export class QueuePoller {
     this.#due = setTimeout(() => void this.#promote(), Math.min(Math.ceil(delayMs) + 1, 2 ** 31 - 1));
   }
 
-  /** Runs once at a time. Retries that become due meanwhile are found by the peek at its end. */
+  /** Runs once at a time. The peek at its end finds retries that have become due meanwhile. */
   async #promote(): Promise<void> {
     this.#dueAt = Number.POSITIVE_INFINITY;
     if (this.#stopped || this.#promoting) return;

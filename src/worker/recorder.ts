@@ -9,11 +9,14 @@ import { stepFields } from './step-reports.ts';
 export interface RecorderEvents {
   /** Reserves slots for the children that this recording claims, until one of the three methods below is called. */
   reserve(batch: readonly AttemptEnd[]): { freeSlots: number; token: number; lastRank: number };
-  /** A batch was recorded; `accepted` is the part that was not refused. Frees the reserved slots. */
+  /** Called when a batch was recorded. `accepted` is the part that was not refused. Frees the reserved slots. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void;
-  /** The answer was lost: this worker may hold children under this token without knowing. Frees the reserved slots. */
+  /**
+   * Called when the answer was lost. This worker may then hold children under this token without knowing it. Frees the
+   * reserved slots.
+   */
   doubt(own: Reserved): void;
-  /** The recording failed. Frees the reserved slots. */
+  /** Called when the recording failed. Frees the reserved slots. */
   release(own: Reserved): void;
   /** Returns the end without the domain events that would be stored with it. */
   withoutEvents(end: AttemptEnd, refusal: string): AttemptEnd;
@@ -26,20 +29,20 @@ export type Reserved = ReturnType<RecorderEvents['reserve']>;
 const LANES = 3;
 /** Maximum number of steps in one transaction. */
 const BATCH = 500;
-/** Minimum share of a lane. With smaller ones, the additional statements cost more time than they save. */
+/** Minimum share of a lane. With smaller shares, the additional statements cost more time than they save. */
 const SMALLEST_SHARE = 250;
 /** Maximum bytes of results and details in one transaction. PostgreSQL accepts at most 256 MB in one value. */
 const BATCH_BYTES = 32 * 1024 * 1024;
-/** While a recording is in progress, the next one waits for this many ends: a full batch costs little more. */
+/** While a recording is in progress, the next one waits for this many ends, because a full batch costs little more. */
 const WORTH_A_LANE = BATCH / 4;
-/** … but for no longer than this, because the one in progress may be waiting for a lock. */
+/** Maximum time of that wait, because the recording in progress may be waiting for a lock. */
 const PATIENCE_MS = 50;
 
 const NO_CHILDREN = { freeSlots: 0, lastRank: -101 };
 
 /**
  * Records the ends of attempts, many in one transaction. Ends that arrive while a recording is in progress are recorded
- * together in the next one. So nothing waits needlessly, and batches grow with the load.
+ * together in the next one. Nothing waits needlessly, and batches grow with the load.
  */
 export class Recorder {
   readonly #engine: Engine;
@@ -73,7 +76,7 @@ export class Recorder {
     this.#schedule();
   }
 
-  // On the next turn of the event loop, so that everything that settles in this turn is recorded together.
+  // Waits for the next turn of the event loop, so that everything that settles in this turn is recorded together.
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -102,7 +105,7 @@ export class Recorder {
     const held = (end: AttemptEnd) => this.#heldTasks.has(end.taskUuid);
     this.#aside.push(...this.#waiting.filter(held));
     this.#waiting = this.#waiting.filter((end) => !held(end));
-    if (this.#aside.length > 0) this.#tryThoseAside();
+    if (this.#aside.length > 0) this.#retryAside();
   }
 
   #waitsLonger(): boolean {
@@ -115,7 +118,7 @@ export class Recorder {
     return true;
   }
 
-  /** Stops trying. Other workers take over the steps that are not acknowledged when the lease expires. */
+  /** Stops retrying. When the lease expires, other workers take over the steps that are not acknowledged. */
   stop(): void {
     this.#stopped.abort();
     clearTimeout(this.#patience);
@@ -162,7 +165,7 @@ export class Recorder {
     }
   }
 
-  /** The batch is committed. An error of a listener must not cause it to be sent again. */
+  /** Called when the batch is committed. An error of a listener must not cause it to be sent again. */
   #settle(batch: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
     this.pending -= batch.length;
     const accepted = answer.refused.length === 0 ? batch : without(batch, answer.refused);
@@ -176,8 +179,8 @@ export class Recorder {
   }
 
   /**
-   * Sends the same batch with the same fences until it is answered. A row that is refused then may have been recorded
-   * by the try whose answer was lost; the history of the step shows whether it was.
+   * Sends the same batch with the same fences until it is answered. A row that is now refused may have been recorded by
+   * an earlier request whose answer was lost. The history of the step shows whether it was.
    */
   async #recordDoubtful(batch: AttemptEnd[], lost: unknown): Promise<void> {
     if (!this.#away)
@@ -226,7 +229,7 @@ export class Recorder {
     }
     if (!data) return this.#record(batch, tries + 1);
     const [culprit] = batch;
-    // An event that is refused must not cost the result.
+    // A refused event must not cause the result to be lost.
     if (culprit!.events !== undefined) return this.#record([this.#events.withoutEvents(culprit!, messageOf(refusal))]);
     const failed = refusedByDatabase(culprit!, messageOf(refusal));
     const own = this.#events.reserve([]);
@@ -244,19 +247,19 @@ export class Recorder {
     }
   }
 
-  /** Ends of a locked task leave their lane. They are tried again outside the lanes, one task at a time. */
+  /** Moves the ends of a locked task out of their lane. They are retried outside the lanes, one task at a time. */
   #putAside(batch: readonly AttemptEnd[]): void {
     this.#asides++;
     for (const { taskUuid } of batch) this.#heldTasks.add(taskUuid);
     this.#aside.push(...batch);
-    this.#tryThoseAside();
+    this.#retryAside();
   }
 
-  #tryThoseAside(): void {
+  #retryAside(): void {
     this.#trying ??= this.#tryAside().finally(() => {
       this.#trying = undefined;
       this.#heldTasks.clear();
-      if (this.#aside.length > 0 && !this.#stopped.signal.aborted) this.#tryThoseAside();
+      if (this.#aside.length > 0 && !this.#stopped.signal.aborted) this.#retryAside();
     });
   }
 
@@ -285,7 +288,7 @@ function refusesData(error: unknown): boolean {
   return /^(22|23|54|P0)/.test(sqlState(error) ?? '');
 }
 
-/** Whether it waited too long for a lock: a locked task must not delay the others. */
+/** Whether a statement waited too long for a lock. A locked task must not delay the others. */
 function waitedTooLong(error: unknown): boolean {
   return /^(55P03|57014)$/.test(sqlState(error) ?? '');
 }

@@ -16,40 +16,43 @@ import { ownHandler } from '../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
 
-/** Stored with a result unless the handler states its version. */
+/** The version that is stored with a result if the handler does not declare one. */
 export const DEFAULT_VERSION = '1.0.0';
-/** Maximum characters of the message about a result that can't be stored. */
+/** Maximum length in characters of the message about a result that cannot be stored. */
 const MAX_UNSTORABLE = 500;
 
 /** A step whose handler can be found and called. */
 export interface RunnableStep {
   readonly handler: HandlerDefinition;
-  /** Set: the outcome is no longer needed. */
+  /** Set when the outcome is no longer needed. */
   readonly over?: string | undefined;
   /** Returns the context for the handler, which is called next. */
   context(): StepContext;
   /** Returns a handler that runs the given one in a thread. An error that it throws fails the step. */
   isolated(handler: ExecutableHandler): ExecutableHandler;
-  /** The handler is called now, and occupies the event loop until {@link called}. */
+  /** Called when the handler is called. It occupies the event loop until {@link called}. */
   calls(): void;
-  /** The synchronous part of the handler has ended. `from`: when it started, on the clock of `performance.now()`. */
+  /**
+   * Called when the synchronous part of the handler has ended. `from` is when it started, on the clock of
+   * `performance.now()`.
+   */
   called(from: number): void;
-  /** Calls the handler within the span of the step; undefined: there is none. */
+  /** Calls the handler within the span of the step. Undefined if there is none. */
   readonly within: ((call: () => unknown) => unknown) | undefined;
 }
 
 /** The outcomes of running steps. Each step that {@link starts} ends in one of the others, or yields. */
 export interface RunOutcomes<S extends RunnableStep> {
-  /** The handler is known or being resolved: the step takes its slot, and its timeout starts. */
+  /** Called when the handler is known or being resolved. The step takes its slot, and its timeout starts. */
   starts(step: S): void;
   settled(step: S, result: StepHandlerResult, version: string): void;
-  /** The handler asks to be called again once its progress is saved. */
+  /** Called when the handler asks to be called again once its progress is saved. */
   yielded(step: S, result: StepHandlerResult, handler: ExecutableHandler): void;
-  /** The handler can't be created; the step did not start. */
+  /** Called when the handler cannot be created. The step did not start. */
   broken(step: S, result: StepHandlerResult): void;
-  /** No resolver knows the handler; the step did not start. */
+  /** Called when no resolver knows the handler. The step did not start. */
   unknown(step: S): void;
-  /** The step started, but no resolver found its handler, or the step was taken away meanwhile. */
+  /** Called when the step started, but no resolver found its handler, or the step was taken away meanwhile. */
   unresolved(step: S): void;
 }
 
@@ -127,8 +130,9 @@ export class StepRunner<S extends RunnableStep> {
 }
 
 /**
- * Calls a handler. Its outcome is passed to `settled` exactly once: at once when it returns or throws, later when it
- * returned a promise, never when that never settles. Never throws. `within` calls the handler, for example in a span.
+ * Calls a handler and passes its outcome to `settled`: at once if it returns or throws, later if it returns a promise,
+ * and never if that promise never settles. Calls `settled` at most once, and never throws. `within` calls the handler,
+ * for example in a span.
  */
 export function callHandler(
   handler: ExecutableHandler,
@@ -159,7 +163,7 @@ export function callHandler(
   settled(result, version);
 }
 
-/** Whether a handler asks to be called again with its progress so far. */
+/** Whether a handler requests another call with its progress so far. */
 export function isCheckpointYield(result: StepHandlerResult): boolean {
   try {
     return result.success && result.metadata?.checkpoint_yield === true;
@@ -183,13 +187,14 @@ export interface CheckedResult {
 }
 
 /**
- * Returns the result as given if it can be stored; otherwise a permanent failure that names the place that can't be.
+ * Returns the result as given if it can be stored. Otherwise returns a permanent failure that names the place that
+ * cannot be stored.
  */
 export function checkedResult(result: StepHandlerResult, { step, violations }: ResultCheck): CheckedResult {
   if (!result.success) return { result, json: 'null' };
   const stored = storableJson(result.result ?? {});
   if (!stored.ok) {
-    const message = `step ${step}: the result can't be stored: ${stored.path}: ${stored.reason}`;
+    const message = `step ${step}: the result cannot be stored: ${stored.path}: ${stored.reason}`;
     // The path consists of the handler's own keys, which may be of any length.
     return refused(storableText(message, MAX_UNSTORABLE), ErrorType.PERMANENT_ERROR);
   }

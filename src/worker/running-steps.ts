@@ -1,6 +1,6 @@
 import type { DispatchedStep } from './dispatched-step.ts';
 
-// The limits of running steps: slots, timeouts, and the stop of their worker.
+// The limits of running steps: slots, timeouts, and the shutdown of their worker.
 
 /** Maximum bytes of contexts and results in memory. Above it, no slot is free. */
 const MEMORY_BOUND = 256 * 1024 * 1024;
@@ -41,7 +41,7 @@ export class Slots {
     this.#capacity = Math.min(this.#concurrency, most);
   }
 
-  /** Number of slots that are neither taken nor reserved; can be negative after a resize. */
+  /** Number of slots that are neither taken nor reserved. Can be negative after a resize. */
   get free(): number {
     if (this.#closed || this.paused || this.crowded) return 0;
     return this.#capacity - this.#running - this.#reserved;
@@ -68,18 +68,18 @@ export class Slots {
     this.#reserved -= count;
   }
 
-  /** A step takes a slot. */
+  /** Takes a slot for a step. */
   occupy(): void {
     this.#running++;
   }
 
-  /** A step frees its slot. */
+  /** Frees the slot of a step. */
   vacate(): void {
     this.#running--;
     if (this.#running === 0) this.#whenIdle?.();
   }
 
-  /** No slot is free from now on. */
+  /** Closes the slots. From now on, none is free. */
   close(): void {
     this.#closed = true;
   }
@@ -104,22 +104,22 @@ export class Slots {
   }
 }
 
-/** The progress of a worker's stop. */
+/** The progress of a worker's shutdown. */
 export class Stopping {
   readonly #begin = new AbortController();
-  /** The signals of running handlers fired: their failures spend no attempt. */
+  /** Whether the signals of running handlers fired. Their failures then spend no attempt. */
   aborting = false;
-  /** The worker holds steps in the database that it can't release. They are freed when its lease expires. */
+  /** Whether the worker holds steps in the database that it cannot release. They are freed when its lease expires. */
   leftBehind = false;
-  /** The stop does not wait for running handlers. */
+  /** Whether the shutdown does not wait for running handlers. */
   hurried = false;
 
-  /** Whether the stop has begun: nothing new is taken. */
+  /** Whether the shutdown has begun. Nothing new is taken then. */
   get begun(): boolean {
     return this.#begin.signal.aborted;
   }
 
-  /** Fires when the stop begins. */
+  /** Fires when the shutdown begins. */
   get signal(): AbortSignal {
     return this.#begin.signal;
   }
@@ -137,7 +137,7 @@ export interface DeadlinesOptions {
   expired(step: DispatchedStep): void;
 }
 
-/** The timeouts of all running steps, with one timer: a timer per step would cost more than most handlers. */
+/** The timeouts of all running steps, with one timer, because a timer per step would cost more than most handlers. */
 export class Deadlines {
   readonly #options: DeadlinesOptions;
   #timer: NodeJS.Timeout | undefined;

@@ -1,21 +1,21 @@
 import { backOff } from '../time/back-off.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
-import { type AttemptEnd, abandoned, givenBack } from './attempt-end.ts';
+import { type AttemptEnd, abandoned, released } from './attempt-end.ts';
 import type { WorkerParts } from './worker-parts.ts';
 
-/** The part at the end of the drain time that handlers have to settle after their signal fired. */
+/** The part at the end of the drain time that handlers have to settle after their signal fires. */
 const LAST_MOMENT_MS = 500;
 /** Maximum time after the drain time for recording and signing off when the database does not answer. */
 const GRACE_MS = 5_000;
-/** How long a stop waits for threads to end. Native code may not react. */
+/** How long the shutdown waits for threads to end. Native code may not react. */
 const THREADS_END_MS = 2_000;
-/** Minimum time for each phase of a stop, even if the time is used up. */
-const LAST_WORD_MS = 500;
+/** Minimum time for each phase of the shutdown, even if the time is used up. */
+const MIN_PHASE_MS = 500;
 
 /** The settings and callbacks that a shutdown needs besides the parts of the worker. */
 export interface ShuttingDown {
   drainTimeoutMs: number;
-  /** The queue holds work for other workers. */
+  /** Called when the queue holds work for other workers. */
   onWorkLeft(rank: number): void;
   /** Sends the end of an attempt to the recorder. */
   push(end: AttemptEnd): void;
@@ -25,14 +25,14 @@ export interface ShuttingDown {
 
 /**
  * Stops taking steps, lets running handlers finish, then fires their signals, then releases their steps. Safe to call
- * while the database is down or does not answer: it returns some seconds after the drain time. Other workers take over
- * the steps that could not be recorded when the lease expires.
+ * while the database is down or does not answer: it returns a few seconds after the drain time. When the lease expires,
+ * other workers take over the steps that could not be recorded.
  */
 export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): Promise<void> {
   const { drainTimeoutMs, onWorkLeft, push, claiming } = shuttingDown;
   const { stopping, slots, held, channel, recorder, lease } = parts;
   const until = performance.now() + drainTimeoutMs + GRACE_MS;
-  const left = () => Math.max(LAST_WORD_MS, until - performance.now());
+  const left = () => Math.max(MIN_PHASE_MS, until - performance.now());
   stopping.begin();
   slots.close();
   lease.housekeeping.stop();
@@ -69,7 +69,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   async function nothingHeldWithin(ms: number): Promise<boolean> {
     const end = performance.now() + ms;
     for (;;) {
-      giveBackTheRest();
+      releaseRemaining();
       const rest = claiming() || recorder.pending > 0 || held.size > 0;
       if (!rest || performance.now() > end) return !rest;
       await backOff(0);
@@ -77,11 +77,11 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   }
 
   /** Releases steps whose handlers did not settle or were not called yet, but not steps that wait to be recorded. */
-  function giveBackTheRest(): void {
+  function releaseRemaining(): void {
     for (const step of held) {
       if (step.over || step.ended) continue;
       if (step.started) parts.reports.unsettled(step);
-      push(step.started ? abandoned(step) : givenBack(step));
+      push(step.started ? abandoned(step) : released(step));
       step.end('given_back');
       held.drop(step);
     }

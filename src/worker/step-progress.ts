@@ -11,7 +11,7 @@ import type { Deadlines } from './running-steps.ts';
 
 // The progress of a step: loaded when it starts again, saved while it runs, and yielded.
 
-/** Timeout of a save in milliseconds, retries included. */
+/** Timeout of a save in milliseconds, including retries. */
 const SAVE_MS = 10_000;
 const MAX_CHECKPOINT = 8 * 1024 * 1024;
 /** Maximum number of saves in the history of a checkpoint. */
@@ -39,11 +39,11 @@ export function stepProgress(
     },
     async saveCheckpoint(step, progress) {
       if (step.transacting) throw insideTransaction(step);
-      // One at a time: on two connections, the older one might be saved last.
+      // One save at a time, because on two connections the older checkpoint might be saved last.
       const before = step.saving ?? Promise.resolve();
       const turn = before.then(async () => {
         const data = checkpointRecord(step, progress);
-        await insist(step, async (timeoutMs) => {
+        await saveWithRetries(step, async (timeoutMs) => {
           if (step.over || !(await engine.saveCheckpoint(step, data, { timeoutMs }))) throw takenAway(step);
         });
         step.saved = data;
@@ -69,7 +69,7 @@ export function stepProgress(
 }
 
 /** Retries the save while the database is unavailable, until the timeout. */
-async function insist(step: DispatchedStep, save: (timeoutMs: number) => Promise<void>): Promise<void> {
+async function saveWithRetries(step: DispatchedStep, save: (timeoutMs: number) => Promise<void>): Promise<void> {
   const until = performance.now() + SAVE_MS;
   for (let tries = 0; ; tries++) {
     try {
@@ -85,7 +85,7 @@ async function transact<T>(engine: Engine, step: DispatchedStep, work: Transacti
   let answer: { value: T; data: string | undefined } | undefined;
   try {
     await engine.transactionOfStep(step, async (client) => {
-      // It may have waited a long time for a connection.
+      // The step may have waited a long time for a connection.
       if (step.over) throw takenAway(step);
       const value = await work(client, cursorOf(step));
       const progress = progressOf(step, value);
@@ -100,21 +100,21 @@ async function transact<T>(engine: Engine, step: DispatchedStep, work: Transacti
 }
 
 /**
- * Finds out by its checkpoint whether a transaction was committed. Asks until there is an answer, because running it
- * again might write its rows twice.
+ * Determines from the checkpoint whether a transaction was committed. Asks until there is an answer, because running
+ * the transaction again might write its rows twice.
  */
 async function wasCommitted(engine: Engine, step: DispatchedStep, data: string): Promise<boolean> {
   for (let tries = 0; !step.over; tries++) {
     try {
       return await engine.wasSaved(step, data);
     } catch {
-      await backOff(tries); // the database is away, or the transaction is still open
+      await backOff(tries); // the database is unavailable, or the transaction is still open
     }
   }
   throw takenAway(step);
 }
 
-/** Where to continue: at the saved cursor, otherwise at the start of the batch worker's part. */
+/** Returns the position to resume from: the saved cursor, otherwise the start of the batch worker's part. */
 function cursorOf({ checkpoint, stepInputs, part }: DispatchedStep): unknown {
   return checkpoint?.cursor ?? (part ? ((stepInputs.cursor as Fields).start_cursor ?? null) : null);
 }
@@ -131,7 +131,7 @@ function progressOf({ checkpoint }: DispatchedStep, value: unknown): CheckpointP
   return { ...before, cursor: value };
 }
 
-/** The checkpoint as it is stored. */
+/** Returns the stored form of a checkpoint. */
 function checkpointRecord(
   step: DispatchedStep,
   { cursor, itemsProcessed = 0, accumulatedResults }: CheckpointProgress,
@@ -147,7 +147,7 @@ function checkpointRecord(
   };
   const stored = storableJson(record, { name: 'checkpoint', maxBytes: MAX_CHECKPOINT });
   if (stored.ok) return stored.json;
-  throw new StepExecutionError(`step ${step.name}: the checkpoint can't be stored: ${stored.path}: ${stored.reason}`, {
+  throw new StepExecutionError(`step ${step.name}: the checkpoint cannot be stored: ${stored.path}: ${stored.reason}`, {
     errorType: 'checkpoint_error',
     retryable: false,
   });

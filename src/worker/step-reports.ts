@@ -37,7 +37,7 @@ export function stepFields(step: DispatchedStep) {
 }
 
 /**
- * Counts and logs what happens to the steps of a worker. What is done here for every step must cost next to nothing.
+ * Counts and logs what happens to the steps of a worker. The work done here for every step must cost almost nothing.
  */
 export class StepReports {
   readonly #metrics: Metrics;
@@ -98,13 +98,13 @@ export class StepReports {
     return this.#logger.isLevelEnabled?.(level) ?? true;
   }
 
-  /** The worker holds these steps now. */
+  /** Called when the worker holds these steps. */
   held(steps: readonly DispatchedStep[]): void {
     if (!this.#writes('debug')) return;
     for (const step of steps) this.#logger.debug({ ...stepFields(step), state: 'in_progress' }, 'step claimed');
   }
 
-  /** A handler is called for the first time in this attempt. */
+  /** Called when a handler is called for the first time in this attempt. */
   begun(step: DispatchedStep): void {
     if (this.#metrics.on) this.#of(step).executed.add();
   }
@@ -113,7 +113,7 @@ export class StepReports {
     this.#on.resultsSubmitted.add();
   }
 
-  /** A batch was recorded. Retries and failures are logged by {@link uncompleted}. */
+  /** Called when a batch was recorded. Retries and failures are logged by {@link uncompleted}. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
     this.processed += accepted.length;
     this.refused += batch.length - accepted.length;
@@ -160,7 +160,7 @@ export class StepReports {
     if (released > 0) this.#on.stepAttempts.of('released').add(released);
   }
 
-  /** The recording of these attempts ended tasks, or left them unable to continue. */
+  /** Called when the recording of these attempts ended tasks, or left them unable to continue. */
   tasksEnded(batch: readonly AttemptEnd[], ended: RecordAnswer['ended']): void {
     if (!this.#writes('info')) return;
     const steps = new Map(batch.map(({ taskUuid, step }) => [taskUuid, step]));
@@ -217,7 +217,7 @@ export class StepReports {
     this.#on.loopBlocked.of(...labelsOf(step)).add();
   }
 
-  /** A handler settled after its step was over. */
+  /** Called when a handler settled after its step was over. */
   settledLate(step: DispatchedStep): void {
     this.#on.stepsSettledLate.of(...labelsOf(step)).add();
     this.#logger.info(
@@ -226,7 +226,7 @@ export class StepReports {
     );
   }
 
-  /** A handler still runs when its worker stops. */
+  /** Called when a handler still runs while its worker stops. */
   unsettled(step: DispatchedStep): void {
     this.#logger.warn(stepFields(step), 'a handler did not settle in the drain time');
   }

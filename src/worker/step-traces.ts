@@ -31,7 +31,7 @@ export class StepTraces {
     this.#tracing = tracing;
   }
 
-  /** The handler is called. After a yield, the spans exist already. */
+  /** Called when the handler is called. After a yield, the spans exist already. */
   begun(step: DispatchedStep): void {
     if (this.#spans.has(step)) return;
     const { snapshot, row } = step.task;
@@ -45,7 +45,7 @@ export class StepTraces {
     };
     const span = this.#tracing.start(`step ${step.name}`, {
       kind: 'CONSUMER',
-      // Not the span that happens to be active here: the parent is the span that created the task, or none.
+      // The parent is the span that created the task, or none. It is not the span that happens to be active here.
       parent: row.traceparent,
       attributes,
       startTime: Date.now() - (performance.now() - step.startedAt),
@@ -64,7 +64,7 @@ export class StepTraces {
     return attempt ? this.#tracing.run(attempt, call) : call();
   }
 
-  /** The outcome of the attempt is known. */
+  /** Called when the outcome of the attempt is known. */
   settled({ step, kind, error }: AttemptEnd): void {
     const spans = this.#spans.get(step);
     if (!spans?.attempt) return;
@@ -72,8 +72,8 @@ export class StepTraces {
     spans.attempt = undefined;
   }
 
-  /** The step is no longer held: its outcome was acknowledged or refused, or it was taken away. */
-  letGo(step: DispatchedStep): void {
+  /** Called when the step is no longer held: its outcome was acknowledged or refused, or it was taken away. */
+  forget(step: DispatchedStep): void {
     const spans = this.#spans.get(step);
     if (!spans) return;
     this.#spans.delete(step);

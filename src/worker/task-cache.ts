@@ -14,20 +14,20 @@ import { isWorkerIndex, templateIndex } from '../model/ids.ts';
 export interface BatchMember {
   idx: number;
   name: string;
-  /** The stored detail of its failure as JSON text; null: it succeeded. */
+  /** The stored detail of its failure as JSON text. Null if it succeeded. */
   failure: string | null;
 }
 
 /**
- * The known facts about the finished steps of a task. Replaced, not cleared: running steps keep the object that they
- * started with.
+ * The known facts about the finished steps of a task. The object is replaced rather than cleared, because running steps
+ * keep the one that they started with.
  */
 export interface KnownResults {
-  /** Results as JSON text, by step; null: it finished without a result. */
+  /** Results as JSON text, by step. Null if the step finished without a result. */
   texts: Map<number, string | null>;
   /** Sizes of the results that were too large to be loaded with the others, by step. */
   withheld: Map<number, number>;
-  /** Steps of the template that this task does not have and never will. */
+  /** Steps of the template that this task does not have and will never have. */
   absent: Set<number>;
   /** Workers of finished batches, by the template step that they were created from. */
   batches: Map<number, readonly BatchMember[]>;
@@ -149,14 +149,14 @@ export class TaskCache {
 
   hold(task: CachedTask): void {
     if (task.held++ > 0 || this.#tasks.has(task.taskUuid)) return;
-    // It was released in the meantime, so corrections of its results were not reported here.
+    // The task was released in the meantime, so corrections of its results were not reported here.
     task.known = nothingKnown();
     task.bytes = task.row.context.length;
     this.#tasks.set(task.taskUuid, task);
     this.bytes += task.bytes;
   }
 
-  letGo(task: CachedTask): void {
+  forget(task: CachedTask): void {
     if (--task.held > 0) return;
     this.#tasks.delete(task.taskUuid);
     this.bytes -= task.bytes;
@@ -170,7 +170,10 @@ export class TaskCache {
     return size;
   }
 
-  /** Whether the results that a step may read are certainly within `size`. A shortcut that does not add them up. */
+  /**
+   * Whether the results that a step may read are certainly within `size`. This is a shortcut that does not add up their
+   * sizes.
+   */
   surelyWithin({ task }: Wanted, size: number): boolean {
     return task.known.withheld.size === 0 && task.bytes <= size;
   }
@@ -193,14 +196,14 @@ export class TaskCache {
 
   /**
    * Loads the missing results that these steps may read, up to `maxSize` in total, so the last steps may still lack
-   * some. Takes one statement, and another one for batches.
+   * some. Takes one statement, and another for batches.
    */
   async load(engine: Engine, wanted: readonly Wanted[], maxSize: number): Promise<void> {
     // Repeats only if an operator changed results of a task during the load.
     while (await this.#loadMissing(engine, wanted, maxSize));
   }
 
-  /** Returns whether what it read is already out of date. */
+  /** Returns whether the data that it read is already out of date. */
   async #loadMissing(engine: Engine, wanted: readonly Wanted[], maxSize: number): Promise<boolean> {
     const steps = new Map<string, { taskUuid: string; idx: number }>();
     const batches = new Map<string, { taskUuid: string; workerIdx: number }>();
@@ -231,7 +234,10 @@ export class TaskCache {
     return [...into].some(([taskUuid, known]) => (this.#tasks.get(taskUuid)?.known ?? known) !== known);
   }
 
-  /** Ancestors that were not found will never exist, and the batches above the step are finished. */
+  /**
+   * Notes which ancestors exist. Those that were not found will never exist, and the batches above the step are
+   * finished.
+   */
   #settle({ task, templateIdx }: Wanted, loaded: ReadonlyMap<string, readonly BatchResultRow[]>): void {
     const { graph } = task.snapshot;
     for (const idx of reachedFrom(graph, templateIdx, task.known)) {

@@ -8,7 +8,7 @@ import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
 import { backOff } from '../time/back-off.ts';
-import { type AttemptEnd, givenBack, handlerNotFound } from './attempt-end.ts';
+import { type AttemptEnd, handlerNotFound, released } from './attempt-end.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import { stepFields } from './step-reports.ts';
 
@@ -50,7 +50,7 @@ export class ActiveRegistries {
     this.#all = [own];
   }
 
-  /** Uses those of the subscribers, or the worker's own if there are none. Returns whether they changed. */
+  /** Uses the registries of the subscribers, or the worker's own if there are none. Returns whether they changed. */
   replace(ofSubscribers: readonly HandlerRegistry[]): boolean {
     const before = this.#all;
     this.#all = ofSubscribers.length > 0 ? ofSubscribers : [this.#own];
@@ -71,7 +71,7 @@ export class ActiveRegistries {
     return this.#all.some((one) => !one.lacks(handler));
   }
 
-  /** The registry that knows a handler; if none does, the last one. */
+  /** The registry that knows a handler, or the last one if none does. */
   of(handler: HandlerDefinition): HandlerRegistry {
     return this.#all.find((one) => one.canResolve(handler)) ?? this.#all.at(-1)!;
   }
@@ -85,26 +85,26 @@ export interface MissingHandlersOptions {
   graceMs: number;
   /** How long claims leave a step to a worker that has its handler. */
   excludeForMs: number;
-  /** The handler is registered now, or a resolver may know it. */
+  /** Called when the handler is registered, or a resolver may know it. */
   run(step: DispatchedStep): void;
-  /** The step is released, or fails. */
+  /** Called when the step is released or fails. */
   end(end: AttemptEnd): void;
 }
 
 const LOOK_MS = 500;
-/** Number of waiting steps of one kind from which claims leave the others in the queue. */
+/** When this many steps of one kind wait, claims leave the others in the queue. */
 const ENOUGH_WAIT = 100;
 
 /**
- * Claimed steps whose handler this worker can't resolve. If another live worker announces the handler, they are
- * released to it. Otherwise they wait for the grace period, because handlers may be registered after the start, and
- * then fail.
+ * Claimed steps whose handler this worker cannot resolve. If another live worker announces the handler, they are
+ * released to it. Otherwise they wait for the grace period, because handlers may be registered after startup. After
+ * that, they fail.
  */
 export class MissingHandlers {
   readonly #options: MissingHandlersOptions;
   readonly #logger: Logger;
   readonly #waiting = new Map<DispatchedStep, number>();
-  /** By namespace, callable and resolver: since when it has been missing, and when a step last needed it. */
+  /** By namespace, callable and resolver: when the handler was first missing, and when a step last needed it. */
   readonly #since = new Map<string, { first: number; last: number }>();
   readonly #excluded = new ExcludedSteps();
   #timer: NodeJS.Timeout | undefined;
@@ -136,13 +136,14 @@ export class MissingHandlers {
     const callable = callableOf(step);
     const now = performance.now();
     const known = this.#since.get(callable);
-    const asWell = known !== undefined && now - known.last < this.#options.graceMs;
-    // A resolver that is asked again while the handler is missing brings the step back here: warn only once.
-    if (this.#waiting.size === 0 && !asWell) {
+    const isRecent = known !== undefined && now - known.last < this.#options.graceMs;
+    // If a resolver is asked again while the handler is missing, the step comes back here. The warning is logged only
+    // once.
+    if (this.#waiting.size === 0 && !isRecent) {
       this.#logger.warn({ ...stepFields(step), handler: step.handlerName }, 'handler not registered here');
     }
     // The grace period starts when the handler is first missing, not with each step. After a pause it starts again.
-    const first = asWell ? known.first : now;
+    const first = isRecent ? known.first : now;
     this.#since.set(callable, { first, last: now });
     this.#waiting.set(step, first);
     void this.#look([step]);
@@ -153,7 +154,7 @@ export class MissingHandlers {
     this.#waiting.delete(step);
   }
 
-  /** Handlers were registered: runs the waiting steps that have one now. */
+  /** Called when handlers were registered. Runs the waiting steps whose handler now exists. */
   refresh(): void {
     this.#excluded.clear();
     this.#since.clear();
@@ -201,7 +202,7 @@ export class MissingHandlers {
     const { engine, registries, workerId } = this.#options;
     const entry = announcedAs(handler);
     // A resolver of this worker accepts the name but found no handler. Two workers with the same resolver would release
-    // the step to each other forever. So only a worker that announces the handler itself gets it.
+    // the step to each other forever. Therefore only a worker that announces the handler itself gets it.
     const ours = registries.of(handler).canResolve(handler);
     if (ours && entry !== handler.callable) return false;
     const { namespace } = task.snapshot.template;
@@ -215,7 +216,7 @@ export class MissingHandlers {
       this.#since.delete(callableOf(step));
       this.#waiting.delete(step);
       this.#excluded.add(keyOf(step.task.snapshot.id, step.templateIdx), this.#options.excludeForMs);
-      this.#options.end(givenBack(step));
+      this.#options.end(released(step));
     } else if (performance.now() - since >= this.#options.graceMs) {
       this.#waiting.delete(step);
       const why = whyMissing(this.#options.registries.of(step.handler), step.handler);
@@ -268,13 +269,13 @@ const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
 export type FencedStep = Pick<ClaimedStepRow, 'taskUuid' | 'idx' | 'templateId' | 'rank'> & { claim: number };
 
 /**
- * Claimed steps whose template this program can't read, because a newer version stored it during a rolling upgrade.
+ * Claimed steps whose template this program cannot read, because a newer version stored it during a rolling upgrade.
  * They are released without spending an attempt, and later claims leave them to other workers.
  */
 export class UnreadableTemplates {
   readonly #engine: Engine;
   readonly #logger: Logger;
-  readonly #givenBack: () => void;
+  readonly #onReleased: () => void;
   readonly #excluded = new ExcludedSteps();
   readonly #warned = new Set<number>();
   readonly #underWay = new Set<Promise<void>>();
@@ -289,7 +290,7 @@ export class UnreadableTemplates {
   /** `givenBack`: the queue holds steps for other workers again. */
   constructor(engine: Engine, givenBack: () => void, logger: Logger) {
     this.#engine = engine;
-    this.#givenBack = givenBack;
+    this.#onReleased = onReleased;
     this.#logger = logger;
   }
 
@@ -298,8 +299,8 @@ export class UnreadableTemplates {
     return this.#excluded.keys();
   }
 
-  /** Releases these steps to other workers. `reasons`: by template, why it can't be read. */
-  giveBack(steps: readonly FencedStep[], reasons: ReadonlyMap<number, Error>): void {
+  /** Releases these steps to other workers. `reasons` says by template why it cannot be read. */
+  release(steps: readonly FencedStep[], reasons: ReadonlyMap<number, Error>): void {
     for (const { templateId, idx } of steps) this.#excluded.add(keyOf(templateId, templateIndex(idx)), EXCLUDE_MS);
     for (const [id, reason] of reasons) this.#warn(id, reason);
     for (let i = 0; i < steps.length; i += BATCH) {
@@ -313,7 +314,7 @@ export class UnreadableTemplates {
     this.#warned.add(templateId);
     this.#logger.warn(
       { template_id: templateId, error: reason.message },
-      "a stored template can't be read by this worker, probably because a newer version of the package stored it; its steps are left to other workers; upgrade this worker",
+      'a stored template cannot be read by this worker, probably because a newer version of the package stored it; its steps are left to other workers; upgrade this worker',
     );
   }
 
@@ -321,8 +322,8 @@ export class UnreadableTemplates {
   async #release(steps: readonly FencedStep[]): Promise<void> {
     for (let tries = 0; !this.#stopped.signal.aborted; tries++) {
       try {
-        await this.#engine.record(steps.map(released), NO_CHILDREN);
-        this.#givenBack();
+        await this.#engine.record(steps.map(releasedRow), NO_CHILDREN);
+        this.#onReleased();
         return;
       } catch (error) {
         if (tries === 0)
@@ -334,7 +335,7 @@ export class UnreadableTemplates {
   }
 
   /**
-   * Waits at most `ms` for the releases in progress. Returns the number of steps that are not released: other workers
+   * Waits at most `ms` for the releases in progress. Returns the number of steps that are not released. Other workers
    * get them when the lease expires.
    */
   async stop(ms: number): Promise<number> {
@@ -345,7 +346,7 @@ export class UnreadableTemplates {
   }
 }
 
-function released(step: FencedStep): RecordedStep {
+function releasedRow(step: FencedStep): RecordedStep {
   return {
     taskUuid: step.taskUuid,
     idx: step.idx,

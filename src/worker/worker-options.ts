@@ -24,24 +24,24 @@ export interface WorkerOptions
   engine: Engine;
   registry: HandlerRegistry;
   logger: Logger;
-  /** Undefined: nothing is traced. */
+  /** Undefined if nothing is traced. */
   tracing?: Tracing | undefined;
   name: string;
   /** Maximum number of threads for steps with `isolation: thread`. */
   threads: number;
   /** Namespaces to serve. */
   namespaces(): readonly string[];
-  /** Returns the time between polls of the queue; longer while notifications arrive. */
+  /** Returns the time between polls of the queue, which is longer while notifications arrive. */
   pollMs(): number;
-  /** Tasks ended, or can't continue, through a recording of this worker. */
+  /** Called when a recording of this worker ended tasks, or left them unable to continue. */
   onTasksEnded(ended: RecordAnswer['ended']): void;
-  /** The queue holds work of this rank that this worker has no slot for. */
+  /** Called when the queue holds work of this rank for which this worker has no slot. */
   onWorkLeft(rank: number): void;
-  /** The publishers of domain events. Default: the default publisher makes all. */
+  /** The publishers of domain events. Default: the default publisher creates all events. */
   publishers?: PublisherSource | undefined;
   /** Receives the `fast` and `broadcast` domain events of this process. */
   eventBus: EventBus;
-  /** This worker stored domain events with a recording. */
+  /** Called when this worker stored domain events with a recording. */
   onEventsStored(): void;
   /** Hands out steps as events through {@link Worker.channel}. Default false: the worker runs them itself. */
   handOut?: boolean;

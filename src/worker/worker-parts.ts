@@ -27,7 +27,7 @@ export type WorkerParts = ReturnType<typeof workerParts>;
 
 /** Callbacks from the parts of a worker to the worker. */
 export interface WorkerHooks extends ChannelHost, LeaseEvents, RecorderEvents {
-  /** The queue may hold work. */
+  /** Called when the queue may hold work. */
   wake(): void;
   /** Ids of the namespaces that are served and have a template. */
   readonly namespaceIds: readonly number[];
@@ -35,9 +35,9 @@ export interface WorkerHooks extends ChannelHost, LeaseEvents, RecorderEvents {
   readonly claiming: boolean;
   /** The queue was polled. */
   polled(): void;
-  /** The missing handler of a step is registered now. */
+  /** Called when the missing handler of a step is registered. */
   run(step: DispatchedStep): void;
-  /** A handler did not settle in time. */
+  /** Called when a handler did not settle in time. */
   timedOut(step: DispatchedStep): void;
   /** Sends the end of an attempt to the recorder. */
   push(end: AttemptEnd): void;

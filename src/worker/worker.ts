@@ -10,7 +10,7 @@ import { messageOf } from '../errors.ts';
 import type { ExecutableHandler, StepHandlerResult } from '../handlers/step-handler.ts';
 import { outsideLogScopes } from '../logging/logger.ts';
 import { backOff } from '../time/back-off.ts';
-import { type AttemptEnd, attemptEnd, givenBack, possibleChildren, timedOut } from './attempt-end.ts';
+import { type AttemptEnd, attemptEnd, possibleChildren, released, timedOut } from './attempt-end.ts';
 import type { DispatchChannel } from './dispatch-channel.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import type { Reserved } from './recorder.ts';
@@ -21,14 +21,14 @@ import type { WorkerOptions, WorkerStats } from './worker-options.ts';
 import { LOWEST_RANK, type WorkerHooks, type WorkerParts, workerParts } from './worker-parts.ts';
 
 /**
- * Maximum number of steps of a claim. A lower limit costs more when the queue is long: each claim reads past the rows
- * that earlier ones took.
+ * Maximum number of steps of a claim. A lower limit costs more when the queue is long, because each claim reads past
+ * the rows that earlier claims took.
  */
 const CLAIM_LIMIT = 1_000;
 
 /**
  * Runs steps until it is stopped: claims as many as it has free slots, calls their handlers, records the outcomes and
- * takes the children that became ready. This file has the phases of a step in their order.
+ * takes the children that became ready. The methods are in the order of the phases of a step.
  */
 export class Worker implements WorkerHooks {
   readonly #options: WorkerOptions;
@@ -103,7 +103,7 @@ export class Worker implements WorkerHooks {
     this.#parts.channel?.halt();
   }
 
-  /** The queue may hold steps of this rank (minus the priority) or a greater one. */
+  /** Called when the queue may hold steps of this rank (minus the priority) or a greater one. */
   wake(rank = LOWEST_RANK): void {
     // Without a free slot, steps with a higher priority must not wait behind the children of running steps.
     if (rank < this.#lastRank && this.#parts.slots.free <= 0) this.#lastRank = rank;
@@ -112,7 +112,7 @@ export class Worker implements WorkerHooks {
     outsideLogScopes(() => this.#claim());
   }
 
-  /** Handlers or templates were added or replaced. */
+  /** Called when handlers or templates were added or replaced. */
   async refresh(): Promise<void> {
     const { registries, lease, missing } = this.#parts;
     registries.refresh();
@@ -122,7 +122,7 @@ export class Worker implements WorkerHooks {
     this.wake();
   }
 
-  /** An operator acted on a task: verifies which of its steps are still held here. */
+  /** Called when an operator acted on a task. Verifies which of its steps are still held here. */
   taken(taskUuid: string): void {
     this.#parts.held.checkTask(taskUuid);
   }
@@ -147,7 +147,7 @@ export class Worker implements WorkerHooks {
     });
   }
 
-  /** Ends the drain time of the current or next stop at once: running handlers get their signal now. */
+  /** Ends the drain time of the current or next shutdown at once, so that running handlers get their signal now. */
   hurry(): void {
     this.#parts.stopping.hurried = true;
     this.#parts.slots.cutWait();
@@ -226,7 +226,7 @@ export class Worker implements WorkerHooks {
     if (own.length === 0) return;
     const reasons = await held.templates(own);
     if (!reasons) {
-      // Still held in the database: other workers get them when the lease expires.
+      // They are still held in the database. Other workers get them when the lease expires.
       slots.release(own.length);
       stopping.leftBehind = true;
       return;
@@ -234,7 +234,7 @@ export class Worker implements WorkerHooks {
     const others = own.filter((row) => reasons.has(row.templateId));
     slots.release(others.length);
     const fenced = others.map((row) => ({ ...row, claim: tokenOf(row) }));
-    if (fenced.length > 0) unreadable.giveBack(fenced, reasons);
+    if (fenced.length > 0) unreadable.release(fenced, reasons);
     const readable = own.filter((row) => !reasons.has(row.templateId));
     const steps = readable.map((row) =>
       held.hold(cache.take(row, this.#options.engine.templates.get(row.templateId)), row, tokenOf(row)),
@@ -249,15 +249,15 @@ export class Worker implements WorkerHooks {
   }
 
   #startAll(steps: readonly DispatchedStep[]): void {
-    if (steps.length > 0 && !this.#parts.lease.incarnation.sure) void this.#startThoseHeld(steps);
+    if (steps.length > 0 && !this.#parts.lease.incarnation.sure) void this.#startIfHeld(steps);
     else this.#startNow(steps);
   }
 
   /**
-   * Starts the steps that are still held. No heartbeat succeeded for a whole lease, so other workers may have some of
-   * them.
+   * Starts the steps that are still held. Called if no heartbeat succeeded for a whole lease, because other workers may
+   * then have some of them.
    */
-  async #startThoseHeld(steps: readonly DispatchedStep[]): Promise<void> {
+  async #startIfHeld(steps: readonly DispatchedStep[]): Promise<void> {
     const { held, stopping } = this.#parts;
     for (let tries = 0; !(await held.check(steps)) && !stopping.begun; tries++) await backOff(tries);
     this.#startNow(steps);
@@ -269,7 +269,7 @@ export class Worker implements WorkerHooks {
     reports.held(steps);
     for (const step of steps) {
       if (step.over) continue;
-      if (stopping.begun) this.push(givenBack(step));
+      if (stopping.begun) this.push(released(step));
       else this.#dispatch(step);
     }
     this.#claim();
@@ -288,7 +288,7 @@ export class Worker implements WorkerHooks {
     this.#parts.deadlines.start(step);
   }
 
-  /** No resolver found the handler, or the step was taken away meanwhile. */
+  /** Called when no resolver found the handler, or the step was taken away meanwhile. */
   unresolved(step: DispatchedStep): void {
     const { deadlines, slots, stopping, missing } = this.#parts;
     deadlines.delete(step);
@@ -300,10 +300,12 @@ export class Worker implements WorkerHooks {
     this.#claim();
   }
 
-  /** The missing handler is registered now. The waiting step had no slot: without a free one, it is released. */
+  /**
+   * Called when the missing handler is registered. The waiting step had no slot. If none is free, the step is released.
+   */
   run(step: DispatchedStep): void {
     if (this.#parts.slots.free > 0) this.#dispatch(step);
-    else this.push(givenBack(step));
+    else this.push(released(step));
   }
 
   /** Calls the handler of a step that yielded again. The step stays held and spends no attempt. */
@@ -311,7 +313,7 @@ export class Worker implements WorkerHooks {
     if (await this.saveYield(step, result)) this.#runner.call(step, handler);
   }
 
-  /** Saves the progress of a step that yielded. True: its handler is to be called again. */
+  /** Saves the progress of a step that yielded. Resolves to true if its handler should be called again. */
   async saveYield(step: DispatchedStep, result: StepHandlerResult): Promise<boolean> {
     const failure = await saveYield(step, result);
     if (step.over || failure) this.settled(step, failure ?? result, DEFAULT_VERSION);
@@ -323,10 +325,10 @@ export class Worker implements WorkerHooks {
   settled(step: DispatchedStep, result: StepHandlerResult, version: string, stopping = false): void {
     const cutOff = (stopping || this.#parts.stopping.aborting) && !result.success && step.template.retry.retryable;
     if (step.over) this.finish(step, undefined);
-    else this.finish(step, cutOff || step.neverBegan ? givenBack(step) : attemptEnd(step, result, version));
+    else this.finish(step, cutOff || step.neverBegan ? released(step) : attemptEnd(step, result, version));
   }
 
-  /** Frees the slot of a step and records its end. Undefined: the outcome is no longer needed. */
+  /** Frees the slot of a step and records its end. The end is undefined if the outcome is no longer needed. */
   finish(step: DispatchedStep, end: AttemptEnd | undefined): void {
     if (!end) {
       this.#parts.reports.settledLate(step);
@@ -399,7 +401,7 @@ export class Worker implements WorkerHooks {
     cache.keepRecorded(accepted, answer);
     const children = this.#childrenOf(batch, answer, own);
     channel?.recorded(batch, accepted);
-    for (const end of batch) held.letGo(end.step);
+    for (const end of batch) held.forget(end.step);
     reports.recorded(batch, accepted);
     logWriter?.recorded(accepted);
     reports.uncompleted(accepted, answer.uncompleted, (ms) => this.#parts.queuePoller.retryIn(ms));
@@ -414,7 +416,8 @@ export class Worker implements WorkerHooks {
       this.#wantClaim = true;
       if (slots.free < answer.queued) onWorkLeft(0);
     }
-    // Only other workers may be able to run the released steps, so they are notified even if there are free slots here.
+    // Other workers are notified even if there are free slots here, because only they may be able to run the released
+    // steps.
     if (accepted.some((end) => end.kind === KIND.released)) onWorkLeft(0);
     this.#claim();
   }
@@ -425,7 +428,7 @@ export class Worker implements WorkerHooks {
 
   // ---- advance
 
-  /** The children that this worker holds now. None if it was declared dead before the answer arrived. */
+  /** Returns the children that this worker holds now. None if it was declared dead before the answer arrived. */
   #childrenOf(batch: readonly AttemptEnd[], { children }: RecordAnswer, { token }: Reserved): DispatchedStep[] {
     const { lease, cache, held } = this.#parts;
     if (children.length === 0 || !lease.incarnation.owns(token)) return [];

@@ -50,7 +50,7 @@ describe('a result that PostgreSQL rejects', () => {
         tasks.map((_, n) => (n === 17 ? 'blocked_by_failures' : 'complete')),
       );
       const [culprit] = await tasker.getHistory(tasks[17]!.taskUuid);
-      expect(JSON.stringify(culprit)).toContain(`the result can't be stored: `);
+      expect(JSON.stringify(culprit)).toContain(`the result cannot be stored: `);
       expect(JSON.stringify(culprit)).toContain(says);
       expect((await tasker.getSteps(tasks[17]!.taskUuid))[0]!.attempts).toBe(1);
       await invariants(sql);

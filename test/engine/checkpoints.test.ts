@@ -90,8 +90,8 @@ describe('a checkpoint', () => {
   });
 
   it.each([
-    ['a bigint', { cursor: 7n }, /checkpoint can't be stored: .*cursor/],
-    ['a NUL', { cursor: 'a\0' }, /checkpoint can't be stored/],
+    ['a bigint', { cursor: 7n }, /checkpoint cannot be stored: .*cursor/],
+    ['a NUL', { cursor: 'a\0' }, /checkpoint cannot be stored/],
   ])(
     "a checkpoint that JSON can't represent fails the step permanently and names the place: %s",
     async (_, progress, message) => {

@@ -99,7 +99,7 @@ export const HANDLER_SHAPES = [
     outcome: failed(
       1,
       'permanent_error',
-      "step a: the result can't be stored: result: Error has no JSON form; use its message",
+      'step a: the result cannot be stored: result: Error has no JSON form; use its message',
     ),
   },
   {
@@ -108,7 +108,7 @@ export const HANDLER_SHAPES = [
     outcome: failed(
       1,
       'permanent_error',
-      "step a: the result can't be stored: result.total: a BigInt has no JSON form; use String(x) or Number(x)",
+      'step a: the result cannot be stored: result.total: a BigInt has no JSON form; use String(x) or Number(x)',
     ),
   },
   {
@@ -117,7 +117,7 @@ export const HANDLER_SHAPES = [
     outcome: failed(
       1,
       'permanent_error',
-      "step a: the result can't be stored: result.self: it is circular: it leads back to result",
+      'step a: the result cannot be stored: result.self: it is circular: it leads back to result',
     ),
   },
   {
@@ -126,13 +126,17 @@ export const HANDLER_SHAPES = [
     outcome: failed(
       1,
       'permanent_error',
-      "step a: the result can't be stored: result.lines: Map has no JSON form; use Object.fromEntries(map)",
+      'step a: the result cannot be stored: result.lines: Map has no JSON form; use Object.fromEntries(map)',
     ),
   },
   {
     shape: 'returns `NaN`',
     call: () => ({ total: Number.NaN }),
-    outcome: failed(1, 'permanent_error', "step a: the result can't be stored: result.total: NaN is not a JSON number"),
+    outcome: failed(
+      1,
+      'permanent_error',
+      'step a: the result cannot be stored: result.total: NaN is not a JSON number',
+    ),
   },
   {
     shape: 'returns an object whose `toJSON` throws',
@@ -149,7 +153,7 @@ export const HANDLER_SHAPES = [
     outcome: failed(
       1,
       'permanent_error',
-      "step a: the result can't be stored: result: it takes more than 16777216 bytes",
+      'step a: the result cannot be stored: result: it takes more than 16777216 bytes',
     ),
   },
   {

@@ -27,7 +27,7 @@ it('the error of a result that cannot be stored has at most 500 characters', asy
   const handler = defineHandler('x', {}, () => ({ [`key${'😀'.repeat(5_000)}`]: 1n }));
   const { success, errorMessage } = await runHandler(handler);
   expect(success).toBe(false);
-  expect(errorMessage).toMatch(/the result can't be stored: result/);
+  expect(errorMessage).toMatch(/the result cannot be stored: result/);
   expect([errorMessage!.length <= 500, errorMessage!.isWellFormed()]).toEqual([true, true]);
 });
 
@@ -165,7 +165,7 @@ describe('running a handler', () => {
   it('returns a result that cannot be stored as a permanent failure, with the path', async () => {
     const result = await runHandler(() => ({ items: [{ price: Number.NaN }] }), { stepName: 'price' });
     expect(result).toMatchObject({ success: false, retryable: false, errorType: 'permanent_error' });
-    expect(result.errorMessage).toContain("step price: the result can't be stored: result.items[0].price");
+    expect(result.errorMessage).toContain('step price: the result cannot be stored: result.items[0].price');
   });
 
   it('ends on its timeout, aborts the signal and ignores the late result', async () => {

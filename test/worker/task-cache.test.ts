@@ -14,9 +14,9 @@ describe('the size of the task cache', () => {
     expect(cache.bytes).toBe(14);
     cache.keep(one!, 0, '[12345]');
     expect(cache.bytes).toBe(21);
-    cache.letGo(one!);
+    cache.forget(one!);
     expect(cache.bytes).toBe(7);
-    cache.letGo(two!);
+    cache.forget(two!);
     expect(cache.bytes).toBe(0);
   });
 
@@ -24,10 +24,10 @@ describe('the size of the task cache', () => {
     const cache = new TaskCache();
     const task = cache.take({ taskUuid: 'one', context: '{"n":1}', revision: 0 } as ClaimedStepRow, {} as Snapshot);
     cache.hold(task);
-    cache.letGo(task);
+    cache.forget(task);
     cache.hold(task);
     expect(cache.bytes).toBe(7);
-    cache.letGo(task);
+    cache.forget(task);
     expect(cache.bytes).toBe(0);
   });
 });

@@ -13,8 +13,8 @@ export type BridgeEventName = keyof BridgeEventMap;
 export type BridgeListener<Name extends BridgeEventName> = (...args: BridgeEventMap[Name]) => unknown;
 
 /**
- * Publish and subscribe within a process: connects a poller with subscribers, and serves any other listener. A listener
- * that throws is logged, and affects neither the other listeners nor the step.
+ * Publishes events to subscribers within a process: connects a poller with its subscribers, and serves any other
+ * listener. A listener that throws is logged, and affects neither the other listeners nor the step.
  *
  * @example
  * const bridge = EventBridge.instance();
@@ -44,7 +44,7 @@ export class EventBridge {
     EventBridge.#instance = undefined;
   }
 
-  /** Starts to deliver events, including `handler.registered` for the registry of this process. */
+  /** Starts delivering events, including `handler.registered` for the registry of this process. */
   start(): void {
     if (this.#active) return;
     this.#active = true;
@@ -70,7 +70,7 @@ export class EventBridge {
     return () => this.unsubscribe(name, listener);
   }
 
-  /** Same as {@link subscribe}, for the next event only. */
+  /** Same as {@link subscribe}, but only for the next event. */
   subscribeOnce<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): () => void {
     this.#emitter.once(canonical(name), listener);
     return () => this.unsubscribe(name, listener);

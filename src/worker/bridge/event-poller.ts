@@ -34,7 +34,7 @@ export interface EventPollerConfig {
 
 /** Options of an {@link EventPoller} of this process. */
 export interface EventPollerOptions extends EventPollerConfig {
-  /** The bridge that it publishes on; default `EventBridge.instance()`. */
+  /** The bridge on which it publishes. Default `EventBridge.instance()`. */
   eventBridge?: EventBridge;
 }
 
@@ -79,7 +79,7 @@ const NO_LISTENER_MS = 1_000;
  */
 export class EventPoller {
   readonly #settings: PollerSettings;
-  /** Undefined: the worker of this process. */
+  /** Undefined for the worker of this process. */
   readonly #foreign: StepEventSource | undefined;
   readonly #emitter: TaskerEventEmitter | undefined;
   readonly #bridge: EventBridge | undefined;
@@ -150,27 +150,27 @@ export class EventPoller {
     return this.#state === 'running';
   }
 
-  /** Returns the number of polls since the start. */
+  /** Returns the number of polls since the poller was started. */
   getPollCount(): number {
     return this.#polls;
   }
 
-  /** Returns the number of polls since the start that found events. */
+  /** Returns the number of polls that found events since the poller was started. */
   getCycleCount(): number {
     return this.#cycles;
   }
 
-  /** Returns the metrics of the channel; null before the start and while the worker is still starting. */
+  /** Returns the metrics of the channel. Null before the poller is started and while the worker is still starting. */
   getMetrics(): FfiDispatchMetrics | null {
     if (!this.#started) return null;
     return this.#foreign ? this.#foreign.getFfiDispatchMetrics() : (this.#channel?.metrics() ?? null);
   }
 
   /**
-   * Starts polling. If the worker is still starting, waits for it; if it can't start, `onError` receives the reason.
+   * Starts polling. If the worker is still starting, waits for it. If it cannot start, `onError` receives the reason.
    * Does nothing if the poller is running.
    * @throws FFIError while it is stopping
-   * @throws WorkerNotInitializedError when there is no worker; `cause`: why the last one could not start
+   * @throws WorkerNotInitializedError when there is no worker; `cause` says why the last worker could not start
    */
   start(): void {
     if (this.#state === 'running') return;
@@ -197,8 +197,8 @@ export class EventPoller {
   }
 
   /**
-   * Stops reading at once, whether awaited or not. Unread steps are released to other workers. Settles when the
-   * promises of callbacks have settled, or after `timeoutMs`. Default 5,000.
+   * Stops reading at once, whether or not the promise is awaited. Unread steps are released to other workers. Settles
+   * when the promises of callbacks have settled, or after `timeoutMs`. Default 5,000.
    */
   stop({ timeoutMs = STOP_MS }: { timeoutMs?: number } = {}): Promise<void> {
     if (this.#state === 'running') this.#stopped = this.#stop(timeoutMs);
@@ -219,7 +219,7 @@ export class EventPoller {
     this.#emit(EventNames.POLLER_STOPPED, () => ({ timestamp: new Date() }));
   }
 
-  /** Lets the process end while the poller is running. */
+  /** Allows the process to exit while the poller is running. */
   unref(): this {
     this.#keepsAlive = false;
     for (const timer of this.#timers) timer.unref();
@@ -311,7 +311,7 @@ export class EventPoller {
   #publish(bridge: EventBridge, event: FfiStepEvent): void {
     if (bridge.publish(EventNames.STEP_EXECUTION_RECEIVED, event)) return;
     const delivery = deliveryOf(event.eventId);
-    if (delivery) delivery.channel.giveBack(delivery);
+    if (delivery) delivery.channel.release(delivery);
     if (this.#pause) return;
     logWarn(
       'no listener for steps; start the event bridge and a StepExecutionSubscriber, or add a callback with onStepEvent',
@@ -319,7 +319,7 @@ export class EventPoller {
     this.#rest(NO_LISTENER_MS);
   }
 
-  /** Reads and holds nothing for a while. */
+  /** Stops reading for a while, and holds no events in the meantime. */
   #rest(ms: number): void {
     if (this.#pause || this.#state !== 'running') return;
     this.#close?.();

@@ -41,7 +41,7 @@ export interface NapiStepExecutionResult {
 /** The progress of a step, in the form that `checkpointYieldStepEvent` takes. */
 export interface NapiCheckpointYieldData {
   stepUuid: string;
-  /** Where to continue: any JSON value. */
+  /** The position to resume from: any JSON value. */
   cursor: unknown;
   itemsProcessed: number;
   accumulatedResults?: Record<string, unknown>;
@@ -112,7 +112,7 @@ export function resultOfExecution(sent: unknown, stepUuid: string): StepHandlerR
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const path = ['result', ...(issue?.path ?? [])].join('.');
-    const message = `result of step ${stepUuid}: ${path}: ${issue?.message ?? "can't be read"}`;
+    const message = `result of step ${stepUuid}: ${path}: ${issue?.message ?? 'cannot be read'}`;
     throw new ConversionError(message, { path, cause: parsed.error });
   }
   const { data } = parsed;

@@ -2,11 +2,14 @@ import { EventEmitter } from 'node:events';
 import { messageOf } from '../../errors.ts';
 import { logError } from '../../logging/log.ts';
 
-/** An emitter whose listeners can't affect each other: one that throws, or whose promise rejects, is logged. */
+/**
+ * An emitter whose listeners cannot affect each other. If a listener throws or its promise rejects, the error is
+ * logged.
+ */
 export class GuardedEmitter extends EventEmitter {
   readonly #called: string;
 
-  /** `called`: the word for its listeners in the log. */
+  /** `called` is the word for its listeners in the log. */
   constructor(called = 'listener') {
     super();
     this.#called = called;
@@ -27,7 +30,7 @@ export class GuardedEmitter extends EventEmitter {
     return listeners.length > 0;
   }
 
-  /** Treats an undefined name as all events. `EventEmitter` would remove nothing. */
+  /** Treats an undefined name as all events, whereas `EventEmitter` would remove nothing. */
   override removeAllListeners(name?: string | symbol): this {
     return name === undefined ? super.removeAllListeners() : super.removeAllListeners(name);
   }

@@ -5,7 +5,7 @@ import type { NapiCheckpointYieldData, NapiStepExecutionResult } from './executi
 
 /** The source that a poller reads step events from. */
 export interface StepEventSource {
-  /** Returns the next event; null: there is none. */
+  /** Returns the next event, or null if there is none. */
   pollStepEvents(): FfiStepEvent | null;
   getFfiDispatchMetrics(): FfiDispatchMetrics;
   checkStarvationWarnings(): void;
@@ -14,7 +14,9 @@ export interface StepEventSource {
 
 /** Where a subscriber sends the outcomes of steps. The methods may return a value or a promise. */
 export interface StepResultSink {
-  /** Records the outcome. False: the event is unknown or was completed before, or its step was taken away. */
+  /**
+   * Records the outcome. Returns false if the event is unknown or was completed before, or if its step was taken away.
+   */
   completeStepEvent(eventId: string, result: NapiStepExecutionResult): boolean | Promise<boolean>;
   checkpointYieldStepEvent(eventId: string, checkpoint: NapiCheckpointYieldData): boolean | Promise<boolean>;
 }
@@ -66,7 +68,7 @@ export function markOwnModule<M extends object>(module: M): M {
   return Object.defineProperty(module, OF_THIS_PROCESS, { value: true });
 }
 
-/** Whether a module is the one of this process. */
+/** Whether a module is that of this process. */
 export function isOwnModule(module: object): boolean {
   return (module as { [OF_THIS_PROCESS]?: true })[OF_THIS_PROCESS] === true;
 }

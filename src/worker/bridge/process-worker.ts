@@ -7,7 +7,7 @@ type State =
   | { kind: 'running'; channel: DispatchChannel }
   | { kind: 'failed'; cause: unknown };
 
-/** Is called when the worker of this process runs, or could not start. */
+/** Callbacks for when the worker of this process runs, or could not start. */
 export interface ProcessWorkerListener {
   running(channel: DispatchChannel): void;
   failed?(error: Error): void;
@@ -53,7 +53,7 @@ class ProcessWorker {
 
   /**
    * Checks that a worker runs or is starting.
-   * @throws WorkerNotInitializedError when there is none; `cause`: why the last one could not start
+   * @throws WorkerNotInitializedError when there is no worker; `cause` says why the last worker could not start
    */
   mustExist(): void {
     const state = this.#state;
@@ -63,7 +63,10 @@ class ProcessWorker {
     if (state.kind === 'failed') throw this.#startFailure(state.cause);
   }
 
-  /** Calls the listener with the running worker, and with each that starts later. Returns a function that ends this. */
+  /**
+   * Calls the listener with the running worker, and with each worker that starts later. Returns a function that removes
+   * the listener.
+   */
   watch(listener: ProcessWorkerListener): () => void {
     this.#listeners.add(listener);
     if (this.#state.kind === 'running') listener.running(this.#state.channel);

@@ -20,23 +20,26 @@ export interface ReceivedStep extends RunnableStep {
   /** Whether {@link take} may still succeed. */
   readonly open: boolean;
   /**
-   * Takes the step to call its handler. `timedOut`: is called when it times out. False: another subscriber took it, or
-   * it is over.
+   * Takes the step in order to call its handler. `timedOut` is called when the step times out. Returns false if another
+   * subscriber took the step, or if it is over.
    */
   take(timedOut: (error: Error) => void): boolean;
-  /** The handler is known or being resolved. */
+  /** Called when the handler is known or being resolved. */
   starts(): void;
   /**
-   * Sends the outcome and resolves to whether it was accepted and committed. Undefined: the step is over, nothing is
-   * sent.
+   * Sends the outcome and resolves to whether it was accepted and committed. If the step is over, sends nothing and
+   * returns undefined.
    */
   complete(result: StepHandlerResult, how: Settling): Promise<boolean> | undefined;
-  /** Sends the progress; the step is delivered again as another event. Undefined: the step is over, nothing is sent. */
+  /**
+   * Sends the progress, after which the step is delivered again as another event. If the step is over, sends nothing
+   * and returns undefined.
+   */
   yield(result: StepHandlerResult): Promise<boolean> | undefined;
-  /** The handler is unknown. Returns the failure that is sent; undefined: none is. */
+  /** Called when the handler is unknown. Returns the failure that is sent, or undefined if none is sent. */
   missing(): { result: StepHandlerResult; sent: Promise<boolean> } | undefined;
   /** Releases the step. */
-  giveBack(): void;
+  release(): void;
   /** Fires the signal of the step. */
   abort(reason: string): void;
 }
@@ -51,7 +54,7 @@ export class OwnStep implements ReceivedStep {
     this.#taking = taking;
   }
 
-  /** Returns the step of an event; undefined: it is no longer needed. */
+  /** Returns the step of an event, or undefined if it is no longer needed. */
   static of(event: FfiStepEvent, taking: Taking): OwnStep | undefined {
     const delivery = deliveryOf(event.eventId);
     if (!delivery) return undefined;
@@ -126,9 +129,9 @@ export class OwnStep implements ReceivedStep {
     this.#delivery.channel.missing(this.#delivery);
   }
 
-  giveBack(): void {
+  release(): void {
     // Only if no other subscriber has taken it.
-    if (this.#delivery.state === 'read') this.#delivery.channel.giveBack(this.#delivery);
+    if (this.#delivery.state === 'read') this.#delivery.channel.release(this.#delivery);
   }
 
   abort(reason: string): void {
@@ -146,9 +149,9 @@ export interface ForeignStepOptions {
   sent(step: ReceivedStep, result: StepHandlerResult): NapiStepExecutionResult;
 }
 
-/** Number of events that are remembered, so that an event that is published again does not run again. */
+/** Number of events that are remembered, so that a step does not run again when its event is published again. */
 const REMEMBERED = 10_000;
-/** Maximum characters of the error about a result that can't be sent. It may quote the whole result. */
+/** Maximum length in characters of the error about a result that cannot be sent. It may quote the whole result. */
 const MAX_UNSENT = 500;
 /** The longest timer of Node. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -164,7 +167,7 @@ export function foreignSteps(options: ForeignStepOptions): (event: FfiStepEvent)
   };
 }
 
-/** A step of a module that is not of this process. Only its event is known, and its outcome is sent to the module. */
+/** A step from a module of another process. Only its event is known, and its outcome is sent to the module. */
 class ForeignStep implements ReceivedStep {
   readonly event: FfiStepEvent;
   readonly handlerName: string;
@@ -185,7 +188,7 @@ class ForeignStep implements ReceivedStep {
     this.#options = options;
   }
 
-  /** @throws ConversionError when the event can't be read, which fails the step */
+  /** @throws ConversionError when the event cannot be read, which fails the step */
   get handler(): HandlerDefinition {
     this.#params ??= paramsOfEvent(this.event, this.handlerName);
     const { handlerMethod, handlerResolver, handlerInitialization } = this.event.stepDefinition;
@@ -220,7 +223,7 @@ class ForeignStep implements ReceivedStep {
   }
 
   context(): StepContext {
-    // Not a spread, which would call the getters: each part is to be copied only when it is read.
+    // Not a spread, which would call the getters. Each part must be copied only when it is read.
     return new StepContext(Object.assign(this.#params!, { signal: this.#controller.signal }));
   }
 
@@ -251,8 +254,8 @@ class ForeignStep implements ReceivedStep {
     return { result, sent: this.#send(result) };
   }
 
-  giveBack(): void {
-    // A module has no method for this: it finds that the event was not completed.
+  release(): void {
+    // A module has no method for this. It notices by itself that the event was not completed.
   }
 
   abort(reason: string): void {
@@ -277,7 +280,7 @@ class ForeignStep implements ReceivedStep {
       const { message } = errorOf(thrown);
       logError(`the result of step ${stepUuid} was refused: ${message}`, { error: thrown });
       const failure = StepHandlerResult.failure({
-        message: storableText(`the result can't be sent: ${message}`, MAX_UNSENT),
+        message: storableText(`the result cannot be sent: ${message}`, MAX_UNSENT),
         retryable: !result.success && result.retryable,
       });
       try {

@@ -46,7 +46,7 @@ export class StepEvents {
     if (behind) to.publish(EventNames.HANDLER_ERROR, event, errorOf(behind.thrown));
   }
 
-  /** A handler settled. */
+  /** Publishes that a handler settled. */
   settled(run: RunOfStep, result: StepHandlerResult): void {
     if (result.success) {
       this.#emit(EventNames.STEP_EXECUTION_COMPLETED, () => ({
@@ -71,7 +71,7 @@ export class StepEvents {
     return this.#to.listenerCount(EventNames.STEP_COMPLETION_SENT) > 0;
   }
 
-  /** The result is committed. */
+  /** Publishes that the result is committed. */
   sent(run: RunOfStep, result: StepHandlerResult): void {
     const name = EventNames.STEP_COMPLETION_SENT;
     if (this.#to.listenerCount(name) === 0) return;
@@ -110,7 +110,7 @@ export function emitOn<Name extends SharedEventName>(
 ): void {
   if (to.listenerCount(name) === 0) return;
   if (!isEventBridge(to)) to.emit(name, payload());
-  // The compiler can't infer that the payload is the only argument of these events.
+  // The compiler cannot infer that the payload is the only argument of these events.
   else if (to.isActive) (to.publish as (name: string, payload: unknown) => boolean).call(to, name, payload());
 }
 

@@ -49,7 +49,7 @@ const MAX_CONCURRENT = 10;
 const HANDLER_TIMEOUT_MS = 300_000;
 const DRAIN_MS = 30_000;
 const TIDY_AT = 64;
-/** Time that handlers have to settle after their signal fired. */
+/** Time that handlers have to settle after their signal fires. */
 const LAST_MOMENT_MS = 500;
 
 /**
@@ -70,7 +70,7 @@ export class StepExecutionSubscriber {
   readonly #from: EventBridge | TaskerEventEmitter;
   readonly #registry: HandlerRegistry;
   readonly #maxConcurrent: number;
-  /** Returns the step of an event; undefined: it is not to run. */
+  /** Returns the step of an event, or undefined if it must not run. */
   readonly #stepOf: (event: FfiStepEvent) => ReceivedStep | undefined;
   readonly #runner: StepRunner<ReceivedStep>;
   readonly #own: boolean;
@@ -78,7 +78,7 @@ export class StepExecutionSubscriber {
   readonly #running = new Map<ReceivedStep, RunOfStep>();
   readonly #ends: (() => void)[] = [];
   #waiting: ReceivedStep[] = [];
-  /** Number of waiting steps at which the steps that other subscribers took are removed. */
+  /** When this many steps wait, those that other subscribers took are removed. */
   #tidyAt = TIDY_AT;
   #active = false;
   #stopping = false;
@@ -137,14 +137,15 @@ export class StepExecutionSubscriber {
   }
 
   /**
-   * Stops taking steps at once, whether awaited or not. Settles when running handlers have settled and their results
-   * are committed. After `drainTimeoutMs`, 30,000 by default, their signals fire, and 500 ms later it settles anyway.
+   * Stops taking steps at once, whether or not the promise is awaited. Settles when running handlers have settled and
+   * their results are committed. After `drainTimeoutMs`, 30,000 by default, their signals fire, and 500 ms later it
+   * settles anyway.
    */
   async stop({ drainTimeoutMs = DRAIN_MS }: { drainTimeoutMs?: number } = {}): Promise<void> {
     if (!this.#active) return;
     this.#active = false;
     for (const end of this.#ends.splice(0)) end();
-    for (const step of this.#waiting.splice(0)) step.giveBack();
+    for (const step of this.#waiting.splice(0)) step.release();
     if (await this.waitForCompletion(drainTimeoutMs)) return;
     this.#stopping = true;
     for (const step of this.#running.keys()) step.abort('the subscriber is stopping');
@@ -245,7 +246,8 @@ export class StepExecutionSubscriber {
   }
 
   #next(): void {
-    // A handler that settles synchronously calls this from within the loop below, which then continues by itself.
+    // A handler that settles synchronously calls this method from within the loop below, which then continues by
+    // itself.
     if (this.#starting) return;
     this.#starting = true;
     try {
@@ -293,7 +295,7 @@ export class StepExecutionSubscriber {
     this.#next();
   }
 
-  /** A step ended without a result of this subscriber. */
+  /** Called when a step ended without a result from this subscriber. */
   #gone(step: ReceivedStep): void {
     this.#ended(step);
     this.#next();

@@ -12,7 +12,10 @@ import { SharedLoopState, sharedNow } from './loop-watch.ts';
 const { reach, leaseMs, boundMs, memory: buffer, form } = workerData as HeartbeatThreadSetup;
 const memory = new SharedLoopState(buffer);
 const LOAD_AFTER_MS = Math.min(5_000, leaseMs / 10);
-/** A turning loop sends a heartbeat every third of a lease. This is after a missed one, with time left for another. */
+/**
+ * A loop that turns sends a heartbeat every third of a lease. This time is after a missed heartbeat, and leaves time
+ * for another.
+ */
 const DUE_AFTER_MS = leaseMs * 0.4;
 const LOOK_EVERY_MS = Math.min(500, Math.max(10, leaseMs / 20));
 /** A block that lasts this long is logged. */
@@ -31,7 +34,8 @@ async function look(): Promise<void> {
   const { silentMs } = memory;
   if (silentMs > boundMs) return giveUp(silentMs);
   gaveUp = false;
-  // The loop turns and sends its own heartbeats, unless the database is away; or the last heartbeat is recent enough.
+  // Either the loop turns, and sends its own heartbeats if the database is available, or the last heartbeat is recent
+  // enough.
   if (silentMs < DUE_AFTER_MS / 2 || sharedNow() - memory.provenAt < DUE_AFTER_MS || ids.length === 0) return;
   const asked = ids;
   try {
@@ -41,7 +45,7 @@ async function look(): Promise<void> {
     const rates = silentMs < RATE_MS ? {} : { completedRate: 0, failedRate: 0 };
     const { alive } = await connection.heartbeat(asked, leaseMs, { loopLagMs: Math.round(silentMs), ...rates });
     if (asked.some((id) => !alive.includes(id)))
-      ids = []; // declared dead: the worker finds out by itself and registers again
+      ids = []; // declared dead; the worker notices this by itself and registers again
     else {
       if (sharedNow() - memory.provenAt >= leaseMs) memory.cameBack(sentAt);
       memory.proven(sentAt);
@@ -57,9 +61,9 @@ async function look(): Promise<void> {
 
 /**
  * Logs the handler that blocks the loop, once per block. It is logged from here because the handler may never return.
- * The blocked loop can't write, so the line goes directly to standard error, if the worker logs there.
+ * The blocked loop cannot write, so the line goes directly to standard error, if the worker logs there.
  */
-async function name(silentMs: number): Promise<void> {
+async function reportBlocked(silentMs: number): Promise<void> {
   if (silentMs < BLOCKED_MS) named = false;
   if (named || silentMs < BLOCKED_MS || !Number.isFinite(silentMs) || form === undefined) return;
   named = true;
@@ -90,7 +94,7 @@ function giveUp(silentMs: number): void {
 }
 
 const timer = setInterval(() => {
-  name(memory.silentMs).catch((error: unknown) =>
+  reportBlocked(memory.silentMs).catch((error: unknown) =>
     report({ level: 'debug', fields: { error: messageOf(error) }, message: 'reporting a blocked event loop failed' }),
   );
   looking ??= look().finally(() => {

@@ -24,13 +24,13 @@ export interface HeartbeatThreadSetup {
   boundMs: number;
   memory: SharedArrayBuffer;
   /**
-   * Format of the log lines that the thread writes to standard error while the loop is blocked; undefined: it writes
+   * Format of the log lines that the thread writes to standard error while the loop is blocked. Undefined if it writes
    * none.
    */
   form: ConsoleForm | undefined;
 }
 
-/** A message to the thread: the worker ids to send heartbeats for, or that it is to end. */
+/** A message to the thread: the worker ids to send heartbeats for, or the request to end. */
 export type MessageToThread = { ids: readonly number[] } | { stop: true };
 
 /** A log line of the thread. It arrives when the event loop turns again. */
@@ -40,13 +40,13 @@ export interface ThreadReport {
   message: string;
 }
 
-/** How long a stop waits for the thread to close its connection. */
+/** How long stopping waits for the thread to close its connection. */
 const CLOSE_MS = 1_000;
 
 /**
  * A thread that sends the heartbeats of its worker while the worker's event loop is blocked. It has its own connection,
  * opened on first use, and sends nothing while the loop turns. If the loop is blocked for longer than the bound, the
- * heartbeats end: the lease expires, and other workers take the steps.
+ * heartbeats end. The lease then expires, and other workers take the steps.
  */
 export class HeartbeatThread {
   readonly #options: HeartbeatThreadOptions;
@@ -86,7 +86,7 @@ export class HeartbeatThread {
     this.watch(this.#ids);
   }
 
-  /** Continues without the thread: only the event loop sends heartbeats. */
+  /** Continues without the thread. Then only the event loop sends heartbeats. */
   #without(error: unknown): void {
     this.#thread = undefined;
     this.#options.logger.warn(

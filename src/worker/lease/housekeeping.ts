@@ -12,9 +12,15 @@ const PAUSES_MS = 10_000;
 const QUEUE_CHECK_MS = 120_000;
 /** Time until this worker asks again whether it is its turn to check. */
 const QUEUE_TURN_MS = 30_000;
-/** The pause after a slice of the check is its duration times this: half a percent of a core. */
+/**
+ * The pause after a slice of the check is this many times its duration, so that the check uses half a percent of a
+ * core.
+ */
 const PAUSE_PER_SLICE = 200;
-/** The longest such pause: the four slices of a million open tasks are done within 5 minutes on a busy machine, too. */
+/**
+ * The longest of these pauses. The four slices of a million open tasks are then done within 5 minutes even on a busy
+ * machine.
+ */
 const LONGEST_PAUSE_MS = 70_000;
 /** The longest time for which a check delays the next one. */
 const LONGEST_CHECK_MS = 4 * LONGEST_PAUSE_MS;
@@ -31,7 +37,8 @@ export interface HousekeepingOptions {
 }
 
 /**
- * Work that any worker does for all: takes back the steps of lost workers, ends stale tasks, and keeps tables small.
+ * Work that any worker does on behalf of all: takes back the steps of lost workers, ends stale tasks, and keeps tables
+ * small.
  */
 export class Housekeeping {
   /** Number of steps taken from the queue since it was last tidied. */
@@ -48,7 +55,7 @@ export class Housekeeping {
   #checkBegan = Number.NEGATIVE_INFINITY;
   /** Total time of the slices of this check. */
   #checkedMs = 0;
-  /** Start of the next slice of the check; undefined: the first task. */
+  /** Start of the next slice of the check. Undefined for the first task. */
   #checkedTo: string | undefined;
   #checking = false;
   #pausesAt = Number.NEGATIVE_INFINITY;
@@ -101,7 +108,7 @@ export class Housekeeping {
     ]);
   }
 
-  /** Starts nothing more. */
+  /** Starts no more work. */
   stop(): void {
     this.#stopped = true;
   }
@@ -144,7 +151,7 @@ export class Housekeeping {
       if (!checked) this.#checkAt = began + QUEUE_TURN_MS;
       else {
         this.#checkedMs += ended - began;
-        // If a step was missing, the rest is checked at once.
+        // If a step was missing, the remaining slices are checked at once.
         const pause = checked.requeued.length > 0 ? 0 : (ended - began) * PAUSE_PER_SLICE;
         this.#checkAt = ended + Math.min(pause, LONGEST_PAUSE_MS);
         if (checked.next === undefined) {
@@ -194,7 +201,10 @@ export class Housekeeping {
     }
   }
 
-  /** Compacts the queue if it consists mostly of dead rows. Workers that take nothing from it leave that to others. */
+  /**
+   * Compacts the queue if it consists mostly of dead rows. Workers that take nothing from it leave the compaction to
+   * others.
+   */
   async #tidyQueue(): Promise<void> {
     if (this.taken === 0) return;
     this.taken = 0;

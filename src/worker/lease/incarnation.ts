@@ -42,9 +42,9 @@ export interface WorkerIdentity {
 
 /** Callbacks from an incarnation to its worker. */
 export interface IncarnationEvents {
-  /** These ids were declared dead: other workers may have the steps held under them. */
+  /** Called when these ids were declared dead. Other workers may have the steps held under them. */
   lost(ids: readonly number[]): void;
-  /** The lease of another worker expired: its steps must be taken back. */
+  /** Called when the lease of another worker expired. Its steps must be taken back. */
   othersLost(): void;
   /** Whether an operator asks this worker to stop taking steps. Called with each heartbeat. */
   drain?(wanted: boolean): void;
@@ -65,7 +65,7 @@ export class Incarnation {
   readonly #instance = randomUUID();
   #id = 0;
   #counter = 0;
-  /** Ids under which nothing is claimed any longer, with the time at which they were retired. */
+  /** Ids that are no longer used for claims, with the time at which they were retired. */
   readonly #retired = new Map<number, number>();
   readonly #dead = new Set<number>();
   /** When heartbeats succeeded, including those of the heartbeat thread. */
@@ -101,19 +101,22 @@ export class Incarnation {
   }
 
   /**
-   * Whether the lease has certainly not expired. False: no heartbeat succeeded for a whole lease, so other workers may
-   * have the steps that are held here.
+   * Whether the lease has certainly not expired. False if no heartbeat succeeded for a whole lease, so that other
+   * workers may have the steps that are held here.
    */
   get sure(): boolean {
     return sharedNow() - this.#memory.provenAt < this.#identity.leaseMs;
   }
 
-  /** False: the incarnation that issued this fence was declared dead, and other workers get its steps. */
+  /**
+   * Whether this worker may still hold steps under this fence. False if the incarnation that issued it was declared
+   * dead, in which case other workers get its steps.
+   */
   owns(claim: number): boolean {
     return !this.#dead.has(incarnationOf(claim));
   }
 
-  /** Timeout of other statements, so that they don't delay the next heartbeat beyond the lease. */
+  /** Timeout of other statements, so that they do not delay the next heartbeat beyond the lease. */
   get #patience(): { timeoutMs: number } {
     return { timeoutMs: this.#identity.leaseMs / 3 };
   }
@@ -179,7 +182,7 @@ export class Incarnation {
     this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
   }
 
-  letGo(claim: number): void {
+  forget(claim: number): void {
     const id = incarnationOf(claim);
     this.#held.set(id, (this.#held.get(id) ?? 1) - 1);
   }
@@ -273,7 +276,7 @@ export class Incarnation {
     }
   }
 
-  /** Ends the heartbeats. `clean`: nothing is held, so the worker signs off; otherwise its lease expires. */
+  /** Ends the heartbeats. `clean` means that nothing is held, so the worker signs off. Otherwise its lease expires. */
   async stop(clean: boolean): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);

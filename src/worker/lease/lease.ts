@@ -23,13 +23,13 @@ export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
 
 /** Callbacks from a lease to its worker. */
 export interface LeaseEvents {
-  /** These incarnations were declared dead: other workers may have their steps. */
+  /** Called when these incarnations were declared dead. Other workers may have their steps. */
   lost(incarnations: readonly number[]): void;
-  /** Steps of an unanswered claim turned out to be held by this worker. */
+  /** Called when steps of an unanswered claim turned out to be held by this worker. */
   adopt(rows: readonly AdoptedStepRow[]): void;
-  /** The queue holds steps of lost workers again. */
+  /** Called when steps of lost workers are back in the queue. */
   swept(): void;
-  /** A handler blocked the event loop. */
+  /** Called when a handler blocked the event loop. */
   blocked(step: DispatchedStep): void;
 }
 
@@ -87,7 +87,7 @@ export class Lease {
     if (await this.housekeeping.sweep()) this.#events.swept();
   }
 
-  /** Ends the lease at once if nothing is held any longer (`clean`). Otherwise it expires. */
+  /** Ends the lease at once if the worker holds nothing (`clean`). Otherwise the lease expires. */
   async stop(clean: boolean): Promise<void> {
     try {
       await this.incarnation.stop(clean);

@@ -7,7 +7,7 @@ export function sharedNow(): number {
   return seconds * 1_000 + nanoseconds / 1_000_000;
 }
 
-/** The step whose handler occupies the event loop: it was called and has not returned or awaited yet. */
+/** The step whose handler occupies the event loop: the handler was called and has not returned or awaited yet. */
 export interface CalledStep {
   handler: string;
   step: string;
@@ -31,7 +31,7 @@ const encoder = new TextEncoder();
 export class SharedLoopState {
   readonly buffer: SharedArrayBuffer;
   readonly #times: BigInt64Array;
-  /** Number of bytes of {@link #names} that are in use; 0: no handler occupies the loop. */
+  /** Number of bytes of {@link #names} that are in use. 0 if no handler occupies the loop. */
   readonly #length: Int32Array;
   readonly #names: Uint8Array;
 
@@ -48,7 +48,7 @@ export class SharedLoopState {
     this.#write(TURNED_AT, sharedNow());
   }
 
-  /** Milliseconds since the event loop last turned; a huge number before its first turn. */
+  /** Milliseconds since the event loop last turned. A huge number before its first turn. */
   get silentMs(): number {
     return sharedNow() - this.#read(TURNED_AT);
   }
@@ -116,7 +116,7 @@ export interface LoopStats {
   lagMs: number;
   /** The largest lag since the worker started. */
   maxLagMs: number;
-  /** The last handler that blocked the loop for a second or longer; null: none did. */
+  /** The last handler that blocked the loop for a second or longer. Null if none did. */
   blocked: BlockedLoop | null;
 }
 
@@ -132,15 +132,15 @@ export interface LoopWatchOptions {
   memory: SharedLoopState;
   /** The steps whose handlers run. */
   running: Iterable<DispatchedStep>;
-  /** The handler of this step blocked the loop. */
+  /** Called when the handler of this step blocked the loop. */
   blocked(step: DispatchedStep): void;
   logger: Logger;
 }
 
 /**
  * Measures the lag of the event loop and names the handler that blocks it, by timing the synchronous part of each call.
- * A block that happens after a handler awaited can't be attributed to one handler. In that case all running ones are
- * named.
+ * A block that happens after a handler awaited cannot be attributed to one handler. In that case, all running handlers
+ * are named.
  */
 export class LoopWatch {
   readonly #options: LoopWatchOptions;
@@ -156,7 +156,7 @@ export class LoopWatch {
 
   constructor(options: LoopWatchOptions) {
     this.#options = options;
-    // Short enough for the heartbeat thread to notice a blocked loop early in the lease.
+    // Short enough that the heartbeat thread notices a blocked loop early in the lease.
     this.#pulseMs = Math.min(LONGEST_PULSE_MS, Math.max(5, Math.floor(options.leaseMs / 12)));
   }
 
@@ -195,13 +195,14 @@ export class LoopWatch {
     this.#named = false;
   }
 
-  /** A step's handler is called. */
+  /** Notes that a step's handler is called. */
   calls({ handlerName: handler, name: step, taskUuid }: DispatchedStep): void {
     this.#options.memory.calls({ handler, step, taskUuid });
   }
 
   /**
-   * The synchronous part of a step's handler has ended. `from`: when it started, on the clock of `performance.now()`.
+   * Notes that the synchronous part of a step's handler has ended. `from` is when it started, on the clock of
+   * `performance.now()`.
    */
   called(step: DispatchedStep, from: number): void {
     this.#options.memory.called();
@@ -220,7 +221,7 @@ export class LoopWatch {
     );
   }
 
-  /** Names all running handlers, because the one that blocked the loop is unknown. */
+  /** Names all running handlers, because it is unknown which of them blocked the loop. */
   #warnOfUnknown(lagMs: number): void {
     const names = new Set<string>();
     for (const step of this.#options.running) if (step.started && !step.ended) names.add(step.handlerName);

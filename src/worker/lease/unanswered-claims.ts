@@ -13,14 +13,15 @@ interface Doubt {
   /** When the first query succeeded. */
   firstLook: number | undefined;
   /**
-   * Steps that were adopted under this fence. Kept, because a step that is no longer held must not be adopted again.
+   * Steps that were adopted under this fence. They are remembered, because a step that is no longer held must not be
+   * adopted again.
    */
   adopted: Set<string>;
 }
 
 /**
- * Fences of claims whose answer was lost. This worker may hold steps under them without knowing, and its lease keeps
- * them from other workers. So it searches for these steps and adopts them.
+ * Fences of claims whose answer was lost. This worker may hold steps under them without knowing it, and its lease keeps
+ * these steps from other workers. It therefore searches for the steps and adopts them.
  */
 export class UnansweredClaims {
   readonly #engine: Engine;
@@ -42,14 +43,14 @@ export class UnansweredClaims {
     this.#schedule(OFTEN_MS);
   }
 
-  /** Drops the fences of incarnations that were declared dead: other workers get their steps. */
+  /** Drops the fences of incarnations that were declared dead, because other workers get their steps. */
   forget(incarnations: readonly number[]): void {
     for (const token of this.#unanswered.keys()) {
       if (incarnations.includes(incarnationOf(token))) this.#unanswered.delete(token);
     }
   }
 
-  /** Whether this worker may hold a step without knowing. */
+  /** Whether this worker may hold a step without knowing it. */
   get any(): boolean {
     return this.#unanswered.size > 0;
   }

@@ -98,7 +98,7 @@ function settled(run: number, step: string, result: StepHandlerResult): void {
   try {
     send({ kind: 'settled', run, result: resultMessage(step, result) });
   } catch (thrown) {
-    const message = `step ${step}: the result can't be sent from its thread: ${messageOf(thrown)}`;
+    const message = `step ${step}: the result cannot be sent from its thread: ${messageOf(thrown)}`;
     const again = !result.success && result.retryable;
     const errorType = again ? ErrorType.RETRYABLE_ERROR : ErrorType.PERMANENT_ERROR;
     const failure = StepHandlerResult.failure({ message, errorType, retryable: again });
@@ -106,7 +106,7 @@ function settled(run: number, step: string, result: StepHandlerResult): void {
   }
 }
 
-/** Checks and serialises the result here, where it is still what the handler returned. */
+/** Checks and serialises the result in the thread, where it is still the object that the handler returned. */
 function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
   const { result, json } = checkedResult(given, { step });
   const metadata = storableJson(result.metadata, { name: 'metadata', maxBytes: 1_048_576 });
@@ -121,7 +121,7 @@ function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
     metadata: metadata.ok
       ? (JSON.parse(metadata.json) as Fields)
       : { metadata_left_out: `${metadata.path}: ${metadata.reason}` },
-    // As plain data: an instance of a class may have functions, which can't be sent.
+    // As plain data, because an instance of a class may have functions, which cannot be sent.
     orchestrationMetadata: stored && (JSON.parse(JSON.stringify(stored)) as StoredOrchestrationMetadata),
     retryAfter: result.retryAfter,
     backtrace: result.backtrace,
@@ -129,7 +129,7 @@ function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
   };
 }
 
-/** Sends a log line. Fields that can't be sent are converted to JSON. */
+/** Sends a log line. Fields that cannot be sent are converted to JSON. */
 function log(line: Extract<FromThread, { kind: 'log' }>): void {
   try {
     send(line);

@@ -8,7 +8,7 @@ import { isolationOf } from '../run-step.ts';
 import type { Deadlines } from '../running-steps.ts';
 import { type ThreadJob, ThreadPool, type ThreadPoolOptions, type ThreadStats } from './thread-pool.ts';
 
-/** Returns why a handler can't run in a thread although it must; undefined: it can, or need not. */
+/** Returns why a handler cannot run in a thread although it must. Undefined if it can, or need not. */
 export function whyNotIsolated(definition: HandlerDefinition, handler: ExecutableHandler): ResolutionError | undefined {
   if (isolationOf(definition, handler) === 'none' || originOf(handler)) return undefined;
   return new ResolutionError(
@@ -18,7 +18,7 @@ export function whyNotIsolated(definition: HandlerDefinition, handler: Executabl
 }
 
 /**
- * Checks at the start that all handlers with `isolation: thread` can run in a thread. Handlers that only a resolver
+ * Checks on startup that all handlers with `isolation: thread` can run in a thread. Handlers that only a resolver
  * knows, or that are registered later, are checked when their first step runs.
  * @throws ResolutionError `handler_invalid`
  */
@@ -38,7 +38,7 @@ function createdIfPossible(registry: HandlerRegistry, definition: HandlerDefinit
   try {
     return registry.resolveKnown(definition) ?? undefined;
   } catch {
-    return undefined; // another check reports why it can't be created
+    return undefined; // another check reports why it cannot be created
   }
 }
 
@@ -97,8 +97,8 @@ export class Isolation {
   }
 
   /**
-   * A step is over: its thread is ended soon, because its handler may ignore the signal. If a stop has already ended
-   * the thread, its call is settled here.
+   * Called when a step is over. Ends its thread soon, because its handler may ignore the signal. If a shutdown has
+   * already ended the thread, settles its call.
    */
   over(step: DispatchedStep): void {
     const job = this.#jobs.get(step);

@@ -13,7 +13,7 @@ import {
   type StepMessage,
 } from './thread-messages.ts';
 
-/** How a context in a thread reaches its worker. */
+/** The connection of a context in a thread to its worker. */
 export interface ThreadPort {
   ask(question: Question): Promise<Answer>;
   log(level: LogLevel, fields: Fields, message: string): void;
@@ -80,7 +80,7 @@ function rebuilt(answer: Answer): StepExecutionError {
 }
 
 function notSendable(step: string, cause: unknown): StepExecutionError {
-  const message = `step ${step}: the checkpoint can't be stored: ${messageOf(cause)}`;
+  const message = `step ${step}: the checkpoint cannot be stored: ${messageOf(cause)}`;
   return new StepExecutionError(message, { errorType: 'checkpoint_error', retryable: false, cause });
 }
 

@@ -1,6 +1,6 @@
 /**
  * Returns the program of a thread by its path in the folder of the worker. When this package runs from its sources, as
- * in its own tests, the built program is used, because a thread of Node 20 can't run TypeScript.
+ * in its own tests, the built program is used, because a thread of Node 20 cannot run TypeScript.
  */
 export function threadFile(name: string): URL {
   const folder = import.meta.url.endsWith('.ts') ? '../../../dist/worker/' : '../';

@@ -30,11 +30,11 @@ export interface StepMessage
   dependencyNames: string[];
   /** The results that are sent with the step. The thread asks for the others. */
   dependencies: Map<string, DependencyResultParams>;
-  /** Absent when the results are too large to be sent with the step. */
+  /** Absent if the results are too large to be sent with the step. */
   event?: FfiStepEvent;
   /** The enabled log levels. */
   levels: LogLevel[];
-  /** Set when its signal fired before a thread started it. */
+  /** Set if its signal fired before a thread started it. */
   aborted?: Reason;
 }
 

@@ -32,7 +32,7 @@ export interface ThreadStats {
 export interface ThreadPoolOptions {
   /** Maximum number of threads. */
   threads: number;
-  /** Heap limit of each thread, in megabytes; undefined: that of Node. */
+  /** Heap limit of each thread, in megabytes. Undefined for Node's own limit. */
   memoryMb: number | undefined;
 }
 
@@ -67,16 +67,19 @@ export class ThreadPool {
 
   #next(): void {
     while (this.#waiting.length > 0 && !this.#stopped) {
-      const thread = this.#idle.pop() ?? this.#moreIfItCan();
+      const thread = this.#idle.pop() ?? this.#tryToAddThread();
       if (!thread) return;
       thread.run(this.#waiting.shift()!);
     }
   }
 
-  /** If a thread can't be started, the existing threads continue. Without any, the waiting steps fail. */
-  #moreIfItCan(): PoolThread | undefined {
+  /**
+   * Starts another thread if possible. If it cannot be started, the existing threads continue. If there are none, the
+   * waiting steps fail.
+   */
+  #tryToAddThread(): PoolThread | undefined {
     try {
-      return this.#more();
+      return this.#addThread();
     } catch (error) {
       if (this.#threads.size > 0) return undefined;
       for (const { step, settled } of this.#waiting.splice(0)) {
@@ -86,7 +89,7 @@ export class ThreadPool {
     }
   }
 
-  #more(): PoolThread | undefined {
+  #addThread(): PoolThread | undefined {
     if (this.#threads.size >= this.#options.threads) return undefined;
     const thread = new PoolThread(this.#options.memoryMb, {
       free: (free) => {
@@ -103,21 +106,21 @@ export class ThreadPool {
     return thread;
   }
 
-  /** The signal of a step fired. False: it was not started and will not be. */
+  /** Called when the signal of a step fired. Returns false if the step was not started and will not be. */
   abort(job: ThreadJob): boolean {
     const thread = this.#threadOf(job);
     thread?.abort(reasonOf(job.step.signal));
     return thread !== undefined;
   }
 
-  /** A step is over: its thread is ended soon. False: no thread runs it, nor will one. */
+  /** Called when a step is over. Ends its thread soon. Returns false if no thread runs the step or will run it. */
   end(job: ThreadJob): boolean {
     const thread = this.#threadOf(job);
     if (thread) setTimeout(() => void (thread.job === job && thread.kill()), GRACE_MS).unref();
     return thread !== undefined;
   }
 
-  /** The thread that runs a step. A step that still waits for one is removed. */
+  /** Returns the thread that runs a step. A step that still waits for a thread is removed. */
   #threadOf(job: ThreadJob): PoolThread | undefined {
     const thread = [...this.#threads].find((one) => one.job === job);
     if (!thread) this.#waiting = this.#waiting.filter((waiting) => waiting !== job);
@@ -132,12 +135,12 @@ export class ThreadPool {
   }
 }
 
-/** A step that is to run in a thread. */
+/** A step that should run in a thread. */
 export interface ThreadJob {
   step: DispatchedStep;
   origin: HandlerOrigin;
   method: string | null;
-  /** A thread starts it now. */
+  /** Called when a thread starts it. */
   begins(): void;
   settled(result: StepHandlerResult): void;
 }
@@ -194,7 +197,7 @@ class PoolThread {
         step: stepMessage(job.step),
       });
     } catch (error) {
-      this.#settle(lost(`step ${job.step.name} can't be sent to a thread: ${messageOf(error)}`));
+      this.#settle(lost(`step ${job.step.name} cannot be sent to a thread: ${messageOf(error)}`));
     }
   }
 

@@ -337,7 +337,7 @@ describe('publishers', () => {
     expect(step.results!.result).toEqual({ amount: 12 });
     expect(rows).toEqual([]);
     expect(step.eventProblems).toMatchObject([
-      { event: 'order.refused', message: "the event can't be stored: no such event here" },
+      { event: 'order.refused', message: 'the event cannot be stored: no such event here' },
     ]);
     expect(publisher.calls).toEqual(['should', 'transform', 'metadata', 'before', 'error']);
   });

@@ -155,7 +155,7 @@ describe('a subscriber of a foreign module', () => {
     emitter.emitStepReceived(stepEvent());
     await subscriber.waitForCompletion();
     const text = module.results[0]!.result.error!.message;
-    expect(text).toMatch(/^the result can't be sent: cannot serialise 😀/);
+    expect(text).toMatch(/^the result cannot be sent: cannot serialise 😀/);
     expect([text.length, text.isWellFormed()]).toEqual([500, true]);
   });
 
@@ -201,7 +201,7 @@ describe('a subscriber of a foreign module', () => {
     emitter.emitStepReceived(stepEvent());
     await subscriber.waitForCompletion();
     expect(module.results.map(({ result }) => result.error?.message)).toEqual([
-      "the result can't be sent: it can not be carried",
+      'the result cannot be sent: it can not be carried',
     ]);
   });
 
