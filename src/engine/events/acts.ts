@@ -16,7 +16,7 @@ export interface DeadDelivery {
   group: string;
   /** Number of failed deliveries. */
   attempts: number;
-  /** The error of the last one. */
+  /** The error of the last delivery. */
   error: string;
   diedAt: string;
   event: LoggedEvent;
@@ -64,7 +64,7 @@ export class EventActs {
     return rows.map(deadView);
   }
 
-  /** Returns the position of an event in the log. Null: no event was given. Undefined: no event has this id. */
+  /** Returns the position of an event in the log. Null if no event was given, undefined if no event has this id. */
   async #idOf(eventId: string | undefined): Promise<number | null | undefined> {
     return eventId === undefined ? null : (await findEvent(this.database, eventId))?.id;
   }
@@ -96,8 +96,8 @@ export class EventActs {
   }
 
   /**
-   * Redelivers to a group the events that it has already passed, and returns their number. The others will be delivered
-   * anyway. Each part of the log has its own transaction, because there may be a million events.
+   * Redelivers to a group the events that it has already passed, and returns their number. The remaining events will be
+   * delivered anyway. Each part of the log has its own transaction, because there may be a million events.
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */
   async replay(

@@ -21,7 +21,7 @@ const FIRES_ON: Readonly<Record<EventCondition, readonly EventOutcome[]>> = {
   always: ['completed', 'retried', 'failed'],
 };
 
-/** Returns the declared events of a step. Undefined: it declares none. */
+/** Returns the declared events of a step. Undefined if it declares none. */
 export function declaredEvents({ publishesEvents }: StepTemplate): DeclaredEvents | undefined {
   if (publishesEvents.length === 0) return undefined;
   const events = publishesEvents.map(declared);

@@ -17,7 +17,7 @@ export interface EventEnvelope {
   event_name: string;
   event_version: string;
   payload: {
-    /** The task, the step, its definition, and the results of its ancestors; null: the task was deleted. */
+    /** The task, the step, its definition, and the results of its ancestors. Null if the task was deleted. */
     task_sequence_step: Record<string, unknown> | null;
     execution_result: unknown;
     payload: unknown;
@@ -25,7 +25,7 @@ export interface EventEnvelope {
   metadata: Record<string, unknown>;
 }
 
-/** Returns events as they are sent to other systems. Task, step and results are read now. */
+/** Returns events as they are sent to other systems, with the current task, step and results. */
 export async function envelopesOf(
   on: { database: Database; templates: TemplateStore },
   events: readonly LoggedEvent[],
@@ -82,7 +82,7 @@ async function sequenceStep(
   };
 }
 
-/** Returns the index of a template step, or the indexes of all workers that are made from it. */
+/** Returns the index of a template step, or the indexes of all workers that are created from it. */
 function rangeOf({ graph }: Snapshot, idx: number): StepRange {
   if (graph.types[idx] !== 'batch_worker') return { first: idx, last: idx };
   const first = workerIndex(idx, 0);

@@ -42,7 +42,10 @@ export interface EventPosition {
 
 /** An event to deliver. */
 export interface TakenEvent extends LoggedEvent {
-  /** An earlier event of its task waits for a retry, so this one must wait too; see {@link PartOutcome.parked}. */
+  /**
+   * Whether an earlier event of its task waits for a retry, so that this event must wait too; see {@link
+   * PartOutcome.parked}.
+   */
   parked: boolean;
   /** The group's position after this event. */
   after: EventPosition;
@@ -54,9 +57,12 @@ export interface TakenPart {
   part: number;
   /** The fence, a new one for each take. */
   hold: string;
-  /** In order. Empty if none of the events read is for this group; finish the part then too, to advance the group. */
+  /**
+   * The events, in order. Empty if none of the events that were read is for this group. Finish the part even then, to
+   * advance the group.
+   */
   events: TakenEvent[];
-  /** The group's position after all of them. */
+  /** The group's position after all these events. */
   upTo: EventPosition;
 }
 
@@ -81,7 +87,9 @@ export interface PartOutcome {
   failed?: readonly FailedDelivery[];
   /** Deliveries whose first attempt failed, and that are not retried. */
   dead?: readonly (EventReference & { error: string })[];
-  /** Deliveries that wait for an earlier event of their task that failed, is being delivered, or was already waiting. */
+  /**
+   * Deliveries that wait for an earlier event of their task, which failed, is being delivered, or was already waiting.
+   */
   parked?: readonly EventReference[];
   /** Deliveries that continue after the part is finished. The holder of the part keeps them for `leaseMs`, like retries. */
   slow?: { deliveries: readonly EventReference[]; leaseMs: number };
@@ -93,9 +101,9 @@ export interface PartOutcome {
 export interface RetriedEvent extends LoggedEvent {
   /** Number of failed deliveries to this group. */
   attempts: number;
-  /** Whether an operator asked for it. */
+  /** Whether an operator requested it. */
   replayed: boolean;
-  /** Whether the group gets events of this name. False: the member that asked for it has left. */
+  /** Whether the group gets events of this name. False if the member that asked for them has left. */
   wanted: boolean;
 }
 
@@ -121,8 +129,8 @@ export interface NewMember {
 }
 
 /**
- * The durable events, in one order for all readers, and the position of each group. All state is in the database, so any
- * process may run any operation at any time. If a process dies, others wait at most until its lease expires.
+ * The durable events, in one order for all readers, and the position of each group. All state is in the database, so
+ * any process may run any operation at any time. If a process dies, the others wait at most until its lease expires.
  */
 export class EventLog extends EventActs {
   readonly #templates: TemplateStore;
@@ -135,8 +143,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Gives positions to newly committed events, and returns their number. An event is not delivered before it has one.
-   * Callers in one process share a run that starts after their calls.
+   * Gives positions to newly committed events, and returns their number. An event is not delivered before it has a
+   * position. Callers in one process share a run that starts after their calls.
    */
   sequence(): Promise<number> {
     if (!this.#sequencing) {
@@ -185,8 +193,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Signals that a member is alive. A member that was silent for three minutes, while others were not, is dropped; this
-   * adds it again. False: the group is locked at the moment or was removed, and nothing was written.
+   * Signals that a member is alive. A member that was silent for three minutes, while others were not, is dropped, and
+   * this call adds it again. Returns false, and writes nothing, if the group is locked at the moment or was removed.
    */
   signGroup({ groupId, member, patterns }: Omit<MemberWishes, 'matching'>): Promise<boolean> {
     return this.database.transaction(SETTINGS, async (tx) => {
@@ -196,7 +204,10 @@ export class EventLog extends EventActs {
     });
   }
 
-  /** Ends a membership. The group then gets only the events that other members ask for; without any, it stays as it is. */
+  /**
+   * Ends a membership. The group then gets only the events that other members ask for. If there are none, its patterns
+   * stay as they are.
+   */
   async leaveGroup(of: Pick<MemberWishes, 'groupId' | 'member'>): Promise<void> {
     await this.database.transaction(SETTINGS, async (tx) => {
       if (await lockGroupToLeave(tx, of.groupId)) await dropMember(tx, of);
@@ -204,9 +215,10 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Takes a free part with events for the group, for `leaseMs`. Undefined: there is none.
+   * Takes a free part with events for the group, for `leaseMs`. Returns undefined if there is none.
    * @param holder the id of the process, a UUID
-   * @param options `limit`: maximum number of events (200); `scan`: maximum number of ids that are read for them (2,000)
+   * @param options `limit`: maximum number of events (200); `scan`: maximum number of ids that are read for them
+   * (2,000)
    */
   async take(
     groupId: number,
@@ -224,8 +236,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Advances the group. False: another process has taken the part, or the group was removed, and nothing was changed. If
-   * it is repeated after a lost answer, it returns true if the first call released the part.
+   * Advances the group. Returns false, and changes nothing, if another process has taken the part or the group was
+   * removed. A call that is repeated after a lost answer returns true if the first call released the part.
    */
   async finish(taken: TakenPart, outcome: PartOutcome = {}): Promise<boolean> {
     const { upTo = taken.upTo, failed = [], dead = [], parked = [], slow, keepMs = null } = outcome;
@@ -241,8 +253,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Takes free deliveries that are due for a retry, for `leaseMs`, at most one per task. Deliveries of deleted events end
-   * here, so that the next ones of their tasks continue; `gone` gets their number.
+   * Takes free deliveries that are due for a retry, for `leaseMs`, at most one per task. Ends deliveries of deleted
+   * events, so that the next deliveries of their tasks continue. `gone` gets their number.
    * @param matching names that this process can handle, as a regular expression; default: all. Events that only other
    *   processes can handle are returned too if these have not taken them for a while. The caller leaves them to the others,
    *   or drops them if the group no longer wants them.
@@ -270,8 +282,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Ends deliveries that this process took. Skips deliveries that another process has taken since. Returns the number of
-   * ended deliveries, and the number of their tasks in which the next one is now due.
+   * Ends deliveries that this process took. Skips deliveries that another process has taken since. Returns the number
+   * of ended deliveries, and the number of their tasks in which the next delivery is now due.
    */
   async finishRetries(
     groupId: number,
@@ -298,7 +310,10 @@ export class EventLog extends EventActs {
     await this.database.pipeline(RELAXED_COMMIT, (tx) => releaseHolds(tx, { groupId, holder }));
   }
 
-  /** Returns the milliseconds until the next retry of the group is due. Held ones are due when their lease ends. Null: none. */
+  /**
+   * Returns the milliseconds until the next retry of the group is due. Held deliveries are due when their lease ends.
+   * Null if there are none.
+   */
   nextDueMs(groupId: number): Promise<number | null> {
     return this.database.pipeline(SETTINGS, (tx) => nextRetryMs(tx, groupId));
   }
@@ -315,7 +330,7 @@ export class EventLog extends EventActs {
     return findEvents(this.database, filter);
   }
 
-  /** Returns one event by its id. Undefined: it does not exist or was deleted. @throws TaskerError `invalid_uuid` */
+  /** Returns one event by its id. Undefined if it does not exist or was deleted. @throws TaskerError `invalid_uuid` */
   get(eventId: string): Promise<LoggedEvent | undefined> {
     return findEvent(this.database, eventId);
   }
@@ -349,7 +364,7 @@ export class EventLog extends EventActs {
    * concurrently with another. If a process dies during a call, the next call finishes its work.
    */
   async tidy({ retentionMs }: { retentionMs: number }): Promise<number> {
-    // Without groups, no other call gives positions, and events without one are not found here.
+    // Without groups, no other call gives positions, and events without a position are not found here.
     await this.sequence();
     // Locking the groups first prevents a deadlock with a redelivery or discard of a whole group.
     await this.database.pipeline(LONG_RUNNING, (tx) => Promise.all([lockGroups(tx), forgetDead(tx, retentionMs)]));

@@ -101,7 +101,7 @@ export interface EventOrigin {
   publisher: string | null;
 }
 
-/** Returns the metadata of an event as it is sent. A publisher can't override ids, names and times. */
+/** Returns the metadata of an event as it is sent. A publisher cannot override ids, names and times. */
 export function wireMetadata(event: EventOrigin): Record<string, unknown> {
   return {
     ...event.metadata,

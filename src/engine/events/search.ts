@@ -42,7 +42,10 @@ export async function findEvents(database: Database, filter: EventFilter): Promi
   }
 }
 
-/** Returns the range of ids for a time range, so that no other events are read. Skipped for a task, which has few. */
+/**
+ * Returns the range of ids for a time range, so that no other events are read. Skipped for a task, which has few
+ * events.
+ */
 async function idsAmong(
   database: Database,
   { taskUuid, after, before }: ReturnType<typeof readFilter>,
@@ -73,7 +76,7 @@ export async function findEvent(database: Database, eventId: string): Promise<Lo
   return row && loggedEvent(row);
 }
 
-/** Returns the events after a position. Without one, returns the end of the log. */
+/** Returns the events after a position. Without a position, returns the end of the log. */
 export async function followEvents(
   database: Database,
   place: LogPlace | undefined,

@@ -6,7 +6,7 @@ export const EVENT_LIMITS = { scan: 2_000, bytes: 8 * 1024 * 1024 } as const;
 
 const BOUNDS = { lock_timeout: '30s', idle_in_transaction_session_timeout: '30s' };
 
-/** The server needs limits too, because the statement of a client that gave up keeps waiting there. */
+/** The server needs limits too, because it keeps waiting for the statement of a client that gave up. */
 export const SETTINGS = opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '60s' });
 
 /**

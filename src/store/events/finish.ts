@@ -9,9 +9,10 @@ import type { GroupPart } from './replay.ts';
  */
 const KIND = { behind: 0, after: 1, held: 2, dead: 3 } as const;
 
-// Locks the delivery that a parked one waits for. A transaction that ends that delivery locks it too, and only then looks
-// for the next one. So either this transaction waits and finds it gone, or the other waits and finds the parked one. The
-// cursor is locked first, in the same order as when a group is removed, to prevent a deadlock.
+// Locks the delivery that a parked delivery waits for. A transaction that ends that delivery locks it too, and only
+// then looks for the next one. Either this transaction waits and finds that delivery gone, or the other one waits and
+// finds the parked delivery. The cursor is locked first, in the same order as when a group is removed, to prevent a
+// deadlock.
 const LOCK_EARLIER = sql('lock_earlier_deliveries')`
 select count(*)
   from (select group_id from tasker.event_cursor where group_id = $1 and part = $4 and hold = $5 for update) c
@@ -56,7 +57,7 @@ export interface SetAside {
   /** Number of failed deliveries. */
   attempts: number;
   next: keyof typeof KIND;
-  /** Delay in milliseconds; 0 if `next` has none. */
+  /** Delay in milliseconds. 0 if `next` has none. */
   delayMs: number;
   error: string | null;
 }
@@ -66,14 +67,14 @@ export interface FinishedPart extends GroupPart {
   hold: string;
   chunk: number;
   done: number;
-  /** Milliseconds for which the part stays held; null: it is released. */
+  /** Milliseconds for which the part stays held. Null if it is released. */
   keepMs: number | null;
   aside: readonly SetAside[];
 }
 
 /**
- * Advances a group's cursor. False: the part is not held under this fence, and nothing was changed. A repeated call after
- * the part was released changes nothing and returns true. The deliveries to set aside must be new ones.
+ * Advances a group's cursor. Returns false, and changes nothing, if the part is not held under this fence. A repeated
+ * call after the part was released changes nothing and returns true. The deliveries to set aside must be new ones.
  */
 export async function finishPart(db: Db, finished: FinishedPart): Promise<boolean> {
   const { groupId, aside } = finished;

@@ -37,7 +37,9 @@ export async function createGroup(
 
 const FIND_GROUP = sql('find_event_group')`select id from tasker.event_group where name = $1 for key share`;
 
-/** Returns the id of a group, which can't be removed until the transaction ends. Undefined: no group has this name. */
+/**
+ * Returns the id of a group, which cannot be removed until the transaction ends. Undefined if no group has this name.
+ */
 export async function findGroup(db: Db, name: string): Promise<number | undefined> {
   return (await db.query<{ id: number }>(FIND_GROUP, [name])).rows[0]?.id;
 }
@@ -83,23 +85,26 @@ export interface EventGroup {
   seenAt: string;
   /** Number of events that it has not passed, whatever their names. Counts at most 10,000 events without a position. */
   waiting: number;
-  /** Seconds since the first of these became available; 0 if none is waiting. */
+  /** Seconds since the first of these became available. 0 if none is waiting. */
   secondsBehind: number;
-  /** Number of failed deliveries to retry, of deliveries that wait behind them in their tasks, and of replayed ones. */
+  /**
+   * Number of failed deliveries to retry, of deliveries that wait behind them in their tasks, and of replayed
+   * deliveries.
+   */
   retrying: number;
   /** Number of dead letters. */
   dead: number;
 }
 
-/** Returns the group with this name, or all groups (null). */
+/** Returns the group with this name, or all groups if it is null. */
 export async function listGroups(db: Db, name: string | null): Promise<EventGroup[]> {
   return (await db.query<EventGroup>(LIST_GROUPS, [name])).rows;
 }
 
 const LOCK_GROUP = sql('lock_event_group')`select id from tasker.event_group where name = $1 for update`;
 
-// In the order in which all transactions lock them. A process that is working for the group finishes first, and finds
-// nothing afterwards.
+// Deleted in the order in which all transactions lock them. A process that is working for the group finishes first, and
+// finds nothing afterwards.
 const REMOVALS = [
   sql('remove_event_cursors')`delete from tasker.event_cursor where group_id = $1`,
   sql('remove_event_retries')`delete from tasker.event_retry where group_id = $1`,
@@ -108,7 +113,7 @@ const REMOVALS = [
   sql('remove_event_group')`delete from tasker.event_group where id = $1`,
 ];
 
-/** Removes a group and everything that waits for it. False: no group has this name. */
+/** Removes a group and everything that waits for it. Returns false if no group has this name. */
 export async function removeGroup(db: Db, name: string): Promise<boolean> {
   const { rows } = await db.query<{ id: number }>(LOCK_GROUP, [name]);
   if (!rows[0]) return false;

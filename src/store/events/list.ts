@@ -14,7 +14,7 @@ with page as materialized (
    order by x.id desc limit $6)
 select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`;
 
-// Reads all events of the task first. Ordered by key, they would be searched among all events.
+// Reads all events of the task first. If ordered by key, they would be searched among all events.
 const LIST_EVENTS_OF_TASK = sql('list_events_of_task')`
 with mine as materialized (
   select x.* from tasker.domain_event x where x.task_uuid = $7 and ${FILTER}),

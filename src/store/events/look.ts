@@ -16,11 +16,11 @@ select g.id, coalesce((select max(e.id) from tasker.domain_event e) > (select h.
 
 /** The work that is available for a group. */
 export interface GroupLook {
-  /** Whether there are events without a position yet; the same for all groups. */
+  /** Whether there are events without a position yet. The same for all groups. */
   unplaced: boolean;
   /** Whether a free part has events. */
   waiting: boolean;
-  /** Milliseconds until the next retry is due; null: there is none. */
+  /** Milliseconds until the next retry is due. Null if there is none. */
   dueMs: number | null;
 }
 

@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** A member that was not seen for this long is dropped. Each signals every minute; see `GroupMember`. */
+/** A member that was not seen for this long is dropped. Each member signals every minute; see `GroupMember`. */
 export const MEMBER_LIFE = `interval '3 minutes'`;
 
 /** How long the patterns of a process are kept after it has left, because it may be restarted. */
@@ -16,18 +16,18 @@ const SILENCE = `interval '90 seconds'`;
 /** The events that a member of a group asks for. */
 export interface MemberWishes {
   groupId: number;
-  /** The id of the member, a UUID. A process that works for the group twice has two. */
+  /** The id of the member, a UUID. A process that works for the group twice has two ids. */
   member: string;
   patterns: readonly string[];
   /** The patterns as a regular expression. */
   matching: string;
 }
 
-// Weaker than `for update`, because a replay locks the group's key, possibly for long.
+// Weaker than `for update`, because a replay locks the group's key, possibly for a long time.
 const LOCK_NAMED_GROUP = sql('lock_named_event_group')`
 select id from tasker.event_group where name = $1 for no key update`;
 
-/** Locks a group by its name, so that no other member changes it. Undefined: no group has this name. */
+/** Locks a group by its name, so that no other member changes it. Returns undefined if no group has this name. */
 export async function lockNamedGroup(db: Db, name: string): Promise<number | undefined> {
   return (await db.query<{ id: number }>(LOCK_NAMED_GROUP, [name])).rows[0]?.id;
 }
@@ -35,7 +35,7 @@ export async function lockNamedGroup(db: Db, name: string): Promise<number | und
 const LOCK_GROUP_TO_LEAVE = sql('lock_event_group_to_leave')`
 select id from tasker.event_group where id = $1 for no key update`;
 
-/** Locks a group, so that no other member changes it. False: the group does not exist. */
+/** Locks a group, so that no other member changes it. Returns false if the group does not exist. */
 export async function lockGroupToLeave(db: Db, groupId: number): Promise<boolean> {
   return (await db.query(LOCK_GROUP_TO_LEAVE, [groupId])).rows.length > 0;
 }
@@ -43,7 +43,10 @@ export async function lockGroupToLeave(db: Db, groupId: number): Promise<boolean
 const LOCK_FREE_GROUP = sql('lock_free_event_group')`
 select id from tasker.event_group where id = $1 for no key update skip locked`;
 
-/** Like {@link lockGroupToLeave}, without waiting. False: another transaction has locked it, or it does not exist. */
+/**
+ * Like {@link lockGroupToLeave}, without waiting. Returns false if another transaction has locked the group, or if it
+ * does not exist.
+ */
 export async function lockFreeGroup(db: Db, groupId: number): Promise<boolean> {
   return (await db.query(LOCK_FREE_GROUP, [groupId])).rows.length > 0;
 }
@@ -61,7 +64,8 @@ do update set patterns = excluded.patterns, matching = excluded.matching, seen_a
 const DROP_MEMBERS = sql('drop_event_members')`
 delete from tasker.event_group_member where group_id = $1 and seen_at < now() - ${MEMBER_LIFE}`;
 
-// Only while others work for the group: they would pass the events that only this member asks for, until it is back.
+// Only if others work for the group, because they would pass the events that only this member asks for until it is
+// back.
 const LEAVE_GROUP = sql('leave_event_group')`
 update tasker.event_group_member m set has_left = true, seen_at = now() - ${MEMBER_LIFE} + ${AFTER_LEAVE}
  where group_id = $1 and member = $2 and exists (
@@ -71,8 +75,8 @@ update tasker.event_group_member m set has_left = true, seen_at = now() - ${MEMB
 const DROP_MEMBER = sql('drop_event_member')`
 delete from tasker.event_group_member where group_id = $1 and member = $2 and not has_left`;
 
-// A group without members keeps the patterns of its last ones.
-const UNITE_MEMBERS = sql('unite_event_members')`
+// A group without members keeps the patterns of its last members.
+const MERGE_MEMBERS = sql('unite_event_members')`
 update tasker.event_group g set seen_at = now(),
        patterns = array(select distinct p from tasker.event_group_member m cross join unnest(m.patterns) p
                          where m.group_id = g.id order by p),
@@ -86,17 +90,20 @@ export async function keepMember(db: Db, { groupId, member, patterns, matching }
     db.query(FORGIVE_MEMBERS, [groupId]),
     db.query(KEEP_MEMBER, [groupId, member, patterns, matching]),
     db.query(DROP_MEMBERS, [groupId]),
-    db.query(UNITE_MEMBERS, [groupId]),
+    db.query(MERGE_MEMBERS, [groupId]),
   ]);
 }
 
-/** Ends a membership. Soon, the group gets only events that other members ask for. Call it after a lock on the group. */
+/**
+ * Ends a membership. Shortly after, the group only gets events that other members ask for. Call it with the group
+ * locked.
+ */
 export async function dropMember(db: Db, { groupId, member }: Pick<MemberWishes, 'groupId' | 'member'>): Promise<void> {
   await Promise.all([
     db.query(FORGIVE_MEMBERS, [groupId]),
     db.query(LEAVE_GROUP, [groupId, member]),
     db.query(DROP_MEMBER, [groupId, member]),
     db.query(DROP_MEMBERS, [groupId]),
-    db.query(UNITE_MEMBERS, [groupId]),
+    db.query(MERGE_MEMBERS, [groupId]),
   ]);
 }

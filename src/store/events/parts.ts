@@ -75,7 +75,7 @@ export interface PartLimits {
   /** Maximum number of ids to read. */
   scan: number;
   events: number;
-  /** Maximum bytes of payloads and execution results together. The first event is returned whatever its size. */
+  /** Maximum bytes of payloads and execution results together. The first event is returned regardless of its size. */
   bytes: number;
 }
 
@@ -84,11 +84,14 @@ export interface PlacedEventRow extends EventRow {
   chunk: number;
   size: number;
   done: number;
-  /** An earlier event of its task waits for a retry. */
+  /** Whether an earlier event of its task waits for a retry. */
   parked: boolean;
 }
 
-/** The events of a held part. `far`: the last position read. `cut`: not all matching events up to there are in `events`. */
+/**
+ * The events of a held part. `far` is the last position read. `cut` means that not all matching events up to there are
+ * in `events`.
+ */
 export interface PartRows {
   part: number;
   far: { chunk: number; size: number; done: number } | null;
@@ -104,7 +107,7 @@ interface AnswerRow extends PlacedEventRow {
   cut: boolean;
 }
 
-/** Returns the next events of the held part. Undefined: no part is held under this fence. */
+/** Returns the next events of the held part. Undefined if no part is held under this fence. */
 export async function readPart(
   db: Db,
   { groupId, hold }: { groupId: number; hold: string },

@@ -41,7 +41,8 @@ export async function redeliverEvents(db: Db, groupId: number, id: number | null
   return (await db.query<{ n: number }>(REDELIVER, [groupId, id])).rows[0]!.n;
 }
 
-// Only events that the group has passed. The others are delivered anyway, in order. A list was written after its events.
+// Only events that the group has passed. The remaining events are delivered anyway, in order. A list was written after
+// its events.
 const CHOSEN = `
 with i as (
   select i.id
@@ -88,7 +89,9 @@ const replayValues = (
   { taskUuid, after, before, matching }: ReplayFilter,
 ): readonly unknown[] => [groupId, part, taskUuid, after, before, matching];
 
-/** Makes events of one part that the group has passed due again. Returns how many were not waiting already. */
+/**
+ * Makes events of one part due again, if the group has passed them. Returns how many of them were not already waiting.
+ */
 export async function replayPart(db: Db, of: GroupPart, filter: ReplayFilter): Promise<number> {
   return (await db.query<{ n: number }>(REPLAY, replayValues(of, filter))).rows[0]!.n;
 }
@@ -107,9 +110,9 @@ update tasker.event_retry r set due_at = now()
     where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id offset 0)`;
 
 /**
- * Makes the first delivery of each task due, in the transaction that added it. The delivery before it may have ended at the
- * same moment without seeing it. This waits for transactions that are ending deliveries now; later ones see the added
- * deliveries.
+ * Makes the first delivery of each task due, in the transaction that added it. The delivery before it may have ended at
+ * the same moment without seeing it. Therefore waits for transactions that are ending deliveries now. Later
+ * transactions see the added deliveries.
  */
 export async function promoteRetries(db: Db, groupId: number): Promise<void> {
   await Promise.all([db.query(LOCK_ENDS, [groupId]), db.query(PROMOTE, [groupId])]);

@@ -40,8 +40,8 @@ shrunk as (
 select (select count(*) from gone)::int events, max(chunk) far from old`;
 
 /**
- * Deletes old events of a part that every group has passed, from at most `limit` lists after `after`. `far`: the last old
- * list that was checked; null: there is none. Call it after {@link lockGroups}.
+ * Deletes old events of a part that every group has passed, from at most `limit` lists after `after`. `far` is the last
+ * old list that was checked, or null if there is none. Call it after {@link lockGroups}.
  */
 export async function forgetEvents(
   db: Db,

@@ -4,7 +4,7 @@ import type { Holds } from './holds.ts';
 import { ENDS_LOCK } from './replay.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
-/** Longer than the polling interval of the processes that the deliveries are left to. */
+/** How long deliveries are left to other processes. Longer than the polling interval of these processes. */
 const FOR_OTHERS = `interval '1500 milliseconds'`;
 
 // Rows are looked up one by one and updated by ctid, as in all statements that take a list. A held delivery becomes due
@@ -53,7 +53,7 @@ export interface RetryRow extends EventRow {
 export interface RetryHold extends Holds {
   leaseMs: number;
   limit: number;
-  /** Maximum bytes of payloads and execution results together. The first event is returned whatever its size. */
+  /** Maximum bytes of payloads and execution results together. The first event is returned regardless of its size. */
   bytes: number;
   /** Names that the process can handle, as a regular expression. */
   matching: string;
@@ -126,7 +126,7 @@ export interface RetryEnd {
   attempts: number;
   /** Milliseconds until the next retry, or why there is none. */
   next: number | 'delivered' | 'dead';
-  /** Null for another retry: the stored error stays. */
+  /** Null if there is none. The stored error then stays for another retry. */
   error: string | null;
 }
 
@@ -134,7 +134,7 @@ const KIND = { delivered: 0, again: 1, dead: 2 };
 
 /**
  * Ends retries that are held, except retries that another process has taken since. Returns the number of ended retries,
- * and the number of tasks in which another one is now due.
+ * and the number of tasks in which another retry is now due.
  */
 export async function finishRetries(
   db: Db,

@@ -36,11 +36,11 @@ export interface EventRow extends StepKey {
   payload: string;
   /** JSON text. */
   metadata: string | null;
-  /** JSON text; without `result` if that is the payload. */
+  /** JSON text, without `result` if that is the payload. */
   execution: string;
   firedAt: string;
   correlationId: string | null;
-  /** Null: its task was deleted. */
+  /** Null if its task was deleted. */
   namespace: string | null;
   stepName: string | null;
 }

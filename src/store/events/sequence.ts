@@ -55,8 +55,9 @@ export async function lockSequence(db: Db): Promise<void> {
 }
 
 /**
- * Gives positions to events that became visible, at most `limit` new ones, and returns their number. `full`: there may be
- * more. Call it after {@link lockSequence} in the same transaction, which must not have written anything before.
+ * Gives positions to events that became visible, at most `limit` new ones, and returns their number. `full` means that
+ * there may be more. Call it after {@link lockSequence} in the same transaction, which must not have written anything
+ * before.
  */
 export async function sequenceEvents(db: Db, limit: number): Promise<{ placed: number; full: boolean }> {
   const { rows } = await db.query<{ late: number; fresh: number }>(SEQUENCE_EVENTS, [limit]);

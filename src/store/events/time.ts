@@ -7,9 +7,9 @@ import { sql } from '../sql.ts';
  */
 const RECORDED_WITHIN = 5;
 
-// Ids are assigned in the order of time, and the time of an event is a little earlier than that. So a binary search over
-// the key finds an id from which on events are not earlier than the given time, although times close to each other may be
-// out of order. In place of a deleted event, the next one is compared.
+// Ids are assigned in the order of time, and the time of an event is a little earlier than that. A binary search over
+// the key therefore finds an id after which no event is earlier than the given time, although times close to each other
+// may be out of order. In place of a deleted event, the next one is compared.
 const EVENT_AT = sql('event_at_time')`
 with recursive half as (
   select min(id) low, max(id) + 1 high from tasker.domain_event
