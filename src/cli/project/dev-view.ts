@@ -28,7 +28,7 @@ export class DevView {
     this.#screen.print(line);
   }
 
-  /** Starts to poll. `hint` is shown while there are no tasks. */
+  /** Starts polling. `hint` is shown while there are no tasks. */
   show(tasker: Tasker, hint: string[]): void {
     this.#tasker = tasker;
     this.#hint = hint;

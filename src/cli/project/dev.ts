@@ -37,7 +37,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
     const logger = programLogger({ level: options.verbose ? 'debug' : undefined, form, write: tell });
     const events = eventRegistries({}, moduleLogger(logger, 'events'));
     const project = new Project({ ...folders, environment, logger, events, tell });
-    // Watch before reading anything, so that files that change during the start are reloaded after it.
+    // Watch before reading anything, so that files that change during startup are reloaded after it.
     const signal = AbortSignal.any([stop.signal, ended.signal]);
     const beginReloading = watchProject(project, { folders, signal, tell });
     const [, sound] = await Promise.all([project.readTemplates(), project.readHandlers()]);
@@ -100,8 +100,8 @@ interface Watched {
 }
 
 /**
- * Watches a project's folders. Reloads begin once the returned function has been called with a tasker. They run one after
- * the other, so that each sees the result of the one before.
+ * Watches a project's folders. Reloads begin once the returned function has been called with a tasker. They run one
+ * after the other, so that each sees the result of the previous one.
  */
 function watchProject(project: Project, { folders, signal, tell }: Watched): (tasker: Tasker) => void {
   let begin!: (tasker: Tasker) => void;

@@ -11,8 +11,8 @@ export interface Project {
   usesTypeScript: boolean;
   usesVitest: boolean;
   usesZod: boolean;
-  /** Module type of its `.js` and `.ts` files. `unsaid` means CommonJS, except for a `.js` file with `import`. */
-  modules: 'esm' | 'commonjs' | 'unsaid';
+  /** Module type of its `.js` and `.ts` files. `unset` means CommonJS, except for a `.js` file with `import`. */
+  modules: 'esm' | 'commonjs' | 'unset';
   dependsOnUs: boolean;
 }
 
@@ -40,7 +40,7 @@ export async function readPackage(folder: string): Promise<Project> {
     usesTypeScript: has('typescript') || existsSync(path.join(folder, 'tsconfig.json')),
     usesVitest: has('vitest'),
     usesZod: has('zod'),
-    modules: type === 'module' ? 'esm' : type === 'commonjs' ? 'commonjs' : 'unsaid',
+    modules: type === 'module' ? 'esm' : type === 'commonjs' ? 'commonjs' : 'unset',
     dependsOnUs: has('tasker-core'),
   };
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 export interface WatchFolderOptions {
   signal: AbortSignal;
   onChange: () => void;
-  /** Called if the folder cannot be watched, or no longer. Later changes are not noticed. */
+  /** Called if the folder cannot be watched, or can no longer be watched. Later changes are not noticed. */
   onLost: (error: Error) => void;
 }
 
@@ -38,7 +38,7 @@ export function watchFolder(folder: string, { signal, onChange, onLost }: WatchF
 function watchAll(folder: string, { onChange, onLost }: Watching): { close(): void } {
   const isFolder = statSync(folder).isDirectory();
   if (isFolder && !HAS_RECURSIVE) return new TreeWatch(folder, { onChange, onLost });
-  // Editors replace a file by a new one. A watch on the old file would miss that, so the folder is watched.
+  // Editors replace a file with a new one. A watcher on the old file would miss that, so the folder is watched.
   const watcher = watch(isFolder ? folder : path.dirname(folder), { recursive: isFolder });
   watcher.on('change', onChange);
   watcher.on('error', onLost);
@@ -47,7 +47,7 @@ function watchAll(folder: string, { onChange, onLost }: Watching): { close(): vo
 
 /**
  * Watches a folder tree with one watcher per folder. On Linux, which has no recursive watch, Node's `recursive` option
- * watches each file instead. It misses the second time that a file is saved by renaming another one over it.
+ * watches each file instead. It misses the second time that a file is saved by renaming another file over it.
  */
 class TreeWatch {
   readonly #root: string;

@@ -39,7 +39,7 @@ export async function worker(options: WorkerOptions): Promise<void> {
     const folders = runnableFolders(options);
     checkUrl(options);
     const { web, drainTimeout } = options;
-    // A stop request during the start does not wait until the start is complete.
+    // A stop request during startup does not wait until startup is complete.
     void shutdown.promise.then(() => server.shutdown().catch(() => undefined));
     for (const line of config.warnings) logger.warn(line);
     await server.start({
@@ -66,7 +66,7 @@ async function fail(
   error: unknown,
   { options, server, shutdown }: { options: WorkerOptions; server: WorkerServer; shutdown: ShutdownController },
 ): Promise<void> {
-  // Stopping a worker during its start is not an error.
+  // Stopping a worker during startup is not an error.
   if (shutdown.isRequested && isTaskerError(error) && error.code === 'stopped') return await server.shutdown();
   const starting = server.getState() === 'error' || server.getState() === 'initialized';
   const shown = error instanceof WorkerBootstrapError ? error.cause : error;

@@ -20,7 +20,7 @@ interface Listed {
   steps: number | null;
   in_project: boolean;
   registered: boolean;
-  /** The database has different contents for this name and version. */
+  /** Whether the database has different contents for this name and version. */
   differs: boolean;
   /** The pauses of the template and its namespace. */
   paused: Record<string, unknown>[] | null;

@@ -11,7 +11,7 @@ import { counted } from '../show/text.ts';
 
 /**
  * `tasker template validate`: reports the problems of all files, in a form that editors turn into links. With
- * `--handlers`, also those of handlers.
+ * `--handlers`, also reports problems with handlers.
  */
 export async function templateValidate(
   paths: readonly string[],
