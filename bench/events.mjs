@@ -28,7 +28,7 @@ const [rounds, seconds, count, backlog] = [values.rounds, values.seconds, values
 
 /** Bounds of the medians. */
 const BOUNDS = { throughput_ratio: 0.75, fast_ms: 1, durable_ms: 20 };
-/** Events that run first, because the figures do not include loading and compilation. */
+/** Number of events that run first, so that the figures do not include loading and compilation. */
 const WARM_UP = 30;
 const LOST_MS = 30_000;
 

@@ -2,14 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { createTasker, silentLogger } from 'tasker-core';
 
-/** Tables that keep the statistics of empty tables, as shortly after the first start of a system. */
+/** Tables that keep the statistics of empty tables, as shortly after a system is first started. */
 const TABLES = ['domain_event', 'event_chunk', 'event_gap', 'event_cursor', 'event_retry', 'event_dead'];
 
 /** The time between two events. */
 const EVERY = '200 ms';
 
 /**
- * Events of finished tasks, by number: ten of each task, one in a thousand with a rare name. The last one is an hour
+ * Events of finished tasks, by number: ten of each task, one in a thousand with a rare name. The last event is an hour
  * old.
  */
 async function fillEvents(probe, { from, to, last }) {
@@ -28,8 +28,8 @@ async function fillEvents(probe, { from, to, last }) {
 }
 
 /**
- * Leaves the given number of events in the state after months of use: most events were deleted, later ones reused their
- * pages, and were deleted too. Returns one of the oldest.
+ * Leaves the given number of events in the state that they have after months of use: most events were deleted, and
+ * later events reused their pages and were deleted too. Returns one of the oldest events.
  */
 async function fillForMonths(probe, events) {
   const cycles = 5;
@@ -133,7 +133,7 @@ async function operate(log, probe) {
   await log.tidy({ retentionMs: 7 * 86_400_000 });
 }
 
-/** Runs every verb of the log on many events, with the statistics of an empty table and with correct ones. */
+/** Runs every verb of the log on many events, with the statistics of an empty table and with correct statistics. */
 export async function everyEventVerb(url, probe, events) {
   for (const table of TABLES) {
     await probe.query(`alter table tasker.${table} set (autovacuum_enabled = off)`);
@@ -145,8 +145,8 @@ export async function everyEventVerb(url, probe, events) {
   const rare = await log.joinGroup({ name: 'rare', patterns: ['rare.*'], from: 'beginning' });
   const all = await log.joinGroup({ name: 'all', patterns: ['*'], from: 'beginning' });
   await log.sequence();
-  for (const statistics of ['of an empty log', 'true ones']) {
-    if (statistics === 'true ones') for (const table of TABLES) await probe.query(`analyze tasker.${table}`);
+  for (const statistics of ['of an empty table', 'correct']) {
+    if (statistics === 'correct') for (const table of TABLES) await probe.query(`analyze tasker.${table}`);
     await moreEvents(probe, log);
     await deliver(log, rare, events);
     await deliver(log, all, 300);

@@ -111,7 +111,7 @@ export const HOT = [
   'rates',
 ];
 
-const AT_START = 'once when a process starts, or a template is registered';
+const ON_STARTUP = 'once when a process starts, or a template is registered';
 const ONCE_A_TEMPLATE = 'once per template and process, which caches it';
 const WORKERS = 'reads the table of workers, which stays small because old rows are deleted';
 const OVERVIEW =
@@ -215,11 +215,11 @@ export const NOT_HOT = {
   notify: NO_TABLE,
   ping: NO_TABLE,
   server_facts: NO_TABLE,
-  ensure_namespace: AT_START,
-  namespace_ids: AT_START,
-  register_template: AT_START,
-  store_graph: AT_START,
-  newest_digests: AT_START,
+  ensure_namespace: ON_STARTUP,
+  namespace_ids: ON_STARTUP,
+  register_template: ON_STARTUP,
+  store_graph: ON_STARTUP,
+  newest_digests: ON_STARTUP,
   templates_by_id: ONCE_A_TEMPLATE,
   newest_template: ONCE_A_TEMPLATE,
   list_templates: 'reads the templates, not their tasks',
@@ -242,7 +242,7 @@ export const NOT_HOT = {
   copies_of_task: 'on request of an operator, by an index of copies',
   list_templates: TEMPLATES,
   queue_check_turn: WORKERS,
-  register_worker: AT_START,
+  register_worker: ON_STARTUP,
   announce_callables: WORKERS,
   stop_worker: WORKERS,
   announced_elsewhere: WORKERS,

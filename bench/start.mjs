@@ -1,4 +1,4 @@
-// Measures the time of a worker with 200 handler files and 100 templates from its start to its first step: cold (nothing
+// Measures the time of a worker with 200 handler files and 100 templates from startup to its first step: cold (nothing
 // bundled or registered) and warm. Prints the wall time, and the CPU time of the process with its children.
 //   npm run bench:start [-- runs]     DATABASE_URL, or an embedded server
 import { spawn } from 'node:child_process';
@@ -16,7 +16,7 @@ const WORKER_ENDS_MS = 20_000;
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 const handler = (n) => `import { defineHandler } from 'tasker-core';
-import { first, sumOf } from './_lib/told.ts';
+import { first, sumOf } from './_lib/shared.ts';
 
 interface Order {
   total: number;
@@ -30,14 +30,14 @@ export const handler${n} = defineHandler('handler_${n}', { inputs: { order: 'ord
 `;
 
 /** A module that all handlers import. It prints the time that the process used up to its first step, once. */
-const TOLD = `import { readFileSync } from 'node:fs';
-let told = false;
+const SHARED_MODULE = `import { readFileSync } from 'node:fs';
+let printed = false;
 
 export const sumOf = (lines: { quantity: number }[]) => lines.reduce((sum, line) => sum + line.quantity, 0);
 
 export function first(): void {
-  if (told) return;
-  told = true;
+  if (printed) return;
+  printed = true;
   console.log(JSON.stringify({ firstStep: true, wallMs: performance.now(), cpuMs: cpuMs() }));
 }
 
@@ -91,7 +91,7 @@ async function makeProject(folder) {
   await mkdir(path.join(folder, 'handlers', '_lib'), { recursive: true });
   await mkdir(path.join(folder, 'templates'), { recursive: true });
   await writeFile(path.join(folder, 'package.json'), '{ "name": "start", "type": "module" }');
-  await writeFile(path.join(folder, 'handlers', '_lib', 'told.ts'), TOLD);
+  await writeFile(path.join(folder, 'handlers', '_lib', 'shared.ts'), SHARED_MODULE);
   const each = (count, write) => Promise.all(Array.from({ length: count }, (_, n) => write(n)));
   await each(HANDLERS, (n) => writeFile(path.join(folder, 'handlers', `handler-${n}.ts`), handler(n)));
   await each(TEMPLATES, (n) => writeFile(path.join(folder, 'templates', `flow-${n}.yaml`), template(n)));
