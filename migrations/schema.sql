@@ -1,4 +1,4 @@
--- What the migrations of this folder make, for reading and reviewing. It is not run, and not edited:
+-- The schema that the migrations of this folder create, for reading and reviewing. It is not run, and not edited:
 -- scripts/dump-schema.mjs reads it from the catalogue of a migrated database, and the static checks compare.
 
 create schema tasker;

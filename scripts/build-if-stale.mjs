@@ -8,7 +8,7 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 const BUILT = path.join(root, 'dist/.tsbuildinfo');
 
-/** Includes folders, because their time changes when a file is renamed or removed. */
+/** Includes folders, because their modification time changes when a file is renamed or removed. */
 function newest(folder) {
   const names = ['.', ...readdirSync(folder, { recursive: true })];
   return Math.max(...names.map((name) => statSync(path.join(folder, name)).mtimeMs));
@@ -32,7 +32,7 @@ export function buildIfStale() {
   });
   if (status !== 0)
     throw new Error('the build failed, see the compiler output above; if the compiler is missing, run npm ci');
-  // The compiler does not touch the file if no output changes. Without this, every start would compile again.
+  // The compiler does not touch the file if no output changes. Without this, every run would compile again.
   utimesSync(BUILT, began, began);
 }
 

@@ -27,7 +27,7 @@ const FORBIDDEN = [
   { what: 'a path of a particular machine', pattern: /(?<![\w.~$/])\/(?:work|workspace|home\/\w+|Users\/\w+)\// },
   { what: 'a test that excludes all others', pattern: /\b(?:it|test|describe)\.only\b/, in: /^test\// },
   { what: 'a skipped test', pattern: /\b(?:it|test|describe)\.(?:skip|todo)\(/, in: /^test\// },
-  { what: 'something left for later', pattern: /\b(?:TO[D]O|FIX[M]E|XX[X])\b/ },
+  { what: 'a note about unfinished work', pattern: /\b(?:TO[D]O|FIX[M]E|XX[X])\b/ },
   { what: 'a conflict of a merge', pattern: /^(?:<{7}|>{7}) /m },
 ];
 
@@ -70,7 +70,7 @@ export function checkLinks(root) {
       if (/^[a-z][a-z+.-]*:/i.test(target)) return [];
       const [file, anchor] = decodeURI(target).split('#');
       const there = file ? path.join(root, path.dirname(page), file) : path.join(root, page);
-      if (!existsSync(there)) return [`${page}: ${target} is not there`];
+      if (!existsSync(there)) return [`${page}: ${target} does not exist`];
       if (!anchor || !there.endsWith('.md')) return [];
       if (anchorsOf(readFileSync(there, 'utf8')).includes(anchor)) return [];
       return [`${page}: ${target}: the page has no such heading`];

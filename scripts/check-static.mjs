@@ -46,7 +46,7 @@ const CHECKS = {
   commits: () => checkCommits(root),
 };
 
-/** Runs a check. One that throws counts as failed, and the next ones still run. */
+/** Runs a check. A check that throws counts as failed, and the next checks still run. */
 function outcomeOf(check) {
   try {
     return check();

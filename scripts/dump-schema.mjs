@@ -13,7 +13,7 @@ import { silentLogger } from '../dist/logging/logger.js';
 import { schemaText } from './schema-text.mjs';
 
 const FILE = new URL('../migrations/schema.sql', import.meta.url);
-const HEADER = `-- What the migrations of this folder make, for reading and reviewing. It is not run, and not edited:
+const HEADER = `-- The schema that the migrations of this folder create, for reading and reviewing. It is not run, and not edited:
 -- scripts/dump-schema.mjs reads it from the catalogue of a migrated database, and the static checks compare.
 
 `;

@@ -148,7 +148,7 @@ function laneFolder() {
   const { bavail, bsize } = existsSync(memory) ? statfsSync(memory) : { bavail: 0, bsize: 0 };
   const parent = Math.min(bavail * bsize, freemem()) > jobs * 2 ** 31 ? memory : tmpdir();
   const made = mkdtempSync(path.join(parent, 'tasker-mutants-'));
-  // Servers that run as another user read their folders.
+  // Servers that run as another user must be able to read their folders.
   chmodSync(made, 0o755);
   return made;
 }
@@ -168,7 +168,7 @@ async function choose() {
     const text = sources[mutant.file];
     const whole = { ...mutant, id: idOf(mutant), original: text.slice(mutant.start, mutant.end) };
     const lines = text.split('\n');
-    // The lines around the mutant help to choose the tests that run first.
+    // The lines around the mutant help to choose which tests run first.
     const context = lines.slice(Math.max(0, mutant.line - 4), mutant.line + 3).join('\n');
     return { ...whole, context, equivalent: equivalenceOf(whole, lines[mutant.line - 1]) };
   };
@@ -244,7 +244,7 @@ async function judgeAll(judge, chosen, makeLane) {
         return await judge.judge(lanes[at], mutant, texts);
       } catch (error) {
         if (stopping || tries === 3) throw error;
-        // A mutant can break its lane, for example the server. The next try gets a new lane.
+        // A mutant can break its lane, for example the server. The next mutant gets a new lane.
         log(`lane ${at + 1} failed and is replaced: ${error.message}`);
         await lanes[at].close().catch(() => undefined);
         lanes[at] = await makeLane();

@@ -21,7 +21,7 @@ const PROOFS = [
   ],
   ['faults on PostgreSQL 17', vitest, 'run', 'test/crash', '--project', 'postgres-17', '--testTimeout', '3600000'],
   ['plans on a million rows', 'bench/explain.mjs'],
-  ['what events cost, and how soon they come', 'bench/events.mjs'],
+  ['cost and latency of events', 'bench/events.mjs'],
   ['throughput on large tables, creation, idle', 'bench/scale.mjs'],
   ['mutation testing, a sample of 300 mutants', 'scripts/mutants.mjs'],
 ];

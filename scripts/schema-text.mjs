@@ -1,6 +1,5 @@
 // Reads the schema of a database from the catalog, as text. The text is the same on every version of PostgreSQL, and
-// its order
-// does not depend on when objects were created.
+// its order does not depend on when objects were created.
 
 const ENUMS = `
   select format('create type %s.%I as enum (%s);', n.nspname, t.typname,
@@ -25,7 +24,7 @@ const TABLES = `
    where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'p')
    order by c.relname`;
 
-// In their order in the table, which determines the layout of rows.
+// In the order of the table, which determines the layout of rows.
 const COLUMNS = `
   select format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod))
          || case when a.attnotnull then ' not null' else '' end
@@ -67,7 +66,7 @@ const VIEWS = `
    order by c.relname`;
 
 // Indexes, TOAST tables and the sequences of identity columns are part of their tables.
-const STRANGERS = `
+const UNSUPPORTED = `
   select c.relname as text
     from pg_class c
    where c.relnamespace = $1::regnamespace
@@ -82,10 +81,10 @@ const STRANGERS = `
  */
 export async function schemaText(client, schema) {
   const texts = async (query, of) => (await client.query(query, [of])).rows.map((row) => row.text);
-  const strangers = await texts(STRANGERS, schema);
-  if (strangers.length > 0) {
+  const unsupported = await texts(UNSUPPORTED, schema);
+  if (unsupported.length > 0) {
     throw new Error(
-      `${schema} has objects that this script does not support: ${strangers.join(', ')}; add support for them`,
+      `${schema} has objects that this script does not support: ${unsupported.join(', ')}; add support for them`,
     );
   }
   const parts = [

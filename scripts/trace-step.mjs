@@ -8,9 +8,9 @@ import { parseArgs } from 'node:util';
 import { buildIfStale } from './build-if-stale.mjs';
 
 const LIMIT = 45;
-/** Large enough that occasional work (a poll, a heartbeat) does not happen in all of them. */
+/** Number of tasks. Large enough that occasional work (a poll, a heartbeat) does not happen in all of them. */
 const TASKS = 7;
-/** Tasks that run first, so that all modules are loaded and all caches are filled. */
+/** Number of tasks that run first, so that all modules are loaded and all caches are filled. */
 const WARM_UP = 3;
 
 const { values: options } = parseArgs({

@@ -6,15 +6,16 @@
 -- row was locked, the update of the step would wait for a cancel that waits for another step of this claim: a deadlock.
 --
 -- The worker's own row is share-locked. A row lock is checked again after the wait, so a worker that is being declared
--- dead gets nothing. With an advisory lock, or exists without a lock, it got a step that no sweep looked for.
+-- dead gets nothing. With an advisory lock, or `exists` without a lock, it could get a step that no sweep looks for.
 --
 -- The queue is emptied by an array of ctids, not by a join with the CTE: with statistics from a moment when the queue was
 -- empty, that join scans it once for each row. Queue rows are never updated, so a locked row keeps its ctid. Steps are
 -- updated by ctid for the same reason. A step that was changed since the snapshot is not found by its ctid and stays
--- unclaimed. Nothing is lost by that, because every change that makes a step ready adds a queue row.
+-- unclaimed. It is not lost, because every change that makes a step ready adds a queue row.
 --
--- An attempt starts when the statement reads the queue: the transaction may have begun before the last attempt ended. If
--- the step has ended before, its done_at is that time, and a clock that was set back must not go below it.
+-- An attempt starts when the statement reads the queue, because the transaction may have begun before the last attempt
+-- ended. If the step has ended before, its done_at is that time, and the start must not be earlier if the clock was set
+-- back.
 --
 -- A claim that takes a step which must not run twice makes itself durable: synchronous_commit is read at commit.
 with w as materialized (

@@ -1,12 +1,12 @@
 -- Written by scripts/write-statements.mjs from scripts/statements/record_steps.sql: edit it there.
 --
--- Records the ends of many attempts, moves their tasks on, and takes ready children for the worker that records.
+-- Records the ends of many attempts, advances their tasks, and takes ready children for the worker that records.
 --
 -- kind: 0 completed, 1 failed and may be retried, 2 failed permanently, 3 released (spends no attempt), 4 failed
 -- permanently because its worker was lost. The engine has locked the tasks.
 --
 -- No CTE is joined to a CTE, and no table to a list by its key: rows are looked up one by one (lateral, offset 0) and
--- updated by ctid. With a free join, statistics from a moment when no step was running make the planner read the whole
+-- updated by ctid. With an ordinary join, statistics from a moment when no step was running make the planner read the whole
 -- table for each batch and compare all rows with all: 50,000 steps a second fell to 2,000. The tasks are locked, so a
 -- ctid stays valid.
 --

@@ -1,12 +1,12 @@
 -- Written by scripts/write-statements.mjs from scripts/statements/record_steps.sql: edit it there.
 --
--- Records the ends of many attempts, moves their tasks on, and takes ready children for the worker that records.
+-- Records the ends of many attempts, advances their tasks, and takes ready children for the worker that records.
 --
 -- kind: 0 completed, 1 failed and may be retried, 2 failed permanently, 3 released (spends no attempt), 4 failed
 -- permanently because its worker was lost. The engine has locked the tasks.
 --
 -- No CTE is joined to a CTE, and no table to a list by its key: rows are looked up one by one (lateral, offset 0) and
--- updated by ctid. With a free join, statistics from a moment when no step was running make the planner read the whole
+-- updated by ctid. With an ordinary join, statistics from a moment when no step was running make the planner read the whole
 -- table for each batch and compare all rows with all: 50,000 steps a second fell to 2,000. The tasks are locked, so a
 -- ctid stays valid.
 --
@@ -18,8 +18,8 @@
 -- This variant is for templates with dynamic steps. A lookup in the empty table of batches for each step and each child
 -- has a cost, so other templates have a variant without it.
 --
--- This variant stores domain events with the steps. An event that announces another attempt, or that there is none, is
--- stored only if that is what was recorded.
+-- This variant stores domain events with the steps. An event that announces another attempt, or the end of the attempts,
+-- is stored only if the recording had that outcome.
 with done as (
   update tasker.step s set
     state = case d.kind when 0 then 'complete'::tasker.step_state when 3 then 'enqueued'
@@ -56,7 +56,7 @@ dec as (
                   from tasker.template m where m.id = x.template_id) then null
            else row_number() over (order by x.rank, x.task_uuid, x.child) end r
     from (
-      -- A child that is made from a batch_worker stands for all workers of its batch.
+      -- A child that is created from a batch_worker step stands for all workers of its batch.
       select d.task_uuid, d.template_id, d.rank, d.ord, coalesce(w.idx, e.child) child
         from done d
         cross join lateral (
@@ -115,7 +115,7 @@ h as (
     case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' when 4 then 'worker_lost' else 'failed' end,
     state, started_at, ms, nullif(detail, 'null') from done),
 ev as (
-  -- Without a payload of its own, the payload is the result, and the execution is stored without it.
+  -- If an event has no payload of its own, the result is the payload, and the execution is stored without the result.
   insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, metadata, execution)
   select (e.event ->> 'id')::uuid, e.event ->> 'name', d.task_uuid, d.idx, d.attempts, e.event ->> 'publisher',
     coalesce(e.event -> 'payload', d.result), e.event -> 'metadata',

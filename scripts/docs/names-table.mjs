@@ -13,7 +13,7 @@ function pagesOf(reference) {
     });
 }
 
-/** Returns the text between the markers of the page. `reference`: the text of docs/reference/README.md. */
+/** Returns the text between the markers of the page. `reference` is the text of docs/reference/README.md. */
 export function namesTable({ names, absent }, reference) {
   const there = pagesOf(reference).flatMap(({ title, file, names: ours }) => {
     const shared = ours.filter((name) => names.includes(name));

@@ -77,8 +77,8 @@ function formOf(declaration) {
 }
 
 /**
- * Returns the declaration of a type that is derived from one that is not exported, with the inherited members. Undefined for
- * other types.
+ * Returns the declaration of a type that is derived from a type that is not exported, with the inherited members.
+ * Undefined for other types.
  */
 function derivedForm(declaration, { checker, isPublic }) {
   const members = (node) =>

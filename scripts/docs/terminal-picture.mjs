@@ -1,4 +1,4 @@
-// Makes an SVG of what a terminal shows, from its text with ANSI colours.
+// Draws the screen of a terminal as an SVG, from its text with ANSI colours.
 
 const CELL = { width: 8.4, height: 19 };
 const MARGIN = { left: 18, top: 52, right: 18, bottom: 18 };
@@ -18,7 +18,7 @@ const escaped = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').
 
 const ESCAPE = String.fromCharCode(27);
 
-/** The state that SGR codes lead to. */
+/** Returns the style after SGR codes are applied to it. */
 function styled(style, codes) {
   const next = { ...style };
   for (const code of codes) {
@@ -32,7 +32,7 @@ function styled(style, codes) {
   return next;
 }
 
-/** The pieces of a line that have one style, with the columns at which they begin. */
+/** Returns the pieces of a line that have the same style, with the columns at which they begin. */
 function piecesOf(line, before) {
   const pieces = [];
   let style = before;

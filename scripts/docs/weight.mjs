@@ -6,7 +6,7 @@ const LIMIT = { megabytes: 32, packages: 45 };
 /** Smaller differences are not corrected, because new releases of dependencies change the figures. */
 const TOLERANCE = 0.05;
 const BLOCK = 4096;
-/** Returns megabytes as counted by `du -m`. */
+/** Bytes in a megabyte, as `du -m` counts them. */
 const MB = 2 ** 20;
 const FIGURES = /(<!-- weight -->\r?\n)[\s\S]*?(<!-- \/weight -->\r?\n)/;
 

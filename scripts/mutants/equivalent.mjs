@@ -7,7 +7,7 @@ export const EQUIVALENT = [
     operator: 'comparison',
     original: '>',
     replacement: '>=',
-    why: 'noting nothing changes nothing',
+    why: 'a call without notes changes nothing',
   },
   {
     file: 'src/engine/events/acts.ts',
@@ -15,7 +15,7 @@ export const EQUIVALENT = [
     operator: 'comparison',
     original: '>',
     replacement: '>=',
-    why: 'where nothing is delivered again, every delivery that is the first of its task is due already',
+    why: 'if nothing is redelivered, the first delivery of each task is already due',
   },
   {
     file: 'src/engine/record.ts',
@@ -23,7 +23,7 @@ export const EQUIVALENT = [
     operator: 'comparison',
     original: '>',
     replacement: '>=',
-    why: 'nothing grows then: the recount of no tasks changes nothing',
+    why: 'a recount of no tasks changes nothing',
   },
   {
     file: 'src/engine/sweep.ts',
@@ -31,7 +31,7 @@ export const EQUIVALENT = [
     operator: 'comparison',
     original: '>',
     replacement: '>=',
-    why: 'storing no events changes nothing',
+    why: 'a call without events stores nothing',
   },
   {
     file: 'src/store/batches.ts',
@@ -39,7 +39,7 @@ export const EQUIVALENT = [
     operator: 'aggregate',
     original: 'max',
     replacement: 'min',
-    why: 'only a cost: the next release looks again at workers that were released, which are no longer pending',
+    why: 'only a cost: the next release checks released workers again, which are no longer pending',
   },
   {
     file: 'src/store/events/list.ts',
@@ -55,7 +55,7 @@ export const EQUIVALENT = [
     operator: 'comparison',
     original: '<',
     replacement: '<=',
-    why: 'two times of transactions that differ by exactly 90 seconds, to the microsecond',
+    why: 'differs only if the times of two transactions are exactly 90 seconds apart, to the microsecond',
   },
   {
     file: 'src/store/events/members.ts',
@@ -71,7 +71,7 @@ export const EQUIVALENT = [
     operator: 'coalesce',
     original: 'coalesce((select max(p.done) from p where p.chunk = k.chunk), k.size)',
     replacement: '(select max(p.done) from p where p.chunk = k.chunk)',
-    why: 'a cursor is always before an id of its list or at the next list, so that a list that is read has an id',
+    why: 'a cursor is always before an id of its list or at the next list, so every list that is read has an id',
   },
   {
     file: 'src/store/events/parts.ts',
@@ -79,7 +79,7 @@ export const EQUIVALENT = [
     operator: 'drop condition',
     original: 'and r.id < e.id',
     replacement: '',
-    why: 'deliveries that wait are of events before the cursor, and the ids of the events of a task grow along the log',
+    why: 'waiting deliveries belong to events before the cursor, and the event ids of a task increase along the log',
   },
   {
     file: 'src/store/events/sequence.ts',
@@ -87,7 +87,7 @@ export const EQUIVALENT = [
     operator: 'coalesce',
     original: '0',
     replacement: '1',
-    why: 'a total is only compared with other totals of its part, which all contain the same first number',
+    why: 'a total is only compared with other totals of its part, which all include the same first number',
   },
   {
     file: 'src/store/events/sequence.ts',
@@ -95,7 +95,7 @@ export const EQUIVALENT = [
     operator: 'comparison',
     original: '>',
     replacement: '>=',
-    why: 'the transaction of `since` held the lock and is over, so it is not the oldest that runs',
+    why: 'the transaction of `since` held the lock and has ended, so it is not the oldest running transaction',
   },
   {
     file: 'src/store/read-steps.ts',
@@ -111,7 +111,7 @@ export const EQUIVALENT = [
     operator: 'comparison',
     original: '<=',
     replacement: '<',
-    why: 'a retry that is due at exactly the time of the transaction, to the microsecond',
+    why: 'differs only for a retry that is due at exactly the time of the transaction, to the microsecond',
   },
   {
     file: 'src/store/stale-tasks.ts',
@@ -119,7 +119,7 @@ export const EQUIVALENT = [
     operator: 'comparison',
     original: '<=',
     replacement: '<',
-    why: 'a limit that ends at exactly the time of the transaction, to the microsecond',
+    why: 'differs only for a limit that ends at exactly the time of the transaction, to the microsecond',
   },
   {
     file: 'src/worker/attempt-end.ts',
@@ -135,7 +135,7 @@ export const EQUIVALENT = [
     operator: 'drop statement',
     original: 'this.#timers.clear();',
     replacement: ';',
-    why: 'only a cost: a timer that is cleared or unreferenced again does not change',
+    why: 'only a cost: clearing or unreferencing a timer a second time has no effect',
   },
   {
     file: 'src/worker/dispatched-step.ts',
@@ -143,7 +143,7 @@ export const EQUIVALENT = [
     operator: 'logic',
     original: '&&',
     replacement: '||',
-    why: 'only a cost: for the other steps the database has no part, and a part that is read again is the same',
+    why: 'only a cost: the database has no part for other steps, and reading a part again returns the same part',
   },
   {
     file: 'src/worker/lease/heartbeat-thread-entry.ts',
@@ -151,7 +151,7 @@ export const EQUIVALENT = [
     operator: 'comparison',
     original: '>=',
     replacement: '>',
-    why: 'two clock readings that differ by exactly the lease',
+    why: 'differs only if two clock readings are exactly one lease apart',
   },
   {
     file: 'src/worker/unrunnable-steps.ts',
@@ -159,7 +159,7 @@ export const EQUIVALENT = [
     operator: 'comparison',
     original: '<',
     replacement: '<=',
-    why: 'two clock readings that differ by exactly the grace period',
+    why: 'differs only if two clock readings are exactly one grace period apart',
   },
   {
     file: 'src/worker/unrunnable-steps.ts',
@@ -167,7 +167,7 @@ export const EQUIVALENT = [
     operator: 'drop statement',
     original: 'this.#stopped = true;',
     replacement: ';',
-    why: 'after a stop no step waits, and without a step that waits nothing is scheduled',
+    why: 'after a stop no step waits, and nothing is scheduled without a waiting step',
   },
   {
     file: 'src/worker/recorder.ts',
@@ -179,11 +179,11 @@ export const EQUIVALENT = [
   },
   {
     file: 'src/worker/recorder.ts',
-    line: 'if (this.#aside.length > 0) this.#tryThoseAside();',
+    line: 'if (this.#aside.length > 0) this.#retryAside();',
     operator: 'comparison',
     original: '>',
     replacement: '<=',
-    why: 'as long as tasks are known to be held, the tries beside the lanes are in progress, and take what is added',
+    why: 'as long as tasks are known to be locked, the retries outside the lanes are in progress, and handle added ends',
   },
   {
     file: 'src/worker/step-traces.ts',
@@ -191,7 +191,7 @@ export const EQUIVALENT = [
     operator: 'empty string',
     original: "'worker_lost'",
     replacement: "''",
-    why: 'a worker never records this kind of end, only a sweep does; the type asks for the entry',
+    why: 'only a sweep records this kind of end, never a worker; the type requires the entry',
   },
   {
     file: 'src/worker/task-cache.ts',
@@ -207,7 +207,7 @@ export const EQUIVALENT = [
     operator: 'negate condition',
     original: '!graph.dynamic',
     replacement: '(graph.dynamic)',
-    why: 'only a cost: without dynamic steps both ways give the same answer, with them results are loaded more often',
+    why: 'only a cost: without dynamic steps both ways give the same answer, and with them results are loaded more often',
   },
   {
     file: 'src/worker/task-cache.ts',
@@ -231,7 +231,7 @@ export const EQUIVALENT = [
     operator: 'default',
     original: 'known?.retryable ?? true',
     replacement: '(known?.retryable)',
-    why: 'the error that is made of it in the thread is retryable by default',
+    why: 'the error that the thread creates from it is retryable by default',
   },
   {
     file: 'src/worker/unrunnable-steps.ts',
@@ -239,7 +239,7 @@ export const EQUIVALENT = [
     operator: 'comparison',
     original: '<',
     replacement: '<=',
-    why: 'differs only for a multiple of 500 steps, by a batch without steps, which records nothing',
+    why: 'differs only for a multiple of 500 steps, by an additional batch without steps, which records nothing',
   },
   {
     file: 'statements/claim_steps.sql',
@@ -247,7 +247,7 @@ export const EQUIVALENT = [
     operator: 'drop order',
     original: 'order by q.rank, q.id',
     replacement: '',
-    why: 'this variant claims from one namespace, for which the inner query has the order',
+    why: 'this variant claims from one namespace, for which the inner query already sorts',
   },
 ];
 

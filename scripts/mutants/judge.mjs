@@ -1,7 +1,7 @@
 // Tries one mutant: runs the tests that cover it until one fails, then checks that the mutant is the cause.
 import path from 'node:path';
 
-/** Cost of a test beside its own time, in milliseconds: its share of imports and hooks. */
+/** Cost of a test in addition to its own time, in milliseconds: its share of imports and hooks. */
 const OVERHEAD_MS = 300;
 
 /** Maximum time of a test that takes `ms` without a mutant. */
@@ -11,7 +11,7 @@ export class Judge {
   #tests;
   #reach;
   #budgetMs;
-  /** By test: whether it passes in a lane without a mutant. Undefined: not tried yet. */
+  /** By test: whether it passes in a lane without a mutant. Undefined if not tried yet. */
   #steady;
   #saveSteady;
   /** By source file: how many mutants each test killed. Such tests run first. */
@@ -25,7 +25,7 @@ export class Judge {
     this.#saveSteady = saveSteady;
   }
 
-  /** The covering tests to run, the nearest and cheapest first, as far as the budget goes. */
+  /** The covering tests to run, the nearest and cheapest first, as far as the budget allows. */
   #plan(mutant) {
     const units = this.#reach(mutant);
     const killers = this.#killers.get(mutant.file) ?? new Map();
@@ -123,7 +123,7 @@ function byFile(tests) {
   return [...names];
 }
 
-/** A smaller number means a test that is more likely to notice. */
+/** Returns a smaller number for a test that is more likely to notice the mutant. */
 function nearness(source, test) {
   const [, room = 'store', name] = /^(?:src\/(\w+)|statements)\/(?:.*\/)?([\w-]+)\.(?:ts|sql)$/.exec(source);
   if (path.basename(test, '.test.ts') === name.replaceAll('_', '-')) return 0.1;
@@ -132,7 +132,7 @@ function nearness(source, test) {
   return rooms.some((each) => test.startsWith(`test/${each}/`)) ? 0.3 : 1;
 }
 
-/** Words of at least five letters, also those inside names: `missingHandlers` has `missing` and `handlers`. */
+/** Words of at least five letters, including those inside names: `missingHandlers` has `missing` and `handlers`. */
 function wordsOf(text) {
   const words = text
     .replace(/([a-z])([A-Z])/g, '$1 $2')
@@ -141,7 +141,7 @@ function wordsOf(text) {
   return new Set(words ?? []);
 }
 
-/** How many words of the source around a mutant are in the name of a test. */
+/** Returns how many words of the source around a mutant are in the name of a test. */
 function sharedWords(words, { file, name }) {
   let shared = 0;
   for (const word of wordsOf(`${path.basename(file, '.test.ts')} ${name}`)) if (words.has(word)) shared++;

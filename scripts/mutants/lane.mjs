@@ -19,7 +19,10 @@ import ts from 'typescript';
 const IDLE_MS = 120_000;
 const KEPT_DATABASES = ['postgres', 'template0', 'template1', 'tasker', 'tasker_template', 'tasker_check'];
 
-/** Compiles a source without type checks, so that a mutant with a type error still runs. Undefined: a syntax error. */
+/**
+ * Compiles a source without type checks, so that a mutant with a type error still runs. Returns undefined for a syntax
+ * error.
+ */
 export function javascriptOf(text) {
   const { module, target } = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
   const compilerOptions = { module, target, verbatimModuleSyntax: true, rewriteRelativeImportExtensions: true };
@@ -164,7 +167,7 @@ export class Lane {
         finish(failure);
       }
     });
-    // Not `close`: a process that a test left behind may keep the pipes open.
+    // Not `close`, because a process that a test left behind may keep the pipes open.
     child.on('exit', () => {
       clearTimeout(timer);
       child.stdout.destroy();

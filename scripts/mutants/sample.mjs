@@ -37,7 +37,10 @@ export function mutated(text, { start, end, replacement }) {
   return text.slice(0, start) + replacement + text.slice(end);
 }
 
-/** Positions of SQL in a source file: strings and parts of templates that look like SQL, except error messages. */
+/**
+ * Returns the positions of SQL in a source file: strings and parts of templates that look like SQL, except error
+ * messages.
+ */
 function sqlPieces(file, text) {
   const source = parse(file, text);
   const pieces = [];
@@ -79,7 +82,7 @@ export function shuffled(list, random) {
   return result;
 }
 
-/** Draws the sample. `valid` says whether a mutant parses; one that does not is replaced by the next. */
+/** Draws the sample. `valid` says whether a mutant parses. A mutant that does not is replaced by the next. */
 export async function sample({ mutants, count, seed, valid }) {
   const random = randomOf(seed);
   const take = async (kind, wanted) => {

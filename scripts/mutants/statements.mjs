@@ -1,4 +1,5 @@
-// Checks that PostgreSQL accepts the statements of a mutated file. A mutant that does not parse says nothing about tests.
+// Checks that PostgreSQL accepts the statements of a mutated file. The outcome of a mutant that does not parse says
+// nothing about the tests.
 import { unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -30,7 +31,7 @@ export async function statementCheck(lane) {
   return { accepts, close: () => client.end() };
 }
 
-/** The statements that a file declares, evaluated by loading the file; a file of SQL is one. */
+/** Returns the statements that a file declares, evaluated by loading the file. An SQL file is one statement. */
 async function statementsOf(lane, file, text) {
   if (file.endsWith('.sql')) return [{ text: text.replace(/^(--.*\n)+/, '') }];
   const source = parse(file, text);

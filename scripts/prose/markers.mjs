@@ -1,6 +1,10 @@
-// Words by which the dialect is known that our texts once had, and what an English-speaking engineer writes instead.
+// Words and phrases of the dialect in which our texts were once written, and what an English-speaking engineer writes
+// instead.
 
-/** Each is tried on every text, on those of one kind, or on all but pages ('code'). A pattern must be quiet on good English; a doubtful one does not belong here. */
+/**
+ * Each pattern is tried on every text, on texts of one kind, or on all texts except pages ('code'). A pattern must not
+ * match good English. If in doubt, leave it out.
+ */
 export const MARKERS = [
   [/\b(?:is|are|was|were|be|been|being|gets?) told\b(?! apart)/i, 'write "reported", or name who reports what'],
   [/\btells? of\b/i, 'write "reports" or "describes"'],

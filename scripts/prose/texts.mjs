@@ -2,13 +2,16 @@
 import path from 'node:path';
 import tseslint from 'typescript-eslint';
 
-/** The generated reference, the words that are looked for, and migrations, whose texts can never change. */
+/**
+ * Files that are not checked: the generated reference, the list of words to find, and migrations, whose texts can never
+ * change.
+ */
 const NOT_PROSE = /^(?:migrations\/|docs\/reference\/|scripts\/prose\/)/;
 const CODE = new Set(['.ts', '.mjs', '.js', '.cjs', '.tsx']);
 const TITLES = new Set(['it', 'test', 'describe']);
 const STARTS_LIKE_SQL = /^\s*(?:select|with|insert|update|delete|create|alter|drop|set|begin|copy|lock)\b/i;
 
-/** SQL in the middle of a statement, or a program that is started. */
+/** Matches SQL in the middle of a statement, or a program in a string. */
 const PROGRAM = /\w::text\b|\btasker\.\w+ \w|\bcross join\b|\brequire\(/;
 
 /** Removes code, addresses and the marks of Markdown. */
