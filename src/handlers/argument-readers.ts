@@ -112,8 +112,8 @@ function accept(
   if (!verdict.issues) return use(verdict.value);
 
   const violations = verdict.issues.map(({ path = [], message }) => ({ path: path.map(keyOf).join('.'), message }));
-  const said = violations.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
-  throw new PermanentError(`${what}: ${said}`, {
+  const problems = violations.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
+  throw new PermanentError(`${what}: ${problems}`, {
     errorType: ErrorType.VALIDATION_ERROR,
     metadata: { what, violations },
   });

@@ -93,7 +93,7 @@ export interface FfiStepEvent {
   task: FfiTaskInfo;
   workflowStep: FfiWorkflowStep;
   stepDefinition: FfiStepDefinition;
-  /** Results by step name, of all completed ancestors and not only the direct ones. */
+  /** Results by step name, of all completed ancestors and not only of the parents. */
   dependencyResults: Record<string, FfiDependencyResult>;
 }
 

@@ -135,7 +135,7 @@ function text(value: unknown): string | null {
 }
 
 // A handler written in JavaScript can return anything where a string or a number is expected. A failure that cannot be
-// stored would be recorded as a different failure, and a retryable one would never be retried.
+// stored would be recorded as a different failure, and a retryable failure would never be retried.
 
 /** Maximum length of a message, an error type or an error code, in characters. */
 export const MAX_FAILURE_TEXT = 10_000;
@@ -233,7 +233,7 @@ function plainMetadata(value: unknown, leftOut: Fields): Fields {
   return { ...(isFields(kept) ? kept : { metadata: kept }), ...leftOut };
 }
 
-/** Whether there is any metadata. True if it cannot be read; storing it then records the reason. */
+/** Whether there is any metadata. True if it cannot be read. Storing it then records the reason. */
 export function hasFields(metadata: object): boolean {
   try {
     for (const _ in metadata) return true;

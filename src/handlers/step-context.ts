@@ -221,7 +221,7 @@ export class StepContext {
   /**
    * Saves the handler's progress while it continues. The next attempt resumes from it, on any worker, and a crash after
    * a save does not count as an attempt. The function's own fields are the last saved checkpoint. Saving fails if the
-   * worker no longer holds the step; the handler should then stop.
+   * worker no longer holds the step. The handler should then stop.
    *
    * In a context created by hand without `saveCheckpoint`, this contains only the saved fields, or is null.
    *
@@ -258,7 +258,7 @@ export class StepContext {
    * The return value of `work` is saved as the next cursor. An object with a `cursor` is saved as the whole progress,
    * and undefined saves nothing. If the worker no longer holds the step, the transaction fails and writes nothing. No
    * row is lost or written twice, even if workers are killed or database responses are lost. Run one transaction at a
-   * time, and save no checkpoint meanwhile.
+   * time, and save no checkpoint while it is open.
    *
    * @returns the return value of `work`
    * @example

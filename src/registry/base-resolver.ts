@@ -10,8 +10,9 @@ export interface ResolverConfig {
 export type Registrable = StepHandlerClass | (new () => ExecutableHandler) | ExecutableHandler;
 
 /**
- * The answer of a resolver. The worker creates an instance of a class for each step. An instance serves all such steps,
- * several at the same time, so it must not keep the state of a step in its fields. Null lets the next resolver try.
+ * The answer of a resolver. The worker creates an instance of a class for each step. An instance serves all steps with
+ * the callable, several at the same time, so it must not keep the state of a step in its fields. Null lets the next
+ * resolver try.
  */
 export type ResolvedHandler = Registrable | null;
 
@@ -35,8 +36,8 @@ export interface BaseResolver {
   /** Resolvers with a lower number are asked first. Registered names have 10, files and packages 100. */
   readonly priority: number;
   /**
-   * The callables that it resolves. Workers without this resolver then leave such steps to workers with it. Without a
-   * pattern or prefix, they do so only for callables that this worker has already resolved.
+   * The callables that it resolves. Workers without this resolver then leave steps with these callables to workers with
+   * it. Without a pattern or prefix, they do so only for callables that this worker has already resolved.
    */
   readonly pattern?: RegExp | undefined;
   readonly prefix?: string | undefined;

@@ -166,7 +166,7 @@ export class HandlerRegistry {
 
   /**
    * Registers the handlers of a folder, a file or an installed package, and returns their number. The function
-   * `discoverHandlers` also returns the result for each file; its documentation says which files and exports are used.
+   * `discoverHandlers` also returns the result for each file. Its documentation says which files and exports are used.
    *
    * @example
    * console.log(`discovered ${await registry.discoverHandlers('./handlers')} handlers`);

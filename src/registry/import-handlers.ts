@@ -52,7 +52,7 @@ export async function importPackage(root: string, specifier: string): Promise<Mo
  */
 async function packageEntry(root: string, specifier: string): Promise<string | null> {
   let found: string | null = null;
-  const looksUp: Plugin = {
+  const resolvePlugin: Plugin = {
     name: 'looks-up',
     setup(build) {
       build.onStart(async () => {
@@ -63,7 +63,7 @@ async function packageEntry(root: string, specifier: string): Promise<string | n
   };
   return withEsbuild(
     async (esbuild) => {
-      await esbuild.build({ ...AS_NODE_LOADS, stdin: { contents: '', resolveDir: root }, plugins: [looksUp] });
+      await esbuild.build({ ...AS_NODE_LOADS, stdin: { contents: '', resolveDir: root }, plugins: [resolvePlugin] });
       return found;
     },
     () => withoutEsbuild(root, specifier),

@@ -58,8 +58,8 @@ export class MethodDispatchWrapper implements ExecutableHandler {
 }
 
 /**
- * Returns the handler with this method in place of `call`. A handler made from a function has no other methods, so it is
- * returned unchanged. Throws {@link MethodDispatchError} if a class does not have the method.
+ * Returns the handler with this method in place of `call`. A handler created from a function has no other methods, so
+ * it is returned unchanged. Throws {@link MethodDispatchError} if a class does not have the method.
  *
  * @internal
  */

@@ -32,8 +32,8 @@ interface Answer {
 const NULL_HOLDS_MS = 1_000;
 
 /**
- * Resolvers in order of priority. The first one that finds a handler for a callable is used. A definition with `resolver`
- * asks only that one. Each registry has its own chain.
+ * Resolvers in order of priority. The first resolver that finds a handler for a callable is used. A definition with
+ * `resolver` asks only that resolver. Each registry has its own chain.
  *
  * @example
  * const chain = ResolverChain.withResolvers([new ExplicitMappingResolver(), new Tenants()]);
@@ -123,8 +123,8 @@ export class ResolverChain {
   }
 
   /**
-   * Returns the handler itself, or a wrapper whose `call` is the method that the definition names. A handler made from a
-   * function is never wrapped. Throws `MethodDispatchError` if the method does not exist.
+   * Returns the handler itself, or a wrapper whose `call` is the method that the definition names. A handler created
+   * from a function is never wrapped. Throws `MethodDispatchError` if the method does not exist.
    */
   wrapForMethodDispatch(handler: ExecutableHandler, definition: HandlerDefinition): ExecutableHandler {
     return usesMethodDispatch(definition) ? withMethod(handler, effectiveMethod(definition)) : handler;
@@ -232,11 +232,11 @@ async function resultOf(resolver: BaseResolver, definition: HandlerDefinition, c
     return await resolver.resolve(definition, config);
   } catch (cause) {
     if (cause instanceof ResolutionError) throw cause;
-    const said = (cause as { retryable?: unknown } | null)?.retryable;
+    const given = (cause as { retryable?: unknown } | null)?.retryable;
     throw new ResolutionError(`handler ${definition.callable}: resolver ${resolver.name} throws: ${messageOf(cause)}`, {
       cause,
       // The resolver's source may be unavailable for a while.
-      retryable: typeof said === 'boolean' ? said : true,
+      retryable: typeof given === 'boolean' ? given : true,
     });
   }
 }

@@ -9,7 +9,7 @@ export const AS_NODE_LOADS = {
   write: false,
   format: 'esm',
   platform: 'node',
-  // The export conditions of Node; esbuild would add `module`.
+  // The export conditions of Node. By default, esbuild would add `module`.
   conditions: [],
   mainFields: ['main'],
   logLevel: 'silent',

@@ -4,9 +4,9 @@ import type { StepOverride, StepTemplate, TaskTemplate } from './task-template.t
 export const ALL_STEPS = 'ALL';
 
 /**
- * Returns the template with the overrides of one environment. Overrides of `ALL` are applied first, and those of a step
- * by name after them, so the specific one wins regardless of the order in the file. An environment that the template
- * does not name changes nothing.
+ * Returns the template with the overrides of one environment. Overrides of `ALL` are applied first and overrides of a
+ * named step after them, so the specific override wins regardless of the order in the file. An environment that the
+ * template does not name changes nothing.
  */
 export function applyEnvironment(template: TaskTemplate, environment: string | undefined): TaskTemplate {
   if (environment === undefined || !Object.hasOwn(template.environments, environment)) return template;

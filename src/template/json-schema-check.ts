@@ -14,7 +14,7 @@ export interface SchemaViolation {
   message: string;
 }
 
-/** A problem because of which a schema cannot be used. */
+/** A problem that prevents the use of a schema. */
 export interface SchemaProblem extends SchemaViolation {
   /** Whether the schema is valid but rejected, because a pattern could take exponential time. */
   refused?: boolean;

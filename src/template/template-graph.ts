@@ -36,7 +36,7 @@ export interface TemplateGraph {
   roots: number[];
   /**
    * Whether the step is created with the task. Batch workers and all descendants of decisions and batch workers are
-   * not; they are created depending on the outcomes of their ancestors.
+   * not: whether they are created depends on the outcomes of their ancestors.
    */
   initial: boolean[];
 }

@@ -125,8 +125,8 @@ function metadataOf({ statusCode, headers, url }: ApiResponse): Fields {
 }
 
 function messageIn({ body, jsonError, rawResponse, statusCode }: ApiResponse): string {
-  const said = jsonError ?? firstText(body, MESSAGE_KEYS, 'message');
-  return storableText(said ?? (rawResponse.statusText || STATUS_CODES[statusCode] || 'HTTP Error'), MAX_MESSAGE);
+  const found = jsonError ?? firstText(body, MESSAGE_KEYS, 'message');
+  return storableText(found ?? (rawResponse.statusText || STATUS_CODES[statusCode] || 'HTTP Error'), MAX_MESSAGE);
 }
 
 function codeIn(body: unknown): string | null {

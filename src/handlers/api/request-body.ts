@@ -7,7 +7,7 @@ import { queryOf } from './request-url.ts';
 /** A body in a form that `fetch` accepts. */
 export interface RequestBody {
   content: NonNullable<RequestInit['body']> | undefined;
-  /** Whether it can be sent only once, and thus not again after a redirect. */
+  /** Whether it can only be sent once, and not again after a redirect. */
   once: boolean;
 }
 

@@ -7,7 +7,7 @@ interface Limits {
   signals: readonly (AbortSignal | undefined)[];
 }
 
-/** The longest timeout of a Node timer. A longer one would fire immediately. */
+/** The longest timeout of a Node timer. A timer with a longer timeout would fire immediately. */
 const LONGEST_MS = 2_147_483_647;
 
 /**

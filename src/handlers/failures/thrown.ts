@@ -31,8 +31,8 @@ const FETCH_MESSAGES: ReadonlySet<string> = new Set(['fetch failed', 'terminated
 function withCause(message: string, thrown: unknown): string {
   const cause = read(thrown, 'cause');
   if (!FETCH_MESSAGES.has(message) || typeof cause !== 'object' || cause === null) return message;
-  const said = read(cause, 'message');
-  const reason = typeof said === 'string' && said !== '' ? said : messageOfParts(cause);
+  const causeMessage = read(cause, 'message');
+  const reason = typeof causeMessage === 'string' && causeMessage !== '' ? causeMessage : messageOfParts(cause);
   return reason === message ? message : `${message}: ${reason}`;
 }
 
@@ -42,8 +42,8 @@ function withCause(message: string, thrown: unknown): string {
  */
 function messageOfParts(thrown: object): string {
   const parts = read(thrown, 'errors');
-  const said = Array.isArray(parts) ? parts.slice(0, 3).map((part) => String(read(part, 'message') ?? '')) : [];
-  const text = said.filter((part) => part !== '').join('; ');
+  const messages = Array.isArray(parts) ? parts.slice(0, 3).map((part) => String(read(part, 'message') ?? '')) : [];
+  const text = messages.filter((part) => part !== '').join('; ');
   return text === '' ? `${classNameOf(thrown)} without a message` : storableText(text, MAX_MESSAGE);
 }
 

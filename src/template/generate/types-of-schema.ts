@@ -122,8 +122,8 @@ class SchemaReader {
     for (const keyword of ['anyOf', 'oneOf']) if (Array.isArray(schema[keyword])) parts.push(union(list(keyword)));
     const own = this.#own(schema, at, parts.length > 0);
     if (own) parts.push(own);
-    const telling = parts.filter(({ text }) => text !== 'unknown');
-    return telling.length > 0 ? telling : parts.slice(0, 1);
+    const specific = parts.filter(({ text }) => text !== 'unknown');
+    return specific.length > 0 ? specific : parts.slice(0, 1);
   }
 
   /** Returns the type from `type` and its related keywords. */
