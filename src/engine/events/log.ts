@@ -110,7 +110,7 @@ export interface RetriedEvent extends LoggedEvent {
 /** The outcome of retried deliveries. */
 export interface RetryOutcome {
   delivered?: readonly EventReference[];
-  /** `attempts`: number of failed deliveries, including this one. */
+  /** `attempts` is the number of failed deliveries, including this one. */
   failed?: readonly (FailedDelivery & { attempts: number })[];
   dead?: readonly (EventReference & { attempts: number; error: string })[];
   /** Deliveries that were not tried and are left to other processes. This process gets them again only after the delay. */
@@ -255,7 +255,7 @@ export class EventLog extends EventActs {
   /**
    * Takes free deliveries that are due for a retry, for `leaseMs`, at most one per task. Ends deliveries of deleted
    * events, so that the next deliveries of their tasks continue. `gone` gets their number.
-   * @param matching names that this process can handle, as a regular expression; default: all. Events that only other
+   * @param matching names that this process can handle, as a regular expression. Default: all. Events that only other
    *   processes can handle are returned too if these have not taken them for a while. The caller leaves them to the others,
    *   or drops them if the group no longer wants them.
    */

@@ -10,8 +10,9 @@ const BOUNDS = { lock_timeout: '30s', idle_in_transaction_session_timeout: '30s'
 export const SETTINGS = opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '60s' });
 
 /**
- * For writes that are repeated if a crash of the server loses them: an event without a position gets one again, and a part
- * that no process holds is taken again. The cursor of a group is durable, and so is everything that was written before it.
+ * For writes that are repeated if a crash of the server loses them: an event without a position gets a position again,
+ * and a part that no process holds is taken again. The cursor of a group is durable, and so is everything that was
+ * written before it.
  */
 export const RELAXED_COMMIT = opening({
   ...PINNED_PLANS,

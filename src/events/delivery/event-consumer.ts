@@ -55,9 +55,9 @@ export interface RunningConsumers {
    */
   readonly started: Promise<void>;
   /**
-   * Starts no new deliveries and lets running ones finish for `drainTimeoutMs` (30,000). Then it fires their signals and
-   * releases the rest, which other processes can take at once. Handled events are not delivered again. Closes the
-   * consumers.
+   * Starts no new deliveries and lets running deliveries finish for `drainTimeoutMs` (30,000). Then it fires their
+   * signals and releases the rest, which other processes can take at once. Handled events are not delivered again.
+   * Closes the consumers.
    */
   stop(options?: StopOptions): Promise<void>;
 }

@@ -28,7 +28,9 @@ export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {
   retentionMs?: number;
   /** The interval between deletions of old events. Default 300,000. */
   tidyEveryMs?: number;
-  /** The interval at which a process renews its membership in groups; it expires after three minutes. Default 60,000. */
+  /**
+   * The interval at which a process renews its membership in groups, which expires after three minutes. Default 60,000.
+   */
   signEveryMs?: number;
 }
 
@@ -38,7 +40,9 @@ export interface EventDeliveryParts {
   /** The logger of the module `events`. */
   logger: Logger;
   metrics?: Metrics;
-  /** The database to listen to on a separate connection. Default: none; the owner calls {@link EventDelivery.heard}. */
+  /**
+   * The database to listen to on a separate connection. Default: none, and the owner calls {@link EventDelivery.heard}.
+   */
   listenTo?: Database;
   options?: EventDeliveryOptions;
 }

@@ -111,7 +111,7 @@ export class HandOver {
     this.#mostLate = LATE_PER_SLOT * consumers.concurrency;
   }
 
-  /** Whether there are so many late deliveries that no new one may start. */
+  /** Whether there are so many late deliveries that no new delivery may start. */
   get blocked(): boolean {
     return this.late >= this.#mostLate;
   }

@@ -5,7 +5,7 @@ import type { Outage } from './outage.ts';
 /** Dependencies of a {@link LogWatch}. */
 export interface LogWatchParts {
   log: EventLog;
-  /** The current groups; the set changes over time. */
+  /** The current groups. The set changes over time. */
   groups: ReadonlySet<GroupRunner>;
   pollMs: number;
   outage: Outage;

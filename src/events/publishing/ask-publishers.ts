@@ -67,7 +67,9 @@ export function* makeEvents(
   return made;
 }
 
-/** The publisher of an event; undefined for the default one, or an error message if there is none. Never throws. */
+/**
+ * The publisher of an event. Undefined for the default publisher, or an error message if there is none. Never throws.
+ */
 function publisherFor(
   source: PublisherSource,
   { publisher }: DeclaredEvent,
@@ -184,7 +186,7 @@ export function notifyOfError(
   );
 }
 
-/** Calls a hook without waiting for it. Never throws; an error of the hook is logged. */
+/** Calls a hook without waiting for it. Never throws. An error of the hook is logged. */
 export function callWithoutWaiting(
   asked: AskedPublisher,
   { hook, logger }: { hook: string; logger: Logger },

@@ -36,7 +36,10 @@ function detailOf({ detail }: EndedAttempt): AttemptDetail {
   return detail === 'null' ? {} : (JSON.parse(detail) as AttemptDetail);
 }
 
-/** The JSON text of the attempt that is stored with its events. The result is not included; it is recorded separately. */
+/**
+ * The JSON text of the attempt that is stored with its events. The result is not included, because it is recorded
+ * separately.
+ */
 export function storedExecution(attempt: EndedAttempt): string {
   // The usual case, without an error or metadata.
   if (attempt.detail === 'null' && attempt.outcome === 'completed') {

@@ -90,7 +90,7 @@ export class SubscriberRegistry {
   }
 
   /**
-   * Starts all subscribers. With a poller, they get the events of this process from it; the caller starts the poller.
+   * Starts all subscribers. With a poller, they get the events of this process from it. The caller starts the poller.
    * Without a poller, they get these events from the taskers that use this registry, once there is one.
    */
   startAll(poller?: InProcessEventSource): void {

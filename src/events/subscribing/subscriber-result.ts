@@ -29,8 +29,8 @@ export function SubscriberResult(result: SubscriberResult): SubscriberResult {
   const parsed = Model.safeParse(result);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const said = [...(issue?.path ?? []), issue?.message].join(': ');
-  throw new TaskerError('bad_request', `SubscriberResult: ${said}`, { cause: parsed.error });
+  const problem = [...(issue?.path ?? []), issue?.message].join(': ');
+  throw new TaskerError('bad_request', `SubscriberResult: ${problem}`, { cause: parsed.error });
 }
 
 /**
@@ -39,10 +39,10 @@ export function SubscriberResult(result: SubscriberResult): SubscriberResult {
  * event is lost.
  */
 export function resultOfHandling(returned: unknown): SubscriberResult {
-  const said = typeof returned === 'object' && returned !== null ? (returned as Partial<SubscriberResult>) : {};
-  if (said.success !== undefined) return { ...said, success: said.success === true };
+  const fields = typeof returned === 'object' && returned !== null ? (returned as Partial<SubscriberResult>) : {};
+  if (fields.success !== undefined) return { ...fields, success: fields.success === true };
   // The first letter is hardly ever misspelt, and `access` is a different word.
-  const denied = Object.entries(said).flatMap(([key, value]) => (value === false && /^s/i.test(key) ? [key] : []));
+  const denied = Object.entries(fields).flatMap(([key, value]) => (value === false && /^s/i.test(key) ? [key] : []));
   const [misspelt] = nearNames('success', denied, 1);
   if (misspelt === undefined) return { success: true };
   return {

@@ -31,7 +31,7 @@ export async function listDead(
 const DISCARD = sql('discard_event_deaths')`
 delete from tasker.event_dead where group_id = $1 and ($2::bigint is null or id = $2) returning 1`;
 
-/** Deletes dead letters of a group, one or all, and returns their number. */
+/** Deletes one or all dead letters of a group, and returns their number. */
 export async function discardDead(db: Db, groupId: number, id: number | null): Promise<number> {
   return (await db.query(DISCARD, [groupId, id])).rows.length;
 }

@@ -74,7 +74,7 @@ export interface FinishedPart extends GroupPart {
 
 /**
  * Advances a group's cursor. Returns false, and changes nothing, if the part is not held under this fence. A repeated
- * call after the part was released changes nothing and returns true. The deliveries to set aside must be new ones.
+ * call after the part was released changes nothing and returns true. The deliveries to set aside must be new.
  */
 export async function finishPart(db: Db, finished: FinishedPart): Promise<boolean> {
   const { groupId, aside } = finished;

@@ -326,8 +326,9 @@ export class GroupRunner implements GroupWork {
   // ---- stopping
 
   /**
-   * Starts no new deliveries and lets running ones finish for `drainTimeoutMs`. Then it fires their signals and releases the
-   * rest, which other processes can take at once. Results are stored, so handled events are not delivered again.
+   * Starts no new deliveries and lets running deliveries finish for `drainTimeoutMs`. Then it fires their signals and
+   * releases the rest, which other processes can take at once. Results are stored, so handled events are not delivered
+   * again.
    */
   stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions): Promise<void> {
     this.#stopped ??= this.#stop(drainTimeoutMs, hurry);

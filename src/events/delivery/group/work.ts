@@ -38,7 +38,7 @@ export interface HeldWork {
   readonly left: number;
   /** Handles the events until it is stopped, and releases the rest. */
   run(): Promise<void>;
-  /** Starts no new deliveries. {@link run} ends when the running ones have ended. */
+  /** Starts no new deliveries. {@link run} ends when the running deliveries have ended. */
   stop(): void;
   /** Ends the wait for running deliveries. */
   halt(reason: unknown): void;
