@@ -109,7 +109,10 @@ function unknownKey(path: string): string {
   return `unknown key ${path} is ignored${near === undefined ? '' : `; did you mean ${near}?`}`;
 }
 
-/** Returns the key that was probably meant: a similar one in the same table, else the key or option with this name elsewhere. */
+/**
+ * Returns the key that was probably meant: a similar key in the same table, else the key or option with this name
+ * elsewhere.
+ */
 export function nearestKey(path: string): string | undefined {
   const parent = path.slice(0, Math.max(0, path.lastIndexOf('.')));
   const own = path.slice(path.lastIndexOf('.') + 1);

@@ -264,7 +264,7 @@ const KEYS = {
     byDefault: DEFAULTS.drainTimeoutMs,
     about: 'How long a stopping worker waits for running handlers.',
   }),
-  /** False: the worker opens no port. */
+  /** If false, the worker opens no port. */
   webEnabled: key({
     path: 'worker.web.enabled',
     form: forms.flag,

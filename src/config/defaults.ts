@@ -36,7 +36,7 @@ export const DEFAULTS = {
   webAddress: { host: '127.0.0.1', port: 8081 },
   /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: 7 * 86_400_000,
-  /** Deliveries to subscribers: maximum number per event, timeout of one, and how many run at once. */
+  /** Deliveries to subscribers: maximum number per event, timeout of a delivery, and how many run at once. */
   eventMaxDeliveries: 10,
   eventTimeoutMs: 30_000,
   eventConcurrency: 10,

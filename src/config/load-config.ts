@@ -44,7 +44,7 @@ export interface LoadedConfig {
   sources: Readonly<Record<ConfigName, ConfigSource>>;
   /** The file or folder that was read; undefined if there is none. */
   path: string | undefined;
-  /** All files that were read. Later ones override earlier ones. */
+  /** All files that were read. Later files override earlier files. */
   files: readonly string[];
   /** The warnings, each with its file and line. */
   warnings: readonly string[];
@@ -147,7 +147,7 @@ export function withOverrides(loaded: LoadedConfig, overrides: ConfigOverrides):
   return { ...loaded, ...layOver(loaded, values) };
 }
 
-/** Checks the namespaces that a program sets. Returns undefined if it sets none, or only empty ones. */
+/** Checks the namespaces that a program sets. Returns undefined if it sets none, or only empty names. */
 function checkedNamespaces(given: unknown): string[] | undefined {
   if (given === undefined) return undefined;
   const read = CONFIG_KEYS.namespaces.form.schema.safeParse(given);
@@ -186,13 +186,13 @@ interface Sourced {
   source: ConfigSource;
 }
 
-/** Applies values to a configuration; later ones override earlier ones. Undefined values are ignored. */
+/** Applies values to a configuration. Later values override earlier values. Undefined values are ignored. */
 function layOver(below: Mixed, values: readonly Sourced[]): Mixed {
   const config = { ...below.config };
   const sources = { ...below.sources };
   for (const { name, value, source } of values) {
     if (value === undefined || (name === 'databaseDirectUrl' && value === '')) continue;
-    // A direct URL belongs to the database URL it was given with, not to one that overrides it.
+    // A direct URL belongs to the database URL it was given with, not to a URL that overrides that one.
     const replaces = config.databaseUrl !== undefined || source.from === 'option';
     if (name === 'databaseUrl' && value !== config.databaseUrl && replaces) {
       config.databaseDirectUrl = undefined;

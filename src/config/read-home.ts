@@ -33,8 +33,8 @@ export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
   const files = (home.kind === 'file' ? [home.path] : layerFiles(path.join(home.path, 'base'), options.contexts)).map(
     read,
   );
-  const said = valueAt(mergeFiles(files).table, CONFIG_KEYS.environment.path);
-  const wanted = options.environment ?? (typeof said === 'string' && said !== '' ? said : undefined);
+  const configured = valueAt(mergeFiles(files).table, CONFIG_KEYS.environment.path);
+  const wanted = options.environment ?? (typeof configured === 'string' && configured !== '' ? configured : undefined);
   const errors: ConfigProblem[] = [];
   const named = isLayerName(wanted) ? wanted : undefined;
   if (home.kind === 'folder' && wanted !== named) {

@@ -50,8 +50,8 @@ export function checkScheme(url: string): void {
 
 /** Returns the error for a failed first connection, with its cause and what to do. */
 export function refusedConnection(url: string, error: unknown): TaskerError {
-  const said = messageOf(error) || String((error as Coded | null)?.code);
-  return new TaskerError('database_unreachable', `${redactUrl(url)}: ${said}; ${hintFor(error)}`, { cause: error });
+  const reason = messageOf(error) || String((error as Coded | null)?.code);
+  return new TaskerError('database_unreachable', `${redactUrl(url)}: ${reason}; ${hintFor(error)}`, { cause: error });
 }
 
 /** The driver's message when the server asks for a password and none is set. */

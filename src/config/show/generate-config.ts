@@ -40,7 +40,7 @@ export function generateConfig(options: GenerateOptions): GeneratedConfig {
   return { text: `${head}${body}\n`, environment: read.environment, files: read.files };
 }
 
-/** The contexts of a file: the common one, and that of the program. */
+/** The contexts of a file: the common context, and that of the program. */
 function contextsOf(context: ConfigContext): readonly ConfigContext[] {
   if (context === 'complete') return CONTEXT_FILES;
   return context === 'common' ? ['common'] : ['common', context];

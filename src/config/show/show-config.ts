@@ -21,7 +21,10 @@ export function shownValues({ config, sources }: Pick<LoadedConfig, 'config' | '
   }));
 }
 
-/** Returns the values that are set, by their keys in the file. `environment` is the one that selects the templates' overrides. */
+/**
+ * Returns the values that are set, by their keys in the file. `environment` is the environment that selects the
+ * templates' overrides.
+ */
 export function shownConfig(loaded: LoadedConfig, environment: string): Record<string, unknown> {
   const set = shownValues(loaded).filter(({ value }) => value !== undefined);
   const entries = set.map(({ path, value }) => [path, value] as const);

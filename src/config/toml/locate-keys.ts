@@ -29,7 +29,7 @@ export function locateKeys(text: string): Map<string, number> {
   return lines;
 }
 
-/** Returns the path of a table. `listed` counts the tables of each list; a later header refers to the last one. */
+/** Returns the path of a table. `listed` counts the tables of each list. A later header refers to the last table. */
 function tableOf(
   parts: readonly string[],
   { isOfList, listed }: { isOfList: boolean; listed: Map<string, number> },

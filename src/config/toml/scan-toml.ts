@@ -12,7 +12,7 @@ const OPENERS = [
   ["'", 'literal'],
 ] as const;
 
-/** Splits a TOML text into code, comments and strings. Does not validate it; the parser does. */
+/** Splits a TOML text into code, comments and strings. Does not validate it, because the parser does. */
 export function scanToml(text: string): TomlPiece[] {
   const pieces: TomlPiece[] = [];
   let at = 0;

@@ -38,10 +38,10 @@ export async function createCluster(folder: EmbeddedFolder, binaries: Binaries, 
   } catch (cause) {
     const full = isFull(folder.home) ? 'the disk is full, free some space; ' : '';
     removePartial(folder.home);
-    const said = (cause as { stderr?: string }).stderr?.trim() || messageOf(cause);
+    const reason = (cause as { stderr?: string }).stderr?.trim() || messageOf(cause);
     throw new TaskerError(
       'embedded_failed',
-      `cannot create the embedded database in ${folder.home}: ${full}${said}; fix this, or set DATABASE_URL`,
+      `cannot create the embedded database in ${folder.home}: ${full}${reason}; fix this, or set DATABASE_URL`,
       { cause },
     );
   }

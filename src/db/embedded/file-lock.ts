@@ -11,7 +11,7 @@ const HOLDER = z.object({
   started: z.string(),
   /** Identifies this acquisition of the lock, because one process may acquire it several times. */
   nonce: z.string(),
-  /** The pid namespace. Containers that share a folder have different ones. */
+  /** The pid namespace. Containers that share a folder have different pid namespaces. */
   world: z.string(),
 });
 type Holder = z.infer<typeof HOLDER>;

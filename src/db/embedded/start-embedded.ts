@@ -43,8 +43,8 @@ export interface EmbeddedServer {
 }
 
 /**
- * Starts the PostgreSQL server of a folder, or joins the one that runs there. The server runs while any process uses
- * it. It stops when the last of these processes has released it or died, even by SIGKILL.
+ * Starts the PostgreSQL server of a folder, or joins the server that already runs there. The server runs while any
+ * process uses it. It stops when the last of these processes has released it or died, even by SIGKILL.
  *
  * @example
  * const server = await startEmbedded({ folder: '/srv/app/.tasker' });
@@ -79,7 +79,7 @@ interface Joined extends StartedServer {
   started: boolean;
 }
 
-/** Joins the running server. Stops one that is shutting down or has no watcher, and returns undefined. */
+/** Joins the running server. Stops a server that is shutting down or has no watcher, and returns undefined. */
 async function attach(
   folder: EmbeddedFolder,
   hosting: Hosting,
@@ -140,8 +140,8 @@ async function hold(
 }
 
 /**
- * Leaves the users, and stops the server if it was the last one. The lock keeps other processes from joining in
- * between.
+ * Leaves the users, and stops the server if this process was the last one. The lock keeps other processes from joining
+ * in between.
  */
 async function leave(folder: EmbeddedFolder, hosting: Hosting, membership: Membership): Promise<void> {
   if (!existsSync(folder.data)) return membership.leave(); // the folder was deleted; the watcher stops the server

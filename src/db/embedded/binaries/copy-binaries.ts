@@ -52,8 +52,8 @@ export function copyBinaries(from: BinariesPackage, { owner, fallbackFolder }: C
 }
 
 /**
- * Returns the cache folder that projects share. Programs in it are run, so it must belong to the current user, and no other
- * user may write to it. For root, it is a folder that only root can create; for other users, it is in their home.
+ * Returns the cache folder that projects share. Programs in it are run, so it must belong to the current user, and no
+ * other user may write to it. For root, it is a folder that only root can create. For other users, it is in their home.
  */
 function usableCache(): string | undefined {
   const root = process.getuid?.() === 0;
