@@ -85,7 +85,7 @@ export class Delivery {
 export interface FfiDispatchMetrics {
   /** Number of waiting events: unread, or read but neither taken by a subscriber nor completed. */
   pendingCount: number;
-  /** Milliseconds; absent when no event waits. */
+  /** Milliseconds. Absent if no event waits. */
   oldestPendingAgeMs?: number;
   newestPendingAgeMs?: number;
   oldestEventId?: string;

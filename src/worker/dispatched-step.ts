@@ -49,7 +49,7 @@ export interface StepHost {
   transaction<T>(step: DispatchedStep, work: TransactionWork<T>): Promise<T>;
   /** Called before the handler is called, for the first time or again after a yield. */
   begins(step: DispatchedStep): void;
-  /** Returns a handler that runs the given one in a thread. @throws ResolutionError `handler_invalid` */
+  /** Returns a handler that runs the given handler in a thread. @throws ResolutionError `handler_invalid` */
   isolated(step: DispatchedStep, handler: ExecutableHandler): ExecutableHandler;
   /** Called when the handler is called. */
   calls(step: DispatchedStep): void;
@@ -87,7 +87,7 @@ function paramsOf(taskUuid: string, { idx, failure }: Place, text: string | null
 export class DispatchedStep implements RunnableStep, StepContextParams {
   readonly task: CachedTask;
   readonly idx: number;
-  /** Index of its step in the template; for a batch worker, of the step that it was created from. */
+  /** Index of its step in the template. For a batch worker, the index of the step that it was created from. */
   readonly templateIdx: number;
   /** The part of a batch worker. Undefined for other steps. */
   part: BatchWorkerRow | undefined;
@@ -128,7 +128,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   #controller: AbortController | undefined;
   #known: KnownResults;
   #ancestors: Map<string, Place> | undefined;
-  /** Trace context of the span of its attempt; before that, of the span that created its task. */
+  /** Trace context of the span of its attempt. Before that, the trace context of the span that created its task. */
   traceparent: string | undefined;
   readonly #host: StepHost;
 

@@ -5,7 +5,7 @@ import type { Logger } from '../logging/logger.ts';
 /** The settings and callbacks of a {@link QueuePoller}. */
 export interface QueuePollerEvents {
   namespaceIds(): readonly number[];
-  /** Milliseconds until the next poll; longer while notifications arrive. */
+  /** Milliseconds until the next poll. Longer while notifications arrive. */
   everyMs(): number;
   /** Timeout of a poll in milliseconds. */
   timeoutMs: number;

@@ -28,7 +28,7 @@ export interface RunnableStep {
   readonly over?: string | undefined;
   /** Returns the context for the handler, which is called next. */
   context(): StepContext;
-  /** Returns a handler that runs the given one in a thread. An error that it throws fails the step. */
+  /** Returns a handler that runs the given handler in a thread. An error that it throws fails the step. */
   isolated(handler: ExecutableHandler): ExecutableHandler;
   /** Called when the handler is called. It occupies the event loop until {@link called}. */
   calls(): void;

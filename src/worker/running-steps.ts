@@ -4,7 +4,7 @@ import type { DispatchedStep } from './dispatched-step.ts';
 
 /** Maximum bytes of contexts and results in memory. Above it, no slot is free. */
 const MEMORY_BOUND = 256 * 1024 * 1024;
-/** Number of unrecorded steps allowed on top of the running ones: enough to keep the recorder's lanes full. */
+/** Number of unrecorded steps allowed in addition to the running steps: enough to keep the recorder's lanes full. */
 const HELD_AHEAD = 1_500;
 
 /** The slots of a worker: running steps take one each, and claims reserve them. */

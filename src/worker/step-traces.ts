@@ -21,7 +21,8 @@ const OUTCOMES: Record<AttemptEnd['kind'], string> = {
 };
 
 /**
- * The spans of a worker's steps: one for the time that it holds a step, and within it one for the run of the handler.
+ * The spans of a worker's steps: a span for the time that it holds a step, and within it a span for the run of the
+ * handler.
  */
 export class StepTraces {
   readonly #tracing: Tracing;
@@ -58,7 +59,7 @@ export class StepTraces {
     this.#spans.set(step, { step: span, attempt });
   }
 
-  /** Calls a handler with the span of its attempt as the active one. */
+  /** Calls a handler with the span of its attempt as the active span. */
   run<T>(step: DispatchedStep, call: () => T): T {
     const attempt = this.#spans.get(step)?.attempt;
     return attempt ? this.#tracing.run(attempt, call) : call();

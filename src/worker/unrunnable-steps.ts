@@ -121,7 +121,7 @@ export class MissingHandlers {
     return this.#waiting.size < ENOUGH_WAIT ? keys : [...keys, ...this.#enoughWait()];
   }
 
-  /** The kinds of steps of which {@link ENOUGH_WAIT} wait here. */
+  /** The kinds of steps with {@link ENOUGH_WAIT} or more waiting steps. */
   *#enoughWait(): Iterable<bigint> {
     const counts = new Map<bigint, number>();
     for (const step of this.#waiting.keys()) {

@@ -38,7 +38,7 @@ export class EventBridge {
     return EventBridge.#instance;
   }
 
-  /** Stops the bridge of this process; the next `instance()` returns a new one. For tests. */
+  /** Stops the bridge of this process. The next `instance()` returns a new bridge. For tests. */
   static resetInstance(): void {
     EventBridge.#instance?.stop();
     EventBridge.#instance = undefined;

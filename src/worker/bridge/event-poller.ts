@@ -16,19 +16,19 @@ import { emitOn, errorOf, type SharedEventName } from './step-events.ts';
 /** Options of an {@link EventPoller}. */
 export interface EventPollerConfig {
   /**
-   * Milliseconds, default 10: the unit of the intervals below, and the polling interval for a module that is not of
-   * this process. The worker of this process wakes its poller, so no step waits for an interval.
+   * The unit of the intervals below, and the polling interval for a module of another process, in milliseconds. Default
+   * 10. The worker of this process wakes its poller, so no step waits for an interval.
    */
   pollingIntervalMs?: number;
   /** Alias of `pollingIntervalMs`. */
   pollIntervalMs?: number;
-  /** Number of intervals between checks for starving events; default 100. */
+  /** Number of intervals between checks for starving events. Default 100. */
   starvationCheckInterval?: number;
-  /** Number of intervals between clean-ups of events that were read but not completed in time; default 1000. */
+  /** Number of intervals between clean-ups of events that were read but not completed in time. Default 1000. */
   cleanupInterval?: number;
-  /** Number of intervals between reports of metrics; default 100. */
+  /** Number of intervals between reports of metrics. Default 100. */
   metricsInterval?: number;
-  /** Maximum number of events that are delivered without a pause for other work; default 100. */
+  /** Maximum number of events that are delivered without a pause for other work. Default 100. */
   maxEventsPerCycle?: number;
 }
 

@@ -19,11 +19,11 @@ import { type RunOfStep, StepEvents, yieldOf } from './step-events.ts';
 /** Settings of a {@link StepExecutionSubscriber}. */
 export interface StepExecutionSubscriberConfig {
   /**
-   * Id that is stored with each result. Default: the name of the worker; without a worker, `typescript-worker-` and a
-   * random id.
+   * Id that is stored with each result. Default: the name of the worker, or `typescript-worker-` and a random id
+   * without a worker.
    */
   workerId?: string;
-  /** Maximum number of handlers that run concurrently; default 10. */
+  /** Maximum number of handlers that run concurrently. Default 10. */
   maxConcurrent?: number;
   /** Timeout in milliseconds for steps without `timeout_seconds`; 0: none. Default: the worker's, 300,000. */
   handlerTimeoutMs?: number;

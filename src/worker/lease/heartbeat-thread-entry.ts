@@ -23,14 +23,14 @@ const BLOCKED_MS = 1_000;
 
 let ids: readonly number[] = [];
 let connection: HeartbeatConnection | undefined;
-let looking: Promise<void> | undefined;
+let beating: Promise<void> | undefined;
 let gaveUp = false;
 let named = false;
 
 const load = () => import('../../engine/heartbeat-connection.ts');
 const report = (what: ThreadReport) => parentPort!.postMessage(what);
 
-async function look(): Promise<void> {
+async function beatIfDue(): Promise<void> {
   const { silentMs } = memory;
   if (silentMs > boundMs) return giveUp(silentMs);
   gaveUp = false;
@@ -97,8 +97,8 @@ const timer = setInterval(() => {
   reportBlocked(memory.silentMs).catch((error: unknown) =>
     report({ level: 'debug', fields: { error: messageOf(error) }, message: 'reporting a blocked event loop failed' }),
   );
-  looking ??= look().finally(() => {
-    looking = undefined;
+  beating ??= beatIfDue().finally(() => {
+    beating = undefined;
   });
 }, LOOK_EVERY_MS);
 const loading = setTimeout(() => void load(), LOAD_AFTER_MS);
@@ -111,7 +111,7 @@ parentPort!.on('message', (message: MessageToThread) => {
 async function stop(): Promise<void> {
   clearInterval(timer);
   clearTimeout(loading);
-  await looking;
+  await beating;
   await connection?.close();
   parentPort!.close();
 }

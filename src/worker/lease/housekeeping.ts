@@ -22,7 +22,7 @@ const PAUSE_PER_SLICE = 200;
  * machine.
  */
 const LONGEST_PAUSE_MS = 70_000;
-/** The longest time for which a check delays the next one. */
+/** The longest time for which a check delays the next check. */
 const LONGEST_CHECK_MS = 4 * LONGEST_PAUSE_MS;
 /** Maximum number of tasks that a warning names. */
 const NAMED_TASKS = 10;

@@ -65,7 +65,7 @@ export class SharedLoopState {
   }
 
   /**
-   * The step whose handler occupies the loop. Only reliable in the other thread while the loop is blocked; otherwise
+   * The step whose handler occupies the loop. Only reliable in the other thread while the loop is blocked. Otherwise
    * the names may change while they are read.
    */
   get step(): CalledStep | undefined {

@@ -57,7 +57,7 @@ export class Isolation {
     return this.#pool.stats;
   }
 
-  /** Returns a handler that runs the given one in a thread. @throws ResolutionError `handler_invalid` */
+  /** Returns a handler that runs the given handler in a thread. @throws ResolutionError `handler_invalid` */
   handlerFor(step: DispatchedStep, handler: ExecutableHandler): ExecutableHandler {
     const refused = whyNotIsolated(step.handler, handler);
     if (refused) throw refused;

@@ -21,7 +21,7 @@ import {
 
 /** The current state of a worker's threads. */
 export interface ThreadStats {
-  /** Number of threads; at most `threads`. */
+  /** Number of threads, at most `threads`. */
   size: number;
   /** Number of threads that run a step. */
   busy: number;
@@ -291,7 +291,7 @@ function resultOf({ json, ...parts }: ResultMessage): StepHandlerResult {
   return new StepHandlerResult({ ...parts, result: JSON.parse(json) as object | null });
 }
 
-/** The message that starts a step in a thread. Results that are too large are left out; only their names are sent. */
+/** The message that starts a step in a thread. Of results that are too large, only the names are sent. */
 function stepMessage(step: DispatchedStep): StepMessage {
   const dependencyNames = step.dependencyNames();
   const dependencies = new Map<string, DependencyResultParams>();
