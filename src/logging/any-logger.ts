@@ -18,7 +18,7 @@ export interface MessageLogger {
  */
 export type AnyLogger = Logger | MessageLogger;
 
-/** The methods for each level, the preferred one first. Never `trace`: `console.trace` prints a stack trace. */
+/** The methods for each level, the preferred method first. Never `trace`: `console.trace` prints a stack trace. */
 const METHODS: Record<Level, readonly string[]> = {
   trace: ['silly', 'verbose', 'debug'],
   debug: ['debug', 'verbose'],

@@ -4,7 +4,7 @@ import type { Logger } from './logger.ts';
 
 /** Shared by all copies of this package in the process, because a program may use a different copy than its worker. */
 interface Shared {
-  /** The loggers of the running workers. The one that started last is used. */
+  /** The loggers of the running workers. That of the worker that started last is used. */
   readonly running: Logger[];
   /** The logger of the worker that stopped last, for lines that a program writes after that. */
   stopped: Logger | undefined;
@@ -51,7 +51,7 @@ export function processLogger(): Logger {
   return all.fallback;
 }
 
-/** The warnings of a configuration, without the one that {@link processLogger} has already logged. */
+/** The warnings of a configuration, without the warning that {@link processLogger} has already logged. */
 export function untold(warnings: readonly string[]): string[] {
   const { told } = shared();
   return warnings.filter((line) => line !== told);

@@ -88,7 +88,7 @@ class NumberSeries implements Counter, Gauge {
 
 class HistogramSeries {
   readonly #bounds: readonly number[];
-  /** Counts per bucket, not cumulative. The last one is for values above all bounds. */
+  /** Counts per bucket, not cumulative. The last bucket is for values above all bounds. */
   readonly #counts: number[];
   #sum = 0;
 

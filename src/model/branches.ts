@@ -74,11 +74,11 @@ export function decisionDepths(graph: BranchGraph): number[] {
 }
 
 /**
- * Returns the steps to create in a task that already has the `existing` ones, in topological order. These are the steps
- * that a decision `named`, and their successors up to the next decision, batch or convergence. Each convergence that one
- * of them feeds is included, and so are the steps after a convergence once everything that it depends on exists. A branch
- * whose other parents were not chosen runs without them. For a batch, `existing` includes the step of its workers, and
- * nothing is named.
+ * Returns the steps to create in a task that already has the `existing` steps, in topological order. These are the
+ * steps that a decision `named`, and their successors up to the next decision, batch or convergence. Each convergence
+ * that depends on one of these steps is included, as are the steps after a convergence once everything that it depends
+ * on exists. A branch whose other parents were not chosen runs without them. For a batch, `existing` includes the step
+ * of its workers, and nothing is named.
  */
 export function bornSteps(graph: BranchGraph, named: readonly number[], existing: ReadonlySet<number>): number[] {
   // The result depends only on which steps exist, not on which of them are new. Two independent decisions therefore

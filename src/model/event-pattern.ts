@@ -21,7 +21,7 @@ export function eventMatcher(patterns: readonly string[]): EventMatcher {
   return (eventName) => regex.test(eventName);
 }
 
-/** JavaScript sees two characters here. PostgreSQL sees one, or one that it rejects. */
+/** JavaScript sees two characters here. PostgreSQL sees a single character, or rejects it. */
 const UNSUPPORTED = /[\0\ud800-\udfff]/;
 
 function regexOfPattern(pattern: string): string {

@@ -98,13 +98,13 @@ export const FIRST_WORKER_INDEX = 1 << BITS;
 export const MAX_WORKERS = 1 << BITS;
 
 /**
- * Returns the index of the template step behind a step: its own index, or the step that a batch worker is made from.
+ * Returns the index of the template step behind a step: its own index, or the step that a batch worker is created from.
  * The index of a batch worker is (template step + 1) << 17 | number. The graph is therefore stored once per template
  * instead of once per worker.
  *
  * @example
  * templateIndex(4); // 4
- * templateIndex((5 << 17) | 17); // 4: worker number 17 of the batch that is made from step 4
+ * templateIndex((5 << 17) | 17); // 4: worker number 17 of the batch that is created from step 4
  */
 export function templateIndex(idx: number): number {
   return idx < FIRST_WORKER_INDEX ? idx : (idx >> BITS) - 1;

@@ -22,11 +22,11 @@ export type Stored = { ok: true; json: string } | { ok: false; path: string; rea
 
 /** Limits of {@link storableJson}. */
 export interface StorableLimits {
-  /** Maximum size in bytes of UTF-8; default 16 MiB. */
+  /** Maximum size in bytes of UTF-8. Default 16 MiB. */
   maxBytes?: number;
-  /** Maximum nesting of objects and arrays; default 500. */
+  /** Maximum nesting of objects and arrays. Default 500. */
   maxDepth?: number;
-  /** First part of the path in messages; default `result`. */
+  /** First part of the path in messages. Default `result`. */
   name?: string;
 }
 
@@ -41,7 +41,7 @@ interface Refusal {
 interface Walk {
   readonly maxDepth: number;
   readonly maxValues: number;
-  /** Whether to check texts. Only needed if the JSON text shows that one may be bad. */
+  /** Whether to check texts. Only needed if the JSON text shows that a text may be bad. */
   readonly texts: boolean;
   values: number;
 }

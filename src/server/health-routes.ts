@@ -35,13 +35,13 @@ const DETAILED = jsonRoute({
  * routes, so details of checks, such as messages of the database, are omitted.
  */
 export function healthRoutes(worker: ServedWorker, { exposed }: { exposed: boolean }): OpenAPIHono {
-  const look = async (checks: Promise<Checks>) => (exposed ? withoutDetails(await checks) : await checks);
+  const visible = async (checks: Promise<Checks>) => (exposed ? withoutDetails(await checks) : await checks);
   const shared = () => ({ timestamp: new Date().toISOString(), worker_id: worker.facts().workerId });
   return new OpenAPIHono()
     .openapi(HEALTH, (c) => c.json({ ...shared(), status: 'healthy' as const }, 200))
     .openapi(LIVE, (c) => c.json({ ...shared(), status: 'alive' as const }, 200))
     .openapi(READY, async (c) => {
-      const checks = await look(worker.readiness());
+      const checks = await visible(worker.readiness());
       const wrong = Object.entries(checks).filter(([, { status }]) => status === 'unhealthy' || status === 'unknown');
       if (wrong.length > 0) throw notReady(wrong, checks);
       return c.json(
@@ -50,7 +50,7 @@ export function healthRoutes(worker: ServedWorker, { exposed }: { exposed: boole
       );
     })
     .openapi(DETAILED, async (c) => {
-      const checks = await look(worker.details());
+      const checks = await visible(worker.details());
       return c.json(
         {
           ...shared(),

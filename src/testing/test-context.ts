@@ -47,8 +47,8 @@ const controllers = new WeakMap<StepContext, AbortController>();
 
 /**
  * Creates a context to call a handler in a test, without a database. Values reach the handler as they would from the
- * database: copied and converted to JSON (a date becomes a string). A handler thus cannot rely on values that exist
- * only in tests.
+ * database: copied and converted to JSON (a date becomes a string). This way, a handler cannot rely on values that
+ * exist only in tests.
  *
  * A checkpoint that the handler saves with `context.checkpoint(…)` can be read from the context afterwards, as in the
  * next attempt.

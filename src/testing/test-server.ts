@@ -42,8 +42,8 @@ const servers = new Map<string, Promise<TestServer>>();
 let made = 0;
 
 /**
- * Creates an empty database with the schema, on the given server or on an embedded one. The first call in this process
- * starts the embedded server without crash safety. It stops with the last process that uses it.
+ * Creates an empty database with the schema, on the given server or on an embedded server. The first call in this
+ * process starts the embedded server without crash safety. It stops with the last process that uses it.
  */
 export async function testDatabase(serverUrl: string | undefined): Promise<TestDatabase> {
   const { url, template } = await theServer(serverUrl);

@@ -187,7 +187,7 @@ function withoutBackoff(template: TaskTemplate): TaskTemplate {
   return { ...template, steps };
 }
 
-/** Returns a registry with the stubs in front of the given one, which belongs to the caller and is not changed. */
+/** Returns a registry with the stubs in front of the given registry, which belongs to the caller and is not changed. */
 function withStubs(given: HandlerRegistry, stubs: Record<string, TestHandler>, logger: Logger): HandlerRegistry {
   if (Object.keys(stubs).length === 0) return given;
   const registry = new HandlerRegistry({ logger });

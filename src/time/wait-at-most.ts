@@ -1,9 +1,9 @@
-/** The longest timer of Node. A longer one fires at once. */
+/** The longest timeout of a Node timer. A timer with a longer timeout fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Waits for `work`, at most `ms` milliseconds and until `cut` fires. Returns whether it ended in that time; otherwise it
- * continues in the background, and the caller must handle its rejection.
+ * Waits for `work`, at most `ms` milliseconds and until `cut` fires. Returns whether it ended in that time. Otherwise
+ * it continues in the background, and the caller must handle its rejection.
  */
 export async function waitAtMost(ms: number, work: Promise<unknown>, cut?: AbortSignal): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;

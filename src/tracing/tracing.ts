@@ -7,7 +7,7 @@ import { idsOf, traceparentOf } from './traceparent.ts';
 export interface SpanStart {
   kind?: keyof typeof SpanKind;
   attributes?: Attributes;
-  /** The parent: a span, or the traceparent of another process. Default: the active span. Null: no parent. */
+  /** The parent: a span, or the traceparent of another process. Default: the active span. Null for no parent. */
   parent?: string | Span | null | undefined;
   startTime?: TimeInput;
 }
@@ -22,8 +22,8 @@ export interface SpanEnd {
 const REGISTERED = Symbol.for('opentelemetry.js.api.1');
 
 /**
- * Returns the tracing of this process. Undefined if no OpenTelemetry SDK is registered at the time of the call; then the
- * OpenTelemetry API is not loaded either.
+ * Returns the tracing of this process. Undefined if no OpenTelemetry SDK is registered at the time of the call. In that
+ * case, the OpenTelemetry API is not loaded either.
  */
 export async function openTracing(): Promise<Tracing | undefined> {
   const { trace } = (globalThis as { [REGISTERED]?: { trace?: unknown } })[REGISTERED] ?? {};

@@ -35,7 +35,7 @@ const POLL_MS = 500;
 export async function dbStart(options: DbStartOptions): Promise<void> {
   refuseServer(options, 'start');
   if (options.foreground) return hold(options);
-  tell(await startHolder(), options);
+  printStarted(await startHolder(), options);
 }
 
 /** `tasker db stop`: stops the embedded server of the project. */
@@ -55,7 +55,7 @@ function refuseServer(options: GlobalOptions, verb: 'start' | 'stop'): void {
   );
 }
 
-function tell(started: Started, { json }: GlobalOptions): void {
+function printStarted(started: Started, { json }: GlobalOptions): void {
   if (json) {
     printJson(started);
     return;
@@ -109,7 +109,7 @@ async function hold(options: GlobalOptions): Promise<void> {
   });
   const ready = { folder, pid: server.postmasterPid, version: server.version, started: server.started };
   if (process.send) report({ ready });
-  else tell(ready, options);
+  else printStarted(ready, options);
   await Promise.race([stop.requested, untilGone(folder, server.postmasterPid, stop.signal)]);
   await server.stop();
   stop.release();

@@ -10,7 +10,7 @@ import { RESTING, taskBlock } from '../task/watch.ts';
 const POLL_MS = 400;
 const RECENT = 6;
 
-/** The live view of `tasker dev`: recent tasks and the steps of the running one. Other output scrolls above it. */
+/** The live view of `tasker dev`: recent tasks and the steps of the running task. Other output scrolls above it. */
 export class DevView {
   readonly #screen: LiveScreen;
   #tasker: Tasker | undefined;

@@ -79,8 +79,8 @@ function testOf({ usesTypeScript, usesVitest }: Project): FirstFile {
 }
 
 /**
- * Describes the changes that a CommonJS project needs for the generated files, which are ES modules. Undefined if it needs
- * none. A `.mjs` file always is an ES module; for `.js` and `.ts`, package.json decides.
+ * Describes the changes that a CommonJS project needs for the generated files, which are ES modules. Undefined if it
+ * needs none. A `.mjs` file is always an ES module. For `.js` and `.ts`, package.json decides.
  */
 export function commonJsAdvice({ modules, usesTypeScript }: Project, written: readonly string[]): string | undefined {
   const unclear = written.filter((path) => /\.[jt]s$/.test(path));

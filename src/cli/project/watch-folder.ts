@@ -81,7 +81,7 @@ class TreeWatch {
       const real = realpathSync(folder);
       if (above.has(real)) return;
       const here = new Set(above).add(real);
-      // Watch before listing the contents: earlier entries are in the list, and later ones are reported.
+      // Watches before listing the contents: earlier entries are in the list, and later entries are reported.
       this.#watchers.set(folder, this.#watcherOf(folder, here));
       for (const name of readdirSync(folder)) if (isWatched(folder, name)) this.#watch(path.join(folder, name), here);
     } catch (error) {

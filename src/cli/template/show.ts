@@ -51,7 +51,7 @@ function otherFields(template: TaskTemplate): string[] {
   return Object.keys(others).length > 0 ? [`${pc.dim('other fields')}\n${stringify(others).trimEnd()}`] : [];
 }
 
-/** Returns the fields without the named ones and without empty ones. */
+/** Returns the fields that are neither named nor empty. */
 function without(names: readonly string[], fields: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(fields).filter(
