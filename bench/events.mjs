@@ -118,11 +118,11 @@ function handledTimes() {
     },
     async of(task) {
       if (times.has(task)) return times.get(task);
-      const told = new Promise((resolve) => waiting.set(task, resolve));
+      const handled = new Promise((resolve) => waiting.set(task, resolve));
       const lost = sleep(LOST_MS, undefined, { ref: false }).then(() => {
         throw new Error(`the event of task ${task} did not arrive within ${LOST_MS} ms`);
       });
-      return Promise.race([told, lost]);
+      return Promise.race([handled, lost]);
     },
   };
 }

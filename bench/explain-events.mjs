@@ -109,7 +109,7 @@ async function deferToOtherMembers(log, groupId) {
   await log.leaveGroup({ groupId, member });
 }
 
-async function lookAround(log, old) {
+async function readEvents(log, old) {
   await log.groups();
   await log.list();
   const shortlyBefore = new Date(old.firedAt.getTime() - 60_000);
@@ -153,7 +153,7 @@ export async function everyEventVerb(url, probe, events) {
     await deferToOtherMembers(log, all);
     await deliverAgain(log, all, 100);
     await log.look([rare, all]);
-    await lookAround(log, old);
+    await readEvents(log, old);
     await operate(log, probe);
   }
   await tasker.stop();

@@ -54,12 +54,12 @@ export function weightProblems({ bytes, packages }, page) {
   if (packages > LIMIT.packages) {
     problems.push(`${install} has ${packages} packages, above the limit of ${LIMIT.packages}`);
   }
-  const said = /takes ([\d.]+) MB in (\d+) packages/.exec(FIGURES.exec(page)?.[0] ?? '');
+  const figures = /takes ([\d.]+) MB in (\d+) packages/.exec(FIGURES.exec(page)?.[0] ?? '');
   const isNear = (figure, measured) => Math.abs(Number(figure) / measured - 1) <= TOLERANCE;
-  if (!said) problems.push('docs/performance.md has no figures: run npm run weight');
-  else if (!isNear(said[1], bytes / MB) || !isNear(said[2], packages)) {
+  if (!figures) problems.push('docs/performance.md has no figures: run npm run weight');
+  else if (!isNear(figures[1], bytes / MB) || !isNear(figures[2], packages)) {
     problems.push(
-      `docs/performance.md says ${said[1]} MB and ${said[2]} packages, measured ${megabytes(bytes)} and ${packages}: run npm run weight`,
+      `docs/performance.md says ${figures[1]} MB and ${figures[2]} packages, measured ${megabytes(bytes)} and ${packages}: run npm run weight`,
     );
   }
   return problems;

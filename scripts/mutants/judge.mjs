@@ -14,7 +14,7 @@ export class Judge {
   /** By test: whether it passes in a lane without a mutant. Undefined if not tried yet. */
   #steady;
   #saveSteady;
-  /** By source file: how many mutants each test killed. Such tests run first. */
+  /** By source file: how many mutants each test killed. The tests that killed mutants run first. */
   #killers = new Map();
 
   constructor({ tests, reach, budgetMs, steady, saveSteady }) {
