@@ -338,9 +338,8 @@ export class Database implements Db {
   }
 
   /**
-   * Returns a function that sends statements at once. Without pipelining, it sends each statement after the previous
-   * one is answered. It refuses statements after the end of the transaction, because they would be committed on their
-   * own.
+   * Returns a function that sends statements at once or, without pipelining, each after the previous one is answered.
+   * It refuses statements after the end of the transaction, because they would be committed on their own.
    */
   #sender(client: pg.PoolClient, isOver: () => boolean = () => false): Send {
     const now: Send = (query) => (isOver() ? Promise.reject(afterTheEnd()) : client.query(query));
@@ -420,8 +419,7 @@ const JSON_TYPES = new Set([114, 3802]);
 const asIs = (text: string) => text;
 
 /**
- * Parses int8 as a number, since ids stay below 2^53, and leaves JSON as text. The driver's global parsers are not
- * changed.
+ * Parses int8 as a number, since ids stay below 2^53, and leaves JSON as text. The driver's globals are not changed.
  */
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
@@ -466,9 +464,7 @@ function timed<Query extends string | pg.QueryConfig>(query: Query, timeoutMs: n
   return { ...(typeof query === 'string' ? { text: query } : (query as pg.QueryConfig)), query_timeout: timeoutMs };
 }
 
-/**
- * Statements whose text begins with their name in a comment, so that the name shows in pg_stat_activity and in logs.
- */
+/** Statements whose text begins with their name in a comment, which shows in pg_stat_activity and in logs. */
 const labelled = new WeakMap<Statement, Statement>();
 
 function withLabel(statement: Statement): Statement {

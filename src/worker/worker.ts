@@ -300,9 +300,7 @@ export class Worker implements WorkerHooks {
     this.#claim();
   }
 
-  /**
-   * Called when the missing handler is registered. The waiting step had no slot. If none is free, the step is released.
-   */
+  /** Called when the missing handler is registered. Runs the waiting step, or releases it if no slot is free. */
   run(step: DispatchedStep): void {
     if (this.#parts.slots.free > 0) this.#dispatch(step);
     else this.push(released(step));
@@ -416,8 +414,7 @@ export class Worker implements WorkerHooks {
       this.#wantClaim = true;
       if (slots.free < answer.queued) onWorkLeft(0);
     }
-    // Other workers are notified even if there are free slots here, because only they may be able to run the released
-    // steps.
+    // Notifies other workers even if there are free slots here, because only they may be able to run the steps.
     if (accepted.some((end) => end.kind === KIND.released)) onWorkLeft(0);
     this.#claim();
   }
