@@ -235,7 +235,7 @@ export class TaskCache {
   }
 
   /**
-   * Notes which ancestors exist. Those that were not found will never exist, and the batches above the step are
+   * Notes which ancestors exist. Ancestors that were not found will never exist, and the batches above the step are
    * finished.
    */
   #settle({ task, templateIdx }: Wanted, loaded: ReadonlyMap<string, readonly BatchResultRow[]>): void {

@@ -78,7 +78,7 @@ export class StepExecutionSubscriber {
   readonly #running = new Map<ReceivedStep, RunOfStep>();
   readonly #ends: (() => void)[] = [];
   #waiting: ReceivedStep[] = [];
-  /** When this many steps wait, those that other subscribers took are removed. */
+  /** When this many steps wait, the steps that other subscribers took are removed. */
   #tidyAt = TIDY_AT;
   #active = false;
   #stopping = false;

@@ -108,7 +108,7 @@ export class Housekeeping {
     ]);
   }
 
-  /** Starts no more work. */
+  /** Stops starting new work. */
   stop(): void {
     this.#stopped = true;
   }
