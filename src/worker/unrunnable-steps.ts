@@ -226,7 +226,7 @@ export class MissingHandlers {
 
   /** Releases all waiting steps. */
   release(): void {
-    for (const step of this.#waiting.keys()) this.#options.end(givenBack(step));
+    for (const step of this.#waiting.keys()) this.#options.end(released(step));
     this.#waiting.clear();
   }
 
@@ -287,8 +287,8 @@ export class UnreadableTemplates {
     return this.#underWay.size > 0;
   }
 
-  /** `givenBack`: the queue holds steps for other workers again. */
-  constructor(engine: Engine, givenBack: () => void, logger: Logger) {
+  /** `onReleased` is called when the queue holds steps for other workers again. */
+  constructor(engine: Engine, onReleased: () => void, logger: Logger) {
     this.#engine = engine;
     this.#onReleased = onReleased;
     this.#logger = logger;

@@ -294,7 +294,7 @@ export class Worker implements WorkerHooks {
     deadlines.delete(step);
     slots.vacate();
     if (!step.over && !step.ended) {
-      if (stopping.begun || slots.paused) this.push(givenBack(step));
+      if (stopping.begun || slots.paused) this.push(released(step));
       else missing.add(step);
     }
     this.#claim();
@@ -315,7 +315,7 @@ export class Worker implements WorkerHooks {
   async saveYield(step: DispatchedStep, result: StepHandlerResult): Promise<boolean> {
     const failure = await saveYield(step, result);
     if (step.over || failure) this.settled(step, failure ?? result, DEFAULT_VERSION);
-    else if (this.#parts.stopping.begun || this.#parts.slots.paused) this.finish(step, givenBack(step));
+    else if (this.#parts.stopping.begun || this.#parts.slots.paused) this.finish(step, released(step));
     else return true;
     return false;
   }
