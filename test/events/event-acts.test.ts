@@ -32,7 +32,7 @@ async function giveUp(log: EventLog, groupId: number) {
 }
 
 describe('dead letters', () => {
-  it('are listed with their errors, delivered again or discarded', async () => {
+  it('can be listed with their errors, delivered again and discarded', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [one, two] = taskUuids as [string, string];
     const group = await log.joinGroup({ name: 'fragile', patterns: ['*'] });
@@ -67,7 +67,7 @@ describe('dead letters', () => {
   });
 });
 
-describe('a replay that is committed while an earlier delivery ends', () => {
+describe('an event that is replayed while the delivery of an earlier one ends', () => {
   const twoOfATask = async () => {
     const { log, sql, url, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
@@ -87,13 +87,13 @@ describe('a replay that is committed while an earlier delivery ends', () => {
   it.each([
     ['redelivered', (log: EventLog) => log.redeliver({ group: 'one' })],
     ['replayed', (log: EventLog) => log.replay({ group: 'one', name: 'a.two' })],
-  ])('is delivered, whichever commit comes first (%s)', async (_, act) => {
+  ])('is delivered, whichever transaction commits first (%s)', async (_, act) => {
     const { log, sql, url, group, one } = await twoOfATask();
     const elsewhere = await Database.connect({ url, poolSize: 1, logger: silentLogger });
     onTestFinished(() => elsewhere.close());
     const end = { taskUuid: one.taskUuid, id: one.id, attempts: 1, next: 'delivered', error: null } as const;
     const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    // The other process has stored its first delivery, and cannot see the event that is put behind it.
+    // The other process has stored the end of the first delivery, and cannot see the event that is put behind it.
     const { acting } = await elsewhere.transaction(opening(), async (tx) => {
       await finishRetries(tx, { groupId: group, holder: ME }, [end]);
       let over = false;
@@ -162,7 +162,7 @@ describe('a replay', () => {
     expect(names(await again(log, group))).toEqual(['a.one', 'a.two', 'a.three', 'a.four']);
   });
 
-  it('leaves no dead letter of an event whose delivery is failing permanently at the same time', async () => {
+  it('leaves no dead letter for an event whose delivery fails permanently at the same time', async () => {
     const { log, sql, url, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -197,7 +197,7 @@ describe('a replay', () => {
     const [, second] = await writeEvents(sql, { taskUuid, name: 'a.one', eventId }, { taskUuid, name: 'a.two' });
     await log.sequence();
     await giveUp(log, groupId);
-    // The replay has added one event when it has to wait at the other.
+    // The replay has added one event when it has to wait for the other.
     const session = await openSession(url);
     await session.query('begin');
     const insert = 'insert into tasker.event_retry (group_id, task_uuid, id) values ($1, $2, $3)';
@@ -219,7 +219,7 @@ describe('a replay', () => {
 });
 
 describe('removing a group', () => {
-  it('takes its work from running processes, and the group is recreated when it is joined', async () => {
+  it('takes its work from running processes, and the group is recreated when a process joins it', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -242,12 +242,12 @@ describe('removing a group', () => {
     expect(await log.nextDueMs(group)).toBeNull();
     for (const table of ['event_cursor', 'event_retry', 'event_dead'])
       expect(await sql(`select * from tasker.${table}`)).toEqual([]);
-    const anew = await log.joinGroup({ name: 'one', patterns: ['*'] });
-    expect(anew).not.toBe(group);
-    expect(await drain(log, anew)).toEqual([]);
+    const recreated = await log.joinGroup({ name: 'one', patterns: ['*'] });
+    expect(recreated).not.toBe(group);
+    expect(await drain(log, recreated)).toEqual([]);
   });
 
-  it('does not deadlock with a process that puts an event behind another', async () => {
+  it('does not deadlock with a process that parks an event behind another', async () => {
     const { log, another, sql, url, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -313,7 +313,7 @@ describe('old events', () => {
     expect(names(await drain(log, group))).toEqual(['a.young']);
   });
 
-  it('are deleted by age alone if no group ever got them, also by two processes at once', async () => {
+  it('are deleted by age alone if there is no group, even by two processes at once', async () => {
     const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
     for (let i = 0; i < 5; i++) {
       await writeEvents(sql, ...taskUuids.map((taskUuid) => ({ taskUuid })));

@@ -46,7 +46,7 @@ describe('an event', () => {
     for (const group of [payments, all, others]) expect(await drain(log, group)).toEqual([]);
   });
 
-  it('follows events of its task that were committed earlier, however few events are taken at once', async () => {
+  it('is delivered after the earlier events of its task, however few events are taken at once', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 5 });
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     const written = new Map<string, number[]>(taskUuids.map((taskUuid) => [taskUuid, []]));
@@ -62,7 +62,7 @@ describe('an event', () => {
     expect(Object.fromEntries(got)).toEqual(Object.fromEntries(written));
   });
 
-  it('is delivered even if a later one was committed first, and a rolled back event blocks nothing', async () => {
+  it('is delivered even if a later event was committed first, and is not blocked by an event that was rolled back', async () => {
     const { log, sql, url, taskUuids } = await eventLog({ tasks: 3 });
     const [slow, lost, quick] = taskUuids as [string, string, string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -358,12 +358,12 @@ describe('a delivery that failed', () => {
       await log.finish(taken, { failed: failed.map((event) => ({ ...event, error: 'no', delayMs: 0 })), parked });
     }
     await sql('delete from tasker.domain_event where id = $1', [lost]);
-    const told: number[] = [];
-    const again = () => log.takeRetries(group, OTHER, { ...HOLD, gone: (count) => told.push(count) });
+    const reported: number[] = [];
+    const again = () => log.takeRetries(group, OTHER, { ...HOLD, gone: (count) => reported.push(count) });
     expect(names(await again())).toEqual(['demo.done']);
-    expect(told).toEqual([1]);
+    expect(reported).toEqual([1]);
     expect(names(await again())).toEqual(['a.next']);
-    expect(told).toEqual([1]);
+    expect(reported).toEqual([1]);
     expect(await sql('select id::int from tasker.event_retry where id = $1', [lost])).toEqual([]);
   });
 

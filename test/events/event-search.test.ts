@@ -30,7 +30,7 @@ describe('the log', () => {
     await expect(log.get('b.one')).rejects.toMatchObject({ code: 'invalid_uuid' });
   });
 
-  it('finds all events of a period, including those whose recording took long', async () => {
+  it('finds all events of a period, including events that took long to record', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const minutes = Array.from({ length: 60 }, (_, i) => 60 - i);
@@ -67,7 +67,7 @@ describe('the log', () => {
       code: 'timeout',
       message: expect.stringContaining('--after'),
     });
-    // As the server does at a statement timeout.
+    // Cancels the query, as the server does on a statement timeout.
     const cancel = `select pg_cancel_backend(pid) from pg_stat_activity
                      where datname = current_database() and query like '/* list_events */%' and wait_event_type = 'Lock'`;
     await until(

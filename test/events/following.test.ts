@@ -32,7 +32,7 @@ it('a reader that follows the log misses nothing when two parts have more lists 
   const { log, sql, taskUuids } = await eventLog({ tasks: 12 });
   const one = taskUuids[0]!;
   const two = taskUuids.find((taskUuid) => partOf(taskUuid) !== partOf(one))!;
-  // The first part has one list more than a single read returns, and then the second part has as many.
+  // The first part has one list more than a single read returns, and then the second part has just as many.
   const taskOf = (i: number) => (i < 70 ? one : two);
   const events = Array.from({ length: 140 }, (_, i) => ({ taskUuid: taskOf(i), name: `a.n${i}` }));
   await listEach(sql, await writeEvents(sql, ...events), taskOf);

@@ -16,13 +16,13 @@ const named = (taskUuid: string, ...of: string[]) => of.map((name) => ({ taskUui
 /** The part of the log that a task's events are in. */
 const partOf = (taskUuid: string) => Number.parseInt(taskUuid.at(-1)!, 16);
 
-/** New sessions of this database get plans without the aggregates that keep the order of their rows. */
-async function planOtherwise(sql: Sql): Promise<void> {
+/** Makes new sessions of this database plan without hash aggregates, which keep the order of their rows by chance. */
+async function disableHashAggregates(sql: Sql): Promise<void> {
   await sql(`do $$ begin execute format('alter database %I set enable_hashagg = off', current_database()); end $$`);
 }
 
 describe('a replay', () => {
-  it('leaves out what the group has not reached, in the list that it reads and in later ones', async () => {
+  it('leaves out events that the group has not reached, in the list that it is reading and in later lists', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -104,7 +104,7 @@ describe('retention', () => {
     // The second list is now before the first in the table.
     for (const chunk of [2, 1])
       await sql(`update tasker.event_chunk set made_at = now() - interval '8 days' where chunk = $1`, [chunk]);
-    await planOtherwise(sql);
+    await disableHashAggregates(sql);
     const database = await Database.connect({ url, poolSize: 1, logger: silentLogger });
     onTestFinished(() => database.close());
     const portion = { part: partOf(taskUuid), retentionMs: 7 * 86_400_000, limit: 10, after: -1 };
@@ -132,7 +132,7 @@ describe('deliveries that are due again', () => {
     return { ...made, group };
   }
 
-  it('are taken up to a total size, in which no other event counts', async () => {
+  it('are taken up to a total size that counts only these deliveries', async () => {
     const { tasker, group } = await twoFailed();
     const hold = { groupId: group, holder: ME, leaseMs: 60_000, limit: 10, matching: '', bytes: 2_000 };
     const held = await holdRetries(tasker.engine.database, hold);
@@ -161,7 +161,7 @@ describe('deliveries that are due again', () => {
     expect((await extending).events).toHaveLength(2);
   });
 
-  it('are due when the first one of their task is, even if a later one is due earlier', async () => {
+  it('wait for the first one of their task, even if a later one is due earlier', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
     await writeEvents(sql, ...named(taskUuids[0]!, 'a.one', 'a.two'));

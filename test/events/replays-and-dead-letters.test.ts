@@ -53,7 +53,7 @@ describe('a replay', () => {
 });
 
 describe('dead letters', () => {
-  it('are listed newest first, and those of the same time by event, newest first', async () => {
+  it('are listed newest first, and those of the same time by event, latest event first', async () => {
     const { log, sql, group } = await oneTask('a.one', 'a.two', 'a.three');
     await giveUp(log, group);
     const listed = async (limit: number) => (await log.dead({ limit })).map(({ event }) => event.name);

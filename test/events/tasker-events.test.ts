@@ -25,14 +25,14 @@ describe('the events of a tasker', () => {
   it('can be watched until the tasker stops, which ends the iteration', async () => {
     const { tasker, sql, taskUuids } = await eventLog();
     const watch = tasker.events.watch();
-    let told = false;
+    let arrived = false;
     const first = watch.next().finally(() => {
-      told = true;
+      arrived = true;
     });
-    // It follows the log from its first query on, whose time is not known here.
+    // The watch begins with its first query. The test does not know when that is sent, so it writes until an event arrives.
     const write = async () => {
       await writeEvents(sql, { taskUuid: taskUuids[0]! });
-      return told;
+      return arrived;
     };
     await expect.poll(write).toBe(true);
     expect((await first).value).toMatchObject({ name: 'demo.done' });

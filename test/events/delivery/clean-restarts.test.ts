@@ -30,7 +30,7 @@ function noting(name: string, patterns: string[], pause: () => Promise<void> | v
 }
 
 describe('a group', () => {
-  it('handles each event once across clean restarts of its process, while others publish', async () => {
+  it('handles each event once across clean restarts of its process, while another process publishes', async () => {
     const { tasker, another } = await setup({
       templates: paid(event('payment.authorized'), event('payment.done')),
       handlers: [pay],
@@ -67,7 +67,7 @@ describe('a group', () => {
     expect(audit.handled.toSorted()).toEqual([...of('payment.authorized'), ...of('payment.done')].sort());
   });
 
-  it('handles each event once if it is registered twice with overlapping patterns, also across a restart', async () => {
+  it('handles each event once if its subscriber is registered twice with overlapping patterns, even across a restart', async () => {
     const audit = noting('audit', ['payment.*', '*.stored', 'payment.stored', '*', 'payment.*']);
     const events = [
       event('payment.stored'),

@@ -24,7 +24,7 @@ describe('the error of a failed delivery', () => {
     ['some day', undefined],
     [Number.NaN, undefined],
     [1e9, LONGEST_RETRY_AFTER_MS],
-  ])('sets the delay: retryAfter %s is %s ms', (retryAfter, expected) => {
+  ])('sets the delay before the retry: retryAfter %s is %s ms', (retryAfter, expected) => {
     expect(deliveryFailureOf(new RetryableError('busy', { retryAfter }), NOW).retryAfterMs).toBe(expected);
   });
 });

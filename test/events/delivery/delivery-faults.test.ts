@@ -108,7 +108,7 @@ describe('the delivery of events', () => {
     );
   });
 
-  it('is not affected by a slow, hanging or failing group, uses bounded memory, and shows the group in the load', async () => {
+  it('continues for other groups if one is slow, hanging or failing, uses bounded memory, and reports the load', async () => {
     const { start, publish } = await deliveries();
     const never = deferred();
     const good = consumer({ group: 'good' });
@@ -128,7 +128,7 @@ describe('the delivery of events', () => {
       () => throwing.got.length,
       (count) => count >= 3_000,
     );
-    // Two at a time, and twenty that still run after their timeout. No others start until one of them settles.
+    // Two deliveries run at a time, and twenty continue after their timeout. No others start until one of them settles.
     const load = await until(
       () => delivery.load,
       ([, hangs]) => hangs!.late >= 20,
@@ -145,7 +145,7 @@ describe('the delivery of events', () => {
     );
   });
 
-  it('changes nothing if it resumes after its lease has expired', async () => {
+  it('stores no result if its process resumes after the lease has expired', async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const may = deferred();
@@ -154,7 +154,7 @@ describe('the delivery of events', () => {
       if (attempt === 1) throw new Error('too late to count');
     });
     await start([paused], { logger, leaseMs: 300_000, slowMs: 600_000, pollMs: 600_000 });
-    // The second of two parts waits for the only slot, so the process takes no further part, not even its own.
+    // The second of two parts waits for the only slot, so the process takes no further part and does not take its own again.
     await publish(...[0, 1].map((n) => ({ taskUuid: `${uuidV7().slice(0, -1)}${n}`, payload: { n } })));
     await until(
       () => sql('select 1 from tasker.event_cursor where holder is not null'),
@@ -243,7 +243,7 @@ describe('the delivery of events', () => {
       () => aborted.length,
       (count) => count === 1,
     );
-    // This is longer than their lease.
+    // Waits longer than the lease of the retries.
     await sql('select pg_sleep(2)');
     may.resolve();
     await until(
@@ -274,7 +274,7 @@ describe('the delivery of events', () => {
     );
   });
 
-  it('backs off from results that the database refuses to store, and does not report the outage as over', async () => {
+  it('backs off after the database refuses to store a result, and does not report the outage as over', async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const deliveredAt: number[] = [];

@@ -20,7 +20,7 @@ it('an idle process polls the database with one round trip for all its groups', 
     );
     return performance.now() - startedAt;
   };
-  // Lets the work at the start finish.
+  // Waits until the work at startup has finished.
   await until(
     // BEGIN, the planner setting, the query, COMMIT.
     () => timeOf(4 * 4),
@@ -56,12 +56,12 @@ it('metrics count deliveries and failures, and show the lag of each group in eve
   await sql(`update tasker.event_chunk set made_at = now() - interval '1 hour'`);
   const read = await metrics.json();
   const took = (performance.now() - aged) / 1_000;
-  const told = Object.fromEntries(
+  const reported = Object.fromEntries(
     Object.entries(read)
       .filter(([name]) => name.startsWith('tasker_domain_events'))
       .map(([name, { value }]) => [name.replace('tasker_domain_events_', ''), value]),
   );
-  expect(told).toMatchObject({
+  expect(reported).toMatchObject({
     'delivered_total{group="good"}': 2,
     'failed_total{group="audit"}': 1,
     'failed_total{group="picky"}': 2,
@@ -74,8 +74,8 @@ it('metrics count deliveries and failures, and show the lag of each group in eve
     'lag_seconds{group="audit"}': 0,
     'lag_seconds{group="good"}': 0,
   });
-  expect(told['lag_seconds{group="late"}']).toBeGreaterThanOrEqual(3_600);
-  expect(told['lag_seconds{group="late"}']).toBeLessThanOrEqual(3_600 + took + 0.1);
+  expect(reported['lag_seconds{group="late"}']).toBeGreaterThanOrEqual(3_600);
+  expect(reported['lag_seconds{group="late"}']).toBeLessThanOrEqual(3_600 + took + 0.1);
   may.resolve();
 });
 
@@ -87,7 +87,7 @@ it('a consumer can read the wire format of an event', async () => {
   expect(await got.promise).toMatchObject({ event_name: 'order.done', payload: expect.any(Object) });
 });
 
-it('old events that every group is past are deleted', async () => {
+it('old events are deleted once every group is past them', async () => {
   const { start, publish, sql } = await deliveries();
   const audit = consumer();
   await start([audit], { retentionMs: 1, tidyEveryMs: 50 });

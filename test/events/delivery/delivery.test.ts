@@ -72,7 +72,7 @@ describe('durable events', () => {
     const hangs = deferred();
     const before = consumer({ concurrency: 3 }, ({ payload }) => (payload as { n: number }).n === 1 && hangs.promise);
     const delivery = await start([before]);
-    // All in one part, so that the hanging event is before others.
+    // All in one part, so that the hanging event is before the others.
     const tasks = upTo(6).map(() => `${uuidV7().slice(0, -1)}0`);
     await publish(...tasks.map((taskUuid, n) => ({ taskUuid, payload: { n } })));
     await until(
@@ -93,7 +93,7 @@ describe('durable events', () => {
     hangs.resolve();
   });
 
-  it('in progress may finish within the drain time of a stop', async () => {
+  it('that are being delivered when the process stops may finish within the drain time', async () => {
     const { start, publish, sql } = await deliveries();
     const runs = deferred();
     const may = deferred();
@@ -122,7 +122,7 @@ describe('durable events', () => {
     expect(after.ns).toEqual([1]);
   });
 
-  it('are not delivered to consumers added after the stop, as after a slow start', async () => {
+  it('are not delivered to consumers that a slow startup adds after the stop', async () => {
     const { start, sql } = await deliveries();
     const delivery = await start([]);
     await delivery.stop();
@@ -137,7 +137,7 @@ describe('durable events', () => {
     expect(await sql('select name from tasker.event_group')).toEqual([]);
   });
 
-  it('of a task stay in order while one of them is retried, and those of other tasks continue', async () => {
+  it('of a task stay in order while one of them is retried, and events of other tasks continue', async () => {
     const { start, publish, sql } = await deliveries();
     const handled: unknown[] = [];
     let failures = 0;
@@ -153,7 +153,7 @@ describe('durable events', () => {
       () => failures,
       (count) => count === 1,
     );
-    // This one arrives while a retry of the previous one is pending.
+    // This event arrives while the retry of an earlier one is pending.
     await publish({ taskUuid, payload: { n: 3 } }, { payload: { n: 'another' } });
     await until(
       () => handled.length,
@@ -168,7 +168,7 @@ describe('durable events', () => {
     );
   });
 
-  it('that take long block only their own task, are handled once, and stay held meanwhile', async () => {
+  it('that take long block only their own task, and are handled once even if they take longer than the lease', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const got: unknown[] = [];
@@ -244,7 +244,7 @@ describe('durable events', () => {
       ]);
   });
 
-  it('that take long may finish within the drain time, and are delivered again after a stop without one', async () => {
+  it('that take long may finish within the drain time, and are delivered again after a stop without a drain time', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const slow = () => {
@@ -306,7 +306,7 @@ describe('durable events', () => {
     ]);
   });
 
-  it('that time out count as failed: their signal fires, and a late end changes nothing', async () => {
+  it('that time out count as failed: their signal fires, and finishing late changes nothing', async () => {
     const { start, publish, sql } = await deliveries();
     const reasons: unknown[] = [];
     const late = deferred();
@@ -332,7 +332,7 @@ describe('durable events', () => {
     expect(slow.got).toHaveLength(2);
   });
 
-  it('reach a new group from its start on, or from the oldest stored event', async () => {
+  it('reach a new group from its creation on, or from the oldest stored event if the group asks for it', async () => {
     const { start, publish } = await deliveries();
     await publish({ payload: { n: 0 } });
     const now = consumer({ group: 'now' });

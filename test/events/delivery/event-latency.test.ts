@@ -15,7 +15,7 @@ const paying = (delivery_mode: string) =>
   template({ pay: { publishes_events: [{ name: 'payment.done', description: 'paid', schema: {}, delivery_mode }] } });
 const pay = defineHandler('pay', {}, () => ({ paid: true }));
 
-/** The median time in milliseconds from the end of a task to the effect of its event, for one task after another. */
+/** The median time in milliseconds from the end of a task to the effect of its event. The tasks run one after another. */
 async function medianOf(tasker: Tasker, handledAt: Map<string, number>): Promise<number> {
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -31,7 +31,7 @@ async function medianOf(tasker: Tasker, handledAt: Map<string, number>): Promise
   return times.sort((a, b) => a - b)[ROUNDS >> 1]!;
 }
 
-it('a durable event reaches another process at once, without waiting for the poll once a minute', async () => {
+it('a durable event reaches another process at once, without waiting for the poll, which comes once a minute', async () => {
   const { url, start } = await deliveries();
   const handledAt = new Map<string, number>();
   await start([consumer({}, ({ taskUuid }) => handledAt.set(taskUuid, performance.now()))], { pollMs: 60_000 });

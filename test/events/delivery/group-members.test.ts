@@ -9,7 +9,7 @@ const ORDERS = { member: OLD, patterns: ['order.*'] };
 const BOTH = { member: NEW, patterns: ['payment.*', 'order.*'] };
 const NAMES = ['order.done', 'payment.done', 'parcel.lost'];
 
-/** A group with a member of a new version that wants more events than the one of the old version, which joined last. */
+/** A group with a member of the new version, and one of the old version that wants fewer events and joined last. */
 async function rollingDeployment() {
   const { log, sql, url, taskUuids } = await eventLog();
   const groupId = await log.joinGroup({ name: 'receipts', ...BOTH });
@@ -51,7 +51,7 @@ describe('a group', () => {
     expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: false });
   });
 
-  it('uses the patterns of the others a minute after a member left, and keeps its patterns when none is left', async () => {
+  it('drops the patterns of a member a minute after it left, and keeps its patterns when no member remains', async () => {
     const { log, sql, groupId, gets, how, sign } = await rollingDeployment();
     await log.leaveGroup({ groupId, member: NEW });
     const left = { patterns: ['order.*', 'payment.*'], members: 1, membersDiffer: false };
@@ -73,7 +73,7 @@ describe('a group', () => {
     expect(await gets()).toEqual(['order.done']);
   });
 
-  it('has no gap in the events for a member that restarts while others run', async () => {
+  it('misses no events for a member that restarts while others run', async () => {
     const { log, groupId, gets, how, sign } = await rollingDeployment();
     await log.leaveGroup({ groupId, member: NEW });
     await sign(ORDERS);
@@ -90,7 +90,7 @@ describe('a group', () => {
     expect(await gets()).toEqual(['order.done', 'payment.done']);
   });
 
-  it('ignores the patterns of a member without renewal for three minutes until it is back', async () => {
+  it('ignores the patterns of a member that has not renewed for three minutes, until it returns', async () => {
     const { sign, silent, gets, how } = await rollingDeployment();
     await silent(NEW, '179 seconds');
     expect(await sign(ORDERS)).toBe(true);
@@ -99,7 +99,7 @@ describe('a group', () => {
     expect(await how()).toMatchObject({ members: 1, membersDiffer: false });
     expect(await sign(ORDERS)).toBe(true);
     expect(await gets()).toEqual(['order.done']);
-    // It was suspended, and resumes.
+    // The member was suspended, and resumes.
     expect(await sign(BOTH)).toBe(true);
     expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: true });
     expect(await gets()).toEqual(['order.done', 'payment.done']);
@@ -119,7 +119,7 @@ describe('a group', () => {
     expect(await how()).toMatchObject({ patterns: ['order.*'], members: 3 });
   });
 
-  it('does not block a renewal while it is locked; it is renewed later', async () => {
+  it('does not make a renewal wait while it is locked, and accepts a later one', async () => {
     const { sign, silent, url, how } = await rollingDeployment();
     const session = await openSession(url);
     await session.query('begin');

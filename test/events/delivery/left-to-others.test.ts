@@ -7,7 +7,7 @@ import { startProxy } from '../../support/crash/proxy.ts';
 import { consumer, deliveries } from '../../support/events/deliveries.ts';
 import { deferred, until } from '../../support/setup.ts';
 
-/** All in one part. */
+/** An event of a new task. The events of all these tasks are in one part. */
 const ofPart = (n: unknown) => ({ taskUuid: `${uuidV7().slice(0, -1)}0`, payload: { n } });
 
 describe('a process that stops during a slow delivery', () => {
@@ -79,7 +79,7 @@ describe('a process that stops during a slow delivery', () => {
     );
   });
 
-  it('signals the delivery at the end of the drain time, even while the release of its part is not confirmed', async () => {
+  it('aborts the delivery at the end of the drain time, even while the release of its part is not confirmed', async () => {
     const { url, startOn, publish } = await deliveries();
     const proxy = await startProxy(url);
     const database = await Database.connect({ url: proxy.url, poolSize: 4, logger: silentLogger });

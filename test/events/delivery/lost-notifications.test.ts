@@ -30,7 +30,8 @@ it('events whose notification is lost are found by polling, every second by defa
     );
   }
   expect(heard).toHaveLength(4);
-  // Each except the first is committed right after a poll and waits for the next. A busy machine does not delay all of them.
+  // Each event except the first is committed right after a poll and waits for the next poll. The minimum is used because a
+  // busy machine does not delay all of them.
   const between = Math.min(...heard.slice(1).map(({ at }, n) => at - heard[n]!.at));
   expect(between).toBeGreaterThan(700);
   expect(between).toBeLessThan(1_500);

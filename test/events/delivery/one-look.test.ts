@@ -6,10 +6,10 @@ import { consumer, publishTo } from '../../support/events/deliveries.ts';
 import { setup, until } from '../../support/setup.ts';
 
 /** BEGIN, the planner setting, the query, COMMIT. */
-const LOOK = 4;
+const STATEMENTS_PER_POLL = 4;
 
-/** The number of polls, one a second, during which it is observed. */
-const WATCHED = 5;
+/** The number of polls that are measured, one a second. */
+const MEASURED_POLLS = 5;
 
 function keeping(name: string) {
   class Keeping extends BaseSubscriber {
@@ -23,11 +23,11 @@ function keeping(name: string) {
 }
 
 /** Measures how long it takes to send the statements of that many polls. */
-async function timeOf(tasker: Tasker, looks: number): Promise<number> {
+async function timeOf(tasker: Tasker, polls: number): Promise<number> {
   const [from, startedAt] = [tasker.statements, performance.now()];
   await until(
     () => tasker.statements,
-    (now) => now >= from + looks * LOOK,
+    (now) => now >= from + polls * STATEMENTS_PER_POLL,
   );
   return performance.now() - startedAt;
 }
@@ -38,15 +38,15 @@ it('an idle process polls the log once a second for all its sinks and subscriber
   const { tasker } = await setup({ worker: false, sinks: [consumer({ group: 'sink' })], subscribers: registry });
   // Added while the others run.
   registry.registerInstance(keeping('two'));
-  // Lets the work at the start finish.
+  // Waits until the work at startup has finished.
   await until(
     () => timeOf(tasker, 1),
     (ms) => ms > 500,
   );
-  expect(await timeOf(tasker, WATCHED)).toBeGreaterThan((WATCHED - 1) * 1_000 - 100);
+  expect(await timeOf(tasker, MEASURED_POLLS)).toBeGreaterThan((MEASURED_POLLS - 1) * 1_000 - 100);
 });
 
-it('subscribers added and removed while others run do not affect them and miss no events', async () => {
+it('subscribers that are added, stopped and restarted while others run do not affect them and miss no events', async () => {
   const [early, late] = [keeping('early'), keeping('late')];
   const sink = consumer({ group: 'sink' });
   const registry = new SubscriberRegistry();

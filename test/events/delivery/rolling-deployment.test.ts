@@ -55,7 +55,7 @@ const taskOf = (part: number) => `${uuidV7().slice(0, -1)}${part.toString(16)}`;
  * A new version that is busy, and an old one that has parked the payments of a task for it: `payment.1`, `payment.3` and
  * `payment.6`, with the orders between them.
  */
-async function setAside() {
+async function parkedPayments() {
   const { start, startOn, connect, publish, sql } = await deliveries();
   const may = deferred();
   const wide = consumer({ patterns: NEW, concurrency: 1 }, () => may.promise);
@@ -87,7 +87,7 @@ async function setAside() {
 }
 
 it('events parked for a stopped process are dropped after a minute, later events continue, and similar ones are skipped', async () => {
-  const { newer, wide, narrow, sql, publish, nothingWaits, finish } = await setAside();
+  const { newer, wide, narrow, sql, publish, nothingWaits, finish } = await parkedPayments();
   expect(narrow.got).toEqual([]);
   const stopped = newer.stop({ drainTimeoutMs: 60_000 });
   finish();
@@ -107,7 +107,7 @@ it('events parked for a stopped process are dropped after a minute, later events
 });
 
 it('events parked for a killed process are dropped after three minutes', async () => {
-  const { database, narrow, sql, publish, nothingWaits, finish } = await setAside();
+  const { database, narrow, sql, publish, nothingWaits, finish } = await parkedPayments();
   await database.close();
   finish();
   const members = () => sql<{ patterns: string[] }>('select patterns from tasker.event_group_member');
@@ -115,7 +115,7 @@ it('events parked for a killed process are dropped after three minutes', async (
   expect(await members()).toHaveLength(2);
   await sql(silent, [NEW]);
   await until(members, (rows) => rows.length === 1);
-  // Its lease has expired as well.
+  // Simulates that its lease has expired, too.
   await sql('update tasker.event_cursor set held_until = now() where held_until is not null');
   await sql('update tasker.event_retry set holder = null, due_at = now() where holder is not null');
   await nothingWaits();
@@ -131,7 +131,7 @@ it('events parked for a killed process are dropped after three minutes', async (
 
 it('parking an event for other processes never counts as a failed delivery', async () => {
   const { start, connect, publish, sql } = await deliveries();
-  // No event is taken for this process.
+  // A member that wants these events but never takes any.
   await new Engine(await connect(), silentLogger).events.joinGroup({ name: 'audit', patterns: NEW });
   const narrow = consumer({ patterns: OLD });
   await start([narrow], OFTEN);
@@ -191,7 +191,7 @@ it('a process restarted with other patterns gets the matching events committed i
   expect(await sql('select 1 from tasker.event_retry')).toEqual([]);
 });
 
-it('a process is one member of a group for any number of consumers, and none after it stops', async () => {
+it('a process is one member of a group for any number of consumers, and leaves the group when it stops', async () => {
   const { start, sql } = await deliveries();
   const members = () => sql('select patterns from tasker.event_group_member');
   const twice = consumer({ patterns: ['order.*'] });
@@ -217,7 +217,7 @@ it('a process whose membership expired while it was suspended registers its patt
   expect(onlyOrders(narrow.got)).toBe(true);
 });
 
-it('a stop waits only briefly for a locked group, and ends the membership when it can', async () => {
+it('a stop waits only briefly for a locked group, and the membership ends once the lock is released', async () => {
   const { url, start, sql } = await deliveries();
   const delivery = await start([consumer({ patterns: OLD })], OFTEN);
   const members = () => sql('select 1 from tasker.event_group_member');

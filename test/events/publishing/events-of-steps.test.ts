@@ -27,7 +27,7 @@ const stored = (taskUuid: string) =>
   );
 
 describe('events', () => {
-  it('of mode fast and broadcast reach listeners of the process after the commit, with one id in both copies', async () => {
+  it('of the modes fast and broadcast reach listeners in the process after the commit, and both copies of a broadcast have one id', async () => {
     const a = defineHandler('a', {}, () => ({ amount: 3 }));
     const events = (['durable', 'fast', 'broadcast'] as const).map((mode) =>
       event(`mode.${mode}`, { delivery_mode: mode }),
@@ -36,9 +36,9 @@ describe('events', () => {
     const live: LiveEvent[] = [];
     const states: Promise<unknown>[] = [];
     onTestFinished(
-      tasker.eventBus.subscribe('mode.*', (told) => {
-        live.push(told);
-        states.push(shared.sql(`select state::text from tasker.step where task_uuid = $1`, [told.taskUuid]));
+      tasker.eventBus.subscribe('mode.*', (received) => {
+        live.push(received);
+        states.push(shared.sql(`select state::text from tasker.step where task_uuid = $1`, [received.taskUuid]));
       }),
     );
     const { taskUuid } = await tasker.createTask(demo);
@@ -121,7 +121,7 @@ describe('events', () => {
     ]);
   });
 
-  it('are published once by a step that yields, and not by a released step', async () => {
+  it('are published once by a step that yields, when it ends', async () => {
     const a = defineHandler('a', {}, ({ context }) =>
       context.checkpoint === null
         ? StepHandlerResult.success({ cursor: 1, items_processed: 1 }, { checkpoint_yield: true })
@@ -134,7 +134,7 @@ describe('events', () => {
     expect((await stored(taskUuid)).map(({ payload }) => payload)).toEqual([{ done: true }]);
   });
 
-  it('of a flush of 10,000 steps are all stored, together for each step and in declared order', async () => {
+  it('of 500 steps that publish 10,000 of them are all stored, together for each step and in declared order', async () => {
     const work = defineHandler('work', {}, () => ({ ok: true }));
     const names = Array.from({ length: 20 }, (_, i) => `event.e${i}`);
     const steps = Object.fromEntries(

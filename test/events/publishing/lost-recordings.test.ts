@@ -28,7 +28,7 @@ it.each(['lost', 'answer_lost', 'cut'] as const)(
   async (fate) => {
     const events = [
       { name: 'step.stored', publisher: 'counting' },
-      { name: 'step.told', delivery_mode: 'broadcast' },
+      { name: 'step.heard', delivery_mode: 'broadcast' },
       { name: 'step.failed', condition: 'permanent_failure', publisher: 'counting' },
     ].map((event) => ({ description: 'it happened', schema: {}, ...event }));
     const { tasker, url, sql, another } = await setup({
@@ -53,8 +53,8 @@ it.each(['lost', 'answer_lost', 'cut'] as const)(
       concurrency: 4,
       pollMs: 200,
     });
-    const told: string[] = [];
-    onTestFinished(worker.eventBus.subscribe((event) => told.push(`${event.eventId} ${event.firedAt}`)));
+    const heard: string[] = [];
+    onTestFinished(worker.eventBus.subscribe((event) => heard.push(`${event.eventId} ${event.firedAt}`)));
     let created = 0;
     for (let round = 0; round === 0 || (proxy.counts[fate] < 3 && round < 10); round++) {
       const tasks = await tasker.createTasks(Array.from({ length: round === 0 ? 20 : 4 }, () => DEMO));
@@ -69,13 +69,13 @@ it.each(['lost', 'answer_lost', 'cut'] as const)(
           [name],
         )
       ).map((row) => row.event);
-    // The commit is not acknowledged yet. The effects of a lost answer follow with the next one.
+    // The last commit may not be acknowledged yet. If its answer was lost, the hooks follow the next answer.
     await until(
-      () => [counting.after.length, told.length],
-      ([after, heard]) => after === 2 * created && heard === 2 * created,
+      () => [counting.after.length, heard.length],
+      ([after, live]) => after === 2 * created && live === 2 * created,
     );
     expect(counting.after.sort()).toEqual(await stored('step.stored%'));
-    expect(told.sort()).toEqual(await stored('step.told%'));
+    expect(heard.sort()).toEqual(await stored('step.heard%'));
     expect(counting.errors).toBe(0);
     expect(await stored('step.failed%')).toEqual([]);
     await invariants(sql);

@@ -45,8 +45,8 @@ async function seen(tasker: Awaited<ReturnType<typeof start>>['tasker'], taskUui
 }
 
 /** Records the calls in order. */
-class Telling extends BasePublisher {
-  override readonly publisherName: string = 'telling';
+class Recording extends BasePublisher {
+  override readonly publisherName: string = 'recording';
   readonly calls: string[] = [];
   readonly errors: Error[] = [];
   after: DomainEvent | undefined;
@@ -92,7 +92,7 @@ class Telling extends BasePublisher {
   }
 }
 
-class Waiting extends Telling {
+class Waiting extends Recording {
   override async shouldPublish(ctx: StepEventContext) {
     await Promise.resolve();
     return super.shouldPublish(ctx);
@@ -106,13 +106,13 @@ class Waiting extends Telling {
 
 describe('publishers', () => {
   it.each([
-    ['synchronous', () => new Telling()],
+    ['synchronous', () => new Recording()],
     ['asynchronous', () => new Waiting()],
-  ])('%s hooks are called in order, afterPublish after the commit', async (_, make) => {
+  ])('call %s hooks in order, and afterPublish after the commit', async (_, make) => {
     const publisher = make();
     const { rows, taskUuid, step } = await run([publisher], [event('order.charged')]);
     expect(rows).toMatchObject([
-      { name: 'order.charged', publisher: 'telling', payload: { twice: 24 }, metadata: { of: 'a' } },
+      { name: 'order.charged', publisher: 'recording', payload: { twice: 24 }, metadata: { of: 'a' } },
     ]);
     expect(rows[0]!.metadata).toEqual({ of: 'a' });
     const after = await until(
@@ -125,12 +125,12 @@ describe('publishers', () => {
       eventId: rows[0]!.event_id,
       eventName: 'order.charged',
       payload: { twice: 24 },
-      metadata: { of: 'a', taskUuid, stepUuid: step.stepUuid, stepName: 'a', publisher: 'telling' },
+      metadata: { of: 'a', taskUuid, stepUuid: step.stepUuid, stepName: 'a', publisher: 'recording' },
       executionResult: { success: true, result: { amount: 12 } },
     });
   });
 
-  it('written for the other SDK get the same metadata after the commit as before, and its time', async () => {
+  it('written for the other SDK get the same metadata after the commit as before it, plus the time of the event', async () => {
     const [before, after] = [deferred<Fields>(), deferred<Fields>()];
     class Positional extends BasePublisher {
       override readonly publisherName = 'positional';
@@ -158,18 +158,18 @@ describe('publishers', () => {
       }
     }
     const { rows } = await run(
-      [new Telling(), new Named()],
+      [new Recording(), new Named()],
       [event('by.name', { publisher: 'named' }), event('by.step'), event('by.nobody', { publisher: 'default' })],
     );
     expect(rows).toMatchObject([
       { name: 'by.name', publisher: 'named', payload: { by: 'name' } },
-      { name: 'by.step', publisher: 'telling', payload: { twice: 24 } },
+      { name: 'by.step', publisher: 'recording', payload: { twice: 24 } },
       { name: 'by.nobody', publisher: 'default', payload: { amount: 12 } },
     ]);
   });
 
   it('that are no longer registered fail the event, but not the result', async () => {
-    class Leaving extends Telling {
+    class Leaving extends Recording {
       override readonly publisherName = 'leaving';
     }
     const events = [event('by.nobody', { publisher: 'leaving' }), event('by.all', { publisher: 'default' })];
@@ -184,9 +184,9 @@ describe('publishers', () => {
   });
 
   it.each(['shouldPublish', 'beforePublish'] as const)(
-    'call an event off by %s, and nothing is wrong then',
+    'can skip an event with %s, which is not a failure',
     async (hook) => {
-      const publisher = new Telling();
+      const publisher = new Recording();
       Object.defineProperty(publisher, hook, { value: () => false });
       const { rows, step } = await run([publisher], [event('order.charged')]);
       expect(rows).toEqual([]);
@@ -215,7 +215,7 @@ describe('publishers', () => {
       'payload',
     ],
     [
-      'additionalMetadata gives what is a text as JSON',
+      'additionalMetadata returns a value that is a string as JSON',
       { additionalMetadata: () => ({ toJSON: () => 'x' }) },
       'metadata',
     ],
@@ -227,7 +227,7 @@ describe('publishers', () => {
     ],
     ['transformPayload returns a circular object', { transformPayload: () => circle }, 'circular'],
     [
-      'transformPayload gives what can not be read',
+      'transformPayload returns an object with a getter that throws',
       { transformPayload: () => Object.defineProperty({}, 'x', { enumerable: true, get: no }) },
       'payload.x',
     ],
@@ -237,14 +237,14 @@ describe('publishers', () => {
       '/amount',
     ],
     [
-      'additionalMetadata gives what JSON has no form for',
+      'additionalMetadata returns a value that JSON cannot represent',
       { additionalMetadata: () => ({ at: Number.NaN }) },
       'metadata.at',
     ],
     ['beforePublish throws', { beforePublish: no }, 'broken'],
-    ['onPublishError throws as well', { transformPayload: no, onPublishError: no }, 'broken'],
+    ['onPublishError throws, too', { transformPayload: no, onPublishError: no }, 'broken'],
     [
-      'what is thrown can not be read',
+      'the thrown value cannot be converted to a string',
       {
         transformPayload: () => {
           throw Object.create(null);
@@ -253,7 +253,7 @@ describe('publishers', () => {
       '',
     ],
   ])('with a broken hook fail the event, but not the result: %s', async (_, hooks: object, message) => {
-    const publisher = new Telling();
+    const publisher = new Recording();
     for (const [hook, value] of Object.entries(hooks)) Object.defineProperty(publisher, hook, { value });
     const schema = { properties: { amount: { type: 'number' } } };
     const { rows, step, status } = await run(
@@ -270,21 +270,21 @@ describe('publishers', () => {
   });
 
   it('that never settle fail the event after five seconds, but not the result', async () => {
-    let [askedAt, toldAt] = [0, 0];
-    class Hanging extends Telling {
+    let [calledAt, failedAt] = [0, 0];
+    class Hanging extends Recording {
       override transformPayload() {
-        askedAt = performance.now();
+        calledAt = performance.now();
         return new Promise<object>(() => {});
       }
       override onPublishError(ctx: StepEventContext, error: Error) {
-        toldAt = performance.now();
+        failedAt = performance.now();
         super.onPublishError(ctx, error);
       }
     }
     const publisher = new Hanging();
     const { step, rows, status } = await run([publisher], [event('order.charged')]);
-    const took = toldAt - askedAt;
-    // By another clock, a timer may fire slightly early.
+    const took = failedAt - calledAt;
+    // Timers use another clock and may fire slightly early.
     expect(took).toBeGreaterThan(4_990);
     expect(took).toBeLessThan(8_000);
     expect([status, step.results!.result, rows]).toEqual(['complete', { amount: 12 }, []]);
@@ -299,7 +299,7 @@ describe('publishers', () => {
 
   it('that are still running when the worker loses the step publish nothing and are notified', async () => {
     const [asked, answer] = [deferred(), deferred()];
-    class Slow extends Telling {
+    class Slow extends Recording {
       override async transformPayload() {
         asked.resolve();
         await answer.promise;
@@ -331,7 +331,7 @@ describe('publishers', () => {
     await shared.sql(
       `create trigger refuse before insert on tasker.domain_event for each row when (new.name = 'order.refused') execute function refuse()`,
     );
-    const publisher = new Telling();
+    const publisher = new Recording();
     const { rows, step, status } = await run([publisher], [event('order.refused', { condition: 'always' })]);
     expect(status).toBe('complete');
     expect(step.results!.result).toEqual({ amount: 12 });

@@ -39,46 +39,46 @@ const event = createDomainEvent({
   executionResult: { success: true, result },
 });
 
-/** Asks for an event as the worker does. */
+/** Prepares an event as the worker does. */
 const prepareEvent = (request: Omit<EventRequest, 'check'> & Partial<EventRequest>) =>
   inOrder(preparation({ check: () => {}, ...request }));
 
 /** The publisher in the guide: asynchronous hooks, each with the context. */
 class PaymentEventPublisher extends BasePublisher {
   static override publisherName = 'payment_events';
-  readonly said: string[] = [];
+  readonly calls: string[] = [];
 
   override publishesFor() {
     return ['process_payment', 'refund_payment'];
   }
 
   override async transformPayload(ctx: StepEventContext) {
-    this.said.push('transform');
+    this.calls.push('transform');
     return { payment_id: ctx.result.payment_id, amount: ctx.result.amount };
   }
 
   override async additionalMetadata(_ctx: StepEventContext) {
-    this.said.push('metadata');
+    this.calls.push('metadata');
     return { payment_processor: 'stripe', taskUuid: 'stolen', step_uuid: 'stolen' };
   }
 
   override async beforePublish(ctx: StepEventContext) {
-    this.said.push(`before ${ctx.stepName}`);
+    this.calls.push(`before ${ctx.stepName}`);
   }
 
   override async afterPublish(ctx: StepEventContext, event: DomainEvent) {
-    this.said.push(`after ${ctx.stepName} ${event.eventName} ${event.metadata.stepName}`);
+    this.calls.push(`after ${ctx.stepName} ${event.eventName} ${event.metadata.stepName}`);
   }
 
   override async onPublishError(ctx: StepEventContext, error: Error) {
-    this.said.push(`error ${ctx.stepName} ${error.message}`);
+    this.calls.push(`error ${ctx.stepName} ${error.message}`);
   }
 }
 
 /** The same for the other SDK: synchronous hooks with positional arguments. */
 class PositionalPublisher extends BasePublisher {
   override readonly publisherName = 'positional';
-  readonly said: unknown[] = [];
+  readonly calls: unknown[] = [];
 
   override shouldPublish(stepResult: StepResult): boolean {
     return stepResult.success;
@@ -93,16 +93,16 @@ class PositionalPublisher extends BasePublisher {
   }
 
   override beforePublish(eventName: string, payload: Fields, metadata: Fields): boolean {
-    this.said.push(['before', eventName, payload.amount, metadata.positive, metadata.publisher]);
+    this.calls.push(['before', eventName, payload.amount, metadata.positive, metadata.publisher]);
     return true;
   }
 
   override afterPublish(eventName: string, payload: Fields, metadata: Fields): void {
-    this.said.push(['after', eventName, payload.amount, metadata['stepName']]);
+    this.calls.push(['after', eventName, payload.amount, metadata['stepName']]);
   }
 
   override onPublishError(eventName: string, error: Error): void {
-    this.said.push(['error', eventName, error.message]);
+    this.calls.push(['error', eventName, error.message]);
   }
 }
 
@@ -113,10 +113,10 @@ describe('the publisher in the guide', () => {
     const publisher = new PaymentEventPublisher();
     const prepared = await prepareEvent({ publisher, ctx, declaration });
     expect(prepared?.payload).toEqual({ payment_id: 'P-1', amount: 12.5 });
-    expect(publisher.said).toEqual(['transform', 'metadata', 'before process_payment']);
+    expect(publisher.calls).toEqual(['transform', 'metadata', 'before process_payment']);
     await callAfterPublish({ publisher, ctx }, event);
     await callOnPublishError({ publisher, ctx }, { error: new Error('lost'), payload: {} });
-    expect(publisher.said.slice(3)).toEqual([
+    expect(publisher.calls.slice(3)).toEqual([
       'after process_payment payment.processed process_payment',
       'error process_payment lost',
     ]);
@@ -127,7 +127,7 @@ describe('the publisher in the guide', () => {
     expect(prepared?.metadata).toEqual({ payment_processor: 'stripe' });
   });
 
-  it('works with only two members, the other hooks being inherited', async () => {
+  it('needs only two members and inherits the other hooks', async () => {
     class Small extends BasePublisher {
       static override publisherName = 'small';
       override publishesFor = () => ['process_payment'];
@@ -147,9 +147,9 @@ describe('the publisher in the guide', () => {
     }
     const [never, late] = [new Never(), new Late()];
     expect(await prepareEvent({ publisher: never, ctx })).toBeUndefined();
-    expect(never.said).toEqual([]);
+    expect(never.calls).toEqual([]);
     expect(await prepareEvent({ publisher: late, ctx })).toBeUndefined();
-    expect(late.said).toEqual(['transform', 'metadata']);
+    expect(late.calls).toEqual(['transform', 'metadata']);
   });
 
   it('publishes no event if the check rejects its payload', async () => {
@@ -162,7 +162,7 @@ describe('the publisher in the guide', () => {
     const asked = prepareEvent({ publisher, ctx, check });
     await expect(asked).rejects.toThrow('amount: must be positive');
     expect(seen).toEqual({ payment_id: 'P-1', amount: 12.5 });
-    expect(publisher.said).toEqual(['transform']);
+    expect(publisher.calls).toEqual(['transform']);
   });
 
   it('reports a hook that does not return an object', () => {
@@ -186,18 +186,18 @@ describe('a publisher written for the other SDK', () => {
     });
     void callAfterPublish({ publisher, ctx }, event);
     void callOnPublishError({ publisher, ctx }, { error: new Error('lost'), payload: {} });
-    expect(publisher.said).toEqual([
+    expect(publisher.calls).toEqual([
       ['before', 'payment.processed', 12.5, true, 'positional'],
       ['after', 'payment.processed', 12.5, 'process_payment'],
       ['error', 'payment.processed', 'lost'],
     ]);
   });
 
-  it('can be run by hand synchronously', () => {
+  it('publishes synchronously when it is called by hand', () => {
     const publisher = new PositionalPublisher();
     expect(publisher.publish({ eventName: 'payment.processed', stepResult: { success: true, result } })).toBe(true);
     expect(publisher.publish({ eventName: 'payment.processed', stepResult: { success: false } })).toBe(false);
-    expect(publisher.said.map((line) => (line as unknown[])[0])).toEqual(['before', 'after']);
+    expect(publisher.calls.map((line) => (line as unknown[])[0])).toEqual(['before', 'after']);
   });
 
   it('is notified once if it throws, and publishes nothing', () => {
@@ -208,7 +208,7 @@ describe('a publisher written for the other SDK', () => {
     }
     const broken = new Broken();
     expect(broken.publish({ eventName: 'payment.processed', stepResult: { success: true } })).toBe(false);
-    expect(broken.said).toEqual([['error', 'payment.processed', 'no amount']]);
+    expect(broken.calls).toEqual([['error', 'payment.processed', 'no amount']]);
   });
 });
 
@@ -258,7 +258,7 @@ describe('the arguments of a hook', () => {
     expect(await ofError(new Plain())).toEqual(['payment.processed', new Error('lost'), { amount: 1 }]);
   });
 
-  it('are positional for a hook with a test spy', async () => {
+  it('are positional for a hook that is a mock function', async () => {
     const hook = vi.fn();
     class Plain extends BasePublisher {
       override onPublishError = hook;
@@ -278,7 +278,7 @@ describe('the arguments of a hook', () => {
     expect(ofError(new Ours())).toBe(ctx);
   });
 
-  it('are positional in a class that overrides publishesFor and declares it', () => {
+  it('are positional in a class that overrides publishesFor and declares positional arguments', () => {
     class Stated extends Ours {
       static override readonly hookArguments = 'positional';
     }

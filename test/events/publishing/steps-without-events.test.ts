@@ -25,7 +25,7 @@ async function statementsOf(steps: Parameters<typeof template>[0]) {
   return { text, recordings: [...new Set(names)].filter((name) => name.startsWith('record_')).sort() };
 }
 
-it('steps that declare no event are recorded by the statement without events, and no other statement is sent', async () => {
+it('steps that declare no event are recorded by the statement without events, and no statement touches the event log', async () => {
   const { text, recordings } = await statementsOf(CHAIN);
   expect(recordings).toEqual(['record_steps']);
   expect(text).not.toMatch(/domain_event|event_head|event_chunk|event_cursor/);

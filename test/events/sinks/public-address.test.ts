@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isPublicAddress } from '../../../src/events/sinks/public-address.ts';
 
-describe('an address is not public', () => {
+describe('isPublicAddress rejects an address that is not public', () => {
   it.each([
     '0.0.0.0',
     '10.1.2.3',
@@ -50,7 +50,7 @@ describe('an address is not public', () => {
   });
 });
 
-describe('an address is public', () => {
+describe('isPublicAddress accepts a public address', () => {
   it.each([
     '1.1.1.1',
     '8.8.8.8',

@@ -12,14 +12,14 @@ import { DEMO, setup, template, until } from '../../support/setup.ts';
 import { describeWith } from '../../support/suite/programs.ts';
 
 describe('rabbitmqSink', () => {
-  it('is a group like any other, and connects with the first event', () => {
+  it('is a group with the usual options, and does not connect when it is created', () => {
     expect(rabbitmqSink({ url: 'amqp://nowhere.invalid' })).toMatchObject({
       group: 'rabbitmq',
       patterns: ['*'],
       maxDeliveries: 300,
     });
-    const told = { group: 'outside', patterns: ['order.*'], from: 'beginning', maxDeliveries: 2 } as const;
-    expect(rabbitmqSink({ url: 'amqps://nowhere.invalid/v', ...told })).toMatchObject(told);
+    const options = { group: 'outside', patterns: ['order.*'], from: 'beginning', maxDeliveries: 2 } as const;
+    expect(rabbitmqSink({ url: 'amqps://nowhere.invalid/v', ...options })).toMatchObject(options);
   });
 
   it('rejects an invalid RabbitMQ URL without repeating it in the message', () => {
@@ -41,7 +41,7 @@ describe('rabbitmqSink', () => {
   it('fails a delivery without a broker, and can be closed', async () => {
     const sink = rabbitmqSink({ url: 'amqp://user:pw@127.0.0.1:9' });
     const halt = new Halt();
-    setTimeout(() => halt.halt(new Error('time is over')), 200);
+    setTimeout(() => halt.halt(new Error('the delivery timed out')), 200);
     await expect(sink.deliver(loggedEvent(), deliveryContext({ halt }))).rejects.toThrow();
     await sink.close!();
   });
@@ -61,7 +61,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     return made;
   }
 
-  /** Another program, which only knows the queue. */
+  /** Reads like another program, which knows only the queue. */
   async function reading<T>(work: (reader: Connection) => Promise<T>): Promise<T> {
     const reader = new Connection(broker.url);
     reader.on('error', () => {});
@@ -198,16 +198,16 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     expect((await takeAll('large_domain_events')).sort()).toEqual(others.map(({ eventId }) => eventId).sort());
   });
 
-  it('no confirmed event is lost when the broker is killed, and delivery continues when it is back', async () => {
+  it('no confirmed event is lost when the broker is killed, and delivery continues after its restart', async () => {
     const lines: string[] = [];
     const line = (fields: object | string, message?: string) => lines.push(message ?? String(fields));
     const logger = { trace: () => {}, debug: () => {}, info: line, warn: line, error: line, child: () => logger };
     const to = sink({ logger });
     const [confirmed, failed]: [string[], Error[]] = [[], []];
-    let going = true;
+    let sending = true;
     /** Retries failed messages, as the delivery does. */
     const sender = async () => {
-      while (going) {
+      while (sending) {
         const event = loggedEvent({ namespace: 'killed' });
         for (let done = false; !done; ) {
           await to.deliver(event, deliveryContext()).then(
@@ -227,7 +227,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     const before = confirmed.length;
     await broker.start();
     await expect.poll(() => confirmed.length, { timeout: 60_000 }).toBeGreaterThan(before + 100);
-    going = false;
+    sending = false;
     await Promise.all(senders);
 
     const there = new Set(await takeAll('killed_domain_events'));

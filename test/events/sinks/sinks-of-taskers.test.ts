@@ -65,7 +65,7 @@ describe('a tasker', () => {
     await expect(started).rejects.toMatchObject({ code: 'config_invalid', message: expect.stringContaining(message) });
   });
 
-  it('does not start if a sink of the program has the same group as one of the configuration', async () => {
+  it('does not start if a sink of the program has the same group as a sink of the configuration', async () => {
     const url = 'https://a.example';
     const config = loadConfig({ cwd: projectWith({ 'tasker.toml': ofWebhook(url) }), env: {} });
     const started = createTasker({ config, handlers: [charge], sinks: [webhookSink({ name: 'billing', url })] });

@@ -18,7 +18,7 @@ function sinkTo(url: string, options: Partial<WebhookSinkOptions> = {}) {
   return sink;
 }
 
-/** Verifies as a receiver that only knows the specification. */
+/** Verifies the signature like a receiver that knows only the specification. */
 function isSignedBy({ headers, body }: Received, key: Buffer): boolean {
   const signed = [headers['webhook-id'], headers['webhook-timestamp'], body].join('.');
   const expected = createHmac('sha256', key).update(signed, 'utf8').digest();
@@ -89,7 +89,7 @@ describe('a webhook', () => {
       patterns: ['*'],
       maxDeliveries: 300,
     });
-    const told = {
+    const options = {
       group: 'b',
       patterns: ['a.*'],
       from: 'beginning',
@@ -97,7 +97,7 @@ describe('a webhook', () => {
       timeoutMs: 9,
       maxDeliveries: 3,
     } as const;
-    expect(sinkTo('https://a.example', told)).toMatchObject(told);
+    expect(sinkTo('https://a.example', options)).toMatchObject(options);
   });
 
   it.each([
@@ -123,14 +123,17 @@ describe('a webhook', () => {
     [410, {}, true, undefined],
     [422, { 'retry-after': '7' }, true, undefined],
     [400, {}, true, undefined],
-  ])('that responds %i %o: permanent %s, retried after %s ms', async (status, headers, permanent, retryAfterMs) => {
-    const { url } = await httpReceiver((response) => response.writeHead(status, headers).end('why'));
-    const error = await failureOf(sinkTo(`${url}/s3cret`).deliver(loggedEvent(), deliveryContext()));
-    expect(deliveryFailureOf(error)).toEqual({ permanent, retryAfterMs });
-    expect(error.message).toContain(`webhook billing: http://127.0.0.1:`);
-    expect(error.message).toContain(`answered ${status}`);
-    expect(error.message).not.toMatch(/s3cret|why/);
-  });
+  ])(
+    'that responds %i %o fails the delivery: permanent %s, retried after %s ms',
+    async (status, headers, permanent, retryAfterMs) => {
+      const { url } = await httpReceiver((response) => response.writeHead(status, headers).end('why'));
+      const error = await failureOf(sinkTo(`${url}/s3cret`).deliver(loggedEvent(), deliveryContext()));
+      expect(deliveryFailureOf(error)).toEqual({ permanent, retryAfterMs });
+      expect(error.message).toContain(`webhook billing: http://127.0.0.1:`);
+      expect(error.message).toContain(`answered ${status}`);
+      expect(error.message).not.toMatch(/s3cret|why/);
+    },
+  );
 
   it('that redirects is not followed', async () => {
     const inside = await httpReceiver();
@@ -240,7 +243,7 @@ describe('a webhook', () => {
       { retries: 3 },
       'retries is unknown; the options are name, url, secrets, headers, body, allowPrivate, group, patterns',
     ],
-  ])('with %o is rejected at once', (options, message) => {
+  ])('with %o is rejected when it is created', (options, message) => {
     const make = () => webhookSink({ name: 'billing', url: 'https://a.example', ...options });
     expect(make).toThrow(
       expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(message) }),

@@ -11,7 +11,7 @@ const tellable = (name: string, n = 0, size = 10): PublishableEvent => ({
   event: () => ({ name, payload: { n } }) as unknown as LiveEvent,
 });
 
-describe('the bus of the events of this process', () => {
+describe('the event bus of a process', () => {
   it('delivers events with matching names to a listener in order', async () => {
     const bus = new EventBus(silentLogger);
     const all: string[] = [];
@@ -60,22 +60,22 @@ describe('the bus of the events of this process', () => {
     const { logger, lines } = collectingLogger();
     const bus = new EventBus(logger);
     const gate = deferred();
-    let told = 0;
+    let handled = 0;
     bus.subscribe(async () => {
       await gate.promise;
-      told++;
+      handled++;
     });
     for (let n = 0; n < MOST_WAITING + 5; n++) bus.publish(tellable('a.b'));
     expect([bus.waiting, bus.dropped]).toEqual([MOST_WAITING, 5]);
     gate.resolve();
     await until(
-      () => told,
+      () => handled,
       (count) => count === MOST_WAITING,
     );
     expect(lines).toHaveLength(1);
     bus.publish(tellable('a.b'));
     await until(
-      () => told,
+      () => handled,
       (count) => count === MOST_WAITING + 1,
     );
     expect([bus.waiting, bus.dropped]).toEqual([0, 5]);
@@ -85,9 +85,9 @@ describe('the bus of the events of this process', () => {
     const { logger, lines } = collectingLogger();
     const bus = new EventBus(logger);
     const gate = deferred();
-    const told: unknown[] = [];
+    const handled: unknown[] = [];
     bus.subscribe(async ({ payload }) => {
-      told.push(payload);
+      handled.push(payload);
       await gate.promise;
     });
     const half = MOST_WAITING_SIZE / 2;
@@ -105,7 +105,7 @@ describe('the bus of the events of this process', () => {
       () => bus.waiting,
       (waiting) => waiting === 0,
     );
-    expect(told).toEqual([{ n: 1 }, { n: 3 }, { n: 4 }]);
+    expect(handled).toEqual([{ n: 1 }, { n: 3 }, { n: 4 }]);
     expect(lines.map(({ message }) => message)).toEqual([
       'event listener too slow: 1 event of 96 MB waits for it; further events are dropped',
     ]);

@@ -40,7 +40,7 @@ class Twice extends BasePublisher {
   override transformPayload = () => ({ amount: 2 });
 }
 
-/** Registers them in the registries of this process until the test ends. */
+/** Registers a subscriber and a publisher in the registries of this process until the test ends. */
 function registered() {
   const kept: DomainEvent[] = [];
   class Audit extends BaseSubscriber {
@@ -70,7 +70,7 @@ describe('the registries of this process', () => {
   it('serve its worker, which uses the publishers and starts and stops the subscribers', async () => {
     const { kept, names } = registered();
     const { run } = await setupBridge(shared, STEPS, { handlers: { pay } });
-    // As in the guide; it is already started.
+    // The guide calls this, although the registry is already started.
     SubscriberRegistry.instance().startAll();
     await run();
     await expect.poll(names).toEqual(['payment.both', 'payment.live', 'payment.stored']);
@@ -81,7 +81,7 @@ describe('the registries of this process', () => {
     expect(kept).toHaveLength(3);
   });
 
-  it('get the events of this process once if they are started with a poller', async () => {
+  it('get each event of this process once if they are started with a poller', async () => {
     const { names, kept } = registered();
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 2 });
     poller.setPollFunction(createFfiPollAdapter((await getFfiLayer()).getModule()));
@@ -153,7 +153,7 @@ describe('the registries of this process', () => {
     expect(names()).toHaveLength(6);
   });
 
-  it('of a worker server reach its poller too, and subscribers started with one get each event once', async () => {
+  it('get each event of a worker server once if they are started with a poller, even after it restarts', async () => {
     const { names } = registered();
     const { tasker, demo } = await shared.setup(STEPS, { worker: false });
     const server = workerServer(demo.namespace);

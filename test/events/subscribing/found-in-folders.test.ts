@@ -43,17 +43,17 @@ import { defineHandler } from 'tasker-core';
 export const pay = defineHandler('pay', {}, () => ({}));
 `;
 
-/** A project with the package installed, which is a different copy than the one under test. */
+/** A project with the package installed, which is a different copy from the one under test. */
 async function project(files: Record<string, string>): Promise<string> {
   const root = projectWith(files);
   const installed = path.join(root, 'node_modules', 'tasker-core');
   mkdirSync(installed, { recursive: true });
   symlinkSync(path.resolve('node_modules'), path.join(installed, 'node_modules'));
   writeFileSync(path.join(installed, 'package.json'), '{"name":"tasker-core","type":"module","exports":"./index.js"}');
-  const rooms = ['events/publishing/base-publisher', 'events/subscribing/base-subscriber', 'handlers/define-handler'];
+  const modules = ['events/publishing/base-publisher', 'events/subscribing/base-subscriber', 'handlers/define-handler'];
   await esbuild.build({
     stdin: {
-      contents: rooms.map((file) => `export * from ${JSON.stringify(path.resolve('src', `${file}.ts`))};`).join('\n'),
+      contents: modules.map((file) => `export * from ${JSON.stringify(path.resolve('src', `${file}.ts`))};`).join('\n'),
       resolveDir: installed,
     },
     outfile: path.join(installed, 'index.js'),
@@ -65,7 +65,7 @@ async function project(files: Record<string, string>): Promise<string> {
   return root;
 }
 
-const told = () => ({ seen: [] as string[] });
+const emptyPayload = () => ({ seen: [] as string[] });
 const eventOf = (payload: { seen: string[] }) =>
   createDomainEvent({
     eventId: 'e',
@@ -94,8 +94,8 @@ it('publishers and subscribers exported by a handlers folder are registered, and
 
   writeFileSync(path.join(root, 'handlers/events.ts'), events('two'));
   await folders.load();
-  const payload = told();
-  source.tell(eventOf(payload));
+  const payload = emptyPayload();
+  source.emit(eventOf(payload));
   await subscribers.stopAll();
   expect(payload.seen).toEqual(['two']);
   expect(publishers.get('payment_events')?.publish({ eventName: 'a.b', stepResult: { success: true } })).toBe(true);
@@ -105,7 +105,7 @@ it('publishers and subscribers exported by a handlers folder are registered, and
   expect([publishers.count, subscribers.count]).toEqual([0, 0]);
 });
 
-it('a subscriber registered by hand stays, and a file with only events is not reported as one without handlers', async () => {
+it('a publisher and a subscriber registered by hand stay, and a file that exports only events is listed without handlers', async () => {
   const root = await project({ 'handlers/events.ts': events('one') });
   const registries = eventRegistries({}, silentLogger);
   const folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
@@ -135,7 +135,7 @@ it('a frozen registry allows a new version of a publisher, but a reload that add
   writeFileSync(path.join(root, 'handlers/events.ts'), events('two'));
   await folders.load();
   expect(version()).toEqual({ version: 'two' });
-  // As for a worker that is stopped and restarted in the same process.
+  // Simulates a worker that is stopped and restarted in the same process.
   await folders.leave();
   expect([version(), subscribers.count]).toEqual([{ version: 'two' }, 0]);
   folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
@@ -181,20 +181,20 @@ it('a reload with an invalid subscriber changes nothing, and the running ones co
   });
   expect([...publishers.listPublishers(), ...subscribers.listSubscribers()]).toEqual(before);
   expect(folders.registry.listHandlers()).toEqual(['pay']);
-  const payload = told();
-  source.tell(eventOf(payload));
+  const payload = emptyPayload();
+  source.emit(eventOf(payload));
   await vi.waitFor(() => expect(payload.seen).toEqual(['one', 'other']));
 
   writeFileSync(path.join(root, 'handlers/events.ts'), events('two'));
   await folders.load();
-  const after = told();
-  source.tell(eventOf(after));
+  const after = emptyPayload();
+  source.emit(eventOf(after));
   await vi.waitFor(() => expect(after.seen.toSorted()).toEqual(['other', 'two']));
   expect(folders.registry.listHandlers()).toEqual(['charge']);
   await subscribers.stopAll();
 });
 
-it('subscribers from a folder are removed with their last worker, and those registered by hand stay', async () => {
+it('subscribers from a folder are removed with their last worker, and publishers registered by hand stay', async () => {
   const root = await project({ 'handlers/events.ts': events('one'), 'handlers/pay.ts': handler });
   class ByHand extends BasePublisher {
     static override publisherName = 'by_hand';
@@ -286,7 +286,7 @@ it('a worker server warns on reload about broken files and about publishers that
   ]);
 });
 
-it('the worker of bootstrapWorker and stopWorker does the same', async () => {
+it('a worker restarted with stopWorker and bootstrapWorker uses the current publishers and subscribers of its folder', async () => {
   const root = await project({ 'handlers/all.ts': publishing('one') });
   const database = await freshDatabase();
   cleanProcess();

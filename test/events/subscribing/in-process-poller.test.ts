@@ -41,7 +41,7 @@ describe('the poller of events of this process', () => {
     expect(all).toHaveLength(3);
   });
 
-  it('passes waiting events to callbacks added right after its start', async () => {
+  it('passes waiting events to callbacks that are added right after it starts', async () => {
     const poller = pollerOf([eventOf('payment.ok')]);
     const got: string[] = [];
     poller.start();
@@ -66,19 +66,19 @@ describe('the poller of events of this process', () => {
     onTestFinished(() => setLogger(undefined));
     const events = [eventOf('a.a'), eventOf('a.b')];
     const poller = pollerOf(events);
-    const told: string[] = [];
+    const reported: string[] = [];
     const got: string[] = [];
     poller.onError(() => {
       throw new Error('no log today');
     });
-    poller.onError((error) => void told.push(error.message));
+    poller.onError((error) => void reported.push(error.message));
     poller.subscribe('*', ({ eventName }) => {
       got.push(eventName);
       throw new Error(`no ${eventName}`);
     });
     poller.start();
     await expect.poll(() => got).toEqual(['a.a', 'a.b']);
-    expect(told).toEqual(['no a.a', 'no a.b']);
+    expect(reported).toEqual(['no a.a', 'no a.b']);
     expect(lines.map(({ fields }) => fields)).toMatchObject(
       ['no a.a', 'no a.b'].map((message) => ({ error: 'Error: no log today', toldOf: `Error: ${message}` })),
     );
@@ -88,12 +88,12 @@ describe('the poller of events of this process', () => {
   it('treats a promise as an error, because polling is synchronous', async () => {
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 3_600_000 });
     onTestFinished(() => poller.stop());
-    const told: string[] = [];
-    poller.onError((error) => void told.push(error.message));
+    const reported: string[] = [];
+    poller.onError((error) => void reported.push(error.message));
     poller.setPollFunction((() => Promise.reject(new Error('never heard of'))) as unknown as () => null);
     poller.start();
     await expect.poll(() => poller.stats.pollCount).toBe(1);
-    expect(told).toEqual(['the poll function returned a promise; it must return an event or null']);
+    expect(reported).toEqual(['the poll function returned a promise; it must return an event or null']);
     expect(poller.stats.eventsProcessed).toBe(0);
   });
 
@@ -120,19 +120,19 @@ describe('the poller of events of this process', () => {
     const events = [eventOf('a.a')];
     const poller = pollerOf(events);
     const gate = deferred<void>();
-    const said: string[] = [];
+    const calls: string[] = [];
     poller.subscribe('*', async ({ eventName }) => {
-      said.push(`begin ${eventName}`);
+      calls.push(`begin ${eventName}`);
       await gate.promise;
-      said.push(`end ${eventName}`);
+      calls.push(`end ${eventName}`);
     });
     poller.start();
-    await expect.poll(() => said).toEqual(['begin a.a']);
+    await expect.poll(() => calls).toEqual(['begin a.a']);
     const stopped = poller.stop();
     events.push(eventOf('a.b'));
     gate.resolve();
     await stopped;
-    expect(said).toEqual(['begin a.a', 'end a.a']);
+    expect(calls).toEqual(['begin a.a', 'end a.a']);
   });
 
   it('stops waiting at the drain time for a callback that never ends, and logs that', async () => {

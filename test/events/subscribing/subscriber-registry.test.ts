@@ -17,20 +17,20 @@ const eventOf = (eventName: string) =>
   });
 
 function subscribers() {
-  const said: string[] = [];
+  const calls: string[] = [];
   class Audit extends BaseSubscriber {
     static override subscriberName = 'audit';
     handle({ eventName }: DomainEvent) {
-      said.push(`audit ${eventName}`);
+      calls.push(`audit ${eventName}`);
     }
   }
   class Metrics extends BaseSubscriber {
     static override subscribesTo = () => ['payment.*'];
     handle({ eventName }: DomainEvent) {
-      said.push(`metrics ${eventName}`);
+      calls.push(`metrics ${eventName}`);
     }
   }
-  return { said, Audit, Metrics };
+  return { calls, Audit, Metrics };
 }
 
 describe('the registry of subscribers', () => {
@@ -50,26 +50,26 @@ describe('the registry of subscribers', () => {
     expect(instance.count).toBe(0);
   });
 
-  it('passes an event to all matching subscribers until it is stopped, and once each after a restart', async () => {
-    const { said, Audit, Metrics } = subscribers();
+  it('passes an event to all matching subscribers until it is stopped, and once to each after a restart', async () => {
+    const { calls, Audit, Metrics } = subscribers();
     const registry = new SubscriberRegistry();
     registry.register(Audit);
     registry.registerInstance(new Metrics());
     const source = new LocalSource();
     registry.startAll(source);
     registry.startAll(source);
-    source.tell(eventOf('payment.ok'));
+    source.emit(eventOf('payment.ok'));
     await registry.stopAll();
-    expect(said.sort()).toEqual(['audit payment.ok', 'metrics payment.ok']);
-    source.tell(eventOf('payment.lost'));
+    expect(calls.sort()).toEqual(['audit payment.ok', 'metrics payment.ok']);
+    source.emit(eventOf('payment.lost'));
     registry.startAll(source);
-    source.tell(eventOf('order.ok'));
-    source.tell(eventOf('payment.again'));
+    source.emit(eventOf('order.ok'));
+    source.emit(eventOf('payment.again'));
     await registry.stopAll();
-    expect(said.slice(2).sort()).toEqual(['audit order.ok', 'audit payment.again', 'metrics payment.again']);
+    expect(calls.slice(2).sort()).toEqual(['audit order.ok', 'audit payment.again', 'metrics payment.again']);
   });
 
-  it('accepts a class registered twice, but rejects two subscribers of one name', () => {
+  it('accepts a class registered twice, but rejects two subscribers with the same name', () => {
     const { Audit } = subscribers();
     const registry = new SubscriberRegistry();
     registry.register(Audit);
@@ -79,15 +79,15 @@ describe('the registry of subscribers', () => {
   });
 
   it('starts a subscriber that is added while others run', async () => {
-    const { said, Audit, Metrics } = subscribers();
+    const { calls, Audit, Metrics } = subscribers();
     const registry = new SubscriberRegistry();
     registry.register(Audit);
     const source = new LocalSource();
     registry.startAll(source);
     registry.register(Metrics);
-    source.tell(eventOf('payment.ok'));
+    source.emit(eventOf('payment.ok'));
     await registry.stopAll();
-    expect(said.sort()).toEqual(['audit payment.ok', 'metrics payment.ok']);
+    expect(calls.sort()).toEqual(['audit payment.ok', 'metrics payment.ok']);
   });
 
   it('reports its subscribers and their state', async () => {
@@ -185,7 +185,7 @@ describe('the registry of subscribers', () => {
     expect(() => defineSubscriber('a.b', z.object({}), () => {}, { name: subscriberName })).toThrow(refused);
   });
 
-  it('rejects a subscriber whose subscribesTo throws, naming it', () => {
+  it('rejects a subscriber whose subscribesTo throws, with its name in the error', () => {
     class Audit extends BaseSubscriber {
       static override subscriberName = 'audit';
       override subscribesTo(): never {

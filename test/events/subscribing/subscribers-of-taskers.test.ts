@@ -20,7 +20,7 @@ const event = (name: string, more: Fields = {}) => ({ name, description: 'it hap
 const pay = defineHandler('pay', { inputs: { amount: 'amount' } }, ({ amount }) => ({ payment_id: 'P-1', amount }));
 const paid = (...events: object[]) => template({ pay: { publishes_events: events } });
 
-/** Keeps its events; the test sets name and patterns. */
+/** A subscriber with this name and these patterns that keeps its events. */
 function keeping(subscriberName: string, patterns = ['*']) {
   class Keeping extends BaseSubscriber {
     override readonly subscriberName = subscriberName;
@@ -43,7 +43,7 @@ const BOTH = [
 ];
 
 describe('subscribers of a tasker', () => {
-  it('get each event once: fast ones from the process, durable and broadcast ones from the log', async () => {
+  it('get each event once: fast events from the process, durable and broadcast events from the log', async () => {
     const audit = keeping('audit', ['payment.*', '*.live', '*.stored']);
     const live = keeping('live');
     class Live extends BaseSubscriber {
@@ -123,14 +123,14 @@ describe('subscribers of a tasker', () => {
       await tasker.createTasks(Array.from({ length: 35 }, () => DEMO));
       await expect.poll(() => counted('dispatched_total'), { timeout: 30_000 }).toBe(soFar);
     }
-    // One is in progress, and 63 with their quotation marks fill the queue.
+    // One event is in progress, and 63 fill the queue: with its quotation marks, each is slightly larger than 1 MB.
     expect(await counted('dropped_total')).toBe(6);
     gate.resolve();
     await tasker.stop();
     expect(handled).toBe(64);
   });
 
-  it('run without a worker in any process: those of one name share the events, and each name gets all', async () => {
+  it('run in processes without a worker: subscribers with one name share the events, and each name gets all events', async () => {
     const [first, second, other] = [keeping('shared'), keeping('shared'), keeping('other')];
     const { tasker, another } = await setup({ templates: [paid(event('payment.stored'))], handlers: [pay] });
     await another({ worker: false, subscribers: [first] });
@@ -142,22 +142,22 @@ describe('subscribers of a tasker', () => {
     expect(tasks.sort()).toEqual(created.map(({ taskUuid }) => taskUuid).sort());
   });
 
-  it('that fail get a durable event again, but not a fast one, with one error report for each delivery', async () => {
-    const said: string[] = [];
+  it('that fail get a durable event again, but not a fast event, and each failure is reported once', async () => {
+    const calls: string[] = [];
     class Failing extends BaseSubscriber {
       static override subscriberName = 'failing';
       handle({ eventName }: DomainEvent, { attempt }: { attempt: number }) {
-        said.push(`${eventName} ${attempt}`);
+        calls.push(`${eventName} ${attempt}`);
         return { success: eventName === 'payment.stored' && attempt > 1, error: 'closed' };
       }
       override onHandleError({ eventName }: DomainEvent, { message }: Error) {
-        said.push(`${eventName} ${message}`);
+        calls.push(`${eventName} ${message}`);
       }
     }
     const templates = [paid(event('payment.stored'), event('payment.live', { delivery_mode: 'fast' }))];
     const { tasker } = await setup({ templates, handlers: [pay], subscribers: Failing });
     await tasker.createTask(DEMO);
-    const of = (name: string) => said.filter((line) => line.startsWith(name));
+    const of = (name: string) => calls.filter((line) => line.startsWith(name));
     await expect
       .poll(() => of('payment.stored'))
       .toEqual(['payment.stored 1', 'payment.stored closed', 'payment.stored 2']);
@@ -166,13 +166,13 @@ describe('subscribers of a tasker', () => {
 
   it('are drained when the tasker stops, and get nothing afterwards', async () => {
     const gate = deferred();
-    const said: string[] = [];
+    const calls: string[] = [];
     class Slow extends BaseSubscriber {
       static override subscriberName = 'slow';
       async handle({ eventName }: DomainEvent) {
-        said.push(`begin ${eventName}`);
+        calls.push(`begin ${eventName}`);
         await gate.promise;
-        said.push(`end ${eventName}`);
+        calls.push(`end ${eventName}`);
       }
     }
     const templates = [paid(event('payment.live', { delivery_mode: 'fast' }))];
@@ -181,11 +181,11 @@ describe('subscribers of a tasker', () => {
     const { tasker } = await setup({ templates, handlers: [pay], subscribers: registry });
     expect(registry.stats).toMatchObject({ started: true, activeCount: 1 });
     await tasker.createTask(DEMO);
-    await expect.poll(() => said).toEqual(['begin payment.live']);
+    await expect.poll(() => calls).toEqual(['begin payment.live']);
     const stopped = tasker.stop();
     gate.resolve();
     await stopped;
-    expect(said).toEqual(['begin payment.live', 'end payment.live']);
+    expect(calls).toEqual(['begin payment.live', 'end payment.live']);
     expect(registry.stats).toMatchObject({ started: false, activeCount: 0 });
   });
 
@@ -210,7 +210,7 @@ describe('subscribers of a tasker', () => {
       subscribers: [new Hanging('live', 'in_process'), new Hanging('stored', 'durable')],
     });
     await tasker.createTask(DEMO);
-    // The fast and the durable event of the group, and the first event of the in-process subscriber; another waits behind it.
+    // The fast and the durable event of the group, and the first event of the in-process subscriber. Another waits behind it.
     await expect.poll(() => signals).toHaveLength(3);
     const begun = performance.now();
     if (when === 'before the stop') tasker.hurry();

@@ -24,7 +24,7 @@ const handled = (subscriber: BaseSubscriber, event = eventOf(), halt = new Halt(
 /** The subscriber in the guide: asynchronous hooks on the instance. */
 class AuditLoggingSubscriber extends BaseSubscriber {
   static override subscriberName = 'audit_logger';
-  readonly said: string[] = [];
+  readonly calls: string[] = [];
   answer: SubscriberResult | undefined = { success: true };
 
   override subscribesTo() {
@@ -32,20 +32,20 @@ class AuditLoggingSubscriber extends BaseSubscriber {
   }
 
   async handle(event: DomainEvent) {
-    this.said.push(`handle ${event.eventName}`);
+    this.calls.push(`handle ${event.eventName}`);
     return this.answer;
   }
 
   override async beforeHandle(event: DomainEvent) {
-    this.said.push(`before ${event.eventName}`);
+    this.calls.push(`before ${event.eventName}`);
   }
 
   override async afterHandle(_event: DomainEvent, result: SubscriberResult) {
-    this.said.push(`after ${result.success}`);
+    this.calls.push(`after ${result.success}`);
   }
 
   override async onHandleError(_event: DomainEvent, error: Error) {
-    this.said.push(`error ${error.message}`);
+    this.calls.push(`error ${error.message}`);
   }
 }
 
@@ -66,7 +66,7 @@ describe('a subscriber', () => {
   it('runs beforeHandle, handle, and afterHandle with the result', async () => {
     const subscriber = new AuditLoggingSubscriber();
     expect(await handled(subscriber)).toEqual({ success: true });
-    expect(subscriber.said).toEqual(['before payment.processed', 'handle payment.processed', 'after true']);
+    expect(subscriber.calls).toEqual(['before payment.processed', 'handle payment.processed', 'after true']);
   });
 
   it('has handled the event if it returns nothing', async () => {
@@ -77,7 +77,7 @@ describe('a subscriber', () => {
     const subscriber = new AuditLoggingSubscriber();
     subscriber.answer = SubscriberResult({ success: false, error: 'the ledger is closed' });
     await expect(handled(subscriber)).rejects.toThrow('the ledger is closed');
-    expect(subscriber.said.slice(2)).toEqual(['after false', 'error the ledger is closed']);
+    expect(subscriber.calls.slice(2)).toEqual(['after false', 'error the ledger is closed']);
   });
 
   it('has handled the event if it returns some other value', async () => {
@@ -120,9 +120,9 @@ describe('a subscriber', () => {
     }
     const [throws, before] = [new Throws(), new ThrowsBefore()];
     await expect(handled(throws)).rejects.toThrow('no disk');
-    expect(throws.said).toEqual(['before payment.processed', 'error no disk']);
+    expect(throws.calls).toEqual(['before payment.processed', 'error no disk']);
     await expect(handled(before)).rejects.toThrow('no ledger');
-    expect(before.said).toEqual(['error no ledger']);
+    expect(before.calls).toEqual(['error no ledger']);
   });
 
   it('skips an event if beforeHandle returns false, which counts as handled', async () => {
@@ -131,7 +131,7 @@ describe('a subscriber', () => {
     }
     const picky = new Picky();
     expect(await handled(picky)).toMatchObject({ success: true });
-    expect(picky.said).toEqual([]);
+    expect(picky.calls).toEqual([]);
   });
 
   it('does not change the outcome if afterHandle or onHandleError throws', async () => {
@@ -168,7 +168,7 @@ describe('a subscriber', () => {
     await expect(result).rejects.toThrow('took too long');
     late.resolve({ success: true });
     await settled;
-    expect(hangs.said).toEqual(['before payment.processed', 'error took too long']);
+    expect(hangs.calls).toEqual(['before payment.processed', 'error took too long']);
   });
 
   it('has patterns and a name from the instance, or else from the class', () => {
@@ -198,7 +198,7 @@ describe('a result of a subscriber', () => {
 });
 
 describe('a subscriber that is started', () => {
-  it('handles an event once although two patterns match, and nothing after its stop', async () => {
+  it('handles an event once even if two patterns match, and nothing after it stops', async () => {
     class Twice extends PaymentMetrics {
       static override subscribesTo = () => ['payment.*', '*.processed', 'payment.*'];
     }
@@ -207,33 +207,33 @@ describe('a subscriber that is started', () => {
     twice.start(source);
     twice.start(source);
     expect([twice.active, twice.subscriptions]).toEqual([true, ['payment.*', '*.processed']]);
-    source.tell(eventOf('payment.processed', { amount: 1 }));
+    source.emit(eventOf('payment.processed', { amount: 1 }));
     await twice.stop();
     expect([twice.active, twice.subscriptions, source.listeners]).toEqual([false, [], 0]);
-    source.tell(eventOf('payment.processed', { amount: 2 }));
+    source.emit(eventOf('payment.processed', { amount: 2 }));
     twice.start(source);
-    source.tell(eventOf('payment.processed', { amount: 3 }));
+    source.emit(eventOf('payment.processed', { amount: 3 }));
     await twice.stop();
     expect(twice.counted).toEqual([1, 3]);
   });
 
   it('handles events of one task in order, and those of other tasks concurrently', async () => {
-    const said: string[] = [];
+    const calls: string[] = [];
     const slow = deferred<void>();
     class Slow extends BaseSubscriber {
       async handle({ payload, metadata }: DomainEvent) {
         if (payload.n === 1 && metadata.taskUuid === 'a') await slow.promise;
-        said.push(`${metadata.taskUuid}${payload.n}`);
+        calls.push(`${metadata.taskUuid}${payload.n}`);
       }
     }
     const source = new LocalSource();
     const subscriber = new Slow();
     subscriber.start(source);
-    for (const n of [1, 2]) for (const task of ['a', 'b']) source.tell(eventOf('payment.x', { n }, task));
-    await expect.poll(() => said).toEqual(['b1', 'b2']);
+    for (const n of [1, 2]) for (const task of ['a', 'b']) source.emit(eventOf('payment.x', { n }, task));
+    await expect.poll(() => calls).toEqual(['b1', 'b2']);
     slow.resolve();
     await subscriber.stop();
-    expect(said).toEqual(['b1', 'b2', 'a1', 'a2']);
+    expect(calls).toEqual(['b1', 'b2', 'a1', 'a2']);
   });
 
   it('respects its concurrency and the limit of its queue', async () => {
@@ -253,10 +253,10 @@ describe('a subscriber that is started', () => {
     const source = new LocalSource();
     const subscriber = new Narrow();
     subscriber.start(source);
-    for (let n = 0; n < MOST_WAITING + 5; n++) source.tell(eventOf());
+    for (let n = 0; n < MOST_WAITING + 5; n++) source.emit(eventOf());
     gate.resolve();
     await subscriber.stop();
-    expect([most, count, source.letGone]).toEqual([2, MOST_WAITING + 2, 3]);
+    expect([most, count, source.dropped]).toEqual([2, MOST_WAITING + 2, 3]);
   });
 
   it('stops at its drain time: running deliveries are aborted and waiting events dropped', async () => {
@@ -275,8 +275,8 @@ describe('a subscriber that is started', () => {
     const source = new LocalSource();
     const subscriber = new Hangs();
     subscriber.start(source);
-    source.tell(eventOf());
-    source.tell(eventOf());
+    source.emit(eventOf());
+    source.emit(eventOf());
     await expect.poll(() => signal).toBeDefined();
     await subscriber.stop({ drainTimeoutMs: 1 });
     expect(signal?.aborted).toBe(true);
@@ -285,47 +285,47 @@ describe('a subscriber that is started', () => {
 
   it('is notified once of a timeout, and keeps its slot until it settles', async () => {
     const over = deferred<void>();
-    const said: string[] = [];
+    const calls: string[] = [];
     class Late extends BaseSubscriber {
       static override delivery = { timeoutMs: 20, concurrency: 1 };
       async handle({ payload }: DomainEvent) {
-        said.push(`handle ${payload.n}`);
+        calls.push(`handle ${payload.n}`);
         if (payload.n === 1) await over.promise;
       }
       override onHandleError({ payload }: DomainEvent, { message }: Error) {
-        said.push(`${payload.n}: ${message}`);
+        calls.push(`${payload.n}: ${message}`);
       }
     }
     const source = new LocalSource();
     const subscriber = new Late();
     subscriber.start(source);
-    source.tell(eventOf('payment.x', { n: 1 }));
-    source.tell(eventOf('payment.x', { n: 2 }));
-    await expect.poll(() => said).toHaveLength(2);
+    source.emit(eventOf('payment.x', { n: 1 }));
+    source.emit(eventOf('payment.x', { n: 2 }));
+    await expect.poll(() => calls).toHaveLength(2);
     over.resolve();
     await subscriber.stop();
-    expect(said).toEqual(['handle 1', '1: subscriber Late: payment.x took longer than 20 ms', 'handle 2']);
+    expect(calls).toEqual(['handle 1', '1: subscriber Late: payment.x took longer than 20 ms', 'handle 2']);
   });
 
   it('is not aborted at once with the maximum timeout, nor with a larger drain time', async () => {
     const waitsFor = deferred<void>();
-    const said: string[] = [];
+    const calls: string[] = [];
     class Patient extends BaseSubscriber {
       static override delivery = { timeoutMs: 2 ** 31 - 1 };
       async handle(_event: DomainEvent, { signal }: EventDelivery) {
         await waitsFor.promise;
-        said.push(signal.aborted ? 'aborted' : 'handled');
+        calls.push(signal.aborted ? 'aborted' : 'handled');
       }
     }
     const source = new LocalSource();
     const subscriber = new Patient();
     subscriber.start(source);
-    source.tell(eventOf('payment.x', {}));
+    source.emit(eventOf('payment.x', {}));
     const stopped = subscriber.stop({ drainTimeoutMs: Number.POSITIVE_INFINITY });
     // A timer that overflows fires after 1 ms; this event takes longer.
     setTimeout(() => waitsFor.resolve(), 20);
     await stopped;
-    expect(said).toEqual(['handled']);
+    expect(calls).toEqual(['handled']);
   });
 });
 
@@ -348,7 +348,7 @@ describe('defineSubscriber', () => {
     expect(seen).toEqual([[25, 'payment.processed', 1]]);
   });
 
-  it('fails permanently for an event that violates the schema, and says where', async () => {
+  it('fails permanently for an event that violates the schema, and reports where', async () => {
     const Receipts = defineSubscriber('payment.*', schema, () => undefined, { name: 'receipts' });
     const failed = handled(new Receipts() as BaseSubscriber, eventOf('payment.processed', { amount: 'much' }));
     await expect(failed).rejects.toMatchObject({

@@ -2,14 +2,14 @@ import type { DomainEvent } from '../../../src/events/subscribing/domain-event.t
 import type { DomainEventCallback, InProcessEventSource } from '../../../src/events/subscribing/subscriber.ts';
 import { eventMatcher } from '../../../src/model/event-pattern.ts';
 
-/** Events of a process, sent by hand. */
+/** An event source of a process. Tests emit its events by hand. */
 export class LocalSource implements InProcessEventSource {
   readonly #subscriptions: { pattern: string; callback: DomainEventCallback }[] = [];
   /** Events that subscribers dropped. */
-  letGone = 0;
+  dropped = 0;
 
   letGo(): void {
-    this.letGone++;
+    this.dropped++;
   }
 
   subscribe(pattern: string, callback: DomainEventCallback): void {
@@ -26,8 +26,8 @@ export class LocalSource implements InProcessEventSource {
     return this.#subscriptions.length;
   }
 
-  tell(event: DomainEvent): void {
-    const told = this.#subscriptions.filter(({ pattern }) => eventMatcher([pattern])(event.eventName));
-    for (const callback of new Set(told.map((one) => one.callback))) void callback(event);
+  emit(event: DomainEvent): void {
+    const matching = this.#subscriptions.filter(({ pattern }) => eventMatcher([pattern])(event.eventName));
+    for (const callback of new Set(matching.map((one) => one.callback))) void callback(event);
   }
 }
