@@ -14,7 +14,7 @@ it('a worker whose event loop is blocked for longer than its lease keeps its ste
     () => journal.of('start').length,
     (starts) => starts === 20,
   );
-  const goOn = slow.block();
+  const resume = slow.block();
   const other = await startWorker(options);
   const provenUntil = async () => {
     const [row] = await sql<{ ms: string }>(
@@ -27,7 +27,7 @@ it('a worker whose event loop is blocked for longer than its lease keeps its ste
   const from = await provenUntil();
   await until(provenUntil, (at) => at > from + 2 * LEASE_MS);
   expect(journal.of('start').filter((start) => start.pid === other.pid)).toEqual([]);
-  goOn();
+  resume();
   for (const { taskUuid } of tasks) await tasker.waitForTask(taskUuid, { timeoutMs: 20_000, throwOnFailure: true });
   expect(startedTwice(journal)).toEqual([]);
   expect(await sql('select distinct attempts from tasker.step')).toEqual([{ attempts: 1 }]);
@@ -46,11 +46,11 @@ it('a worker whose event loop stays blocked beyond the limit loses its steps whe
     () => journal.of('start').length,
     (starts) => starts === 1,
   );
-  const goOn = slow.block();
+  const resume = slow.block();
   const other = await startWorker(options);
   await tasker.waitForTask(taskUuid, { timeoutMs: 40_000, throwOnFailure: true });
   expect(journal.of('start').map((start) => start.pid)).toEqual([slow.pid, other.pid]);
-  goOn();
+  resume();
   await until(
     () => journal.of('log').map(({ message }) => message),
     (messages) => messages.some((message) => /blocked for longer than blockedLoopBoundMs/.test(message!)),

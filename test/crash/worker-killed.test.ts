@@ -122,12 +122,12 @@ describe('a worker that is slower than its lease', () => {
         (n) => n === 20,
       );
       const second = await worker(url, journal);
-      const goOn = slow(first);
+      const resume = slow(first);
       await until(
         () => journal.of('start').filter((start) => start.pid === second.pid && start.step === 'a').length,
         (starts) => starts === 20,
       );
-      goOn();
+      resume();
       await until(
         () => journal.of('abort'),
         (aborts) => aborts.length === 20,

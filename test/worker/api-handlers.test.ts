@@ -14,7 +14,7 @@ const shared = sharedDatabase();
 const REST = { timeoutMs: 15_000 };
 const FAST = { max_attempts: 3, backoff: 'none' };
 
-/** A class of handlers that call a server; which of its methods runs is said by the template. */
+/** A handler class that calls a server. The template selects the method that runs. */
 function callerOf(url: string) {
   return class Caller extends ApiHandler {
     static override readonly handlerName = 'a';
@@ -59,7 +59,7 @@ describe('the response of a server', () => {
     const { url } = await httpServer((_, response) => {
       times.push(Date.now());
       if (times.length > 1) return json(response, { done: true });
-      // A date has whole seconds: two later is between one and two from now.
+      // A date has whole seconds, so a date two seconds ahead is between one and two seconds from now.
       const value = form === 'seconds' ? '1' : new Date(Date.now() + 2_000).toUTCString();
       json(response, {}, { status: 429, headers: { 'retry-after': value } });
     });
@@ -82,7 +82,7 @@ describe('a request of a handler', () => {
   });
 
   it.each(['a class', 'an instance', 'a function', 'applyAPI'])(
-    'the timeout of a step aborts its request, and the server notices: %s',
+    'the timeout of a step aborts its request, and the server sees the connection close: %s',
     async (kind) => {
       const closed = deferred();
       const { url } = await httpServer((_, response) => response.on('close', closed.resolve));
@@ -104,7 +104,7 @@ describe('a request of a handler', () => {
           defineApiHandler('a', { baseUrl: url }, ({ api }) => api.get('/')),
         );
       if (kind === 'applyAPI') registry.register('a', Applied);
-      // Many, since on a busy machine the first may time out before its request has left.
+      // Many attempts, because on a busy machine the first may time out before its request is sent.
       const { tasker, demo } = await shared.setup(
         { a: { retry: { max_attempts: 100, backoff: 'none' } } },
         { handlers: registry, handlerTimeoutMs: 100 },

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { DEMO, deferred, setup, template, until } from '../support/setup.ts';
 
-it('a due retry runs on a worker with free slots if the one that recorded it has none, without waiting for the next poll', async () => {
+it('a due retry runs on a worker with free slots if the worker that recorded it has none, without waiting for the next poll', async () => {
   const gate = deferred();
   const starts: number[] = [];
   const handlers = [
@@ -32,7 +32,7 @@ it('a due retry runs on a worker with free slots if the one that recorded it has
   );
   await another();
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
-  // 1,500 ms with its jitter of 15 %, and what a busy machine takes; the next look is a minute away.
+  // The retry is due after 1,500 ms with a jitter of 15 %. A busy machine takes longer, but the next poll is a minute away.
   expect(starts[1]! - starts[0]!).toBeLessThan(10_000);
   gate.resolve();
 });

@@ -8,7 +8,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('a handler that returns a result when its worker stops has that result recorded', async () => {
+it('the result that a handler returns while its worker stops is recorded', async () => {
   const started = deferred();
   const heeds = defineHandler('heeds', {}, async ({ signal }) => {
     started.resolve();
@@ -43,7 +43,7 @@ it('a worker whose steps are run by a subscriber forgets the results of its task
   expect((await heapMb()) - before).toBeLessThan(13);
 });
 
-it('a subscriber without a slot keeps nothing of the tasks whose steps another one has run', async () => {
+it('a subscriber without a free slot keeps nothing of the tasks whose steps another subscriber has run', async () => {
   const [begun, gate] = [deferred(), deferred()];
   let first = true;
   const a = defineHandler('a', {}, () => {

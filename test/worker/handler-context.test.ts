@@ -95,7 +95,7 @@ it('each attempt has its number and the original input and configuration, whatev
   );
 });
 
-it('changes that a handler makes to a result do not reach its siblings', async () => {
+it('changes that a handler makes to the result of a parent do not reach its siblings', async () => {
   const spoil = (name: string) =>
     withContext(name, (context) => {
       const list = context.getDependencyResult<{ list: number[] }>('a')!.list;
@@ -112,7 +112,7 @@ it('changes that a handler makes to a result do not reach its siblings', async (
   expect(results).toEqual([{ list: [] }, { length: 1 }, { length: 1 }, { length: 1 }]);
 });
 
-it('the outcome of an attempt is shown in full', async () => {
+it('all details of a failed attempt are stored with its step', async () => {
   const fail = withContext('a', () => {
     throw Object.assign(new Error('bank is closed'), { errorType: 'bank_error', errorCode: 'B7', statusCode: 503 });
   });

@@ -16,7 +16,7 @@ const lazyJoin = defineHandler('join', {}, async ({ context }) => {
   return { names: context.getDependencyResultKeys().length, sizes, one: one!.mega.length };
 });
 
-/** A hundred megabytes go through the database here. */
+/** Long, because a hundred megabytes pass through the database. */
 const WAIT_MS = 80_000;
 
 const names = (name: string) => ({ namespace: 'large', name, version: '1.0.0' });
@@ -30,7 +30,7 @@ function fan(parents: number) {
 }
 
 describe('a step that may read very large results', { timeout: 100_000 }, () => {
-  it('reading them all at once fails permanently on any worker, the error says what to do, and the worker continues', async () => {
+  it('reading all of them at once fails permanently with an error that says what to do, and the worker continues', async () => {
     const [large, small] = [names('demo'), names('small')];
     const templates = [template(fan(10), large), template({ a: { handler: 'join' } }, small)];
     const { tasker } = await shared.setup({ a: [] }, { templates, handlers: [big, join], concurrency: 4 });
@@ -52,7 +52,7 @@ describe('a step that may read very large results', { timeout: 100_000 }, () => 
     );
   });
 
-  it('they can be read one by one on a worker that ran the other steps and on one that did not', async () => {
+  it('the results can be read one by one, whether or not the worker ran the other steps', async () => {
     const { tasker, demo, another } = await shared.setup(fan(10));
     const expected = { names: 10, sizes: Array.from({ length: 10 }, (_, i) => [`s${i}`, 1_000_000]), one: 1_000_000 };
     const there = await tasker.createTask(demo);
@@ -65,7 +65,7 @@ describe('a step that may read very large results', { timeout: 100_000 }, () => 
     }
   });
 
-  it('a step waits and then runs if its results do not fit in memory beside those of other steps', async () => {
+  it('a step whose results do not fit in memory beside those of other steps waits, and then runs', async () => {
     const { tasker, demo, another } = await shared.setup(fan(6));
     const tasks = await tasker.createTasks(Array.from({ length: 4 }, () => demo));
     for (const { taskUuid } of tasks) await settleParents(tasker, taskUuid);

@@ -84,7 +84,7 @@ describe('the switches of a lifecycle', () => {
     [{ staleness_action: 'error', auto_fail_on_timeout: false, auto_dlq_on_timeout: true }, 'noted'],
     [{ staleness_action: 'error', auto_fail_on_timeout: false }, 'nothing'],
     [{ staleness_action: 'dlq', auto_dlq_on_timeout: false }, 'nothing'],
-  ])('the outcome of the switches %j is: %s', async (lifecycle, outcome) => {
+  ])('with the switches %j, the outcome of a task over its limit is: %s', async (lifecycle, outcome) => {
     const templates = [template({ a: [] }, { lifecycle: { max_duration_minutes: 5, ...lifecycle } })];
     const { tasker, sql } = await setup({ templates, worker: false });
     await tasker.createTask(DEMO);

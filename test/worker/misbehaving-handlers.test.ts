@@ -1,4 +1,4 @@
-// biome-ignore-all lint/suspicious/noThenProperty: thenables are among what is tested
+// biome-ignore-all lint/suspicious/noThenProperty: the tests use thenables
 import { describe, expect, it } from 'vitest';
 import type { HandlerSource } from '../../src/app/project/handler-folders.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
@@ -10,7 +10,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-/** A handler that is a class, as users write them; what it returns is not checked by anybody's compiler. */
+/** A handler class as users write it in JavaScript, without type checks on what it returns. */
 const classOf = (call: () => unknown) =>
   class Odd extends StepHandler {
     static override readonly handlerName = 'a';
@@ -19,7 +19,7 @@ const classOf = (call: () => unknown) =>
     }
   };
 
-/** Runs one step to its end, next to a neighbour that must not suffer. */
+/** Runs one step until it ends, next to another step that must not be affected. */
 async function run(handlers: HandlerSource, step: Record<string, unknown> = {}) {
   const registry = handlers instanceof HandlerRegistry ? handlers : new HandlerRegistry();
   if (typeof handlers === 'function') registry.register(handlers);
@@ -187,7 +187,7 @@ describe('schemas', () => {
 
   const schema = { type: 'object', required: ['total'], properties: { total: { type: 'number', minimum: 0 } } };
 
-  it('a result that does not match its schema fails the step permanently and names the place', async () => {
+  it('a result that does not match its schema fails the step permanently with an error that names the location', async () => {
     const { a, error } = await run(
       classOf(() => ({ total: -1 })),
       { result_schema: schema },

@@ -19,7 +19,7 @@ const registryOf = (...names: string[]) => {
 const ONCE = { retry: { max_attempts: 1 } };
 
 describe('a step that names a method of a handler made from a function', () => {
-  it('the function runs, and a warning at the start names the template, the step and the method', async () => {
+  it('the function runs, and a warning at startup names the template, the step and the method', async () => {
     const { logger, lines } = collectingLogger();
     class Payment extends StepHandler {
       static override readonly handlerName = 'payment';
@@ -217,13 +217,14 @@ describe('concurrency', () => {
       await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid)));
       return performance.now() - start;
     };
-    // The machine may be busy, so the best of several rounds counts. One after another, steps always take a second.
+    // The machine may be busy, so the best of several rounds counts. If the steps ran one after another, each round would
+    // take a second.
     let best = await round();
     for (let tries = 0; best >= 195 && tries < 10; tries++) best = Math.min(best, await round());
     expect(best).toBeLessThan(800);
   });
 
-  it('the concurrency also limits claims, so that steps that cannot start stay in the queue for others', async () => {
+  it('the concurrency limits claims, too, so that steps that cannot start stay in the queue for other workers', async () => {
     const gate = deferred();
     const wait = defineHandler('a', {}, () => gate.promise);
     const { tasker, demo, another } = await shared.setup(
@@ -286,14 +287,14 @@ describe('a step that a handler names but its template does not have', () => {
     const line = (text: string) => text.replaceAll(made.demo.namespace, 'shop');
     return {
       ...made,
-      said: lines.filter(({ message }) => message.startsWith('handler ')).map(({ message }) => line(message)),
+      logged: lines.filter(({ message }) => message.startsWith('handler ')).map(({ message }) => line(message)),
     };
   };
 
-  it('one warning at the start suggests the similar name, and the error of the step names it again', async () => {
+  it('one warning at startup suggests the similar name, and the error of the step repeats the suggestion', async () => {
     const one = defineHandler('one', {}, () => ({ total: 3 }));
-    const { tasker, demo, said } = await warnings({ one: [], charge: { dependencies: ['one'], ...ONCE } }, [one, on]);
-    expect(said).toEqual([
+    const { tasker, demo, logged } = await warnings({ one: [], charge: { dependencies: ['one'], ...ONCE } }, [one, on]);
+    expect(logged).toEqual([
       'handler charge: depends on step on, which template shop/demo@1.0.0 does not have; did you mean one?',
     ]);
     const { taskUuid } = await tasker.createTask(demo);
@@ -308,9 +309,9 @@ describe('a step that a handler names but its template does not have', () => {
       defineBatchAnalyzer('analyze', { workerTemplate }, () => ({ totalItems: 0, batchSize: 10 }));
     const work = defineBatchWorker('work', { analyzerStep: 'analyse' }, () => ({ itemsProcessed: 1 }));
     const join = defineConvergence('join', { workerTemplate: 'wrk', depends: { first: 'work_000' } }, () => ({}));
-    const { said } = await warnings(BATCH, [analyze('join'), work, join]);
+    const { logged } = await warnings(BATCH, [analyze('join'), work, join]);
     const place = 'template shop/demo@1.0.0';
-    expect(said).toEqual([
+    expect(logged).toEqual([
       [
         `handler analyze: workerTemplate names step join, which is not a batch_worker in ${place}; did you mean work?`,
         `handler work: analyzerStep names step analyse, which ${place} does not have; did you mean analyze?`,
@@ -318,7 +319,7 @@ describe('a step that a handler names but its template does not have', () => {
       ].join('; '),
     ]);
     const sound = defineConvergence('join', { workerTemplate: 'work', depends: { first: 'work_000' } }, () => ({}));
-    expect((await warnings(BATCH, [analyze('work'), defineBatchWorker('work', {}, () => ({})), sound])).said).toEqual(
+    expect((await warnings(BATCH, [analyze('work'), defineBatchWorker('work', {}, () => ({})), sound])).logged).toEqual(
       [],
     );
   });

@@ -11,10 +11,10 @@ const shared = sharedDatabase();
 const throws = () => {
   throw new Error('half a pair \ud83d and U+0000 \0');
 };
-/** JSON that differs at each read. */
+/** An object whose JSON form changes at each read. */
 function changing() {
-  let looks = 0;
-  return { toJSON: () => (++looks % 2 === 0 ? 'a\0b' : 'fine') };
+  let reads = 0;
+  return { toJSON: () => (++reads % 2 === 0 ? 'a\0b' : 'fine') };
 }
 function circle() {
   const circular: Record<string, unknown> = {};
@@ -22,12 +22,12 @@ function circle() {
   return circular;
 }
 
-/** Values that a handler written in JavaScript may put anywhere. Made when it is used: some of them change. */
+/** Values that a handler written in JavaScript may put in any field. Some change, so each is created when it is used. */
 const ODD: Record<string, () => unknown> = {
-  'a text that is cut inside a surrogate pair': () => `${'x'.repeat(9_999)}😀`,
+  'a string that the limit cuts inside a surrogate pair': () => `${'x'.repeat(9_999)}😀`,
   'surrogate pairs to the limit': () => '😀'.repeat(6_000),
-  'half a surrogate pair': () => 'a\ud83d',
-  'the other half': () => '\ude00b',
+  'the first half of a surrogate pair': () => 'a\ud83d',
+  'the second half of a surrogate pair': () => '\ude00b',
   'U+0000': () => 'a\0b',
   '2 MB': () => 'x'.repeat(2_000_000),
   'control characters': () => '\u0001'.repeat(10_000),
@@ -48,14 +48,14 @@ const ODD: Record<string, () => unknown> = {
   'an object without a prototype': () => Object.assign(Object.create(null), { a: '\0' }) as unknown,
   'a throwing getter': () => Object.defineProperty({}, 'x', { enumerable: true, get: throws }) as unknown,
   'a proxy that throws': () => new Proxy({}, { get: throws, ownKeys: throws, has: throws, getPrototypeOf: throws }),
-  'an object that only looks like a date': () => Object.create(Date.prototype) as unknown,
-  'a date that is none': () => new Date(Number.NaN),
+  'an object that only reads like a date': () => Object.create(Date.prototype) as unknown,
+  'an invalid date': () => new Date(Number.NaN),
   'a map': () => new Map([['a', 1]]),
   'a list': () => ['a\0', 7n, circle()],
   'a long list': () => Array.from({ length: 5_000 }, () => 'x'.repeat(1_000)),
   'JSON that changes': changing,
   'fields that change': () => ({ a: changing() }),
-  'keys that can not be stored': () => ({ 'k\0': 1, '\ud83d': 2 }),
+  'keys that cannot be stored': () => ({ 'k\0': 1, '\ud83d': 2 }),
 };
 
 type Params = Record<string, unknown>;
@@ -93,7 +93,7 @@ const anyOdd: fc.Arbitrary<Odd> = fc.record({
   unreadable: fc.boolean(),
 });
 
-/** A failure that is to be tried again, whatever its fields hold. */
+/** A retryable failure with these odd fields. */
 function oddFailure(odds: readonly Odd[]): StepHandlerResult {
   const params: Params = { success: false, errorMessage: 'no', retryable: true };
   for (const { place, odd } of odds) {
@@ -107,7 +107,7 @@ function oddFailure(odds: readonly Odd[]): StepHandlerResult {
   return failure;
 }
 
-/** Tasks whose handlers settle together, so that their ends are recorded together: every second one succeeds. */
+/** Runs tasks whose handlers settle at once, so that their outcomes are recorded together. Every second task succeeds. */
 async function runTogether() {
   let failures: (() => unknown)[] = [];
   let gate = deferred();

@@ -10,7 +10,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-/** Returns a recorder, and the end of a step that it may record. */
+/** Returns a recorder, and the end of an attempt that it can record. */
 async function withOneEnd(recorded: () => void) {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);

@@ -82,7 +82,7 @@ describe('a template', () => {
     });
   });
 
-  it('resolvers are asked once per step of a template, and their class is instantiated for each task', async () => {
+  it('resolvers are called once per step of a template, and the class that they return is instantiated for each task', async () => {
     const tenants = new Tenants();
     const { tasker, demo } = await shared.setup({ a: { handler: 'tenant.acme' } }, { handlers: registryOf(tenants) });
     const tasks = await tasker.createTasks(Array.from({ length: 30 }, () => demo));
@@ -90,7 +90,7 @@ describe('a template', () => {
       await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
       expect(await results(tasker, taskUuid)).toEqual({ a: { did: 'acme', calls: 1 } });
     }
-    // At most once by the check at the start, for the given template, and once for the template in the database.
+    // At most once by the check at startup, for the passed template, and once for the template in the database.
     expect(tenants.asked).toBeLessThanOrEqual(2);
     const before = tenants.asked;
     await tasker.refresh();
@@ -116,7 +116,7 @@ describe('a template', () => {
 });
 
 describe("a handler that can't be resolved", () => {
-  it('its step fails permanently at the first attempt, with similar names', async () => {
+  it('the step fails permanently at the first attempt, and the error suggests similar names', async () => {
     class Broken extends Payment {
       constructor() {
         super();
@@ -174,13 +174,13 @@ describe("a handler that can't be resolved", () => {
     );
   });
 
-  it('its step is retried when a resolver throws', async () => {
+  it('the step is retried when a resolver throws', async () => {
     let asked = 0;
     const flaky: BaseResolver = {
       name: 'flaky',
       priority: 20,
       canResolve: ({ callable }) => callable === 'flaky',
-      // The check at the start calls it as well.
+      // The check at startup calls it, too.
       resolve: () => (++asked <= 2 ? Promise.reject(new Error('no connection')) : Promise.resolve(Payment)),
     };
     const { tasker, demo } = await shared.setup(
@@ -192,7 +192,7 @@ describe("a handler that can't be resolved", () => {
     expect((await tasker.getStep(taskUuid, 'flaky')).attempts).toBe(2);
   });
 
-  it('its step times out when a resolver never answers', async () => {
+  it('the step times out when a resolver never answers', async () => {
     const silent: BaseResolver = {
       name: 'silent',
       priority: 20,
@@ -256,7 +256,7 @@ describe('a worker without the resolver', () => {
       { step, own: { handler: 'payment' } },
       { handlers: registryOf(), name: 'without', handlerMissingGraceMs: 20_000 },
     );
-    // It does not know the template, so other workers can only use its announcement.
+    // This worker does not know the template, so other workers can only use its announcement.
     const with_ = await another({ handlers: registryOf(resolver()), name: 'with', templates: [], namespaces: [demo.namespace] }); // biome-ignore format: one line
     const tasks = await tasker.createTasks(Array.from({ length: 10 }, () => demo));
     for (const { taskUuid } of tasks) {

@@ -44,9 +44,9 @@ it('when the worker stops before its subscriber, a handler that reacts to the si
   expect(step).toMatchObject({ currentState: 'enqueued', attempts: 0 });
 });
 
-it('steps claimed before the subscriber started that exceed its slots return to the queue', async () => {
+it('steps that were claimed before the subscriber started, and exceed its slots, return to the queue', async () => {
   const begun = deferred();
-  const goOn = deferred();
+  const resume = deferred();
   const { create, tasker, poller, subscriber } = await setupBridge(
     shared,
     { a: [] },
@@ -56,13 +56,13 @@ it('steps claimed before the subscriber started that exceed its slots return to 
       handlers: {
         a: defineHandler('a', {}, async () => {
           begun.resolve();
-          await goOn.promise;
+          await resume.promise;
         }),
       },
     },
   );
   const tasks = await Promise.all([create(), create(), create(), create()]);
-  poller.start(); // claims for as many as there may be, at once
+  poller.start(); // claims all four steps, because the number of slots is unknown
   subscriber.start();
   await begun.promise;
   await vi.waitFor(() => expect(processWorker.channel.metrics().pendingCount).toBe(0));
@@ -71,13 +71,13 @@ it('steps claimed before the subscriber started that exceed its slots return to 
     const states = steps.flat().map((step) => step.currentState);
     expect(states.toSorted()).toEqual(['enqueued', 'enqueued', 'enqueued', 'in_progress']);
   });
-  goOn.resolve();
+  resume.resolve();
   for (const { taskUuid } of tasks) {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   }
 });
 
-it('a stop after a start that waits for an earlier stop ends that worker too', async () => {
+it('stopWorker stops even a worker whose start waits for an earlier stop', async () => {
   cleanProcess();
   const config = { namespace: 'last_word', databaseUrl: shared.url, logLevel: 'error' } as const;
   expect(await bootstrapWorker(config)).toMatchObject({ status: 'started' });
@@ -86,14 +86,14 @@ it('a stop after a start that waits for an earlier stop ends that worker too', a
   expect(isWorkerRunning()).toBe(false);
 });
 
-it('a subscriber without a free slot does not keep the events of steps that another one has run', async () => {
-  const [begun, goOn] = [deferred(), deferred()];
+it('a subscriber without a free slot does not keep the events of steps that another subscriber has run', async () => {
+  const [begun, resume] = [deferred(), deferred()];
   let first = true;
   const handler = () => {
     if (!first) return {};
     first = false;
     begun.resolve();
-    return goOn.promise.then(() => ({}));
+    return resume.promise.then(() => ({}));
   };
   const { bridge, registry, create, tasker } = await setupBridge(
     shared,
@@ -116,7 +116,7 @@ it('a subscriber without a free slot does not keep the events of steps that anot
     expect(events.filter((event) => event.deref() !== undefined).length).toBeLessThan(150);
   });
   expect(events.length).toBeGreaterThanOrEqual(300);
-  goOn.resolve();
+  resume.resolve();
 }, 90_000);
 
 it('each of two subscribers with different handlers runs the steps whose handlers it has', async () => {
@@ -139,7 +139,7 @@ it('each of two subscribers with different handlers runs the steps whose handler
 });
 
 it('the timeout of a step that waits for a slot of its subscriber starts when its handler is called', async () => {
-  const goOn = deferred();
+  const resume = deferred();
   const [begun, ran] = [deferred(), vi.fn()];
   const { bridge, create, tasker } = await setupBridge(
     shared,
@@ -150,7 +150,7 @@ it('the timeout of a step that waits for a slot of its subscriber starts when it
   const handler = async () => {
     ran();
     begun.resolve();
-    await goOn.promise;
+    await resume.promise;
     return {};
   };
   registry.register('b', defineHandler('b', {}, handler));
@@ -162,14 +162,14 @@ it('the timeout of a step that waits for a slot of its subscriber starts when it
   tasks.push(await create());
   const timedOut = new Promise((resolve) => bridge.subscribe(EventNames.STEP_EXECUTION_TIMEOUT, resolve));
   await vi.waitFor(() => expect(processWorker.channel.metrics().pendingCount).toBe(1));
-  await timedOut; // of the first, which keeps its slot
+  await timedOut; // the first step, whose handler keeps the slot
   await vi.waitFor(
     async () => expect(processWorker.channel.metrics().oldestPendingAgeMs).toBeGreaterThan(1_200),
     5_000,
   );
   const [step] = (await tasker.getSteps(tasks[1]!.taskUuid)).filter(({ name }) => name === 'b');
   expect(step).toMatchObject({ currentState: 'in_progress', attempts: 1 });
-  goOn.resolve();
+  resume.resolve();
   for (const { taskUuid } of tasks) {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 })).status).toBe('complete');
   }
@@ -226,7 +226,7 @@ it('a worker that is bootstrapped repeatedly with a handlers folder leaves nothi
     expect(await stopWorker()).toMatchObject({ status: 'stopped' });
     if (i === 0) first = kept();
   }
-  // One that each round left would be four; the test's own connections come and go.
+  // A leak of one resource per round would add four. The connections of the test itself come and go.
   await expect.poll(kept).toBeLessThan(first + 4);
   expect(HandlerRegistry.instance().listHandlers()).toEqual(['greet']);
 });

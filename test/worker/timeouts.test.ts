@@ -10,7 +10,7 @@ const ONCE = { retry: { max_attempts: 1 } };
 const TWICE = { retry: { max_attempts: 2, backoff: 'none' } };
 
 describe('a handler that does not settle in time', () => {
-  it('its signal fires, and it fails with `timeout` and is retried', async () => {
+  it('the signal of the handler fires, and the step fails with `timeout` and is retried', async () => {
     const reasons: unknown[] = [];
     const slow = defineHandler('a', {}, async ({ context, signal }) => {
       if (context.isRetry()) return { second: true };
@@ -28,7 +28,7 @@ describe('a handler that does not settle in time', () => {
     expect(second).toMatchObject({ attempt: 2, what: 'completed' });
   });
 
-  it('it occupies its slot until it settles, and its late result is refused and logged', async () => {
+  it('the handler occupies its slot until it settles, and its late result is refused and logged', async () => {
     const gate = deferred();
     let running = 0;
     let most = 0;
@@ -142,7 +142,7 @@ describe('the stop of a worker', () => {
     return { started: started.promise, finish: gate.resolve, handler, heard: () => heard };
   };
 
-  it('running handlers finish and are recorded', async () => {
+  it('running handlers finish within the drain time, and their results are recorded', async () => {
     const { started, finish, handler, heard } = hold();
     const { tasker, demo, another } = await shared.setup({ a: [], b: ['a'] }, { handlers: [handler] });
     const { taskUuid } = await tasker.createTask(demo);
@@ -155,7 +155,7 @@ describe('the stop of a worker', () => {
     expect((await observer.getSteps(taskUuid)).map((step) => step.currentState)).toEqual(['complete', 'enqueued']);
   });
 
-  it('the signal of a handler fires after the drain time, and one that reacts is released without spending an attempt', async () => {
+  it('the signal of a handler fires after the drain time, and a step that reacts is released without spending an attempt', async () => {
     const started = deferred();
     const heeding = defineHandler('a', {}, async ({ signal }) => {
       started.resolve();
@@ -213,7 +213,7 @@ describe('the stop of a worker', () => {
   });
 });
 
-it('a step that fails at the end of a stop is released like the others', async () => {
+it('a step that fails because its worker stops is released without spending an attempt', async () => {
   const started = deferred();
   const failing = defineHandler('a', {}, async ({ signal }) => {
     started.resolve();

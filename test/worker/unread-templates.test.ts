@@ -12,7 +12,7 @@ it('a worker that cannot read the template of a step warns once, and runs the st
   const { taskUuid } = await tasker.createTask(DEMO);
   const warnings = () => lines.filter(({ message }) => message.startsWith('reading templates of claimed steps failed'));
   await until(warnings, ({ length }) => length > 0);
-  // Some more tries.
+  // Leaves time for more attempts to read the template.
   await new Promise((resolve) => setTimeout(resolve, 400));
   await sql('alter table tasker.hidden rename to namespace');
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');

@@ -9,10 +9,10 @@ const newer = { namespace: 'test', name: 'newer', version: '1.0.0' };
 const good = { namespace: 'test', name: 'good', version: '1.0.0' };
 
 describe("a stored template that this program can't read", () => {
-  it('other tasks are not delayed, its steps are released without spending an attempt, and a warning says what to do', async () => {
+  it('other tasks are not delayed, the steps of its tasks are released without spending an attempt, and a warning says what to do', async () => {
     const { tasker: client, sql, another } = await setup({ templates: [template(step, newer), template(step, good)] });
     const strange = await client.createTasks(Array.from({ length: 5 }, () => newer));
-    // As a newer program may have stored it.
+    // A newer program may have stored such a template.
     await sql(
       `update tasker.template set definition = jsonb_set(definition, '{steps,0,retry,backoff}', '"decorrelated"') where name = 'newer'`,
     );
@@ -32,17 +32,17 @@ describe("a stored template that this program can't read", () => {
     expect(warnings[0]!.message).toContain('upgrade this worker');
     expect(warnings[0]!.fields).toMatchObject({ error: expect.stringContaining('template test/newer@1.0.0') });
 
-    // There is nothing to wait for: it does not take the time it has.
+    // No handler is running, so the stop does not use its drain time.
     const start = performance.now();
     await worker.stop({ drainTimeoutMs: 20_000 });
     expect(performance.now() - start).toBeLessThan(10_000);
     expect(worker.stats).toMatchObject({ running: 0, unrecorded: 0 });
-    // They were claimed once, and not again with the tasks that came later.
+    // The steps were claimed once, and not again when later tasks came.
     const claimed = `select distinct s.attempts, s.spared from tasker.step s join tasker.task t using (task_uuid)
       join tasker.template m on m.id = t.template_id where m.name = 'newer'`;
     expect(await sql(claimed)).toEqual([{ attempts: 1, spared: 1 }]);
 
-    // The upgraded worker.
+    // Simulates that the worker was upgraded.
     await sql(
       `update tasker.template set definition = jsonb_set(definition, '{steps,0,retry,backoff}', '"none"') where name = 'newer'`,
     );

@@ -30,32 +30,32 @@ const common = {
 };
 
 it('a worker queries once per round for all waiting steps that lack the same handler', async () => {
-  const asked: string[] = [];
-  const givenBack: DispatchedStep[] = [];
+  const queried: string[] = [];
+  const released: DispatchedStep[] = [];
   let served = false;
   const missing = new MissingHandlers(
     {
       ...common,
       engine: engineWith((entry) => {
-        asked.push(entry);
+        queried.push(entry);
         return served ? [entry] : [];
       }),
       graceMs: 600_000,
-      end: ({ kind, step }) => kind === KIND.released && givenBack.push(step),
+      end: ({ kind, step }) => kind === KIND.released && released.push(step),
     },
     silentLogger,
   );
   onTestFinished(() => missing.stop());
   const steps = [stepOf('charge', 0), stepOf('refund', 1), stepOf('charge', 0), stepOf('charge', 2)];
   for (const step of steps) missing.add(step);
-  // Each is asked for when it comes.
-  expect(asked.sort()).toEqual(['charge', 'charge', 'charge', 'refund']);
+  // Each step is queried when it arrives.
+  expect(queried.sort()).toEqual(['charge', 'charge', 'charge', 'refund']);
   served = true;
   await until(
-    () => givenBack.length,
+    () => released.length,
     (count) => count === steps.length,
   );
-  expect(asked.slice(4).sort()).toEqual(['charge', 'refund']);
+  expect(queried.slice(4).sort()).toEqual(['charge', 'refund']);
   expect(missing.excluded()).toEqual([1n << 32n, (1n << 32n) | 1n, (1n << 32n) | 2n]);
 });
 

@@ -83,7 +83,7 @@ it('a step whose checkpoint waits for a lock times out and continues from the pr
   await holder.query('begin');
   await holder.query('select 1 from tasker.step where task_uuid = $1 for update', [taskUuid]);
   locked.resolve();
-  // The end of the attempt waits for the same row.
+  // The recording of the attempt waits for the same row.
   await until(
     () => sql(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%record_steps%'`),
     (waiting) => waiting.length > 0,
@@ -92,7 +92,7 @@ it('a step whose checkpoint waits for a lock times out and continues from the pr
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   const step = await tasker.getStep(taskUuid, 'a');
   expect(step.attempts).toBe(2);
-  // The save may have come through before the end of its attempt.
+  // The second checkpoint may have been saved before the attempt ended.
   expect([1, 2]).toContain((step.results!.result as { from: number }).from);
   await invariants(sql);
 });

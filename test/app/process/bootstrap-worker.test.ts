@@ -218,7 +218,7 @@ describe('the worker of this process', () => {
 
   it('after transitionToGracefulShutdown the worker takes no new steps, and running ones finish', async () => {
     const begun = deferred();
-    const goOn = deferred();
+    const resume = deferred();
     const { create, tasker } = await setupBridge(
       shared,
       { a: [] },
@@ -226,7 +226,7 @@ describe('the worker of this process', () => {
         handlers: {
           a: defineHandler('a', {}, async () => {
             begun.resolve();
-            await goOn.promise;
+            await resume.promise;
             return {};
           }),
         },
@@ -236,7 +236,7 @@ describe('the worker of this process', () => {
     await begun.promise;
     expect(transitionToGracefulShutdown()).toMatchObject({ success: true, status: 'stopped' });
     const second = await create();
-    goOn.resolve();
+    resume.resolve();
     expect((await tasker.waitForTask(first.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     await stopWorker();
     expect((await tasker.getSteps(second.taskUuid))[0]).toMatchObject({ currentState: 'enqueued', attempts: 0 });

@@ -22,12 +22,12 @@ it('a subscriber is typed by the payload of its event', () => {
 });
 
 it('a wrong payload or name does not compile', () => {
-  // @ts-expect-error: an event, not a number
+  // @ts-expect-error: the payload is an event, not a number
   bridge.publish(EventNames.STEP_EXECUTION_RECEIVED, 42);
-  // @ts-expect-error: name and handler
+  // @ts-expect-error: the handler is missing
   bridge.publish(EventNames.HANDLER_REGISTERED, 'my_handler');
   // @ts-expect-error: no such event
   bridge.publish('step.execution.recieved', {});
-  // @ts-expect-error: a payload, not a number
+  // @ts-expect-error: the payload is an object, not a number
   emitter.emit('step.completion.sent', 42);
 });

@@ -28,7 +28,7 @@ function bridge(): EventBridge {
   return EventBridge.instance();
 }
 
-/** Returns the lines of the package's own logger during a test. */
+/** Collects the lines that the package logs during a test. */
 function logged(): { level: string; message: string }[] {
   const lines: { level: string; message: string }[] = [];
   const at = (level: string) => (fields: unknown, message?: string) =>
@@ -49,7 +49,7 @@ describe('the event bridge', () => {
     expect(EventBridge.instance()).not.toBe(first);
   });
 
-  it('the bridge calls subscribers with what was published, in the order of their subscription', () => {
+  it('the bridge passes published arguments to subscribers in the order in which they subscribed', () => {
     const it = bridge();
     it.start();
     it.start();
@@ -155,7 +155,7 @@ describe('the event bridge', () => {
 });
 
 describe('the names of events', () => {
-  it('the names are the documented ones and are frozen', () => {
+  it('the names of events match the documentation and are frozen', () => {
     expect(EventNames).toMatchObject({
       STEP_EXECUTION_RECEIVED: 'step.execution.received',
       STEP_COMPLETION_SENT: 'step.completion.sent',

@@ -47,7 +47,7 @@ describe('a poller of a foreign module', () => {
     return { module, emitter, poller };
   }
 
-  it('it polls every 10 ms, or at the interval of either option', async () => {
+  it('a poller polls every 10 ms by default, or at the interval given by either option', async () => {
     const { module, poller } = setup();
     poller.start();
     await vi.advanceTimersByTimeAsync(100);
@@ -62,7 +62,7 @@ describe('a poller of a foreign module', () => {
     }
   });
 
-  it('it checks for starving events and reports metrics every second, and cleans up every ten seconds', async () => {
+  it('a poller checks for starving events and reports metrics every second, and cleans up every ten seconds', async () => {
     const { module, poller, emitter } = setup();
     const metrics = vi.fn();
     const updated = vi.fn();
@@ -79,7 +79,7 @@ describe('a poller of a foreign module', () => {
     expect(metrics).toHaveBeenLastCalledWith({ pendingCount: 0, starvationDetected: false, starvingEventCount: 0 });
   });
 
-  it('it passes each event to its callbacks and its emitter, and counts polls and cycles', async () => {
+  it('a poller passes each event to its callbacks and its emitter, and counts polls and cycles', async () => {
     const { module, poller, emitter } = setup();
     const first = vi.fn();
     const second = vi.fn();
@@ -96,26 +96,26 @@ describe('a poller of a foreign module', () => {
     expect(poller.getPollCount()).toBe(1);
   });
 
-  it('it reports an error of the module and continues after a pause', async () => {
+  it('a poller reports an error of the module and continues after a pause', async () => {
     const { module, poller, emitter } = setup();
     const errors: string[] = [];
-    const told: WorkerErrorPayload[] = [];
+    const reported: WorkerErrorPayload[] = [];
     poller.onError((error) => errors.push(error.message));
-    emitter.on('poller.error', (payload) => told.push(payload));
+    emitter.on('poller.error', (payload) => reported.push(payload));
     const broken = vi.spyOn(module, 'pollStepEvents').mockImplementationOnce(() => {
       throw new Error('gone');
     });
     poller.start();
     await vi.advanceTimersByTimeAsync(10);
     expect(errors).toEqual(['gone']);
-    expect(told[0]).toMatchObject({ error: { message: 'gone' }, timestamp: expect.any(Date) });
+    expect(reported[0]).toMatchObject({ error: { message: 'gone' }, timestamp: expect.any(Date) });
     await vi.advanceTimersByTimeAsync(90);
     expect(broken).toHaveBeenCalledTimes(1);
     await vi.advanceTimersByTimeAsync(50);
     expect(broken.mock.calls.length).toBeGreaterThan(1);
   });
 
-  it('it emits starvation when the metrics of the module report it', async () => {
+  it('a poller emits starvation when the metrics of the module report it', async () => {
     const { module, poller, emitter } = setup();
     const starving = vi.fn();
     emitter.on('poller.starvation.detected', starving);
@@ -145,7 +145,7 @@ describe('a poller of a foreign module', () => {
     expect(poller.getState()).toBe('stopped');
   });
 
-  it('start throws while the poller is stopping, and succeeds once its stop was awaited', async () => {
+  it('start throws while the poller is stopping, and succeeds after stop has resolved', async () => {
     const { module, poller } = setup();
     const done = deferred();
     poller.onStepEvent(() => done.promise);
@@ -160,7 +160,7 @@ describe('a poller of a foreign module', () => {
     expect(poller.isRunning()).toBe(true);
   });
 
-  it('it rejects invalid intervals', () => {
+  it('a poller rejects invalid intervals', () => {
     expect(() => new EventPoller({ pollingIntervalMs: 0 })).toThrow(
       'EventPoller: pollingIntervalMs must be a whole number from 1 to 1000000, got 0',
     );
@@ -169,7 +169,7 @@ describe('a poller of a foreign module', () => {
 });
 
 describe('a poller of this process', () => {
-  it('it has no metrics before the start, and afterwards those of the channel', async () => {
+  it('a poller has no metrics before it starts, and then returns the metrics of the channel', async () => {
     const { poller } = await setupBridge(shared, { a: [] }, { handlers: { a: nothing() }, start: UNPOLLED });
     expect(poller.getMetrics()).toBe(null);
     poller.start();
@@ -192,7 +192,7 @@ describe('a poller of this process', () => {
       { a: [], b: [], c: [] },
       { maxConcurrent: 10, start: UNPOLLED },
     );
-    // The steps are read and not published, so they wait for a subscriber.
+    // The steps are read but not published, so they wait for a subscriber.
     poller.onStepEvent(() => undefined);
     poller.start();
     const { taskUuid } = await create();
@@ -260,7 +260,7 @@ describe('a poller of this process', () => {
     ]);
   });
 
-  it('an outage of the database is reported, and polling continues when it is over', async () => {
+  it('an outage of the database is reported, and polling continues after it', async () => {
     setLogger(silentLogger);
     onTestFinished(() => setLogger(undefined));
     const proxy = await startProxy(shared.url);
@@ -270,11 +270,11 @@ describe('a poller of this process', () => {
       { handlers: { a: nothing() }, config: { databaseUrl: proxy.url } },
     );
     expect((await run()).status).toBe('complete');
-    const told = deferred<WorkerErrorPayload>();
-    bridge.subscribe(EventNames.POLLER_ERROR, (payload) => told.resolve(payload));
+    const reported = deferred<WorkerErrorPayload>();
+    bridge.subscribe(EventNames.POLLER_ERROR, (payload) => reported.resolve(payload));
     proxy.decide = () => 'cut';
     const { taskUuid } = await create();
-    expect(await told.promise).toMatchObject({ error: expect.any(Error), timestamp: expect.any(Date) });
+    expect(await reported.promise).toMatchObject({ error: expect.any(Error), timestamp: expect.any(Date) });
     proxy.decide = () => undefined;
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 40_000 })).status).toBe('complete');
     expect(poller.isRunning()).toBe(true);
@@ -295,20 +295,20 @@ describe('a poller of this process', () => {
       return { ...made, proxy };
     }
     const outages = {
-      'refuses connections': async (proxy: FaultyProxy, told: Promise<void>) => {
+      'refuses connections': async (proxy: FaultyProxy, reported: Promise<void>) => {
         const before = proxy.counts.cut;
         proxy.decide = () => 'cut';
         proxy.cutAll();
-        await told;
+        await reported;
         await until(
           () => proxy.counts.cut - before,
           (cut) => cut > 10,
         );
         proxy.decide = () => undefined;
       },
-      'is silent': async (proxy: FaultyProxy, told: Promise<void>) => {
+      'is silent': async (proxy: FaultyProxy, reported: Promise<void>) => {
         proxy.freeze();
-        await told;
+        await reported;
         proxy.thaw();
       },
     };
@@ -320,15 +320,15 @@ describe('a poller of this process', () => {
         const published: WorkerErrorPayload[] = [];
         bridge.subscribe(EventNames.POLLER_ERROR, (payload) => published.push(payload));
         const times: number[] = [];
-        let told = deferred();
+        let reported = deferred();
         poller.onError(() => {
           times.push(performance.now());
-          told.resolve();
+          reported.resolve();
         });
         for (const nth of [1, 2]) {
-          told = deferred();
+          reported = deferred();
           const from = performance.now();
-          await outage(proxy, told.promise);
+          await outage(proxy, reported.promise);
           expect(times).toHaveLength(nth);
           expect(times[nth - 1]! - from).toBeLessThan(5_000);
           expect((await run()).status).toBe('complete');
@@ -339,7 +339,7 @@ describe('a poller of this process', () => {
       },
     );
 
-    it('a poll that fails with its connection is not reported while the database answers', async () => {
+    it('a poll that fails because its connection breaks is not reported while the database answers', async () => {
       const { run, poller, proxy } = await idle();
       const errors = vi.fn();
       poller.onError(errors);
@@ -353,7 +353,7 @@ describe('a poller of this process', () => {
     });
   });
 
-  it('the metrics have the number of waiting events, their ages, and the oldest one', async () => {
+  it('the metrics include the number of waiting events, their ages and the oldest event', async () => {
     const { create, poller } = await setupBridge(shared, { a: [], b: [], c: [] }, { start: [] });
     poller.onStepEvent(() => undefined);
     poller.start();
@@ -371,7 +371,7 @@ describe('a poller of this process', () => {
     });
   });
 
-  it('an error of a callback is reported, and its step fails and is retried', async () => {
+  it('an error thrown by a callback is reported, and its step fails and is retried', async () => {
     const { bridge, poller, run } = await setupBridge(
       shared,
       { a: { retry: { backoff: 'none' } } },
@@ -467,7 +467,7 @@ describe('a poller of this process', () => {
     expect(poller.getCycleCount()).toBeGreaterThanOrEqual(3);
   });
 
-  it('a clean-up ends events that were read but not completed', async () => {
+  it('a clean-up ends the attempts of events that were read but not completed', async () => {
     const { poller, run } = await setupBridge(
       shared,
       { a: { timeout_seconds: 1, retry: { backoff: 'none', max_attempts: 2 } } },

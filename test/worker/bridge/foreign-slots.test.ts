@@ -11,7 +11,7 @@ import {
 import { deferred, until } from '../../support/setup.ts';
 import { OwnModule, stepEvent } from '../../support/step-events.ts';
 
-/** A subscriber with one slot, which a step of a foreign module takes until `gate` is resolved, and a step that waits. */
+/** A subscriber whose only slot is taken by a step of a foreign module until `gate` resolves, and a step that waits. */
 function oneSlot(taking: Parameters<typeof stepEvent>[0], result: () => unknown) {
   setLogger(silentLogger);
   const gate = deferred();
@@ -81,7 +81,7 @@ it("a step whose event can't be read does not block the steps after it", async (
   expect(module.results.map(({ eventId }) => eventId)).toEqual([next.eventId]);
 });
 
-it('a subscriber fails many waiting steps without a registered handler, and its stack stays shallow', async () => {
+it('a subscriber fails many waiting steps without a registered handler and does not overflow its stack', async () => {
   setLogger(silentLogger);
   const gate = deferred();
   const registry = new HandlerRegistry();

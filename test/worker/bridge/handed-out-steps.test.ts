@@ -15,7 +15,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 const shared = sharedDatabase();
 const STEPS = process.env.PROVE ? 20_000 : 2_000;
 
-it(`of ${STEPS} steps, at most ten run at a time, none is lost and none runs twice`, async () => {
+it(`each of ${STEPS} steps runs exactly once, and at most ten run at a time`, async () => {
   const runs = new Map<string, number>();
   let now = 0;
   let most = 0;
@@ -51,10 +51,10 @@ it(`of ${STEPS} steps, at most ten run at a time, none is lost and none runs twi
   await invariants(shared.sql);
 }, 300_000);
 
-it('when its task is cancelled, the signal of a handler fires, its slot stays occupied until it settles, and its result is refused', async () => {
+it('a handler whose task is cancelled gets its signal, keeps its slot until it settles, and has its result refused', async () => {
   const begun = deferred();
   const aborted = deferred();
-  const goOn = deferred();
+  const resume = deferred();
   const { create, tasker } = await setupBridge(
     shared,
     { a: [] },
@@ -63,7 +63,7 @@ it('when its task is cancelled, the signal of a handler fires, its slot stays oc
         a: defineHandler('a', {}, async ({ context }) => {
           context.signal.addEventListener('abort', () => aborted.resolve());
           begun.resolve();
-          await goOn.promise;
+          await resume.promise;
           return {};
         }),
       },
@@ -74,7 +74,7 @@ it('when its task is cancelled, the signal of a handler fires, its slot stays oc
   await tasker.cancelTask(taskUuid);
   await aborted.promise;
   expect(getMetrics().running).toBe(1);
-  goOn.resolve();
+  resume.resolve();
   await until(getMetrics, ({ running }) => running === 0);
   expect((await tasker.getSteps(taskUuid))[0]?.currentState).toBe('cancelled');
 });
@@ -156,9 +156,9 @@ it('two pollers on two bridges share the steps: each step is published on one of
   expect([...published].sort()).toEqual([...runs].sort());
 });
 
-it('after the worker lost its lease, the results of its handlers are refused', async () => {
+it('the result of a handler is refused after its step has been claimed again', async () => {
   const begun = deferred();
-  const goOn = deferred();
+  const resume = deferred();
   const { create, bridge } = await setupBridge(
     shared,
     { a: [] },
@@ -167,7 +167,7 @@ it('after the worker lost its lease, the results of its handlers are refused', a
         a: defineHandler('a', {}, async ({ context }) => {
           if (context.retryCount > 0) return { second: true };
           begun.resolve();
-          await goOn.promise;
+          await resume.promise;
           return {};
         }),
       },
@@ -178,13 +178,13 @@ it('after the worker lost its lease, the results of its handlers are refused', a
   const { taskUuid } = await create();
   await begun.promise;
   await shared.sql(`update tasker.step set claim = claim + 1 where task_uuid = $1`, [taskUuid]);
-  goOn.resolve();
+  resume.resolve();
   await until(getMetrics, ({ refused }) => refused === 1);
   expect(sent).toEqual([]);
   expect((await getFfiLayer()).getModule().getFfiDispatchMetrics().pendingCount).toBe(0);
 });
 
-it('unref lets the process end while the poller is running', async () => {
+it('a poller that is unreferenced still starts', async () => {
   const { poller } = await setupBridge(shared, { a: [] }, { start: [] });
   expect(poller.unref().start()).toBe(undefined);
   expect(poller.isRunning()).toBe(true);

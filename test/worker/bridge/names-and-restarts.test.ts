@@ -76,7 +76,7 @@ it('a poller publishes an event each time it starts', async () => {
   expect(started).toBe(2);
 });
 
-it('a poller that is unreferenced before its start does not keep the process alive', async () => {
+it('a poller that is unreferenced before it starts does not keep the process alive', async () => {
   setLogger(silentLogger);
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   const before = timers();

@@ -33,7 +33,7 @@ describe('a subscriber of a foreign module', () => {
     return { emitter, module, subscriber };
   }
 
-  it('it runs an emitted step once and sends the result in the form of the module', async () => {
+  it('a subscriber runs an emitted step once and sends the result in the format of the module', async () => {
     const { emitter, module, subscriber } = setup([
       defineHandler('greet', { inputs: { name: 'name' } }, ({ name }) => ({ greeting: `hello ${String(name)}` })),
     ]);
@@ -55,7 +55,7 @@ describe('a subscriber of a foreign module', () => {
     ]);
   });
 
-  it('it runs an event made by hand whose ids are arbitrary strings', async () => {
+  it('a subscriber runs an event that was created by hand with arbitrary strings as ids', async () => {
     const { emitter, module, subscriber } = setup([
       defineHandler('greet', {}, ({ context }) => ({ task: context.taskUuid, step: context.stepUuid })),
     ]);
@@ -76,7 +76,7 @@ describe('a subscriber of a foreign module', () => {
     });
   });
 
-  it('it sends a thrown error as a failure with its type and whether it is retryable', async () => {
+  it('a subscriber sends a thrown error as a failure, with its error type and its retryable flag', async () => {
     const { emitter, module, subscriber } = setup([
       defineHandler('greet', {}, () => {
         throw new PermanentError('nobody there');
@@ -110,7 +110,7 @@ describe('a subscriber of a foreign module', () => {
     expect([subscriber.getProcessedCount(), subscriber.getErrorCount()]).toEqual([1, 2]);
   });
 
-  it('a bare event on an emitter runs like one in { event, receivedAt }', async () => {
+  it('a bare event on an emitter runs like an event wrapped in { event, receivedAt }', async () => {
     const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
     const emit = emitter.emit.bind(emitter) as (name: string, payload: unknown) => boolean;
     const [bare, wrapped] = [stepEvent(), stepEvent()];
@@ -121,7 +121,7 @@ describe('a subscriber of a foreign module', () => {
     expect(module.results.map(({ eventId }) => eventId)).toEqual([bare.eventId, wrapped.eventId]);
   });
 
-  it('a bare event on a bridge runs like one in { event, receivedAt }', async () => {
+  it('a bare event on a bridge runs like an event wrapped in { event, receivedAt }', async () => {
     const registry = new HandlerRegistry();
     registry.register(defineHandler('greet', {}, () => ({})));
     const [bridge, module] = [new EventBridge(), new OwnModule()];
@@ -205,7 +205,7 @@ describe('a subscriber of a foreign module', () => {
     ]);
   });
 
-  it('at most maxConcurrent steps run at a time, and a thousand that settle synchronously do not overflow the stack', async () => {
+  it('at most maxConcurrent steps run at a time, and a thousand steps that settle at once do not overflow the stack', async () => {
     let now = 0;
     let most = 0;
     const { emitter, module, subscriber } = setup(

@@ -1,4 +1,4 @@
-// The samples of the documentation that this project implements, in TypeScript, run as steps of real tasks.
+// Runs the samples of the documented SDK, written in TypeScript, as steps of real tasks.
 import { describe, expect, it } from 'vitest';
 import {
   APIMixin,
@@ -44,7 +44,7 @@ const TWICE = { retry: { max_attempts: 2, backoff: 'none' } };
 type Steps = Parameters<typeof shared.setup>[0];
 type Handlers = HandlerRegistry | StepHandlerClass[];
 
-/** Creates a task, waits for its end, and returns its outcome. */
+/** Creates a task, waits until it ends, and returns its outcome. */
 async function run(steps: Steps, handlers: Handlers, context: Record<string, unknown> = {}) {
   const { tasker, demo } = await shared.setup(steps, { handlers });
   const { taskUuid } = await tasker.createTask({ ...demo, context });
@@ -148,7 +148,7 @@ describe('composition', () => {
     expect(JSON.stringify(result('my_handler'))).not.toContain('id=1');
   });
 
-  it('a wrapper class and the mixin that it is made of return the same results', async () => {
+  it('a wrapper class returns the same result as the mixin that it is built from', async () => {
     const { url } = await httpServer((_, response) => json(response, { id: 7 }));
     class Wrapped extends ApiHandler {
       static override handlerName = 'wrapped';
@@ -231,7 +231,7 @@ const approval = (router: string) => ({
   finalize: { type: 'deferred_convergence', dependencies: ['auto_approve', 'manager_approval', 'finance_review'] },
 });
 
-/** The name of each branch, with the routing context that it sees. */
+/** A handler for each branch. It returns the routing context that it sees. */
 const branches = ['auto_approve', 'manager_approval', 'finance_review', 'finalize'].map((name) =>
   defineHandler(name, {}, ({ context }) => ({
     seen: context.getDependencyField('routing_decision', 'routing_context', 'route_type'),
@@ -372,7 +372,7 @@ describe('the types', () => {
     expect(seen).toEqual([expected, expected]);
   });
 
-  it('the types describe a result', () => {
+  it('a result has the documented properties', () => {
     const result = StepHandlerResult.successHandlerResult({ key: 'value' });
     expect([result.success, result.result, result.errorMessage]).toEqual([true, { key: 'value' }, null]);
   });

@@ -41,7 +41,7 @@ async function byHand(steps: Parameters<typeof setupBridge>[1]) {
   return { ...made, module, next };
 }
 
-it('an event of a step tells which of the workers before it failed, and the same object each time', async () => {
+it('the event of a step reports which batch workers before it failed, and has the same results object at each read', async () => {
   const { module, next, create } = await byHand({
     analyze: { type: 'batchable', dependencies: [] },
     work: { ...workers(['analyze']), retry: { max_attempts: 1 } },
@@ -65,7 +65,7 @@ it('an event of a step tells which of the workers before it failed, and the same
   await module.completeStepEvent(join.eventId, done(join));
 });
 
-it('a step that was read a moment ago is still completed after a clean-up', async () => {
+it('a step that was just read can still be completed after a clean-up', async () => {
   const { module, next, create, tasker } = await byHand({ a: AT_ONCE });
   const { taskUuid } = await create();
   const event = await next();

@@ -87,7 +87,7 @@ describe('a subscriber of this process', () => {
     ]);
   });
 
-  it('the method that the template names is called, and an unknown resolver fails the step permanently with its name', async () => {
+  it('the method that the template names is called, and an unknown resolver fails the step permanently with an error that names it', async () => {
     class Roads extends (await import('../../../src/index.ts')).StepHandler {
       static override handlerName = 'roads';
       call() {
@@ -182,7 +182,7 @@ describe('a subscriber of this process', () => {
   });
 
   it('a running step that is yielded by hand is not delivered again', async () => {
-    const [begun, goOn] = [deferred<{ eventId: string; stepUuid: string }>(), deferred()];
+    const [begun, resume] = [deferred<{ eventId: string; stepUuid: string }>(), deferred()];
     let runs = 0;
     const { bridge, create, tasker } = await setupBridge(
       shared,
@@ -191,7 +191,7 @@ describe('a subscriber of this process', () => {
         handlers: {
           a: defineHandler('a', {}, async () => {
             runs++;
-            await goOn.promise;
+            await resume.promise;
             return { runs };
           }),
         },
@@ -207,20 +207,20 @@ describe('a subscriber of this process', () => {
       code: 'bridge',
       message: expect.stringMatching(/^step a is already running: .* return checkpointYield from its handler instead/),
     });
-    goOn.resolve();
+    resume.resolve();
     expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
     expect(runs).toBe(1);
   });
 
   it('a waiting step that is completed by hand does not run', async () => {
-    const [begun, goOn] = [deferred(), deferred()];
+    const [begun, resume] = [deferred(), deferred()];
     const waiting: { eventId: string; stepUuid: string }[] = [];
     const ran: string[] = [];
     const handler = (name: string) =>
       defineHandler(name, {}, async () => {
         ran.push(name);
         begun.resolve();
-        await goOn.promise;
+        await resume.promise;
       });
     const names = ['a', 'b'];
     const { bridge, create, tasker, registry } = await setupBridge(
@@ -228,7 +228,7 @@ describe('a subscriber of this process', () => {
       { a: [], b: [] },
       { handlers: Object.fromEntries(names.map((name) => [name, handler(name)])), maxConcurrent: 1 },
     );
-    // A second one makes room for a step that the first has no slot for.
+    // With a second subscriber, the worker claims a step for which the first has no slot.
     const other = new StepExecutionSubscriber({ eventBridge: new EventBridge(), handlerRegistry: registry });
     other.start();
     onTestFinished(() => other.stop());
@@ -245,12 +245,12 @@ describe('a subscriber of this process', () => {
     const metadata = { executionTimeMs: 1, completedAt: new Date().toISOString() };
     const result = { stepUuid: rest!.stepUuid, success: true, result: {}, status: 'completed', metadata } as const;
     expect(await module.completeStepEvent(rest!.eventId, result)).toBe(true);
-    goOn.resolve();
+    resume.resolve();
     expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
     expect(ran).toEqual([running]);
   });
 
-  it('after the subscriber stopped, steps wait in the queue and run when it starts again', async () => {
+  it('after the subscriber has stopped, steps wait in the queue and run when it starts again', async () => {
     const { subscriber, create, tasker } = await setupBridge(
       shared,
       { a: [] },
@@ -267,7 +267,7 @@ describe('a subscriber of this process', () => {
 
   it('stop waits for running handlers, and their results are stored', async () => {
     const begun = deferred();
-    const goOn = deferred();
+    const resume = deferred();
     const { subscriber, create, tasker } = await setupBridge(
       shared,
       { a: [] },
@@ -275,7 +275,7 @@ describe('a subscriber of this process', () => {
         handlers: {
           a: defineHandler('a', {}, async () => {
             begun.resolve();
-            await goOn.promise;
+            await resume.promise;
             return { late: true };
           }),
         },
@@ -286,7 +286,7 @@ describe('a subscriber of this process', () => {
     expect(subscriber.getActiveHandlers()).toBe(1);
     expect(await subscriber.waitForCompletion(1)).toBe(false);
     const stopped = subscriber.stop();
-    goOn.resolve();
+    resume.resolve();
     await stopped;
     const [step] = await tasker.getSteps(taskUuid);
     expect(step).toMatchObject({ currentState: 'complete', results: { result: { late: true } } });
@@ -294,7 +294,7 @@ describe('a subscriber of this process', () => {
 
   it('a bridge that stops while a handler runs loses no result', async () => {
     const begun = deferred();
-    const goOn = deferred();
+    const resume = deferred();
     const { bridge, create, tasker } = await setupBridge(
       shared,
       { a: [] },
@@ -302,7 +302,7 @@ describe('a subscriber of this process', () => {
         handlers: {
           a: defineHandler('a', {}, async () => {
             begun.resolve();
-            await goOn.promise;
+            await resume.promise;
             return { kept: true };
           }),
         },
@@ -311,7 +311,7 @@ describe('a subscriber of this process', () => {
     const { taskUuid } = await create();
     await begun.promise;
     bridge.stop();
-    goOn.resolve();
+    resume.resolve();
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
@@ -340,7 +340,7 @@ describe('a subscriber of this process', () => {
     });
   });
 
-  it('its own timeout applies to steps without timeout_seconds, and is published', async () => {
+  it('the timeout of the subscriber applies to steps without timeout_seconds, and each timeout is published', async () => {
     const { bridge, run } = await setupBridge(
       shared,
       { slow: { retry: { max_attempts: 1 } } },
@@ -355,17 +355,17 @@ describe('a subscriber of this process', () => {
         },
       },
     );
-    const told = deferred<string>();
-    bridge.subscribe(EventNames.STEP_EXECUTION_TIMEOUT, ({ error }) => told.resolve(error.message));
+    const timedOut = deferred<string>();
+    bridge.subscribe(EventNames.STEP_EXECUTION_TIMEOUT, ({ error }) => timedOut.resolve(error.message));
     const { step } = await run();
     expect(step.slow?.results?.error).toMatchObject({
       error_type: 'timeout',
       message: 'step slow did not finish within 50 ms',
     });
-    expect(await told.promise).toBe('step slow took longer than its timeout');
+    expect(await timedOut.promise).toBe('step slow took longer than its timeout');
   });
 
-  it('invalid numbers are rejected', () => {
+  it('a subscriber rejects invalid numbers', () => {
     const bridge = new EventBridge();
     const options = { eventBridge: bridge, handlerRegistry: new HandlerRegistry() };
     expect(() => new StepExecutionSubscriber({ ...options, maxConcurrent: 0 })).toThrow(

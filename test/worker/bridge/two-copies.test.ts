@@ -45,8 +45,8 @@ it('a poller and a subscriber work with the emitter of another copy of the packa
     'greet',
     defineHandler('greet', {}, () => ({ greeting: 'hello' })),
   );
-  const told: string[] = [];
-  emitter.on(EventNames.STEP_EXECUTION_COMPLETED, ({ result }) => told.push(JSON.stringify(result.result)));
+  const completed: string[] = [];
+  emitter.on(EventNames.STEP_EXECUTION_COMPLETED, ({ result }) => completed.push(JSON.stringify(result.result)));
   const subscriber = new StepExecutionSubscriber(emitter, registry, module);
   const poller = new EventPoller(module, emitter, { pollingIntervalMs: 5 });
   onTestFinished(async () => {
@@ -56,7 +56,7 @@ it('a poller and a subscriber work with the emitter of another copy of the packa
   subscriber.start();
   module.events.push(stepEvent());
   poller.start();
-  await expect.poll(() => told).toEqual(['{"greeting":"hello"}']);
+  await expect.poll(() => completed).toEqual(['{"greeting":"hello"}']);
 });
 
 it('a subscriber receives and publishes events on the bridge of another copy of the package', async () => {

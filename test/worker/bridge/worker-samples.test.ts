@@ -18,7 +18,7 @@ import { cleanProcess } from '../../support/bridge.ts';
 import { deferred } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 
-// The programs of the page, line by line.
+// The programs of the documentation page, line by line.
 
 const shared = sharedDatabase();
 
@@ -46,8 +46,8 @@ async function setup() {
 
 const report = defineHandler('report', {}, () => ({ reported: true }));
 
-describe('the programs of the page', () => {
-  it('in the server mode program, bootstrap, bridge, subscriber and poller start, and stop in that order', async () => {
+describe('the programs of the documentation page', () => {
+  it('the server mode program starts worker, bridge, subscriber and poller, and stops them in reverse order', async () => {
     const { namespace, run } = await setup();
     const shutdown = deferred();
     const config = BootstrapConfig({ namespace, databaseUrl: shared.url, logLevel: 'error' });
@@ -92,7 +92,7 @@ describe('the programs of the page', () => {
     expect(await stopWorker()).toMatchObject({ success: true, status: 'not_running' });
   });
 
-  it('in the embedded mode program, handlers are registered after bootstrap and nothing is awaited', async () => {
+  it('the embedded mode program runs steps although it registers handlers after bootstrap and awaits nothing', async () => {
     const { namespace, run } = await setup();
 
     // Bootstrap worker
@@ -117,7 +117,7 @@ describe('the programs of the page', () => {
 
     expect(await run()).toEqual({ status: 'complete', result: { doubled: 42 }, worker: 'embedded-worker' });
 
-    // Its calls, without a single await, stop all the same.
+    // The program awaits none of these calls, and everything stops all the same.
     void poller.stop();
     void subscriber.stop();
     bridge.stop();

@@ -39,7 +39,7 @@ it('a handler that blocked the event loop is named in the log, the stats and the
   });
 });
 
-it('a block after a handler has awaited names all running handlers', async () => {
+it('a block of the event loop after a handler has awaited is logged with all running handlers', async () => {
   const { logger, lines } = collectingLogger();
   const later = defineHandler('later', {}, async () => {
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -58,18 +58,18 @@ it('a block after a handler has awaited names all running handlers', async () =>
   expect(tasker.stats?.loop.blocked).toBeNull();
 });
 
-/** The first line on the standard error of a program, run in a process of its own, that says this. */
-function lineOf(text: string, says: string): Promise<string> {
+/** Runs a program in a process of its own, and returns the first line on its standard error that contains `part`. */
+function lineOf(text: string, part: string): Promise<string> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', text], {
     env: { PATH: process.env.PATH ?? '', PACKAGE: pathToFileURL('dist/index.js').href, DATABASE_URL: shared.url },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  let said = '';
+  let output = '';
   return new Promise((resolve) => {
     child.stderr.on('data', (data: Buffer) => {
-      said += data.toString();
-      const line = said.split('\n').find((one) => one.includes(says));
+      output += data.toString();
+      const line = output.split('\n').find((one) => one.includes(part));
       if (line !== undefined) resolve(line);
     });
   });

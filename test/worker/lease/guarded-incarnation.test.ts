@@ -34,7 +34,7 @@ async function silentWorker() {
   );
   await incarnation.start();
   onTestFinished(() => incarnation.stop(false));
-  /** Waits for a heartbeat of the thread, the only one that can still reach the database. */
+  /** Closes the worker's own connections and waits for a heartbeat, which only the thread can send now. */
   const provenByThread = async () => {
     await database.close();
     const closedAt = sharedNow();

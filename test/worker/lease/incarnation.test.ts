@@ -9,7 +9,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('a worker whose fences are used up continues under another id, and keeps the old one while it may hold steps under it', async () => {
+it('a worker whose fences are used up continues under another id, and keeps the old id while it may hold steps under it', async () => {
   await shared.setup({ a: [] }, { worker: false, migrate: true });
   const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
   onTestFinished(() => database.close());
@@ -101,7 +101,7 @@ it('a worker announces its namespaces and handlers only when they change', async
   );
   await incarnation.start();
   onTestFinished(() => incarnation.stop(true));
-  // It has fences for many claims, and keeps its id.
+  // The worker has fences for many claims, so it keeps its id.
   expect(incarnationOf(incarnation.token())).toBe(incarnation.id);
   const announced = () => shared.sql('select namespaces, callables from tasker.worker where id = $1', [incarnation.id]);
   expect(await announced()).toEqual([{ namespaces: ['shop'], callables: ['charge'] }]);

@@ -10,7 +10,7 @@ it('an event loop that blocks after it has turned for a while is reported', asyn
   const program = `
     const { createTasker, defineHandler } = await import(process.env.PACKAGE);
     await createTasker({ namespaces: ['${demo.namespace}'], handlers: [defineHandler('a', {}, () => ({}))] });
-    // Longer than between two looks of the thread.
+    // Longer than the interval at which the thread checks.
     setTimeout(() => { for (;;); }, 1_200);
   `;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
@@ -18,9 +18,9 @@ it('an event loop that blocks after it has turned for a while is reported', asyn
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  let said = '';
+  let output = '';
   child.stderr.on('data', (data: Buffer) => {
-    said += data.toString();
+    output += data.toString();
   });
-  await expect.poll(() => said).toMatch(/"msg":"the event loop has been blocked for \d+ ms/);
+  await expect.poll(() => output).toMatch(/"msg":"the event loop has been blocked for \d+ ms/);
 });

@@ -41,7 +41,7 @@ it('workers that have been gone longest are deleted first', async () => {
   expect(await sql('select name from tasker.worker order by id')).toEqual([{ name: 'old1' }, { name: 'old2' }]);
 });
 
-it('any worker deletes them when it starts and at intervals', async () => {
+it('a worker that starts deletes workers that have been gone for a day', async () => {
   const { sql, another } = await setup({ templates: template({ a: [] }), worker: false, logger: silentLogger });
   await sql(`insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, state, lease_until)
     values ('old', 'h', 1, '{}', '{}', 1, 'stopped', now() - interval '2 days')`);

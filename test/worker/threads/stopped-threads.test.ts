@@ -21,7 +21,7 @@ it('a handler in a thread continues after it saves a checkpoint, and its metadat
   });
 });
 
-it('a worker that stops fails the non-retryable steps that run in threads, and releases one that waits for a thread', async () => {
+it('a worker that stops fails the non-retryable steps that run in threads, and releases a step that waits for a thread', async () => {
   const { tasker, demo, another } = await shared.setup(
     { a: inThread('spins', { retry: { retryable: false } }) },
     { handlers: threadHandlers(), threads: 2 },

@@ -117,7 +117,7 @@ describe('a handler in a thread', () => {
     const { state, error } = await resultOf(tasker, taskUuid);
     expect({ state, error }).toMatchObject({ state: 'error', error: { error_type: 'timeout', retryable: true } });
     for (const step of ['b', 'c']) expect((await tasker.getStep(taskUuid, step)).currentState).toBe('complete');
-    // Its slot is free, and another thread takes its place.
+    // Its slot becomes free, and a new thread replaces its thread.
     await idle(tasker);
     expect(tasker.stats!.loop.blocked).toBeNull();
     const next = await shared.setup({ a: inThread('sleeps') }, { handlers: threadHandlers(), threads: 1 });
@@ -185,7 +185,7 @@ describe('a handler in a thread', () => {
     expect(error).toMatchObject({ message: 'half a pair \ufffd', retryable: true, status_code: null });
   });
 
-  it('its signal fires when the task is cancelled, and its log lines have the fields of its step', async () => {
+  it('the signal of a handler fires when the task is cancelled, and its log lines keep their fields', async () => {
     const { logger, lines } = collectingLogger();
     const { tasker, demo } = await shared.setup(
       { a: inThread('listens') },
@@ -207,7 +207,7 @@ describe('a handler in a thread', () => {
     await idle(tasker);
   });
 
-  it('it saves checkpoints, and its next attempt continues from them', async () => {
+  it('a handler saves checkpoints, and its next attempt continues from them', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('saves', AT_ONCE) },
       { handlers: threadHandlers(), threads: 1 },
@@ -216,7 +216,7 @@ describe('a handler in a thread', () => {
     expect((await resultOf(tasker, taskUuid)).result).toEqual({ cursor: 40, items: 4 });
   });
 
-  it('it loads results that are too large to be sent with its step', async () => {
+  it('a handler loads results that are too large to be sent with its step', async () => {
     const { tasker, demo } = await shared.setup(
       {
         a: { handler: 'makes_large' },
@@ -232,7 +232,7 @@ describe('a handler in a thread', () => {
     });
   });
 
-  it('it has no transaction, and the error says what to do instead', async () => {
+  it('a handler has no transaction, and the error says what to do instead', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('transacts') },
       { handlers: threadHandlers(), threads: 1 },
@@ -303,7 +303,7 @@ describe('a handler with isolation: thread that was passed in code', () => {
       ...handlers,
     });
 
-  it('the start fails with an error that names the handler and says what to do', async () => {
+  it('createTasker fails with an error that names the handler and says what to do', async () => {
     const crunch = defineHandler('crunch', {}, () => ({}));
     await expect(start({ a: inThread('crunch') }, { handlers: [crunch] })).rejects.toMatchObject({
       code: 'handler_invalid',
@@ -321,7 +321,7 @@ describe('a handler with isolation: thread that was passed in code', () => {
     await expect(start({ a: { handler: 'grind' } }, { handlers: [Grind] })).rejects.toThrow(/^handler grind must run/);
   });
 
-  it('its step fails permanently if it was registered later', async () => {
+  it('the step fails permanently if the handler was registered later', async () => {
     const registry = new HandlerRegistry();
     const { tasker, demo } = await shared.setup({ a: inThread('crunch') }, { handlers: registry });
     registry.register(defineHandler('crunch', {}, () => ({})));
@@ -362,7 +362,7 @@ it('a handler that ignored the stop of its subscriber is still ended at its time
   await until(threads, ({ size }) => size === 0);
 });
 
-it('a subscriber gets its slot back when the stop of its worker ended the thread of a step', async () => {
+it('a subscriber gets its slot back when its worker stops and ends the thread of a step', async () => {
   const folder = projectWith({ 'tasker.toml': '[worker]\nshutdown_timeout_ms = 40\n' });
   const { create, subscriber } = await setupBridge(
     shared,
