@@ -181,7 +181,7 @@ it('only db migrate changes the schema of a server', async () => {
 it.each([
   ['TASKER_ENV', 'bare'],
   ['NODE_ENV', 'plain'],
-])('with %s=production, commands ask for a server and do not suggest the embedded one', async (variable, name) => {
+])('with %s=production, commands ask for a server and do not suggest the embedded server', async (variable, name) => {
   const bare = await place.project(name);
   const env = { [variable]: 'production' };
   for (const command of [

@@ -2,7 +2,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 
 const NOTIFICATION = 'A'.charCodeAt(0);
 
-/** The messages of the server without its notifications; a message is a letter, its length and that much. */
+/** Forwards the messages of the server except notifications. A message is a letter, its length and its content. */
 function withoutNotifications(forward: (bytes: Buffer) => void): (chunk: Buffer) => void {
   let rest = Buffer.alloc(0);
   return (chunk) => {
@@ -15,7 +15,7 @@ function withoutNotifications(forward: (bytes: Buffer) => void): (chunk: Buffer)
   };
 }
 
-/** A door to a PostgreSQL server that lets everything through but notifications, as a transaction pooler does. */
+/** Starts a proxy to a PostgreSQL server that drops notifications, as a transaction pooler does. */
 export async function deafProxy(url: string): Promise<{ url: string; close(): void }> {
   const target = new URL(url);
   const socketFolder = target.searchParams.get('host');

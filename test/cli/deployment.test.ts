@@ -27,7 +27,7 @@ const mayContain =
 
 // Skipped if the system does not permit namespaces.
 it.runIf(mayContain)(
-  'the worker runs as it does in its image: as another user, in a read-only project, as the first process',
+  'the worker runs as in its image: as the first process, as a user other than root, in a read-only project',
   async () => {
     const [place, database] = await Promise.all([installation(), freshDatabase()]);
     const temporary = await mkdtemp(path.join(tmpdir(), 'tasker-deploy-'));

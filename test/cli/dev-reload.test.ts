@@ -14,7 +14,7 @@ steps:
     retry: { max_attempts: 2, backoff: none }
 `;
 
-/** Prints that it begins, continues when a file `go` exists, and fails its first attempt if the task requests it. */
+/** A handler that waits until a file `go` exists, and fails its first attempt if the task requests it. */
 const handler = (version: string) => `import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { defineHandler } from 'tasker-core';
@@ -37,7 +37,7 @@ let dev: Running;
 const inProject = (file: string) => path.join(project.folder, file);
 
 /** Runs an action, and waits until the command prints the text once more. */
-async function says(text: string, act: () => Promise<void>): Promise<void> {
+async function waitForOutput(text: string, act: () => Promise<void>): Promise<void> {
   const before = dev.output.split(text).length - 1;
   await act();
   await dev.until(text, before + 1);
@@ -80,68 +80,72 @@ it('a running step finishes with its old code, and the next attempt uses the new
   await rm(inProject('go'));
   const created = project.start(['task', 'create', 'demo/slow@1.0.0', '-i', '{"fails":true}', '--wait']);
   await dev.until('one begins');
-  await says('reloaded 1 handlers', save('two'));
+  await waitForOutput('reloaded 1 handlers', save('two'));
   await project.write('go', '');
   expect((await created.ended).code).toBe(0);
   expect(dev.output.match(/\w+ (?:begins|ends)/g)).toEqual(['one begins', 'one ends', 'two begins', 'two ends']);
 });
 
 it('a change of a file that a handler imports reloads the handler', async () => {
-  await says('reloaded 1 handlers', () => saveByRename('handlers/_version.ts', "export const version = 'b';\n"));
+  await waitForOutput('reloaded 1 handlers', () =>
+    saveByRename('handlers/_version.ts', "export const version = 'b';\n"),
+  );
   expect(await resultOf()).toEqual({ version: 'two', shared: 'b' });
 });
 
 it('a file that does not compile is reported with its location, and its old handlers stay in use', async () => {
-  await says('the earlier handlers stay in use', () => project.write('handlers/slow.ts', 'export const slow = (;\n'));
+  await waitForOutput('the earlier handlers stay in use', () =>
+    project.write('handlers/slow.ts', 'export const slow = (;\n'),
+  );
   expect(dev.output).toMatch(/error: .*handlers\/slow\.ts:1:\d+:/);
   expect(await resultOf()).toMatchObject({ version: 'two' });
 });
 
 it('a file that throws on import is reported, and its old handlers stay in use', async () => {
   const throws = `${handler('three')}throw new Error('no such setting');\n`;
-  await says('the earlier handlers stay in use', () => project.write('handlers/slow.ts', throws));
+  await waitForOutput('the earlier handlers stay in use', () => project.write('handlers/slow.ts', throws));
   expect(dev.output).toMatch(/error: .*handlers\/slow\.ts: .*no such setting/);
   expect(await resultOf()).toMatchObject({ version: 'two' });
-  await says('reloaded 1 handlers', save('three'));
+  await waitForOutput('reloaded 1 handlers', save('three'));
   expect(await resultOf()).toMatchObject({ version: 'three' });
 });
 
 it('a removed handler is reported as missing, and is found again once its file is back, even in another folder', async () => {
-  await says('no handler yet for slow', () => rm(inProject('handlers/slow.ts')));
+  await waitForOutput('no handler yet for slow', () => rm(inProject('handlers/slow.ts')));
   await mkdir(inProject('handlers/deep'));
   const moved = handler('four').replace('./_version.ts', '../_version.ts');
-  await says('every step has a handler', () => saveByRename('handlers/deep/slow.ts', moved));
+  await waitForOutput('every step has a handler', () => saveByRename('handlers/deep/slow.ts', moved));
   expect(await resultOf()).toMatchObject({ version: 'four' });
 });
 
 it('new tasks use a saved template, and an invalid template changes nothing', async () => {
   const two = TEMPLATE.replace('handler: slow', 'handler: slow\n  - name: again\n    handler: slow');
-  await says('reloaded demo/slow@1.0.0', () => saveByRename('templates/slow.yaml', two));
+  await waitForOutput('reloaded demo/slow@1.0.0', () => saveByRename('templates/slow.yaml', two));
   const steps = async () => {
     const id = await project.create('demo/slow@1.0.0', '--wait');
     return (await project.json<{ name: string }[]>(['step', 'list', id])).map(({ name }) => name);
   };
   expect(await steps()).toEqual(['slow', 'again']);
-  await says('stays in use', () => saveByRename('templates/slow.yaml', `${two}    dependencies: [nobody]\n`));
+  await waitForOutput('stays in use', () => saveByRename('templates/slow.yaml', `${two}    dependencies: [nobody]\n`));
   expect(dev.output).toMatch(/templates\/slow\.yaml:\d+:\d+: error: .*nobody/);
   expect(await steps()).toEqual(['slow', 'again']);
-  await says('the templates are valid again', () => rm(inProject('templates/slow.yaml')));
+  await waitForOutput('the templates are valid again', () => rm(inProject('templates/slow.yaml')));
   expect(await steps()).toEqual(['slow', 'again']); // registered templates remain
 });
 
 it('a folder that is replaced as a whole, as by a checkout, is reloaded and watched', async () => {
   await project.write('next/slow.ts', handler('five'));
   await project.write('next/_version.ts', "export const version = 'c';\n");
-  await says('reloaded 1 handlers', async () => {
+  await waitForOutput('reloaded 1 handlers', async () => {
     await rename(inProject('handlers'), inProject('before'));
     await rename(inProject('next'), inProject('handlers'));
   });
   expect(await resultOf()).toEqual({ version: 'five', shared: 'c' });
-  await says('reloaded 1 handlers', save('six'));
+  await waitForOutput('reloaded 1 handlers', save('six'));
   expect(await resultOf()).toEqual({ version: 'six', shared: 'c' });
 });
 
-it('a file that changes during the start is reloaded', async () => {
+it('a file that changes while dev starts is reloaded', async () => {
   const late = await place.project('late', { DATABASE_URL: database.url });
   await late.write('package.json', '{}');
   await late.write('go', '');
@@ -156,7 +160,7 @@ it('a file that changes during the start is reloaded', async () => {
   expect(await late.json(['step', 'get', id, 'slow'])).toMatchObject({ results: { result: { version: 'two' } } });
 });
 
-it('a handler that names a missing step is reported at the start, and at each reload that changes it', async () => {
+it('a handler that names a missing step is reported at startup, and at each reload that changes it', async () => {
   const named = await place.project('named', { DATABASE_URL: database.url });
   const depends = (step: string) => `import { defineHandler } from 'tasker-core';
 export const slow = defineHandler('slow', { depends: { before: '${step}' } }, () => ({}));

@@ -35,7 +35,7 @@ async function diagnose(env: Record<string, string> = {}): Promise<Diagnosis> {
   return { code, checks: Object.fromEntries(checks.map(({ name, ...check }) => [name, check])) };
 }
 
-/** In this process: for what a test can't do to the machine. */
+/** Runs the checks in this process, with conditions that a test cannot create on the machine. */
 async function examined(options: Partial<Parameters<typeof examine>[0]>, name: Check['name']): Promise<Check> {
   const checks = await examine({ databaseUrl: database.url, templates: [], handlers: [], ...options });
   return checks.find((check) => check.name === name)!;
@@ -92,7 +92,7 @@ it('doctor reports a local clock that is a minute or five seconds ahead', async 
   });
 });
 
-it('doctor reports that notifications are lost on the way', async () => {
+it('doctor reports that notifications do not arrive', async () => {
   const proxy = await deafProxy(database.url);
   try {
     const { code, checks } = await diagnose({ DATABASE_URL: proxy.url });
@@ -183,7 +183,7 @@ steps:
   expect((await diagnose()).checks.handlers).toMatchObject({ status: 'ok' });
 });
 
-it('doctor reports a missing handler and one that does not compile', async () => {
+it('doctor reports a missing handler and a handler that does not compile', async () => {
   await project.write('templates/odd.yaml', PAIR.replace('handler: second', 'handler: secnd').replace('pair', 'odd'));
   const missing = await diagnose();
   expect([missing.code, missing.checks.handlers]).toMatchObject([

@@ -43,7 +43,7 @@ afterAll(async () => {
   await Promise.all([place?.remove(), database?.drop()]);
 });
 
-/** Runs several commands at once, because most of their time is the start. */
+/** Runs several commands at once, because startup takes most of their time. */
 const runAll = (...commands: string[][]) => Promise.all(commands.map((args) => project.run(['event', ...args])));
 
 describe('tasker event', () => {
@@ -75,7 +75,7 @@ describe('tasker event', () => {
   });
 
   it('event lag shows the lag of each group, as text and as JSON', async () => {
-    const [groups, told, late, fine, unknown] = await runAll(
+    const [groups, text, late, fine, unknown] = await runAll(
       ['groups', '--json'],
       ['groups'],
       ['lag', 'audit', '--max', '2', '--json'],
@@ -94,8 +94,8 @@ describe('tasker event', () => {
       },
       { name: 'receipts', members: 1, members_differ: false, waiting: 0, seconds_behind: 0, dead: 1 },
     ]);
-    expect(told!.stdout).toMatch(/^audit +pay\.\* pay\?\* +2 +3 /m);
-    expect(told!.stderr).toBe(
+    expect(text!.stdout).toMatch(/^audit +pay\.\* pay\?\* +2 +3 /m);
+    expect(text!.stderr).toBe(
       'the members of audit subscribe to different events, as during a rolling deployment; the group receives the events of all of them\n',
     );
     expect([late!.code, JSON.parse(late!.stdout)]).toMatchObject([1, [{ group: 'audit', waiting: 3 }]]);
@@ -106,11 +106,11 @@ describe('tasker event', () => {
   it('event tail follows events until Ctrl-C and exits 0', async () => {
     const running = project.start(['event', 'tail', '--name', 'tail.*', '--json']);
     // The command shows events from its first poll on, which the test cannot see. Write events until it prints one.
-    let told = false;
+    let printed = false;
     const until = running.until('tail.done').finally(() => {
-      told = true;
+      printed = true;
     });
-    while (!told) {
+    while (!printed) {
       await writeEvents(database.sql, { taskUuid, name: 'tail.done' }, { taskUuid, name: 'other.done' });
       await tasker.engine.announceEvents();
       await Promise.race([until, new Promise((resolve) => setTimeout(resolve, 200))]);

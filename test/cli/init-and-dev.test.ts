@@ -152,7 +152,7 @@ it('dev serves the valid templates while other template files are broken or too 
   expect((await dev.ended).code).toBe(0);
 });
 
-it('dev runs tasks of a registered template of another namespace whose file is invalid at the start', async () => {
+it('dev runs tasks of a registered template of another namespace whose file is invalid when dev starts', async () => {
   await project.write(
     'templates/shop.yaml',
     'name: greet\nnamespace: shop\nversion: "1.0.0"\nsteps:\n  - { name: look_up, handler: look_up }\n',
@@ -172,7 +172,7 @@ it('dev runs tasks of a registered template of another namespace whose file is i
   await rm(path.join(project.folder, 'templates/shop.yaml'));
 });
 
-it('dev reports that no file of the handlers folder exports a handler, at its start and after a reload', async () => {
+it('dev reports that no file of the handlers folder exports a handler, when it starts and after a reload', async () => {
   await rm(path.join(project.folder, 'handlers'), { recursive: true });
   await project.write('handlers/hello.js', 'export const hello = () => ({});\n');
   dev = project.start(['dev']);

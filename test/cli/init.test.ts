@@ -37,7 +37,7 @@ interface Made {
   advice: string | null;
 }
 
-/** A project in which `tasker init` ran, with these development dependencies and a strict tsconfig. */
+/** Creates a project with these development dependencies and a strict tsconfig, and runs `tasker init` in it. */
 async function initialised(
   name: string,
   { manifest = {}, uses = [], args = [] }: { manifest?: object; uses?: string[]; args?: string[] },
@@ -52,7 +52,7 @@ async function initialised(
 
 const read = (project: Project, file: string) => readFile(path.join(project.folder, file), 'utf8');
 
-/** The compiler's output for the project; empty when it passes. */
+/** Returns the compiler's output for the project, which is empty if it compiles. */
 async function compile(project: Project): Promise<string> {
   const { stdout } = await project.node([path.resolve('node_modules/typescript/bin/tsc'), '-p', '.']).ended;
   return stdout;
@@ -124,8 +124,8 @@ it('init writes JavaScript that runs unchanged in a CommonJS project', async () 
   await project.write('handlers/more.mjs', SECOND_HANDLER);
   expect(await runTests(project)).toMatchObject({ code: 0 });
 
-  const unsaid = await initialised('unsaid', {});
-  expect(unsaid.advice).toContain('to keep CommonJS, rename handlers/hello.js to handlers/hello.mjs');
+  const unspecified = await initialised('unspecified', {});
+  expect(unspecified.advice).toContain('to keep CommonJS, rename handlers/hello.js to handlers/hello.mjs');
 });
 
 it('init writes TypeScript with --typescript, and keeps an existing test script', async () => {

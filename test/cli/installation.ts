@@ -25,23 +25,23 @@ export class Running {
   readonly ended: Promise<Ended>;
   #stdout = '';
   #stderr = '';
-  readonly #looking = new Set<() => void>();
+  readonly #waiting = new Set<() => void>();
 
   constructor(process: ChildProcess) {
     this.process = process;
     process.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
-      this.#look();
+      this.#check();
     });
     process.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;
-      this.#look();
+      this.#check();
     });
     this.ended = new Promise((resolve, reject) => {
       process.once('error', reject);
       process.once('close', (code, signal) => {
         resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr });
-        this.#look();
+        this.#check();
       });
     });
   }
@@ -54,19 +54,19 @@ export class Running {
   /** Resolves when the output contains the text `times` times. */
   until(text: string, times = 1): Promise<void> {
     return new Promise((resolve, reject) => {
-      const look = () => {
+      const check = () => {
         if (this.output.split(text).length > times) resolve();
         else if (this.process.exitCode === null && this.process.signalCode === null) return;
-        else reject(new Error(`it ended without saying "${text}":\n${this.output}`));
-        this.#looking.delete(look);
+        else reject(new Error(`the command ended without printing "${text}":\n${this.output}`));
+        this.#waiting.delete(check);
       };
-      this.#looking.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
-  #look(): void {
-    for (const look of this.#looking) look();
+  #check(): void {
+    for (const check of this.#waiting) check();
   }
 }
 

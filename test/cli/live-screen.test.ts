@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { LiveScreen } from '../../src/cli/show/live-screen.ts';
 
-/** A terminal as far as the screen uses one: text, line ends, cursor up, clear below. */
+/** A terminal with the features that the screen uses: text, line breaks, cursor up, clear below. */
 class Screen {
   readonly columns = 20;
   readonly rows = 6;
@@ -46,7 +46,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('redraws its lines in place, even when there are fewer of them', () => {
+it('a live screen redraws its lines in place, even when there are fewer of them', () => {
   vi.advanceTimersByTime(500);
   expect(terminal.lines).toEqual([]);
   frame = ['one', 'two', 'three'];
@@ -57,7 +57,7 @@ it('redraws its lines in place, even when there are fewer of them', () => {
   expect(terminal.lines).toEqual(['four']);
 });
 
-it('advances its spinner', () => {
+it('a live screen advances its spinner', () => {
   frame = ['*'];
   const seen = new Set<string>();
   for (let i = 0; i < 10; i++) {
@@ -67,7 +67,7 @@ it('advances its spinner', () => {
   expect(seen.size).toBe(10);
 });
 
-it('prints lines above the block, where they remain', () => {
+it('a live screen prints lines above the block, where they remain', () => {
   frame = ['block'];
   screen.draw();
   screen.print('first');
@@ -76,13 +76,13 @@ it('prints lines above the block, where they remain', () => {
   expect(terminal.lines).toEqual(['first', 'second', 'block']);
 });
 
-it('cuts lines that would wrap and blocks that would not fit', () => {
+it('a live screen cuts lines that would wrap and blocks that would not fit', () => {
   frame = ['\u001b[31mx\u001b[39m'.repeat(30), ...Array.from({ length: 20 }, (_, i) => String(i))];
   vi.advanceTimersByTime(300);
   expect(terminal.lines).toEqual([`${'x'.repeat(18)}…`, '0', '1', '2', '… 17 more lines']);
 });
 
-it('hides the cursor, and shows it again at the end', () => {
+it('a live screen hides the cursor, and shows it again when it ends', () => {
   expect(terminal.cursorShown).toBe(false);
   screen.end();
   expect(terminal.cursorShown).toBe(true);

@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { openClient } from '../../src/app/project/database-admin.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase } from '../support/database.ts';
-import { age, lookForStale } from '../support/lifecycle.ts';
+import { age, checkForStale } from '../support/lifecycle.ts';
 import { installation, PAIR } from './installation.ts';
 
 it('task list --stale lists the tasks that exceed a limit of their lifecycle, and task get shows the limit', async () => {
@@ -15,7 +15,7 @@ it('task list --stale lists the tasks that exceed a limit of their lifecycle, an
 
   await age(database.sql, 6, id);
   const tasker = await openClient({ databaseUrl: database.url, logger: silentLogger, mayMake: false, listen: false });
-  await lookForStale(tasker).finally(() => tasker.stop());
+  await checkForStale(tasker).finally(() => tasker.stop());
   const time = expect.stringMatching(/^20/);
   const stale = { rule: 'max_waiting_for_dependencies_minutes', minutes: 5, since: time, at: time };
   expect(await project.json(['task', 'list', '--stale'])).toMatchObject({ tasks: [{ task_uuid: id, stale }] });

@@ -158,7 +158,7 @@ describe('without a worker', () => {
     expect(short.stderr).not.toContain('no progress');
   });
 
-  it('task list reports that no task matches the filters, and suggests a state for an unknown one', async () => {
+  it('task list reports that no task matches the filters, and suggests a state for an unknown state', async () => {
     const filtered = await project.run(['task', 'list', '-s', 'error', '-n', 'demo']);
     expect([filtered.code, filtered.stderr]).toEqual([0, 'no task matches: namespace demo, status error\n']);
     const failed = await project.run(['task', 'list', '-s', 'failed']);
@@ -200,7 +200,7 @@ describe('with a worker', () => {
     expect(stdout).toMatch(/second complete\n.*task complete, 2 of 2 steps, after/s);
   });
 
-  it('task create --wait exits 2 if the task is blocked, which continues after an operator acts', async () => {
+  it('task create --wait exits 2 if the task is blocked, and the task continues after an operator acts', async () => {
     const acts = [
       ['step', 'complete', '--result', '{"made":3}'],
       ['step', 'resolve', '-r', 'done by hand'],
@@ -215,7 +215,7 @@ describe('with a worker', () => {
     }
   });
 
-  it('step reset lets a failed step run again, and the history shows everything', async () => {
+  it('step reset lets a failed step run again, and the history shows the attempts and the reset', async () => {
     const id = (await project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
     expect((await project.run(['step', 'reset', id, 'second', '-b', 'ada', '-r', 'once more'])).code).toBe(0);
     expect((await project.run(['task', 'watch', id])).code).toBe(2);
@@ -305,7 +305,7 @@ export class First extends StepHandler {
 export const second = defineHandler('second', {}, () => ({}));
 `,
     );
-    // A file by itself is sound; only the handlers show that it is not.
+    // The file is valid on its own. Only the handlers reveal the problems.
     expect((await project.run(['template', 'validate', 'wanting.yaml'])).code).toBe(0);
     const { code, stdout } = await project.run(['template', 'validate', 'wanting.yaml', '--handlers', 'lacking']);
     expect(code).toBe(1);

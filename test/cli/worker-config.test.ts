@@ -27,7 +27,7 @@ const GREET_HANDLER = `import { defineHandler } from 'tasker-core';
 export const greet = defineHandler('greet', {}, () => ({ greeting: 'Hello' }));
 `;
 
-/** A project with a task to greet, and a configuration file. */
+/** Creates a project with a template and a handler `greet`, and this configuration. */
 async function projectWith(name: string, toml: string): Promise<Project> {
   const project = await place.project(name, { DATABASE_URL: database.url });
   await project.write('config/tasks/greet.yaml', greet(name));
@@ -66,7 +66,7 @@ it('a worker whose tasker.toml disables the port still runs steps', async () => 
 it('a worker with TASKER_NAMESPACE does not run steps of other namespaces', async () => {
   const [mine, others] = [await projectWith('mine', ''), await projectWith('others', '')];
   const left = await others.create('others/greet@1.0.0');
-  // This one could run the steps of both.
+  // This worker has the handlers for both namespaces.
   const worker = mine.start(['worker'], { env: { TASKER_NAMESPACE: 'mine' } });
   await worker.until('worker is ready');
   expect((await mine.run(['task', 'create', 'mine/greet@1.0.0', '--wait'])).code).toBe(0);

@@ -31,7 +31,7 @@ beforeAll(async () => {
 export const obey = defineHandler('obey', {}, async ({ signal }) => {
   console.error('the handler waits for its signal');
   await new Promise((resolve) => signal.addEventListener('abort', resolve));
-  throw new Error('told to end');
+  throw new Error('interrupted');
 });
 `,
   );
@@ -42,7 +42,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-/** A handler that runs until the file that its input names is there. */
+/** A handler that runs until the file that its input names exists. */
 const waiter = (word: string) => `import { existsSync } from 'node:fs';
 import { defineHandler } from 'tasker-core';
 export const wait = defineHandler('wait', { inputs: { file: 'file' } }, async ({ file }) => {
@@ -58,7 +58,7 @@ async function started(args: readonly string[] = [], options?: RunOptions): Prom
   return worker;
 }
 
-/** Whether something listens on a port of this machine. */
+/** Returns whether a program listens on a port of this machine. */
 function isOpen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
@@ -81,13 +81,13 @@ it('a second SIGTERM aborts running handlers and releases their steps, and the w
   await worker.until('the handler waits for its signal');
   worker.process.kill('SIGTERM');
   await worker.until('waiting for running handlers');
-  // Two that come close together are one.
+  // Two signals in quick succession count as one.
   await until(
     () => {
       worker.process.kill('SIGTERM');
       return worker.output.includes('aborting running handlers');
     },
-    (told) => told,
+    (aborting) => aborting,
   );
   expect(await worker.ended).toMatchObject({ code: 0, signal: null });
   expect(await project.json(['step', 'get', id, 'wait'])).toMatchObject({ current_state: 'enqueued', attempts: 0 });
@@ -101,7 +101,7 @@ it('a worker exits 0 after one SIGINT', async () => {
 });
 
 it('a worker logs its status on SIGUSR1 and SIGUSR2, continues, and opens no inspector', async () => {
-  // 9229 unless told otherwise; other programs of this machine may have that.
+  // The default port is 9229, which another program on this machine may use.
   const port = await freePort();
   const worker = await started(['--name', 'worker-7'], { env: { NODE_OPTIONS: `--inspect-port=${port}` } });
   worker.process.kill('SIGUSR1');
@@ -136,7 +136,7 @@ it('SIGHUP reloads handlers and templates, while a running step finishes with it
     old: { results: { result: { word: 'before' } } },
     fresh: { results: { result: { word: 'after' } } },
   });
-  await project.write('handlers/wait.js', 'this is no program');
+  await project.write('handlers/wait.js', 'this is not a program');
   worker.process.kill('SIGHUP');
   await worker.until('the earlier handlers stay in use');
   await project.write('handlers/wait.js', waiter('before'));
@@ -174,13 +174,13 @@ process.once('exit', () => console.log('ended after', performance.now() - at));
   const { code, stdout, stderr } = await project.node(['own.mjs'], { env: { TASKER_WEB_BIND_ADDRESS: '127.0.0.1:0' } })
     .ended;
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  // A second, and what a loaded machine may add.
+  // Usually less than a second. A loaded machine takes longer.
   expect(Number(/ended after (\S+)/.exec(stdout)![1])).toBeLessThan(5_000);
 });
 
 const mayUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
 
-// Where unshare is not permitted there is no way to be the first process.
+// Skipped where unshare is not permitted, because the worker cannot be the first process there.
 it.runIf(mayUnshare)('a worker stops as the first process of a container, with 200 handlers running', async () => {
   const bin = path.resolve(project.folder, '../node_modules/.bin/tasker');
   const isolated = ['--pid', '--fork', '--mount-proc', '--kill-child', process.execPath, bin];

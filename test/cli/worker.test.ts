@@ -16,7 +16,7 @@ beforeAll(async () => {
     'config/tasks/wait.yaml',
     'name: wait\nnamespace: demo\nidentity_strategy: always_unique\nversion: "1.0.0"\nsteps: [{ name: wait, handler: wait }]\n',
   );
-  // Runs until the file that its input names is there.
+  // Runs until the file that its input names exists.
   await project.write(
     'code/wait.js',
     `import { existsSync } from 'node:fs';
@@ -48,7 +48,7 @@ it('a worker lets a running handler finish after SIGTERM, records its result, an
   expect(await project.json(['task', 'get', id])).toMatchObject({ status: 'complete' });
 });
 
-it('a worker exits at once on the second SIGINT, but counts two simultaneous ones as one', async () => {
+it('a worker exits at once on the second SIGINT, but counts two simultaneous signals as one', async () => {
   const worker = project.start(['worker'], { env: { TASKER_HANDLER_PATH: 'code' } });
   await worker.until('worker is ready');
   await project.create('wait', '-i', '{"file":"never"}');

@@ -29,7 +29,7 @@ async function application(name: string, url: string) {
     env: { DATABASE_URL: url, PORT: '0' },
   });
   // The line has come whole: the port is followed by its end.
-  const [, base] = /listening on (\S+)\n/.exec(await program.said('\n'))!;
+  const [, base] = /listening on (\S+)\n/.exec(await program.waitForOutput('\n'))!;
   const ask = async (way: string, init?: RequestInit): Promise<Answer> => {
     const response = await fetch(`${base}${way}`, init);
     return { status: response.status, body: (await response.json()) as Answer['body'] };
@@ -106,7 +106,7 @@ describe('a script', () => {
   it('exits on a signal that it handles while more orders could arrive', async () => {
     const script = await start();
     script.input.write(line('A'));
-    await script.said('order A: mug, 12.5 EUR');
+    await script.waitForOutput('order A: mug, 12.5 EUR');
     script.kill('SIGTERM');
     expect(await script.ended).toMatchObject({ code: 0, signal: null, stdout: expect.stringMatching(/closed\n$/) });
   });

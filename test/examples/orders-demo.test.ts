@@ -63,7 +63,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
     let killed = 0;
     for (const group of [false, true, false]) {
       const demo = startDemo(folder);
-      await demo.said('process ');
+      await demo.waitForOutput('process ');
       const moment = sleep(Math.round(100 + Math.random() * 1900)); // the test needs a random moment
       // The third may have nothing left to do.
       if (await Promise.race([demo.ended, moment])) break;
@@ -82,7 +82,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
   test('stops on Ctrl-C and continues from there, even if two run at the same time', async () => {
     const folder = folderOf();
     const demo = startDemo(folder);
-    await demo.said('under way');
+    await demo.waitForOutput('under way');
     demo.kill('SIGINT');
     const stopped = await demo.ended;
     expect(stopped.code).toBe(130);

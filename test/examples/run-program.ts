@@ -21,7 +21,7 @@ interface Ended {
 /** A running program. */
 interface Running {
   /** Resolves with the output so far when it contains the text. Rejects if the program ends without it. */
-  said(text: string): Promise<string>;
+  waitForOutput(text: string): Promise<string>;
   /** Its standard input. */
   input: Writable;
   /** Sends a signal to the process, or with `group` to all of its process group. */
@@ -53,10 +53,11 @@ export function startProgram(script: string, { args = [], cwd, env = {} }: RunOp
   return {
     ended,
     input: child.stdin,
-    async said(text) {
+    async waitForOutput(text) {
       while (!stdout.includes(text)) {
         const more = await Promise.race([once(child.stdout, 'data'), ended.then(() => null)]);
-        if (!more && !stdout.includes(text)) throw new Error(`it ended without saying "${text}":\n${stdout}${stderr}`);
+        if (!more && !stdout.includes(text))
+          throw new Error(`the program ended without printing "${text}":\n${stdout}${stderr}`);
       }
       return stdout;
     },
