@@ -23,7 +23,7 @@ it.each([
   expect(isConnectionError(coded(code))).toBe(lost);
 });
 
-it('a message shows no password of a database URL, in any part of it', () => {
+it('redactUrl removes the password from every part of a database URL', () => {
   for (const url of [
     'postgres://ada:s3cret@db:5432/orders',
     'postgres://db/orders?user=ada&password=s3cret',

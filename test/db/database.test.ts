@@ -81,11 +81,11 @@ it('the driver prints no warnings about its use', () => {
   expect(warnings).toEqual([]);
 });
 
-describe('a transaction whose COMMIT is not answered is in doubt', () => {
+describe('a transaction whose COMMIT is not answered', () => {
   it.each([
     ['answer_lost', ['d1']],
     ['lost', []],
-  ] as const)('%s', async (fate, there) => {
+  ] as const)('rejects as in doubt, whether it was committed or not (%s)', async (fate, there) => {
     await sql(`delete from word where word = 'd1'`);
     const proxy = await startProxy(url);
     const database = await open(proxy.url);
@@ -250,7 +250,7 @@ describe('a connection', () => {
     expect(await words('idle')).toEqual(['idle 1', 'idle 2']);
   });
 
-  it('that is closed reports this, and can be closed again', async () => {
+  it('that is closed rejects statements, and can be closed again', async () => {
     const database = await open();
     await database.close();
     await database.close();

@@ -10,7 +10,7 @@ import { ask, asNobody, isRoot, start, startUser, temporaryFolder } from '../sup
 const packageOf = (major: number) => path.resolve('node_modules', `postgres-${major}-linux-x64`);
 const older = [15, 17].filter((major) => existsSync(packageOf(major)));
 
-/** A copy of the programs' package as npm leaves it when no script may run: without the links. */
+/** Copies the package of the programs without its links, as npm leaves it when install scripts are disabled. */
 function packageWithoutLinks(release: string): string {
   const original = findBinariesPackage().root;
   const copy = path.join(temporaryFolder({ inside: tmpdir() }), 'package');
@@ -20,7 +20,7 @@ function packageWithoutLinks(release: string): string {
   return copy;
 }
 
-/** Where a release is kept for root; removed after the test. */
+/** Returns the folder in which root keeps a release. It is removed after the test. */
 function cachedRelease(release: string): string {
   const folder = path.join('/var/cache/tasker-core', `postgres-${release}-${process.platform}-${process.arch}`);
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -117,7 +117,7 @@ describe.runIf(isRoot)('programs that the user of the server cannot read', () =>
 const canMount = isRoot && process.platform === 'linux' && spawnSync('mount', ['--version']).status === 0;
 
 describe.runIf(canMount)('a full disk', () => {
-  /** A folder on a disk of its own; undefined where mounting is not allowed. */
+  /** Mounts a small disk. Returns its folder, or undefined where mounting is not allowed. */
   function smallDisk(megabytes: number): string | undefined {
     const folder = path.join(temporaryFolder(), 'disk');
     mkdirSync(folder);
@@ -127,7 +127,7 @@ describe.runIf(canMount)('a full disk', () => {
     return folder;
   }
 
-  it('during the creation of the database causes one clear error and leaves no partial files', async ({ skip }) => {
+  it('while the database is created causes one clear error and leaves no partial files', async ({ skip }) => {
     const disk = smallDisk(20) ?? skip();
     await expect(startEmbedded({ folder: path.join(disk, '.tasker') })).rejects.toMatchObject({
       code: 'embedded_failed',
@@ -136,7 +136,7 @@ describe.runIf(canMount)('a full disk', () => {
     expect(readdirSync(path.join(disk, '.tasker', 'postgres')).filter((name) => name.startsWith('data'))).toEqual([]);
   });
 
-  it('during the start of the server causes one clear error', async ({ skip }) => {
+  it('while the server starts causes one clear error', async ({ skip }) => {
     const disk = smallDisk(80) ?? skip();
     await (await start(disk)).stop();
     spawnSync('sh', ['-c', 'cat /dev/zero > "$1"', 'sh', path.join(disk, 'filler')]);

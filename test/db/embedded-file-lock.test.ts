@@ -15,7 +15,7 @@ function lockFile(): string {
   return path.join(folder, 'lock');
 }
 
-/** Many at once; how many of them were inside together, at most. */
+/** Runs many callers at once. Returns the highest number of callers that held the lock at the same time. */
 async function crowd(file: string): Promise<number> {
   let inside = 0;
   let most = 0;
@@ -61,7 +61,7 @@ describe('the lock of a folder', () => {
   });
 
   it.each(['is free', 'has a dead holder'])(
-    'has the age of its acquisition, however long the wait, when it %s',
+    'has the time of its acquisition, even after a long wait, when it %s',
     async (state) => {
       const file = lockFile();
       let release = () => {};
@@ -96,12 +96,12 @@ describe('the lock of a folder', () => {
   it('is not taken over while the folder is in use and an unreadable file was touched recently', async () => {
     const file = lockFile();
     writeFileSync(file, '');
-    let looks = 0;
+    let checks = 0;
     const inUse = () => {
-      looks += 1;
-      return Promise.resolve(looks < 3);
+      checks += 1;
+      return Promise.resolve(checks < 3);
     };
-    expect(await withFileLock(file, () => Promise.resolve(looks), { inUse })).toBe(3);
+    expect(await withFileLock(file, () => Promise.resolve(checks), { inUse })).toBe(3);
   });
 
   it('is taken over in a folder that is in use once an unreadable file has not been touched for a while', async () => {
@@ -128,7 +128,7 @@ describe.runIf(process.platform === 'linux')('a process', () => {
     onTestFinished(() => void careless.kill());
     const [line] = (await once(createInterface({ input: careless.stdout }), 'line')) as [string];
     await expect.poll(() => readFileSync(`/proc/${careless.pid}/comm`, 'utf8'), { interval: 5 }).toBe('sleep\n');
-    careless.stdin.end(); // its child ends, and sleep waits for no child
+    careless.stdin.end(); // its child exits, and sleep does not wait for it
     const stat = () => readFileSync(`/proc/${line}/stat`, 'utf8');
     await expect.poll(stat, { interval: 5 }).toContain(') Z ');
     expect(isAlive({ pid: Number(line), started: '' })).toBe(false);

@@ -38,7 +38,7 @@ describe('several processes', () => {
     await untilGone(first.postmasterPid, 5_000);
   });
 
-  it('keep the server running until the last one ends, by whatever cause', async () => {
+  it('keep the server running until the last of them is stopped or killed', async () => {
     const folder = await seededFolder();
     const [starter, second, third] = [await startUser(folder), await startUser(folder), await startUser(folder)];
     const { url, postmasterPid } = await starter.ready;
@@ -126,7 +126,7 @@ describe('a server killed with SIGKILL', () => {
     expect(second.postmasterPid).not.toBe(first.postmasterPid);
     expect(await ask(second.url, 'select count(*)::int from kept')).toBe(1000);
     await first.stop();
-    expect(await ask(second.url, 'select 1'), 'whoever held the old one lets go of nothing else').toBe(1);
+    expect(await ask(second.url, 'select 1'), 'releasing the old server does not affect the new one').toBe(1);
   });
 
   it('recovers while its backends are still busy', async () => {
@@ -143,7 +143,7 @@ describe('a server killed with SIGKILL', () => {
     await client.end().catch(() => undefined);
   });
 
-  it('recovers in the process that started it and in one that joined it', async () => {
+  it('recovers when another process starts it, and keeps running for the process that started it first', async () => {
     const folder = await seededFolder();
     const starter = await startUser(folder);
     const { postmasterPid, url } = await starter.ready;
@@ -151,7 +151,7 @@ describe('a server killed with SIGKILL', () => {
     const second = await start(folder);
     expect(second).toMatchObject({ started: true, url });
     await second.stop();
-    expect(await ask(url, 'select 1'), 'the first user still holds it').toBe(1);
+    expect(await ask(url, 'select 1'), 'the first user still holds the server').toBe(1);
     await starter.kill();
     await untilGone(second.postmasterPid);
   });
@@ -186,13 +186,13 @@ describe('after a crash, the next start', () => {
     const folder = temporaryFolder();
     const user = await startUser(folder);
     user.ready.catch(() => undefined);
-    await expect.poll(() => halfMade(folder), { interval: 2 }).toHaveLength(2);
+    await expect.poll(() => partialFolders(folder), { interval: 2 }).toHaveLength(2);
     await user.kill();
-    expect(halfMade(folder)).not.toEqual([]);
+    expect(partialFolders(folder)).not.toEqual([]);
 
     const server = await start(folder);
     expect(await ask(server.url, 'select 1')).toBe(1);
-    expect(halfMade(folder)).toEqual([]);
+    expect(partialFolders(folder)).toEqual([]);
   });
 
   it('handles a lock of a dead process, even if another program has its pid', async () => {
@@ -264,11 +264,11 @@ describe('after a crash, the next start', () => {
   });
 });
 
-function halfMade(folder: string): string[] {
+function partialFolders(folder: string): string[] {
   try {
     return readdirSync(home(folder)).filter((name) => name.startsWith('data.new-'));
   } catch {
-    return []; // not made yet
+    return []; // not created yet
   }
 }
 
@@ -281,7 +281,7 @@ function readProcess(pid: number, name: string): string {
   try {
     return readFileSync(`/proc/${pid}/${name}`, 'utf8');
   } catch {
-    return ''; // it went between the listing and the reading
+    return ''; // the process exited between the listing and the read
   }
 }
 

@@ -43,7 +43,7 @@ describe('an embedded server', () => {
     ]);
   });
 
-  it('is durable by default, and listens on no network', async () => {
+  it('is durable by default, and does not listen on the network', async () => {
     const durable = await start(temporaryFolder(), { durable: true });
     const setting = (name: string) => ask(durable.url, `show ${name}`);
     expect(await setting('fsync')).toBe('on');
@@ -106,7 +106,7 @@ describe('an embedded server', () => {
     expect(await embeddedStatus(place)).toMatchObject({ running: false, version: '18' });
   });
 
-  it('renames a long log at its start', async () => {
+  it('renames a long log when it starts', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
     await first.stop();
@@ -136,7 +136,7 @@ describe('an embedded server', () => {
     let warm = await measure();
     for (let tries = 0; warm >= cold && tries < 4; tries++) warm = Math.min(warm, await measure());
     console.log(`embedded server: cold start to first answer ${cold} ms, warm ${warm} ms`);
-    expect(warm).toBeLessThan(cold); // how much depends on what else the machine does
+    expect(warm).toBeLessThan(cold); // by how much depends on the load of the machine
   });
 });
 
@@ -148,7 +148,7 @@ describe.runIf(isRoot)('an embedded server started by root', () => {
     expect(statSync(path.join(path.dirname(logFile), 'data')).uid).toBe(uid);
   });
 
-  it('does not write through links that this user has created', async () => {
+  it('keeps its folder owned by root, so that this user cannot place links in it', async () => {
     const folder = temporaryFolder();
     const { postmasterPid, logFile } = await start(folder);
     const home = path.dirname(logFile);
@@ -199,7 +199,7 @@ describe.runIf(isRoot)('an embedded server started by a user other than root', (
     expect(runs(postmasterPid)).toBe(false);
   });
 
-  it("of a user without a name fails with PostgreSQL's own message", async () => {
+  it("fails with PostgreSQL's own message if the user has no name", async () => {
     const folder = temporaryFolder({ mode: 0o777 });
     const user = await startUser(folder, { as: { uid: 54321, gid: 54321 } });
     await expect(user.ready).rejects.toMatchObject({
@@ -208,7 +208,7 @@ describe.runIf(isRoot)('an embedded server started by a user other than root', (
     });
   });
 
-  it('reports a folder of another user in one sentence', async () => {
+  it('reports a folder that belongs to another user in one sentence', async () => {
     const folder = temporaryFolder();
     const user = await startUser(folder, { as: asNobody });
     await expect(user.ready).rejects.toMatchObject({

@@ -36,17 +36,17 @@ async function listen({ directUrl }: { directUrl?: string } = {}) {
   return { listener, database, heard, lines, catchUps: () => catchUps };
 }
 
-const tell = (channel: string, payload: string) => here.sql('select pg_notify($1, $2)', [channel, payload]);
+const notify = (channel: string, payload: string) => here.sql('select pg_notify($1, $2)', [channel, payload]);
 const cutAll = () =>
   here.sql(
     'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
   );
 
-it('a listener receives notifications of its channels only, and reports that they arrive', async () => {
+it('a listener receives only notifications of its channels, and reports that they arrive', async () => {
   const { listener, heard, catchUps } = await listen();
-  await tell('three', 'x');
-  await tell('one', 'a');
-  await tell('two', '');
+  await notify('three', 'x');
+  await notify('one', 'a');
+  await notify('two', '');
   await until(
     () => heard.length,
     (count) => count === 2,
@@ -69,7 +69,7 @@ it('a listener reconnects when its connection is lost, and reports that notifica
       () => listener.hears,
       (hears) => hears,
     );
-    await tell('one', `after ${times}`);
+    await notify('one', `after ${times}`);
     await until(
       () => heard.at(-1),
       (last) => last === `one: after ${times}`,
@@ -80,24 +80,24 @@ it('a listener reconnects when its connection is lost, and reports that notifica
 it('a stopped listener receives nothing and does not reconnect', async () => {
   const { listener, heard, catchUps } = await listen();
   await listener.stop();
-  await tell('one', 'x');
+  await notify('one', 'x');
   await new Promise((resolve) => setTimeout(resolve, 150));
   expect([heard, catchUps(), listener.hears]).toEqual([[], 1, false]);
 });
 
 it('a listener behind a transaction pooler warns once that it receives nothing, and polling finds the work', async () => {
-  // Notifications stay within a database: who listens in another hears nothing of them.
+  // Notifications stay within a database, so a listener on another database receives none.
   const { listener, lines, database } = await listen({ directUrl: elsewhere.url });
   const stopped = await listen({ directUrl: elsewhere.url });
   await stopped.listener.stop();
 
   const options = { databaseUrl: here.url, migrate: false, logger: silentLogger, poolSize: 3 };
-  const tell = await createTasker({ ...options, templates: template({ a: [] }) });
+  const creator = await createTasker({ ...options, templates: template({ a: [] }) });
   const handlers = [defineHandler('a', {}, () => ({}))];
   const deaf = await createTasker({ ...options, databaseDirectUrl: elsewhere.url, namespaces: ['test'], handlers });
-  onTestFinished(async () => void (await Promise.all([tell.stop(), deaf.stop()])));
-  const { taskUuid } = await tell.createTask(DEMO);
-  expect((await tell.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  onTestFinished(async () => void (await Promise.all([creator.stop(), deaf.stop()])));
+  const { taskUuid } = await creator.createTask(DEMO);
+  expect((await creator.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
 
   const warnings = () => lines.filter((line) => line.message.includes('no notifications received'));
   await until(
@@ -107,7 +107,7 @@ it('a listener behind a transaction pooler warns once that it receives nothing, 
   expect(warnings()[0]!.message).toContain('set DATABASE_DIRECT_URL');
   expect(listener.hears).toBe(false);
   await database.query({ name: 'still', text: 'select 1' });
-  // A listener that was stopped in time has nothing to say.
+  // A listener that was stopped before the warning was due logs nothing.
   expect(stopped.lines).toEqual([]);
 });
 

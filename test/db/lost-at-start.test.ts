@@ -3,7 +3,7 @@ import { createTasker, silentLogger } from '../../src/index.ts';
 import { startProxy } from '../support/crash/proxy.ts';
 import { freshDatabase } from '../support/database.ts';
 
-describe('a server that is lost during the start of a tasker', () => {
+describe('a server that is lost while a tasker starts', () => {
   it.each(['tasker.migration', 'register_', 'namespace'])(
     'is reported as an unreachable database, with what to do, at any statement (%s)',
     async (statement) => {

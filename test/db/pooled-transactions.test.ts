@@ -9,7 +9,7 @@ import { describeWith } from '../support/suite/programs.ts';
 const STEPS = Array.from({ length: 20 }, (_, i) => `s${i}`);
 const ROWS = 5;
 
-/** Steps whose worker reaches the database through pgbouncer in transaction mode only, with few connections behind it. */
+/** Runs steps on a worker that reaches the database only through pgbouncer in transaction mode, with few connections. */
 async function behindPooler(names: readonly string[], body: (context: StepContext, name: string) => unknown) {
   const retry = { ...RETRY_AT_ONCE, max_attempts: 50 };
   const steps = Object.fromEntries(names.map((name) => [name, { retry }]));
@@ -49,7 +49,7 @@ describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in tran
       writeAll(context, step, async (at) => {
         if (at !== 3 || failed.has(step)) return;
         failed.add(step);
-        throw new Error('the row is written, and must not be there');
+        throw new Error('this row must be rolled back');
       }),
     );
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 })).status).toBe('complete');
