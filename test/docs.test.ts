@@ -68,8 +68,8 @@ describe('the documentation', () => {
     const page = read('docs/typescript-names.md');
     const names = JSON.parse(read('docs/names.json')) as Parameters<typeof namesTable>[0];
     expect(page).toBe(withNames(page, namesTable(names, read('docs/reference/README.md'))));
-    const told = [...page.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
-    expect(names.names.filter((name) => !told.includes(name))).toEqual([]);
+    const documented = [...page.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
+    expect(names.names.filter((name) => !documented.includes(name))).toEqual([]);
   });
 
   it('describes each form of handler as the tests verify it', () => {

@@ -60,14 +60,14 @@ function application(ending: 'stop' | 'twice' | 'signal', { databaseUrl }: { dat
   const env = { PATH: process.env.PATH, HOME: folder, ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }) };
   const child = spawn(process.execPath, [program, file, ending, path.join(folder, '.tasker')], { cwd: folder, env });
   onTestFinished(() => void child.kill('SIGKILL'));
-  const said = { stdout: '', stderr: '' };
+  const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
-      said[name] += text;
+      output[name] += text;
     });
   }
   const ended = once(child, 'close').then(([code, signal]) => ({
-    ...{ code, signal, ...said },
+    ...{ code, signal, ...output },
     saw: JSON.parse(readFileSync(file, 'utf8')) as Look,
   }));
   return { child, ended };

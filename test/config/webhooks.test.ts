@@ -94,20 +94,20 @@ secrets = ["${SECRET}"]
 x-team = "orders"
 `;
     expect(load(right).warnings).toEqual([]);
-    const { message: told } = thrownBy(() => load(right.replace(from, to)));
-    expect(told).toMatch(/^[^\n]+$/);
-    expect(told).toContain(`tasker.toml:${line}: events.webhooks${message}`);
-    expect(told).not.toContain('pw');
-    expect(told).not.toContain(SECRET.slice(6));
+    const { message: actual } = thrownBy(() => load(right.replace(from, to)));
+    expect(actual).toMatch(/^[^\n]+$/);
+    expect(actual).toContain(`tasker.toml:${line}: events.webhooks${message}`);
+    expect(actual).not.toContain('pw');
+    expect(actual).not.toContain(SECRET.slice(6));
   });
 
   it.each([
     ['webhooks = ["https://a.example"]', '[0] must be a table with a name and a url'],
     ['webhooks = "https://a.example"', ' must be a list of tables, each with a name and a url'],
   ])('reports a webhook that is not a table: %s', (line, message) => {
-    const { message: told } = thrownBy(() => load(`[events]\n${line}\n`));
-    expect(told).toContain(`tasker.toml:2: events.webhooks${message}`);
-    expect(told).not.toContain('Invalid input');
+    const { message: actual } = thrownBy(() => load(`[events]\n${line}\n`));
+    expect(actual).toContain(`tasker.toml:2: events.webhooks${message}`);
+    expect(actual).not.toContain('Invalid input');
   });
 
   it('a RabbitMQ URL is shown without its password', () => {

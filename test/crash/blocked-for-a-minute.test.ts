@@ -40,11 +40,11 @@ function startSlow(databaseUrl: string): { word: string; at: number }[] {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  const said: { word: string; at: number }[] = [];
+  const output: { word: string; at: number }[] = [];
   for (const stream of [child.stdout, child.stderr]) {
-    createInterface(stream).on('line', (word) => said.push({ word, at: performance.now() }));
+    createInterface(stream).on('line', (word) => output.push({ word, at: performance.now() }));
   }
-  return said;
+  return output;
 }
 
 describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
@@ -56,8 +56,8 @@ describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
         templates: [template({ blocks: [] }), template({ waits: [] }, { name: 'neighbour' })],
         worker: false,
       });
-      const said = startSlow(url);
-      const heard = (word: string) => said.filter((one) => one.word.includes(word));
+      const output = startSlow(url);
+      const heard = (word: string) => output.filter((one) => one.word.includes(word));
       const neighbours = await tasker.createTasks(Array.from({ length: 20 }, () => neighbour));
       await until(
         () => heard('waits').length,

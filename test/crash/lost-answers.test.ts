@@ -9,7 +9,7 @@ import { DEMO, deferred, endStates, invariants, setup, TAKES_CHILDREN, template,
 const LEASE_MS = 1_000;
 const ONCE = { retry: { retryable: false } };
 const holds = (name: string) => (sent: Buffer) => sent.includes(name);
-const [isClaim, isRecord, isAdoption, isLook] = [
+const [isClaim, isRecord, isAdoption, isPoll] = [
   holds('claim_steps'),
   holds('record_steps'),
   holds('adopt_steps'),
@@ -201,10 +201,10 @@ describe('adopting steps of a lost claim', () => {
     const { tasker, url, another } = await setup({ templates: template({ a: [] }), worker: false });
     const proxy = await startProxy(url);
     let claims = 0;
-    let looks = 0;
+    let polls = 0;
     proxy.decide = (sent) => {
       if (isClaim(sent) && ++claims === 1) return 'answer_lost';
-      return isAdoption(sent) && ++looks === 2 ? 'held' : undefined;
+      return isAdoption(sent) && ++polls === 2 ? 'held' : undefined;
     };
     const { taskUuid } = await tasker.createTask(DEMO);
     const handlers = [noting(ran, 'a', () => gate.promise)];
@@ -219,7 +219,7 @@ describe('adopting steps of a lost claim', () => {
     proxy.release();
     // Two more queries have been answered after the one whose answer was late.
     await until(
-      () => looks,
+      () => polls,
       (seen) => seen >= 4,
     );
     expect(ran.length).toBe(1);
@@ -270,9 +270,9 @@ describe('a late answer', () => {
     const { tasker, url, sql, another } = await setup({ templates: template({ a: [], b: ['a'] }), worker: false });
     const proxy = await startProxy(url);
     let recordings = 0;
-    let looks = 0;
+    let polls = 0;
     proxy.decide = (sent) => {
-      if (isLook(sent)) looks++;
+      if (isPoll(sent)) polls++;
       return isRecord(sent) && ++recordings === 1 ? 'held' : undefined;
     };
     const longEnough = () => new Promise((resolve) => setTimeout(resolve, 2_200));
@@ -289,9 +289,9 @@ describe('a late answer', () => {
       (complete) => complete === 1,
     );
     // Several queue polls have been answered, each followed by a verification of held steps if there were any.
-    const before = looks;
+    const before = polls;
     await until(
-      () => looks - before,
+      () => polls - before,
       (more) => more >= 8,
     );
     proxy.release();

@@ -157,26 +157,26 @@ describe('without a notification', () => {
   it('a task is found by the next poll', async () => {
     const { tasker, url, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
     const proxy = await startProxy(url);
-    let [looks, looksAtStart] = [0, 0];
+    let [polls, pollsAtStart] = [0, 0];
     proxy.decide = (sent) => {
-      if (sent.includes('peek\0')) looks++;
+      if (sent.includes('peek\0')) polls++;
       return undefined;
     };
     const counting = defineHandler('a', {}, () => {
-      looksAtStart = looks;
+      pollsAtStart = polls;
     });
     await another({ databaseUrl: proxy.url, worker: true, handlers: [counting], pollMs: 300 });
     const { engine } = await connect(url);
     for (let i = 0; i < 3; i++) {
       // The engine's operation only writes. Its caller dies before the notification.
       const [created] = await engine.createTasks([DEMO]);
-      const before = looks;
+      const before = polls;
       await until(
         async () => (await tasker.getTask(created!.taskUuid)).status,
         (status) => status === 'complete',
       );
       // One poll finds it. On a busy machine there may be another one before the step has started.
-      expect(looksAtStart - before).toBeLessThanOrEqual(2);
+      expect(pollsAtStart - before).toBeLessThanOrEqual(2);
     }
     await invariants(sql);
   });

@@ -7,8 +7,8 @@ import { DEMO, deferred, endStates, invariants, setup, states, template, until }
 
 /** A value that is valid JSON whenever it is checked, and invalid when it is written. */
 function changing() {
-  let looks = 0;
-  return { toJSON: () => (++looks === 2 ? 'a\0b' : 'fine') };
+  let reads = 0;
+  return { toJSON: () => (++reads === 2 ? 'a\0b' : 'fine') };
 }
 
 /** A worker whose handlers end at the same time, so that their results are recorded together. */

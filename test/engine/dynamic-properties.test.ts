@@ -12,7 +12,7 @@ import {
   type DynamicStep,
   dynamicTemplateSteps,
   randomDynamicSteps,
-  shortly,
+  describeStep,
   smallerThan,
 } from '../support/crash/dynamic-templates.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -146,7 +146,7 @@ async function shrunk(tasker: Tasker, steps: readonly DynamicStep[]): Promise<st
     [smallest, broken] = [candidate, found];
     left = candidates();
   }
-  return [...smallest.map(shortly), ...broken].join('\n');
+  return [...smallest.map(describeStep), ...broken].join('\n');
 }
 
 describe('random templates with decisions, batches and convergences end as a simple model predicts', () => {

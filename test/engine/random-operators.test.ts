@@ -13,7 +13,7 @@ import {
   randomDynamicSteps,
 } from '../support/crash/dynamic-templates.ts';
 import { freshDatabase, type Sql } from '../support/database.ts';
-import { age, lookForStale } from '../support/lifecycle.ts';
+import { age, checkForStale } from '../support/lifecycle.ts';
 import { failureOf, randomSteps, templateStepsOf } from '../support/reference-model.ts';
 import { invariants, template, until } from '../support/setup.ts';
 
@@ -126,7 +126,7 @@ async function perform(
       }
       case 'expire': {
         await age(sql, 6, taskUuid);
-        const { ended } = await lookForStale(tasker);
+        const { ended } = await checkForStale(tasker);
         counts['expire ended'] = (counts['expire ended'] ?? 0) + ended.length;
       }
     }

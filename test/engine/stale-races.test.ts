@@ -4,18 +4,18 @@ import { opening } from '../../src/db/opening.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { claimSteps } from '../../src/store/claim-steps.ts';
-import { age, lookForStale, standing } from '../support/lifecycle.ts';
+import { age, checkForStale, taskUnderLimit } from '../support/lifecycle.ts';
 import { DEMO, invariants, setup, template, until } from '../support/setup.ts';
 
 it('a task with several checkpoints moved last when the newest of them was saved', async () => {
-  const { tasker, sql, taskUuid } = await standing('max_steps_in_process_minutes', {});
+  const { tasker, sql, taskUuid } = await taskUnderLimit('max_steps_in_process_minutes', {});
   await age(sql, 21, taskUuid);
   await sql(
     `insert into tasker.checkpoint (task_uuid, idx, attempt, data, saved_at)
      values ($1, 0, 1, '{}', now() - interval '21 minutes'), ($1, 1, 1, '{}', now())`,
     [taskUuid],
   );
-  expect((await lookForStale(tasker)).noted).toEqual([]);
+  expect((await checkForStale(tasker)).noted).toEqual([]);
 });
 
 it('tasks that were deleted by hand are not checked again', async () => {
@@ -24,7 +24,7 @@ it('tasks that were deleted by hand are not checked again', async () => {
   await tasker.createTasks([DEMO, DEMO, DEMO]);
   for (const table of ['queue', 'step', 'task']) await sql(`delete from tasker.${table}`);
   await age(sql, 21);
-  expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+  expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
   expect(await sql('select * from tasker.task_watch')).toEqual([]);
 });
 
@@ -39,17 +39,17 @@ it('a stale task is ended after a concurrent claim of its step, and that attempt
   const identity = { name: 'w', host: 'h', pid: 1, namespaces: [], callables: [], concurrency: 1, leaseMs: 600_000 };
   const workerId = await engine.registerWorker(identity);
   const namespaceIds = await engine.namespaceIds(['test']);
-  const { looking } = await database.transaction(opening(), async (tx) => {
+  const { checking } = await database.transaction(opening(), async (tx) => {
     const claim = { limit: 1, token: workerId * 2 ** 24 + 1, workerId, namespaceIds, excluded: [] };
     expect((await claimSteps(tx, claim)).taken).toBe(1);
-    const looking = lookForStale(tasker);
+    const checking = checkForStale(tasker);
     await until(
       () => sql(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`),
       (waiting) => waiting.length === 1,
     );
-    return { looking };
+    return { checking };
   });
-  expect((await looking).ended).toMatchObject([{ taskUuid }]);
+  expect((await checking).ended).toMatchObject([{ taskUuid }]);
   const attempts = (await tasker.getHistory(taskUuid)).filter(({ kind }) => kind === 'attempt');
   expect(attempts).toMatchObject([{ step: 'a', attempt: 1, what: 'cancelled' }]);
   const metrics = await tasker.metrics.json();

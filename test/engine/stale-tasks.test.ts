@@ -3,15 +3,15 @@ import { TaskerError } from '../../src/errors.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { openSession } from '../support/database.ts';
-import { age, firstLook, lookForStale, stage, standing } from '../support/lifecycle.ts';
+import { age, firstCheck, checkForStale, stage, taskUnderLimit } from '../support/lifecycle.ts';
 import { DEMO, invariants, setup, states, template, until } from '../support/setup.ts';
 
 describe('a task that is ended by its lifecycle', () => {
   it('the signal of the running handler fires, and its result is rejected', async () => {
     const limit = 'max_steps_in_process_minutes';
-    const { tasker, sql, taskUuid, gate, signalled } = await standing(limit, { staleness_action: 'error' });
+    const { tasker, sql, taskUuid, gate, signalled } = await taskUnderLimit(limit, { staleness_action: 'error' });
     await age(sql, 21, taskUuid);
-    await lookForStale(tasker);
+    await checkForStale(tasker);
     await signalled.promise;
     gate.resolve();
     await until(
@@ -26,9 +26,9 @@ describe('a task that is ended by its lifecycle', () => {
 
   it("the task can't be reopened: every action of an operator is rejected with the reason", async () => {
     const limit = 'max_waiting_for_dependencies_minutes';
-    const { tasker, sql, taskUuid } = await standing(limit, { staleness_action: 'error' });
+    const { tasker, sql, taskUuid } = await taskUnderLimit(limit, { staleness_action: 'error' });
     await age(sql, 21, taskUuid);
-    await lookForStale(tasker);
+    await checkForStale(tasker);
     for (const verb of ['retryStep', 'resolveStep', 'completeStep'] as const) {
       const refusal = await tasker[verb](taskUuid, 'first').catch((error: unknown) => error);
       expect(refusal).toBeInstanceOf(TaskerError);
@@ -49,7 +49,7 @@ describe('the time of a limit', () => {
     const steps = { one: { handler: 'quick' }, two: { handler: 'busy', dependencies: ['one'] } };
     const lifecycle = { max_steps_in_process_minutes: 20, staleness_action: 'error' };
     const { tasker, sql } = await setup({ templates: [template(steps, { lifecycle })], handlers });
-    await firstLook(tasker);
+    await firstCheck(tasker);
     const { taskUuid } = await tasker.createTask(DEMO);
     await until(
       () => states(tasker, taskUuid),
@@ -57,13 +57,13 @@ describe('the time of a limit', () => {
     );
     await age(sql, 300, taskUuid);
     await sql(`update tasker.step set started_at = now() - interval '19 minutes' where idx = 1`);
-    expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+    expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
     gate.resolve();
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
   });
 
   it('the time starts when a retry becomes due', async () => {
-    const { tasker, sql, taskUuid, another } = await standing('max_waiting_for_retry_minutes', {
+    const { tasker, sql, taskUuid, another } = await taskUnderLimit('max_waiting_for_retry_minutes', {
       max_waiting_for_retry_minutes: 1_000,
       max_steps_in_process_minutes: 20,
       staleness_action: 'error',
@@ -75,14 +75,14 @@ describe('the time of a limit', () => {
     await sql(`update tasker.timer set due_at = now() - interval '19 minutes'`);
     await other.engine.promoteDue();
     expect(await other.getTask(taskUuid)).toMatchObject({ status: 'steps_in_process' });
-    expect(await lookForStale(other)).toEqual({ ended: [], noted: [] });
+    expect(await checkForStale(other)).toEqual({ ended: [], noted: [] });
     await age(sql, 2, taskUuid);
-    expect((await lookForStale(other)).ended).toMatchObject([{ taskUuid }]);
+    expect((await checkForStale(other)).ended).toMatchObject([{ taskUuid }]);
   });
 
   it('actions of operators and checkpoints count only for their own task', async () => {
     const limit = 'max_waiting_for_dependencies_minutes';
-    const { tasker, sql, taskUuid } = await standing(limit, {});
+    const { tasker, sql, taskUuid } = await taskUnderLimit(limit, {});
     const other = await tasker.createTask(DEMO);
     await until(
       () => tasker.getTask(other.taskUuid),
@@ -93,7 +93,7 @@ describe('the time of a limit', () => {
       other.taskUuid,
     ]);
     await age(sql, 21, taskUuid);
-    expect((await lookForStale(tasker)).noted).toMatchObject([{ taskUuid }]);
+    expect((await checkForStale(tasker)).noted).toMatchObject([{ taskUuid }]);
     expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid }]);
   });
 
@@ -102,9 +102,9 @@ describe('the time of a limit', () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await age(sql, 19, taskUuid);
-    expect((await lookForStale(tasker)).noted).toEqual([]);
+    expect((await checkForStale(tasker)).noted).toEqual([]);
     await age(sql, 2, taskUuid);
-    expect((await lookForStale(tasker)).noted).toMatchObject([
+    expect((await checkForStale(tasker)).noted).toMatchObject([
       { reason: expect.stringMatching('^max_waiting_for_dependencies_minutes') },
     ]);
   });
@@ -113,9 +113,9 @@ describe('the time of a limit', () => {
 describe('a stale task', () => {
   it('a stale task leaves the list as soon as it moves, and is noted again when it stops again', async () => {
     const limit = 'max_waiting_for_dependencies_minutes';
-    const { tasker, sql, taskUuid } = await standing(limit, {});
+    const { tasker, sql, taskUuid } = await taskUnderLimit(limit, {});
     await age(sql, 21, taskUuid);
-    await lookForStale(tasker);
+    await checkForStale(tasker);
     expect(await tasker.listTasks({ stale: true })).toHaveLength(1);
 
     await tasker.retryStep(taskUuid, 'first');
@@ -126,7 +126,7 @@ describe('a stale task', () => {
       ({ status, inProgressSteps }) => status === 'blocked_by_failures' && inProgressSteps === 0,
     );
     await age(sql, 21, taskUuid);
-    expect((await lookForStale(tasker)).noted).toHaveLength(1);
+    expect((await checkForStale(tasker)).noted).toHaveLength(1);
     expect(await tasker.listTasks({ stale: true })).toHaveLength(1);
     const notes = (await tasker.getHistory(taskUuid)).filter((entry) => entry.what === 'note');
     expect(notes).toHaveLength(2);
@@ -137,30 +137,30 @@ describe('a stale task', () => {
     const { tasker, sql } = await setup({ templates, worker: false });
     const [old, young] = await tasker.createTasks([DEMO, DEMO]);
     await age(sql, 21, old!.taskUuid);
-    expect((await lookForStale(tasker)).noted).toMatchObject([{ taskUuid: old!.taskUuid }]);
+    expect((await checkForStale(tasker)).noted).toMatchObject([{ taskUuid: old!.taskUuid }]);
     expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid: old!.taskUuid }]);
     expect((await tasker.getTask(young!.taskUuid)).stale).toBeNull();
     await age(sql, 21, young!.taskUuid);
-    expect((await lookForStale(tasker)).noted).toMatchObject([{ taskUuid: young!.taskUuid }]);
+    expect((await checkForStale(tasker)).noted).toMatchObject([{ taskUuid: young!.taskUuid }]);
   });
 
   it('a stale task leaves the list when it ends, and its watch is deleted', async () => {
-    const { tasker, sql, taskUuid } = await standing('max_duration_minutes', {});
+    const { tasker, sql, taskUuid } = await taskUnderLimit('max_duration_minutes', {});
     await age(sql, 21, taskUuid);
-    await lookForStale(tasker);
+    await checkForStale(tasker);
     await tasker.cancelTask(taskUuid);
     expect(await tasker.listTasks({ stale: true })).toEqual([]);
     expect((await tasker.getTask(taskUuid)).stale).toBeNull();
     await age(sql, 61, taskUuid);
-    await lookForStale(tasker);
+    await checkForStale(tasker);
     expect(await sql('select * from tasker.task_watch')).toEqual([]);
   });
 
   it('a stale task that was deleted by hand does not block the others', async () => {
-    const { tasker, sql, taskUuid } = await standing('max_waiting_for_retry_minutes', {});
+    const { tasker, sql, taskUuid } = await taskUnderLimit('max_waiting_for_retry_minutes', {});
     for (const table of ['timer', 'step', 'history', 'task']) await sql(`delete from tasker.${table}`);
     await age(sql, 21, taskUuid);
-    expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+    expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
     expect(await sql('select * from tasker.task_watch')).toEqual([]);
   });
 });
@@ -175,10 +175,10 @@ describe('the check for stale tasks', () => {
     const { logger, lines } = collectingLogger();
     await another({ handlers: [defineHandler('other', {}, () => ({}))], logger });
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('error');
-    const told = () => lines.filter(({ fields }) => 'reason' in fields);
-    await until(told, (seen) => seen.length > 0);
+    const logged = () => lines.filter(({ fields }) => 'reason' in fields);
+    await until(logged, (seen) => seen.length > 0);
     const reason = 'max_duration_minutes of test/demo@1.0.0 is 5: not done 6 minutes after its creation';
-    expect(told()).toEqual([
+    expect(logged()).toEqual([
       {
         level: 'warn',
         message: 'task error: ended by its lifecycle',
@@ -200,10 +200,10 @@ describe('the check for stale tasks', () => {
     await create('demo', 5_000);
     expect(await sql('select count(*)::int n from tasker.task_watch')).toEqual([{ n: 5_000 }]);
     await age(sql, 6);
-    const turns = await Promise.all([tasker, ...others].map(lookForStale));
+    const turns = await Promise.all([tasker, ...others].map(checkForStale));
     let ended = turns.flatMap((turn) => turn.ended);
     // Tasks that one check had locked were left to it by the others.
-    ended = ended.concat((await lookForStale(tasker)).ended);
+    ended = ended.concat((await checkForStale(tasker)).ended);
     expect(new Set(ended.map((task) => task.taskUuid)).size).toBe(5_000);
     expect(ended).toHaveLength(5_000);
     const byState = `select m.name, t.state::text, count(*)::int from tasker.task t join tasker.template m on m.id = t.template_id group by 1, 2 order by 1`;
@@ -239,9 +239,9 @@ describe('the check for stale tasks', () => {
     const session = await openSession(url);
     await session.query('begin');
     await session.query('select 1 from tasker.task where task_uuid = $1 for update', [held!.taskUuid]);
-    expect((await lookForStale(tasker)).ended).toMatchObject([{ taskUuid: free!.taskUuid }]);
+    expect((await checkForStale(tasker)).ended).toMatchObject([{ taskUuid: free!.taskUuid }]);
     await session.query('rollback');
-    expect((await lookForStale(tasker)).ended).toMatchObject([{ taskUuid: held!.taskUuid }]);
+    expect((await checkForStale(tasker)).ended).toMatchObject([{ taskUuid: held!.taskUuid }]);
   });
 
   it('a task keeps the limits that it was created with, whatever is registered later', async () => {
@@ -250,7 +250,7 @@ describe('the check for stale tasks', () => {
     await tasker.registerTemplates([template({ a: [] }, { lifecycle: { max_duration_minutes: 500 } })]);
     await tasker.createTask(DEMO);
     await age(sql, 6);
-    expect(await lookForStale(tasker)).toMatchObject({ ended: [{ taskUuid }], noted: [] });
+    expect(await checkForStale(tasker)).toMatchObject({ ended: [{ taskUuid }], noted: [] });
   });
 
   it('a task with an identity is watched once, and only if it was created', async () => {

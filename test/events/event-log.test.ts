@@ -315,13 +315,13 @@ describe('a delivery that failed', () => {
     expect(await log.finishRetries(group, ME, { failed })).toEqual({ finished: 1, next: 0 });
     const [last] = await log.takeRetries(group, OTHER, HOLD);
     expect(last).toMatchObject({ name: 'a.two', attempts: 2 });
-    const dead = [{ ...last!, attempts: 3, error: 'closed for good' }];
+    const dead = [{ ...last!, attempts: 3, error: 'closed permanently' }];
     expect(await log.finishRetries(group, ME, { dead })).toEqual({ finished: 0, next: 0 });
     expect(await log.finishRetries(group, OTHER, { dead })).toEqual({ finished: 1, next: 1 });
     expect(await log.takeRetries(group, ME, HOLD)).toMatchObject([{ name: 'a.three', attempts: 0 }]);
     expect(await sql('select id::int, attempts, error from tasker.event_dead order by id')).toEqual([
       { id: one!.id, attempts: 1, error: 'no suchthing' },
-      { id: two!.id, attempts: 3, error: 'closed for good' },
+      { id: two!.id, attempts: 3, error: 'closed permanently' },
     ]);
   });
 

@@ -218,7 +218,7 @@ describe('a backtrace', () => {
 it('the page about errors lists the classes that handlers throw, with their types', () => {
   const page = readFileSync('docs/errors.md', 'utf8');
   const rows = [...page.matchAll(/^\| (`\w+`(?:, also `\w+`)?) \| `(\w+)` \| (yes|no) \|$/gm)];
-  const told = rows.flatMap(([, names, type, again]) =>
+  const documented = rows.flatMap(([, names, type, again]) =>
     [...names!.matchAll(/`(\w+)`/g)].map((name) => [name[1], type, again]),
   );
   const exported = Object.entries(tasker).flatMap(([name, value]) =>
@@ -232,5 +232,5 @@ it('the page about errors lists the classes that handlers throw, with their type
         ]
       : [],
   );
-  expect(told.sort()).toEqual(exported.sort());
+  expect(documented.sort()).toEqual(exported.sort());
 });

@@ -23,7 +23,7 @@ function warnings(): unknown[] {
 }
 
 it('a logger that throws fails no step and loses no result, and is reported once', async () => {
-  const told = warnings();
+  const warned = warnings();
   const ran: string[] = [];
   const handler = (name: string) =>
     defineHandler(name, {}, ({ context }) => {
@@ -38,7 +38,7 @@ it('a logger that throws fails no step and loses no result, and is reported once
   expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
   expect(ran).toEqual(['a', 'b', 'c']);
   expect(tasker.stats).toMatchObject({ processed: 3, refused: 0, unrecorded: 0 });
-  expect(told).toEqual(['the configured logger throws, so log lines may be missing: the disk is full']);
+  expect(warned).toEqual(['the configured logger throws, so log lines may be missing: the disk is full']);
 });
 
 it('a guarded logger keeps its other members, follows its level and passes its fields to children', () => {

@@ -64,7 +64,7 @@ class Legacy extends RegistryResolver {
 }
 
 const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x' });
-const said = async (handler: ExecutableHandler | null) => (await handler!.call(context)).result;
+const resultOf = async (handler: ExecutableHandler | null) => (await handler!.call(context)).result;
 
 describe('a chain of resolvers', () => {
   it('asks resolvers with a lower priority number first, and only resolvers that accept the callable', async () => {
@@ -72,11 +72,11 @@ describe('a chain of resolvers', () => {
     const chain = ResolverChain.withResolvers([tenants, new ExplicitMappingResolver(), new Legacy()]);
     expect(chain.listResolvers()).toEqual([['legacy', 5], ['explicit_mapping', 10], ['tenants', 50]]); // biome-ignore format: one line
     chain.register('tenant.acme', new Named('registered'));
-    expect(await said(await chain.resolve(fromCallable('tenant.acme')))).toEqual({ says: 'registered' });
+    expect(await resultOf(await chain.resolve(fromCallable('tenant.acme')))).toEqual({ says: 'registered' });
     expect(tenants.asked).toBe(0);
-    expect(await said(await chain.resolve(fromCallable('tenant.other')))).toEqual({ says: 'other' });
-    expect(await said(await chain.resolve(fromCallable('tenant.other')))).toEqual({ says: 'other' });
-    expect(await said(await chain.resolve(fromCallable('Legacy::Charge')))).toEqual({ says: 'Legacy::Charge' });
+    expect(await resultOf(await chain.resolve(fromCallable('tenant.other')))).toEqual({ says: 'other' });
+    expect(await resultOf(await chain.resolve(fromCallable('tenant.other')))).toEqual({ says: 'other' });
+    expect(await resultOf(await chain.resolve(fromCallable('Legacy::Charge')))).toEqual({ says: 'Legacy::Charge' });
     expect(await chain.resolve(fromCallable('tenant.nobody'))).toBeNull();
     expect(await chain.resolve(fromCallable('unknown'))).toBeNull();
     expect([chain.canResolve(fromCallable('tenant.nobody')), chain.canResolve(fromCallable('unknown'))]).toEqual([
@@ -88,7 +88,7 @@ describe('a chain of resolvers', () => {
   it('asks only the resolver that a definition names, whatever the form of the callable', async () => {
     const chain = ResolverChain.withResolvers([new Tenants(), new ExplicitMappingResolver(), new Legacy()]);
     chain.register('charge', new Named('registered'));
-    expect(await said(await chain.resolve({ callable: 'charge', resolver: 'legacy' }))).toEqual({ says: 'charge' });
+    expect(await resultOf(await chain.resolve({ callable: 'charge', resolver: 'legacy' }))).toEqual({ says: 'charge' });
     expect(await chain.resolve({ callable: 'tenant.acme', resolver: 'explicit_mapping' })).toBeNull();
     await expect(chain.resolve({ callable: 'charge', resolver: 'tenats' })).rejects.toMatchObject({
       name: 'ResolverNotFoundError',
@@ -101,7 +101,9 @@ describe('a chain of resolvers', () => {
 
   it('replaces call with the method that a definition names', async () => {
     const chain = ResolverChain.withResolvers([new Tenants()]);
-    expect(await said(await chain.resolve({ callable: 'tenant.acme', method: 'refund' }))).toEqual({ refunds: 'acme' });
+    expect(await resultOf(await chain.resolve({ callable: 'tenant.acme', method: 'refund' }))).toEqual({
+      refunds: 'acme',
+    });
     await expect(chain.resolve({ callable: 'tenant.acme', method: 'refnd' })).rejects.toMatchObject({
       name: 'MethodDispatchError',
       methodName: 'refnd',
@@ -182,10 +184,10 @@ describe('an explicit mapping', () => {
     );
     mapping.register('made', (config) => new Named(String(config['tenant'] ?? 'nobody')));
     expect(mapping.registeredCallables()).toEqual(['class', 'defined', 'made']);
-    expect(await said(await mapping.resolve(fromCallable('made'), { tenant: 'acme' }))).toEqual({ says: 'acme' });
+    expect(await resultOf(await mapping.resolve(fromCallable('made'), { tenant: 'acme' }))).toEqual({ says: 'acme' });
     const chain = ResolverChain.withResolvers([mapping]);
-    expect(await said(await chain.resolve(fromCallable('made')))).toEqual({ says: 'nobody' });
-    expect(await said(await chain.resolve(fromCallable('made'), { tenant: 'acme' }))).toEqual({ says: 'acme' });
+    expect(await resultOf(await chain.resolve(fromCallable('made')))).toEqual({ says: 'nobody' });
+    expect(await resultOf(await chain.resolve(fromCallable('made'), { tenant: 'acme' }))).toEqual({ says: 'acme' });
     expect([mapping.unregister('made'), mapping.unregister('made')]).toEqual([true, false]);
     expect(() => mapping.register('abstract', StepHandler as never)).toThrow(
       'the class StepHandler, which has no call method,',

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { handBench, handWorker, partsFor, workers } from '../support/hand-worker.ts';
-import { age, lookForStale } from '../support/lifecycle.ts';
+import { age, checkForStale } from '../support/lifecycle.ts';
 import { setup, template } from '../support/setup.ts';
 
 it('stale tasks are listed by their name, and page by page', async () => {
@@ -11,7 +11,7 @@ it('stale tasks are listed by their name, and page by page', async () => {
   const tasks = await tasker.createTasks(['pay', 'ship', 'pay', 'ship'].map(request));
   const [pay1, ship1, pay2, ship2] = tasks.map(({ taskUuid }) => taskUuid);
   await age(sql, 21);
-  await lookForStale(tasker);
+  await checkForStale(tasker);
   const listed = async (options: Parameters<typeof tasker.listTasks>[0]) =>
     (await tasker.listTasks({ stale: true, ...options })).map(({ taskUuid }) => taskUuid);
   expect(await listed({})).toEqual([ship2, pay2, ship1, pay1]);

@@ -18,17 +18,19 @@ const closed = (required: string[], properties: object) => ({
 });
 const mapOf = (additionalProperties: object) => ({ type: 'object', additionalProperties });
 const component = (form: object) => ({ ...mapOf(form), propertyNames: { pattern: '^[\\w\\d.\\-_]+$' } });
-const told = { title: text, summary: text, description: text, tags };
+const descriptive = { title: text, summary: text, description: text, tags };
 
 /** The rules of AsyncAPI 3.0.0 for the parts that we write. */
 const FORM = closed(['asyncapi', 'info'], {
   asyncapi: { const: '3.0.0' },
   info: closed(['title', 'version'], { title: text, version: text, description: text }),
   defaultContentType: text,
-  channels: mapOf(closed([], { ...told, address: { type: ['string', 'null'] }, messages: component(reference) })),
+  channels: mapOf(
+    closed([], { ...descriptive, address: { type: ['string', 'null'] }, messages: component(reference) }),
+  ),
   operations: mapOf(
     closed(['action', 'channel'], {
-      ...told,
+      ...descriptive,
       action: { enum: ['send', 'receive'] },
       channel: reference,
       messages: { type: 'array', items: reference },
@@ -37,7 +39,7 @@ const FORM = closed(['asyncapi', 'info'], {
   components: closed([], {
     messages: component(
       closed([], {
-        ...told,
+        ...descriptive,
         name: text,
         contentType: text,
         payload: { $ref: 'http://json-schema.org/draft-07/schema#' },
@@ -52,7 +54,7 @@ interface Operation {
   messages?: { $ref: string }[];
 }
 
-/** Returns why a document is not AsyncAPI 3.0: an invalid form, dangling references, messages that are missing in their channel. */
+/** Returns why a document is not valid AsyncAPI 3.0: a wrong form, dangling references, messages missing in their channel. */
 export function asyncApiProblems(document: object): string[] {
   const validate = new Ajv({ allErrors: true, strict: false }).compile(FORM);
   const form = validate(document) ? [] : validate.errors!.map((error) => `${error.instancePath} ${error.message}`);
@@ -60,7 +62,7 @@ export function asyncApiProblems(document: object): string[] {
   const strays = Object.entries(operations).flatMap(([key, { channel, messages = [] }]) =>
     messages.filter(({ $ref }) => !$ref.startsWith(`${channel.$ref}/messages/`)).map(({ $ref }) => `${key}: ${$ref}`),
   );
-  return [...form, ...strays, ...referencesIn(document).filter((one) => !leadsSomewhere(document, one))];
+  return [...form, ...strays, ...referencesIn(document).filter((one) => !isResolvable(document, one))];
 }
 
 function referencesIn(value: unknown): string[] {
@@ -69,7 +71,7 @@ function referencesIn(value: unknown): string[] {
   return [...own, ...Object.values(value).flatMap(referencesIn)];
 }
 
-function leadsSomewhere(document: unknown, reference: string): boolean {
+function isResolvable(document: unknown, reference: string): boolean {
   if (!reference.startsWith('#/')) return false;
   let at = document;
   for (const part of reference.slice(2).split('/')) {
@@ -79,7 +81,7 @@ function leadsSomewhere(document: unknown, reference: string): boolean {
   return at !== undefined;
 }
 
-/** Returns the check of one message of a document, as a tool would perform it. */
+/** Returns a function that validates a message against a document, as a tool would. */
 export function messageCheck(document: object, key: string): (message: unknown) => string[] {
   const ajv = new Ajv({ allErrors: true, strict: false, validateFormats: false });
   ajv.addSchema(document, 'document');

@@ -15,7 +15,7 @@ import type { sharedDatabase } from './shared-database.ts';
 type Shared = ReturnType<typeof sharedDatabase>;
 type Steps = Parameters<Shared['setup']>[0];
 
-/** A template in the database, and the one worker of this process for it, with everything that the guide page uses. */
+/** Options of {@link setupBridge}: the template, and the worker, bridge, subscriber and poller of this process. */
 export interface BridgeOptions {
   handlers?: Record<string, StepHandlerClass>;
   config?: BootstrapConfig;
@@ -37,7 +37,7 @@ export function cleanProcess(): void {
   });
 }
 
-/** Starts the worker of this process, bridge, subscriber and poller, for a template in a new namespace. */
+/** Starts the worker of this process with its bridge, subscriber and poller, for a template in a new namespace. */
 export async function setupBridge(shared: Shared, steps: Steps, options: BridgeOptions = {}) {
   const { task = {}, start = ['bridge', 'subscriber', 'poller'], maxConcurrent, handlerTimeoutMs } = options;
   const { tasker, demo } = await shared.setup(steps, { task, worker: false });

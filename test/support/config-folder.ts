@@ -21,5 +21,5 @@ export function thrownBy(call: () => unknown): Error {
   } catch (error) {
     return error as Error;
   }
-  throw new Error('it threw nothing');
+  throw new Error('the call did not throw');
 }

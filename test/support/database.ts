@@ -3,7 +3,7 @@ import { inject, onTestFinished } from 'vitest';
 
 let made = 0;
 
-/** Creates a database by cloning the migrated one, on the server that this project runs on. */
+/** Creates a database by cloning the migrated template database, on the server that this project runs on. */
 export async function freshDatabase(): Promise<{ url: string; sql: Sql; drop(): Promise<void> }> {
   const server = inject('servers')[inject('postgres')]!;
   const name = `test_${process.pid}_${++made}_${Date.now().toString(36)}`;

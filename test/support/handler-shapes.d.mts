@@ -1,7 +1,7 @@
 import type { CreateTaskerOptions } from '../../src/app/create-tasker.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 
-/** A shape of handler, and what becomes of its step. */
+/** A shape of handler, and the outcome of its step. */
 export interface HandlerShape {
   /** What follows "a handler that". */
   shape: string;

@@ -42,7 +42,7 @@ export const HANDLER_SHAPES = [
   { shape: 'returns an object', call: () => ({ sent: true }), outcome: complete({ sent: true }) },
   { shape: 'is `async` and returns an object', call: async () => ({ sent: true }), outcome: complete({ sent: true }) },
   { shape: 'returns a list', call: () => [1, 2], outcome: complete({ result: [1, 2] }) },
-  { shape: 'returns a text', call: () => 'done', outcome: complete({ result: 'done' }) },
+  { shape: 'returns a string', call: () => 'done', outcome: complete({ result: 'done' }) },
   { shape: 'returns a number', call: () => 0, outcome: complete({ result: 0 }) },
   { shape: 'returns a boolean', call: () => false, outcome: complete({ result: false }) },
   { shape: 'returns nothing', call: () => undefined, outcome: complete({}) },
@@ -63,7 +63,7 @@ export const HANDLER_SHAPES = [
     outcome: complete({ result: '1970-01-01T00:00:00.000Z' }),
   },
   {
-    shape: 'returns an object without prototype',
+    shape: 'returns an object without a prototype',
     call: () => Object.assign(Object.create(null), { bare: 1 }),
     outcome: complete({ bare: 1 }),
   },
@@ -112,7 +112,7 @@ export const HANDLER_SHAPES = [
     ),
   },
   {
-    shape: 'returns an object in which there is a circle',
+    shape: 'returns a circular object',
     call: () => circle,
     outcome: failed(
       1,
@@ -171,14 +171,14 @@ export const HANDLER_SHAPES = [
     outcome: failed(2, 'handler_error', 'printer on fire'),
   },
   {
-    shape: 'throws a text',
+    shape: 'throws a string',
     call: () => {
       throw 'printer on fire';
     },
     outcome: failed(2, 'handler_error', 'printer on fire'),
   },
   {
-    shape: 'rejects with a text',
+    shape: 'rejects with a string',
     call: () => Promise.reject('printer on fire'),
     outcome: failed(2, 'handler_error', 'printer on fire'),
   },
@@ -260,7 +260,7 @@ export const HANDLER_SHAPES = [
     outcome: TIMED_OUT,
   },
   {
-    shape: 'throws after its signal fired',
+    shape: 'throws after its signal has fired',
     call: async ({ signal }) => {
       await aborted(signal);
       throw new Error('gave up');

@@ -6,7 +6,7 @@ const collect = runInNewContext('gc') as () => void;
 
 /** Returns the megabytes of reachable memory, after garbage collection. */
 export async function heapMb(): Promise<number> {
-  // A second round collects what only a promise referred to that has settled meanwhile.
+  // The later rounds collect objects that only a promise referred to, if it has settled in the meantime.
   for (let round = 0; round < 3; round++) {
     collect();
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,4 @@
-// A batch of many workers in a process that has nothing else to do. Prints what it took, as JSON. Run with --expose-gc.
+// Runs a batch with many workers in a process of its own. Prints its time, memory and statements as JSON. Needs --expose-gc.
 import { randomBytes } from 'node:crypto';
 import { createTasker, defineHandler, mustParseTemplate, silentLogger } from '../../dist/index.js';
 

@@ -25,16 +25,16 @@ export async function age(sql: Sql, minutes: number, taskUuid: string | null = n
   );
 }
 
-/** A worker checks for stale tasks once when it starts. Under load, that check can be late and disturb a test. */
-export async function firstLook(tasker: Tasker): Promise<void> {
+/** Waits for the check for stale tasks that a worker runs when it starts. Under load, a late check could disturb a test. */
+export async function firstCheck(tasker: Tasker): Promise<void> {
   await until(
     async () => (await tasker.metrics.json())['tasker_staleness_detection_duration_seconds_count']?.value ?? 0,
-    (looks) => looks > 0,
+    (checks) => checks > 0,
   );
 }
 
 /** Runs one check for stale tasks, as a worker does. */
-export async function lookForStale(tasker: Tasker): Promise<{ ended: StaleTask[]; noted: StaleTask[] }> {
+export async function checkForStale(tasker: Tasker): Promise<{ ended: StaleTask[]; noted: StaleTask[] }> {
   const seen: { ended: StaleTask[]; noted: StaleTask[] } = { ended: [], noted: [] };
   for await (const { ended, noted } of tasker.engine.endStale()) {
     seen.ended.push(...ended);
@@ -69,23 +69,23 @@ export function stage() {
   return { gate, signalled, handlers: [busy, later, broken, quick] };
 }
 
-/** The handler that leaves its task open under a limit, and the state of the task then. */
-export const STANDS: Record<Limit, { first: string; state: string }> = {
+/** For each limit: the handler that leaves its task open, and the resulting state of the task. */
+export const OPEN_STATES: Record<Limit, { first: string; state: string }> = {
   max_duration_minutes: { first: 'busy', state: 'steps_in_process' },
   max_waiting_for_dependencies_minutes: { first: 'broken', state: 'blocked_by_failures' },
   max_waiting_for_retry_minutes: { first: 'later', state: 'waiting_for_retry' },
   max_steps_in_process_minutes: { first: 'busy', state: 'steps_in_process' },
 };
 
-/** A task that stays open under a limit of 20 minutes. */
-export async function standing(limit: Limit, lifecycle: Record<string, unknown>) {
+/** Creates a task that stays open under a limit of 20 minutes. */
+export async function taskUnderLimit(limit: Limit, lifecycle: Record<string, unknown>) {
   const { handlers, gate, signalled } = stage();
-  const { first, state } = STANDS[limit];
+  const { first, state } = OPEN_STATES[limit];
   const steps = { first: { handler: first }, next: { handler: 'quick', dependencies: ['first'] } };
   const templates = [template(steps, { lifecycle: { [limit]: 20, ...lifecycle } })];
   // A long poll interval, because the checks of its worker could be faster than the test.
   const { tasker, sql, another } = await setup({ templates, handlers, logger: silentLogger, pollMs: 600_000 });
-  await firstLook(tasker);
+  await firstCheck(tasker);
   const { taskUuid } = await tasker.createTask(DEMO);
   const running = async () => (await states(tasker, taskUuid)).first;
   await until(running, (seen) => seen !== 'enqueued');

@@ -1,5 +1,5 @@
-// The samples in the documentation that this project implements, in TypeScript. Two tests run them: one by hand, one on
-// an engine.
+// The samples of the documented SDK, in TypeScript. Two tests run them: one calls them by hand, the other runs them on an
+// engine.
 import {
   APIMixin,
   ApiHandler,

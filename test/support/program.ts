@@ -18,7 +18,7 @@ try {
 
 /** A copy of this program with its own migrations, which is removed after the test. */
 export interface Program {
-  /** Starts it on a database in a separate process, and stops it. Returns `ok`, or the error that it ended with. */
+  /** Starts the program on a database in a separate process, and stops it. Returns `ok`, or the error that it ended with. */
   connect(url: string): Promise<{ code: string; message: string }>;
 }
 

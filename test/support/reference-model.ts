@@ -5,7 +5,7 @@ export type Plan =
   | { kind: 'succeed' }
   | { kind: 'fail_first'; times: number }
   | { kind: 'fail_always' }
-  | { kind: 'fail_for_good' };
+  | { kind: 'fail_permanently' };
 
 /** A step of a random graph: its template, and the behaviour of its handler. */
 export interface PlannedStep {
@@ -56,7 +56,7 @@ export function endOf({
         : { state: 'error', attempts: allowed };
     case 'fail_always':
       return { state: 'error', attempts: allowed };
-    case 'fail_for_good':
+    case 'fail_permanently':
       return { state: 'error', attempts: 1 };
   }
 }
@@ -79,7 +79,7 @@ export function failureOf(plan: Plan, retryCount: number): 'retryable' | 'perman
       return retryCount < plan.times ? 'retryable' : undefined;
     case 'fail_always':
       return 'retryable';
-    case 'fail_for_good':
+    case 'fail_permanently':
       return 'permanent';
   }
 }
@@ -88,7 +88,7 @@ const plan: fc.Arbitrary<Plan> = fc.oneof(
   { weight: 12, arbitrary: fc.constant<Plan>({ kind: 'succeed' }) },
   { weight: 3, arbitrary: fc.integer({ min: 1, max: 4 }).map((times): Plan => ({ kind: 'fail_first', times })) },
   { weight: 1, arbitrary: fc.constant<Plan>({ kind: 'fail_always' }) },
-  { weight: 1, arbitrary: fc.constant<Plan>({ kind: 'fail_for_good' }) },
+  { weight: 1, arbitrary: fc.constant<Plan>({ kind: 'fail_permanently' }) },
 );
 
 const stepParts = fc.record({
@@ -110,7 +110,7 @@ export function randomSteps(maxSteps: number): fc.Arbitrary<PlannedStep[]> {
   );
 }
 
-/** The steps in the short form of the test kit. The configuration of each tells its handler what to do. */
+/** The steps in the short form of the test kit. The configuration of each contains the plan for its handler. */
 export function templateStepsOf(steps: readonly PlannedStep[]): Parameters<typeof import('./setup.ts').template>[0] {
   return Object.fromEntries(
     steps.map(({ name, dependencies, plan, maxAttempts, retryable }) => [

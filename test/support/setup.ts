@@ -86,13 +86,13 @@ export function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): 
 }
 
 /** Polls until a condition holds. Fails with the last value. */
-export async function until<T>(look: () => Promise<T> | T, holds: (seen: T) => boolean, ms = 20_000): Promise<T> {
+export async function until<T>(read: () => Promise<T> | T, holds: (seen: T) => boolean, ms = 20_000): Promise<T> {
   const end = performance.now() + ms;
   for (;;) {
-    const seen = await look();
+    const seen = await read();
     if (holds(seen)) return seen;
     if (performance.now() > end)
-      throw new Error(`it did not come to hold within ${ms} ms; last seen: ${JSON.stringify(seen)}`);
+      throw new Error(`the condition did not hold within ${ms} ms; last value: ${JSON.stringify(seen)}`);
     await new Promise((resolve) => setTimeout(resolve, 15));
   }
 }

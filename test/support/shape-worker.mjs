@@ -1,4 +1,4 @@
-// A worker process with one of the handlers that take their process along. Arguments: which shape, and the options.
+// A worker process with a handler that ends or blocks its process. Arguments: the index of the shape, and the options.
 import * as sdk from '../../dist/index.js';
 import { HANDLER_SHAPES } from './handler-shapes.mjs';
 

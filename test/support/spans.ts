@@ -23,7 +23,7 @@ export interface ReadableSpan {
   ended: boolean;
 }
 
-/** Registers a minimal SDK, which keeps all spans in the order of their start. */
+/** Registers a minimal SDK, which keeps all spans in the order in which they start. */
 export function startSpans(): { spans: ReadableSpan[]; stop(): void } {
   const spans: ReadableSpan[] = [];
   const startSpan: Tracer['startSpan'] = (name, { attributes = {} } = {}, within = context.active()) => {

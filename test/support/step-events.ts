@@ -9,7 +9,7 @@ import type {
 import { uuidV7 } from '../../src/model/ids.ts';
 import { testStepEvent } from '../../src/testing/test-context.ts';
 
-/** A step event in the form of a custom module. */
+/** Creates a step event in the format of a custom module. */
 export function stepEvent(
   step: { handlerName?: string; inputData?: Record<string, unknown>; timeoutSeconds?: number; method?: string } = {},
 ): FfiStepEvent {

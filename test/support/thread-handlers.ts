@@ -13,7 +13,7 @@ import { defineHandler, StepHandler, StepHandlerResult, type StepContext } from 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const where = { isMainThread, threadId };
 
-export const tells = defineHandler('tells', { inputs: { n: 'n' } }, ({ n, context }) => ({
+export const describes = defineHandler('describes', { inputs: { n: 'n' } }, ({ n, context }) => ({
   n,
   isMainThread,
   config: context.stepConfig,
@@ -44,7 +44,7 @@ export const traced = defineHandler('traced', {}, async () => {
 
 if (!isMainThread) {
   context.setGlobalContextManager(manager);
-  trace.setGlobalTracerProvider({ getTracer: () => { throw new Error('no span is begun in this thread'); } });
+  trace.setGlobalTracerProvider({ getTracer: () => { throw new Error('no span should start in this thread'); } });
 }
 
 export const logsAndFails = defineHandler('logs_and_fails', {}, ({ context }) => {
@@ -68,7 +68,7 @@ export const exits = defineHandler('exits', {}, ({ context }) => {
 
 export const throwsLater = defineHandler('throws_later', {}, () => {
   setTimeout(() => {
-    throw new Error('nobody catches this');
+    throw new Error('uncaught on purpose');
   }, 1);
   return new Promise(() => {});
 });
@@ -96,16 +96,16 @@ export const failsOddly = defineHandler('fails_oddly', {}, () => {
 });
 
 export const listens = defineHandler('listens', {}, async ({ context, signal, logger }) => {
-  logger.info({ odd: () => 'a function' }, 'it began');
+  logger.info({ odd: () => 'a function' }, 'handler started');
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-  logger.warn({ reason: String(signal.reason) }, 'it heard');
+  logger.warn({ reason: String(signal.reason) }, 'signal received');
   return {};
 });
 
 export const saves = defineHandler('saves', {}, async ({ context }) => {
   if (context.isRetry()) return { cursor: context.checkpointCursor, items: context.checkpointItemsProcessed };
   await context.checkpoint({ cursor: 40, itemsProcessed: 4 });
-  if (context.checkpointCursor !== 40) throw new Error('it does not see what it saved');
+  if (context.checkpointCursor !== 40) throw new Error('the saved checkpoint is not visible');
   throw new Error('again');
 });
 

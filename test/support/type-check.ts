@@ -1,7 +1,7 @@
 import path from 'node:path';
 import ts from 'typescript';
 
-/** The compiler's errors about names that a sample uses but does not define, also in `{ name }` and within a class. */
+/** The compiler's errors about names that a sample uses but does not define, including in `{ name }` and within a class. */
 const CANNOT_FIND_NAME = new Set([2304, 2552, 2663, 18004]);
 
 /** Returns the compiler's errors in files that exist only in memory, each with file and line. */

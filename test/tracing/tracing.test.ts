@@ -148,8 +148,8 @@ describe('with an SDK registered', () => {
 
   it('a tracer that throws fails no step and loses no result, and is reported to the diagnostics of OpenTelemetry', async () => {
     tracing();
-    const told: string[] = [];
-    const note = (message: string) => void told.push(message);
+    const messages: string[] = [];
+    const note = (message: string) => void messages.push(message);
     diag.setLogger({ error: note, warn: note, info: () => {}, debug: () => {}, verbose: () => {} });
     onTestFinished(() => diag.disable());
     const broken = () => {
@@ -167,7 +167,7 @@ describe('with an SDK registered', () => {
     expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
     expect(tasker.stats).toMatchObject({ processed: 3, refused: 0 });
     await tasker.stop();
-    expect(new Set(told)).toEqual(new Set(['tasker-core: span lost: the exporter is gone']));
+    expect(new Set(messages)).toEqual(new Set(['tasker-core: span lost: the exporter is gone']));
   });
 
   it('a task that could not be created has an error in its span', async () => {

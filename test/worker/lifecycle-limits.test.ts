@@ -1,6 +1,14 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { age, firstLook, LIMITS, type Limit, lookForStale, STANDS, standing } from '../support/lifecycle.ts';
+import {
+  age,
+  firstCheck,
+  LIMITS,
+  type Limit,
+  checkForStale,
+  OPEN_STATES,
+  taskUnderLimit,
+} from '../support/lifecycle.ts';
 import { DEMO, deferred, invariants, setup, states, template } from '../support/setup.ts';
 
 const reasonOf = (limit: Limit, minutes: number) =>
@@ -10,17 +18,17 @@ const reasonOf = (limit: Limit, minutes: number) =>
 
 describe.each(LIMITS)('a task with the limit %s', (limit) => {
   it('a task below the limit is not touched', async () => {
-    const { tasker, sql, taskUuid, state } = await standing(limit, { staleness_action: 'error' });
+    const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, { staleness_action: 'error' });
     await age(sql, 19, taskUuid);
-    expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+    expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
     expect(await tasker.getTask(taskUuid)).toMatchObject({ status: state, stale: null });
   });
 
   it('with staleness_action error, a task over the limit ends in error: open steps are cancelled, and the history has the reason', async () => {
-    const { tasker, sql, taskUuid, state } = await standing(limit, { staleness_action: 'error' });
+    const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, { staleness_action: 'error' });
     const waiting = tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     await age(sql, 21, taskUuid);
-    const { ended, noted } = await lookForStale(tasker);
+    const { ended, noted } = await checkForStale(tasker);
     expect(ended).toEqual([{ taskUuid, reason: reasonOf(limit, 21) }]);
     expect(noted).toEqual([]);
     if (state !== 'blocked_by_failures') expect((await waiting).status).toBe('error');
@@ -46,10 +54,10 @@ describe.each(LIMITS)('a task with the limit %s', (limit) => {
   it.each([{}, { staleness_action: 'dlq' }, { staleness_action: 'none', auto_dlq_on_timeout: true }])(
     'with %j, a task over the limit is noted once and continues',
     async (lifecycle) => {
-      const { tasker, sql, taskUuid, state } = await standing(limit, lifecycle);
+      const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, lifecycle);
       expect(await tasker.listTasks({ stale: true })).toEqual([]);
       await age(sql, 25, taskUuid);
-      expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [{ taskUuid, reason: reasonOf(limit, 25) }] });
+      expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [{ taskUuid, reason: reasonOf(limit, 25) }] });
       const stale = {
         rule: limit,
         minutes: 20,
@@ -61,16 +69,16 @@ describe.each(LIMITS)('a task with the limit %s', (limit) => {
       expect((await tasker.why(taskUuid)).summary).toMatch(new RegExp(`; it is stale: .*\\(${limit}\\)$`));
 
       await age(sql, 90, taskUuid);
-      expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+      expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
       const notes = (await tasker.getHistory(taskUuid)).filter((entry) => entry.what === 'note');
-      expect(notes).toMatchObject([{ who: 'lifecycle', toState: STANDS[limit].state }]);
+      expect(notes).toMatchObject([{ who: 'lifecycle', toState: OPEN_STATES[limit].state }]);
     },
   );
 
   it('with staleness_action none, a task over the limit is not touched', async () => {
-    const { tasker, sql, taskUuid, state } = await standing(limit, { staleness_action: 'none' });
+    const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, { staleness_action: 'none' });
     await age(sql, 10_000, taskUuid);
-    expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+    expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
     expect(await tasker.getTask(taskUuid)).toMatchObject({ status: state, stale: null });
     expect(await sql('select * from tasker.task_watch')).toEqual([]);
   });
@@ -89,7 +97,7 @@ describe('the switches of a lifecycle', () => {
     const { tasker, sql } = await setup({ templates, worker: false });
     await tasker.createTask(DEMO);
     await age(sql, 6);
-    const { ended, noted } = await lookForStale(tasker);
+    const { ended, noted } = await checkForStale(tasker);
     expect(ended.length > 0 ? 'error' : noted.length > 0 ? 'noted' : 'nothing').toBe(outcome);
   });
 });
@@ -109,14 +117,14 @@ it('a task whose handler saves checkpoints is not stale', async () => {
     templates: [template({ first: [] }, { lifecycle: { [limit]: 20, staleness_action: 'error' } })],
     handlers: [first],
   });
-  await firstLook(tasker);
+  await firstCheck(tasker);
   const { taskUuid } = await tasker.createTask(DEMO);
   await started.promise;
   await age(sql, 19, taskUuid);
   next.resolve();
   await saved.promise;
   await age(sql, 19, taskUuid);
-  expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+  expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
   await age(sql, 2, taskUuid);
-  expect((await lookForStale(tasker)).ended).toEqual([{ taskUuid, reason: reasonOf(limit, 21) }]);
+  expect((await checkForStale(tasker)).ended).toEqual([{ taskUuid, reason: reasonOf(limit, 21) }]);
 });

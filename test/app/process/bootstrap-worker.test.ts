@@ -91,11 +91,11 @@ describe('bootstrapWorker', () => {
   it('a failed start that is not awaited is reported to the waiting poller', async () => {
     cleanProcess();
     void bootstrapWorker({ databaseUrl: NOWHERE, logLevel: 'error' });
-    const told = deferred<Error>();
-    const poller = new EventPoller().onError((error) => told.resolve(error));
+    const received = deferred<Error>();
+    const poller = new EventPoller().onError((error) => received.resolve(error));
     onTestFinished(() => poller.stop());
     poller.start();
-    expect(await told.promise).toBeInstanceOf(WorkerNotInitializedError);
+    expect(await received.promise).toBeInstanceOf(WorkerNotInitializedError);
   });
 
   it('a misspelt option is a failed result with the option that was probably meant', async () => {
@@ -377,10 +377,10 @@ describe('steps by hand', () => {
 
 describe('a custom module', () => {
   it('a custom module is used instead of the worker of this process', async () => {
-    const told: unknown[] = [];
+    const received: unknown[] = [];
     const module = {
       bootstrapWorker: (config: object) => {
-        told.push(config);
+        received.push(config);
         return { success: true, status: 'started', message: 'native worker runs', workerId: 'native-1' };
       },
       stopWorker: () => ({ success: true, running: false, status: 'stopped', workerId: 'native-1' }),
@@ -395,7 +395,7 @@ describe('a custom module', () => {
       message: 'native worker runs',
       workerId: 'native-1',
     });
-    expect(told).toEqual([{ namespace: 'x' }]);
+    expect(received).toEqual([{ namespace: 'x' }]);
     expect(getWorkerStatus(module)).toMatchObject({ running: true, environment: 'test' });
     expect([isWorkerRunning(module), healthCheck(module), getVersion(module)]).toEqual([true, true, '9.9.9']);
     expect(await stopWorker(module)).toMatchObject({ success: true, status: 'stopped', workerId: 'native-1' });

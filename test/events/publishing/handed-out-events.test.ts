@@ -28,7 +28,7 @@ it('steps dispatched through the bridge publish their events once, even if they 
 });
 
 it('steps in threads publish their events', async () => {
-  const steps = { a: { handler: { callable: 'tells', isolation: 'thread' }, publishes_events: [ENDED] } };
+  const steps = { a: { handler: { callable: 'describes', isolation: 'thread' }, publishes_events: [ENDED] } };
   const { tasker, demo } = await shared.setup(steps, { handlers: threadHandlers(), threads: 1, name: 'w' });
   const { taskUuid } = await tasker.createTask(demo);
   await tasker.waitForTask(taskUuid, { timeoutMs: 40_000 });

@@ -221,7 +221,7 @@ describe('apiFailure', () => {
   it('can be overridden by the handler, in either form', () => {
     const response = answer(409, { a: 1 });
     expect(api.apiFailure(response, 'taken')).toMatchObject({ errorMessage: 'taken', errorType: 'conflict' });
-    const said = {
+    const details = {
       message: 'taken',
       errorType: 'name_taken',
       errorCode: 'E1',
@@ -238,8 +238,8 @@ describe('apiFailure', () => {
       statusCode: 409,
       metadata: { status_code: 409, response_body: { a: 1 }, n: 1 },
     };
-    expect(api.apiFailure(response, said)).toMatchObject(expected);
-    expect(api.apiFailure({ response, ...said })).toMatchObject(expected);
+    expect(api.apiFailure(response, details)).toMatchObject(expected);
+    expect(api.apiFailure({ response, ...details })).toMatchObject(expected);
   });
 
   it('keeps the body without secrets, and truncates a long one', () => {

@@ -280,7 +280,9 @@ describe('a defined convergence', () => {
       success: false,
       errorMessage: 'convergence: there are several analyzers (analyze, analyze_more); set analyzerStep to one of them',
     });
-    const told = defineConvergence('sum', { analyzerStep: 'analyze' }, ({ results }) => ({ count: results.length }));
-    expect((await run(told, { dependencyResults: both })).result).toEqual({ count: 2 });
+    const explicit = defineConvergence('sum', { analyzerStep: 'analyze' }, ({ results }) => ({
+      count: results.length,
+    }));
+    expect((await run(explicit, { dependencyResults: both })).result).toEqual({ count: 2 });
   });
 });

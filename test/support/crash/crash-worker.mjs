@@ -33,7 +33,8 @@ class Work extends StepHandler {
     if (ms > 0) await pause(ms, context.signal, { deaf, about });
     if (late && context.attempt === 1) await signalOf(context.signal, about);
     note({ what: 'end', ...about });
-    if (fail === 'always' || (fail === 'once' && context.attempt === 1)) throw new Error('as the context says');
+    if (fail === 'always' || (fail === 'once' && context.attempt === 1))
+      throw new Error('failed as the context requests');
     return { ...own, run };
   }
 }
@@ -59,16 +60,16 @@ function signalOf(signal, about) {
   });
 }
 
-const tells = (level) => (fields, message) => {
+const logAt = (level) => (fields, message) => {
   if (level === 'info' && !/^task /.test(message)) return;
   note({ what: level === 'info' ? 'ended' : 'log', level, ...fields, message: message ?? fields });
 };
 const logger = {
   trace() {},
   debug() {},
-  info: tells('info'),
-  warn: tells('warn'),
-  error: tells('error'),
+  info: logAt('info'),
+  warn: logAt('warn'),
+  error: logAt('error'),
   child: () => logger,
   isLevelEnabled: (level) => level !== 'debug' && level !== 'trace',
 };

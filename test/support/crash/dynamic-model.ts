@@ -29,7 +29,7 @@ class Model {
   readonly #above = new Map<string, Set<string>>();
   /** Steps below a decision without a convergence, a batch or another decision in between. */
   readonly #inBranch = new Set<string>();
-  /** Steps that exist from the start of a task. */
+  /** Steps that exist from the creation of a task. */
   readonly #initial = new Set<string>();
   readonly #exists = new Set<string>();
   /** Steps that a completed decision named, or that a completed analyzer created. */
@@ -50,8 +50,10 @@ class Model {
     this.#all = new Map(steps.map((step) => [step.name, step]));
     for (const { name, type, dependencies } of steps) {
       this.#above.set(name, new Set(dependencies.flatMap((parent) => [...this.#above.get(parent)!, parent])));
-      const offNews = dependencies.some((parent) => !this.#initial.has(parent) || this.#typeOf(parent) === 'decision');
-      if (type !== 'batch_worker' && !offNews) this.#initial.add(name);
+      const isCreatedLater = dependencies.some(
+        (parent) => !this.#initial.has(parent) || this.#typeOf(parent) === 'decision',
+      );
+      if (type !== 'batch_worker' && !isCreatedLater) this.#initial.add(name);
       if (type === 'batch_worker' || type === 'deferred_convergence') continue;
       if (dependencies.some((parent) => this.#typeOf(parent) === 'decision' || this.#inBranch.has(parent)))
         this.#inBranch.add(name);
@@ -63,7 +65,7 @@ class Model {
   }
 
   decide(step: DynamicStep): void {
-    if (!this.#comesIntoBeing(step)) return;
+    if (!this.#isCreated(step)) return;
     this.#exists.add(step.name);
     const waitsFor = this.#waitsFor(step);
     const ready = waitsFor.every((other) => this.#over.has(other));
@@ -75,7 +77,7 @@ class Model {
     else this.#run(step, ready);
   }
 
-  #comesIntoBeing({ name, type, dependencies }: DynamicStep): boolean {
+  #isCreated({ name, type, dependencies }: DynamicStep): boolean {
     if (this.#initial.has(name) || this.#named.has(name)) return true;
     if (type === 'batch_worker') return false;
     const there = dependencies.filter((parent) => this.#exists.has(parent));
@@ -85,8 +87,8 @@ class Model {
     if (type === 'deferred_convergence') return made.length > 0;
     const follows = made.filter((parent) => this.#typeOf(parent) !== 'decision');
     // A branch of an unrelated decision is created only if that decision names it.
-    const leftTo = dependencies.filter((parent) => this.#typeOf(parent) === 'decision');
-    if (!leftTo.every((decision) => follows.some((parent) => this.#above.get(parent)!.has(decision)))) return false;
+    const decisions = dependencies.filter((parent) => this.#typeOf(parent) === 'decision');
+    if (!decisions.every((decision) => follows.some((parent) => this.#above.get(parent)!.has(decision)))) return false;
     if (follows.some((parent) => this.#inBranch.has(parent))) return true;
     return follows.length > 0 && there.length === dependencies.length;
   }
@@ -101,7 +103,7 @@ class Model {
     return [...new Set([...dependencies, ...above])].filter((other) => this.#exists.has(other));
   }
 
-  /** The steps above it that exist. Above a batch without any result, only its analyzer counts. */
+  /** The ancestors of a step that exist. Above a batch without any result, only its analyzer counts. */
   #comesAfter({ dependencies }: DynamicStep, found = new Set<string>()): Set<string> {
     for (const parent of dependencies) {
       const step = this.#all.get(parent)!;
@@ -114,7 +116,7 @@ class Model {
     return found;
   }
 
-  /** Replaces batch_worker steps by their workers. */
+  /** Replaces batch_worker steps with their workers. */
   #asWorkers(names: readonly string[], which: 'all' | 'seen' = 'all'): Set<string> {
     return new Set(names.flatMap((name) => this.#members.get(name)?.[which] ?? [name]));
   }

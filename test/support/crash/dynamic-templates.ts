@@ -27,7 +27,7 @@ const WRONG = ['no outcome', 'unknown type', 'nothing named', 'unknown name', 'u
 /** The name of the step at `index` in the topological order. */
 const nameOf = (index: number) => `s${index}`;
 
-const fails = fc.constantFrom<Plan>({ kind: 'fail_always' }, { kind: 'fail_for_good' });
+const fails = fc.constantFrom<Plan>({ kind: 'fail_always' }, { kind: 'fail_permanently' });
 const passes = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Plan>({ kind: 'succeed' }) },
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 2 }).map((times): Plan => ({ kind: 'fail_first', times })) },
@@ -195,7 +195,7 @@ export function dynamicTemplateSteps(
 }
 
 /** Describes a step in one line. */
-export function shortly(step: DynamicStep): string {
+export function describeStep(step: DynamicStep): string {
   const { name, type, dependencies, plan, maxAttempts, retryable, names, parts, wrong, parallelism, strategy } = step;
   const planOf = (plan: Plan) => (plan.kind === 'fail_first' ? `fail ${plan.times}x` : plan.kind);
   const more = {

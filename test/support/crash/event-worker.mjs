@@ -1,5 +1,5 @@
-// A process that delivers domain events and that tests kill. It writes down what its consumers get and what they handled,
-// a JSON line each, before anything else knows of it; obeys `stop MS` from standard input; and ends by itself then.
+// A process that delivers domain events and that tests kill. It first writes each event that a consumer gets or has handled
+// to a file, as a JSON line. It obeys `stop MS` from standard input, and exits by itself after a stop.
 import { openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Database } from '../../../dist/db/database.js';
@@ -9,7 +9,7 @@ import { silentLogger } from '../../../dist/index.js';
 
 const { journal, groups, leaseMs, databaseUrl, retries } = JSON.parse(process.argv[2]);
 const file = openSync(journal, 'a');
-// The clock of all processes of a machine.
+// The clock that all processes of the machine share.
 const note = (entry) =>
   writeSync(file, `${JSON.stringify({ pid: process.pid, at: Number(process.hrtime.bigint()), ...entry })}\n`);
 
@@ -21,7 +21,7 @@ const consumerOf = ({ group, failing = 0 }) => ({
     const about = { group, id, event: eventId, task, step, run: payload.run };
     note({ what: 'start', ...about });
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
-    if (Math.random() < failing) throw new Error('as it was told');
+    if (Math.random() < failing) throw new Error('failed as configured');
     note({ what: 'handled', ...about });
   },
 });

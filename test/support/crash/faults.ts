@@ -54,7 +54,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** Three workers under random faults, and operators who act on random tasks. Counts what it did. */
+/** Injects random faults into three workers, acts as operators on random tasks, and counts both. */
 export class FaultDriver {
   readonly #run: FaultRun;
   readonly #workers: WorkerProcess[] = [];
@@ -103,7 +103,7 @@ export class FaultDriver {
 
   /**
    * Creates tasks and injects faults for the given time. On a slow machine, continues up to three times as long, until
-   * each kind of fault has happened to something.
+   * each kind of fault has affected something.
    */
   async go(ms: number, templates: readonly string[]): Promise<void> {
     const from = performance.now();
@@ -112,7 +112,7 @@ export class FaultDriver {
       await this.#create(this.#one(templates));
       await sleep(20 + this.#run.random() * 120);
       await this.#fault(this.#draw());
-      this.#lookAfterWorkers();
+      this.#noteFallenWorkers();
     }
     for (const worker of this.#workers) worker.signal('SIGCONT');
     this.#proxy.decide = () => undefined;
@@ -235,7 +235,7 @@ export class FaultDriver {
     return 1;
   }
 
-  #lookAfterWorkers(): void {
+  #noteFallenWorkers(): void {
     for (const { code, pid } of this.#workers) if (code !== undefined) this.fallen.push(pid);
   }
 

@@ -15,7 +15,7 @@ export interface Pgbouncer {
   log(): string;
 }
 
-/** Starts pgbouncer in transaction mode in front of a server, as that server's user. Stops it with the test. */
+/** Starts pgbouncer in transaction mode in front of a server, as that server's user. Stops it when the test ends. */
 export async function startPgbouncer(
   serverUrl: string,
   { maxPreparedStatements }: { maxPreparedStatements: number },

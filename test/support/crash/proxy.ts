@@ -22,10 +22,10 @@ export interface FaultyProxy {
   decide: (sent: Buffer) => Fate;
   /** How often each fate happened. */
   counts: Record<NonNullable<Fate>, number>;
-  /** Blocks all traffic in both directions, also on new connections, until {@link thaw}. */
+  /** Blocks all traffic in both directions, including on new connections, until {@link thaw}. */
   freeze(): void;
   thaw(): void;
-  /** Blocks all traffic on existing connections. New ones work, as behind a NAT that forgot the old ones. */
+  /** Blocks all traffic on existing connections. New connections work, as behind a NAT that forgot the old ones. */
   silence(): void;
   /** Delivers the answers that are held. */
   release(): void;

@@ -20,10 +20,10 @@ export interface Noted {
   attempt: number;
   /** The id of one call of a handler, which is part of the step's result. */
   run: string;
-  /** At a start: the run of each ancestor's handler that its result comes from. */
+  /** For a start: the run of each ancestor whose result the handler received. */
   seen: Record<string, string | null>;
   reason?: string;
-  /** At the end of a task: the note is written after the commit, so it is an acknowledgement. */
+  /** For the end of a task. The note is written after the commit, so it is an acknowledgement. */
   task_uuid?: string;
   state?: string;
   level?: string;
@@ -75,7 +75,7 @@ export interface WorkerSetup
   /** How many times to retry the connection, every 100 ms, while the server is down. Default: no retries. */
   retries?: number;
   env?: Record<string, string>;
-  /** For `event-worker.mjs`: the groups to deliver events to, and the percentage of failing deliveries. */
+  /** For `event-worker.mjs`: the groups to deliver events to, and the share of deliveries that fail, from 0 to 1. */
   groups?: readonly { group: string; failing?: number }[];
 }
 
@@ -95,7 +95,7 @@ export interface WorkerProcess {
 
 let started = 0;
 
-/** Starts a worker that runs the handler `work`. Resolves when it is running. Stops it with the test. */
+/** Starts a worker that runs the handler `work`. Resolves when it is running. Stops it when the test ends. */
 export async function startWorker({
   journal,
   env,
@@ -173,8 +173,8 @@ export type Behaviour = Record<
 >;
 
 /**
- * Returns acknowledgements that contradict the database: a child that received the result of a run which is not the stored
- * one, a task that was reported as ended and has not ended.
+ * Returns acknowledgements that contradict the database: a child that received the result of another run than the stored
+ * one, or a task that was reported as ended and has not ended.
  */
 export async function lostAcknowledgements(journal: Journal, sql: Sql): Promise<string[]> {
   const stored = new Map<string, string | null>();

@@ -1,4 +1,4 @@
-// A process that uses the embedded server: says what it got, then obeys one word a line from standard input.
+// A process that uses the embedded server. It prints the details of the server, and then obeys `stop` from standard input.
 import { createInterface } from 'node:readline';
 import { startEmbedded } from '../../../src/db/embedded/start-embedded.ts';
 
@@ -13,7 +13,7 @@ try {
   lines.on('line', async (word) => {
     if (word !== 'stop') return;
     lines.close();
-    process.stdin.unref(); // from here on only what the server left behind could hold this process
+    process.stdin.unref(); // from here on, only resources left by the server could keep this process alive
     await server.stop();
     say({ stopped: true });
   });

@@ -51,7 +51,7 @@ export function temporaryFolder({ name = 'tasker-test-', mode = 0o755, inside = 
   return folder;
 }
 
-/** A folder that the tests of one file share, removed after the last. */
+/** Folders that the tests of one file share. They are removed after the last test. */
 const madeHere: string[] = [];
 afterAll(() => {
   for (const folder of madeHere) rmSync(folder, { recursive: true, force: true });
@@ -59,7 +59,7 @@ afterAll(() => {
 
 let template: Promise<string> | undefined;
 
-/** Creates a database once, to be copied by tests that are not about creating one. */
+/** Creates a database once, to be copied by tests that are not about creating a database. */
 function databaseTemplate(): Promise<string> {
   template ??= (async () => {
     const folder = mkdtempSync(path.join(inject('data'), 'tasker-template-'));
@@ -135,11 +135,11 @@ export async function startUser(
   const exited = once(child, 'exit') as Promise<[number | null]>;
   onTestFinished(() => void child.kill('SIGKILL'));
   const lines = createInterface({ input: child.stdout });
-  const noWord = exited.then(([code]) => Promise.reject(new Error(`it ended with ${code} without a message`)));
+  const noWord = exited.then(([code]) => Promise.reject(new Error(`the process ended with ${code} without a message`)));
   const ready = Promise.race([once(lines, 'line'), noWord]).then(([line]) => {
-    const said = JSON.parse(line as string) as Ready & { error?: { code: string; message: string } };
-    if (said.error) throw Object.assign(new Error(said.error.message), { code: said.error.code });
-    return said;
+    const reply = JSON.parse(line as string) as Ready & { error?: { code: string; message: string } };
+    if (reply.error) throw Object.assign(new Error(reply.error.message), { code: reply.error.code });
+    return reply;
   });
   ready.catch(() => undefined); // a caller that awaits it gets the error
   return {
@@ -168,7 +168,7 @@ export async function ask(url: string, statement: string): Promise<unknown> {
   }
 }
 
-/** Whether a process is running. A zombie is not. */
+/** Returns whether a process is running. A zombie is not. */
 export function runs(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));

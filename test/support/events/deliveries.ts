@@ -120,6 +120,6 @@ export async function publishTo(url: string, events: readonly Partial<WrittenEve
   }
 }
 
-/** Creates this many events, each of another task, with their numbers in their payloads. */
+/** Creates this many events, each of a different task, with their numbers in their payloads. */
 export const numbered = (count: number, more: Partial<WrittenEvent> = {}): Partial<WrittenEvent>[] =>
   Array.from({ length: count }, (_, n) => ({ ...more, payload: { n } }));

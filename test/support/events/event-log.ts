@@ -17,7 +17,7 @@ export interface WrittenEvent {
   eventId?: string;
 }
 
-/** Writes events in an open transaction. Locks their tasks first, as a recording does. Returns their places. */
+/** Writes events in an open transaction. Locks their tasks first, as a recording does. Returns the ids of the events. */
 export async function insertEvents(sql: Sql, events: readonly WrittenEvent[]): Promise<number[]> {
   const tasks = [...new Set(events.map((event) => event.taskUuid))].sort();
   await sql('select 1 from tasker.task where task_uuid = any ($1) order by task_uuid for update', [tasks]);
@@ -42,7 +42,7 @@ export async function insertEvents(sql: Sql, events: readonly WrittenEvent[]): P
   return rows.map((row) => Number(row.id));
 }
 
-/** Does the same in a separate transaction. */
+/** Writes events in a separate transaction. Returns their ids. */
 export async function writeEvents(sql: Sql, ...events: WrittenEvent[]): Promise<number[]> {
   await sql('begin');
   const ids = await insertEvents(sql, events);
@@ -50,13 +50,13 @@ export async function writeEvents(sql: Sql, ...events: WrittenEvent[]): Promise<
   return ids;
 }
 
-/** Waits until no place is reserved for rolled-back events. Transactions of other tests on the server may delay this. */
+/** Waits until no id is reserved for rolled-back events. Transactions of other tests on the server may delay this. */
 export async function noGaps(log: EventLog, sql: Sql): Promise<void> {
-  const look = async () => {
+  const gapsNow = async () => {
     await log.sequence();
     return sql('select * from tasker.event_gap');
   };
-  await until(look, (gaps) => gaps.length === 0, 50_000);
+  await until(gapsNow, (gaps) => gaps.length === 0, 50_000);
 }
 
 /** Creates a database with this many tasks and no worker, and its log. */

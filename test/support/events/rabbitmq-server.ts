@@ -7,7 +7,7 @@ import path from 'node:path';
 import { until } from '../setup.ts';
 import { programPath } from '../suite/programs.ts';
 
-/** The user that Debian's package creates for the server. */
+/** A folder whose owner is the user that Debian's package creates for the server. */
 const OWNER = '/var/lib/rabbitmq';
 
 /** The size from which the broker rejects a message. */
@@ -17,7 +17,7 @@ export interface RabbitmqServer {
   url: string;
   /** Starts the broker again, with the same files and port. */
   start(): Promise<void>;
-  /** Ends the broker as a power cut does. */
+  /** Kills the broker, as a power cut does. */
   kill(): Promise<void>;
   /** Stops the broker and removes its files. */
   remove(): Promise<void>;
@@ -36,7 +36,7 @@ vm_memory_high_watermark.relative = 0.9
 max_message_size = ${TOO_LARGE_BYTES - 1}
 `,
   );
-  // A server of root would be a risk, and others could not remove its files.
+  // Running the server as root would be a risk, and other users could not remove its files.
   const owner = process.getuid?.() === 0 ? statSync(OWNER) : undefined;
   const as = owner && { uid: owner.uid, gid: owner.gid };
   if (as) for (const one of [folder, conf]) chownSync(one, as.uid, as.gid);
@@ -107,11 +107,11 @@ async function ended(child: ChildProcess): Promise<void> {
 }
 
 async function listening(port: number, child: ChildProcess): Promise<void> {
-  const look = async () => {
+  const isListening = async () => {
     if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with ${child.exitCode}`);
     return await answers(port);
   };
-  await until(look, (yes) => yes, 100_000);
+  await until(isListening, (yes) => yes, 100_000);
 }
 
 async function answers(port: number): Promise<boolean> {

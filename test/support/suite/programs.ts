@@ -57,7 +57,7 @@ export function describeWith(name: ProgramName, title: string, tests: () => void
 }
 
 /**
- * Searches also the `sbin` beside each `bin`, because Debian installs servers there and only root has it in its PATH.
+ * Adds the `sbin` beside each `bin`, because Debian installs servers there and only root has it in its PATH.
  */
 function foldersOf(PATH: string): string[] {
   return PATH.split(path.delimiter)

@@ -6,8 +6,8 @@ import threads from 'node:worker_threads';
 /** Fails a unit test that starts a process or a thread, which `needs.ts` did not detect in its imports. */
 function refuse(what: string): never {
   throw new Error(
-    `a unit test starts ${what}: import what it needs from test/support (database.ts, embedded-users.ts), ` +
-      'and it runs with the tests that have a server',
+    `a unit test starts ${what}; import its helpers from test/support (database.ts, embedded-users.ts), ` +
+      'so that it runs with the tests that have a server',
   );
 }
 

@@ -58,10 +58,10 @@ describe('a handler in a thread', () => {
     const handlers = threadHandlers();
     const { tasker, demo } = await shared.setup(
       {
-        before: { handler: 'tells' },
+        before: { handler: 'describes' },
         a: {
-          ...inThread('tells'),
-          handler: { callable: 'tells', isolation: 'thread', initialization: { currency: 'EUR' } },
+          ...inThread('describes'),
+          handler: { callable: 'describes', isolation: 'thread', initialization: { currency: 'EUR' } },
           dependencies: ['before'],
         },
       },
@@ -89,7 +89,7 @@ describe('a handler in a thread', () => {
         c: { handler: { callable: 'always', isolation: 'none' } },
         d: { handler: { callable: 'always', method: 'other' } },
         e: { handler: 'sleeps' },
-        f: { handler: { callable: 'tells', method: 'other', isolation: 'thread' } },
+        f: { handler: { callable: 'describes', method: 'other', isolation: 'thread' } },
       },
       { handlers: threadHandlers(), threads: 2 },
     );
@@ -145,7 +145,7 @@ describe('a handler in a thread', () => {
     const { taskUuid } = await tasker.createTask(demo);
     expect((await resultOf(tasker, taskUuid)).error).toMatchObject({
       error_type: 'thread_lost',
-      message: 'step a: its thread was ended by an uncaught error: nobody catches this',
+      message: 'step a: its thread was ended by an uncaught error: uncaught on purpose',
     });
   });
 
@@ -194,14 +194,14 @@ describe('a handler in a thread', () => {
     const { taskUuid } = await tasker.createTask(demo);
     await until(
       () => lines.map(({ message }) => message),
-      (messages) => messages.includes('it began'),
+      (messages) => messages.includes('handler started'),
     );
     await tasker.cancelTask(taskUuid);
     await until(
       () => lines,
-      (all) => all.some(({ message }) => message === 'it heard'),
+      (all) => all.some(({ message }) => message === 'signal received'),
     );
-    expect(lines.find(({ message }) => message === 'it heard')!.fields).toEqual({
+    expect(lines.find(({ message }) => message === 'signal received')!.fields).toEqual({
       reason: expect.stringContaining('step a was taken away'),
     });
     await idle(tasker);
@@ -338,7 +338,7 @@ describe('a handler with isolation: thread that was passed in code', () => {
 it('a subscriber runs steps in threads like the worker itself', async () => {
   const folder = threadHandlers();
   const { registry, run, tasker } = await setupBridge(shared, {
-    a: inThread('tells'),
+    a: inThread('describes'),
     b: inThread('spins', { timeout_seconds: 1, ...ONCE }),
   });
   await registry.discoverHandlers(folder);
