@@ -93,7 +93,7 @@ describe('a checkpoint', () => {
     ['a bigint', { cursor: 7n }, /checkpoint cannot be stored: .*cursor/],
     ['a NUL', { cursor: 'a\0' }, /checkpoint cannot be stored/],
   ])(
-    "a checkpoint that JSON can't represent fails the step permanently and names the place: %s",
+    "a checkpoint that JSON can't represent fails the step permanently with an error that names the location: %s",
     async (_, progress, message) => {
       const { end } = await run(({ context }) => context.checkpoint(progress));
       const { status, step } = await end();
@@ -103,7 +103,7 @@ describe('a checkpoint', () => {
     },
   );
 
-  it('a checkpoint that is saved while another one is being sent is stored after it', async () => {
+  it('a checkpoint that is saved while another is being sent is stored after it', async () => {
     const { end, sql } = await run(async ({ context }) => {
       await Promise.all([1, 2, 3, 4, 5, 6].map((cursor) => context.checkpoint({ cursor })));
       return { cursor: context.checkpointCursor };
@@ -132,7 +132,7 @@ describe('a checkpoint', () => {
 });
 
 describe('a transaction of a handler', () => {
-  it('its rows and its checkpoint commit together', async () => {
+  it('the rows and the checkpoint of a transaction commit together', async () => {
     const cursors: unknown[] = [];
     const { end, sql } = await run(async ({ context }) => {
       for (let at = 0; at < 3; at++) {
@@ -150,7 +150,7 @@ describe('a transaction of a handler', () => {
     expect(await sql('select id from written order by id')).toEqual([{ id: 0 }, { id: 1 }, { id: 2 }]);
   });
 
-  it('a transaction that throws writes nothing, and the next attempt continues after the last committed one', async () => {
+  it('a transaction that throws writes nothing, and the next attempt continues after the last committed transaction', async () => {
     const { end, sql } = await run(async ({ context }) => {
       const insert = (id: number) =>
         context.transaction(async (tx, cursor) => {
@@ -213,7 +213,7 @@ describe('a transaction of a handler', () => {
         await context.transaction(async (tx) => {
           await tx.query('insert into written values (1)');
           await save(context);
-          throw new Error('never comes here');
+          throw new Error('not reached');
         });
       });
       const { status, step } = await end();

@@ -176,7 +176,7 @@ describe('a decision function on a real engine', () => {
     });
   });
 
-  it('a function may also return an outcome of the library', async () => {
+  it('a function can return a DecisionPointOutcome', async () => {
     const routed = await run(defineDecisionHandler('route', {}, () => DecisionPointOutcome.createSteps(['a'])));
     expect(routed.states).toEqual({ ...BESIDE, a: 'complete' });
     const skipped = await run(defineDecisionHandler('route', {}, async () => DecisionPointOutcome.noBranches('small')));

@@ -31,7 +31,7 @@ async function run(steps: Parameters<typeof template>[0], outcomes: Record<strin
 }
 
 describe('a decision', () => {
-  it('a decision creates the steps that it names, and the convergence waits for those only', async () => {
+  it('a decision creates the steps that it names, and the convergence waits only for those', async () => {
     const { tasker, taskUuid, status, states } = await run(ROUTE, { route: decide(['a', 'c']) });
     expect(status).toBe('complete');
     expect(states).toEqual({
@@ -109,7 +109,7 @@ describe('a decision', () => {
     expect(quick.states).toEqual({ start: 'complete', first: 'complete', quick: 'complete', join: 'complete' });
   });
 
-  it('a decision that an operator completes also creates its branches', async () => {
+  it('a decision creates its branches when an operator completes it', async () => {
     const { tasker, taskUuid, sql } = await run(ROUTE, { route: { wrong: true } });
     await expect(tasker.completeStep(taskUuid, 'route', { result: decide(['x']) })).rejects.toMatchObject({
       code: 'bad_request',

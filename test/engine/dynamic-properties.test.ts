@@ -10,9 +10,9 @@ import { type DynamicEnd, predictDynamic } from '../support/crash/dynamic-model.
 import {
   type DynamicConfig,
   type DynamicStep,
+  describeStep,
   dynamicTemplateSteps,
   randomDynamicSteps,
-  describeStep,
   smallerThan,
 } from '../support/crash/dynamic-templates.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -42,7 +42,7 @@ interface Witness {
 
 const witnesses = new Map<string, Witness>();
 
-function look(context: StepContext, name: string, { end, over, broken }: Witness): void {
+function observe(context: StepContext, name: string, { end, over, broken }: Witness): void {
   const open = [...(end.before.get(name) ?? [])].filter((other) => !over.has(other));
   if (open.length > 0) broken.push(`${name} ran before ${open.join(', ')}`);
   if (over.has(name)) broken.push(`${name} ran after it was over`);
@@ -65,7 +65,7 @@ const act = defineHandler('act', {}, async ({ context }) => {
   const name = batch_id === undefined ? step : `${step}_${batch_id}`;
   const plan = plans[name] ?? own;
   const witness = witnesses.get(String(context.getInput('run')))!;
-  look(context, name, witness);
+  observe(context, name, witness);
   const running = (by: number) => witness.running.set(step, (witness.running.get(step) ?? 0) + by).get(step)!;
   try {
     if (running(1) > (witness.limits.get(step) ?? 1)) witness.broken.push(`${step} ran ${running(0)} times at once`);
@@ -76,14 +76,14 @@ const act = defineHandler('act', {}, async ({ context }) => {
   const failure = failureOf(plan, context.retryCount);
   const last = failure === 'permanent' || context.attempt >= (witness.end.steps[name]?.attempts ?? 0);
   if (failure === undefined || last) witness.over.add(name);
-  if (failure === 'permanent') throw new PermanentError(`${name} fails for good`);
+  if (failure === 'permanent') throw new PermanentError(`${name} fails permanently`);
   if (failure === 'retryable') throw new Error(`${name} fails`);
   return { ...result, by: name };
 });
 
 let runs = 0;
 
-/** Creates a task of a template, waits for its end, and returns the differences from the model. */
+/** Creates a task of a template, waits until it ends, and returns the differences from the model. */
 async function run(tasker: Tasker, steps: readonly DynamicStep[], timeoutMs = 45_000): Promise<string[]> {
   const name = `r${++runs}`;
   const end = predictDynamic(steps);
@@ -134,7 +134,7 @@ async function database() {
   return { url, sql };
 }
 
-/** Shrinks a failing template while it still fails, with as many tries as there is time for. */
+/** Shrinks a failing template while it still fails, for at most 30 seconds. */
 async function shrunk(tasker: Tasker, steps: readonly DynamicStep[]): Promise<string> {
   const end = performance.now() + 30_000;
   let [smallest, broken] = [steps, [] as string[]];
@@ -206,10 +206,10 @@ const cutFor = (worker: string) => ({ type: 'batchable' as const, names: [worker
 const JOIN = { type: 'deferred_convergence' as const };
 const WORKER = { type: 'batch_worker' as const };
 
-describe('minimal templates from failures of random ones', () => {
+describe('minimal forms of random templates that once failed', () => {
   it.each<[string, DynamicStep[]]>([
     [
-      'a step that is named while its only parent is not chosen runs',
+      'a step that a decision names runs even if its only parent was not chosen',
       [step('s0', []), step('s1', ['s0'], names('s3')), step('s2', ['s1']), step('s3', ['s2'])],
     ],
     [
@@ -250,7 +250,7 @@ describe('minimal templates from failures of random ones', () => {
       ],
     ],
     [
-      'a branch of a decision that does not exist yet is created by that decision only',
+      'a branch of a decision that does not exist yet is created only by that decision',
       [
         step('s0', []),
         step('s1', ['s0'], names('s3')),

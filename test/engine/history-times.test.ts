@@ -9,7 +9,7 @@ const acts = {
   'is completed by hand': (tasker: Tasker, taskUuid: string) => tasker.completeStep(taskUuid, 'a', { result: {} }),
 };
 for (const [what, act] of Object.entries(acts)) {
-  it(`an attempt that ${what} does not end before its start, although the operator had to wait for the task`, async () => {
+  it(`an attempt that ${what} does not end before it started, even if the operator had to wait for the task`, async () => {
     const { tasker, url, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     const session = await openSession(url);

@@ -10,7 +10,7 @@ import { DEMO, itOnce, setup, template } from '../support/setup.ts';
 const MORE_THAN_KEPT = 1_020;
 
 itOnce(
-  'an unused template is dropped when a thousand newer ones are cached, and is loaded again when needed',
+  'an unused template is dropped when a thousand newer templates are cached, and is loaded again when needed',
   async () => {
     const { tasker, url, another } = await setup({ worker: false });
     const database = await Database.connect({ url, poolSize: 3, logger: silentLogger });
@@ -34,7 +34,7 @@ itOnce(
     expect(templates.get(second).template.version).toBe('1.0.1');
     expect(templates.get(used.id)).toBe(used);
 
-    // A worker with a task of each of them runs them all.
+    // A worker runs a task of each template.
     await another({ worker: true, handlers: [defineHandler('a', {}, () => ({}))], namespaces: [DEMO.namespace] });
     const versions = Array.from({ length: MORE_THAN_KEPT }, (_, patch) => ({ ...DEMO, version: `1.0.${patch}` }));
     const tasks = await tasker.createTasks(versions);
@@ -47,16 +47,16 @@ it('memory stays flat while more templates are in use than the cache holds', asy
   const kept = new KeptSnapshots<{ id: number }>();
   const used = Array.from({ length: MAX_KEPT + 1 }, (_, id) => ({ id }));
   for (const one of used) kept.put(one);
-  const look = () => {
+  const readAll = () => {
     for (const one of used) expect(kept.get(one.id) === one).toBe(true);
   };
-  look();
+  readAll();
   const before = await heapMb();
   for (let round = 0; round < 300; round++) {
-    look();
+    readAll();
     // The target of a dereferenced WeakRef lives until the end of the turn.
     await new Promise(setImmediate);
   }
   expect((await heapMb()) - before).toBeLessThan(8);
-  look();
+  readAll();
 });

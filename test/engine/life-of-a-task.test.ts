@@ -192,7 +192,7 @@ describe('a failing step', () => {
       starts.push(performance.now());
       return starts.length === 1 ? StepHandlerResult.failure({ message: 'slow down', retryAfter: 2 }) : {};
     });
-    // It polls once a minute, so an earlier start happens because the retry is due.
+    // The worker polls once a minute, so an earlier start happens only because the retry is due.
     const { tasker } = await setup({ templates: template({ a: [] }), handlers: [busy], pollMs: 60_000 });
     const round = async () => {
       starts = [];

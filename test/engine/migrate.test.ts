@@ -28,7 +28,7 @@ it('a migration that fails is reported with its name and the database error, and
   expect(await sql(`select to_regclass('tasker.task') is null missing`)).toEqual([{ missing: true }]);
 });
 
-it('a migration that waited for another process checks again what is applied', async () => {
+it('a migration that waited for another process checks again which migrations are applied', async () => {
   const { url, sql, database } = await connected();
   const [applied] = await sql(
     'delete from tasker.migration where id = (select max(id) from tasker.migration) returning *',

@@ -11,7 +11,7 @@ const MISSING = 'ready steps were missing from the queue; queued again';
 const queued = 'select count(*)::int n from tasker.queue';
 const doubled = 'select count(*)::int n from tasker.queue group by task_uuid, idx having count(*) > 1';
 
-/** A worker of another process, as registered in the database. */
+/** Registers a worker in the database, as another process would. */
 function register({ engine }: Tasker): Promise<number> {
   const identity = { name: 'w', host: 'h', pid: 1, namespaces: ['test'], callables: ['a'], concurrency: 1 };
   return engine.registerWorker({ ...identity, leaseMs: 600_000 });
@@ -103,7 +103,7 @@ it('steps that run, wait for a parent, for a retry or for a place in their batch
   expect(Object.values(before).filter((state) => state === 'pending')).toHaveLength(4);
   const workerIds = (await sql<{ id: number }>('select id::int from tasker.worker')).map((row) => row.id);
 
-  // While the worker's own check runs, it is not the turn of this one.
+  // While the worker's own check runs, this check is skipped.
   await vi.waitFor(async () =>
     expect(await tasker.engine.checkQueue({ workerIds })).toEqual({ next: undefined, requeued: [] }),
   );
@@ -113,7 +113,7 @@ it('steps that run, wait for a parent, for a retry or for a place in their batch
   await worker.cancelTask(taskUuid);
 });
 
-it('rows of steps that were completed by hand do not hide many that are missing', async () => {
+it('rows of steps that were completed by hand do not hide missing steps', async () => {
   const { tasker, sql, tasks, workerId } = await waiting(2, { a: [], b: [], c: [] });
   const { taskUuid } = tasks[0]!;
   await tasker.completeStep(taskUuid, 'a', { result: {} });
@@ -163,7 +163,7 @@ it('a check continues where its last slice ended, and ends at the last task', as
   expect(found).toEqual([ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)]);
 });
 
-it('a task that another transaction holds is left for the next check, and delays no other', async () => {
+it('a task that another transaction holds is left for the next check, and does not delay other tasks', async () => {
   const { tasker, sql, url, tasks, workerId } = await waiting(3);
   await sql('truncate tasker.queue');
   const session = await openSession(url);
@@ -175,7 +175,7 @@ it('a task that another transaction holds is left for the next check, and delays
 });
 
 describe('several processes', () => {
-  it('check at once, and queue each missing step once', async () => {
+  it('check at the same time, and queue each missing step once', async () => {
     const { tasker, another, sql, workerId } = await waiting(2_000);
     const others = await Promise.all([another(), another(), another()]);
     for (let round = 0; round < 5; round++) {

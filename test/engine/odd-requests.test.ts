@@ -47,7 +47,7 @@ const FIELDS = [
 ] as const satisfies readonly (keyof TaskRequest)[];
 const CODES = ['bad_request', 'invalid_uuid', 'invalid_context'];
 
-/** Checks that createTask and createTasks throw a TaskerError that names the place, and create nothing. */
+/** Checks that createTask and createTasks throw a TaskerError that names the field, and create nothing. */
 async function refused(odd: (demo: TaskRequest) => unknown, names: string) {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   const request = odd(demo) as TaskRequest;
@@ -79,7 +79,7 @@ describe.each(FIELDS)('%s of a request', (field) => {
 it.each<[string, unknown]>([
   ['nothing', undefined],
   ['null', null],
-  ['a text', 'demo'],
+  ['a string', 'demo'],
   ['a symbol', Symbol('x')],
   ['a proxy that throws', new Proxy({}, { get: throws })],
   ['an empty object', {}],

@@ -7,8 +7,8 @@ import { sharedDatabase } from '../support/shared-database.ts';
 const shared = sharedDatabase();
 
 /**
- * A batch of three, of which the second fails, and a step that joins it. Beside it, a decision for one of two
- * branches.
+ * Runs a task with a batch of three parts, whose second part fails, a step that joins it, and a decision that chooses
+ * one of two branches.
  */
 async function batchAndBranch(failure_strategy: string) {
   const steps = {
@@ -56,7 +56,7 @@ describe('one step of a task', () => {
     }
   });
 
-  it('an unknown step is rejected with similar names and the existing ones', async () => {
+  it('an unknown step is rejected with similar names and a list of the existing steps', async () => {
     const { tasker, taskUuid } = await batchAndBranch('continue_on_failure');
     const refused = (step: string, message: string) =>
       expect(tasker.getStep(taskUuid, step)).rejects.toMatchObject({
@@ -64,7 +64,7 @@ describe('one step of a task', () => {
         message: `task ${taskUuid} has no step ${step}; ${message}`,
       });
     const there = 'has start, cut, total, route, left, part_1, part_2, part_3';
-    // The branch that was not chosen and the template step of the batch are steps of the template only.
+    // The branch that was not chosen and the template step of the batch exist only in the template.
     await refused('right', `it ${there}`);
     await refused('part_9', `did you mean part_1 or part_2 or part_3? It ${there}`);
     await refused('totl', `did you mean total? It ${there}`);
@@ -77,7 +77,7 @@ describe('one step of a task', () => {
     await expect(tasker.getHistory(nowhere)).rejects.toMatchObject({ code: 'task_not_found' });
   });
 
-  it('a batch worker can be reset or completed by its name', async () => {
+  it('a batch worker can be resolved by its name', async () => {
     const { tasker, taskUuid } = await batchAndBranch('fail_fast');
     expect(await tasker.getStep(taskUuid, 'part_2')).toMatchObject({ currentState: 'error' });
     await tasker.resolveStep(taskUuid, 'part_2', { actor: 'Ada' });

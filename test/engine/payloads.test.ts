@@ -43,7 +43,7 @@ const UNSTORABLE: [string, unknown, string][] = [
   ['NaN', { total: Number.NaN }, '.total'],
   ['infinity', { list: [1, Number.POSITIVE_INFINITY] }, '.list[1]'],
   ['undefined in a list', { list: [undefined] }, '.list[0]'],
-  ['a circle', circular, '.self.back'],
+  ['a circular reference', circular, '.self.back'],
   ['100,000 levels', { a: deep(100_000) }, '.a[0][0]'],
   ['a function', { f: () => 1 }, '.f'],
   ['a symbol', { s: Symbol('s') }, '.s'],
@@ -54,7 +54,7 @@ const UNSTORABLE: [string, unknown, string][] = [
   ['a revoked proxy inside', { a: revoked() }, '.a'],
 ];
 
-/** Runs one step with the handler `fn` to its end. */
+/** Runs one step with the handler `fn` until it ends. */
 async function run(fn: () => unknown, options: CreateTaskerOptions = {}) {
   const { tasker, demo } = await shared.setup(
     { a: { retry: { max_attempts: 2, backoff: 'none' } }, b: ['a'] },
@@ -69,8 +69,8 @@ async function run(fn: () => unknown, options: CreateTaskerOptions = {}) {
   return { status, a: a!, b: b!, error: a!.results?.error };
 }
 
-describe("a result that can't be stored unchanged fails its step permanently and names the place", () => {
-  it.each(UNSTORABLE)('a result with %s', async (_, value, path) => {
+describe("a result that can't be stored unchanged fails its step permanently with an error that names the path", () => {
+  it.each(UNSTORABLE)('a result with %s fails its step', async (_, value, path) => {
     const { status, a, error } = await run(() => value);
     expect(status).toBe('blocked_by_failures');
     expect(a).toMatchObject({ currentState: 'error', attempts: 1 });
@@ -78,13 +78,13 @@ describe("a result that can't be stored unchanged fails its step permanently and
     expect(error!.message).toContain(`result${path}`);
   });
 
-  it('a proxy that throws on every access', async () => {
+  it('a proxy that throws on every access fails its step', async () => {
     const { a, error } = await run(() => hostile);
     expect(a).toMatchObject({ currentState: 'error', attempts: 1 });
     expect(error!.message).toContain('hands off');
   });
 
-  it('more than 16 MiB', async () => {
+  it('a result of more than 16 MiB fails its step', async () => {
     const { a, error } = await run(() => ({ text: 'x'.repeat(17 * 1024 * 1024) }));
     expect(a).toMatchObject({ currentState: 'error', attempts: 1 });
     expect(error!.message).toContain('takes more than 16777216 bytes');
@@ -92,7 +92,7 @@ describe("a result that can't be stored unchanged fails its step permanently and
 });
 
 describe('a result is stored and passed on unchanged', () => {
-  it('a result of 5 MB', async () => {
+  it('a result of 5 MB is stored unchanged', async () => {
     const value = { blob: 'ü'.repeat(2_500_000) };
     const { status, b } = await run(() => value);
     expect(status).toBe('complete');
@@ -108,12 +108,12 @@ describe('a result is stored and passed on unchanged', () => {
     ['a key named __proto__', JSON.parse('{"__proto__":{"a":1},"b":2}'), undefined],
     ['extreme numbers', { a: 5e-324, b: 1.7976931348623157e308, c: 2 ** 53 + 2, d: -1e21, e: 0.1 }, undefined],
     [
-      'texts of every kind',
+      'strings of every kind',
       { a: '\u0001\u001f\u007f\u2028\ufffe\ufeff', b: '👩‍👩‍👧', c: '\\u0000', d: '"' },
       undefined,
     ],
     ['empty values', { a: {}, b: [], c: '', d: null, '': 0 }, undefined],
-    ['a date as JSON text', { at: new Date(0) }, { at: '1970-01-01T00:00:00.000Z' }],
+    ['a date as a JSON string', { at: new Date(0) }, { at: '1970-01-01T00:00:00.000Z' }],
     ['an undefined property, which is omitted', { a: undefined, b: 1 }, { b: 1 }],
     ['an object with toJSON', { toJSON: () => ({ x: 1 }) }, { x: 1 }],
     [
@@ -127,7 +127,7 @@ describe('a result is stored and passed on unchanged', () => {
       { id: 7 },
     ],
     ['499 levels', { a: deep(499) }, undefined],
-  ])('a result with %s', async (_, value, expected) => {
+  ])('a result with %s is stored', async (_, value, expected) => {
     const { status, a, b } = await run(() => value);
     expect(status).toBe('complete');
     expect(a.results?.result).toEqual(expected ?? value);
@@ -135,8 +135,8 @@ describe('a result is stored and passed on unchanged', () => {
   });
 });
 
-describe('what a handler returns besides its result', () => {
-  it('a failure with texts that PostgreSQL rejects is stored without them and still retried', async () => {
+describe('the other values that a handler returns or throws', () => {
+  it('a failure with strings that PostgreSQL rejects is stored without them and still retried', async () => {
     let tries = 0;
     const { status, a } = await run(() => {
       if (++tries === 1) throw Object.assign(new Error('bad\0byte \ud83d'), { code: 'E\0X', metadata: { k: 'v\0' } });
@@ -179,7 +179,7 @@ describe('what a handler returns besides its result', () => {
   });
 
   it.each<[string, unknown, string]>([
-    ['a text', 'out of paper', 'out of paper'],
+    ['a string', 'out of paper', 'out of paper'],
     ['nothing', undefined, 'undefined was thrown'],
     ['a number', 404, '404 was thrown'],
     ['a hostile proxy', hostile, 'an unreadable value was thrown'],
@@ -188,7 +188,7 @@ describe('what a handler returns besides its result', () => {
       Object.defineProperty(new Error('x'), 'message', { get: () => JSON.parse('{') }),
       'without',
     ],
-    ['a NUL in a text', 'a\0b', 'a\ufffdb'],
+    ['a NUL in a string', 'a\0b', 'a\ufffdb'],
   ])('a handler that throws %s fails its step with a message', async (_, thrown, message) => {
     const { a, error } = await run(() => {
       throw thrown;
@@ -201,7 +201,7 @@ describe('what a handler returns besides its result', () => {
 describe("a task's context", () => {
   const noWorker = { worker: false, handlers: [] };
 
-  it.each(UNSTORABLE)('a context with %s is rejected and the place is named', async (_, value, path) => {
+  it.each(UNSTORABLE)('a context with %s is rejected with an error that names the path', async (_, value, path) => {
     const { tasker, demo } = await shared.setup({ a: [] }, noWorker);
     const refused = tasker.createTask({ ...demo, context: value as Record<string, unknown> });
     await expect(refused).rejects.toMatchObject({ code: 'invalid_context' });
@@ -210,7 +210,7 @@ describe("a task's context", () => {
 
   it.each<[string, unknown, string]>([
     ['an array', [], 'context must be an object'],
-    ['a text', 'x', 'context must be an object'],
+    ['a string', 'x', 'context must be an object'],
     [
       'more than 1 MB',
       { a: Array.from({ length: 200 }, () => 'x'.repeat(9_000)) },
@@ -223,7 +223,7 @@ describe("a task's context", () => {
       'context.a has 1001 keys',
     ],
     ['1001 items', { a: Array.from({ length: 1001 }, () => 1) }, 'context.a has 1001 items'],
-    ['a long text', { a: { b: 'x'.repeat(10_001) } }, 'context.a.b has 10001 characters'],
+    ['a long string', { a: { b: 'x'.repeat(10_001) } }, 'context.a.b has 10001 characters'],
     ['too much behind a toJSON', { a: { toJSON: () => deep(20) } }, 'is nested deeper than 10 levels'],
     ['a hostile proxy', hostile, 'hands off'],
     ['a revoked proxy', revoked(), 'context'],

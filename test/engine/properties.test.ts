@@ -39,7 +39,7 @@ interface Witness {
 
 const witnesses = new Map<string, Witness>();
 
-function look(context: StepContext, step: string): void {
+function observe(context: StepContext, step: string): void {
   const seen = witnesses.get(String(context.getInput('run')))!;
   const open = seen.parents.get(step)!.filter((parent) => !seen.done.has(parent));
   if (open.length > 0) seen.broken.push(`${step} ran before ${open.join(', ')}`);
@@ -57,9 +57,9 @@ function look(context: StepContext, step: string): void {
 
 const act = defineHandler('act', {}, ({ context }) => {
   const { step, plan } = context.stepConfig as { step: string; plan: Plan };
-  look(context, step);
+  observe(context, step);
   const failure = failureOf(plan, context.retryCount);
-  if (failure === 'permanent') throw new PermanentError(`${step} fails for good`);
+  if (failure === 'permanent') throw new PermanentError(`${step} fails permanently`);
   if (failure === 'retryable') throw new Error(`${step} fails`);
   witnesses.get(String(context.getInput('run')))!.done.add(step);
   return { by: step };

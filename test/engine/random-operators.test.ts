@@ -38,14 +38,14 @@ const KINDS = [
 
 type OwnConfig = Pick<DynamicConfig, 'step' | 'plan'>;
 
-/** Waits a few turns of the event loop, so that operators find running steps, and then ends as the step is meant to. */
+/** Waits a few turns of the event loop, so that operators find running steps, and then ends as the plan of the step says. */
 const act = defineHandler('act', {}, async ({ context }) => {
   const { step, plan: own, plans, result } = context.stepConfig as unknown as Partial<DynamicConfig> & OwnConfig;
   const plan = plans?.[context.event.workflowStep.name] ?? own;
   const turns = (step.length * 7 + context.retryCount) % 5;
   for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
   const failure = failureOf(plan, context.retryCount);
-  if (failure === 'permanent') throw new PermanentError(`${step} fails for good`);
+  if (failure === 'permanent') throw new PermanentError(`${step} fails permanently`);
   if (failure === 'retryable') throw new Error(`${step} fails`);
   return { ...result, by: step };
 });
@@ -209,7 +209,7 @@ async function settleAll(taskers: readonly Tasker[], tasks: readonly string[]): 
 }
 
 it(
-  'with operators and creators at random moments, every task ends and every counter is right',
+  'with operators and new tasks at random moments, every task ends and every counter is right',
   async () => {
     const { url, sql, drop } = await freshDatabase();
     onTestFinished(drop);
@@ -241,7 +241,7 @@ it(
         try {
           await runRound(taskers, sql, given, `r${++run}`);
         } catch (error) {
-          failed = true; // what is left of the time is for finding a smaller case
+          failed = true; // the remaining time is for finding a smaller case
           throw error;
         }
       }),

@@ -17,7 +17,7 @@ describe('two decisions that are recorded together', () => {
     join: convergence('a', 'b'),
   };
 
-  it('if one decision is rejected, the other one still creates the steps that both name', async () => {
+  it('if one decision is rejected, the other still creates its branch and the join of both', async () => {
     const { tasker, taskUuid, sql, claim, record, completed, states } = await handWorker(steps);
     await claim();
     await record(completed('first'));
@@ -38,7 +38,7 @@ describe('two decisions that are recorded together', () => {
     await invariants(sql);
   });
 
-  it('if one decision creates nothing, the join waits for the branch of the other one', async () => {
+  it('if one decision creates nothing, the join waits for the branch of the other', async () => {
     const { sql, claim, record, completed } = await handWorker(steps);
     await claim();
     await record(completed('first'));
@@ -108,7 +108,7 @@ describe('two batches that are joined by one step', () => {
     await invariants(sql);
   });
 
-  it('one batch continues if the other one fails fast while a place becomes free', async () => {
+  it('one batch continues if the other fails fast while a place becomes free', async () => {
     const { sql, claim, record, failed, completed } = await both(FAIL_FAST, { parallelism: 1 });
     // After the failure nothing is active until the next worker of the other batch gets its place.
     const { ended, queued } = await record(failed('counter_1'), completed('summer_1'));
@@ -141,7 +141,7 @@ describe('batch workers that also wait for another step', () => {
     await invariants(sql);
   });
 
-  it('workers also start if an operator has settled the first ones', async () => {
+  it('workers start even if an operator has already settled the first of them', async () => {
     const { tasker, taskUuid, sql, claim, record, completed } = await handWorker(steps({ parallelism: 2 }));
     await claim();
     await record(completed('analyze', partsFor('work', '1', '2', '3', '4', '5')));

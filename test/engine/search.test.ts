@@ -40,7 +40,7 @@ async function scene() {
   return { tasker, namespace: demo.namespace, key, own, ids, named, find };
 }
 
-it('tasks are found by each condition, and by several', async () => {
+it('tasks are found by each condition, and by several conditions at once', async () => {
   const { namespace, key, find } = await scene();
   const cases: [object, string[]][] = [
     [{}, ['slow', 'bad', 'good']],
@@ -86,7 +86,7 @@ it('tasks are found by each condition, and by several', async () => {
   }
 });
 
-it('a page has the first error of each task, and how many tasks there are', async () => {
+it('a page has the first error of each task, and the number of matching tasks', async () => {
   const { tasker, own } = await scene();
   const page = await tasker.listTasks({ ...own, open: true }, {});
   expect(page).toMatchObject({ total: 2, totalIsExact: true, nextCursor: null, previousCursor: null, timedOut: false });
@@ -97,7 +97,7 @@ it('a page has the first error of each task, and how many tasks there are', asyn
   expect(page.lagMs).toBeLessThan(5_000);
 });
 
-it('pages lead forwards and back, in both orders and by each time', async () => {
+it('cursors lead to the next and to the previous page, in both orders and by each time', async () => {
   const { tasker, own, find, named } = await scene();
   for (const sort of ['created', 'updated'] as const) {
     for (const order of ['asc', 'desc'] as const) {
@@ -118,7 +118,7 @@ it('pages lead forwards and back, in both orders and by each time', async () => 
   }
 });
 
-it('an act changes what is found', async () => {
+it('an action of an operator changes which tasks are found', async () => {
   const { tasker, ids, find } = await scene();
   await tasker.resolveStep(ids.bad!, 'first');
   await expect.poll(() => find({ status: 'complete' })).toEqual(['bad', 'good']);
@@ -129,7 +129,7 @@ it('an act changes what is found', async () => {
   expect(await find({ open: true })).toEqual([]);
 });
 
-it('a wrong filter is refused with a suggestion', async () => {
+it('an invalid filter is refused with a suggestion', async () => {
   const { tasker } = await shared.setup(STEPS, { handlers: HANDLERS });
   const refused = (filter: object, page: object = {}) =>
     tasker.listTasks(filter, page).catch((error: Error) => error.message);

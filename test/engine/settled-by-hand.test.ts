@@ -13,7 +13,7 @@ const steps = (config: Record<string, unknown> = {}) => ({
   join: { type: 'deferred_convergence', dependencies: ['left', 'work'] },
 });
 
-/** Both steps that may create others are held. */
+/** Creates a task whose decision and analyzer are both claimed. */
 async function deciding(config?: Record<string, unknown>) {
   const hand = await handWorker(steps(config));
   await hand.claim();
@@ -66,7 +66,7 @@ it('a decision that is resolved without a result creates no steps', async () => 
 });
 
 describe('batch workers that an operator resets', () => {
-  it('a reset worker takes the first free place if all places are taken', async () => {
+  it('a reset worker waits for the first free place if all places are taken', async () => {
     const { tasker, taskUuid, sql, claim, record, completed, failed, states } = await deciding({ parallelism: 1 });
     await record(completed('pick', choosing()), completed('analyze', partsFor('work', '1', '2', '3')));
     await claim();
@@ -102,7 +102,7 @@ describe('batch workers that an operator resets', () => {
   });
 });
 
-it('a task that is cancelled while its batch waits for places ends with all its workers', async () => {
+it('a task that is cancelled while batch workers wait for places ends with all its workers', async () => {
   const { tasker, taskUuid, sql, claim, record, completed, states } = await deciding({ parallelism: 1 });
   await record(completed('pick', choosing('left')), completed('analyze', partsFor('work', '1', '2', '3')));
   await claim();
@@ -131,7 +131,7 @@ it('a step that completed before its task was cancelled keeps its result', async
 });
 
 it.each(['completeStep', 'resolveStep'] as const)(
-  'a step that another process settles by %s lets the next one run at once',
+  'a step that another process settles by %s lets the next step run at once',
   async (verb) => {
     const handlers = [
       defineHandler('a', {}, () => {

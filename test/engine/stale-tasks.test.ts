@@ -3,7 +3,7 @@ import { TaskerError } from '../../src/errors.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { openSession } from '../support/database.ts';
-import { age, firstCheck, checkForStale, stage, taskUnderLimit } from '../support/lifecycle.ts';
+import { age, checkForStale, firstCheck, stage, taskUnderLimit } from '../support/lifecycle.ts';
 import { DEMO, invariants, setup, states, template, until } from '../support/setup.ts';
 
 describe('a task that is ended by its lifecycle', () => {
@@ -44,7 +44,7 @@ describe('a task that is ended by its lifecycle', () => {
 });
 
 describe('the time of a limit', () => {
-  it('the time starts with the last start or end of a step, so a task that moves never exceeds the limits of its states', async () => {
+  it('the time starts with the last start or end of a step, so a task that makes progress never exceeds the limits of its states', async () => {
     const { handlers, gate } = stage();
     const steps = { one: { handler: 'quick' }, two: { handler: 'busy', dependencies: ['one'] } };
     const lifecycle = { max_steps_in_process_minutes: 20, staleness_action: 'error' };
@@ -111,7 +111,7 @@ describe('the time of a limit', () => {
 });
 
 describe('a stale task', () => {
-  it('a stale task leaves the list as soon as it moves, and is noted again when it stops again', async () => {
+  it('a stale task leaves the list as soon as it makes progress, and is noted again when it is stuck again', async () => {
     const limit = 'max_waiting_for_dependencies_minutes';
     const { tasker, sql, taskUuid } = await taskUnderLimit(limit, {});
     await age(sql, 21, taskUuid);
@@ -202,7 +202,7 @@ describe('the check for stale tasks', () => {
     await age(sql, 6);
     const turns = await Promise.all([tasker, ...others].map(checkForStale));
     let ended = turns.flatMap((turn) => turn.ended);
-    // Tasks that one check had locked were left to it by the others.
+    // Each check skips tasks that another check has locked.
     ended = ended.concat((await checkForStale(tasker)).ended);
     expect(new Set(ended.map((task) => task.taskUuid)).size).toBe(5_000);
     expect(ended).toHaveLength(5_000);

@@ -66,7 +66,7 @@ describe('default_context', () => {
     await tasker.createTask({ ...demo, context: texts('a') });
   });
 
-  it('the defaults of a newer registration apply to new tasks only', async () => {
+  it('the defaults of a newer registration apply only to new tasks', async () => {
     const { tasker, demo } = await only({ default_context: { rate: 1 } });
     const before = await tasker.createTask(demo);
     await tasker.registerTemplates([template({ a: [] }, { ...demo, default_context: { rate: 2 } })]);
@@ -93,7 +93,7 @@ describe('default_options', () => {
     expect(await tasker.getTask(handle.taskUuid)).toMatchObject(kept);
   });
 
-  it('a request overrides default_options, also with zero and an empty list', async () => {
+  it('a request overrides default_options, even with zero and an empty list', async () => {
     const { tasker, demo } = await only({ default_options });
     const { taskUuid, priority } = await tasker.createTask({ ...demo, priority: 0, tags: [], reason: 'by hand' });
     expect(priority).toBe(0);

@@ -2,10 +2,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import {
   age,
+  checkForStale,
   firstCheck,
   LIMITS,
   type Limit,
-  checkForStale,
   OPEN_STATES,
   taskUnderLimit,
 } from '../support/lifecycle.ts';

@@ -139,7 +139,7 @@ describe('a batch', () => {
   it.each([
     ['no parts', batches(0), /cursor_configs is empty; use no_batches/],
     [
-      'one id twice',
+      'the same id twice',
       batches(2, { cursor_configs: [{ batch_id: 'a' }, { batch_id: 'a' }] }),
       /cursor_configs\[1\]\.batch_id is "a", like that of cursor_configs\[0\]/,
     ],
@@ -150,13 +150,13 @@ describe('a batch', () => {
       /"wrok" is not a batch_worker step that depends on analyze; did you mean work\? Possible steps are work$/,
     ],
     [
-      'a step that is no worker template',
+      'a step that is not a worker template',
       batches(1, { worker_template_name: 'join' }),
       /"join" is not a batch_worker step/,
     ],
     ['an unknown type', batches(1, { type: 'some' }), /type must be create_batches or no_batches, got "some"/],
     [
-      'an id that would disturb a screen',
+      'an id with control characters',
       batches(1, { cursor_configs: [{ batch_id: 'a\u001b[2J' }] }),
       /batch_id must be a string of 1 to 100 characters without control characters/,
     ],
@@ -219,7 +219,7 @@ describe('a batch', () => {
     expect((result as { envelopes: object }).envelopes).not.toHaveProperty('work_002');
   });
 
-  it('with fail_fast, a failed worker cancels the others, and the task continues when an operator settles it', async () => {
+  it('with fail_fast, a failed worker cancels the others, and the task continues when an operator settles the failure', async () => {
     let stopped = 0;
     const {
       tasker,

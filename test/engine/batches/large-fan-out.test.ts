@@ -46,13 +46,13 @@ describe(`a batch of ${WORKERS} workers`, () => {
     expect(createdMs).toBeLessThan(6_000);
     expect(memoryMb.joined - memoryMb.before).toBeLessThan(100);
     expect(memoryMb.most - memoryMb.before).toBeLessThan(100);
-    // A few statements and the other traffic of the worker, but not one per worker of the batch.
+    // A few statements and the other traffic of the worker, but not one statement per batch worker.
     expect(statements.creation).toBeLessThan(100);
     expect(statements.workers).toBeLessThan(WORKERS / 3);
     expect(statements.reading).toBeLessThan(100);
   });
 
-  itOnce('if the results exceed the limit, the joining step loads only those that it asks for', async () => {
+  itOnce('if the results exceed the limit, the joining step loads only the results that it reads', async () => {
     const { items, memoryMb, statements } = await measure({ workers: 4_000, resultBytes: 40_000, ask: 1_500 });
     expect(items).toBe(1_500);
     // 8 MB are loaded with the step, plus buffers of the driver. All results would be 160 MB.
@@ -62,7 +62,7 @@ describe(`a batch of ${WORKERS} workers`, () => {
     expect(statements.reading).toBeLessThan(1_600);
   });
 
-  it('a batch of 500 workers is created with few more statements than one of ten', async () => {
+  it('a batch of 500 workers is created with only a few more statements than a batch of ten', async () => {
     const few = await measure({ workers: 10 });
     const more = await measure({ workers: 500 });
     expect(more.items).toBe(500);

@@ -28,7 +28,7 @@ describe('batch workers that were lost with their process', () => {
   });
 
   it.each(['continue_on_failure', 'isolate'])(
-    'batch workers lost with their last attempt leave their places to others: %s',
+    'batch workers that are lost in their last attempt free their places for others: %s',
     async (strategy) => {
       const { tasker, taskUuid, sql, swept, states } = await lostWith(
         { failure_strategy: strategy },
@@ -50,7 +50,7 @@ describe('batch workers that were lost with their process', () => {
     },
   );
 
-  it('with fail_fast, a worker lost with its last attempt cancels the others, and callers that wait for the task are notified', async () => {
+  it('with fail_fast, a worker that is lost in its last attempt cancels the others, and callers that wait for the task are notified', async () => {
     const { taskUuid, sql, swept, states } = await lostWith({ failure_strategy: 'fail_fast' }, { max_attempts: 1 });
     expect(swept).toMatchObject({
       queued: 0,
@@ -66,7 +66,7 @@ describe('batch workers that were lost with their process', () => {
     await invariants(sql);
   });
 
-  it('if all workers are lost with their last attempts, the joining step runs', async () => {
+  it('if all workers are lost in their last attempts, the joining step runs', async () => {
     const { sql, swept, states } = await lostWith({}, { max_attempts: 1 }, 2);
     expect(swept).toMatchObject({ queued: 1, ended: [] });
     expect(await states()).toMatchObject({ work_1: 'error', work_2: 'error', join: 'enqueued' });

@@ -122,11 +122,11 @@ async function runRound(bench: Bench, { sizes, branches, later, acts, ...given }
     seen.set(what, (seen.get(what) ?? 0) + 1);
     await invariants(sql);
   }
-  // From here on every step succeeds, and an operator settles the failed ones, so the task ends.
+  // From here on, every step succeeds and an operator settles the failed steps, so the task ends.
   for (let i = 0; ; i++) {
     const { status } = await tasker.getTask(taskUuid);
     if (status === 'complete') break;
-    if (i > 100) throw new Error(`it does not end: ${JSON.stringify(await hand.states())}`);
+    if (i > 100) throw new Error(`the task does not end: ${JSON.stringify(await hand.states())}`);
     const claimed = await hand.claim();
     await record(
       [...held.keys()].map((_, at) => at),

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { choosing, handWorker, partsFor, workers } from '../../support/hand-worker.ts';
 import { invariants } from '../../support/setup.ts';
 
-it('a failed worker of a batch that fails fast holds up the join, also when a decision adds steps to the task', async () => {
+it('a failed worker of a batch that fails fast blocks the join, even when a decision adds steps to the task', async () => {
   const hand = await handWorker({
     first: [],
     pick: { type: 'decision', dependencies: ['first'] },
@@ -28,7 +28,7 @@ it('a failed worker of a batch that fails fast holds up the join, also when a de
   await invariants(sql);
 });
 
-it('an analyzer that failed makes its batch when an operator completes it', async () => {
+it('a failed analyzer creates its batch when an operator resolves it with a result', async () => {
   const hand = await handWorker({
     analyze: { type: 'batchable', dependencies: [] },
     work: workers(['analyze']),
