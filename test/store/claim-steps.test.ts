@@ -170,8 +170,8 @@ async function twoTasks(namespaces: readonly string[]) {
 describe.each([
   ['one namespace', ['test']],
   ['several namespaces', ['test', 'other']],
-])('a claim from %s beside a cancellation that has not committed', (_, namespaces) => {
-  it('the claim skips the step that is being cancelled and takes the other one', async () => {
+])('a claim from %s during a cancellation that has not committed', (_, namespaces) => {
+  it('the claim skips the step that is being cancelled and takes the other step', async () => {
     const { sql, engine, first, second, claim, open } = await twoTasks(namespaces);
     const commit = await open(async (tx) => {
       await lockTasks(tx, [first]);

@@ -11,7 +11,7 @@ const BATCH = {
 };
 const CHILDREN = { b: ['a'], c: ['a'], d: ['a'] };
 
-// There is a statement for each: with batches or without, with events or without.
+// There is a separate statement for each combination: with or without batches, with or without events.
 describe.each([
   ['a template', {}, {}],
   ['a template with events', {}, { events: EVENTS }],

@@ -12,7 +12,7 @@ const LONGEST_MS = PROVE ? 2_000 : 60;
 /** With few tasks, writers wait for each other most of the time. */
 const TASKS = PROVE ? 5_000 : WRITERS;
 
-/** Simpler ways to read the log, to show why this one is different. */
+/** Simpler ways to read the log, to show that they fail. */
 const WRONG_READERS = {
   'by the last id': (sql: Sql) => {
     let last = 0;
@@ -60,7 +60,8 @@ describe('an event whose transaction gets its id first and commits last', () => 
     const ours = await group(log);
     const wrong = WRONG_READERS['by the last id'](sql);
     const session = sqlOf(await openSession(url));
-    // The fast one has the lower transaction id, the slow one the lower event id. No snapshot boundary reveals that.
+    // The fast transaction has the lower transaction id, and the slow one has the lower event id. No snapshot boundary
+    // reveals that.
     await sql('begin');
     await sql('select pg_current_xact_id()');
     await session('begin');
@@ -78,8 +79,8 @@ describe('an event whose transaction gets its id first and commits last', () => 
   });
 });
 
-describe('an unrelated transaction that is held open, with a transaction id and an old snapshot,', () => {
-  it('no event is delayed, while a reader that follows the oldest transaction would wait', async () => {
+describe('while an unrelated transaction with a transaction id and an old snapshot is open', () => {
+  it('no event is delayed, although a reader that follows the oldest transaction would wait', async () => {
     const { log, url, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [taskUuid, other] = taskUuids as [string, string];
     const ours = await group(log);
@@ -95,14 +96,14 @@ describe('an unrelated transaction that is held open, with a transaction id and 
     await insertEvents(sql, [{ taskUuid }]);
     await sql('rollback');
     const last = await writeEvents(sql, { taskUuid });
-    // With the first read, so neither earlier nor later than without it.
+    // They arrive with the first read, as they would without the unrelated transaction.
     expect(idsOf(await ours())).toEqual([...early, ...last]);
     await session('commit');
     expect(idsOf(await ours())).toEqual(late);
     expect(await wrong()).toEqual([]);
     await unrelated.query('commit');
     expect(await ours()).toEqual([]);
-    // Only now are the ids of rolled-back transactions given up.
+    // Only now are the ids of rolled-back transactions no longer waited for.
     await noGaps(log, sql);
     const seen = idsOf([]);
     await until(
@@ -112,7 +113,7 @@ describe('an unrelated transaction that is held open, with a transaction id and 
   });
 });
 
-/** Runs this many transactions of random length one after another, and rolls some back. Returns what was committed. */
+/** Runs transactions of random length one after another, and rolls some back. Returns the committed ids. */
 async function write(url: string, taskUuids: readonly string[]): Promise<number[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -122,7 +123,7 @@ async function write(url: string, taskUuids: readonly string[]): Promise<number[
   for (let i = 0; i < TRANSACTIONS; i++) {
     await sql('begin');
     const ids = await insertEvents(sql, [any(), any(), any()].slice(Math.floor(Math.random() * 3)));
-    // Most are short, and many of them overtake a long one.
+    // Most transactions are short, and many of them overtake a long one.
     await new Promise((resolve) => setTimeout(resolve, Math.random() ** 4 * LONGEST_MS));
     const good = Math.random() < 0.85;
     await sql(good ? 'commit' : 'rollback');
@@ -133,7 +134,7 @@ async function write(url: string, taskUuids: readonly string[]): Promise<number[
 }
 
 it(
-  `${WRITERS} writers with transactions of random length: readers in two processes skip none, double none, and keep the order in each task`,
+  `readers in two processes get each event of ${WRITERS} writers once, in order for each task, despite long transactions`,
   async () => {
     const { log, url, sql, taskUuids, another } = await eventLog({ tasks: TASKS });
     const [slow, ...quick] = taskUuids;

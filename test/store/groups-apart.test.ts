@@ -9,13 +9,13 @@ const OTHER = '00000000-0000-7000-8000-000000000002';
 const HOLD = { leaseMs: 60_000 };
 const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
 
-/** The first delivery of each event fails and is retried at once. */
+/** Fails the first delivery of each event, so that it is due for a retry at once. */
 async function failAll(log: EventLog, groupId: number) {
   for (let taken = await log.take(groupId, ME, HOLD); taken; taken = await log.take(groupId, ME, HOLD))
     await log.finish(taken, { failed: taken.events.map((event) => ({ ...event, error: 'closed', delayMs: 0 })) });
 }
 
-/** Two groups that get different events of two tasks. Both deliveries failed, that of the first group earlier. */
+/** Two groups that get different events of two tasks. Both deliveries have failed, the delivery of the first group earlier. */
 async function twoGroups() {
   const bench = await eventLog({ tasks: 2 });
   const { log, sql, taskUuids } = bench;
@@ -39,7 +39,7 @@ describe('a process that works for two event groups', () => {
     expect(await log.takeRetries(second, OTHER, HOLD)).toEqual([]);
   });
 
-  it('the process can extend its holds of one group only', async () => {
+  it('the process extends its holds of one group without extending those of the other', async () => {
     const { log, first, second } = await twoGroups();
     const [held] = await log.takeRetries(first, ME, HOLD);
     await log.takeRetries(second, ME, { leaseMs: 1 });
@@ -94,7 +94,7 @@ describe('two event groups', () => {
 });
 
 describe('a delivery that is due for a retry', () => {
-  it('the delivery is taken although deliveries of another group have been due for longer', async () => {
+  it('the delivery is taken even if deliveries of another group have been due for longer', async () => {
     const { log, second } = await twoGroups();
     expect(names(await log.takeRetries(second, ME, { ...HOLD, limit: 1 }))).toEqual(['b.one']);
   });
@@ -108,7 +108,7 @@ describe('a delivery that is due for a retry', () => {
     });
   });
 
-  it('the delivery is reported as due to its own group only', async () => {
+  it('the delivery is reported as due only to its own group', async () => {
     const { log, sql, first, second } = await twoGroups();
     await log.takeRetries(first, ME, HOLD);
     await sql('delete from tasker.event_retry where group_id = $1', [second]);

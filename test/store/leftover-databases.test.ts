@@ -12,6 +12,6 @@ it('a database counts as left over if its name has the prefix and no session use
   });
   const { database } = tasker.engine;
   expect(await leftoverDatabases(database, used)).toEqual([unused]);
-  // It would match a pattern of LIKE.
+  // As a LIKE pattern, this prefix would match.
   expect(await leftoverDatabases(database, used.replace('test_', '%_'))).toEqual([]);
 });

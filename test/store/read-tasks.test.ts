@@ -33,7 +33,7 @@ it('a task counts steps that wait for dependencies or for a retry as pending, an
   });
 });
 
-it('the parents of a step are counted in its own template only', async () => {
+it('the parents of a step are counted only in its own template', async () => {
   const steps = {
     analyze: { type: 'batchable', dependencies: [] },
     work: workers(['analyze']),

@@ -10,7 +10,7 @@ import { DEMO, invariants, setup, template } from '../support/setup.ts';
 
 const NOTHING = { freeSlots: 0, token: 0, lastRank: -101 };
 
-/** One task `a → b` (and `a → c`), and a worker driven by hand: what it claims, and the ends of its attempts. */
+/** One task with the steps `a → b` and `a → c`, and a worker that the test drives by hand. */
 async function byHand() {
   const { tasker, url, sql } = await setup({
     templates: template({ a: { retry: { max_attempts: 5, backoff: 'none' } }, b: ['a'], c: ['a'] }),
@@ -100,10 +100,10 @@ describe('recording a batch', () => {
     await invariants(sql);
   });
 
-  it('a recording under another claim with the same attempt number is not mistaken for the lost one', async () => {
+  it('a recording under another claim with the same attempt number is not mistaken for the lost recording', async () => {
     const { sql, database, engine, claim } = await byHand();
     const lost = await claim();
-    // Like a crash of the server that undoes a claim that was not flushed.
+    // Simulates a crash of the server that undoes a claim that was not flushed.
     await sql(`update tasker.step set state = 'enqueued', attempts = 0, claim = null, started_at = null where idx = 0`);
     await sql(`insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
                select m.namespace_id, 0, t.task_uuid, 0, m.id from tasker.task t join tasker.template m on m.id = t.template_id`);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { expect, inject, it } from 'vitest';
 
-it('the migrated database reads back as migrations/schema.sql', async () => {
+it('the schema of a migrated database equals migrations/schema.sql', async () => {
   const url = new URL(inject('servers')[inject('postgres')]!);
   url.pathname = '/tasker_template';
   const { stdout } = await promisify(execFile)(process.execPath, ['scripts/dump-schema.mjs', '--of', url.toString()]);

@@ -18,7 +18,7 @@ it('templates are listed by name and version with their newest registration', as
   ]);
 });
 
-it('a template that is registered under other names, versions and namespaces too is compared with its own newest digest', async () => {
+it('the newest digest of a template is found by its namespace, name and version', async () => {
   const { tasker } = await setup({ worker: false });
   const one = (namespace: string, name: string, version: string, ...steps: string[]) =>
     template(Object.fromEntries(steps.map((step) => [step, []])), { namespace, name, version });
