@@ -7,7 +7,7 @@ import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { DEMO, invariants, itOnce, setup, template, until } from '../support/setup.ts';
 import { threadHandlers } from '../support/thread-handlers.ts';
 
-/** With PROVE, the promised time and the default lease; otherwise twice a shorter lease. */
+/** With PROVE, blocks for the documented time with the default lease; otherwise for twice a shorter lease. */
 const [BLOCKED_MS, LEASE_MS] = process.env.PROVE ? [60_000, 30_000] : [6_000, 3_000];
 
 const WORKER = `
@@ -29,7 +29,7 @@ const WORKER = `
   await createTasker({ namespaces: ['test'], handlers, leaseMs: ${LEASE_MS}, name: 'slow' });
 `;
 
-/** A worker in its own process and its output, with times of this process's clock. */
+/** Starts a worker in its own process. Returns its output, with times from the clock of this process. */
 function startSlow(databaseUrl: string): { word: string; at: number }[] {
   const child = spawn(process.execPath, ['--input-type=module', '-e', WORKER], {
     env: {

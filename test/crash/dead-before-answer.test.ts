@@ -3,7 +3,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { startProxy } from '../support/crash/proxy.ts';
 import { DEMO, invariants, setup, TAKES_CHILDREN, template, until } from '../support/setup.ts';
 
-it('a worker that is declared dead before its recording is answered does not run the steps that came with it', async () => {
+it('a worker that is declared dead before its recording is answered does not run the steps that came with the answer', async () => {
   const { tasker, url, sql, another } = await setup({ templates: template({ a: [], b: ['a'] }), worker: false });
   const proxy = await startProxy(url);
   proxy.decide = (sent) => (sent.includes('record_steps') && proxy.counts.held === 0 ? 'held' : undefined);
@@ -22,7 +22,7 @@ it('a worker that is declared dead before its recording is answered does not run
   await until(child, ([b]) => b!.state === 'in_progress');
   const [held] = await child();
   await sql(`update tasker.worker set state = 'dead' where id = $1::bigint >> 24`, [held!.claim]);
-  // It comes back under another id.
+  // The worker registers again under another id.
   await until(
     () => sql(`select 1 from tasker.worker where state = 'alive'`),
     ({ length }) => length === 1,

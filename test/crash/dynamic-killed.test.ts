@@ -49,8 +49,8 @@ class Victims {
   }
 
   /**
-   * Kills a process every `ms` until it is stopped, as soon as the replacement of the last one is ready. Leaves half
-   * of them alive: where processes start slowly, none would live long enough to do any work.
+   * Kills the next process every `ms` until it is stopped, if that process has been replaced since its last kill. Leaves
+   * half of the processes alive: where they start slowly, none would live long enough to do any work.
    */
   async killEvery(ms: number): Promise<void> {
     const coming: Promise<void>[] = [];
@@ -89,7 +89,7 @@ class Victims {
 const openTasks = async (sql: Sql) =>
   (await sql<{ n: number }>(`select count(*)::int n from tasker.task where done_at is null`))[0]!.n;
 
-/** Unfinished changes in one snapshot: a decision or analyzer is complete without all of its steps, or the reverse. */
+/** Finds unfinished changes in one snapshot: a decision or analyzer is complete without all of its steps, or the reverse. */
 const HALF_DONE = `
   select s.task_uuid, m.name, 'branches' what
     from tasker.step s join tasker.task t using (task_uuid) join tasker.template_step m using (template_id, idx)
@@ -133,7 +133,7 @@ describe('workers that are killed at any moment', () => {
     const { tasker, sql, url } = await setup({ templates, worker: false });
     const victims = await new Victims({ databaseUrl: url, concurrency: 20 }).start(3);
     const killing = victims.killEvery(250);
-    let [looks, created, working] = [0, 0, 0];
+    let [checks, created, working] = [0, 0, 0];
     const end = performance.now() + SECONDS * 1_000;
     while (performance.now() < end || (victims.kills < 5 && performance.now() < end + 30_000)) {
       if (working < 30) {
@@ -144,7 +144,7 @@ describe('workers that are killed at any moment', () => {
       expect(await sql(HALF_DONE)).toEqual([]);
       await invariants(sql);
       working = await openTasks(sql);
-      looks++;
+      checks++;
     }
     victims.stopKilling();
     await killing;
@@ -153,9 +153,9 @@ describe('workers that are killed at any moment', () => {
       (open) => open === 0,
       60_000,
     );
-    console.log(`${created} tasks, ${victims.kills} workers killed, ${looks} looks`);
+    console.log(`${created} tasks, ${victims.kills} workers killed, ${checks} checks`);
     expect(victims.kills).toBeGreaterThanOrEqual(5);
-    expect(looks).toBeGreaterThan(20);
+    expect(checks).toBeGreaterThan(20);
     expect(created).toBeGreaterThan(20);
     expect(await sql(HALF_DONE)).toEqual([]);
     expect(await sql(`select 1 from tasker.task where state <> 'complete'`)).toEqual([]);

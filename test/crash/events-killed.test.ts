@@ -57,7 +57,7 @@ async function create(tasker: Tasker): Promise<number> {
   }
 }
 
-/** Acts like a process supervisor: restarts a process that ended at its start because the server was down. */
+/** Acts like a process supervisor: restarts a process that exited at startup because the server was down. */
 async function startedAgain(start: () => Promise<WorkerProcess>): Promise<WorkerProcess> {
   for (let tries = 1; ; tries++) {
     try {
@@ -69,7 +69,7 @@ async function startedAgain(start: () => Promise<WorkerProcess>): Promise<Worker
 }
 
 itOnce(
-  `each group gets every committed event in order, and no other, while processes and the server are killed or stopped (SEED=${SEED})`,
+  `each group gets every committed event in order, and no other event, while processes and the server are killed or stopped (SEED=${SEED})`,
   { timeout: PROVE ? 3_600_000 : 120_000 },
   async () => {
     const server = await startServer();
@@ -106,10 +106,10 @@ itOnce(
     const random = seeded(SEED);
     const done = Object.fromEntries(Object.keys(DECK).map((fault) => [fault, 0])) as Record<Fault, number>;
     let cameBack = 0;
-    // They return while others continue. Until then, no other fault hits them.
+    // Affected processes return while others continue. Until then, no other fault hits them.
     const back: Promise<void>[] = [];
     const away = new Set<number>();
-    const befalls = (i: number, fault: (i: number) => Promise<void>) => {
+    const startFault = (i: number, fault: (i: number) => Promise<void>) => {
       away.add(i);
       back.push(fault(i).finally(() => away.delete(i)));
     };
@@ -124,7 +124,7 @@ itOnce(
       process.signal('SIGCONT');
       if (process.code === undefined) cameBack++;
     };
-    /** One of the publishers, which come first, or of the subscribers. */
+    /** Picks one of the publishers, which come first, or one of the subscribers. */
     const oneOf = async (fault: Fault) => {
       const all = Array.from(processes.keys()).filter((i) => i < PROCESSES === fault.startsWith('publisher'));
       const here = await until(
@@ -145,7 +145,7 @@ itOnce(
       const fault = draw();
       done[fault]++;
       if (fault === 'server killed') await server.kill();
-      else befalls(await oneOf(fault), fault.endsWith('killed') ? kill : stall);
+      else startFault(await oneOf(fault), fault.endsWith('killed') ? kill : stall);
     }
     await Promise.all(back);
     await until(waiting, ({ open, behind }) => open === 0 && behind === 0, PROVE ? 600_000 : 60_000);

@@ -4,7 +4,7 @@ import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, deferred, invariants, setup, template, until } from '../support/setup.ts';
 
-it('a result whose task is locked is recorded when the lock is released, also the second time', async () => {
+it('a result whose task is locked is recorded when the lock is released, even the second time', async () => {
   let gate = deferred();
   const { logger, lines } = collectingLogger();
   const handlers = [defineHandler('a', {}, () => gate.promise.then(() => ({})))];
@@ -21,7 +21,7 @@ it('a result whose task is locked is recorded when the lock is released, also th
     await holder.query('begin');
     await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [taskUuid]);
     gate.resolve();
-    // The second message comes when the result is tried by itself.
+    // The second message is logged when the result has been sent on its own.
     await until(
       () => lines.filter(({ message }) => message.includes('recording results failed')),
       ({ length }) => length >= 2,

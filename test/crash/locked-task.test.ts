@@ -4,7 +4,7 @@ import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, deferred, invariants, RETRY_AT_ONCE, setup, template, until } from '../support/setup.ts';
 
-it('a locked task with several running steps delays no other task', async () => {
+it('a locked task with several running steps does not delay other tasks', async () => {
   const gates = new Map(['a', 'b', 'c', 'd'].map((name) => [name, deferred()]));
   const steps = Object.fromEntries([...gates.keys()].map((name) => [name, []]));
   const handlers = [...gates].map(([name, gate]) =>
@@ -49,7 +49,7 @@ it('the results of several locked tasks are all recorded when their locks are re
   await holder.query('begin');
   await holder.query('select 1 from tasker.task for update');
   gate.resolve();
-  // Five tries until each task is recorded separately, and then some more of each.
+  // After five tries, each task is recorded separately. Waits for some more tries of each.
   await until(
     () => lines.filter((line) => line.message.includes('recording results failed')).length,
     (tries) => tries >= 10,
@@ -61,7 +61,7 @@ it('the results of several locked tasks are all recorded when their locks are re
   await invariants(sql);
 });
 
-it('a due retry is not delayed by another one whose task is locked', async () => {
+it('a due retry is not delayed by another retry whose task is locked', async () => {
   const retry = { backoff: 'linear', backoff_base_ms: 1_000, max_attempts: 2 };
   const flaky = defineHandler('a', {}, ({ context }) => {
     if (context.retryCount === 0) throw new Error('again');

@@ -16,7 +16,7 @@ const [isClaim, isRecord, isAdoption, isPoll] = [
   holds('peek\0'),
 ];
 
-/** A handler that notes each of its runs, and waits for `gate` if there is one. */
+/** A handler that records each of its runs, and waits for `gate` if there is one. */
 function noting(ran: string[], name: string, gate?: (context: StepContext) => Promise<unknown>) {
   return defineHandler(name, {}, async ({ context }: { context: StepContext }) => {
     ran.push(`${context.taskUuid} ${name}`);
@@ -146,9 +146,9 @@ describe('a result that an operator corrects before its recording is answered', 
     return { proxy, gates, acknowledged, readByChild };
   }
 
-  it('steps that start afterwards read the corrected result although the worker sends its own again', async () => {
+  it('steps that start afterwards read the corrected result even if the worker sends its own result again', async () => {
     let corrected = false;
-    // The first try is committed. No later one reaches the server before the operator has acted.
+    // The first try is committed. No later try reaches the server before the operator has acted.
     const { proxy, acknowledged, readByChild } = await correctedUnanswered((recordings) =>
       recordings === 1 ? 'answer_lost' : corrected ? undefined : 'lost',
     );
@@ -158,7 +158,7 @@ describe('a result that an operator corrects before its recording is answered', 
     expect(await readByChild()).toEqual([{ value: 'corrected' }]);
   });
 
-  it('steps that start afterwards read the corrected result although the answer arrives after that of a later recording', async () => {
+  it('steps that start afterwards read the corrected result even if the answer arrives after the answer to a later recording', async () => {
     const { proxy, gates, acknowledged, readByChild } = await correctedUnanswered((recordings) =>
       recordings === 1 ? 'held' : undefined,
     );
@@ -217,7 +217,7 @@ describe('adopting steps of a lost claim', () => {
     gate.resolve();
     await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     proxy.release();
-    // Two more queries have been answered after the one whose answer was late.
+    // Two more queries have been answered after the query whose answer was late.
     await until(
       () => polls,
       (seen) => seen >= 4,
@@ -228,10 +228,10 @@ describe('adopting steps of a lost claim', () => {
 
 describe('a late answer', () => {
   /**
-   * A task and a worker behind a proxy. The proxy holds back the first answer to a message that `matches`, and passes
-   * nothing once `holds` finds a row. Then another worker takes over, and the task comes to rest.
+   * Creates a task, and a worker behind a proxy. The proxy holds back the first answer to a message that `matches`, and
+   * blocks all traffic once `holds` finds a row. Then another worker takes over, and the task comes to rest.
    */
-  async function givenAway(steps: Parameters<typeof template>[0], matches: (sent: Buffer) => boolean, holds: string) {
+  async function takenOver(steps: Parameters<typeof template>[0], matches: (sent: Buffer) => boolean, holds: string) {
     const ran: { slow: string[]; other: string[] } = { slow: [], other: [] };
     const handlers = (by: 'slow' | 'other') => Object.keys(steps).map((name) => noting(ran[by], name));
     const options = { worker: false, leaseMs: LEASE_MS, pollMs: 100, logger: silentLogger };
@@ -265,7 +265,7 @@ describe('a late answer', () => {
       (rows) => rows.length === 3,
     );
 
-  it('a recording that is answered late keeps its children although held steps were verified in between', async () => {
+  it('a recording that is answered late keeps its children even if held steps were verified in between', async () => {
     const ran: string[] = [];
     const { tasker, url, sql, another } = await setup({ templates: template({ a: [], b: ['a'] }), worker: false });
     const proxy = await startProxy(url);
@@ -301,7 +301,7 @@ describe('a late answer', () => {
   });
 
   it('a claim that is answered late does not start steps that other workers have taken', async () => {
-    const { proxy, status, runsOf, settled } = await givenAway(
+    const { proxy, status, runsOf, settled } = await takenOver(
       { a: ONCE },
       isClaim,
       `select 1 from tasker.step where state = 'in_progress'`,
@@ -324,16 +324,16 @@ describe('a late answer', () => {
       proxy.release();
     },
   };
-  for (const [when, letPass] of Object.entries(orders)) {
+  for (const [when, deliver] of Object.entries(orders)) {
     it(`a recording that is answered ${when} leaves its children to the workers that have taken them`, async () => {
       // The recording claims the child for a worker that gets no answer while it is alive.
-      const { sql, proxy, status, runsOf, settled } = await givenAway(
+      const { sql, proxy, status, runsOf, settled } = await takenOver(
         { a: [], b: ['a'] },
         isRecord,
         `select 1 from tasker.step where idx = 1 and state = 'in_progress'`,
       );
       expect(status).toBe('complete');
-      await letPass(proxy, sql);
+      await deliver(proxy, sql);
       await settled();
       expect(runsOf('slow').map((run) => run.split(' ')[1])).toEqual(['a']);
       expect(runsOf('other').map((run) => run.split(' ')[1])).toEqual(['b']);

@@ -24,7 +24,7 @@ const ENDED = {
 };
 const MAKES = /add_steps|add_batches/;
 
-/** Handlers of {@link STEPS} that note each of their runs. */
+/** Handlers of {@link STEPS} that record each of their runs. */
 function noting(ran: string[], before?: (name: string, taskUuid: string) => Promise<unknown>) {
   const results: Record<string, unknown> = { pick: choosing('analyze'), analyze: partsFor('work', ...PARTS) };
   return Object.keys(STEPS).map((name) =>

@@ -22,7 +22,7 @@ async function connect(url: string): Promise<{ database: Database; engine: Engin
   return { database, engine: new Engine(database, silentLogger) };
 }
 
-/** Workers that registered, claimed all steps and died, so that their leases have expired. */
+/** Creates tasks whose steps are all held by two dead workers, whose leases have expired. */
 async function deadWorkers(tasker: Tasker, url: string, sql: Sql) {
   await tasker.createTasks(Array.from({ length: TASKS }, () => DEMO));
   const { database, engine } = await connect(url);
@@ -49,7 +49,8 @@ async function running(sql: Sql): Promise<number> {
 }
 
 /**
- * Checks that every step was taken back once: one attempt each in the history, and the state that its policy demands.
+ * Checks that every step was taken back once: it has one attempt in the history, and the state that its retry policy
+ * requires.
  */
 async function takenBackOnce(sql: Sql): Promise<void> {
   const states = await sql(`select state::text, count(*)::int from tasker.step where idx < 3 group by 1 order by 1`);
@@ -65,7 +66,7 @@ async function takenBackOnce(sql: Sql): Promise<void> {
 }
 
 describe('a sweep', () => {
-  it('the next sweeper finishes the work of one that died after it declared workers dead', async () => {
+  it('the next sweeper finishes the work of a sweeper that died after it declared workers dead', async () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const { database, engine } = await connect(url);
@@ -95,7 +96,7 @@ describe('a sweep', () => {
     });
   });
 
-  it('a sweep that dies while it takes steps takes all of them or none, and the next one continues', async () => {
+  it('a sweep that dies while it takes steps takes all of them or none, and the next sweep continues', async () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const dying = await connect(url);
@@ -168,14 +169,14 @@ describe('without a notification', () => {
     await another({ databaseUrl: proxy.url, worker: true, handlers: [counting], pollMs: 300 });
     const { engine } = await connect(url);
     for (let i = 0; i < 3; i++) {
-      // The engine's operation only writes. Its caller dies before the notification.
+      // Simulates a caller that dies before it notifies: the operation of the engine only writes.
       const [created] = await engine.createTasks([DEMO]);
       const before = polls;
       await until(
         async () => (await tasker.getTask(created!.taskUuid)).status,
         (status) => status === 'complete',
       );
-      // One poll finds it. On a busy machine there may be another one before the step has started.
+      // One poll finds the task. On a busy machine, another poll may happen before the step has started.
       expect(pollsAtStart - before).toBeLessThanOrEqual(2);
     }
     await invariants(sql);

@@ -8,7 +8,7 @@ import { DEMO, invariants, RETRY_AT_ONCE, setup, template } from '../support/set
 
 const ROWS = 12;
 
-/** A step whose worker is behind a proxy, which decides what happens to each message. */
+/** Runs a step on a worker behind a proxy, which decides what happens to each message. */
 async function behindProxy(decide: (sent: Buffer) => Fate, body: (context: StepContext) => unknown) {
   const { tasker, sql, url, another } = await setup({
     templates: template({ a: { retry: { ...RETRY_AT_ONCE, max_attempts: 50 } } }),
@@ -76,7 +76,7 @@ describe.each(['lost', 'answer_lost', 'cut'] as const)(
   },
 );
 
-it('a handler learns that its transaction was committed although the answer was lost', async () => {
+it('a handler learns that its transaction was committed even if the answer was lost', async () => {
   const { step, proxy } = await behindProxy(everyThirdCommit('answer_lost'), async (context) => {
     while ((await writeNext(context)) !== undefined);
   });

@@ -50,11 +50,11 @@ describeWith('pgbouncer', 'through pgbouncer in transaction mode', () => {
       expect(await lostAcknowledgements(journal, sql)).toEqual([]);
       await invariants(sql);
 
-      // A task that is created while all workers are idle: they are notified, or find it with the next poll.
+      // All workers are idle now. They are notified of this task, or find it with the next poll.
       const { taskUuid } = await tasker.createTask(DEMO);
       await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
       const deaf = () => journal.of('log').filter(({ message }) => /no notifications received/.test(message ?? ''));
-      // It takes some seconds without an answer to know.
+      // The worker notices this only after some seconds without a notification.
       if (!direct) await until(deaf, (warnings) => warnings.length > 0);
       expect(await second.stop()).toBe(0);
       if (direct) expect(deaf()).toEqual([]);

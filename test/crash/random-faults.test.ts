@@ -53,7 +53,7 @@ const PROVE = process.env.PROVE === '1';
 const SECONDS = PROVE ? 60 : 14;
 const SEEDS = PROVE ? Array.from({ length: 100 }, (_, i) => i + 1) : [Number(process.env.SEED ?? Date.now() % 1e6)];
 
-it('the same seed gives the same numbers', () => {
+it('seeded gives the same numbers for the same seed', () => {
   const [first, second, other] = [seeded(7), seeded(7), seeded(8)];
   const draw = (random: () => number) => Array.from({ length: 5 }, random);
   const numbers = draw(first);
@@ -104,9 +104,9 @@ if (inject('postgres') === '18') {
       const once = await sql<{ id: string }>(
         `select task_uuid id from tasker.task t join tasker.template m on m.id = t.template_id where m.name = 'once'`,
       );
-      const [sentBack, onceTasks] = [new Set(reset.map((row) => row.key)), new Set(once.map((row) => row.id))];
+      const [resetSteps, onceTasks] = [new Set(reset.map((row) => row.key)), new Set(once.map((row) => row.id))];
       const twice = startedTwice(journal).filter((key) => onceTasks.has(key.split(' ')[0]!));
-      expect(twice.filter((key) => !sentBack.has(key.replace(/ \d+$/, '')))).toEqual([]);
+      expect(twice.filter((key) => !resetSteps.has(key.replace(/ \d+$/, '')))).toEqual([]);
       expect(server.log()).not.toContain('deadlock detected');
     });
   }

@@ -11,7 +11,7 @@ function changing() {
   return { toJSON: () => (++reads === 2 ? 'a\0b' : 'fine') };
 }
 
-/** A worker whose handlers end at the same time, so that their results are recorded together. */
+/** Starts a worker whose handlers end at the same time, so that their results are recorded together. */
 async function together(resultOf: (n: number) => unknown) {
   const gate = deferred();
   const handler = defineHandler('a', { inputs: { n: 'n' } }, async ({ n }) => {
@@ -31,14 +31,14 @@ async function together(resultOf: (n: number) => unknown) {
 
 describe('a result that PostgreSQL rejects', () => {
   const culprits = {
-    "because jsonb can't store it": { bad: changing, prepare: '', says: 'unsupported Unicode escape sequence' },
+    "because jsonb can't store it": { bad: changing, prepare: '', message: 'unsupported Unicode escape sequence' },
     'because a constraint forbids it': {
       bad: () => ({ bad: true }),
       prepare: `alter table tasker.step add constraint no_bad check (not coalesce(result->'value' ? 'bad', false))`,
-      says: 'no_bad',
+      message: 'no_bad',
     },
   };
-  for (const [why, { bad, prepare, says }] of Object.entries(culprits)) {
+  for (const [why, { bad, prepare, message }] of Object.entries(culprits)) {
     it(`a result that is rejected ${why} fails its step permanently, and the results sent with it are recorded`, async () => {
       const { tasker, sql, gate, create, allRun } = await together((n) => (n === 17 ? { value: bad() } : { n }));
       if (prepare) await sql(prepare);
@@ -114,7 +114,7 @@ describe('a valid result', () => {
     expect(await states(tasker, task!.taskUuid)).toEqual({ a: 'complete' });
   });
 
-  it('a valid result hardly waits for another task that is locked, even if it was sent with it', async () => {
+  it('a valid result hardly waits for another task that is locked, even if the results of both were sent together', async () => {
     const { tasker, sql, url, gate, create, allRun } = await together((n) => ({ n }));
     const [locked, ...mates] = await create(4);
     await allRun(4);
@@ -127,7 +127,7 @@ describe('a valid result', () => {
       (waiting) => waiting.length > 0,
     );
     const [next] = await create(1);
-    // All of them end while the task is locked.
+    // All other tasks end while this task is locked.
     expect(await endStates(tasker, [next!, ...mates])).toEqual(['complete']);
     expect((await tasker.getTask(locked!.taskUuid)).status).not.toBe('complete');
     await session.query('commit');

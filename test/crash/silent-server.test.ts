@@ -66,7 +66,7 @@ async function workersBehindProxy(names: string[]) {
 }
 
 describe('a live worker', () => {
-  it('a worker keeps its lease if its connections go silent and new ones work', async () => {
+  it('a worker keeps its lease if its connections go silent and new connections work', async () => {
     const { sql, proxy, another, completed } = await workersBehindProxy(['first']);
     const sweeper = defineHandler('a', {}, () => ({ by: 'sweeper' }));
     await another({ worker: true, handlers: [sweeper], leaseMs: LEASE_MS, name: 'sweeper', concurrency: 1 });
@@ -79,7 +79,7 @@ describe('a live worker', () => {
     await completed();
   });
 
-  it('a worker keeps its steps after an outage that was longer than the lease for all workers', async () => {
+  it('a worker keeps its steps after an outage that lasted longer than the lease for all workers', async () => {
     const { sql, proxy, completed } = await workersBehindProxy(['first', 'second', 'third']);
     proxy.decide = () => 'lost';
     proxy.cutAll();
@@ -126,7 +126,7 @@ describe('stopping a worker', () => {
     const from = performance.now();
     const ending = stopped.stop({ drainTimeoutMs: 1_000 });
     await signalled.promise;
-    // Unanswered statements are given up after at least 20 seconds.
+    // Unanswered statements fail only after 20 seconds or more.
     expect(performance.now() - from).toBeLessThan(5_000);
     await ending;
     expect(performance.now() - from).toBeLessThan(25_000);

@@ -45,7 +45,7 @@ describe('kill -9 of a worker with 200 running steps', () => {
     const killedAt = performance.now();
     await first.end('SIGKILL');
 
-    // The other worker has them all: the retryable ones have started a second time.
+    // The other worker has taken over all steps: the retryable steps have started a second time.
     await until(
       () => journal.of('start').filter((start) => start.pid === second.pid).length,
       (starts) => starts === 100,
@@ -107,7 +107,7 @@ describe('a worker that is slower than its lease', () => {
     'with its event loop blocked': (slow: Awaited<ReturnType<typeof worker>>) => slow.block(),
   };
   for (const [how, slow] of Object.entries(slowDown)) {
-    it(`the signal of a handler fires, its late result is rejected, and the worker continues as a new one: ${how}`, async () => {
+    it(`the signal of a handler fires, its late result is rejected, and the worker continues under a new id: ${how}`, async () => {
       const { tasker, sql, url } = await setup({
         templates: workTemplate({ a: { retry: { max_attempts: 3, backoff: 'none' } }, b: ['a'] }),
         worker: false,

@@ -20,7 +20,7 @@ describe('SIGTERM', () => {
       () => journal.of('start').length,
       (starts) => starts === 60,
     );
-    // It polls only once a minute, so it must be notified of released steps.
+    // This worker polls only once a minute, so it must be notified of released steps.
     const second = await startWorker({ ...options, pollMs: 60_000 });
     const from = performance.now();
     const ended = first.end('SIGTERM');
