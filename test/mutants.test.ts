@@ -12,7 +12,7 @@ interface Edit {
   operator: string;
 }
 
-/** The results of the edits of one operator. */
+/** Returns the text after each edit of an operator. */
 function texts(text: string, edits: readonly Edit[], operator: string): string[] {
   return edits
     .filter((edit) => edit.operator === operator)

@@ -212,7 +212,7 @@ async function onOwnDatabase(program: string, ...args: string[]): Promise<string
   }
 }
 
-/** Runs both programs at once, because most of their time is the start of Node. */
+/** Runs both programs at once, because most of their time is the startup of Node. */
 const pagePrograms = (folder: string): Promise<string[]> =>
   Promise.all(['server-mode', 'headless'].map((name) => onOwnDatabase(`${folder}/${name}.js`)));
 
@@ -236,7 +236,7 @@ beforeAll(async () => {
     'strict/kit.ts': STRICT_KIT,
     'javascript/greet.js': HANDLER,
     'typescript/greet.ts': HANDLER,
-    'compiled/greet.ts': 'this is not what is run',
+    'compiled/greet.ts': 'this file is not run',
     'compiled/greet.js': HANDLER,
     'strict/hello.ts': PROGRAM,
     'strict/tsconfig.json': JSON.stringify({ compilerOptions: STRICT, include: ['*.ts'] }),
@@ -316,11 +316,11 @@ describe('the package', () => {
     expect(await onOwnDatabase('hello.js')).toBe('["complete",{"greeting":"Hello Ada"}]');
   });
 
-  it('runs the programs of the page from JavaScript, in server mode and headless', async () => {
+  it('runs the programs of the documentation page from JavaScript, in server mode and headless', async () => {
     expect(await pagePrograms('.')).toEqual(PAGE_RESULTS);
   });
 
-  it('runs a task to completion and the programs of the page from strict TypeScript', async () => {
+  it('runs a task to completion and the programs of the documentation page from strict TypeScript', async () => {
     // Projects install the compiler and Node's types themselves. This test uses ours.
     const types = path.join(project, 'node_modules', '@types');
     mkdirSync(types, { recursive: true });
@@ -346,7 +346,7 @@ describe('the package', () => {
     expect(await onOwnDatabase('folder.js', './compiled')).toBe('complete');
   });
 
-  it('names the esbuild binary with its version if only that is missing', async () => {
+  it('names the esbuild binary with its version if only the binary is missing', async () => {
     const esbuild = path.join(project, 'node_modules/esbuild');
     onTestFinished(() => rmSync(esbuild, { recursive: true }));
     for (const file of ['package.json', 'lib/main.js'])

@@ -24,7 +24,7 @@ interface Run {
   output: string;
 }
 
-/** Runs those files with an empty PATH. Nothing else is set up for them, so a test that is not skipped fails. */
+/** Runs those files with an empty PATH. No server is set up for them, so a test that is not skipped fails. */
 async function withEmptyPath(env: NodeJS.ProcessEnv = {}): Promise<Run> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tasker-programs-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -61,7 +61,7 @@ describe('a run of the suite without outside programs', () => {
     expect(code).toBe(0);
   });
 
-  it('fails with TASKER_REQUIRE_ALL=1 for each file that needs one', async () => {
+  it('fails with TASKER_REQUIRE_ALL=1 for each file that needs a missing program', async () => {
     const { code, output } = await withEmptyPath({ TASKER_REQUIRE_ALL: '1' });
     expect(output).toMatch(/Tests +6 failed \| \d+ skipped/);
     expect(output).toContain('TASKER_REQUIRE_ALL=1, and pgbouncer is not installed; on Debian: apt-get install');
@@ -106,7 +106,7 @@ describe('an outside program', () => {
     expect(programPath('python3', bin)).toBeUndefined();
   });
 
-  it('is installed by the continuous integration, which fails if one is missing', () => {
+  it('is installed by the continuous integration, which fails if a program is missing', () => {
     const script = readFileSync('.ci/run', 'utf8');
     const packages = PROGRAM_NAMES.map((name) => PROGRAMS[name].debian).join(' ');
     expect(script).toContain(`for one in ${packages}; do`);

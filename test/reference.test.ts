@@ -3,35 +3,35 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { problemsOf } from './support/type-check.ts';
 
-/** An exported name as its page tells it. */
-interface Told {
+/** An exported name as its page documents it. */
+interface Documented {
   name: string;
   kind: string;
-  /** Where it is imported from. */
+  /** The module from which it is imported. */
   entry: string;
   examples: string[];
   aliasOf: boolean;
 }
 
 const FOLDER = 'docs/reference';
-const told = readdirSync(FOLDER)
+const documented = readdirSync(FOLDER)
   .filter((file) => file !== 'README.md')
   .flatMap((file) => readFileSync(path.join(FOLDER, file), 'utf8').replaceAll('\r\n', '\n').split(/^## /m).slice(1))
-  .map((section): Told => {
+  .map((section): Documented => {
     const [, name, kind, entry] = /^(\w+)\n\n([\w, ]+), from `([\w/-]+)`$/m.exec(section)!;
     const examples = [...section.matchAll(/^Example:\n\n```typescript\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
     return { name: name!, kind: kind!, entry: entry!, examples, aliasOf: section.includes('\nAnother name of ') };
   });
 
-/** The imports that an example leaves out: of what it names and does not declare itself. */
+/** Returns the imports that an example leaves out: those of names that it uses and does not declare. */
 function importsFor(example: string): string[] {
-  return told
+  return documented
     .filter(({ name }) => new RegExp(`(?<![.\\w'])${name}\\b(?!['\\w])`).test(example))
     .filter(({ name }) => !new RegExp(`(?:class|const|function|import.*) ${name}\\b`).test(example))
     .map(({ name, entry }) => `import { ${name} } from '${entry}';`);
 }
 
-/** The example as a module: one that speaks of `this` within a handler, one that returns within a function. */
+/** Returns the example as a module. Code with `this` is put into a handler, and code with `return` into a function. */
 function moduleOf(example: string): string {
   const imports = [...importsFor(example), ...(example.match(/^import .*$/gm) ?? [])];
   const body = example.replace(/^import .*$/gm, '');
@@ -56,18 +56,20 @@ const GLOBALS = `declare global {
 export {};`;
 
 it('every exported function and class has an example', () => {
-  const without = told.filter(({ kind, examples, aliasOf }) => /function|class/.test(kind) && !aliasOf && !examples[0]);
+  const without = documented.filter(
+    ({ kind, examples, aliasOf }) => /function|class/.test(kind) && !aliasOf && !examples[0],
+  );
   expect(without.map(({ name }) => name)).toEqual([]);
 });
 
 it('the examples in docstrings compile', { timeout: 120_000 }, () => {
   const globals: [string, string] = [path.resolve('reference-globals.d.ts'), GLOBALS];
   const files = new Map([globals]);
-  // They change types for the whole program, so each is a program of its own.
+  // An augmentation changes types for the whole program, so each is compiled as a separate program.
   const augmentations: Map<string, string>[] = [];
-  for (const { name, examples } of told) {
+  for (const { name, examples } of documented) {
     for (const text of examples) {
-      // Numbered: names differ in case alone.
+      // The names of the files are numbered, because some names differ only in case.
       const file: [string, string] = [path.resolve(`example-${files.size}-${name}.ts`), moduleOf(text)];
       if (/^declare module/m.test(text)) augmentations.push(new Map([globals, file]));
       else files.set(...file);

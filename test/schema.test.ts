@@ -6,7 +6,7 @@ const own = ownMigrations();
 const names = Object.keys(own);
 const nextId = String(names.length + 1).padStart(4, '0');
 
-/** A migration of a version after this one. */
+/** Returns a migration of a later version. */
 const later = (text: string, { serves }: { serves: number }) => ({
   ...own,
   [`${nextId}_later.sql`]: `-- serves: ${serves}\n${text}`,
@@ -17,7 +17,7 @@ const runs = (program: Program, url: string) => program.connect(url);
 const applied = async (sql: Sql) =>
   (await sql<{ name: string }>('select name from tasker.migration order by id')).map((row) => row.name);
 
-/** A database in which nothing is; gone after the test. */
+/** Creates an empty database, which is dropped after the test. */
 async function emptyDatabase(): Promise<{ url: string; sql: Sql }> {
   const { url, sql, drop } = await freshDatabase();
   onTestFinished(drop);
@@ -26,7 +26,7 @@ async function emptyDatabase(): Promise<{ url: string; sql: Sql }> {
 }
 
 describe('the schema', () => {
-  it('is created in an empty database, and a second start changes nothing', async () => {
+  it('is created in an empty database, and connecting again changes nothing', async () => {
     const { url, sql } = await emptyDatabase();
     const program = programWith(own);
     expect(await runs(program, url)).toEqual(OK);

@@ -8,7 +8,7 @@ const LINES_OF_FILE = 500;
 const LINES_OF_FUNCTION = 80;
 const FILES_OF_FOLDER = 25;
 
-/** These still have to be split. Add none, and remove an entry once it is split. */
+/** These still have to be split. Add no entry, and remove an entry once its file is split. */
 const LONG_FILES: string[] = [];
 const LONG_FUNCTIONS: string[] = [];
 const FULL_FOLDERS: string[] = [];

@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { checkCommits } from '../scripts/check-files.mjs';
 import { sentencesOf, textsOf } from '../scripts/prose/texts.mjs';
 
-/** A repository with one commit for each subject. */
+/** Creates a repository with one commit for each subject. */
 function repositoryWith(...subjects: string[]) {
   const root = mkdtempSync(path.join(tmpdir(), 'tasker-commits-'));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
@@ -23,7 +23,7 @@ function repositoryWith(...subjects: string[]) {
   return { root, ids };
 }
 
-it('commit subjects are checked after the given commit, and only there', () => {
+it('only commit subjects after the given commit are checked', () => {
   const subjects = [
     'An old subject.',
     'worker: renew the lease in a thread',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
-/** The names that a file exports, in alphabetical order; `export *` would hide them. */
+/** Returns the names that a file exports, in alphabetical order. `export *` is an error, because it hides them. */
 function exportsOf(file: string): { values: string[]; types: string[] } {
   const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
   const values: string[] = [];
@@ -21,7 +21,7 @@ function exportsOf(file: string): { values: string[]; types: string[] } {
 
 interface Names {
   names: string[];
-  /** By reason. */
+  /** The absent names for each reason. */
   absent: Record<string, string[]>;
 }
 
@@ -483,12 +483,12 @@ describe('the surface', () => {
     const exported = new Set([...values, ...types]);
     const excused = Object.values(absent).flat();
     expect(names.filter((name) => !exported.has(name) && !excused.includes(name))).toEqual([]);
-    // Exported by now: take it off the list of absent names.
+    // This name is exported now; remove it from the list of absent names.
     expect(excused.filter((name) => exported.has(name) || !names.includes(name))).toEqual([]);
     expect(new Set(excused).size).toBe(excused.length);
   });
 
-  it('has every name that the page of names lists', () => {
+  it('has every name that docs/guide/names.md lists', () => {
     const page = readFileSync('docs/guide/names.md', 'utf8');
     const { values, types } = exportsOf('src/index.ts');
     const { absent } = JSON.parse(readFileSync('docs/names.json', 'utf8')) as Names;

@@ -4,7 +4,7 @@ import { needsOf, testsAlone, unitTests } from './support/suite/needs.ts';
 const processes = await import('node:child_process');
 const threads = await import('node:worker_threads');
 
-it('the unit tests are those whose imports reach no server, process or compiler', () => {
+it('the unit tests are the test files whose imports reach no server, process or compiler', () => {
   const tests = unitTests();
   expect(tests).toEqual(
     expect.arrayContaining([

@@ -18,13 +18,13 @@ import { createTasker, defineHandler, mustParseTemplate } from ${JSON.stringify(
 
 const LISTENED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGQUIT', 'SIGPIPE',
   'uncaughtException', 'uncaughtExceptionMonitor', 'unhandledRejection', 'beforeExit', 'message', 'disconnect'];
-const look = () => ({
+const probe = () => ({
   listeners: LISTENED.filter((name) => process.listenerCount(name) > 0),
   ports: process.getActiveResourcesInfo().filter((name) => /TCPServer|TCPSERVER/i.test(name)),
 });
 
 const [, , file, ending] = process.argv;
-const before = look();
+const before = probe();
 const tasker = await createTasker({
   templates: mustParseTemplate(JSON.stringify({
     name: 'demo', namespace: 'application', version: '1.0.0', steps: [{ name: 'a', handler: 'a' }, { name: 'b', handler: 'b' }],
@@ -36,26 +36,26 @@ const { taskUuid } = await tasker.createTask({ namespace: 'application', name: '
 for await (const { steps } of tasker.watchTask(taskUuid)) {
   if (steps[0].currentState === 'complete' && steps[1].attempts > 0) break;
 }
-const during = look();
+const during = probe();
 if (ending === 'stop') await tasker.stop();
 else if (ending === 'twice') await Promise.all([tasker.stop(), tasker.stop({ drainTimeoutMs: 0 })]);
-writeFileSync(file, JSON.stringify({ before, during, after: look() }));
+writeFileSync(file, JSON.stringify({ before, during, after: probe() }));
 if (ending === 'signal') console.log('runs');
 `;
 
-type Look = Record<'before' | 'during' | 'after', { listeners: string[]; ports: string[] }>;
+type Findings = Record<'before' | 'during' | 'after', { listeners: string[]; ports: string[] }>;
 
 interface Application {
   child: ReturnType<typeof spawn>;
   /** The output of the program and its findings, after it has ended. */
-  ended: Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string; saw: Look }>;
+  ended: Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string; findings: Findings }>;
 }
 
 function application(ending: 'stop' | 'twice' | 'signal', { databaseUrl }: { databaseUrl?: string } = {}): Application {
   const folder = mkdtempSync(path.join(tmpdir(), 'tasker-application-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const program = path.join(folder, 'application.mjs');
-  const file = path.join(folder, 'saw.json');
+  const file = path.join(folder, 'findings.json');
   writeFileSync(program, APPLICATION);
   const env = { PATH: process.env.PATH, HOME: folder, ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }) };
   const child = spawn(process.execPath, [program, file, ending, path.join(folder, '.tasker')], { cwd: folder, env });
@@ -68,7 +68,7 @@ function application(ending: 'stop' | 'twice' | 'signal', { databaseUrl }: { dat
   }
   const ended = once(child, 'close').then(([code, signal]) => ({
     ...{ code, signal, ...output },
-    saw: JSON.parse(readFileSync(file, 'utf8')) as Look,
+    findings: JSON.parse(readFileSync(file, 'utf8')) as Findings,
   }));
   return { child, ended };
 }
@@ -83,9 +83,9 @@ const SILENT = { code: 0, signal: null, stdout: '', stderr: '' };
 const NOTHING = { listeners: [], ports: [] };
 
 describe('a tasker in an application', () => {
-  it('a tasker prints nothing, handles no signal, opens no port, and lets the process end after its stop', async () => {
+  it('a tasker prints nothing, handles no signal, opens no port, and lets the process end after it stops', async () => {
     const { ended } = application('stop', { databaseUrl: await database() });
-    expect(await ended).toEqual({ ...SILENT, saw: { before: NOTHING, during: NOTHING, after: NOTHING } });
+    expect(await ended).toEqual({ ...SILENT, findings: { before: NOTHING, during: NOTHING, after: NOTHING } });
   });
 
   it('two callers may stop a tasker at the same time', async () => {
@@ -93,13 +93,13 @@ describe('a tasker in an application', () => {
     expect(await ended).toMatchObject(SILENT);
   });
 
-  it('a tasker with an embedded database is as quiet, and stops the database with itself', async () => {
+  it('a tasker with an embedded database is as quiet, and stops the database when it stops', async () => {
     const { ended } = application('stop');
-    expect(await ended).toEqual({ ...SILENT, saw: { before: NOTHING, during: NOTHING, after: NOTHING } });
+    expect(await ended).toEqual({ ...SILENT, findings: { before: NOTHING, during: NOTHING, after: NOTHING } });
   });
 
   it.runIf(process.platform !== 'win32')(
-    'leaves signals to the application: without a listener they end it as ever',
+    'a tasker leaves signals to the application: without a listener, a signal ends the process',
     async () => {
       const { child, ended } = application('signal', { databaseUrl: await database() });
       await once(child.stdout!, 'data');
@@ -109,7 +109,7 @@ describe('a tasker in an application', () => {
   );
 });
 
-/** The metric lines about created tasks, one per namespace. */
+/** Returns the metric lines about created tasks, one per namespace. */
 async function created(registry: Registry): Promise<string[]> {
   return (await registry.metrics()).split('\n').filter((line) => line.startsWith('tasker_tasks_requests_total{'));
 }
@@ -135,7 +135,7 @@ describe('two taskers in one process', () => {
     expect(await created(yours)).toEqual([expect.stringContaining(two.demo.namespace)]);
   });
 
-  it('each tasker has its own registries and leaves those of the process alone', async () => {
+  it('each tasker has its own registries and does not use the registries of the process', async () => {
     await shared.setup({ a: [] }, { handlers: [defineHandler('a', {}, () => ({}))] });
     expect(HandlerRegistry.instance().listHandlers()).toEqual([]);
   });

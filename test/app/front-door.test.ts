@@ -18,7 +18,7 @@ async function resultOf(tasker: Tasker, request: { namespace: string; name: stri
 }
 
 describe('taskers in one process', () => {
-  it('each tasker has its own handlers, its own namespaces and its own stop', async () => {
+  it('each tasker has its own handlers and its own namespaces, and stops separately', async () => {
     const one = await shared.setup({ a: [] }, { handlers: [named('a', 'one')] });
     const two = await shared.setup({ a: [] }, { handlers: [named('a', 'two')] });
     expect(await resultOf(one.tasker, one.demo)).toEqual({ by: 'one' });
@@ -35,7 +35,7 @@ describe('taskers in one process', () => {
     expect((await tasker.getTask(taskUuid)).status).toBe('pending');
   });
 
-  it('a tasker that serves no namespace of its templates warns once at its start', async () => {
+  it('a tasker that serves no namespace of its templates warns once when it starts', async () => {
     const warnings = async (namespaces: string[], more: CreateTaskerOptions = {}) => {
       const { logger, lines } = collectingLogger();
       await shared.setup({ a: [] }, { handlers: [named('a', 'one')], namespaces, logger, ...more });
@@ -71,7 +71,7 @@ describe('taskers in one process', () => {
     ).resolves.toBe(0);
   });
 
-  it('a tasker serves a namespace that is registered after its start', async () => {
+  it('a running tasker serves a namespace that is registered later', async () => {
     const url = shared.url;
     const options = { databaseUrl: url, migrate: false, logger: silentLogger, poolSize: 3 };
     const early = await createTasker({
@@ -88,7 +88,7 @@ describe('taskers in one process', () => {
 });
 
 describe('stop', () => {
-  it('every call returns the same promise, also before the start has finished', async () => {
+  it('every call returns the same promise, even while the tasker starts', async () => {
     const { tasker } = await shared.setup({ a: [] }, { handlers: [named('a', 'x')], autoStart: false });
     const starting = tasker.start();
     const [one, two] = [tasker.stop(), tasker.stop()];
@@ -96,7 +96,7 @@ describe('stop', () => {
     await Promise.all([starting, one]);
   });
 
-  it('after a stop, every method rejects with `stopped`', async () => {
+  it('every method of a stopped tasker rejects with `stopped`', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     await tasker.stop();
@@ -114,7 +114,7 @@ describe('stop', () => {
     await expect(tasker.createTask(demo)).rejects.toThrow('this tasker was stopped; create another one');
   });
 
-  it('a start after a stop is rejected', async () => {
+  it('starting a stopped tasker is rejected', async () => {
     const { tasker } = await shared.setup({ a: [] }, { handlers: [named('a', 'x')], autoStart: false });
     await tasker.stop();
     await expect(tasker.start()).rejects.toMatchObject({ code: 'stopped' });
@@ -137,7 +137,7 @@ describe('stop', () => {
     await expect(tasker.listTasks()).rejects.toMatchObject({ code: 'stopped' });
   });
 
-  it('a signal that fires during the start makes createTasker reject with its reason', async () => {
+  it('a signal that fires while the tasker starts makes createTasker reject with its reason', async () => {
     const controller = new AbortController();
     const starting = shared.setup({ a: [] }, { handlers: [named('a', 'x')], signal: controller.signal });
     await Promise.resolve();
@@ -149,7 +149,7 @@ describe('stop', () => {
 });
 
 describe('listTasks', () => {
-  it('listTasks returns the newest tasks first, filtered by namespace, name, status and openness, in pages', async () => {
+  it('listTasks returns pages, newest tasks first, filtered by namespace, name, status and open', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     await tasker.registerTemplates([template({ a: [] }, { namespace: demo.namespace, name: 'other' })]);
     const of = { namespace: demo.namespace };
@@ -231,7 +231,7 @@ describe('options', () => {
     });
   });
 
-  it('a registry is used as it is, so that handlers may be added later', async () => {
+  it('a registry is used without a copy, so handlers may be added later', async () => {
     const registry = new HandlerRegistry();
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: registry });
     const { taskUuid } = await tasker.createTask(demo);

@@ -77,7 +77,7 @@ it('each version has its own context, and version 1.0.0 may be left out', () => 
   createTask({ namespace: 'shop', name: 'order', version: '2.0.0', context: order });
   // @ts-expect-error: no such version
   createTask({ namespace: 'shop', name: 'order', version: '3.0.0', context: order });
-  // @ts-expect-error: there is only 2.0.0
+  // @ts-expect-error: the only version is 2.0.0
   createTask({ namespace: 'shop', name: 'refund' });
 });
 
@@ -102,7 +102,7 @@ it('a name, namespace or version that is only a string is not checked', () => {
   createTask({ namespace: text });
 });
 
-it('a batch is checked request by request, and not at all when one is dynamic', () => {
+it('each request of a batch is checked, but a batch with a dynamic request is not checked', () => {
   createTasks([{ name: 'hello' }, { namespace: 'shop', name: 'order', context: order }]);
   createTasks(
     [1, 2].map((code) => ({ namespace: 'shop', name: 'order', version: '2.0.0', context: { code } }) as const),
@@ -110,13 +110,13 @@ it('a batch is checked request by request, and not at all when one is dynamic', 
   createTasks([]);
   createTasks([request]);
   createTasks([{ name: 'hello' }, { name: text, context: { a: 1 } }]);
-  // @ts-expect-error: the second is misspelt
+  // @ts-expect-error: the second name is misspelt
   createTasks([{ name: 'hello' }, { namespace: 'shop', name: 'ordr', context: order }]);
-  // @ts-expect-error: the second has no context
+  // @ts-expect-error: the second request has no context
   createTasks([{ name: 'hello' }, { namespace: 'shop', name: 'order' }]);
 });
 
-it('run of the test kit may leave the name out, and checks a request that has one', () => {
+it('run of the test kit accepts a request without a name, and checks a request with a name', () => {
   run();
   run({ context: { a: 1 } });
   run({ namespace: 'shop', name: 'order', context: order });

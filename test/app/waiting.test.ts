@@ -32,7 +32,7 @@ describe('waitForTask', () => {
     expect(best).toBeLessThan(900);
   });
 
-  it('a wait gives up after its timeout with a hint on how to find the reason, and the task continues', async () => {
+  it('a wait times out with a hint on how to find the reason, and the task continues', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const waiting = tasker.waitForTask(taskUuid, { timeoutMs: 30 });
@@ -87,7 +87,7 @@ describe('waitForTask', () => {
     expect(step).toMatchObject({ taskUuid, stepUuid: (await tasker.getSteps(taskUuid))[0]!.stepUuid });
   });
 
-  it('a wait rejects with the reason of its signal when that fires, or has already fired', async () => {
+  it('a wait rejects with the reason of its signal when the signal fires, or has already fired', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const reason = new Error('client went away');
@@ -109,7 +109,7 @@ describe('waitForTask', () => {
     await expect(tasker.waitForTask(taskUuid)).rejects.toMatchObject({ code: 'stopped' });
   });
 
-  it('many waits for many tasks all resolve, also several for one task', async () => {
+  it('many waits for many tasks all resolve, including several for one task', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
     const handles = await tasker.createTasks(Array.from({ length: 700 }, () => demo));
     const waits = handles.flatMap(({ taskUuid }) => [tasker.waitForTask(taskUuid), tasker.waitForTask(taskUuid)]);
@@ -117,7 +117,7 @@ describe('waitForTask', () => {
     expect(tasks.every((task) => task.status === 'complete')).toBe(true);
   });
 
-  it('a wait for a task just created here sends no query, and a wait for another one does', async () => {
+  it('a wait for a task that this tasker just created sends no query, and a wait for another task does', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
     const observer = await another({ worker: false, handlers: [] });
     const handles = await tasker.createTasks(Array.from({ length: 20 }, () => demo));

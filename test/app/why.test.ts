@@ -102,7 +102,7 @@ it('why reports that no worker is running, that no worker has the handler, and t
   await expect(tasker.why('x')).rejects.toMatchObject({ code: 'invalid_uuid' });
 });
 
-it('why reports an expired lease of a lost worker, and not a missing handler', async () => {
+it('why reports an expired lease of a lost worker, instead of a missing handler', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
   // The state that a worker leaves behind if it is lost with a claimed step. No worker takes the step over here.
@@ -119,7 +119,7 @@ it('why reports an expired lease of a lost worker, and not a missing handler', a
   );
 });
 
-it('why uses the template that the task was created from, not the newest one', async () => {
+it('why uses the template that the task was created from, not the newest template', async () => {
   const { tasker, demo } = await shared.setup({ a: [], b: ['a'] }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
   await tasker.registerTemplates([template({ b: [], a: ['b'] }, { namespace: demo.namespace })]);

@@ -14,7 +14,7 @@ describe('BootstrapConfig', () => {
     expect(BootstrapConfig()).toEqual({});
   });
 
-  it('a misspelt option is rejected with the one that was probably meant', () => {
+  it('a misspelt option is rejected with a suggestion, or with the list of options', () => {
     expect(wrong({ namspace: 'x' })).toBe('BootstrapConfig: unknown option namspace; did you mean namespace?');
     expect(wrong({ log_level: 'info' })).toBe('BootstrapConfig: unknown option log_level; did you mean logLevel?');
     expect(wrong({ zzz: 1, workerId: '' })).toBe(
@@ -22,14 +22,14 @@ describe('BootstrapConfig', () => {
     );
   });
 
-  it('refuses a namespace that no template may have, with the rule', () => {
+  it('an invalid namespace is rejected with the rule for namespaces', () => {
     const rule = 'a namespace has 1 to 29 letters, digits and underscores, and does not begin with a digit';
     expect(wrong({ namespace: 'my-app' })).toBe(`BootstrapConfig: namespace "my-app" is not a namespace; ${rule}`);
     for (const namespace of ['1st', 'a b', 'über', 'n'.repeat(30), 'a\0', 7, null])
       expect(wrong({ namespace })).toContain(rule);
   });
 
-  it('an empty namespace counts as not given', () => {
+  it('an empty namespace counts as missing', () => {
     const env = { TASKER_NAMESPACE: 'shop' };
     for (const namespace of ['', ' ', undefined]) {
       const served = (variables: NodeJS.ProcessEnv) =>

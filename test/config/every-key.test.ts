@@ -5,7 +5,7 @@ import { loadConfig } from '../../src/config/load-config.ts';
 import { DYNAMIC_LIMITS } from '../../src/engine/expansion.ts';
 import { projectWith, thrownBy } from '../support/config-folder.ts';
 
-/** For each key: a value that is not the default, as TOML and as it is read, and an invalid value. */
+/** A value of each key that is not the default, as TOML and as read, and an invalid value. */
 const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; variable?: string }> = {
   environment: { toml: '"staging"', read: 'staging', wrong: '""' },
   databaseUrl: { toml: '"postgres://db/one"', read: 'postgres://db/one', wrong: '"mysql://db/one"' },

@@ -65,7 +65,7 @@ describe('the layers of a folder', () => {
     'config/tasker/environments/test/worker.toml': '[worker]\nnamespaces = ["c"]\n',
   };
 
-  it('layers are merged, lists are replaced, and each value has the file that set it last', () => {
+  it('layers are merged, lists are replaced, and each value names the file that set it last', () => {
     const { config, sources, files, warnings } = at(LAYERS, { TASKER_ENV: 'test' });
     expect(config).toMatchObject({ poolSize: 30, idleTimeoutMs: 20_000, name: 'base', namespaces: ['c'] });
     expect(sources.poolSize.file).toBe(path.join('config', 'tasker', 'environments', 'test', 'common.toml'));
@@ -77,13 +77,13 @@ describe('the layers of a folder', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('base/ names the environment unless the variable does', () => {
+  it('the variable selects the environment, and base/ selects it if the variable is not set', () => {
     const layers = { ...LAYERS, 'config/tasker/base/orchestration.toml': '[common.execution]\nenvironment = "test"\n' };
     expect(at(layers).config).toMatchObject({ environment: 'test', poolSize: 30 });
     expect(at(layers, { TASKER_ENV: 'production' }).config).toMatchObject({ environment: 'production', poolSize: 10 });
   });
 
-  it('an environment only selects a folder inside environments/, whatever its name', () => {
+  it('an environment name that points outside environments/ is rejected', () => {
     const outside = { ...LAYERS, 'config/elsewhere/common.toml': '[common.database.pool]\nmax_connections = 1\n' };
     for (const name of ['../../elsewhere', 'test/../../../elsewhere', '/etc', '..', '.', 'a\\b', 'a\0b']) {
       expect(thrownBy(() => at(outside, { TASKER_ENV: name })).message, name).toMatch(
@@ -93,7 +93,7 @@ describe('the layers of a folder', () => {
     expect(at(outside, { TASKER_ENV: 'eu-west_1.blue' }).config).toMatchObject({ poolSize: 10 });
   });
 
-  it('a missing layer for the environment is a warning', () => {
+  it('a missing layer for the environment gives a warning', () => {
     expect(at(LAYERS, { TASKER_ENV: 'prodution' }).warnings).toEqual([
       expect.stringMatching(
         /there is no folder environments\/prodution, so only base\/ is used; the environments are test$/,
@@ -108,7 +108,7 @@ describe('errors in a file', () => {
       at(
         {
           'tasker.toml': [
-            '# ${NOT_A_VARIABLE} in a comment is none',
+            '# ${NOT_A_VARIABLE} in a comment is ignored',
             '[common.database]',
             'url = "${DATABASE_URL}"',
             '[common.database.pool]',
@@ -164,7 +164,7 @@ describe('errors in a file', () => {
     expect([served('["", "shop "]'), served('[""]'), served('[]')]).toEqual([['shop'], undefined, undefined]);
   });
 
-  it('an unknown key is a warning with the key that was probably meant', () => {
+  it('an unknown key gives a warning with a suggested key', () => {
     const toml =
       '[worker]\nleese_seconds = 4\nconcurrency = 5\n[common.database.pool]\nmax_conections = 4\nzzz = 1\n[wroker.web]\n';
     expect(at({ 'tasker.toml': toml }).warnings).toEqual([
@@ -203,7 +203,7 @@ describe('variables in a file', () => {
     expect(at({ 'tasker.toml': port }, { TASKER_INSTANCE_PORT: '700' }).config.drainTimeoutMs).toBe(700);
   });
 
-  it('a variable stays one value, whatever it contains', () => {
+  it('the content of a variable stays one value, whatever characters it has', () => {
     const sly = 'postgres://a/"\\\\b';
     expect(url('"${PGMQ_DATABASE_URL}"', { PGMQ_DATABASE_URL: sly })).toBe(sly);
     const several = { PGMQ_DATABASE_URL: 'postgres://a/b"\n[worker]\nworker_id = "me' };
@@ -239,7 +239,7 @@ describe('the log level', () => {
     expect(log({ RUST_LOG: 'info,sqlx=OFF' }).config.log).toEqual({ level: 'info', modules: { sqlx: 'off' } });
   });
 
-  it('an invalid level is one warning, and the level is info', () => {
+  it('an invalid level gives one warning, and the level is info', () => {
     const { config, warnings } = log({ RUST_LOG: 'loud,worker=debug,=,a=b=c' });
     expect(config.log).toEqual({ level: 'info', modules: { worker: 'debug' } });
     expect(warnings).toEqual([
@@ -253,7 +253,7 @@ describe('the direct URL', () => {
     loadConfig({ cwd: projectWith({ 'tasker.toml': toml }), env, overrides: { databaseUrl } }).config.databaseDirectUrl;
   const FILE = '[common.database]\nurl = "postgres://file/db"\ndirect_url = "postgres://file/direct"\n';
 
-  it('the direct URL is used only with the database URL that it was given with', () => {
+  it('the direct URL is used only with the database URL that was set with it', () => {
     expect(direct(FILE, {})).toBe('postgres://file/direct');
     expect(direct(FILE, { DATABASE_URL: 'postgres://file/db' })).toBe('postgres://file/direct');
     expect(direct(FILE, { DATABASE_URL: 'postgres://env/db' })).toBeUndefined();

@@ -55,7 +55,7 @@ describe('webhooks in the file', () => {
     ]);
   });
 
-  it('webhooks are shown without secrets and without what follows the host', () => {
+  it('webhooks are shown without secrets, and their URLs only up to the host', () => {
     const { value, source } = shownValues(load(TWO, ENV)).find(({ name }) => name === 'webhooks')!;
     expect(value).toMatchObject([
       { url: 'https://billing.example/***', secrets: ['***'], headers: { authorization: '***' } },
@@ -81,7 +81,7 @@ describe('webhooks in the file', () => {
     ['"b"', '"b c"', 6, '[1].name must be a name of letters'],
     ['"b"', '"a"', 1, ' must be a list in which each name occurs once'],
     ['name = "b"', 'name = "b"\ngroup = "webhook:a"', 1, ' must be a list in which each group occurs once'],
-  ])('an invalid value is reported with its place: %s → %s', (from, to, line, message) => {
+  ])('an invalid value is reported with its line and path: %s → %s', (from, to, line, message) => {
     const right = `[[events.webhooks]]
 url = "https://a.example"
 name = "a"

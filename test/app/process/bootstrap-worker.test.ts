@@ -48,7 +48,7 @@ const failed = (event: FfiStepEvent, retryable: boolean): NapiStepExecutionResul
 });
 
 describe('bootstrapWorker', () => {
-  it('bootstrapWorker starts one worker, and a second call returns the same one', async () => {
+  it('bootstrapWorker starts one worker, and a second call returns that worker', async () => {
     const { result } = await setupBridge(shared, { a: [] }, { start: [] });
     expect(result).toMatchObject({
       success: true,
@@ -70,7 +70,7 @@ describe('bootstrapWorker', () => {
     expect(new Set(results.map(({ workerId }) => workerId)).size).toBe(1);
   });
 
-  it('the result and the poller have the reason for a failed start, without the password', async () => {
+  it('if the worker cannot start, the result and the poller report the reason without the password', async () => {
     cleanProcess();
     const result = await bootstrapWorker({ databaseUrl: NOWHERE, logLevel: 'error' });
     expect(result).toMatchObject({ success: false, status: 'error', cause: { code: 'database_unreachable' } });
@@ -88,7 +88,7 @@ describe('bootstrapWorker', () => {
     }
   });
 
-  it('a failed start that is not awaited is reported to the waiting poller', async () => {
+  it('if the worker cannot start and the call is not awaited, the waiting poller reports the error', async () => {
     cleanProcess();
     void bootstrapWorker({ databaseUrl: NOWHERE, logLevel: 'error' });
     const received = deferred<Error>();
@@ -98,7 +98,7 @@ describe('bootstrapWorker', () => {
     expect(await received.promise).toBeInstanceOf(WorkerNotInitializedError);
   });
 
-  it('a misspelt option is a failed result with the option that was probably meant', async () => {
+  it('a misspelt option gives an error result that suggests the correct option', async () => {
     cleanProcess();
     const result = await bootstrapWorker({ namspace: 'x' } as object);
     expect(result).toMatchObject({ status: 'error', error: expect.stringContaining('did you mean namespace?') });
@@ -113,7 +113,7 @@ describe('bootstrapWorker', () => {
     expect(getWorkerStatus().supportedNamespaces).toEqual([mine.demo.namespace]);
   });
 
-  it('the worker stops once, can be restarted, and can be stopped during a start', async () => {
+  it('the worker stops once, can be restarted, and can be stopped while it starts', async () => {
     const { result } = await setupBridge(shared, { a: [] }, { start: [] });
     expect(await stopWorker()).toMatchObject({ success: true, status: 'stopped', workerId: result.workerId });
     expect(await stopWorker()).toMatchObject({ success: true, status: 'not_running' });
@@ -136,7 +136,7 @@ describe('bootstrapWorker', () => {
 describe('the port of the worker of this process', () => {
   const toml = (text: string) => path.join(projectWith({ 'tasker.toml': text }), 'tasker.toml');
 
-  it('the file can enable the port, which serves what that of a worker server does and is closed by the stop', async () => {
+  it('the file can enable the port, which has the endpoints of a worker server and closes when the worker stops', async () => {
     const configPath = toml('[worker.web]\nenabled = true\nbind_address = "127.0.0.1:0"\n');
     const { result, demo } = await setupBridge(shared, { a: [] }, { start: [], config: { configPath } });
     const status = getWorkerStatus();
@@ -149,7 +149,7 @@ describe('the port of the worker of this process', () => {
     await expect(fetch(`${status.webUrl}/health`)).rejects.toThrow('fetch failed');
   });
 
-  it('an option can enable the port, which is closed again if the start fails', async () => {
+  it('an option can enable the port, which closes if the worker cannot start', async () => {
     const configPath = toml('[worker.web]\nenabled = false\nbind_address = "127.0.0.1:0"\n');
     await setupBridge(shared, { a: [] }, { start: [], config: { configPath, web: true } });
     const { webUrl } = getWorkerStatus();
@@ -216,7 +216,7 @@ describe('the worker of this process', () => {
     expect(transitionToGracefulShutdown()).toMatchObject({ success: true, status: 'not_running' });
   });
 
-  it('after transitionToGracefulShutdown the worker takes no new steps, and running ones finish', async () => {
+  it('after transitionToGracefulShutdown the worker claims no new steps, and running steps finish', async () => {
     const begun = deferred();
     const resume = deferred();
     const { create, tasker } = await setupBridge(
@@ -335,7 +335,7 @@ describe('steps by hand', () => {
     await until(getMetrics, ({ running }) => running === 0);
   });
 
-  it('a completion after timeout_seconds is rejected, and the step is polled again', async () => {
+  it('a completion after timeout_seconds is rejected, and the step can be polled again', async () => {
     const { create, module, next } = await setup({ a: { timeout_seconds: 1, retry: { backoff: 'none' } } });
     await create();
     const event = await next();

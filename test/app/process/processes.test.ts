@@ -10,9 +10,9 @@ import { threadHandlers } from '../../support/thread-handlers.ts';
 
 const shared = sharedDatabase();
 const PACKAGE = pathToFileURL('dist/index.js').href;
-/** A process that has not ended by itself after this time is kept alive by something. */
+/** A process that is still running after this time does not end by itself, and is killed. */
 const LIMIT_MS = 40_000;
-/** A process with nothing open ends within this time, even on a busy machine. Anything that keeps it alive does so for longer. */
+/** A process with nothing open ends within this time, even on a busy machine. Open resources keep it alive longer. */
 const LINGER_MS = 5_000;
 
 interface Ended {
@@ -27,7 +27,7 @@ interface Ended {
 function program(
   text: string,
   env: Record<string, string> = {},
-  said: (stdout: string) => void = () => undefined,
+  onOutput: (stdout: string) => void = () => undefined,
 ): Promise<Ended> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', text], {
     env: { PATH: process.env.PATH ?? '', PACKAGE, ...env },
@@ -35,20 +35,20 @@ function program(
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
-  let [stdout, stderr, lastWord] = ['', '', performance.now()];
+  let [stdout, stderr, lastOutputAt] = ['', '', performance.now()];
   child.stdout.on('data', (data: Buffer) => {
     stdout += data.toString();
-    said(stdout);
-    lastWord = performance.now();
+    onOutput(stdout);
+    lastOutputAt = performance.now();
   });
   child.stderr.on('data', (data: Buffer) => {
     stderr += data.toString();
-    lastWord = performance.now();
+    lastOutputAt = performance.now();
   });
   return new Promise((resolve) => {
     child.once('close', (code) => {
       clearTimeout(timer);
-      resolve({ code, stdout, stderr, lingered: performance.now() - lastWord });
+      resolve({ code, stdout, stderr, lingered: performance.now() - lastOutputAt });
     });
   });
 }
@@ -88,7 +88,7 @@ describe('importing the package', () => {
 });
 
 describe('a program of a few lines', () => {
-  it('a program runs a task to its end, and exits by itself after the stop', async () => {
+  it('a program runs a task to its end, and exits by itself after it stops the tasker', async () => {
     const { stdout, stderr, code, lingered } = await program(
       `
       const { createTasker, defineHandler, mustParseTemplate } = await import(process.env.PACKAGE);
@@ -109,7 +109,7 @@ describe('a program of a few lines', () => {
     expect(lingered).toBeLessThan(LINGER_MS);
   });
 
-  it('a program exits by itself after the stop, even if a handler runs forever in a thread', async () => {
+  it('a program exits by itself after it stops the tasker, even if a handler runs forever in a thread', async () => {
     const spin = TEMPLATE.replaceAll('greet', 'spins').replace('processes', 'spinning');
     const { stdout, stderr, code, lingered } = await program(
       `
@@ -163,7 +163,7 @@ const GREETS = `
   const request = { namespace: 'processes', name: 'hello' };
 `;
 
-describe('a process exits by itself within a second after the end of its stop', () => {
+describe('a process exits by itself within a second after its tasker has stopped', () => {
   it.each([
     [
       'a server with a port',
@@ -203,7 +203,7 @@ describe('a process exits by itself within a second after the end of its stop', 
       `,
     ],
     [
-      'a stop before the end of the start, and another stop',
+      'a tasker that is stopped while it starts, and stopped again',
       `
       const one = await tasker.createTasker({ templates: template, handlers: [greet], autoStart: false });
       const starting = one.start().catch(() => undefined);
@@ -217,7 +217,7 @@ describe('a process exits by itself within a second after the end of its stop', 
     expect(lastLine(stdout)).toEqual(ENDED);
   });
 
-  it('the process exits after a stop while the database is down', async () => {
+  it('the process exits after its tasker stops while the database is down', async () => {
     const proxy = await startProxy(shared.url);
     onTestFinished(() => proxy.close());
     const { stdout } = await program(
@@ -246,14 +246,14 @@ describe('an unusable database', () => {
     const asks = new URL(await fakePostgres({ kind: 'asks' }));
     asks.password = '';
     return [
-      ['a host that is not there', 'postgres://ada@nowhere.invalid/shop', /nowhere\.invalid.*check .*DATABASE_URL/],
+      ['a host that does not exist', 'postgres://ada@nowhere.invalid/shop', /nowhere\.invalid.*check .*DATABASE_URL/],
       [
         'a port where nothing listens',
         'postgres://ada@127.0.0.1:1/shop',
         /no server is listening there; start PostgreSQL/,
       ],
       ['a wrong password', refuses, /the server refused the user or password; check both in DATABASE_URL/],
-      ['no password where one is wanted', asks.href, /the server requires a password; add it to DATABASE_URL/],
+      ['a missing password', asks.href, /the server requires a password; add it to DATABASE_URL/],
       ['a database that does not exist', missing.href, /the database does not exist; create it, or correct the name/],
       [
         'a server that closes at once',
@@ -265,8 +265,8 @@ describe('an unusable database', () => {
         await fakePostgres({ kind: 'version', number: '130002' }),
         /is PostgreSQL 13; .* requires 15/,
       ],
-      ['what is no URL', 'localhost:5432/shop', /not a PostgreSQL URL; expected postgres:\/\//],
-      ['the URL of something else', 'mysql://ada@localhost/shop', /not a PostgreSQL URL/],
+      ['a string that is not a URL', 'localhost:5432/shop', /not a PostgreSQL URL; expected postgres:\/\//],
+      ['a URL of another database system', 'mysql://ada@localhost/shop', /not a PostgreSQL URL/],
     ];
   };
 
@@ -283,14 +283,14 @@ describe('an unusable database', () => {
       }
     `);
     expect(stderr).toBe('');
-    const said = stdout
+    const results = stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { code: string; message: string; ms: number });
     for (const [i, [name, , message]] of cases.entries()) {
-      expect(said[i]?.message, name).toMatch(message);
-      expect(said[i]?.message, name).not.toMatch(/secret|\n/);
-      expect(said[i]?.code, name).toMatch(/^database_/);
+      expect(results[i]?.message, name).toMatch(message);
+      expect(results[i]?.message, name).not.toMatch(/secret|\n/);
+      expect(results[i]?.code, name).toMatch(/^database_/);
     }
     expect(code).toBe(0);
     expect(lingered).toBeLessThan(LINGER_MS);
@@ -314,7 +314,7 @@ describe('an unusable database', () => {
     expect(code).toBe(0);
   });
 
-  it('a start that fails halfway leaves nothing running', async () => {
+  it('if createTasker fails halfway, nothing is left running', async () => {
     const { stdout, code, lingered } = await program(
       `
       const { createTasker, defineHandler } = await import(process.env.PACKAGE);

@@ -61,7 +61,7 @@ environments:
     expect(seen).toEqual([{ ...plain, bank: 'fake' }, { ...plain, bank: 'real' }, plain, plain]);
   });
 
-  it('different content under a registered version is one warning with both digests, and running tasks keep theirs', async () => {
+  it('different content under a registered version logs one warning with both digests, and running tasks keep their content', async () => {
     const gate = deferred();
     const { logger, lines } = collectingLogger();
     const handlers = [
@@ -110,7 +110,7 @@ environments:
     );
   });
 
-  it('earlier content that is registered again is one warning at each start that changes what new tasks use', async () => {
+  it('each start that makes earlier content the newest again logs one warning', async () => {
     const { demo, another } = await shared.setup({ a: [] }, { worker: false });
     const contents = [template({ a: [] }, demo), template({ a: [], b: [] }, demo)];
     const warningsAtStart = async (content: (typeof contents)[number]) => {
@@ -123,7 +123,7 @@ environments:
     expect(seen).toEqual([0, 1, 0, 1, 0, 1]);
   });
 
-  it('templates that many processes register at once are one snapshot', async () => {
+  it('a template that many processes register at once is stored once', async () => {
     const { another, demo, tasker } = await shared.setup({ a: [] }, { worker: false });
     await Promise.all(Array.from({ length: 8 }, () => another({ poolSize: 2 })));
     const same = template({ x: [], y: ['x'] }, { namespace: demo.namespace, name: 'fresh' });
@@ -139,7 +139,7 @@ environments:
     expect((await tasker.createTask({ ...demo, name: 'fresh' })).totalSteps).toBe(2);
   });
 
-  it('the error for an unknown template names similar ones', async () => {
+  it('the error for an unknown version names the version that exists', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     await expect(tasker.createTask({ ...demo, version: '1.0.1' })).rejects.toThrow(
       `there is ${demo.namespace}/demo@1.0.0`,
@@ -193,7 +193,7 @@ describe('a template as a plain object', () => {
       'templates[0] must be a path, a parsed template or an object with the keys of a template file, got und',
     ],
     [7, 'templates must be a path, a parsed template or an object with the keys of a template file, got a number'],
-  ])('an invalid object is rejected with the place of the problem: %j', async (templates, message) => {
+  ])('an invalid object is rejected with the path of the problem: %j', async (templates, message) => {
     await expect(createTasker({ databaseUrl: shared.url, templates: templates as never })).rejects.toMatchObject({
       code: 'template_invalid',
       message: expect.stringContaining(message),
@@ -212,7 +212,7 @@ describe('a template as a plain object', () => {
 
 it('the database is consistent after these tests', () => invariants(shared.sql));
 
-it('a start without new templates writes nothing, and a start with older content makes it the newest again', async () => {
+it('starting without new templates writes nothing, and starting with older content makes it the newest again', async () => {
   const [first, second] = [template({ a: [] }), template({ a: [], b: ['a'] })];
   const { sql, another, tasker } = await setup({
     templates: [first, template({ a: [] }, { name: 'other' })],
@@ -227,12 +227,12 @@ it('a start without new templates writes nothing, and a start with older content
   expect(await steps()).toBe(2);
   const third = await another();
   expect((await third.createTask(DEMO)).totalSteps).toBe(1);
-  // The last of two contents under one version is used, whichever was the newest before.
+  // The last of two contents under one version is used, even if the first was the newest before.
   const fourth = await another({ templates: [second, first] });
   expect((await fourth.createTask(DEMO)).totalSteps).toBe(1);
 });
 
-it('a worker runs the tasks of a configured namespace whose first template is registered after the start', async () => {
+it('a running worker runs the tasks of a configured namespace whose first template is registered later', async () => {
   const { tasker, another } = await setup({ worker: false });
   await another({ worker: true, namespaces: ['late'], handlers: [named('a', 'late')], pollMs: 200 });
   await tasker.registerTemplates([template({ a: [] }, { namespace: 'late' })]);
