@@ -9,7 +9,7 @@ test('examples/api charges each card once, even if the service fails', { timeout
     const ran = await runProgram(path.resolve('examples/api/charge-cards.mjs'), { env: { DATABASE_URL: url } });
     expect(ran.stderr).toBe('');
     const lines = ran.stdout.trimEnd().split('\n');
-    // On a busy machine a request more may have been too slow; so it is said what must be among the failures.
+    // On a busy machine, other requests may time out. So the test only requires that these failures are listed.
     expect(lines).toEqual([
       expect.stringMatching(/^tok_visa +complete/),
       expect.stringMatching(/^tok_busy +complete .*authorise rate_limited/),

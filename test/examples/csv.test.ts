@@ -5,10 +5,10 @@ import { runProgram } from './run-program.ts';
 
 const PROGRAM = path.resolve('examples/csv/import-csv.mjs');
 
-test('examples/csv loses no row and counts none twice if its worker process is killed halfway', async () => {
+test('examples/csv loses no row and counts no row twice if its worker process is killed halfway', async () => {
   const { url, sql, drop } = await freshDatabase();
   try {
-    // Three saves each, with a pause long enough that a busy machine can kill the process between two of them.
+    // Each worker saves three times. The pause is long enough to kill the process between two saves on a busy machine.
     const args = ['--rows', '50000', '--pause', '1000'];
     const ran = await runProgram(PROGRAM, { args, env: { DATABASE_URL: url } });
     expect(ran).toMatchObject({ stderr: '', code: 0 });
@@ -16,7 +16,7 @@ test('examples/csv loses no row and counts none twice if its worker process is k
     expect(ran.stdout).toMatch(/complete after .* s; [1-9]\d* batches were taken over from the killed process/);
     expect(ran.stdout.match(/ 50,000 rows {4}2,499,952,344 cents$/gm)).toHaveLength(3);
     expect(ran.stdout).toContain('nothing was lost, nothing was counted twice');
-    // The table of the example, which its workers add to.
+    // The workers of the example write to this table.
     expect(await sql('select count(*)::int batches, sum(row_count)::int as rows from csv_demo_total')).toEqual([
       { batches: 50, rows: 50_000 },
     ]);

@@ -23,12 +23,12 @@ async function database(): Promise<string> {
   return url;
 }
 
-/** An application of the examples on a port of its own. */
+/** Starts an application of the examples on a free port. */
 async function application(name: string, url: string) {
   const program = startProgram(path.resolve(`examples/embedded/${name}.mjs`), {
     env: { DATABASE_URL: url, PORT: '0' },
   });
-  // The line has come whole: the port is followed by its end.
+  // The output includes the end of the line, so the port is complete.
   const [, base] = /listening on (\S+)\n/.exec(await program.waitForOutput('\n'))!;
   const ask = async (way: string, init?: RequestInit): Promise<Answer> => {
     const response = await fetch(`${base}${way}`, init);
@@ -39,7 +39,7 @@ async function application(name: string, url: string) {
   return {
     post,
     order: (id: string) => post(JSON.stringify({ order_id: id, items: [MUG, { name: 'pen', cents: 250 }] })),
-    look: (id: string) => ask(`/orders/${id}`),
+    status: (id: string) => ask(`/orders/${id}`),
     confirmed: async (id: string) =>
       (
         await until(
@@ -59,14 +59,14 @@ describe.each(APPLICATIONS)('an application with %s', (name) => {
     const app = await application(name, await database());
     const taken = await app.order('O-1');
     expect(taken).toEqual({ status: 202, body: { id: expect.any(String) } });
-    expect(await app.order('O-1')).toEqual(taken); // sent twice, it is one order
+    expect(await app.order('O-1')).toEqual(taken); // an order that is sent twice is processed once
     expect(await app.confirmed(taken.body.id)).toEqual({ id: taken.body.id, ...CONFIRMED });
 
     expect(await app.post('{"order_id": "O-2"}')).toMatchObject({ status: 400, body: { error: /items/ } });
     expect((await app.post('null')).status).toBe(400);
     expect((await app.post('{')).status).toBe(400);
-    expect((await app.look('019aa000-0000-7000-8000-000000000000')).status).toBe(404);
-    expect((await app.look('nonsense')).status).toBe(400);
+    expect((await app.status('019aa000-0000-7000-8000-000000000000')).status).toBe(404);
+    expect((await app.status('nonsense')).status).toBe(400);
 
     expect(await app.end()).toMatchObject({
       code: 0,
@@ -103,7 +103,7 @@ describe('a script', () => {
     });
   });
 
-  it('exits on a signal that it handles while more orders could arrive', async () => {
+  it('exits on a signal that it handles while its input is still open', async () => {
     const script = await start();
     script.input.write(line('A'));
     await script.waitForOutput('order A: mug, 12.5 EUR');

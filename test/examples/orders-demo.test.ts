@@ -34,7 +34,7 @@ function capturesIn(folder: string): Capture[] {
     .filter(({ kind }) => kind === 'capture');
 }
 
-function expectNobodyChargedTwice(folder: string): void {
+function expectNoDoubleCharge(folder: string): void {
   const captures = capturesIn(folder);
   expect(new Set(captures.map(({ order_id }) => order_id)).size).toBe(captures.length);
   expect(captures.length).toBe(58);
@@ -55,7 +55,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
     expect(second.stdout).toContain('  72 of them were there already\n');
     expect(second.stdout).toMatch(/steps done by this run +0 /);
     expect(totalsIn(second.stdout)).toBe(totalsIn(first.stdout));
-    expectNobodyChargedTwice(folder);
+    expectNoDoubleCharge(folder);
   });
 
   test('ends with the same totals after kill -9 at any time, and charges no customer twice', async () => {
@@ -65,7 +65,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
       const demo = startDemo(folder);
       await demo.waitForOutput('process ');
       const moment = sleep(Math.round(100 + Math.random() * 1900)); // the test needs a random moment
-      // The third may have nothing left to do.
+      // The third process may end by itself, because no orders remain.
       if (await Promise.race([demo.ended, moment])) break;
       demo.kill('SIGKILL', { group });
       expect((await demo.ended).signal).toBe('SIGKILL');
@@ -76,7 +76,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
     expect(last.stderr).toBe('');
     expect(last.code).toBe(0);
     await expect(totalsIn(last.stdout)).toMatchFileSnapshot(TOTALS);
-    expectNobodyChargedTwice(folder);
+    expectNoDoubleCharge(folder);
   });
 
   test('stops on Ctrl-C and continues from there, even if two run at the same time', async () => {
@@ -95,7 +95,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
       await expect(totalsIn(stdout)).toMatchFileSnapshot(TOTALS);
       expect(stdout).not.toContain('taken over from a process that was killed');
     }
-    expectNobodyChargedTwice(folder);
+    expectNoDoubleCharge(folder);
   });
 
   test('reports in one line why it cannot start', async () => {

@@ -13,7 +13,7 @@ const order = {
   card: 'tok_visa',
 };
 
-/** The services of the example, as its handlers know them. */
+/** The services of the example, under the names that its handlers use. */
 const services: Record<string, TestHandler> = {
   'orders.reserve_stock': () => ({ reservation_id: 'R-1' }),
   'orders.authorise_payment': () => ({ authorisation_id: 'A-1', card_country: 'DE' }),

@@ -2,25 +2,25 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { temporaryFolder } from '../support/embedded/embedded-users.ts';
 
-/** A command that a page shows, and what the page says it prints. */
+/** A command that a page shows, with its documented output. */
 interface ShownCommand {
   command: string;
   output: string;
 }
 
-/** The files a page shows: its code blocks that follow a line with nothing but the file's name. */
+/** Returns the files that a page shows: each code block after a line that contains only a file name. */
 export function filesOn(page: string): Map<string, string> {
   const blocks = readFileSync(page, 'utf8').matchAll(/^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$/gms);
   return new Map([...blocks].map(([, name, text]) => [name!, text!]));
 }
 
-/** The commands of a page that stand with what they print. */
+/** Returns the commands that a page shows with their output. */
 export function commandsOn(page: string): ShownCommand[] {
   const blocks = readFileSync(page, 'utf8').matchAll(/^```console\n\$ (.*?)\n(.*?)^```$/gms);
   return [...blocks].map(([, command, output]) => ({ command: command!, output: output! }));
 }
 
-/** A project of its own with the page's files in it, and the package installed as npm would install a folder. */
+/** Creates a project with the files of a page. The package is linked into node_modules, as npm does for a folder. */
 export function projectOf(page: string): string {
   const folder = temporaryFolder({ name: 'tasker-page-' });
   mkdirSync(path.join(folder, 'node_modules'));

@@ -24,7 +24,7 @@ interface Running {
   waitForOutput(text: string): Promise<string>;
   /** Its standard input. */
   input: Writable;
-  /** Sends a signal to the process, or with `group` to all of its process group. */
+  /** Sends a signal to the process, or with `group` to its process group. */
   kill(signal: NodeJS.Signals, options?: { group: boolean }): void;
   ended: Promise<Ended>;
 }

@@ -5,7 +5,7 @@ import { freshDatabase } from '../support/database.ts';
 import { deferred } from '../support/setup.ts';
 import { runProgram } from './run-program.ts';
 
-/** The workflow of an example, on a database that is thrown away. */
+/** Creates a test kit with the workflow of an example, on a database that is dropped after the test. */
 const kitOf = (example: string, stubs: Record<string, TestHandler> = {}) =>
   testTasker({
     templates: path.resolve(`examples/${example}/templates`),
@@ -111,7 +111,7 @@ it('the two branches of a large expense run concurrently, and the next step wait
     'approval.ask': async ({ stepConfig }) => {
       running.add(stepConfig.role);
       if (running.size === 2) both.resolve();
-      await both.promise; // each ends only when the other one runs too
+      await both.promise; // each handler ends only when both run
       return { approved_by: stepConfig.role };
     },
     'approval.finalize': (context) => ({ saw: context.getDependencyResultKeys() }),
@@ -130,7 +130,7 @@ describe('the example of a pipeline', () => {
     const kit = await kitOf('pipeline', {
       'pipeline.fetch': async () => {
         if (++running === 3) all.resolve();
-        await all.promise; // each ends only when all three run
+        await all.promise; // each handler ends only when all three run
         return { items: [] };
       },
     });

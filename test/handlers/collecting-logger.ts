@@ -6,7 +6,7 @@ interface Line {
   fields: object;
 }
 
-/** A logger that keeps its lines. */
+/** Returns a logger that keeps its lines. */
 export function collectingLogger(): { logger: Logger; lines: Line[] } {
   const lines: Line[] = [];
   const at =

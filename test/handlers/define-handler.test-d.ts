@@ -74,7 +74,7 @@ test("a user's parameter can be named signal", () => {
   });
 });
 
-test('a class without call does not compile, and one with it is a handler class', () => {
+test('a class without call does not compile, and a class with call is a handler class', () => {
   // @ts-expect-error call is missing
   class Without extends StepHandler {}
   class With extends StepHandler {

@@ -89,7 +89,7 @@ describe('an error that a handler throws', () => {
     expect(cause).toBe(error);
   });
 
-  it('is permanent when a value could not be converted', () => {
+  it('is permanent if it is a ConversionError', () => {
     expect(resultOfThrown(new tasker.ConversionError('amount', { path: 'context.amount' }))).toMatchObject({
       errorType: 'conversion_error',
       retryable: false,
@@ -120,7 +120,7 @@ describe('the errors of a worker', () => {
 
 describe('two copies of the package', () => {
   it('recognize each other’s errors', async () => {
-    // The same files under another address are other classes.
+    // Importing the same file under another address creates new classes.
     const other: typeof import('../../src/handlers/failures/handler-errors.ts') = await import(
       /* @vite-ignore */ `${pathToFileURL(path.resolve('src/handlers/failures/handler-errors.ts')).href}?copy`
     );
@@ -168,7 +168,7 @@ describe('the classifier', () => {
 });
 
 describe('a backtrace', () => {
-  it("has the frames of the user's code, not those of this package, other packages or Node", () => {
+  it("has the frames of the user's code, without frames of this package, other packages or Node", () => {
     const error = new Error('x');
     error.stack = [
       'Error: x',
@@ -188,7 +188,7 @@ describe('a backtrace', () => {
     ]);
   });
 
-  it('has the first frames of other code when there are none of the user', () => {
+  it("has the first frames of other code if the user's code has no frames", () => {
     const error = new Error('x');
     error.stack = `Error: x\n${Array.from({ length: 9 }, (_, n) => `    at f (node:internal/${n}:1:1)`).join('\n')}`;
     expect(backtraceOf(error)).toHaveLength(5);
@@ -198,7 +198,7 @@ describe('a backtrace', () => {
     const root = new Error('socket closed');
     const parts = [new Error('first', { cause: root }), new Error('second', { cause: root })];
     const error = new AggregateError(parts, 'all failed', { cause: parts[0] });
-    parts[1]!.cause = error; // a circle
+    parts[1]!.cause = error; // a circular reference
     expect(backtraceOf(error).filter((line) => !line.startsWith('at '))).toEqual([
       'one part: Error: first',
       'caused by Error: socket closed',

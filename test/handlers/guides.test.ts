@@ -8,7 +8,7 @@ import { parseTemplate } from '../../src/template/parse-template.ts';
 import { runHandler, type TestContextOptions, type TestHandler, testTasker } from '../../src/testing/index.ts';
 import { filesOn, projectOf } from '../examples/page-programs.ts';
 
-/** The handlers of a guide, run as its project would load them. */
+/** Loads the handlers of a guide as its project would, and returns a function that runs one. */
 async function handlersOf(page: string) {
   const folder = projectOf(page);
   const registry = new HandlerRegistry();
@@ -21,7 +21,7 @@ async function handlersOf(page: string) {
   return { folder, registry, run };
 }
 
-/** The workflow of a guide, run as its project would run it. */
+/** Loads the workflow of a guide as its project would. */
 async function workflowOf(page: string, stubs: Record<string, TestHandler> = {}) {
   const folder = projectOf(page);
   const kit = await testTasker({
@@ -34,7 +34,7 @@ async function workflowOf(page: string, stubs: Record<string, TestHandler> = {})
   return { folder, kit };
 }
 
-/** A file of so many orders, whose amounts are 1, 2, 3 … */
+/** Writes a file with this number of orders, whose amounts are 1, 2, 3 … */
 function writeOrders(folder: string, count: number): string {
   const csv_path = path.join(folder, 'orders.csv');
   const rows = Array.from({ length: count }, (_, index) => `order-${index},${index + 1}`);
@@ -174,7 +174,7 @@ describe('the workflow of the guide to batches', () => {
     expect(results.summarize).toEqual({ batches: 2, rows: 150, success_rate: 1 });
   });
 
-  it('adds up the results without a worker that failed permanently', async () => {
+  it('adds up the results of the other workers if a worker failed permanently', async () => {
     const { folder, kit } = await workflowOf('docs/guide/batches.md', {
       'imports.process': ({ stepInputs }) => {
         const { batch_id } = stepInputs.cursor as { batch_id: string };

@@ -58,7 +58,7 @@ describe('what a handler throws', () => {
     expect(result.backtrace[0]).toContain('outcome.test.ts');
   });
 
-  it('determines whether it is retryable with a boolean retryable', () => {
+  it('is retryable according to its property retryable, if that is a boolean', () => {
     expect(resultOfThrown(Object.assign(new Error('x'), { retryable: false })).retryable).toBe(false);
     expect(resultOfThrown(Object.assign(new Error('x'), { retryable: 'no' })).retryable).toBe(true);
     expect(resultOfThrown({ message: 'x', retryable: false })).toMatchObject({ errorMessage: 'x', retryable: false });
@@ -89,7 +89,7 @@ describe('what a handler throws', () => {
     });
   });
 
-  it('has the messages of its parts if it has none, and the names of aborts', () => {
+  it('has the messages of its parts if it has no message, and the names of aborts', () => {
     const refused = new AggregateError([
       new Error('connect ECONNREFUSED ::1:5432'),
       new Error('connect ECONNREFUSED 127.0.0.1:5432'),

@@ -1,4 +1,4 @@
-// The samples of the documentation that this project implements, in TypeScript, run as handlers without an engine.
+// These TypeScript samples of the documentation run as handlers without an engine.
 import { describe, expect, it } from 'vitest';
 import {
   CursorConfig,
@@ -66,8 +66,8 @@ describe('the decision samples', () => {
 });
 
 describe('the composition sample', () => {
-  /** The same, with a service that answers for itself. */
-  class Answered extends MyHandler {
+  /** Replaces the HTTP client of the sample with a fake service. */
+  class WithFakeService extends MyHandler {
     constructor() {
       super();
       this.httpClient = {
@@ -77,7 +77,7 @@ describe('the composition sample', () => {
   }
 
   it('has the methods of both mixins', async () => {
-    expect((await run(Answered)).result).toEqual({
+    expect((await run(WithFakeService)).result).toEqual({
       decision_point_outcome: { type: 'create_steps', step_names: ['next_step'] },
       steps_created: ['next_step'],
       routing_context: {
@@ -164,7 +164,7 @@ describe('the example handlers', () => {
     expect(new Date(String(result?.processed_at)).toISOString()).toBe(result?.processed_at);
   });
 
-  it('transform_data doubles the fetched values, and returns none if there are none', async () => {
+  it('transform_data doubles the fetched values, and returns an empty list without values', async () => {
     const items = [
       { id: 'a', raw_value: 3 },
       { id: 'b', raw_value: 5 },

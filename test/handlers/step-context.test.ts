@@ -145,7 +145,7 @@ describe('the context of an event', () => {
     expect(read).toThrow(expect.objectContaining({ code: 'conversion_error', details: { path } }));
   });
 
-  it('throws a ConversionError if there is no event at all', () => {
+  it('throws a ConversionError if the event is missing', () => {
     expect(() => StepContext.fromFfiEvent(null as unknown as FfiStepEvent, 'pack')).toThrow(ConversionError);
   });
 });

@@ -55,13 +55,13 @@ describe('a success', () => {
     });
   });
 
-  it('stores an object with other keys, or with only one of the two, as the result itself', () => {
+  it('stores an object with other keys, or with only one of these two, as the result itself', () => {
     for (const value of [{ result: 1 }, { metadata: { a: 1 } }, { result: 1, metadata: {}, total: 2 }]) {
       expect(StepHandlerResult.success(value)).toMatchObject({ result: value, metadata: {} });
     }
   });
 
-  it('combines positional metadata with that of { result, metadata }', () => {
+  it('combines positional metadata with the metadata of { result, metadata }', () => {
     const result = StepHandlerResult.success({ result: { a: 1 }, metadata: { ms: 3, by: 'x' } }, { by: 'y' });
     expect(result).toMatchObject({ result: { a: 1 }, metadata: { ms: 3, by: 'y' } });
   });
@@ -150,7 +150,7 @@ describe('the JSON form', () => {
 });
 
 describe('recognizing a result', () => {
-  it('accepts its own results and those of another copy, and nothing else', () => {
+  it('accepts its own results and results of another copy, and no other values', () => {
     const brand = Symbol.for('tasker-core.step-handler-result');
     expect(isStepHandlerResult(StepHandlerResult.success())).toBe(true);
     expect(isStepHandlerResult(Object.create({ [brand]: true }))).toBe(true);

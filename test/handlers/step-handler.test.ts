@@ -32,7 +32,7 @@ describe('a handler', () => {
 });
 
 describe('recognizing handlers', () => {
-  it('accepts handler classes, including those of another copy, and no others', () => {
+  it('accepts handler classes, including handler classes of another copy, and no other values', () => {
     const foreign = class {
       call() {
         return null;

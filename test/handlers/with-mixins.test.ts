@@ -61,7 +61,7 @@ describe('withMixins', () => {
     expect(new Handler().count()).toBe(10);
   });
 
-  it("uses the mixins' own functions, so that a wrapper class has the same ones", () => {
+  it("uses the mixins' own functions, so a wrapper class has the same functions", () => {
     class Handler extends withMixins(StepHandler, DecisionMixin) {
       call() {
         return this.skipBranches('no');

@@ -7,7 +7,7 @@ import { type AnyLogger, defineHandler, logInfo, setLogger } from '../../src/ind
 import { loggerOf } from '../../src/logging/any-logger.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
-/** A stream that keeps its lines. */
+/** Returns a stream that keeps its lines. */
 function kept(): { stream: Writable; lines(): string[] } {
   let text = '';
   const stream = new Writable({
@@ -86,7 +86,7 @@ describe('a given logger', () => {
 });
 
 describe('a logger that takes the message first', () => {
-  it('is asked whether a level is enabled, if it supports that', () => {
+  it('reports the enabled levels of winston, and level debug of console as disabled', () => {
     const { stream } = kept();
     const logger = loggerOf(winstonTo(stream, { level: 'warn' }));
     expect(['trace', 'debug', 'info', 'warn', 'error'].map((level) => logger.isLevelEnabled!(level))).toEqual([
@@ -99,7 +99,7 @@ describe('a logger that takes the message first', () => {
     expect(loggerOf(console).isLevelEnabled!('debug')).toBe(false);
   });
 
-  it('may lack levels, and gets errors as fields', () => {
+  it('may have no functions for some levels, and gets errors as fields', () => {
     const written: unknown[][] = [];
     const write = (...line: unknown[]) => void written.push(line);
     const logger = loggerOf({ error: write, warn: write, info: write }).child({ app: 'shop' });

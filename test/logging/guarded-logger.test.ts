@@ -7,7 +7,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-/** A logger that throws for every line, as with a full disk. */
+/** Returns a logger that throws for every line, as on a full disk. */
 function throwing(): Logger {
   const fail = () => {
     throw new Error('the disk is full');

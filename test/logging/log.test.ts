@@ -20,7 +20,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 type Line = [level: string, message: string, fields: object];
 
-/** A logger that keeps its lines. */
+/** Returns a logger that keeps its lines. */
 function keeping(lines: Line[], bindings: object = {}, least = 'trace'): Logger {
   const levels = ['trace', 'debug', 'info', 'warn', 'error'];
   const writer =
@@ -72,7 +72,7 @@ describe('a line of a log function', () => {
     expect(lines).toEqual([['warn', 'w', {}]]);
   });
 
-  it('accepts a log context, in snake_case and without absent fields', () => {
+  it('accepts a log context, and has its present fields in snake_case', () => {
     setLogger(keeping(lines));
     const context = LogContext({ correlationId: 'abc-123', taskUuid: 'task-456', operation: 'process_order' });
     logInfo('processing', context);
@@ -148,7 +148,7 @@ describe('a line of a log function', () => {
 describe('a line of a log function outside of handlers', () => {
   const shared = sharedDatabase();
 
-  /** The lines that a program writes to standard error. */
+  /** Returns the lines that a program writes to standard error. */
   async function written(script: string, env: Record<string, string> = {}): Promise<{ level: number; msg: string }[]> {
     const { TASKER_LOG: _, LOG_LEVEL: __, RUST_LOG: ___, ...rest } = process.env;
     const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
@@ -234,7 +234,7 @@ describe('a line of a log function outside of handlers', () => {
 describe('a line of a log function in a handler', () => {
   const shared = sharedDatabase();
 
-  it('names the step and the ids, also after an await, and with many steps at once', async () => {
+  it('names the step and the ids, even after an await and with many steps at once', async () => {
     const kept: Line[] = [];
     const ship = defineHandler('ship', { inputs: { n: 'n' } }, async ({ n, context }) => {
       logInfo('begins', { n });

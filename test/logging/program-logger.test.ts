@@ -30,7 +30,7 @@ describe('the log level of a program', () => {
     expect(written({})).toEqual(['info', 'warn', 'error']);
   });
 
-  it('can be set for single parts by a filter, whose level without a name applies to the rest', () => {
+  it('can be set for single parts by a filter, whose level without a name applies to all other parts', () => {
     const env = { RUST_LOG: 'warn,tasker::worker=debug,db=error' };
     expect(written(env, 'worker')).toEqual(['debug', 'info', 'warn', 'error']);
     expect(written(env, 'db')).toEqual(['error']);

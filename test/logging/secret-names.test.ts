@@ -34,7 +34,7 @@ const EVERYWHERE = [
   'sig',
   'X-Amz-Signature',
 ];
-/** Names of credentials in other systems, but not in a program's own fields. */
+/** Names that mean credentials in data of other systems, but not in a program's own fields. */
 const ABROAD = ['x-functions-key', 'ocp-apim-subscription-key', 'token_value', 'jwt_assertion', 'signatures'];
 /** Names that look like credentials, but are needed in logs. */
 const OWN = ['primary_key', 'key', 'tokens_used', 'max_tokens', 'design', 'author'];

@@ -21,7 +21,7 @@ async function run(tasker: Tasker, demo: { namespace: string; name: string; vers
   return (await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 })).status;
 }
 
-/** The values of a report without their descriptions. */
+/** Returns the values of a report without their descriptions. */
 async function valuesOf(tasker: Tasker): Promise<Record<string, number>> {
   const json = await tasker.metrics.json();
   return Object.fromEntries(Object.entries(json).map(([name, { value }]) => [name, value]));
@@ -137,7 +137,7 @@ describe('metrics', () => {
     expect(Number(all)).toBeGreaterThanOrEqual(Number(least));
   });
 
-  it('are written in the text format exactly as prom-client writes them, whatever the labels contain', async () => {
+  it('are formatted exactly as prom-client formats them, whatever the labels contain', async () => {
     const registry = new Registry();
     const metrics = new TaskerMetrics({ registry });
     const { stepsExecuted, stepClaim, stepsActive } = metrics.instruments;
@@ -167,7 +167,7 @@ describe('metrics', () => {
     await next.stop();
   });
 
-  it('leave no trace in a registry if the tasker could not start', async () => {
+  it('are removed from the registry if the tasker cannot start', async () => {
     const registry = new Registry();
     const nowhere = createTasker({
       databaseUrl: 'postgres://localhost:1/none',

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventMatcher, regexOfPatterns } from '../../src/model/event-pattern.ts';
 import { freshDatabase } from '../support/database.ts';
 
-/** Pattern, names that match, and names that don't. */
+/** Each row has a pattern, names that match, and names that don't match. */
 const TABLE: [pattern: string, yes: string[], no: string[]][] = [
   ['*', ['a.b', 'x'], []],
   ['payment.*', ['payment.ok', 'payment.card.ok', 'payment.'], ['paymentXok', 'payment', 'a.payment.ok']],
@@ -33,7 +33,7 @@ describe('a pattern of event names', () => {
     expect(eventMatcher([])('payment.ok')).toBe(false);
   });
 
-  it('an empty pattern or a range that runs backwards is rejected by name', () => {
+  it('an empty pattern and a range that runs backwards are rejected with an error that names them', () => {
     expect(() => eventMatcher([''])).toThrow('an event pattern must not be empty');
     expect(() => eventMatcher(['a.[z-a]'])).toThrow('event pattern a.[z-a]: the range z-a runs backwards');
   });

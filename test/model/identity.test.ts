@@ -71,7 +71,7 @@ describe('an idempotency key', () => {
     expect(of('O-7')).not.toBe(of({}, { idempotencyKey: 'O-7' }));
   });
 
-  it('an empty idempotency key counts', () => {
+  it('an empty idempotency key is used like any other', () => {
     expect(of({}, { idempotencyKey: '', strategy: 'caller_provided' })).toMatch(/^[0-9a-f]{64}$/);
   });
 });

@@ -7,7 +7,7 @@ const policy = (backoff: BackoffPolicy['backoff'], backoffBaseMs = 1000, maxBack
   backoffBaseMs,
   maxBackoffMs,
 });
-/** The middle of the jitter. */
+/** Returns the delay in the middle of the jitter. */
 const plain = (given: BackoffPolicy, retry: number) => retryDelayMs(given, retry, 0.5);
 const first = (given: BackoffPolicy, count: number) => Array.from({ length: count }, (_, i) => plain(given, i + 1));
 

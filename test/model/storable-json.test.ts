@@ -39,7 +39,7 @@ describe('a value that jsonb can store', () => {
     expect(refusal({ from: address, to: address })).toBe('{"from":{"city":"Köln"},"to":{"city":"Köln"}}');
   });
 
-  it('a value may contain texts that only look like rejected ones', () => {
+  it('a value may contain strings that only look like rejected values', () => {
     for (const text of ['\\u0000', 'C:\\users\\ud800', '\u0001\u001f', '\\\\u0000']) {
       expect(refusal({ [text]: text })).toBe(JSON.stringify({ [text]: text }));
     }
@@ -138,7 +138,7 @@ describe('any value', () => {
     );
   });
 
-  it('no value causes an exception or a text that jsonb rejects', () => {
+  it('no value causes an exception or JSON text that jsonb rejects', () => {
     const anything = fc.anything({
       withBigInt: true,
       withBoxedValues: true,
@@ -155,7 +155,7 @@ describe('any value', () => {
       fc.property(anything, (value) => {
         const stored = storableJson(value);
         if (!stored.ok) return;
-        // A text in jsonb has no U+0000 and no lone surrogates, in keys and in values.
+        // Keys and values in jsonb contain no U+0000 and no lone surrogates.
         expect(JSON.stringify(JSON.parse(stored.json))).not.toMatch(/(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i);
       }),
       { numRuns: 2000 },

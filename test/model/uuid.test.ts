@@ -13,13 +13,13 @@ describe('uuidV7', () => {
     expect(timeOf(uuid)).toBe(later);
   });
 
-  it('ids are unique and sort in the order of creation, even far more than fit into a millisecond', () => {
+  it('ids are unique and sort in the order of creation, even if far more are created than fit into a millisecond', () => {
     const now = Date.now() + 2_000_000;
     const made = Array.from({ length: 20_000 }, () => uuidV7(now));
     expect(new Set(made).size).toBe(made.length);
     expect([...made].sort()).toEqual(made);
     expect(made.every((uuid) => V7.test(uuid))).toBe(true);
-    // 4,096 per millisecond. More take numbers of the next milliseconds, not random bits.
+    // A millisecond has 4,096 numbers. Further ids take numbers of the next milliseconds instead of random bits.
     expect(timeOf(made.at(-1)!) - now).toBeLessThan(7);
   });
 
@@ -31,7 +31,7 @@ describe('uuidV7', () => {
 });
 
 describe('isUuid', () => {
-  it('isUuid accepts UUIDs of any version and case, and nothing else', () => {
+  it('isUuid accepts UUIDs of any version and case, and rejects other values', () => {
     expect(['01a212f4-5a38-7090-909f-2af0a720ede0', '00000000-0000-0000-0000-000000000000'].every(isUuid)).toBe(true);
     expect(isUuid('01A212F4-5A38-7090-909F-2AF0A720EDE0')).toBe(true);
     const wrong = [

@@ -18,8 +18,8 @@ const FILES = {
   'handlers/_count.js': 'export const count = 1;',
 };
 
-/** A project whose files are an hour old. */
-function settled(files: Record<string, string> = FILES) {
+/** Creates a project whose files are an hour old. */
+function projectOf(files: Record<string, string> = FILES) {
   const root = realpathSync(mkdtempSync(path.join(tmpdir(), 'tasker-manifest-')));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
   const write = (file: string, text: string) => {
@@ -35,9 +35,12 @@ function settled(files: Record<string, string> = FILES) {
   return { root, write, manifest, bundle: () => bundleHandlers(found()) };
 }
 
-/** The same, bundled once, and how to see whether the next time it is only looked up: a name that no build would give. */
+/**
+ * Creates a project whose handlers are bundled once. The manifest gets a file name that no build creates, so
+ * `isLookedUp` can tell whether the next call only reads the manifest.
+ */
 async function bundledOnce(files?: Record<string, string>) {
-  const kit = settled(files);
+  const kit = projectOf(files);
   const bundles = await kit.bundle();
   const text = readFileSync(kit.manifest, 'utf8');
   const { bundles: known } = JSON.parse(text) as { bundles: Record<string, string> };
@@ -83,11 +86,11 @@ it('builds again if a bundle is missing or the manifest is incomplete', async ()
 });
 
 it('writes no manifest if files may have changed while they were read, or if their tsconfig extends another', async () => {
-  const fresh = settled();
+  const fresh = projectOf();
   fresh.write('handlers/b.ts', 'export const b = 2;');
   await fresh.bundle();
   expect(() => readFileSync(fresh.manifest)).toThrow('ENOENT');
-  const extended = settled({
+  const extended = projectOf({
     ...FILES,
     'tsconfig.json': '{"extends":"./base.json"}',
     'base.json': FILES['tsconfig.json'],

@@ -23,7 +23,7 @@ import { collectingLogger } from '../handlers/collecting-logger.ts';
 const projects: string[] = [];
 let packageFolder: string;
 
-// Handlers import the package by name, so projects get a different copy of it than the one under test.
+// Handlers import the package by name, so projects load a different copy than the copy under test.
 beforeAll(async () => {
   packageFolder = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'tasker-package-')));
   projects.push(packageFolder);
@@ -51,7 +51,7 @@ afterAll(() => {
   for (const folder of projects) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A project with these files and the package installed. */
+/** Creates a project with these files and the package installed. */
 function project(files: Record<string, string>, name = 'project'): string {
   const root = realpathSync(mkdtempSync(path.join(os.tmpdir(), `tasker ${name}-`)));
   projects.push(root);
@@ -84,7 +84,7 @@ const greet = (name: string, value = `'${name}'`) =>
   `import { defineHandler } from 'tasker-core';\nexport const ${name} = defineHandler('${name}', {}, async () => ({ value: ${value} }));\n`;
 
 describe('discovering handlers', () => {
-  it('registers classes, instances, defined handlers and default exports, also in subfolders', async () => {
+  it('registers classes, instances, defined handlers and default exports, including those in subfolders', async () => {
     const root = project({
       'handlers/a.ts': greet('a'),
       'handlers/deep/er/b.js': greet('b'),
@@ -102,7 +102,7 @@ describe('discovering handlers', () => {
     expect(await run(registry, 'first')).toEqual({ n: 1 });
   });
 
-  it('skips private names, tests, declarations and node_modules, and says why a file has no handlers', async () => {
+  it('skips private names, tests, declarations and node_modules, and reports why a file has no handlers', async () => {
     const root = project({
       'handlers/_private.ts': 'throw new Error("imported");',
       'handlers/.hidden.ts': 'throw new Error("imported");',
@@ -287,7 +287,7 @@ describe('a handler by file or package', () => {
   };
   const registryIn = (root: string) => new HandlerRegistry({ baseFolder: path.join(root, 'handlers') });
 
-  it('is the default export, or else the first with a name', async () => {
+  it('is the default export, or else the first handler with a name', async () => {
     const root = project({
       ...PACKAGE,
       'handlers/billing/charge.ts': greet('charge'),
@@ -304,7 +304,7 @@ describe('a handler by file or package', () => {
     expect(await run(registry, '@shop/handlers/billing')).toEqual({ value: 'billing' });
   });
 
-  it('is never outside the folder, and never a file that discovery would skip', async () => {
+  it('is not found outside the folder, or in a file that discovery skips', async () => {
     const root = project({
       'outside.ts': 'throw new Error("imported");',
       'handlers-too/x.ts': 'throw new Error("imported");',
@@ -448,7 +448,7 @@ describe('in a separate process', () => {
     'keeps bundles where no other user can write if node_modules is read-only: the mode of the temporary folder is %o',
     async (mode) => {
       const root = project({ 'handlers/a.ts': greet('a') });
-      // A file in the place of the cache folder, which makes it unwritable even for root.
+      // A file replaces the cache folder, so even root can't write to the folder.
       write(root, { 'node_modules/.cache': '' });
       const temporary = path.join(root, 'tmp');
       mkdirSync(temporary);
@@ -465,7 +465,7 @@ describe('in a separate process', () => {
        console.log(registry.listHandlers().join());`,
       );
       expect(out).toBe('a\n');
-      // A folder that others can write to is not used, but left in place.
+      // A folder that others can write to is not used, but it is not deleted.
       expect(readdirSync(temporary).length).toBe(mode === 0o700 ? 1 : 2);
       expect(readdirSync(path.join(temporary, usual)).length).toBe(mode === 0o700 ? 1 : 0);
     },

@@ -104,7 +104,7 @@ describe('the registry', () => {
     expect((await registry.resolveSync('field')!.call(context)).result).toEqual({ field: true });
   });
 
-  it('replaces a handler of the same name with a warning, and the same one silently', () => {
+  it('replaces a handler of the same name with a warning, and logs nothing if it is the same handler', () => {
     const { logger, lines } = collectingLogger();
     const registry = new HandlerRegistry({ logger });
     registry.register('payment', Payment);
@@ -128,7 +128,7 @@ describe('the registry', () => {
   });
 });
 
-describe('a method that a template names for a handler made from a function', () => {
+describe('a method that a template names for a handler defined by a function', () => {
   const kinds = {
     defineHandler: defineHandler('x', {}, () => ({ by: 'its function' })),
     defineDecisionHandler: defineDecisionHandler('x', {}, () => Decision.skip('nothing to do')),

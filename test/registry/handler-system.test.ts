@@ -5,7 +5,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
-it('a handler system is a registry with the folders that it reads', async () => {
+it('a handler system registers handlers and resolvers as a registry does', async () => {
   const system = new HandlerSystem();
   expect(system.initialized).toBe(false);
   await system.initialize();
@@ -28,12 +28,12 @@ it('a handler system is a registry with the folders that it reads', async () => 
   expect([system.unregister('greet'), system.handlerCount()]).toEqual([true, 0]);
 });
 
-it('reads the folders named in the environment, or none', async () => {
+it('reads the folders named in the environment, or no folder', async () => {
   const loaded = async () => {
     const system = new HandlerSystem();
     return [await system.loadFromEnv(), ...system.listHandlers().map((name) => name.split('.')[0])];
   };
-  // As on a command line, relative to the working directory.
+  // The paths are relative to the working directory, as on a command line.
   const [api, linear] = ['examples/api/handlers', 'examples/linear/handlers'] as const;
 
   vi.stubEnv('TASKER_HANDLER_PATH', undefined);

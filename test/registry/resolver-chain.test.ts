@@ -120,7 +120,7 @@ describe('a chain of resolvers', () => {
     expect(await chain.resolve(byInstance)).toBe(await chain.resolve(byInstance));
   });
 
-  it('asks once for a definition, also for concurrent calls, and again after forget()', async () => {
+  it('asks once for a definition, even for concurrent calls, and again after forget()', async () => {
     const tenants = new Tenants();
     const chain = ResolverChain.withResolvers([tenants]);
     const definition = fromCallable('tenant.acme');
@@ -132,7 +132,7 @@ describe('a chain of resolvers', () => {
     expect(tenants.asked).toBe(2);
   });
 
-  it('replaces a resolver of the same name, and removes one', async () => {
+  it('replaces a resolver of the same name, and removes a resolver', async () => {
     const chain = await ResolverChain.default();
     const [one, two] = [new Tenants(), new Tenants()];
     chain.addResolver(one);
@@ -148,7 +148,7 @@ describe('a chain of resolvers', () => {
     expect(() => ResolverChain.withResolvers([]).register('x', Named)).toThrow('no ExplicitMappingResolver');
   });
 
-  it('reports which resolver threw; the error is retryable unless it says otherwise', async () => {
+  it('reports which resolver threw; the error is retryable unless its property retryable is false', async () => {
     const broken = (error: Error): BaseResolver => ({
       name: 'broken',
       priority: 1,
@@ -166,7 +166,7 @@ describe('a chain of resolvers', () => {
     });
   });
 
-  it('rejects a value that is not a handler, naming its resolver', async () => {
+  it('rejects a value that is not a handler, and names its resolver', async () => {
     const wrong = { name: 'wrong', priority: 1, canResolve: () => true, resolve: () => 'text' as never };
     await expect(ResolverChain.withResolvers([wrong]).resolve(fromCallable('x'))).rejects.toThrow(
       'handler x, from resolver wrong: the string "text" is not a handler',

@@ -6,7 +6,7 @@ import { type FaultyProxy, startProxy } from '../support/crash/proxy.ts';
 import { freshDatabase } from '../support/database.ts';
 import { deferred, template, until } from '../support/setup.ts';
 
-/** A server whose database can be disconnected. */
+/** Creates a server whose database can be disconnected. */
 async function behindProxy({
   bindAddress = '127.0.0.1:0',
 } = {}): Promise<{ server: WorkerServer; proxy: FaultyProxy }> {
@@ -33,39 +33,39 @@ async function ask(server: WorkerServer, path: string): Promise<{ status: number
   return { status: response.status, body: await response.json() };
 }
 
-const becomes = (server: WorkerServer, status: number) =>
+const untilStatus = (server: WorkerServer, status: number) =>
   until(
     () => ask(server, '/health/ready'),
     (seen) => seen.status === status,
   );
 
-/** The time within which it must be noticed. The worker takes at most two seconds; the rest allows for busy machines. */
-const NOTICED_MS = 5_000;
+/** The worker must report a lost database within this time: two seconds, and more on busy machines. */
+const DETECTED_MS = 5_000;
 
 /** Polls until the worker is not ready, and returns the time since the database was lost. */
-async function notReady(server: WorkerServer, lostAt: number): Promise<{ body: unknown; tookMs: number }> {
-  const { body } = await becomes(server, 503);
+async function untilNotReady(server: WorkerServer, lostAt: number): Promise<{ body: unknown; tookMs: number }> {
+  const { body } = await untilStatus(server, 503);
   return { body, tookMs: performance.now() - lostAt };
 }
 
-/** Cuts the connection at each message of the worker, as when the database server is down. */
-function takeAway(proxy: FaultyProxy): void {
+/** Closes the connection at each message of the worker, as when the database server is down. */
+function disconnect(proxy: FaultyProxy): void {
   proxy.decide = () => 'lost';
   proxy.cutAll();
 }
 
-function bringBack(proxy: FaultyProxy): void {
+function reconnect(proxy: FaultyProxy): void {
   proxy.decide = () => undefined;
 }
 
 it('a worker is not ready while the database is down, names the failed part, and is ready again afterwards', async () => {
   const { server, proxy } = await behindProxy();
   await server.start();
-  await becomes(server, 200);
+  await untilStatus(server, 200);
   const lostAt = performance.now();
-  takeAway(proxy);
-  const { body, tookMs } = await notReady(server, lostAt);
-  expect(tookMs).toBeLessThan(NOTICED_MS);
+  disconnect(proxy);
+  const { body, tookMs } = await untilNotReady(server, lostAt);
+  expect(tookMs).toBeLessThan(DETECTED_MS);
   expect(body).toMatchObject({
     error: {
       code: 'SERVICE_UNAVAILABLE',
@@ -78,16 +78,16 @@ it('a worker is not ready while the database is down, names the failed part, and
     status: 200,
     body: { status: 'unhealthy', checks: { database: { status: 'unhealthy' } } },
   });
-  bringBack(proxy);
-  await becomes(server, 200);
+  reconnect(proxy);
+  await untilStatus(server, 200);
 });
 
 it('messages of the database and its driver are not shown to other machines', async () => {
   const { server, proxy } = await behindProxy({ bindAddress: '0.0.0.0:0' });
   await server.start();
-  await becomes(server, 200);
-  takeAway(proxy);
-  const { body } = await becomes(server, 503);
+  await untilStatus(server, 200);
+  disconnect(proxy);
+  const { body } = await untilStatus(server, 503);
   const check = { status: 'unhealthy', message: 'not reachable' };
   expect(body).toMatchObject({
     error: {
@@ -101,15 +101,15 @@ it('messages of the database and its driver are not shown to other machines', as
 it('a worker is not ready while the database does not respond', async () => {
   const { server, proxy } = await behindProxy();
   await server.start();
-  await becomes(server, 200);
+  await untilStatus(server, 200);
   const lostAt = performance.now();
   proxy.freeze();
-  const { body, tookMs } = await notReady(server, lostAt);
-  expect(tookMs).toBeLessThan(NOTICED_MS);
+  const { body, tookMs } = await untilNotReady(server, lostAt);
+  expect(tookMs).toBeLessThan(DETECTED_MS);
   expect(JSON.stringify(body)).toMatch(/database: no answer for \d+\.\d seconds/);
   expect(await ask(server, '/health/live')).toMatchObject({ status: 200 });
   proxy.thaw();
-  await becomes(server, 200);
+  await untilStatus(server, 200);
 });
 
 it('a worker stops in time while the database does not respond and a handler is running', async () => {
@@ -136,7 +136,7 @@ it('a worker stops in time while the database does not respond and a handler is 
   go.resolve();
 });
 
-it('a worker that waits for an unresponsive database at its start stops in time', async () => {
+it('a starting worker that waits for an unresponsive database stops in time', async () => {
   const { server, proxy } = await behindProxy();
   proxy.freeze();
   const starting = server.start().catch((error: unknown) => error);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ShutdownController } from '../../src/app/process/shutdown-controller.ts';
 
-it('a shutdown waits for the first trigger and ignores a second one', async () => {
+it('a shutdown waits for the first trigger and ignores a second trigger', async () => {
   const shutdown = new ShutdownController();
   expect([shutdown.isRequested, shutdown.signal]).toEqual([false, null]);
   shutdown.trigger('SIGTERM');
@@ -36,7 +36,7 @@ it('a reset restores the initial state', async () => {
   await shutdown.promise;
 });
 
-it('a reset removes the handlers, but a shutdown in progress still runs the rest of them', async () => {
+it('a reset removes the handlers, but a shutdown in progress still runs the remaining handlers', async () => {
   const shutdown = new ShutdownController();
   const ran: string[] = [];
   shutdown.onShutdown(() => shutdown.reset());

@@ -11,7 +11,7 @@ import { template } from '../support/setup.ts';
 
 const ANY_PORT = '127.0.0.1:0';
 
-/** A server with its own database, and functions to send requests. */
+/** Starts a server with its own database, and returns functions to send requests. */
 async function serve({ web, ...config }: WorkerServerConfig = {}) {
   const { url, drop } = await freshDatabase();
   const server = new WorkerServer({ databaseUrl: url, logger: silentLogger, templates: [], handlers: [] });
@@ -37,7 +37,7 @@ async function serve({ web, ...config }: WorkerServerConfig = {}) {
   return { server, ask, json };
 }
 
-it('the health routes serve people, load balancers and supervisors', async () => {
+it('the health routes report whether the worker lives, is ready and which of its parts is unhealthy', async () => {
   const { json, ask } = await serve({ name: 'worker-7' });
   const about = { timestamp: expect.any(String), worker_id: 'worker-7' };
   expect(await json('/health')).toEqual({ status: 'healthy', ...about });
@@ -232,7 +232,7 @@ it('a request with a host name other than localhost is rejected', async () => {
   expect(status).toBe(403);
 });
 
-it('a start on a port in use fails with advice and leaves nothing open', async () => {
+it('starting on a port in use fails with advice, and nothing is left open', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   onTestFinished(() => void other.close());
   await new Promise((resolve) => other.once('listening', resolve));

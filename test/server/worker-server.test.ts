@@ -9,7 +9,7 @@ import { deferred, setup, template, until } from '../support/setup.ts';
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
 const listeners = () => SIGNALS.map((signal) => process.listenerCount(signal));
 
-/** A server with its own database, not started. Both are removed when the test ends. */
+/** Creates a server with its own database, without starting it. Both are removed when the test ends. */
 async function server(defaults: WorkerServerConfig = {}): Promise<WorkerServer> {
   const { url, drop } = await freshDatabase();
   const made = new WorkerServer({
@@ -21,14 +21,14 @@ async function server(defaults: WorkerServerConfig = {}): Promise<WorkerServer> 
     ...defaults,
   });
   onTestFinished(async () => {
-    // The test itself checks its errors.
+    // The test itself checks the errors of shutdown.
     await made.shutdown({ drainTimeoutMs: 100 }).catch(() => undefined);
     await drop();
   });
   return made;
 }
 
-it('a worker server goes through its states from start to end and reports its statistics', async () => {
+it('a worker server reports each of its states, and its statistics', async () => {
   const worker = await server({ name: 'worker-7', maxConcurrentHandlers: 3 });
   const seen: string[] = [worker.getState()];
   expect(worker.getWorkerId()).toBeNull();
@@ -53,7 +53,7 @@ it('a worker server goes through its states from start to end and reports its st
   expect(worker.healthCheck()).toMatchObject({ healthy: false, error: 'the worker server is stopped' });
 });
 
-it('a worker server cannot be started twice, but can be restarted after a stop', async () => {
+it('a worker server cannot be started twice, but can be restarted after it stops', async () => {
   const worker = await server();
   const starting = worker.start();
   const twice = { name: 'WorkerAlreadyRunningError', code: 'worker_already_running' };
@@ -67,7 +67,7 @@ it('a worker server cannot be started twice, but can be restarted after a stop',
   expect(worker.isRunning()).toBe(true);
 });
 
-it('a worker server can be stopped before, during and after its start, and twice', async () => {
+it('a worker server can be stopped before, while and after it starts, and twice', async () => {
   const worker = await server();
   await worker.shutdown();
   expect(worker.getState()).toBe('initialized');
@@ -91,7 +91,7 @@ it('all shutdown handlers run last, and a failure is reported', async () => {
   expect(ran).toEqual(['after the tasker', 'third']);
 });
 
-it('a failed start reports the database server and user, but never the password', async () => {
+it('if the database rejects the worker, the error names the server and user, but never the password', async () => {
   const { url, drop } = await freshDatabase();
   onTestFinished(drop);
   const wrong = Object.assign(new URL(url), { username: 'nobody_of_that_name', password: 'secret-word' });
@@ -127,7 +127,7 @@ it('a worker server has the same results as a tasker in an application, which op
   expect(results[1]).toEqual(results[0]);
 });
 
-it('repeated restarts under load lose no step and run none twice', async () => {
+it('repeated restarts under load lose no step and run no step twice', async () => {
   const worker = await server({ concurrency: 20 });
   const runs = new Map<string, number>();
   worker.getHandlerSystem().register(
@@ -167,7 +167,7 @@ it('signals are handled only if enabled, until the server stops', async () => {
   expect(listeners()).toEqual(before);
 });
 
-it('running handlers may finish, unless the stop is hurried', async () => {
+it('a stopping server waits for its running handlers, until hurry() aborts them', async () => {
   const worker = await server();
   const running = deferred();
   const aborted = deferred();
@@ -177,7 +177,7 @@ it('running handlers may finish, unless the stop is hurried', async () => {
       running.resolve();
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
       aborted.resolve();
-      throw new Error('told to end');
+      throw new Error('interrupted');
     }),
   );
   await worker.start();
@@ -208,7 +208,7 @@ it.each([
   });
 });
 
-it('a number of handlers out of range is rejected under either name', async () => {
+it('a number of handlers out of range is rejected under both names of the option', async () => {
   for (const options of [{ concurrency: 0 }, { maxConcurrentHandlers: 0 }]) {
     const worker = await server(options);
     await expect(worker.start()).rejects.toMatchObject({

@@ -150,7 +150,7 @@ export interface Line {
     );
   });
 
-  it('is unknown where a type cannot express a schema, and lists the places', () => {
+  it('is unknown where a type cannot express a schema, and lists the paths', () => {
     const { text, unknown } = typed({
       type: 'object',
       properties: {
@@ -212,7 +212,7 @@ export interface Line {
     expect([...text.matchAll(/^export (?:interface|type) (\S+)/gm)].map(([, name]) => name)).toContain('_2faOnPayload');
   });
 
-  it('has one input type for versions with equal schemas, and separate types for different ones', () => {
+  it('has one input type for versions with equal schemas, and separate types for different schemas', () => {
     const input = (properties: object, version: string) =>
       publishing({ s: [] }, { version, input_schema: { type: 'object', properties } });
     const { text } = typesOf([
@@ -351,7 +351,7 @@ const { sample } = fc.letrec<{ sample: Sample }>((tie) => ({
   ),
 }));
 
-/** Also generates schemas that refer to parts of themselves. */
+/** Generates schemas, some of which refer to parts of themselves. */
 const rootSample = fc.oneof(
   sample,
   sample.map(({ schema, value }) => ({

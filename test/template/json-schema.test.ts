@@ -13,7 +13,7 @@ const published: unknown = JSON.parse(readFileSync('schemas/task-template.json',
 describe('the published JSON Schema', () => {
   const validate = new Ajv2020({ validateFormats: false, allowUnionTypes: true }).compile(templateJsonSchema());
 
-  /** Problems that only the parser can find, because the form of the template is valid. */
+  /** Lists problems that only the parser can find, because the form of the template is valid. */
   const BEYOND_THE_FORM = new Set([
     'no_attempts',
     'backoff_short',
@@ -218,7 +218,7 @@ describe('a compiled schema', () => {
     }
   });
 
-  it('rejects a pattern with a backreference, but still tests one that was stored before', () => {
+  it('rejects a pattern with a backreference, but still tests such a pattern if it was stored before', () => {
     const schema = () => ({ properties: { a: { pattern: '^(.)\\1$' } } });
     expect(() => compileSchema(schema())).toThrow('JSON Schema rejected: at /properties/a/pattern');
     expect(compileStored(schema())({ a: 'xx' })).toEqual([]);

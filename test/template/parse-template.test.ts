@@ -184,7 +184,7 @@ environments:
   empty:
 `;
 
-  it('applies overrides of ALL first, then those of a step by name', () => {
+  it('applies overrides of ALL first, then the overrides of a step by name', () => {
     const [a, b] = clean(text, 'test').steps;
     expect(a).toMatchObject({
       handler: { initialization: { url: 'fake', keep: 1 } },

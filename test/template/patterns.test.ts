@@ -5,8 +5,8 @@ import { UnsupportedPattern } from '../../src/template/pattern/parse-pattern.ts'
 import { cpuMs } from './templates.ts';
 
 /**
- * JavaScript's own answer, tested at each character. Without `y`, V8 also tries the middle of a surrogate pair, against
- * the standard, and so finds an empty match there.
+ * Returns the result of JavaScript's own expression, tested at each character. Without `y`, V8 tests the middle of a
+ * surrogate pair too, against the standard, and finds an empty match there.
  */
 function native(source: string, text: string): boolean {
   const form = new RegExp(source, 'uy');
@@ -66,7 +66,7 @@ const ATOMS = [
 const ASSERTIONS = ['^', '$', '\\b', '\\B'];
 const QUANTIFIERS = ['*', '+', '?', '*?', '+?', '??', '{2}', '{0}', '{1,}', '{0,2}', '{2,3}?'];
 
-/** Sources of regular expressions, most of them of the kind that backtracks. */
+/** Sources of regular expressions, most of which backtrack. */
 const { source } = fc.letrec<{ source: string; term: string; group: string }>((tie) => ({
   group: fc.oneof(
     tie('source').map((inner) => `(${inner})`),
@@ -112,7 +112,7 @@ const text = fc
   .map((characters) => characters.join(''));
 
 describe('a pattern of a JSON Schema', () => {
-  it('matches the texts that JavaScript matches', () => {
+  it('matches the strings that JavaScript matches', () => {
     fc.assert(
       fc.property(source, fc.array(text, { minLength: 1, maxLength: 8 }), (pattern, texts) => {
         for (const one of texts) same(pattern, one);
@@ -134,7 +134,7 @@ describe('a pattern of a JSON Schema', () => {
     ['^.{0,5000}$', ['', 'x'.repeat(5_000), 'x'.repeat(5_001)]],
     ['^(?:(?=(?<=a)b|^a).)*$', ['ab', 'aab', 'b']],
     ['^💩+$', ['💩💩', '\ud83d']],
-  ])('matches the texts that JavaScript matches: %s', (pattern, texts) => {
+  ])('matches the strings that JavaScript matches: %s', (pattern, texts) => {
     for (const one of texts) same(pattern, one);
   });
 
@@ -146,7 +146,7 @@ describe('a pattern of a JSON Schema', () => {
     ['(?=(a+)+$)', 'a'.repeat(20_000)],
     ['(?<!(a+)+)c', 'a'.repeat(20_000)],
     ['^(.*a){25}$', 'a'.repeat(2_000)],
-  ])('takes time proportional to the text: %s', (pattern, begin) => {
+  ])('takes time proportional to the string: %s', (pattern, begin) => {
     const { test } = linearPattern(pattern);
     expect(cpuMs(() => expect(test(`${begin}!`)).toBe(false))).toBeLessThan(1_000);
   });

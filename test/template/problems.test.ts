@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { parseTemplate } from '../../src/template/parse-template.ts';
 import { atMarks, HEAD, problemsOf, stepsYaml, unmarked } from './templates.ts';
 
-/** The text of a file with a `▸` before the place of each problem, and the messages of the problems. */
+/** Each row has the text of a file with a `▸` before each problem, and the messages of the problems. */
 type Row = [title: string, text: string, problems: string[]];
 
 const step = (fields: string) => `${HEAD}steps:\n  - {name: a, handler: h, ${fields}}\n`;
 
 const STEPS: Row[] = [
   [
-    'an unknown dependency, with the intended one',
+    'an unknown dependency, with the name that was probably meant',
     stepsYaml('validate', 'ship < ▸valdate'),
     ['error: unknown step `valdate` in depends_on of `ship`; did you mean `validate`?'],
   ],
@@ -133,7 +133,7 @@ const FIELDS: Row[] = [
     ['error: `handler.callable` of step `a` is empty', 'error: `handler.callable` of step `b` is empty'],
   ],
   [
-    'a value that is not one of the allowed ones',
+    'a value that is not allowed',
     step('type: ▸decison, retry: {backoff: ▸expo}'),
     [
       'error: `type` of step `a`: `decison` is not one of standard, decision, deferred_convergence, batchable or batch_worker; did you mean `decision`?',
@@ -176,7 +176,7 @@ const FIELDS: Row[] = [
     ],
   ],
   [
-    'unknown keys, with the intended one',
+    'unknown keys, with the key that was probably meant',
     `▸nam: x\n${HEAD}steps:\n  - name: a\n    handler: {callable: h, ▸config: {}}\n    ▸timout_seconds: 3\n    ▸retries: 3\n`,
     [
       'warning: unknown key `nam` in the template; did you mean `name`?',
@@ -206,7 +206,7 @@ const PARTS: Row[] = [
     ],
   ],
   [
-    'an event that is declared twice, and one with an invalid name',
+    'an event that is declared twice, and an event with an invalid name',
     `${step('publishes_events: [{name: a.b, description: d, schema: {}}, {name: ▸a.b, description: d, schema: {}}]')}  - {name: b, handler: h, publishes_events: [{name: ▸Done, description: d, schema: {}}]}\n`,
     [
       'warning: event `a.b` is declared by `a` and again by `a`; subscribers cannot distinguish them',

@@ -9,7 +9,7 @@ for (const [i, name] of [...'bcdefghij'].entries()) {
 const initialization = (yaml: string) =>
   `${HEAD}steps:\n  - {name: a, handler: {callable: h, initialization: {x: ${yaml}}}}\n`;
 
-/** A `▸` stands before each place that is complained of. */
+/** Each row marks the problems of a file with `▸`. */
 const ROWS: [title: string, text: string, problems: string[]][] = [
   ['an empty file', '▸', ['error: the file is empty; a template has at least name, namespace_name, version and steps']],
   [

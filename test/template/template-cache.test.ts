@@ -57,7 +57,7 @@ it('only a changed file is parsed again', async () => {
   expect(templates.find(({ name }) => name === 'flow_6')?.description).toBe('Remembered 6');
 });
 
-it('errors and warnings are reported at every start, not only at the first', async () => {
+it('errors and warnings are reported each time the templates are read', async () => {
   const { read, write } = project(12);
   write(1, text(1, 'colour: red\n'));
   write(2, 'name: broken\n');

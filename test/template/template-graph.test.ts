@@ -6,7 +6,7 @@ import { clean, cpuMs, stepsYaml } from './templates.ts';
 
 const graph = (...lines: string[]) => graphOf(clean(stepsYaml(...lines)));
 
-/** The steps that are created with the task. */
+/** Returns the steps that are created with the task. */
 function initialOf(...lines: string[]): string[] {
   const { names, initial } = graph(...lines);
   return names.filter((_, index) => initial[index]);
@@ -29,7 +29,7 @@ describe('the graph of a template', () => {
     expect(roots).toEqual([3, 4]);
   });
 
-  it('has an order in which parents come first, and otherwise the step that is declared first', () => {
+  it('has an order in which parents come first, and otherwise steps keep the order of declaration', () => {
     const { names, order } = graph('z', 'b < a', 'c', 'a < z', 'd < c');
     expect(order.map((index) => names[index])).toEqual(['z', 'c', 'a', 'b', 'd']);
   });

@@ -5,7 +5,7 @@ import type { TaskTemplate } from '../../src/template/task-template.ts';
 /** The three lines that every template begins with; `steps:` comes on line 4. */
 export const HEAD = 'name: demo\nnamespace: demo\nversion: "1.0.0"\n';
 
-/** Returns a template of steps written as `child < parent parent`; types as `name:type`. */
+/** Returns a template of steps. A step is written as `child < parent parent`, and its type as `name:type`. */
 export function stepsYaml(...lines: string[]): string {
   const steps = lines.map((line) => {
     const [head = '', parents = ''] = line.split('<').map((part) => part.trim());
@@ -31,12 +31,12 @@ export function clean(text: string, environment?: string): TaskTemplate {
   return template!;
 }
 
-/** Returns the text without the `▸` that mark places. */
+/** Returns the text without its marks `▸`. */
 export function unmarked(text: string): string {
   return text.replaceAll('▸', '');
 }
 
-/** Returns the problems with the line and column of their marks: the first problem has those of the first `▸`. */
+/** Returns the problems with the line and column of their marks. The first `▸` marks the first problem. */
 export function atMarks(text: string, problems: readonly string[]): string[] {
   const marks = [...text.matchAll(/▸/g)].map(({ index }) => {
     const before = unmarked(text.slice(0, index)).split('\n');

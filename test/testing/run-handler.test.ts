@@ -181,7 +181,7 @@ describe('running a handler', () => {
     await expect.poll(() => reason).toMatchObject({ name: 'TimeoutError' });
   });
 
-  it('passes on the signal of the test', async () => {
+  it('aborts the signal of the handler with the signal of the test', async () => {
     const stop = new AbortController();
     const running = runHandler(
       ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),

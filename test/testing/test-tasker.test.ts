@@ -9,7 +9,7 @@ import { template } from '../support/setup.ts';
 
 const server = () => inject('servers')[inject('postgres')]!;
 
-/** On the suite's server, as `DATABASE_URL` would have it. */
+/** Creates a test tasker on the suite's server, as with `DATABASE_URL`. */
 const kitOf = (options: TestTaskerOptions) => testTasker({ databaseUrl: server(), ...options });
 
 async function exists(databaseUrl: string): Promise<boolean> {
@@ -110,7 +110,7 @@ describe('a tasker for tests', () => {
     await kit.stop();
   });
 
-  it('throws if there are several templates and none is named', async () => {
+  it('throws if there are several templates and the call names none of them', async () => {
     const templates = [shop(), template({ a: [] }, { name: 'other', namespace: 'shop' })];
     const kit = await kitOf({ templates, handlers: [cart, charge], stubs: { a: () => ({}) } });
     await expect(kit.run()).rejects.toThrow('shop/order, shop/other');
@@ -151,7 +151,7 @@ describe('without a server', () => {
     const program = path.resolve('test/support/embedded/embedded-kit.mjs');
     const env = { ...process.env, DATABASE_URL: '', DATABASE_DIRECT_URL: '', TASKER_ENV: 'production' };
     const runs = [1, 2].map(() => promisify(execFile)(process.execPath, [program], { env, timeout: 60_000 }));
-    // Two at once: they share the server.
+    // Two programs run at once, and share the server.
     const lines = (await Promise.all(runs)).map(({ stdout }) => stdout.trim());
     expect(lines).toEqual(Array(2).fill('complete complete complete'));
   }, 90_000);

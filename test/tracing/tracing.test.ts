@@ -64,7 +64,7 @@ describe('with an SDK registered', () => {
     expect(spans.every(({ ended }) => ended)).toBe(true);
   });
 
-  it('the span of an attempt is active only in its handler, also after an await', async () => {
+  it('the span of an attempt is active only in its handler, even after an await', async () => {
     const spans = tracing();
     const own = defineHandler('own', {}, async ({ context: step }) => {
       await new Promise((resolve) => setImmediate(resolve));
@@ -197,7 +197,7 @@ describe('without an SDK', () => {
     expect(seen[0]!.event).toMatchObject({ traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' });
   });
 
-  it('without a traceparent, handlers and servers get none', async () => {
+  it('without a traceparent, handlers and services get none', async () => {
     const { url, headers } = await service();
     const call = defineApiHandler('call', { baseUrl: url }, async ({ api, context: step }) => {
       await api.get('/paid');

@@ -51,8 +51,8 @@ describe('a response', () => {
       { 'content-type': 'application/json', 'content-encoding': 'gzip' },
       { a: 1 },
     ],
-    ['JSON that is called text', '{"a":1}', { 'content-type': 'text/plain' }, '{"a":1}'],
-    ['JSON that is called nothing', '{"a":1}', {}, '{"a":1}'],
+    ['JSON that is declared as text', '{"a":1}', { 'content-type': 'text/plain' }, '{"a":1}'],
+    ['JSON without a declared type', '{"a":1}', {}, '{"a":1}'],
     ['text with a type similar to JSON', '{"a":1}', { 'content-type': 'application/jsonish' }, '{"a":1}'],
     ['text', 'hello', { 'content-type': 'text/plain' }, 'hello'],
     [
@@ -69,7 +69,7 @@ describe('a response', () => {
     expect(response.jsonError).toBeNull();
   });
 
-  it('has an empty text without a body', async () => {
+  it('has an empty string as its text if it has no body', async () => {
     const response = await read('', {}, 204);
     expect(response).toMatchObject({ statusCode: 204, ok: true, body: '', text: '' });
   });
@@ -92,7 +92,7 @@ describe('a response', () => {
     ['soon', 60],
     ['-5', 60],
     ['120abc', 60],
-  ])('with Retry-After %j asks to wait %j seconds', (value, seconds) => {
+  ])('with Retry-After %j requests a delay of %j seconds', (value, seconds) => {
     expect(answer(429, {}, value === undefined ? {} : { 'retry-after': value }).retryAfter).toBe(seconds);
   });
 
@@ -142,7 +142,7 @@ describe('apiSuccess', () => {
     expect(api.apiSuccess(result)).toMatchObject({ success: true, result, metadata: {} });
   });
 
-  it('is the failure of an unsuccessful response, unless a result is given', () => {
+  it('returns a failure for an unsuccessful response, unless a result is given', () => {
     expect(api.apiSuccess(answer(500))).toMatchObject({
       success: false,
       errorType: 'internal_server_error',
@@ -242,7 +242,7 @@ describe('apiFailure', () => {
     expect(api.apiFailure({ response, ...details })).toMatchObject(expected);
   });
 
-  it('keeps the body without secrets, and truncates a long one', () => {
+  it('keeps the body without secrets, and truncates a long body', () => {
     const body = { user: { name: 'Ada', password: 'p', accessToken: 't' }, errors: [{ key: 'email', 'api-key': 'k' }] };
     expect(api.apiFailure(answer(422, body)).metadata.response_body).toEqual({
       user: { name: 'Ada', password: '[redacted]', accessToken: '[redacted]' },

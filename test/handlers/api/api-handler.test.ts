@@ -9,7 +9,7 @@ import { StepHandler, type StepHandlerClass, type StepHandlerResult } from '../.
 import { withMixins } from '../../../src/handlers/with-mixins.ts';
 import { httpServer, json } from './http-server.ts';
 
-/** The page's handler, at a given address. */
+/** Returns the handler of the page with this base URL. */
 function fetchUser(url: string): StepHandlerClass {
   return class FetchUser extends ApiHandler {
     static override readonly handlerName = 'fetch_user';
@@ -43,7 +43,7 @@ describe('an API handler', () => {
     expect(await run(503)).toMatchObject({ success: false, errorType: 'service_unavailable', retryable: true });
   });
 
-  it('has the same functions as the mixin, whichever way it gets them', () => {
+  it('has the functions of the mixin, whether it extends ApiHandler, a mixed class or applies the mixin', () => {
     class Mixed extends withMixins(StepHandler, APIMixin) {
       override call(): StepHandlerResult {
         return this.success();

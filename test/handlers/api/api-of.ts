@@ -1,6 +1,6 @@
 import { type APICapable, APIMixin, type ApiDefaults } from '../../../src/handlers/api/api-mixin.ts';
 
-/** An object that sends requests, with defaults of its own. */
+/** Returns an object that sends requests with these defaults. */
 export function apiOf(defaults: Partial<ApiDefaults>): APICapable {
   class Api extends APIMixin {
     static override readonly baseUrl = defaults.baseUrl ?? '';

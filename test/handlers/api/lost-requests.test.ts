@@ -58,7 +58,7 @@ describe('a request without a response', () => {
     },
   );
 
-  it('rejects with the reason of its own signal or of that of its step', async () => {
+  it('rejects with the reason of its own signal or of the signal of its step', async () => {
     const { url } = await httpServer(() => {});
     const api = apiOf({ baseUrl: url });
     const own = new AbortController();
@@ -104,7 +104,7 @@ describe('a response that is too large', () => {
     expect(await response.rawResponse.text()).toHaveLength(5_000);
   });
 
-  it('is still aborted with its step as a stream', async () => {
+  it('is aborted with its step even as a stream', async () => {
     const { url } = await httpServer((_, response) => void response.writeHead(200).write('first'));
     const step = new AbortController();
     const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x', signal: step.signal });
@@ -188,7 +188,7 @@ describe('redirects', () => {
   });
 });
 
-/** Sends until the caller has had enough. */
+/** Sends until the client disconnects. */
 async function endless(response: ServerResponse): Promise<void> {
   response.writeHead(200);
   while (!response.destroyed)

@@ -92,7 +92,7 @@ describe('a handler under a mocked fetch', () => {
       { status: 200, headers: new Map(Object.entries(JSON_HEADERS)), text: async () => '{"id":"U-7"}' },
     ],
     [
-      'headers with nothing but get()',
+      'headers that have only get()',
       {
         status: 200,
         headers: { get: (name: string) => (name.toLowerCase() === 'content-type' ? 'application/json' : null) },
@@ -100,13 +100,13 @@ describe('a handler under a mocked fetch', () => {
       },
     ],
     [
-      'a text that is not the JSON',
+      'a text that is not the JSON of json()',
       { status: 200, headers: new Headers(JSON_HEADERS), json, text: async () => '[object Object]' },
     ],
     ['an empty text and json()', { status: 200, headers: new Headers(), json, text: async () => '' }],
-    ['a text() that returns nothing beside json()', { status: 200, json, text: vi.fn() }],
+    ['a text() that returns undefined, and json()', { status: 200, json, text: vi.fn() }],
     [
-      'a json() that fails beside text()',
+      'a json() that rejects, and text()',
       {
         status: 200,
         headers: new Headers(JSON_HEADERS),
@@ -153,10 +153,10 @@ describe('a handler under a mocked fetch', () => {
   });
 
   it.each<[string, object]>([
-    ['no reader at all', { ok: true, status: 200, headers: new Headers() }],
+    ['no text() and no json()', { ok: true, status: 200, headers: new Headers() }],
     ['a body of null', { ok: true, status: 200, body: null }],
     ['json() that returns undefined', { ok: true, status: 200, json: vi.fn() }],
-    ['text() that returns no text', { ok: true, status: 200, text: async () => 7 }],
+    ['a text() that returns a number', { ok: true, status: 200, text: async () => 7 }],
   ])('never treats a response with %s as an empty success', async (_, response) => {
     answerWith(response);
     await expect(run()).rejects.toMatchObject({
@@ -176,7 +176,7 @@ describe('a handler under a mocked fetch', () => {
     });
   });
 
-  it('reads nothing from a 204 without a reader', async () => {
+  it('has no body for status 204 without text() and json()', async () => {
     answerWith({ ok: true, status: 204, headers: new Headers() });
     expect(await run()).toMatchObject({ success: true, result: { data: '' } });
   });

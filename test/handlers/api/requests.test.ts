@@ -34,7 +34,7 @@ describe('the URL of a request', () => {
     expect(got[0]!.url).toBe('/find?first=1&q=a%26b%20c&n=0&on=true&tag=x&tag=y&at=1970-01-01T00%3A00%3A00.000Z');
   });
 
-  it('is the same with options and by position', async () => {
+  it('is the same whether arguments are options or positional', async () => {
     const { url, got } = await httpServer();
     const api = apiOf({ baseUrl: url });
     await api.get('/x', { params: { a: 1, b: null }, headers: { 'x-a': '1' } });
@@ -109,13 +109,13 @@ describe('the body of a request', () => {
     ['a string is JSON', { body: 'text' }, '"text"', JSON_TYPE],
     ['a string is text with json: false', { body: 'text', json: false }, 'text', 'text/plain;charset=UTF-8'],
     [
-      'an own type stays',
+      'a given content type is kept',
       { body: { a: 1 }, headers: { 'Content-Type': 'application/vnd.x+json' } },
       '{"a":1}',
       'application/vnd.x+json',
     ],
     [
-      'a text with a type is written',
+      'a string with a content type is sent unchanged',
       { body: '{"a":1}', headers: { 'content-type': JSON_TYPE } },
       '{"a":1}',
       JSON_TYPE,
@@ -133,7 +133,7 @@ describe('the body of a request', () => {
     expect([got[0]!.body, got[0]!.headers['content-type']]).toEqual([body, type]);
   });
 
-  it('is sent with each method that has one, and delete accepts options or headers', async () => {
+  it('is sent with each method that has a body, and delete accepts options or headers', async () => {
     const { url, got } = await httpServer();
     const api = apiOf({ baseUrl: url });
     await api.post('/', { data: 1 });
@@ -180,7 +180,7 @@ describe('the body of a request', () => {
 });
 
 describe('the headers of a request', () => {
-  it('are the defaults and its own, which override them in any case', async () => {
+  it('are the defaults and its own headers, which override the defaults in any case', async () => {
     const { url, got } = await httpServer();
     const api = apiOf({ baseUrl: url, defaultHeaders: { 'X-Team': 'orders', Accept: 'text/plain' } });
     await api.get('/', { headers: { accept: 'image/png', 'x-none': undefined } });

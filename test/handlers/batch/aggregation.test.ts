@@ -21,7 +21,7 @@ const refused = (message: string | RegExp) =>
 describe('aggregation', () => {
   const work = { items_processed: 100, items_succeeded: 97, items_failed: 3, items_skipped: 0 };
 
-  it('adds up flat, nested and enveloped results, and skips missing ones', () => {
+  it('adds up flat, nested and enveloped results, and skips missing results', () => {
     const results = [
       { ...work, errors: [{ row: 1 }, { row: 2 }, { row: 3 }] },
       null,

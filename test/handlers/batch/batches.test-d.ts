@@ -11,7 +11,7 @@ import type { StepContext } from '../../../src/handlers/step-context.ts';
 import { StepHandler, type StepHandlerClass } from '../../../src/handlers/step-handler.ts';
 import { withMixins } from '../../../src/handlers/with-mixins.ts';
 
-test('a class has the methods of the mixin, whichever way it gets them', () => {
+test('a class has the methods of the mixin, whether it mixes, wraps or applies it', () => {
   class Mixed extends withMixins(StepHandler, Batchable) {
     call(context: StepContext) {
       expectTypeOf(this.getBatchContext(context)).toEqualTypeOf<BatchWorkerContext | null>();
@@ -35,7 +35,7 @@ test('a class has the methods of the mixin, whichever way it gets them', () => {
   expectTypeOf(Mixed.aggregateWorkerResults([null])).toEqualTypeOf<BatchAggregationResult>();
 });
 
-test('a cursor is a plain object, and a misspelt one does not compile', () => {
+test('a cursor is a plain object, and a misspelt key does not compile', () => {
   const plain: CursorConfig = { startCursor: 0, endCursor: 1, stepSize: 1, metadata: {} };
   expectTypeOf(CursorConfig({ startCursor: 0, endCursor: 1 }).batchSize).toBeNumber();
   expectTypeOf(plain).toExtend<CursorConfig>();

@@ -23,7 +23,7 @@ const refused = (message: string | RegExp) =>
 describe('ranges', () => {
   const sizes = (ranges: readonly CursorConfig[]) => ranges.map(({ batchSize }) => batchSize);
 
-  it('have the requested size, except a shorter last one, and at most the requested number', () => {
+  it('have the requested size, except for a shorter last range, and at most the requested number', () => {
     expect(sizes(handler.createCursorRanges({ totalItems: 250, batchSize: 100, maxBatches: 5 }))).toEqual([
       100, 100, 50,
     ]);
@@ -205,7 +205,7 @@ describe("an analyzer's result", () => {
     expect(handler.noBatchesOutcome('empty')).toEqual(noBatchesResult('empty'));
   });
 
-  it('has the metadata of batchSuccess and noBatchesResult also in the result', () => {
+  it('has the given metadata, which noBatchesResult adds to the result', () => {
     const batches = handler.batchSuccess('w', handler.createCursorConfigs(5, 1), { csv_path: 'a' });
     expect(batches.metadata).toEqual({ csv_path: 'a', batch_analyzer: true });
     const none = handler.noBatchesResult('empty', { csv_path: 'a' });
@@ -282,7 +282,7 @@ describe("a worker's result", () => {
     }
   });
 
-  it('keeps a zero, and by default counts the rest as succeeded', () => {
+  it('keeps a zero, and by default counts the remaining items as succeeded', () => {
     expect(
       handler.batchWorkerSuccess({ itemsProcessed: 5, itemsSucceeded: 0, itemsFailed: 5 }).result?.items_succeeded,
     ).toBe(0);
@@ -314,7 +314,7 @@ describe("a worker's result", () => {
 });
 
 describe('a checkpoint', () => {
-  it('is the same by position and as one object, and its cursor can be an object', () => {
+  it('is the same whether arguments are positional or one object, and its cursor can be an object', () => {
     const yielded = handler.checkpointYield(50, 50, { sum: 1275 });
     expect(yielded).toMatchObject({
       success: true,

@@ -211,7 +211,7 @@ describe('a defined convergence', () => {
     });
   });
 
-  it('finds the workers by their ids if the analyzer did not name them', async () => {
+  it('finds the workers by their ids if the result of the analyzer does not name them', async () => {
     const { worker_template_name: _, ...outcome } = analyze.batch_processing_outcome;
     const unnamed = { load: {}, analyze: { batch_processing_outcome: outcome }, ...posted };
     expect((await run(everything, { dependencyResults: unnamed })).result).toMatchObject({
@@ -223,7 +223,7 @@ describe('a defined convergence', () => {
     });
   });
 
-  it('is called without results if there was nothing to do or the analyzer was not chosen', async () => {
+  it('is called without results if there were no batches or the analyzer was not chosen', async () => {
     const nothing = {
       scenario: { isNoBatches: true, batchResults: {}, workerCount: 0 },
       results: [],
@@ -274,7 +274,7 @@ describe('a defined convergence', () => {
     });
   });
 
-  it('throws if there are several analyzers and none is named', async () => {
+  it('fails if there are several analyzers and no option names one', async () => {
     const both = { ...dependencyResults, analyze_more: { batch_processing_outcome: noBatches() } };
     expect(await run(everything, { dependencyResults: both })).toMatchObject({
       success: false,

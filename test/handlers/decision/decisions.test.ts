@@ -51,7 +51,7 @@ describe('a decision for branches', () => {
     }
   });
 
-  it('stores each name once, and no routing context if there is none', () => {
+  it('stores each name once, and omits a missing routing context', () => {
     expect(router.decisionSuccess(['a', 'b', 'a']).result).toEqual({
       decision_point_outcome: { type: 'create_steps', step_names: ['a', 'b'] },
       steps_created: ['a', 'b'],
@@ -140,7 +140,7 @@ describe('a decision for no branch', () => {
     expect(router.decisionNoBranches('too small').result).toMatchObject({ reason: 'too small' });
   });
 
-  it('needs no reason', () => {
+  it('does not require a reason', () => {
     const bare = { decision_point_outcome: { type: 'no_branches' } };
     expect(router.decisionNoBranches().result).toEqual(bare);
     expect(router.decisionNoBranches(DecisionPointOutcome.noBranches()).result).toEqual(bare);
@@ -195,7 +195,7 @@ describe('a defined decision handler', () => {
     });
   });
 
-  it('can also return an outcome, a result, or a promise of one', async () => {
+  it('can return an outcome, a result, or a promise', async () => {
     const outcome = DecisionPointOutcome.createSteps(['a']);
     const byOutcome = defineDecisionHandler('x', {}, async () => outcome);
     expect((await run(byOutcome)).result).toMatchObject({ steps_created: ['a'] });
