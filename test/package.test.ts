@@ -290,7 +290,7 @@ describe('the package', () => {
     );
   });
 
-  it('has at most 32 MB and 45 packages without optional ones, as documented', () => {
+  it('has at most 32 MB and 45 packages without optional packages, as documented', () => {
     const page = readFileSync('docs/performance.md', 'utf8');
     expect(weightProblems(weight, page)).toEqual([]);
     expect(weightProblems({ ...weight, bytes: 32 * 2 ** 20 + 1 }, page)).toContain(

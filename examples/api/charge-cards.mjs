@@ -1,4 +1,4 @@
-// Charges seven cards through a payment service that fails for all but the first. Usage: node charge-cards.mjs [FOLDER]
+// Charges seven cards through a payment service that fails for six of them. Usage: node charge-cards.mjs [FOLDER]
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-// Sums up a large file in 50 batches, kills the worker process halfway, and continues in another one.
+// Sums up a large file in 50 batches, kills the worker process halfway, and continues in another process.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
@@ -84,11 +84,11 @@ async function importFile(tasker, { context, folder, expected }) {
   const lost = history.filter(({ what }) => what === 'worker_lost').length;
   console.log(`${status} after ${seconds.toFixed(1)} s; ${lost} batches were taken over from the killed process`);
   if (!result) throw new Error(`the task ended as ${status}; npx tasker task why ${taskUuid}`);
-  report('the file holds', expected);
+  report('the file has', expected);
   report('the workers report', result.reported);
-  report('their table holds', result.table);
+  report('their table has', result.table);
   const same = isDeepStrictEqual(result.reported, expected) && isDeepStrictEqual(result.table, expected);
-  console.log(same ? '  nothing was lost, nothing was counted twice' : '  THESE ARE NOT THE SAME');
+  console.log(same ? '  no row was lost or counted twice' : '  THE TOTALS DIFFER');
   if (!same || lost === 0) process.exitCode = 1;
 }
 
@@ -125,7 +125,7 @@ function progressOf(taskUuid, total) {
     half,
     percent,
     add({ task, batchId, rows }) {
-      if (task !== taskUuid) return; // left over from an interrupted run
+      if (task !== taskUuid) return; // a task of an interrupted run
       batches.set(batchId, rows);
       if (percent() >= 50) reachHalf();
       if (percent() < shown + 10) return;

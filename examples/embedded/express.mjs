@@ -12,7 +12,7 @@ app.post('/orders', async (request, response) => {
   response.status(202).json(await orders.take(request.body));
 });
 app.get('/orders/:id', async (request, response) => {
-  response.json(await orders.look(request.params.id));
+  response.json(await orders.status(request.params.id));
 });
 // Express recognises an error handler by its four parameters.
 app.use((error, _request, response, _next) => {

@@ -6,7 +6,7 @@ import { answerTo, openOrders } from './orders.mjs';
 
 const app = Fastify();
 
-/** The orders as a plugin, which closes after the last request in progress. */
+/** Serves the orders as a plugin, which closes after the last request in progress. */
 async function ordersPlugin(instance) {
   const orders = await openOrders();
   instance.addHook('onClose', () => orders.close());
@@ -15,7 +15,7 @@ async function ordersPlugin(instance) {
     reply.code(202);
     return orders.take(request.body);
   });
-  instance.get('/orders/:id', (request) => orders.look(request.params.id));
+  instance.get('/orders/:id', (request) => orders.status(request.params.id));
 }
 
 app.register(ordersPlugin);

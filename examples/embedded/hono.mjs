@@ -10,7 +10,7 @@ const orders = await openOrders();
 
 const app = new Hono();
 app.post('/orders', async (c) => c.json(await orders.take(await bodyOf(c)), 202));
-app.get('/orders/:id', async (c) => c.json(await orders.look(c.req.param('id'))));
+app.get('/orders/:id', async (c) => c.json(await orders.status(c.req.param('id'))));
 app.onError((error, c) => {
   const { status, body } = answerTo(error);
   return c.json(body, status);

@@ -18,21 +18,21 @@ const confirm = defineHandler(
   ({ id, price, reserve }) => ({ text: `order ${id}: ${reserve.reserved.join(', ')}, ${price.cents / 100} EUR` }),
 );
 
-/** Connects, and runs the steps of orders in this process. The caller must close it. */
+/** Connects, and runs the steps of orders in this process. The caller must call `close`. */
 export async function openOrders() {
   const tasker = await createTasker({
     templates: path.join(import.meta.dirname, 'templates'),
     handlers: [price, reserve, confirm],
   });
   return {
-    /** Once this resolves, the order is stored and will be processed, even if this process dies. */
+    /** Resolves once the order is stored. The order is processed even if this process dies. */
     async take(order) {
       const request = { ...TEMPLATE, context: order, idempotencyKey: `${order?.order_id}` };
       const { taskUuid } = await tasker.createTask(request, { onDuplicate: 'return' });
       return { id: taskUuid };
     },
 
-    async look(id) {
+    async status(id) {
       const { status } = await tasker.getTask(id);
       const steps = await tasker.getSteps(id);
       const confirmed = steps.find(({ name }) => name === 'confirm')?.results?.result;
@@ -47,10 +47,10 @@ export async function openOrders() {
     /** Waits until the order is done or blocked. */
     async outcome(id, { signal } = {}) {
       await tasker.waitForTask(id, { signal });
-      return this.look(id);
+      return this.status(id);
     },
 
-    /** Stops taking steps, and waits for the running ones. */
+    /** Stops taking steps, and waits for the running steps. */
     close: () => tasker.stop(),
   };
 }

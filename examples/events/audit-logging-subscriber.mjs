@@ -1,6 +1,6 @@
 import { BaseSubscriber, SubscriberResult } from 'tasker-core';
 
-/** Records what happens to money. A real program would use a table with the event id as its key. */
+/** Records the events of payments. A real program would use a table with the event id as its key. */
 export class AuditLoggingSubscriber extends BaseSubscriber {
   static subscriberName = 'audit_logger';
   #entries = new Map();
@@ -17,20 +17,20 @@ export class AuditLoggingSubscriber extends BaseSubscriber {
   }
 
   afterHandle() {
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 
   /** Resolves with the events of a task, in order, once it has the given number of them. */
   of(taskUuid, count) {
     return new Promise((resolve) => {
-      const look = () => {
+      const check = () => {
         const found = [...this.#entries.values()].filter((entry) => entry.taskUuid === taskUuid);
         if (found.length < count) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve(found);
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 }

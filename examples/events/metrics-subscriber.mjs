@@ -1,6 +1,6 @@
 import { BaseSubscriber } from 'tasker-core';
 
-/** Counts events by name. These counts may be lost with the process, so events within the process are sufficient. */
+/** Counts events by name. The counts may be lost with the process, so events within the process are sufficient. */
 export class MetricsSubscriber extends BaseSubscriber {
   static subscriberName = 'metrics';
   static delivery = { mode: 'in_process' };

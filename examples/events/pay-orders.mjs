@@ -27,7 +27,7 @@ const tasks = await tasker.createTasks(
 );
 for (const [i, { taskUuid }] of tasks.entries()) {
   const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 });
-  // Durable events arrive a moment after the results: two for a paid order, one for an unpaid one.
+  // Durable events arrive shortly after the results: two for a paid order, one for an unpaid order.
   const events = await audit.of(taskUuid, status === 'complete' ? 2 : 1);
   console.log(`${ORDERS[i].order_id}: ${status}`);
   for (const { eventName, payload, by } of events) {

@@ -42,7 +42,7 @@ async function main() {
 
 async function run({ tasker, ledgers, batch, logFile }, orders, { folder, signal }) {
   const place = process.env.DATABASE_URL ? tasker.place : `embedded PostgreSQL in ${folder}`;
-  console.log(pc.bold(`${orders.length} orders through 8 steps each, past a payment service that misbehaves`));
+  console.log(pc.bold(`${orders.length} orders of 8 steps each, with an unreliable payment service`));
   console.log(pc.dim(`  ${place}; process ${process.pid}`));
 
   const begun = performance.now();
@@ -56,8 +56,8 @@ async function run({ tasker, ledgers, batch, logFile }, orders, { folder, signal
     })),
     { onDuplicate: 'return' },
   );
-  const there = handles.filter(({ created }) => !created).length;
-  if (there > 0) console.log(`  ${there} of them were there already`);
+  const existing = handles.filter(({ created }) => !created).length;
+  if (existing > 0) console.log(`  ${existing} of them existed already`);
 
   const ids = handles.map(({ taskUuid }) => taskUuid);
   const { before, after } = await watchProgress(tasker, ids, { out: process.stdout, signal });
@@ -74,7 +74,7 @@ async function run({ tasker, ledgers, batch, logFile }, orders, { folder, signal
 function showThisRun({ steps, seconds, lost }) {
   const rate = `${Math.round(steps / seconds)} steps/s; a service takes 20 to 80 ms`;
   console.log(row('steps done by this run', steps, `in ${seconds.toFixed(1)} s${steps > 0 ? `: ${rate}` : ''}`));
-  if (lost > 0) console.log(row('steps taken over from a process that was killed', lost));
+  if (lost > 0) console.log(row('steps taken over from a killed process', lost));
 }
 
 function showFaults(faults, logFile) {
@@ -88,19 +88,19 @@ function showNext(outcomes) {
   const refused = outcomes.find(({ code }) => code);
   const database = process.env.DATABASE_URL ? 'psql "$DATABASE_URL"' : 'npx tasker db psql';
   const next = [
-    ['the same orders again: all there already', 'npm run demo'],
-    ['new orders; kill -9 it half way, run it again', 'npm run demo -- --fresh'],
+    ['the same orders again: all exist already', 'npm run demo'],
+    ['new orders; kill -9 it halfway, run it again', 'npm run demo -- --fresh'],
     refused && [`why order ${refused.orderId} was refused`, `npx tasker task why ${refused.taskUuid}`],
-    ['the tables behind it', database],
-    ['a workflow of your own', 'docs/guide/first-workflow.md'],
+    ['the tables in the database', database],
+    ['your own workflow', 'docs/guide/first-workflow.md'],
   ];
   console.log(`\n${pc.bold('try next')}`);
   for (const [what, how] of next.filter(Boolean)) console.log(`  ${what.padEnd(WIDTH)}${pc.cyan(how)}`);
 }
 
 /**
- * Returns a signal that is aborted by the first Ctrl-C. A second one exits at once, unless it is the first one passed
- * on by npm.
+ * Returns a signal that is aborted by the first Ctrl-C. A second Ctrl-C exits at once, unless it is the signal that
+ * npm forwards for the first.
  */
 function stopSignal() {
   const controller = new AbortController();

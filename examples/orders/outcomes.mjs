@@ -2,7 +2,7 @@
  * Returns the outcome of each order from tasker's records: why it was refused, and which problems occurred.
  *
  * @returns {Promise<Array<{orderId: string, taskUuid: string, complete: boolean, code?: string, why?: string,
- *   troubles: string[], lost: number, capturedCents: number}>>}
+ *   problems: string[], lost: number, capturedCents: number}>>}
  */
 export async function readOutcomes(tasker, handles, orders) {
   const outcomes = [];
@@ -20,8 +20,8 @@ export async function readOutcomes(tasker, handles, orders) {
       complete: task.status === 'complete',
       code: isRule ? failed.metadata.error_code : undefined,
       why: failed ? failed.error.message : task.status,
-      // An attempt that was lost with its process says nothing about the services.
-      troubles: history.filter(({ what, toState }) => what === 'failed' && toState !== 'error').map(kindOf),
+      // An attempt that was lost with its process is not a problem of the services.
+      problems: history.filter(({ what, toState }) => what === 'failed' && toState !== 'error').map(kindOf),
       lost: history.filter(({ what }) => what === 'worker_lost').length,
       capturedCents: steps.find(({ name }) => name === 'capture_payment').results?.result?.amount_cents ?? 0,
     });
@@ -31,7 +31,7 @@ export async function readOutcomes(tasker, handles, orders) {
 
 const kindOf = ({ error }) => error?.error_type ?? 'unknown';
 
-/** Returns the inconsistencies, one sentence each. */
+/** Returns a sentence for each inconsistency. */
 export function findFaults(outcomes, captures) {
   const faults = [];
   for (const { orderId, complete, code, why, capturedCents } of outcomes) {
@@ -40,7 +40,7 @@ export function findFaults(outcomes, captures) {
     if (charges.length > 1) faults.push(`order ${orderId} was charged ${charges.length} times`);
     const charged = charges.reduce((sum, charge) => sum + charge.amount_cents, 0);
     if (charged !== capturedCents) {
-      faults.push(`order ${orderId} was charged ${charged} cents, its capture step says ${capturedCents}`);
+      faults.push(`order ${orderId} was charged ${charged} cents, but its capture step has ${capturedCents}`);
     }
     if (complete !== charges.length > 0) {
       faults.push(`order ${orderId} is ${complete ? 'complete but not' : 'refused but'} charged`);

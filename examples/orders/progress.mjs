@@ -5,7 +5,7 @@ import pc from 'picocolors';
 const RESTING = new Set(['complete', 'blocked_by_failures', 'error', 'cancelled', 'resolved_manually']);
 const BAR = 20;
 
-/** Returns the progress of a set of tasks. */
+/** Returns the progress of these tasks. */
 async function countTasks(tasker, ids) {
   const tasks = (await tasker.listTasks({ namespace: 'orders_demo', name: 'fulfil_order', limit: 1000 })).filter(
     (task) => ids.has(task.taskUuid),
@@ -22,7 +22,7 @@ async function countTasks(tasker, ids) {
 
 /**
  * Shows the progress of the tasks until all of them have ended or are blocked, or the signal is aborted.
- * @returns the number of complete steps now, and at the start
+ * @returns the number of complete steps before and after the wait
  */
 export async function watchProgress(tasker, taskUuids, { out, signal }) {
   const ids = new Set(taskUuids);
@@ -49,8 +49,8 @@ export async function watchProgress(tasker, taskUuids, { out, signal }) {
 function show(out, { orders, complete, refused, waiting, steps }) {
   const filled = Math.round((BAR * (complete + refused)) / orders);
   const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)}`;
-  const underWay = orders - complete - refused - waiting;
-  const text = `${complete} complete, ${refused} refused, ${waiting} to be retried, ${underWay} under way; ${steps} steps`;
+  const running = orders - complete - refused - waiting;
+  const text = `${complete} complete, ${refused} refused, ${waiting} to be retried, ${running} in progress; ${steps} steps`;
   if (!out.isTTY) return out.write(`  ${text}\n`);
   // A line longer than the terminal would wrap instead of being overwritten.
   const room = Math.max(0, (out.columns || 100) - BAR - 5);

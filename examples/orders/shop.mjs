@@ -52,8 +52,8 @@ export async function openShop({ folder, fresh, catalogue }) {
 }
 
 /**
- * Returns the name of the batch of orders for this run: the last one, or a new one with `fresh`. It is part of each order's
- * idempotency key, so that the same orders can be placed again.
+ * Returns the name of the batch of orders for this run: the last batch, or a new batch with `fresh`. The name is part of each
+ * order's idempotency key, so that the same orders can be placed again.
  */
 function openBatch(own, fresh) {
   makeFolder(own);

@@ -1,11 +1,11 @@
 import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 
-const TROUBLES = {
+const PROBLEMS = {
   http_429: 'busy (429, retry-after 1 s)',
   http_500: 'internal error (500)',
-  timeout: 'no answer in time',
-  connection_lost: 'the connection broke',
+  timeout: 'no response in time',
+  connection_lost: 'connection lost',
 };
 
 /** Width of the first column of a table. */
@@ -17,18 +17,18 @@ export function totalsOf(outcomes, captures) {
   const complete = outcomes.filter((outcome) => outcome.complete);
   const refused = outcomes.filter((outcome) => outcome.code);
   const failed = outcomes.filter((outcome) => !outcome.complete && !outcome.code);
-  const retried = complete.filter((outcome) => outcome.troubles.length > 0);
+  const retried = complete.filter((outcome) => outcome.problems.length > 0);
   const cents = captures.reduce((sum, { amount_cents }) => sum + amount_cents, 0);
   return [
     row(pc.bold('orders'), outcomes.length),
     row(pc.green('complete'), complete.length),
     row('  at the first attempt', complete.length - retried.length),
     row('  after retries', retried.length),
-    ...grouped(retried, (outcome) => [...new Set(outcome.troubles)].map((kind) => TROUBLES[kind] ?? kind)),
+    ...grouped(retried, (outcome) => [...new Set(outcome.problems)].map((kind) => PROBLEMS[kind] ?? kind)),
     row(pc.yellow('refused by a rule'), refused.length),
     ...grouped(refused, ({ code }) => [code.replaceAll('_', ' ')]),
     ...(failed.length > 0 ? [row(pc.red('failed'), failed.length), ...grouped(failed, ({ why }) => [why])] : []),
-    row('charges', captures.length, `${euros.format(cents / 100)}, by the payment service's own ledger`),
+    row('charges', captures.length, `${euros.format(cents / 100)}, according to the payment service`),
   ];
 }
 

@@ -17,6 +17,6 @@ const task = await tasker.createTask({
 await tasker.waitForTask(task.taskUuid, { timeoutMs: 30_000 });
 const { results } = await tasker.getStep(task.taskUuid, 'aggregate');
 for (const { name, total, reached } of results.result.report) {
-  console.log(`${name.padEnd(14)}${String(total).padStart(4)}  ${reached ? 'as hoped' : 'less than hoped'}`);
+  console.log(`${name.padEnd(14)}${String(total).padStart(4)}  ${reached ? 'goal reached' : 'goal missed'}`);
 }
 await tasker.stop();

@@ -5,9 +5,9 @@ import { createTasker, defineApiHandler, defineHandler, mustParseTemplate } from
 import { startCollector, startTracing } from './collector.mjs';
 
 // A service that a step calls. It stores the span of the call.
-let told;
+let received;
 const bank = createServer((request, response) => {
-  told = request.headers.traceparent;
+  received = request.headers.traceparent;
   response.setHeader('content-type', 'application/json').end('{"paid":true}');
 });
 await new Promise((resolve) => bank.listen(0, '127.0.0.1', resolve));
@@ -51,5 +51,5 @@ function print(parentSpanId, indent) {
 console.log(`task ${status}; traces: ${new Set(collector.spans.map((span) => span.traceId)).size}`);
 print(null, '');
 const call = collector.spans.find((span) => span.name === 'POST');
-console.log(`the service was told the span of the call: ${told === `00-${call.traceId}-${call.spanId}-01`}`);
+console.log(`the service received the span of the call: ${received === `00-${call.traceId}-${call.spanId}-01`}`);
 await Promise.all([collector.stop(), new Promise((resolve) => bank.close(resolve))]);

@@ -52,7 +52,7 @@ it('a request for a known template requires its context', () => {
   createTask({ namespace: 'shop', name: 'order', context: order, prioritiy: 3 });
 });
 
-it('a context may be left out if an empty one is valid', () => {
+it('a context may be left out if an empty context is valid', () => {
   createTask({ name: 'hello' });
   createTask({ name: 'hello', context: { anything: 1 } });
   createTask({ name: 'any', context: { anything: 1 } });

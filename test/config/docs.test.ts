@@ -39,7 +39,7 @@ describe('the JSON Schema of the file', () => {
     expect(there).toEqual(JSON.parse(JSON.stringify(configJsonSchema(documented))));
   });
 
-  it('the schema accepts valid files and rejects invalid ones', () => {
+  it('the schema accepts valid files and rejects invalid files', () => {
     expect(check({ worker: { lease_seconds: 4, web: { enabled: false } }, common: { cache: { enabled: true } } })).toBe(
       true,
     );

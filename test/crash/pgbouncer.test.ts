@@ -54,7 +54,7 @@ describeWith('pgbouncer', 'through pgbouncer in transaction mode', () => {
       const { taskUuid } = await tasker.createTask(DEMO);
       await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
       const deaf = () => journal.of('log').filter(({ message }) => /no notifications received/.test(message ?? ''));
-      // The worker notices this only after some seconds without a notification.
+      // The worker detects this only after some seconds without a notification.
       if (!direct) await until(deaf, (warnings) => warnings.length > 0);
       expect(await second.stop()).toBe(0);
       if (direct) expect(deaf()).toEqual([]);

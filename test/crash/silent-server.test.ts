@@ -98,7 +98,7 @@ describe('a live worker', () => {
 });
 
 describe('stopping a worker', () => {
-  itOnce('a stop fires the signal of running handlers and ends in time while the server is silent', async () => {
+  itOnce('stopping fires the signal of running handlers and ends in time while the server is silent', async () => {
     const signalled = deferred();
     const { another, tasker, proxy, started } = await workersBehindProxy(['first']);
     const name = 'second';
@@ -133,7 +133,7 @@ describe('stopping a worker', () => {
     proxy.thaw();
   });
 
-  it('a stop releases the children of a recording that is answered after the stop began', async () => {
+  it('a stopping worker releases the children of a recording that is answered later', async () => {
     const handlers = ['a', 'b', 'c'].map((name) => defineHandler(name, {}, () => ({ name })));
     const { tasker, sql, url, another } = await setup({
       templates: template({ a: [], b: ['a'], c: ['a'] }),

@@ -11,10 +11,10 @@ import type { Sql } from '../support/database.ts';
 import { DEMO, invariants, setup, until } from '../support/setup.ts';
 
 const LEASE_MS = 1_500;
-/** Another worker's heartbeat, every third of a lease, notices the expired lease. Plus some time for a busy machine. */
+/** A heartbeat of another worker detects the expired lease, every third of a lease. A busy machine needs more time. */
 const NOTICED_MS = LEASE_MS * (4 / 3) + 5_000;
 
-/** One step that may run twice, one that must not, and one after both. */
+/** Three steps: the first may run twice, the second must not, and the third depends on both. */
 const TWO_KINDS = workTemplate({
   again: { retry: { max_attempts: 3, backoff: 'none' } },
   never: { retry: { retryable: false, max_attempts: 3 } },

@@ -45,7 +45,7 @@ async function run(route: StepHandlerClass) {
 
 type Decide = (handler: DecisionHandler, context: StepContext) => StepHandlerResult;
 
-/** The same decision as a class of its own and as a class with the decision mixin. */
+/** Returns a decision as a class that extends DecisionHandler, and as a class with the decision mixin. */
 function bothClasses(decide: Decide): StepHandlerClass[] {
   class Own extends DecisionHandler {
     static override handlerName = 'route';

@@ -48,11 +48,11 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
     expect(first.stderr).toBe('');
     expect(first.code).toBe(0);
     await expect(totalsIn(first.stdout)).toMatchFileSnapshot(TOTALS);
-    expect(first.stdout).not.toContain('there already\n');
+    expect(first.stdout).not.toContain('existed already\n');
 
     const second = await runDemo(folder);
     expect(second.code).toBe(0);
-    expect(second.stdout).toContain('  72 of them were there already\n');
+    expect(second.stdout).toContain('  72 of them existed already\n');
     expect(second.stdout).toMatch(/steps done by this run +0 /);
     expect(totalsIn(second.stdout)).toBe(totalsIn(first.stdout));
     expectNoDoubleCharge(folder);
@@ -82,7 +82,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
   test('stops on Ctrl-C and continues from there, even if two run at the same time', async () => {
     const folder = folderOf();
     const demo = startDemo(folder);
-    await demo.waitForOutput('under way');
+    await demo.waitForOutput('in progress');
     demo.kill('SIGINT');
     const stopped = await demo.ended;
     expect(stopped.code).toBe(130);
@@ -93,7 +93,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
       expect(stderr).toBe('');
       expect(code).toBe(0);
       await expect(totalsIn(stdout)).toMatchFileSnapshot(TOTALS);
-      expect(stdout).not.toContain('taken over from a process that was killed');
+      expect(stdout).not.toContain('taken over from a killed process');
     }
     expectNoDoubleCharge(folder);
   });

@@ -45,7 +45,7 @@ describe('a program of the examples prints the outcomes of its tasks', () => {
         '    step charge (1)',
         '      attempt charge (1)',
         '        POST -> 200',
-        'the service was told the span of the call: true',
+        'the service received the span of the call: true',
       ],
     ],
     [
@@ -64,7 +64,7 @@ describe('a program of the examples prints the outcomes of its tasks', () => {
     ],
     [
       'pipeline/report-sales.mjs',
-      ['Coffee mug      14  as hoped', 'Fountain pen    10  less than hoped', 'Baseball cap    24  as hoped'],
+      ['Coffee mug      14  goal reached', 'Fountain pen    10  goal missed', 'Baseball cap    24  goal reached'],
     ],
   ])('%s', async (program, lines) => {
     const { url, drop } = await freshDatabase();

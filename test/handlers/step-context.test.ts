@@ -311,7 +311,7 @@ describe('a context created by hand', () => {
     expect(reads).toEqual(['inputData', 'signal', 'reserve']);
   });
 
-  it('builds dependencyResults from single results if it has nothing else', () => {
+  it('builds dependencyResults from single results if no map of results is given', () => {
     const context = contextOf({
       dependency: (name) => dependencyResult({ stepUuid: 's', result: { name } }),
       dependencyNames: () => ['a', 'b'],

@@ -29,7 +29,7 @@ class Saying extends StepHandler {
 }
 
 describe('a success', () => {
-  it('has the same properties, whichever function created it', () => {
+  it('has the same properties for each function that creates it', () => {
     const result = StepHandlerResult.successHandlerResult({ ok: true }, { duration_ms: 100 });
     expect(result).toMatchObject({ success: true, result: { ok: true }, errorMessage: null, retryable: true });
     expect([result.isSuccess(), result.isFailure()]).toEqual([true, false]);

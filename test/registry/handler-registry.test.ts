@@ -120,7 +120,7 @@ describe('the registry', () => {
     ]);
   });
 
-  it('has one shared instance for the process, and any number of others', () => {
+  it('has one shared instance for the process, and programs can create others', () => {
     expect(HandlerRegistry.instance()).toBe(HandlerRegistry.instance());
     const other = new HandlerRegistry();
     other.register(Payment);

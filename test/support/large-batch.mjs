@@ -1,4 +1,4 @@
-// Runs a batch with many workers in a process of its own. Prints its time, memory and statements as JSON. Needs --expose-gc.
+// Runs a batch with many workers in a separate process. Prints its time, memory and statements as JSON. Needs --expose-gc.
 import { randomBytes } from 'node:crypto';
 import { createTasker, defineHandler, mustParseTemplate, silentLogger } from '../../dist/index.js';
 

@@ -58,7 +58,7 @@ it('a worker that stops wakes the other workers', async () => {
   );
 });
 
-it('a worker forgets the results of a task once it holds no more of its steps', async () => {
+it('a worker forgets the results of a task once it holds none of its steps', async () => {
   const large = defineHandler('large', {}, () => ({ text: 'x'.repeat(400_000) }));
   const small = defineHandler('small', {}, () => ({}));
   const { tasker, demo } = await shared.setup(

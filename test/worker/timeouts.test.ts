@@ -126,7 +126,7 @@ describe('a handler that does not settle in time', () => {
   });
 });
 
-describe('the stop of a worker', () => {
+describe('stopping a worker', () => {
   const hold = () => {
     const started = deferred();
     const gate = deferred();
@@ -200,7 +200,7 @@ describe('the stop of a worker', () => {
     expect(step.results?.error?.message).toMatch(/still running when its worker stopped.*an operator must decide/);
   });
 
-  it('with an infinite drain time, the stop waits for running handlers', async () => {
+  it('with an infinite drain time, stopping waits for running handlers', async () => {
     const { started, finish, handler, heard } = hold();
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [handler] });
     await tasker.createTask(demo);

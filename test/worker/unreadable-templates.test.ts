@@ -32,7 +32,7 @@ describe("a stored template that this program can't read", () => {
     expect(warnings[0]!.message).toContain('upgrade this worker');
     expect(warnings[0]!.fields).toMatchObject({ error: expect.stringContaining('template test/newer@1.0.0') });
 
-    // No handler is running, so the stop does not use its drain time.
+    // No handler is running, so the worker stops without waiting for the drain time.
     const start = performance.now();
     await worker.stop({ drainTimeoutMs: 20_000 });
     expect(performance.now() - start).toBeLessThan(10_000);

@@ -11,7 +11,7 @@ export class Authorise extends ApiHandler {
   static override readonly handlerName = 'payments.authorise';
   static override readonly defaultTimeout: number = 2_000;
 
-  /** A getter, because the address is only known at run time. */
+  /** Reads the address at run time, when it is known. */
   override get baseUrl(): string {
     return process.env.PAYMENTS_URL ?? '';
   }
@@ -20,7 +20,7 @@ export class Authorise extends ApiHandler {
     const { order_id, card, amount_cents } = context.inputData;
     const response = await this.post('/authorisations', {
       json: { order_id, card, amount_cents },
-      // The same key in each attempt, because the service may have processed a request without a response.
+      // The key is the same in each attempt, because the service may have processed a request without a response.
       idempotencyKey: true,
     });
     const refusal = response.statusCode === 402 ? Refusal.parse(response.body) : null;

@@ -1,7 +1,7 @@
 import { defineConvergence } from 'tasker-core';
 import { z } from 'zod';
 
-/** Null if the branch was not chosen. */
+/** The result of a branch, or null if the branch was not chosen. */
 const Approval = z.object({ approved_by: z.string() }).nullable();
 
 export const finalizeApproval = defineConvergence(

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 
 const NEWLINE = 10;
-/** Number of bytes read at once: the work between two checkpoints. */
+/** The number of bytes that are read between two checkpoints. */
 const CHUNK = 8192;
 
 /** A part of a file, as byte positions. */
@@ -17,18 +17,18 @@ export async function countRows(file: string): Promise<number> {
   return Math.max(0, rows);
 }
 
-/** Returns the byte position of every `size`-th row, and of the end of the last one. */
-export async function placesOfRows(file: string, size: number): Promise<number[]> {
-  const places: number[] = [];
+/** Returns the byte position of every `size`-th row, and of the end of the last row. */
+export async function positionsOfRows(file: string, size: number): Promise<number[]> {
+  const positions: number[] = [];
   let rows = -1;
   let last = 0;
   for await (const end of lineEnds(file)) {
     rows++;
     last = end;
-    if (rows % size === 0) places.push(end);
+    if (rows % size === 0) positions.push(end);
   }
-  if (places.at(-1) !== last) places.push(last);
-  return places;
+  if (positions.at(-1) !== last) positions.push(last);
+  return positions;
 }
 
 /** Reads complete rows from the beginning of a part. Returns them and the position of the next row. */

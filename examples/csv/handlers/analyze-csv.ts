@@ -1,9 +1,9 @@
 import { defineBatchAnalyzer } from 'tasker-core';
 import { z } from 'zod';
-import { countRows, placesOfRows } from './_csv-file.ts';
+import { countRows, positionsOfRows } from './_csv-file.ts';
 
 /**
- * Splits the file into one part per worker. The cursors are byte positions, so that no worker reads the part of another one.
+ * Splits the file into one part per worker. The cursors are byte positions, so no worker reads the part of another worker.
  * Creates the table for the totals, if it does not exist.
  */
 export const analyzeCsv = defineBatchAnalyzer(
@@ -18,10 +18,10 @@ export const analyzeCsv = defineBatchAnalyzer(
     });
     const rows = await countRows(csv_path);
     const size = Math.ceil(rows / workers);
-    const places = rows === 0 ? [] : await placesOfRows(csv_path, size);
-    const cursorConfigs = places.slice(1).map((end, i) => ({
+    const positions = rows === 0 ? [] : await positionsOfRows(csv_path, size);
+    const cursorConfigs = positions.slice(1).map((end, i) => ({
       batch_id: String(i + 1).padStart(3, '0'),
-      start_cursor: places[i],
+      start_cursor: positions[i],
       end_cursor: end,
       batch_size: Math.min(size, rows - i * size),
     }));

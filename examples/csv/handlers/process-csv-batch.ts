@@ -10,8 +10,8 @@ const ADD = `
      set row_count = had.row_count + excluded.row_count, cents = had.cents + excluded.cents`;
 
 /**
- * Processes its part of the file, some rows at a time. The totals of the rows and the checkpoint are committed together, so
- * that a process that is killed at any moment loses no row and counts none twice.
+ * Processes its part of the file, some rows at a time. The totals of the rows and the checkpoint are committed together.
+ * A process that is killed at any moment therefore loses no row and counts no row twice.
  */
 export const processCsvBatch = defineBatchWorker(
   'csv.process',

@@ -21,7 +21,7 @@ export const order = {
   card: { key: 'card', schema: z.string() },
 } as const;
 
-/** The results of the steps, by step. */
+/** The schemas of the results, by step. */
 export const results = {
   validated: ['validate_order', z.object({ amount_cents: z.int().positive(), parcels: z.int() })],
   reservation: ['reserve_stock', z.object({ reservation_id: z.string() })],

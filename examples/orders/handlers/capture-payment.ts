@@ -6,8 +6,8 @@ import { post } from './_post.ts';
 const Captured = z.object({ capture_id: z.string(), amount_cents: z.int() });
 
 /**
- * Captures the money. This must not happen twice, but the engine may run the step again, after a timeout or the death of the
- * worker. The order's number is therefore the idempotency key, which the payment service respects.
+ * Captures the money. This must not happen twice, but the engine may run the step again after a timeout or when the worker
+ * dies. The order's number is therefore the idempotency key, which the payment service respects.
  */
 export const capturePayment = defineHandler(
   'orders.capture_payment',

@@ -3,7 +3,7 @@ import { order, results } from './_order.ts';
 import { refuse } from './_refuse.ts';
 
 const THROWAWAY_MAIL = /@throwaway\.example$/;
-const DEAR_CENTS = 40_000;
+const EXPENSIVE_CENTS = 40_000;
 
 /** Scores how suspicious an order is. The template sets the limit. */
 export const checkFraud = defineHandler(
@@ -15,7 +15,7 @@ export const checkFraud = defineHandler(
   ({ customer, address, totalCents, authorisation, context }) => {
     const signs = [
       { sign: 'a throwaway mail address', points: THROWAWAY_MAIL.test(customer.email) ? 50 : 0 },
-      { sign: 'a dear order', points: totalCents >= DEAR_CENTS ? 30 : 0 },
+      { sign: 'an expensive order', points: totalCents >= EXPENSIVE_CENTS ? 30 : 0 },
       { sign: 'a card from another country', points: authorisation.card_country === address.country ? 0 : 10 },
     ].filter(({ points }) => points > 0);
 

@@ -3,8 +3,7 @@ import { order, results } from './_order.ts';
 
 /**
  * Writes the mail to the customer. This is the only handler that is a class. It reads from the context what a function receives
- * through `inputs` and `depends`. The message id is the same in every attempt, so that a mail server can discard a second
- * copy.
+ * through `inputs` and `depends`. The message id is the same in every attempt, so a mail server can discard a second copy.
  */
 export class NotifyCustomer extends StepHandler {
   static override readonly handlerName = 'orders.notify_customer';

@@ -5,7 +5,7 @@ import { post } from './_post.ts';
 
 const Reserved = z.object({ reservation_id: z.string() });
 
-/** Reserves the goods in the warehouse. A reservation that is not shipped expires, so other failures need not undo it. */
+/** Reserves the goods in the warehouse. A reservation that is not shipped expires, so later failures need not undo it. */
 export const reserveStock = defineHandler(
   'orders.reserve_stock',
   { inputs: { orderId: order.orderId, lines: order.lines } },

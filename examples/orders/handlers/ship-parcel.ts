@@ -5,7 +5,7 @@ import { post } from './_post.ts';
 
 const Shipped = z.object({ tracking_number: z.string(), carrier: z.string() });
 
-/** Has the warehouse ship the reserved goods. */
+/** Requests the warehouse to ship the reserved goods. */
 export const shipParcel = defineHandler(
   'orders.ship_parcel',
   {

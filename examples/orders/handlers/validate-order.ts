@@ -27,7 +27,7 @@ export const validateOrder = defineHandler(
 
     const amount = lines.reduce((sum, { quantity, unit_cents }) => sum + quantity * unit_cents, shippingCents);
     if (amount !== totalCents) {
-      refuse('wrong_total', `the customer was shown ${totalCents} cents, the lines come to ${amount}`);
+      refuse('wrong_total', `the total is ${totalCents} cents, but the lines add up to ${amount}`);
     }
     return { amount_cents: amount, parcels: Math.ceil(lines.length / LINES_A_PARCEL) };
   },

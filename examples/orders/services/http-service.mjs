@@ -12,7 +12,7 @@ export const refusal = (status, code, message) => answer(status, { code, message
 
 /**
  * Starts a small JSON server on a free port of 127.0.0.1. A route receives the body, the idempotency key and the socket, which
- * it may close. It returns an {@link answer}, or nothing to never respond.
+ * it may close. It returns an {@link answer}, or undefined if the server must never respond.
  *
  * @param {Record<string, (request: {body: any, key: string, socket: import('node:net').Socket}) => unknown>} routes
  *   by path
@@ -25,7 +25,7 @@ export async function startHttpService(routes) {
       send(response, answer(500, { code: 'bug', message: String(error) }));
     });
   });
-  server.keepAliveTimeout = 0; // callers close idle connections; closing one here could break their next request
+  server.keepAliveTimeout = 0; // callers close idle connections; if the server did, their next request could fail
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -58,7 +58,7 @@ function send(response, { status, body, headers }) {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
 
-/** A delay between 20 and 83 ms, always the same for a key. */
+/** Returns a delay between 20 and 83 ms, which depends only on the key. */
 function latency(key) {
   let hash = 0;
   for (const char of key) hash = (hash * 31 + char.charCodeAt(0)) % 997;

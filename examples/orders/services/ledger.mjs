@@ -19,7 +19,7 @@ export class Ledger {
     mkdirSync(folder, { recursive: true });
   }
 
-  /** Returns the entry with this key, if there is one. */
+  /** Returns the entry with this key, if it exists. */
   get(key) {
     this.#readNew();
     return this.#entries.get(fileOf(key));
@@ -45,7 +45,7 @@ export class Ledger {
     return [...this.#entries.values()].filter((entry) => entry.kind === kind);
   }
 
-  /** Reads the entries of other processes that serve the same shop, too. Ignores unlinked files of killed processes. */
+  /** Reads new entries, including those of other processes of the shop. Ignores unlinked files of killed processes. */
   #readNew() {
     for (const name of readdirSync(this.#folder)) {
       if (!name.endsWith('.json') || this.#entries.has(name)) continue;

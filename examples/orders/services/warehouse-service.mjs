@@ -6,8 +6,8 @@ const EUROPE = new Set(
 );
 
 /**
- * The warehouse. It reserves goods while they are in stock, and ships them. Like the payment service, it respects idempotency
- * keys. Unlike it, it always responds.
+ * Starts the warehouse. It reserves goods while they are in stock, and ships them. Like the payment service, it respects
+ * idempotency keys, but it always responds.
  *
  * @param {import('./ledger.mjs').Ledger} ledger
  * @param {Map<string, {name: string, stock: number}>} catalogue by SKU
@@ -26,7 +26,7 @@ export function startWarehouseService(ledger, catalogue) {
       for (const { sku, quantity } of lines) {
         if (free(sku) >= quantity) continue;
         const name = catalogue.get(sku)?.name ?? sku;
-        return refusal(409, 'insufficient_stock', `${quantity} × ${name}: the warehouse does not have that many`);
+        return refusal(409, 'insufficient_stock', `${quantity} × ${name}: the warehouse has too few`);
       }
       return answer(
         201,

@@ -8,7 +8,7 @@ export const fetchFile = defineHandler(
   { inputs: { folder: 'folder' } },
   async ({ folder, context, signal }) => {
     const name = context.getConfig('file');
-    // A retry would not change either of them.
+    // A retry would fail in the same way.
     if (typeof folder !== 'string') throw new PermanentError('the task has no folder in its context');
     if (typeof name !== 'string') throw new PermanentError('the step has no file in its initialization');
     const text = await readFile(path.join(folder, name), { encoding: 'utf8', signal });

@@ -122,7 +122,7 @@ describe('durable events', () => {
     expect(after.ns).toEqual([1]);
   });
 
-  it('are not delivered to consumers that a slow startup adds after the stop', async () => {
+  it('are not delivered to consumers that a slow startup adds after delivery has stopped', async () => {
     const { start, sql } = await deliveries();
     const delivery = await start([]);
     await delivery.stop();
@@ -244,7 +244,7 @@ describe('durable events', () => {
       ]);
   });
 
-  it('that take long may finish within the drain time, and are delivered again after a stop without a drain time', async () => {
+  it('that take long may finish within the drain time, and are delivered again if the drain time is 0', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const slow = () => {

@@ -86,7 +86,7 @@ async function parkedPayments() {
   return { newer, database, wide, narrow, sql, publish, nothingWaits, finish: () => may.resolve() };
 }
 
-it('events parked for a stopped process are dropped after a minute, later events continue, and similar ones are skipped', async () => {
+it('events parked for a stopped process are dropped after a minute, later events continue, and similar events are skipped', async () => {
   const { newer, wide, narrow, sql, publish, nothingWaits, finish } = await parkedPayments();
   expect(narrow.got).toEqual([]);
   const stopped = newer.stop({ drainTimeoutMs: 60_000 });
@@ -217,7 +217,7 @@ it('a process whose membership expired while it was suspended registers its patt
   expect(onlyOrders(narrow.got)).toBe(true);
 });
 
-it('a stop waits only briefly for a locked group, and the membership ends once the lock is released', async () => {
+it('stopping waits only briefly for a locked group, and the membership ends once the lock is released', async () => {
   const { url, start, sql } = await deliveries();
   const delivery = await start([consumer({ patterns: OLD })], OFTEN);
   const members = () => sql('select 1 from tasker.event_group_member');

@@ -157,7 +157,7 @@ it('a frozen registry allows a new version of a publisher, but a reload that add
   expect([publishers.registeredNames, folders.registry.listHandlers()]).toEqual([['order_events'], ['charge']]);
 });
 
-it('a reload with an invalid subscriber changes nothing, and the running ones continue', async () => {
+it('a reload with an invalid subscriber changes nothing, and the running subscribers continue', async () => {
   const other = events('other').replaceAll('audit', 'counts').replaceAll('payment_events', 'order_events');
   const root = await project({
     'handlers/events.ts': events('one'),

@@ -25,15 +25,15 @@ export interface FaultyProxy {
   /** Blocks all traffic in both directions, including on new connections, until {@link thaw}. */
   freeze(): void;
   thaw(): void;
-  /** Blocks all traffic on existing connections. New connections work, as behind a NAT that forgot the old ones. */
+  /** Blocks all traffic on existing connections. New connections work, as behind a NAT that forgot the old connections. */
   silence(): void;
   /** Delivers the answers that are held. */
   release(): void;
-  /** From now on, delivers each message of the server separately, a moment after the previous one. */
+  /** From now on, delivers each message of the server separately, a moment after the previous message. */
   inPieces: boolean;
   /** Cuts every connection. */
   cutAll(): void;
-  /** Cuts every connection and accepts no new ones. */
+  /** Closes every connection and accepts no new connections. */
   close(): void;
 }
 

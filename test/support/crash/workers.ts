@@ -20,7 +20,7 @@ export interface Noted {
   attempt: number;
   /** The id of one call of a handler, which is part of the step's result. */
   run: string;
-  /** For a start: the run of each ancestor whose result the handler received. */
+  /** In a note that a handler starts: the run of each ancestor whose result it received. */
   seen: Record<string, string | null>;
   reason?: string;
   /** For the end of a task. The note is written after the commit, so it is an acknowledgement. */
@@ -82,7 +82,7 @@ export interface WorkerSetup
 export interface WorkerProcess {
   child: ChildProcess;
   pid: number;
-  /** Requests a stop, and waits until the process exits by itself. Returns its exit code. */
+  /** Tells the process to stop, and waits until it exits by itself. Returns its exit code. */
   stop(drainTimeoutMs?: number): Promise<number | null>;
   /** Sends a signal, and waits until the process has exited. Returns its exit code. */
   end(signal: NodeJS.Signals): Promise<number | null>;

@@ -186,7 +186,7 @@ describe('a poller of this process', () => {
     expect((await tasker.getSteps(taskUuid))[0]).toMatchObject({ currentState: 'enqueued', attempts: 0 });
   });
 
-  it('a stop releases the steps that wait for a subscriber, so that another worker runs them long before the lease expires', async () => {
+  it('stopping releases the steps that wait for a subscriber, so that another worker runs them long before the lease expires', async () => {
     const { poller, subscriber, create, demo } = await setupBridge(
       shared,
       { a: [], b: [], c: [] },

@@ -58,7 +58,7 @@ it('a block of the event loop after a handler has awaited is logged with all run
   expect(tasker.stats?.loop.blocked).toBeNull();
 });
 
-/** Runs a program in a process of its own, and returns the first line on its standard error that contains `part`. */
+/** Runs a program in a separate process, and returns the first line on its standard error that contains `part`. */
 function lineOf(text: string, part: string): Promise<string> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', text], {
     env: { PATH: process.env.PATH ?? '', PACKAGE: pathToFileURL('dist/index.js').href, DATABASE_URL: shared.url },

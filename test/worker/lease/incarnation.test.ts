@@ -62,7 +62,7 @@ it('a worker whose fences are used up continues under another id, and keeps the 
   expect(await stateOf(incarnation.id)).toBe('alive');
 });
 
-it('a worker that was declared dead no longer owns its earlier claims, but owns its later ones', async () => {
+it('a worker that was declared dead no longer owns its earlier claims, but owns its later claims', async () => {
   await shared.setup({ a: [] }, { worker: false, migrate: true });
   const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
   onTestFinished(() => database.close());

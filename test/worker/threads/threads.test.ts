@@ -274,7 +274,7 @@ describe('a pool of threads', () => {
     for (const { taskUuid } of tasks) expect((await resultOf(tasker, taskUuid)).state).toBe('complete');
   });
 
-  it('a stop ends the pool within its time limit and releases running and waiting steps', async () => {
+  it('stopping ends the pool within its time limit and releases running and waiting steps', async () => {
     const { tasker, demo, another } = await shared.setup(
       { a: inThread('spins', ONCE) },
       { handlers: threadHandlers(), threads: 1 },
@@ -348,7 +348,7 @@ it('a subscriber runs steps in threads like the worker itself', async () => {
   expect(tasker.stats).toBeUndefined();
 });
 
-it('a handler that ignored the stop of its subscriber is still ended at its timeout', async () => {
+it('a handler that continues after its subscriber stops is ended at its timeout', async () => {
   const registry = HandlerRegistry.instance();
   const { create, subscriber, tasker } = await setupBridge(shared, {
     a: inThread('spins', { timeout_seconds: 2, ...ONCE }),
