@@ -63,7 +63,7 @@ export class Worker implements WorkerHooks {
   }
 
   get stats(): WorkerStats {
-    const { slots, publishing, recorder, reports, lease, isolation } = this.#parts;
+    const { slots, publishing, recorder, reports, lease, isolation, draining } = this.#parts;
     return {
       running: slots.running,
       unrecorded: publishing.pending + recorder.pending,
@@ -71,7 +71,7 @@ export class Worker implements WorkerHooks {
       failed: reports.failed,
       refused: reports.refused,
       workerId: lease.incarnation.id,
-      phase: this.#parts.draining.phase,
+      phase: draining.phase,
       loop: lease.loop.stats,
       threads: isolation.stats,
     };
@@ -393,7 +393,7 @@ export class Worker implements WorkerHooks {
   }
 
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
-    const { slots, cache, channel, held, reports, publishing, logWriter } = this.#parts;
+    const { slots, cache, channel, held, reports, publishing, logWriter, queuePoller } = this.#parts;
     const { onEventsStored, onTasksEnded, onWorkLeft } = this.#options;
     slots.release(own.freeSlots);
     cache.keepRecorded(accepted, answer);
@@ -402,7 +402,7 @@ export class Worker implements WorkerHooks {
     for (const end of batch) held.forget(end.step);
     reports.recorded(batch, accepted);
     logWriter?.recorded(accepted);
-    reports.uncompleted(accepted, answer.uncompleted, (ms) => this.#parts.queuePoller.retryIn(ms));
+    reports.uncompleted(accepted, answer.uncompleted, (ms) => queuePoller.retryIn(ms));
     this.#advance(children);
     if (batch.some(({ publication }) => publication)) publishing.recorded(batch, accepted);
     if (accepted.some(({ events }) => events !== undefined)) onEventsStored();

@@ -6,7 +6,7 @@ import { StepHandler } from '../../src/handlers/step-handler.ts';
 import { createTestContext } from '../../src/testing/index.ts';
 import { setupBridge } from '../support/bridge.ts';
 import { partsFor, workers } from '../support/hand-worker.ts';
-import { age, lookForStale } from '../support/lifecycle.ts';
+import { age, checkForStale } from '../support/lifecycle.ts';
 import { DEMO, deferred, invariants, setup, template, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 import { threadHandlers } from '../support/thread-handlers.ts';
@@ -156,17 +156,17 @@ describe('what follows from a rerun', () => {
     const { taskUuid } = await tasker.createTask(DEMO);
     await tasker.resolveStep(taskUuid, 'a');
     await age(sql, 21, taskUuid);
-    expect((await lookForStale(tasker)).ended).toMatchObject([{ taskUuid }]);
+    expect((await checkForStale(tasker)).ended).toMatchObject([{ taskUuid }]);
     expect(await sql('select * from tasker.task_watch')).toEqual([]);
     const { statusBefore, status } = await tasker.rerunTask(taskUuid, { from: 'a' });
     expect([statusBefore, status]).toEqual(['error', 'steps_in_process']);
     await invariants(sql);
     await sql('update tasker.task_watch set check_at = now()');
-    expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+    expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
     expect(await sql('select check_at > now() later from tasker.task_watch')).toEqual([{ later: true }]);
     await age(sql, 21, taskUuid);
     await sql(`update tasker.task set rerun_at = rerun_at - interval '21 minutes'`);
-    const { ended } = await lookForStale(tasker);
+    const { ended } = await checkForStale(tasker);
     expect(ended).toMatchObject([
       { taskUuid, reason: expect.stringMatching(/not done 21 minutes after its rerun|nothing moved for 21/) },
     ]);

@@ -51,7 +51,7 @@ describe('a result that PostgreSQL rejects', () => {
       );
       const [culprit] = await tasker.getHistory(tasks[17]!.taskUuid);
       expect(JSON.stringify(culprit)).toContain(`the result cannot be stored: `);
-      expect(JSON.stringify(culprit)).toContain(says);
+      expect(JSON.stringify(culprit)).toContain(message);
       expect((await tasker.getSteps(tasks[17]!.taskUuid))[0]!.attempts).toBe(1);
       await invariants(sql);
     });

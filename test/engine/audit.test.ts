@@ -3,7 +3,7 @@ import { openClient } from '../../src/app/project/database-admin.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { age, lookForStale } from '../support/lifecycle.ts';
+import { age, checkForStale } from '../support/lifecycle.ts';
 import { DEMO, setup, template } from '../support/setup.ts';
 
 const FAILS = defineHandler('a', {}, () => {
@@ -79,7 +79,7 @@ it('acts of lifecycles have the door lifecycle', async () => {
   const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
   const { taskUuid } = await tasker.createTask(DEMO);
   await age(sql, 6, taskUuid);
-  await lookForStale(tasker);
+  await checkForStale(tasker);
   const { entries } = await tasker.audit({ task: taskUuid });
   expect(entries).toMatchObject([{ action: 'note', door: 'lifecycle', actor: 'lifecycle' }]);
 });

@@ -35,7 +35,7 @@ describe('the example of a bad night', () => {
 
   it('makes the night, and each command of the runbook prints what the page shows', { timeout: 90_000 }, async () => {
     const program = startProgram(night, { env: { DATABASE_URL: url } });
-    await program.said(READY);
+    await program.waitForOutput(READY);
     const shown = commandsOn('docs/guide/bad-night.md');
     expect(shown.length).toBeGreaterThanOrEqual(3);
     const tasker = await openClient({ databaseUrl: url, logger: silentLogger, mayMake: false, listen: false });
@@ -64,7 +64,7 @@ describe('the example of a bad night', () => {
 
   it('runs repaired workers that finish what is ready', { timeout: 60_000 }, async () => {
     const program = startProgram(night, { args: ['--fixed'], env: { DATABASE_URL: url } });
-    await program.said('the repaired workers are running');
+    await program.waitForOutput('the repaired workers are running');
     const tasker = await openClient({ databaseUrl: url, logger: silentLogger, mayMake: false, listen: false });
     try {
       const packed = async () => (await tasker.summarizeTasks({ namespace: 'warehouse' })).states;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { age, lookForStale } from '../../support/lifecycle.ts';
+import { age, checkForStale } from '../../support/lifecycle.ts';
 import { queued, targets } from '../../support/pauses.ts';
 import { DEMO, endStates, invariants, itOnce, setup, states, template, until } from '../../support/setup.ts';
 
@@ -88,18 +88,18 @@ describe('the limits of a lifecycle', () => {
       // 25 minutes old, and paused for the last 10.
       await age(sql, 25, taskUuid);
       await sql(backdate, [10, 0]);
-      expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+      expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
       // Another hour passes, and then the pause ends.
       await age(sql, 60, taskUuid);
       await sql(backdate, [60, 0]);
-      expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+      expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
       await tasker.resume(target);
       await sql('update tasker.task_watch set check_at = now()');
-      expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+      expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
       // 15 minutes had passed before the pause. Six more are one too many.
       await age(sql, 6, taskUuid);
       await sql(backdate, [6, 6]);
-      const { ended } = await lookForStale(tasker);
+      const { ended } = await checkForStale(tasker);
       expect(ended).toMatchObject([
         { taskUuid, reason: expect.stringMatching(/ 21 minutes.*, without (69|70) in which it was paused$/) },
       ]);
@@ -120,7 +120,7 @@ describe('the limits of a lifecycle', () => {
     await sql(
       `update tasker.pause set paused_at = now() - interval '30 minutes', resumed_at = now() - interval '20 minutes'`,
     );
-    expect((await lookForStale(tasker)).ended).toMatchObject([{ taskUuid }]);
+    expect((await checkForStale(tasker)).ended).toMatchObject([{ taskUuid }]);
   });
 
   it('are checked rarely while the task is paused, however little time is left', async () => {
@@ -129,7 +129,7 @@ describe('the limits of a lifecycle', () => {
     await tasker.pause({ task: taskUuid });
     await age(sql, 20, taskUuid);
     await sql(`update tasker.task set created_at = created_at + interval '10 ms'`);
-    await lookForStale(tasker);
+    await checkForStale(tasker);
     const [watch] = await sql("select check_at > now() + interval '4 minutes' later from tasker.task_watch");
     expect(watch).toEqual({ later: true });
   });

@@ -12,7 +12,7 @@ import {
   type DynamicStep,
   dynamicTemplateSteps,
   randomDynamicSteps,
-  shortly,
+  describeStep,
 } from '../../support/crash/dynamic-templates.ts';
 import { freshDatabase, type Sql } from '../../support/database.ts';
 import { failureOf } from '../../support/reference-model.ts';
@@ -186,7 +186,7 @@ it(
       for (const task of tasks) {
         const found = await differences(taskers[0]!, task);
         const shown = () =>
-          `SEED=${seed}, ${task.taskUuid}\n${task.steps.map(shortly).join('\n')}\n${found.join('\n')}`;
+          `SEED=${seed}, ${task.taskUuid}\n${task.steps.map(describeStep).join('\n')}\n${found.join('\n')}`;
         if (found.length > 0) throw new Error(shown());
       }
     }
