@@ -1,29 +1,5 @@
-import { readFileSync } from 'node:fs';
-import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-
-/** Returns the names that a file exports, in alphabetical order. `export *` is an error, because it hides them. */
-function exportsOf(file: string): { values: string[]; types: string[] } {
-  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
-  const values: string[] = [];
-  const types: string[] = [];
-  for (const statement of source.statements) {
-    if (ts.isImportDeclaration(statement) && /config\/require-node\.ts/.test(statement.moduleSpecifier.getText()))
-      continue;
-    if (!ts.isExportDeclaration(statement) || !statement.exportClause || !ts.isNamedExports(statement.exportClause)) {
-      throw new Error(`${file} holds more than exports by name: ${statement.getText().slice(0, 80)}`);
-    }
-    for (const { name, isTypeOnly } of statement.exportClause.elements)
-      (statement.isTypeOnly || isTypeOnly ? types : values).push(name.text);
-  }
-  return { values: values.sort(), types: types.sort() };
-}
-
-interface Names {
-  names: string[];
-  /** The absent names for each reason. */
-  absent: Record<string, string[]>;
-}
+import { exportsOf } from './support/exports-of.ts';
 
 describe('the surface', () => {
   it('of tasker-core is this list, so that every change is visible', () => {
@@ -475,31 +451,5 @@ describe('the surface', () => {
       WorkerState
       WorkerStatus"
     `);
-  });
-
-  it('has each name of the existing TypeScript SDK, or docs/names.json gives the reason', () => {
-    const { names, absent } = JSON.parse(readFileSync('docs/names.json', 'utf8')) as Names;
-    const { values, types } = exportsOf('src/index.ts');
-    const exported = new Set([...values, ...types]);
-    const excused = Object.values(absent).flat();
-    expect(names.filter((name) => !exported.has(name) && !excused.includes(name))).toEqual([]);
-    // This name is exported now; remove it from the list of absent names.
-    expect(excused.filter((name) => exported.has(name) || !names.includes(name))).toEqual([]);
-    expect(new Set(excused).size).toBe(excused.length);
-  });
-
-  it('has every name that docs/guide/names.md lists', () => {
-    const page = readFileSync('docs/guide/names.md', 'utf8');
-    const { values, types } = exportsOf('src/index.ts');
-    const { absent } = JSON.parse(readFileSync('docs/names.json', 'utf8')) as Names;
-    const known = new Set([...values, ...types, ...Object.values(absent).flat()]);
-    const rows = [...page.matchAll(/^\| `([^|]+) \| (`[^|]+) \|/gm)];
-    const documented = rows.flatMap((row) => [...row[2]!.matchAll(/`(?:new )?(\w+)/g)].map((name) => name[1]!));
-    expect(documented.length).toBeGreaterThan(60);
-    expect(documented.filter((name) => !known.has(name))).toEqual([]);
-  });
-
-  it('is exactly what can be imported', async () => {
-    expect(Object.keys(await import('../src/index.ts')).sort()).toEqual(exportsOf('src/index.ts').values);
   });
 });

@@ -26,7 +26,7 @@ export const NAMED = [
   },
   {
     what: 'a cancellation reads steps without locking them',
-    file: 'src/store/operate.ts',
+    file: 'src/store/acts/operate.ts',
     from: "'waiting_for_retry', 'error') for update),",
     to: "'waiting_for_retry', 'error')),",
   },

@@ -4,7 +4,7 @@ import { TaskerError } from '../errors.ts';
 import { checkUuid } from '../model/ids.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
-import { type AuditRow, forgetActs, forgetBulks, listAudit } from '../store/audit.ts';
+import { type AuditRow, forgetActs, forgetBulks, listAudit } from '../store/acts/audit.ts';
 import type { Door } from './operate.ts';
 import { type SearchTime, timeOf } from './search/filter.ts';
 

@@ -4,7 +4,7 @@ import { TaskerError } from '../errors.ts';
 import { grouped } from '../model/grouped.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
-import { noteAct } from '../store/audit.ts';
+import { noteAct } from '../store/acts/audit.ts';
 import { type InstanceRow, lockInstances, recentWorkers, setDrain } from '../store/overview/workers.ts';
 import { type OperatorOptions, operatorOf } from './operate.ts';
 

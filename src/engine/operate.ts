@@ -5,18 +5,18 @@ import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
 import { hasOutcome } from '../model/dynamic-outcome.ts';
 import { isStorableText, storableJson } from '../model/json.ts';
-import { recountBatches, releaseWorkers } from '../store/batches.ts';
-import { deleteTasks } from '../store/delete-tasks.ts';
-import { existingSteps } from '../store/expand-tasks.ts';
+import { deleteTasks } from '../store/acts/delete-tasks.ts';
 import {
   type ENDINGS,
   endTask as end,
   type Operator,
   resetStep as reset,
   settleStep as settle,
-} from '../store/operate.ts';
+} from '../store/acts/operate.ts';
+import { type FailingStepRow, failingSteps, retryWaitingStep } from '../store/acts/retry-steps.ts';
+import { recountBatches, releaseWorkers } from '../store/batches.ts';
+import { existingSteps } from '../store/expand-tasks.ts';
 import { getStep } from '../store/read-steps.ts';
-import { type FailingStepRow, failingSteps, retryWaitingStep } from '../store/retry-steps.ts';
 import type { StepKey } from '../store/step-key.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
 import { grow, growthOf } from './record.ts';

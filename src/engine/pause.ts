@@ -6,8 +6,8 @@ import { TaskerError } from '../errors.ts';
 import { checkUuid } from '../model/ids.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
-import { noteAct } from '../store/audit.ts';
-import { listNamespaces, type PauseRow, relatedPauses } from '../store/list-pauses.ts';
+import { noteAct } from '../store/acts/audit.ts';
+import { listNamespaces, type PauseRow, relatedPauses } from '../store/acts/list-pauses.ts';
 import {
   endPause,
   lockMoves,
@@ -22,7 +22,7 @@ import {
   startPause,
   unsettledPauses,
   vacuumQueue,
-} from '../store/pauses.ts';
+} from '../store/acts/pauses.ts';
 import { QUEUE_ORDER } from '../store/planner.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
 import { namespaceIds, type TemplateVersion } from '../store/templates.ts';

@@ -5,9 +5,7 @@ import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import { planRerun } from '../model/rerun.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
-import { noteAct } from '../store/audit.ts';
-import { recountBatches, releaseWorkers } from '../store/batches.ts';
-import { recountSteps } from '../store/expand-tasks.ts';
+import { noteAct } from '../store/acts/audit.ts';
 import {
   type EarlierStepRow,
   makerResults,
@@ -17,7 +15,9 @@ import {
   type RerunTaskRow,
   readForRerun,
   restartTask,
-} from '../store/rerun.ts';
+} from '../store/acts/rerun.ts';
+import { recountBatches, releaseWorkers } from '../store/batches.ts';
+import { recountSteps } from '../store/expand-tasks.ts';
 import { watchTaskAgain } from '../store/stale-tasks.ts';
 import { lockTasks, taskStates } from '../store/tasks.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from './operate.ts';

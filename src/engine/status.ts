@@ -1,6 +1,5 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
-import { searchLag } from '../store/search/projection.ts';
 import {
   type Attention,
   attention,
@@ -13,7 +12,8 @@ import {
   type RunningRow,
   rates,
   runningSteps,
-} from '../store/status.ts';
+} from '../store/overview/status.ts';
+import { searchLag } from '../store/search/projection.ts';
 import { listWorkers, type WorkerRow } from '../store/workers.ts';
 
 /** The state of an installation, as stored. */

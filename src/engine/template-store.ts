@@ -6,7 +6,7 @@ import type { Logger } from '../logging/logger.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
-import { lockPausesShared } from '../store/pauses.ts';
+import { lockPausesShared } from '../store/acts/pauses.ts';
 import {
   ensureNamespace,
   listTemplates,

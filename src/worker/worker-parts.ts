@@ -102,16 +102,9 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
     keepsLogs: logWriter !== undefined,
   });
   const unreadable = new UnreadableTemplates(engine, () => options.onWorkLeft(0), logger);
+  // biome-ignore format: one line is easier to compare with the names above
   const draining: Draining = drainingOf(worker, {
-    slots,
-    stopping,
-    held,
-    recorder,
-    publishing,
-    unreadable,
-    lease,
-    missing,
-    logger,
+    slots, stopping, held, recorder, publishing, unreadable, lease, missing, logger,
   });
   const outage = channel && new OutageReport((error) => channel.failed(error));
   const queuePoller = pollerOf(options, worker, { slots, outage });

@@ -430,8 +430,7 @@ export class Worker implements WorkerHooks {
     const { lease, cache, held } = this.#parts;
     if (children.length === 0 || !lease.incarnation.owns(token)) return [];
     return children.map((row) => {
-      // The cache may have dropped the task, if this parent was its last held step and was taken away while it was
-      // recorded.
+      // The cache may have dropped the task, if this parent was its last held step and was lost during the recording.
       const task = cache.get(row.taskUuid) ?? batch.find((end) => end.taskUuid === row.taskUuid)!.step.task;
       return held.hold(task, row, token);
     });

@@ -1,6 +1,6 @@
 import type { TaskFilter } from '../../engine/search/filter.ts';
 import { covers } from '../../registry/announcement.ts';
-import type { ReadyRow } from '../../store/status.ts';
+import type { ReadyRow } from '../../store/overview/status.ts';
 import type { WorkerRow } from '../../store/workers.ts';
 
 /** Ready steps that no live worker can run. */

@@ -11,7 +11,7 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import { unknownPublishers } from '../../events/publishing/check-publishers.ts';
 import { silentLogger } from '../../logging/logger.ts';
 import { announcedNames } from '../../registry/announcement.ts';
-import { listPauses } from '../../store/list-pauses.ts';
+import { listPauses } from '../../store/acts/list-pauses.ts';
 import { serverFacts } from '../../store/server/server-facts.ts';
 import { listTemplates, type TemplateListRow } from '../../store/templates.ts';
 import { listWorkers } from '../../store/workers.ts';

@@ -1,9 +1,9 @@
 import type { Database } from '../../db/database.ts';
 import { TaskerError } from '../../errors.ts';
-import { noteAct } from '../../store/audit.ts';
+import { noteAct } from '../../store/acts/audit.ts';
+import type { Operator } from '../../store/acts/operate.ts';
 import { type BulkAction, type BulkRow, type BulkState, getBulk, listBulks, stopBulk } from '../../store/bulk/bulks.ts';
 import { type LeftItemRow, listItems } from '../../store/bulk/items.ts';
-import type { Operator } from '../../store/operate.ts';
 import type { TaskFilter } from '../search/filter.ts';
 import { CHUNK } from './chunk.ts';
 

@@ -1,6 +1,9 @@
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import { isWorkerIndex } from '../../model/ids.ts';
+import { deleteTasks } from '../../store/acts/delete-tasks.ts';
+import { ENDINGS, endTask, type Operator } from '../../store/acts/operate.ts';
+import { type FailingStepRow, resetPlainSteps } from '../../store/acts/retry-steps.ts';
 import { type BulkAction, lockBulk } from '../../store/bulk/bulks.ts';
 import {
   type BulkCounts,
@@ -13,10 +16,7 @@ import {
   nextItems,
   staleAmong,
 } from '../../store/bulk/items.ts';
-import { deleteTasks } from '../../store/delete-tasks.ts';
-import { ENDINGS, endTask, type Operator } from '../../store/operate.ts';
 import { PINNED_PLANS } from '../../store/planner.ts';
-import { type FailingStepRow, resetPlainSteps } from '../../store/retry-steps.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import { lockFreeTasks } from '../../store/tasks.ts';
 import type { ActEffects } from '../engine.ts';

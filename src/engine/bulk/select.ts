@@ -1,7 +1,8 @@
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
-import { noteAct } from '../../store/audit.ts';
+import { noteAct } from '../../store/acts/audit.ts';
+import type { Operator } from '../../store/acts/operate.ts';
 import { type BulkAction, countSelected, createBulk } from '../../store/bulk/bulks.ts';
 import {
   type GivenStep,
@@ -12,7 +13,6 @@ import {
   selectTasks,
   tasksOfSteps,
 } from '../../store/bulk/select-items.ts';
-import type { Operator } from '../../store/operate.ts';
 import type { TaskSearch } from '../../store/search/conditions.ts';
 import { stretchOfTasks } from '../../store/search/search-tasks.ts';
 import type { SearchPlace } from '../../store/search/task-source.ts';

@@ -2,7 +2,7 @@ import type { Database } from '../../db/database.ts';
 import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
-import { noteAct } from '../../store/audit.ts';
+import { noteAct } from '../../store/acts/audit.ts';
 import { type DeadRow, discardDead, forgetRevived, listDead } from '../../store/events/dead.ts';
 import { EVENT_PARTS, type EventGroup, findGroup, listGroups, removeGroup } from '../../store/events/groups.ts';
 import { countReplay, lockActs, promoteRetries, redeliverEvents, replayPart } from '../../store/events/replay.ts';

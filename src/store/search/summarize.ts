@@ -1,5 +1,5 @@
 import type { Db, Statement } from '../../db/statement.ts';
-import { JOIN_NAMES, type ReadyRow, STEP_NAMES } from '../status.ts';
+import { JOIN_NAMES, type ReadyRow, STEP_NAMES } from '../overview/status.ts';
 import { nameConditions, stepConditions, type TaskSearch, taskConditions, Values } from './conditions.ts';
 
 const statementOf = (name: string, text: string): Statement => ({ name, text, once: true });

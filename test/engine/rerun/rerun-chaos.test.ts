@@ -10,9 +10,9 @@ import { type DynamicEnd, predictDynamic } from '../../support/crash/dynamic-mod
 import {
   type DynamicConfig,
   type DynamicStep,
+  describeStep,
   dynamicTemplateSteps,
   randomDynamicSteps,
-  describeStep,
 } from '../../support/crash/dynamic-templates.ts';
 import { freshDatabase, type Sql } from '../../support/database.ts';
 import { failureOf } from '../../support/reference-model.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freshDatabase } from '../support/database.ts';
-import { installation, PAIR, PAIR_HANDLERS, type Project } from './installation.ts';
+import { freshDatabase } from '../../support/database.ts';
+import { installation, PAIR, PAIR_HANDLERS, type Project } from '../installation.ts';
 
 let place: Awaited<ReturnType<typeof installation>>;
 let database: Awaited<ReturnType<typeof freshDatabase>>;
@@ -45,7 +45,7 @@ it('pause, the places that show it, and resume: who, when and why', async () => 
   ];
   expect(await project.json(['pause', 'list'])).toEqual(pauses);
   expect(await project.json(['task', 'get', id])).toMatchObject({ paused: pauses });
-  expect(await project.json(['task', 'list'])).toMatchObject([{ task_uuid: id, paused: pauses }]);
+  expect(await project.json(['task', 'list'])).toMatchObject({ tasks: [{ task_uuid: id, paused: pauses }] });
   expect(await project.json(['namespace', 'list'])).toEqual([
     { name: 'demo', templates: 1, ready_steps: 0, paused_steps: 1, pause: pauses[0] },
   ]);

@@ -1,6 +1,6 @@
-import type { Db } from '../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
-import { sql } from './sql.ts';
 
 const NOTE_ACT = sql('note_act')`
 insert into tasker.operator_action (action, task_uuid, idx, target, from_state, to_state, details, actor, reason, door, bulk_id)

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freshDatabase } from '../support/database.ts';
-import { until } from '../support/setup.ts';
-import { installation, PAIR, type Project } from './installation.ts';
+import { freshDatabase } from '../../support/database.ts';
+import { until } from '../../support/setup.ts';
+import { installation, PAIR, type Project } from '../installation.ts';
 
 let place: Awaited<ReturnType<typeof installation>>;
 let database: Awaited<ReturnType<typeof freshDatabase>>;
@@ -39,8 +39,8 @@ async function blocked(count: number): Promise<string[]> {
       insert into tasker.task_search (task_uuid, template_id, state, created_at, updated_at, tags)
       select task_uuid, template_id, 'blocked_by_failures', now(), now(), array['night'] from t),
     q as (
-      insert into tasker.step_search (task_uuid, idx, template_id, state, since, attempts, error_type, error)
-      select t.task_uuid, x.idx, t.template_id, 'error', now(), 1, 'timeout', 'the bank did not answer'
+      insert into tasker.step_search (task_uuid, idx, template_id, state, since, created_at, attempts, error_type, error)
+      select t.task_uuid, x.idx, t.template_id, 'error', now(), now(), 1, 'timeout', 'the bank did not answer'
         from t, tasker.step x where x.task_uuid = $1 and x.remaining = 0)
     select task_uuid from t`,
     [like, count],

@@ -1,9 +1,9 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { openClient } from '../../src/app/project/database-admin.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { freshDatabase } from '../support/database.ts';
-import { age, checkForStale } from '../support/lifecycle.ts';
-import { installation, PAIR } from './installation.ts';
+import { openClient } from '../../../src/app/project/database-admin.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { freshDatabase } from '../../support/database.ts';
+import { age, checkForStale } from '../../support/lifecycle.ts';
+import { installation, PAIR } from '../installation.ts';
 
 it('task list --stale lists the tasks that exceed a limit of their lifecycle, and task get shows the limit', async () => {
   const [place, database] = await Promise.all([installation(), freshDatabase()]);

@@ -1,6 +1,6 @@
-import type { Db } from '../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
-import { sql } from './sql.ts';
 
 // The entries of a task in the audit stay. They get the names of its steps, which no other row has afterwards.
 const NOTE_DELETED = sql('note_deleted_tasks')`

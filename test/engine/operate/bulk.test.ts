@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import type { Tasker } from '../../src/app/tasker.ts';
-import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { openSession, type Sql } from '../support/database.ts';
-import { invariants, setup, states, template, until } from '../support/setup.ts';
+import type { Tasker } from '../../../src/app/tasker.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { openSession, type Sql } from '../../support/database.ts';
+import { invariants, setup, states, template, until } from '../../support/setup.ts';
 
 const STEPS = { charge: [], mail: ['charge'] };
 const NAMED = { namespace: 'test', name: 'demo' };

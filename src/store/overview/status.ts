@@ -1,6 +1,6 @@
-import type { Db } from '../db/statement.ts';
-import { READY_SINCE } from './search/projection.ts';
-import { sql } from './sql.ts';
+import type { Db } from '../../db/statement.ts';
+import { READY_SINCE } from '../search/projection.ts';
+import { sql } from '../sql.ts';
 
 /** Rows of one kind are counted up to this number, so that a count takes a bounded time. */
 export const COUNTED = 100_000;

@@ -1,7 +1,7 @@
-import type { Db } from '../db/statement.ts';
-import { WORKER_IS_OVER } from './expand-tasks.ts';
-import { queueIdOf } from './queue-id.ts';
-import { sql } from './sql.ts';
+import type { Db } from '../../db/statement.ts';
+import { WORKER_IS_OVER } from '../expand-tasks.ts';
+import { queueIdOf } from '../queue-id.ts';
+import { sql } from '../sql.ts';
 
 // A claim locks steps, and a handler that saves progress. This statement waits for both, so that those after it see what
 // became of the steps. Claims skip the locked ones.

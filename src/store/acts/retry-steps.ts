@@ -1,8 +1,8 @@
-import type { Db } from '../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { queueIdOf } from '../queue-id.ts';
+import { columns, sql } from '../sql.ts';
+import type { StepKey } from '../step-key.ts';
 import type { Operator } from './operate.ts';
-import { queueIdOf } from './queue-id.ts';
-import { columns, sql } from './sql.ts';
-import type { StepKey } from './step-key.ts';
 
 // The step keeps its number of attempts, and its place in a batch, in which a waiting step counts as active. The timer is
 // deleted by its key: one that stays would wake a worker for nothing.

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTasker } from '../../src/app/create-tasker.ts';
-import type { Tasker } from '../../src/app/tasker.ts';
-import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { freshDatabase } from '../support/database.ts';
-import { partsFor, workers } from '../support/hand-worker.ts';
-import { DEMO, template } from '../support/setup.ts';
-import { installation, type Project } from './installation.ts';
+import { createTasker } from '../../../src/app/create-tasker.ts';
+import type { Tasker } from '../../../src/app/tasker.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { freshDatabase } from '../../support/database.ts';
+import { partsFor, workers } from '../../support/hand-worker.ts';
+import { DEMO, template } from '../../support/setup.ts';
+import { installation, type Project } from '../installation.ts';
 
 let place: Awaited<ReturnType<typeof installation>>;
 let database: Awaited<ReturnType<typeof freshDatabase>>;

@@ -1,11 +1,11 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { createTasker } from '../../src/app/create-tasker.ts';
-import type { Tasker } from '../../src/app/tasker.ts';
-import type { TaskFilter } from '../../src/engine/search/filter.ts';
-import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
-import { template } from '../support/setup.ts';
-import { sharedDatabase } from '../support/shared-database.ts';
+import { createTasker } from '../../../src/app/create-tasker.ts';
+import type { Tasker } from '../../../src/app/tasker.ts';
+import type { TaskFilter } from '../../../src/engine/search/filter.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
+import { template } from '../../support/setup.ts';
+import { sharedDatabase } from '../../support/shared-database.ts';
 
 const shared = sharedDatabase();
 

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { openClient } from '../../src/app/project/database-admin.ts';
-import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { age, checkForStale } from '../support/lifecycle.ts';
-import { DEMO, setup, template } from '../support/setup.ts';
+import { openClient } from '../../../src/app/project/database-admin.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { age, checkForStale } from '../../support/lifecycle.ts';
+import { DEMO, setup, template } from '../../support/setup.ts';
 
 const FAILS = defineHandler('a', {}, () => {
   throw new PermanentError('declined');

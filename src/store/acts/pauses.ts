@@ -1,7 +1,7 @@
-import type { Db } from '../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { queueIdOf } from '../queue-id.ts';
+import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
-import { queueIdOf } from './queue-id.ts';
-import { sql } from './sql.ts';
 
 /** What a pause covers: a task, or a namespace, or one of its templates, or one version of that. */
 export interface PauseObject {

@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { commandOf } from '../../src/cli/show/command-of.ts';
-import { freshDatabase } from '../support/database.ts';
-import { installation, PAIR } from './installation.ts';
+import { commandOf } from '../../../src/cli/show/command-of.ts';
+import { freshDatabase } from '../../support/database.ts';
+import { installation, PAIR } from '../installation.ts';
 
 async function projectOn(name: string) {
   const [place, database] = await Promise.all([installation(), freshDatabase()]);

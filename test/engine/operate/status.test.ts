@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
-import { deferred, setup, template } from '../support/setup.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
+import { deferred, setup, template } from '../../support/setup.ts';
 
 const minutes = (ms: number) => ms / 60_000;
 

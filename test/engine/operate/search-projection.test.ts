@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pathToFileURL } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
-import { Database } from '../../src/db/database.ts';
-import { SearchProjector } from '../../src/engine/search/projector.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { DEMO, deferred, setup, template, until } from '../support/setup.ts';
+import { Database } from '../../../src/db/database.ts';
+import { SearchProjector } from '../../../src/engine/search/projector.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { DEMO, deferred, setup, template, until } from '../../support/setup.ts';
 
 const OPTIONS = { templates: template({ first: [], second: ['first'] }), worker: false, autoStart: false } as const;
 

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import type { StepPage, TaskPage, TaskPageOptions } from '../../src/engine/search/search.ts';
-import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
-import { template } from '../support/setup.ts';
-import { sharedDatabase } from '../support/shared-database.ts';
+import type { StepPage, TaskPage, TaskPageOptions } from '../../../src/engine/search/search.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
+import { template } from '../../support/setup.ts';
+import { sharedDatabase } from '../../support/shared-database.ts';
 
 const shared = sharedDatabase();
 

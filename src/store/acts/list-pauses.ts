@@ -1,6 +1,6 @@
-import type { Db } from '../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 import type { PauseObject } from './pauses.ts';
-import { sql } from './sql.ts';
 
 const PAUSE_COLUMNS = `
   case when p.task_uuid is not null then 'task' when p.name is null then 'namespace' else 'template' end scope,

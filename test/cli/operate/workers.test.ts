@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freshDatabase } from '../support/database.ts';
-import { installation, PAIR, PAIR_HANDLERS, type Project } from './installation.ts';
+import { freshDatabase } from '../../support/database.ts';
+import { installation, PAIR, PAIR_HANDLERS, type Project } from '../installation.ts';
 
 let place: Awaited<ReturnType<typeof installation>>;
 let database: Awaited<ReturnType<typeof freshDatabase>>;

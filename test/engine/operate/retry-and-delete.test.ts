@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { deferred, invariants, setup, states, template, until } from '../support/setup.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { deferred, invariants, setup, states, template, until } from '../../support/setup.ts';
 
 const STEPS = { late: [], broken: [], quick: [], last: ['late', 'broken', 'quick'] };
 
