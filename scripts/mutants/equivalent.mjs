@@ -10,14 +10,6 @@ export const EQUIVALENT = [
     why: 'a call without notes changes nothing',
   },
   {
-    file: 'src/engine/events/acts.ts',
-    line: 'if (count > 0) await promoteRetries(tx, groupId);',
-    operator: 'comparison',
-    original: '>',
-    replacement: '>=',
-    why: 'if nothing is redelivered, the first delivery of each task is already due',
-  },
-  {
     file: 'src/engine/record.ts',
     line: 'const grown = accepted.length > 0 ? grow(',
     operator: 'comparison',

@@ -39,7 +39,8 @@ const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
 /** Checks the actor and the reason of an act. @throws TaskerError `bad_request` */
-export function operatorOf({ actor = 'operator', reason, door = 'library' }: OperatorOptions): Operator {
+export function operatorOf(options: OperatorOptions): Operator {
+  const { actor = 'operator', reason, door = 'library' } = options;
   for (const [name, text] of Object.entries({ actor, reason })) {
     if (text === undefined || (typeof text === 'string' && isStorableText(text))) continue;
     throw new TaskerError('bad_request', `${name} must be a string without U+0000 or lone surrogates`);

@@ -60,7 +60,7 @@ it('task create in a subfolder uses the embedded database of the project, and re
   const second = await inFolder('src/orders').ended;
   expect([second.code, second.stderr]).toEqual([0, '']);
   expect(existsSync(path.join(shop.folder, 'src/orders/.tasker'))).toBe(false);
-  expect(await shop.json(['task', 'list'])).toHaveLength(2);
+  expect(await shop.json(['task', 'list'])).toMatchObject({ total: 2 });
 });
 
 it('the server of db start keeps running while tasker.toml is invalid', async () => {
@@ -167,7 +167,7 @@ it('only db migrate changes the schema of a server', async () => {
     expect(await shop.json(['db', 'migrate'])).toMatchObject({
       applied: expect.arrayContaining([expect.stringMatching(/^0001/)]),
     });
-    expect(await shop.json(['task', 'list'])).toEqual([]);
+    expect(await shop.json(['task', 'list'])).toMatchObject({ tasks: [], total: 0 });
     const start = await shop.run(['db', 'start']);
     expect([start.code, start.stderr]).toEqual([
       2,

@@ -232,7 +232,9 @@ describe('an operator', () => {
       what: 'reset',
       why: 'the bank is open',
     });
-    await expect(tasker.retryStep(taskUuid, 'a')).rejects.toThrow('it is in complete, and reset requires error');
+    await expect(tasker.retryStep(taskUuid, 'a')).rejects.toThrow(
+      'it is in complete, and retry requires error or waiting_for_retry',
+    );
     await invariants(sql);
   });
 

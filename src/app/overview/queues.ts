@@ -246,5 +246,5 @@ function unservedOf(queued: readonly QueuedStepsRow[], facts: Facts): UnservedSt
     if (!known.templates.includes(name)) known.templates.push(name);
     byHandler.set(callable, known);
   }
-  return [...byHandler.values()].sort((a, b) => b.steps - a.steps);
+  return [...byHandler.values()].sort((a, b) => b.steps - a.steps || (a.handler < b.handler ? -1 : 1));
 }
