@@ -1,5 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { meantState } from '../../app/list-options.ts';
+import { type Command, Option } from 'commander';
 import { addBulkOptions } from '../bulk/options.ts';
 import { collect, lazily, seconds, wholeNumber } from '../options.ts';
 import { addPausing } from '../pause/commands.ts';

@@ -4,7 +4,7 @@ import { STILL_STALE } from '../stale-tasks.ts';
 import type { StepKey } from '../step-key.ts';
 
 /** The index of an item that is a whole task. */
-export const WHOLE_TASK = -1;
+const WHOLE_TASK = -1;
 
 /** An item of a bulk act that was not worked on yet. */
 export interface BulkItemRow extends StepKey {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { choosing, handWorker, partsFor, workers } from '../../support/hand-worker.ts';
+import { handWorker, partsFor, workers } from '../../support/hand-worker.ts';
 import { invariants } from '../../support/setup.ts';
 
 /** The steps that a rerun covers, as `name change`. */
