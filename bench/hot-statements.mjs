@@ -222,7 +222,6 @@ export const NOT_HOT = {
   newest_digests: ON_STARTUP,
   templates_by_id: ONCE_A_TEMPLATE,
   newest_template: ONCE_A_TEMPLATE,
-  list_templates: 'reads the templates, not their tasks',
   lock_rerun_steps: RERUNNING,
   rerun_task: RERUNNING,
   rerun_steps: RERUNNING,
