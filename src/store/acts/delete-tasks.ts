@@ -47,6 +47,11 @@ const DELETIONS = [
   sql('forget_history_of_tasks')`${of('history')}`,
   sql('forget_watches_of_tasks')`${of('task_watch')}`,
   sql('forget_identities_of_tasks')`${of('task_identity')}`,
+  sql('forget_earlier_steps_of_tasks')`${of('earlier_step')}`,
+  sql('forget_logs_of_tasks')`${of('step_log')}`,
+  sql('forget_pauses_of_tasks')`${of('pause')}`,
+  sql('forget_found_steps_of_tasks')`${of('step_search')}`,
+  sql('forget_found_tasks')`${of('task_search')}`,
   sql('forget_steps_of_tasks')`${of('step')}`,
   sql('forget_tasks')`${of('task')}`,
 ];

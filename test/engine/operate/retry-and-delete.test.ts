@@ -129,7 +129,16 @@ it('deleteTask removes every row of an ended task except its audit and its event
     "can't be deleted: it has not ended, it is in waiting_for_retry; cancel or resolve it first",
   );
   await tasker.retryStep(taskUuid, 'broken');
+  await tasker.pause({ task: taskUuid });
   await tasker.cancelTask(taskUuid);
+  await sql(
+    `insert into tasker.step_log (task_uuid, idx, attempt, lines) values ($1, 0, 1, '[]') on conflict do nothing`,
+    [taskUuid],
+  );
+  await sql(
+    `insert into tasker.earlier_step (task_uuid, idx, rerun, replaced_by, state, attempts) values ($1, 0, 0, 1, 'complete', 1)`,
+    [taskUuid],
+  );
   await tasker.engine.search.flush();
   await tasker.deleteTask(taskUuid, { actor: 'ada', reason: 'asked by the customer' });
   await tasker.engine.search.flush();
@@ -146,6 +155,7 @@ it('deleteTask removes every row of an ended task except its audit and its event
   expect((await tasker.audit({ task: taskUuid })).entries).toMatchObject([
     { action: 'delete', fromState: 'cancelled', toState: null, details: { template: 'test/demo@1.0.0' } },
     { action: 'cancel' },
+    { action: 'pause' },
     { action: 'reset', step: 'broken' },
   ]);
   await expect(tasker.deleteTask(taskUuid)).rejects.toMatchObject({ code: 'task_not_found' });
