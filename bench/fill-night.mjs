@@ -115,7 +115,7 @@ on conflict do nothing`;
 
 /**
  * Adds ended and open tasks, and their rows in the tables that searches read. The templates of {@link nightTemplates} must
- * be registered. `said` gets a line now and then.
+ * be registered. Calls `said` periodically with a line of progress.
  */
 export async function fillNight(probe, { ended, open }, said = () => undefined) {
   const { rows } = await probe.query(

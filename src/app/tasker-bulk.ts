@@ -5,24 +5,24 @@ import type { Engine } from '../engine/engine.ts';
 import { type OperatorOptions, operatorOf, resultOf } from '../engine/operate.ts';
 import type { BulkAction } from '../store/bulk/bulks.ts';
 
-/** Who acts and why, and a signal that stops the act after the transaction in progress. */
+/** The actor, the reason, and a signal that stops the act after the transaction in progress. */
 export interface BulkOptions extends OperatorOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** What {@link TaskerBulk} needs from its tasker. */
+/** The parts of a tasker that {@link TaskerBulk} needs. */
 export interface BulkParts {
   engine: Engine;
   /** Completes the options of an act. */
   by(options: OperatorOptions): OperatorOptions;
-  /** Wakes what waits for a task in this process. */
+  /** Wakes the callers in this process that wait for a task. */
   changed(taskUuid: string): void;
 }
 
 /**
- * Acts on many tasks or steps: those that a filter finds, or those that are named one by one. Available as `tasker.bulk`.
- * An act first stores what it selected, with the number of each failed attempt. Then it works in small transactions, and
- * skips what has changed since. It continues after a crash with {@link resume}, and never acts twice on one failure.
+ * Acts on many tasks or steps, which a filter finds or the caller names one by one. Available as `tasker.bulk`. An act
+ * first stores the selected items, with the number of each failed attempt. Then it works in small transactions, and
+ * skips items that have changed since. After a crash, {@link resume} continues it. It never acts twice on one failure.
  *
  * @example
  * const act = tasker.bulk.retry({ errorType: 'timeout' }, { actor: 'anna', reason: 'the bank is back' });
@@ -57,7 +57,9 @@ export class TaskerBulk {
     return this.#act('task_delete', target, options);
   }
 
-  /** Retries the steps that a filter finds, or those with the given names. Throws the same errors as {@link retry}. */
+  /**
+   * Retries the steps that a filter finds, or the steps with the given names. Throws the same errors as {@link retry}.
+   */
   retrySteps(target: BulkTarget, options: BulkOptions = {}): BulkAct {
     return this.#act('step_retry', target, options);
   }
@@ -67,7 +69,9 @@ export class TaskerBulk {
     return this.#act('step_reset', target, options);
   }
 
-  /** Resolves steps by hand, all with the same result; without one, they have none. A filter finds failed steps unless it has `stepState`. */
+  /**
+   * Resolves steps by hand, all with the same result or none. A filter finds failed steps unless it has `stepState`.
+   */
   resolveSteps(target: BulkTarget, options: BulkOptions & { result?: unknown } = {}): BulkAct {
     return this.#act('step_resolve', target, options);
   }
@@ -84,8 +88,8 @@ export class TaskerBulk {
   }
 
   /**
-   * Continues a bulk act that was stopped, or whose process died. It takes over one that another process still works on,
-   * which then ends with an error. Nothing is done twice.
+   * Continues a bulk act that was stopped, or whose process died. If another process still works on the act, this one
+   * takes it over, and the other ends with an error. Nothing is done twice.
    * @throws TaskerError on iteration: `bulk_not_found`, or `illegal_transition` if it is done
    */
   resume(id: number, { signal, ...options }: BulkOptions = {}): BulkAct {
@@ -94,12 +98,15 @@ export class TaskerBulk {
     return new BulkAct(engine, () => beginAgain(engine, id, operator), { signal, changed });
   }
 
-  /** Stops a bulk act after the transaction in progress. Returns false if it does not run. @throws TaskerError `bulk_not_found` */
+  /**
+   * Stops a bulk act after the transaction in progress. Returns false if it is not running.
+   * @throws TaskerError `bulk_not_found`
+   */
   stop(id: number, options: OperatorOptions = {}): Promise<boolean> {
     return stopOne(this.#parts.engine.database, id, operatorOf(this.#parts.by(options)));
   }
 
-  /** Returns bulk acts, the newest first. `limit`: 1 to 1000, default 50; `before`: only those with a smaller id. */
+  /** Returns bulk acts, the newest first. `limit`: 1 to 1000, default 50; `before`: only acts with a smaller id. */
   list(page: { limit?: number; before?: number } = {}): Promise<BulkSummary[]> {
     return summaries(this.#parts.engine.database, page);
   }

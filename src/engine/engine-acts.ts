@@ -36,7 +36,7 @@ export const CHANNEL_WORK = 'tasker_work';
 export const CHANNEL_ENDED = 'tasker_ended';
 /** Tells workers that they may have lost steps of a task. Payload: the task's id. */
 export const CHANNEL_TAKEN = 'tasker_taken';
-/** Tells workers that an operator asks something of them. Payload: their ids. */
+/** Tells workers that an operator has a request for them. Payload: their ids. */
 export const CHANNEL_WORKER = 'tasker_worker';
 /** Tells processes that deliver domain events that new ones were stored. No payload. */
 export const CHANNEL_EVENTS = 'tasker_events';
@@ -44,7 +44,7 @@ export const CHANNEL_EVENTS = 'tasker_events';
 /** Maximum number of ids in one notification, whose payload must stay below 8,000 bytes. */
 const IDS_IN_A_PAYLOAD = 200;
 
-/** A pause that was changed longer ago than this and is not settled: its process has probably died. */
+/** If a pause changed longer ago than this and is not settled, its process has probably died. */
 const UNFINISHED_MS = 5_000;
 
 /** A step, by its name or id and the id of its task. */
@@ -54,13 +54,13 @@ export interface StepReference {
   step: string;
 }
 
-/** What acts on tasks have changed, for the processes that run or await them. */
+/** The effects of acts on tasks, for the processes that run these tasks or wait for them. */
 export interface ActEffects {
   /** The tasks that were changed. */
   tasks: readonly string[];
-  /** The tasks that ended, by their state. */
+  /** The tasks that ended, by state. */
   ended?: Record<string, string[]>;
-  /** The tasks in which running steps were taken from their workers. */
+  /** The tasks whose running steps were taken from their workers. */
   taken?: readonly string[];
   /** Whether steps were queued. */
   queued?: boolean;
@@ -118,7 +118,7 @@ export abstract class EngineActs {
     await this.announceActs({ tasks: [taskUuid] });
   }
 
-  /** Retries a step that failed, or that waits for a retry. */
+  /** Retries a step that failed or waits for a retry. */
   async retryStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
     const step = await this.find(reference);
     await this.#noting(step.taskUuid, retryStep(this.database, step, options));
@@ -134,7 +134,7 @@ export abstract class EngineActs {
     return steps.map((idx) => names.get(idx) ?? String(idx));
   }
 
-  /** Tells all processes what acts on tasks have changed. Call it after their commit. */
+  /** Announces the effects of acts on tasks to all processes. Call it after the acts have committed. */
   async announceActs({ tasks, ended = {}, taken = [], queued = false }: ActEffects): Promise<void> {
     for (const taskUuid of tasks) this.search.changed(taskUuid);
     for (const [state, ids] of Object.entries(ended)) {
@@ -190,7 +190,7 @@ export abstract class EngineActs {
     await this.#announceEnd(step.taskUuid, true);
   }
 
-  /** Notes a task for the search, also if the answer of the act is lost: it may have been done. */
+  /** Notes a task for the search, even if the answer of the act is lost, because the act may have been committed. */
   async #noting<T>(taskUuid: string, act: Promise<T>): Promise<T> {
     try {
       return await act;
@@ -215,7 +215,7 @@ export abstract class EngineActs {
     return result;
   }
 
-  /** Finishes pauses whose process died, and ends those of tasks that have ended. */
+  /** Finishes pauses whose process died, and ends the pauses of tasks that have ended. */
   async settlePauses(): Promise<void> {
     await endPausesOfEnded(this.database);
     const { steps, rank } = await settle(this.database, { olderMs: UNFINISHED_MS });

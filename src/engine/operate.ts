@@ -35,7 +35,10 @@ export interface OperatorOptions {
 export type Door = 'library' | 'cli' | 'rest' | 'lifecycle';
 
 const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'] as const;
-/** An operator learns within seconds that a task is locked, and an abandoned action does not happen later. */
+/**
+ * With these timeouts, an operator learns within seconds that a task is locked, and an abandoned action does not run
+ * later.
+ */
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
 /** Checks the actor and the reason of an act. @throws TaskerError `bad_request` */
@@ -87,7 +90,10 @@ export async function deleteTask(database: Database, taskUuid: string, options: 
   });
 }
 
-/** Returns a failed step to the queue with all its attempts, or one that waits for a retry with those that are left. */
+/**
+ * Returns a step to the queue: a failed step with all its attempts, a step that waits for a retry with its remaining
+ * ones.
+ */
 export function retryLocked(tx: Db, step: FailingStepRow, operator: Operator): Promise<boolean> {
   return step.state === 'error' ? reset(tx, step, operator) : retryWaitingStep(tx, step, operator);
 }
@@ -224,7 +230,7 @@ async function expand(
   await Promise.all(grow(tx, growthOf(engine.templates, [making], existing)));
 }
 
-/** When an operator settled a batch worker, another one of its batch may start. */
+/** Starts the next worker of a batch, if an operator has settled one and another may start. */
 async function moveBatches(tx: Db, taskUuid: string): Promise<{ taskState?: string }> {
   await recountBatches(tx, [taskUuid]);
   const released = await releaseWorkers(tx, [taskUuid]);

@@ -31,8 +31,8 @@ import type { Pause } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';
 
 /**
- * What to pause or resume: one task, a template (`name`, `namespace/name` or `namespace/name@version`; without a version,
- * all of them, also those that are registered later), or a namespace.
+ * The object to pause or resume: one task, a template or a namespace. A template is `name`, `namespace/name` or
+ * `namespace/name@version`. Without a version, it means all versions, including versions that are registered later.
  */
 export type PauseTarget = { task: string } | { template: string } | { namespace: string };
 
@@ -41,15 +41,15 @@ export interface PauseResult {
   scope: Pause['scope'];
   /** The id of the task, `namespace/name` or `namespace/name@version` of the template, or the namespace. */
   target: string;
-  /** False: it was paused already, or it was not paused. The call changed nothing. */
+  /** False: the call changed nothing, because the target was already paused, or was not paused. */
   changed: boolean;
   /** Number of ready steps that were taken out of the reach of workers, or returned to it. */
   steps: number;
-  /** Its own pause, if one holds now. */
+  /** The pause of the target itself, if one holds now. */
   pause: Pause | null;
   /**
-   * Other pauses that hold now: of a task, those of its template and its namespace; of a template, those of its versions
-   * and its namespace; of a namespace, those of its templates. At most 100.
+   * Other pauses that hold now, at most 100. A task has the pauses of its template and its namespace here, a template
+   * the pauses of its versions and its namespace, a namespace the pauses of its templates.
    */
   others: Pause[];
 }
@@ -68,17 +68,17 @@ const MOVING = opening({
   statement_timeout: '60s',
   idle_in_transaction_session_timeout: '30s',
 });
-/** Rows of the queue that one transaction reads. */
+/** Maximum number of rows of the queue that one transaction reads. */
 const STRETCH = 10_000;
-/** After so many moved steps, dead rows at the head of the queue would slow down claims until the next vacuum. */
+/** After this many moved steps, dead rows at the head of the queue would slow down claims until the next vacuum. */
 const MANY_MOVED = 5_000;
-/** So few templates are all named when none has a similar name. */
+/** Up to this many templates, an error names all of them if none has a similar name. */
 const FEW_TEMPLATES = 5;
-/** How long to wait for transactions that may not know of a pause. Their own timeouts are shorter. */
+/** How long to wait for transactions that may not see a pause yet. Their own timeouts are shorter. */
 const WRITERS_MS = 90_000;
 const LONGEST_POLL_MS = 100;
 
-/** What is done, for both directions. */
+/** The change to make: to pause or to resume. */
 interface Change {
   action: 'pause' | 'resume';
   options: OperatorOptions;
@@ -94,10 +94,10 @@ interface Named {
 export type Paused = PauseResult & { rank: number | null };
 
 /**
- * Pauses or resumes a task, a template or a namespace. When it returns from a pause, no step that the pause covers starts
- * any more; those that run continue.
+ * Pauses or resumes a task, a template or a namespace. Once a pause has returned, no step that it covers starts any
+ * more. Running steps continue.
  * @throws TaskerError `task_not_found`, `template_not_found`, `namespace_not_found`, `illegal_transition` for a task that has
- * ended, `timeout` if another transaction keeps the queue for long
+ * ended, `timeout` if another transaction holds the queue for too long
  */
 export async function changePause(engine: Pausing, target: PauseTarget, change: Change): Promise<Paused> {
   const named = await nameOf(engine, target);
@@ -153,8 +153,8 @@ async function changeMany({ database }: Pausing, { scope, object, target }: Name
 
 /**
  * Brings the queue in line with the pauses that changed, unless another process has done it. Afterwards, no step that such
- * a pause covers can start, and none that is free is held back.
- * @param olderMs ignores pauses that changed less than so long ago: their own process settles them
+ * a pause covers can start, and no step that is not paused is held back.
+ * @param olderMs skips pauses that changed less than this many milliseconds ago, because their own process settles them
  */
 export async function settle(
   database: Database,
@@ -178,7 +178,7 @@ export async function settle(
   return { steps, rank };
 }
 
-/** Waits for the transactions that have locked the queue by now. Those that lock it later know of every stored pause. */
+/** Waits for the transactions that have already locked the queue. Later transactions see every stored pause. */
 async function waitForWriters(database: Database): Promise<void> {
   const until = performance.now() + WRITERS_MS;
   let writers = await queueWriters(database);
@@ -196,7 +196,7 @@ async function waitForWriters(database: Database): Promise<void> {
   }
 }
 
-/** Moves the steps of one part of the queue that belong to the other one. */
+/** Moves the steps that are in one part of the queue but belong to the other part. */
 async function moveAll(database: Database, queueId: number): Promise<{ steps: number; rank: number | null }> {
   let steps = 0;
   let rank: number | null = null;
@@ -214,7 +214,10 @@ async function moveAll(database: Database, queueId: number): Promise<{ steps: nu
   return { steps, rank };
 }
 
-/** Finds what a target names. @throws TaskerError `bad_request`, `invalid_uuid`, `template_not_found`, `namespace_not_found` */
+/**
+ * Finds the object that a target names.
+ * @throws TaskerError `bad_request`, `invalid_uuid`, `template_not_found`, `namespace_not_found`
+ */
 async function nameOf(engine: Pausing, target: PauseTarget): Promise<Named> {
   const given = Object.entries(target ?? {}).filter(([, value]) => value !== undefined);
   const [scope, text] = given[0] ?? [];
@@ -244,7 +247,7 @@ async function namespaceNotFound(db: Db, text: string): Promise<TaskerError> {
   return new TaskerError('namespace_not_found', `no namespace ${text}; ${hint}`, { details: { near } });
 }
 
-/** Without a namespace: the one in `default`, or the only one of that name. */
+/** Finds a template. Without a namespace, takes the one in `default`, or the only one with that name. */
 async function templateOf({ database, templates }: Pausing, text: string): Promise<Named> {
   const at = text.lastIndexOf('@');
   const [path, version] = at > 0 ? [text.slice(0, at), text.slice(at + 1)] : [text, null];

@@ -52,11 +52,11 @@ export interface Task {
   tags: string[];
   correlationId: string;
   parentCorrelationId: string | null;
-  /** Number of times that the task ran again from a step. */
+  /** Number of times that the task was run again from a step. */
   reruns: number;
-  /** When that was last; ISO 8601. The limits of its lifecycle count from then. */
+  /** The time of the last rerun; ISO 8601. The limits of its lifecycle count from then. */
   rerunAt: string | null;
-  /** The task that it is a copy of; null: it was created in another way. */
+  /** The task that it is a copy of; null: it is not a copy. */
   copyOf: string | null;
   totalSteps: number;
   pendingSteps: number;
@@ -87,8 +87,8 @@ export interface Task {
   /** Set while the task exceeds a limit of its template's `lifecycle`. Null otherwise, and once it moves or ends. */
   stale: StaleNote | null;
   /**
-   * The pauses that hold for it: of the task, its template and its namespace, the oldest first. None of its steps starts
-   * while there is one. Null: there is none, or the task has ended.
+   * The pauses that hold for the task, its template and its namespace, the oldest first. While there is one, none of
+   * its steps starts. Null: there is no pause, or the task has ended.
    */
   paused: Pause[] | null;
 }
@@ -100,7 +100,7 @@ export interface Pause {
   target: string;
   /** ISO 8601. */
   pausedAt: string;
-  /** Who paused it. */
+  /** The operator that paused it. */
   pausedBy: string;
   reason: string | null;
 }

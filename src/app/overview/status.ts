@@ -18,7 +18,7 @@ export interface NamespaceQueue {
   unserved: number;
 }
 
-/** The state of an installation: workers, queues, open tasks, and what a person has to look at. */
+/** The state of an installation: workers, queues, open tasks, and problems that need a person. */
 export interface TaskerStatus {
   /** The time of the database, as ISO 8601. */
   at: string;
@@ -28,13 +28,13 @@ export interface TaskerStatus {
   queues: NamespaceQueue[];
   /** Open tasks by state; 1,000,000 stands for that many or more. */
   open: StateCounts;
-  /** What needs a person: tasks, or steps for `unserved`, or deliveries of events. */
+  /** Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`. */
   attention: { blocked: number; stale: number; unserved: number; deadDeliveries: number };
   /** The ready steps that no live worker can run. */
   unserved: UnservedGroup[];
   /**
-   * What happened per minute, over the last five minutes, or less if there was too much to count. `attempts` and
-   * `failures` are of steps. `estimated`: they are projected from a sample of the tasks.
+   * Rates per minute, over the last five minutes, or a shorter time if there was too much to count. `attempts` and
+   * `failures` count steps. `estimated`: the rates are projected from a sample of the tasks.
    */
   perMinute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
   /** Changes younger than this, in milliseconds, may be missing from `open`, `running` and `perMinute`. */

@@ -14,11 +14,11 @@ export interface BulkCommandOptions extends GlobalOptions, OperatorFlags, Omit<T
   yes?: boolean;
 }
 
-/** What the library's bulk verbs work on. */
+/** The target of the library's bulk verbs. */
 export type Target = Parameters<Tasker['bulk']['retry']>[0];
 type Step = { taskUuid: string; step: string };
 
-/** Adds the options of a command that acts on the items that are named, or on those that a filter finds. */
+/** Adds the options of a command that acts on named items, or on the items that a filter finds. */
 export function addBulkOptions(command: Command, { what }: { what: 'task' | 'step' }): Command {
   const named = what === 'task' ? 'id of a task' : 'id of a step, or TASK/STEP';
   command
@@ -29,7 +29,7 @@ export function addBulkOptions(command: Command, { what }: { what: 'task' | 'ste
   return addTaskFilter(addOperator(command), { acts: true });
 }
 
-/** Returns the ids that a command names, of all its sources. */
+/** Returns the ids that a command names, from all its sources. */
 export async function readIds(given: readonly string[], { id = [], ids }: BulkCommandOptions): Promise<string[]> {
   if (ids !== undefined && ids !== '-') {
     throw new TaskerError('bad_request', `--ids reads from standard input, as --ids -; for one item use --id ${ids}`);
@@ -39,7 +39,7 @@ export async function readIds(given: readonly string[], { id = [], ids }: BulkCo
 }
 
 /**
- * Returns what a command works on.
+ * Returns the target of a command.
  * @throws TaskerError `bad_request` if it names items and has a filter, or neither
  */
 export function targetOf(

@@ -1,4 +1,4 @@
-/** How far a bulk act came. */
+/** The progress of a bulk act. */
 export interface ShownProgress {
   id: number;
   matched: number;
@@ -8,16 +8,16 @@ export interface ShownProgress {
 }
 
 const WIDTH = 24;
-/** Between two lines, if the output is not a terminal. */
+/** Time between two lines, if the output is not a terminal. */
 const LINE_MS = 10_000;
 
-/** One line of progress on a terminal, which is redrawn, or a line now and then in a log. */
+/** One line of progress, redrawn on a terminal, or a line written periodically to a log. */
 export class ProgressBar {
   readonly #out: NodeJS.WriteStream;
   #startedAt = performance.now();
   #before = 0;
   #lineAt = performance.now();
-  /** The progress that was shown last. */
+  /** The progress shown last. */
   last: ShownProgress | undefined;
 
   constructor(out: NodeJS.WriteStream) {

@@ -37,7 +37,7 @@ async function searchSteps(options: StepListOptions): Promise<void> {
     const described = describeFilter(filter);
     if (page.steps.length > 0) print(stepTable(page.steps, { now: Date.now(), width: process.stdout.columns }));
     else if (page.timedOut) note(`no step found yet: ${described}`);
-    else if (cursor !== undefined) note('no more steps');
+    else if (cursor !== undefined) note('no further steps');
     else
       note(
         described === '' ? 'no step is ready, running, waiting for a retry or failed' : `no step matches: ${described}`,

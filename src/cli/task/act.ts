@@ -10,7 +10,7 @@ import { withTasker } from '../with-tasker.ts';
 type Operator = ReturnType<typeof operatorFrom>;
 type Verb = 'cancel' | 'retry' | 'resolve' | 'delete';
 
-/** What a command does to one task; the words that it prints, and the JSON. */
+/** The act of a command on one task. Returns the text that the command prints, and its JSON. */
 type OnOne = (tasker: Tasker, uuid: string, by: Operator) => Promise<{ said: string; json: Record<string, unknown> }>;
 
 /** Returns a command that acts on one task at once, or on many after a confirmation. */

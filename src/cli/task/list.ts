@@ -54,7 +54,7 @@ function taskJson({ firstError, ...task }: FoundTask): Record<string, unknown> {
 function whyNone(filter: TaskFilter, page: TaskPage, { before, cursor }: { before?: string; cursor?: string }): string {
   const filters = [describeFilter(filter), before === undefined ? '' : `after ${before}`].filter((text) => text !== '');
   if (page.timedOut) return `no task found yet: ${filters.join(', ')}`;
-  if (cursor !== undefined) return 'no more tasks';
+  if (cursor !== undefined) return 'no further tasks';
   if (filters.length === 0) return 'no tasks; create one with `npx tasker task create`';
   return `no task matches: ${filters.join(', ')}`;
 }

@@ -13,7 +13,7 @@ import { type BulkReport, findBulk, reportOf } from './bulks.ts';
 import { CHUNK, type ChunkAnswer, type Running, workOnChunk } from './chunk.ts';
 import { noteBulk, type Selection, selectItems } from './select.ts';
 
-/** How far a bulk act came. */
+/** The progress of a bulk act. */
 export interface BulkProgress extends BulkCounts {
   id: number;
   action: BulkAction;
@@ -37,7 +37,7 @@ export interface BulkSample {
   }[];
 }
 
-/** What a bulk act would do. */
+/** The preview of a bulk act. */
 export interface BulkPreview {
   id: number;
   action: BulkAction;
@@ -45,18 +45,18 @@ export interface BulkPreview {
   matched: number;
   /** Number of given ids that do not exist. */
   skipped: number;
-  /** Number of failures in them. */
+  /** Number of failures in these tasks or steps. */
   steps: number;
-  /** How many of these are of steps with `retryable: false`. */
+  /** Number of these failures that belong to steps with `retryable: false`. */
   notRetryable: number;
-  /** The first ten. */
+  /** The first ten tasks. */
   sample: BulkSample[];
 }
 
-/** What a {@link BulkAct} needs besides what to select. */
+/** The options of a {@link BulkAct}, besides its selection. */
 export interface BulkActOptions {
   signal?: AbortSignal | undefined;
-  /** Wakes what waits for a task in this process. */
+  /** Wakes the callers in this process that wait for a task. */
   changed(taskUuid: string): void;
 }
 
@@ -64,7 +64,7 @@ const SAMPLE = 10;
 /** Tasks of one transaction. */
 const TASKS_AT_ONCE = 100;
 const LOCKED_PAUSE_MS = 500;
-/** How long to come back to tasks that are locked, if nothing else can be done. */
+/** How long to retry locked tasks while nothing else can be done. */
 const LOCKED_MS = 15_000;
 const LOST_PAUSE_MS = 1_000;
 /** How long to retry while the database is not reachable. */
@@ -74,7 +74,7 @@ const START: StepKey = { taskUuid: FIRST_TASK, idx: -(2 ** 31) };
 
 /**
  * An act on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Nothing is
- * acted on before that. {@link preview} selects the items and shows what would be done.
+ * changed before that. {@link preview} selects the items and shows what would be done.
  *
  * @example
  * const act = tasker.bulk.retry({ errorType: 'timeout', createdAfter: '6h' }, { actor: 'anna', reason: 'bank is back' });
@@ -95,7 +95,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
     this.#options = options;
   }
 
-  /** Selects the items, once, and returns their number and the first of them. Acts on none. */
+  /** Selects the items once, and returns their number and the first of them. Changes none of them. */
   async preview(): Promise<BulkPreview> {
     const { id, action, counts } = await this.#select();
     const { database } = this.#engine;
@@ -110,12 +110,12 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
     };
   }
 
-  /** Forgets a selection on which nothing was done. */
+  /** Discards a selection whose act has not begun. */
   async discard(): Promise<void> {
     await discardBulk(this.#engine.database, (await this.#select()).id);
   }
 
-  /** Acts on all items, unless an iteration does so already, and returns what became of them. */
+  /** Acts on all items, unless an iteration already does, and returns their outcomes. */
   async result(): Promise<BulkReport> {
     if (!this.#working) for await (const _ of this);
     return reportOf(this.#engine.database, (await this.#select()).id);
@@ -158,7 +158,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
         if (answer.kind === 'taken_over') throw takenOver(running.id);
         if (answer.kind === 'stopped') throw stoppedElsewhere(running.id);
         if (locked === 0) break;
-        // Tasks that were locked come again, from the beginning.
+        // Start again from the beginning, to retry the tasks that were locked.
         await sleep(LOCKED_PAUSE_MS);
         portion = { after: START, limit: TASKS_AT_ONCE, lastChance: performance.now() - movedAt > LOCKED_MS };
         locked = 0;
@@ -166,7 +166,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
       }
       locked += answer.locked;
       if (answer.effects.tasks.length > 0) movedAt = performance.now();
-      // A chunk that had to be small grows again.
+      // The size of a chunk grows again after an error has halved it.
       portion = { ...portion, after: answer.last, limit: Math.min(limit * 2, TASKS_AT_ONCE) };
       await this.#announce(answer);
       yield answer.counts;
@@ -179,7 +179,10 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
     for (const taskUuid of effects.tasks) this.#options.changed(taskUuid);
   }
 
-  /** Works on a chunk. After an error, on half of it, until the item that causes it is alone, and is marked as failed. */
+  /**
+   * Works on a chunk. After an error, it tries half of the chunk, until only the item that causes the error is left.
+   * That item is marked as failed.
+   */
   async #chunk(
     running: Running,
     { after, limit, lastChance }: { after: StepKey; limit: number; lastChance: boolean },
@@ -193,7 +196,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
         const on = { engine: this.#engine, running };
         return { answer: await database.transaction(CHUNK, (tx) => workOnChunk(tx, on, portion)), limit: size };
       } catch (error) {
-        // The items are marked in the same transaction, so that one whose answer was lost is not repeated.
+        // The transaction also marks its items. If it committed and only the answer was lost, the retry skips them.
         if (isConnectionError(error)) {
           if (performance.now() - lostAt > LOST_MS) throw error;
           await sleep(LOST_PAUSE_MS);
@@ -222,7 +225,7 @@ export interface Begun {
   id: number;
   action: BulkAction;
   counts: BulkCounts;
-  /** Makes this process the one that works on it, and notes that in the audit. */
+  /** Makes this process the owner of the act, and records that in the audit. */
   start(): Promise<Running>;
 }
 
@@ -300,7 +303,7 @@ function cannotResume(id: number, why: string): TaskerError {
 function takenOver(id: number): TaskerError {
   return new TaskerError(
     'illegal_transition',
-    `bulk ${id} was taken over by another process; \`tasker bulk show ${id}\` shows how far it is`,
+    `bulk ${id} was taken over by another process; \`tasker bulk show ${id}\` shows its progress`,
   );
 }
 

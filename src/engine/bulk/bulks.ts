@@ -7,7 +7,7 @@ import { type LeftItemRow, listItems } from '../../store/bulk/items.ts';
 import type { TaskFilter } from '../search/filter.ts';
 import { CHUNK } from './chunk.ts';
 
-/** A bulk act, and how far it came. */
+/** A bulk act and its progress. */
 export interface BulkSummary {
   id: number;
   action: BulkAction;
@@ -84,7 +84,7 @@ export async function summaries(
   return (await listBulks(database, { before: checkId(before), limit })).map(summaryOf);
 }
 
-/** Stops a bulk act after the transaction in progress. Returns false if it does not run. */
+/** Stops a bulk act after the transaction in progress. Returns false if it is not running. */
 export async function stopOne(database: Database, id: number, operator: Operator): Promise<boolean> {
   await findBulk(database, id);
   return database.transaction(CHUNK, async (tx) => {

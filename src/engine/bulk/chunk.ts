@@ -34,19 +34,19 @@ export interface Running {
   /** JSON text for `step_resolve`. */
   result: string | null;
   operator: Operator;
-  /** The fence: another process that works on the same act has another one. */
+  /** The fencing token: each process that works on the act has a different one. */
   runner: string;
 }
 
-/** Which items a chunk takes. */
+/** The items that a chunk takes. */
 export interface Portion {
   after: StepKey;
   limit: number;
-  /** Items of tasks that are locked are failures. They are left for later otherwise. */
+  /** True: items of locked tasks fail. False: they are left for later. */
   lastChance: boolean;
 }
 
-/** What a chunk came to. */
+/** The outcome of a chunk. */
 export type ChunkAnswer =
   | { kind: 'stopped' | 'taken_over' | 'empty' }
   | {
@@ -69,8 +69,8 @@ export const CHUNK = opening({
 });
 
 /**
- * Works on the next items, in the order of their tasks, in a transaction that locks the tasks and marks the items. Tasks
- * that another transaction has locked are not waited for.
+ * Works on the next items, in the order of their tasks, in a transaction that locks the tasks and marks the items. It
+ * does not wait for tasks that another transaction has locked.
  */
 export async function workOnChunk(
   tx: Db,
@@ -114,7 +114,9 @@ function limited(items: readonly BulkItemRow[]): readonly BulkItemRow[] {
   return end === -1 ? items : items.slice(0, end);
 }
 
-/** Reads the tasks and steps after the lock: these statements see all that earlier holders of the locks have committed. */
+/**
+ * Reads the tasks and steps under the locks, so it sees every change that earlier holders of the locks have committed.
+ */
 async function readLive(
   tx: Db,
   { filter }: Running,
@@ -146,7 +148,7 @@ interface Judged {
 
 type On = { engine: Expanding; running: Running };
 
-/** Acts on the items, and returns what became of each of them. */
+/** Acts on the items, and returns the outcome of each. */
 async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
   const { running } = on;
   if (running.action === 'task_delete') await deleteAll(tx, running.operator, judged);
@@ -157,13 +159,13 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
     const acting = 'skip' in verdict ? Promise.resolve(verdict.skip) : actOn(tx, on, { item, verdict, judged });
     const outcome = acting.then((why) => ({ taskUuid, idx, outcome: why === null ? 'done' : 'skipped', why }) as const);
     outcomes.push(outcome);
-    // Settling a step takes several statements, the next of which depends on the answers.
+    // Settling a step takes several statements, each of which depends on the answers of the earlier ones.
     if (running.action === 'step_resolve') await outcome;
   }
   return Promise.all(outcomes);
 }
 
-/** Resets the failed steps that are no batch workers, all in one statement. The others are retried one by one. */
+/** Resets the failed steps that are not batch workers, in one statement. Batch workers are retried one by one. */
 async function resetPlain(tx: Db, operator: Operator, { verdicts, reset }: Judged): Promise<void> {
   const steps = verdicts.flatMap(({ verdict }) => ('skip' in verdict ? [] : verdict.steps.filter(isPlain)));
   if (steps.length === 0) return;
@@ -179,7 +181,7 @@ async function deleteAll(tx: Db, operator: Operator, { verdicts }: Judged): Prom
   if (gone.length > 0) await deleteTasks(tx, gone, operator);
 }
 
-/** Acts on one item. Returns null, or why nothing was done. */
+/** Acts on one item. Returns null, or the reason why nothing was done. */
 async function actOn(
   tx: Db,
   { engine, running }: On,

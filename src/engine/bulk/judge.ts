@@ -4,16 +4,16 @@ import type { BulkItemRow, LiveStepRow, LiveTaskRow } from '../../store/bulk/ite
 import type { TaskFilter } from '../search/filter.ts';
 import { actsOnSteps, stepStates } from './targets.ts';
 
-/** What is known of the tasks and steps of a chunk, read under the locks of the tasks. */
+/** The tasks and steps of a chunk, read under the locks of the tasks. */
 export interface LiveRows {
   tasks: ReadonlyMap<string, LiveTaskRow>;
   /** The steps of the items, by {@link stepKey}. */
   steps: ReadonlyMap<string, LiveStepRow>;
-  /** The tasks that are still stale; undefined: the filter does not ask. */
+  /** The tasks that are still stale; undefined: the filter has no condition on that. */
   stale: ReadonlySet<string> | undefined;
 }
 
-/** What to do with an item: act on the task or on these steps of it, or skip it. */
+/** The decision about an item: to act on the task or on these steps of it, or to skip it. */
 export type Verdict = { skip: string } | { steps: LiveStepRow[] };
 
 /** The key of a step in {@link LiveRows}. */
@@ -27,7 +27,7 @@ export function seenOf({ taskUuid, seen }: BulkItemRow): { taskUuid: string; idx
   return (JSON.parse(seen) as [number, number][]).map(([idx, attempts]) => ({ taskUuid, idx, attempts }));
 }
 
-/** Decides about an item, from its task and steps as they are now. */
+/** Decides what to do with an item, from the current state of its task and steps. */
 export function judge(
   item: BulkItemRow,
   { action, filter }: { action: BulkAction; filter: TaskFilter | null },
@@ -49,7 +49,7 @@ export function judge(
   return { steps: same.map(({ row }) => row!) };
 }
 
-/** The states in which a step that was named one by one can be acted on. */
+/** The states in which an action can be applied to a step that was named one by one. */
 function statesOfNamed(action: BulkAction): readonly string[] | null {
   if (action === 'step_resolve') return ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'];
   return stepStates(action, {});
@@ -61,7 +61,7 @@ function wrongState(task: LiveTaskRow, action: BulkAction): string | undefined {
   return `${actsOnSteps(action) ? 'its task' : 'it'} has already ended: it is in ${task.state}`;
 }
 
-/** Checks again what can have changed since the filter found the task. */
+/** Checks again the conditions that may have changed since the filter found the task. */
 function unfit(task: LiveTaskRow, filter: TaskFilter, { stale }: LiveRows): string | undefined {
   if (filter.status !== undefined) {
     const states = [filter.status].flat().map((state) => (state === 'pending' ? 'steps_in_process' : state));

@@ -19,9 +19,9 @@ import type { SearchPlace } from '../../store/search/task-source.ts';
 import { readTaskFilter, type TaskFilter } from '../search/filter.ts';
 import { actsOnSteps, indexIn, type NamedStep, type ReadTarget, stepStates, wantsEnded } from './targets.ts';
 
-/** Tasks that one statement selects. */
+/** Maximum number of tasks that one statement selects. */
 const PAGE = 10_000;
-/** Entries of the index that one statement goes through. */
+/** Maximum number of index entries that one statement reads. */
 const LOOKED_AT = 20_000;
 const SELECTING = opening({
   plan_cache_mode: 'force_custom_plan',
@@ -30,7 +30,7 @@ const SELECTING = opening({
   idle_in_transaction_session_timeout: '60s',
 });
 
-/** What to select, for whom. */
+/** The items to select for a bulk act, and its operator. */
 export interface Selection {
   action: BulkAction;
   target: ReadTarget;
@@ -39,11 +39,11 @@ export interface Selection {
   operator: Operator;
 }
 
-/** The number of a bulk act, and how many items it has. */
+/** The id of a bulk act, and the number of its items. */
 export interface Selected {
   id: number;
   matched: number;
-  /** Items that do not exist. */
+  /** Number of items that do not exist. */
   skipped: number;
 }
 
@@ -76,7 +76,7 @@ async function selectFound(
   { action, filter, search }: { action: BulkAction; filter: TaskFilter; search: TaskSearch },
 ): Promise<void> {
   const states = stepStates(action, filter);
-  // A retry of tasks takes all failing steps of those that the filter finds.
+  // A retry of tasks takes all failing steps of the tasks that the filter finds.
   const step = action === 'task_retry' ? null : search.step;
   const steps: StepSelection | null = states && {
     states,
@@ -108,7 +108,10 @@ async function* pagesOf(tx: Db, search: TaskSearch): AsyncGenerator<string[]> {
   }
 }
 
-/** Finds the tasks of steps that were named only by their ids. A step that does not exist stays, and is skipped. */
+/**
+ * Finds the tasks of steps that were named only by their ids. A step that does not exist stays in the list, and is
+ * skipped later.
+ */
 async function placed(tx: Db, steps: readonly NamedStep[]): Promise<GivenStep[]> {
   const alone = steps.filter((step) => step.taskUuid === undefined);
   const ranges = alone.map(({ name }) => ({
@@ -130,7 +133,7 @@ async function placed(tx: Db, steps: readonly NamedStep[]): Promise<GivenStep[]>
   });
 }
 
-/** Writes to the audit that a bulk act begins, in the transaction that begins it. */
+/** Records the start of a bulk act in the audit, in the transaction that starts it. */
 export async function noteBulk(
   tx: Db,
   { id, action, matched, filter }: { id: number; action: string; matched: number; filter: string | null },

@@ -7,10 +7,12 @@ import type { TaskFilter } from '../search/filter.ts';
 /** A step for a bulk act: its id, or its name with the id of its task. */
 export type BulkStep = string | { taskUuid: string; step: string };
 
-/** What a bulk act works on: the tasks that a filter finds, the steps in them, or those that are named one by one. */
+/**
+ * The target of a bulk act: the tasks that a filter finds or their steps, or tasks or steps that are named one by one.
+ */
 export type BulkTarget = TaskFilter | { ids: readonly string[] } | { steps: readonly BulkStep[] };
 
-/** A target after it was checked. */
+/** A checked target. */
 export type ReadTarget =
   | { kind: 'filter'; filter: TaskFilter }
   | { kind: 'tasks'; taskUuids: string[] }
@@ -23,7 +25,7 @@ export interface NamedStep {
   name: string;
 }
 
-/** The states of steps on which an act can be by a filter. The others have too many steps to be searched for. */
+/** The states in which a filter can select steps. The other states have too many steps to search. */
 const SEARCHED = ['enqueued', 'in_progress', 'waiting_for_retry', 'error'];
 
 /** The states of the steps that each action selects if the filter names none. */
@@ -46,7 +48,7 @@ export function verbOf(action: BulkAction): string {
   return action.slice(action.indexOf('_') + 1);
 }
 
-/** Checks what a bulk act is to work on. @throws TaskerError `bad_request`, `invalid_uuid` */
+/** Checks the target of a bulk act. @throws TaskerError `bad_request`, `invalid_uuid` */
 export function readTarget(action: BulkAction, target: BulkTarget): ReadTarget {
   if (typeof target !== 'object' || target === null) {
     throw new TaskerError('bad_request', `${verbOf(action)} needs a filter, or { ids: […] }`);
@@ -105,7 +107,7 @@ export function indexIn(taskUuid: string, name: string): number | null {
 /** Returns the states in which the steps of a filter are selected; null: the act does not depend on steps. */
 export function stepStates(action: BulkAction, filter: TaskFilter): readonly string[] | null {
   const usual = USUAL_STATES[action];
-  // All such steps of the tasks that the filter finds.
+  // A retry takes all such steps of the tasks that the filter finds.
   if (action === 'task_retry') return usual!;
   const { stepState, step, handler, errorType, error, worker } = filter;
   if (stepState !== undefined) return SEARCHED.includes(stepState) ? [stepState] : (usual ?? null);

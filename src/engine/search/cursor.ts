@@ -6,11 +6,11 @@ import type { Found } from './look.ts';
 interface Place {
   at: string;
   taskUuid: string;
-  /** Of a step. */
+  /** The index of the step, in a list of steps. */
   idx?: number | undefined;
 }
 
-/** How a list is sorted, and which part of it is wanted. */
+/** The order of a list, and the part of it to return. */
 export interface ListPlace<P extends Place> {
   sort: string;
   order: 'asc' | 'desc';
@@ -64,7 +64,7 @@ export function cursorsOf<P extends Place>(
   };
   const first = found.places[0];
   const last = found.places.at(-1);
-  // A search that stopped continues where it got to, in its own direction.
+  // A search that stopped continues from the place that it reached, in its own direction.
   const reached = found.timedOut ? found.reached : undefined;
   const next = backwards ? (last ?? after ?? undefined) : (reached ?? last);
   const previous = backwards ? (reached ?? first) : (first ?? after ?? undefined);

@@ -16,31 +16,39 @@ import {
   tasksToFill,
 } from '../../store/search/keep.ts';
 
-/** Interval at which each process asks whether it is its turn, and announces that it is alive. */
+/** Interval at which each process checks whether it is its turn, and announces that it is alive. */
 const LOOK_MS = 15_000;
-/** A process that is not heard of for so long is dead. What it has not written is looked for. */
+/**
+ * A process that has announced nothing for this long counts as dead. Another one looks for the changes that it did not
+ * write.
+ */
 const SILENT_MS = 45_000;
-/** The turn of a process that dies ends after this. */
+/** The turn of a process that died ends after this time. */
 const TURN_MS = 60_000;
 /** Minimum time between two comparisons, unless a process died. */
 const COMPARE_MS = 60_000;
-/** The pause between comparisons is at least the duration of one times this: half a percent of a core. */
+/** The pause after a comparison is at least its duration times this, so comparisons take half a percent of a core. */
 const PAUSE_PER_COMPARISON = 200;
-/** Tasks that one statement compares, and the pause after it. */
+/** Number of tasks that one statement compares, and the pause after it. */
 const COMPARED_AT_ONCE = 5_000;
 const COMPARE_PAUSE_MS = 20;
-/** Tasks that were created before the tables are added so many at a time, with a pause of this times the duration. */
+/**
+ * Tasks that are older than the tables are added this many at a time. The pause in between is the duration times
+ * `FILL_PAUSE`.
+ */
 const FILLED_AT_ONCE = 1_000;
 const FILL_PAUSE = 2;
-/** Ids of tasks begin with the time at the process that made them. Clocks may differ by this. */
+/**
+ * The id of a task begins with the time on the clock of the process that created it. Clocks may differ by this much.
+ */
 const CLOCKS_MS = 300_000;
 
 const COMPARING = opening({ statement_timeout: '30s', max_parallel_workers_per_gather: '0', jit: 'off' });
 
 /**
  * Keeps the tables that searches read complete. One process at a time adds tasks that are older than the tables, and
- * compares the tables with the live ones: at once after a process died, and now and then, for programs that do not write
- * them.
+ * compares the tables with the live ones. It compares immediately after a process died, and otherwise periodically,
+ * because some programs do not write these tables.
  */
 export class SearchKeeper {
   readonly #database: Database;
@@ -62,10 +70,10 @@ export class SearchKeeper {
     this.#write = write;
   }
 
-  /** Looks for work now and then, until the stop. */
+  /** Looks for work periodically, until the stop. */
   start(): void {
     if (this.#timer || this.#stopped) return;
-    // The first look is soon, so that a database that is being migrated can be searched soon.
+    // The first look comes early, so that searches soon work in a database that is being migrated.
     this.#next(1_000);
   }
 
@@ -87,7 +95,10 @@ export class SearchKeeper {
     await this.#running;
   }
 
-  /** Does what is due, if it is the turn of this process. `silentMs`: when another process counts as dead. */
+  /**
+   * Does the work that is due, if it is the turn of this process. `silentMs`: the silence after which a process counts
+   * as dead.
+   */
   async look({ silentMs = SILENT_MS }: { silentMs?: number } = {}): Promise<void> {
     const turn = await takeSearchTurn(this.#database, this.#id, TURN_MS);
     if (!turn) return;
@@ -109,8 +120,8 @@ export class SearchKeeper {
   }
 
   /**
-   * Writes the tasks whose rows are missing or old: open ones, those that are open in the tables, and those that were
-   * created since then. Returns how many tasks that were.
+   * Writes the tasks whose rows are missing or outdated. Compares open tasks, tasks that are open in the tables, and
+   * tasks created since the given time. Returns the number of tasks written.
    */
   async compare(since: Date): Promise<number> {
     let found = 0;
@@ -155,7 +166,7 @@ export class SearchKeeper {
   }
 }
 
-/** The smallest id that a task created since this time can have. */
+/** Returns the smallest id that a task created since this time can have. */
 function firstIdAt(since: Date): string {
   const hex = Math.max(0, since.getTime() - CLOCKS_MS)
     .toString(16)

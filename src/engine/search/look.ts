@@ -3,17 +3,17 @@ import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 
-/** At most so many are counted. */
+/** Maximum number of rows that are counted. */
 const BOUND = 10_000;
-/** A search that no index serves stops after this. */
+/** A search that no index serves stops after this time. */
 const SEARCH_MS = 2_000;
-/** Of which this much is spent on finding everything at once. */
+/** The part of that time for finding everything at once. */
 const ALL_MS = 1_000;
 const COUNT_MS = 50;
-/** How many entries of an index the first look goes through: some milliseconds. */
+/** Number of index entries that the first look reads, which takes a few milliseconds. */
 const FIRST_LOOK = 3_000;
 const STRETCH = 20_000;
-/** Entries that a count goes through, if the index does not meet all conditions. */
+/** Number of entries that a count reads, if the index does not meet all conditions. */
 const COUNTED = 3_000;
 
 const settings = (timeoutMs: number) =>
@@ -22,7 +22,7 @@ const LOOKING = settings(SEARCH_MS);
 const FINDING_ALL = settings(ALL_MS);
 const COUNTING = settings(COUNT_MS);
 
-/** Which part of what a search finds to return. */
+/** The part of the result of a search to return. */
 export interface Slice<Place> {
   after: Place | null;
   limit: number;
@@ -36,7 +36,7 @@ export interface Looks<Place, S extends Slice<Place>> {
   count(db: Db, look: { bound: number; among: number }): Promise<{ total: number; exact: boolean }>;
 }
 
-/** What a search found. */
+/** The result of a search. */
 export interface Found<Place> {
   places: Place[];
   /** Whether more follow in the direction of the search. */
@@ -44,13 +44,13 @@ export interface Found<Place> {
   total: number;
   totalIsExact: boolean;
   timedOut: boolean;
-  /** Where a search that stopped can continue. */
+  /** The place where a search that stopped can continue. */
   reached?: Place | undefined;
 }
 
 /**
- * Finds a page. The first look goes through the beginning of an index: it finds enough where the conditions are common.
- * Where they are rare, finding everything is fast. Where neither is, the search continues until its time is up.
+ * Finds a page. The first look reads the beginning of an index, which is enough if many rows meet the conditions. If
+ * few rows do, finding everything is fast. In between, the search continues until its time is up.
  */
 export async function look<Place, S extends Slice<Place>>(
   database: Database,
@@ -62,7 +62,7 @@ export async function look<Place, S extends Slice<Place>>(
   const first = await database.pipeline(LOOKING, (tx) => looks.first(tx, { slice: wanted, among: FIRST_LOOK }));
   if (first.places.length > slice.limit || first.complete) {
     const found = cut(first.places, slice.limit);
-    // Without a condition that is left to check, this is all there is.
+    // No condition is left to check, so the search has found everything.
     if (!found.more && slice.after === null) return { ...found, ...exactly(found.places.length), timedOut: false };
     return { ...found, ...(await countOf(database, looks, found.places.length)), timedOut: false };
   }
@@ -91,7 +91,7 @@ async function countOf<Place, S extends Slice<Place>>(
   return { total: Math.max(found, counted.total), totalIsExact: counted.exact };
 }
 
-/** Goes through the index, some thousands of entries at a time, until the page is full or the time is up. */
+/** Reads the index, some thousands of entries at a time, until the page is full or the time is up. */
 async function stretches<Place, S extends Slice<Place>>(
   database: Database,
   looks: Looks<Place, S>,
@@ -125,7 +125,7 @@ async function stretches<Place, S extends Slice<Place>>(
   };
 }
 
-/** Undefined if the time of a statement was up. */
+/** Returns undefined if the statement timed out. */
 async function orUndefined<T>(run: () => Promise<T>): Promise<T | undefined> {
   try {
     return await run();

@@ -13,16 +13,16 @@ import {
 } from '../../store/search/projection.ts';
 import { SearchKeeper } from './keeper.ts';
 
-/** Between two turns. A change can be searched for after one, or two if its task was just created. */
+/** Time between two turns. A search finds a change after one turn, or after two if its task was just created. */
 const TURN_MS = 700;
-/** After a turn that failed. */
+/** Time after a turn that failed. */
 const RETRY_MS = 3_000;
 const TASKS_AT_ONCE = 2_000;
-/** More changed tasks than these are not remembered one by one: a comparison finds them. */
+/** Maximum number of changed tasks to remember one by one. A comparison finds the others. */
 const MOST_TASKS = 200_000;
-/** A turn that takes longer announces meanwhile how far this process is behind. */
+/** During a turn that takes longer than this, the process announces its lag. */
 const SLOW_TURN_MS = 1_000;
-/** With nothing to write, a process is announced this often. */
+/** A process with nothing to write announces itself at this interval. */
 const NOTE_MS = 15_000;
 
 const SETTINGS = opening({
@@ -36,13 +36,13 @@ const SETTINGS = opening({
 export interface SearchProjectorOptions {
   /** False: this process writes no search tables. Default true. */
   enabled?: boolean | undefined;
-  /** How many changed tasks are remembered. Default 200,000. */
+  /** Maximum number of changed tasks to remember. Default 200,000. */
   mostTasks?: number;
 }
 
 /**
- * Writes the tables that searches read, after the commit of what changed: tasks that this process created, recorded or
- * acted on. A process that dies leaves a note, from which another one finds what is missing.
+ * Writes the tables that searches read, after the commit of the changes to tasks that this process created, recorded or
+ * acted on. A process that dies leaves a note, which lets another process find the missing changes.
  */
 export class SearchProjector {
   readonly enabled: boolean;
@@ -52,11 +52,11 @@ export class SearchProjector {
   readonly #mostTasks: number;
   readonly #id = uuidV7();
   #changed = new Set<string>();
-  /** When the oldest of the changes was made. */
+  /** The time of the oldest unwritten change. */
   #since: number | undefined;
-  /** The same, of the changes that are being written. */
+  /** The time of the oldest change that is being written. */
   #writingSince: number | undefined;
-  /** When changes began to be forgotten because there were too many. */
+  /** The time since which changes are dropped, because there were too many. */
   #overflowedSince: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<void> | undefined;
@@ -86,7 +86,7 @@ export class SearchProjector {
     if (this.enabled && !this.#stopped) this.keeper.start();
   }
 
-  /** Takes note of a task that changed. Costs nothing but an entry in a set. */
+  /** Notes a task that changed. Costs only an entry in a set. */
   changed(taskUuid: string): void {
     if (!this.enabled) return;
     if (this.#changed.size >= this.#mostTasks) this.#overflowedSince ??= Date.now();
@@ -101,7 +101,7 @@ export class SearchProjector {
     this.#timer.unref();
   }
 
-  /** Writes what is left. */
+  /** Writes the remaining changes. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -114,7 +114,7 @@ export class SearchProjector {
     }
   }
 
-  /** Writes all changes of this process, also those of tasks that were just created. */
+  /** Writes all changes of this process, including the changes to tasks that were just created. */
   async flush(): Promise<void> {
     if (!this.enabled) return;
     await this.#turn;
@@ -129,7 +129,7 @@ export class SearchProjector {
         this.#failing = false;
       })
       .catch((error: unknown) => {
-        // Once, because a server that is away fails every turn.
+        // Logged once, because every turn fails while the server is unreachable.
         if (!this.#failing) this.#logger.warn({ error: messageOf(error) }, 'search tables not written; trying again');
         this.#failing = true;
       })
@@ -157,7 +157,7 @@ export class SearchProjector {
       }
       if (overflowedSince !== undefined) {
         await this.keeper.compare(new Date(overflowedSince));
-        // What was forgotten meanwhile needs another comparison.
+        // If changes were dropped in the meantime, another comparison is needed.
         if (this.#changed.size < this.#mostTasks) this.#overflowedSince = undefined;
       }
     } catch (error) {
@@ -172,7 +172,7 @@ export class SearchProjector {
     if (this.#since !== undefined || this.#notedPending || isDue) await this.#note();
   }
 
-  /** Announces how long ago the oldest change was made that this process has not written. */
+  /** Announces the age of the oldest change that this process has not written. */
   async #note(): Promise<void> {
     const oldest = [this.#since, this.#writingSince, this.#overflowedSince].filter((time) => time !== undefined);
     const pendingMs = oldest.length === 0 ? null : Date.now() - Math.min(...oldest);
@@ -181,7 +181,7 @@ export class SearchProjector {
     await noteSearchWriter(this.#database, this.#id, pendingMs);
   }
 
-  /** Returns the tasks that are too young. */
+  /** Writes these tasks, and returns the ones that are too young. */
   async #writeSome(taskUuids: readonly string[], all: boolean): Promise<string[]> {
     return this.#database.transaction(SETTINGS, async (tx) => {
       const [, unfinished] = await Promise.all([lockSearch(tx), projectTasks(tx, taskUuids, all)]);

@@ -23,7 +23,7 @@ import { type Found, look } from './look.ts';
 
 export type { SearchSort };
 
-/** Which part of the found tasks to return. */
+/** The part of the found tasks to return. */
 export interface TaskPageOptions {
   /** Default `created`. */
   sort?: SearchSort | undefined;
@@ -33,14 +33,14 @@ export interface TaskPageOptions {
   limit?: number | undefined;
   /** `nextCursor` or `previousCursor` of another page of the same search. */
   cursor?: string | undefined;
-  /** Instead of a cursor: the id of a task, to return what follows it in the order of the list. */
+  /** Instead of a cursor: the id of a task. The page has the tasks that follow it in the order of the list. */
   before?: string | undefined;
 }
 
-/** Which part of the found steps to return. They are sorted by the time since which they are in their state. */
+/** The part of the found steps to return. They are sorted by the time at which they entered their state. */
 export interface StepPageOptions {
   /**
-   * Default: the oldest first (`asc`) of steps that are ready or running or wait for a retry, else the newest first.
+   * Default: the oldest first (`asc`) for steps that are ready, running or waiting for a retry, else the newest first.
    */
   order?: 'asc' | 'desc' | undefined;
   /** 1 to 1000, default 50. */
@@ -51,7 +51,9 @@ export interface StepPageOptions {
 
 /** A task in a list, with the first of its errors. */
 export interface FoundTask extends Task {
-  /** The error of the first failed step, else of the first step that waits for a retry. Null: no step has one. */
+  /**
+   * The error of the first failed step, or else of the first step that waits for a retry. Null: no step has an error.
+   */
   firstError: { step: string; errorType: string | null; message: string | null } | null;
 }
 
@@ -60,7 +62,7 @@ export interface FoundStep {
   stepUuid: string;
   taskUuid: string;
   name: string;
-  /** The template step that it is made from. Differs from `name` for batch workers. */
+  /** The template step that it was created from. Differs from `name` for batch workers. */
   templateStepName: string;
   /** The handler that the template names. */
   callable: string;
@@ -70,32 +72,34 @@ export interface FoundStep {
   version: string;
   currentState: StepState;
   /**
-   * Since when it is in this state: ready, running, failed or resolved; ISO 8601. For a step that waits for a retry, when
-   * that is due.
+   * The time at which it became ready, running, failed or resolved; ISO 8601. For a step that waits for a retry, the
+   * time at which the retry is due.
    */
   since: string;
   taskCreatedAt: string;
   attempts: number;
-  /** The name of the worker that runs it, or made its last attempt. */
+  /** The name of the worker that runs it, or that made its last attempt. */
   worker: string | null;
   errorType: string | null;
   /** The first line of its last error. */
   error: string | null;
 }
 
-/** What a page of a search says besides what it found. */
+/** The facts about a page of a search, besides the items on it. */
 export interface SearchPage {
-  /** How many the search finds; at most 10,000 are counted. */
+  /** Number of items that the search finds; at most 10,000 are counted. */
   total: number;
-  /** False: there are more than `total`, or counting took too long. */
+  /** False: there are more items than `total`, or counting took too long. */
   totalIsExact: boolean;
   nextCursor: string | null;
   previousCursor: string | null;
-  /** The search stopped after 2 seconds. The page has what it found until then, and `nextCursor` continues. */
+  /**
+   * The search stopped after 2 seconds. The page has the items found until then, and `nextCursor` continues the search.
+   */
   timedOut: boolean;
-  /** Changes younger than this may be missing, in milliseconds; 0: at most the usual second or two. */
+  /** Changes younger than this, in milliseconds, may be missing; 0: only changes of the last second or two. */
   lagMs: number;
-  /** Tasks that are older than this (ISO 8601) are still being added to the search; null: all are there. */
+  /** Tasks older than this (ISO 8601) are still being added to the search; null: all tasks are in it. */
   completeSince: string | null;
 }
 
@@ -113,7 +117,7 @@ const READING = opening({ jit: 'off' });
 const NOTHING: Found<never> = { places: [], more: false, total: 0, totalIsExact: true, timedOut: false };
 
 /**
- * Finds tasks in the tables that are written after the commit.
+ * Finds tasks in the search tables, which are written after the commit of a change.
  * @throws TaskerError `bad_request`, `invalid_uuid`, `task_not_found` (`before`)
  */
 export async function findTasks(
@@ -152,7 +156,7 @@ function taskLooks(search: TaskSearch): Parameters<typeof look<SearchPlace, Para
   };
 }
 
-/** Of steps in these states, those that have been in them longest come first. */
+/** In these states, the steps that entered their state first are listed first. */
 const OLDEST_FIRST: ReadonlySet<string> = new Set(['enqueued', 'in_progress', 'waiting_for_retry']);
 
 /** Finds steps of all tasks. @throws TaskerError `bad_request`, `invalid_uuid` */
@@ -216,7 +220,7 @@ async function placeOf(database: Database, before: string, sort: SearchSort): Pr
   );
 }
 
-/** How far the tables are behind. An error of it is the search's own error, once that is awaited. */
+/** Returns the lag of the tables. An error becomes the error of the search when the promise is awaited. */
 function factsOf(database: Database): Promise<Pick<SearchPage, 'lagMs' | 'completeSince'>> {
   const facts = searchLag(database);
   facts.catch(() => undefined);

@@ -6,7 +6,7 @@ const NOTE_ACT = sql('note_act')`
 insert into tasker.operator_action (action, task_uuid, idx, target, from_state, to_state, details, actor, reason, door, bulk_id)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
 
-/** An act for the audit. It is on a task, on a step of it, or on the `target`. */
+/** An act for the audit: on a task, on a step of it, or on the `target`. */
 export interface Act {
   action: string;
   taskUuid?: string;
@@ -27,7 +27,8 @@ export async function noteAct(db: Db, act: Act, { actor, reason, door, bulkId }:
   await db.query(NOTE_ACT, [...object, ...states, actor, reason, door, bulkId]);
 }
 
-// A condition that was not given is a constant for the planner, which plans each call anew: see AUDITING.
+// The planner treats a condition that was not given as a constant, because each call is planned separately: see
+// AUDITING.
 const LIST_AUDIT = sql('list_audit')`
 with page as materialized (
   select * from tasker.operator_action a
@@ -48,7 +49,7 @@ select a.id, tasker.iso(a.at) at, a.actor, a.door, a.action, a.task_uuid "taskUu
      where t.task_uuid = a.task_uuid offset 0) n on true
  order by a.at desc, a.id desc`;
 
-/** Which acts to list; null: any. */
+/** The conditions on the acts to list; null: any. */
 export interface AuditSearch {
   actor: string | null;
   action: string | null;
@@ -58,12 +59,12 @@ export interface AuditSearch {
   taskUuid: string | null;
   bulkId: number | null;
   target: string | null;
-  /** The last act of the page before: its time and its id. */
+  /** The last act of the previous page: its time and its id. */
   from: { at: string; id: number } | null;
   limit: number;
 }
 
-/** An act, as the audit has it. */
+/** An act, as stored in the audit. */
 export interface AuditRow {
   id: number;
   at: string;
@@ -108,7 +109,7 @@ with gone as (
     select id from tasker.operator_action where at < now() - $1 * interval '1 ms' order by at, id limit $2)) returning 1)
 select count(*)::int gone from gone`;
 
-/** Deletes the oldest acts, at most `limit` of those older than `retentionMs`, and returns their number. */
+/** Deletes the oldest acts that are older than `retentionMs`, at most `limit`, and returns their number. */
 export async function forgetActs(
   db: Db,
   { retentionMs, limit }: { retentionMs: number; limit: number },
@@ -125,7 +126,9 @@ gone as (
   delete from tasker.bulk where id in (select id from old) returning 1)
 select count(*)::int gone from gone`;
 
-/** Deletes the oldest bulk act on which nothing was done for `retentionMs`, with its items. Returns how many: 0 or 1. */
+/**
+ * Deletes the oldest bulk act that was inactive for `retentionMs`, with its items. Returns the number deleted: 0 or 1.
+ */
 export async function forgetBulks(db: Db, retentionMs: number): Promise<number> {
   return (await db.query<{ gone: number }>(FORGET_BULKS, [retentionMs])).rows[0]!.gone;
 }

@@ -21,13 +21,13 @@ select ${PAUSE_COLUMNS}
   from tasker.pause p left join tasker.namespace n on n.id = p.namespace_id
  where p.resumed_at is null order by p.task_uuid is not null, p.paused_at, p.id limit $1`;
 
-/** Returns the pauses that hold: of namespaces and templates first, then of tasks; each the oldest first. */
+/** Returns the pauses that hold: first of namespaces and templates, then of tasks; the oldest first in each group. */
 export async function listPauses(db: Db, limit: number): Promise<PauseRow[]> {
   return (await db.query<PauseRow>(LIST_PAUSES, [limit])).rows;
 }
 
-// Of a task: itself, and its template and namespace. Of a template: its versions, and its namespace. Of a namespace: its
-// templates.
+// A task is related to the pauses of itself, its template and its namespace; a template to the pauses of its versions
+// and its namespace; a namespace to the pauses of its templates.
 const RELATED_PAUSES = sql('related_pauses')`
 with place as materialized (
   select t.task_uuid, coalesce(m.namespace_id, $2) namespace_id, coalesce(m.name, $3) name, coalesce(m.version, $4) version
@@ -65,7 +65,7 @@ select n.name, t.templates, ready.n "readySteps", held.n "pausedSteps"
    select count(*)::int n from (select 1 from tasker.queue q where q.namespace_id = -n.id limit ${COUNTED}) x) held
  order by n.name`;
 
-/** A namespace, and what is in its queue. */
+/** A namespace, and the number of steps in its queue. */
 export interface NamespaceRow {
   name: string;
   templates: number;

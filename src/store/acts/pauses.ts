@@ -3,7 +3,9 @@ import { queueIdOf } from '../queue-id.ts';
 import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
-/** What a pause covers: a task, or a namespace, or one of its templates, or one version of that. */
+/**
+ * The object that a pause covers: a task, a namespace, a template of the namespace, or one version of that template.
+ */
 export interface PauseObject {
   taskUuid: string | null;
   namespaceId: number | null;
@@ -28,8 +30,8 @@ export async function lockPausesShared(db: Db): Promise<void> {
 const LOCK_MOVES = sql('lock_moves')`select pg_advisory_xact_lock(7303014007)`;
 
 /**
- * Serializes the transactions that move steps between the parts of the queue. The next statement sees the pauses that
- * were committed before, so the last transaction to move a step is right about its place.
+ * Serializes the transactions that move steps between the parts of the queue. The next statement sees all pauses
+ * committed before it, so the last transaction to move a step puts it in the right place.
  */
 export async function lockMoves(db: Db): Promise<void> {
   await db.query(LOCK_MOVES);
@@ -39,7 +41,7 @@ const START_PAUSE = sql('start_pause')`
 insert into tasker.pause (task_uuid, namespace_id, name, version, paused_by, reason, settled)
 values ($1, $2, $3, $4, $5, $6, $1::uuid is not null) on conflict do nothing returning id`;
 
-/** Stores a pause. False: the object is paused already, and the earlier pause stays. */
+/** Stores a pause. Returns false if the object is already paused; the earlier pause stays. */
 export async function startPause(db: Db, object: PauseObject, { actor, reason }: Operator): Promise<boolean> {
   return (await db.query(START_PAUSE, [...valuesOf(object), actor, reason])).rows.length > 0;
 }
@@ -50,7 +52,7 @@ update tasker.pause set resumed_at = greatest(clock_timestamp(), paused_at), res
    and version is not distinct from $4 and resumed_at is null
 returning id`;
 
-/** Ends the pause of an object. False: it is not paused. */
+/** Ends the pause of an object. Returns false if it is not paused. */
 export async function endPause(db: Db, object: PauseObject, { actor }: Operator): Promise<boolean> {
   return (await db.query(END_PAUSE, [...valuesOf(object), actor])).rows.length > 0;
 }
@@ -65,14 +67,16 @@ update tasker.template t set paused = not t.paused
    select 1 from tasker.pause p where p.task_uuid is null and p.namespace_id = t.namespace_id and p.resumed_at is null
       and (p.name is null or p.name = t.name) and (p.version is null or p.version = t.version))`;
 
-/** Marks the templates of a namespace by the pauses that hold. From then on, new ready steps go to the right place. */
+/**
+ * Marks the templates of a namespace that are paused. From then on, new ready steps go to the right part of the queue.
+ */
 export async function markPausedTemplates(db: Db, namespaceId: number): Promise<void> {
   await db.query(MARK_TEMPLATES, [namespaceId]);
 }
 
 // A statement locks the tables that it writes before it takes its snapshot. So a transaction that has not locked the queue
-// yet sees every pause that is committed now, and it is enough to wait for those that have. A lock on the queue would wait
-// for the same ones, but everything else would wait behind it.
+// yet will see every pause that is committed now, and only the transactions that have locked it need to be waited for.
+// A lock on the queue would wait for the same transactions, but all other work would wait behind it.
 const QUEUE_WRITERS = sql('queue_writers')`
 select l.virtualtransaction id, l.pid, left(a.application_name, 60) application
   from pg_locks l left join pg_stat_activity a on a.pid = l.pid
@@ -80,7 +84,7 @@ select l.virtualtransaction id, l.pid, left(a.application_name, 60) application
    and l.database = (select oid from pg_database where datname = current_database())
    and l.mode in ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`;
 
-/** A transaction that has locked the queue to write. */
+/** A transaction that has locked the queue for writing. */
 export interface QueueWriter {
   id: string;
   pid: number | null;
@@ -93,7 +97,7 @@ export async function queueWriters(db: Db): Promise<QueueWriter[]> {
 }
 
 // Reads a stretch of one part of the queue in its order, and moves the rows that belong to the other part. The deletion
-// waits for a claim that has just taken a row. Rows of steps that are no longer ready are dropped, as a claim does.
+// waits for a claim that has just taken a row. Rows of steps that are no longer ready are deleted, as a claim does.
 const MOVE_STEPS = sql('move_steps')`
 with seen as materialized (
   select ctid tid, rank, id, task_uuid, idx, template_id from tasker.queue
@@ -120,7 +124,7 @@ select (select count(*)::int from moved) moved, (select min(rank)::int from move
 export interface Stretch {
   /** The id of the namespace, negative for its paused steps. */
   queueId: number;
-  /** The last row of the stretch before. */
+  /** The last row of the previous stretch. */
   after: { rank: number; id: number };
   limit: number;
 }
@@ -134,7 +138,7 @@ export interface Moved {
   next: Stretch['after'] | undefined;
 }
 
-/** Moves the steps in a stretch of the queue that belong to the other part of it. Call it after lockMoves. */
+/** Moves the steps in a stretch that belong to the other part of the queue. Call it after lockMoves. */
 export async function moveSteps(db: Db, { queueId, after, limit }: Stretch): Promise<Moved> {
   type Row = { moved: number; rank: number | null; lastRank: number | null; lastId: number | null };
   const { rows } = await db.query<Row>(MOVE_STEPS, [queueId, after.rank, after.id, limit]);
@@ -142,7 +146,8 @@ export async function moveSteps(db: Db, { queueId, after, limit }: Stretch): Pro
   return { moved, rank, next: lastRank === null ? undefined : { rank: lastRank, id: lastId! } };
 }
 
-// Only this transaction can add rows of the task, because it has locked the task. Claims that have taken one are waited for.
+// Only this transaction can add rows of the task, because it has locked the task. It waits for claims that have taken
+// one.
 const MOVE_STEPS_OF_TASK = sql('move_steps_of_task')`
 with place as materialized (
   select t.rank, ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })} queue_id
@@ -173,7 +178,7 @@ select p.id, p.resumed_at is not null ended, coalesce(p.namespace_id, m.namespac
  where not p.settled and coalesce(p.resumed_at, p.paused_at) <= clock_timestamp() - $1 * interval '1 ms'
  order by p.id limit 10000`;
 
-/** A pause that the queue may not agree with yet. */
+/** A pause that the queue may not reflect yet. */
 export interface UnsettledPause {
   id: number;
   ended: boolean;
@@ -181,7 +186,9 @@ export interface UnsettledPause {
   namespaceId: number | null;
 }
 
-/** Returns the pauses whose steps may not all be in their part of the queue, and that have been so for some time. */
+/**
+ * Returns the pauses that changed more than `olderMs` ago and whose steps may not all be in their part of the queue.
+ */
 export async function unsettledPauses(db: Db, olderMs: number): Promise<UnsettledPause[]> {
   return (await db.query<UnsettledPause>(UNSETTLED, [olderMs])).rows;
 }
@@ -192,15 +199,15 @@ update tasker.pause p set settled = true
  where p.id = d.id and (p.resumed_at is not null) = d.ended and not p.settled`;
 
 /**
- * Notes that the queue agrees with these pauses, unless they have ended since. Its commit also makes the claims durable
- * that were committed before: a crash of the server must not return their steps to the queue behind a pause.
+ * Notes that the queue reflects these pauses, unless they have ended since. The commit also makes earlier claims
+ * durable, because a crash of the server must not return their steps to the queue behind a pause.
  */
 export async function settlePauses(db: Db, pauses: readonly UnsettledPause[]): Promise<void> {
   const ids = pauses.map(({ id }) => id).join(',');
   await db.query(SETTLE_PAUSES, [`{${ids}}`, `{${pauses.map(({ ended }) => ended).join(',')}}`]);
 }
 
-// The rows of their steps go back to the queue, where the next claim drops them.
+// The rows of their steps return to the queue, where the next claim deletes them.
 const END_PAUSES_OF_ENDED = sql('end_pauses_of_ended')`
 update tasker.pause p set resumed_at = greatest(t.done_at, p.paused_at), resumed_by = 'end of the task', settled = false
   from tasker.task t
@@ -211,13 +218,13 @@ export async function endPausesOfEnded(db: Db): Promise<void> {
   await db.query(END_PAUSES_OF_ENDED);
 }
 
-// Ids of tasks grow with time, so the first open one is about the oldest.
+// Ids of tasks grow with time, so the open task with the smallest id is approximately the oldest.
 const FORGET_PAUSES = sql('forget_pauses')`
 delete from tasker.pause
  where settled and resumed_at < least(now(), (
    select created_at from tasker.task where done_at is null order by task_uuid limit 1)) - interval '1 day'`;
 
-/** Deletes pauses that ended before every open task was created: no limit leaves their time out any more. */
+/** Deletes pauses that ended before every open task was created, because no limit excludes their time any more. */
 export async function forgetPauses(db: Db): Promise<void> {
   await db.query(FORGET_PAUSES);
 }

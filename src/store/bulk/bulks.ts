@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** What a bulk act does, and to what. */
+/** The action of a bulk act, and whether it acts on tasks or steps. */
 export type BulkAction =
   | 'task_cancel'
   | 'task_retry'
@@ -32,7 +32,7 @@ export interface NewBulk {
   door: string;
 }
 
-/** Creates a bulk act that has not begun, and deletes those that were not begun within a day. Returns its number. */
+/** Creates a bulk act that has not begun, and deletes bulk acts that did not begin within a day. Returns the id. */
 export async function createBulk(db: Db, { action, filter, result, actor, reason, door }: NewBulk): Promise<number> {
   await db.query(FORGET_SELECTIONS);
   const values = [action, filter, result, actor, reason, door];
@@ -45,7 +45,7 @@ update tasker.bulk set matched = c.matched, skipped = c.skipped, seen_at = clock
           from tasker.bulk_item where bulk_id = $1) c
  where id = $1 returning bulk.matched, bulk.skipped`;
 
-/** Stores how many items were selected, and how many of them do not exist. */
+/** Stores the number of selected items, and how many of them do not exist. */
 export async function countSelected(db: Db, id: number): Promise<{ matched: number; skipped: number }> {
   return (await db.query<{ matched: number; skipped: number }>(COUNT_SELECTED, [id])).rows[0]!;
 }
@@ -64,7 +64,7 @@ update tasker.bulk set state = 'running', runner = $2, started_at = coalesce(sta
  where id = $1 and state = any ($3::text[])
 returning id`;
 
-/** Makes this runner the one that works on a bulk act in one of these states. False: it is in another state. */
+/** Makes this runner the owner of a bulk act in one of these states. Returns false if it is in another state. */
 export async function takeBulk(
   db: Db,
   { id, runner, from }: { id: number; runner: string; from: readonly BulkState[] },
@@ -76,8 +76,8 @@ const LOCK_BULK = sql('lock_bulk')`
 select state, coalesce(runner = $2, false) mine from tasker.bulk where id = $1 for update`;
 
 /**
- * Locks a bulk act before its tasks, so that two processes never work on it at once. Returns its state, and whether it is
- * still this runner's.
+ * Locks a bulk act before its tasks, so that two processes never work on it at once. Returns its state, and whether
+ * this runner still owns it.
  */
 export async function lockBulk(
   db: Db,
@@ -90,7 +90,10 @@ export async function lockBulk(
 const STOP_BULK = sql('stop_bulk')`
 update tasker.bulk set state = 'stopped', seen_at = now() where id = $1 and state = 'running' and ($2::uuid is null or runner = $2) returning id`;
 
-/** Stops a bulk act after the chunk in progress, if it is this runner's; null: any. False: it does not run. */
+/**
+ * Stops a bulk act after the chunk in progress, if this runner owns it; null: any runner. Returns false if it is not
+ * running.
+ */
 export async function stopBulk(db: Db, id: number, runner: string | null): Promise<boolean> {
   return (await db.query(STOP_BULK, [id, runner])).rows.length > 0;
 }
@@ -98,12 +101,12 @@ export async function stopBulk(db: Db, id: number, runner: string | null): Promi
 const END_BULK = sql('end_bulk')`
 update tasker.bulk set state = 'done', seen_at = now(), ended_at = now() where id = $1 and runner = $2 and state = 'running'`;
 
-/** Ends a bulk act whose items are all worked on. */
+/** Ends a bulk act whose items all have an outcome. */
 export async function endBulk(db: Db, id: number, runner: string): Promise<void> {
   await db.query(END_BULK, [id, runner]);
 }
 
-/** `selected`: it waits for a confirmation. */
+/** The state of a bulk act. `selected`: it waits for a confirmation. */
 export type BulkState = 'selected' | 'running' | 'stopped' | 'done';
 
 /** A bulk act. */
@@ -145,7 +148,7 @@ export async function getBulk(db: Db, id: number): Promise<BulkRow | undefined> 
 const LIST_BULKS = sql('list_bulks')`
 select ${COLUMNS} from tasker.bulk where state <> 'selected' and id < $1 order by id desc limit $2`;
 
-/** Returns bulk acts that have begun, the newest first, before one of them. */
+/** Returns the bulk acts before one of them that have begun, the newest first. */
 export async function listBulks(db: Db, { before, limit }: { before: number; limit: number }): Promise<BulkRow[]> {
   return (await db.query<BulkRow>(LIST_BULKS, [before, limit])).rows;
 }

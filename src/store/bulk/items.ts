@@ -6,7 +6,7 @@ import type { StepKey } from '../step-key.ts';
 /** The index of an item that is a whole task. */
 const WHOLE_TASK = -1;
 
-/** An item of a bulk act that was not worked on yet. */
+/** An item of a bulk act that has no outcome yet. */
 export interface BulkItemRow extends StepKey {
   /** JSON text: pairs of the index of a step and the number of its attempt. */
   seen: string | null;
@@ -38,7 +38,7 @@ export interface LiveTaskRow {
   ended: boolean;
 }
 
-/** Returns tasks as they are now. Those that do not exist are left out. */
+/** Returns the current state of tasks. Tasks that do not exist are left out. */
 export async function liveTasks(db: Db, taskUuids: readonly string[]): Promise<LiveTaskRow[]> {
   return (await db.query<LiveTaskRow>(LIVE_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }
@@ -54,7 +54,7 @@ export interface LiveStepRow extends StepKey {
   attempts: number;
 }
 
-/** Returns steps as they are now. */
+/** Returns the current state of steps. */
 export async function liveSteps(db: Db, steps: readonly StepKey[]): Promise<LiveStepRow[]> {
   return (await db.query<LiveStepRow>(LIVE_STEPS, columns(steps, 'taskUuid', 'idx'))).rows;
 }
@@ -63,7 +63,7 @@ const STALE_AMONG = sql('stale_among')`
 select w.task_uuid from tasker.task_watch w join tasker.task t on t.task_uuid = w.task_uuid
  where w.task_uuid = any ($1::uuid[]) and ${STILL_STALE}`;
 
-/** Returns those of these tasks that exceed a limit of their lifecycle. */
+/** Returns the tasks among these that exceed a limit of their lifecycle. */
 export async function staleAmong(db: Db, taskUuids: readonly string[]): Promise<Set<string>> {
   const { rows } = await db.query<{ task_uuid: string }>(STALE_AMONG, [`{${taskUuids.join(',')}}`]);
   return new Set(rows.map((row) => row.task_uuid));
@@ -83,13 +83,13 @@ update tasker.bulk b set done = b.done + c.done, skipped = b.skipped + c.skipped
                (count(*) filter (where outcome = 'failed'))::int failed from p) c
  where b.id = $1 returning b.matched, b.done, b.skipped, b.failed`;
 
-/** What became of an item. */
+/** The outcome of an item. */
 export interface ItemOutcome extends StepKey {
   outcome: 'done' | 'skipped' | 'failed';
   why: string | null;
 }
 
-/** How far a bulk act came. */
+/** The progress of a bulk act. */
 export interface BulkCounts {
   matched: number;
   done: number;
@@ -97,7 +97,7 @@ export interface BulkCounts {
   failed: number;
 }
 
-/** Stores what became of items, in the transaction of the acts on them. Returns how far the bulk act came. */
+/** Stores the outcomes of items, in the transaction that acts on them. Returns the progress of the bulk act. */
 export async function markItems(db: Db, id: number, outcomes: readonly ItemOutcome[]): Promise<BulkCounts> {
   const values = [id, ...columns(outcomes, 'taskUuid', 'idx'), ...lists(outcomes, 'outcome', 'why')];
   return (await db.query<BulkCounts>(MARK_ITEMS, values)).rows[0]!;
@@ -147,7 +147,7 @@ select i.task_uuid "taskUuid", s.name || '/' || m.name || '@' || m.version templ
              order by x.idx limit 10) y) f on true
  order by i.task_uuid, i.idx`;
 
-/** An item as an operator sees it before the act. */
+/** An item, as an operator sees it before the act. */
 export interface SampleRow {
   taskUuid: string;
   template: string;
@@ -167,7 +167,7 @@ select count(*)::int steps, (count(*) filter (where not s.retryable))::int "notR
     select retryable from tasker.step x where x.task_uuid = i.task_uuid and x.idx = i.seen[g][1] offset 0) s
  where i.bulk_id = $1 and i.outcome is null`;
 
-/** Counts the selected failures, and those of steps with `retryable: false`. */
+/** Counts the selected failures, and the failures of steps with `retryable: false`. */
 export async function countSteps(db: Db, id: number): Promise<{ steps: number; notRetryable: number }> {
   return (await db.query<{ steps: number; notRetryable: number }>(COUNT_STEPS, [id])).rows[0]!;
 }

@@ -1,7 +1,7 @@
-/** By which time tasks are sorted. */
+/** The time by which tasks are sorted. */
 export type SearchSort = 'created' | 'ended' | 'updated';
 
-/** Which steps a task must have one of. */
+/** The conditions that a step of the task must meet. */
 export interface StepCondition {
   /** The name of a step in its template. */
   name: string | null;
@@ -11,9 +11,9 @@ export interface StepCondition {
   places: readonly TemplatePlace[] | null;
   state: string | null;
   errorType: string | null;
-  /** A part of the error's first line, in any case. */
+  /** A part of the first line of the error; case is ignored. */
   error: string | null;
-  /** Workers that hold the step, or made its last attempt. */
+  /** Workers that run the step, or made its last attempt. */
   workerIds: readonly number[] | null;
 }
 
@@ -21,13 +21,13 @@ export interface StepCondition {
 export interface TemplatePlace {
   templateId: number;
   idx: number;
-  /** Every task of the template has it from the beginning. */
+  /** Every task of the template has the step from the beginning. */
   initial: boolean;
 }
 
-/** Which tasks to find; null: any. */
+/** The conditions on the tasks to find; null: any. */
 export interface TaskSearch {
-  /** The templates of the filter; all that exist, if it names none. */
+  /** The templates of the filter; all existing templates, if it names none. */
   templateIds: readonly number[];
   /** The filter names no template: `templateIds` need not be checked. */
   anyTemplate: boolean;
@@ -61,22 +61,22 @@ export const SEARCHED_STATES: readonly string[] = [
   'error',
   'resolved_manually',
 ];
-/** Of these, those that can have an error. */
+/** The searched states in which a step can have an error. */
 const FAILED_STATES: readonly string[] = ['waiting_for_retry', 'error'];
-/** Of these, those that can have a worker. */
+/** The searched states in which a step can have a worker. */
 const WORKED_STATES: readonly string[] = ['in_progress', 'waiting_for_retry', 'error'];
 
-/** Collects the values of a statement that is made for one search. */
+/** Collects the values of a statement that is built for one search. */
 export class Values {
   readonly list: unknown[] = [];
 
-  /** Returns the place of a value in the text of the statement. */
+  /** Adds a value, and returns its placeholder in the text of the statement. */
   add(value: unknown, type: string): string {
     this.list.push(value);
     return `$${this.list.length}::${type}`;
   }
 
-  /** An array of ids or of names of states, which need no quotes. */
+  /** Adds an array of ids or of names of states, which need no quotes. */
   words(list: readonly string[], type: string): string {
     return this.add(`{${list.join(',')}}`, type);
   }
@@ -86,12 +86,12 @@ export class Values {
   }
 }
 
-/** A condition, which adds its values to the statement when its text is made. */
+/** A condition, which adds its values to the statement when its text is built. */
 export type Condition = () => string;
 
 /**
- * The conditions on a row `p` of `task_search`, by what they are about. `oneByOne`: they are checked for few rows, so that a
- * join with all steps would cost more.
+ * Returns the conditions on a row `p` of `task_search`, by their subject. `oneByOne`: they are checked for few rows, so
+ * a join with all steps would cost more.
  */
 export function taskConditions(
   search: TaskSearch,
@@ -147,19 +147,22 @@ export function taskConditions(
 
 const STALE = 'exists (select 1 from tasker.task_watch w where w.task_uuid = p.task_uuid and w.rule is not null)';
 
-/** Every task of these templates has the step. */
+/** Returns whether every task of these templates has the step. */
 function isMetByTemplate(step: StepCondition): boolean {
   return !searchedStates(step) && step.state === null && (step.places?.every((place) => place.initial) ?? false);
 }
 
-/** The states of `step_search` in which a step can meet the condition; undefined: other steps can meet it as well. */
+/**
+ * Returns the states of `step_search` in which a step can meet the condition; undefined: steps in other states can,
+ * too.
+ */
 export function searchedStates(step: StepCondition): readonly string[] | undefined {
   if (step.state !== null) return SEARCHED_STATES.includes(step.state) ? [step.state] : undefined;
   if (step.errorType !== null || step.error !== null) return FAILED_STATES;
   return step.workerIds ? WORKED_STATES : undefined;
 }
 
-/** The conditions on a row `q` of `step_search`, without its template and place. */
+/** Returns the conditions on a row `q` of `step_search`, except on its template and place. */
 export function stepConditions(step: StepCondition, values: Values): string[] {
   const found: string[] = [];
   if (step.errorType !== null) found.push(`q.error_type = ${values.add(step.errorType, 'text')}`);
@@ -168,10 +171,10 @@ export function stepConditions(step: StepCondition, values: Values): string[] {
   return found;
 }
 
-/** A template, and the first and last index of the steps that are wanted of it. */
+/** A template, and the first and last index of the wanted steps. */
 export type StepRange = readonly [templateId: number, least: number, most: number];
 
-/** The templates and ranges of steps to read. A template step is one step, or all workers of its batches. */
+/** Returns the templates and ranges of steps to read. A template step is one step, or all workers of its batches. */
 export function stepRanges({ templateIds, step }: TaskSearch): StepRange[] {
   if (!step?.places) return templateIds.map((id) => [id, 0, 2_147_483_647]);
   return step.places.flatMap(({ templateId, idx }): StepRange[] => [
@@ -180,7 +183,7 @@ export function stepRanges({ templateIds, step }: TaskSearch): StepRange[] {
   ]);
 }
 
-/** The ranges as a function for `from`, with three columns. */
+/** Returns the ranges as a function for `from`, with three columns. */
 export function rangesText(ranges: readonly StepRange[], values: Values): string {
   const columns = [0, 1, 2].map((i) =>
     values.numbers(
@@ -191,16 +194,16 @@ export function rangesText(ranges: readonly StepRange[], values: Values): string
   return `unnest(${columns.join(', ')})`;
 }
 
-/** More templates than these are not given to an index. */
+/** Maximum number of templates that an index is searched for. */
 const MOST_TEMPLATES = 500;
 
-/** The condition that makes the indexes of steps usable, which begin with the template. */
+/** Returns the condition that makes the indexes of steps usable, because they begin with the template. */
 export function ofTemplates(templateIds: readonly number[], values: Values): string[] {
   if (templateIds.length > MOST_TEMPLATES) return [];
   return [`q.template_id = any (${values.numbers(templateIds, 'int[]')})`];
 }
 
-/** The conditions on the name and the handler of a step `q` of a template. */
+/** Returns the conditions on the name and the handler of a step `q` of a template. */
 export function nameConditions({ name, handler }: StepCondition, template: string, values: Values): string[] {
   if (name === null && handler === null) return [];
   const found = [`d.template_id = ${template}`, 'd.idx = tasker.template_idx(q.idx)'];

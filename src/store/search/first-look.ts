@@ -1,22 +1,22 @@
-/** What a look through the beginning of an index found. */
+/** The result of reading the beginning of an index. */
 export interface FirstLook<Place> {
   places: Place[];
   /** The index met all conditions. */
   isSorted: boolean;
-  /** No range of the index had more than was read of it. */
+  /** No range of the index had more rows than were read. */
   whole: boolean;
 }
 
-/** Steps of a first look. */
+/** The queries of a first look. */
 export interface FirstLooks<Place> {
   limit: number;
-  /** `exact`: reads as much of each range as is wanted of all. */
+  /** Reads the beginning of the index. `exact`: reads as many rows from each range as are wanted from all ranges. */
   look(exact: boolean): Promise<FirstLook<Place>>;
-  /** Whether the index has fewer rows than the look goes through. */
+  /** Returns whether the index has fewer rows than the look reads. */
   hasFewer(): Promise<boolean>;
 }
 
-/** Looks through the beginning of an index. `complete`: there are no others. */
+/** Reads the beginning of an index. `complete`: there are no other matches. */
 export async function firstLook<Place>({
   limit,
   look,
@@ -25,6 +25,6 @@ export async function firstLook<Place>({
   const { places, isSorted, whole } = await look(false);
   if (places.length >= limit) return { places, complete: isSorted };
   if (!isSorted && !(await hasFewer())) return { places, complete: false };
-  // Ranges that had more than their share may have what is missing.
+  // Ranges with more rows than their share may have the missing ones.
   return { places: whole ? places : (await look(true)).places, complete: true };
 }

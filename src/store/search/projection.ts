@@ -3,12 +3,13 @@ import { sql } from '../sql.ts';
 
 const LOCK_SEARCH = sql('lock_search')`select pg_advisory_xact_lock(7303014008)`;
 
-/** Lets one process write at a time: the statements after it see what earlier writers saw, or newer. */
+/** Lets one process write at a time. The statements after it see the data that earlier writers saw, or newer data. */
 export async function lockSearch(db: Db): Promise<void> {
   await db.query(LOCK_SEARCH);
 }
 
-// A task that was created a moment ago and has not ended waits: most tasks end soon, and are written once.
+// A task that was just created and has not ended is written later, because most tasks end soon and are then written
+// once.
 const PROJECT_TASKS = sql('project_tasks')`
 with live as materialized (
   select w.id, t.task_uuid, t.template_id, t.state, t.created_at, t.done_at, t.n_error, t.initiator, t.source_system,
@@ -31,18 +32,18 @@ select l.id "taskUuid", coalesce(l.young, false) young,
   from live l left join written w on w.task_uuid = l.id
  where l.task_uuid is null or l.young or l.done_at is null or l.n_error > 0 or not w.fresh or $2`;
 
-/** A task that needs more after its row was written: another turn, or its steps. */
+/** A task that needs more work: another turn, or rows for its steps. */
 export interface UnfinishedProjection {
   taskUuid: string;
-  /** It is too young to be written; it comes again. */
+  /** The task is too young to be written, and needs another turn. */
   young: boolean;
-  /** Its steps have to be written, or removed. */
+  /** The rows of its steps have to be written or removed. */
   hasSteps: boolean;
 }
 
 /**
- * Writes the rows of tasks as they are now, and removes those of tasks that were deleted. Returns only the tasks that
- * need another turn, or rows for their steps. A task that ended without a failure needs neither.
+ * Writes the current rows of tasks, and removes the rows of deleted tasks. Returns only the tasks that need another
+ * turn, or rows for their steps. A task that ended without a failure needs neither.
  */
 export async function projectTasks(
   db: Db,
@@ -53,8 +54,8 @@ export async function projectTasks(
 }
 
 /**
- * When a ready step `s` of a task `t`, with the last attempt `h`, became ready: when the task was created, the last of its
- * parents was done, its retry was due, or its last attempt ended.
+ * The time at which a ready step `s` of a task `t`, with the last attempt `h`, became ready: when the task was created,
+ * the last of its parents was done, its retry was due, or its last attempt ended.
  */
 export const READY_SINCE = `
   greatest(t.created_at, s.next_at, s.done_at, h.ended_at, (
@@ -102,7 +103,7 @@ const NOTE_WRITER = sql('note_search_writer')`
 insert into tasker.search_writer (id, pending_since) values ($1, now() - $2::int * interval '1 ms')
 on conflict (id) do update set pending_since = excluded.pending_since, seen_at = now()`;
 
-/** Notes that a process is alive, and how long ago its oldest unwritten change was; null: it has written all. */
+/** Notes that a process is alive, and the age of its oldest unwritten change; null: it has written all changes. */
 export async function noteSearchWriter(db: Db, id: string, pendingMs: number | null): Promise<void> {
   await db.query(NOTE_WRITER, [id, pendingMs]);
 }
@@ -125,15 +126,15 @@ select 1000 * greatest(
          0)::float8 "lagMs",
        (select nullif(filled_to, '00000000-0000-0000-0000-000000000000') from tasker.search_state) "filledTo"`;
 
-/** How far the tables are behind. */
+/** The lag of the tables. */
 export interface SearchLag {
-  /** Milliseconds since the oldest change that is known not to be written. */
+  /** Milliseconds since the oldest change that is known to be unwritten. */
   lagMs: number;
-  /** The tasks that are older than this are still being added, ISO 8601; null: all are there. */
+  /** Tasks older than this (ISO 8601) are still being added; null: all tasks are in the tables. */
   completeSince: string | null;
 }
 
-/** Returns how far the tables are behind. */
+/** Returns the lag of the tables. */
 export async function searchLag(db: Db): Promise<SearchLag> {
   const { lagMs, filledTo } = (await db.query<{ lagMs: number; filledTo: string | null }>(SEARCH_LAG)).rows[0]!;
   if (filledTo === null) return { lagMs, completeSince: null };

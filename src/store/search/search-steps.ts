@@ -15,18 +15,18 @@ import {
 } from './conditions.ts';
 import { firstLook } from './first-look.ts';
 
-/** A place in the sorted steps: since when the step is in its state, and which step it is. */
+/** A place in the sorted steps: the time at which the step entered its state, and the step. */
 export interface StepPlace {
   at: string;
   taskUuid: string;
   idx: number;
 }
 
-/** Which part of the found steps to return. */
+/** The part of the found steps to return. */
 export interface StepSlice {
   /** From the newest to the oldest. */
   descending: boolean;
-  /** Return what follows this place in the direction of the sort. */
+  /** Return the steps that follow this place in the direction of the sort. */
   after: StepPlace | null;
   limit: number;
 }
@@ -41,11 +41,11 @@ const ANY_STEP: StepCondition = {
   workerIds: null,
 };
 
-/** More ranges of an index than these are not read one by one. */
+/** Maximum number of index ranges to read one by one. */
 const MOST_RANGES = 2_000;
-/** From each range, this many times its share of what is wanted is read at first. */
+/** At first, this many times its share of the wanted rows is read from each range. */
 const SHARES = 2;
-/** A few templates have most of the tasks, so that a share is not too small. */
+/** Minimum share of a range, because a few templates have most of the tasks. */
 const LEAST_SHARE = 24;
 
 const FIRST_STEPS = sql('first_steps')``;
@@ -64,7 +64,7 @@ function afterOf({ after, descending }: Omit<StepSlice, 'limit'>, values: Values
   return [`(q.since, q.task_uuid, q.idx) ${descending ? '<' : '>'} ${place}`];
 }
 
-/** The condition on the task of a step `q`. */
+/** Returns the conditions on the task of a step `q`. */
 function ofTask(search: TaskSearch, values: Values, { oneByOne }: { oneByOne: boolean }): string[] {
   const conditions = taskConditions({ ...search, step: null }, values);
   conditions.delete('template_id');
@@ -74,17 +74,20 @@ function ofTask(search: TaskSearch, values: Values, { oneByOne }: { oneByOne: bo
   ];
 }
 
-/** Steps in the order of the sort, and the conditions that are left to be checked; as a source of tasks. */
+/**
+ * Steps in the order of the sort, and the conditions that are left to be checked, like the source of a search for
+ * tasks.
+ */
 interface StepSource {
   ordered(wanted: number, exact: boolean): string;
   unordered(limit: number): string;
-  /** Conditions are left to be checked. */
+  /** Whether conditions are left to be checked. */
   hasRest: boolean;
-  /** The text of these. Their values are added to the statement. */
+  /** Returns the text of these conditions, and adds their values to the statement. */
   rest(): string;
 }
 
-/** Undefined: there are too many templates. */
+/** Returns the source of a search; undefined: there are too many templates. */
 function sourceOf(search: TaskSearch, slice: Omit<StepSlice, 'limit'>, values: Values): StepSource | undefined {
   const step = search.step ?? ANY_STEP;
   const states = searchedStates(step) ?? SEARCHED_STATES;
@@ -121,8 +124,8 @@ function sourceOf(search: TaskSearch, slice: Omit<StepSlice, 'limit'>, values: V
 const PLACE = `q.task_uuid "taskUuid", q.idx, tasker.iso(q.since) at`;
 
 /**
- * Looks through the first steps of an index, in the order of the sort. `complete`: the index met all conditions, so that
- * there are no others.
+ * Reads the first steps of an index, in the order of the sort. `complete`: the index met all conditions, so there are
+ * no other matches.
  */
 export async function firstSteps(
   db: Db,
@@ -153,7 +156,7 @@ export async function firstSteps(
   return firstLook({ limit: slice.limit, look, hasFewer });
 }
 
-/** Finds all steps that meet the conditions, counts them, and returns those of the slice. */
+/** Finds all steps that meet the conditions, counts them, and returns the steps of the slice. */
 export async function allSteps(
   db: Db,
   search: TaskSearch,
@@ -182,7 +185,7 @@ export async function allSteps(
   return { places: rows.filter((row) => row.taskUuid !== null), total: rows[0]!.total };
 }
 
-/** Checks the next steps of an index, and says how far it got; `reached` undefined: to the end. */
+/** Checks the next steps of an index. `reached`: the place where the check ended; undefined: the end of the index. */
 export async function stretchOfSteps(
   db: Db,
   search: TaskSearch,
@@ -208,7 +211,7 @@ export async function stretchOfSteps(
   };
 }
 
-/** Counts the steps that a search finds among the first of an index. `exact`: the index has no more. */
+/** Counts the steps that a search finds among the first of an index. `exact`: the index has no further steps. */
 export async function countSteps(
   db: Db,
   search: TaskSearch,
@@ -228,7 +231,7 @@ export async function countSteps(
   return { total: Math.min(total, bound), exact: total <= bound && looked < among };
 }
 
-// By lateral joins, because the statistics of the arrays say nothing.
+// Lateral joins, because the planner has no useful statistics for the arrays.
 const FOUND_STEPS = sql('found_steps')`
 select q.task_uuid "taskUuid", q.idx, coalesce(b.name, d.name) name, d.name "templateName", d.callable, n.name namespace,
        m.name "taskName", m.version, q.state::text, tasker.iso(q.since) since, tasker.iso(q.created_at) "taskCreatedAt",
@@ -263,7 +266,7 @@ export interface FoundStepRow {
   worker: string | null;
 }
 
-/** Returns what a list shows of these steps, in their order. Steps that left the tables are missing. */
+/** Returns these steps as a list shows them, in their order. Steps that are no longer in the tables are missing. */
 export async function foundSteps(db: Db, places: readonly StepPlace[]): Promise<FoundStepRow[]> {
   return (await db.query<FoundStepRow>(FOUND_STEPS, columns(places, 'taskUuid', 'idx'))).rows;
 }

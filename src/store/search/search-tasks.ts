@@ -6,15 +6,15 @@ import { type SearchPlace, type SearchSlice, SORT_COLUMNS, sourceOf } from './ta
 
 export type { SearchPlace, SearchSlice };
 
-/** Statements whose text is made for each search, so that each is planned with its own conditions. */
+/** Statements whose text is built for each search, so that each is planned with its own conditions. */
 const FIRST_TASKS = sql('first_tasks')``;
 const ALL_TASKS = sql('all_tasks')``;
 const STRETCH_OF_TASKS = sql('stretch_of_tasks')``;
 const COUNT_TASKS = sql('count_tasks')``;
 
 /**
- * Looks through the first tasks of an index, in the order of the sort. `complete`: the index met all conditions, so that
- * there are no others.
+ * Reads the first tasks of an index, in the order of the sort. `complete`: the index met all conditions, so there are
+ * no other matches.
  */
 export async function firstTasks(
   db: Db,
@@ -23,7 +23,7 @@ export async function firstTasks(
 ): Promise<{ places: SearchPlace[]; complete: boolean }> {
   const column = SORT_COLUMNS[slice.sort];
   const direction = slice.descending ? 'desc' : 'asc';
-  // The order is given again, because the planner may check conditions by a join that changes it.
+  // The order is repeated, because the planner may check conditions with a join that changes it.
   const order = `order by p.${column} ${direction}, p.task_uuid ${direction}`;
   const look = async (exact: boolean) => {
     const values = new Values();
@@ -45,7 +45,7 @@ export async function firstTasks(
   return firstLook({ limit: slice.limit, look, hasFewer });
 }
 
-/** Finds all tasks that meet the conditions, counts them, and returns those of the slice. */
+/** Finds all tasks that meet the conditions, counts them, and returns the tasks of the slice. */
 export async function allTasks(
   db: Db,
   search: TaskSearch,
@@ -69,14 +69,14 @@ export async function allTasks(
   return { places: rows.filter((row) => row.taskUuid !== null), total: rows[0]!.total };
 }
 
-/** The result of a look through a stretch of an index. */
+/** The result of reading a stretch of an index. */
 export interface Stretch {
   places: SearchPlace[];
-  /** Where the stretch ended; undefined: at the end of the index. */
+  /** The place where the stretch ended; undefined: the end of the index. */
   reached: SearchPlace | undefined;
 }
 
-/** Checks the next tasks of an index, and says how far it got. */
+/** Checks the next tasks of an index, and returns the place that it reached. */
 export async function stretchOfTasks(
   db: Db,
   search: TaskSearch,
@@ -102,7 +102,7 @@ export async function stretchOfTasks(
   };
 }
 
-/** Counts the tasks that a search finds among the first of an index. `exact`: the index has no more. */
+/** Counts the tasks that a search finds among the first of an index. `exact`: the index has no further tasks. */
 export async function countTasks(
   db: Db,
   search: TaskSearch,

@@ -25,7 +25,7 @@ function conditions(search: TaskSearch, values: Values): string[] {
   return [...taskConditions(search, values).values()].map((condition) => condition());
 }
 
-/** Steps in one state of one step of a template; failures, also with one type and one pattern of the message. */
+/** Steps in one state of one step of a template. Failures also share one error type and one pattern of the message. */
 export interface StepGroupRow extends ReadyRow {
   state: 'error' | 'waiting_for_retry' | 'enqueued';
   /** The first and the last `since` of the steps. */
@@ -37,22 +37,22 @@ export interface StepGroupRow extends ReadyRow {
   /** One of the tasks, and the first line of its message. */
   taskUuid: string;
   error: string | null;
-  /** Number of groups of this state and of their steps, also of those that are not returned. */
+  /** Number of groups in this state and number of their steps, including groups that are not returned. */
   groups: number;
   total: number;
 }
 
-/** Which steps to group. */
+/** The steps to group. */
 export interface GroupSlice {
-  /** Steps of ended tasks, whose batches tolerated failures; otherwise steps of open tasks. */
+  /** True: steps of ended tasks, whose batches tolerated failures. False: steps of open tasks. */
   ended: boolean;
-  /** Maximum number of groups of failures, for each state. Ready steps are returned all. */
+  /** Maximum number of groups of failures for each state. All groups of ready steps are returned. */
   limit: number;
 }
 
 /**
- * Groups failed steps, steps that wait for a retry, and ready steps; the largest groups first. In one statement, because
- * most of its time goes into finding the tasks of a search.
+ * Groups failed steps, steps that wait for a retry, and ready steps; the largest groups first. Uses one statement,
+ * because most of the time goes into finding the tasks of a search.
  */
 export async function groupSteps(db: Db, search: TaskSearch, { ended, limit }: GroupSlice): Promise<StepGroupRow[]> {
   const values = new Values();
@@ -78,12 +78,12 @@ select g.state::text, g.namespace, g.name, g.version, g.step, g.handler, g.resol
   return (await db.query<StepGroupRow>(statementOf('group_steps', text), values.list)).rows;
 }
 
-/** The `from` and `where` of the steps to group. */
+/** Returns the `from` and `where` of the steps to group. */
 function stepsOf(search: TaskSearch, ended: boolean, values: Values): string {
   const { templateIds, anyTemplate, createdAfter, step } = search;
   const found = [ended ? `q.state = 'error'` : `q.state in ('error', 'waiting_for_retry', 'enqueued')`];
   if (step) {
-    // The conditions are on the step itself, which a search puts on any step of a task.
+    // A search applies these conditions to any step of a task. Here they apply to the step itself.
     if (step.state !== null) found.push(`q.state = ${values.add(step.state, 'tasker.step_state')}`);
     found.push(...nameConditions(step, 'q.template_id', values), ...stepConditions(step, values));
   }

@@ -16,12 +16,12 @@ export interface SearchPlace {
   taskUuid: string;
 }
 
-/** Which part of the found tasks to return. */
+/** The part of the found tasks to return. */
 export interface SearchSlice {
   sort: SearchSort;
   /** From the newest to the oldest. */
   descending: boolean;
-  /** Return what follows this place in the direction of the sort. */
+  /** Return the tasks that follow this place in the direction of the sort. */
   after: SearchPlace | null;
   limit: number;
 }
@@ -33,11 +33,11 @@ export const SORT_COLUMNS: Record<SearchSort, string> = {
   updated: 'updated_at',
 };
 
-/** More ranges of an index than these are not read one by one. */
+/** Maximum number of index ranges to read one by one. */
 const MOST_RANGES = 2_000;
-/** From each range, this many times its share of what is wanted is read at first. */
+/** At first, this many times its share of the wanted rows is read from each range. */
 const SHARES = 2;
-/** A few templates have most of the tasks, so that a share is not too small. */
+/** Minimum share of a range, because a few templates have most of the tasks. */
 const LEAST_SHARE = 24;
 
 const OPEN_STATES: readonly string[] = [
@@ -51,19 +51,20 @@ const ENDED_STATES: readonly string[] = ['complete', 'error', 'cancelled', 'reso
 /** Tasks in the order of the sort, from the index that fits best, and the conditions that it leaves to be checked. */
 export interface TaskSource {
   /**
-   * A select of tasks with all their columns, in order, and `whole`: false if a range had more. Tasks that may come after
-   * one that was not read are left out, unless all are `exact`: then as many are read from each range.
+   * Returns a select of tasks with all their columns, in order, and `whole`: false if a range had more. Tasks that may
+   * come after one that was not read are left out. `exact`: `wanted` tasks are read from each range, so none is left
+   * out.
    */
   ordered(wanted: number, exact: boolean): string;
-  /** A select of `task_uuid`s without an order. */
+  /** Returns a select of `task_uuid`s without an order. */
   unordered(limit: string): string;
-  /** Conditions are left to be checked. */
+  /** Whether conditions are left to be checked. */
   hasRest: boolean;
-  /** The text of these. Their values are added to the statement. */
+  /** Returns the text of these conditions, and adds their values to the statement. */
   rest(): string;
 }
 
-/** What is left of the conditions. */
+/** Returns the conditions that are left to be checked. */
 function left(conditions: ReadonlyMap<string, Condition>): Pick<TaskSource, 'rest' | 'hasRest'> {
   return {
     hasRest: conditions.size > 0,
@@ -71,7 +72,9 @@ function left(conditions: ReadonlyMap<string, Condition>): Pick<TaskSource, 'res
   };
 }
 
-/** The source of a search. Its text has conditions and values of its own, so that a statement can contain it once. */
+/**
+ * Returns the source of a search. Its text has its own conditions and values, so a statement can contain it only once.
+ */
 export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, values: Values): TaskSource {
   const column = SORT_COLUMNS[slice.sort];
   const conditions = taskConditions(search, values, { oneByOne: true });
@@ -96,7 +99,8 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
       order by p.${column} ${direction}, p.task_uuid ${direction}`;
     return {
       ordered: (wanted) => `select p.*, true whole ${from} limit ${wanted}`,
-      // With the order, which only the index has: without it, the planner may read the table.
+      // The order makes the planner use the index, because only the index has it. Without it, the planner may read the
+      // table.
       unordered: (limit) => `select p.task_uuid ${from} limit ${limit}`,
       ...left(conditions),
     };
@@ -109,7 +113,7 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
     return { ...inRanges(steps, direction), ...left(conditions) };
   }
   for (const name of ['initiator', 'source_system', 'reason']) {
-    // Of few tasks or of many: the first look shows.
+    // The first look shows whether few or many tasks meet the condition.
     if (conditions.has(name) && !search.states) return plain([...take(name), ...within]);
   }
   const states = statesOf(search);
@@ -141,7 +145,7 @@ interface Ranges {
   /** The keys of the ranges, for `from`. */
   from: string;
   count: number;
-  /** Select of the rows of one range, which `from` names. */
+  /** Returns a select of the rows of one range, which `from` names. */
   each(columns: string): string;
   /** The name of such a row. */
   row: 'p' | 'q';
@@ -149,10 +153,11 @@ interface Ranges {
 
 function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<TaskSource, 'rest' | 'hasRest'> {
   const order = `order by ${row}.created_at ${direction}, ${row}.task_uuid ${direction}`;
-  // A task can have several of the steps.
+  // A task can have several matching steps.
   const columns = `${row === 'q' ? 'distinct ' : ''}${row}.created_at, ${row}.task_uuid`;
   return {
-    // What a range had not room for may come before what is read of others, so that these end where it ended.
+    // A row that did not fit the share of its range may come before rows of other ranges, so these are cut off where it
+    // ended.
     ordered: (wanted, exact) => {
       const share = exact ? wanted : Math.min(wanted, Math.max(LEAST_SHARE, Math.ceil((wanted * SHARES) / count)));
       const compared = direction === 'desc' ? '>=' : '<=';
@@ -174,7 +179,7 @@ function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<T
   };
 }
 
-/** The ranges of steps in `step_search` that meet the condition on steps, if there are few enough. */
+/** Returns the ranges of steps in `step_search` that meet the condition on steps, if there are few enough. */
 function stepRangesOf(search: TaskSearch, within: readonly string[], values: Values): Ranges | undefined {
   const { step } = search;
   const states = step && searchedStates(step);
