@@ -10,8 +10,10 @@ export function handlersOf({ fixed }) {
       if (!fixed) return { first: items[0].sku };
       return { first: items[0]?.sku ?? null };
     }),
-    defineHandler('charge_card', { inputs: { gateway: 'gateway' } }, ({ gateway }) => {
+    defineHandler('charge_card', { inputs: { gateway: 'gateway' } }, ({ gateway, logger }) => {
+      logger.info({ gateway }, 'charging the card');
       if (!fixed && gateway === 'gw-2') {
+        logger.error({ gateway, expired: '2026-11-28T00:00:00Z' }, 'TLS handshake failed');
         throw new PermanentError(`gateway ${gateway} refused request ${randomUUID()}: its certificate has expired`, {
           errorType: 'certificate_expired',
         });
