@@ -3,9 +3,6 @@ import { columns, lists, sql } from '../sql.ts';
 import { STILL_STALE } from '../stale-tasks.ts';
 import type { StepKey } from '../step-key.ts';
 
-/** The index of an item that is a whole task. */
-const WHOLE_TASK = -1;
-
 /** An item of a bulk act that has no outcome yet. */
 export interface BulkItemRow extends StepKey {
   /** JSON text: pairs of the index of a step and the number of its attempt. */
