@@ -201,7 +201,7 @@ describe('a subscriber of a foreign module', () => {
     emitter.emitStepReceived(stepEvent());
     await subscriber.waitForCompletion();
     expect(module.results.map(({ result }) => result.error?.message)).toEqual([
-      'the result cannot be sent: it can not be carried',
+      'the result cannot be sent: it cannot be serialised',
     ]);
   });
 
