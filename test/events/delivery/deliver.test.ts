@@ -39,7 +39,7 @@ describe('a delivery', () => {
       envelope: async () => undefined,
       onLate: () => () => {},
     });
-    expect(await end).toEqual({ kind: 'let_go' });
+    expect(await end).toEqual({ kind: 'abandoned' });
     expect(signals).toMatchObject([{ aborted: true }]);
   });
 });
