@@ -7,13 +7,14 @@ import { readPublicApi } from './docs/public-api.mjs';
 
 const folder = fileURLToPath(new URL('../docs/reference', import.meta.url));
 
+const TASKS = ['tasks', 'Tasks and steps'];
 const DOMAIN_EVENTS = ['domain-events', 'Domain events'];
 
 /** The pages, by the source folder of a name. A folder that is not listed belongs to its parent. */
 const PAGES = {
   app: ['tasker', 'The tasker'],
   config: ['configuration', 'Configuration'],
-  engine: ['tasks', 'Tasks and steps'],
+  engine: TASKS,
   handlers: ['handlers', 'Handlers'],
   'handlers/api': ['api-handlers', 'API handlers'],
   'handlers/decision': ['decisions', 'Decisions'],
@@ -21,6 +22,7 @@ const PAGES = {
   registry: ['registry', 'Registry and resolvers'],
   events: DOMAIN_EVENTS,
   'store/events': DOMAIN_EVENTS,
+  'store/search': TASKS,
   worker: ['worker-events', 'Events of the worker'],
   'events/sinks': ['event-sinks', 'Event sinks'],
   template: ['templates', 'Templates'],
