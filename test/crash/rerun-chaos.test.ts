@@ -1,22 +1,22 @@
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
-import { createTasker } from '../../../src/app/create-tasker.ts';
-import type { Tasker } from '../../../src/app/tasker.ts';
-import { isTaskerError } from '../../../src/errors.ts';
-import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
-import { silentLogger } from '../../../src/logging/logger.ts';
-import { type DynamicEnd, predictDynamic } from '../../support/crash/dynamic-model.ts';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { isTaskerError } from '../../src/errors.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { type DynamicEnd, predictDynamic } from '../support/crash/dynamic-model.ts';
 import {
   type DynamicConfig,
   type DynamicStep,
   describeStep,
   dynamicTemplateSteps,
   randomDynamicSteps,
-} from '../../support/crash/dynamic-templates.ts';
-import { freshDatabase, type Sql } from '../../support/database.ts';
-import { failureOf } from '../../support/reference-model.ts';
-import { invariants, template, until } from '../../support/setup.ts';
+} from '../support/crash/dynamic-templates.ts';
+import { freshDatabase, type Sql } from '../support/database.ts';
+import { failureOf } from '../support/reference-model.ts';
+import { invariants, template, until } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';
 const ROUNDS = PROVE ? 100 : 4;

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Tasker } from '../../../src/app/tasker.ts';
-import type { TaskRequest } from '../../../src/engine/create-task.ts';
-import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { openSession } from '../../support/database.ts';
-import { databaseTime, noneStarted, queued, targets } from '../../support/pauses.ts';
-import { DEMO, endStates, invariants, setup, template, until } from '../../support/setup.ts';
+import type { Tasker } from '../../src/app/tasker.ts';
+import type { TaskRequest } from '../../src/engine/create-task.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { openSession } from '../support/database.ts';
+import { databaseTime, noneStarted, queued, targets } from '../support/pauses.ts';
+import { DEMO, endStates, invariants, setup, template, until } from '../support/setup.ts';
 
 const steps = { a: [], b: ['a'], c: ['a'], d: ['b', 'c'] };
 /** Some steps end while a pause begins, and some only after its answer. */
