@@ -103,10 +103,7 @@ export const HOT = [
   'found_steps',
   'first_errors',
   'place_of_task',
-  'status_queued_steps',
-  'status_queue_heads',
-  'status_running_steps',
-  'status_open_tasks',
+  'count_open_tasks',
   'attention',
   'rates',
 ];

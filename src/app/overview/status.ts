@@ -1,7 +1,7 @@
 import type { Engine } from '../../engine/engine.ts';
 import { type StatusFacts, statusFacts } from '../../engine/status.ts';
+import { listQueues, type QueueInfo, type UnservedSteps } from './queues.ts';
 import type { StateCounts } from './task-summary.ts';
-import { type UnservedGroup, unservedSteps } from './unserved.ts';
 
 /** The queue of one namespace. */
 export interface NamespaceQueue {
@@ -22,7 +22,10 @@ export interface NamespaceQueue {
 export interface TaskerStatus {
   /** The time of the database, as ISO 8601. */
   at: string;
-  /** `slots`: handlers that the live workers can run at once. `lost`: their lease has expired. */
+  /**
+   * `slots`: handlers that the live workers can run at once. `slotsUsed`: running steps. `lost`: workers whose lease has
+   * expired.
+   */
   workers: { alive: number; lost: number; slots: number; slotsUsed: number };
   /** Namespaces with ready or running steps or live workers; those with unserved steps first, then the oldest. */
   queues: NamespaceQueue[];
@@ -30,8 +33,8 @@ export interface TaskerStatus {
   open: StateCounts;
   /** Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`. */
   attention: { blocked: number; stale: number; unserved: number; deadDeliveries: number };
-  /** The ready steps that no live worker can run. */
-  unserved: UnservedGroup[];
+  /** The ready steps that no live worker can run, by namespace and handler. */
+  unserved: (UnservedSteps & { namespace: string })[];
   /**
    * Rates per minute, over the last five minutes, or a shorter time if there was too much to count. `attempts` and
    * `failures` count steps. `estimated`: the rates are projected from a sample of the tasks.
@@ -43,60 +46,58 @@ export interface TaskerStatus {
 
 const RATE_SECONDS = 300;
 
-/** Returns the state of an installation. */
+/** Returns the state of an installation. Reads it on two connections. */
 export async function statusOf(engine: Engine): Promise<TaskerStatus> {
-  const facts = await statusFacts(engine.database, { rateSeconds: RATE_SECONDS });
-  const unserved = unservedSteps(facts.queued, facts.workers);
+  const [facts, all] = await Promise.all([
+    statusFacts(engine.database, { rateSeconds: RATE_SECONDS }),
+    listQueues(engine),
+  ]);
+  const queues = all.map(queueOf).filter(({ ready, running, workers }) => ready > 0 || running > 0 || workers > 0);
   const open: StateCounts = {};
   for (const { state, count } of facts.open) if (count > 0) open[state as keyof StateCounts] = count;
   return {
     at: facts.now,
-    workers: workersOf(facts),
-    queues: queuesOf(facts, unserved),
+    workers: workersOf(facts, queues),
+    queues: queues.sort(
+      (a, b) =>
+        b.unserved - a.unserved ||
+        (a.oldestAt ?? '~').localeCompare(b.oldestAt ?? '~') ||
+        a.namespace.localeCompare(b.namespace),
+    ),
     open,
     attention: {
       blocked: open.blocked_by_failures ?? 0,
       stale: facts.stale,
-      unserved: unserved.reduce((sum, { count }) => sum + count, 0),
+      unserved: queues.reduce((sum, { unserved }) => sum + unserved, 0),
       deadDeliveries: facts.deadDeliveries,
     },
-    unserved,
+    unserved: all.flatMap(({ namespace, unserved }) => unserved.map((steps) => ({ namespace, ...steps }))),
     perMinute: perMinute(facts),
     lagMs: facts.lagMs,
   };
 }
 
-function workersOf({ workers, running }: StatusFacts): TaskerStatus['workers'] {
+function workersOf({ workers }: StatusFacts, queues: readonly NamespaceQueue[]): TaskerStatus['workers'] {
   const living = workers.filter((worker) => worker.living);
-  const names = new Set(living.map(({ name }) => name));
   return {
     alive: living.length,
     lost: workers.length - living.length,
     slots: living.reduce((sum, { concurrency }) => sum + concurrency, 0),
-    slotsUsed: running.reduce((sum, { worker, count }) => sum + (worker !== null && names.has(worker) ? count : 0), 0),
+    slotsUsed: queues.reduce((sum, { running }) => sum + running, 0),
   };
 }
 
-function queuesOf(facts: StatusFacts, unserved: readonly UnservedGroup[]): NamespaceQueue[] {
-  const found = new Map<string, NamespaceQueue>();
-  const queueOf = (namespace: string) => {
-    const queue = found.get(namespace) ?? { namespace, ready: 0, oldestAt: null, running: 0, workers: 0, unserved: 0 };
-    found.set(namespace, queue);
-    return queue;
-  };
-  for (const { namespace, count } of facts.queued) queueOf(namespace).ready += count;
-  for (const { namespace, oldestAt } of facts.heads) queueOf(namespace).oldestAt = oldestAt;
-  for (const { namespace, count } of facts.running) queueOf(namespace).running += count;
-  for (const { living, namespaces } of facts.workers) {
-    if (living) for (const namespace of namespaces) queueOf(namespace).workers++;
-  }
-  for (const { namespace, count } of unserved) queueOf(namespace).unserved += count;
-  return [...found.values()].sort(
-    (a, b) =>
-      b.unserved - a.unserved ||
-      (a.oldestAt ?? '~').localeCompare(b.oldestAt ?? '~') ||
-      a.namespace.localeCompare(b.namespace),
-  );
+function queueOf({
+  namespace,
+  ready,
+  oldestReadyAt,
+  running,
+  workers,
+  draining,
+  unservedSteps,
+}: QueueInfo): NamespaceQueue {
+  const serving = workers.length + draining.length;
+  return { namespace, ready, oldestAt: oldestReadyAt, running, workers: serving, unserved: unservedSteps };
 }
 
 function perMinute({ rates }: StatusFacts): TaskerStatus['perMinute'] {

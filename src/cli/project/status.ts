@@ -154,7 +154,7 @@ function statusJson({ workers, queues, attention, unserved, perMinute, ...rest }
     workers: snakeKeys(workers),
     queues: queues.map(snakeKeys),
     attention: snakeKeys(attention),
-    unserved: unserved.map((group) => ({ ...snakeKeys(group), filter: snakeKeys(group.filter) })),
+    unserved: unserved.map(snakeKeys),
     per_minute: perMinute,
   };
 }

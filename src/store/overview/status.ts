@@ -1,9 +1,8 @@
 import type { Db } from '../../db/statement.ts';
-import { READY_SINCE } from '../search/projection.ts';
 import { sql } from '../sql.ts';
 
 /** Rows of one kind are counted up to this number, so that a count takes a bounded time. */
-export const COUNTED = 100_000;
+const COUNTED = 100_000;
 
 /** The names of groups `g` of steps, by `template_id` and `idx`. */
 export const STEP_NAMES = `
@@ -27,84 +26,12 @@ export interface ReadyRow {
   first: string | null;
 }
 
-// Per namespace, because a limit on all rows could hide a namespace behind a long queue.
-const QUEUED_STEPS = sql('status_queued_steps')`
-with g as materialized (
-  select x.template_id, x.idx, count(*)::int n
-    from tasker.namespace n cross join lateral (
-      select q.template_id, tasker.template_idx(q.idx) idx from tasker.queue q where q.namespace_id = n.id
-       limit ${COUNTED}) x
-   group by 1, 2)
-select ${STEP_NAMES}, g.n count, null first from g ${JOIN_NAMES}`;
-
-/** Returns the queued steps of all namespaces by the step of their template; up to 100,000 of a namespace are counted. */
-export async function queuedSteps(db: Db): Promise<ReadyRow[]> {
-  return (await db.query<ReadyRow>(QUEUED_STEPS)).rows;
-}
-
-// A row of the queue has no time. Rows of one priority are in the order in which they came, so that the oldest steps are
-// the first of each. A row whose step was cancelled is skipped.
-const QUEUE_HEADS = sql('status_queue_heads')`
-with recursive r as (
-  (select namespace_id, rank from tasker.queue order by namespace_id, rank, id limit 1)
-  union all
-  select x.* from r cross join lateral (
-    select q.namespace_id, q.rank from tasker.queue q where (q.namespace_id, q.rank) > (r.namespace_id, r.rank)
-     order by q.namespace_id, q.rank, q.id limit 1) x),
-head as materialized (
-  select r.namespace_id, q.task_uuid, q.idx from r cross join lateral (
-    select q.task_uuid, q.idx from tasker.queue q where q.namespace_id = r.namespace_id and q.rank = r.rank
-     order by q.id limit 10) q limit 5000)
-select n.name namespace, tasker.iso(min(x.since)) "oldestAt"
-  from head join tasker.namespace n on n.id = head.namespace_id
- cross join lateral (
-   select greatest(${READY_SINCE}, (
-            select max(a.at) from tasker.operator_action a where a.task_uuid = s.task_uuid and a.idx = s.idx)) since
-     from tasker.step s cross join lateral (select * from tasker.task t where t.task_uuid = s.task_uuid offset 0) t
-     left join lateral (
-       select h.ended_at from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx
-        order by h.attempt desc limit 1) h on true
-    where s.task_uuid = head.task_uuid and s.idx = head.idx and s.state = 'enqueued' offset 0) x
- group by 1`;
-
-/** When the oldest queued step of a namespace became ready. */
-export interface QueueHead {
-  namespace: string;
-  oldestAt: string;
-}
-
-/** Returns the oldest queued steps by namespace. */
-export async function queueHeads(db: Db): Promise<QueueHead[]> {
-  return (await db.query<QueueHead>(QUEUE_HEADS)).rows;
-}
-
-const RUNNING_STEPS = sql('status_running_steps')`
-select n.name namespace, w.name worker, g.count from (
-    select q.template_id, q.worker_id, count(*)::int from (
-      select template_id, worker_id from tasker.step_search where state = 'in_progress' limit ${COUNTED}) q
-     group by 1, 2) g
-  join tasker.template m on m.id = g.template_id join tasker.namespace n on n.id = m.namespace_id
-  left join tasker.worker w on w.id = g.worker_id`;
-
-/** Running steps of one namespace and worker. */
-export interface RunningRow {
-  namespace: string;
-  /** Null: the worker is gone. */
-  worker: string | null;
-  count: number;
-}
-
-/** Returns the running steps by namespace and worker, a second old at most. */
-export async function runningSteps(db: Db): Promise<RunningRow[]> {
-  return (await db.query<RunningRow>(RUNNING_STEPS)).rows;
-}
-
 /** One count for each state, because each reads a range of an index. */
 const openCount = (state: string) => `
 select '${state}' state, count(*)::int from (
   select 1 from tasker.task_search where state = '${state}' limit ${COUNTED * 10}) x`;
 
-const OPEN_TASKS = sql('status_open_tasks')`
+const OPEN_TASKS = sql('count_open_tasks')`
 ${['steps_in_process', 'waiting_for_retry', 'blocked_by_failures', 'waiting_for_dependencies'].map(openCount).join('\nunion all')}`;
 
 /** Returns the number of open tasks by state; up to a million of each are counted. */

@@ -27,7 +27,7 @@ it('status and task summary say that there is nothing, then that no worker serve
     workers: { alive: 0, lost: 0, slots: 0, slots_used: 0 },
     queues: [{ namespace: 'demo', ready: 1, running: 0, workers: 0, unserved: 1 }],
     attention: { blocked: 0, stale: 0, unserved: 1, dead_deliveries: 0 },
-    unserved: [{ namespace: 'demo', reason: 'no_worker', handlers: ['first'], count: 1 }],
+    unserved: [{ namespace: 'demo', reason: 'no_worker', handler: 'first', steps: 1 }],
     per_minute: { created: 0.2, ended: 0 },
   });
   expect(await project.json(['task', 'summary', '--namespace', 'demo'])).toMatchObject({

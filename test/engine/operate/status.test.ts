@@ -46,7 +46,7 @@ it('the status has workers, queues, open tasks, what needs a person, and rates',
       { namespace: 'test', ready: 0, oldestAt: null, running: 1, workers: 1, unserved: 0 },
     ],
     attention: { blocked: 1, stale: 0, unserved: 2, deadDeliveries: 0 },
-    unserved: [{ namespace: 'lonely', reason: 'no_worker', handlers: ['label'], count: 2 }],
+    unserved: [{ namespace: 'lonely', reason: 'no_worker', handler: 'label', steps: 2, templates: ['demo@1.0.0'] }],
     perMinute: { created: 1, ended: 0.2, attempts: 0.6, failures: 0.4, estimated: false },
   });
   const age = minutes(Date.parse(status.at) - Date.parse(status.queues[0]!.oldestAt!));
