@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { meantState } from '../app/list-options.ts';
+import { stateHint, TASK_FILTER_KEYS } from '../app/list-options.ts';
 import type { TaskFilter } from '../app/tasker-operations.ts';
 import { collect, moment, wholeNumber } from './options.ts';
 
@@ -84,41 +84,13 @@ export function addTaskFilter(command: Command, { acts }: { acts: boolean }): Co
     .option('--worker <name>', 'only tasks with a step that this worker holds or ran last');
 }
 
-const FILTER_KEYS = [
-  'namespace',
-  'name',
-  'templateVersion',
-  'status',
-  'open',
-  'ended',
-  'stale',
-  'tag',
-  'initiator',
-  'source',
-  'correlationId',
-  'parentCorrelationId',
-  'key',
-  'createdAfter',
-  'createdBefore',
-  'endedAfter',
-  'endedBefore',
-  'updatedAfter',
-  'updatedBefore',
-  'context',
-  'step',
-  'stepState',
-  'handler',
-  'errorType',
-  'error',
-  'worker',
-] as const;
-
 /** Returns the filter of a command's options, with only the conditions that were given. */
 export function taskFilterOf(options: TaskFilterOptions, { acts }: { acts: boolean }): TaskFilter {
   const given: Record<string, unknown> = {};
-  for (const key of FILTER_KEYS) if (options[key] !== undefined) given[key] = options[key];
-  const reason = acts ? options.taskReason : options.reason;
-  if (reason !== undefined) given.reason = reason;
+  for (const key of TASK_FILTER_KEYS) {
+    const value = key === 'reason' && acts ? options.taskReason : options[key];
+    if (value !== undefined) given[key] = value;
+  }
   return given;
 }
 
@@ -192,9 +164,7 @@ function collectStates(text: string, before: string[] = []): string[] {
   const states = text.split(',').map((word) => word.trim());
   for (const state of states) {
     if (TASK_STATES.includes(state)) continue;
-    const near = meantState(state, TASK_STATES);
-    const hint = near === undefined ? `the states are ${TASK_STATES.join(', ')}` : `did you mean ${near}?`;
-    throw new InvalidArgumentError(`${state} is not a task state; ${hint}`);
+    throw new InvalidArgumentError(`${state} is not a task state; ${stateHint(state, TASK_STATES)}`);
   }
   return [...before, ...states];
 }

@@ -3,6 +3,8 @@ import { TaskerError } from '../../errors.ts';
 import { checkUuid, identityHash } from '../../model/ids.ts';
 import { isStorableText } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
+import { stateHint } from '../../model/state-hint.ts';
+import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
 import { type StepCondition, searchedStates, type TaskSearch } from '../../store/search/conditions.ts';
 import { type SnapshotName, templateIds, templatePlaces, workerIds } from '../../store/search/search-facts.ts';
 import { findIdentities } from '../../store/tasks.ts';
@@ -66,35 +68,7 @@ export interface TaskFilter {
   worker?: string | undefined;
 }
 
-const KEYS: readonly (keyof TaskFilter)[] = [
-  'namespace',
-  'name',
-  'templateVersion',
-  'status',
-  'open',
-  'ended',
-  'stale',
-  'tag',
-  'initiator',
-  'source',
-  'reason',
-  'correlationId',
-  'parentCorrelationId',
-  'key',
-  'createdAfter',
-  'createdBefore',
-  'endedAfter',
-  'endedBefore',
-  'updatedAfter',
-  'updatedBefore',
-  'context',
-  'step',
-  'stepState',
-  'handler',
-  'errorType',
-  'error',
-  'worker',
-];
+const KEYS: readonly (keyof TaskFilter)[] = TASK_FILTER_KEYS;
 
 const TEXTS = [
   'namespace',
@@ -281,19 +255,9 @@ function statesOf(status: TaskFilter['status']): string[] | null {
   const states = textsOf(status, 'status');
   for (const state of states) {
     if (TASK_STATES.some((known) => known === state)) continue;
-    throw new TaskerError('bad_request', `${state} is not a task state; ${hintOf(state, TASK_STATES)}`);
+    throw new TaskerError('bad_request', `${state} is not a task state; ${stateHint(state, TASK_STATES)}`);
   }
   return [...new Set(states.map((state) => (state === 'pending' ? 'steps_in_process' : state)))];
-}
-
-const FAILED: ReadonlySet<string> = new Set(['failed', 'failure', 'fail', 'failing']);
-
-function hintOf(word: string, states: readonly string[]): string {
-  if (FAILED.has(word.toLowerCase())) {
-    return 'did you mean blocked_by_failures (a step failed, an operator must act) or error (the task ended)?';
-  }
-  const near = nearNames(word, states, 1)[0];
-  return near ? `did you mean ${near}?` : `the states are ${states.join(', ')}`;
 }
 
 function endedOf({ open, ended }: TaskFilter): boolean | null {
@@ -309,7 +273,7 @@ function idOf(id: string | undefined, what: string): string | null {
 function stepOf({ step, stepState, handler, errorType, error, worker }: TaskFilter): StepCondition | null {
   if ([step, stepState, handler, errorType, error, worker].every((value) => value === undefined)) return null;
   if (stepState !== undefined && !STEP_STATES.includes(stepState)) {
-    throw new TaskerError('bad_request', `${stepState} is not a step state; ${hintOf(stepState, STEP_STATES)}`);
+    throw new TaskerError('bad_request', `${stepState} is not a step state; ${stateHint(stepState, STEP_STATES)}`);
   }
   return {
     name: step ?? null,
