@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
+import { listPauses, type PauseRow } from '../store/acts/list-pauses.ts';
 import { type Attention, attention, openTasks, type Rates, rates } from '../store/overview/status.ts';
 import { searchLag } from '../store/search/projection.ts';
 import { listWorkers, type WorkerRow } from '../store/workers.ts';
@@ -10,6 +11,7 @@ export interface StatusFacts extends Attention {
   open: { state: string; count: number }[];
   rates: Rates;
   lagMs: number;
+  pauses: PauseRow[];
 }
 
 const READING = opening({
@@ -19,10 +21,20 @@ const READING = opening({
   statement_timeout: '10s',
 });
 
+/** Maximum number of pauses that are read. */
+const MOST_PAUSES = 1_000;
+
 /** Reads the state of an installation. */
 export async function statusFacts(database: Database, { rateSeconds }: { rateSeconds: number }): Promise<StatusFacts> {
-  const [open, noted, rate, { lagMs }, workers] = await database.pipeline(READING, (tx) =>
-    Promise.all([openTasks(tx), attention(tx), rates(tx, rateSeconds), searchLag(tx), listWorkers(tx)]),
+  const [open, noted, rate, { lagMs }, workers, pauses] = await database.pipeline(READING, (tx) =>
+    Promise.all([
+      openTasks(tx),
+      attention(tx),
+      rates(tx, rateSeconds),
+      searchLag(tx),
+      listWorkers(tx),
+      listPauses(tx, MOST_PAUSES),
+    ]),
   );
-  return { workers, open, rates: rate, lagMs, ...noted };
+  return { workers, open, rates: rate, lagMs, pauses, ...noted };
 }

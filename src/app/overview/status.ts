@@ -1,5 +1,6 @@
 import type { Engine } from '../../engine/engine.ts';
 import { type StatusFacts, statusFacts } from '../../engine/status.ts';
+import type { Pause } from '../../engine/task-view.ts';
 import { listQueues, type QueueInfo, type UnservedSteps } from './queues.ts';
 import type { StateCounts } from './task-summary.ts';
 
@@ -33,6 +34,8 @@ export interface TaskerStatus {
   open: StateCounts;
   /** Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`. */
   attention: { blocked: number; stale: number; unserved: number; deadDeliveries: number };
+  /** The pauses that hold, those of namespaces and templates first; 1,000 at most. */
+  pauses: Pause[];
   /** The ready steps that no live worker can run, by namespace and handler. */
   unserved: (UnservedSteps & { namespace: string })[];
   /**
@@ -71,6 +74,7 @@ export async function statusOf(engine: Engine): Promise<TaskerStatus> {
       unserved: queues.reduce((sum, { unserved }) => sum + unserved, 0),
       deadDeliveries: facts.deadDeliveries,
     },
+    pauses: facts.pauses,
     unserved: all.flatMap(({ namespace, unserved }) => unserved.map((steps) => ({ namespace, ...steps }))),
     perMinute: perMinute(facts),
     lagMs: facts.lagMs,

@@ -1,4 +1,5 @@
 import type { Pause, PauseResult, PauseTarget } from '../../app/tasker-operations.ts';
+import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
@@ -6,10 +7,7 @@ import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 import { circumstances, describePause } from './describe.ts';
 
-interface PauseOptions extends GlobalOptions {
-  reason?: string;
-  by: string;
-}
+type PauseOptions = GlobalOptions & OperatorFlags;
 
 /** `tasker task|template|namespace pause`. What is paused already stays as it is, with exit code 0. */
 export function pausing(scope: Pause['scope']) {
@@ -38,9 +36,9 @@ function nameOf({ scope, target }: PauseResult): string {
 
 function acting(scope: Pause['scope'], verb: 'pause' | 'resume', describe: (result: PauseResult) => string) {
   return async (name: string, options: PauseOptions): Promise<void> => {
-    const { reason, by: actor, json } = options;
+    const { json } = options;
     await withTasker(options, {}, async (tasker) => {
-      const result = await tasker[verb]({ [scope]: name } as PauseTarget, { actor, reason, door: 'cli' });
+      const result = await tasker[verb]({ [scope]: name } as PauseTarget, operatorFrom(options));
       if (!json) return note(describe(result));
       const { pause, others, ...rest } = result;
       printJson({ ...snakeKeys(rest), pause: pause && snakeKeys(pause), others: others.map(snakeKeys) });

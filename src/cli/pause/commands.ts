@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Pause } from '../../app/tasker-operations.ts';
+import { addOperator } from '../operator.ts';
 import { lazily } from '../options.ts';
 
 /** `tasker pause …`. The commands that pause and resume belong to the nouns of what they pause. */
@@ -24,16 +25,10 @@ const COVERS: Record<Pause['scope'], string> = {
 
 /** Adds `pause` and `resume` to the commands of a noun. */
 export function addPausing(noun: Command, scope: Pause['scope']): void {
-  noun
-    .command(`pause ${ARGUMENTS[scope]}`)
+  addOperator(noun.command(`pause ${ARGUMENTS[scope]}`))
     .description(`pause ${COVERS[scope]}: running steps finish, no other step starts until it is resumed`)
-    .option('-r, --reason <text>', 'reason, shown wherever the pause is shown')
-    .option('-b, --by <name>', 'name of the operator', 'cli')
     .action(lazily(async () => (await import('./act.ts')).pausing(scope)));
-  noun
-    .command(`resume ${ARGUMENTS[scope]}`)
+  addOperator(noun.command(`resume ${ARGUMENTS[scope]}`))
     .description(`end the pause of ${scope === 'task' ? 'a task' : `a ${scope}`}`)
-    .option('-r, --reason <text>', 'reason, kept in the audit')
-    .option('-b, --by <name>', 'name of the operator', 'cli')
     .action(lazily(async () => (await import('./act.ts')).resuming(scope)));
 }

@@ -19,7 +19,7 @@ export interface StatusOptions extends GlobalOptions {
 
 const INTERVAL_MS = 2_000;
 /** Namespaces that fit on a screen of 24 lines. */
-const NAMESPACES = 9;
+const NAMESPACES = 8;
 
 /** `tasker status`: shows workers, queues, open tasks, what needs a person, and rates on one screen. */
 export async function status(options: StatusOptions): Promise<void> {
@@ -108,11 +108,12 @@ function upTo(number: number, most: number): string {
   return number >= most ? `${most.toLocaleString('en')}+` : number.toLocaleString('en');
 }
 
-function attentionLines({ attention, workers }: TaskerStatus): string[] {
+function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] {
   const { blocked, unserved, stale, deadDeliveries } = attention;
   const found: [number, string, string, string][] = [
     [blocked, 'error', `${counted(blocked, 'task')} blocked by failures`, 'npx tasker task summary'],
     [unserved, 'error', `${counted(unserved, 'ready step')} without a worker`, 'npx tasker task summary'],
+    [pauses.length, 'waiting_for_retry', pausedText(pauses), 'npx tasker pause list'],
     [stale, 'waiting_for_retry', counted(stale, 'stale task'), 'npx tasker task list --stale'],
     [
       deadDeliveries,
@@ -127,6 +128,12 @@ function attentionLines({ attention, workers }: TaskerStatus): string[] {
     .map(([, state, words, command]) => [`${signOf(state)} ${painted(state, words)}`, command]);
   if (rows.length === 0) return [`${signOf('complete')} nothing needs you`];
   return table(['needs you', 'look with'], rows).split('\n');
+}
+
+/** For example `paused: template shop/fulfil and 2 more`. */
+function pausedText([first, ...others]: TaskerStatus['pauses']): string {
+  if (!first) return '';
+  return `paused: ${first.scope} ${first.target}${others.length > 0 ? ` and ${others.length} more` : ''}`;
 }
 
 function queueLines({ queues, at }: TaskerStatus): string[] {
@@ -148,12 +155,13 @@ function queueLines({ queues, at }: TaskerStatus): string[] {
   ];
 }
 
-function statusJson({ workers, queues, attention, unserved, perMinute, ...rest }: TaskerStatus): object {
+function statusJson({ workers, queues, attention, pauses, unserved, perMinute, ...rest }: TaskerStatus): object {
   return {
     ...snakeKeys(rest),
     workers: snakeKeys(workers),
     queues: queues.map(snakeKeys),
     attention: snakeKeys(attention),
+    pauses: pauses.map(snakeKeys),
     unserved: unserved.map(snakeKeys),
     per_minute: perMinute,
   };

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { addBulkOptions } from '../bulk/options.ts';
+import { addOperator } from '../operator.ts';
 import { collect, lazily, seconds, wholeNumber } from '../options.ts';
 import { addPausing } from '../pause/commands.ts';
 import { addPageOptions, addTaskFilter } from '../task-filter.ts';
@@ -26,21 +27,15 @@ export function addTaskCommands(program: Command): void {
     .option('--timeout <seconds>', 'stop following after this time', seconds)
     .action(lazily(async () => (await import('./watch.ts')).taskWatch));
   addActs(task);
-  task
-    .command('rerun <uuid>')
+  addOperator(task.command('rerun <uuid>'))
     .description('run a step and everything after it again; also in a task that has ended')
     .requiredOption('-f, --from <step>', 'the first step: its name or id, or a batch_worker step for its whole batch')
     .option('--dry-run', 'only list what would run again')
-    .option('-r, --reason <text>', 'reason, kept in the history')
-    .option('-b, --by <name>', 'name of the operator', 'cli')
     .action(lazily(async () => (await import('./rerun.ts')).taskRerun));
-  task
-    .command('copy <uuid>')
+  addOperator(task.command('copy <uuid>'))
     .description('create a task like this one; prints its id')
     .option('-i, --input <json>', 'another context, as a JSON object; @file reads a file, - reads standard input')
     .option('-k, --idempotency-key <key>', 'with the same key, a copy is made only once')
-    .option('-r, --reason <text>', 'reason, kept in the history')
-    .option('-b, --by <name>', 'name of the operator', 'cli')
     .action(lazily(async () => (await import('./copy.ts')).taskCopy));
   addPausing(task, 'task');
   task

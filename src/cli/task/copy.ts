@@ -1,26 +1,24 @@
+import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { readObject } from '../read-input.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
-interface TaskCopyOptions extends GlobalOptions {
+interface TaskCopyOptions extends GlobalOptions, OperatorFlags {
   input?: string;
   idempotencyKey?: string;
-  reason?: string;
-  by: string;
 }
 
 /** `tasker task copy`: creates a task like another one and prints its id. */
 export async function taskCopy(uuid: string, options: TaskCopyOptions): Promise<void> {
-  const { idempotencyKey, reason, by: actor, json } = options;
+  const { idempotencyKey, json } = options;
   const context = options.input === undefined ? undefined : await readObject(options.input, '--input');
   await withTasker(options, {}, async (tasker) => {
     const copy = await tasker.copyTask(uuid, {
-      actor,
+      ...operatorFrom(options),
       ...(context !== undefined && { context }),
       ...(idempotencyKey !== undefined && { idempotencyKey }),
-      ...(reason !== undefined && { reason }),
     });
     // This process exits before it would send its own notification.
     await tasker.engine.wakeWorkers(copy.priority === 0 ? 0 : -copy.priority);

@@ -1,15 +1,14 @@
 import pc from 'picocolors';
+import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, painted, signOf, table } from '../show/text.ts';
 import { snakeKeys, type TaskRerun } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
-interface TaskRerunOptions extends GlobalOptions {
+interface TaskRerunOptions extends GlobalOptions, OperatorFlags {
   from: string;
   dryRun?: boolean;
-  reason?: string;
-  by: string;
 }
 
 type Row = TaskRerun['steps'][number];
@@ -19,9 +18,9 @@ const SHOWN = 5;
 
 /** `tasker task rerun`: runs a step and everything after it again, or lists what that would be. */
 export async function taskRerun(uuid: string, options: TaskRerunOptions): Promise<void> {
-  const { from, dryRun = false, reason, by: actor, json } = options;
+  const { from, dryRun = false, json } = options;
   await withTasker(options, {}, async (tasker) => {
-    const rerun = await tasker.rerunTask(uuid, { from, dryRun, actor, ...(reason !== undefined && { reason }) });
+    const rerun = await tasker.rerunTask(uuid, { from, dryRun, ...operatorFrom(options) });
     if (json) return printJson({ ...snakeKeys(rerun), steps: rerun.steps.map(snakeKeys) });
     if (dryRun) {
       print(table(['  step', 'state', 'attempts', 'what happens', ''], rowsOf(rerun.steps)));

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { TaskerError } from '../../errors.ts';
+import { addOperator } from '../operator.ts';
 import { collect, collectNamespaces, lazily, seconds } from '../options.ts';
 
 /** The commands that `tasker worker` has besides running a worker. */
@@ -26,12 +27,12 @@ export function addWorkerCommands(worker: Command, run: (...given: never[]) => P
     .command('show <worker>')
     .description('show a worker, by its name or id: its process, handlers, load, and running steps')
     .action(lazily(async () => (await import('./list.ts')).workerShow));
-  acting(worker.command('drain <worker>'))
+  addOperator(worker.command('drain <worker>'))
     .description('ask a worker to stop taking steps; its process stays alive')
     .option('--wait', 'wait until it no longer holds steps')
     .option('--timeout <seconds>', 'with --wait: give up after this time; the worker keeps draining', seconds)
     .action(lazily(async () => (await import('./drain.ts')).workerDrain));
-  acting(worker.command('resume <worker>'))
+  addOperator(worker.command('resume <worker>'))
     .description('let a draining worker take steps again')
     .action(lazily(async () => (await import('./drain.ts')).workerResume));
 }
@@ -44,12 +45,6 @@ function refuseOwnOptions(worker: Command, command: Command): void {
       continue;
     command.error(`error: unknown option '${option.long}'`, { code: 'commander.unknownOption' });
   }
-}
-
-function acting(command: Command): Command {
-  return command
-    .option('-r, --reason <text>', 'reason, kept in the audit')
-    .option('-b, --by <name>', 'name of the operator', 'cli');
 }
 
 function unknownWord(word: string): TaskerError {

@@ -1,4 +1,5 @@
 import { EXIT } from '../exit-codes.ts';
+import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
@@ -7,9 +8,7 @@ import { withTasker } from '../with-tasker.ts';
 import { type WorkerInfo, workerJson } from './list.ts';
 
 /** Options of `tasker worker drain` and `tasker worker resume`. */
-export interface WorkerDrainOptions extends GlobalOptions {
-  reason?: string;
-  by: string;
+export interface WorkerDrainOptions extends GlobalOptions, OperatorFlags {
   wait?: boolean;
   /** Milliseconds. */
   timeout?: number;
@@ -17,12 +16,12 @@ export interface WorkerDrainOptions extends GlobalOptions {
 
 /** `tasker worker drain`: asks a worker to stop taking steps. With `--wait`, exits 1 if it is lost meanwhile. */
 export async function workerDrain(name: string, options: WorkerDrainOptions): Promise<void> {
-  const { by: actor, reason, wait, timeout: timeoutMs, json } = options;
+  const { wait, timeout: timeoutMs, json } = options;
   const stop = listenForStop();
   try {
     await withTasker(options, {}, async (tasker) => {
       const { signal } = stop;
-      const how = { actor, reason, door: 'cli' as const, wait, timeoutMs, signal, onProgress: progress };
+      const how = { ...operatorFrom(options), wait, timeoutMs, signal, onProgress: progress };
       const { worker, changed, left } = await tasker.drainWorker(name, how).finally(() => line(''));
       if (worker.state === 'lost') process.exitCode = EXIT.failed;
       if (json) return printJson({ ...workerJson(worker), changed, left_namespaces: left });
@@ -51,9 +50,9 @@ function outcomeOf({ name, state, running }: WorkerInfo, changed: boolean): stri
 
 /** `tasker worker resume`: lets a draining worker take steps again. */
 export async function workerResume(name: string, options: WorkerDrainOptions): Promise<void> {
-  const { by: actor, reason, json } = options;
+  const { json } = options;
   await withTasker(options, {}, async (tasker) => {
-    const { worker, changed } = await tasker.resumeWorker(name, { actor, reason, door: 'cli' });
+    const { worker, changed } = await tasker.resumeWorker(name, operatorFrom(options));
     if (json) printJson({ ...workerJson(worker), changed });
     else note(changed ? `${worker.name} takes steps again` : `${worker.name} was not draining`);
   });

@@ -52,6 +52,10 @@ it('the status has workers, queues, open tasks, what needs a person, and rates',
   const age = minutes(Date.parse(status.at) - Date.parse(status.queues[0]!.oldestAt!));
   expect(age).toBeGreaterThan(7);
   expect(age).toBeLessThan(8);
+  await tasker.pause({ template: 'test/demo' }, { actor: 'ann', reason: 'the bank is down' });
+  expect((await tasker.status()).pauses).toMatchObject([
+    { scope: 'template', target: 'test/demo', pausedBy: 'ann', reason: 'the bank is down' },
+  ]);
   release.resolve();
 });
 
