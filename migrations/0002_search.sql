@@ -8,6 +8,7 @@ create table tasker.task_search (
   state tasker.task_state not null,
   created_at timestamptz not null,
   done_at timestamptz,
+  -- Of a task that has ended: done_at.
   updated_at timestamptz not null,
   initiator text,
   source_system text,
@@ -15,11 +16,12 @@ create table tasker.task_search (
   tags text[],
   correlation_id uuid,
   parent_correlation_id uuid
-) with (fillfactor = 80);
+);
 
+-- Most tasks are written once, when they have ended. Each index that has them costs every task.
 create index task_search_created on tasker.task_search (created_at, task_uuid);
 create index task_search_ended on tasker.task_search (done_at, task_uuid) where done_at is not null;
-create index task_search_updated on tasker.task_search (updated_at, task_uuid);
+create index task_search_updated on tasker.task_search (updated_at, task_uuid) where done_at is null;
 create index task_search_open on tasker.task_search (created_at, task_uuid) where done_at is null;
 -- A search reads a range of this index for each template and state, also if it is for all of them: a pair of conditions that
 -- no task meets would otherwise read all tasks that meet the first.
@@ -53,7 +55,7 @@ create table tasker.step_search (
   fingerprint bigint,
   worker_id bigint,
   primary key (task_uuid, idx)
-) with (fillfactor = 80);
+);
 
 create index step_search_task on tasker.step_search (template_id, state, created_at, task_uuid, idx);
 create index step_search_since on tasker.step_search (template_id, state, since, task_uuid, idx);

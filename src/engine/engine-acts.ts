@@ -136,7 +136,7 @@ export abstract class EngineActs {
 
   /** Announces the effects of acts on tasks to all processes. Call it after the acts have committed. */
   async announceActs({ tasks, ended = {}, taken = [], queued = false }: ActEffects): Promise<void> {
-    for (const taskUuid of tasks) this.search.changed(taskUuid);
+    for (const taskUuid of tasks) this.search.writeSoon(taskUuid);
     for (const [state, ids] of Object.entries(ended)) {
       if (state === 'cancelled' || state === 'resolved_manually') this.count.ended(state, ids.length);
     }
@@ -166,7 +166,7 @@ export abstract class EngineActs {
   async copyTask(given: string, options: CopyOptions = {}): Promise<CreatedTask> {
     const taskUuid = checkUuid(given, 'the task id');
     const [copy] = await this.count.creation(async () => [await copyTask(this, taskUuid, options)]);
-    this.search.changed(copy!.taskUuid);
+    this.search.writeSoon(copy!.taskUuid);
     return copy!;
   }
 
@@ -195,7 +195,7 @@ export abstract class EngineActs {
     try {
       return await act;
     } finally {
-      this.search.changed(taskUuid);
+      this.search.writeSoon(taskUuid);
     }
   }
 
@@ -210,7 +210,7 @@ export abstract class EngineActs {
 
   async #changePause(target: PauseTarget, change: Parameters<typeof changePause>[2]): Promise<PauseResult> {
     const { rank, ...result } = await changePause(this, target, change);
-    if (result.scope === 'task') this.search.changed(result.target);
+    if (result.scope === 'task') this.search.writeSoon(result.target);
     if (change.action === 'resume' && result.steps > 0) await this.wakeWorkers(rank ?? 0);
     return result;
   }

@@ -208,10 +208,14 @@ export class Engine extends EngineActs {
 
   /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
-    // Before the answer, which may be lost: the tables are written later.
-    for (const step of batch) this.search.changed(step.taskUuid);
-    const answer = await this.count.recording(this.templates, batch, () => record(this, batch, own));
-    for (const step of batch) this.search.changed(step.taskUuid);
+    let answer: RecordAnswer;
+    try {
+      answer = await this.count.recording(this.templates, batch, () => record(this, batch, own));
+    } finally {
+      // After a failure, too: the answer to a successful recording may be lost.
+      for (const step of batch) this.search.changed(step.taskUuid);
+    }
+    for (const task of answer.ended) this.search.writeSoon(task.taskUuid);
     for (const taskUuid of answer.takenFrom) await this.tell(CHANNEL_TAKEN, [taskUuid]);
     return answer;
   }
@@ -303,7 +307,7 @@ export class Engine extends EngineActs {
     const swept = await sweep(this, leaseMs);
     this.count.swept(swept);
     for (const step of swept.steps) this.search.changed(step.taskUuid);
-    for (const task of swept.ended) this.search.changed(task.taskUuid);
+    for (const task of swept.ended) this.search.writeSoon(task.taskUuid);
     if (swept.takenFrom.length > 0) await this.tell(CHANNEL_TAKEN, swept.takenFrom);
     if (swept.queued > 0) await this.wakeWorkers();
     if (swept.eventsStored) await this.announceEvents();
@@ -322,7 +326,7 @@ export class Engine extends EngineActs {
   /** Ends or notes the tasks that exceed a limit of their template's lifecycle, and notifies other processes. */
   async *endStale(): AsyncGenerator<LifecycleTurn> {
     for await (const turn of this.count.looking(endStale(this.database))) {
-      for (const task of turn.ended) this.search.changed(task.taskUuid);
+      for (const task of turn.ended) this.search.writeSoon(task.taskUuid);
       if (turn.running.length > 0) await this.tell(CHANNEL_TAKEN, turn.running);
       if (turn.ended.length > 0) await this.announceEnded(turn.ended.map((task) => task.taskUuid));
       yield turn;

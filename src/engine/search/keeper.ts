@@ -29,6 +29,8 @@ const TURN_MS = 60_000;
 const COMPARE_MS = 60_000;
 /** The pause after a comparison is at least its duration times this, so comparisons take half a percent of a core. */
 const PAUSE_PER_COMPARISON = 200;
+/** A comparison leaves out tasks that are younger than this, because their process writes them soon. */
+const YOUNG_MS = 5_000;
 /** Number of tasks that one statement compares, and the pause after it. */
 const COMPARED_AT_ONCE = 5_000;
 const COMPARE_PAUSE_MS = 20;
@@ -103,7 +105,8 @@ export class SearchKeeper {
     const turn = await takeSearchTurn(this.#database, this.#id, TURN_MS);
     if (!turn) return;
     const dead = await deadSearchWriters(this.#database, silentMs);
-    if (dead.ids.length > 0 || performance.now() >= this.#compareAt) {
+    const isDue = performance.now() >= this.#compareAt && Date.parse(turn.now) - Date.parse(turn.comparedAt) >= COMPARE_MS;
+    if (dead.ids.length > 0 || isDue) {
       const began = performance.now();
       const since = Math.min(Date.parse(turn.comparedAt), Date.parse(dead.since ?? turn.comparedAt));
       const found = await this.compare(new Date(since));
@@ -121,9 +124,9 @@ export class SearchKeeper {
 
   /**
    * Writes the tasks whose rows are missing or outdated. Compares open tasks, tasks that are open in the tables, and
-   * tasks created since the given time. Returns the number of tasks written.
+   * tasks created since the given time. Tasks younger than `youngMs` are left out. Returns the number of tasks written.
    */
-  async compare(since: Date): Promise<number> {
+  async compare(since: Date, youngMs = YOUNG_MS): Promise<number> {
     let found = 0;
     for (const [compare, first] of [
       [compareOpenTasks, FIRST_ID],
@@ -132,7 +135,7 @@ export class SearchKeeper {
     ] as const) {
       let after: string = first;
       for (;;) {
-        const slice = { after, limit: COMPARED_AT_ONCE };
+        const slice = { after, limit: COMPARED_AT_ONCE, youngMs };
         const { missing, last } = await this.#database.pipeline(COMPARING, (tx) => compare(tx, slice));
         for (let i = 0; i < missing.length; i += FILLED_AT_ONCE) {
           await this.#write(missing.slice(i, i + FILLED_AT_ONCE));

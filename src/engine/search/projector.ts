@@ -13,8 +13,10 @@ import {
 } from '../../store/search/projection.ts';
 import { SearchKeeper } from './keeper.ts';
 
-/** Time between two turns. A search finds a change after one turn, or after two if its task was just created. */
-const TURN_MS = 700;
+/** Time between two turns. A search finds the end of a task after one turn. */
+const TURN_MS = 600;
+/** A task that has not ended is written this long after it changed, because most tasks soon end and are then written once. */
+const WAIT_MS = 1_200;
 /** Time after a turn that failed. */
 const RETRY_MS = 3_000;
 const TASKS_AT_ONCE = 2_000;
@@ -51,9 +53,12 @@ export class SearchProjector {
   readonly #logger: Logger;
   readonly #mostTasks: number;
   readonly #id = uuidV7();
-  #changed = new Set<string>();
-  /** The time of the oldest unwritten change. */
-  #since: number | undefined;
+  /** Tasks that changed, with the time of their oldest unwritten change, in the order of these times. */
+  #changed = new Map<string, number>();
+  /** Tasks to write in the next turn: they ended, or could not be written. */
+  #due = new Set<string>();
+  /** The time since when a task is due. */
+  #dueSince: number | undefined;
   /** The time of the oldest change that is being written. */
   #writingSince: number | undefined;
   /** The time since which changes are dropped, because there were too many. */
@@ -77,7 +82,7 @@ export class SearchProjector {
     this.#mostTasks = mostTasks;
     this.keeper = new SearchKeeper(
       { database, logger, id: this.#id },
-      { write: (tasks) => this.#writeSome(tasks, true).then(() => undefined) },
+      { write: (tasks) => this.#writeSome(tasks, true) },
     );
   }
 
@@ -86,14 +91,32 @@ export class SearchProjector {
     if (this.enabled && !this.#stopped) this.keeper.start();
   }
 
-  /** Notes a task that changed. Costs only an entry in a set. */
+  /** Notes a task that changed. Costs only an entry in a map. */
   changed(taskUuid: string): void {
+    if (!this.enabled || this.#changed.has(taskUuid) || this.#due.has(taskUuid)) return;
+    if (this.#isFull()) return;
+    this.#changed.set(taskUuid, Date.now());
+    this.#awaken();
+  }
+
+  /** Notes a task that ended or that an operator acted on. It is written in the next turn. */
+  writeSoon(taskUuid: string): void {
     if (!this.enabled) return;
-    if (this.#changed.size >= this.#mostTasks) this.#overflowedSince ??= Date.now();
-    else this.#changed.add(taskUuid);
-    if (this.#timer || this.#stopped) return;
-    this.#since ??= Date.now();
-    this.#begin(TURN_MS);
+    if (!this.#changed.delete(taskUuid) && (this.#due.has(taskUuid) || this.#isFull())) return;
+    this.#due.add(taskUuid);
+    this.#dueSince ??= Date.now();
+    this.#awaken();
+  }
+
+  #isFull(): boolean {
+    if (this.#changed.size + this.#due.size < this.#mostTasks) return false;
+    this.#overflowedSince ??= Date.now();
+    this.#awaken();
+    return true;
+  }
+
+  #awaken(): void {
+    if (!this.#timer && !this.#stopped) this.#begin(TURN_MS);
   }
 
   #begin(ms: number): void {
@@ -107,7 +130,7 @@ export class SearchProjector {
     clearTimeout(this.#timer);
     await Promise.all([this.#turn, this.keeper.stop()]);
     try {
-      if (this.#changed.size > 0) await this.#write(true);
+      if (this.#hasWork()) await this.#write(true);
       if (this.#notedAt > 0 && this.#overflowedSince === undefined) await dropSearchWriter(this.#database, this.#id);
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'search tables not written at the stop');
@@ -137,57 +160,75 @@ export class SearchProjector {
         clearTimeout(slow);
         this.#turn = undefined;
         this.#timer = undefined;
-        if (this.#stopped || (this.#changed.size === 0 && this.#overflowedSince === undefined)) return;
+        if (this.#stopped || !this.#hasWork()) return;
         this.#begin(this.#failing ? RETRY_MS : TURN_MS);
       });
     return this.#turn;
   }
 
+  #hasWork(): boolean {
+    return this.#changed.size + this.#due.size > 0 || this.#overflowedSince !== undefined;
+  }
+
+  /** Returns the tasks to write in this turn, and forgets them. */
+  #take(all: boolean): string[] {
+    const taken = [...this.#due];
+    this.#due = new Set();
+    this.#dueSince = undefined;
+    const latest = all ? Infinity : Date.now() - WAIT_MS;
+    for (const [taskUuid, since] of this.#changed) {
+      if (since > latest) break;
+      taken.push(taskUuid);
+      this.#changed.delete(taskUuid);
+    }
+    return taken;
+  }
+
+  /** Returns the time of the oldest change that no turn has taken. */
+  #since(): number | undefined {
+    const [first] = this.#changed.values();
+    return first === undefined || this.#dueSince === undefined ? (first ?? this.#dueSince) : Math.min(first, this.#dueSince);
+  }
+
   async #write(all: boolean): Promise<void> {
-    const changed = [...this.#changed];
-    this.#writingSince = this.#since ?? Date.now();
-    this.#changed = new Set();
-    this.#since = undefined;
+    this.#writingSince = this.#since();
+    const taken = this.#take(all);
     const overflowedSince = this.#overflowedSince;
     let written = 0;
     try {
-      for (; written < changed.length; written += TASKS_AT_ONCE) {
-        const some = changed.slice(written, written + TASKS_AT_ONCE);
-        for (const young of await this.#writeSome(some, all)) this.#changed.add(young);
+      for (; written < taken.length; written += TASKS_AT_ONCE) {
+        await this.#writeSome(taken.slice(written, written + TASKS_AT_ONCE), false);
       }
       if (overflowedSince !== undefined) {
-        await this.keeper.compare(new Date(overflowedSince));
+        await this.keeper.compare(new Date(overflowedSince), 0);
         // If changes were dropped in the meantime, another comparison is needed.
-        if (this.#changed.size < this.#mostTasks) this.#overflowedSince = undefined;
+        if (!this.#isFull()) this.#overflowedSince = undefined;
       }
     } catch (error) {
-      for (let i = written; i < changed.length; i++) this.#changed.add(changed[i]!);
-      this.#since = this.#writingSince;
+      for (let i = written; i < taken.length; i++) this.#due.add(taken[i]!);
+      this.#dueSince = this.#writingSince;
       throw error;
     } finally {
       this.#writingSince = undefined;
     }
-    if (this.#changed.size > 0) this.#since ??= Date.now();
     const isDue = Date.now() - this.#notedAt >= NOTE_MS;
-    if (this.#since !== undefined || this.#notedPending || isDue) await this.#note();
+    if (this.#since() !== undefined || this.#notedPending || isDue) await this.#note();
   }
 
   /** Announces the age of the oldest change that this process has not written. */
   async #note(): Promise<void> {
-    const oldest = [this.#since, this.#writingSince, this.#overflowedSince].filter((time) => time !== undefined);
+    const oldest = [this.#since(), this.#writingSince, this.#overflowedSince].filter((time) => time !== undefined);
     const pendingMs = oldest.length === 0 ? null : Date.now() - Math.min(...oldest);
     this.#notedAt = Date.now();
     this.#notedPending = pendingMs !== null;
     await noteSearchWriter(this.#database, this.#id, pendingMs);
   }
 
-  /** Writes these tasks, and returns the ones that are too young. */
-  async #writeSome(taskUuids: readonly string[], all: boolean): Promise<string[]> {
-    return this.#database.transaction(SETTINGS, async (tx) => {
-      const [, unfinished] = await Promise.all([lockSearch(tx), projectTasks(tx, taskUuids, all)]);
-      const withSteps = unfinished.filter((task) => task.hasSteps).map((task) => task.taskUuid);
+  /** Writes these tasks. `all`: writes the steps of all of them. */
+  async #writeSome(taskUuids: readonly string[], all: boolean): Promise<void> {
+    await this.#database.transaction(SETTINGS, async (tx) => {
+      const [, withSteps] = await Promise.all([lockSearch(tx), projectTasks(tx, taskUuids, all)]);
       if (withSteps.length > 0) await projectSteps(tx, withSteps);
-      return unfinished.filter((task) => task.young).map((task) => task.taskUuid);
     });
   }
 }

@@ -72,8 +72,13 @@ ended as (
     select done_at as at from tasker.task_search where done_at > (select at from since)
      order by done_at desc limit ${NEWEST}) x),
 changed as materialized (
-  select task_uuid, updated_at as at from tasker.task_search where updated_at > (select at from since)
-   order by updated_at desc limit ${NEWEST}),
+  select task_uuid, at from (
+    (select task_uuid, done_at as at from tasker.task_search where done_at > (select at from since)
+      order by done_at desc limit ${NEWEST})
+    union all
+    (select task_uuid, updated_at from tasker.task_search where done_at is null and updated_at > (select at from since)
+      order by updated_at desc limit ${NEWEST})) x
+   order by at desc limit ${NEWEST}),
 sample as materialized (
   select task_uuid from (select task_uuid, row_number() over () i from changed) x
    where i % (select count(*) / ${SAMPLED} + 1 from changed) = 0),

@@ -103,13 +103,7 @@ export function taskConditions(
     if (value !== null) found.set(column, () => `p.${column} = ${values.add(value, type)}`);
   };
   const range = (column: string, after: string | null, before: string | null) => {
-    if (after === null && before === null) return;
-    found.set(column, () => {
-      const ends = [];
-      if (after !== null) ends.push(`p.${column} >= ${values.add(after, 'timestamptz')}`);
-      if (before !== null) ends.push(`p.${column} < ${values.add(before, 'timestamptz')}`);
-      return ends.join(' and ');
-    });
+    if (after !== null || before !== null) found.set(column, () => rangeText(column, after, before, values));
   };
   const { templateIds, states, ended, taskUuids, tags, correlationId, context, step } = search;
   if (!search.anyTemplate) {
@@ -132,7 +126,14 @@ export function taskConditions(
   }
   range('created_at', search.createdAfter, search.createdBefore);
   range('done_at', search.endedAfter, search.endedBefore);
-  range('updated_at', search.updatedAfter, search.updatedBefore);
+  const { updatedAfter, updatedBefore } = search;
+  if (updatedAfter !== null || updatedBefore !== null) {
+    // One index has the ended tasks, and another one the open tasks.
+    found.set('updated_at', () => {
+      const [ended, open] = ['done_at', 'updated_at'].map((at) => rangeText(at, updatedAfter, updatedBefore, values));
+      return `(${ended} or (p.done_at is null and ${open}))`;
+    });
+  }
   if (search.stale) found.set('stale', () => STALE);
   if (context !== null) {
     found.set(
@@ -143,6 +144,14 @@ export function taskConditions(
   }
   if (step && !isMetByTemplate(step)) found.set('step', () => stepCondition(step, values, { templateIds, oneByOne }));
   return found;
+}
+
+/** Returns the condition that a time of a row `p` is in a range. */
+export function rangeText(column: string, after: string | null, before: string | null, values: Values): string {
+  const ends = [];
+  if (after !== null) ends.push(`p.${column} >= ${values.add(after, 'timestamptz')}`);
+  if (before !== null) ends.push(`p.${column} < ${values.add(before, 'timestamptz')}`);
+  return ends.join(' and ');
 }
 
 const STALE = 'exists (select 1 from tasker.task_watch w where w.task_uuid = p.task_uuid and w.rule is not null)';

@@ -65,6 +65,8 @@ export async function noteFilled(
 export interface ComparedSlice {
   after: string;
   limit: number;
+  /** Tasks younger than this number of milliseconds are left out: their process writes them soon. */
+  youngMs: number;
 }
 
 /** Tasks whose rows are missing or old, and the last task that was compared; null: it was the last of all. */
@@ -78,13 +80,12 @@ select coalesce(string_agg(task_uuid::text, ',') filter (where differs), '') mis
        case when count(*) = $2 then (array_agg(task_uuid order by nr desc))[1]::text end last
   from compared`;
 
-// A task that was just created is written soon.
 const COMPARE_OPEN = sql('compare_open_tasks')`
 with slice as materialized (
-  select t.task_uuid, t.state, row_number() over () nr from (
+  select t.task_uuid, t.state, t.created_at, row_number() over () nr from (
     select * from tasker.task where done_at is null and task_uuid > $1 order by task_uuid limit $2::int) t),
 compared as (
-  select l.task_uuid, l.nr,
+  select l.task_uuid, l.nr, l.created_at < now() - $3::int * interval '1 ms' and (
          not exists (select 1 from tasker.task_search s where s.task_uuid = l.task_uuid and s.state = l.state)
          or exists (
            select 1 from tasker.step s where s.task_uuid = l.task_uuid
@@ -94,13 +95,13 @@ compared as (
          or exists (
            select 1 from tasker.step_search q where q.task_uuid = l.task_uuid
               and not exists (select 1 from tasker.step s where s.task_uuid = q.task_uuid and s.idx = q.idx
-                                 and s.state = q.state) offset 0) differs
+                                 and s.state = q.state) offset 0)) differs
     from slice l)
 ${RESULT}`;
 
 /** Compares open tasks and their steps. */
 export function compareOpenTasks(db: Db, slice: ComparedSlice): Promise<Compared> {
-  return compare(db, COMPARE_OPEN, slice);
+  return compare(db, COMPARE_OPEN, [slice.after, slice.limit, slice.youngMs]);
 }
 
 const COMPARE_FOUND = sql('compare_found_tasks')`
@@ -117,21 +118,21 @@ ${RESULT}`;
 
 /** Compares tasks that are open in the search tables, in the order of their creation. */
 export function compareFoundTasks(db: Db, slice: ComparedSlice): Promise<Compared> {
-  return compare(db, COMPARE_FOUND, slice);
+  return compare(db, COMPARE_FOUND, [slice.after, slice.limit]);
 }
 
 const COMPARE_CREATED = sql('compare_created_tasks')`
 with slice as materialized (
-  select t.task_uuid, row_number() over () nr from (
-    select task_uuid from tasker.task where task_uuid > $1 order by task_uuid limit $2::int) t),
+  select t.task_uuid, t.created_at, row_number() over () nr from (
+    select task_uuid, created_at from tasker.task where task_uuid > $1 order by task_uuid limit $2::int) t),
 compared as (
-  select l.task_uuid, l.nr, not exists (select 1 from tasker.task_search s where s.task_uuid = l.task_uuid) differs
+  select l.task_uuid, l.nr, l.created_at < now() - $3::int * interval '1 ms' and not exists (select 1 from tasker.task_search s where s.task_uuid = l.task_uuid) differs
     from slice l)
 ${RESULT}`;
 
 /** Looks for tasks without a row. */
 export function compareCreatedTasks(db: Db, slice: ComparedSlice): Promise<Compared> {
-  return compare(db, COMPARE_CREATED, slice);
+  return compare(db, COMPARE_CREATED, [slice.after, slice.limit, slice.youngMs]);
 }
 
 const TASKS_TO_FILL = sql('tasks_to_fill')`
@@ -145,11 +146,11 @@ ${RESULT}`;
 
 /** Looks for tasks without a row, from the newest to the oldest. */
 export function tasksToFill(db: Db, { before, limit }: { before: string; limit: number }): Promise<Compared> {
-  return compare(db, TASKS_TO_FILL, { after: before, limit });
+  return compare(db, TASKS_TO_FILL, [before, limit]);
 }
 
-async function compare(db: Db, statement: ReturnType<ReturnType<typeof sql>>, slice: ComparedSlice): Promise<Compared> {
-  const { rows } = await db.query<{ missing: string; last: string | null }>(statement, [slice.after, slice.limit]);
+async function compare(db: Db, statement: ReturnType<ReturnType<typeof sql>>, values: unknown[]): Promise<Compared> {
+  const { rows } = await db.query<{ missing: string; last: string | null }>(statement, values);
   const { missing, last } = rows[0]!;
   return { missing: listOf(missing), last };
 }

@@ -1,6 +1,7 @@
 import {
   type Condition,
   rangesText,
+  rangeText,
   type SearchSort,
   searchedStates,
   stepConditions,
@@ -88,6 +89,10 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
     for (const name of names) conditions.delete(name);
   };
   const direction = slice.descending ? 'desc' : 'asc';
+  if (slice.sort === 'updated') {
+    drop('updated_at', 'ended');
+    return { ...byUpdate(search, slice, values), ...left(conditions) };
+  }
   const within = take(column);
   if (slice.sort === 'ended') within.push('p.done_at is not null');
   if (slice.after) {
@@ -133,6 +138,38 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
   }
   if (search.ended === false) return plain([...take('ended'), ...within]);
   return plain(within);
+}
+
+/** Tasks in the order of their update: one index has the ended tasks, and another one the open tasks. */
+function byUpdate(
+  { updatedAfter, updatedBefore, ended }: TaskSearch,
+  { descending, after }: Omit<SearchSlice, 'limit'>,
+  values: Values,
+): Omit<TaskSource, 'rest' | 'hasRest'> {
+  const direction = descending ? 'desc' : 'asc';
+  const part = (column: 'done_at' | 'updated_at', limit: number | string) => {
+    const found = [`p.done_at is ${column === 'done_at' ? 'not null' : 'null'}`];
+    if (updatedAfter !== null || updatedBefore !== null) {
+      found.push(rangeText(column, updatedAfter, updatedBefore, values));
+    }
+    if (after) {
+      const place = `(${values.add(after.at, 'timestamptz')}, ${values.add(after.taskUuid, 'uuid')})`;
+      found.push(`(p.${column}, p.task_uuid) ${descending ? '<' : '>'} ${place}`);
+    }
+    return `(select p.* from tasker.task_search p where ${found.join(' and ')}
+      order by p.${column} ${direction}, p.task_uuid ${direction} limit ${limit})`;
+  };
+  const both = (limit: number | string) => {
+    const parts = [];
+    if (ended !== false) parts.push(part('done_at', limit));
+    if (ended !== true) parts.push(part('updated_at', limit));
+    return parts.join(' union all ');
+  };
+  return {
+    ordered: (wanted) =>
+      `select p.*, true whole from (${both(wanted)}) p order by p.updated_at ${direction}, p.task_uuid ${direction} limit ${wanted}`,
+    unordered: (limit) => `select p.task_uuid from (${both(limit)}) p limit ${limit}`,
+  };
 }
 
 function statesOf({ states, ended }: TaskSearch): readonly string[] {

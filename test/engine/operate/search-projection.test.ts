@@ -36,6 +36,7 @@ it('what a process that died had not written is written by another one', async (
   const created = await tasker.createTasks(Array.from({ length: 30 }, () => DEMO));
   const ids = created.map(({ taskUuid }) => taskUuid);
   await tasker.engine.search.flush();
+  await sql(`update tasker.task set created_at = created_at - interval '1 minute'`);
   // As if a process had announced changes, and died before it wrote them: missing, old and surplus rows.
   await sql(`insert into tasker.search_writer (id, pending_since, seen_at)
              values (gen_random_uuid(), now() - interval '10 minutes', now() - interval '10 minutes')`);
@@ -90,6 +91,7 @@ it('the last changes of a process that was killed are found', async () => {
   child.kill('SIGKILL');
   await once(child, 'exit');
   expect((await tasker.listTasks({}, {})).total).toBeLessThan(26);
+  await sql(`update tasker.task set created_at = created_at - interval '1 minute'`);
   // The turn of a process that was killed ends after a while.
   await sql(`update tasker.search_state set keeper_until = now() - interval '1 second'`);
   await sql(`update tasker.search_writer set seen_at = seen_at - interval '5 minutes'`);
