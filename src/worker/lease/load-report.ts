@@ -22,11 +22,12 @@ interface Counted {
 export class LoadReport {
   readonly #load: () => WorkerLoad;
   readonly #sent: () => void;
-  /** One for each report of the last minute, and the last one before it. */
-  readonly #counted: Counted[] = [];
+  /** The start, or the last report before the last minute; and one for each report since then. */
+  readonly #counted: Counted[];
 
   /** `sent`: the report arrived. */
-  constructor(load: () => WorkerLoad, sent: () => void) {
+  constructor(load: () => WorkerLoad, sent: () => void, now: number = performance.now()) {
+    this.#counted = [{ at: now, completed: 0, failed: 0 }];
     this.#load = load;
     this.#sent = sent;
   }
@@ -36,16 +37,16 @@ export class LoadReport {
     const { running, phase, completed, failed, loopLagMs } = this.#load();
     const counted = this.#counted;
     while (counted.length > 1 && now - counted[1]!.at >= RATE_MS) counted.shift();
-    const since = counted[0];
+    const since = counted[0]!;
     counted.push({ at: now, completed, failed });
-    const seconds = since ? (now - since.at) / 1000 : 0;
-    const rate = (count: number, before = 0) => (seconds > 0 ? Math.max(0, count - before) / seconds : 0);
+    const seconds = (now - since.at) / 1000;
+    const rate = (count: number, before: number) => (seconds > 0 ? Math.max(0, count - before) / seconds : 0);
     return {
       running,
       completed,
       failed,
-      completedRate: rate(completed, since?.completed),
-      failedRate: rate(failed, since?.failed),
+      completedRate: rate(completed, since.completed),
+      failedRate: rate(failed, since.failed),
       loopLagMs: Math.round(loopLagMs),
       phase,
     };
