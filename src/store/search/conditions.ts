@@ -53,6 +53,13 @@ export interface TaskSearch {
   step: StepCondition | null;
 }
 
+/** The states of a task that has not ended, in the tables. */
+export const OPEN_STATES: readonly string[] = [
+  'steps_in_process',
+  'waiting_for_retry',
+  'blocked_by_failures',
+  'waiting_for_dependencies',
+];
 /** Steps in these states have rows in `step_search`; others are looked up task by task. */
 export const SEARCHED_STATES: readonly string[] = [
   'enqueued',

@@ -1,6 +1,6 @@
 import type { Db, Statement } from '../../db/statement.ts';
 import { JOIN_NAMES, type ReadyRow, STEP_NAMES } from '../overview/status.ts';
-import { nameConditions, stepConditions, type TaskSearch, taskConditions, Values } from './conditions.ts';
+import { nameConditions, OPEN_STATES, rangeText, stepConditions, type TaskSearch, taskConditions, Values } from './conditions.ts';
 
 const statementOf = (name: string, text: string): Statement => ({ name, text, once: true });
 
@@ -14,9 +14,11 @@ export interface StateCount {
 /** Counts the tasks that a search finds, by snapshot and state. */
 export async function countByState(db: Db, search: TaskSearch): Promise<StateCount[]> {
   const values = new Values();
-  const found = conditions(search, values);
+  // The states instead of the missing end: one index has all that is counted.
+  const isOpen = search.ended === false && search.states === null;
+  const found = conditions(isOpen ? { ...search, ended: null, states: OPEN_STATES } : search, values);
   const text = `
-select p.template_id "templateId", p.state::text, count(*)::int from tasker.task_search p
+select p.template_id "templateId", p.state, count(*)::int from tasker.task_search p
  where ${found.join(' and ') || 'true'} group by 1, 2`;
   return (await db.query<StateCount>(statementOf('count_by_state', text), values.list)).rows;
 }
@@ -80,7 +82,7 @@ select g.state::text, g.namespace, g.name, g.version, g.step, g.handler, g.resol
 
 /** Returns the `from` and `where` of the steps to group. */
 function stepsOf(search: TaskSearch, ended: boolean, values: Values): string {
-  const { templateIds, anyTemplate, createdAfter, step } = search;
+  const { templateIds, anyTemplate, createdAfter, createdBefore, step } = search;
   const found = [ended ? `q.state = 'error'` : `q.state in ('error', 'waiting_for_retry', 'enqueued')`];
   if (step) {
     // A search applies these conditions to any step of a task. Here they apply to the step itself.
@@ -88,16 +90,25 @@ function stepsOf(search: TaskSearch, ended: boolean, values: Values): string {
     found.push(...nameConditions(step, 'q.template_id', values), ...stepConditions(step, values));
   }
   if (!anyTemplate) found.push(`q.template_id = any (${values.numbers(templateIds, 'int[]')})`);
+  if (createdAfter !== null || createdBefore !== null) {
+    found.push(rangeText('created_at', createdAfter, createdBefore, values).replaceAll('p.', 'q.'));
+  }
   // No step is older than its task.
   if (createdAfter !== null) found.push(`q.since >= ${values.add(createdAfter, 'timestamptz')}`);
-  const ofTask = conditions({ ...search, anyTemplate: true, ended: null, step: null }, values);
+  const ofTask = conditions(
+    { ...search, anyTemplate: true, ended: null, createdAfter: null, createdBefore: null, step: null },
+    values,
+  );
   if (ofTask.length === 0 && !ended) {
-    // Only the failure of a batch worker can be in a task that has ended.
-    found.push(
-      `(q.state <> 'error' or q.idx < 131072
-         or exists (select 1 from tasker.task_search p where p.task_uuid = q.task_uuid and p.done_at is null))`,
-    );
-    return `from tasker.step_search q where ${found.join(' and ')}`;
+    // Only the failure of a batch worker can be in a task that has ended. Two parts, because the planner would expect to
+    // check all rows and read them by an index.
+    const all = found.join(' and ');
+    const columns = 'q.state, q.template_id, q.idx, q.error_type, q.fingerprint, q.since, q.ctid';
+    return `from (
+      select ${columns} from tasker.step_search q where ${all} and (q.state <> 'error' or q.idx < 131072)
+      union all
+      select ${columns} from tasker.step_search q where ${all} and q.state = 'error' and q.idx >= 131072
+         and exists (select 1 from tasker.task_search p where p.task_uuid = q.task_uuid and p.done_at is null)) q`;
   }
   found.push(`p.done_at is ${ended ? 'not null' : 'null'}`, ...ofTask);
   return `from tasker.step_search q join tasker.task_search p on p.task_uuid = q.task_uuid where ${found.join(' and ')}`;

@@ -1,5 +1,6 @@
 import {
   type Condition,
+  OPEN_STATES,
   rangesText,
   rangeText,
   type SearchSort,
@@ -41,12 +42,6 @@ const SHARES = 2;
 /** Minimum share of a range, because a few templates have most of the tasks. */
 const LEAST_SHARE = 24;
 
-const OPEN_STATES: readonly string[] = [
-  'steps_in_process',
-  'waiting_for_retry',
-  'blocked_by_failures',
-  'waiting_for_dependencies',
-];
 const ENDED_STATES: readonly string[] = ['complete', 'error', 'cancelled', 'resolved_manually'];
 
 /** Tasks in the order of the sort, from the index that fits best, and the conditions that it leaves to be checked. */
