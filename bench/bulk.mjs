@@ -37,8 +37,8 @@ h as (
 p as (
   insert into tasker.task_search (task_uuid, template_id, state, created_at, updated_at)
   select task_uuid, template_id, 'blocked_by_failures', now(), now() from t)
-insert into tasker.step_search (task_uuid, idx, template_id, state, since, attempts, error_type, error)
-select task_uuid, 0, template_id, 'error', now(), 1, 'timeout', 'no answer' from t`;
+insert into tasker.step_search (task_uuid, idx, template_id, state, since, created_at, attempts, error_type, error)
+select task_uuid, 0, template_id, 'error', now(), now(), 1, 'timeout', 'no answer' from t`;
 
 async function fill(probe) {
   const { rows } = await probe.query(`select id from tasker.template where name = 'night'`);

@@ -60,7 +60,7 @@ select u.task_uuid "taskUuid", u.idx, u.attempts, u.spared, u.max_attempts "maxA
 one|       null::int taken,
 several|       null::int taken, null::int seen,
        (select set_config('synchronous_commit', 'on', true) from c where not retryable limit 1) durable
-  from u join tasker.task t on t.task_uuid = u.task_uuid
+  from u cross join lateral (select * from tasker.task t where t.task_uuid = u.task_uuid offset 0) t
 union all
 -- The last row: how many rows were taken from the queue.
 select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,

@@ -39,6 +39,37 @@ async function backlog() {
   return { sql, database, engine, one: await worker(), two: await worker() };
 }
 
+it('a claim reads only the tasks of its steps, although the queue was long when it was analyzed', async () => {
+  const { sql, engine, one, two } = await backlog();
+  // Only one namespace has ready steps, in 50,000 tasks.
+  await sql('delete from tasker.queue');
+  await sql(`
+    with t as (
+      insert into tasker.task (task_uuid, template_id, n_open, n_active, context)
+      select lpad(to_hex(i), 32, '0')::uuid, (select min(id) from tasker.template), 1, 1, '{}' from generate_series(1, 50000) i
+      returning task_uuid, template_id),
+    s as (
+      insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
+      select task_uuid, 0, 'enqueued', 0, 3, true from t)
+    insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+    select (select namespace_id from tasker.template m where m.id = t.template_id), 0, task_uuid, 0, template_id from t`);
+  await sql('analyze');
+  const read = async () => {
+    const [row] = await sql<{ rows: number }>(`
+      select (sum(idx_tup_read) + (select seq_tup_read from pg_stat_user_tables where relid = 'tasker.task'::regclass))::int rows
+        from pg_stat_user_indexes where relid = 'tasker.task'::regclass`);
+    return row!.rows;
+  };
+  const before = await read();
+  for (const claim of [one, two]) {
+    for (const engineClaim of [claim(5), { ...claim(5), namespaceIds: claim(1).namespaceIds.slice(0, 1) }]) {
+      expect((await engine.claim(engineClaim, { timeoutMs: 10_000 })).steps).toHaveLength(5);
+    }
+  }
+  await engine.database.close();
+  expect((await until(read, (rows) => rows > before)) - before).toBeLessThan(1_000);
+});
+
 it('an attempt does not start before the previous one ended, however early its claim began', async () => {
   const { sql, database, engine, one, two } = await backlog();
   await sql(`delete from tasker.queue where (task_uuid, idx) <> (select task_uuid, idx from tasker.queue limit 1)`);
