@@ -105,7 +105,8 @@ export class SearchKeeper {
     const turn = await takeSearchTurn(this.#database, this.#id, TURN_MS);
     if (!turn) return;
     const dead = await deadSearchWriters(this.#database, silentMs);
-    const isDue = performance.now() >= this.#compareAt && Date.parse(turn.now) - Date.parse(turn.comparedAt) >= COMPARE_MS;
+    const isDue =
+      performance.now() >= this.#compareAt && Date.parse(turn.now) - Date.parse(turn.comparedAt) >= COMPARE_MS;
     if (dead.ids.length > 0 || isDue) {
       const began = performance.now();
       const since = Math.min(Date.parse(turn.comparedAt), Date.parse(dead.since ?? turn.comparedAt));

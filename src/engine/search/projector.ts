@@ -187,7 +187,9 @@ export class SearchProjector {
   /** Returns the time of the oldest change that no turn has taken. */
   #since(): number | undefined {
     const [first] = this.#changed.values();
-    return first === undefined || this.#dueSince === undefined ? (first ?? this.#dueSince) : Math.min(first, this.#dueSince);
+    return first === undefined || this.#dueSince === undefined
+      ? (first ?? this.#dueSince)
+      : Math.min(first, this.#dueSince);
   }
 
   async #write(all: boolean): Promise<void> {

@@ -1,6 +1,14 @@
 import type { Db, Statement } from '../../db/statement.ts';
 import { JOIN_NAMES, type ReadyRow, STEP_NAMES } from '../overview/status.ts';
-import { nameConditions, OPEN_STATES, rangeText, stepConditions, type TaskSearch, taskConditions, Values } from './conditions.ts';
+import {
+  nameConditions,
+  OPEN_STATES,
+  rangeText,
+  stepConditions,
+  type TaskSearch,
+  taskConditions,
+  Values,
+} from './conditions.ts';
 
 const statementOf = (name: string, text: string): Statement => ({ name, text, once: true });
 
