@@ -28,7 +28,7 @@ class Work extends StepHandler {
     const seen = Object.fromEntries(
       Object.entries(context.dependencyResults).map(([parent, { result }]) => [parent, result?.run ?? null]),
     );
-    const about = { task: context.taskUuid, step: name, attempt: context.attempt, run };
+    const about = { task: context.taskUuid, step: name, attempt: context.attempt, rerun: context.rerun, run };
     note({ what: 'start', ...about, seen });
     if (ms > 0) await pause(ms, context.signal, { deaf, about });
     if (late && context.attempt === 1) await signalOf(context.signal, about);

@@ -1,13 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tasker } from '../../../src/app/tasker.ts';
 import { isConnectionError } from '../../../src/db/connection-error.ts';
+import type { PauseTarget } from '../../../src/engine/pause.ts';
 import { TaskerError } from '../../../src/errors.ts';
 import { DEMO } from '../setup.ts';
 import { type FaultyProxy, startProxy } from './proxy.ts';
 import type { OwnServer } from './server.ts';
 import { type Behaviour, type Journal, startWorker, type WorkerProcess } from './workers.ts';
 
-export const FAULTS = ['kill', 'stall', 'terminate', 'crash', 'cut', 'cancel', 'reset', 'resolve'] as const;
+export const FAULTS = [
+  'kill',
+  'stall',
+  'terminate',
+  'crash',
+  'cut',
+  'cancel',
+  'reset',
+  'resolve',
+  'rerun',
+  'bulk',
+  'pause',
+] as const;
 type Fault = (typeof FAULTS)[number];
 
 /** How often each kind is in the deck from which faults are drawn. A run of some seconds has every kind. */
@@ -20,6 +33,9 @@ const DECK: Record<Fault, number> = {
   cancel: 5,
   reset: 7,
   resolve: 5,
+  rerun: 5,
+  bulk: 3,
+  pause: 5,
 };
 
 /** A run needs at least this many tasks to be meaningful. */
@@ -67,11 +83,16 @@ export class FaultDriver {
     cancel: 0,
     reset: 0,
     resolve: 0,
+    rerun: 0,
+    bulk: 0,
+    pause: 0,
   };
   /** Tasks whose creation was acknowledged. */
   readonly created: string[] = [];
   /** Workers that ended without being killed. */
   readonly fallen: number[] = [];
+  /** What is paused. */
+  readonly #paused: PauseTarget[] = [];
   #deck: Fault[] = [];
   #proxy!: FaultyProxy;
 
@@ -116,6 +137,7 @@ export class FaultDriver {
     }
     for (const worker of this.#workers) worker.signal('SIGCONT');
     this.#proxy.decide = () => undefined;
+    while (this.#paused.length > 0) await this.#fault('pause', 1);
   }
 
   #draw(): Fault {
@@ -150,21 +172,21 @@ export class FaultDriver {
     };
   }
 
-  /** Ignores expected errors of operators: a lost connection, a step that moved on, a task that a paused worker holds. */
+  /** Ignores expected errors of operators: a lost connection, a step that moved on, a task or a queue that a stopped worker holds. */
   async #trying(act: () => Promise<unknown>): Promise<boolean> {
     try {
       await act();
       return true;
     } catch (error) {
-      const movedOn = error instanceof TaskerError && error.code === 'illegal_transition';
+      const movedOn = error instanceof TaskerError && ['illegal_transition', 'timeout'].includes(error.code);
       if (!movedOn && !isHeldByAnother(error) && !isConnectionError(error)) throw error;
       return false;
     }
   }
 
-  async #fault(fault: Fault): Promise<void> {
+  async #fault(fault: Fault, resume?: number): Promise<void> {
     await this.#trying(async () => {
-      this.done[fault] += await this[fault]();
+      this.done[fault] += await this[fault](resume);
     });
   }
 
@@ -232,6 +254,46 @@ export class FaultDriver {
     const step = await this.#inError();
     if (!step) return 0;
     await this.#run.tasker.resolveStep(step.id, step.name);
+    return 1;
+  }
+
+  /** Runs a task again from a step that is done. The task may have ended. */
+  async rerun(): Promise<number> {
+    const [row] = await this.#run.server.sql<{ id: string; name: string }>(
+      `select s.task_uuid id, m.name from tasker.step s join tasker.task t using (task_uuid)
+         join tasker.template_step m on m.template_id = t.template_id and m.idx = s.idx
+        where s.state = 'complete' order by random() limit 1`,
+    );
+    if (!row) return 0;
+    await this.#run.tasker.rerunTask(row.id, { from: row.name });
+    return 1;
+  }
+
+  /** Retries all tasks that are blocked. */
+  async bulk(): Promise<number> {
+    const act = this.#run.tasker.bulk.retry({ status: 'blocked_by_failures' }, { reason: 'faults' });
+    return (await act.result()).done;
+  }
+
+  /** Pauses a task, a template or the namespace, or ends a pause: always with `resume`, and otherwise half of the time. */
+  async pause(resume = this.#run.random()): Promise<number> {
+    const { tasker } = this.#run;
+    const [first] = this.#paused;
+    if (first && resume >= 0.5) {
+      await tasker.resume(first);
+      this.#paused.shift();
+      return 1;
+    }
+    const targets: PauseTarget[] = [
+      { template: 'test/again' },
+      { template: 'test/dynamic@1.0.0' },
+      { namespace: 'test' },
+    ];
+    const task = this.created.at(-1);
+    const target = this.#one(task === undefined ? targets : [...targets, { task }]);
+    // The answer may be lost, and resuming what is not paused changes nothing.
+    this.#paused.push(target);
+    await tasker.pause(target);
     return 1;
   }
 

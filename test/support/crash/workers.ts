@@ -18,6 +18,8 @@ export interface Noted {
   step: string;
   /** The attempt, as the handler counts it. */
   attempt: number;
+  /** Number of reruns of the step. */
+  rerun: number;
   /** The id of one call of a handler, which is part of the step's result. */
   run: string;
   /** In a note that a handler starts: the run of each ancestor whose result it received. */
@@ -186,8 +188,15 @@ export async function lostAcknowledgements(journal: Journal, sql: Sql): Promise<
       where s.state in ('complete', 'resolved_manually')`,
   );
   for (const { task_uuid, name, run } of rows) stored.set(`${task_uuid} ${name}`, run);
+  // A rerun replaces results, and takes back the end of the task.
+  const rerun = new Set(
+    (await sql<{ id: string }>(`select distinct task_uuid id from tasker.operator_action where action = 'rerun'`)).map(
+      (row) => row.id,
+    ),
+  );
   const lost = journal
     .of('start')
+    .filter(({ task }) => !rerun.has(task))
     .flatMap(({ task, seen }) => Object.entries(seen).map(([parent, run]) => ({ key: `${task} ${parent}`, run })))
     .filter(({ key, run }) => stored.get(key) !== run)
     .map(({ key, run }) => `${key} was recorded as ${run}, and is ${stored.get(key)}`);
@@ -195,16 +204,17 @@ export async function lostAcknowledgements(journal: Journal, sql: Sql): Promise<
     (await sql<{ id: string }>(`select task_uuid id from tasker.task where state = 'complete'`)).map((row) => row.id),
   );
   for (const { task_uuid, state } of journal.of('ended')) {
-    if (state === 'complete' && !complete.has(task_uuid!)) lost.push(`task ${task_uuid} was complete`);
+    if (state === 'complete' && !complete.has(task_uuid!) && !rerun.has(task_uuid!))
+      lost.push(`task ${task_uuid} was complete`);
   }
   return lost;
 }
 
-/** Returns the steps whose handler was called more than once in one attempt, as `step attempt`. */
+/** Returns the steps whose handler was called more than once in one attempt of one run, as `task step rerun.attempt`. */
 export function startedTwice(journal: Journal): string[] {
   const seen = new Set<string>();
-  return journal.of('start').flatMap(({ task, step, attempt }) => {
-    const key = `${task} ${step} ${attempt}`;
+  return journal.of('start').flatMap(({ task, step, attempt, rerun }) => {
+    const key = `${task} ${step} ${rerun}.${attempt}`;
     if (seen.has(key)) return [key];
     seen.add(key);
     return [];
