@@ -42,7 +42,7 @@ export async function runBulk(
       const act = start(tasker, stop.signal);
       if (options.dryRun) return await dryRun(act, options, what);
       if (!options.yes && !(await agreed(act, what))) return;
-      await work(act, { ...options, stop: stop.signal });
+      await work(act, what, { ...options, stop: stop.signal });
     });
   } finally {
     stop.release();
@@ -90,10 +90,13 @@ function sizeOf({ action, matched, steps }: BulkPreview): string {
   return action === 'task_retry' && steps !== matched ? `${size} (${counted(steps, 'step')})` : size;
 }
 
+function noneOf(action: string, what: string): string {
+  return `no ${action.split('_')[0]} to ${verbOf(action)}${what === '' ? '' : `: ${what}`}`;
+}
+
 function describePreview(preview: BulkPreview, what: string): string {
   const { action, matched, skipped, notRetryable, sample } = preview;
-  const none = `no ${action.split('_')[0]} to ${verbOf(action)}${what === '' ? '' : `: ${what}`}`;
-  const lines = [matched === 0 ? none : `would ${verbOf(action)} ${sizeOf(preview)}${what === '' ? '' : `: ${what}`}`];
+  const lines = [matched === 0 ? noneOf(action, what) : `would ${verbOf(action)} ${sizeOf(preview)}${what === '' ? '' : `: ${what}`}`];
   if (skipped > 0) lines.push(`${counted(skipped, 'id')} skipped: there is no such ${action.split('_')[0]}`);
   if (matched > 0) lines.push('', sampleTable(sample));
   if (matched > sample.length) lines.push(pc.dim(`… and ${matched - sample.length} more`));
@@ -123,7 +126,11 @@ function sampleTable(sample: BulkPreview['sample']): string {
 }
 
 /** Acts and prints the result. After Ctrl-C, the rest can be resumed. */
-async function work(act: BulkAct, { json, stop }: BulkRunOptions & { stop: AbortSignal }): Promise<void> {
+async function work(
+  act: BulkAct,
+  what: string,
+  { json, stop }: BulkRunOptions & { stop: AbortSignal },
+): Promise<void> {
   const bar = new ProgressBar(process.stderr);
   try {
     for await (const progress of act) bar.show(progress);
@@ -138,7 +145,7 @@ async function work(act: BulkAct, { json, stop }: BulkRunOptions & { stop: Abort
   bar.clear();
   const report = await act.result();
   if (json) printJson(reportJson(report));
-  else print(describeReport(report));
+  else print(describeReport(report, what));
   if (report.failedCount > 0) process.exitCode = EXIT.failed;
 }
 
@@ -147,9 +154,10 @@ export function reportJson({ skipped, failed, ...report }: BulkReport): Record<s
   return { ...snakeKeys(report), skipped: skipped.map(snakeKeys), failed: failed.map(snakeKeys) };
 }
 
-/** Describes what became of the items. */
-export function describeReport(report: BulkReport): string {
+/** Describes what became of the items. `what` describes the selection, if it is known. */
+export function describeReport(report: BulkReport, what = ''): string {
   const { id, action, matched, done, skipped, failed, skippedCount, failedCount } = report;
+  if (matched === 0 && skippedCount === 0) return noneOf(action, what);
   const lines = [`${DONE[verbOf(action)]} ${done} of ${counted(matched, action.split('_')[0]!)} (bulk ${id})`];
   for (const [word, items, count] of [
     ['skipped', skipped, skippedCount],

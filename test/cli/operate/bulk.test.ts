@@ -155,3 +155,13 @@ it('a command that is killed half way is resumed, and each failure is retried ex
   expect(list.stdout).toMatch(/task retry +done +(\d+)\/\1 /);
   expect((await project.run(['bulk', 'show', '999'])).stderr).toContain('there is no bulk act 999');
 });
+
+it('an act that matches nothing says so with and without confirmation', async () => {
+  for (const flags of [['--yes'], ['--dry-run'], []]) {
+    const { code, stdout, stderr } = await project.run(['task', 'retry', '--error-type', 'no_such_error', ...flags]);
+    expect({ code, said: stdout + stderr }).toEqual({
+      code: 0,
+      said: expect.stringContaining('no task to retry: error type no_such_error'),
+    });
+  }
+});
