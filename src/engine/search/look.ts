@@ -9,7 +9,7 @@ const BOUND = 10_000;
 const SEARCH_MS = 2_000;
 /** The part of that time for finding everything at once. */
 const ALL_MS = 1_000;
-const COUNT_MS = 50;
+const COUNT_MS = 25;
 /** Number of index entries that the first look reads, which takes a few milliseconds. */
 const FIRST_LOOK = 3_000;
 const STRETCH = 20_000;
