@@ -95,7 +95,7 @@ const TASK_SEARCH = `
 insert into tasker.task_search
 select task_uuid, template_id, state, created_at, done_at, coalesce(done_at, created_at + interval '10 seconds'), initiator,
        source_system, reason, tags, correlation_id, parent_correlation_id
-  from tasker.task where task_uuid > $1 order by task_uuid limit $2
+  from tasker.task where correlation_id is not null
 on conflict do nothing`;
 
 const STEP_SEARCH = `
@@ -141,7 +141,7 @@ export async function fillNight(probe, { ended, open }, said = () => undefined) 
   said('analyzing');
   await probe.query('vacuum analyze tasker.task, tasker.step, tasker.history');
   said('filling the search tables');
-  await probe.query(TASK_SEARCH, ['00000000-0000-0000-0000-000000000000', all]);
+  await probe.query(TASK_SEARCH);
   await probe.query(STEP_SEARCH, ['00000000-0000-0000-0000-000000000000']);
   await probe.query('vacuum analyze');
 }
