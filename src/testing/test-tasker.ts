@@ -1,5 +1,5 @@
 import { createTasker } from '../app/create-tasker.ts';
-import { eventRegistries } from '../app/event-registries.ts';
+import { eventRegistries, type SubscriberSource } from '../app/event-registries.ts';
 import { DiscoveredSubscribers } from '../app/project/discovered-subscribers.ts';
 import { loadHandlers } from '../app/project/handler-folders.ts';
 import { loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
@@ -10,8 +10,10 @@ import { readVariables } from '../config/read-variables.ts';
 import type { TaskRequest } from '../engine/create-task.ts';
 import type { Step, StepError, Task } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
+import { SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
 import { loggerOf } from '../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
+import { nearNames } from '../model/near-names.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
@@ -22,15 +24,20 @@ import { type TestDatabase, testDatabase } from './test-server.ts';
 export interface TestTaskerOptions
   extends Omit<
     CreateTaskerOptions,
-    'databaseUrl' | 'databaseDirectUrl' | 'embeddedFolder' | 'migrate' | 'autoStart' | 'worker'
+    'databaseUrl' | 'databaseDirectUrl' | 'embeddedFolder' | 'migrate' | 'autoStart' | 'worker' | 'subscribers'
   > {
   /** The templates: a folder, files, parsed templates, or plain objects with the keys of a template file. */
   templates: TemplateSource;
   /**
    * Replacements for the handlers of the same names. Each is a class, an instance, the return value of a `define…()`
-   * function, or a function of the context.
+   * function, or a function of the context. A name that neither a template nor `handlers` has is an error.
    */
   stubs?: Record<string, TestHandler>;
+  /**
+   * Subscribers of domain events, beside those in the folders of `handlers`. They run as in production. False: none run,
+   * not even those in the folders.
+   */
+  subscribers?: SubscriberSource | false;
   /** The server on which to create a database. Default: that of `DATABASE_URL`, else an embedded server. */
   databaseUrl?: string;
   /** Whether to wait between attempts as the templates require. Default false: failed attempts are retried at once. */
@@ -142,15 +149,22 @@ export class TestTasker {
 export async function testTasker(options: TestTaskerOptions): Promise<TestTasker> {
   refuseUnknown('testTasker', options, TEST_OPTIONS);
   refuseUnknown('testTasker: limits', options.limits, LIMIT_OPTIONS);
-  const { templates: source, stubs = {}, databaseUrl, keepBackoff = false, ...others } = options;
+  const { templates: source, stubs = {}, databaseUrl, keepBackoff = false, subscribers, ...others } = options;
   const { environment = 'test' } = others;
   const logger = loggerOf(others.logger ?? silentLogger);
   const { templates, problems } = await loadTemplates(source, environment);
   for (const problem of problems) logger.warn(formatProblem(problem));
   const used = keepBackoff ? templates : templates.map(withoutBackoff);
-  const events = eventRegistries(others, logger);
-  const found = new DiscoveredSubscribers(events);
-  const handlers = withStubs(await loadHandlers(others.handlers ?? [], { logger, found }), stubs, logger);
+  const events = eventRegistries({ ...others, subscribers: subscribers || undefined }, logger);
+  const found = new DiscoveredSubscribers(
+    subscribers === false ? { ...events, subscribers: new SubscriberRegistry({ logger }) } : events,
+  );
+  const given = await loadHandlers(others.handlers ?? [], { logger, found });
+  refuseUnusedStubs(Object.keys(stubs), [
+    ...given.listHandlers(),
+    ...templates.flatMap(({ steps }) => steps.map((step) => step.handler.callable)),
+  ]);
+  const handlers = withStubs(given, stubs, logger);
   const database = await testDatabase(databaseUrl ?? urlOfEnvironment());
   try {
     const tasker = await createTasker({
@@ -185,6 +199,15 @@ const TEST_OPTIONS = { ...TASKER_OPTIONS, stubs: true, keepBackoff: true } as co
 function withoutBackoff(template: TaskTemplate): TaskTemplate {
   const steps = template.steps.map((step) => ({ ...step, retry: { ...step.retry, backoff: 'none' as const } }));
   return { ...template, steps };
+}
+
+/** Rejects a misspelt stub, because the real handler would run in its place. */
+function refuseUnusedStubs(stubs: readonly string[], known: readonly string[]): void {
+  const unused = stubs.find((name) => !known.includes(name));
+  if (unused === undefined) return;
+  const [near] = nearNames(unused, known, 1);
+  const way = near === undefined ? `the handlers are ${[...new Set(known)].join(', ')}` : `did you mean ${near}?`;
+  throw new TaskerError('config_invalid', `testTasker: stubs: no step uses the handler ${unused}; ${way}`);
 }
 
 /** Returns a registry with the stubs in front of the given registry, which belongs to the caller and is not changed. */

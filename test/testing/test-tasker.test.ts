@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { describe, expect, inject, it } from 'vitest';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { defineHandler, HandlerRegistry, RetryableError, StepHandler } from '../../src/index.ts';
 import { type TestTaskerOptions, testTasker } from '../../src/testing/index.ts';
 import { template } from '../support/setup.ts';
@@ -37,6 +41,40 @@ describe('a tasker for tests', () => {
     expect(steps.charge).toMatchObject({ currentState: 'complete', attempts: 1 });
     expect((await kit.getSteps(task.taskUuid)).map((step) => step.name)).toEqual(['cart', 'charge']);
     await kit.stop();
+  });
+
+  it('refuses a stub that no step uses, because the real handler would run', async () => {
+    const options = { templates: shop(), handlers: [cart, charge], stubs: { chrage: () => ({}) } };
+    await expect(kitOf(options)).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: 'testTasker: stubs: no step uses the handler chrage; did you mean charge?',
+    });
+  });
+
+  it('runs the subscribers of the handlers folder, unless they are switched off', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'tasker-kit-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const file = path.join(folder, 'shop.mjs');
+    const library = pathToFileURL(path.resolve('dist/index.js')).href;
+    await writeFile(
+      file,
+      `import { appendFileSync } from 'node:fs';
+       import { defineHandler, defineSubscriber } from ${JSON.stringify(library)};
+       export const charge = defineHandler('charge', {}, () => ({ paid: true }));
+       export const audit = defineSubscriber('order.charged', { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } }, () => appendFileSync(${JSON.stringify(`${file}.log`)}, 'x'), { name: 'audit' });`,
+    );
+    const templates = template({
+      charge: { dependencies: [], publishes_events: [{ name: 'order.charged', description: 'paid', schema: {} }] },
+    });
+    const seen = async (options: Partial<TestTaskerOptions>) => {
+      const kit = await kitOf({ templates, handlers: folder, ...options });
+      await kit.run();
+      const published = (await kit.tasker.events.list({ name: 'order.charged' })).length;
+      await kit.stop();
+      return { published, seen: existsSync(`${file}.log`) };
+    };
+    expect(await seen({ subscribers: false })).toEqual({ published: 1, seen: false });
+    expect(await seen({})).toEqual({ published: 1, seen: true });
   });
 
   it('has its own database, which is dropped with it', async () => {
