@@ -6,6 +6,7 @@ import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
 import { identityHash, isUuid, uuidV7 } from '../model/ids.ts';
 import { CONTEXT_LIMITS, isStorableText, overLimit, storableJson } from '../model/json.ts';
+import { nearNames } from '../model/near-names.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
@@ -385,12 +386,44 @@ function readRequest(given: unknown, what: string): TaskRequest {
   if (typeof given !== 'object' || given === null) {
     throw new TaskerError('bad_request', `${what} of a task must be an object with the name of a template`);
   }
+  refuseUnknownFields(given, REQUEST_FIELDS, `${what} of a task`);
   const request = fieldsOf(given as TaskRequest, what);
   const { name, namespace = 'default', version = '1.0.0' } = request;
   if (![name, namespace, version].every((part) => typeof part === 'string' && part !== '' && isStorableText(part))) {
     throw new TaskerError('bad_request', 'a task needs the name, namespace and version of its template, as strings');
   }
   return request;
+}
+
+const REQUEST_FIELDS: Readonly<Record<keyof TaskRequest, true>> = {
+  name: true,
+  namespace: true,
+  version: true,
+  context: true,
+  priority: true,
+  idempotencyKey: true,
+  initiator: true,
+  sourceSystem: true,
+  reason: true,
+  tags: true,
+  correlationId: true,
+  parentCorrelationId: true,
+  traceparent: true,
+};
+
+/** Rejects unknown fields, so that a misspelt `idempotencyKey` does not create a second task. */
+function refuseUnknownFields(given: object, known: Readonly<Record<string, true>>, where: string): void {
+  let names: string[];
+  try {
+    names = Object.keys(given);
+  } catch (cause) {
+    throw new TaskerError('bad_request', `${where} can't be read`, { cause });
+  }
+  const unknown = names.find((name) => !Object.hasOwn(known, name));
+  if (unknown === undefined) return;
+  const [near] = nearNames(unknown, Object.keys(known), 1);
+  const way = near === undefined ? `the fields are ${Object.keys(known).join(', ')}` : `did you mean ${near}?`;
+  throw new TaskerError('bad_request', `${where}: unknown field ${shownValue(unknown)}; ${way}`);
 }
 
 function fieldsOf(given: TaskRequest, what: string): TaskRequest {
@@ -428,6 +461,9 @@ function copied(tags: string[] | undefined): string[] | undefined {
 
 /** Reads and checks the options of createTask. @throws TaskerError `bad_request` */
 export function readCreateOptions(options: CreateOptions | undefined): Required<CreateOptions> {
+  if (typeof options === 'object' && options !== null) {
+    refuseUnknownFields(options, { onDuplicate: true }, 'the options of createTask');
+  }
   let onDuplicate: unknown;
   try {
     onDuplicate = options?.onDuplicate ?? 'error';

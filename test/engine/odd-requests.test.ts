@@ -98,6 +98,28 @@ it('requests that are not an array, and unknown values of onDuplicate, are rejec
   expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
 });
 
+it('unknown fields and options are rejected with similar names, and nothing is created', async () => {
+  const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
+  const refused = (field: object, message: string, options?: object) =>
+    expect(tasker.createTasks([demo, { ...demo, ...field }] as never, options as never)).rejects.toMatchObject({
+      code: 'bad_request',
+      message,
+    });
+  await refused(
+    { idempotency_key: 'k' },
+    'the request number 2 of a task: unknown field "idempotency_key"; did you mean idempotencyKey?',
+  );
+  await refused({ contxt: {} }, 'the request number 2 of a task: unknown field "contxt"; did you mean context?');
+  await refused(
+    { colour: 'red' },
+    expect.stringMatching(/unknown field "colour"; the fields are name, namespace, version/),
+  );
+  await refused({}, 'the options of createTask: unknown field "onDuplicat"; did you mean onDuplicate?', {
+    onDuplicat: 'return',
+  });
+  expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
+});
+
 it('a request is read when it is passed, and may have getters of a class', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   class Order {
