@@ -23,9 +23,10 @@ afterAll(async () => {
 
 describe('without a worker', () => {
   it('task create registers the template of the project and prints only the id', async () => {
-    const { code, stdout } = await project.run(['task', 'create', 'pair', '-i', '{"lucky":true}']);
+    const { code, stdout, stderr } = await project.run(['task', 'create', 'pair', '-i', '{"lucky":true}']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^[0-9a-f-]{36}\n$/);
+    expect(stderr).toContain('no running worker serves namespace demo; start one: `npx tasker worker`');
   });
 
   it('task create reads the context from a file or standard input', async () => {

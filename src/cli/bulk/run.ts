@@ -96,7 +96,11 @@ function noneOf(action: string, what: string): string {
 
 function describePreview(preview: BulkPreview, what: string): string {
   const { action, matched, skipped, notRetryable, sample } = preview;
-  const lines = [matched === 0 ? noneOf(action, what) : `would ${verbOf(action)} ${sizeOf(preview)}${what === '' ? '' : `: ${what}`}`];
+  const lines = [
+    matched === 0
+      ? noneOf(action, what)
+      : `would ${verbOf(action)} ${sizeOf(preview)}${what === '' ? '' : `: ${what}`}`,
+  ];
   if (skipped > 0) lines.push(`${counted(skipped, 'id')} skipped: there is no such ${action.split('_')[0]}`);
   if (matched > 0) lines.push('', sampleTable(sample));
   if (matched > sample.length) lines.push(pc.dim(`… and ${matched - sample.length} more`));
@@ -126,11 +130,7 @@ function sampleTable(sample: BulkPreview['sample']): string {
 }
 
 /** Acts and prints the result. After Ctrl-C, the rest can be resumed. */
-async function work(
-  act: BulkAct,
-  what: string,
-  { json, stop }: BulkRunOptions & { stop: AbortSignal },
-): Promise<void> {
+async function work(act: BulkAct, what: string, { json, stop }: BulkRunOptions & { stop: AbortSignal }): Promise<void> {
   const bar = new ProgressBar(process.stderr);
   try {
     for await (const progress of act) bar.show(progress);

@@ -4,6 +4,7 @@ import { runBulk } from '../bulk/run.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { readInput } from '../read-input.ts';
+import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, printJson } from '../show/output.ts';
 import { snakeKeys } from '../show/views.ts';
 import { describeFilter, taskFilterOf } from '../task-filter.ts';
@@ -32,9 +33,11 @@ export function actingOnStep(act: (tasker: Tasker, place: Place, operator: Opera
     const given = result === undefined ? {} : { result: await readInput(result, '--result') };
     await withTasker(options, {}, async (tasker) => {
       await act(tasker, [task, step], { ...operatorFrom(options), ...given });
-      const [after, { status }] = await Promise.all([tasker.getStep(task, step), tasker.getTask(task)]);
-      if (options.json) printJson(snakeKeys(after));
-      else note(`step ${after.name} is ${after.currentState}, the task is ${status}`);
+      const [after, { status, namespace }] = await Promise.all([tasker.getStep(task, step), tasker.getTask(task)]);
+      if (options.json) return printJson(snakeKeys(after));
+      note(`step ${after.name} is ${after.currentState}, the task is ${status}`);
+      if (status === 'steps_in_process') await noteMissingWorker(tasker, namespace);
+      if (status === 'blocked_by_failures') note(`another step failed; \`npx tasker task why ${task}\` shows it`);
     });
   };
 }

@@ -3,6 +3,7 @@ import { type BulkCommandOptions, readIds, targetOf } from '../bulk/options.ts';
 import { runBulk } from '../bulk/run.ts';
 import { confirmed } from '../confirm.ts';
 import { operatorFrom } from '../operator.ts';
+import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, printJson } from '../show/output.ts';
 import { describeFilter, taskFilterOf } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
@@ -35,8 +36,9 @@ async function one(
       return note('nothing done');
     }
     const { said, json } = await onOne(tasker, uuid, by);
-    if (options.json) printJson({ task_uuid: uuid, ...json });
-    else note(said);
+    if (options.json) return printJson({ task_uuid: uuid, ...json });
+    note(said);
+    if (json.status === 'steps_in_process') await noteMissingWorker(tasker, (await tasker.getTask(uuid)).namespace);
   });
 }
 

@@ -5,6 +5,7 @@ import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
 import { existingFolders } from '../project/folders.ts';
 import { readObject } from '../read-input.ts';
+import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { snakeKeys, taskJson } from '../show/views.ts';
 import { fits, readReference, type TemplateName, type TemplateReference } from '../template/find.ts';
@@ -38,7 +39,11 @@ export async function taskCreate(argument: string | undefined, options: TaskCrea
     // This process exits before it would send its own notification.
     else await tasker.engine.wakeWorkers(handle.priority === 0 ? 0 : -handle.priority);
 
-    if (!options.wait) return options.json ? printJson(snakeKeys(handle)) : print(handle.taskUuid);
+    if (!options.wait) {
+      if (options.json) return printJson(snakeKeys(handle));
+      print(handle.taskUuid);
+      return noteMissingWorker(tasker, template.namespace);
+    }
     if (!options.json && !process.stdout.isTTY) print(handle.taskUuid);
     process.exitCode = await watch(tasker, handle.taskUuid, { ...options, json: false }, note);
     if (options.json) printJson(await wholeTask(tasker, handle.taskUuid));
@@ -116,8 +121,19 @@ async function create(
   try {
     return await tasker.createTask(request, { onDuplicate: options.returnExisting ? 'return' : 'error' });
   } catch (error) {
-    throw error instanceof TaskerError && error.code === 'conflict' ? alreadyThere(name, error) : error;
+    if (!(error instanceof TaskerError)) throw error;
+    throw error.code === 'conflict'
+      ? alreadyThere(name, error)
+      : error.code === 'identity_missing'
+        ? noKey(name, error)
+        : error;
   }
+}
+
+/** Returns the error for a missing key, with the command-line option. */
+function noKey(name: string, cause: TaskerError): TaskerError {
+  const message = `the template of ${name} has identity_strategy: caller_provided; pass --idempotency-key`;
+  return new TaskerError('identity_missing', message, { cause });
 }
 
 /** Returns the error for a duplicate task, with the command-line options that help. */

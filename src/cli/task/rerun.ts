@@ -1,6 +1,7 @@
 import pc from 'picocolors';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
+import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, painted, signOf, table } from '../show/text.ts';
 import { snakeKeys, type TaskRerun } from '../show/views.ts';
@@ -28,6 +29,7 @@ export async function taskRerun(uuid: string, options: TaskRerunOptions): Promis
     }
     note(summaryOf(rerun));
     for (const line of warningsOf(rerun)) note(line);
+    if (!dryRun) await noteMissingWorker(tasker, (await tasker.getTask(uuid)).namespace);
   });
 }
 
