@@ -267,16 +267,20 @@ function onLockedTask<T>(database: Database, taskUuid: string, act: (tx: Db) => 
   });
 }
 
-/** Runs a transaction on a task. @throws TaskerError `database_error` if another transaction has locked it */
+/** Runs a transaction on a task. @throws TaskerError `database_error` if the task is locked, or the act takes too long */
 export async function onFreeTask<T>(database: Database, taskUuid: string, work: (tx: Db) => Promise<T>): Promise<T> {
   try {
     return await database.transaction(SETTINGS, work);
   } catch (error) {
-    if (!/^(55P03|57014)$/.test(sqlState(error) ?? '')) throw error;
-    throw new TaskerError(
-      'database_error',
-      `task ${taskUuid} is locked by another transaction; nothing was changed, try again when it has ended`,
-      { cause: error },
-    );
+    const why = WHY_NOT[sqlState(error) ?? ''];
+    if (why === undefined) throw error;
+    throw new TaskerError('database_error', `task ${taskUuid} ${why}`, { cause: error });
   }
 }
+
+/** Why the timeouts in {@link SETTINGS} ended a transaction, by SQLSTATE. */
+const WHY_NOT: Readonly<Record<string, string>> = {
+  '55P03': 'is locked by another transaction and was not changed; try again when that transaction has ended',
+  '57014':
+    'was not changed, because a statement ran for 30 seconds or was cancelled; try again when the database is faster',
+};

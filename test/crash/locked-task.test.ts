@@ -100,7 +100,9 @@ it('an operator gets an error for a locked task, and the abandoned action does n
   const holder = await openSession(url);
   await holder.query('begin');
   await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [taskUuid]);
-  await expect(tasker.cancelTask(taskUuid)).rejects.toThrow(`task ${taskUuid} is locked by another transaction`);
+  await expect(tasker.cancelTask(taskUuid)).rejects.toThrow(
+    `task ${taskUuid} is locked by another transaction and was`,
+  );
   await holder.query('rollback');
   expect((await tasker.getTask(taskUuid)).status).toBe('blocked_by_failures');
 });

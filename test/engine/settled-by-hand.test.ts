@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { onFreeTask } from '../../src/engine/operate.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { choosing, handWorker, partsFor, workers } from '../support/hand-worker.ts';
@@ -128,6 +129,19 @@ it('a step that completed before its task was cancelled keeps its result', async
   });
   expect(await sql('select * from tasker.step order by idx')).toEqual(before);
   expect(await tasker.getTask(taskUuid)).toMatchObject({ status: 'cancelled' });
+});
+
+it('an act that the database cancels reports that, and not a lock', async () => {
+  const { tasker } = await setup({ templates: template({ a: [] }), worker: false });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  const cancelled = onFreeTask(tasker.engine.database, taskUuid, (tx) =>
+    tx.query({ name: 'cancel_itself', text: 'select pg_cancel_backend(pg_backend_pid()), pg_sleep(10)' }),
+  );
+  await expect(cancelled).rejects.toMatchObject({
+    code: 'database_error',
+    message: `task ${taskUuid} was not changed, because a statement ran for 30 seconds or was cancelled; try again when the database is faster`,
+    cause: expect.objectContaining({ code: '57014' }),
+  });
 });
 
 it.each(['completeStep', 'resolveStep'] as const)(

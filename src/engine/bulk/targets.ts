@@ -76,7 +76,10 @@ function checkStates(action: BulkAction, stepState: string | undefined): void {
 function readNamed(action: BulkAction, target: { ids?: unknown; steps?: unknown }): ReadTarget {
   const [key] = Object.keys(target);
   if (Object.keys(target).length > 1) {
-    throw new TaskerError('bad_request', `a bulk act takes either a filter or ${key}, not both`);
+    throw new TaskerError(
+      'bad_request',
+      'a bulk act cannot combine ids, steps and conditions of a filter; pass one kind of target',
+    );
   }
   const wanted = actsOnSteps(action) ? 'steps' : 'ids';
   const list = target[key as 'ids'];

@@ -169,7 +169,7 @@ it('resolving steps gives all of them the result, and their tasks continue', asy
   await invariants(sql);
 });
 
-it('a selection that is empty is done at once, and a target that cannot be meant is refused', async () => {
+it('an act with an empty selection is done at once, and an invalid target is rejected', async () => {
   const { tasker } = await setup({ worker: false });
   expect(await tasker.bulk.retry({ name: 'nothing' }).result()).toMatchObject({ matched: 0, done: 0, state: 'done' });
   expect(await tasker.bulk.cancel({ ids: [] }).result()).toMatchObject({ matched: 0, state: 'done' });
@@ -178,7 +178,10 @@ it('a selection that is empty is done at once, and a target that cannot be meant
   refused(() => tasker.bulk.retry({}))('the filter has no condition');
   refused(() => tasker.bulk.retry({ open: false }))('the filter has no condition');
   refused(() => tasker.bulk.cancel({ ids: ['x'] }))('the task id is not a UUID');
-  refused(() => tasker.bulk.cancel({ ids: [], name: 'a' } as never))('either a filter or ids');
+  const mixed = 'a bulk act cannot combine ids, steps and conditions of a filter; pass one kind of target';
+  refused(() => tasker.bulk.cancel({ ids: [], name: 'a' } as never))(mixed);
+  refused(() => tasker.bulk.cancel({ open: true, ids: [] } as never))(mixed);
+  refused(() => tasker.bulk.retrySteps({ ids: [], steps: [] } as never))(mixed);
   refused(() => tasker.bulk.cancel({ steps: [] }))('task cancel needs { ids: […] }');
   refused(() => tasker.bulk.retrySteps({ ids: [] }))('step retry needs { steps: […] }');
   refused(() => tasker.bulk.retrySteps({ stepState: 'complete' }))('stepState must be error or waiting_for_retry');
@@ -247,7 +250,7 @@ it('stop ends an act that runs elsewhere, after its transaction', async () => {
   expect(await other.bulk.resume(bulk!.id).result()).toMatchObject({ done: 300 });
 });
 
-it('two processes that resume one act do each item once; the first ends when the second takes over', async () => {
+it('when two processes resume the same bulk act, each item is processed once and the first process stops', async () => {
   const { tasker, sql, charges, bank, another } = await night(400);
   bank.fixed = true;
   const other = await another({ worker: false });

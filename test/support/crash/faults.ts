@@ -55,7 +55,7 @@ function isHeldByAnother(error: unknown): boolean {
   return (
     error instanceof TaskerError &&
     error.code === 'database_error' &&
-    /locked by another transaction/.test(error.message)
+    /locked by another transaction|a statement ran for 30 seconds/.test(error.message)
   );
 }
 
@@ -89,9 +89,9 @@ export class FaultDriver {
   };
   /** Tasks whose creation was acknowledged. */
   readonly created: string[] = [];
-  /** Workers that ended without being killed. */
+  /** Workers that exited without being killed. */
   readonly fallen: number[] = [];
-  /** What is paused. */
+  /** The pauses in force. */
   readonly #paused: PauseTarget[] = [];
   #deck: Fault[] = [];
   #proxy!: FaultyProxy;
