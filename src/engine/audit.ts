@@ -17,7 +17,7 @@ export interface AuditFilter {
   door?: Door | undefined;
   after?: SearchTime | undefined;
   before?: SearchTime | undefined;
-  /** The id of a task, also of one that was deleted since. */
+  /** The id of a task, which may have been deleted since. */
   task?: string | undefined;
   /** The id of a bulk act. */
   bulk?: number | undefined;
@@ -39,7 +39,7 @@ export interface AuditEntry extends Omit<AuditRow, 'details'> {
   details: Record<string, unknown> | null;
 }
 
-/** A page of acts, the newest first. */
+/** A page of acts, newest first. */
 export interface AuditPage {
   entries: AuditEntry[];
   nextCursor: string | null;
@@ -49,7 +49,7 @@ const KEYS: readonly (keyof AuditFilter)[] = ['actor', 'action', 'door', 'after'
 /** Plans each call with its conditions, so that each finds its index. */
 const AUDITING = opening({ plan_cache_mode: 'force_custom_plan', jit: 'off', statement_timeout: '10s' });
 
-/** Returns acts, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
+/** Returns acts, newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
 export async function findActs(
   database: Database,
   filter: AuditFilter,

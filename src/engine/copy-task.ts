@@ -65,7 +65,7 @@ export async function copyTask(
   return copy!;
 }
 
-/** Returns the ids of the copies of a task, the newest first, at most 100. */
+/** Returns the ids of the copies of a task, newest first, at most 100. */
 export function copiesOf({ database }: Copying, taskUuid: string): Promise<string[]> {
   return copiesOfTask(database, taskUuid);
 }

@@ -276,7 +276,7 @@ function withDefaultContext(
   if (Buffer.byteLength(json) <= CONTEXT_LIMITS.bytes) return { plain, json };
   throw new TaskerError(
     'invalid_context',
-    `${where}: context takes more than ${CONTEXT_LIMITS.bytes} bytes together with the template's default_context; pass less`,
+    `${where}: context and the template's default_context together exceed ${CONTEXT_LIMITS.bytes} bytes; pass a smaller context`,
     { details: { path: 'context' } },
   );
 }

@@ -170,7 +170,7 @@ export abstract class EngineActs {
     return copy!;
   }
 
-  /** Returns the ids of the copies of a task, the newest first, at most 100. @throws TaskerError `invalid_uuid` */
+  /** Returns the ids of the copies of a task, newest first, at most 100. @throws TaskerError `invalid_uuid` */
   async copiesOf(taskUuid: string): Promise<string[]> {
     return copiesOf(this, checkUuid(taskUuid, 'the task id'));
   }

@@ -48,8 +48,8 @@ export interface PauseResult {
   /** The pause of the target itself, if one holds now. */
   pause: Pause | null;
   /**
-   * Other pauses that hold now, at most 100. A task has the pauses of its template and its namespace here, a template
-   * the pauses of its versions and its namespace, a namespace the pauses of its templates.
+   * Other pauses in force, at most 100. For a task: the pauses of its template and its namespace. For a template: those
+   * of its versions and its namespace. For a namespace: those of its templates.
    */
   others: Pause[];
 }

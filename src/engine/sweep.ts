@@ -139,9 +139,9 @@ async function storeEventsOfLost(
 }
 
 /**
- * Returns the events of a permanently lost step, which are those of a permanent failure. Its publishers were in the lost
- * process, so the payload is empty, and an event whose schema rejects that is not published. Fast events are not
- * published either, since their listeners were in that process. Undefined: there are none.
+ * Returns the events that a step publishes when it is permanently lost: the same as for a permanent failure. Its
+ * publishers were in the lost process, so the payload is empty, and an event whose schema rejects that is not published.
+ * Fast events are not published either, since their listeners were in that process. Undefined if there are none.
  */
 function eventsOfLost(templates: TemplateStore, lost: TakenBackRow): StepEvents | undefined {
   if (!templates.has(lost.templateId)) return undefined;
@@ -164,7 +164,7 @@ function acceptsEmptyPayload(event: DeclaredEvent): boolean {
 function errorOfLost({ retryable }: TakenBackRow): Partial<StepError> {
   const message = retryable
     ? 'the worker was lost while the step ran, and its attempts are used up'
-    : 'the worker was lost while the step ran; it is not retryable and may have run, so an operator decides';
+    : 'the worker was lost while it held the step; the step is not retryable and may have run, so check its effect before you retry or resolve it';
   return { error_type: 'worker_lost', retryable, message };
 }
 

@@ -87,7 +87,7 @@ export interface Task {
   /** Set while the task exceeds a limit of its template's `lifecycle`. Null otherwise, and once it moves or ends. */
   stale: StaleNote | null;
   /**
-   * The pauses that hold for the task, its template and its namespace, the oldest first. While there is one, none of
+   * The pauses that hold for the task, its template and its namespace, oldest first. While there is one, none of
    * its steps starts. Null: there is no pause, or the task has ended.
    */
   paused: Pause[] | null;

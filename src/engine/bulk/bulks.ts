@@ -73,7 +73,7 @@ export async function reportOf(database: Database, id: number): Promise<BulkRepo
   return { ...summaryOf(row), skipped, failed };
 }
 
-/** Returns bulk acts, the newest first. @throws TaskerError `bad_request` */
+/** Returns bulk acts, newest first. @throws TaskerError `bad_request` */
 export async function summaries(
   database: Database,
   { before = Number.MAX_SAFE_INTEGER, limit = 50 }: { before?: number | undefined; limit?: number | undefined },

@@ -54,7 +54,7 @@ export type ChunkAnswer =
       /** The last item of the chunk. */
       last: StepKey;
       counts: BulkCounts;
-      /** Items of tasks that another transaction had locked. */
+      /** Number of items skipped because another transaction had locked their task. */
       locked: number;
       effects: Required<ActEffects>;
     };

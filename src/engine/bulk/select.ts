@@ -62,7 +62,10 @@ export async function selectItems(database: Database, selection: Selection): Pro
   });
 }
 
-/** Adds to a filter what the action implies: an ended task can't be cancelled. Undefined: nothing can match. */
+/**
+ * Adds the condition that the action implies: for example, only open tasks can be cancelled. Undefined if nothing can
+ * match.
+ */
 async function searchOf(database: Database, action: BulkAction, filter: TaskFilter): Promise<TaskSearch | undefined> {
   const search = await readTaskFilter(database, filter);
   const ended = wantsEnded(action);

@@ -54,7 +54,7 @@ export class EventActs {
     return this.database.pipeline(LONG_RUNNING, (tx) => listGroups(tx, name ?? null));
   }
 
-  /** Returns dead letters, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
+  /** Returns dead letters, newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
   async dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
     const { group = null, eventId } = filter;
     const limit = limitOf(filter);

@@ -11,7 +11,7 @@ import type { Snapshot, TemplateStore } from '../template-store.ts';
 import { type LoggedEvent, wireMetadata } from './logged-event.ts';
 import { SETTINGS } from './settings.ts';
 
-/** An event as it is sent to other systems, with the field names that other programs know. */
+/** An event as it is sent to other systems, with the field names that they expect. */
 export interface EventEnvelope {
   event_id: string;
   event_name: string;

@@ -83,9 +83,9 @@ export interface FailedDelivery extends EventReference {
 export interface PartOutcome {
   /** The position up to which the part was handled: its `upTo`, or the `after` of an event. Default: `upTo`. */
   upTo?: EventPosition;
-  /** Deliveries whose first attempt failed, and that are retried. */
+  /** Deliveries that failed on their first attempt and will be retried. */
   failed?: readonly FailedDelivery[];
-  /** Deliveries whose first attempt failed, and that are not retried. */
+  /** Deliveries that failed on their first attempt and will not be retried. */
   dead?: readonly (EventReference & { error: string })[];
   /**
    * Deliveries that wait for an earlier event of their task, which failed, is being delivered, or was already waiting.
@@ -325,7 +325,7 @@ export class EventLog extends EventActs {
 
   // ---- reading
 
-  /** Returns events, the newest first. @throws TaskerError `bad_request`, `invalid_uuid`, `timeout` */
+  /** Returns events, newest first. @throws TaskerError `bad_request`, `invalid_uuid`, `timeout` */
   list(filter: EventFilter = {}): Promise<LoggedEvent[]> {
     return findEvents(this.database, filter);
   }

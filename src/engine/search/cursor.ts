@@ -29,7 +29,7 @@ export function readCursor<P extends Place>(
   if (ofSort !== sort || ofOrder !== order) {
     throw new TaskerError(
       'bad_request',
-      `the cursor is of a search sorted by ${ofSort}, ${ofOrder}; use the same sort and order`,
+      `the cursor belongs to a search sorted by ${ofSort}, ${ofOrder}; use the same sort and order`,
     );
   }
   return { sort, order, backwards: backwards === 1, after: { at, taskUuid, idx } as P };

@@ -150,7 +150,7 @@ export class SearchKeeper {
     return found;
   }
 
-  /** Adds tasks that were created before the tables, the newest first. */
+  /** Adds tasks that were created before the tables, newest first. */
   async #fill(from: string): Promise<void> {
     this.#logger.info('adding earlier tasks to the search tables');
     let added = 0;

@@ -220,7 +220,7 @@ async function placeOf(database: Database, before: string, sort: SearchSort): Pr
   );
 }
 
-/** Returns the lag of the tables. An error becomes the error of the search when the promise is awaited. */
+/** Returns how far the search tables lag. If the query fails, the error surfaces when the search awaits the promise. */
 function factsOf(database: Database): Promise<Pick<SearchPage, 'lagMs' | 'completeSince'>> {
   const facts = searchLag(database);
   facts.catch(() => undefined);
