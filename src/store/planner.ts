@@ -14,7 +14,7 @@ export const PINNED_PLANS = {
 } as const;
 
 /**
- * For the claim, which must read the head of the queue by its key. With old statistics, reading and sorting the whole
- * queue looks as cheap.
+ * Settings for the claim, which must read the head of the queue in key order. With outdated statistics, the planner may
+ * consider reading and sorting the whole queue just as cheap.
  */
 export const QUEUE_ORDER = { ...PINNED_PLANS, enable_sort: 'off' } as const;

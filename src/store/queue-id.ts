@@ -17,7 +17,7 @@ export function queueIdOf({ template, task }: { template: string; task: string }
 }
 
 /**
- * The pauses that hold for a task `t` with the template `m` and the namespace `n`, as JSON text, the oldest first; null if
+ * The pauses that hold for a task `t` with the template `m` and the namespace `n`, as JSON text, oldest first; null if
  * there are none, or if the task has ended.
  */
 export const PAUSES_OF_TASK = `

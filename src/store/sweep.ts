@@ -69,7 +69,7 @@ h as (
          jsonb_build_object('error', jsonb_build_object('error_type', 'worker_lost', 'retryable', retryable, 'message',
            case when state = 'enqueued' then 'the worker was lost while the step ran; it runs again'
                 when retryable then 'the worker was lost while the step ran, and its attempts are used up'
-                else 'the worker was lost while the step ran; it is not retryable and may have run, so an operator decides' end))
+                else 'the worker was lost while it held the step; the step is not retryable and may have run, so check its effect before you retry or resolve it' end))
     from lost),
 n as (
   update tasker.task set n_active = n_active - c.err, n_error = n_error + c.err

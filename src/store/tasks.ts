@@ -235,7 +235,7 @@ export interface TaskFilter {
   limit: number;
 }
 
-/** Returns tasks, the newest first. */
+/** Returns tasks, newest first. */
 export async function listTasks(db: Db, filter: TaskFilter): Promise<TaskRow[]> {
   const { before, namespace, name, state, openOnly, stale, limit } = filter;
   const { rows } = stale

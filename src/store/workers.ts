@@ -103,7 +103,7 @@ export async function heartbeat(
 const STOP_WORKER = sql('stop_worker')`
 update tasker.worker set state = 'stopped', lease_until = now() where id = $1 and state = 'alive'`;
 
-/** Marks a worker as stopped when it holds no steps any more. */
+/** Marks a worker as stopped. Call it once the worker holds no steps. */
 export async function stopWorker(db: Db, id: number): Promise<void> {
   await db.query(STOP_WORKER, [id]);
 }

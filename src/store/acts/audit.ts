@@ -84,7 +84,7 @@ export interface AuditRow {
   details: string | null;
 }
 
-/** Returns acts, the newest first. */
+/** Returns acts, newest first. */
 export async function listAudit(db: Db, search: AuditSearch): Promise<AuditRow[]> {
   const { actor, action, door, after, before, taskUuid, bulkId, target, from, limit } = search;
   const values = [

@@ -11,7 +11,7 @@ export async function markCopy(db: Db, taskUuid: string, original: string): Prom
 const COPIES_OF_TASK = sql('copies_of_task')`
 select task_uuid from tasker.task where copy_of = $1 order by task_uuid desc limit 100`;
 
-/** Returns the copies of a task, the newest first, at most 100. */
+/** Returns the copies of a task, newest first, at most 100. */
 export async function copiesOfTask(db: Db, taskUuid: string): Promise<string[]> {
   return (await db.query<{ task_uuid: string }>(COPIES_OF_TASK, [taskUuid])).rows.map((row) => row.task_uuid);
 }

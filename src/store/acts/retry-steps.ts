@@ -26,7 +26,9 @@ t as (
    where task_uuid = $1 and exists (select 1 from o))
 select 1 from o`;
 
-/** Queues a step that waits for a retry. False: it waits for none. Call it after lockTasks. */
+/**
+ * Queues a step that is waiting for a retry. Returns false if the step is not waiting for one. Call it after lockTasks.
+ */
 export async function retryWaitingStep(db: Db, { taskUuid, idx }: StepKey, operator: Operator): Promise<boolean> {
   const { actor, reason, door, bulkId } = operator;
   return (await db.query(RETRY_WAITING_STEP, [taskUuid, idx, actor, reason, door, bulkId])).rows.length > 0;

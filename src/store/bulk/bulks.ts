@@ -148,7 +148,7 @@ export async function getBulk(db: Db, id: number): Promise<BulkRow | undefined> 
 const LIST_BULKS = sql('list_bulks')`
 select ${COLUMNS} from tasker.bulk where state <> 'selected' and id < $1 order by id desc limit $2`;
 
-/** Returns the bulk acts before one of them that have begun, the newest first. */
+/** Returns the bulk acts before one of them that have begun, newest first. */
 export async function listBulks(db: Db, { before, limit }: { before: number; limit: number }): Promise<BulkRow[]> {
   return (await db.query<BulkRow>(LIST_BULKS, [before, limit])).rows;
 }

@@ -11,7 +11,7 @@ export interface StepSelection {
   workerIds: readonly number[] | null;
 }
 
-// The number of the attempt is that of the search, so that the failure which the filter found is the one that is acted on.
+// Takes the attempt number from the search tables, so that the act applies to the failure that the filter found.
 const SELECTED_STEPS = `
   select q.idx, q.attempts from tasker.step_search q
    where q.task_uuid = d.task_uuid and q.state = any ($3::tasker.step_state[])
@@ -116,7 +116,7 @@ select d.low, t.task_uuid "taskUuid"
   from unnest($1::uuid[], $2::uuid[]) d (low, high) cross join lateral (
     select task_uuid from tasker.task x where x.task_uuid between d.low and d.high limit 10) t`;
 
-/** Returns the tasks whose ids begin as those of steps do. */
+/** Returns the tasks whose ids have the same beginning as these ids of steps. */
 export async function tasksOfSteps(
   db: Db,
   ranges: readonly { low: string; high: string }[],

@@ -20,7 +20,7 @@ export interface DeadRow extends EventRow {
   diedAt: string;
 }
 
-/** Returns dead letters, the newest first. Null selects all groups or all events. */
+/** Returns dead letters, newest first. Null selects all groups or all events. */
 export async function listDead(
   db: Db,
   { group, id, limit }: { group: string | null; id: number | null; limit: number },

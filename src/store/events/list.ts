@@ -35,7 +35,7 @@ export interface EventListFilter {
   limit: number;
 }
 
-/** Returns events, the newest first. */
+/** Returns events, newest first. */
 export async function listEvents(db: Db, filter: EventListFilter): Promise<EventRow[]> {
   const { taskUuid, matching, after, before, fromId, beforeId, limit } = filter;
   const values = [matching, after, before, fromId, beforeId, limit];

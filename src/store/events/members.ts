@@ -1,7 +1,10 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** A member that was not seen for this long is dropped. Each member signals every minute; see `GroupMember`. */
+/**
+ * A member that has not been seen for this long is dropped. Each member sends a heartbeat every minute; see
+ * `GroupMember`.
+ */
 export const MEMBER_LIFE = `interval '3 minutes'`;
 
 /** How long the patterns of a process are kept after it has left, because it may be restarted. */

@@ -91,7 +91,7 @@ export async function setDrain(
   await db.query(SET_DRAIN, [`{${ids.join(',')}}`, by, reason]);
 }
 
-/** Maximum number of running steps that are looked at, the oldest first. */
+/** Maximum number of running steps that are looked at, oldest first. */
 export const MOST_RUNNING = 10_000;
 
 // The search tables know which steps run, and may be two seconds behind. Each of their rows is compared with the step.
@@ -146,7 +146,7 @@ export interface RunningStepRow {
   ageMs: number;
 }
 
-/** Returns the running steps of these registrations, the oldest first. */
+/** Returns the running steps of these registrations, oldest first. */
 export async function runningSteps(db: Db, ids: readonly number[], limit: number): Promise<RunningStepRow[]> {
   return (await db.query<RunningStepRow>(RUNNING_STEPS, [`{${ids.join(',')}}`, limit])).rows;
 }

@@ -22,7 +22,7 @@ export interface StateCount {
 /** Counts the tasks that a search finds, by snapshot and state. */
 export async function countByState(db: Db, search: TaskSearch): Promise<StateCount[]> {
   const values = new Values();
-  // The states instead of the missing end: one index has all that is counted.
+  // Selects open tasks by their states, because one index then has everything that is counted.
   const isOpen = search.ended === false && search.states === null;
   const found = conditions(isOpen ? { ...search, ended: null, states: OPEN_STATES } : search, values);
   const text = `
