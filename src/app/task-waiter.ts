@@ -204,7 +204,7 @@ export class TaskWaiter {
     }
   }
 
-  /** Reads one batch at a time. Tasks that end meanwhile are read together in the next one. */
+  /** Reads one batch at a time. Tasks that end during the read are read together in the next batch. */
   async #read(): Promise<void> {
     const ids = [...this.#toRead].slice(0, MAX_READ);
     for (const id of ids) this.#toRead.delete(id);

@@ -106,7 +106,7 @@ export class TaskerBulk {
     return stopOne(this.#parts.engine.database, id, operatorOf(this.#parts.by(options)));
   }
 
-  /** Returns bulk acts, the newest first. `limit`: 1 to 1000, default 50; `before`: only acts with a smaller id. */
+  /** Returns bulk acts, newest first. `limit`: 1 to 1000, default 50; `before`: only acts with a smaller id. */
   list(page: { limit?: number; before?: number } = {}): Promise<BulkSummary[]> {
     return summaries(this.#parts.engine.database, page);
   }

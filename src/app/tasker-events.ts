@@ -56,7 +56,7 @@ export class TaskerEvents {
   }
 
   /**
-   * Returns events, the newest first. The search for a rare name in a large log times out after 30 seconds; limit it with
+   * Returns events, newest first. The search for a rare name in a large log times out after 30 seconds; limit it with
    * `after` and `before`.
    *
    * @example
@@ -161,7 +161,7 @@ export class TaskerEvents {
   }
 
   /**
-   * Returns dead letters, the newest first, optionally of one group or one event. `limit`: default 100, maximum 1,000.
+   * Returns dead letters, newest first, optionally of one group or one event. `limit`: default 100, maximum 1,000.
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */
   async dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {

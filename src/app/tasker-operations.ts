@@ -87,7 +87,7 @@ export abstract class TaskerOperations {
    * @throws TaskerError `bad_request`, `invalid_uuid`
    */
   listTasks(filter: TaskFilter, page: TaskPageOptions): Promise<TaskPage>;
-  /** Returns tasks, the newest first. */
+  /** Returns tasks, newest first. */
   listTasks(options?: ListOptions): Promise<Task[]>;
   async listTasks(filter: ListOptions | TaskFilter = {}, page?: TaskPageOptions): Promise<Task[] | TaskPage> {
     if (page) return this.#engine.findTasks(filter as TaskFilter, page);
@@ -95,8 +95,8 @@ export abstract class TaskerOperations {
   }
 
   /**
-   * Finds steps of all tasks that are ready, running, waiting for a retry, failed or resolved by hand. The conditions on
-   * steps are those of one step; all others are those of its task.
+   * Finds steps that are ready, running, waiting for a retry, failed or resolved by hand, in all tasks. The conditions on
+   * steps apply to the step itself, and all others to its task.
    *
    * @example
    * const { steps } = await tasker.listSteps({ stepState: 'in_progress', handler: 'charge' }, { limit: 20 });
@@ -242,7 +242,7 @@ export abstract class TaskerOperations {
   }
 
   /**
-   * Returns the ids of the copies of a task, the newest first, at most 100. `copyOf` of a task is the other direction.
+   * Returns the ids of the copies of a task, newest first, at most 100. `copyOf` of a task is the other direction.
    *
    * @example
    * const [newest] = await tasker.getCopies(taskUuid);

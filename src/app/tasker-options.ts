@@ -139,7 +139,7 @@ export function refuseUnknown(where: string, given: unknown, known: Readonly<Rec
   const names = Object.keys(known);
   const faults = unknown.map((name) => {
     const near = nearNames(name, names);
-    return `there is no option ${name}${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`;
+    return `unknown option ${name}${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`;
   });
   const isGuessed = faults.every((fault) => fault.endsWith('?'));
   const all = isGuessed ? '' : `; the options are ${names.join(', ')}`;

@@ -396,7 +396,7 @@ function handleOf({ taskUuid, snapshot, priority, created }: CreatedTask): TaskH
 }
 
 /**
- * Creates tasks with one span each. The span is the parent of the spans of the task's steps, also in other processes. A
+ * Creates tasks with one span each. The span is the parent of the spans of the task's steps, even in other processes. A
  * request with its own `traceparent` keeps it and gets no span.
  */
 async function withSpans<Created extends { taskUuid: string }>(

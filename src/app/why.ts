@@ -85,7 +85,7 @@ async function reasonOfEnd(engine: Engine, taskUuid: string): Promise<string | n
 async function rerunOf(engine: Engine, task: Task): Promise<string> {
   const last = (await engine.getHistory(task.taskUuid)).findLast((entry) => entry.what === 'rerun');
   const times = task.reruns === 1 ? 'it ran again' : `it ran again ${task.reruns} times, last`;
-  // The audit may have been deleted.
+  // The audit entry of the rerun may have been deleted.
   if (!last) return `; ${times} at ${task.rerunAt}`;
   return `; ${times} from ${last.step} at ${last.at}, by ${last.who}${last.why === null ? '' : `: ${last.why}`}`;
 }

@@ -19,7 +19,7 @@ export interface DrainOptions extends OperatorOptions {
 /** A worker that was asked to drain, as `tasker.drainWorker` returns it. */
 export interface DrainedWorker {
   worker: WorkerInfo;
-  /** False: it had been asked before, and the first request stays. */
+  /** False if the worker had already been asked to drain. The first request stands. */
   changed: boolean;
   /** The namespaces of the worker that no other live worker takes steps of. */
   left: string[];

@@ -11,7 +11,9 @@ const LEAST_MS = 5_000;
 const PAUSE = 100;
 /** The longest such pause. */
 const MOST_MS = 60_000;
-/** Values that could not be read again for this long are removed: an old value must not look like a current one. */
+/**
+ * Values that have not been refreshed for this long are removed, so that an old value is not mistaken for a current one.
+ */
 const STALE_MS = 120_000;
 /** Maximum number of namespaces with values of their own; the others are added up as `other`. */
 const NAMESPACES = 100;

@@ -40,8 +40,8 @@ export interface UnservedSteps {
 export interface QueueInfo {
   namespace: string;
   /**
-   * Number of ready steps that no worker has claimed, counted up to 100,000. Steps that were cancelled count until a
-   * claim skips them, but not where no live worker can run them.
+   * Number of ready steps that no worker has claimed, counted up to 100,000. Cancelled steps are included until a claim
+   * removes them from the queue, unless no live worker can run them.
    */
   ready: number;
   /** False: there are more than `ready`. */

@@ -39,8 +39,9 @@ export interface TaskerStatus {
   /** The ready steps that no live worker can run, by namespace and handler. */
   unserved: (UnservedSteps & { namespace: string })[];
   /**
-   * Rates per minute, over the last five minutes, or a shorter time if there was too much to count. `attempts` and
-   * `failures` count steps. `estimated`: the rates are projected from a sample of the tasks.
+   * Rates per minute over the last five minutes, or over a shorter time if there are too many changes to count.
+   * `created` and `ended` count tasks; `attempts` and `failures` count attempts of steps. `estimated`: `attempts` and
+   * `failures` are projected from a sample of the tasks, or cover less than five minutes.
    */
   perMinute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
   /** Changes younger than this, in milliseconds, may be missing from `open`, `running` and `perMinute`. */
