@@ -182,7 +182,7 @@ export class DispatchChannel {
     return [...new Set([...this.#users].map(({ registry }) => registry))];
   }
 
-  /** Adds a step that can start. If its slot was removed meanwhile, the step is released. */
+  /** Adds a step that can start. If its slot has since been removed, the step is released. */
   offer(step: DispatchedStep): void {
     this.#options.slots.occupy();
     if (this.#out.size >= this.slots) this.#release(step);

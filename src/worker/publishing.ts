@@ -163,7 +163,7 @@ function endedAttempt(end: AttemptEnd, worker: string): EndedAttempt {
   };
 }
 
-/** Returns the outcome of an attempt. Decides whether a failed step is retried by the same rule as the recording. */
+/** Returns the outcome of an attempt. Uses the recorder's rule to decide whether a failed step is retried. */
 function outcomeOf({ kind, step }: AttemptEnd): EventOutcome {
   if (kind === KIND.completed) return 'completed';
   const again = step.template.retry.retryable && step.attempt - step.spared < step.maxAttempts;

@@ -137,7 +137,7 @@ export class QueuePoller {
     this.#due = setTimeout(() => void this.#promote(), Math.min(Math.ceil(delayMs) + 1, 2 ** 31 - 1));
   }
 
-  /** Runs once at a time. The peek at its end finds retries that have become due meanwhile. */
+  /** Runs once at a time. The peek at its end finds retries that have become due in the meantime. */
   async #promote(): Promise<void> {
     this.#dueAt = Number.POSITIVE_INFINITY;
     if (this.#stopped || this.#promoting) return;

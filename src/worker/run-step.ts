@@ -52,7 +52,7 @@ export interface RunOutcomes<S extends RunnableStep> {
   broken(step: S, result: StepHandlerResult): void;
   /** Called when no resolver knows the handler. The step did not start. */
   unknown(step: S): void;
-  /** Called when the step started, but no resolver found its handler, or the step was taken away meanwhile. */
+  /** Called when the step started, but no resolver found its handler, or the step was taken away during the search. */
   unresolved(step: S): void;
 }
 
@@ -90,7 +90,7 @@ export class StepRunner<S extends RunnableStep> {
     else void this.#resolveAndCall(step);
   }
 
-  /** Asks the resolvers. The step keeps its slot meanwhile. */
+  /** Asks the resolvers. The step keeps its slot until they answer. */
   async #resolveAndCall(step: S): Promise<void> {
     let handler: ExecutableHandler | null;
     try {

@@ -75,7 +75,7 @@ export function keepingLogger(inner: Logger, log: StepLog, bindings: LogBindings
   return logger;
 }
 
-/** The arguments are those of pino: a message, or fields and a message, and then values for `%s` and the like. */
+/** Takes the same arguments as pino: a message, or fields and a message, and then values for `%s` and the like. */
 function keep(log: StepLog, level: Level, bindings: LogBindings, [given, ...rest]: unknown[]): void {
   try {
     if (given instanceof Error)

@@ -87,7 +87,7 @@ export class TaskCache {
     return this.#tasks.get(taskUuid);
   }
 
-  /** Returns the task of a claimed step, which may be new. Drops results that an operator has changed meanwhile. */
+  /** Returns the task of a claimed step, which may be new. Drops results that an operator has since changed. */
   take(row: ClaimedStepRow, snapshot: Snapshot): CachedTask {
     let task = this.#tasks.get(row.taskUuid);
     if (!task) {

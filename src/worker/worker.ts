@@ -127,7 +127,7 @@ export class Worker implements WorkerHooks {
     this.#parts.held.checkTask(taskUuid);
   }
 
-  /** An operator may ask something of workers with these ids. */
+  /** Called when an operator may have a request for the workers with these ids. */
   asked(workerIds: readonly number[]): void {
     this.#parts.lease.incarnation.asked(workerIds);
   }
@@ -216,8 +216,8 @@ export class Worker implements WorkerHooks {
   }
 
   /**
-   * Takes claimed steps, each of which has a reserved slot. Drops those of an incarnation that was declared dead
-   * meanwhile, because other workers get them.
+   * Takes claimed steps, each of which has a reserved slot. Drops the steps of an incarnation that has since been
+   * declared dead, because other workers may run them.
    */
   async #takeOwn(rows: readonly ClaimedStepRow[], tokenOf: (row: ClaimedStepRow) => number): Promise<void> {
     const { slots, lease, cache, held, unreadable, stopping } = this.#parts;
@@ -288,7 +288,7 @@ export class Worker implements WorkerHooks {
     this.#parts.deadlines.start(step);
   }
 
-  /** Called when no resolver found the handler, or the step was taken away meanwhile. */
+  /** Called when no resolver found the handler, or the step was taken away during the search. */
   unresolved(step: DispatchedStep): void {
     const { deadlines, slots, stopping, missing } = this.#parts;
     deadlines.delete(step);

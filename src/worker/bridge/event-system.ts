@@ -43,7 +43,7 @@ export class EventSystem {
 
   /**
    * Starts the subscriber, then the poller.
-   * @throws WorkerNotInitializedError when the module is that of this process and no worker was bootstrapped
+   * @throws WorkerNotInitializedError if the module belongs to this process and no worker has been bootstrapped
    */
   start(): void {
     if (this.isRunning()) return;

@@ -34,7 +34,7 @@ async function beatIfDue(): Promise<void> {
   const { silentMs } = memory;
   if (silentMs > boundMs) return giveUp(silentMs);
   gaveUp = false;
-  // Either the loop turns, and sends its own heartbeats if the database is available, or the last heartbeat is recent
+  // Either the loop runs, and sends its own heartbeats if the database is available, or the last heartbeat is recent
   // enough.
   if (silentMs < DUE_AFTER_MS / 2 || sharedNow() - memory.provenAt < DUE_AFTER_MS || ids.length === 0) return;
   const asked = ids;
@@ -78,7 +78,7 @@ async function reportBlocked(silentMs: number): Promise<void> {
     .warn(
       { ...by, blocked_ms },
       step
-        ? `handler ${step.handler} has been blocking the event loop for ${blocked_ms} ms: nothing else in this process runs meanwhile`
+        ? `handler ${step.handler} has been blocking the event loop for ${blocked_ms} ms; nothing else in this process can run`
         : `the event loop has been blocked for ${blocked_ms} ms by a handler that computes after an await, or by other code in this process`,
     );
 }

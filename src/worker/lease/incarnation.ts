@@ -46,7 +46,7 @@ export interface IncarnationEvents {
   lost(ids: readonly number[]): void;
   /** Called when the lease of another worker expired. Its steps must be taken back. */
   othersLost(): void;
-  /** Whether an operator asks this worker to stop taking steps. Called with each heartbeat. */
+  /** Called with each heartbeat. `wanted`: whether an operator wants this worker to stop taking steps. */
   drain?(wanted: boolean): void;
   /** Whether this worker may hold steps under fences of this id without knowing. */
   inDoubt(id: number): boolean;

@@ -14,7 +14,7 @@ export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
   auditRetentionMs?: number | undefined;
   /** The load to report, without the lag of the event loop. */
   load(): Omit<WorkerLoad, 'loopLagMs'>;
-  /** Whether an operator asks this worker to stop taking steps. */
+  /** Called with each heartbeat. `wanted`: whether an operator wants this worker to stop taking steps. */
   drain(wanted: boolean): void;
   /** The steps whose handlers run. */
   running: Iterable<DispatchedStep>;

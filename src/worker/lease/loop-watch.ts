@@ -43,7 +43,7 @@ export class SharedLoopState {
     if (!buffer) this.#times.fill(NEVER);
   }
 
-  /** Notes that the event loop turned. */
+  /** Notes that the event loop is running. */
   turned(): void {
     this.#write(TURNED_AT, sharedNow());
   }
@@ -217,7 +217,7 @@ export class LoopWatch {
     this.#blocked = { handler: handlerName, step: name, taskUuid, blockedMs, at: new Date() };
     this.#options.logger.warn(
       { task_uuid: taskUuid, step: name, handler: handlerName, attempt: step.attempt, blocked_ms: blockedMs },
-      `handler ${handlerName} blocked the event loop for ${blockedMs} ms: nothing else in this process ran meanwhile; let it await periodically, or set \`isolation: thread\` for its step`,
+      `handler ${handlerName} blocked the event loop for ${blockedMs} ms, and nothing else in this process could run; let it await periodically, or set \`isolation: thread\` for its step`,
     );
   }
 
@@ -228,7 +228,7 @@ export class LoopWatch {
     const handlers = [...names].slice(0, NAMED);
     this.#options.logger.warn(
       { lag_ms: lagMs, handlers },
-      `the event loop did not turn for ${lagMs} ms: a handler that computes after an await, other code in this process, or an overloaded machine${handlers.length > 0 ? `; running: ${handlers.join(', ')}` : ''}`,
+      `the event loop was blocked for ${lagMs} ms: a handler that computes after an await, other code in this process, or an overloaded machine${handlers.length > 0 ? `; running: ${handlers.join(', ')}` : ''}`,
     );
   }
 }
