@@ -3,7 +3,7 @@ import { Halt } from '../halt.ts';
 import type { GroupWork, HeldWork } from './group/work.ts';
 import type { HandedOver } from './hand-over.ts';
 
-/** The outcome of a delivery that is not stored yet. */
+/** A delivery whose outcome is not stored yet. */
 interface Ended extends EventReference {
   /** The number of earlier deliveries that failed. */
   failures: number;

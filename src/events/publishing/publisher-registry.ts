@@ -214,7 +214,7 @@ function publisherOf(given: unknown): BasePublisher {
   try {
     return new given();
   } catch (cause) {
-    throw new TaskerError('publisher_invalid', `publisher ${given.name}: creating it throws: ${messageOf(cause)}`, {
+    throw new TaskerError('publisher_invalid', `publisher ${given.name} could not be created: ${messageOf(cause)}`, {
       cause,
     });
   }

@@ -8,7 +8,7 @@ import { webhookSink } from './webhook-sink.ts';
 const FORM = 'must be the result of webhookSink or rabbitmqSink, or an object { group, patterns, deliver }';
 
 /**
- * Checks the sinks passed by a program and combines them with those of its configuration.
+ * Checks the sinks that a program passed and combines them with the sinks in its configuration.
  * @throws TaskerError `config_invalid`
  */
 export function allSinks(given: readonly EventConsumer[], configured: readonly EventConsumer[]): EventConsumer[] {
@@ -18,7 +18,7 @@ export function allSinks(given: readonly EventConsumer[], configured: readonly E
   demand(
     'events',
     !twice,
-    `${twice?.group} is the group of a sink in the program and of one in the file; rename one of them`,
+    `sink group ${twice?.group} is defined both in the program and in the configuration file; rename one of them`,
   );
   return [...given, ...configured];
 }

@@ -42,7 +42,7 @@ export function checkDelivery(subscriberName: string, delivery: unknown, besides
     throw refusal(shortOf(subscriberName), `its name is also that of its group and must be ${GROUP_NAME_WORDS}`);
   }
   if (typeof delivery !== 'object' || delivery === null) {
-    const way = 'delivery must be an object of options such as { timeoutMs: 60_000 }';
+    const way = 'delivery must be an options object such as { timeoutMs: 60_000 }';
     throw refusal(subscriberName, `${way}, got ${String(delivery)}`);
   }
   const { mode }: { mode?: unknown } = delivery;

@@ -46,7 +46,7 @@ export function defineSubscriber<Schema extends StandardSchemaV1>(
   demand(patterns.length > 0, 'it needs a pattern; use `*` for all events');
   demand(isStandardSchema(schema), 'the second argument must be a schema (zod, valibot, arktype …) of the payload');
   demand(typeof fn === 'function', `the third argument must be its function, not ${typeof fn}`);
-  demand(typeof options === 'object' && options !== null, 'the fourth argument must be an object of options');
+  demand(typeof options === 'object' && options !== null, 'the fourth argument must be an options object');
   checkPatterns(name, patterns);
   checkDelivery(name, delivery, ['name']);
 

@@ -235,7 +235,7 @@ function made(given: unknown): BaseSubscriber {
     return new given();
   } catch (cause) {
     const { name } = given as unknown as { name: string };
-    throw new TaskerError('subscriber_invalid', `subscriber ${name}: creating it throws: ${messageOf(cause)}`, {
+    throw new TaskerError('subscriber_invalid', `subscriber ${name} could not be created: ${messageOf(cause)}`, {
       cause,
     });
   }

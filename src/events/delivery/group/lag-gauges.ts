@@ -30,7 +30,7 @@ export function showLag(
         eventLag.of(name).set(secondsBehind);
       }
     } catch (error) {
-      // The other metrics must stay readable during a database outage, which they also show.
+      // The other metrics must stay readable during a database outage, because they help to diagnose it.
       logger.debug({ error: messageOf(error) }, 'could not count the lag of event groups');
     }
   };

@@ -299,7 +299,7 @@ export class GroupRunner implements GroupWork {
     if (run.lost) {
       this.#parts.logger.warn(
         { group: this.name, part: run.part },
-        'part of the event log lost: another process has taken it over, or its group was removed; events without a stored result are delivered again',
+        'part of the event log lost: taken over by another process, or the group was removed; events without a stored result are delivered again',
       );
     }
     this.eventsMayWait();
