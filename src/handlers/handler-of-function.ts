@@ -189,7 +189,7 @@ function refuseInvalidDefinition({ name, options, fn, moreOptions = [], moreArgu
 
   const allowed = [...OPTIONS, ...moreOptions];
   for (const option of Object.keys(options)) {
-    if (!allowed.includes(option)) refuse(`there is no option ${option}; the options are ${allowed.join(', ')}`);
+    if (!allowed.includes(option)) refuse(`unknown option ${option}; the options are ${allowed.join(', ')}`);
   }
   const { isolation = 'none' } = options;
   if (isolation !== 'none' && isolation !== 'thread')

@@ -47,7 +47,7 @@ export async function sendRequest(request: PreparedRequest): Promise<Answer> {
       });
     };
     const to = nextUrl(next, url) ?? refuse('which is not an http or https URL');
-    if (redirects >= maxRedirects) refuse(`after ${maxRedirects} redirects, the maximum`);
+    if (redirects >= maxRedirects) refuse(`which exceeds the maximum of ${maxRedirects} redirects`);
     if (to.origin !== url.origin) dropSecrets(headers);
     if (becomesGet(status, method)) {
       method = 'GET';

@@ -31,8 +31,8 @@ export interface BatchWorkerArguments<Analyzer> {
 
 /**
  * Defines the handler of a `batch_worker` step as a function, with the options and arguments of `defineHandler`, and
- * `batchContext`. A returned object with `itemsProcessed` or `itemsSucceeded` is stored like that of
- * `batchWorkerSuccess`, anything else as is. For a placeholder ("nothing to do"), the function is not called.
+ * `batchContext`. A returned object with `itemsProcessed` or `itemsSucceeded` is stored like the
+ * result of `batchWorkerSuccess`, anything else as is. For a placeholder ("nothing to do"), the function is not called.
  *
  * @example
  * const post = defineBatchWorker(

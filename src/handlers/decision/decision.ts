@@ -155,6 +155,5 @@ function refuseUnknown(where: string, given: object, known: readonly string[]): 
   if (typeof given !== 'object' || given === null)
     throw misuse(`${where}: options must be an object, not ${shown(given)}`);
   const unknown = Object.keys(given).find((key) => !known.includes(key));
-  if (unknown !== undefined)
-    throw misuse(`${where}: there is no option ${unknown}; the options are ${known.join(', ')}`);
+  if (unknown !== undefined) throw misuse(`${where}: unknown option ${unknown}; the options are ${known.join(', ')}`);
 }
