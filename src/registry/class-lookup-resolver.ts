@@ -73,7 +73,7 @@ function fileOf(base: string, callable: string): string | null {
   return null;
 }
 
-/** For a path that continues below a file, `statSync` throws even with `throwIfNoEntry: false`. */
+/** If a parent of the path is a file, `statSync` throws even with `throwIfNoEntry: false`. */
 function isFile(file: string): boolean {
   return existsSync(file) && statSync(file).isFile();
 }

@@ -23,7 +23,7 @@ interface Entry {
   /** The registered value, to distinguish a repeated registration from a replacement. */
   readonly source: unknown;
   readonly make: (config: ResolverConfig) => ExecutableHandler;
-  /** Calls `make` without a configuration. Stored because it is needed for every step. */
+  /** Calls `make` without a configuration. Created once, because every step needs it. */
   readonly maker: HandlerMaker;
 }
 
@@ -131,7 +131,7 @@ export function made(name: string, make: () => unknown): ExecutableHandler {
   try {
     handler = make();
   } catch (cause) {
-    throw new ResolutionError(`handler ${name}: creating it throws: ${messageOf(cause)}`, { cause });
+    throw new ResolutionError(`handler ${name} could not be created: ${messageOf(cause)}`, { cause });
   }
   // In JavaScript, a class may have no `call`, and a factory may return anything.
   if (isExecutableHandler(handler)) return handler;

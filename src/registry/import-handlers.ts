@@ -15,9 +15,10 @@ export type Module = Record<string, unknown>;
 /** Imports the bundle of a file. Throws `handler_invalid` with the name of the file if the import throws. */
 export function importBundle(file: string, bundle: string): Promise<Module> {
   const url = pathToFileURL(bundle);
-  // The name of a file that was not bundled does not change with its contents.
+  // A file that was not bundled keeps its name when its contents change. The modification time makes Node import it
+  // again.
   if (bundle === file) url.searchParams.set('changed', String(statSync(file, { throwIfNoEntry: false })?.mtimeMs));
-  return imported(url.href, file, `handlers file ${file}: importing it`);
+  return imported(url.href, file, `handlers file ${file}`);
 }
 
 async function imported(url: string, file: string, what: string): Promise<Module> {
@@ -26,7 +27,7 @@ async function imported(url: string, file: string, what: string): Promise<Module
     noteOrigins(module, url);
     return module;
   } catch (cause) {
-    throw new ResolutionError(`${what} throws: ${messageOf(cause)}`, { cause, details: { file } });
+    throw new ResolutionError(`${what} could not be imported: ${messageOf(cause)}`, { cause, details: { file } });
   }
 }
 
@@ -43,7 +44,7 @@ export async function importPackage(root: string, specifier: string): Promise<Mo
   if (entry === null) return null;
   // Node cannot load TypeScript from a workspace package.
   if (/\.m?ts$/.test(entry)) return importFile(path.dirname(entry), entry);
-  return imported(pathToFileURL(entry).href, entry, `handlers package ${specifier}: importing ${entry}`);
+  return imported(pathToFileURL(entry).href, entry, `handlers package ${specifier}: ${entry}`);
 }
 
 /**
@@ -71,7 +72,7 @@ async function packageEntry(root: string, specifier: string): Promise<string | n
 }
 
 /**
- * Resolves as `require` does. The file differs from that of `import` only if the package exports a separate file for
+ * Resolves as `require` does. This is the file that `import` would load, unless the package exports a separate file for
  * each.
  */
 function withoutEsbuild(root: string, specifier: string): string | null {
