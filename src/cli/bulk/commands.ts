@@ -6,7 +6,7 @@ const ID = wholeNumber({ least: 1, most: 2 ** 53 - 1 });
 
 /** `tasker bulk …` */
 export function addBulkCommands(program: Command): void {
-  const bulk = program.command('bulk').description('follow, stop and resume acts on many tasks');
+  const bulk = program.command('bulk').description('follow, stop and resume bulk acts');
   bulk
     .command('list')
     .description('list bulk acts, newest first')

@@ -3,7 +3,7 @@ import type { Pause } from '../../app/tasker-operations.ts';
 import { addOperator } from '../operator.ts';
 import { lazily } from '../options.ts';
 
-/** `tasker pause …`. The commands that pause and resume belong to the nouns of what they pause. */
+/** `tasker pause …`. The commands that pause and resume are under `task`, `template` and `namespace`. */
 export function addPauseCommands(program: Command): void {
   const pause = program.command('pause').description('show what is paused; see `tasker task|template|namespace pause`');
   pause
@@ -19,8 +19,8 @@ const ARGUMENTS: Record<Pause['scope'], string> = {
 };
 const COVERS: Record<Pause['scope'], string> = {
   task: 'a task',
-  template: 'a template (namespace/name@version; without a version all versions, also later ones)',
-  namespace: 'a namespace with all its templates, also later ones',
+  template: 'a template (namespace/name@version; without a version: all versions, including later ones)',
+  namespace: 'a namespace with all its templates, including later ones',
 };
 
 /** Adds `pause` and `resume` to the commands of a noun. */

@@ -9,7 +9,8 @@ export interface FirstFile {
 }
 
 /**
- * Reads an asset. The template and the handlers are files of the repository, so that they are checked like all others.
+ * Reads an asset. The template and the handlers are real files in the repository, so they are checked like the rest of
+ * the code.
  */
 const firstText = (file: string) =>
   readFileSync(new URL(`../../../assets/first-files/${file}`, import.meta.url), 'utf8');

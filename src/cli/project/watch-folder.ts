@@ -85,7 +85,7 @@ class TreeWatch {
       this.#watchers.set(folder, this.#watcherOf(folder, here));
       for (const name of readdirSync(folder)) if (isWatched(folder, name)) this.#watch(path.join(folder, name), here);
     } catch (error) {
-      // The folder may have been deleted meanwhile. The watcher of its parent reports that.
+      // The folder may just have been deleted. The watcher of its parent reports that.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#options.onLost(error as Error);
     }
   }

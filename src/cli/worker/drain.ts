@@ -14,7 +14,7 @@ export interface WorkerDrainOptions extends GlobalOptions, OperatorFlags {
   timeout?: number;
 }
 
-/** `tasker worker drain`: asks a worker to stop taking steps. With `--wait`, exits 1 if it is lost meanwhile. */
+/** `tasker worker drain`: asks a worker to stop taking steps. With `--wait`, exits with 1 if the worker is lost before it has drained. */
 export async function workerDrain(name: string, options: WorkerDrainOptions): Promise<void> {
   const { wait, timeout: timeoutMs, json } = options;
   const stop = listenForStop();
