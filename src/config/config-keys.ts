@@ -206,17 +206,17 @@ const KEYS = {
     byDefault: DEFAULTS.handlerMissingGraceMs,
     about: 'How long a step waits for a handler that no worker has, before it fails.',
   }),
-  /** A worker without a heartbeat for this time is considered lost. Default 30,000. */
+  /** A worker without a heartbeat for this long is considered lost. Default 30,000. */
   leaseMs: option({
     path: 'worker.lease_seconds',
     form: forms.seconds(100),
     byDefault: DEFAULTS.leaseMs,
-    about: 'A worker without a heartbeat for this time is considered lost, and other workers take over its steps.',
+    about: 'A worker without a heartbeat for this long is considered lost, and other workers take over its steps.',
   }),
   /**
-   * How long a worker keeps its steps while a handler blocks the event loop. Meanwhile, a separate thread sends the
-   * heartbeats. If the loop is blocked for longer, the lease expires and other workers take over the steps. 0: there is
-   * no separate thread. Default 300,000.
+   * How long a worker keeps its steps while a handler blocks the event loop. A separate thread sends the heartbeats
+   * during that time. If the loop is blocked for longer, the lease expires and other workers take over the steps. 0:
+   * there is no separate thread. Default 300,000.
    */
   blockedLoopBoundMs: option({
     path: 'worker.blocked_loop_bound_seconds',

@@ -5,7 +5,7 @@ export const MOST_DELIVERIES = 100_000;
 export const DEFAULTS = {
   /** Maximum number of handlers that a worker runs at once. */
   concurrency: 100,
-  /** A worker without a heartbeat for this time is considered lost. */
+  /** A worker without a heartbeat for this long is considered lost. */
   leaseMs: 30_000,
   stepLogs: 'failed' as 'none' | 'failed' | 'all',
   /** How long a worker keeps its steps while its event loop is blocked. */

@@ -3,7 +3,7 @@ import { nearNames } from '../model/near-names.ts';
 import { MOST_DELIVERIES } from './defaults.ts';
 import { beginning, flag, patterns, seconds, type ValueForm, whole, word } from './value-forms.ts';
 
-/** One `[[events.webhooks]]` in the file. The defaults are those of `webhookSink`. Times in milliseconds. */
+/** One `[[events.webhooks]]` in the file, with the defaults of `webhookSink`. Times in milliseconds. */
 export interface WebhookConfig {
   name: string;
   url: string;

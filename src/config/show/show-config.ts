@@ -6,7 +6,7 @@ export interface ShownValue {
   name: ConfigName;
   /** The key in the file. */
   path: string;
-  /** The value in the form of the file, with secrets hidden; undefined if it is not set and has no default value. */
+  /** The value as it would be written in the file, with secrets hidden. Undefined if it is not set and has no default. */
   value: unknown;
   source: ConfigSource;
 }
