@@ -33,8 +33,9 @@ const memoryFile = ({ home }: EmbeddedFolder) => path.join(home, 'run-folder.jso
 const readMemory = (folder: EmbeddedFolder) => readRecord(memoryFile(folder), MEMORY);
 
 /**
- * Returns the folder with the socket and the pipe of the last server. Undefined if no server was ever started. If
- * `run-folder.json` is unreadable, this is the folder in PostgreSQL's own `postmaster.pid`.
+ * Returns the folder with the socket and the pipe of the last server. Falls back to PostgreSQL's `postmaster.pid` if
+ * `run-folder.json` is unreadable. Undefined if no server has been started for this folder, or the record belongs to
+ * another folder.
  */
 export function findRunFolder(folder: EmbeddedFolder): string | undefined {
   const memory = readMemory(folder);
