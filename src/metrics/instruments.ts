@@ -25,8 +25,8 @@ const OF_HANDLER = ['namespace', 'handler'];
 
 /**
  * All instruments. Each covers this process since its start; Prometheus adds up several processes. The exceptions are the
- * gauges of {@link OVERVIEW}, which describe the whole database: every process reports the same. The names are those of
- * the original system where it has such an instrument.
+ * gauges of {@link OVERVIEW}, which describe the whole database: every process reports the same values. An instrument
+ * that the original system has too keeps its name.
  */
 export const INSTRUMENTS = {
   // tasks
