@@ -73,7 +73,7 @@ export function storableJson(value: unknown, limits: StorableLimits = {}): Store
     if (bad) return refused(bad, name);
     // A character takes at most three bytes, so most texts need not be measured.
     if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) {
-      return { ok: false, path: name, reason: `it takes more than ${maxBytes} bytes` };
+      return { ok: false, path: name, reason: `it is larger than ${maxBytes} bytes` };
     }
     return { ok: true, json };
   } catch (thrown) {
@@ -84,7 +84,7 @@ export function storableJson(value: unknown, limits: StorableLimits = {}): Store
 
 /** Checks each value once. The recursion ends at `maxDepth`. Paths are built only on the way back up. */
 function check(value: unknown, depth: number, walk: Walk): Refusal | null {
-  if (++walk.values > walk.maxValues) return refuse(`it takes more than ${walk.maxValues} bytes`);
+  if (++walk.values > walk.maxValues) return refuse(`it is larger than ${walk.maxValues} bytes`);
   switch (typeof value) {
     case 'string':
       return walk.texts ? checkText(value) : null;
@@ -135,7 +135,7 @@ function checkObject(value: object, depth: number, walk: Walk): Refusal | null {
     }
     return null;
   } catch (thrown) {
-    const refusal = refuse(`reading it throws: ${describe(thrown)}`);
+    const refusal = refuse(`it could not be read: ${describe(thrown)}`);
     return key === undefined ? refusal : inside(refusal, value, key);
   }
 }
