@@ -67,7 +67,7 @@ function onlyHere(exposed: boolean): MiddlewareHandler {
     if (exposed) {
       throw new TaskerError(
         'forbidden',
-        `${c.req.path} is only available while the worker listens on this machine alone (worker.web.bind_address = "127.0.0.1:8081"); other machines can only read health and metrics`,
+        `${c.req.path} is only served while the worker listens on a loopback address (worker.web.bind_address = "127.0.0.1:8081"); on other addresses only health and metrics are served`,
       );
     }
     const { hostname } = new URL(c.req.url);
