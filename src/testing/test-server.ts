@@ -128,9 +128,11 @@ async function clone(
   } catch (error) {
     if (sqlState(error) !== NO_SUCH_DATABASE) throw error;
     servers.clear(); // another process dropped it; the next call creates it again
-    throw new TaskerError('database_error', `the test kit's database ${template} was dropped: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new TaskerError(
+      'database_error',
+      `the test kit's database ${template} was dropped by another process; run the test again: ${messageOf(error)}`,
+      { cause: error },
+    );
   }
 }
 
