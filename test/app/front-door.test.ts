@@ -211,10 +211,10 @@ describe('options', () => {
   });
 
   it.each([
-    [{ handler: [] }, 'createTasker: there is no option handler; did you mean handlers'],
-    [{ databaseURL: 'x', concurency: 4 }, 'databaseURL; did you mean databaseUrl?; there is no option concurency; did'],
-    [{ zzzzzz: undefined }, 'createTasker: there is no option zzzzzz; the options are configPath, config, templates,'],
-    [{ limits: { stepPerDecision: 4 } }, 'limits: there is no option stepPerDecision; did you mean stepsPerDecision?'],
+    [{ handler: [] }, 'createTasker: unknown option handler; did you mean handlers'],
+    [{ databaseURL: 'x', concurency: 4 }, 'databaseURL; did you mean databaseUrl?; unknown option concurency; did'],
+    [{ zzzzzz: undefined }, 'createTasker: unknown option zzzzzz; the options are configPath, config, templates,'],
+    [{ limits: { stepPerDecision: 4 } }, 'limits: unknown option stepPerDecision; did you mean stepsPerDecision?'],
     ['postgres://user:secret@host/db', 'createTasker: the options must be an object, got a string'],
     [null, 'createTasker: the options must be an object, got null'],
   ])('unknown options are rejected with similar names: %j', async (options, message) => {

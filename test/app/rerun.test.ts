@@ -121,7 +121,7 @@ describe('what handlers see of a rerun', () => {
 });
 
 describe('what follows from a rerun', () => {
-  it('its domain events are new events, also of batch workers that are created again under other names', async () => {
+  it('its domain events are new events, including those of batch workers that are created again under other names', async () => {
     let ids = ['1', '2'];
     const cut = defineHandler('cut', {}, () => partsFor('rows', ...ids));
     const rows = defineHandler('rows', {}, ({ context }) => ({ run: context.rerun }));

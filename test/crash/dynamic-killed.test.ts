@@ -164,7 +164,7 @@ describe('workers that are killed at any moment', () => {
 
   const ROWS = PROVE ? 1_000_000 : inject('postgres') === '18' ? 20_000 : 10_000;
 
-  it(`each of ${ROWS} rows is written exactly once, in transactions of a batch`, {
+  it(`write each of ${ROWS} rows exactly once if their batch workers write in transactions`, {
     timeout: PROVE ? 1_200_000 : 120_000,
   }, async () => {
     const templates = template({

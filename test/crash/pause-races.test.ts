@@ -147,7 +147,7 @@ it('of several calls that pause or resume the same thing at once, one changes so
   expect(await sql('select action from tasker.operator_action order by id')).toHaveLength(2);
 });
 
-it('a pause waits for a transaction that adds a step it cannot see yet, and delays no other one meanwhile', async () => {
+it('a pause waits for a transaction that adds a step it cannot see yet, and delays no other transaction', async () => {
   const { tasker, sql, url, another } = await setup({ templates: template({ a: [] }), worker: false });
   await tasker.createTask(DEMO);
   const open = await openSession(url);

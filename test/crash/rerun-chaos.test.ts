@@ -46,7 +46,7 @@ const count = (what: string) => {
   counts[what] = (counts[what] ?? 0) + 1;
 };
 
-/** Runs a task again from any step, whatever it does right now. True: it was done. */
+/** Reruns a task from a random step, whatever its state. Returns whether the rerun was accepted. */
 async function rerunSomewhere(tasker: Tasker, { taskUuid }: Running, pick: number): Promise<boolean> {
   const steps = await tasker.getSteps(taskUuid);
   const from = steps[pick % steps.length]!;
@@ -65,7 +65,7 @@ async function rerunSomewhere(tasker: Tasker, { taskUuid }: Running, pick: numbe
   }
 }
 
-/** Returns how the end of a task differs from that of a task that ran once. */
+/** Returns how the final state of a task differs from the final state of a task that ran once. */
 async function differences(tasker: Tasker, { taskUuid, end }: Running): Promise<string[]> {
   const [task, steps] = [await tasker.getTask(taskUuid), await tasker.getSteps(taskUuid)];
   const seen = new Map(steps.map((step) => [step.name, step]));

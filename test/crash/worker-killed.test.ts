@@ -89,7 +89,8 @@ describe('kill -9 of a worker with 200 running steps', () => {
         attempts: 1,
         after: 'error',
         ...worker_lost,
-        message: 'the worker was lost while the step ran; it is not retryable and may have run, so an operator decides',
+        message:
+          'the worker was lost while it held the step; the step is not retryable and may have run, so check its effect before you retry or resolve it',
       },
     ]);
     for (const { taskUuid } of done) expect((await tasker.getTask(taskUuid)).status).toBe('complete');

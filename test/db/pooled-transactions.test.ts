@@ -99,7 +99,7 @@ describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in tran
     await invariants(sql);
   });
 
-  it('writes nothing if its step was cancelled meanwhile', async () => {
+  it('writes nothing if its step has since been cancelled', async () => {
     const [begun, cancelled, refused] = [deferred(), deferred(), deferred<unknown>()];
     const { tasker, taskUuid, written } = await behindPooler(['s0'], (context, step) =>
       writeAll(context, step, async () => {

@@ -38,7 +38,7 @@ it('user transactions wait for a connection without a timeout, first come, first
   expect(order).toEqual([0, 1, 2, 3]);
 });
 
-it('a failed transaction leaves its connection to the next one', async () => {
+it('a transaction that fails leaves its connection usable for the next one', async () => {
   const { transactions: all } = await transactions(1);
   for (let i = 0; i < 3; i++) {
     await expect(all.run(({ client }) => client.query('select 1 / 0'))).rejects.toMatchObject({ code: '22012' });

@@ -87,7 +87,7 @@ describe("a result that can't be stored unchanged fails its step permanently wit
   it('a result of more than 16 MiB fails its step', async () => {
     const { a, error } = await run(() => ({ text: 'x'.repeat(17 * 1024 * 1024) }));
     expect(a).toMatchObject({ currentState: 'error', attempts: 1 });
-    expect(error!.message).toContain('takes more than 16777216 bytes');
+    expect(error!.message).toContain('is larger than 16777216 bytes');
   });
 });
 
@@ -214,7 +214,7 @@ describe("a task's context", () => {
     [
       'more than 1 MB',
       { a: Array.from({ length: 200 }, () => 'x'.repeat(9_000)) },
-      'context: it takes more than 1048576',
+      'context: it is larger than 1048576',
     ],
     ['11 levels', { a: deep(10) }, 'context.a[0][0][0][0][0][0][0][0][0] is nested deeper than 10 levels'],
     [

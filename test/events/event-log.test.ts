@@ -154,7 +154,7 @@ describe('a part of the log', () => {
     const [retry] = await log.takeRetries(group, OTHER, HOLD);
     await log.finishRetries(group, OTHER, { delivered: [retry!] });
     expect(await log.finish(taken, outcome)).toBe(true);
-    // The parked event was delivered meanwhile, and is not parked again.
+    // The parked event has been delivered in the meantime, and is not parked again.
     expect(await sql('select * from tasker.event_retry')).toEqual([]);
     expect(names((await log.take(group, OTHER, HOLD))!.events)).toEqual(['a.two']);
     expect(await log.finish(taken, outcome)).toBe(false);

@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { uuidV7 } from '../../src/model/ids.ts';
 import { eventLog, writeEvents } from '../support/events/event-log.ts';
 
-describe('the events of a tasker', () => {
+describe('tasker events', () => {
   it('are yielded in the order in which groups get them, from a given time or from now', async () => {
     const { tasker, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [taskUuid, other] = taskUuids as [string, string];

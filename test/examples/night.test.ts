@@ -20,7 +20,7 @@ function steady(text: string): string {
     .replace(/ {2,}/g, '  ');
 }
 
-describe('the example of a bad night', () => {
+describe('the bad-night example', () => {
   let url: string;
   beforeAll(async () => {
     const database = await freshDatabase();

@@ -31,7 +31,7 @@ const kitOf = (stubs: Record<string, TestHandler> = {}) =>
 
 const request = (more: object = {}) => ({ idempotencyKey: JSON.stringify(more), context: { ...order, ...more } });
 
-describe('the example of orders, with its services stubbed', () => {
+describe('the orders example with stubbed services', () => {
   let kit: TestTasker;
   beforeAll(async () => {
     kit = await kitOf();

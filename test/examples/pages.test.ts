@@ -19,7 +19,7 @@ test.each(PAGES)('%s shows programs that print the documented output', { timeout
   }
 });
 
-test('the pages show TypeScript that compiles', { timeout: 60_000 }, () => {
+test('the handlers on the page "first workflow" compile in strict mode', { timeout: 60_000 }, () => {
   const folder = projectOf('docs/guide/first-workflow.md');
   const strict = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck'];
   const types = ['--typeRoots', path.resolve('node_modules/@types'), '--types', 'node'];

@@ -78,7 +78,7 @@ describe('a program of the examples prints the outcomes of its tasks', () => {
   });
 });
 
-describe('the example of approvals', () => {
+describe('the approvals example', () => {
   const before = ['validate_request', 'approval_router'];
   let kit: TestTasker;
   beforeAll(async () => {
@@ -123,7 +123,7 @@ it('the two branches of a large expense run concurrently, and the next step wait
   });
 });
 
-describe('the example of a pipeline', () => {
+describe('the pipeline example', () => {
   it('reads its three files concurrently', async () => {
     const all = deferred();
     let running = 0;

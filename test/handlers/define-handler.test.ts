@@ -158,7 +158,7 @@ describe('an invalid definition', () => {
     ['handler : the name must be a non-empty string', '', {}, () => 1],
     ['handler x: the third argument must be a function, not undefined', 'x', {}, undefined],
     [
-      'handler x: there is no option dependsOn; the options are inputs, depends, version, isolation',
+      'handler x: unknown option dependsOn; the options are inputs, depends, version, isolation',
       'x',
       { dependsOn: {} },
       () => 1,

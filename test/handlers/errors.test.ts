@@ -97,7 +97,7 @@ describe('an error that a handler throws', () => {
   });
 });
 
-describe('the errors of a worker', () => {
+describe('the error classes of the worker', () => {
   it('have codes, messages and the common base class', () => {
     const cause = new Error('refused');
     const errors = [

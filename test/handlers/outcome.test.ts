@@ -137,7 +137,7 @@ describe('what a handler throws', () => {
     expect(resultOfThrown(thrown)).toMatchObject({ success: false, errorMessage, retryable: true });
   });
 
-  it('is always storable and limited in size, and hostile values never make it throw', () => {
+  it('is always storable and limited in size, even if its properties throw when they are read', () => {
     const fail = (): never => {
       throw new Error('hostile');
     };

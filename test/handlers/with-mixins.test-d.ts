@@ -73,7 +73,7 @@ test('the arguments and the return value of a decision handler are typed', () =>
   defineDecisionHandler('route', {}, () => DecisionPointOutcome.noBranches());
   // @ts-expect-error a list of names is not a decision
   defineDecisionHandler('route', {}, () => ['a']);
-  // @ts-expect-error there is no option workers
+  // @ts-expect-error unknown option workers
   defineDecisionHandler('route', { workers: 1 }, () => Decision.skip('x'));
 });
 

@@ -55,7 +55,7 @@ it('every process reports the open tasks, the queue and the unserved steps of ev
   await expect.poll(() => elsewhere.tasker.metrics.text()).toContain(`tasker_unserved_steps{namespace="${waiting}"} 2`);
 });
 
-it('values are read once for callers at the same time, and again only after a pause', async () => {
+it('concurrent callers share one reading, and the next reading waits for a pause', async () => {
   const { database, gauges } = await open();
   const before = database.statements;
   await Promise.all(Array.from({ length: 20 }, () => gauges.collect()));

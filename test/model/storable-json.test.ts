@@ -85,11 +85,11 @@ describe("a value that jsonb can't store", () => {
         throw new Error('no price yet');
       },
     };
-    expect(refusal({ item: getter })).toBe('result.item.price: reading it throws: no price yet');
+    expect(refusal({ item: getter })).toBe('result.item.price: it could not be read: no price yet');
     const toJSON = () => {
       throw new Error('not now');
     };
-    expect(refusal({ item: { toJSON } })).toBe('result.item: reading it throws: not now');
+    expect(refusal({ item: { toJSON } })).toBe('result.item: it could not be read: not now');
   });
 
   it('a circular value is rejected with the path that it leads back to', () => {
@@ -115,15 +115,15 @@ describe("a value that jsonb can't store", () => {
 
   it('a value that is too large in bytes of UTF-8 is rejected', () => {
     expect(storableJson('x'.repeat(8), { maxBytes: 10 }).ok).toBe(true);
-    expect(refusal('x'.repeat(9), { maxBytes: 10 })).toBe('result: it takes more than 10 bytes');
-    expect(refusal('ü'.repeat(5), { maxBytes: 10 })).toBe('result: it takes more than 10 bytes');
-    expect(refusal('x'.repeat(17 * 1024 * 1024))).toBe('result: it takes more than 16777216 bytes');
+    expect(refusal('x'.repeat(9), { maxBytes: 10 })).toBe('result: it is larger than 10 bytes');
+    expect(refusal('ü'.repeat(5), { maxBytes: 10 })).toBe('result: it is larger than 10 bytes');
+    expect(refusal('x'.repeat(17 * 1024 * 1024))).toBe('result: it is larger than 16777216 bytes');
   });
 
   it('a value that shared parts would make huge is rejected quickly', () => {
     let value: unknown = 1;
     for (let n = 0; n < 60; n++) value = [value, value];
-    expect(refusal(value)).toMatch(/it takes more than 16777216 bytes$/);
+    expect(refusal(value)).toMatch(/it is larger than 16777216 bytes$/);
   });
 });
 

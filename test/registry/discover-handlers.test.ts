@@ -352,7 +352,7 @@ describe('a handler by file or package', () => {
     });
     const registry = registryIn(root);
     await expect(registry.resolve('./none')).rejects.toThrow(/none\.ts exports no handler: .* it exports add/);
-    await expect(registry.resolve('./throws')).rejects.toThrow(/throws\.ts: importing it throws: no configuration/);
+    await expect(registry.resolve('./throws')).rejects.toThrow(/throws\.ts could not be imported: no configuration/);
     await expect(registry.resolve('./broken')).rejects.toMatchObject({ code: 'handler_invalid', retryable: false });
   });
 
@@ -392,7 +392,7 @@ describe('a folder that cannot be discovered', () => {
     });
     await expect(discover(root)).rejects.toMatchObject({
       code: 'handler_invalid',
-      message: `handlers file ${root}/handlers/bad.ts: importing it throws: no configuration`,
+      message: `handlers file ${root}/handlers/bad.ts could not be imported: no configuration`,
       cause: expect.any(TypeError),
     });
   });

@@ -239,7 +239,7 @@ describe('a value that is not a handler', () => {
     registry.register('broken', Broken);
     await expect(registry.resolve('broken')).rejects.toMatchObject({
       code: 'handler_invalid',
-      message: 'handler broken: creating it throws: no configuration',
+      message: 'handler broken could not be created: no configuration',
       cause: expect.any(Error),
     });
   });

@@ -299,7 +299,7 @@ describe('a definition', () => {
   });
 });
 
-describe('the errors of resolution', () => {
+describe('resolution errors', () => {
   it('share a class, are permanent, and can be constructed as in the other SDK', () => {
     expect(new ResolutionError('x')).toMatchObject({ code: 'handler_invalid', retryable: false });
     expect(new ResolverNotFoundError('r').message).toBe(

@@ -218,7 +218,7 @@ it('only health and metrics are available to other machines', async () => {
     expect(await json(path)).toMatchObject({ status: 403, error: { code: 'FORBIDDEN' } });
   }
   expect(await json('/config')).toMatchObject({
-    error: { message: expect.stringContaining('only available while the worker listens on this machine alone') },
+    error: { message: expect.stringContaining('only served while the worker listens on a loopback address') },
   });
 });
 

@@ -198,9 +198,9 @@ it('only the configured namespace is served', async () => {
 });
 
 it.each([
-  [{ template: './templates' }, 'there is no option template; did you mean templates?'],
-  [{ web: { bindAdress: '127.0.0.1:0' } }, 'web: there is no option bindAdress; did you mean bindAddress?'],
-  [{ limits: { decisonDepth: 3 } }, 'limits: there is no option decisonDepth; did you mean decisionDepth?'],
+  [{ template: './templates' }, 'unknown option template; did you mean templates?'],
+  [{ web: { bindAdress: '127.0.0.1:0' } }, 'web: unknown option bindAdress; did you mean bindAddress?'],
+  [{ limits: { decisonDepth: 3 } }, 'limits: unknown option decisonDepth; did you mean decisionDepth?'],
 ])('unknown options are rejected with similar names: %j', async (options, message) => {
   const worker = await server();
   await expect(worker.start(options as never)).rejects.toMatchObject({

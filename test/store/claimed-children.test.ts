@@ -54,7 +54,7 @@ describe.each([
   });
 });
 
-describe('workers of batches', () => {
+describe('batch workers', () => {
   it.each([
     ['without events', {}],
     ['with events', { events: EVENTS }],

@@ -153,7 +153,7 @@ export const HANDLER_SHAPES = [
     outcome: failed(
       1,
       'permanent_error',
-      'step a: the result cannot be stored: result: it takes more than 16777216 bytes',
+      'step a: the result cannot be stored: result: it is larger than 16777216 bytes',
     ),
   },
   {

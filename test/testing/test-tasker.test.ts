@@ -198,7 +198,7 @@ describe('without a server', () => {
 it('testTasker throws for an unknown option, with similar names', async () => {
   await expect(kitOf({ templates: shop(), stub: {} } as never)).rejects.toMatchObject({
     code: 'config_invalid',
-    message: 'testTasker: there is no option stub; did you mean stubs?',
+    message: 'testTasker: unknown option stub; did you mean stubs?',
   });
 });
 

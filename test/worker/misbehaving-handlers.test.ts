@@ -76,7 +76,7 @@ describe('a handler that fails', () => {
     }
     const { a, error } = await run(Broken);
     expect(a.currentState).toBe('error');
-    expect(error?.message).toMatch(/handler a: creating it throws: Invalid URL/);
+    expect(error?.message).toMatch(/handler a could not be created: Invalid URL/);
   });
 
   it('a `version` getter that throws fails the step', async () => {

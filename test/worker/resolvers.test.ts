@@ -150,7 +150,7 @@ describe("a handler that can't be resolved", () => {
       making: {
         error_type: 'handler_invalid',
         retryable: false,
-        message: 'handler broken: creating it throws: no configuration',
+        message: 'handler broken could not be created: no configuration',
       },
       resolver: {
         error_type: 'handler_not_found',

@@ -326,7 +326,7 @@ describe('steps by hand', () => {
     expect((await tasker.getSteps(taskUuid))[0]).toMatchObject({ currentState: 'complete', attempts: 1 });
   });
 
-  it('the completion of a step is rejected if its task was cancelled meanwhile', async () => {
+  it('the completion of a step is rejected if its task has since been cancelled', async () => {
     const { create, module, next, tasker } = await setup();
     const { taskUuid } = await create();
     const event = await next();

@@ -156,7 +156,7 @@ it('a command that is killed half way is resumed, and each failure is retried ex
   expect((await project.run(['bulk', 'show', '999'])).stderr).toContain('there is no bulk act 999');
 });
 
-it('an act that matches nothing says so with and without confirmation', async () => {
+it('an act that matches nothing reports that, with and without confirmation', async () => {
   for (const flags of [['--yes'], ['--dry-run'], []]) {
     const { code, stdout, stderr } = await project.run(['task', 'retry', '--error-type', 'no_such_error', ...flags]);
     expect({ code, said: stdout + stderr }).toEqual({

@@ -21,7 +21,7 @@ const made = (analyzer: string, worker: string, id: string) =>
     { idx: graph.indexOf.get(analyzer)!, result: partsFor(worker, id), limits: DYNAMIC_LIMITS },
   );
 
-describe('the name of a worker', () => {
+describe('the name of a batch worker', () => {
   it('the name of a worker is rejected if a worker of another batch may have it', () => {
     expect(made('one', 'rows', 'of_1')).toEqual({
       kind: 'wrong',

@@ -113,7 +113,7 @@ it('one process at a time keeps the tables complete, and another one takes over 
   expect(await sql('select keeper::text from tasker.search_state')).not.toEqual([first]);
 });
 
-it('tasks that are older than the tables are added, the newest first, and a page says what is missing', async () => {
+it('tasks that are older than the tables are added, newest first, and a page says what is missing', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
   await tasker.engine.search.flush();

@@ -141,7 +141,7 @@ it('an invalid filter is refused with a suggestion', async () => {
   expect(await refused({}, { cursor: 'x' })).toMatch(/the cursor is not one of a page/);
 });
 
-it('pages have every task once, also of many that were created in one transaction, and of several templates', async () => {
+it('pages list every task once, even if many were created in one transaction or they have several templates', async () => {
   const steps = { first: [], second: ['first'] };
   const { tasker, demo } = await shared.setup(steps, { worker: false });
   const names = ['demo', 'other', 'third'];

@@ -288,7 +288,7 @@ describe('a rerun of a task without dynamic steps', () => {
 });
 
 describe('a recording whose answer was lost', () => {
-  it('a recording from before a rerun is found, also when the step runs again or is gone', async () => {
+  it('a recording from before a rerun is found, even if the step runs again or is gone', async () => {
     const hand = await handWorker({ a: [], d: { type: 'decision', dependencies: ['a'] }, e: ['d'] });
     await hand.claim();
     const ended: { name: string; row: ReturnType<typeof hand.completed> & { attempt: number } }[] = [];

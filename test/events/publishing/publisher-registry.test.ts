@@ -19,7 +19,7 @@ class OrderEvents extends BasePublisher {
   override readonly publisherName = 'order_events';
 }
 
-describe('the registry of publishers', () => {
+describe('the publisher registry', () => {
   it.each([
     [() => 'process_payment', 'publishesFor must return a list of step names'],
     [() => undefined, 'publishesFor must return a list of step names'],

@@ -70,7 +70,7 @@ describe('a tasker', () => {
     const config = loadConfig({ cwd: projectWith({ 'tasker.toml': ofWebhook(url) }), env: {} });
     const started = createTasker({ config, handlers: [charge], sinks: [webhookSink({ name: 'billing', url })] });
     const message =
-      'events: webhook:billing is the group of a sink in the program and of one in the file; rename one of them';
+      'events: sink group webhook:billing is defined both in the program and in the configuration file; rename one of them';
     await expect(started).rejects.toMatchObject({ code: 'config_invalid', message });
   });
 });

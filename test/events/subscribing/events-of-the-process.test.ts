@@ -66,7 +66,7 @@ function workerServer(namespace: string): WorkerServer {
   return server;
 }
 
-describe('the registries of this process', () => {
+describe('the registries of the process', () => {
   it('serve its worker, which uses the publishers and starts and stops the subscribers', async () => {
     const { kept, names } = registered();
     const { run } = await setupBridge(shared, STEPS, { handlers: { pay } });
@@ -140,7 +140,7 @@ describe('the registries of this process', () => {
     expect(polled.slice(-60)).toEqual(created.slice(-60));
   });
 
-  it('serve a worker server, each time it is started', async () => {
+  it('are used by a worker server each time it starts', async () => {
     const { names } = registered();
     const { tasker, demo } = await shared.setup(STEPS, { worker: false });
     const server = workerServer(demo.namespace);

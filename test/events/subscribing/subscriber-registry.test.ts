@@ -33,8 +33,8 @@ function subscribers() {
   return { calls, Audit, Metrics };
 }
 
-describe('the registry of subscribers', () => {
-  it('has one shared instance, as a property and as a call', async () => {
+describe('the subscriber registry', () => {
+  it('has one shared instance, which is available as a property and as a method', async () => {
     const { instance } = SubscriberRegistry;
     expect(instance()).toBe(instance);
     expect(instance).toBeInstanceOf(SubscriberRegistry);
@@ -133,7 +133,7 @@ describe('the registry of subscribers', () => {
     expect(() => registry.registerInstance({} as never)).toThrow('is not a subscriber');
     expect(() => registry.register(Backwards)).toThrow('subscriber Backwards: event pattern a.[z-a]');
     expect(() => registry.register(Nothing)).toThrow('subscriber Nothing: subscribesTo must return a list of patterns');
-    expect(() => registry.register(Unmakeable)).toThrow('subscriber Unmakeable: creating it throws: no database');
+    expect(() => registry.register(Unmakeable)).toThrow('subscriber Unmakeable could not be created: no database');
   });
 
   it.each([
@@ -201,7 +201,7 @@ describe('the registry of subscribers', () => {
     );
   });
 
-  it('rejects a delivery that is not an object of options', () => {
+  it('rejects a delivery that is not an options object', () => {
     class Audit extends BaseSubscriber {
       static override delivery = 'durable' as never;
       handle() {}

@@ -372,7 +372,7 @@ describe('defineSubscriber', () => {
     expect(() => defineSubscriber([], schema, () => {}, { name: 'x' })).toThrow('subscriber x: it needs a pattern');
     expect(() => defineSubscriber('a', schema, () => {}, { nam: 'x' } as never)).toThrow('did you mean name?');
     expect(() => defineSubscriber('a', schema, mailReceipt, 'x' as never)).toThrow(
-      'subscriber mailReceipt: the fourth argument must be an object of options',
+      'subscriber mailReceipt: the fourth argument must be an options object',
     );
     expect(() => defineSubscriber('a', {} as never, () => {}, { name: 'x' })).toThrow('must be a schema');
     expect(() => defineSubscriber('a', schema, 'no' as never, { name: 'x' })).toThrow(

@@ -248,7 +248,7 @@ describe('a defined API handler', () => {
     [{}, 'handler x: the option baseUrl must be a string or a function'],
     [
       { baseUrl: '', basUrl: '' },
-      'handler x: there is no option basUrl; the options are inputs, depends, version, isolation, baseUrl,',
+      'handler x: unknown option basUrl; the options are inputs, depends, version, isolation, baseUrl,',
     ],
     [{ baseUrl: '', inputs: { api: 'api' } }, 'handler x: a parameter cannot be named api; choose another name'],
   ])('throws for invalid options: %j', (options, message) => {

@@ -148,7 +148,7 @@ describe('redirects', () => {
     await expect(api.get('/loop')).rejects.toMatchObject({
       errorType: 'redirect_error',
       retryable: false,
-      message: `GET ${url}/again?token=[redacted]: redirected to /again?token=[redacted], after 5 redirects, the maximum`,
+      message: `GET ${url}/again?token=[redacted]: redirected to /again?token=[redacted], which exceeds the maximum of 5 redirects`,
     });
     expect(got.length).toBe(6);
     expect(await api.get('/loop', { maxRedirects: 0 })).toMatchObject({

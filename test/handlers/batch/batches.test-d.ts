@@ -50,7 +50,7 @@ test('an analyzer returns sizes and has typed arguments', () => {
   });
   // @ts-expect-error the size of a batch is missing
   defineBatchAnalyzer('a', {}, () => ({ totalItems: 3 }));
-  // @ts-expect-error there is no option worker
+  // @ts-expect-error unknown option worker
   defineBatchAnalyzer('a', { worker: 'w' }, () => ({ totalItems: 3, batchSize: 1 }));
 });
 

@@ -177,7 +177,7 @@ describe('a defined worker', () => {
       }),
     );
     expect(() => defineBatchWorker('w', { workers: 1 } as never, () => 1)).toThrow(
-      'handler w: there is no option workers; the options are inputs, depends, version, isolation, analyzerStep',
+      'handler w: unknown option workers; the options are inputs, depends, version, isolation, analyzerStep',
     );
   });
 });

@@ -91,11 +91,11 @@ describe('a decision for branches', () => {
     [() => DecisionPointOutcome.createSteps('a' as never), "createSteps: options must be an object, not 'a'"],
     [
       () => DecisionPointOutcome.createSteps(['a'], { route_type: 'auto' } as never),
-      'createSteps: there is no option route_type; the options are stepNames, routingContext, dynamicSteps',
+      'createSteps: unknown option route_type; the options are stepNames, routingContext, dynamicSteps',
     ],
     [
       () => DecisionPointOutcome.noBranches({ why: 'x' } as never),
-      'noBranches: there is no option why; the options are reason, routingContext',
+      'noBranches: unknown option why; the options are reason, routingContext',
     ],
     [
       () => router.decisionSuccess('a' as never),

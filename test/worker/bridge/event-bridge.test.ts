@@ -140,7 +140,7 @@ describe('the event bridge', () => {
     ]);
   });
 
-  it('the bridge publishes handlers that are registered while it runs', () => {
+  it('the bridge publishes an event for each handler that is registered while it runs', () => {
     onTestFinished(() => HandlerRegistry.instance().clear());
     const it = bridge();
     HandlerRegistry.instance().register('too_early', MyHandler);
@@ -154,7 +154,7 @@ describe('the event bridge', () => {
   });
 });
 
-describe('the names of events', () => {
+describe('event names', () => {
   it('the names of events match the documentation and are frozen', () => {
     expect(EventNames).toMatchObject({
       STEP_EXECUTION_RECEIVED: 'step.execution.received',

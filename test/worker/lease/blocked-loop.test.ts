@@ -51,7 +51,7 @@ it('a block of the event loop after a handler has awaited is logged with all run
   const { taskUuid } = await tasker.createTask(demo);
   await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   await until(
-    () => lines.filter(({ message }) => /^the event loop did not turn for \d+ ms: .*; running: later$/.test(message)),
+    () => lines.filter(({ message }) => /^the event loop was blocked for \d+ ms: .*; running: later$/.test(message)),
     (found) => found.length === 1,
   );
   expect(tasker.stats?.loop.maxLagMs).toBeGreaterThanOrEqual(1_000);
