@@ -8,10 +8,10 @@ import { type AuditRow, forgetActs, forgetBulks, listAudit } from '../store/acts
 import type { Door } from './operate.ts';
 import { type SearchTime, timeOf } from './search/filter.ts';
 
-/** Which acts of operators to list. All conditions that are given must hold. */
+/** Conditions on the acts to list. An act must meet all of them. */
 export interface AuditFilter {
   actor?: string | undefined;
-  /** `cancel`, `reset`, `retry`, `resolve`, `complete`, `delete`, `replay_events` and so on. */
+  /** The action, such as `cancel`, `reset`, `retry`, `resolve`, `complete`, `delete` or `replay_events`. */
   action?: string | undefined;
   /** Where the act came from. */
   door?: Door | undefined;
@@ -21,21 +21,21 @@ export interface AuditFilter {
   task?: string | undefined;
   /** The id of a bulk act. */
   bulk?: number | undefined;
-  /** The object of an act that is not on a task, as in `event group receipts`. */
+  /** The object of an act that is not on a task, such as `event group receipts`. */
   target?: string | undefined;
 }
 
-/** Which part of the acts to return. */
+/** The page of acts to return. */
 export interface AuditPageOptions {
   /** 1 to 1000, default 50. */
   limit?: number | undefined;
-  /** `nextCursor` of the page before. */
+  /** `nextCursor` of the previous page. */
   cursor?: string | undefined;
 }
 
 /** An act of an operator, or of a template's lifecycle. */
 export interface AuditEntry extends Omit<AuditRow, 'details'> {
-  /** More about the act, as the filter of a bulk act. */
+  /** Further details of the act, such as the filter of a bulk act. */
   details: Record<string, unknown> | null;
 }
 
@@ -46,7 +46,7 @@ export interface AuditPage {
 }
 
 const KEYS: readonly (keyof AuditFilter)[] = ['actor', 'action', 'door', 'after', 'before', 'task', 'bulk', 'target'];
-/** Plans each call with its conditions, so that each finds its index. */
+/** Each call is planned for its conditions, so that it uses the best index for them. */
 const AUDITING = opening({ plan_cache_mode: 'force_custom_plan', jit: 'off', statement_timeout: '10s' });
 
 /** Returns acts, newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
@@ -82,7 +82,7 @@ function checkFilter(filter: AuditFilter): void {
       const near = nearNames(key, KEYS, 1)[0];
       throw new TaskerError(
         'bad_request',
-        `a filter of the audit has no ${key}; ${near ? `did you mean ${near}?` : `it has ${KEYS.join(', ')}`}`,
+        `unknown condition ${key} of the audit; ${near ? `did you mean ${near}?` : `the conditions are ${KEYS.join(', ')}`}`,
       );
     }
     if (typeof value === 'string' && !isStorableText(value)) {
@@ -111,9 +111,9 @@ function readCursor(text: string): { at: string; id: number } {
     const [at, id] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [string, number];
     if (!Number.isNaN(Date.parse(at)) && Number.isSafeInteger(id)) return { at, id };
   } catch {
-    // Below.
+    // Rejected below.
   }
-  throw new TaskerError('bad_request', 'the cursor is not one of a page of acts; use nextCursor as it is');
+  throw new TaskerError('bad_request', 'the cursor is not from a page of acts; pass nextCursor unchanged');
 }
 
 const FORGOTTEN_AT_ONCE = 10_000;

@@ -5,7 +5,10 @@ import { FIRST_TASK, findUnqueued, LAST_TASK, requeueSteps, takeQueueCheckTurn }
 import type { StepKey } from '../store/step-key.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
-/** Each slice reads the whole queue and groups its part in memory. A million open tasks need four slices. */
+/**
+ * Maximum number of open tasks in one slice. Each slice reads the whole queue and groups its part in memory, so a
+ * million open tasks need four slices.
+ */
 const TASKS_PER_SLICE = 300_000;
 /** Maximum number of steps that one scan of a slice finds. The scan is repeated when there are more. */
 const STEPS_PER_SCAN = 100_000;
@@ -43,7 +46,7 @@ export interface QueueCheck {
 
 /**
  * Queues the ready steps in a slice of the open tasks that are missing from the queue. No operation of the engine loses
- * one, but a restored backup can. Undefined: it is another worker's turn.
+ * a step, but a restored backup can. Undefined if it is another worker's turn.
  */
 export async function checkQueue(
   database: Database,
@@ -57,7 +60,8 @@ export async function checkQueue(
     if (!found) return requeued.length > 0 ? { next: after, requeued } : undefined;
     const before = requeued.length;
     for (const step of await requeue(database, found.unqueued)) requeued.push(step);
-    // Tasks that other transactions hold are left for the next check. Without progress, the slice is not repeated.
+    // Tasks that other transactions have locked are left for the next check. If there was no progress, the slice is not
+    // repeated.
     if (found.unqueued.length < steps || requeued.length === before)
       return { next: found.last === LAST_TASK ? undefined : found.last, requeued };
   }

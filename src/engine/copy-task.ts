@@ -10,9 +10,11 @@ import type { TemplateStore } from './template-store.ts';
 
 /** How {@link copyTask} copies a task. */
 export interface CopyOptions extends OperatorOptions {
-  /** The context of the copy. Default: that of the task. */
+  /** The context of the copy. Default: the context of the task. */
   context?: Record<string, unknown>;
-  /** A key that makes the copy the only one with it, so that the call can be repeated. Default: each call makes a copy. */
+  /**
+   * A key that makes the call repeatable: only one copy with this key is created. Default: each call creates a copy.
+   */
   idempotencyKey?: string;
 }
 
@@ -22,8 +24,9 @@ interface Copying {
 }
 
 /**
- * Creates a task like another one, from the newest registration of its template's version. The link to the first task and
- * the audit commit with it.
+ * Creates a copy of a task, from the newest registration of its template's version. The link to the original task and
+ * the entry in the audit are committed with it.
+ *
  * @throws TaskerError `task_not_found`, `bad_request`, `invalid_context`, `conflict`
  */
 export async function copyTask(
@@ -35,7 +38,8 @@ export async function copyTask(
   const [row] = await getTasks(database, [taskUuid]);
   if (!row) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
   const { template } = await templates.newest(row.namespace, row.name, row.version);
-  // Its context may be its identity, or its template may require a key: a copy would be a duplicate, or be refused.
+  // The task's context may be its identity, or its template may require a key. The copy would then be a duplicate, or
+  // be rejected.
   const own = template.identityStrategy === 'always_unique' ? undefined : `copy ${uuidV7()} of ${taskUuid}`;
   const key = options.idempotencyKey ?? own;
   const request: TaskRequest = {

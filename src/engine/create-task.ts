@@ -29,7 +29,7 @@ export interface TaskRequest {
   context?: Record<string, unknown>;
   /** From −100 to 100, higher first. Default: the template's, otherwise 0. */
   priority?: number;
-  /** Tasks with the same key are the same task. Overrides the template's `identity_strategy`. */
+  /** Tasks with the same key are the same task. This overrides the template's `identity_strategy`. */
   idempotencyKey?: string;
   /** Requester, origin and reason, stored for later inspection. At most 128 characters each. Default: the template's. */
   initiator?: string;
@@ -44,13 +44,13 @@ export interface TaskRequest {
   traceparent?: string;
 }
 
-/** How {@link createTasks} treats a task whose identity exists. */
+/** How {@link createTasks} treats a task whose identity already exists. */
 export interface CreateOptions {
-  /** `error` (default): nothing is created, and the error names the first task. `return`: returns the first task. */
+  /** `error` (default): creates nothing, and the error names the existing task. `return`: returns the existing task. */
   onDuplicate?: 'error' | 'return';
 }
 
-/** A function that writes more in the transaction that creates tasks. It receives their ids. */
+/** A function that writes more in the transaction that creates the tasks. It receives their ids. */
 interface Also {
   also?: (tx: Db, taskUuids: readonly string[]) => Promise<void>;
 }
@@ -59,14 +59,14 @@ interface Also {
 export interface CreatedTask {
   taskUuid: string;
   snapshot: Snapshot;
-  /** False: it is an earlier task with the same identity. */
+  /** False if it is an earlier task with the same identity. */
   created: boolean;
   priority: number;
 }
 
 const SETTINGS = opening(PINNED_PLANS);
 const FIRST_PAUSE_MS = 50;
-/** About three seconds in all, in which a restarting server comes back. */
+/** Maximum number of attempts. They take about three seconds in all, in which a restarting server comes back. */
 const MAX_TRIES = 7;
 const UNIQUE_VIOLATION = '23505';
 
@@ -99,7 +99,7 @@ export async function createTasks(
   const standing = await createDespiteLoss(
     async () => {
       if (portions.length === 1 && !also && tasks.every((task) => task.identityHash === null)) {
-        // One round trip. Tasks without limits need no second statement.
+        // One round trip, because tasks without limits need no second statement.
         await database.pipeline(SETTINGS, (tx) =>
           Promise.all([insertTasks(tx, tasks), watched.length > 0 ? watchTasks(tx, watched) : undefined]),
         );
@@ -123,16 +123,16 @@ export async function createTasks(
 }
 
 /**
- * Creates rows under ids that the caller made, and retries when a connection is lost. `find` returns the result of a lost
- * try that was committed after all, so that nothing is created twice.
- * @throws the error of the last try, if the server stays unreachable
+ * Creates rows under ids that the caller generated, and retries if the connection is lost. `find` returns the result of
+ * a lost attempt that was committed after all, so that nothing is created twice.
+ * @throws the error of the last attempt, if the server stays unreachable
  */
 async function createDespiteLoss<T>(create: () => Promise<T>, find: () => Promise<T | undefined>): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
       return (tries > 0 ? await find() : undefined) ?? (await create());
     } catch (error) {
-      // The lost try may have committed between `find` and `create`.
+      // The lost attempt may have been committed between `find` and `create`.
       const committed = tries > 0 && sqlState(error) === UNIQUE_VIOLATION;
       if (tries === MAX_TRIES - 1 || !(committed || isConnectionError(error))) throw error;
     }
@@ -140,7 +140,7 @@ async function createDespiteLoss<T>(create: () => Promise<T>, find: () => Promis
   }
 }
 
-/** Returns for each task the one that has its identity: itself, or an earlier one. */
+/** Returns for each task the task that has its identity: itself, or an earlier one. */
 async function standingFor(db: Db, tasks: readonly NewTask[]): Promise<string[]> {
   const first = await findIdentities(
     db,
@@ -244,7 +244,7 @@ function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where
     });
   }
   if (!stored.json.startsWith('{')) throw new TaskerError('invalid_context', `${where}: context must be an object`);
-  // Checks the JSON form, because that is stored: in it, a date is a text.
+  // Checks the JSON form, because that is what is stored. In it, a date is a string.
   let plain = JSON.parse(stored.json) as Record<string, unknown>;
   let { json } = stored;
   const { defaultContext } = snapshot.template;
@@ -307,7 +307,7 @@ function tagsOf(tags: string[] | null | undefined, where: string): string[] | nu
   return tags.length === 0 ? null : tags;
 }
 
-/** Returns a value as an error message shows it. The text is short, and creating it never throws. */
+/** Returns a value as an error message shows it. The text is short, and building it never throws. */
 function shownValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 59)}…` : value);
   if (typeof value === 'function') return 'a function';
@@ -315,8 +315,8 @@ function shownValue(value: unknown): string {
 }
 
 /**
- * Maximum size of all contexts of one statement, in bytes of JSON text. There they are one jsonb value, which can be six
- * times as large and is limited to 256 MB.
+ * Maximum size of all contexts in one statement, in bytes of JSON text. The statement passes them as one jsonb value,
+ * which can be six times as large and is limited to 256 MB.
  */
 const BYTES_AT_ONCE = 16 * 1024 * 1024;
 
@@ -342,7 +342,7 @@ export function portionsOf(tasks: readonly NewTask[], bytesAtOnce = BYTES_AT_ONC
   return portions;
 }
 
-/** Inserts tasks, one portion after the other. Returns the ids of the new ones. */
+/** Inserts tasks, one portion after another. Returns the ids of the new ones. */
 export async function insertPortions(
   tx: Db,
   portions: readonly (readonly NewTask[])[],
@@ -355,8 +355,8 @@ export async function insertPortions(
   return created;
 }
 
-// Callers in JavaScript may pass anything as a request: a proxy, a getter that throws, or an array that changes while the
-// templates are loaded. Each field is read exactly once, here.
+// Callers in JavaScript may pass anything as a request: a proxy, an object whose getter throws, or an array that
+// changes while the templates are loaded. Each field is read exactly once, here.
 
 /** Maximum number of tags that are copied. {@link createTasks} rejects more than 1,000. */
 const MAX_TAGS = 1_001;
@@ -449,7 +449,7 @@ function fieldsOf(given: TaskRequest, what: string): TaskRequest {
       traceparent: read('traceparent'),
     };
   } catch (cause) {
-    throw new TaskerError('bad_request', `${what} of a task can't be read: its ${reading} throws when it is read`, {
+    throw new TaskerError('bad_request', `${what} of a task can't be read: reading its ${reading} throws`, {
       cause,
     });
   }

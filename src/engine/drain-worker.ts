@@ -17,7 +17,7 @@ export interface AskedWorker {
   name: string;
   /** All ids under which it may hold steps. */
   ids: number[];
-  /** False: it had been asked the same before. */
+  /** False if the worker had already been asked to do the same. */
   changed: boolean;
 }
 
@@ -78,10 +78,10 @@ export function unknownWorker(worker: string | number, known: readonly { name: s
   return new TaskerError('worker_not_found', `there is no worker ${worker}; ${hint}`, { details: { near } });
 }
 
-/** The registrations of the one live worker that was meant. */
+/** Returns the registrations of the only live worker that matches. */
 function oneOf(rows: readonly InstanceRow[]): { id: number; name: string; ids: number[]; instances: InstanceRow[] } {
   const byInstance = grouped(rows, (row) => row.instance);
-  // A worker whose lease expired may come back, and then it registers again.
+  // A worker whose lease expired may come back and register again.
   const living = [...byInstance.values()].filter((all) => all.some((row) => row.living));
   const [instances] = living;
   const last = rows.at(-1)!;

@@ -32,19 +32,19 @@ import { TemplateStore } from './template-store.ts';
 
 /** Wakes workers when steps are queued. Payload: the smallest rank, which is minus the highest priority. */
 export const CHANNEL_WORK = 'tasker_work';
-/** Tells callers that wait for tasks which of them ended. Payload: ids. */
+/** Tells callers that wait for tasks which tasks have ended. Payload: their ids. */
 export const CHANNEL_ENDED = 'tasker_ended';
-/** Tells workers that they may have lost steps of a task. Payload: the task's id. */
+/** Tells workers that they may have lost steps of a task. Payload: the id of the task. */
 export const CHANNEL_TAKEN = 'tasker_taken';
-/** Tells workers that an operator has a request for them. Payload: their ids. */
+/** Tells workers that an operator has a request for them. Payload: the ids of the workers. */
 export const CHANNEL_WORKER = 'tasker_worker';
-/** Tells processes that deliver domain events that new ones were stored. No payload. */
+/** Tells processes that deliver domain events that new events were stored. No payload. */
 export const CHANNEL_EVENTS = 'tasker_events';
 
 /** Maximum number of ids in one notification, whose payload must stay below 8,000 bytes. */
 const IDS_IN_A_PAYLOAD = 200;
 
-/** If a pause changed longer ago than this and is not settled, its process has probably died. */
+/** If a pause changed longer ago than this and the queue does not reflect it yet, its process has probably died. */
 const UNFINISHED_MS = 5_000;
 
 /** A step, by its name or id and the id of its task. */
@@ -152,7 +152,7 @@ export abstract class EngineActs {
     await this.wakeWorkers();
   }
 
-  /** Runs a task again from a step. Running steps that it covers get their signal. */
+  /** Runs a task again from a step. The signals of running steps that it covers fire. */
   async rerunTask(given: string, options: RerunOptions): Promise<TaskRerun> {
     const taskUuid = checkUuid(given, 'the task id');
     const { running, rank, ...rerun } = await this.#noting(taskUuid, rerunTask(this, taskUuid, options));
@@ -162,7 +162,7 @@ export abstract class EngineActs {
     return rerun;
   }
 
-  /** Creates a task like another one, and links it to that one. */
+  /** Creates a copy of a task, and links it to the original. */
   async copyTask(given: string, options: CopyOptions = {}): Promise<CreatedTask> {
     const taskUuid = checkUuid(given, 'the task id');
     const [copy] = await this.count.creation(async () => [await copyTask(this, taskUuid, options)]);
@@ -190,7 +190,7 @@ export abstract class EngineActs {
     await this.#announceEnd(step.taskUuid, true);
   }
 
-  /** Notes a task for the search, even if the answer of the act is lost, because the act may have been committed. */
+  /** Notes a task for the search even if the response to the act is lost, because the act may have been committed. */
   async #noting<T>(taskUuid: string, act: Promise<T>): Promise<T> {
     try {
       return await act;
@@ -199,7 +199,7 @@ export abstract class EngineActs {
     }
   }
 
-  /** Pauses a task, a template or a namespace. When it returns, no step that the pause covers starts any more. */
+  /** Pauses a task, a template or a namespace. Once it returns, no step that the pause covers can start. */
   pause(target: PauseTarget, options: OperatorOptions = {}): Promise<PauseResult> {
     return this.#changePause(target, { action: 'pause', options });
   }
@@ -268,7 +268,10 @@ export abstract class EngineActs {
     await this.tell(CHANNEL_ENDED, payloads);
   }
 
-  /** Sends notifications of what is already committed. A lost one costs only latency, because every process also polls. */
+  /**
+   * Sends notifications of changes that are already committed. A lost notification costs only latency, because every
+   * process also polls.
+   */
   protected async tell(channel: string, payloads: readonly string[]): Promise<void> {
     try {
       await notify(this.database, channel, payloads);

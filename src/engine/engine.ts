@@ -56,7 +56,7 @@ import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import type { Snapshot } from './template-store.ts';
 
-/** For reads that callers wait for. Planning them each time costs more than running them. */
+/** For reads that callers wait for. Planning them each time would cost more than running them. */
 const READING = opening(PINNED_PLANS);
 /** For checks after a lost answer. They wait as long as the lost transaction can keep its locks. */
 const AFTER_LOST_ANSWER = opening({ lock_timeout: '30s' });
@@ -143,7 +143,7 @@ export class Engine extends EngineActs {
     return (this.search.enabled ? findTasks : listWithoutTables)(this.database, filter, page);
   }
 
-  /** Finds steps of all tasks, as {@link findTasks} finds tasks. @throws TaskerError `bad_request` */
+  /** Finds steps of all tasks, like {@link findTasks}. @throws TaskerError `bad_request` */
   async findSteps(filter: SearchFilter, page: StepPageOptions = {}): Promise<StepPage> {
     if (!this.search.enabled) throw searchIsOff('a list of the steps of all tasks');
     return findSteps(this.database, filter, page);
@@ -212,7 +212,7 @@ export class Engine extends EngineActs {
     try {
       answer = await this.count.recording(this.templates, batch, () => record(this, batch, own));
     } finally {
-      // After a failure, too: the answer to a successful recording may be lost.
+      // Done after a failure too, because the response to a successful recording may have been lost.
       for (const step of batch) this.search.changed(step.taskUuid);
     }
     for (const task of answer.ended) this.search.writeSoon(task.taskUuid);
@@ -229,7 +229,7 @@ export class Engine extends EngineActs {
     return { parts, checkpoints };
   }
 
-  /** Saves a checkpoint. False: the claim of the step was lost, and nothing was saved. */
+  /** Saves a checkpoint. Returns false, and saves nothing, if the claim of the step was lost. */
   saveCheckpoint(step: HeldKey, data: string, { timeoutMs }: Patience): Promise<boolean> {
     return saveCheckpoint(this.database.within(timeoutMs), step, data);
   }
@@ -334,7 +334,8 @@ export class Engine extends EngineActs {
   }
 
   /**
-   * Queues the ready steps in a slice of the open tasks that are missing from the queue. Undefined: another worker's turn.
+   * Queues the ready steps in a slice of the open tasks that are missing from the queue. Undefined if it is another
+   * worker's turn.
    */
   async checkQueue(slice: QueueSlice): Promise<QueueCheck | undefined> {
     const checked = await checkQueue(this.database, slice);

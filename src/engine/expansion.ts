@@ -127,7 +127,7 @@ function batch(snapshot: Expandable, { idx, result, limits }: Completed): Expand
   };
 }
 
-/** Returns why the name of a worker is not unique; undefined if all are. */
+/** Returns why the name of a worker is not unique. Undefined if all names are. */
 function nameTaken({ graph }: Expandable, name: string, parts: readonly BatchPart[]): string | undefined {
   // `a_b_1` could be a worker of `a` or of `a_b`.
   const longer = graph.names.filter((other, i) => graph.types[i] === 'batch_worker' && other.startsWith(`${name}_`));

@@ -91,8 +91,8 @@ export async function deleteTask(database: Database, taskUuid: string, options: 
 }
 
 /**
- * Returns a step to the queue: a failed step with all its attempts, a step that waits for a retry with its remaining
- * ones.
+ * Returns a step to the queue: a failed step with all its attempts, or a step that waits for a retry with its remaining
+ * attempts.
  */
 export function retryLocked(tx: Db, step: FailingStepRow, operator: Operator): Promise<boolean> {
   return step.state === 'error' ? reset(tx, step, operator) : retryWaitingStep(tx, step, operator);
@@ -147,7 +147,7 @@ const SETTLEMENTS = {
   complete: { action: 'complete', toState: 'complete', fromStates: [...OPEN_STATES, 'complete', 'resolved_manually'] },
 } as const;
 
-/** How to finish a step by hand. */
+/** Options for finishing a step by hand. */
 export interface SettleOptions extends OperatorOptions {
   /**
    * `resolve` declares the step done, and its children run as if it had completed with `result`. A decision or an
@@ -193,7 +193,7 @@ export async function settleLocked(
   return taskState;
 }
 
-/** Returns the result as JSON text. Null: keep the stored one. */
+/** Returns the result as JSON text. Null if the stored result is kept. */
 export function resultOf({ action, result }: Pick<SettleOptions, 'action' | 'result'>): string | null {
   if (result === undefined) return action === 'complete' ? '{}' : null;
   const stored = storableJson(result);

@@ -41,11 +41,11 @@ export interface PauseResult {
   scope: Pause['scope'];
   /** The id of the task, `namespace/name` or `namespace/name@version` of the template, or the namespace. */
   target: string;
-  /** False: the call changed nothing, because the target was already paused, or was not paused. */
+  /** False if the call changed nothing, because the target was already paused, or was not paused. */
   changed: boolean;
-  /** Number of ready steps that were taken out of the reach of workers, or returned to it. */
+  /** Number of ready steps that were held back from workers, or returned to them. */
   steps: number;
-  /** The pause of the target itself, if one holds now. */
+  /** The pause of the target itself, if it is paused now. */
   pause: Pause | null;
   /**
    * Other pauses in force, at most 100. For a task: the pauses of its template and its namespace. For a template: those
@@ -60,7 +60,10 @@ export interface Pausing {
   templates: TemplateStore;
 }
 
-/** Pauses in the same order: they change a few rows, so a short wait means that something else is wrong. */
+/**
+ * For storing a pause. Pauses wait for each other but change only a few rows, so a wait as long as this means that
+ * something else is wrong.
+ */
 const SETTINGS = opening({ lock_timeout: '10s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 const MOVING = opening({
   ...QUEUE_ORDER,
@@ -70,7 +73,9 @@ const MOVING = opening({
 });
 /** Maximum number of rows of the queue that one transaction reads. */
 const STRETCH = 10_000;
-/** After this many moved steps, dead rows at the head of the queue would slow down claims until the next vacuum. */
+/**
+ * After this many steps have moved, dead rows at the head of the queue would slow down claims until the next vacuum.
+ */
 const MANY_MOVED = 5_000;
 /** Up to this many templates, an error names all of them if none has a similar name. */
 const FEW_TEMPLATES = 5;
@@ -254,8 +259,8 @@ async function templateOf({ database, templates }: Pausing, text: string): Promi
   const slash = path.indexOf('/');
   const [given, name] = slash > 0 ? [path.slice(0, slash), path.slice(slash + 1)] : [null, path];
   const all = await templates.list();
-  const fitting = all.filter((row) => row.name === name && (version === null || row.version === version));
-  const namespaces = [...new Set(fitting.map((row) => row.namespace))];
+  const matching = all.filter((row) => row.name === name && (version === null || row.version === version));
+  const namespaces = [...new Set(matching.map((row) => row.namespace))];
   const namespace = given ?? (namespaces.includes('default') || namespaces.length !== 1 ? 'default' : namespaces[0]!);
   if (!namespaces.includes(namespace)) throw templateNotFound(text, { name, version }, all);
   const [namespaceId] = await namespaceIds(database, [namespace]);

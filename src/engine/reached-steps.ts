@@ -6,14 +6,14 @@ export interface EndedSteps {
   texts: { has(idx: number): boolean };
   /** The steps whose result was not loaded because it is too large. */
   withheld: { has(idx: number): boolean };
-  /** The workers of batches, by the template step that they are made from. */
+  /** The batch workers, by the template step that they are created from. */
   batches: { get(idx: number): readonly unknown[] | undefined };
 }
 
 /**
  * Yields the ancestors that a step waited for, children before parents. A path ends at a step that this task does not
- * have: the steps behind it were not waited for, so it would depend on timing whether they have results. The first
- * unknown steps are yielded too. The walk continues from them if they are known when the generator resumes.
+ * have. The steps behind it were not waited for, so it would depend on timing whether they have results. The first
+ * unknown steps are yielded too. If they are known when the generator resumes, the walk continues from them.
  */
 export function* reachedFrom(graph: TemplateGraph, step: number, known: EndedSteps): Generator<number> {
   const reached = new Set(graph.parents[step]!);

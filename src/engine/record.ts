@@ -24,11 +24,11 @@ export interface Recording extends RecordedStep {
   expansion?: Expansion | undefined;
 }
 
-/** The answer of the statement, and changes in the tasks. */
+/** The result of the statement, and changes in the tasks. */
 export interface RecordAnswer extends Recorded {
   /** Tasks whose results were changed by an operator. */
   revised: TaskRevision[];
-  /** Tasks in which running workers of a batch were cancelled. */
+  /** Tasks in which running batch workers were cancelled. */
   takenFrom: string[];
 }
 
@@ -107,8 +107,8 @@ export async function recordLocked(
 const FAILURES: ReadonlySet<RecordedStep['kind']> = new Set([KIND.retryable, KIND.permanent, KIND.lost]);
 
 /**
- * Returns whether batch workers may start when a step ends. It may be a worker that makes room for the next one. Or an
- * operator settled the first workers while the whole batch waited for this step.
+ * Returns whether batch workers may start when a step ends. The step may be a worker that makes room for the next one.
+ * Or an operator settled the first workers while the whole batch waited for this step.
  */
 function movesBatches(templates: TemplateStore, { idx, templateId }: Recording): boolean {
   if (isWorkerIndex(idx) || !templates.has(templateId)) return true;
@@ -146,10 +146,13 @@ export function grow(tx: Db, { taskUuids, steps, batches }: Growth): Promise<voi
   ];
 }
 
-/** A result that creates steps, as {@link growthOf} needs it. */
+/** A result that creates steps, in the form that {@link growthOf} needs. */
 export type Making = Pick<Recording, 'taskUuid' | 'idx' | 'templateId' | 'expansion'> & { claim: number | null };
 
-/** Returns what these results create in tasks with the `existing` template steps. Later ones see the earlier ones' steps. */
+/**
+ * Returns the steps that these results create in tasks with the `existing` template steps. Later results see the steps
+ * of earlier ones.
+ */
 export function growthOf(
   templates: TemplateStore,
   making: readonly Making[],

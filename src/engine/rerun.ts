@@ -35,31 +35,31 @@ import type { Snapshot } from './template-store.ts';
 // 6. The parents of all pending steps are recounted, those without any are queued, and the counters of the task are
 //    recounted. Nothing is added or subtracted, so the counters are right whatever happened before.
 
-/** How {@link rerunTask} runs a task again. */
+/** Options of {@link rerunTask}. */
 export interface RerunOptions extends OperatorOptions {
   /**
    * The first step, by its name or id. The name of a `batch_worker` step of the template stands for all workers of
    * its batch.
    */
   from: string;
-  /** Only return what would run again. Default false. */
+  /** True: only returns what would run again. Default false. */
   dryRun?: boolean;
 }
 
 /** A step that a rerun covers. */
 export interface RerunStep {
   step: string;
-  /** The template step that it is made from. Differs from `step` for batch workers. */
+  /** The template step that it is created from. Differs from `step` for batch workers. */
   templateStepName: string;
   /** Its state before the rerun. */
   state: StepState;
   /** Number of its attempts so far, in all runs. */
   attempts: number;
-  /** False: its template says that it must not run twice without a person's decision (`retry.retryable: false`). */
+  /** False if its template requires a person's decision before it runs twice (`retry.retryable: false`). */
   retryable: boolean;
   /**
    * `again`: it runs again. `removed`: it runs again only if the decision or analyzer that created it creates it again.
-   * `returned`: it was cancelled with its task, and continues; it is not one of the steps after the first.
+   * `returned`: it was cancelled with its task and continues; it is not one of the steps after the first.
    */
   change: 'again' | 'removed' | 'returned';
 }
@@ -67,12 +67,12 @@ export interface RerunStep {
 /** The result of {@link rerunTask}. */
 export interface TaskRerun {
   taskUuid: string;
-  /** The name of the step that it begins with. */
+  /** The name of the step from which it runs again. */
   from: string;
-  /** The number of the rerun, from 1: `context.rerun` in the steps that run again. */
+  /** The number of the rerun, from 1. It is `context.rerun` in the steps that run again. */
   rerun: number;
   dryRun: boolean;
-  /** The state of the task before. */
+  /** The state of the task before the rerun. */
   statusBefore: TaskState;
   /** The state of the task now. */
   status: TaskState;
@@ -82,7 +82,7 @@ export interface TaskRerun {
 
 /** A run of a step that a rerun has ended: its results were dropped, or it was cancelled. */
 export interface EarlierRun {
-  /** The name of the step. It may not exist any more. */
+  /** The name of the step, which may no longer exist. */
   step: string;
   stepUuid: string;
   /** The number of the run: 0 is the first. */
@@ -93,9 +93,9 @@ export interface EarlierRun {
   state: StepState;
   /** The number of its last attempt. The history has all attempts. */
   lastAttempt: number;
-  /** Null: it had none. */
+  /** Null if it had none. */
   result: unknown;
-  /** ISO 8601; null: it was not done. */
+  /** ISO 8601. Null if it was not done. */
   completedAt: string | null;
 }
 
@@ -164,14 +164,14 @@ interface Covering {
   steps: readonly RerunStepRow[];
 }
 
-/** Where a rerun begins. */
+/** The step from which a rerun begins. */
 interface Beginning {
   name: string;
-  /** Its step in the template. */
+  /** Its index in the template. */
   templateIdx: number;
-  /** The index for the audit: that of the step, or of the template step of a whole batch. */
+  /** The index for the audit: the index of the step, or of the template step of a whole batch. */
   at: number;
-  /** Undefined: a whole batch. */
+  /** Undefined for a whole batch. */
   idx: number | undefined;
 }
 
@@ -197,7 +197,7 @@ function refuseUnlessReady({ taskUuid, snapshot: { graph }, steps }: Covering, {
   const others = open.length > 1 ? ` and ${open.length - 1} more` : '';
   throw new TaskerError(
     'illegal_transition',
-    `task ${taskUuid} can't run again from ${name}: ${first!.name}, which must be done before it, is in ${first!.state}${others}; run it again from ${first!.name}, or complete that step first`,
+    `task ${taskUuid} can't run again from ${name}: ${first!.name}, which must be done first, is in ${first!.state}${others}; run the task again from ${first!.name}, or complete that step first`,
   );
 }
 
@@ -253,7 +253,7 @@ function describe(
   return { taskUuid, from, rerun: task.reruns + 1, dryRun: false, statusBefore: status, status, steps: changed };
 }
 
-/** Puts the covered steps back, and lets the task continue. */
+/** Resets the covered steps, and lets the task continue. */
 async function restart(
   { tx, taskUuid, snapshot }: Covering,
   { reruns }: RerunTaskRow,

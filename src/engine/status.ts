@@ -21,7 +21,7 @@ const READING = opening({
   statement_timeout: '10s',
 });
 
-/** Maximum number of pauses that are read. */
+/** Maximum number of pauses to read. */
 const MOST_PAUSES = 1_000;
 
 /** Reads the state of an installation. */

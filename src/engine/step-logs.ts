@@ -2,7 +2,7 @@ import type { StepLogRow } from '../store/step-logs.ts';
 
 /** A line that a handler logged. */
 export interface StepLogLine {
-  /** By the clock of the worker, in ISO 8601. */
+  /** The time on the worker's clock, in ISO 8601. */
   at: string;
   level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   message: string;

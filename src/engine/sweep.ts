@@ -22,7 +22,7 @@ import type { StepError } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
-/** The server needs limits too, because the statement of a client that gave up keeps waiting there. */
+/** The server needs limits too, because it continues to run the statement of a client that gave up. */
 const SETTINGS = opening({
   lock_timeout: '2s',
   statement_timeout: '30s',
@@ -33,7 +33,7 @@ const SETTINGS = opening({
 export interface Swept {
   /** Workers that this sweep declared dead. */
   dead: DeadWorkerRow[];
-  /** These workers, and those of an unfinished sweep that this one continued. */
+  /** These workers, and the workers of an unfinished sweep that this one continued. */
   lost: DeadWorkerRow[];
   steps: TakenBackRow[];
   /** Tasks that ended or became blocked because a batch worker failed permanently. */
@@ -47,8 +47,8 @@ export interface Swept {
 }
 
 /**
- * Takes the steps of workers whose lease expired. Retryable ones run again, the others fail and wait for an operator.
- * Any worker may sweep, also two at once. The next sweeper finishes the work of one that died mid-sweep.
+ * Takes the steps of workers whose lease expired. Retryable steps run again; the others fail and wait for an operator.
+ * Any worker may sweep, even two at once. The next sweeper finishes the work of one that died mid-sweep.
  */
 export async function sweep(
   { database, templates }: { database: Database; templates: TemplateStore },
@@ -86,7 +86,7 @@ export async function sweep(
   return swept;
 }
 
-/** Adds the workers of another sweep that declared them dead and died before it took all of their steps. */
+/** Adds the workers that another sweep declared dead before it died without taking all of their steps. */
 function lostIn({ dead, steps }: Swept, workers: readonly DeadWorkerRow[]): DeadWorkerRow[] {
   const owners = new Set(steps.map((step) => step.workerId));
   for (const { id } of dead) owners.delete(id);
@@ -197,8 +197,9 @@ const MANY_DEAD_ROWS = 20_000;
 const COMPACTING = opening({ lock_timeout: '200ms' });
 
 /**
- * Compacts the queue if it is mostly dead rows that an old transaction keeps from being vacuumed. Waits at most 200 ms
- * for its lock, and does nothing while another transaction reads it, such as a backup. Returns whether it was compacted.
+ * Compacts the queue if it consists mostly of dead rows that an old transaction keeps from being vacuumed. Waits at
+ * most 200 ms for its lock, and does nothing while another transaction, such as a backup, reads the queue. Returns
+ * whether it was compacted.
  */
 export async function tidyQueue(database: Database): Promise<boolean> {
   const { dead, live } = await queueBloat(database);

@@ -52,11 +52,11 @@ export interface Task {
   tags: string[];
   correlationId: string;
   parentCorrelationId: string | null;
-  /** Number of times that the task was run again from a step. */
+  /** Number of reruns of the task. */
   reruns: number;
-  /** The time of the last rerun; ISO 8601. The limits of its lifecycle count from then. */
+  /** The time of the last rerun, in ISO 8601. The limits of the task's lifecycle count from then. */
   rerunAt: string | null;
-  /** The task that it is a copy of; null: it is not a copy. */
+  /** The task that it is a copy of. Null if it is not a copy. */
   copyOf: string | null;
   totalSteps: number;
   pendingSteps: number;
@@ -87,13 +87,13 @@ export interface Task {
   /** Set while the task exceeds a limit of its template's `lifecycle`. Null otherwise, and once it moves or ends. */
   stale: StaleNote | null;
   /**
-   * The pauses that hold for the task, its template and its namespace, oldest first. While there is one, none of
-   * its steps starts. Null: there is no pause, or the task has ended.
+   * The pauses that hold for the task, its template and its namespace, oldest first. While there is one, none of the
+   * task's steps starts. Null if there is no pause, or if the task has ended.
    */
   paused: Pause[] | null;
 }
 
-/** A pause that holds: no step of its object starts until it is resumed. */
+/** A pause in force: no step that it covers starts until it is resumed. */
 export interface Pause {
   scope: 'task' | 'template' | 'namespace';
   /** The id of the task, `namespace/name` or `namespace/name@version` of the template, or the namespace. */
@@ -127,7 +127,7 @@ export interface StepError {
   context: Record<string, unknown>;
 }
 
-/** The outcome of an attempt, as results are passed on and shown. */
+/** The outcome of an attempt, in the form in which results are passed on and shown. */
 export interface StepExecutionResult {
   step_uuid: string;
   success: boolean;
@@ -160,7 +160,7 @@ export interface Step {
   stepUuid: string;
   taskUuid: string;
   name: string;
-  /** The template step that it is made from. Differs from `name` for batch workers. */
+  /** The template step that it is created from. Differs from `name` for batch workers. */
   templateStepName: string;
   /** The handler that the template names. */
   callable: string;
@@ -175,15 +175,15 @@ export interface Step {
   readyForExecution: boolean;
   totalParents: number;
   completedParents: number;
-  /** Number of attempts that count. Attempts before a reset, or released by a stopping worker, do not. */
+  /** Number of attempts that count. Attempts before a reset, or released by a stopping worker, do not count. */
   attempts: number;
   maxAttempts: number;
-  /** The number of the rerun that its current run belongs to; 0: the first run. */
+  /** The number of the rerun that its current run belongs to. 0 is the first run. */
   rerun: number;
   lastFailureAt: string | null;
   nextRetryAt: string | null;
   lastAttemptedAt: string | null;
-  /** The worker that runs it or ran it last. */
+  /** The worker that runs it or that ran it last. */
   worker: string | null;
   /** Declared events that its last attempt could not publish. Usually empty. */
   eventProblems: EventProblem[];
@@ -191,7 +191,7 @@ export interface Step {
 
 /** One thing that happened to a task or a step. */
 export interface HistoryEntry {
-  /** Null: it happened to the whole task. */
+  /** Null if it happened to the whole task. */
   step: string | null;
   kind: 'attempt' | 'operator';
   attempt: number | null;
@@ -247,7 +247,9 @@ function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedActio
   return { executionStatus: 'waiting_for_dependencies', recommendedAction: 'wait_for_dependencies' };
 }
 
-/** Returns a row as callers see it. Field by field, because rest and spread cost several microseconds per task. */
+/**
+ * Returns a row as callers see it. Copies field by field, because rest and spread cost several microseconds per task.
+ */
 export function taskView(row: TaskRow): Task {
   const { executionStatus, recommendedAction } = derived(row);
   return {
@@ -285,7 +287,7 @@ export function taskView(row: TaskRow): Task {
   };
 }
 
-// In a task that was cancelled or ended, only completed steps count. Otherwise tolerated failures count too.
+// In a task that was cancelled or ended early, only completed steps count. Otherwise tolerated failures count too.
 function percentage({ totalSteps, verdict, openSteps, completedSteps }: TaskRow): number {
   if (totalSteps === 0) return 0;
   const over = verdict === null ? totalSteps - openSteps : completedSteps;
@@ -315,7 +317,7 @@ interface EndedAttempt {
   completedAt: string | null;
   worker: string | null;
   host: string | null;
-  /** False: an operator finished the step, not a handler. */
+  /** False if an operator finished the step, and not a handler. */
   byWorker?: boolean;
 }
 

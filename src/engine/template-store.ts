@@ -35,10 +35,10 @@ export interface Snapshot {
   digest: string;
   template: TaskTemplate;
   graph: TemplateGraph;
-  /** Null: none of its tasks is ever stale. */
+  /** Null if its tasks can never be stale. */
   limits: TaskLimits | null;
   checkInput: (value: unknown) => readonly SchemaViolation[];
-  /** Returns what a completed step creates, from its index and its result as plain JSON. */
+  /** Returns what a completed step creates, given its index and its result as plain JSON. */
   expansionOf: (idx: number, result: unknown) => Expanding;
   /** By step; undefined where the template has no `result_schema`. */
   checkResult: ((value: unknown) => readonly SchemaViolation[])[];
@@ -48,7 +48,7 @@ export interface Snapshot {
 
 const NOTHING_WRONG: readonly SchemaViolation[] = [];
 
-/** The template snapshots of one database: registers them, loads each once, and compiles them. */
+/** The template snapshots of one database. Registers them, loads each once, and compiles them. */
 export class TemplateStore {
   readonly #database: Database;
   readonly #logger: Logger;
@@ -63,7 +63,8 @@ export class TemplateStore {
   }
 
   /**
-   * Registers templates, in order. Skips templates that are already the newest registration, so most starts write nothing.
+   * Registers templates, in order. Skips templates that are already the newest registration, so most starts write
+   * nothing.
    */
   async registerAll(templates: readonly TaskTemplate[]): Promise<void> {
     if (templates.length === 0) return;
@@ -134,7 +135,7 @@ export class TemplateStore {
   }
 
   /**
-   * Loads snapshots for {@link get}. Returns the ids that can't be loaded, and why: a newer program may have stored
+   * Loads snapshots for {@link get}. Returns the ids that could not be loaded, and why: a newer program may have stored
    * something that this one does not understand.
    */
   async load(ids: Iterable<number>, db: Db = this.#database): Promise<Map<number, Error>> {
@@ -161,7 +162,7 @@ export class TemplateStore {
     return snapshot;
   }
 
-  /** Returns whether {@link get} would find it. */
+  /** Returns whether {@link get} would find a snapshot. */
   has(id: number): boolean {
     return this.#byId.get(id) !== undefined;
   }
@@ -289,7 +290,7 @@ export class KeptSnapshots<S extends { id: number }> {
   }
 
   put(snapshot: S): void {
-    // Each drop registers the snapshot. Without this, registrations of one that stays in use would pile up.
+    // Each drop registers the snapshot. Otherwise, registrations of a snapshot that stays in use would pile up.
     if (this.#used.delete(snapshot.id)) this.#collected.unregister(snapshot);
     this.#kept.delete(snapshot.id);
     this.#kept.set(snapshot.id, snapshot);
@@ -319,7 +320,7 @@ export interface KeptStats {
   misses: number;
   /** Number of snapshots that were dropped because there are too many names and versions. */
   evictions: number;
-  /** Null: the cache is empty. */
+  /** Null if the cache is empty. */
   oldestAgeSeconds: number | null;
   averageUses: number;
 }

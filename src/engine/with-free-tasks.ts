@@ -3,7 +3,7 @@ import type { Opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { lockFreeTasks } from '../store/tasks.ts';
 
-/** Locks the tasks that no other transaction has locked, and runs `work` for them. Undefined: there are none. */
+/** Locks the tasks that no other transaction has locked, and runs `work` for them. Undefined if there are none. */
 export function withFreeTasks<T>(
   database: Database,
   { settings, tasks }: { settings: Opening; tasks: readonly string[] },

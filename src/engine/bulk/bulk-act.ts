@@ -25,12 +25,12 @@ export interface BulkSample {
   /** `namespace/name@version`. */
   template: string;
   status: string;
-  /** The steps that would be acted on, at most ten. Empty: the whole task. */
+  /** The steps that would be acted on, at most ten. Empty if the act is on the whole task. */
   steps: {
     name: string;
     state: string;
     attempts: number;
-    /** False: the template does not allow it to run twice, and it may have had its effect. */
+    /** False if the template does not allow the step to run twice. It may already have had its effect. */
     retryable: boolean;
     errorType: string | null;
     error: string | null;
@@ -53,7 +53,7 @@ export interface BulkPreview {
   sample: BulkSample[];
 }
 
-/** The options of a {@link BulkAct}, besides its selection. */
+/** Options of a {@link BulkAct}, apart from its selection. */
 export interface BulkActOptions {
   signal?: AbortSignal | undefined;
   /** Wakes the callers in this process that wait for a task. */
@@ -61,23 +61,24 @@ export interface BulkActOptions {
 }
 
 const SAMPLE = 10;
-/** Tasks of one transaction. */
+/** Maximum number of tasks that one transaction acts on. */
 const TASKS_AT_ONCE = 100;
 const LOCKED_PAUSE_MS = 500;
-/** How long to retry locked tasks while nothing else can be done. */
+/** How long to retry locked tasks without progress before they count as failed. */
 const LOCKED_MS = 15_000;
 const LOST_PAUSE_MS = 1_000;
 /** How long to retry while the database is not reachable. */
 const LOST_MS = 60_000;
-/** The place before all items. */
+/** The position before the first item. */
 const START: StepKey = { taskUuid: FIRST_TASK, idx: -(2 ** 31) };
 
 /**
- * An act on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Nothing is
- * changed before that. {@link preview} selects the items and shows what would be done.
+ * An act on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Until
+ * then, it changes nothing. {@link preview} selects the items and shows what would be done.
  *
  * @example
- * const act = tasker.bulk.retry({ errorType: 'timeout', createdAfter: '6h' }, { actor: 'anna', reason: 'bank is back' });
+ * const act = tasker.bulk.retry({ errorType: 'timeout', createdAfter: '6h' }, { actor: 'anna', reason: 'bank is back'
+ * });
  * for await (const { done, matched } of act) console.log(`${done} of ${matched}`);
  * const { skipped } = await act.result();
  */
@@ -95,7 +96,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
     this.#options = options;
   }
 
-  /** Selects the items once, and returns their number and the first of them. Changes none of them. */
+  /** Selects the items on the first call, and returns their number and a sample. Does not act on them. */
   async preview(): Promise<BulkPreview> {
     const { id, action, counts } = await this.#select();
     const { database } = this.#engine;
@@ -115,7 +116,9 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
     await discardBulk(this.#engine.database, (await this.#select()).id);
   }
 
-  /** Acts on all items, unless an iteration already does, and returns their outcomes. */
+  /**
+   * Acts on all items and returns their outcomes. If an iteration has already begun, only returns the outcomes so far.
+   */
   async result(): Promise<BulkReport> {
     if (!this.#working) for await (const _ of this);
     return reportOf(this.#engine.database, (await this.#select()).id);
@@ -158,7 +161,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
         if (answer.kind === 'taken_over') throw takenOver(running.id);
         if (answer.kind === 'stopped') throw stoppedElsewhere(running.id);
         if (locked === 0) break;
-        // Start again from the beginning, to retry the tasks that were locked.
+        // Starts again from the beginning, to retry the tasks that were locked.
         await sleep(LOCKED_PAUSE_MS);
         portion = { after: START, limit: TASKS_AT_ONCE, lastChance: performance.now() - movedAt > LOCKED_MS };
         locked = 0;
@@ -180,8 +183,8 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
   }
 
   /**
-   * Works on a chunk. After an error, it tries half of the chunk, until only the item that causes the error is left.
-   * That item is marked as failed.
+   * Works on a chunk. After an error, it tries half of the chunk, and so on, until only the item that causes the error
+   * is left. That item is marked as failed.
    */
   async #chunk(
     running: Running,
@@ -289,7 +292,7 @@ async function startBulk(
     if (!(await takeBulk(tx, { id, runner, from }))) {
       throw new TaskerError(
         'illegal_transition',
-        `bulk ${id} can't be started: it was started, or discarded, elsewhere`,
+        `bulk ${id} can't be started: another process has already started or discarded it`,
       );
     }
     await noteBulk(tx, note, operator);

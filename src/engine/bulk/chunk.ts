@@ -29,12 +29,12 @@ import { verbOf } from './targets.ts';
 export interface Running {
   id: number;
   action: BulkAction;
-  /** Null: its items were named one by one. */
+  /** Null if the items were named one by one. */
   filter: TaskFilter | null;
   /** JSON text for `step_resolve`. */
   result: string | null;
   operator: Operator;
-  /** The fencing token: each process that works on the act has a different one. */
+  /** The fencing token. Each process that works on the act has a different one. */
   runner: string;
 }
 
@@ -42,7 +42,7 @@ export interface Running {
 export interface Portion {
   after: StepKey;
   limit: number;
-  /** True: items of locked tasks fail. False: they are left for later. */
+  /** True: items of locked tasks fail. False: they are retried later. */
   lastChance: boolean;
 }
 
@@ -115,7 +115,7 @@ function limited(items: readonly BulkItemRow[]): readonly BulkItemRow[] {
 }
 
 /**
- * Reads the tasks and steps under the locks, so it sees every change that earlier holders of the locks have committed.
+ * Reads the tasks and steps under the locks, so that it sees every change that earlier holders of the locks committed.
  */
 async function readLive(
   tx: Db,
@@ -136,7 +136,7 @@ async function readLive(
 }
 
 function lockedOut({ taskUuid, idx }: BulkItemRow): ItemOutcome {
-  return { taskUuid, idx, outcome: 'failed', why: 'the task is locked by another transaction; nothing was changed' };
+  return { taskUuid, idx, outcome: 'failed', why: 'the task is locked by another transaction and was not changed' };
 }
 
 interface Judged {
@@ -159,7 +159,7 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
     const acting = 'skip' in verdict ? Promise.resolve(verdict.skip) : actOn(tx, on, { item, verdict, judged });
     const outcome = acting.then((why) => ({ taskUuid, idx, outcome: why === null ? 'done' : 'skipped', why }) as const);
     outcomes.push(outcome);
-    // Settling a step takes several statements, each of which depends on the answers of the earlier ones.
+    // Settling a step takes several statements, each of which depends on the results of the earlier ones.
     if (running.action === 'step_resolve') await outcome;
   }
   return Promise.all(outcomes);

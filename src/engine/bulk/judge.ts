@@ -9,11 +9,11 @@ export interface LiveRows {
   tasks: ReadonlyMap<string, LiveTaskRow>;
   /** The steps of the items, by {@link stepKey}. */
   steps: ReadonlyMap<string, LiveStepRow>;
-  /** The tasks that are still stale; undefined: the filter has no condition on that. */
+  /** The tasks that are still stale. Undefined if the filter has no condition on that. */
   stale: ReadonlySet<string> | undefined;
 }
 
-/** The decision about an item: to act on the task or on these steps of it, or to skip it. */
+/** The decision about an item: act on the task or on these steps of it, or skip it. */
 export type Verdict = { skip: string } | { steps: LiveStepRow[] };
 
 /** The key of a step in {@link LiveRows}. */
@@ -21,7 +21,7 @@ export function stepKey({ taskUuid, idx }: { taskUuid: string; idx: number }): s
   return `${taskUuid} ${idx}`;
 }
 
-/** Returns the failures of an item, as they were selected. */
+/** Returns the failures of an item at the time of the selection. */
 export function seenOf({ taskUuid, seen }: BulkItemRow): { taskUuid: string; idx: number; attempts: number }[] {
   if (seen === null) return [];
   return (JSON.parse(seen) as [number, number][]).map(([idx, attempts]) => ({ taskUuid, idx, attempts }));
@@ -49,7 +49,7 @@ export function judge(
   return { steps: same.map(({ row }) => row!) };
 }
 
-/** The states in which an action can be applied to a step that was named one by one. */
+/** Returns the states of a step that was named one by one in which an action can be applied to it. */
 function statesOfNamed(action: BulkAction): readonly string[] | null {
   if (action === 'step_resolve') return ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'];
   return stepStates(action, {});
@@ -75,9 +75,9 @@ function nothingToDo(task: LiveTaskRow, action: BulkAction): string {
 }
 
 function changeOf({ step, row }: { step: { attempts: number }; row: LiveStepRow | undefined }): string {
-  if (!row) return 'the step does not exist any more';
+  if (!row) return 'the step no longer exists';
   if (row.attempts !== step.attempts) {
-    return `the step has run again: attempt ${row.attempts}, selected was attempt ${step.attempts}; it is in ${row.state}`;
+    return `the step has run again since attempt ${step.attempts} was selected: it is in ${row.state}, attempt ${row.attempts}`;
   }
   return `the step is in ${row.state} now`;
 }

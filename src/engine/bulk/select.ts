@@ -79,7 +79,7 @@ async function selectFound(
   { action, filter, search }: { action: BulkAction; filter: TaskFilter; search: TaskSearch },
 ): Promise<void> {
   const states = stepStates(action, filter);
-  // A retry of tasks takes all failing steps of the tasks that the filter finds.
+  // A retry of tasks covers all failing steps of the tasks that the filter finds.
   const step = action === 'task_retry' ? null : search.step;
   const steps: StepSelection | null = states && {
     states,
@@ -95,7 +95,7 @@ async function selectFound(
   }
 }
 
-/** Yields the found tasks in pages. */
+/** Yields the tasks found, in pages. */
 async function* pagesOf(tx: Db, search: TaskSearch): AsyncGenerator<string[]> {
   let after: SearchPlace | null = null;
   for (;;) {
@@ -112,7 +112,7 @@ async function* pagesOf(tx: Db, search: TaskSearch): AsyncGenerator<string[]> {
 }
 
 /**
- * Finds the tasks of steps that were named only by their ids. A step that does not exist stays in the list, and is
+ * Finds the tasks of steps that were named only by their ids. A step that does not exist stays in the list and is
  * skipped later.
  */
 async function placed(tx: Db, steps: readonly NamedStep[]): Promise<GivenStep[]> {

@@ -8,7 +8,7 @@ import type { TaskFilter } from '../search/filter.ts';
 export type BulkStep = string | { taskUuid: string; step: string };
 
 /**
- * The target of a bulk act: the tasks that a filter finds or their steps, or tasks or steps that are named one by one.
+ * The target of a bulk act: the tasks that a filter finds, or their steps; or tasks or steps that are named one by one.
  */
 export type BulkTarget = TaskFilter | { ids: readonly string[] } | { steps: readonly BulkStep[] };
 
@@ -28,7 +28,7 @@ export interface NamedStep {
 /** The states in which a filter can select steps. The other states have too many steps to search. */
 const SEARCHED = ['enqueued', 'in_progress', 'waiting_for_retry', 'error'];
 
-/** The states of the steps that each action selects if the filter names none. */
+/** The states of the steps that each action selects if the filter does not name states. */
 const USUAL_STATES: Partial<Record<BulkAction, readonly string[]>> = {
   task_retry: ['error', 'waiting_for_retry'],
   step_retry: ['error', 'waiting_for_retry'],
@@ -102,15 +102,15 @@ function readStep(given: unknown): NamedStep {
   return { taskUuid: checkUuid(taskUuid, 'the task id'), name: step };
 }
 
-/** Returns the index of a step that was named by its id; null: the name is not an id of a step of this task. */
+/** Returns the index of a step that was named by its id. Null if the name is not the id of a step of this task. */
 export function indexIn(taskUuid: string, name: string): number | null {
   return isUuid(name) ? (stepIndex(taskUuid, name) ?? null) : null;
 }
 
-/** Returns the states in which the steps of a filter are selected; null: the act does not depend on steps. */
+/** Returns the states in which the steps of a filter are selected. Null if the act does not depend on steps. */
 export function stepStates(action: BulkAction, filter: TaskFilter): readonly string[] | null {
   const usual = USUAL_STATES[action];
-  // A retry takes all such steps of the tasks that the filter finds.
+  // A retry covers all steps in these states of the tasks that the filter finds.
   if (action === 'task_retry') return usual!;
   const { stepState, step, handler, errorType, error, worker } = filter;
   if (stepState !== undefined) return SEARCHED.includes(stepState) ? [stepState] : (usual ?? null);
@@ -119,7 +119,7 @@ export function stepStates(action: BulkAction, filter: TaskFilter): readonly str
   return [step, handler, worker].some((value) => value !== undefined) ? SEARCHED : null;
 }
 
-/** Returns whether a filter, or the action itself, finds only open tasks (false) or only ended ones (true). */
+/** Returns whether an action applies to ended tasks (true) or to open ones (false). */
 export function wantsEnded(action: BulkAction): boolean {
   return action === 'task_delete';
 }

@@ -22,7 +22,7 @@ export interface DeadDelivery {
   event: LoggedEvent;
 }
 
-/** The dead letters of a group: that of one event, or all. */
+/** Dead letters of a group: the one of an event, or all. */
 export interface DeadReference {
   group: string;
   eventId?: string;
@@ -41,7 +41,7 @@ export interface EventReplayProgress {
   share: number;
 }
 
-/** The operations of operators on the log: groups, dead letters and replays. */
+/** Acts of operators on the log: groups, dead letters and replays. */
 export class EventActs {
   protected readonly database: Database;
 
@@ -96,8 +96,10 @@ export class EventActs {
   }
 
   /**
-   * Redelivers to a group the events that it has already passed, and returns their number. The remaining events will be
-   * delivered anyway. Each part of the log has its own transaction, because there may be a million events.
+   * Redelivers to a group the events that it has already passed, and returns their number. Events that it has not
+   * passed yet are delivered anyway. Each part of the log has its own transaction, because there may be a million
+   * events.
+   *
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */
   async replay(
@@ -110,7 +112,7 @@ export class EventActs {
     let count = 0;
     for (let part = 0; part < EVENT_PARTS; part++) {
       count += await this.#aloneInGroup(group, async (tx, groupId) => {
-        // With the first part, so that a replay that is killed has its entry.
+        // Written with the first part, so that a replay that is killed has its audit entry.
         if (part === 0) await noteAct(tx, { action: 'replay_events', ...actOn(group, filter) }, operator);
         const again = await replayPart(tx, { groupId, part }, wanted);
         if (again > 0) await promoteRetries(tx, groupId);
@@ -118,7 +120,7 @@ export class EventActs {
       });
       tell({ replayed: count, share: (part + 1) / EVENT_PARTS });
     }
-    // A delivery that became a dead letter at the same time was not visible as one yet.
+    // A delivery that became a dead letter at the same time was not yet visible as one.
     if (count > 0) await this.#aloneInGroup(group, forgetRevived);
     return count;
   }
@@ -133,7 +135,10 @@ export class EventActs {
     });
   }
 
-  /** Removes a group and everything that waits for it. Its members no longer get events. False: no such group. */
+  /**
+   * Removes a group and everything that waits for it. Its members no longer get events. Returns false if there is no
+   * such group.
+   */
   removeGroup(name: string, options: OperatorOptions = {}): Promise<boolean> {
     const operator = operatorOf(options);
     return this.database.transaction(LONG_RUNNING, async (tx) => {

@@ -29,7 +29,10 @@ export function declaredEvents({ publishesEvents }: StepTemplate): DeclaredEvent
   return { completed: of('completed'), retried: of('retried'), failed: of('failed') };
 }
 
-/** Compiles the schema with the first payload, because most processes that load a template never publish its events. */
+/**
+ * Compiles the schema when the first payload is checked, because most processes that load a template never publish its
+ * events.
+ */
 function declared(event: EventDeclaration): DeclaredEvent {
   return { ...event, violations: (payload) => compileStored(event.schema)(payload) };
 }

@@ -54,7 +54,7 @@ function envelopeOf(event: LoggedEvent, step: Record<string, unknown> | null): E
   };
 }
 
-/** Returns the step that published an event, as its handler got it. */
+/** Returns the step that published an event, as its handler received it. */
 async function sequenceStep(
   database: Database,
   event: LoggedEvent,
@@ -142,7 +142,7 @@ function taskOf(row: EventTaskRow, { template, digest }: Snapshot) {
   };
 }
 
-/** Returns the inputs that the handler got. */
+/** Returns the inputs that the handler received. */
 function inputsOf(definition: StepTemplate, part: BatchWorkerRow | undefined): Record<string, unknown> {
   const inputs = definition.handler.initialization;
   if (!part) return inputs;

@@ -43,7 +43,7 @@ export interface EventPosition {
 /** An event to deliver. */
 export interface TakenEvent extends LoggedEvent {
   /**
-   * Whether an earlier event of its task waits for a retry, so that this event must wait too; see {@link
+   * Whether this event must wait because an earlier event of its task waits for a retry; see {@link
    * PartOutcome.parked}.
    */
   parked: boolean;
@@ -55,7 +55,7 @@ export interface TakenEvent extends LoggedEvent {
 export interface TakenPart {
   groupId: number;
   part: number;
-  /** The fence, a new one for each take. */
+  /** The fencing token. Each take has a new one. */
   hold: string;
   /**
    * The events, in order. Empty if none of the events that were read is for this group. Finish the part even then, to
@@ -193,8 +193,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Signals that a member is alive. A member that was silent for three minutes, while others were not, is dropped, and
-   * this call adds it again. Returns false, and writes nothing, if the group is locked at the moment or was removed.
+   * Signals that a member is alive. A member that has been silent for three minutes, while others have not, is dropped,
+   * and this call adds it again. Returns false, and writes nothing, if the group is currently locked or was removed.
    */
   signGroup({ groupId, member, patterns }: Omit<MemberWishes, 'matching'>): Promise<boolean> {
     return this.database.transaction(SETTINGS, async (tx) => {
@@ -254,10 +254,12 @@ export class EventLog extends EventActs {
 
   /**
    * Takes free deliveries that are due for a retry, for `leaseMs`, at most one per task. Ends deliveries of deleted
-   * events, so that the next deliveries of their tasks continue. `gone` gets their number.
-   * @param matching names that this process can handle, as a regular expression. Default: all. Events that only other
-   *   processes can handle are returned too if these have not taken them for a while. The caller leaves them to the others,
-   *   or drops them if the group no longer wants them.
+   * events, so that the next deliveries of their tasks continue; `gone` receives their number.
+   *
+   * @param matching the names that this process can handle, as a regular expression. Default: all. Events that only
+   * other
+   *   processes can handle are returned too, if those processes have not taken them for a while. The caller leaves them to
+   *   the other processes, or drops them if the group no longer wants them.
    */
   async takeRetries(
     groupId: number,
@@ -282,7 +284,7 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Ends deliveries that this process took. Skips deliveries that another process has taken since. Returns the number
+   * Ends deliveries that this process took. Skips deliveries that another process has since taken. Returns the number
    * of ended deliveries, and the number of their tasks in which the next delivery is now due.
    */
   async finishRetries(
@@ -398,7 +400,7 @@ function takenPart(
   return { groupId, part, hold, events, upTo: cut ? events.at(-1)!.after : after(far) };
 }
 
-/** Sorts the patterns, so that the same patterns give the same expression. */
+/** Sorts the patterns, so that the same patterns always give the same expression. */
 function wishesOf(member: string, patterns: readonly string[]) {
   const sorted = [...new Set(patterns)].sort();
   return { member, patterns: sorted, matching: regexOfPatterns(sorted) };

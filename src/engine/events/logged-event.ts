@@ -53,8 +53,8 @@ export function loggedEvent(row: EventRow): LoggedEvent {
 }
 
 /**
- * The part of an attempt that is stored with each of its events: what differs from the defaults and has no column. The
- * attempt failed if there is an error. `result` is omitted if it is the event's payload.
+ * The part of an attempt that is stored with each of its events: the fields that differ from the defaults and have no
+ * column. The attempt failed if there is an error. `result` is omitted if it is the payload of the event.
  */
 export interface StoredExecution extends AttemptDetail {
   execution_time_ms?: number;

@@ -6,13 +6,13 @@ export const EVENT_LIMITS = { scan: 2_000, bytes: 8 * 1024 * 1024 } as const;
 
 const BOUNDS = { lock_timeout: '30s', idle_in_transaction_session_timeout: '30s' };
 
-/** The server needs limits too, because it keeps waiting for the statement of a client that gave up. */
+/** The server needs limits too, because it continues to run the statement of a client that gave up. */
 export const SETTINGS = opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '60s' });
 
 /**
- * For writes that are repeated if a crash of the server loses them: an event without a position gets a position again,
- * and a part that no process holds is taken again. The cursor of a group is durable, and so is everything that was
- * written before it.
+ * For writes that are repeated if a crash of the server loses them: an event without a position gets one again, and a
+ * part that no process holds is taken again. The cursor of a group is durable, and so is everything that was written
+ * before it.
  */
 export const RELAXED_COMMIT = opening({
   ...PINNED_PLANS,
@@ -30,7 +30,7 @@ export const LONG_RUNNING = {
 /** Timeout of a search in seconds. It expires before the client gives up its connection. */
 export const SEARCH_S = 30;
 
-/** For searches, most of whose filters are optional. Each is planned for its values. */
+/** For searches, most of whose filters are optional. Each call is planned for its values. */
 export const SEARCHING = opening({
   enable_seqscan: 'off',
   jit: 'off',

@@ -2,7 +2,7 @@ import { TaskerError } from '../../errors.ts';
 import { isUuid } from '../../model/ids.ts';
 import type { Found } from './look.ts';
 
-/** A place in a sorted list. */
+/** A position in a sorted list. */
 interface Place {
   at: string;
   taskUuid: string;
@@ -14,12 +14,12 @@ interface Place {
 export interface ListPlace<P extends Place> {
   sort: string;
   order: 'asc' | 'desc';
-  /** Towards the beginning, for the previous page. */
+  /** True: towards the beginning, for the previous page. */
   backwards: boolean;
   after: P | null;
 }
 
-/** Returns the place that a cursor names. @throws TaskerError `bad_request` */
+/** Returns the position that a cursor encodes. @throws TaskerError `bad_request` */
 export function readCursor<P extends Place>(
   cursor: string | undefined,
   { sort, order }: { sort: string; order: 'asc' | 'desc' },
@@ -44,15 +44,15 @@ function partsOf(cursor: string): Parts {
     const isPlace = typeof at === 'string' && !Number.isNaN(Date.parse(at)) && isUuid(taskUuid);
     if (isPlace && (idx === undefined || idx === null || Number.isInteger(idx))) return parts;
   } catch {
-    // Below.
+    // Rejected below.
   }
   throw new TaskerError(
     'bad_request',
-    'the cursor is not one of a page of this search; use next_cursor or previous_cursor as it is',
+    'the cursor is not from a page of this search; pass next_cursor or previous_cursor unchanged',
   );
 }
 
-/** Returns the cursors of a page, whose places are in the order of the list. */
+/** Returns the cursors of a page whose positions are in the order of the list. */
 export function cursorsOf<P extends Place>(
   { sort, order, backwards, after }: ListPlace<P>,
   found: Found<P>,
@@ -64,7 +64,7 @@ export function cursorsOf<P extends Place>(
   };
   const first = found.places[0];
   const last = found.places.at(-1);
-  // A search that stopped continues from the place that it reached, in its own direction.
+  // A search that timed out continues from the position that it reached, in its own direction.
   const reached = found.timedOut ? found.reached : undefined;
   const next = backwards ? (last ?? after ?? undefined) : (reached ?? last);
   const previous = backwards ? (reached ?? first) : (first ?? after ?? undefined);

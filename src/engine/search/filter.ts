@@ -25,13 +25,13 @@ const STEP_STATES = [
 /** A time: ISO 8601, a date, or an age such as `90s`, `15m`, `2h`, `7d`. */
 export type SearchTime = string | Date;
 
-/** Which tasks to find. All conditions that are given must hold. */
+/** Conditions on the tasks to find. A task must meet all of them. */
 export interface TaskFilter {
   namespace?: string | undefined;
   name?: string | undefined;
   /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */
   templateVersion?: string | undefined;
-  /** One or several states. `pending` finds tasks in `steps_in_process` as well: both are work to do. */
+  /** One state or several. `pending` also finds tasks in `steps_in_process`, because both have work to do. */
   status?: string | readonly string[] | undefined;
   /** Only tasks that have not ended. */
   open?: boolean | undefined;
@@ -39,7 +39,7 @@ export interface TaskFilter {
   ended?: boolean | undefined;
   /** Only open tasks that exceed a limit of their template's `lifecycle`. */
   stale?: boolean | undefined;
-  /** One or several tags; a task must have all of them. */
+  /** One tag or several. A task must have all of them. */
   tag?: string | readonly string[] | undefined;
   initiator?: string | undefined;
   source?: string | undefined;
@@ -54,15 +54,15 @@ export interface TaskFilter {
   endedBefore?: SearchTime | undefined;
   updatedAfter?: SearchTime | undefined;
   updatedBefore?: SearchTime | undefined;
-  /** JSON that the context contains, as in `{ customer: 'c1' }`. May be slow. */
+  /** JSON that the context contains, such as `{ customer: 'c1' }`. May be slow. */
   context?: Readonly<Record<string, unknown>> | undefined;
-  /** The name of a step that the task has; with the conditions below, of one and the same step. */
+  /** The name of a step of the task. Together with the conditions below, it describes a single step. */
   step?: string | undefined;
   stepState?: string | undefined;
   /** The callable of the step's handler. */
   handler?: string | undefined;
   errorType?: string | undefined;
-  /** A part of the first line of the step's error, in any case. May be slow. */
+  /** A part of the first line of the step's error, in upper or lower case. May be slow. */
   error?: string | undefined;
   /** The name of the worker that holds the step, or made its last attempt. */
   worker?: string | undefined;
@@ -88,7 +88,8 @@ const TEXTS = [
 const FLAGS = ['open', 'ended', 'stale'] as const;
 
 /**
- * Reads a filter, and looks up what it names. Undefined: nothing can match, for example because no template has the name.
+ * Reads a filter, and looks up the templates and workers that it names. Undefined if nothing can match, for example
+ * because no template has the name.
  * @throws TaskerError `bad_request`, `invalid_uuid`
  */
 export async function readTaskFilter(
@@ -123,7 +124,7 @@ export async function readTaskFilter(
   return (await withTemplates(database, search, filter)) && implied(search) ? search : undefined;
 }
 
-/** Adds the ids of what the filter names. False: there is no such thing. */
+/** Adds the ids of the templates, workers and keys that the filter names. Returns false if they do not exist. */
 async function withTemplates(database: Database, search: TaskSearch, filter: TaskFilter): Promise<boolean> {
   const { namespace, name, templateVersion, worker, key } = filter;
   const { step } = search;
@@ -156,7 +157,7 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
 const STATES_OF_TASKS: readonly string[] = TASK_STATES;
 const ENDED_BY_HAND: readonly string[] = ['cancelled', 'error', 'resolved_manually'];
 
-/** Where no step is added or left out, the state of a step says more about its task. */
+/** In a template without dynamic steps, the state of a step limits the states of its task. */
 function leaveOutStates(search: TaskSearch, step: StepCondition): void {
   const keep = (fits: (state: string) => boolean) => {
     search.states = (search.states ?? STATES_OF_TASKS.filter((state) => VISIBLE.has(state))).filter(fits);
@@ -169,7 +170,7 @@ function leaveOutStates(search: TaskSearch, step: StepCondition): void {
   }
 }
 
-/** The states in which tasks are between transactions. */
+/** The states in which tasks can be between transactions. */
 const VISIBLE: ReadonlySet<string> = new Set([
   'steps_in_process',
   'waiting_for_dependencies',
@@ -178,10 +179,10 @@ const VISIBLE: ReadonlySet<string> = new Set([
   'complete',
   ...ENDED_BY_HAND,
 ]);
-/** Steps in these states are of open tasks only: the end of a task ends them. */
+/** Only open tasks have steps in these states, because the end of a task ends its steps. */
 const OF_OPEN_TASKS: ReadonlySet<string> = new Set(['pending', 'enqueued', 'in_progress', 'waiting_for_retry']);
 
-/** Adds the conditions that follow from others. False: they contradict each other. */
+/** Adds the conditions that follow from others. Returns false if they contradict each other. */
 function implied(search: TaskSearch): boolean {
   const { step, endedAfter, endedBefore, updatedBefore } = search;
   const needs = (ended: boolean) => {
@@ -191,7 +192,7 @@ function implied(search: TaskSearch): boolean {
   };
   if (step?.state !== null && step?.state !== undefined && OF_OPEN_TASKS.has(step.state) && !needs(false)) return false;
   if ((endedAfter ?? endedBefore) !== null && !needs(true)) return false;
-  // A task is created before it ends, which makes a range of the index of the usual order.
+  // A task is created before it ends, so this limits the range of the index for the default order.
   for (const before of [endedBefore, updatedBefore]) {
     if (before === null) continue;
     if (search.createdBefore === null || Date.parse(before) < Date.parse(search.createdBefore)) {
@@ -213,7 +214,7 @@ function checkKeys(filter: TaskFilter): void {
       const near = nearNames(key, KEYS, 1)[0];
       throw new TaskerError(
         'bad_request',
-        `a filter has no ${key}; ${near ? `did you mean ${near}?` : `it has ${KEYS.join(', ')}`}`,
+        `unknown condition ${key}; ${near ? `did you mean ${near}?` : `the conditions are ${KEYS.join(', ')}`}`,
       );
     }
     if (typeof value === 'string' && !isStorableText(value)) {
@@ -261,7 +262,7 @@ function statesOf(status: TaskFilter['status']): string[] | null {
 }
 
 function endedOf({ open, ended }: TaskFilter): boolean | null {
-  if (open && ended) throw new TaskerError('bad_request', 'a task is either open or ended: give one of them');
+  if (open && ended) throw new TaskerError('bad_request', 'open and ended exclude each other; pass only one of them');
   if (open) return false;
   return ended ? true : null;
 }
@@ -293,7 +294,7 @@ const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 export function timeOf(time: SearchTime | undefined, what: string, now = Date.now()): string | null {
   if (time === undefined) return null;
   const [, amount, unit] = (typeof time === 'string' && AGE.exec(time)) || [];
-  // Date.parse turns almost any text into some year.
+  // Date.parse accepts almost any text and returns some year.
   const isIso = typeof time !== 'string' || /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(time.trim());
   const date = unit ? new Date(now - Number(amount) * UNIT_MS[unit as 's']) : new Date(isIso ? time : Number.NaN);
   if (Number.isNaN(date.getTime())) {
@@ -305,7 +306,7 @@ export function timeOf(time: SearchTime | undefined, what: string, now = Date.no
   return typeof time === 'string' && !unit && /[Zz]|[+-]\d\d:?\d\d$/.test(time) ? time : date.toISOString();
 }
 
-/** The identity of a task is a hash of its key and its template, so that the hash of each template is tried. */
+/** The identity of a task is a hash of its key and its template, so the hash for each template is tried. */
 async function tasksOfKey(database: Database, snapshots: readonly SnapshotName[], key: string): Promise<string[]> {
   const hashes = new Set<string>();
   for (const snapshot of snapshots) {

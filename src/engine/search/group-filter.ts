@@ -18,7 +18,10 @@ interface GroupContext {
   rows: readonly GroupKey[];
 }
 
-/** Returns the filter that finds the tasks of a group. It has only the conditions that tell the group from the others. */
+/**
+ * Returns the filter that finds the tasks of a group. It has only the conditions that distinguish the group from the
+ * others.
+ */
 export function filterOfGroup(group: GroupKey, { filter, names, rows }: GroupContext): TaskFilter {
   const { state, namespace, name, version, step, errorType } = group;
   const versions = names.filter((other) => other.namespace === namespace && other.name === name);
@@ -36,7 +39,10 @@ export function filterOfGroup(group: GroupKey, { filter, names, rows }: GroupCon
   };
 }
 
-/** Returns a text that the errors of a group have, and those of the other groups with the same conditions do not. */
+/**
+ * Returns a text that occurs in the errors of a group, and not in the errors of the other groups with the same
+ * conditions.
+ */
 function errorOf(group: GroupKey, rows: readonly GroupKey[]): string | undefined {
   const { namespace, name, version, step, errorType, pattern } = group;
   const others = rows.filter(

@@ -19,23 +19,26 @@ import {
 /** Interval at which each process checks whether it is its turn, and announces that it is alive. */
 const LOOK_MS = 15_000;
 /**
- * A process that has announced nothing for this long counts as dead. Another one looks for the changes that it did not
- * write.
+ * A process that has announced nothing for this long is considered dead. Another process looks for the changes that it
+ * did not write.
  */
 const SILENT_MS = 45_000;
-/** The turn of a process that died ends after this time. */
+/** The turn of a process expires after this time, in case the process died. */
 const TURN_MS = 60_000;
 /** Minimum time between two comparisons, unless a process died. */
 const COMPARE_MS = 60_000;
-/** The pause after a comparison is at least its duration times this, so comparisons take half a percent of a core. */
+/**
+ * The pause after a comparison is at least its duration times this, so comparisons take at most half a percent of a
+ * core.
+ */
 const PAUSE_PER_COMPARISON = 200;
-/** A comparison leaves out tasks that are younger than this, because their process writes them soon. */
+/** A comparison leaves out tasks that are younger than this, because their process will write them soon. */
 const YOUNG_MS = 5_000;
 /** Number of tasks that one statement compares, and the pause after it. */
 const COMPARED_AT_ONCE = 5_000;
 const COMPARE_PAUSE_MS = 20;
 /**
- * Tasks that are older than the tables are added this many at a time. The pause in between is the duration times
+ * Number of tasks older than the tables that are added at a time. The pause in between is the duration times
  * `FILL_PAUSE`.
  */
 const FILLED_AT_ONCE = 1_000;
@@ -49,8 +52,8 @@ const COMPARING = opening({ statement_timeout: '30s', max_parallel_workers_per_g
 
 /**
  * Keeps the tables that searches read complete. One process at a time adds tasks that are older than the tables, and
- * compares the tables with the live ones. It compares immediately after a process died, and otherwise periodically,
- * because some programs do not write these tables.
+ * compares the tables with the live ones. It compares immediately after a process has died. Otherwise it compares
+ * periodically, because some programs do not write these tables.
  */
 export class SearchKeeper {
   readonly #database: Database;
@@ -72,10 +75,10 @@ export class SearchKeeper {
     this.#write = write;
   }
 
-  /** Looks for work periodically, until the stop. */
+  /** Looks for work periodically, until it is stopped. */
   start(): void {
     if (this.#timer || this.#stopped) return;
-    // The first look comes early, so that searches soon work in a database that is being migrated.
+    // The first run comes early, so that searches soon work in a database that is being migrated.
     this.#next(1_000);
   }
 
@@ -84,7 +87,8 @@ export class SearchKeeper {
     this.#timer = setTimeout(() => {
       this.#running = this.look()
         .catch((error: unknown) => {
-          if (!this.#stopped) this.#logger.debug({ error: messageOf(error) }, 'keeping the search tables failed');
+          if (!this.#stopped)
+            this.#logger.debug({ error: messageOf(error) }, 'maintenance of the search tables failed');
         })
         .finally(() => this.#next(LOOK_MS));
     }, ms);
@@ -98,8 +102,8 @@ export class SearchKeeper {
   }
 
   /**
-   * Does the work that is due, if it is the turn of this process. `silentMs`: the silence after which a process counts
-   * as dead.
+   * Does the work that is due, if it is the turn of this process. `silentMs`: how long a process must be silent to be
+   * considered dead.
    */
   async look({ silentMs = SILENT_MS }: { silentMs?: number } = {}): Promise<void> {
     const turn = await takeSearchTurn(this.#database, this.#id, TURN_MS);
@@ -150,7 +154,7 @@ export class SearchKeeper {
     return found;
   }
 
-  /** Adds tasks that were created before the tables, newest first. */
+  /** Adds tasks that were created before the tables existed, newest first. */
   async #fill(from: string): Promise<void> {
     this.#logger.info('adding earlier tasks to the search tables');
     let added = 0;

@@ -3,17 +3,17 @@ import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 
-/** Maximum number of rows that are counted. */
+/** Maximum number of rows to count. */
 const BOUND = 10_000;
-/** A search that no index serves stops after this time. */
+/** Timeout of a search for which there is no index. */
 const SEARCH_MS = 2_000;
-/** The part of that time for finding everything at once. */
+/** The part of that time for finding all matches at once. */
 const ALL_MS = 1_000;
 const COUNT_MS = 25;
 /** Number of index entries that the first look reads, which takes a few milliseconds. */
 const FIRST_LOOK = 3_000;
 const STRETCH = 20_000;
-/** Number of entries that a count reads, if the index does not meet all conditions. */
+/** Number of entries that a count reads if the index does not cover all conditions. */
 const COUNTED = 3_000;
 
 const settings = (timeoutMs: number) =>
@@ -22,7 +22,7 @@ const LOOKING = settings(SEARCH_MS);
 const FINDING_ALL = settings(ALL_MS);
 const COUNTING = settings(COUNT_MS);
 
-/** The part of the result of a search to return. */
+/** The part of the results of a search to return. */
 export interface Slice<Place> {
   after: Place | null;
   limit: number;
@@ -39,18 +39,18 @@ export interface Looks<Place, S extends Slice<Place>> {
 /** The result of a search. */
 export interface Found<Place> {
   places: Place[];
-  /** Whether more follow in the direction of the search. */
+  /** Whether there are more in the direction of the search. */
   more: boolean;
   total: number;
   totalIsExact: boolean;
   timedOut: boolean;
-  /** The place where a search that stopped can continue. */
+  /** The position from which a search that timed out can continue. */
   reached?: Place | undefined;
 }
 
 /**
- * Finds a page. The first look reads the beginning of an index, which is enough if many rows meet the conditions. If
- * few rows do, finding everything is fast. In between, the search continues until its time is up.
+ * Finds a page. The first look reads the beginning of an index, which is enough if many rows match. If few rows match,
+ * finding all of them is fast. In between, the search continues until it times out.
  */
 export async function look<Place, S extends Slice<Place>>(
   database: Database,
@@ -62,7 +62,7 @@ export async function look<Place, S extends Slice<Place>>(
   const first = await database.pipeline(LOOKING, (tx) => looks.first(tx, { slice: wanted, among: FIRST_LOOK }));
   if (first.places.length > slice.limit || first.complete) {
     const found = cut(first.places, slice.limit);
-    // No condition is left to check, so the search has found everything.
+    // No condition is left to check, so the search has found all matches.
     if (!found.more && slice.after === null) return { ...found, ...exactly(found.places.length), timedOut: false };
     return { ...found, ...(await countOf(database, looks, found.places.length)), timedOut: false };
   }

@@ -13,11 +13,11 @@ import {
 } from '../../store/search/projection.ts';
 import { SearchKeeper } from './keeper.ts';
 
-/** Time between two turns. A search finds the end of a task after one turn. */
+/** Time between two turns. A search finds an ended task after one turn. */
 const TURN_MS = 600;
 /** A task that has not ended is written this long after it changed, because most tasks soon end and are then written once. */
 const WAIT_MS = 1_200;
-/** Time after a turn that failed. */
+/** Time before the next turn after one that failed. */
 const RETRY_MS = 3_000;
 const TASKS_AT_ONCE = 2_000;
 /** Maximum number of changed tasks to remember one by one. A comparison finds the others. */
@@ -36,7 +36,7 @@ const SETTINGS = opening({
 
 /** Options of {@link SearchProjector}. */
 export interface SearchProjectorOptions {
-  /** False: this process writes no search tables. Default true. */
+  /** False: this process does not write search tables. Default true. */
   enabled?: boolean | undefined;
   /** Maximum number of changed tasks to remember. Default 200,000. */
   mostTasks?: number;
@@ -55,18 +55,18 @@ export class SearchProjector {
   readonly #id = uuidV7();
   /** Tasks that changed, with the time of their oldest unwritten change, in the order of these times. */
   #changed = new Map<string, number>();
-  /** Tasks to write in the next turn: they ended, or could not be written. */
+  /** Tasks to write in the next turn, because they ended or could not be written. */
   #due = new Set<string>();
-  /** The time since when a task is due. */
+  /** The time since which a task has been due. */
   #dueSince: number | undefined;
   /** The time of the oldest change that is being written. */
   #writingSince: number | undefined;
-  /** The time since which changes are dropped, because there were too many. */
+  /** The time since which changes have been dropped, because there were too many. */
   #overflowedSince: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<void> | undefined;
   #notedAt = 0;
-  /** The last note announced changes. */
+  /** Whether the last note announced changes. */
   #notedPending = false;
   #failing = false;
   #stopped = false;
@@ -86,12 +86,12 @@ export class SearchProjector {
     );
   }
 
-  /** Keeps the tables complete together with other processes, until the stop. */
+  /** Keeps the tables complete together with other processes, until it is stopped. */
   start(): void {
     if (this.enabled && !this.#stopped) this.keeper.start();
   }
 
-  /** Notes a task that changed. Costs only an entry in a map. */
+  /** Notes a task that changed. This costs only an entry in a map. */
   changed(taskUuid: string): void {
     if (!this.enabled || this.#changed.has(taskUuid) || this.#due.has(taskUuid)) return;
     if (this.#isFull()) return;
@@ -133,7 +133,7 @@ export class SearchProjector {
       if (this.#hasWork()) await this.#write(true);
       if (this.#notedAt > 0 && this.#overflowedSince === undefined) await dropSearchWriter(this.#database, this.#id);
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'search tables not written at the stop');
+      this.#logger.debug({ error: messageOf(error) }, 'search tables not written at shutdown');
     }
   }
 
@@ -153,7 +153,7 @@ export class SearchProjector {
       })
       .catch((error: unknown) => {
         // Logged once, because every turn fails while the server is unreachable.
-        if (!this.#failing) this.#logger.warn({ error: messageOf(error) }, 'search tables not written; trying again');
+        if (!this.#failing) this.#logger.warn({ error: messageOf(error) }, 'search tables not written; retrying');
         this.#failing = true;
       })
       .finally(() => {

@@ -33,15 +33,13 @@ export interface TaskPageOptions {
   limit?: number | undefined;
   /** `nextCursor` or `previousCursor` of another page of the same search. */
   cursor?: string | undefined;
-  /** Instead of a cursor: the id of a task. The page has the tasks that follow it in the order of the list. */
+  /** The id of a task, instead of a cursor. The page has the tasks that follow it in the order of the list. */
   before?: string | undefined;
 }
 
 /** The part of the found steps to return. They are sorted by the time at which they entered their state. */
 export interface StepPageOptions {
-  /**
-   * Default: the oldest first (`asc`) for steps that are ready, running or waiting for a retry, else the newest first.
-   */
+  /** Default: oldest first (`asc`) for steps that are ready, running or waiting for a retry, otherwise newest first. */
   order?: 'asc' | 'desc' | undefined;
   /** 1 to 1000, default 50. */
   limit?: number | undefined;
@@ -52,7 +50,8 @@ export interface StepPageOptions {
 /** A task in a list, with the first of its errors. */
 export interface FoundTask extends Task {
   /**
-   * The error of the first failed step, or else of the first step that waits for a retry. Null: no step has an error.
+   * The error of the first failed step, or otherwise of the first step that waits for a retry. Null if no step has an
+   * error.
    */
   firstError: { step: string; errorType: string | null; message: string | null } | null;
 }
@@ -85,21 +84,22 @@ export interface FoundStep {
   error: string | null;
 }
 
-/** The facts about a page of a search, besides the items on it. */
+/** Facts about a page of a search, apart from its items. */
 export interface SearchPage {
   /** Number of items that the search finds; at most 10,000 are counted. */
   total: number;
-  /** False: there are more items than `total`, or counting took too long. */
+  /** False if there are more items than `total`, or counting took too long. */
   totalIsExact: boolean;
   nextCursor: string | null;
   previousCursor: string | null;
   /**
-   * The search stopped after 2 seconds. The page has the items found until then, and `nextCursor` continues the search.
+   * The search timed out after 2 seconds. The page has the items found until then, and `nextCursor` continues the
+   * search.
    */
   timedOut: boolean;
   /** Changes younger than this, in milliseconds, may be missing; 0: only changes of the last second or two. */
   lagMs: number;
-  /** Tasks older than this (ISO 8601) are still being added to the search; null: all tasks are in it. */
+  /** Tasks older than this (ISO 8601) are still being added to the search. Null if all tasks are in it. */
   completeSince: string | null;
 }
 
@@ -156,7 +156,7 @@ function taskLooks(search: TaskSearch): Parameters<typeof look<SearchPlace, Para
   };
 }
 
-/** In these states, the steps that entered their state first are listed first. */
+/** Steps in these states are listed in the order in which they entered the state. */
 const OLDEST_FIRST: ReadonlySet<string> = new Set(['enqueued', 'in_progress', 'waiting_for_retry']);
 
 /** Finds steps of all tasks. @throws TaskerError `bad_request`, `invalid_uuid` */

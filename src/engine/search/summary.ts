@@ -14,7 +14,9 @@ import { filterOfGroup } from './group-filter.ts';
 
 /** Options of a summary. */
 export interface SummaryOptions {
-  /** Counts an ended task only if it ended since then: ISO 8601, or an age such as `24h`. Default: all are counted. */
+  /**
+   * Ended tasks are counted only if they ended since then: ISO 8601, or an age such as `24h`. Default: all are counted.
+   */
   endedSince?: SearchTime | undefined;
   /** Maximum number of groups of each kind, from 1 to 1000. Default 100. */
   groups?: number | undefined;
@@ -41,16 +43,19 @@ export interface FailureGroup {
   /** Number of steps. */
   count: number;
   errorType: string | null;
-  /** The first line of the error without what differs: numbers, ids and quoted text, each of which is `*`. */
+  /** The first line of the error with `*` in place of numbers, ids and quoted text. */
   pattern: string | null;
   /** The first line of the error of `taskUuid`. */
   error: string | null;
   /** One of the tasks. */
   taskUuid: string;
-  /** For failed steps: when the first and the last of them failed. For the others: when the first and the last are due. */
+  /**
+   * For failed steps: when the first and the last of them failed. For steps that wait: when the first and the last
+   * retry are due.
+   */
   firstAt: string;
   lastAt: string;
-  /** Finds the tasks of this group, and acts on them. */
+  /** The filter that finds the tasks of this group, for lists and bulk acts. */
   filter: TaskFilter;
 }
 
@@ -59,9 +64,9 @@ export interface StepGroups<Group> {
   /** Number of steps in all groups. */
   steps: number;
   groups: Group[];
-  /** Groups that are not listed. */
+  /** Number of groups that are not listed. */
   moreGroups: number;
-  /** Grouping took too long, and nothing is known. */
+  /** Whether grouping took too long, so that nothing is known. */
   timedOut: boolean;
 }
 
@@ -70,17 +75,19 @@ export interface SummaryFacts {
   templates: TemplateCounts[];
   /** Totals of all templates. */
   states: StateCounts;
-  /** Null: all. Otherwise the time from which tasks are counted: open ones by their creation, others by their end. */
+  /**
+   * The time since which tasks are counted: open ones by their creation, others by their end. Null if all are counted.
+   */
   openSince: string | null;
   endedSince: string | null;
   failed: StepGroups<FailureGroup>;
   waitingForRetry: StepGroups<FailureGroup>;
-  /** Null: grouping took too long. */
+  /** Null if grouping took too long. */
   ready: ReadyRow[] | null;
   lagMs: number;
 }
 
-/** A part that takes longer is tried again with less to count, or left out. */
+/** A part that takes longer than this is tried again with less to count, or left out. */
 const STATEMENT_MS = 1_000;
 /** The periods that are counted if counting all takes too long. */
 const SMALLER = [24 * 3_600_000, 3_600_000];
@@ -122,7 +129,7 @@ export async function summarize(
   ]);
   if (!search) return { ...EMPTY, lagMs };
   const which = kindsOf(search);
-  // The longest first, because a command has only two connections.
+  // The longest query first, because a command has only two connections.
   const [steps, open, ended] = await Promise.all([
     bounded(database, (tx) => groupSteps(tx, search, { ended: !which.open, limit: groups })),
     which.open ? count(database, { ...search, ended: false }, 'createdAfter') : NOTHING,
@@ -154,7 +161,7 @@ const EMPTY = {
   ready: [],
 };
 
-/** Whether the search can find open tasks, and tasks that ended. */
+/** Returns whether the search can find open tasks, and whether it can find ended ones. */
 function kindsOf({ ended, states, stale, endedAfter, endedBefore }: TaskSearch): { open: boolean; ended: boolean } {
   const byEnd = endedAfter !== null || endedBefore !== null;
   return {
@@ -163,7 +170,7 @@ function kindsOf({ ended, states, stale, endedAfter, endedBefore }: TaskSearch):
   };
 }
 
-/** Adds what is known of the end of a task, so that the index by the end is read no further. */
+/** Adds the known limit on the end of a task, so that the index by end is read no further. */
 function endedAfter(search: TaskSearch, since: string | null): TaskSearch {
   return { ...search, ended: true, endedAfter: latest(search.endedAfter, search.createdAfter, since) };
 }
@@ -174,13 +181,13 @@ function latest(...times: readonly (string | null)[]): string | null {
 
 interface Counted {
   counts: readonly StateCount[];
-  /** Only tasks since then are counted, because more would take too long; null: all are. */
+  /** Only tasks since then are counted, because counting more would take too long. Null if all are counted. */
   since: string | null;
 }
 
 const NOTHING: Counted = { counts: [], since: null };
 
-/** Counts all tasks of a search, or else those of the last day or hour. */
+/** Counts all tasks of a search, or only those of the last day or hour if that takes too long. */
 async function count(database: Database, search: TaskSearch, by: 'createdAfter' | 'endedAfter'): Promise<Counted> {
   const counts = await bounded(database, (tx) => countByState(tx, search));
   if (counts) return { counts, since: null };
@@ -193,7 +200,7 @@ async function count(database: Database, search: TaskSearch, by: 'createdAfter' 
   return { counts: [], since: new Date(now).toISOString() };
 }
 
-/** Null: it took too long. */
+/** Returns null if the query took too long. */
 async function bounded<Rows>(database: Database, run: (tx: Db) => Promise<Rows>): Promise<Rows | null> {
   try {
     return await database.pipeline(COUNTING, run);
@@ -232,7 +239,7 @@ function totalsOf(templates: readonly TemplateCounts[]): StateCounts {
   return totals;
 }
 
-/** The context of groups, beside their rows. */
+/** The context of groups, apart from their rows. */
 interface Grouping {
   filter: TaskFilter;
   names: readonly SnapshotName[];

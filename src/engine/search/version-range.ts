@@ -3,8 +3,9 @@ import { TaskerError } from '../../errors.ts';
 const COMPARATOR = /^(>=|<=|>|<|=)?(\d+)(?:\.(\d+|x|\*))?(?:\.(\d+|x|\*))?(-[\w.-]+)?$/i;
 
 /**
- * Returns whether versions fit a range: a version, `1.x`, or comparators with spaces between them, of which all must
- * hold (`>=1.2.0 <2.0.0`). A version that is not three numbers fits only a range that is the same text.
+ * Returns a function that tells whether a version is in a range. A range is a version, `1.x`, or comparators separated
+ * by spaces, all of which must hold (`>=1.2.0 <2.0.0`). A version that is not three numbers matches only a range with
+ * the same text.
  * @throws TaskerError `bad_request`
  */
 export function versionMatcher(range: string): (version: string) => boolean {
@@ -33,7 +34,7 @@ function comparatorOf(text: string): (version: string) => boolean {
   };
 }
 
-/** Compares the parts that are wanted; a part that is not wanted is equal to any. */
+/** Compares only the given parts: a missing part of `wanted` is equal to any. */
 function compare(version: readonly number[], wanted: readonly (number | undefined)[]): number {
   for (const [i, part] of wanted.entries()) {
     if (part === undefined) return 0;

@@ -9,18 +9,18 @@ import type { TaskPage, TaskPageOptions } from './search.ts';
 
 const LISTED: ReadonlySet<string> = new Set(['namespace', 'name', 'status', 'open', 'stale']);
 
-/** The error of a search that needs the tables that `search.enabled = false` does without. */
+/** Returns the error of a search that needs the search tables when `search.enabled = false`. */
 export function searchIsOff(what: string): TaskerError {
   return new TaskerError(
     'bad_request',
-    `${what} needs the search tables, which search.enabled = false turns off; without them, tasks are listed by namespace, name, one status, open and stale, newest first`,
+    `${what} needs the search tables, which search.enabled = false turns off; without them, lists support only namespace, name, one status, open and stale, newest first`,
   );
 }
 
 /**
- * Lists tasks from the live tables, which can be done by few conditions and in one direction. A page says nothing about
- * errors, and counts only what it has.
- * @throws TaskerError `bad_request` if another condition or order is wanted
+ * Lists tasks from the live tables, which support only a few conditions and one direction. A page has no errors, and
+ * its total counts only its own items.
+ * @throws TaskerError `bad_request` if another condition or order is given
  */
 export async function listWithoutTables(
   database: Database,
