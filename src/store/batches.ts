@@ -4,8 +4,8 @@ import type { ResultRow } from './read-steps.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
-// Steps and workers are looked up one by one (lateral, offset 0). With a free join, each failure read all steps of its
-// task, and a batch has thousands.
+// Steps and workers are looked up one by one (lateral, offset 0). With an unrestricted join, each failure would read
+// all steps of its task, and a batch has thousands.
 const CANCEL_REST = sql('cancel_rest_of_batch')`
 with f as (
   select distinct on (d.task_uuid, b.worker_idx) d.task_uuid, b.worker_idx, b.size, b.analyzer_idx, w.name, t.template_id
@@ -121,7 +121,7 @@ export async function recountBatches(db: Db, taskUuids: readonly string[]): Prom
   await db.query(RECOUNT_BATCHES, [`{${taskUuids.join(',')}}`]);
 }
 
-// Looked up one by one. With a join, a table that was empty when it was analyzed is read as a whole for each row.
+// Looked up one by one. In a join, a table that was empty when it was analyzed would be read as a whole for each row.
 const BATCH_WORKERS = sql('batch_workers')`
 select d.task_uuid "taskUuid", d.idx, w.name, w.cursor, b.no_op "noOp"
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)

@@ -2,9 +2,10 @@ import type { Db } from '../db/statement.ts';
 import { columns, sql } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
-// The step's row is locked, so that no transaction takes the step between the check of its fence and the commit. The lock
-// of the task is not needed, since no state changes. A transaction that waits for the row checks it again. In a
-// transaction of a handler, only the commit follows: a worker that freezes before it must not lock the row forever.
+// The step's row is locked, so that no transaction takes the step between the check of its fence and the commit. The
+// lock of the task is not needed, since no state changes. A transaction that waits for the row checks it again. In a
+// transaction of a handler, only the commit follows. A worker that freezes before the commit must not lock the row
+// forever.
 const AND_COMMIT_SOON = `set_config('idle_in_transaction_session_timeout', '30s', true)`;
 
 const SAVE_CHECKPOINT = sql('save_checkpoint')`
@@ -16,7 +17,7 @@ select task_uuid, idx, attempts, $4::jsonb from held
 on conflict (task_uuid, idx) do update set attempt = excluded.attempt, data = excluded.data, saved_at = now()
 returning ${AND_COMMIT_SOON}`;
 
-/** Saves a checkpoint. False: the step is no longer held under this claim, and nothing was written. */
+/** Saves a checkpoint. Returns false, and writes nothing, if the step is no longer held under this claim. */
 export async function saveCheckpoint(db: Db, { taskUuid, idx, claim }: HeldKey, data: string): Promise<boolean> {
   return (await db.query(SAVE_CHECKPOINT, [taskUuid, idx, claim, data])).rows.length > 0;
 }
@@ -30,7 +31,7 @@ export async function lockHeldStep(db: Db, { taskUuid, idx, claim }: HeldKey): P
   return (await db.query(LOCK_HELD, [taskUuid, idx, claim])).rows.length > 0;
 }
 
-// Waits for the transaction that saved, because it locks the step's row until it ends.
+// Waits for a transaction that saves a checkpoint, because it locks the step's row until it ends.
 const AWAIT_SAVES = sql('await_saves')`select 1 from tasker.step where task_uuid = $1 and idx = $2 for no key update`;
 
 const IS_SAVED = sql('is_saved')`

@@ -11,18 +11,18 @@ export interface ClaimedStepRow extends StepKey, TaskOrigin {
   attempts: number;
   spared: number;
   maxAttempts: number;
-  /** The number of the rerun that this run belongs to; null: the first run. */
+  /** The number of the rerun that this run belongs to. Null for the first run. */
   rerun: number | null;
   templateId: number;
   rank: number;
   revision: number;
   tags: string[] | null;
   traceparent: string | null;
-  /** As the server writes it. Few handlers use it, and parsing every date takes time. */
+  /** The text that the server sent. Few handlers use it, and parsing every date takes time. */
   createdAt: string;
 }
 
-/** A claim: the worker, and what it wants. */
+/** A claim: the worker, and the steps that it wants. */
 export interface Claim {
   limit: number;
   /** The fence: a number that is never issued twice, even after a crash. */
@@ -39,7 +39,7 @@ export interface Claimed {
   steps: ClaimedStepRow[];
   /** Number of rows taken from the queue, including those of steps that have been cancelled. */
   taken: number;
-  /** Rows were skipped because other transactions hold them. More rows may follow them. */
+  /** Whether rows were skipped because other transactions hold them. More rows may follow them. */
   passedOver: boolean;
 }
 

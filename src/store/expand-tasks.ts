@@ -17,7 +17,8 @@ export async function existingSteps(db: Db, taskUuids: readonly string[]): Promi
   return found;
 }
 
-// A creator whose claim was lost adds nothing. `claim` is null if an operator completes it; then the task lock is enough.
+// A creator whose claim was lost adds nothing. `claim` is null if an operator completes the creator; then the task lock
+// is enough.
 const CREATOR_HOLDS = `
   exists (select 1 from tasker.step c where c.task_uuid = d.task_uuid and c.idx = d.creator
              and (d.claim is null or (c.state = 'in_progress' and c.claim = d.claim)))`;
@@ -43,7 +44,7 @@ update tasker.task t set n_open = n_open + c.n
 
 /** A template step to add to a task. */
 export interface NewStep extends StepKey {
-  /** The step whose result creates it, and that step's fence. Null: an operator completes it. */
+  /** The step whose result creates it, and that step's fence. Null if an operator completes the creator. */
   creator: number;
   claim: number | null;
   templateId: number;

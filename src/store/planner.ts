@@ -1,5 +1,5 @@
 /**
- * Planner settings for the hot statements. They pin index nested loops: otherwise a table that was empty when it was
+ * Planner settings for the hot statements. They force index nested loops: otherwise a table that was empty when it was
  * analyzed is scanned as a whole for each row of a batch. They also keep the plan, because planning a recording takes
  * longer than running it for one step.
  */
@@ -7,7 +7,7 @@ export const PINNED_PLANS = {
   enable_seqscan: 'off',
   enable_mergejoin: 'off',
   enable_bitmapscan: 'off',
-  // Each lookup by ctid occurs only once, and memoizing them took a third of a recording's time.
+  // Each lookup by ctid occurs only once, and memoizing the lookups took a third of a recording's time.
   enable_memoize: 'off',
   jit: 'off',
   plan_cache_mode: 'force_generic_plan',

@@ -1,12 +1,13 @@
 /**
- * Whether any pause holds. It depends on no row, so a statement evaluates it once. Without pauses, that is its only cost.
+ * Whether any pause is in force. It depends on no row, so a statement evaluates it once. If there are no pauses, that
+ * is the only cost.
  */
 export const ANY_PAUSE = '(select exists (select 1 from tasker.pause where resumed_at is null))';
 
 /**
  * The part of the queue that a ready step of this template and this task belongs to: the id of its namespace, or the
- * negative id while its task, its template or its namespace is paused. Claims read positive ids only. Every statement that
- * inserts into the queue uses it; scripts/statements/record_steps.sql has a copy.
+ * negated id while its task, its template or its namespace is paused. Claims read only positive ids. Every statement
+ * that inserts into the queue uses this expression; scripts/statements/record_steps.sql has a copy.
  */
 export function queueIdOf({ template, task }: { template: string; task: string }): string {
   return `(
@@ -17,7 +18,7 @@ export function queueIdOf({ template, task }: { template: string; task: string }
 }
 
 /**
- * The pauses that hold for a task `t` with the template `m` and the namespace `n`, as JSON text, oldest first; null if
+ * The pauses in force for a task `t` with the template `m` and the namespace `n`, as JSON text, oldest first. Null if
  * there are none, or if the task has ended.
  */
 export const PAUSES_OF_TASK = `

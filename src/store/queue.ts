@@ -7,7 +7,7 @@ const PEEK = sql('peek')`
 select exists (select 1 from tasker.queue where namespace_id = any ($1::int[])) ready,
        (select (extract(epoch from min(due_at) - now()) * 1000)::float8 from tasker.timer) "dueMs"`;
 
-/** Whether the queue has steps, and the milliseconds until the next retry is due. Null: there is none. */
+/** Whether the queue has steps, and the milliseconds until the next retry is due, or null if there is none. */
 export interface QueuePeek {
   ready: boolean;
   dueMs: number | null;
@@ -49,7 +49,7 @@ export async function dueTasks(db: Db): Promise<string[]> {
   return (await db.query<{ task_uuid: string }>(DUE_TASKS)).rows.map((row) => row.task_uuid);
 }
 
-// Deletes the timer of a step that has been cancelled, resolved or reset since. The step keeps the time at which it was
+// Deletes the timer of a step that has since been cancelled, resolved or reset. The step keeps the time at which it was
 // due, because that is when its task last moved.
 const PROMOTE = sql('promote_retries')`
 with due as (
@@ -85,7 +85,7 @@ export async function queueBloat(db: Db): Promise<{ dead: number; live: number }
 
 const TRY_COMPACTING = sql('try_compacting')`select pg_try_advisory_xact_lock(7303014003) mine`;
 
-/** Locks the compaction until the transaction ends. False: another worker is compacting. */
+/** Locks the compaction until the transaction ends. Returns false if another worker is compacting. */
 export async function tryCompacting(db: Db): Promise<boolean> {
   return (await db.query<{ mine: boolean }>(TRY_COMPACTING)).rows[0]!.mine;
 }
@@ -97,7 +97,9 @@ const TRUNCATE = sql('truncate_queue')`truncate tasker.queue`;
 const PUT_BACK = sql('put_queue_back')`
 insert into tasker.queue overriding system value select * from tasker_queue_kept`;
 
-/** Rewrites the queue with its live rows only. This removes dead rows that an old transaction keeps from being vacuumed. */
+/**
+ * Rewrites the queue with only its live rows. This removes dead rows that an old transaction keeps from being vacuumed.
+ */
 export async function compactQueue(db: Db): Promise<void> {
   for (const statement of [LOCK_QUEUE, SET_ASIDE, TRUNCATE, PUT_BACK]) await db.query(statement);
 }
@@ -114,13 +116,13 @@ export async function takeQueueCheckTurn(db: Db, workerIds: readonly number[]): 
   return (await db.query<{ mine: boolean }>(QUEUE_CHECK_TURN, [`{${workerIds.join(',')}}`])).rows[0]!.mine;
 }
 
-// The queue has no index by step, because each step would pay for it. So a slice of the open tasks is compared with the
-// queue's rows in the same range of ids, which are read once. Counters are compared first: a task whose active steps
-// (ready or running) are all in the queue needs no check of its steps. The steps of the other tasks are compared one by
-// one. Both sides are united and grouped, not joined, so that no statistics can lead to a comparison of all rows with
-// all. A step that waits for a place in its batch is pending, and one that waits for a retry is not active. Neither is
-// found. A row whose step was completed by hand or cancelled can hide one missing row of the same task until a claim
-// removes it.
+// The queue has no index by step, because that would make every step more expensive. So a slice of the open tasks is
+// compared with the queue's rows in the same range of ids, which are read once. Counters are compared first: a task
+// whose active steps (ready or running) are all in the queue needs no check of its steps. The steps of the other tasks
+// are compared one by one. Both sides are concatenated and grouped, not joined, so that no statistics can lead to a
+// comparison of all rows with all. A step that waits for a place in its batch is pending, and a step that waits for a
+// retry is not active. Neither is found. A row whose step was completed by hand or cancelled can hide one missing row
+// of the same task until a claim removes it.
 const FIND_UNQUEUED = sql('find_unqueued_steps')`
 with t as materialized (
   select task_uuid, n_active n from tasker.task where done_at is null and task_uuid > $1 order by task_uuid limit $2),

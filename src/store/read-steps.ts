@@ -65,7 +65,7 @@ export interface StepRow {
   spared: number;
   maxAttempts: number;
   retryable: boolean;
-  /** The number of the rerun that its run belongs to; 0: the first run. */
+  /** The number of the rerun that its run belongs to. 0 is the first run. */
   rerun: number;
   /** JSON text. */
   result: string | null;
@@ -75,7 +75,7 @@ export interface StepRow {
   createdAt: string;
   updatedAt: string;
   totalParents: number;
-  /** Null: no attempt has ended. */
+  /** Null if no attempt has ended. */
   lastOutcome: string | null;
   durationMs: number | null;
   /** JSON text. */
@@ -90,12 +90,12 @@ export async function getSteps(db: Db, taskUuid: string): Promise<StepRow[]> {
   return (await db.query<StepRow>(GET_STEPS, [taskUuid])).rows;
 }
 
-/** Returns one step of a task. Undefined: there is none with this index. */
+/** Returns one step of a task. Undefined if there is none with this index. */
 export async function getStep(db: Db, taskUuid: string, idx: number): Promise<StepRow | undefined> {
   return (await db.query<StepRow>(GET_STEP, [taskUuid, idx])).rows[0];
 }
 
-/** A range of step indexes, both ends included. */
+/** A range of step indexes, inclusive at both ends. */
 export interface StepRange {
   first: number;
   last: number;
@@ -118,7 +118,7 @@ union all
 select bw.idx from tasker.batch_worker bw where bw.task_uuid = $1 and bw.name = $2
  limit 1`;
 
-/** Returns the index of the step with this name or `idx`. Undefined: the task has no such step. */
+/** Returns the index of the step with this name or `idx`. Undefined if the task has no such step. */
 export async function findStep(
   db: Db,
   { taskUuid, name, idx }: { taskUuid: string; name: string; idx?: number },
@@ -166,7 +166,7 @@ export interface ResultRow extends StepKey {
 }
 
 /**
- * Returns the results of many finished steps; other steps are left out. In the order of `keys`, returns results up to
+ * Returns the results of finished steps; other steps are left out. In the order of `keys`, returns results up to
  * `maxSize` characters in total, and only the sizes of the rest.
  */
 export async function loadResults(db: Db, keys: readonly StepKey[], maxSize: number): Promise<ResultRow[]> {

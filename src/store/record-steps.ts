@@ -3,7 +3,9 @@ import type { ClaimedStepRow } from './claim-steps.ts';
 import { sqlFile } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
-/** The variants: for templates with and without dynamic steps, and with and without events to store. */
+/**
+ * The variants of the statement: for templates with and without dynamic steps, and with and without events to store.
+ */
 const RECORD_STEPS = {
   static: { plain: sqlFile('record_steps'), events: sqlFile('record_steps_events') },
   dynamic: { plain: sqlFile('record_steps_dynamic'), events: sqlFile('record_steps_dynamic_events') },
@@ -24,11 +26,11 @@ export interface RecordedStep extends HeldKey {
   result: string;
   /** JSON text of error and metadata, or the text `null`. */
   detail: string;
-  /** Undefined: no events are stored. */
+  /** Undefined if no events are stored. */
   events?: EventsText | undefined;
 }
 
-/** Events that are serialized only when they are sent, so that waiting ones take less memory. */
+/** Events that are serialized only when they are sent, so that they take less memory while they wait. */
 export interface EventsText {
   /** Approximate number of characters. */
   readonly size: number;
@@ -52,7 +54,7 @@ export interface StepEvents {
   }[];
 }
 
-/** How many of the children that become ready the worker claims. */
+/** The number of children that the worker claims when they become ready. */
 export interface OwnClaim {
   freeSlots: number;
   /** The fence of the claimed steps. */
@@ -89,26 +91,29 @@ export interface Recorded {
   refused: number[];
   /** Number of queued steps: children beyond the free slots, immediate retries, and released steps. */
   queued: number;
-  /** The time of the stored events, in ISO 8601. Undefined: none were stored. */
+  /** The time of the stored events, in ISO 8601. Undefined if none were stored. */
   recordedAt: string | undefined;
 }
 
-/** One row for any number of steps: lists of numbers as array literals, with positions in the batch from 1. */
+/**
+ * The single row of the answer for any number of steps. Lists of numbers are array literals, with positions in the
+ * batch from 1.
+ */
 interface AnswerRow {
   childOrds: string | null;
   idxs: string | null;
   attempts: string | null;
   spared: string | null;
   maxAttempts: string | null;
-  /** Null: none of the children was run before. */
+  /** Null if none of the children has run before. */
   reruns: string | null;
   endedOrds: string | null;
   complete: string | null;
   ms: string | null;
-  /** Null: all were accepted. */
+  /** Null if all were accepted. */
   accepted: string | null;
   queued: number;
-  /** Only from the statement that stores events. */
+  /** Present only for the statement that stores events. */
   recordedAt?: string;
   uncompleted: string | null;
 }
@@ -126,7 +131,7 @@ export async function recordSteps(
   return readAnswer((await db.query<AnswerRow>(statement, values)).rows[0]!, batch);
 }
 
-/** Returns JSON texts as an array. Most are `null`, and those after the last other one are left out. */
+/** Returns JSON texts as an array. Most are `null`, so the `null`s at the end are left out. */
 function columnOfSome(batch: readonly RecordedStep[], of: (step: RecordedStep) => string): string {
   const texts: string[] = [];
   for (let i = 0; i < batch.length; i++) {

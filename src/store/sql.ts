@@ -9,14 +9,14 @@ export const sql =
     text: String.raw({ raw: texts }, ...parts),
   });
 
-/** Returns a statement with a text that was made for one call. */
+/** Returns a statement with a text that was built for one call. */
 export function made({ name }: Statement, text: string): Statement {
   return { name, text, once: true };
 }
 
 /**
- * Returns a statement that has variants. Its text is the file statements/name.sql. It is read at start, because the
- * package may be replaced while the program runs.
+ * Returns a statement that has variants. Its text is the file statements/name.sql, which is read at startup, because
+ * the package may be replaced while the program runs.
  */
 export function sqlFile(name: string): Statement {
   const text = readFileSync(new URL(`../../statements/${name}.sql`, import.meta.url), 'utf8');

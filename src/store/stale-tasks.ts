@@ -53,7 +53,7 @@ select w.task_uuid "taskUuid", t.n_open "openSteps"
 /** A task to check. */
 export interface DueWatchRow {
   taskUuid: string;
-  /** Null: the task was deleted. */
+  /** Null if the task was deleted. */
   openSteps: number | null;
 }
 

@@ -15,8 +15,8 @@ export interface DeadWorkerRow {
 }
 
 /**
- * Declares workers dead whose lease expired. Call it in a separate transaction: none of their claims commits after it.
- * Declares none for `leaseMs` after a start of the server, because workers could send no heartbeats while it was down.
+ * Declares workers dead whose lease expired. Call it in a separate transaction: none of their claims can commit after
+ * it. Declares none for `leaseMs` after the server starts, because workers could not send heartbeats while it was down.
  */
 export async function declareDead(db: Db, leaseMs: number): Promise<DeadWorkerRow[]> {
   return (await db.query<DeadWorkerRow>(DECLARE_DEAD, [leaseMs])).rows;
@@ -24,7 +24,7 @@ export async function declareDead(db: Db, leaseMs: number): Promise<DeadWorkerRo
 
 const DEAD_WORKERS = sql('dead_workers')`select id, name from tasker.worker where state = 'dead' order by id`;
 
-/** Returns every dead worker that is not buried, so that the next sweep finishes the work of one that died mid-sweep. */
+/** Returns every dead worker that is not buried, so that the next sweep finishes the work of a sweeper that died. */
 export async function deadWorkers(db: Db): Promise<DeadWorkerRow[]> {
   return (await db.query<DeadWorkerRow>(DEAD_WORKERS)).rows;
 }
@@ -39,10 +39,10 @@ export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise
   return rows.map((row) => row.task_uuid);
 }
 
-// An attempt that saved a checkpoint made progress, so it does not count towards max_attempts. A batch worker that fails
-// permanently is not changed here: other workers of its batch may start, so it is recorded like every other failure.
-// A recording of the dead worker may have claimed a child after this transaction began, so `greatest` keeps its end from
-// being before its start.
+// An attempt that saved a checkpoint made progress, so it does not count towards max_attempts. A batch worker that
+// fails permanently is not changed here. Other workers of its batch may start, so its failure is recorded like every
+// other failure. A recording of the dead worker may have claimed a child after this transaction began, so `greatest`
+// keeps the attempt from ending before its start.
 const TAKE_BACK = sql('take_back')`
 with held as (
   select s.task_uuid, s.idx, s.ctid tid, s.claim, s.attempts, c.saved,
@@ -108,7 +108,7 @@ export async function takeBack(
 const BURY = sql('bury_workers')`
 update tasker.worker set state = 'buried' where id = any ($1::bigint[]) and state = 'dead'`;
 
-/** Buries dead workers that hold no steps any more. */
+/** Buries dead workers that no longer hold any steps. */
 export async function buryWorkers(db: Db, workerIds: readonly number[]): Promise<void> {
   await db.query(BURY, [`{${workerIds.join(',')}}`]);
 }

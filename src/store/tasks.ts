@@ -4,8 +4,8 @@ import { columns, lists, sql } from './sql.ts';
 import { STILL_STALE } from './stale-tasks.ts';
 
 // Identities are inserted in the order of their hashes, to prevent deadlocks between two batches. A task whose identity
-// exists already adds no rows.
-// `offset 0` keeps the lookup of a template's steps by key. With a free join, a small table is read as a whole per task.
+// already exists adds no rows. `offset 0` keeps the lookup of a template's steps by key. With an unrestricted join, a
+// small table is read as a whole for each task.
 const CREATE_TASKS = sql('create_tasks')`
 with input as materialized (
   select * from rows from (
@@ -83,14 +83,15 @@ export async function findIdentities(db: Db, hashes: readonly string[]): Promise
   return new Map(rows.map((row) => [row.hash, row.task_uuid]));
 }
 
-// A separate statement: in READ COMMITTED, later statements see what earlier holders of the locks have committed. With
-// the lock in a CTE of the writing statement, the snapshot would be older than the wait, and decrements would be lost.
+// A separate statement: in READ COMMITTED, later statements see what earlier holders of the locks have committed. If
+// the lock were in a CTE of the writing statement, the snapshot would be older than the wait, and decrements would be
+// lost.
 const LOCK_TASKS = sql('lock_tasks')`
 with locked as materialized (
   select task_uuid, revision from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update)
 select task_uuid "taskUuid", revision from locked where revision > 0`;
 
-/** How often operators have changed results of a task. */
+/** The number of times that operators have changed results of a task. */
 export interface TaskRevision {
   taskUuid: string;
   revision: number;
@@ -107,7 +108,9 @@ export async function lockTasks(db: Db, taskUuids: readonly string[]): Promise<T
 const LOCK_FREE_TASKS = sql('lock_free_tasks')`
 select task_uuid from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update skip locked`;
 
-/** Locks the tasks that no other transaction has locked. For housekeeping, which one locked task must not block. */
+/**
+ * Locks the tasks that no other transaction has locked. For housekeeping, which a single locked task must not block.
+ */
 export async function lockFreeTasks(db: Db, taskUuids: readonly string[]): Promise<string[]> {
   const { rows } = await db.query<{ task_uuid: string }>(LOCK_FREE_TASKS, [`{${taskUuids.join(',')}}`]);
   return rows.map((row) => row.task_uuid);
@@ -148,7 +151,7 @@ const TASK_COUNTS = `
                              'at', tasker.iso(w.noted_at))::text note
       from tasker.task_watch w where w.task_uuid = t.task_uuid and ${STILL_STALE} offset 0) stale on true`;
 
-/** Facts that are in the task's row, without a read of its steps. */
+/** Facts that are in the task's row, which can be read without its steps. */
 interface TaskFacts extends TaskOrigin {
   taskUuid: string;
   templateId: number;
@@ -178,12 +181,12 @@ export interface TaskRow extends TaskFacts {
   verdict: string | null;
   /** Number of steps that must still end. */
   openSteps: number;
-  /** Number of steps in `error` that block the task, without those whose failure their batch tolerates. */
+  /** Number of steps in `error` that block the task. Failures that their batch tolerates do not count. */
   blockingSteps: number;
   mostAttempts: number;
-  /** JSON text of the limit that the task exceeds; null: it is not stale, or has no limits. */
+  /** JSON text of the limit that the task exceeds. Null if it is not stale, or has no limits. */
   stale: string | null;
-  /** JSON text of the pauses that hold for the task; null: there are none, or it has ended. */
+  /** JSON text of the pauses in force for the task. Null if there are none, or it has ended. */
   paused: string | null;
 }
 
@@ -197,7 +200,7 @@ export async function getTasks(db: Db, taskUuids: readonly string[]): Promise<Ta
   return (await db.query<TaskRow>(GET_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }
 
-// The page is limited before the steps are counted. Task ids grow with time, so the key alone gives the newest first.
+// The page is limited before the steps are counted. Task ids grow with time, so the key order gives the newest first.
 const LIST_TASKS = sql('list_tasks')`
 with page as materialized (
   select t.* from tasker.task t
@@ -261,8 +264,8 @@ export async function eventTasks(db: Db, taskUuids: readonly string[]): Promise<
   return (await db.query<EventTaskRow>(EVENT_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }
 
-// An attempt belongs to the first run of its step that ended with this attempt or a later one; without such a run, to the
-// current one. Removed steps have their names from there too.
+// An attempt belongs to the first run of its step that ended with this attempt or a later one. If there is no such run,
+// it belongs to the current one. The names of removed steps come from there too.
 const GET_HISTORY = sql('get_history')`
 select x.*, coalesce(x.earlier_name, bw.name, ts.name) name
   from (
@@ -289,9 +292,9 @@ select x.*, coalesce(x.earlier_name, bw.name, ts.name) name
 /** An entry in the history of a task or step: the end of an attempt, or an action of an operator. */
 export interface HistoryRow {
   idx: number | null;
-  /** The name of the step; null: it happened to the whole task. */
+  /** The name of the step. Null if it happened to the whole task. */
   name: string | null;
-  /** The number of the rerun that the attempt belongs to; 0: the first run; null: not an attempt. */
+  /** The number of the rerun that the attempt belongs to. 0 is the first run. Null if it is not an attempt. */
   rerun: number | null;
   /** JSON text of a result that a rerun has dropped. */
   droppedResult: string | null;

@@ -35,13 +35,13 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
   rootCount: number;
   /** JSON text. */
   definition: string;
-  /** Null: none of its tasks is ever stale. */
+  /** Null if its tasks can never be stale. */
   limits: TaskLimits | null;
 }
 
 /**
  * Registers a snapshot. `fresh`: the digest is new, so its graph must be stored too. A snapshot of a paused template or
- * namespace is paused; call it after lockPausesShared, or a pause that starts now misses it.
+ * namespace is paused. Call it after lockPausesShared, because otherwise a pause that starts now misses the snapshot.
  */
 export async function registerTemplate(db: Db, template: NewTemplate): Promise<{ id: number; fresh: boolean }> {
   const { namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition, limits } =
@@ -139,7 +139,7 @@ export interface RegisteredVersion extends TemplateVersion {
   digest: string;
 }
 
-/** Returns the newest digests of these versions. Unregistered ones are left out. */
+/** Returns the newest digests of these versions. Leaves out versions that are not registered. */
 export async function newestDigests(db: Db, versions: readonly TemplateVersion[]): Promise<RegisteredVersion[]> {
   return (await db.query<RegisteredVersion>(NEWEST_DIGESTS, lists(versions, 'namespace', 'name', 'version'))).rows;
 }

@@ -36,7 +36,7 @@ export async function registerWorker(db: Db, worker: NewWorker): Promise<number>
 const ANNOUNCE = sql('announce_callables')`
 update tasker.worker set namespaces = $2::text[], callables = $3::text[] where id = $1`;
 
-/** The names that a worker serves. */
+/** The namespaces and handlers that a worker serves. */
 export interface ServedNames extends Pick<NewWorker, 'namespaces' | 'callables'> {
   id: number;
 }
@@ -63,7 +63,7 @@ select (select coalesce(array_agg(id), '{}') from beat) alive,
 export interface WorkerReport {
   /** Number of used slots. */
   running?: number;
-  /** Number of recorded attempts since the start of the worker. */
+  /** Number of recorded attempts since the worker started. */
   completed?: number;
   failed?: number;
   /** Recorded attempts per second over the last minute. */
@@ -74,17 +74,15 @@ export interface WorkerReport {
   phase?: WorkerPhase;
 }
 
-/**
- * Whether a worker takes steps. `draining`: it takes none and still holds some; `drained`: it holds none any more.
- */
+/** Whether a worker takes steps. `draining`: it takes none and still holds some. `drained`: it no longer holds any. */
 export type WorkerPhase = 'running' | 'draining' | 'drained';
 
-/** The incarnations that are alive; the others were declared dead. */
+/** The incarnations that are alive. The others were declared dead. */
 export interface Heartbeat {
   alive: number[];
-  /** An operator asks the worker to stop taking steps. */
+  /** Whether an operator wants the worker to stop taking steps. */
   drain: boolean;
-  /** The lease of another worker has expired. */
+  /** Whether the lease of another worker has expired. */
   lost: boolean;
 }
 
@@ -108,7 +106,9 @@ export async function stopWorker(db: Db, id: number): Promise<void> {
   await db.query(STOP_WORKER, [id]);
 }
 
-/** Entries that are forms of names come first and are few. The names after them may be thousands. */
+/**
+ * Entries that are forms of names come first, and there are few of them. There may be thousands of names after them.
+ */
 const ANNOUNCED_ELSEWHERE = sql('announced_elsewhere')`
 with others as (select callables from tasker.worker
   where id <> $1 and state = 'alive' and lease_until > now() and $2 = any (namespaces))
@@ -122,7 +122,10 @@ export interface Lacked {
   entry: string;
 }
 
-/** Returns what other live workers of the namespace announced: the entry, if any has it, and the forms that they resolve. */
+/**
+ * Returns what other live workers of the namespace announced: the entry, if any of them has it, and the forms that they
+ * resolve.
+ */
 export async function announcedElsewhere(db: Db, { workerId, namespace, entry }: Lacked): Promise<string[]> {
   const values = [workerId, namespace, entry];
   const { rows } = await db.query<{ outright: boolean; forms: string[] }>(ANNOUNCED_ELSEWHERE, values);
@@ -145,11 +148,11 @@ export interface WorkerRow extends Pick<NewWorker, 'name' | 'host' | 'pid' | 'co
   startedAt: string;
   leaseUntil: string;
   living: boolean;
-  /** It takes no steps, or was asked to take none. */
+  /** Whether it takes no steps, or was asked to take none. */
   draining: boolean;
 }
 
-/** Returns the workers that are alive, or dead and not buried yet. */
+/** Returns the workers that are alive, or dead and not yet buried. */
 export async function listWorkers(db: Db): Promise<WorkerRow[]> {
   return (await db.query<WorkerRow>(LIST_WORKERS)).rows;
 }
@@ -161,7 +164,9 @@ with gone as (
      order by lease_until limit 1000 for update skip locked)) returning id, name, host)
 insert into tasker.past_worker (id, name, host) select id, name, host from gone`;
 
-/** Deletes up to a thousand workers that ended more than a day ago. Keeps only what the history shows of them. */
+/**
+ * Deletes up to a thousand workers that ended more than a day ago. Keeps their ids, names and hosts for the history.
+ */
 export async function forgetWorkers(db: Db): Promise<void> {
   await db.query(FORGET_WORKERS);
 }

@@ -6,7 +6,7 @@ const NOTE_ACT = sql('note_act')`
 insert into tasker.operator_action (action, task_uuid, idx, target, from_state, to_state, details, actor, reason, door, bulk_id)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
 
-/** An act for the audit: on a task, on a step of it, or on the `target`. */
+/** An act for the audit: on a task, on one of its steps, or on the `target`. */
 export interface Act {
   action: string;
   taskUuid?: string;
@@ -27,7 +27,7 @@ export async function noteAct(db: Db, act: Act, { actor, reason, door, bulkId }:
   await db.query(NOTE_ACT, [...object, ...states, actor, reason, door, bulkId]);
 }
 
-// The planner treats a condition that was not given as a constant, because each call is planned separately: see
+// The planner treats a condition that was not given as a constant, because each call is planned separately; see
 // AUDITING.
 const LIST_AUDIT = sql('list_audit')`
 with page as materialized (
@@ -49,7 +49,7 @@ select a.id, tasker.iso(a.at) at, a.actor, a.door, a.action, a.task_uuid "taskUu
      where t.task_uuid = a.task_uuid offset 0) n on true
  order by a.at desc, a.id desc`;
 
-/** The conditions on the acts to list; null: any. */
+/** The conditions on the acts to list. Null: any. */
 export interface AuditSearch {
   actor: string | null;
   action: string | null;
@@ -59,7 +59,7 @@ export interface AuditSearch {
   taskUuid: string | null;
   bulkId: number | null;
   target: string | null;
-  /** The last act of the previous page: its time and its id. */
+  /** The time and the id of the last act of the previous page. */
   from: { at: string; id: number } | null;
   limit: number;
 }
@@ -72,7 +72,7 @@ export interface AuditRow {
   door: string | null;
   action: string;
   taskUuid: string | null;
-  /** `namespace/name@version` of the task; null: it was deleted, or the act is not on a task. */
+  /** `namespace/name@version` of the task. Null if it was deleted, or the act is not on a task. */
   template: string | null;
   step: string | null;
   target: string | null;

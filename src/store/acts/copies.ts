@@ -3,7 +3,7 @@ import { sql } from '../sql.ts';
 
 const MARK_COPY = sql('mark_copy')`update tasker.task set copy_of = $2 where task_uuid = $1`;
 
-/** Links a new task to the one that it is a copy of. Call it in the transaction that creates it. */
+/** Links a new task to the task that it is a copy of. Call it in the transaction that creates it. */
 export async function markCopy(db: Db, taskUuid: string, original: string): Promise<void> {
   await db.query(MARK_COPY, [taskUuid, original]);
 }

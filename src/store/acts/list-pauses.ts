@@ -7,7 +7,7 @@ const PAUSE_COLUMNS = `
   coalesce(p.task_uuid::text, concat(n.name, '/' || p.name, '@' || p.version)) target,
   tasker.iso(p.paused_at) "pausedAt", p.paused_by "pausedBy", p.reason`;
 
-/** A pause that holds. */
+/** A pause in force. */
 export interface PauseRow {
   scope: 'task' | 'template' | 'namespace';
   target: string;
@@ -21,13 +21,13 @@ select ${PAUSE_COLUMNS}
   from tasker.pause p left join tasker.namespace n on n.id = p.namespace_id
  where p.resumed_at is null order by p.task_uuid is not null, p.paused_at, p.id limit $1`;
 
-/** Returns the pauses that hold: first of namespaces and templates, then of tasks; the oldest first in each group. */
+/** Returns the pauses in force: first those of namespaces and templates, then those of tasks, each oldest first. */
 export async function listPauses(db: Db, limit: number): Promise<PauseRow[]> {
   return (await db.query<PauseRow>(LIST_PAUSES, [limit])).rows;
 }
 
-// A task is related to the pauses of itself, its template and its namespace; a template to the pauses of its versions
-// and its namespace; a namespace to the pauses of its templates.
+// A task is related to its own pause and to the pauses of its template and its namespace. A template is related to the
+// pauses of its versions and its namespace, and a namespace to the pauses of its templates.
 const RELATED_PAUSES = sql('related_pauses')`
 with place as materialized (
   select t.task_uuid, coalesce(m.namespace_id, $2) namespace_id, coalesce(m.name, $3) name, coalesce(m.version, $4) version
@@ -45,7 +45,7 @@ select ${PAUSE_COLUMNS},
   left join tasker.namespace n on n.id = p.namespace_id
  order by p.paused_at, p.id limit 100`;
 
-/** Returns the pauses that hold for an object or a part of it. `own`: the pause of the object itself. */
+/** Returns the pauses in force for an object or a part of it. `own`: the pause of the object itself. */
 export async function relatedPauses(db: Db, object: PauseObject): Promise<(PauseRow & { own: boolean })[]> {
   const { taskUuid, namespaceId, name, version } = object;
   return (await db.query<PauseRow & { own: boolean }>(RELATED_PAUSES, [taskUuid, namespaceId, name, version])).rows;

@@ -3,8 +3,8 @@ import { queueIdOf } from '../queue-id.ts';
 import { sql } from '../sql.ts';
 import type { StepKey } from '../step-key.ts';
 
-// The transaction may have waited for the task while a worker claimed the step. So `greatest` keeps a cancelled attempt
-// from ending before its start.
+// The transaction may have waited for the task while a worker claimed the step. Therefore `greatest` keeps a cancelled
+// attempt from ending before its start.
 const END_TASK = sql('cancel_task')`
 with target as (
   select task_uuid, state from tasker.task where task_uuid = $1 and verdict is null and done_at is null),
@@ -27,7 +27,7 @@ t as (
    where task_uuid = (select task_uuid from target) returning task_uuid)
 select (select count(*)::int from old where state = 'in_progress') running from t`;
 
-/** The actor of an act, its reason, and where it came from, as the audit keeps them. */
+/** The actor of an act, its reason, and where it came from, as the audit stores them. */
 export interface Operator {
   actor: string;
   reason: string | null;
@@ -37,7 +37,7 @@ export interface Operator {
   bulkId: number | null;
 }
 
-/** How an operator ends a task, and the state that it has then. */
+/** The ways in which an operator ends a task, and the resulting state. */
 export const ENDINGS = { cancel: 'cancelled', resolve: 'resolved_manually' } as const;
 
 /**
@@ -53,7 +53,7 @@ export async function endTask(
 }
 
 // A reset gives the step all its attempts again: earlier attempts no longer count. A batch worker whose failure is
-// tolerated had ended for the task. It can be reset only while the steps that join its batch still wait.
+// tolerated already counts as ended. It can be reset only while the steps that join its batch are still waiting.
 const RESET_STEP = sql('reset_step')`
 with b as (
   select b.worker_idx, b.next_idx, b.n_active >= b.parallelism full_up, b.failure_strategy <> 'fail_fast' tolerant,
@@ -93,7 +93,10 @@ a as (
   select $1, $2, 'reset', 'error', u.state::text, $3, $4, $5, $6 from u)
 select idx from u`;
 
-/** Returns a failed step to the queue with all its attempts. False: it can't be reset. Call it after lockTasks. */
+/**
+ * Returns a failed step to the queue with all its attempts. Returns false if it cannot be reset. Call it after
+ * lockTasks.
+ */
 export async function resetStep(db: Db, { taskUuid, idx }: StepKey, operator: Operator): Promise<boolean> {
   const { actor, reason, door, bulkId } = operator;
   return (await db.query(RESET_STEP, [taskUuid, idx, actor, reason, door, bulkId])).rows.length > 0;
@@ -158,7 +161,7 @@ export interface Settlement extends StepKey {
   result: string | null;
 }
 
-/** Finishes a step by hand. Undefined: its state does not allow it. Call it after lockTasks. */
+/** Finishes a step by hand. Returns undefined if its state does not allow that. Call it after lockTasks. */
 export async function settleStep(
   db: Db,
   settlement: Settlement,

@@ -30,8 +30,8 @@ export async function lockPausesShared(db: Db): Promise<void> {
 const LOCK_MOVES = sql('lock_moves')`select pg_advisory_xact_lock(7303014007)`;
 
 /**
- * Serializes the transactions that move steps between the parts of the queue. The next statement sees all pauses
- * committed before it, so the last transaction to move a step puts it in the right place.
+ * Serializes the transactions that move steps between the parts of the queue. The next statement sees all pauses that
+ * were committed before it, so the last transaction to move a step puts it in the right part.
  */
 export async function lockMoves(db: Db): Promise<void> {
   await db.query(LOCK_MOVES);
@@ -74,9 +74,10 @@ export async function markPausedTemplates(db: Db, namespaceId: number): Promise<
   await db.query(MARK_TEMPLATES, [namespaceId]);
 }
 
-// A statement locks the tables that it writes before it takes its snapshot. So a transaction that has not locked the queue
-// yet will see every pause that is committed now, and only the transactions that have locked it need to be waited for.
-// A lock on the queue would wait for the same transactions, but all other work would wait behind it.
+// A statement locks the tables that it writes before it takes its snapshot. So a transaction that has not locked the
+// queue yet will see every pause that is committed now. Only the transactions that have already locked it need to be
+// waited for. Locking the queue would wait for the same transactions, but it would block all other work in the
+// meantime.
 const QUEUE_WRITERS = sql('queue_writers')`
 select l.virtualtransaction id, l.pid, left(a.application_name, 60) application
   from pg_locks l left join pg_stat_activity a on a.pid = l.pid
@@ -96,8 +97,8 @@ export async function queueWriters(db: Db): Promise<QueueWriter[]> {
   return (await db.query<QueueWriter>(QUEUE_WRITERS)).rows;
 }
 
-// Reads a stretch of one part of the queue in its order, and moves the rows that belong to the other part. The deletion
-// waits for a claim that has just taken a row. Rows of steps that are no longer ready are deleted, as a claim does.
+// Reads a stretch of one part of the queue in order, and moves the rows that belong to the other part. The deletion
+// waits for a claim that has just taken a row. Rows of steps that are no longer ready are deleted, as in a claim.
 const MOVE_STEPS = sql('move_steps')`
 with seen as materialized (
   select ctid tid, rank, id, task_uuid, idx, template_id from tasker.queue
@@ -134,7 +135,7 @@ export interface Moved {
   moved: number;
   /** The smallest rank of the moved steps. */
   rank: number | null;
-  /** The last row of the stretch; undefined: the queue ends there. */
+  /** The last row of the stretch. Undefined at the end of the queue. */
   next: Stretch['after'] | undefined;
 }
 
@@ -147,7 +148,7 @@ export async function moveSteps(db: Db, { queueId, after, limit }: Stretch): Pro
 }
 
 // Only this transaction can add rows of the task, because it has locked the task. It waits for claims that have taken
-// one.
+// such a row.
 const MOVE_STEPS_OF_TASK = sql('move_steps_of_task')`
 with place as materialized (
   select t.rank, ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })} queue_id
@@ -182,7 +183,7 @@ select p.id, p.resumed_at is not null ended, coalesce(p.namespace_id, m.namespac
 export interface UnsettledPause {
   id: number;
   ended: boolean;
-  /** Null: the pause of a task that was deleted. */
+  /** Null for the pause of a task that was deleted. */
   namespaceId: number | null;
 }
 
@@ -199,8 +200,8 @@ update tasker.pause p set settled = true
  where p.id = d.id and (p.resumed_at is not null) = d.ended and not p.settled`;
 
 /**
- * Notes that the queue reflects these pauses, unless they have ended since. The commit also makes earlier claims
- * durable, because a crash of the server must not return their steps to the queue behind a pause.
+ * Notes that the queue reflects these pauses, unless they have since ended. The commit also makes earlier claims
+ * durable, because a crash of the server must not return their steps to the queue despite a pause.
  */
 export async function settlePauses(db: Db, pauses: readonly UnsettledPause[]): Promise<void> {
   const ids = pauses.map(({ id }) => id).join(',');
@@ -224,7 +225,7 @@ delete from tasker.pause
  where settled and resumed_at < least(now(), (
    select created_at from tasker.task where done_at is null order by task_uuid limit 1)) - interval '1 day'`;
 
-/** Deletes pauses that ended before every open task was created, because no limit excludes their time any more. */
+/** Deletes pauses that ended before every open task was created, because no limit leaves out their time any more. */
 export async function forgetPauses(db: Db): Promise<void> {
   await db.query(FORGET_PAUSES);
 }

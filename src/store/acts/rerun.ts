@@ -3,8 +3,8 @@ import { WORKER_IS_OVER } from '../expand-tasks.ts';
 import { queueIdOf } from '../queue-id.ts';
 import { sql } from '../sql.ts';
 
-// A claim locks steps, and a handler that saves progress. This statement waits for both, so that those after it see what
-// became of the steps. Claims skip the locked ones.
+// A claim locks steps, and so does a handler that saves progress. This statement waits for both, so that later
+// statements see the resulting states. Claims skip the locked steps.
 const LOCK_RERUN_STEPS = sql('lock_rerun_steps')`
 select count(*) from (
   select 1 from tasker.step where task_uuid = $1 and state in ('enqueued', 'in_progress') for update) s`;
@@ -14,7 +14,8 @@ select t.template_id "templateId", t.rank, t.state::text, t.done_at is not null 
        coalesce(t.reruns, 0) reruns
   from tasker.task t where t.task_uuid = $1`;
 
-// A worker that its batch cancelled was cancelled before its task ended; all other cancelled steps were cancelled with it.
+// A batch worker that its batch cancelled was cancelled before its task ended. All other cancelled steps were cancelled
+// with the task.
 const RERUN_STEPS = sql('rerun_steps')`
 select s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", s.state::text, s.attempts, s.retryable,
        e.with_task "endedWithTask",
@@ -29,19 +30,19 @@ select s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", s.state::
  where t.task_uuid = $1
  order by s.idx`;
 
-/** A task that is to run again from a step. */
+/** A task that is about to be rerun from a step. */
 export interface RerunTaskRow {
   templateId: number;
   rank: number;
   state: string;
   ended: boolean;
-  /** It was cancelled, or ended in another way before its steps were done. */
+  /** Whether the task was cancelled, or ended in another way before its steps were done. */
   hasVerdict: boolean;
-  /** How often it ran again already. */
+  /** Number of earlier reruns. */
   reruns: number;
 }
 
-/** A step of it. */
+/** A step of this task. */
 export interface RerunStepRow {
   idx: number;
   name: string;
@@ -50,13 +51,13 @@ export interface RerunStepRow {
   state: string;
   attempts: number;
   retryable: boolean;
-  /** It was cancelled because its task ended. */
+  /** Whether it was cancelled because its task ended. */
   endedWithTask: boolean;
-  /** The steps after it do not wait for it. */
+  /** Whether the steps after it no longer wait for it. */
   over: boolean;
 }
 
-/** Reads a task and its steps. Undefined: there is no such task. Call it after lockTasks. */
+/** Reads a task and its steps. Undefined if there is no such task. Call it after lockTasks. */
 export async function readForRerun(
   db: Db,
   taskUuid: string,
@@ -107,7 +108,7 @@ t as (
      where d.state = 'waiting_for_retry')))
 select (count(*) filter (where state = 'in_progress'))::int running, (count(*) filter (where state = 'enqueued'))::int queued from d`;
 
-// The queue has no index by step. Its rows of these steps would be dropped by claims too, but not before they are claimed.
+// The queue has no index by step. A claim would drop the rows of these steps too, but only when it reaches them.
 const DROP_QUEUED = sql('drop_queued_steps')`delete from tasker.queue where task_uuid = $1 and idx = any ($2::int[])`;
 
 const REMOVE_STEPS = sql('remove_steps')`
@@ -115,7 +116,7 @@ with w as (delete from tasker.batch_worker where task_uuid = $1 and idx = any ($
 b as (delete from tasker.batch where task_uuid = $1 and worker_idx = any ($3::int[]))
 delete from tasker.step where task_uuid = $1 and idx = any ($2)`;
 
-// Without its fence, a step accepts no result of the worker that ran it.
+// Without its fence, a step accepts no result from the worker that ran it.
 const RUN_AGAIN = sql('run_again')`
 update tasker.step set
   state = 'pending', result = null, claim = null, next_at = null, started_at = null, done_at = now(), spared = attempts,
@@ -126,24 +127,24 @@ const RETURN_CANCELLED = sql('return_cancelled_steps')`
 update tasker.step set state = 'pending', spared = attempts, done_at = now(), next_at = null
  where task_uuid = $1 and idx = any ($2::int[]) and state = 'cancelled'`;
 
-/** The steps of a task that a rerun changes, by what happens to them. */
+/** The steps of a task that a rerun changes, grouped by the change. */
 export interface RerunChange {
   taskUuid: string;
   /** The number of the rerun. */
   rerun: number;
-  /** They run again. */
+  /** Steps that run again. */
   again: readonly number[];
-  /** They are removed. */
+  /** Steps that are removed. */
   removed: readonly number[];
   /** The template steps whose batches are removed. */
   batches: readonly number[];
-  /** They were cancelled with the task, and continue. */
+  /** Steps that were cancelled with the task and continue. */
   returned: readonly number[];
 }
 
 /**
- * Puts back and removes the steps that a rerun covers, and keeps their results in `earlier_step`. {@link restartTask} then
- * lets them run. Returns how many were running. Call it after lockTasks.
+ * Resets and removes the steps that a rerun covers, and keeps their results in `earlier_step`. {@link restartTask} then
+ * lets them run. Returns the number of steps that were running. Call it after lockTasks.
  */
 export async function putBack(db: Db, change: RerunChange): Promise<{ running: number }> {
   const { taskUuid, rerun } = change;
@@ -160,8 +161,8 @@ export async function putBack(db: Db, change: RerunChange): Promise<{ running: n
   return { running: ended.running };
 }
 
-// The first workers of a batch that still waits for its parents have a place already, as when it was created. In other
-// batches, waiting workers are queued up to the parallelism by releaseWorkers.
+// In a batch that still waits for its parents, the first workers already have a place, just as when the batch was
+// created. In other batches, waiting workers are queued up to the parallelism by releaseWorkers.
 const PLACE_WORKERS = sql('place_workers')`
 update tasker.batch b set next_idx = x.next_idx
   from (select b.worker_idx,
@@ -198,12 +199,14 @@ update tasker.task t set
          where p.task_uuid = $1) s) c
  where t.task_uuid = $1`;
 
-/** Places the workers of batches, after the parents of all steps were recounted. Call it after {@link putBack}. */
+/** Places the batch workers, after the parents of all steps were recounted. Call it after {@link putBack}. */
 export async function placeWorkers(db: Db, taskUuid: string): Promise<void> {
   await db.query(PLACE_WORKERS, [taskUuid]);
 }
 
-/** Queues the steps that are ready and recounts the task, which is open again. Batch workers are released after it. */
+/**
+ * Queues the steps that are ready and recounts the task, which is open again. Batch workers are released afterwards.
+ */
 export async function restartTask(db: Db, taskUuid: string): Promise<void> {
   await db.query(QUEUE_READY, [taskUuid]);
   await db.query(RESTART_TASK, [taskUuid]);

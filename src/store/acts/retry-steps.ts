@@ -4,8 +4,8 @@ import { columns, sql } from '../sql.ts';
 import type { StepKey } from '../step-key.ts';
 import type { Operator } from './operate.ts';
 
-// The step keeps its number of attempts, and its place in a batch, in which a waiting step counts as active. The timer is
-// deleted by its key: one that stays would wake a worker for nothing.
+// The step keeps its number of attempts, and its place in a batch, where a waiting step counts as active. The timer is
+// deleted by its key, because a timer that stays would wake a worker for nothing.
 const RETRY_WAITING_STEP = sql('retry_waiting_step')`
 with o as materialized (
   select s.next_at, t.template_id, t.rank from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid
@@ -52,7 +52,8 @@ export async function failingSteps(db: Db, taskUuids: readonly string[]): Promis
   return (await db.query<FailingStepRow>(FAILING_STEPS, [`{${taskUuids.join(',')}}`])).rows;
 }
 
-// As `reset_step`, for many steps that are no batch workers: one statement for each took a third of a millisecond.
+// Like `reset_step`, for many steps that are not batch workers. One statement for each step took a third of a
+// millisecond.
 const RESET_PLAIN_STEPS = sql('reset_plain_steps')`
 with u as (
   update tasker.step s set state = 'enqueued', spared = s.attempts, done_at = null, next_at = null
@@ -78,8 +79,8 @@ a as (
 select task_uuid "taskUuid", idx from u`;
 
 /**
- * Returns failed steps that are no batch workers to the queue with all their attempts, and which of them it were. Call it
- * after lockTasks.
+ * Returns failed steps that are not batch workers to the queue with all their attempts, and returns the steps that were
+ * reset. Call it after lockTasks.
  */
 export async function resetPlainSteps(db: Db, steps: readonly StepKey[], operator: Operator): Promise<StepKey[]> {
   const { actor, reason, door, bulkId } = operator;

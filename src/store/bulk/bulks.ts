@@ -23,7 +23,7 @@ insert into tasker.bulk (action, filter, result, actor, reason, door) values ($1
 /** A bulk act to create. */
 export interface NewBulk {
   action: BulkAction;
-  /** JSON text; null: ids were given. */
+  /** JSON text. Null if ids were given. */
   filter: string | null;
   /** JSON text for `step_resolve`. */
   result: string | null;
@@ -45,7 +45,7 @@ update tasker.bulk set matched = c.matched, skipped = c.skipped, seen_at = clock
           from tasker.bulk_item where bulk_id = $1) c
  where id = $1 returning bulk.matched, bulk.skipped`;
 
-/** Stores the number of selected items, and how many of them do not exist. */
+/** Stores the number of selected items, and the number of items that do not exist. */
 export async function countSelected(db: Db, id: number): Promise<{ matched: number; skipped: number }> {
   return (await db.query<{ matched: number; skipped: number }>(COUNT_SELECTED, [id])).rows[0]!;
 }
@@ -91,8 +91,8 @@ const STOP_BULK = sql('stop_bulk')`
 update tasker.bulk set state = 'stopped', seen_at = now() where id = $1 and state = 'running' and ($2::uuid is null or runner = $2) returning id`;
 
 /**
- * Stops a bulk act after the chunk in progress, if this runner owns it; null: any runner. Returns false if it is not
- * running.
+ * Stops a bulk act after the chunk in progress, if this runner owns it. Null: whichever runner owns it. Returns false
+ * if it is not running.
  */
 export async function stopBulk(db: Db, id: number, runner: string | null): Promise<boolean> {
   return (await db.query(STOP_BULK, [id, runner])).rows.length > 0;
@@ -129,7 +129,7 @@ export interface BulkRow {
   startedAt: string | null;
   seenAt: string;
   endedAt: string | null;
-  /** No process has worked on it for a while. */
+  /** Whether no process has worked on it for a while. */
   silent: boolean;
 }
 
@@ -148,7 +148,7 @@ export async function getBulk(db: Db, id: number): Promise<BulkRow | undefined> 
 const LIST_BULKS = sql('list_bulks')`
 select ${COLUMNS} from tasker.bulk where state <> 'selected' and id < $1 order by id desc limit $2`;
 
-/** Returns the bulk acts before one of them that have begun, newest first. */
+/** Returns the bulk acts before the given one that have begun, newest first. */
 export async function listBulks(db: Db, { before, limit }: { before: number; limit: number }): Promise<BulkRow[]> {
   return (await db.query<BulkRow>(LIST_BULKS, [before, limit])).rows;
 }

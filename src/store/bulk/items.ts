@@ -14,7 +14,7 @@ select task_uuid "taskUuid", idx, array_to_json(seen)::text seen from tasker.bul
  where bulk_id = $1 and (task_uuid, idx) > ($2::uuid, $3::int) and outcome is null
  order by task_uuid, idx limit $4`;
 
-/** Returns the next items after one of them, in the order of their tasks. */
+/** Returns the next items after the given one, in the order of their tasks. */
 export async function nextItems(
   db: Db,
   id: number,
@@ -28,7 +28,7 @@ select d.task_uuid "taskUuid", t.state::text, t.done_at is not null ended
   from unnest($1::uuid[]) d (task_uuid) cross join lateral (
     select state, done_at from tasker.task x where x.task_uuid = d.task_uuid offset 0) t`;
 
-/** A task as it is now. */
+/** The current state of a task. */
 export interface LiveTaskRow {
   taskUuid: string;
   state: string;
@@ -45,7 +45,7 @@ select d.task_uuid "taskUuid", d.idx, s.state::text, s.attempts
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx) cross join lateral (
     select state, attempts from tasker.step x where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) s`;
 
-/** A step as it is now. */
+/** The current state of a step. */
 export interface LiveStepRow extends StepKey {
   state: string;
   attempts: number;
@@ -60,7 +60,7 @@ const STALE_AMONG = sql('stale_among')`
 select w.task_uuid from tasker.task_watch w join tasker.task t on t.task_uuid = w.task_uuid
  where w.task_uuid = any ($1::uuid[]) and ${STILL_STALE}`;
 
-/** Returns the tasks among these that exceed a limit of their lifecycle. */
+/** Returns the tasks in the list that exceed a limit of their lifecycle. */
 export async function staleAmong(db: Db, taskUuids: readonly string[]): Promise<Set<string>> {
   const { rows } = await db.query<{ task_uuid: string }>(STALE_AMONG, [`{${taskUuids.join(',')}}`]);
   return new Set(rows.map((row) => row.task_uuid));
@@ -144,7 +144,7 @@ select i.task_uuid "taskUuid", s.name || '/' || m.name || '@' || m.version templ
              order by x.idx limit 10) y) f on true
  order by i.task_uuid, i.idx`;
 
-/** An item, as an operator sees it before the act. */
+/** An item as an operator sees it before the act. */
 export interface SampleRow {
   taskUuid: string;
   template: string;

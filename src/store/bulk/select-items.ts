@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { lists, sql } from '../sql.ts';
 
-/** Which steps of the found tasks are selected; null: any. */
+/** The steps to select from the tasks found. Null: any. */
 export interface StepSelection {
   states: readonly string[];
   name: string | null;
@@ -39,7 +39,10 @@ on conflict do nothing`;
 const SELECT_WHOLE_TASKS = sql('select_bulk_whole_tasks')`
 insert into tasker.bulk_item (bulk_id, task_uuid) select $1, unnest($2::uuid[]) on conflict do nothing`;
 
-/** Selects tasks of a search as items. `steps`: only tasks with such steps, whose attempts are kept with the item. */
+/**
+ * Selects tasks of a search as items. `steps`: only tasks with such steps, whose attempt numbers are stored with the
+ * item.
+ */
 export async function selectTasks(
   db: Db,
   id: number,
@@ -75,7 +78,7 @@ select $1, d.task_uuid, s.seen, case when t.task_uuid is null then 'skipped' end
      where $3::boolean and x.task_uuid = d.task_uuid and x.state in ('error', 'waiting_for_retry') offset 0) s on true
 on conflict do nothing`;
 
-/** Selects tasks by their ids. `failing`: with the attempts of their steps that failed or wait for a retry. */
+/** Selects tasks by their ids. `failing`: stores the attempt numbers of their steps that failed or wait for a retry. */
 export async function selectGivenTasks(
   db: Db,
   id: number,
@@ -84,7 +87,7 @@ export async function selectGivenTasks(
   await db.query(SELECT_GIVEN_TASKS, [id, `{${taskUuids.join(',')}}`, failing]);
 }
 
-// A step that does not exist has no index; its item gets a number below that of a whole task.
+// A step that does not exist has no index. Its item gets a number below the number for a whole task.
 const SELECT_GIVEN_STEPS = sql('select_given_steps')`
 insert into tasker.bulk_item (bulk_id, task_uuid, idx, seen, outcome, why)
 select $1, d.task_uuid, coalesce(s.idx, -1 - d.ord::int), case when s.idx is not null then array[array[s.idx, s.attempts]] end,
@@ -116,7 +119,7 @@ select d.low, t.task_uuid "taskUuid"
   from unnest($1::uuid[], $2::uuid[]) d (low, high) cross join lateral (
     select task_uuid from tasker.task x where x.task_uuid between d.low and d.high limit 10) t`;
 
-/** Returns the tasks whose ids have the same beginning as these ids of steps. */
+/** Returns the tasks whose ids have the same beginning as these step ids. */
 export async function tasksOfSteps(
   db: Db,
   ranges: readonly { low: string; high: string }[],

@@ -22,8 +22,8 @@ select count(*)
      where x.group_id = c.group_id and x.task_uuid = d.task_uuid and x.id < d.id order by x.id desc limit 1 for update) r`;
 
 // Changes nothing if the group was removed, if another process has taken the part, or if the part was already released
-// under this fence. A first call whose answer was lost may have set deliveries aside that have ended since, so these are
-// not set aside again. Only the first delivery of a task is due.
+// under this fence. An earlier call whose response was lost may have set aside deliveries that have since ended, so
+// they are not set aside again. Only the first delivery of a task is due.
 const FINISH_PART = sql('finish_event_part')`
 with c as materialized (
   select part, holder, chunk, done from tasker.event_cursor where group_id = $1 and part = $2 and hold = $3 for update),
@@ -73,8 +73,8 @@ export interface FinishedPart extends GroupPart {
 }
 
 /**
- * Advances a group's cursor. Returns false, and changes nothing, if the part is not held under this fence. A repeated
- * call after the part was released changes nothing and returns true. The deliveries to set aside must be new.
+ * Advances a group's cursor. Returns false, and changes nothing, if the part is not held under this fence. Repeating
+ * the call after the part was released changes nothing and returns true. The deliveries to set aside must be new.
  */
 export async function finishPart(db: Db, finished: FinishedPart): Promise<boolean> {
   const { groupId, aside } = finished;

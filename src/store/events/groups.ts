@@ -76,12 +76,12 @@ export interface EventGroup {
   name: string;
   /** Patterns of the events that it gets: the patterns of all its members. */
   patterns: string[];
-  /** Number of processes that signaled in the last three minutes that they work for it. */
+  /** Number of processes that sent a heartbeat for it in the last three minutes. */
   members: number;
   /** Whether its members ask for different events, for example while a new version is rolled out. */
   membersDiffer: boolean;
   createdAt: string;
-  /** When a process last signaled that it works for it. */
+  /** The time of the last heartbeat for it. */
   seenAt: string;
   /** Number of events that it has not passed, whatever their names. Counts at most 10,000 events without a position. */
   waiting: number;

@@ -14,7 +14,7 @@ with page as materialized (
    order by x.id desc limit $6)
 select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`;
 
-// Reads all events of the task first. If ordered by key, they would be searched among all events.
+// Reads all events of the task first. If they were read in key order, they would be searched among all events.
 const LIST_EVENTS_OF_TASK = sql('list_events_of_task')`
 with mine as materialized (
   select x.* from tasker.domain_event x where x.task_uuid = $7 and ${FILTER}),
@@ -64,8 +64,9 @@ export async function headOfEvents(db: Db): Promise<number> {
 /** Maximum number of lists per part that are read for one answer. */
 const MOST_CHUNKS = 64;
 
-// Follows the lists in the order in which they were written, so that a caller who continues after a position has missed
-// nothing before it. If a part has more lists than are read, the other parts are not followed further either.
+// Follows the lists in the order in which they were written, so that a caller who continues from a position has missed
+// nothing before it. If a part has more lists than can be read at once, the other parts are not followed further
+// either.
 const EVENTS_AFTER = sql('events_after')`
 with k as materialized (
   select k.* from generate_series(0, 15) p (part) cross join lateral (

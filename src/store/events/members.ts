@@ -11,8 +11,8 @@ export const MEMBER_LIFE = `interval '3 minutes'`;
 const AFTER_LEAVE = `interval '1 minute'`;
 
 /**
- * If no member was seen for this long, something prevented all of them from signaling. Shorter than {@link MEMBER_LIFE}
- * by one and a half signal intervals.
+ * If no member has been seen for this long, something prevented all of them from sending heartbeats. Shorter than
+ * {@link MEMBER_LIFE} by one and a half heartbeat intervals.
  */
 const SILENCE = `interval '90 seconds'`;
 
@@ -67,8 +67,8 @@ do update set patterns = excluded.patterns, matching = excluded.matching, seen_a
 const DROP_MEMBERS = sql('drop_event_members')`
 delete from tasker.event_group_member where group_id = $1 and seen_at < now() - ${MEMBER_LIFE}`;
 
-// Only if others work for the group, because they would pass the events that only this member asks for until it is
-// back.
+// Needed only if others work for the group, because they would pass over the events that only this member asks for
+// until it is back.
 const LEAVE_GROUP = sql('leave_event_group')`
 update tasker.event_group_member m set has_left = true, seen_at = now() - ${MEMBER_LIFE} + ${AFTER_LEAVE}
  where group_id = $1 and member = $2 and exists (

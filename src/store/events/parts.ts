@@ -29,8 +29,9 @@ export async function holdPart(db: Db, { groupId, holder, hold, leaseMs }: PartH
 /** Maximum number of lists that are read for one answer. */
 const MOST_CHUNKS = 256;
 
-// Names are matched for many more events than are returned, so that a group of rare events gets through the log. Contents
-// are read only for the returned events. The size of a value in the TOAST table is known without reading it.
+// Names are matched for many more events than are returned, so that a group for rare events can advance through the
+// log. Contents are read only for the returned events. The size of a value in the TOAST table is known without reading
+// it.
 const READ_PART = sql('read_event_part')`
 with c as materialized (
   select c.part, c.chunk, c.done, g.matching

@@ -12,8 +12,8 @@ const ACTS_LOCK = 7_303_015;
 const LOCK_ACTS = sql('lock_event_acts')`select pg_advisory_xact_lock(${ACTS_LOCK}, $1)`;
 
 /**
- * Waits until no other transaction redelivers, replays or discards in this group. Two of them that reach the same
- * deliveries in different orders would deadlock. Members of the group are not delayed.
+ * Waits until no other transaction redelivers, replays or discards in this group. Two such transactions that reach the
+ * same deliveries in different orders would deadlock. Members of the group are not delayed.
  */
 export async function lockActs(db: Db, groupId: number): Promise<void> {
   await db.query(LOCK_ACTS, [groupId]);
@@ -41,8 +41,8 @@ export async function redeliverEvents(db: Db, groupId: number, id: number | null
   return (await db.query<{ n: number }>(REDELIVER, [groupId, id])).rows[0]!.n;
 }
 
-// Only events that the group has passed. The remaining events are delivered anyway, in order. A list was written after
-// its events.
+// Only events that the group has passed. The other events are delivered anyway, in order. A list is always written
+// after its events.
 const CHOSEN = `
 with i as (
   select i.id
@@ -90,7 +90,8 @@ const replayValues = (
 ): readonly unknown[] => [groupId, part, taskUuid, after, before, matching];
 
 /**
- * Makes events of one part due again, if the group has passed them. Returns how many of them were not already waiting.
+ * Makes events of one part due again, if the group has passed them. Returns the number of events that were not already
+ * waiting.
  */
 export async function replayPart(db: Db, of: GroupPart, filter: ReplayFilter): Promise<number> {
   return (await db.query<{ n: number }>(REPLAY, replayValues(of, filter))).rows[0]!.n;
@@ -111,7 +112,7 @@ update tasker.event_retry r set due_at = now()
 
 /**
  * Makes the first delivery of each task due, in the transaction that added it. The delivery before it may have ended at
- * the same moment without seeing it. Therefore waits for transactions that are ending deliveries now. Later
+ * the same moment without seeing it. Therefore this waits for transactions that are ending deliveries now. Later
  * transactions see the added deliveries.
  */
 export async function promoteRetries(db: Db, groupId: number): Promise<void> {

@@ -4,12 +4,12 @@ import type { Holds } from './holds.ts';
 import { ENDS_LOCK } from './replay.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
-/** How long deliveries are left to other processes. Longer than the polling interval of these processes. */
+/** How long deliveries are left to other processes. This is longer than the polling interval of these processes. */
 const FOR_OTHERS = `interval '1500 milliseconds'`;
 
 // Rows are looked up one by one and updated by ctid, as in all statements that take a list. A held delivery becomes due
-// again when its hold ends, so `due_at` alone shows which ones are free. A replay may have added an earlier one. Events
-// that only other processes can handle are left to them until they have been due for a while.
+// again when its hold ends, so `due_at` alone shows which ones are free. A replay may have added an earlier delivery.
+// Events that only other processes can handle are left to them until they have been due for a while.
 const HOLD_RETRIES = sql('hold_event_retries')`
 with due as materialized (
   select r.task_uuid, r.id, r.due_at from tasker.event_retry r
@@ -119,14 +119,14 @@ next as (
   returning 1)
 select (select count(*) from d)::int finished, (select count(*) from next)::int next`;
 
-/** The outcome of a retry that was taken. */
+/** The outcome of a retry. */
 export interface RetryEnd {
   taskUuid: string;
   id: number;
   attempts: number;
-  /** Milliseconds until the next retry, or why there is none. */
+  /** Milliseconds until the next retry, or the reason why there is none. */
   next: number | 'delivered' | 'dead';
-  /** Null if there is none. The stored error then stays for another retry. */
+  /** Null if there is none. In that case another retry keeps the stored error. */
   error: string | null;
 }
 

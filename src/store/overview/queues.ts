@@ -1,7 +1,10 @@
 import type { Db } from '../../db/statement.ts';
 import { columns, sql } from '../sql.ts';
 
-/** Steps of a namespace, and waiting retries, are counted up to this number: counting all of a long queue takes too long. */
+/**
+ * Steps of a namespace, and waiting retries, are counted up to this number, because counting all of a long queue takes
+ * too long.
+ */
 export const MOST_COUNTED = 100_000;
 
 const QUEUED_STEPS = sql('queued_steps')`
@@ -35,7 +38,7 @@ export async function queuedSteps(db: Db): Promise<QueuedStepsRow[]> {
   return (await db.query<QueuedStepsRow>(QUEUED_STEPS)).rows;
 }
 
-// Hashed, because steps of one kind may have every second id.
+// Hashed, because the steps of one kind may have every second id.
 const LOOK_AT_QUEUED = sql('look_at_queued_steps')`
 select q.namespace_id "namespaceId", q.template_id "templateId", q.template_idx idx, count(*)::int looked,
        count(*) filter (where s.live)::int live
@@ -56,11 +59,11 @@ export interface LookedAtRow {
   idx: number;
   /** Size of the sample. */
   looked: number;
-  /** The others were cancelled or resolved, and no claim has removed them yet. */
+  /** Number of live steps in the sample. The others were cancelled or resolved, and no claim has removed them yet. */
   live: number;
 }
 
-/** Looks at queued steps of these kinds: in each namespace, one of `every` steps. */
+/** Samples the queued steps of these kinds: one of every `every` steps in each namespace. */
 export async function lookAtQueued(
   db: Db,
   namespaces: readonly { namespaceId: number; every: number }[],
@@ -71,9 +74,9 @@ export async function lookAtQueued(
   return (await db.query<LookedAtRow>(LOOK_AT_QUEUED, values)).rows;
 }
 
-// The queue has no times: each step would pay for them. But its ids ascend, so the first row of each priority has waited
-// the longest, and when it became ready follows from its task, its parents, its last attempt and the acts on it. Rows
-// of steps that were cancelled are skipped.
+// The queue stores no times, because that would make every step more expensive. But its ids ascend, so the first row of
+// each priority has waited the longest. The time at which that step became ready follows from its task, its parents,
+// its last attempt and the acts on it. Rows of cancelled steps are skipped.
 const QUEUE_HEADS = sql('queue_heads')`
 with recursive ranks as (
   select n.id namespace_id, (select min(rank) from tasker.queue q where q.namespace_id = n.id) rank from tasker.namespace n
@@ -104,7 +107,7 @@ select namespace_id "namespaceId", -min(rank) priority, tasker.iso(min(ready_at)
 /** The first steps of a namespace's queue. */
 export interface QueueHeadRow {
   namespaceId: number;
-  /** The highest priority that waits. */
+  /** The highest priority of the waiting steps. */
   priority: number;
   /** When the step that has waited the longest became ready. */
   oldestAt: string;
@@ -132,7 +135,7 @@ export interface WaitingRetriesRow {
   nextMs: number;
 }
 
-/** Counts the waiting retries by namespace, up to 100,000 in all namespaces together, the next ones first. */
+/** Counts the waiting retries by namespace, up to 100,000 in all namespaces together, those due first. */
 export async function waitingRetries(db: Db): Promise<WaitingRetriesRow[]> {
   return (await db.query<WaitingRetriesRow>(WAITING_RETRIES)).rows;
 }

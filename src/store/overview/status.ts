@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { made, sql } from '../sql.ts';
 
-/** Rows of one kind are counted up to this number, so that a count takes a bounded time. */
+/** Rows of each kind are counted up to this number, so that a count takes a bounded time. */
 const COUNTED = 100_000;
 
 /** The names of groups `g` of steps, by `template_id` and `idx`. */
@@ -22,11 +22,11 @@ export interface ReadyRow {
   handler: string;
   resolver: string | null;
   count: number;
-  /** When the first of them became ready, if that was asked for. */
+  /** When the first of them became ready. Null if that was not asked for. */
   first: string | null;
 }
 
-/** One count for each state, because each reads a range of an index. */
+/** One count for each state, because each count reads a range of an index. */
 const openCount = (state: string) => `
 select '${state}' state, count(*)::int from (
   select 1 from tasker.task_search where state = '${state}' limit ${COUNTED * 10}) x`;
@@ -34,7 +34,7 @@ select '${state}' state, count(*)::int from (
 const OPEN_TASKS = sql('count_open_tasks')`
 ${['steps_in_process', 'waiting_for_retry', 'blocked_by_failures', 'waiting_for_dependencies'].map(openCount).join('\nunion all')}`;
 
-/** Returns the number of open tasks by state; up to a million of each are counted. */
+/** Returns the number of open tasks by state, counting up to a million of each. */
 export async function openTasks(db: Db): Promise<{ state: string; count: number }[]> {
   return (await db.query<{ state: string; count: number }>(OPEN_TASKS)).rows;
 }
@@ -57,7 +57,10 @@ export async function attention(db: Db): Promise<Attention> {
   return (await db.query<Attention>(ATTENTION)).rows[0]!;
 }
 
-/** The newest rows that rates are computed from, and the tasks among them whose attempts are counted. */
+/**
+ * Maximum number of the newest rows from which rates are computed, and of the tasks among them whose attempts are
+ * counted.
+ */
 const NEWEST = 20_000;
 const SAMPLED = 1_000;
 
@@ -102,13 +105,13 @@ export interface Rates {
   /** Attempts of the sampled tasks, and how many of them failed. */
   attempts: number;
   failed: number;
-  /** Tasks that changed, and how many of them were sampled. */
+  /** Number of tasks that changed, and the number of tasks that were sampled. */
   sampled: number;
   changed: number;
   changedSeconds: number;
 }
 
-/** Returns how much happened in the last seconds. If it was too much to count, in fewer seconds. */
+/** Returns how much happened in the last `seconds`. If there was too much to count, covers fewer seconds. */
 export async function rates(db: Db, seconds: number): Promise<Rates> {
   // Planned each time, because how many rows there are since then decides whether an index is used.
   return (await db.query<Rates>(made(RATES, RATES.text), [seconds])).rows[0]!;

@@ -9,7 +9,7 @@ const WORKER_COLUMNS = `id, coalesce(instance::text, id::text) instance, name, h
        completed_rate::float8 "completedRate", failed_rate::float8 "failedRate", loop_lag_ms "loopLagMs", phase,
        tasker.iso(drain_at) "drainAt", drain_by "drainBy", drain_reason "drainReason"`;
 
-/** Maximum number of ended workers that are read: a worker that crashes at each start leaves thousands. */
+/** Maximum number of ended workers to read, because a worker that crashes at every start leaves thousands. */
 const MOST_ENDED = 500;
 
 const RECENT_WORKERS = sql('recent_workers')`
@@ -19,7 +19,10 @@ union all
   where state in ('buried', 'stopped') and lease_until > now() - $1 * interval '1 ms'
   order by lease_until desc limit ${MOST_ENDED})`;
 
-/** One registration of a worker, and what its last heartbeat reported. Null: a program of an earlier version wrote it. */
+/**
+ * One registration of a worker, with the values from its last heartbeat. A value is null if the worker runs an earlier
+ * version of the program.
+ */
 export interface RecentWorkerRow {
   id: number;
   /** The same in all registrations of a worker. */
@@ -32,7 +35,7 @@ export interface RecentWorkerRow {
   callables: string[];
   concurrency: number;
   state: 'alive' | 'dead' | 'buried' | 'stopped';
-  /** Its lease has not expired. */
+  /** Whether its lease is valid. */
   living: boolean;
   startedAt: string;
   leaseUntil: string;
@@ -69,7 +72,7 @@ export type InstanceRow = Pick<
   RecentWorkerRow,
   'id' | 'instance' | 'name' | 'host' | 'pid' | 'version' | 'state' | 'living'
 > & {
-  /** An operator asked it to stop taking steps. */
+  /** Whether an operator asked it to stop taking steps. */
   draining: boolean;
 };
 
@@ -82,7 +85,7 @@ const SET_DRAIN = sql('set_drain')`
 update tasker.worker set drain_at = case when $2::text is not null then now() end, drain_by = $2, drain_reason = $3
  where id = any ($1::bigint[])`;
 
-/** Asks workers to stop taking steps. `by` null: they may take steps again. Call it after lockInstances. */
+/** Asks workers to stop taking steps. If `by` is null, they may take steps again. Call it after lockInstances. */
 export async function setDrain(
   db: Db,
   ids: readonly number[],
@@ -91,10 +94,11 @@ export async function setDrain(
   await db.query(SET_DRAIN, [`{${ids.join(',')}}`, by, reason]);
 }
 
-/** Maximum number of running steps that are looked at, oldest first. */
+/** Maximum number of running steps to read, oldest first. */
 export const MOST_RUNNING = 10_000;
 
-// The search tables know which steps run, and may be two seconds behind. Each of their rows is compared with the step.
+// The search tables list the running steps, and may be two seconds behind. Each row is therefore compared with the
+// step.
 const HELD = `from (
     select task_uuid, idx, template_id from tasker.step_search where state = 'in_progress' order by since limit ${MOST_RUNNING}) q
   cross join lateral (
@@ -151,7 +155,7 @@ export async function runningSteps(db: Db, ids: readonly number[], limit: number
   return (await db.query<RunningStepRow>(RUNNING_STEPS, [`{${ids.join(',')}}`, limit])).rows;
 }
 
-// The resolver of a handler is only in the definition.
+// Only the template definition has the resolver of a handler.
 const TEMPLATE_HANDLERS = sql('template_handlers')`
 select n.name namespace, m.name template, m.version, s.idx, s.name step, s.callable,
        m.definition -> 'steps' -> s.idx -> 'handler' ->> 'resolver' resolver

@@ -7,7 +7,7 @@ export interface StepCondition {
   name: string | null;
   /** The callable of a step in its template. */
   handler: string | null;
-  /** The template steps that have this name and handler; null: any. */
+  /** The template steps with this name and handler. Null: any. */
   places: readonly TemplatePlace[] | null;
   state: string | null;
   errorType: string | null;
@@ -21,15 +21,15 @@ export interface StepCondition {
 export interface TemplatePlace {
   templateId: number;
   idx: number;
-  /** Every task of the template has the step from the beginning. */
+  /** Whether every task of the template has the step from the beginning. */
   initial: boolean;
 }
 
-/** The conditions on the tasks to find; null: any. */
+/** The conditions on the tasks to find. Null: any. */
 export interface TaskSearch {
-  /** The templates of the filter; all existing templates, if it names none. */
+  /** The templates that the filter selects, or all existing templates if it names none. */
   templateIds: readonly number[];
-  /** The filter names no template: `templateIds` need not be checked. */
+  /** Whether the filter names no template, so that `templateIds` need not be checked. */
   anyTemplate: boolean;
   states: readonly string[] | null;
   ended: boolean | null;
@@ -97,8 +97,8 @@ export class Values {
 export type Condition = () => string;
 
 /**
- * Returns the conditions on a row `p` of `task_search`, by their subject. `oneByOne`: they are checked for few rows, so
- * a join with all steps would cost more.
+ * Returns the conditions on a row `p` of `task_search`, by their subject. `oneByOne`: they are checked for only a few
+ * rows, so a join with all steps would cost more.
  */
 export function taskConditions(
   search: TaskSearch,
@@ -125,7 +125,7 @@ export function taskConditions(
   equal('reason', search.reason);
   equal('parent_correlation_id', search.parentCorrelationId, 'uuid');
   if (correlationId !== null) {
-    // Without an id of its own, a task is its own correlation.
+    // A task without a correlation id is its own correlation.
     found.set('correlation_id', () => {
       const id = values.add(correlationId, 'uuid');
       return `(p.correlation_id = ${id} or (p.task_uuid = ${id} and p.correlation_id is null))`;
@@ -135,7 +135,7 @@ export function taskConditions(
   range('done_at', search.endedAfter, search.endedBefore);
   const { updatedAfter, updatedBefore } = search;
   if (updatedAfter !== null || updatedBefore !== null) {
-    // One index has the ended tasks, and another one the open tasks.
+    // Ended tasks are in one index, and open tasks in another.
     found.set('updated_at', () => {
       const [ended, open] = ['done_at', 'updated_at'].map((at) => rangeText(at, updatedAfter, updatedBefore, values));
       return `(${ended} or (p.done_at is null and ${open}))`;
@@ -169,8 +169,8 @@ function isMetByTemplate(step: StepCondition): boolean {
 }
 
 /**
- * Returns the states of `step_search` in which a step can meet the condition; undefined: steps in other states can,
- * too.
+ * Returns the states of `step_search` in which a step can meet the condition. Undefined if steps in other states can
+ * meet it too.
  */
 export function searchedStates(step: StepCondition): readonly string[] | undefined {
   if (step.state !== null) return SEARCHED_STATES.includes(step.state) ? [step.state] : undefined;

@@ -1,18 +1,18 @@
 /** The result of reading the beginning of an index. */
 export interface FirstLook<Place> {
   places: Place[];
-  /** The index met all conditions. */
+  /** Whether the index covered all conditions. */
   isSorted: boolean;
-  /** No range of the index had more rows than were read. */
+  /** Whether no range of the index had more rows than were read. */
   whole: boolean;
 }
 
 /** The queries of a first look. */
 export interface FirstLooks<Place> {
   limit: number;
-  /** Reads the beginning of the index. `exact`: reads as many rows from each range as are wanted from all ranges. */
+  /** Reads the beginning of the index. `exact`: reads as many rows from each range as are wanted in total. */
   look(exact: boolean): Promise<FirstLook<Place>>;
-  /** Returns whether the index has fewer rows than the look reads. */
+  /** Returns whether the index has fewer rows than the first look reads. */
   hasFewer(): Promise<boolean>;
 }
 
@@ -25,6 +25,6 @@ export async function firstLook<Place>({
   const { places, isSorted, whole } = await look(false);
   if (places.length >= limit) return { places, complete: isSorted };
   if (!isSorted && !(await hasFewer())) return { places, complete: false };
-  // Ranges with more rows than their share may have the missing ones.
+  // The missing rows may be in ranges with more rows than their share.
   return { places: whole ? places : (await look(true)).places, complete: true };
 }

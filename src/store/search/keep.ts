@@ -20,7 +20,7 @@ export interface SearchTurn {
   now: string;
 }
 
-/** Announces that a process is alive, and takes the turn. Undefined: it is another process's turn. */
+/** Announces that a process is alive, and takes the turn. Undefined if it is another process's turn. */
 export async function takeSearchTurn(db: Db, id: string, turnMs: number): Promise<SearchTurn | undefined> {
   return (await db.query<SearchTurn>(TAKE_TURN, [id, turnMs])).rows[0];
 }
@@ -29,7 +29,7 @@ const DEAD_WRITERS = sql('dead_search_writers')`
 select coalesce(string_agg(id::text, ','), '') ids, tasker.iso(min(least(pending_since, seen_at))) since
   from tasker.search_writer where seen_at < now() - $1::int * interval '1 ms'`;
 
-/** Returns the processes that were not heard of for a while, and since when their changes may be missing. */
+/** Returns the processes that have been silent for a while, and the time since which their changes may be missing. */
 export async function deadSearchWriters(db: Db, silentMs: number): Promise<{ ids: string[]; since: string | null }> {
   const { ids, since } = (await db.query<{ ids: string; since: string | null }>(DEAD_WRITERS, [silentMs])).rows[0]!;
   return { ids: listOf(ids), since };
@@ -53,7 +53,7 @@ export async function noteCompared(db: Db, id: string, at: string): Promise<void
 const NOTE_FILLED = sql('note_filled')`
 update tasker.search_state set filled_to = $2, keeper_until = now() + $3::int * interval '1 ms' where keeper = $1 returning 1`;
 
-/** Notes down to which id the tables are complete. False: it is another process's turn. */
+/** Notes down to which id the tables are complete. Returns false if it is another process's turn. */
 export async function noteFilled(
   db: Db,
   { id, filledTo, turnMs }: { id: string; filledTo: string; turnMs: number },
@@ -61,7 +61,7 @@ export async function noteFilled(
   return (await db.query(NOTE_FILLED, [id, filledTo, turnMs])).rows.length > 0;
 }
 
-/** Which tasks to compare: so many after an id. */
+/** The tasks to compare: a number of tasks after an id. */
 export interface ComparedSlice {
   after: string;
   limit: number;
@@ -69,7 +69,7 @@ export interface ComparedSlice {
   youngMs: number;
 }
 
-/** Tasks whose rows are missing or old, and the last task that was compared; null: it was the last of all. */
+/** Tasks whose rows are missing or outdated, and the last task that was compared. Null if it was the last of all. */
 export interface Compared {
   missing: string[];
   last: string | null;
@@ -130,7 +130,7 @@ compared as (
     from slice l)
 ${RESULT}`;
 
-/** Looks for tasks without a row. */
+/** Finds tasks without a row. */
 export function compareCreatedTasks(db: Db, slice: ComparedSlice): Promise<Compared> {
   return compare(db, COMPARE_CREATED, [slice.after, slice.limit, slice.youngMs]);
 }
@@ -144,7 +144,7 @@ compared as (
     from slice l)
 ${RESULT}`;
 
-/** Looks for tasks without a row, from the newest to the oldest. */
+/** Finds tasks without a row, from the newest to the oldest. */
 export function tasksToFill(db: Db, { before, limit }: { before: string; limit: number }): Promise<Compared> {
   return compare(db, TASKS_TO_FILL, [before, limit]);
 }

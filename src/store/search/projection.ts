@@ -3,14 +3,14 @@ import { sql } from '../sql.ts';
 
 const LOCK_SEARCH = sql('lock_search')`select pg_advisory_xact_lock(7303014008)`;
 
-/** Lets one process write at a time. The statements after it see the data that earlier writers saw, or newer data. */
+/** Lets one process write at a time. The statements after it see at least the data that earlier writers saw. */
 export async function lockSearch(db: Db): Promise<void> {
   await db.query(LOCK_SEARCH);
 }
 
-// Because only one process writes at a time, no other row of a task can appear between the lookup and the insert. That is
-// cheaper than `on conflict`. Rows are updated by ctid, because a join could read the whole table when its statistics
-// are old.
+// Because only one process writes at a time, no other row of a task can appear between the lookup and the insert. That
+// is cheaper than `on conflict`. Rows are updated by ctid, because a join could read the whole table when its
+// statistics are outdated.
 const PROJECT_TASKS = sql('project_tasks')`
 with live as materialized (
   select w.id, t.task_uuid, t.template_id, t.state, t.created_at, t.done_at, coalesce(t.done_at, now()) updated_at,
@@ -90,7 +90,7 @@ const NOTE_WRITER = sql('note_search_writer')`
 insert into tasker.search_writer (id, pending_since) values ($1, now() - $2::int * interval '1 ms')
 on conflict (id) do update set pending_since = excluded.pending_since, seen_at = now()`;
 
-/** Notes that a process is alive, and the age of its oldest unwritten change; null: it has written all changes. */
+/** Notes that a process is alive, and the age of its oldest unwritten change. Null if it has written all changes. */
 export async function noteSearchWriter(db: Db, id: string, pendingMs: number | null): Promise<void> {
   await db.query(NOTE_WRITER, [id, pendingMs]);
 }
@@ -102,7 +102,7 @@ export async function dropSearchWriter(db: Db, id: string): Promise<void> {
   await db.query(DROP_WRITER, [id]);
 }
 
-// The newest tasks are looked up, because a program that writes no projection announces nothing.
+// The newest tasks are looked up, because a program that does not write the search tables announces nothing.
 const SEARCH_LAG = sql('search_lag')`
 select 1000 * greatest(
          (select extract(epoch from now() - min(pending_since)) from tasker.search_writer),
@@ -115,9 +115,9 @@ select 1000 * greatest(
 
 /** The lag of the tables. */
 export interface SearchLag {
-  /** Milliseconds since the oldest change that is known to be unwritten. */
+  /** Age of the oldest change that is known to be unwritten, in milliseconds. */
   lagMs: number;
-  /** Tasks older than this (ISO 8601) are still being added; null: all tasks are in the tables. */
+  /** Tasks older than this (ISO 8601) are still being added. Null if all tasks are in the tables. */
   completeSince: string | null;
 }
 

@@ -11,7 +11,7 @@ select q.task_uuid "taskUuid", coalesce(b.name, d.name) step, q.error_type "erro
   join tasker.template_step d on d.template_id = q.template_id and d.idx = tasker.template_idx(q.idx)
   left join tasker.batch_worker b on b.task_uuid = q.task_uuid and b.idx = q.idx`;
 
-/** The first failed step of a task, or else the first that waits for a retry. */
+/** The first failed step of a task, or otherwise the first step that waits for a retry. */
 export interface FirstError {
   taskUuid: string;
   step: string;
@@ -20,7 +20,7 @@ export interface FirstError {
   error: string | null;
 }
 
-/** Returns the first errors of those tasks that have one. */
+/** Returns the first errors of the tasks that have one. */
 export async function firstErrors(db: Db, taskUuids: readonly string[]): Promise<FirstError[]> {
   return (await db.query<FirstError>(FIRST_ERRORS, [`{${taskUuids.join(',')}}`])).rows;
 }
@@ -37,7 +37,7 @@ export interface SnapshotName {
   namespace: string;
   name: string;
   version: string;
-  /** Its tasks may get steps while they run. */
+  /** Whether its tasks may get steps while they run. */
   dynamic: boolean;
 }
 
@@ -78,7 +78,7 @@ select tasker.iso(case $2 when 'created' then t.created_at when 'ended' then t.d
                   coalesce((select s.updated_at from tasker.task_search s where s.task_uuid = $1), t.done_at, t.created_at) end) at
   from tasker.task t where t.task_uuid = $1`;
 
-/** Returns the place of a task in a sorted list; undefined: there is no such task, or it has not ended. */
+/** Returns the position of a task in a sorted list. Undefined if there is no such task, or it has not ended. */
 export async function placeOfTask(db: Db, taskUuid: string, sort: string): Promise<SearchPlace | undefined> {
   const { rows } = await db.query<{ at: string | null }>(PLACE_OF_TASK, [taskUuid, sort]);
   const at = rows[0]?.at;

@@ -15,18 +15,18 @@ import {
 } from './conditions.ts';
 import { firstLook } from './first-look.ts';
 
-/** A place in the sorted steps: the time at which the step entered its state, and the step. */
+/** A position in the sorted steps: the time at which the step entered its state, and the step. */
 export interface StepPlace {
   at: string;
   taskUuid: string;
   idx: number;
 }
 
-/** The part of the found steps to return. */
+/** The part of the steps found to return. */
 export interface StepSlice {
   /** From the newest to the oldest. */
   descending: boolean;
-  /** Return the steps that follow this place in the direction of the sort. */
+  /** Returns the steps that follow this position in the direction of the sort. */
   after: StepPlace | null;
   limit: number;
 }
@@ -41,11 +41,11 @@ const ANY_STEP: StepCondition = {
   workerIds: null,
 };
 
-/** Maximum number of index ranges to read one by one. */
+/** Maximum number of index ranges that are read one by one. */
 const MOST_RANGES = 2_000;
 /** At first, this many times its share of the wanted rows is read from each range. */
 const SHARES = 2;
-/** Minimum share of a range, because a few templates have most of the tasks. */
+/** Minimum share of a range. A few templates may have most of the tasks. */
 const LEAST_SHARE = 24;
 
 const FIRST_STEPS = sql('first_steps')``;
@@ -74,20 +74,17 @@ function ofTask(search: TaskSearch, values: Values, { oneByOne }: { oneByOne: bo
   ];
 }
 
-/**
- * Steps in the order of the sort, and the conditions that are left to be checked, like the source of a search for
- * tasks.
- */
+/** Steps in sort order, and the conditions that remain to be checked, like the source of a search for tasks. */
 interface StepSource {
   ordered(wanted: number, exact: boolean): string;
   unordered(limit: number): string;
-  /** Whether conditions are left to be checked. */
+  /** Whether any conditions remain to be checked. */
   hasRest: boolean;
   /** Returns the text of these conditions, and adds their values to the statement. */
   rest(): string;
 }
 
-/** Returns the source of a search; undefined: there are too many templates. */
+/** Returns the source of a search. Undefined if there are too many templates. */
 function sourceOf(search: TaskSearch, slice: Omit<StepSlice, 'limit'>, values: Values): StepSource | undefined {
   const step = search.step ?? ANY_STEP;
   const states = searchedStates(step) ?? SEARCHED_STATES;
@@ -124,8 +121,8 @@ function sourceOf(search: TaskSearch, slice: Omit<StepSlice, 'limit'>, values: V
 const PLACE = `q.task_uuid "taskUuid", q.idx, tasker.iso(q.since) at`;
 
 /**
- * Reads the first steps of an index, in the order of the sort. `complete`: the index met all conditions, so there are
- * no other matches.
+ * Reads the first steps of an index, in sort order. `complete`: the index covered all conditions, so there are no other
+ * matches.
  */
 export async function firstSteps(
   db: Db,
@@ -185,7 +182,9 @@ export async function allSteps(
   return { places: rows.filter((row) => row.taskUuid !== null), total: rows[0]!.total };
 }
 
-/** Checks the next steps of an index. `reached`: the place where the check ended; undefined: the end of the index. */
+/**
+ * Checks the next steps of an index. `reached`: the position where the check ended. Undefined at the end of the index.
+ */
 export async function stretchOfSteps(
   db: Db,
   search: TaskSearch,
@@ -211,7 +210,7 @@ export async function stretchOfSteps(
   };
 }
 
-/** Counts the steps that a search finds among the first of an index. `exact`: the index has no further steps. */
+/** Counts the matching steps among the first steps of an index. `exact`: the index has no further steps. */
 export async function countSteps(
   db: Db,
   search: TaskSearch,

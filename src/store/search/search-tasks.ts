@@ -6,15 +6,15 @@ import { type SearchPlace, type SearchSlice, SORT_COLUMNS, sourceOf } from './ta
 
 export type { SearchPlace, SearchSlice };
 
-/** Statements whose text is built for each search, so that each is planned with its own conditions. */
+/** The texts of these statements are built for each search, so that each search is planned for its own conditions. */
 const FIRST_TASKS = sql('first_tasks')``;
 const ALL_TASKS = sql('all_tasks')``;
 const STRETCH_OF_TASKS = sql('stretch_of_tasks')``;
 const COUNT_TASKS = sql('count_tasks')``;
 
 /**
- * Reads the first tasks of an index, in the order of the sort. `complete`: the index met all conditions, so there are
- * no other matches.
+ * Reads the first tasks of an index, in sort order. `complete`: the index covered all conditions, so there are no other
+ * matches.
  */
 export async function firstTasks(
   db: Db,
@@ -72,11 +72,11 @@ export async function allTasks(
 /** The result of reading a stretch of an index. */
 export interface Stretch {
   places: SearchPlace[];
-  /** The place where the stretch ended; undefined: the end of the index. */
+  /** The position where the stretch ended. Undefined at the end of the index. */
   reached: SearchPlace | undefined;
 }
 
-/** Checks the next tasks of an index, and returns the place that it reached. */
+/** Checks the next tasks of an index, and returns the position that it reached. */
 export async function stretchOfTasks(
   db: Db,
   search: TaskSearch,
@@ -102,7 +102,7 @@ export async function stretchOfTasks(
   };
 }
 
-/** Counts the tasks that a search finds among the first of an index. `exact`: the index has no further tasks. */
+/** Counts the matching tasks among the first tasks of an index. `exact`: the index has no further tasks. */
 export async function countTasks(
   db: Db,
   search: TaskSearch,

@@ -12,7 +12,7 @@ import {
 
 const statementOf = (name: string, text: string): Statement => ({ name, text, once: true });
 
-/** Tasks of one snapshot in one state. */
+/** Number of tasks of one snapshot in one state. */
 export interface StateCount {
   templateId: number;
   state: string;
@@ -35,14 +35,17 @@ function conditions(search: TaskSearch, values: Values): string[] {
   return [...taskConditions(search, values).values()].map((condition) => condition());
 }
 
-/** Steps in one state of one step of a template. Failures also share one error type and one pattern of the message. */
+/**
+ * Steps in one state of one step of a template. Failures in a group also share an error type and a pattern of the
+ * message.
+ */
 export interface StepGroupRow extends ReadyRow {
   state: 'error' | 'waiting_for_retry' | 'enqueued';
   /** The first and the last `since` of the steps. */
   first: string;
   last: string;
   errorType: string | null;
-  /** The message without numbers, ids and quoted text, each of which is `*`. Null: there is no message. */
+  /** The message with `*` in place of numbers, ids and quoted text. Null if there is no message. */
   pattern: string | null;
   /** One of the tasks, and the first line of its message. */
   taskUuid: string;
@@ -54,15 +57,15 @@ export interface StepGroupRow extends ReadyRow {
 
 /** The steps to group. */
 export interface GroupSlice {
-  /** True: steps of ended tasks, whose batches tolerated failures. False: steps of open tasks. */
+  /** True: steps of ended tasks whose batches tolerated failures. False: steps of open tasks. */
   ended: boolean;
   /** Maximum number of groups of failures for each state. All groups of ready steps are returned. */
   limit: number;
 }
 
 /**
- * Groups failed steps, steps that wait for a retry, and ready steps; the largest groups first. Uses one statement,
- * because most of the time goes into finding the tasks of a search.
+ * Groups failed steps, steps that wait for a retry, and ready steps, largest groups first. Uses one statement, because
+ * most of the time is spent on finding the tasks of a search.
  */
 export async function groupSteps(db: Db, search: TaskSearch, { ended, limit }: GroupSlice): Promise<StepGroupRow[]> {
   const values = new Values();
@@ -108,8 +111,8 @@ function stepsOf(search: TaskSearch, ended: boolean, values: Values): string {
     values,
   );
   if (ofTask.length === 0 && !ended) {
-    // Only the failure of a batch worker can be in a task that has ended. Two parts, because the planner would expect to
-    // check all rows and read them by an index.
+    // In a task that has ended, only a batch worker can be in `error`. The query has two parts, because otherwise the
+    // planner would expect to check all rows and read them through an index.
     const all = found.join(' and ');
     const columns = 'q.state, q.template_id, q.idx, q.error_type, q.fingerprint, q.since, q.ctid';
     return `from (

@@ -12,18 +12,18 @@ import {
   type Values,
 } from './conditions.ts';
 
-/** A place in the sorted tasks: the time and the id of a task. */
+/** A position in the sorted tasks: the time and the id of a task. */
 export interface SearchPlace {
   at: string;
   taskUuid: string;
 }
 
-/** The part of the found tasks to return. */
+/** The part of the tasks found to return. */
 export interface SearchSlice {
   sort: SearchSort;
   /** From the newest to the oldest. */
   descending: boolean;
-  /** Return the tasks that follow this place in the direction of the sort. */
+  /** Returns the tasks that follow this position in the direction of the sort. */
   after: SearchPlace | null;
   limit: number;
 }
@@ -35,32 +35,32 @@ export const SORT_COLUMNS: Record<SearchSort, string> = {
   updated: 'updated_at',
 };
 
-/** Maximum number of index ranges to read one by one. */
+/** Maximum number of index ranges that are read one by one. */
 const MOST_RANGES = 2_000;
 /** At first, this many times its share of the wanted rows is read from each range. */
 const SHARES = 2;
-/** Minimum share of a range, because a few templates have most of the tasks. */
+/** Minimum share of a range. A few templates may have most of the tasks. */
 const LEAST_SHARE = 24;
 
 const ENDED_STATES: readonly string[] = ['complete', 'error', 'cancelled', 'resolved_manually'];
 
-/** Tasks in the order of the sort, from the index that fits best, and the conditions that it leaves to be checked. */
+/** Tasks in sort order, from the most suitable index, and the conditions that remain to be checked. */
 export interface TaskSource {
   /**
-   * Returns a select of tasks with all their columns, in order, and `whole`: false if a range had more. Tasks that may
-   * come after one that was not read are left out. `exact`: `wanted` tasks are read from each range, so none is left
-   * out.
+   * Returns a select of tasks with all their columns, in order, and `whole`, which is false if a range had more tasks.
+   * Leaves out tasks that may come after a task that was not read. `exact`: reads `wanted` tasks from each range, so
+   * none is left out.
    */
   ordered(wanted: number, exact: boolean): string;
   /** Returns a select of `task_uuid`s without an order. */
   unordered(limit: string): string;
-  /** Whether conditions are left to be checked. */
+  /** Whether any conditions remain to be checked. */
   hasRest: boolean;
   /** Returns the text of these conditions, and adds their values to the statement. */
   rest(): string;
 }
 
-/** Returns the conditions that are left to be checked. */
+/** Returns the conditions that remain to be checked. */
 function left(conditions: ReadonlyMap<string, Condition>): Pick<TaskSource, 'rest' | 'hasRest'> {
   return {
     hasRest: conditions.size > 0,
@@ -99,8 +99,8 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
       order by p.${column} ${direction}, p.task_uuid ${direction}`;
     return {
       ordered: (wanted) => `select p.*, true whole ${from} limit ${wanted}`,
-      // The order makes the planner use the index, because only the index has it. Without it, the planner may read the
-      // table.
+      // The order makes the planner use the index, because no other index has this order. Without it, the planner may
+      // read the table.
       unordered: (limit) => `select p.task_uuid ${from} limit ${limit}`,
       ...left(conditions),
     };
@@ -135,7 +135,7 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
   return plain(within);
 }
 
-/** Tasks in the order of their update: one index has the ended tasks, and another one the open tasks. */
+/** Tasks in the order of their last update. Ended tasks are in one index, and open tasks in another. */
 function byUpdate(
   { updatedAfter, updatedBefore, ended }: TaskSearch,
   { descending, after }: Omit<SearchSlice, 'limit'>,
@@ -179,7 +179,7 @@ interface Ranges {
   count: number;
   /** Returns a select of the rows of one range, which `from` names. */
   each(columns: string): string;
-  /** The name of such a row. */
+  /** The alias of such a row. */
   row: 'p' | 'q';
 }
 
@@ -188,8 +188,8 @@ function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<T
   // A task can have several matching steps.
   const columns = `${row === 'q' ? 'distinct ' : ''}${row}.created_at, ${row}.task_uuid`;
   return {
-    // A row that did not fit the share of its range may come before rows of other ranges, so these are cut off where it
-    // ended.
+    // A range that has more rows than its share may have rows that come before rows of other ranges. So the other
+    // ranges are cut off where it ended.
     ordered: (wanted, exact) => {
       const share = exact ? wanted : Math.min(wanted, Math.max(LEAST_SHARE, Math.ceil((wanted * SHARES) / count)));
       const compared = direction === 'desc' ? '>=' : '<=';

@@ -4,7 +4,7 @@ import { sql } from '../sql.ts';
 const DATABASE_IN_USE = sql('database_in_use')`
 select exists (select 1 from pg_stat_activity where datname = $1) as used`;
 
-/** Returns whether a database of this server has connections, including ones that are about to close. */
+/** Returns whether a database of this server has connections, including connections that are about to close. */
 export async function databaseInUse(db: Db, name: string): Promise<boolean> {
   return (await db.query<{ used: boolean }>(DATABASE_IN_USE, [name])).rows[0]!.used;
 }
