@@ -28,22 +28,22 @@ import { HealthLoop } from './server/worker-health.ts';
 import { Tasker } from './tasker.ts';
 import { type CreateTaskerOptions, checkNumbers } from './tasker-options.ts';
 
-/** How `createTasker`, `bootstrapWorker` and `WorkerServer` start a tasker. */
+/** The parts from which `createTasker`, `bootstrapWorker` and `WorkerServer` assemble a tasker. */
 export interface AssemblyParts {
   /** The configuration, with the source of each value. Includes the options. */
   loaded: LoadedConfig;
   /** Templates, handlers, and other options that are not configuration. */
   options: CreateTaskerOptions;
   logger: Logger;
-  /** Logs the start and the stop. Default: `logger`. */
+  /** Logs startup and shutdown. Default: `logger`. */
   ownLogger?: Logger;
-  /** Warnings to log at the start. */
+  /** Warnings to log at startup. */
   warnings: readonly string[];
   /** Puts steps on the worker's channel for a poller to read, instead of running them. */
   handOut?: boolean;
   /** Serves health, metrics and templates on the configured port. */
   port?: boolean;
-  /** Lets {@link Assembly.reload} reload the templates and the configured handler folders. */
+  /** Enables {@link Assembly.reload}, which reloads the templates and the configured handler folders. */
   reload?: boolean;
   /** Refuses to start if no file in these folders exports a handler. By default, that is a warning. */
   needsHandlers?: boolean;
@@ -53,7 +53,7 @@ export interface AssemblyParts {
   state?: () => string;
 }
 
-/** How long a stop waits for a start in progress, which may be waiting for a server that does not answer. */
+/** How long a stop waits for a startup in progress, which may be waiting for a server that does not respond. */
 const START_MS = 5_000;
 
 /** One run of a tasker and the parts around it. Opens them in order, and closes them in reverse order. */
@@ -112,7 +112,7 @@ export class Assembly {
     return this.#parts.loaded.path;
   }
 
-  /** Undefined until the start has finished. */
+  /** Undefined until startup has finished. */
   get tasker(): Tasker | undefined {
     return this.#tasker;
   }
@@ -141,7 +141,7 @@ export class Assembly {
       options.signal?.throwIfAborted();
       signal.throwIfAborted();
       await this.#openPort();
-      // Report a broken handler folder before a broken template.
+      // Reports a broken handler folder before a broken template.
       const found = await this.#project?.library.load();
       const templates = await this.#loadTemplates();
       const registry = this.#wantsWorker ? await this.#loadHandlers(templates, found) : undefined;
@@ -250,7 +250,8 @@ export class Assembly {
       if (options.signal) tasker.stopWith(options.signal);
       return tasker;
     } catch (error) {
-      // Stop what was started, so that it does not keep the process alive. The first error is the one to throw.
+      // Stops the parts that were started, so that they do not keep the process alive. The first error is the one to
+      // throw.
       await (tasker?.stop({ drainTimeoutMs: 0 }) ?? open?.close())?.catch((also: unknown) =>
         logger.debug({ error: messageOf(also) }, 'cleanup after a failed start failed'),
       );
@@ -289,19 +290,17 @@ export class Assembly {
 
   async #stop(drainTimeoutMs: number | undefined): Promise<void> {
     this.#abort.abort();
-    // A start that hangs must not hold up the stop. It closes what it still opens.
+    // A startup that hangs must not block the stop. It closes what it has opened.
     if (this.#started && !this.#tasker) {
       const ended = this.#started.catch(() => undefined);
       if (!(await waitAtMost(START_MS, ended))) {
-        this.#logger.warn(
-          'stopping without waiting for the start that is still in progress; it will close what it opens',
-        );
+        this.#logger.warn('stopping without waiting for the startup in progress, which will close what it has opened');
       }
     }
     await this.#close(drainTimeoutMs);
   }
 
-  /** Closes the port last: while handlers finish, it reports that the worker is alive and not ready. */
+  /** Closes the port last. While handlers finish, it reports that the worker is alive and not ready. */
   async #close(drainTimeoutMs?: number): Promise<void> {
     this.#health?.stop();
     try {

@@ -86,7 +86,9 @@ export function checkEmbeddedAllowed(loaded: LoadedConfig): void {
   );
 }
 
-/** The setting that makes this production: the configured environment, or `NODE_ENV` if `TASKER_ENV` is not set. */
+/**
+ * Returns the setting that makes this production: the configured environment, or `NODE_ENV` if `TASKER_ENV` is not set.
+ */
 function productionBy({ config, sources, nodeEnv }: LoadedConfig): string | undefined {
   const { from, name = 'the environment' } = sources.environment;
   if (config.environment === 'production') return name;

@@ -19,7 +19,7 @@ import type { TaskerDelivery } from './tasker-delivery.ts';
 import type { TaskerEvents } from './tasker-events.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 
-/** Minimum time between two notifications of one kind; what happens in between is sent together. */
+/** Minimum time between two notifications of one kind. Changes in between are sent together. */
 const MIN_INTERVAL_MS = 10;
 const LOWEST_RANK = 100;
 
@@ -61,7 +61,7 @@ export class Signals {
     const throttled = (send: () => Promise<void>) =>
       new Throttle(MIN_INTERVAL_MS, () =>
         send().catch((error: unknown) =>
-          this.#logger.debug({ error: messageOf(error) }, 'sending a notification failed'),
+          this.#logger.debug({ error: messageOf(error) }, 'could not send a notification'),
         ),
       );
     this.#work = throttled(() => {
@@ -98,7 +98,7 @@ export class Signals {
     const { served } = this.#targets;
     const worker = this.#targets.worker();
     worker?.wake(rank);
-    // A worker that serves every namespace started before there was one.
+    // A worker that serves every namespace was started before there was one.
     if (!worker || !served.isWaiting) return;
     served
       .read(this.#parts.engine)
@@ -106,7 +106,7 @@ export class Signals {
       .catch((error: unknown) =>
         this.#logger.debug(
           { error: messageOf(error) },
-          'looking up new namespaces failed; trying again at the next notification',
+          'could not look up new namespaces; retrying at the next notification',
         ),
       );
   }
@@ -171,7 +171,10 @@ export class Signals {
   }
 }
 
-/** Whether a worker with this many free slots takes new tasks at once, so that no other needs to be woken. */
+/**
+ * Returns whether a worker with this many free slots takes new tasks at once, so that no other worker needs to be
+ * woken.
+ */
 function canBegin(
   tasks: readonly CreatedTask[],
   at: { slots: number; registry: HandlerRegistry | undefined; namespaces: readonly string[] },
@@ -184,7 +187,10 @@ function canBegin(
   );
 }
 
-/** The namespaces that a worker serves: the configured ones, else those of its templates, else all registered ones. */
+/**
+ * The namespaces that a worker serves: the configured ones, otherwise those of its templates, otherwise all registered
+ * ones.
+ */
 export class ServedNamespaces {
   readonly #configured: readonly string[] | undefined;
   readonly #found: Set<string>;

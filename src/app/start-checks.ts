@@ -16,11 +16,11 @@ import { unusedProcessRegistries } from './event-registries.ts';
 import { checkNamedSteps, phraseNamedSteps } from './project/check-named-steps.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 
-/** How long a start waits for resolvers to find the handlers of its templates. */
+/** How long startup waits for resolvers to find the handlers of its templates. */
 const CHECK_MS = 2_000;
 
 /**
- * Warns about everything that keeps steps of these templates from being run or their events from being published.
+ * Warns about everything that prevents steps of these templates from being run or their events from being published.
  * @throws TaskerError for a mistake that cannot be corrected while the worker runs
  */
 export async function checkStart(parts: TaskerParts): Promise<void> {
@@ -65,7 +65,7 @@ async function warnOfHandlers(
   );
 }
 
-/** Warns about steps that handlers name in their options but the templates lack. */
+/** Warns about steps that handlers name in their options, but that the templates do not have. */
 async function warnOfNamedSteps(
   registry: HandlerRegistry,
   templates: readonly TaskTemplate[],
@@ -76,7 +76,7 @@ async function warnOfNamedSteps(
 }
 
 /**
- * Refuses an unregistered publisher, because its events would be lost. If steps go to a subscriber, this is only a
+ * Rejects an unregistered publisher, because its events would be lost. If steps go to a subscriber, this is only a
  * warning: the subscriber may register the publisher later.
  */
 function checkPublishers({ publishers, templates, handOut }: TaskerParts, logger: Logger): void {

@@ -74,7 +74,10 @@ type OrDefault<Text extends string, Default extends string> = [Text] extends [ne
 
 type First<Wanted, Else> = [Wanted] extends [never] ? Else : Wanted;
 
-/** The templates with the given name and namespace, else with the name, so that an error points at the part that differs. */
+/**
+ * The templates with the given name and namespace, or otherwise with the name, so that an error points to the part that
+ * differs.
+ */
 type Meant<Name extends string, Namespace extends string, Version extends string, Known> = First<
   Extract<Known, { name: Name; namespace?: OrDefault<Namespace, 'default'>; version?: OrDefault<Version, '1.0.0'> }>,
   First<

@@ -10,7 +10,10 @@ const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 
 const POLL_MS = 1_000;
 /** Maximum number of tasks in one read. */
 const MAX_READ = 500;
-/** Maximum number of tasks to check in one poll, in turn. This is enough: a notification is lost only with its connection. */
+/**
+ * Maximum number of tasks to check in one poll, in turn. This is enough, because notifications are lost only with their
+ * connection.
+ */
 const MAX_POLLED = 1_000;
 /** Maximum size of the sets of new tasks, and of tasks that ended while others were being created. */
 const MAX_REMEMBERED = 10_000;
@@ -29,19 +32,20 @@ interface Waiter {
 }
 
 /**
- * Waits for tasks. The end of a task is reported at once if this process recorded it, and by notification if another did.
- * A notification may be lost, so the awaited tasks are also polled once a second, up to 1,000 at a time in turn.
+ * Waits for tasks. The end of a task is reported at once if this process recorded it, and by notification if another
+ * process did. A notification may be lost, so the awaited tasks are also polled once a second, up to 1,000 at a time in
+ * turn.
  */
 export class TaskWaiter {
   readonly #engine: Engine;
   readonly #logger: Logger;
-  /** By task: usually one waiter, or several. In the order in which they are polled. */
+  /** By task: usually one waiter, sometimes several. In the order in which they are polled. */
   readonly #waiters = new Map<string, Waiter | Set<Waiter>>();
   /** Tasks created here that are not known to have ended. A wait for one of them needs no query. */
   readonly #newTasks = new Set<string>();
   #creations = 0;
-  /** Tasks that ended during a creation: a worker may finish one before the answer to its creation arrives. */
-  readonly #endedMeanwhile = new Set<string>();
+  /** Tasks that ended during a creation. A worker may finish a task before the response to its creation arrives. */
+  readonly #endedDuringCreation = new Set<string>();
   readonly #bySignal = new WeakMap<AbortSignal, Set<Waiter>>();
   readonly #toCheck = new Set<string>();
   readonly #toRead = new Set<string>();
@@ -85,11 +89,11 @@ export class TaskWaiter {
     try {
       const tasks = await create();
       for (const { taskUuid, created } of tasks) {
-        if (created && !this.#endedMeanwhile.has(taskUuid)) remember(this.#newTasks, taskUuid);
+        if (created && !this.#endedDuringCreation.has(taskUuid)) remember(this.#newTasks, taskUuid);
       }
       return tasks;
     } finally {
-      if (--this.#creations === 0) this.#endedMeanwhile.clear();
+      if (--this.#creations === 0) this.#endedDuringCreation.clear();
     }
   }
 
@@ -137,7 +141,7 @@ export class TaskWaiter {
     );
   }
 
-  /** Reads the tasks that may rest now. Returns the ones that nothing in this process waits for. */
+  /** Reads the tasks that may be at rest now. Returns the tasks that nothing in this process waits for. */
   ended(taskUuids: readonly string[]): string[] {
     const others: string[] = [];
     for (const taskUuid of taskUuids) {
@@ -145,8 +149,8 @@ export class TaskWaiter {
       else {
         others.push(taskUuid);
         this.#newTasks.delete(taskUuid);
-        // Under steady load some creation is always in progress. A task that this forgets is found by the next poll.
-        if (this.#creations > 0) remember(this.#endedMeanwhile, taskUuid);
+        // Under steady load, a creation is always in progress. If a task is forgotten here, the next poll finds it.
+        if (this.#creations > 0) remember(this.#endedDuringCreation, taskUuid);
       }
     }
     this.#readSoon();
@@ -159,7 +163,7 @@ export class TaskWaiter {
     else this.#newTasks.delete(taskUuid);
   }
 
-  /** Polls all awaited tasks, after a time without notifications. */
+  /** Polls all awaited tasks, after a period without notifications. */
   catchUp(): void {
     this.#newTasks.clear();
     this.#check(this.#waiters.keys());
@@ -200,7 +204,7 @@ export class TaskWaiter {
           if (!states.has(id)) this.#reject(id, new TaskerError('task_not_found', `there is no task ${id}`));
       }
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'polling awaited tasks failed; trying again');
+      this.#logger.debug({ error: messageOf(error) }, 'could not poll awaited tasks; retrying');
     }
   }
 
@@ -214,7 +218,7 @@ export class TaskWaiter {
         if (isResting(task.status)) for (const waiter of this.#waitersFor(task.taskUuid)) waiter.resolve(task);
       }
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'reading awaited tasks failed; trying again');
+      this.#logger.debug({ error: messageOf(error) }, 'could not read awaited tasks; retrying');
     } finally {
       this.#reading = undefined;
       this.#readSoon();

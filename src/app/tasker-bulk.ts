@@ -20,9 +20,11 @@ export interface BulkParts {
 }
 
 /**
- * Acts on many tasks or steps, which a filter finds or the caller names one by one. Available as `tasker.bulk`. An act
- * first stores the selected items, with the number of each failed attempt. Then it works in small transactions, and
- * skips items that have changed since. After a crash, {@link resume} continues it. It never acts twice on one failure.
+ * Acts on many tasks or steps, which a filter finds or the caller names one by one. Available as `tasker.bulk`.
+ *
+ * An act first stores the selected items, with the number of each failed attempt. Then it works in small transactions,
+ * and skips items that have since changed. After a crash, {@link resume} continues it. It never acts twice on the same
+ * failure.
  *
  * @example
  * const act = tasker.bulk.retry({ errorType: 'timeout' }, { actor: 'anna', reason: 'the bank is back' });
@@ -37,7 +39,9 @@ export class TaskerBulk {
     this.#parts = parts;
   }
 
-  /** Retries all failed and waiting steps of tasks, as `retryTask` does. @throws TaskerError `bad_request`, `invalid_uuid` */
+  /**
+   * Retries all failed and waiting steps of tasks, like `retryTask`. @throws TaskerError `bad_request`, `invalid_uuid`
+   */
   retry(target: BulkTarget, options: BulkOptions = {}): BulkAct {
     return this.#act('task_retry', target, options);
   }
@@ -52,19 +56,17 @@ export class TaskerBulk {
     return this.#act('task_resolve', target, options);
   }
 
-  /** Deletes tasks that have ended, as `deleteTask` does. Throws the same errors as {@link retry}. */
+  /** Deletes tasks that have ended, like `deleteTask`. Throws the same errors as {@link retry}. */
   delete(target: BulkTarget, options: BulkOptions = {}): BulkAct {
     return this.#act('task_delete', target, options);
   }
 
-  /**
-   * Retries the steps that a filter finds, or the steps with the given names. Throws the same errors as {@link retry}.
-   */
+  /** Retries the steps that a filter finds, or the given steps. Throws the same errors as {@link retry}. */
   retrySteps(target: BulkTarget, options: BulkOptions = {}): BulkAct {
     return this.#act('step_retry', target, options);
   }
 
-  /** As {@link retrySteps}, for steps in `error` only. */
+  /** Like {@link retrySteps}, for steps in `error` only. */
   resetSteps(target: BulkTarget, options: BulkOptions = {}): BulkAct {
     return this.#act('step_reset', target, options);
   }

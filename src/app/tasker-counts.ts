@@ -9,8 +9,8 @@ import type { TaskerParts } from './tasker-parts.ts';
 const REPORT_MS = 1_000;
 
 /**
- * Sets the metrics of a tasker that are read at collection, among them those of the whole database. Returns a function
- * that removes the instruments from the registry that was given.
+ * Sets the metrics of a tasker that are read at collection, including those of the whole database. Returns a function
+ * that removes the instruments from the given registry.
  */
 export function countTasker(parts: TaskerParts, bus: EventBus): () => void {
   const { engine, metrics, name, logger } = parts;
@@ -23,10 +23,10 @@ export function countTasker(parts: TaskerParts, bus: EventBus): () => void {
     eventsQueued.set(bus.waiting);
     workerInfo.of(packageVersion(), name).set(1);
     workerUptime.set((performance.now() - startedAt) / 1000);
-    // The other metrics must be readable while the database is down; they show that it is.
+    // The other metrics must stay readable while the database is down, because they help to diagnose that.
     const read = overview
       .collect()
-      .catch((error: unknown) => logger.debug({ error: messageOf(error) }, 'reading the overview for metrics failed'));
+      .catch((error: unknown) => logger.debug({ error: messageOf(error) }, 'could not read the overview for metrics'));
     await waitAtMost(REPORT_MS, read);
     overview.age();
   });

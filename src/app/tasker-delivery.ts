@@ -8,7 +8,10 @@ import { SubscriberRuns } from '../events/subscribing/subscriber-runs.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 
-/** The delivery of one tasker's domain events. Runs from its start to its stop, with or without a worker. */
+/**
+ * The delivery of one tasker's domain events. Runs from when the tasker starts until it stops, with or without a
+ * worker.
+ */
 export class TaskerDelivery {
   readonly #parts: TaskerParts;
   readonly #bus: EventBus;
@@ -29,7 +32,7 @@ export class TaskerDelivery {
     this.#subscribers = new SubscriberRuns({ ...shared, bus, delivery: this.#delivery });
   }
 
-  /** Resolves when new groups receive every event that is committed from then on. */
+  /** Resolves when new groups will receive every event that is committed from then on. */
   async start(): Promise<void> {
     const { engine, sinks, subscribers } = this.#parts;
     // These subscribers may have been started with a poller, which then delivers the events of this process to them.

@@ -99,7 +99,7 @@ export class TaskerEvents {
    */
   async *watch({ name, taskUuid, after, signal }: WatchEventsOptions = {}): AsyncGenerator<LoggedEvent> {
     const wanted = { name, taskUuid, after };
-    // Check the filter now. One that matches nothing would be followed forever without a sign.
+    // Checks the filter now, because a filter that matches nothing would be followed forever without notice.
     const { taskUuid: task } = readFilter(wanted);
     const ended = signal ? AbortSignal.any([signal, this.#stopped.signal]) : this.#stopped.signal;
     const answerOf = <T>(ask: () => Promise<T>) => this.#retryUntilAnswered(ask, ended);
@@ -132,7 +132,7 @@ export class TaskerEvents {
       if (ended.aborted) return false;
       if (!isConnectionError(error)) throw error;
       if (tries === 0)
-        this.#logger.warn({ error: messageOf(error) }, 'database not reachable; watching events again when it is back');
+        this.#logger.warn({ error: messageOf(error) }, 'database unreachable; watching events again when it is back');
       return true;
     });
   }
@@ -171,10 +171,11 @@ export class TaskerEvents {
   }
 
   /**
-   * Delivers dead letters again, with all their attempts. Returns how many. First fix what made them fail.
+   * Delivers dead letters again, with all their attempts. Returns their number. Fix the cause of the failures first.
    *
    * @example
    * const count = await tasker.events.redeliver({ group: 'receipts' });
+   *
    * @throws TaskerError `event_group_not_found`, `event_not_found`, `invalid_uuid`
    */
   async redeliver(of: DeadReference, options: OperatorOptions = {}): Promise<number> {
@@ -182,7 +183,7 @@ export class TaskerEvents {
     return this.#log.redeliver(of, { door: this.#door(), ...options });
   }
 
-  /** Deletes dead letters. Returns how many. Throws the same errors as {@link redeliver}. */
+  /** Deletes dead letters. Returns their number. Throws the same errors as {@link redeliver}. */
   async discard(of: DeadReference, options: OperatorOptions = {}): Promise<number> {
     if (of.eventId !== undefined) await this.get(of.eventId);
     return this.#log.discard(of, { door: this.#door(), ...options });
@@ -203,7 +204,7 @@ export class TaskerEvents {
     return this.#log.replay(of, onProgress, { door: this.#door(), ...options });
   }
 
-  /** Returns how many events {@link replay} would deliver again. Throws the same errors. */
+  /** Returns the number of events that {@link replay} would deliver again. Throws the same errors. */
   countReplay(of: EventReplay): Promise<number> {
     return this.#log.countReplay(of);
   }

@@ -46,7 +46,7 @@ export type {
   TaskPageOptions,
 };
 
-/** The verbs of an operator: they find tasks, explain them and act on them. {@link Tasker} has them all. */
+/** The acts and questions of an operator: find tasks, explain them, and act on them. {@link Tasker} inherits them. */
 export abstract class TaskerOperations {
   readonly #engine: Engine;
   /** Where the acts of this tasker come from, for the audit. @internal */
@@ -158,11 +158,12 @@ export abstract class TaskerOperations {
   }
 
   /**
-   * Retries all steps of a task that failed or wait for a retry, as {@link retryStep} does. Returns their names.
+   * Retries all steps of a task that failed or wait for a retry, like {@link retryStep}. Returns their names.
    *
    * @example
    * const steps = await tasker.retryTask(taskUuid, { actor: 'anna', reason: 'the bank is back' });
    * console.log(`runs again: ${steps.join(', ')}`);
+   *
    * @throws TaskerError `illegal_transition` if there is none, `task_not_found`, `invalid_uuid`
    */
   retryTask(taskUuid: string, options?: OperatorOptions): Promise<string[]> {
@@ -170,15 +171,15 @@ export abstract class TaskerOperations {
   }
 
   /**
-   * Retries a step. One in `error` returns to the queue with its full number of attempts. One that waits for a retry
-   * becomes ready at once, with the attempts that are left.
+   * Retries a step. A step in `error` returns to the queue with its full number of attempts. A step that waits for a
+   * retry becomes ready at once, with its remaining attempts.
    * @throws TaskerError `illegal_transition` if it is in another state
    */
   retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.retryStep({ taskUuid, step }, this.by(options)));
   }
 
-  /** As {@link retryStep}, for steps in `error` only. */
+  /** Like {@link retryStep}, for steps in `error` only. */
   resetStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, this.by(options)));
   }
@@ -206,7 +207,7 @@ export abstract class TaskerOperations {
     return findActs(this.#engine.database, filter, page);
   }
 
-  /** The options of an act, with the door it came through. */
+  /** Returns the options of an act, with the door that it came through. */
   protected by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions {
     return { door: this.door, ...options } as Options & OperatorOptions;
   }
@@ -266,8 +267,8 @@ export abstract class TaskerOperations {
   }
 
   /**
-   * Returns a worker, by its name or id, with the steps that it runs. If no live worker has the name, returns the last one
-   * that had it, for a day.
+   * Returns a worker, by its name or id, with its running steps. If no live worker has the name, returns the last
+   * worker that had it, until a day after it ended.
    * @throws TaskerError `worker_not_found`; `bad_request` if several live workers have the name
    */
   getWorker(worker: string | number): Promise<WorkerDetails> {
@@ -332,7 +333,9 @@ export abstract class TaskerOperations {
     return this.#engine.resume(target, this.by(options));
   }
 
-  /** Returns the pauses that hold: of namespaces and templates first, then of tasks. `limit`: default 1000. */
+  /**
+   * Returns the pauses in force: those of namespaces and templates first, then those of tasks. `limit`: default 1000.
+   */
   pauses({ limit = 1000 }: { limit?: number } = {}): Promise<Pause[]> {
     return this.#engine.listPauses(limit);
   }

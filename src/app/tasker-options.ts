@@ -17,13 +17,16 @@ import type { TemplateSource } from './project/load-templates.ts';
  * from the configuration file, then from the defaults.
  */
 export interface CreateTaskerOptions extends ConfigOptions {
-  /** A TOML file, or a folder with `base/` and `environments/`. Default: `TASKER_CONFIG_PATH`, else the project's own. */
+  /**
+   * A TOML file, or a folder with `base/` and `environments/`. Default: `TASKER_CONFIG_PATH`, otherwise the project's
+   * own.
+   */
   configPath?: string;
-  /** A result of {@link loadConfig}. Then environment and file are not read again. */
+  /** A result of {@link loadConfig}. The environment and the file are then not read again. */
   config?: LoadedConfig;
   /**
-   * A folder, files, parsed templates, or plain objects with the keys of a template file. They are registered at the
-   * start. Default: the templates in the database.
+   * A folder, files, parsed templates, or plain objects with the keys of a template file. They are registered at
+   * startup. Default: the templates in the database.
    */
   templates?: TemplateSource;
   /** A folder, classes, instances, `define…()` values or a registry. Without handlers, the tasker runs no steps. */
@@ -35,14 +38,14 @@ export interface CreateTaskerOptions extends ConfigOptions {
   publishers?: PublisherSource;
   /**
    * Subscribers to domain events: classes, instances, `defineSubscriber` values, or a `SubscriberRegistry`. Subscribers
-   * that the handler folder exports are added. They run from start to stop, with or without a worker.
+   * that the handler folder exports are added. They run while the tasker is running, with or without a worker.
    */
   subscribers?: SubscriberSource;
-  /** False: only creates and watches tasks. Default: true with `handlers`. */
+  /** False: only creates and watches tasks. Default: true if `handlers` is set. */
   worker?: boolean;
   /**
-   * pino, winston, `console`, or an object with the same methods. Default: standard error, at the level of `TASKER_LOG`,
-   * `LOG_LEVEL`, `RUST_LOG` or the configuration file, else only warnings and errors.
+   * pino, winston, `console`, or an object with the same methods. Default: standard error, at the level of
+   * `TASKER_LOG`, `LOG_LEVEL`, `RUST_LOG` or the configuration file, otherwise only warnings and errors.
    */
   logger?: AnyLogger;
   /**
@@ -61,7 +64,7 @@ export interface CreateTaskerOptions extends ConfigOptions {
    * the tasker stops. A tasker with a worker also uses the sinks of the configuration file.
    */
   sinks?: readonly EventConsumer[];
-  /** Selects the overrides in the templates' `environments`. Default: `TASKER_ENV`, else `development`. */
+  /** Selects the overrides in the templates' `environments`. Default: `TASKER_ENV`, otherwise `development`. */
   environment?: string;
   /** Migrates the schema of the database. Default true. */
   migrate?: boolean;

@@ -37,9 +37,9 @@ import type { TaskerParts } from './tasker-parts.ts';
 
 export type { AttemptLog, ListOptions, TaskSnapshot, WaitOptions };
 
-/** How long a stop waits for its last notifications to be sent. */
+/** How long a stop waits for the last notifications to be sent. */
 const FLUSH_MS = 2_000;
-/** How long a stop waits for a start in progress. */
+/** How long a stop waits for a startup in progress. */
 const START_MS = 15_000;
 
 /**
@@ -138,7 +138,7 @@ export class Tasker extends TaskerOperations {
     return this.#worker;
   }
 
-  /** Also serves these namespaces, unless the namespaces are configured. @internal */
+  /** Serves these namespaces too, unless the namespaces are configured. @internal */
   async serveToo(namespaces: readonly string[]): Promise<void> {
     if (this.#served.add(namespaces)) await this.refresh();
   }
@@ -310,8 +310,8 @@ export class Tasker extends TaskerOperations {
   }
 
   /**
-   * Stops: claims no new steps, waits `drainTimeoutMs` (default 30,000) for running handlers, then fires their signal and
-   * releases their steps. Nothing is lost. Returns the same promise for every call.
+   * Stops the tasker. It claims no new steps and waits `drainTimeoutMs` (default 30,000) for running handlers. Then it
+   * fires their signal and releases their steps. Nothing is lost. Returns the same promise for every call.
    */
   stop({ drainTimeoutMs = this.#parts.config.drainTimeoutMs }: { drainTimeoutMs?: number } = {}): Promise<void> {
     this.#stopped ??= this.#stop(drainTimeoutMs);
@@ -319,7 +319,7 @@ export class Tasker extends TaskerOperations {
   }
 
   async #stop(drainTimeoutMs: number): Promise<void> {
-    // A start that hangs on a silent server must not hold up the stop.
+    // A startup that hangs on a silent server must not block the stop.
     if (this.#started)
       await waitAtMost(
         START_MS,
@@ -353,7 +353,10 @@ export class Tasker extends TaskerOperations {
       .catch((error: unknown) => this.#logger.warn({ error: messageOf(error) }, 'event delivery did not stop cleanly'));
   }
 
-  /** Ends the drain time of a {@link stop} in progress, or of the next one: fires the signal of running handlers and subscribers. */
+  /**
+   * Ends the drain time of a {@link stop} in progress, or of the next one, and fires the signal of running handlers and
+   * subscribers.
+   */
   hurry(): void {
     this.#worker?.hurry();
     this.#hurry.abort();

@@ -6,7 +6,7 @@ import type { StepTemplate } from '../template/task-template.ts';
 /** Why one step is in its state. */
 export interface StepExplanation {
   step: string;
-  /** The name of the step in the template. Differs from `step` for the workers of a batch. */
+  /** The name of the step in the template. Differs from `step` for batch workers. */
   templateStepName: string;
   state: string;
   /** The reason, as a sentence. */
@@ -29,7 +29,10 @@ export interface Explanation {
   steps: StepExplanation[];
 }
 
-/** Explains a task from its rows, its template and the live workers, which also determine what can be claimed. */
+/**
+ * Explains a task from its rows, its template and the live workers. The workers also determine which steps can be
+ * claimed.
+ */
 export async function explainTask(engine: Engine, taskUuid: string): Promise<Explanation> {
   const [task, steps, workers, { template, graph }] = await Promise.all([
     engine.getTask(taskUuid),
@@ -66,7 +69,7 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
   };
 }
 
-/** Groups the steps of a task by their step in the template: the workers of a batch share one. */
+/** Groups the steps of a task by their step in the template. All workers of a batch are in one group. */
 function stepsByTemplate(steps: readonly Step[]): Map<string, Step[]> {
   const made = new Map<string, Step[]>();
   for (const step of steps) {
@@ -126,7 +129,7 @@ function isTolerated({ type, batchConfig }: StepTemplate): boolean {
   return type === 'batch_worker' && batchConfig?.failureStrategy !== 'fail_fast';
 }
 
-/** The facts that all steps with the same step in the template share. */
+/** The facts that all steps with the same template step share. */
 interface StepFacts {
   task: Task;
   template: StepTemplate;
@@ -134,7 +137,7 @@ interface StepFacts {
   liveWorkers: string[];
   /** Names of the live workers that have the handler. */
   capable: string[];
-  /** Names of the capable workers that take steps; the others drain. */
+  /** Names of the capable workers that take steps. The others are draining. */
   taking: string[];
   /** The steps that must end before it starts. */
   open: Step[];

@@ -8,11 +8,11 @@ import { getWorker, listWorkers, type WorkerInfo } from './workers.ts';
 export interface DrainOptions extends OperatorOptions {
   /** Waits until the worker no longer holds steps. Default false. */
   wait?: boolean;
-  /** With `wait`: how long, in milliseconds. Default: as long as it takes. */
+  /** With `wait`: the maximum time to wait, in milliseconds. Default: no limit. */
   timeoutMs?: number;
-  /** Ends the wait, and the promise rejects with its reason. The worker keeps draining. */
+  /** Ends the wait when it fires. The promise then rejects with its reason, and the worker keeps draining. */
   signal?: AbortSignal;
-  /** With `wait`: called with the worker whenever it was read, about twice a second. */
+  /** With `wait`: called with the worker after each read, about twice a second. */
   onProgress?: (worker: WorkerInfo) => void;
 }
 
@@ -21,13 +21,13 @@ export interface DrainedWorker {
   worker: WorkerInfo;
   /** False if the worker had already been asked to drain. The first request stands. */
   changed: boolean;
-  /** The namespaces of the worker that no other live worker takes steps of. */
+  /** The namespaces of the worker from which no other live worker takes steps. */
   left: string[];
 }
 
 const POLL_MS = 400;
 
-/** Asks a worker to stop taking steps, and waits until it holds none, if that is wanted. */
+/** Asks a worker to stop taking steps. With `wait`, waits until it holds none. */
 export async function drainWorker(
   engine: Engine,
   worker: string | number,

@@ -15,7 +15,7 @@ const MOST_MS = 60_000;
  * Values that have not been refreshed for this long are removed, so that an old value is not mistaken for a current one.
  */
 const STALE_MS = 120_000;
-/** Maximum number of namespaces with values of their own; the others are added up as `other`. */
+/** Maximum number of namespaces with values of their own. The others are added up as `other`. */
 const NAMESPACES = 100;
 const OTHER = 'other';
 
@@ -35,7 +35,10 @@ export class OverviewGauges {
   readonly #leastMs: number;
   readonly #staleMs: number;
 
-  /** `leastMs`: minimum time between two readings. `staleMs`: when values are removed. Both are shorter in tests. */
+  /**
+   * `leastMs`: minimum time between two readings. `staleMs`: the age at which values are removed. Tests use shorter
+   * times.
+   */
   constructor(database: Database, instruments: Instruments, { leastMs = LEAST_MS, staleMs = STALE_MS } = {}) {
     this.#database = database;
     this.#on = instruments;
@@ -43,7 +46,7 @@ export class OverviewGauges {
     this.#staleMs = staleMs;
   }
 
-  /** Reads the values, unless they are recent. Callers at the same time share one reading. */
+  /** Reads the values, unless they are recent. Concurrent callers share one reading. */
   async collect(): Promise<void> {
     if (!this.#reading && performance.now() >= this.#nextAt) {
       this.#reading = this.#read().finally(() => {
@@ -115,7 +118,9 @@ export class OverviewGauges {
     for (const [state, count] of Object.entries(counts)) this.#on.workers.of(state).set(count);
   }
 
-  /** The label of a namespace. Bounded, because each label is a series of its own in Prometheus. */
+  /**
+   * Returns the label of a namespace. The number of labels is bounded, because each is a separate series in Prometheus.
+   */
   #labelOf(namespace: string): string {
     if (!this.#labels.has(namespace)) {
       if (this.#labels.size >= NAMESPACES) return OTHER;

@@ -21,8 +21,8 @@ import { listWorkers, type WorkerRow } from '../../store/workers.ts';
 import { AnnouncedByNamespace } from './announced.ts';
 
 /**
- * Why no live worker can run a step. `no_worker`: none serves its namespace. `no_handler`: some do, without its handler.
- * `draining`: those with the handler take no steps, because they drain.
+ * Why no live worker can run a step. `no_worker`: no worker serves its namespace. `no_handler`: some do, but lack its
+ * handler. `draining`: the workers with the handler take no steps, because they are draining.
  */
 export type UnservedReason = 'no_worker' | 'no_handler' | 'draining';
 
@@ -44,37 +44,38 @@ export interface QueueInfo {
    * removes them from the queue, unless no live worker can run them.
    */
   ready: number;
-  /** False: there are more than `ready`. */
+  /** False if there are more than `ready`. */
   readyIsExact: boolean;
-  /** The highest priority that waits; null: nothing waits. */
+  /** The highest priority of the waiting steps. Null if none is waiting. */
   highestPriority: number | null;
   /**
-   * When the step that has waited the longest became ready, and how many milliseconds ago; null: nothing waits. The queue
-   * has no times: it is the latest of the creation of the task, the end of the last parent, the end of the last attempt,
-   * the time at which a retry was due, and the last act of an operator on the step. Only the first step of each priority
-   * is looked at, which has waited the longest. A batch worker that waited for its turn counts from its analyzer.
+   * When the step that has waited the longest became ready, and how many milliseconds ago. Null if none is waiting. The
+   * queue does not store times. The time is the latest of the creation of the task, the end of the last parent, the end
+   * of the last attempt, the time at which a retry was due, and the last act of an operator on the step. Only the first
+   * step of each priority is examined, because it has waited the longest. The wait of a batch worker that waited for
+   * its turn counts from its analyzer.
    */
   oldestReadyAt: string | null;
   oldestReadyMs: number | null;
   /** Number of running steps. Steps that were started in the last two seconds may be missing. */
   running: number;
-  /** Number of steps that wait for a retry. Up to 100,000 are counted in all namespaces together, the next ones first. */
+  /** Number of steps that wait for a retry. Up to 100,000 are counted in all namespaces together, those due first. */
   retries: number;
-  /** When the next of these retries is due, and in how many milliseconds; null: there is none. */
+  /** When the next of these retries is due, and in how many milliseconds. Null if there is none. */
   nextRetryAt: string | null;
   nextRetryMs: number | null;
   /** Names of the live workers that serve the namespace and take steps. */
   workers: string[];
-  /** Names of the live workers that serve the namespace, but drain. */
+  /** Names of the live workers that serve the namespace but are draining. */
   draining: string[];
-  /** Slots of the former. */
+  /** Total slots of `workers`. */
   slots: number;
   /**
-   * Ready steps that no live worker can run, the most first. If they are many (above 5,000 in all namespaces together),
-   * their number is estimated from a sample.
+   * Ready steps that no live worker can run, largest groups first. If there are many (more than 5,000 in all namespaces
+   * together), their number is estimated from a sample.
    */
   unserved: UnservedSteps[];
-  /** Their number. */
+  /** Number of steps in `unserved`. */
   unservedSteps: number;
 }
 
@@ -142,17 +143,17 @@ export async function readQueues(db: Db): Promise<QueueInfo[]> {
   return [...grouped(rows, (row) => row.namespaceId).values()].map((queued) => queueOf(queued, facts));
 }
 
-/** Maximum number of unserved steps that are looked at, in all namespaces together. */
+/** Maximum number of unserved steps to examine, in all namespaces together. */
 const MOST_LOOKED_AT = 5_000;
-/** The same in one namespace, if there are many. */
+/** Minimum number of them to examine in one namespace. */
 const LEAST_LOOKED_AT = 100;
 
 /** A row of a namespace with queued steps. */
 type QueuedRow = QueuedStepsRow & { templateId: number; idx: number; steps: number; callable: string };
 
 /**
- * Looks at steps that no live worker can run. No claim removes the cancelled ones from the queue, so they would count until
- * a worker starts.
+ * Examines steps that no live worker can run. No claim removes cancelled steps from the queue, so they would be counted
+ * until a worker starts.
  */
 async function lookAt(db: Db, unserved: readonly QueuedRow[]): Promise<Map<string, LookedAtRow>> {
   if (unserved.length === 0) return new Map();
@@ -178,7 +179,7 @@ function kindOf({
   return `${namespaceId} ${templateId} ${idx}`;
 }
 
-/** Returns how many of the steps of a row are ready, as far as that is known. */
+/** Returns the number of steps of a row that are ready, as far as it is known. */
 function readyOf(row: QueuedStepsRow, { unserved, looked }: Facts): number {
   const { steps } = row;
   if (steps === null || !unserved.has(row)) return steps ?? 0;

@@ -12,15 +12,15 @@ import { type UnservedGroup, unservedSteps } from './unserved.ts';
 
 export type { FailureGroup, StateCounts, StepGroups, SummaryOptions, TemplateCounts, UnservedGroup };
 
-/** How many tasks there are in which state, and what holds them up. */
+/** The number of tasks in each state, and the reasons why tasks are held up. */
 export interface TaskSummary {
-  /** The tasks by version of their template; those with most blocked tasks first. */
+  /** The tasks by version of their template. Templates with the most blocked tasks come first. */
   templates: TemplateCounts[];
   /** Totals of all templates. */
   states: StateCounts;
-  /** Open tasks that were created before this time are not counted; null: all are. */
+  /** Open tasks that were created before this time are not counted. Null if all are counted. */
   openSince: string | null;
-  /** Tasks that ended before this time are not counted; null: all are. */
+  /** Tasks that ended before this time are not counted. Null if all are counted. */
   endedSince: string | null;
   /** Steps in `error`. */
   failed: StepGroups<FailureGroup>;

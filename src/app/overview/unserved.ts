@@ -20,7 +20,7 @@ export interface UnservedGroup {
   filter: TaskFilter;
 }
 
-/** Groups the ready steps that no live worker can run, the largest groups first. */
+/** Groups the ready steps that no live worker can run, largest groups first. */
 export function unservedSteps(ready: readonly ReadyRow[], workers: readonly WorkerRow[]): UnservedGroup[] {
   const living = workers.filter((worker) => worker.living);
   const groups = new Map<string, UnservedGroup>();

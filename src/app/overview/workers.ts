@@ -15,9 +15,9 @@ import {
 import { AnnouncedByNamespace } from './announced.ts';
 
 /**
- * The state of a worker. `running`: it takes steps. `draining`: it takes none, because an operator asked it or because it
- * stops, and still holds some. `drained`: it holds none any more. `lost`: its lease expired, so other workers take its
- * steps. `stopped`: it ended in order.
+ * The state of a worker. `running`: it takes steps. `draining`: it takes none and still holds some, because an operator
+ * asked it to drain or because it is stopping. `drained`: it no longer holds any. `lost`: its lease expired, so other
+ * workers take its steps. `stopped`: it shut down normally.
  */
 export type WorkerState = 'running' | 'draining' | 'drained' | 'lost' | 'stopped';
 
@@ -42,7 +42,7 @@ export interface WorkerInfo {
   /** The version of the package; null for versions that do not report it. */
   version: string | null;
   state: WorkerState;
-  /** The request of an operator to stop taking steps; null: there is none. */
+  /** The request of an operator to stop taking steps. Null if there is none. */
   drain: { requestedAt: string; by: string; reason: string | null } | null;
   namespaces: string[];
   /** The names of its handlers. */
@@ -50,15 +50,15 @@ export interface WorkerInfo {
   /** The callables that its resolvers accept: patterns (`/^mail/`) and names of resolvers (`@plugins`). */
   resolvers: string[];
   /**
-   * Steps of the templates of its namespaces whose handler no live worker has. Of each template, the version that was
-   * registered last counts.
+   * Steps of the templates of its namespaces whose handler no live worker has. Only the last registered version of each
+   * template counts.
    */
   missingHandlers: MissingHandler[];
   /** Number of slots. */
   concurrency: number;
-  /** Used slots at the last heartbeat. Of a lost worker: the steps that it still holds. */
+  /** Number of used slots at the last heartbeat. For a lost worker: number of steps that it still holds. */
   running: number;
-  /** When its oldest running step was started, and how many milliseconds ago; null: none runs. */
+  /** When its oldest running step was started, and how many milliseconds ago. Null if it runs none. */
   oldestStepAt: string | null;
   oldestStepMs: number | null;
   /** When it first registered. */
@@ -66,12 +66,12 @@ export interface WorkerInfo {
   /** The last heartbeat, and how many milliseconds ago; null for versions that do not report it. */
   seenAt: string | null;
   silentMs: number | null;
-  /** When it stopped or its lease expired; null while it lives. */
+  /** When it stopped or its lease expired. Null while it is alive. */
   endedAt: string | null;
-  /** Attempts recorded since the start that completed or failed; null for versions that do not report them. */
+  /** Number of attempts recorded since startup that completed or failed. Null for versions that do not report it. */
   completed: number | null;
   failed: number | null;
-  /** The same per second, over the minute before the last heartbeat; null unless it lives. */
+  /** The same per second, over the minute before the last heartbeat. Null unless it is alive. */
   completedPerSecond: number | null;
   failedPerSecond: number | null;
   /** The longest delay of its event loop between its last two heartbeats, in milliseconds. */
@@ -95,7 +95,7 @@ export interface RunningStep {
 
 /** A worker with the steps that it runs. */
 export interface WorkerDetails extends WorkerInfo {
-  /** The oldest first, at most 100. Steps that were started in the last two seconds may be missing. */
+  /** At most 100 steps, oldest first. Steps that were started in the last two seconds may be missing. */
   steps: RunningStep[];
 }
 
@@ -106,15 +106,15 @@ export interface WorkerListOptions {
   /** Only workers in these states. */
   state?: WorkerState | readonly WorkerState[];
   /**
-   * Also workers that ended in the last `endedWithinMs` milliseconds. Default one hour. Their records are deleted after a
-   * day, and at most the last 500 are listed.
+   * Includes workers that ended in the last `endedWithinMs` milliseconds. Default one hour. Their records are deleted
+   * after a day, and at most the last 500 are listed.
    */
   endedWithinMs?: number;
 }
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-/** Maximum number of running steps of a worker. */
+/** Maximum number of running steps to return for a worker. */
 const MOST_STEPS = 100;
 const STATES: readonly WorkerState[] = ['running', 'draining', 'drained', 'lost', 'stopped'];
 
@@ -136,15 +136,12 @@ function readStates(state: WorkerListOptions['state']): readonly string[] | unde
   const states = typeof state === 'string' ? [state] : state;
   for (const one of states) {
     if (!STATES.includes(one))
-      throw new TaskerError(
-        'bad_request',
-        `there is no state ${String(one)} of a worker; states: ${STATES.join(', ')}`,
-      );
+      throw new TaskerError('bad_request', `unknown worker state ${String(one)}; the states are ${STATES.join(', ')}`);
   }
   return states;
 }
 
-/** Returns the worker with a name or an id, with its running steps: a live one, or the last one that ended. */
+/** Returns the worker with this name or id, and its running steps. Prefers a live worker to the last one that ended. */
 export async function getWorker(engine: Engine, worker: string | number): Promise<WorkerDetails> {
   const { name, id } = choiceOf(worker);
   const all = await readWorkers(engine, DAY_MS);
@@ -207,7 +204,7 @@ function missingHandlers(
     }));
 }
 
-/** `registrations`: in their order. */
+/** `registrations`: oldest first. */
 function infoOf(
   registrations: readonly RecentWorkerRow[],
   held: readonly RunningCountRow[],
@@ -253,7 +250,7 @@ function infoOf(
 function stateOf({ state, living, phase, drainAt }: RecentWorkerRow): WorkerState {
   if (state === 'stopped') return 'stopped';
   if (!living) return 'lost';
-  // It was asked to drain, and no heartbeat has confirmed that yet.
+  // The worker was asked to drain, and no heartbeat has confirmed that yet.
   if (drainAt !== null && phase !== 'drained') return 'draining';
   return phase ?? 'running';
 }

@@ -7,11 +7,13 @@ import { type BootstrapResult, type StopResult, workerSystem } from './worker-sy
 /**
  * Starts the worker of this process: it connects, registers templates, loads the handlers in `TASKER_HANDLER_PATH`, and
  * passes its steps to an `EventPoller`. Options that are not given are taken from the environment and the configuration
- * file. `web: true`, or `[worker.web] enabled = true` in the file, opens the port of a worker server for health, metrics
- * and templates. A process has one such worker at a time. `createTasker` creates any number of workers, which run their
- * steps themselves.
+ * file. `web: true`, or `[worker.web] enabled = true` in the file, opens the port of a worker server for health,
+ * metrics and templates.
  *
- * Never rejects, so it need not be awaited. The result has the reason for a failed start; `poller.start()`, or the
+ * A process has one such worker at a time. `createTasker` can create any number of workers, which run their steps
+ * themselves.
+ *
+ * Never rejects, so you do not have to await it. If startup fails, the result has the reason. `poller.start()`, or the
  * poller's `onError`, also reports it.
  *
  * @example
@@ -59,7 +61,7 @@ export async function stopWorker(
 }
 
 /**
- * Makes the worker take no new steps while the running ones continue. Call `stopWorker()` afterwards to stop it.
+ * Makes the worker stop taking steps while the running ones continue. Call `stopWorker()` afterwards to stop it.
  *
  * @example
  * transitionToGracefulShutdown();

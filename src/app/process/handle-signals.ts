@@ -1,16 +1,19 @@
 /** The reactions of a program with a worker to signals. */
 export interface SignalActions {
-  /** On the first SIGTERM or SIGINT: lets running handlers finish, then ends. */
+  /** Called on the first SIGTERM or SIGINT: lets running handlers finish, then ends. */
   stop(signal: NodeJS.Signals): void;
-  /** On another one: stops waiting for handlers. */
+  /** Called on another SIGTERM or SIGINT: stops waiting for handlers. */
   hurry(signal: NodeJS.Signals): void;
-  /** On SIGUSR1 and SIGUSR2. */
+  /** Called on SIGUSR1 and SIGUSR2. */
   report(): void;
-  /** On SIGHUP. */
+  /** Called on SIGHUP. */
   reload(): void;
 }
 
-/** npm forwards Ctrl-C to a child that already got it from the terminal, so two signals this close count as one. */
+/**
+ * npm forwards Ctrl-C to a child that has already received it from the terminal, so two signals within this time count
+ * as one.
+ */
 const SAME_REQUEST_MS = 300;
 
 /**
@@ -31,7 +34,7 @@ export function handleSignals({ stop, hurry, report, reload }: SignalActions): (
     ['SIGINT', onStopSignal],
     ['SIGHUP', reload],
   ];
-  // Windows has neither of the two, and Node throws when a listener is added there.
+  // Windows has neither signal, and Node throws if a listener is added there.
   if (process.platform !== 'win32') listeners.push(['SIGUSR1', report], ['SIGUSR2', report]);
   for (const [signal, listener] of listeners) process.on(signal, listener);
   return () => {

@@ -12,7 +12,7 @@ import { workerSystem } from './worker-system.ts';
 
 const VERSION = '1.0.0';
 
-/** A reader that polls by hand stays a reader for as long as the worker runs. */
+/** A program that polls by hand remains a reader for as long as the worker runs. */
 const byHand = { wake: () => undefined };
 const readByHand = new WeakSet<DispatchChannel>();
 
@@ -68,7 +68,10 @@ export const processModule: NapiModule = markOwnModule({
   logTrace,
 });
 
-/** The error for a yield by hand of a step that a subscriber runs: dispatching it again would run it twice. */
+/**
+ * Returns the error for a yield by hand of a step that a subscriber runs. Dispatching the step again would run it
+ * twice.
+ */
 function yieldsItself({ step, eventId }: Delivery): FFIError {
   const message = `step ${step.name} is already running: a subscriber has taken event ${eventId}; return checkpointYield from its handler instead`;
   return new FFIError(message, { retryable: false });
@@ -94,7 +97,7 @@ export interface FfiLayerConfig {
 }
 
 /**
- * Provides the worker of this process as one object. There is no native module to load; this class keeps programs working
+ * Provides the worker of this process as one object. There is no native module to load. This class exists for programs
  * that were written for one.
  *
  * @example

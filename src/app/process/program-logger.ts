@@ -6,12 +6,12 @@ import type { Logger } from '../../logging/logger.ts';
 
 /** Options of {@link programLogger}. */
 export interface ProgramLoggerOptions {
-  /** Default: `TASKER_LOG`, `LOG_LEVEL`, `RUST_LOG` or the configuration file, else info. */
+  /** Default: `TASKER_LOG`, `LOG_LEVEL`, `RUST_LOG` or the configuration file, otherwise info. */
   level?: string | undefined;
-  /** Default: readable lines on a terminal in development, else JSON. */
+  /** Default: readable lines on a terminal in development, otherwise JSON. */
   form?: ConsoleLoggerOptions['form'] | undefined;
   write?: ConsoleLoggerOptions['write'];
-  /** Selects the configuration to read. Default: that of this process. */
+  /** Selects the configuration to read. Default: the configuration of this process. */
   from?: LoadConfigOptions;
 }
 
@@ -21,7 +21,7 @@ export function programLogger({ level, form, write, from }: ProgramLoggerOptions
   return workerLogger({ log: level === undefined ? log : { level }, environment }, { form, write });
 }
 
-/** Creates the same logger for a loaded configuration: readable lines on a terminal in development, else JSON. */
+/** Creates the same logger for a loaded configuration: readable lines on a terminal in development, otherwise JSON. */
 export function workerLogger(
   { log, environment }: { log: Pick<ConsoleLoggerOptions, 'level' | 'modules'>; environment: string },
   { form, write }: Pick<ProgramLoggerOptions, 'form' | 'write'> = {},
@@ -30,7 +30,7 @@ export function workerLogger(
   return consoleLogger({ ...log, form: form ?? (forPeople ? 'lines' : 'json'), write });
 }
 
-/** Uses defaults if the configuration is invalid; the start that follows reports what is wrong. */
+/** Uses defaults if the configuration is invalid. The startup that follows reports the errors in it. */
 function configured(from: LoadConfigOptions | undefined): { log: LogFilter; environment: string } {
   try {
     return loadConfig(from).config;

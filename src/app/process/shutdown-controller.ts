@@ -56,8 +56,8 @@ export class ShutdownController {
   }
 
   /**
-   * Runs all handlers, one after the other, even if some fail. Then throws the error of the one that failed, or an
-   * `AggregateError` if more than one did.
+   * Runs all handlers in order, even if some fail. Then throws the error of the handler that failed, or an
+   * `AggregateError` if several failed.
    */
   async executeHandlers(): Promise<void> {
     await runAll(this.#handlers);
@@ -72,7 +72,7 @@ export class ShutdownController {
   }
 }
 
-/** Runs handlers one after the other, even if some fail. Then throws their error, or an `AggregateError`. */
+/** Runs handlers in order, even if some fail. Then throws their error, or an `AggregateError` if several failed. */
 export async function runAll(handlers: readonly ShutdownHandler[]): Promise<void> {
   const errors: unknown[] = [];
   for (const handler of handlers) {

@@ -40,10 +40,10 @@ export interface RunningWorker {
   worker: Worker;
 }
 
-/** Starts and stops the one worker of a process whose steps are read by pollers. */
+/** Starts and stops the worker of a process whose steps are read by pollers. A process has one. */
 class WorkerSystem {
   #starting: Promise<BootstrapResult> | undefined;
-  /** The stop that the start in progress waits for. */
+  /** The stop that the startup in progress waits for. */
   #startsAfter: Promise<StopResult> | undefined;
   #stopping: Promise<StopResult> | undefined;
   #running: RunningWorker | undefined;
@@ -63,7 +63,7 @@ class WorkerSystem {
     if (this.#running && !this.#stopping) return Promise.resolve(alreadyRunning(this.#running));
     if (this.#starting)
       return this.#starting.then((result) => (this.#running ? alreadyRunning(this.#running) : result));
-    // Synchronous, so that a poller that is started in the same turn waits for the worker.
+    // Synchronous, so that a poller that is started in the same turn of the event loop waits for the worker.
     processWorker.starting();
     this.#startsAfter = this.#stopping;
     this.#starting = this.#start(config).finally(() => {
@@ -74,7 +74,7 @@ class WorkerSystem {
 
   async #start(config: BootstrapConfig | undefined): Promise<BootstrapResult> {
     try {
-      // A start may follow a stop that is still in progress.
+      // The worker may be started while an earlier stop is still in progress.
       await this.#stopping;
       const assembly = assemblyOf(config, () => this.state);
       const tasker = await assembly.start();
@@ -91,7 +91,7 @@ class WorkerSystem {
 
   /** Never rejects. `drainTimeoutMs` defaults to the configured value. */
   stop(options: { drainTimeoutMs?: number } = {}): Promise<StopResult> {
-    // After a stop and a start that waits for it, another stop also stops the new worker.
+    // After a stop, and a start that waits for it, another stop also stops the new worker.
     if (this.#stopping && this.#starting && this.#startsAfter === this.#stopping) {
       return this.#stopping.then(() => this.stop(options));
     }

@@ -58,7 +58,7 @@ function withoutPublisher({ steps }: TaskTemplate, publishers: PublisherRegistry
   return steps.flatMap((step, at) =>
     step.publishesEvents.flatMap(({ name, publisher }, place) => {
       if (publisher === null || publishers.isRegistered(publisher)) return [];
-      // `tasker worker` also uses publishers that a file adds to this registry while it is imported.
+      // `tasker worker` also uses publishers that a file adds to this registry when it is imported.
       if (PublisherRegistry.instance.isRegistered(publisher)) return [];
       const { code, message } = new PublisherNotFoundError(publisher, publishers.registeredNames);
       return {

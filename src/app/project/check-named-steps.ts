@@ -5,9 +5,9 @@ import { ownHandler } from '../../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
 import type { StepTemplate, TaskTemplate } from '../../template/task-template.ts';
 
-/** A problem with a step that a handler names in its options and that a template does not have. */
+/** A problem with a step that a handler names in its options, but that a template does not have. */
 export interface NamedStepProblem {
-  /** `warning`: another of the templates that use the handler has the step, so the handler may expect it to be absent. */
+  /** `warning`: another template that uses the handler has the step, so the handler may expect it to be absent. */
   severity: 'error' | 'warning';
   message: string;
   template: TaskTemplate;
@@ -56,7 +56,7 @@ async function namedBy(
   { handler }: StepTemplate,
   resolve: Resolve,
 ): Promise<NamedSteps | undefined> {
-  // Do not create an instance of a class just for this check.
+  // A class is not instantiated just for this check.
   if (!handler.resolver && registry.isRegistered(handler.callable)) {
     return namedStepsOf(registry.sourceOf(handler.callable));
   }
@@ -83,7 +83,7 @@ function problemOf({ steps, ...template }: TaskTemplate, { role, name }: { role:
   const workers = steps.filter(({ type }) => type === 'batch_worker').map((step) => step.name);
   const possible = role === 'workerTemplate' ? workers : steps.map((step) => step.name);
   if (possible.includes(name)) return undefined;
-  // The steps of a batch are named after its batch_worker.
+  // The steps of a batch are named after its `batch_worker` step.
   if (role === 'depends' && workers.some((worker) => name.startsWith(`${worker}_`))) return undefined;
   const exists = steps.some((step) => step.name === name);
   const place = `template ${template.namespace}/${template.name}@${template.version}`;

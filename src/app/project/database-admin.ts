@@ -15,7 +15,7 @@ import type { Tasker } from '../tasker.ts';
 
 /** Selects the database of a tool. */
 export interface DatabaseChoice {
-  /** Default: `DATABASE_URL`, else the URL in the configuration, else the embedded server of this folder. */
+  /** Default: `DATABASE_URL`, otherwise the URL in the configuration, otherwise the embedded server of this folder. */
   databaseUrl?: string | undefined;
   logger?: Logger;
 }
@@ -90,7 +90,7 @@ export function openForTools(choice: DatabaseChoice, { migrate }: { migrate: boo
   });
 }
 
-/** Whether there is a database: a server, or an embedded one that exists already, possibly of another user. */
+/** Returns whether there is a database: a server, or an embedded one that already exists, possibly of another user. */
 export function databaseExists(choice: DatabaseChoice): boolean {
   return chosenUrl(choice) !== undefined || existsSync(path.join(embeddedHome(), 'postgres'));
 }

@@ -80,8 +80,8 @@ export class DiscoveredSubscribers {
   }
 
   /**
-   * Removes what came from the folders when their worker stops. What another worker also has from a folder stays, and so
-   * do the publishers of a frozen registry: the next worker of this process takes them over.
+   * Removes the objects that came from the folders when their worker stops. Objects that another worker also has from a
+   * folder stay. So do the publishers of a frozen registry, which the next worker of this process takes over.
    */
   async leave(): Promise<void> {
     this.begin();
@@ -110,7 +110,10 @@ export class DiscoveredSubscribers {
   }
 }
 
-/** Whether a class has its own name. One that inherits its name is a variant of another class, and is not registered. */
+/**
+ * Whether a class has its own name. A class that inherits its name is a variant of another class, and is not
+ * registered.
+ */
 function hasOwnName(exported: object, member: string): boolean {
   return Object.hasOwn(exported, member) && Boolean((exported as Record<string, unknown>)[member]);
 }
@@ -123,7 +126,7 @@ interface FolderChange<Thing> {
   claimed: Thing[];
 }
 
-/** For each registry, the objects in it that come from folders, and the claims that need each of them. */
+/** For each registry: the objects in it that come from folders, with the claims that need each of them. */
 const claimantsIn = new WeakMap<object, WeakMap<object, Set<unknown>>>();
 
 /**
@@ -160,7 +163,7 @@ class FolderClaims<Thing extends object> {
     return change;
   }
 
-  /** Claims objects for the folders. Earlier ones that are still in the registry are left for the next worker. */
+  /** Claims objects for the folders. Earlier objects that are still in the registry are left for the next worker. */
   claim(things: readonly Thing[]): void {
     for (const thing of this.#claimed) this.#claimants.get(thing)?.delete(this);
     for (const thing of things) {

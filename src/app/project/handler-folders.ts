@@ -38,7 +38,7 @@ export class HandlerFolders {
   readonly #events: DiscoveredSubscribers | undefined;
   readonly #registries: EventRegistries | undefined;
 
-  /** Names of the handlers from the folders. Others were registered by hand, and stay as they are. */
+  /** Names of the handlers from the folders. Other handlers were registered by hand, and stay as they are. */
   #own: ReadonlySet<string> = new Set();
   #files: readonly DiscoveredFile[] = [];
 
@@ -75,7 +75,9 @@ export class HandlerFolders {
     return { count: names.length, added: names.filter((name) => !before.has(name)), removed };
   }
 
-  /** Removes the handlers of the folders when their worker stops, so that they do not hide those of the next start. */
+  /**
+   * Removes the handlers of the folders when their worker stops, so that they do not hide the handlers of the next run.
+   */
   async leave(): Promise<void> {
     for (const name of this.#own) this.registry.unregister(name);
     this.#own = new Set();
@@ -87,7 +89,7 @@ export class HandlerFolders {
     return checkHandlers(this.registry, templates);
   }
 
-  /** Returns the steps that the handlers name in their options and these templates do not have. */
+  /** Returns the steps that the handlers name in their options, but that these templates do not have. */
   namedStepProblems(templates: readonly TaskTemplate[]): Promise<NamedStepProblem[]> {
     return checkNamedSteps(this.registry, templates);
   }

@@ -24,7 +24,7 @@ export class HandlerSystem extends HandlerRegistry {
   }
 
   /**
-   * Registers the handlers of a folder, a file or a package. Returns how many. Throws the same errors as
+   * Registers the handlers of a folder, a file or a package, and returns their number. Throws the same errors as
    * `discoverHandlers` if the folder does not exist or a file cannot be loaded.
    */
   loadFromPath(path: string): Promise<number> {
@@ -32,8 +32,8 @@ export class HandlerSystem extends HandlerRegistry {
   }
 
   /**
-   * Registers the handlers of each folder in `TASKER_HANDLER_PATH`, else `TYPESCRIPT_HANDLER_PATH`, else the configuration
-   * file. Returns how many, which is 0 if no folder is configured.
+   * Registers the handlers of each folder in `TASKER_HANDLER_PATH`, otherwise `TYPESCRIPT_HANDLER_PATH`, otherwise the
+   * configuration file. Returns their number, which is 0 if no folder is configured.
    */
   async loadFromEnv(): Promise<number> {
     let count = 0;

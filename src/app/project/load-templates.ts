@@ -72,7 +72,7 @@ export async function readTemplates(source: TemplateSource, environment: string)
   return loaded;
 }
 
-/** Synchronous, because with a hundred small files promises cost more than reading does. */
+/** Synchronous, because for a hundred small files promises cost more than reading them. */
 function readInto(
   loaded: LoadedTemplates,
   file: string,
@@ -100,7 +100,10 @@ function readInto(
   loaded.fileOf.set(template, file);
 }
 
-/** Returns the file's text, or why it cannot be read. An unreadable file must not hide the problems of others. */
+/**
+ * Returns the file's text, or the reason why it cannot be read. An unreadable file must not hide the problems of
+ * others.
+ */
 function textOf(file: string): string | TemplateProblem {
   try {
     const { size } = statSync(file);

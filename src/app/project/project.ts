@@ -33,7 +33,7 @@ export interface ProjectOptions {
 export class Project {
   readonly library: HandlerFolders;
   readonly #options: Required<Pick<ProjectOptions, 'warn'>> & ProjectOptions;
-  /** By name, with the JSON text to detect changes. */
+  /** Templates by name, with their JSON text to detect changes. */
   readonly #templates = new Map<string, { template: TaskTemplate; text: string }>();
   readonly #missing = { handlers: '', steps: '', publishers: '' };
   #valid = true;
@@ -89,7 +89,7 @@ export class Project {
     return true;
   }
 
-  /** Reads the handlers. Returns false if a file is broken; then the earlier handlers stay. */
+  /** Reads the handlers. Returns false if a file is broken; the earlier handlers then stay. */
   async readHandlers(): Promise<boolean> {
     try {
       await this.library.load();
@@ -129,7 +129,7 @@ export class Project {
     return true;
   }
 
-  /** Reports changes in the missing parts: handlers, publishers, and steps that handlers name. */
+  /** Reports changes in what is missing: handlers, publishers, and steps that handlers name. */
   async #tellMissing(): Promise<void> {
     const { events } = this.#options;
     const handlers = await this.library.phraseMissing(this.templates);

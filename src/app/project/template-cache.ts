@@ -6,14 +6,14 @@ import { packageVersion } from '../../config/package-version.ts';
 import { cacheFolder, removeStale } from '../../registry/bundle-cache.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 
-/** With fewer files, parsing is faster than the cache. */
+/** With fewer files than this, parsing is faster than the cache. */
 export const MIN_CACHED_FILES = 10;
 
 type Entries = Readonly<Record<string, TaskTemplate>>;
 
 /**
- * Caches the parsed templates of a folder, because parsing and checking a hundred templates takes a second of a worker's
- * start. Keeps only templates without problems, by their text. If the cache cannot be written or read, the files are
+ * Caches the parsed templates of a folder, because parsing and checking a hundred templates adds a second to a worker's
+ * startup. Keeps only templates without problems, by their text. If the cache cannot be written or read, the files are
  * parsed again.
  */
 export class TemplateCache {

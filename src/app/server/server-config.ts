@@ -16,7 +16,7 @@ import {
 
 /** Options of the worker's HTTP port. */
 export interface WebOptions {
-  /** False: opens no port. Default true. */
+  /** False: does not open a port. Default true. */
   enabled?: boolean;
   /**
    * Default `127.0.0.1:8081`. On an address that other machines reach, only health and metrics are served. Port 0: any
@@ -27,18 +27,20 @@ export interface WebOptions {
   configEndpointEnabled?: boolean;
 }
 
-/** Options of a {@link WorkerServer}: those of `createTasker`, and those of a worker that is a separate program. */
+/**
+ * Options of a {@link WorkerServer}: the options of `createTasker`, and options of a worker that is a separate program.
+ */
 export interface WorkerServerConfig extends Omit<CreateTaskerOptions, 'handlers' | 'worker' | 'autoStart' | 'signal'> {
   /**
-   * Folders of handlers. Default: `TASKER_HANDLER_PATH`, else `worker.handlers.search_paths`. Register more handlers with
-   * `getHandlerSystem()`.
+   * Folders of handlers. Default: `TASKER_HANDLER_PATH`, otherwise `worker.handlers.search_paths`. Register more
+   * handlers with `getHandlerSystem()`.
    */
   handlers?: string | readonly string[];
   /** The only namespace to serve. Use `namespaces` for several. */
   namespace?: string;
   /** The log level, if `logger` is not given. Default: `TASKER_LOG`, `LOG_LEVEL` or `RUST_LOG`, else `info`. */
   logLevel?: 'error' | 'warn' | 'info' | 'debug' | 'trace';
-  /** True: opens the configured port. False: opens none. */
+  /** True: opens the configured port. False: does not open it. */
   web?: boolean | WebOptions;
   /** Handles SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 while the server runs. Default false. */
   handleSignals?: boolean;

@@ -5,22 +5,24 @@ import type { Check, CheckStatus, Checks } from '../../server/served-worker.ts';
 import { type Seen, SingleFlight } from '../../time/single-flight.ts';
 import type { Tasker } from '../tasker.ts';
 
-/** A database that takes longer than this for a trivial query counts as down. A probe must learn this within 5 s. */
+/**
+ * A database that takes longer than this for a trivial query is considered down. A probe must learn this within 5 s.
+ */
 const ANSWER_TIMEOUT_MS = 2_000;
-/** Timeout of the query itself; then its connection is closed. */
+/** Timeout of the query itself. Its connection is then closed. */
 const QUERY_TIMEOUT_MS = 10_000;
 /** Probes within this time get the same answer. */
 const FRESH_MS = 500;
-/** Number of waiting steps from which the worker counts as degraded, or as unhealthy. */
+/** Number of waiting steps at which the worker is considered degraded, or unhealthy. */
 const DEPTH_DEGRADED = 10_000;
 const DEPTH_UNHEALTHY = 50_000;
-/** Share of failed steps among the recent ones from which the worker counts as degraded, or as unhealthy. */
+/** Share of failed steps among the recent ones at which the worker is considered degraded, or unhealthy. */
 const FAILURE_RATE_DEGRADED = 0.05;
 const FAILURE_RATE_UNHEALTHY = 0.15;
 /** With fewer steps, no failure rate is computed. */
 const MIN_STEPS = 20;
 const RECENT_MS = 60_000;
-/** Delay of timers from which the event loop counts as degraded. */
+/** Delay of timers at which the event loop is considered degraded. */
 const LAG_DEGRADED_MS = 1_000;
 
 interface Counted {
@@ -83,7 +85,7 @@ export class WorkerHealth {
     const { stats, vitals } = this.#tasker;
     if (!stats?.workerId) return now('unhealthy', 'the worker is not registered yet');
     if (!vitals.leaseSure)
-      return now('unhealthy', 'the lease has expired: other workers may have taken over its steps');
+      return now('unhealthy', 'the lease has expired, and other workers may have taken over its steps');
     if (stats.phase !== 'running')
       return now('degraded', `the worker is ${stats.phase}: it takes no steps until an operator resumes it`);
     return now('healthy');
@@ -91,7 +93,7 @@ export class WorkerHealth {
 
   #notifications(): Check {
     if (this.#tasker.vitals.isListening) return now('healthy');
-    return now('degraded', 'no notifications arrive: work is found by polling, within a few seconds');
+    return now('degraded', 'notifications do not arrive; polling finds work within a few seconds');
   }
 
   #eventLoop(): Check {
@@ -124,7 +126,7 @@ export function now(status: CheckStatus, message?: string): Check {
 }
 
 function queueDepth(seen: Seen<number>): Check {
-  // The check of the database reports that it does not answer.
+  // The check of the database already reports that it does not respond.
   if (seen.kind !== 'seen') return { ...now('degraded', 'the queue could not be checked'), ms: seen.ms };
   const { value, ms } = seen;
   if (value < DEPTH_DEGRADED) return { ...now('healthy'), ms };
@@ -132,7 +134,7 @@ function queueDepth(seen: Seen<number>): Check {
 }
 
 const INTERVAL_MS = 5_000;
-/** Number of failed checks in a row from which a worker is unhealthy. With fewer, it is degraded. */
+/** Number of consecutive failed checks at which a worker is unhealthy. With fewer, it is degraded. */
 const UNHEALTHY_AFTER = 3;
 
 /** The recent health of a worker. */

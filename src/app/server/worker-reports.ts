@@ -23,17 +23,17 @@ export interface HealthCheck {
   components: ComponentHealth[];
 }
 
-/** Statistics of the worker of this process since its start. */
+/** Statistics of the worker of this process since startup. */
 export interface WorkerMetrics {
   workerId: string;
   uptimeMs: number;
-  /** Steps that occupy a slot: dispatched, or waiting to be. */
+  /** Number of steps that occupy a slot: dispatched, or waiting to be dispatched. */
   running: number;
-  /** Outcomes that are not committed yet. */
+  /** Number of outcomes that are not committed yet. */
   unrecorded: number;
   processed: number;
   failed: number;
-  /** Results that were refused because the worker no longer held the step. */
+  /** Number of results that were refused because the worker no longer held the step. */
   refused: number;
   dispatch: FfiDispatchMetrics;
 }

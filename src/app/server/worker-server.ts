@@ -17,13 +17,13 @@ export interface ServerStatus {
   /** Null before the first start. */
   workerId: string | null;
   running: boolean;
-  /** Attempts that ended since the start. */
+  /** Number of attempts that ended since the server started. */
   processedCount: number;
-  /** Attempts that failed since the start. */
+  /** Number of attempts that failed since the server started. */
   errorCount: number;
-  /** Handlers that are running. */
+  /** Number of running handlers. */
   activeHandlers: number;
-  /** Milliseconds since the start; 0 if it is not running. */
+  /** Milliseconds since the server started; 0 if it is not running. */
   uptimeMs: number;
   /** The configuration file or folder that was read; null if there is none, or before the first start. */
   configPath: string | null;
@@ -65,7 +65,7 @@ export class WorkerServer {
   /** Whether to refuse to start without any handler, as `tasker worker` does. @internal */
   needsHandlers = false;
 
-  /** `defaults`: for options that {@link start} is not given. */
+  /** `defaults`: values for options that are not passed to {@link start}. */
   constructor(defaults: WorkerServerConfig = {}) {
     this.#defaults = defaults;
   }
@@ -74,7 +74,7 @@ export class WorkerServer {
     return this.#state;
   }
 
-  /** The worker's name in history and messages; null before the first start. */
+  /** Returns the worker's name in history and messages. Null before the first start. */
   getWorkerId(): string | null {
     return this.#run?.workerId ?? null;
   }
@@ -83,7 +83,7 @@ export class WorkerServer {
     return this.#state === 'running';
   }
 
-  /** Returns the registry of the server. Register handlers with it, before the start or later. */
+  /** Returns the registry of the server. Register handlers in it, before the server starts or later. */
   getHandlerSystem(): HandlerSystem {
     return this.#handlersOf(() => serverSettings(this.#defaults));
   }
@@ -110,9 +110,10 @@ export class WorkerServer {
 
   /**
    * Opens the port, loads handlers and templates, connects, registers the templates, and starts to run steps.
+   *
    * @throws WorkerAlreadyRunningError while the server is running, starting or shutting down
    * @throws WorkerBootstrapError if it cannot start; `cause` has the reason
-   * @throws TaskerError `stopped` if it is shut down during the start
+   * @throws TaskerError `stopped` if it is shut down during startup
    */
   async start(config: WorkerServerConfig = {}): Promise<WorkerServer> {
     if (this.#state === 'running' || this.#state === 'starting' || this.#state === 'shutting_down') {
@@ -145,9 +146,9 @@ export class WorkerServer {
   }
 
   /**
-   * Stops: claims no new steps, waits the drain time for running handlers, then fires their signal and releases their
-   * steps. Runs the handlers of {@link onShutdown} last. Can be called at any time. Repeated calls return the same
-   * promise; a server that is not running resolves at once.
+   * Stops the server. It claims no new steps and waits the drain time for running handlers. Then it fires their signal
+   * and releases their steps. It runs the handlers of {@link onShutdown} last. Can be called at any time. Repeated
+   * calls return the same promise. If the server is not running, resolves at once.
    */
   shutdown({ drainTimeoutMs }: ShutdownOptions = {}): Promise<void> {
     if (this.#state === 'starting' || this.#state === 'running') {
