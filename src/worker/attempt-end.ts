@@ -16,15 +16,15 @@ import { type CheckedResult, checkedResult, DEFAULT_VERSION } from './run-step.t
 export interface AttemptEnd extends Recording {
   step: DispatchedStep;
   attempt: number;
-  /** For the log. Undefined if the attempt did not fail. */
+  /** Written to the log. Undefined if the attempt did not fail. */
   error: { type: string; message: string } | undefined;
   /** The domain events to publish once the attempt is recorded. */
   publication?: Publication | undefined;
   /** Set once the attempt is recorded with events: their time, in ISO 8601. */
   recordedAt?: string;
   /**
-   * Whether an earlier request, whose answer was lost, already recorded it. An operator may have corrected the result
-   * since.
+   * Whether an earlier request, whose response was lost, already recorded it. An operator may since have corrected the
+   * result.
    */
   recordedBefore?: true;
 }
@@ -38,8 +38,8 @@ const MAX_DETAIL = 1_048_576;
 
 /**
  * Returns the end of an attempt with this result. A result that cannot be stored becomes a permanent failure that names
- * the place. Never throws, although a result created by hand in JavaScript may hold anything in place of a string or a
- * number.
+ * the invalid part. Never throws, even though a result created by hand in JavaScript may have any value in place of a
+ * string or a number.
  */
 export function attemptEnd(step: DispatchedStep, result: StepHandlerResult, version: string): AttemptEnd {
   try {
@@ -73,7 +73,8 @@ function endOf(step: DispatchedStep, result: StepHandlerResult, version: string)
           type: outcome.result.errorType ?? ErrorType.HANDLER_ERROR,
           message: outcome.result.errorMessage ?? '',
         },
-    // Set later. The fields exist from the start, because adding them to the object or copying it would be expensive.
+    // Set later. The field exists from the beginning, because adding it to the object or copying the object would be
+    // expensive.
     events: undefined,
     publication: undefined,
   };
@@ -106,8 +107,8 @@ export function released(step: DispatchedStep): AttemptEnd {
 }
 
 /**
- * Returns the same attempt as a failure with the message of the database, which refused its result. A retryable failure
- * stays retryable.
+ * Returns the same attempt as a failure with the message of the database, which rejected its result. A retryable
+ * failure stays retryable.
  */
 export function refusedByDatabase(end: AttemptEnd, refusal: string): AttemptEnd {
   const message = `the result cannot be stored: ${refusal}`;
@@ -176,7 +177,7 @@ function delayOf(step: DispatchedStep, result: StepHandlerResult): number {
   return retryDelayMs(step.template.retry, step.retryCount + 1, Math.random());
 }
 
-/** The detail that is stored with a result. Defaults are left out, so a plain success stores none. */
+/** Returns the detail that is stored with a result. Defaults are left out, so a plain success stores none. */
 function detailOf(result: StepHandlerResult, version: string, runBy?: string): string {
   const detail: AttemptDetail = {};
   if (!result.success) {
@@ -222,7 +223,10 @@ function storableParts({ custom, orchestration_metadata, ...others }: AttemptDet
   return { ...others, orchestration_metadata: orchestration, custom: { ...metadata, ...leftOut } };
 }
 
-/** Maximum number of children that a completed step can make ready: those of the template, and its batch workers. */
+/**
+ * Returns the maximum number of children that a completed step can make ready: those of the template, and its batch
+ * workers.
+ */
 export function possibleChildren({ step: { task, templateIdx }, expansion }: AttemptEnd): number {
   const children = task.snapshot.graph.children[templateIdx]!.length;
   return expansion?.kind === 'batch' ? children + Math.min(expansion.parts.length, expansion.parallelism) : children;

@@ -16,17 +16,17 @@ export type DeliveryState = 'unread' | 'read' | 'taken';
 /** How a handler settled. */
 export interface Settling {
   version: string;
-  /** Whether its signal fired because a subscriber stops. A failure then spends no attempt. */
+  /** Whether its signal fired because a subscriber is stopping. A failure then spends no attempt. */
   stopping?: boolean;
 }
 
-/** How a subscriber takes a step. */
+/** The way in which a subscriber takes a step. */
 export interface Taking {
   /** Where the subscriber looks for the handler. */
   registry: HandlerRegistry;
   /** Id that is stored with the result. Default: the worker's name. */
   runBy: string | undefined;
-  /** For steps without `timeout_seconds`. Default: the worker's timeout. */
+  /** Timeout for steps without `timeout_seconds`. Default: the worker's timeout. */
   timeoutMs: number | undefined;
 }
 
@@ -46,9 +46,9 @@ export class Delivery {
   state: DeliveryState = 'unread';
   /** When it entered this state, on the clock of `performance.now()`. */
   since = performance.now();
-  /** Id that is stored with the result. Undefined for the name of the worker that claimed the step. */
+  /** Id that is stored with the result. Undefined: the name of the worker that claimed the step. */
   runBy: string | undefined;
-  /** For steps without `timeout_seconds`. Undefined for the worker's timeout. */
+  /** Timeout for steps without `timeout_seconds`. Undefined: the worker's timeout. */
   timeoutMs: number | undefined;
   /** Number of subscribers that received it and may still take it. */
   awaited = 0;
@@ -74,7 +74,7 @@ export class Delivery {
     this.since = performance.now();
   }
 
-  /** Drops its event, which is not needed while the result waits to be committed. */
+  /** Drops its event, which is no longer needed while the result waits to be committed. */
   close(): void {
     this.#event = undefined;
     open.delete(this.eventId);
@@ -97,12 +97,14 @@ export interface FfiDispatchMetrics {
 
 /** Callbacks from a channel to its worker. */
 export interface ChannelHost {
-  /** Called when the handler of a step settled. `stopping` is true if its signal fired because a subscriber stops. */
+  /**
+   * Called when the handler of a step settled. `stopping` is true if its signal fired because a subscriber is stopping.
+   */
   settled(step: DispatchedStep, result: StepHandlerResult, version: string, stopping?: boolean): void;
   /** Frees the slot of a step and records its end. The end is undefined if the outcome is no longer needed. */
   finish(step: DispatchedStep, end: AttemptEnd | undefined): void;
   /**
-   * Saves the progress of a step. Resolves to true if the step must be delivered again, or to false if it was settled.
+   * Saves the progress of a step. Resolves to true if the step must be delivered again, and to false if it was settled.
    */
   saveYield(step: DispatchedStep, result: StepHandlerResult): Promise<boolean>;
   /** Called when no subscriber has the handler of a step. */
@@ -287,8 +289,8 @@ export class DispatchChannel {
   // ---- outcomes
 
   /**
-   * Records the result. Resolves to true once it is committed, or to false if the step was completed before or taken
-   * away, or its result refused.
+   * Records the result. Resolves to true once it is committed. Resolves to false if the step was already completed or
+   * was taken away, or if its result was refused.
    */
   complete(delivery: Delivery, result: StepHandlerResult, how: Settling): Promise<boolean> {
     const { step } = delivery;

@@ -30,16 +30,16 @@ export interface DispatchedStepRow {
 /** The delivery of a step as an event. */
 export interface StepDelivery {
   readonly event: FfiStepEvent;
-  /** Id that is stored with the result. Undefined for the name of the worker. */
+  /** Id that is stored with the result. Undefined: the name of the worker. */
   readonly runBy: string | undefined;
-  /** For steps without `timeout_seconds`. Undefined for the worker's timeout. */
+  /** Timeout for steps without `timeout_seconds`. Undefined: the worker's timeout. */
   readonly timeoutMs: number | undefined;
 }
 
 /** The services of a worker that a dispatched step uses. One object serves all steps of a worker. */
 export interface StepHost {
   readonly logger: Logger;
-  /** Whether the lines that handlers log are kept for a while. */
+  /** Whether the lines that handlers log are kept for some time. */
   readonly keepsLogs: boolean;
   /** Returns the step as an event, for handlers that read `context.event`. */
   event(step: DispatchedStep): FfiStepEvent;
@@ -108,7 +108,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   lazy = false;
   /** When its timeout expires, on the clock of `performance.now()`. */
   deadline = Number.POSITIVE_INFINITY;
-  /** The reason why the worker no longer waits for the handler, whose late result is refused. */
+  /** The reason why the worker no longer waits for the handler. A late result is then refused. */
   over: 'timeout' | 'cancelled' | 'lease_lost' | 'given_back' | undefined;
   /** Whether a transaction of its handler is open. */
   transacting = false;
@@ -122,7 +122,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   ended = false;
   /** Set when it was handed out as an event. Undefined if this worker calls its handlers itself. */
   delivery: StepDelivery | undefined;
-  /** The lines that its handler logged; undefined: none, or they are not kept. */
+  /** The lines that its handler logged. Undefined if there are none, or they are not kept. */
   log: StepLog | undefined;
   #logger: Logger | undefined;
   #controller: AbortController | undefined;
@@ -272,7 +272,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return paramsOf(this.taskUuid, place, text);
   }
 
-  /** Same as {@link dependency}, but loads a result that is too large to be loaded with the step. */
+  /** Like {@link dependency}, but loads a result that is too large to be loaded with the step. */
   async loadDependency(name: string): Promise<DependencyResultParams | undefined> {
     const place = this.#ancestorPlaces.get(name);
     if (place === undefined) return undefined;

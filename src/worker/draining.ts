@@ -9,20 +9,21 @@ const CHECK_MS = 100;
 export interface DrainingOptions {
   slots: Slots;
   stopping: Stopping;
-  /** Whether the worker holds no step, and none is on its way to it. */
+  /** Whether the worker holds no step and is not about to receive one. */
   isIdle(): boolean;
   /** Releases the steps that wait for a handler. */
   release(): void;
-  /** The worker takes steps again. */
+  /** Called when the worker takes steps again. */
   resumed(): void;
-  /** The phase changed: other processes must learn of it. */
+  /** Called when the phase changed, because other processes must learn about it. */
   changed(): void;
   logger: Logger;
 }
 
 /**
  * Stops a worker from taking steps while an operator wants it drained. Its running steps finish, and their children are
- * left to other workers. The request is in the worker's row: a lost notification only delays it until the next heartbeat.
+ * left to other workers. The request is in the worker's row, so a lost notification only delays it until the next
+ * heartbeat.
  */
 export class Draining {
   readonly #options: DrainingOptions;
@@ -39,7 +40,7 @@ export class Draining {
     return this.#drained ? 'drained' : 'draining';
   }
 
-  /** An operator wants the worker drained, or no longer. */
+  /** Called when an operator wants the worker drained, or no longer does. */
   want(wanted: boolean): void {
     if (wanted === this.#wanted || this.#options.stopping.begun) return;
     const { slots, logger, release, resumed, changed } = this.#options;

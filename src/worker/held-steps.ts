@@ -90,13 +90,13 @@ export class HeldSteps {
   // ---- load what steps need before they start
 
   /**
-   * Loads the templates of claimed steps. Returns, by template, why some cannot be read. Returns undefined if the
-   * worker stopped before there was an answer.
+   * Loads the templates of claimed steps. Returns, by template, the reasons why some cannot be read. Returns undefined
+   * if the worker stopped before the database answered.
    */
   async templates(rows: readonly ClaimedStepRow[]): Promise<ReadonlyMap<number, Error> | undefined> {
     const { templates } = this.#options.engine;
     if (rows.every((row) => templates.has(row.templateId))) return NONE_UNREADABLE;
-    return this.#untilItSucceeds('reading templates of claimed steps failed; trying again', () =>
+    return this.#untilItSucceeds('could not read the templates of claimed steps; retrying', () =>
       templates.load(rows.map((row) => row.templateId)),
     );
   }
@@ -108,11 +108,11 @@ export class HeldSteps {
 
   /**
    * Loads the data that these steps lack, and calls `start` with the steps that can start. If the results that a step
-   * reads do not fit in memory beside the results of the others, they are loaded again when there is room.
+   * reads do not fit in memory beside the results of other steps, they are loaded again when there is room.
    */
   async hydrate(steps: readonly DispatchedStep[], start: (steps: readonly DispatchedStep[]) => void): Promise<void> {
     const { engine, cache } = this.#options;
-    await this.#untilItSucceeds('reading results of earlier steps failed; trying again', () =>
+    await this.#untilItSucceeds('could not read the results of earlier steps; retrying', () =>
       Promise.all([
         steps.some((step) => step.lacksDetails) && loadDetails(engine, steps),
         cache.load(engine, steps, DEFAULTS.dependencyBytes),
@@ -175,7 +175,7 @@ export class HeldSteps {
 
   /**
    * Asks the database which steps are still held. Leaves out a step whose outcome is with the recorder, because it may
-   * already be recorded, with children that this worker holds. Returns false if there was no answer.
+   * already be recorded, with children that this worker holds. Returns false if the database did not answer.
    */
   async check(steps: readonly DispatchedStep[]): Promise<boolean> {
     const { engine, incarnation, logger } = this.#options;
@@ -183,12 +183,12 @@ export class HeldSteps {
       const held = await engine.held(steps);
       steps.forEach((step, i) => {
         if (held.has(i) || step.over || step.ended || !this.#steps.has(step)) return;
-        // If there was no heartbeat for a while, an expired lease is the more likely reason.
+        // If there has been no heartbeat for a while, an expired lease is the more likely reason.
         this.#takenAway(step, incarnation.sure ? 'cancelled' : 'lease_lost');
       });
       return true;
     } catch (error) {
-      logger.debug({ error: messageOf(error) }, 'verifying held steps failed');
+      logger.debug({ error: messageOf(error) }, 'could not verify held steps');
       return false;
     }
   }

@@ -52,7 +52,7 @@ export class Publishing {
   pending = 0;
 
   /**
-   * Adds the events to the end and returns the end to record, which is a different one if an event made the step fail.
+   * Adds the events to the end, and returns the end to record. This is a different one if an event made the step fail.
    * Returns a promise only if a hook of a publisher returned one. Never throws or rejects.
    */
   prepare(end: AttemptEnd): AttemptEnd | Promise<AttemptEnd> {
@@ -83,7 +83,7 @@ export class Publishing {
     return end;
   }
 
-  /** Turns the end into a failure. Then the events of a failure are published instead. */
+  /** Turns the end into a failure. The events of a failure are then published instead. */
   #fail(end: AttemptEnd, { events, problems }: Publication, message: string): AttemptEnd | Promise<AttemptEnd> {
     this.#unpublished(events, new TaskerError('step_failed', message));
     const failure = StepHandlerResult.failure({ message, errorType: 'event_invalid', retryable: false });
@@ -100,7 +100,7 @@ export class Publishing {
     const { bus, logger } = this.#options;
     for (const { publication, recordedAt } of accepted) {
       if (!publication) continue;
-      // An event that is not stored has no other copy whose time the local time could contradict.
+      // An event that is not stored has no other copy, so the local time cannot contradict one.
       reportPublished(publication, { firedAt: recordedAt ?? new Date().toISOString(), bus, logger });
       for (const { declared } of publication.events) this.#published[declared.deliveryMode].add();
     }
@@ -143,7 +143,7 @@ export class Publishing {
   }
 }
 
-/** Returns the end of an attempt, as its events describe it. */
+/** Returns the end of an attempt in the form that its events describe. */
 function endedAttempt(end: AttemptEnd, worker: string): EndedAttempt {
   const { step } = end;
   return {

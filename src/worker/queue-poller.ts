@@ -17,7 +17,7 @@ export interface QueuePollerEvents {
   outage: OutageReport | undefined;
 }
 
-/** An operation that can fail: a poll of the queue, which only fails with the connection, or a claim. */
+/** An operation that can fail: a poll of the queue, which fails only with the connection, or a claim. */
 type Operation = 'poll' | 'claim';
 
 /** Reports an outage of the database once, however many statements fail during it. */
@@ -41,9 +41,7 @@ export class OutageReport {
     if (!known) this.#report(error);
   }
 
-  /**
-   * Ends the outage when the failed operation is answered. An answered claim shows that a poll would also be answered.
-   */
+  /** Ends the outage when the failed operation succeeds. A claim that succeeds shows that a poll would succeed too. */
   answered(operation: Operation): void {
     this.#answers++;
     this.#failing.delete('poll');
@@ -149,7 +147,7 @@ export class QueuePoller {
       if (ready) this.#events.ready();
       if (dueMs !== null) this.retryIn(promoted === 0 ? Math.max(LOCKED_MS, dueMs) : Math.max(1, dueMs));
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'promoting due retries failed; trying again');
+      this.#logger.debug({ error: messageOf(error) }, 'could not promote due retries; retrying');
       this.retryIn(500);
     } finally {
       this.#promoting = false;

@@ -12,8 +12,8 @@ export interface RecorderEvents {
   /** Called when a batch was recorded. `accepted` is the part that was not refused. Frees the reserved slots. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void;
   /**
-   * Called when the answer was lost. This worker may then hold children under this token without knowing it. Frees the
-   * reserved slots.
+   * Called when the response was lost. This worker may then hold children under this token without knowing it. Frees
+   * the reserved slots.
    */
   doubt(own: Reserved): void;
   /** Called when the recording failed. Frees the reserved slots. */
@@ -33,7 +33,10 @@ const BATCH = 500;
 const SMALLEST_SHARE = 250;
 /** Maximum bytes of results and details in one transaction. PostgreSQL accepts at most 256 MB in one value. */
 const BATCH_BYTES = 32 * 1024 * 1024;
-/** While a recording is in progress, the next one waits for this many ends, because a full batch costs little more. */
+/**
+ * While a recording is in progress, the next one waits for this many ends, because a full batch costs little more than
+ * a small one.
+ */
 const WORTH_A_LANE = BATCH / 4;
 /** Maximum time of that wait, because the recording in progress may be waiting for a lock. */
 const PATIENCE_MS = 50;
@@ -179,8 +182,8 @@ export class Recorder {
   }
 
   /**
-   * Sends the same batch with the same fences until it is answered. A row that is now refused may have been recorded by
-   * an earlier request whose answer was lost. The history of the step shows whether it was.
+   * Sends the same batch with the same fences until the database answers. A row that is now refused may have been
+   * recorded by an earlier request whose response was lost. The history of the step shows whether it was.
    */
   async #recordDoubtful(batch: AttemptEnd[], lost: unknown): Promise<void> {
     if (!this.#away)
@@ -206,14 +209,14 @@ export class Recorder {
         return;
       } catch (error) {
         this.#events.release(own);
-        // Only a refusal of the data is an answer. After any other error, the batch stays in doubt.
+        // Only a rejection of the data is an answer. After any other error, the batch stays in doubt.
         if (!refusesData(error)) continue;
         return this.#recordInHalves(batch, error, tries);
       }
     }
   }
 
-  /** Splits the batch in halves until the result that PostgreSQL refuses is alone, so that the others are recorded. */
+  /** Splits the batch in halves until the result that PostgreSQL rejects is alone, so that the others are recorded. */
   async #recordInHalves(batch: AttemptEnd[], refusal: unknown, tries: number): Promise<void> {
     const data = refusesData(refusal);
     if (!data) {
@@ -229,7 +232,7 @@ export class Recorder {
     }
     if (!data) return this.#record(batch, tries + 1);
     const [culprit] = batch;
-    // A refused event must not cause the result to be lost.
+    // A rejected event must not cause the loss of the result.
     if (culprit!.events !== undefined) return this.#record([this.#events.withoutEvents(culprit!, messageOf(refusal))]);
     const failed = refusedByDatabase(culprit!, messageOf(refusal));
     const own = this.#events.reserve([]);
@@ -281,14 +284,15 @@ export class Recorder {
 }
 
 /**
- * Whether the error is due to the data: data exceptions, violated constraints, limits, an error that a trigger raised.
- * After any other error (no space, a deadlock, a cancelled statement), sending the same result again is right.
+ * Returns whether the error is due to the data: data exceptions, violated constraints, limits, or an error that a
+ * trigger raised. After any other error (no space, a deadlock, a cancelled statement), it is right to send the same
+ * result again.
  */
 function refusesData(error: unknown): boolean {
   return /^(22|23|54|P0)/.test(sqlState(error) ?? '');
 }
 
-/** Whether a statement waited too long for a lock. A locked task must not delay the others. */
+/** Returns whether a statement waited too long for a lock. A locked task must not delay the others. */
 function waitedTooLong(error: unknown): boolean {
   return /^(55P03|57014)$/.test(sqlState(error) ?? '');
 }

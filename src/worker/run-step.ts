@@ -41,7 +41,10 @@ export interface RunnableStep {
   readonly within: ((call: () => unknown) => unknown) | undefined;
 }
 
-/** The outcomes of running steps. Each step that {@link starts} ends in one of the others, or yields. */
+/**
+ * Callbacks for the outcomes of running steps. Each step passed to {@link starts} is later passed to one of the others,
+ * or yields.
+ */
 export interface RunOutcomes<S extends RunnableStep> {
   /** Called when the handler is known or being resolved. The step takes its slot, and its timeout starts. */
   starts(step: S): void;
@@ -56,7 +59,7 @@ export interface RunOutcomes<S extends RunnableStep> {
   unresolved(step: S): void;
 }
 
-/** Where a handler runs: as the template says, otherwise as its class says. */
+/** Returns where a handler runs: as the template specifies, otherwise as its class specifies. */
 export function isolationOf(definition: HandlerDefinition, handler: ExecutableHandler): HandlerIsolation {
   if (definition.isolation) return definition.isolation;
   const { isolation } = ownHandler(handler).constructor as { isolation?: unknown };
@@ -149,7 +152,7 @@ export function callHandler(
       ? within(() => inLogScope(context, callInStep, handler))
       : inLogScope(context, callInStep, handler);
     if (isThenable(returned)) {
-      // Not `returned.then`: a foreign thenable may call back twice, or throw.
+      // Not `returned.then`, because a foreign thenable may call back twice, or throw.
       Promise.resolve(returned).then(
         (value) => settled(resultOfReturn(value), version),
         (thrown: unknown) => settled(resultOfThrown(thrown), version),
@@ -187,7 +190,7 @@ export interface CheckedResult {
 }
 
 /**
- * Returns the result as given if it can be stored. Otherwise returns a permanent failure that names the place that
+ * Returns the result unchanged if it can be stored. Otherwise returns a permanent failure that names the part that
  * cannot be stored.
  */
 export function checkedResult(result: StepHandlerResult, { step, violations }: ResultCheck): CheckedResult {

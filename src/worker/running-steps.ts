@@ -2,9 +2,12 @@ import type { DispatchedStep } from './dispatched-step.ts';
 
 // The limits of running steps: slots, timeouts, and the shutdown of their worker.
 
-/** Maximum bytes of contexts and results in memory. Above it, no slot is free. */
+/** Maximum bytes of contexts and results in memory. Beyond this, no slot is free. */
 const MEMORY_BOUND = 256 * 1024 * 1024;
-/** Number of unrecorded steps allowed in addition to the running steps: enough to keep the recorder's lanes full. */
+/**
+ * Number of unrecorded steps that are allowed in addition to the running steps. It is enough to keep the recorder's
+ * lanes full.
+ */
 const HELD_AHEAD = 1_500;
 
 /** The slots of a worker: running steps take one each, and claims reserve them. */
@@ -84,7 +87,7 @@ export class Slots {
     this.#closed = true;
   }
 
-  /** Waits at most `ms` until no step runs. Resolves to false if some still do. */
+  /** Waits at most `ms` until no step is running. Resolves to false if some still are. */
   idleWithin(ms: number): Promise<boolean> {
     if (this.#running === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
@@ -132,7 +135,7 @@ export class Stopping {
 export interface DeadlinesOptions {
   /** All steps that may have a deadline. Scanning them all is cheaper than keeping a list of the steps that have one. */
   held: Iterable<DispatchedStep>;
-  /** For steps without `timeout_seconds`, in milliseconds; 0: none. */
+  /** Timeout for steps without `timeout_seconds`, in milliseconds; 0: none. */
   handlerTimeoutMs: number;
   expired(step: DispatchedStep): void;
 }

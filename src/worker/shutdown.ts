@@ -5,14 +5,14 @@ import type { WorkerParts } from './worker-parts.ts';
 
 /** The part at the end of the drain time that handlers have to settle after their signal fires. */
 const LAST_MOMENT_MS = 500;
-/** Maximum time after the drain time for recording and signing off when the database does not answer. */
+/** Maximum time after the drain time for recording and signing off when the database does not respond. */
 const GRACE_MS = 5_000;
-/** How long the shutdown waits for threads to end. Native code may not react. */
+/** How long the shutdown waits for threads to end. Native code may not respond. */
 const THREADS_END_MS = 2_000;
 /** Minimum time for each phase of the shutdown, even if the time is used up. */
 const MIN_PHASE_MS = 500;
 
-/** The settings and callbacks that a shutdown needs besides the parts of the worker. */
+/** The settings and callbacks that a shutdown needs in addition to the parts of the worker. */
 export interface ShuttingDown {
   drainTimeoutMs: number;
   /** Called when the queue holds work for other workers. */
@@ -25,8 +25,8 @@ export interface ShuttingDown {
 
 /**
  * Stops taking steps, lets running handlers finish, then fires their signals, then releases their steps. Safe to call
- * while the database is down or does not answer: it returns a few seconds after the drain time. When the lease expires,
- * other workers take over the steps that could not be recorded.
+ * while the database is down or does not respond: it returns a few seconds after the drain time. When the lease
+ * expires, other workers take over the steps that could not be recorded.
  */
 export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): Promise<void> {
   const { drainTimeoutMs, onWorkLeft, push, claiming } = shuttingDown;
@@ -39,7 +39,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   parts.draining.stop();
   parts.missing.stop();
   channel?.halt();
-  // Not awaited yet: a server that does not answer must not delay the handlers' signals.
+  // Not awaited yet, because a server that does not respond must not delay the handlers' signals.
   const lastPoll = parts.queuePoller.stop();
   const lastMoment = Math.min(LAST_MOMENT_MS, drainTimeoutMs / 4);
   if (!(await slots.idleWithin(stopping.hurried ? 0 : drainTimeoutMs - lastMoment))) {
@@ -47,7 +47,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
     for (const step of held) if (!step.over) step.warn('the worker is stopping');
     await slots.idleWithin(lastMoment);
   }
-  // Ends handlers that still run in a thread before their steps are released.
+  // Ends handlers that are still running in a thread before their steps are released.
   await waitAtMost(Math.min(left(), THREADS_END_MS), parts.isolation.stop());
   const recorded = await nothingHeldWithin(left());
   const unreadable = parts.unreadable.stop(lastMoment).then((count) => {

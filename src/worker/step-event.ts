@@ -15,8 +15,8 @@ const naive = (time: Date) => time.toISOString().replace('T', ' ').replace('Z', 
 const dateOf = (text: string) => new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00'));
 
 /**
- * The step as the event that `EventPoller` and `context.event` return. Its large parts are built lazily and once,
- * because most handlers read few of them.
+ * Returns the step as the event that `EventPoller` and `context.event` return. Its large parts are built lazily and
+ * only once, because most handlers read few of them.
  */
 export function stepEvent(step: DispatchedStep, eventId: string = uuidV7()): FfiStepEvent {
   const traced = step.traceparent === undefined ? undefined : idsOf(step.traceparent);

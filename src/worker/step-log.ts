@@ -6,7 +6,7 @@ import { LEVELS, type Level, type LogBindings, type Logger } from '../logging/lo
 import { redactFields, redactText } from '../logging/redact-fields.ts';
 import { backOff } from '../time/back-off.ts';
 
-/** Which attempts keep what their handlers logged. */
+/** The attempts for which the lines that handlers logged are kept. */
 export type KeptLogs = 'none' | 'failed' | 'all';
 
 /** Maximum number of kept lines of an attempt: the last ones. */
@@ -15,12 +15,12 @@ const MOST_LINES = 200;
 const MOST_TEXT = 65_536;
 /** Maximum characters of a line. */
 const LONGEST_LINE = 8_192;
-/** Lines from this level are kept even if the logger of the program does not write them. */
+/** Lines of this level and above are kept even if the logger of the program does not write them. */
 const ALWAYS_KEPT = LEVELS.indexOf('info');
 
 /** The last lines that a handler logged in an attempt. */
 export class StepLog {
-  /** Each is the JSON of `[milliseconds since 1970, level, message, fields]`. */
+  /** Each line is the JSON of `[milliseconds since 1970, level, message, fields]`. */
   readonly #lines: string[] = [];
   #size = 0;
   dropped = 0;
@@ -92,7 +92,7 @@ function keep(log: StepLog, level: Level, bindings: LogBindings, [given, ...rest
 interface RecordedAttempt {
   readonly step: { readonly taskUuid: string; readonly idx: number; readonly log: StepLog | undefined };
   readonly attempt: number;
-  /** Undefined: it did not fail. */
+  /** Undefined if it did not fail. */
   readonly error: object | undefined;
 }
 
@@ -102,7 +102,7 @@ const PAUSE_MS = 300;
 const AT_ONCE = 200;
 /** Maximum characters that wait to be written. Beyond this, the lines of further attempts are dropped. */
 const MOST_WAITING = 32 * 1024 * 1024;
-/** How often a write is tried. */
+/** Maximum number of tries to write. */
 const TRIES = 3;
 
 /** Writes the kept lines of recorded attempts in the background. Lines that cannot be written are dropped. */
@@ -136,7 +136,7 @@ export class StepLogWriter {
     if (this.#waiting.length > 0) this.#writing ??= this.#write();
   }
 
-  /** Writes what waits. */
+  /** Writes the remaining lines. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#writing;
@@ -151,7 +151,7 @@ export class StepLogWriter {
       for (const { lines } of batch) this.#size -= lines.length;
     }
     this.#writing = undefined;
-    if (this.#dropped > 0) this.#logger.warn({ attempts: this.#dropped }, 'step logs dropped, too many at once');
+    if (this.#dropped > 0) this.#logger.warn({ attempts: this.#dropped }, 'step logs dropped: too many at once');
     this.#dropped = 0;
   }
 

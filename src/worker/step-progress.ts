@@ -9,7 +9,7 @@ import { backOff } from '../time/back-off.ts';
 import type { DispatchedStep, StepHost } from './dispatched-step.ts';
 import type { Deadlines } from './running-steps.ts';
 
-// The progress of a step: loaded when it starts again, saved while it runs, and yielded.
+// The progress of a step, which is loaded when it starts again, saved while it runs, and yielded.
 
 /** Timeout of a save in milliseconds, including retries. */
 const SAVE_MS = 10_000;
@@ -27,7 +27,9 @@ export async function loadDetails(engine: Engine, steps: readonly DispatchedStep
   for (const { taskUuid, idx, data } of checkpoints) held.get(`${taskUuid}:${idx}`)!.saved = data;
 }
 
-/** Loads and saves for running handlers. Saving progress restarts the timeout of the step. */
+/**
+ * Returns the functions with which running handlers load and save. Saving progress restarts the timeout of the step.
+ */
 export function stepProgress(
   engine: Engine,
   deadlines: Deadlines,
@@ -100,8 +102,8 @@ async function transact<T>(engine: Engine, step: DispatchedStep, work: Transacti
 }
 
 /**
- * Determines from the checkpoint whether a transaction was committed. Asks until there is an answer, because running
- * the transaction again might write its rows twice.
+ * Determines from the checkpoint whether a transaction was committed. Retries until the database answers, because
+ * running the transaction again might write its rows twice.
  */
 async function wasCommitted(engine: Engine, step: DispatchedStep, data: string): Promise<boolean> {
   for (let tries = 0; !step.over; tries++) {

@@ -17,7 +17,7 @@ export interface Load extends Pick<WorkerStats, 'running' | 'unrecorded' | 'thre
   lagMs: number;
 }
 
-/** The series of one handler, looked up once for each step of a template. */
+/** The metric series of one handler, looked up once for each step of a template. */
 interface OfHandler {
   executed: Counter;
   succeeded: Counter;
@@ -171,7 +171,7 @@ export class StepReports {
     }
   }
 
-  /** Steps of a batch failed. `retried` receives the delay of each that waits for a retry. */
+  /** Called when steps of a batch failed. `retried` receives the delay of each step that waits for a retry. */
   uncompleted(
     accepted: readonly AttemptEnd[],
     rows: RecordAnswer['uncompleted'],
@@ -187,7 +187,7 @@ export class StepReports {
     }
   }
 
-  /** A step failed: it is retried, or has failed permanently. */
+  /** Called when a step failed: it is retried, or has failed permanently. */
   #uncompleted(row: RecordAnswer['uncompleted'][number], { step, error, delayMs }: AttemptEnd): void {
     const fields = {
       ...stepFields(step),
@@ -226,7 +226,7 @@ export class StepReports {
     );
   }
 
-  /** Called when a handler still runs while its worker stops. */
+  /** Called when a handler is still running while its worker stops. */
   unsettled(step: DispatchedStep): void {
     this.#logger.warn(stepFields(step), 'a handler did not settle in the drain time');
   }

@@ -6,9 +6,9 @@ import type { AttemptEnd } from './attempt-end.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 
 interface Spans {
-  /** From the claim until the outcome is acknowledged. */
+  /** Open from the claim until the outcome is acknowledged. */
   step: Span;
-  /** While the handler runs. */
+  /** Open while the handler runs. */
   attempt: Span | undefined;
 }
 
@@ -32,7 +32,7 @@ export class StepTraces {
     this.#tracing = tracing;
   }
 
-  /** Called when the handler is called. After a yield, the spans exist already. */
+  /** Called when the handler is called. After a yield, the spans already exist. */
   begun(step: DispatchedStep): void {
     if (this.#spans.has(step)) return;
     const { snapshot, row } = step.task;

@@ -117,8 +117,9 @@ export class TaskCache {
   }
 
   /**
-   * Keeps recorded results for later steps, unless an operator may have corrected them since they were recorded. Such
-   * results are loaded when they are needed. Answers can arrive in a different order than the recordings were committed.
+   * Keeps recorded results for later steps, unless an operator may have corrected them since they were recorded.
+   * Corrected results are loaded when they are needed. Responses can arrive in a different order than the recordings
+   * were committed.
    */
   keepRecorded(accepted: readonly RecordedResult[], { revised }: RecordAnswer): void {
     const revisions = new Map<string, number>();
@@ -128,7 +129,8 @@ export class TaskCache {
       if (task) this.revise(task, revision);
     }
     for (const { kind, idx, step, result, recordedBefore } of accepted) {
-      // An aggregator loads the results of its workers itself, up to its limit. Thousands are not kept here.
+      // An aggregator loads the results of its workers itself, up to its limit. There may be thousands, so they are not
+      // kept here.
       if (kind !== KIND.completed || isWorkerIndex(idx) || recordedBefore) continue;
       const { task } = step;
       if (task.revision > 0 && task.revision !== revisions.get(task.taskUuid)) continue;

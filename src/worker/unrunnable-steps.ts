@@ -57,7 +57,7 @@ export class ActiveRegistries {
     return this.#all.length !== before.length || this.#all.some((one, i) => one !== before[i]);
   }
 
-  /** The handlers that the worker announces to other workers. */
+  /** The handlers that this worker announces to other workers. */
   get announcement(): string[] {
     return announcementOf(...this.#all);
   }
@@ -92,7 +92,7 @@ export interface MissingHandlersOptions {
 }
 
 const LOOK_MS = 500;
-/** When this many steps of one kind wait, claims leave the others in the queue. */
+/** If this many steps of one kind are waiting, claims leave the others in the queue. */
 const ENOUGH_WAIT = 100;
 
 /**
@@ -104,7 +104,9 @@ export class MissingHandlers {
   readonly #options: MissingHandlersOptions;
   readonly #logger: Logger;
   readonly #waiting = new Map<DispatchedStep, number>();
-  /** By namespace, callable and resolver: when the handler was first missing, and when a step last needed it. */
+  /**
+   * By namespace, callable and resolver: the times when the handler was first missing and when a step last needed it.
+   */
   readonly #since = new Map<string, { first: number; last: number }>();
   readonly #excluded = new ExcludedSteps();
   #timer: NodeJS.Timeout | undefined;
@@ -137,12 +139,12 @@ export class MissingHandlers {
     const now = performance.now();
     const known = this.#since.get(callable);
     const isRecent = known !== undefined && now - known.last < this.#options.graceMs;
-    // If a resolver is asked again while the handler is missing, the step comes back here. The warning is logged only
-    // once.
+    // If a resolver is asked again while the handler is missing, the step comes back here. The warning is still logged
+    // only once.
     if (this.#waiting.size === 0 && !isRecent) {
       this.#logger.warn({ ...stepFields(step), handler: step.handlerName }, 'handler not registered here');
     }
-    // The grace period starts when the handler is first missing, not with each step. After a pause it starts again.
+    // The grace period starts when the handler is first missing, and not with each step. After a pause it starts again.
     const first = isRecent ? known.first : now;
     this.#since.set(callable, { first, last: now });
     this.#waiting.set(step, first);
@@ -192,7 +194,7 @@ export class MissingHandlers {
       try {
         this.#decide(step, since, await asking);
       } catch (error) {
-        this.#logger.debug({ error: messageOf(error) }, 'query for other workers with the handler failed');
+        this.#logger.debug({ error: messageOf(error) }, 'could not find out whether other workers have the handler');
       }
     }
   }
@@ -201,8 +203,8 @@ export class MissingHandlers {
   async #servedElsewhere({ handler, task }: DispatchedStep): Promise<boolean> {
     const { engine, registries, workerId } = this.#options;
     const entry = announcedAs(handler);
-    // A resolver of this worker accepts the name but found no handler. Two workers with the same resolver would release
-    // the step to each other forever. Therefore only a worker that announces the handler itself gets it.
+    // A resolver of this worker accepted the name but found no handler. Two workers with the same resolver would
+    // release the step to each other forever. So the step goes only to a worker that announces the handler itself.
     const ours = registries.of(handler).canResolve(handler);
     if (ours && entry !== handler.callable) return false;
     const { namespace } = task.snapshot.template;
@@ -242,7 +244,7 @@ function callableOf(step: DispatchedStep): string {
   return `${step.task.snapshot.template.namespace} ${step.handlerName} ${step.template.handler.resolver ?? ''}`;
 }
 
-/** Why no worker can run a handler, and what to do. */
+/** Returns why no worker can run a handler, and what to do. */
 function whyMissing(registry: HandlerRegistry, { callable, resolver }: HandlerDefinition): string {
   const resolvers = registry.chain.listResolvers().map(([name]) => name);
   if (resolver && !resolvers.includes(resolver)) return new ResolverNotFoundError(resolver, resolvers).message;
@@ -299,7 +301,7 @@ export class UnreadableTemplates {
     return this.#excluded.keys();
   }
 
-  /** Releases these steps to other workers. `reasons` says by template why it cannot be read. */
+  /** Releases these steps to other workers. `reasons`: by template, the reason why it cannot be read. */
   release(steps: readonly FencedStep[], reasons: ReadonlyMap<number, Error>): void {
     for (const { templateId, idx } of steps) this.#excluded.add(keyOf(templateId, templateIndex(idx)), EXCLUDE_MS);
     for (const [id, reason] of reasons) this.#warn(id, reason);
@@ -327,7 +329,7 @@ export class UnreadableTemplates {
         return;
       } catch (error) {
         if (tries === 0)
-          this.#logger.warn({ error: messageOf(error) }, 'could not release steps to other workers; trying again');
+          this.#logger.warn({ error: messageOf(error) }, 'could not release steps to other workers; retrying');
         await backOff(tries, this.#stopped.signal);
       }
     }
@@ -335,8 +337,8 @@ export class UnreadableTemplates {
   }
 
   /**
-   * Waits at most `ms` for the releases in progress. Returns the number of steps that are not released. Other workers
-   * get them when the lease expires.
+   * Waits at most `ms` for the releases in progress. Returns the number of steps that have not been released. Other
+   * workers get them when the lease expires.
    */
   async stop(ms: number): Promise<number> {
     const timer = setTimeout(() => this.#stopped.abort(), ms);

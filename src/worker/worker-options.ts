@@ -58,8 +58,8 @@ export interface WorkerStats {
   refused: number;
   workerId: number;
   /**
-   * Whether it takes steps. `draining`: it takes none, because an operator asked it or because it stops, and still holds
-   * some; `drained`: it holds none any more.
+   * Whether it takes steps. `draining`: it takes none and still holds some, because an operator asked it to drain or
+   * because it is stopping. `drained`: it no longer holds any.
    */
   phase: WorkerPhase;
   /** Lag of the event loop, and the handler that blocked it. */

@@ -19,7 +19,7 @@ import type { WorkerOptions } from './worker-options.ts';
 
 /** The rank of the lowest priority (minus the priority). */
 export const LOWEST_RANK = 100;
-/** Maximum poll interval when steps are handed out, because readers must learn of an outage within 5 s. */
+/** Maximum poll interval when steps are handed out, because readers must learn about an outage within 5 s. */
 const HANDED_OUT_POLL_MS = 2_000;
 
 /** The parts of a worker. */
@@ -33,7 +33,7 @@ export interface WorkerHooks extends ChannelHost, LeaseEvents, RecorderEvents {
   readonly namespaceIds: readonly number[];
   /** Whether a claim is in progress. */
   readonly claiming: boolean;
-  /** The queue was polled. */
+  /** Called when the queue was polled. */
   polled(): void;
   /** Called when the missing handler of a step is registered. */
   run(step: DispatchedStep): void;
@@ -162,7 +162,7 @@ function pollerOf(
       outage,
       ready: () => {
         worker.wake();
-        // Without a free slot here, other workers must be notified.
+        // If there is no free slot here, other workers must be notified.
         if (slots.free <= 0) onWorkLeft(LOWEST_RANK);
       },
       polled: () => worker.polled(),

@@ -137,7 +137,7 @@ export class Worker implements WorkerHooks {
     return this.#claiming !== undefined;
   }
 
-  /** Stops the worker as {@link shutDown} describes. */
+  /** Stops the worker, as described in {@link shutDown}. */
   stop({ drainTimeoutMs }: { drainTimeoutMs: number }): Promise<void> {
     return shutDown(this.#parts, {
       drainTimeoutMs,
@@ -147,7 +147,7 @@ export class Worker implements WorkerHooks {
     });
   }
 
-  /** Ends the drain time of the current or next shutdown at once, so that running handlers get their signal now. */
+  /** Ends the drain time of the current or next shutdown at once, so that the signals of running handlers fire now. */
   hurry(): void {
     this.#parts.stopping.hurried = true;
     this.#parts.slots.cutWait();
@@ -203,7 +203,7 @@ export class Worker implements WorkerHooks {
     const { lease, outage, stopping } = this.#parts;
     if (isConnectionError(error)) lease.unanswered.add(token);
     if (this.#failedClaims === 0) {
-      this.#options.logger.warn({ error: messageOf(error) }, 'claiming steps failed; trying again');
+      this.#options.logger.warn({ error: messageOf(error) }, 'could not claim steps; retrying');
     }
     outage?.failed('claim', error);
     this.#wantClaim = true;
@@ -226,7 +226,7 @@ export class Worker implements WorkerHooks {
     if (own.length === 0) return;
     const reasons = await held.templates(own);
     if (!reasons) {
-      // They are still held in the database. Other workers get them when the lease expires.
+      // The steps are still held in the database. Other workers get them when the lease expires.
       slots.release(own.length);
       stopping.leftBehind = true;
       return;
@@ -254,8 +254,8 @@ export class Worker implements WorkerHooks {
   }
 
   /**
-   * Starts the steps that are still held. Called if no heartbeat succeeded for a whole lease, because other workers may
-   * then have some of them.
+   * Starts the steps that are still held. Called if no heartbeat has succeeded for a whole lease, because other workers
+   * may then have some of them.
    */
   async #startIfHeld(steps: readonly DispatchedStep[]): Promise<void> {
     const { held, stopping } = this.#parts;
@@ -414,7 +414,7 @@ export class Worker implements WorkerHooks {
       this.#wantClaim = true;
       if (slots.free < answer.queued) onWorkLeft(0);
     }
-    // Notifies other workers even if there are free slots here, because only they may be able to run the steps.
+    // Notifies other workers even if there are free slots here, because this worker may be unable to run these steps.
     if (accepted.some((end) => end.kind === KIND.released)) onWorkLeft(0);
     this.#claim();
   }
@@ -425,7 +425,10 @@ export class Worker implements WorkerHooks {
 
   // ---- advance
 
-  /** Returns the children that this worker holds now. None if it was declared dead before the answer arrived. */
+  /**
+   * Returns the children that this worker holds now. Returns none if the worker was declared dead before the response
+   * arrived.
+   */
   #childrenOf(batch: readonly AttemptEnd[], { children }: RecordAnswer, { token }: Reserved): DispatchedStep[] {
     const { lease, cache, held } = this.#parts;
     if (children.length === 0 || !lease.incarnation.owns(token)) return [];
@@ -465,7 +468,7 @@ export class Worker implements WorkerHooks {
   polled(): void {
     const { held, lease } = this.#parts;
     void this.#findNamespaces().catch((error: unknown) =>
-      this.#options.logger.debug({ error: messageOf(error) }, 'reading namespaces failed'),
+      this.#options.logger.debug({ error: messageOf(error) }, 'could not read namespaces'),
     );
     held.checkLongRunning();
     void lease.housekeeping.look();
@@ -493,7 +496,7 @@ export class Worker implements WorkerHooks {
     this.refresh().catch((error: unknown) =>
       this.#options.logger.debug(
         { error: messageOf(error) },
-        'announcing handlers failed; trying again at the next heartbeat',
+        'could not announce handlers; retrying at the next heartbeat',
       ),
     );
   }

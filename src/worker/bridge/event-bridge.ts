@@ -70,7 +70,7 @@ export class EventBridge {
     return () => this.unsubscribe(name, listener);
   }
 
-  /** Same as {@link subscribe}, but only for the next event. */
+  /** Like {@link subscribe}, but only for the next event. */
   subscribeOnce<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): () => void {
     this.#emitter.once(canonical(name), listener);
     return () => this.unsubscribe(name, listener);

@@ -4,13 +4,13 @@ import type { Registrable } from '../../registry/base-resolver.ts';
 import type { FfiDispatchMetrics } from '../dispatch-channel.ts';
 import type { NapiStepExecutionResult } from './execution-result.ts';
 
-/** A step event was read from the channel. */
+/** Payload when a step event was read from the channel. */
 export interface StepExecutionReceivedPayload {
   event: FfiStepEvent;
   receivedAt: Date;
 }
 
-/** A handler is called. */
+/** Payload when a handler is called. */
 export interface StepExecutionStartedPayload {
   eventId: string;
   stepUuid: string;
@@ -19,7 +19,7 @@ export interface StepExecutionStartedPayload {
   startedAt: Date;
 }
 
-/** A handler succeeded. */
+/** Payload when a handler succeeded. */
 export interface StepExecutionCompletedPayload {
   eventId: string;
   stepUuid: string;
@@ -29,7 +29,7 @@ export interface StepExecutionCompletedPayload {
   completedAt: Date;
 }
 
-/** A handler failed or timed out. */
+/** Payload when a handler failed or timed out. */
 export interface StepExecutionFailedPayload {
   eventId: string;
   stepUuid: string;
@@ -38,7 +38,7 @@ export interface StepExecutionFailedPayload {
   failedAt: Date;
 }
 
-/** A result was accepted and committed. */
+/** Payload when a result was accepted and committed. */
 export interface StepCompletionSentPayload {
   eventId: string;
   stepUuid: string;
@@ -48,7 +48,7 @@ export interface StepCompletionSentPayload {
   timestamp: Date;
 }
 
-/** The progress of a step was saved. Its handler will be called again. */
+/** Payload when the progress of a step was saved. Its handler will be called again. */
 export interface StepCheckpointYieldSentPayload {
   eventId: string;
   stepUuid: string;
@@ -57,28 +57,28 @@ export interface StepCheckpointYieldSentPayload {
   timestamp: Date;
 }
 
-/** The state of a worker or a poller changed. */
+/** Payload when the state of a worker or a poller changed. */
 export interface WorkerEventPayload {
   workerId?: string;
   timestamp: Date;
   message?: string;
 }
 
-/** An error of a worker or a poller. */
+/** Payload for an error of a worker or a poller. */
 export interface WorkerErrorPayload {
   error: Error;
   timestamp: Date;
   context?: Record<string, unknown>;
 }
 
-/** A poller finished a cycle that read events. */
+/** Payload when a poller finished a cycle that read events. */
 export interface PollerCyclePayload {
   eventsProcessed: number;
   cycleNumber: number;
   timestamp: Date;
 }
 
-/** The metrics of the dispatch channel. */
+/** Payload with the metrics of the dispatch channel. */
 export interface MetricsPayload {
   metrics: FfiDispatchMetrics;
   timestamp: Date;
@@ -118,7 +118,7 @@ export type BridgeEventMap = {
   step_execution_received: [event: FfiStepEvent];
   'step.completion.sent': [result: NapiStepExecutionResult];
   'handler.registered': [name: string, handler: Registrable | (() => ExecutableHandler)];
-  /** A handler threw. */
+  /** Emitted when a handler threw. */
   'handler.error': [event: FfiStepEvent, error: Error];
   'poller.metrics': [metrics: FfiDispatchMetrics];
 };

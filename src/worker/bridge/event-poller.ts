@@ -24,7 +24,7 @@ export interface EventPollerConfig {
   pollIntervalMs?: number;
   /** Number of intervals between checks for starving events. Default 100. */
   starvationCheckInterval?: number;
-  /** Number of intervals between clean-ups of events that were read but not completed in time. Default 1000. */
+  /** Number of intervals between cleanups of events that were read but not completed in time. Default 1000. */
   cleanupInterval?: number;
   /** Number of intervals between reports of metrics. Default 100. */
   metricsInterval?: number;
@@ -59,7 +59,7 @@ export type MetricsCallback = (metrics: FfiDispatchMetrics) => void;
 export type ErrorCallback = (error: Error) => void;
 
 const STOP_MS = 5_000;
-/** Number of intervals that the poller pauses for after an error. */
+/** Number of intervals for which the poller pauses after an error. */
 const PAUSE = 10;
 /** Pause of the poller when nothing listens for its events. */
 const NO_LISTENER_MS = 1_000;
@@ -135,7 +135,7 @@ export class EventPoller {
 
   /**
    * Adds a callback for errors of callbacks, of the database, and of a worker that could not start. An outage of the
-   * database is reported within 5 s, once, whether the worker is idle or not.
+   * database is reported once, within 5 s, even if the worker is idle.
    */
   onError(callback: ErrorCallback): this {
     this.#onError.push(callback);
@@ -397,7 +397,7 @@ export class EventPoller {
 }
 
 /**
- * Same as `new EventPoller(module, emitter, config)`.
+ * Creates a poller, like `new EventPoller(module, emitter, config)`.
  *
  * @example
  * const poller = createEventPoller((await getFfiLayer()).getModule(), new TaskerEventEmitter());

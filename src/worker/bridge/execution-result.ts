@@ -4,7 +4,7 @@ import type { OrchestrationMetadata } from '../../handlers/orchestration-metadat
 import { hasFields } from '../../handlers/outcome.ts';
 import { StepHandlerResult } from '../../handlers/step-handler.ts';
 
-/** Why a step failed, as a subscriber sends it. */
+/** The reason why a step failed, in the form in which a subscriber sends it. */
 export interface NapiStepExecutionError {
   message: string;
   errorType?: string;
@@ -47,7 +47,7 @@ export interface NapiCheckpointYieldData {
   accumulatedResults?: Record<string, unknown>;
 }
 
-/** The facts about a run that are sent with its result. */
+/** Facts about a run that are sent with its result. */
 export interface RunFacts {
   stepUuid: string;
   workerId: string;

@@ -9,7 +9,7 @@ import { logError } from '../../logging/log.ts';
 export class GuardedEmitter extends EventEmitter {
   readonly #called: string;
 
-  /** `called` is the word for its listeners in the log. */
+  /** `called`: the name of its listeners in the log. */
   constructor(called = 'listener') {
     super();
     this.#called = called;

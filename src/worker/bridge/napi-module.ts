@@ -44,7 +44,7 @@ export interface FfiWorkerStatus {
   environment?: string;
 }
 
-/** The worker of a process as one object. `(await getFfiLayer()).getModule()` returns that of this process. */
+/** The worker of a process as one object. `(await getFfiLayer()).getModule()` returns the one of this process. */
 export interface NapiModule extends StepEventSource, StepResultSink, DomainEventModule {
   getVersion(): string;
   getRustVersion(): string;

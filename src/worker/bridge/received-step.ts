@@ -20,7 +20,7 @@ export interface ReceivedStep extends RunnableStep {
   /** Whether {@link take} may still succeed. */
   readonly open: boolean;
   /**
-   * Takes the step in order to call its handler. `timedOut` is called when the step times out. Returns false if another
+   * Takes the step in order to call its handler. Calls `timedOut` if the step times out. Returns false if another
    * subscriber took the step, or if it is over.
    */
   take(timedOut: (error: Error) => void): boolean;
@@ -143,7 +143,7 @@ export class OwnStep implements ReceivedStep {
 export interface ForeignStepOptions {
   registry: HandlerRegistry;
   module: StepResultSink;
-  /** For steps without `timeout_seconds`; 0: none. */
+  /** Timeout for steps without `timeout_seconds`; 0: none. */
   timeoutMs: number;
   /** Converts a result to the form in which it is sent. */
   sent(step: ReceivedStep, result: StepHandlerResult): NapiStepExecutionResult;
@@ -156,7 +156,10 @@ const MAX_UNSENT = 500;
 /** The longest timer of Node. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Returns a function that creates the step of an event, and returns undefined for an event that it has seen before. */
+/**
+ * Returns a function that creates the step of an event. That function returns undefined for an event that it has
+ * already seen.
+ */
 export function foreignSteps(options: ForeignStepOptions): (event: FfiStepEvent) => ReceivedStep | undefined {
   const seen = new Set<string>();
   return (event) => {
@@ -232,7 +235,7 @@ class ForeignStep implements ReceivedStep {
   }
 
   calls(): void {
-    // There is no worker in this process whose event loop must be watched.
+    // This process has no worker whose event loop must be watched.
   }
 
   called(): void {
@@ -255,7 +258,7 @@ class ForeignStep implements ReceivedStep {
   }
 
   release(): void {
-    // A module has no method for this. It notices by itself that the event was not completed.
+    // A module has no method for this. It notices on its own that the event was not completed.
   }
 
   abort(reason: string): void {
@@ -268,7 +271,7 @@ class ForeignStep implements ReceivedStep {
   }
 
   /**
-   * Sends a result. If the module refuses it, sends a failure instead, so that the module learns of the failure and
+   * Sends a result. If the module rejects it, sends a failure instead, so that the module learns about the failure and
    * whether to retry.
    */
   async #send(result: StepHandlerResult): Promise<boolean> {

@@ -7,7 +7,7 @@ import { EventNames } from './event-names.ts';
 import type { TaskerEventMap } from './event-payloads.ts';
 import { executionResult, type NapiCheckpointYieldData, type NapiStepExecutionResult } from './execution-result.ts';
 
-/** A step that a subscriber runs, with what its events need. */
+/** A step that a subscriber runs, with the data that its events need. */
 export interface RunOfStep {
   event: FfiStepEvent;
   handlerName: string;
@@ -114,7 +114,7 @@ export function emitOn<Name extends SharedEventName>(
   else if (to.isActive) (to.publish as (name: string, payload: unknown) => boolean).call(to, name, payload());
 }
 
-/** The progress of a step, as a subscriber sends it. */
+/** Returns the progress of a step, in the form in which a subscriber sends it. */
 export function yieldOf(stepUuid: string, { result }: StepHandlerResult): NapiCheckpointYieldData {
   const { cursor = 0, items_processed: items, accumulated_results: results } = result ?? {};
   const accumulated = typeof results === 'object' && results !== null && !Array.isArray(results);

@@ -204,7 +204,7 @@ export class StepExecutionSubscriber {
 
   #listen(): () => void {
     const from = this.#from;
-    // A bridge publishes bare events and an emitter wraps them, but users' tests publish both forms on both.
+    // A bridge publishes bare events and an emitter wraps them, but the tests of users publish both forms on both.
     const listener = (payload: FfiStepEvent | StepExecutionReceivedPayload) =>
       this.#received('event' in payload ? payload.event : payload);
     if (isEventBridge(from)) return from.subscribe(EventNames.STEP_EXECUTION_RECEIVED, listener);
@@ -258,7 +258,8 @@ export class StepExecutionSubscriber {
   }
 
   #begin(step: ReceivedStep): void {
-    // Does not read the event of a step that another subscriber has completed, because that would build it again.
+    // Does not read the event of a step that another subscriber has completed, because that would build the event
+    // again.
     if (!step.take((error) => this.#events.timedOut(this.#running.get(step)!, error))) return;
     const run = runOf(step);
     this.#running.set(step, run);
@@ -327,7 +328,7 @@ export class StepExecutionSubscriber {
       },
       (error: unknown) => {
         this.#unsent--;
-        logError('sending the result of a step failed', { error });
+        logError('could not send the result of a step', { error });
         this.#look();
       },
     );

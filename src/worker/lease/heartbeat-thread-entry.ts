@@ -13,8 +13,8 @@ const { reach, leaseMs, boundMs, memory: buffer, form } = workerData as Heartbea
 const memory = new SharedLoopState(buffer);
 const LOAD_AFTER_MS = Math.min(5_000, leaseMs / 10);
 /**
- * A loop that turns sends a heartbeat every third of a lease. This time is after a missed heartbeat, and leaves time
- * for another.
+ * A running event loop sends a heartbeat every third of a lease. This time is longer than that, but leaves time for
+ * another heartbeat.
  */
 const DUE_AFTER_MS = leaseMs * 0.4;
 const LOOK_EVERY_MS = Math.min(500, Math.max(10, leaseMs / 20));
@@ -45,7 +45,7 @@ async function beatIfDue(): Promise<void> {
     const rates = silentMs < RATE_MS ? {} : { completedRate: 0, failedRate: 0 };
     const { alive } = await connection.heartbeat(asked, leaseMs, { loopLagMs: Math.round(silentMs), ...rates });
     if (asked.some((id) => !alive.includes(id)))
-      ids = []; // declared dead; the worker notices this by itself and registers again
+      ids = []; // declared dead; the worker notices this on its own and registers again
     else {
       if (sharedNow() - memory.provenAt >= leaseMs) memory.cameBack(sentAt);
       memory.proven(sentAt);

@@ -11,13 +11,13 @@ import type { SharedLoopState } from './loop-watch.ts';
 export interface HeartbeatThreadOptions {
   reach: DatabaseReach;
   leaseMs: number;
-  /** How long the lease is kept while the event loop is blocked; 0: no thread is started. */
+  /** How long the lease is kept while the event loop is blocked. 0: no thread is started. */
   boundMs: number;
   memory: SharedLoopState;
   logger: Logger;
 }
 
-/** The data that the thread is started with. */
+/** The data with which the thread is started. */
 export interface HeartbeatThreadSetup {
   reach: DatabaseReach;
   leaseMs: number;
@@ -40,7 +40,7 @@ export interface ThreadReport {
   message: string;
 }
 
-/** How long stopping waits for the thread to close its connection. */
+/** Maximum time to wait for the thread to close its connection. */
 const CLOSE_MS = 1_000;
 
 /**

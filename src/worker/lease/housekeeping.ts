@@ -4,7 +4,7 @@ import type { Logger } from '../../logging/logger.ts';
 
 /** Interval between searches for stale tasks. */
 const LIFECYCLE_MS = 30_000;
-/** Interval between deletions of workers that are long gone. */
+/** Interval between deletions of workers that ended long ago. */
 const FORGET_MS = 3_600_000;
 /** Interval between searches for pauses whose process died. */
 const PAUSES_MS = 10_000;
@@ -18,8 +18,8 @@ const QUEUE_TURN_MS = 30_000;
  */
 const PAUSE_PER_SLICE = 200;
 /**
- * The longest of these pauses. The four slices of a million open tasks are then done within 5 minutes even on a busy
- * machine.
+ * The longest of these pauses. With it, the four slices of a million open tasks are done within 5 minutes, even on a
+ * busy machine.
  */
 const LONGEST_PAUSE_MS = 70_000;
 /** The longest time for which a check delays the next check. */
@@ -32,13 +32,13 @@ export interface HousekeepingOptions {
   leaseMs: number;
   /** The ids of the worker. */
   workerIds(): readonly number[];
-  /** Age at which acts are deleted from the audit; none or 0: never. */
+  /** Age at which acts are deleted from the audit. Undefined or 0: never. */
   auditRetentionMs?: number | undefined;
 }
 
 /**
- * Work that any worker does on behalf of all: takes back the steps of lost workers, ends stale tasks, and keeps tables
- * small.
+ * Work that any worker does on behalf of all workers: takes back the steps of lost workers, ends stale tasks, and keeps
+ * tables small.
  */
 export class Housekeeping {
   /** Number of steps taken from the queue since it was last tidied. */
@@ -87,11 +87,11 @@ export class Housekeeping {
       }
       return steps.length > 0;
     } catch (error) {
-      // Stopping closes the connections. Another worker takes those steps back.
+      // The connections are being closed. Another worker takes back those steps.
       if (this.#stopped) return false;
       this.#logger.warn(
         { error: messageOf(error) },
-        'taking back the steps of lost workers failed; trying again at the next heartbeat',
+        'could not take back the steps of lost workers; retrying at the next heartbeat',
       );
       return false;
     }
@@ -183,7 +183,7 @@ export class Housekeeping {
     try {
       await this.#engine.settlePauses();
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'settling pauses failed');
+      this.#logger.debug({ error: messageOf(error) }, 'could not finish interrupted pauses');
     } finally {
       this.#settling = false;
     }
@@ -197,7 +197,7 @@ export class Housekeeping {
       if (this.#auditRetentionMs > 0) await this.#engine.forgetActs(this.#auditRetentionMs);
       await this.#engine.forgetPauses();
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'deleting what is long gone failed');
+      this.#logger.debug({ error: messageOf(error) }, 'could not delete old workers, acts and pauses');
     }
   }
 

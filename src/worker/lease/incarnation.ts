@@ -15,8 +15,8 @@ const COUNTER_END = 2 ** COUNTER_BITS - 1;
 /** Number of fences left when the worker registers again. Registering must succeed before they are used up. */
 const SPARE_CLAIMS = 10_000;
 /**
- * How long a retired id is kept: longer than an unanswered claim may take to commit, and longer than its fence is in
- * doubt.
+ * How long a retired id is kept. This is longer than an unanswered claim may take to commit, and longer than its fence
+ * is in doubt.
  */
 const KEEP_RETIRED_MS = 90_000;
 const FIRST_PAUSE_MS = 50;
@@ -36,7 +36,7 @@ export interface WorkerIdentity {
   load?: LoadReport;
   /** Number of fences per id; smaller in tests. */
   fences?: number;
-  /** Milliseconds that an id is kept after its last fence was issued. Default 90,000. */
+  /** How long an id is kept after its last fence was issued, in milliseconds. Default 90,000. */
   keepRetiredMs?: number;
 }
 
@@ -53,8 +53,8 @@ export interface IncarnationEvents {
 }
 
 /**
- * The registration of this worker in the database, and its heartbeats. Each incarnation has its own id. A fence is that
- * id with the number of the claiming statement, so that even after a crash no fence is issued twice.
+ * The registration of this worker in the database, and its heartbeats. Each incarnation has its own id. A fence
+ * consists of that id and the number of the claiming statement, so that no fence is issued twice, even after a crash.
  */
 export class Incarnation {
   readonly #engine: Engine;
@@ -74,7 +74,7 @@ export class Incarnation {
   #failedBeats = 0;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
-  /** The next heartbeat is due as soon as the one in progress has ended. */
+  /** Whether the next heartbeat is due as soon as the one in progress has ended. */
   #soon = false;
   #stopped = false;
   #announced = '';
@@ -171,7 +171,7 @@ export class Incarnation {
       () => this.#retired.set(old, performance.now()),
       (error: unknown) => {
         this.#retired.delete(old);
-        this.#logger.warn({ error: messageOf(error) }, 'registering the worker again failed; trying again');
+        this.#logger.warn({ error: messageOf(error) }, 'could not register the worker again; retrying');
       },
     );
   }
@@ -206,12 +206,14 @@ export class Incarnation {
     }, pauseMs);
   }
 
-  /** An operator may ask something of workers with these ids. The answer to a heartbeat says what. */
+  /**
+   * Called when an operator may have a request for the workers with these ids. The response to a heartbeat contains it.
+   */
   asked(ids: readonly number[]): void {
     if (this.ids.some((id) => ids.includes(id))) this.beatNow();
   }
 
-  /** Sends a heartbeat now, because the report changed or the answer may have. */
+  /** Sends a heartbeat now, because the report changed, or the response may have. */
   beatNow(): void {
     this.#soon = true;
     // While a heartbeat is in progress, there is no timer.
@@ -220,7 +222,10 @@ export class Incarnation {
     this.#schedule();
   }
 
-  /** Retries a failed heartbeat soon, because the lease only has time for a few. */
+  /**
+   * Returns the pause before the next heartbeat. A failed heartbeat is retried soon, because the lease only has time
+   * for a few.
+   */
   #pauseMs(): number {
     const regular = this.#identity.leaseMs / 3;
     return this.#failedBeats === 0 ? regular : Math.min(regular, FIRST_PAUSE_MS * 2 ** Math.min(this.#failedBeats, 8));
@@ -238,11 +243,11 @@ export class Incarnation {
       const dead = ids.filter((id) => !alive.includes(id));
       if (dead.length > 0) await this.#comeBack(dead);
       else this.#memory.proven(sentAt);
-      // If only dead ids were asked about, the answer is with the next heartbeat.
+      // If only dead ids were queried, the next heartbeat has the request.
       if (dead.length < ids.length) this.#events.drain?.(drain);
       await this.#leaveRetired();
       await this.announce();
-      // The outage that this worker had may have affected the others too. Gives them a lease of time to come back.
+      // The outage of this worker may have affected the others too. Gives them the time of a lease to come back.
       if (lost && sentAt - this.#memory.backAt >= leaseMs) this.#events.othersLost();
     } catch (error) {
       const level = this.#failedBeats++ === 0 ? 'warn' : 'debug';
@@ -276,7 +281,7 @@ export class Incarnation {
     }
   }
 
-  /** Ends the heartbeats. `clean` means that nothing is held, so the worker signs off. Otherwise its lease expires. */
+  /** Ends the heartbeats. `clean` means that the worker holds nothing, so it signs off. Otherwise its lease expires. */
   async stop(clean: boolean): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);

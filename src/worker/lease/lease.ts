@@ -10,13 +10,13 @@ import { UnansweredClaims } from './unanswered-claims.ts';
 
 export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
   engine: Engine;
-  /** Age at which acts are deleted from the audit; none or 0: never. */
+  /** Age at which acts are deleted from the audit. Undefined or 0: never. */
   auditRetentionMs?: number | undefined;
   /** The load to report, without the lag of the event loop. */
   load(): Omit<WorkerLoad, 'loopLagMs'>;
   /** Called with each heartbeat. `wanted`: whether an operator wants this worker to stop taking steps. */
   drain(wanted: boolean): void;
-  /** The steps whose handlers run. */
+  /** The steps whose handlers are running. */
   running: Iterable<DispatchedStep>;
   logger: Logger;
 }
@@ -25,7 +25,7 @@ export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
 export interface LeaseEvents {
   /** Called when these incarnations were declared dead. Other workers may have their steps. */
   lost(incarnations: readonly number[]): void;
-  /** Called when steps of an unanswered claim turned out to be held by this worker. */
+  /** Called when it turned out that this worker holds steps of an unanswered claim. */
   adopt(rows: readonly AdoptedStepRow[]): void;
   /** Called when steps of lost workers are back in the queue. */
   swept(): void;

@@ -5,7 +5,7 @@ export const RATE_MS = 60_000;
 
 /** The current load of a worker. */
 export interface WorkerLoad extends Required<Pick<WorkerReport, 'running' | 'phase'>> {
-  /** Number of attempts recorded since the start. */
+  /** Number of attempts recorded since the worker started. */
   completed: number;
   failed: number;
   /** The longest delay of the event loop since {@link LoadReport.sent} was called. */
@@ -22,10 +22,10 @@ interface Counted {
 export class LoadReport {
   readonly #load: () => WorkerLoad;
   readonly #sent: () => void;
-  /** The start, or the last report before the last minute; and one for each report since then. */
+  /** The counts at startup, or in the last report before the last minute, and in each report since then. */
   readonly #counted: Counted[];
 
-  /** `sent`: the report arrived. */
+  /** `sent`: called when a report has arrived. */
   constructor(load: () => WorkerLoad, sent: () => void, now: number = performance.now()) {
     this.#counted = [{ at: now, completed: 0, failed: 0 }];
     this.#load = load;
@@ -52,7 +52,7 @@ export class LoadReport {
     };
   }
 
-  /** The heartbeat with the last report arrived. */
+  /** Called when the heartbeat with the last report has arrived. */
   sent(): void {
     this.#sent();
   }

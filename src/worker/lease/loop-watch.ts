@@ -1,7 +1,10 @@
 import type { Logger } from '../../logging/logger.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 
-/** Milliseconds on a clock that is the same in all threads of this process; `performance.now()` starts at 0 in each. */
+/**
+ * Returns milliseconds on a clock that is the same in all threads of this process. `performance.now()` starts at 0 in
+ * each.
+ */
 export function sharedNow(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1_000 + nanoseconds / 1_000_000;
@@ -48,7 +51,7 @@ export class SharedLoopState {
     this.#write(TURNED_AT, sharedNow());
   }
 
-  /** Milliseconds since the event loop last turned. A huge number before its first turn. */
+  /** Milliseconds since the event loop last turned. A very large number before its first turn. */
   get silentMs(): number {
     return sharedNow() - this.#read(TURNED_AT);
   }
@@ -112,7 +115,7 @@ export interface BlockedLoop extends CalledStep {
 
 /** How responsive the event loop of a worker is. */
 export interface LoopStats {
-  /** Milliseconds by which the last timer was late. Everything else in this process is delayed by as much. */
+  /** Delay of the last timer in milliseconds. Everything else in this process is delayed by as much. */
   lagMs: number;
   /** The largest lag since the worker started. */
   maxLagMs: number;
@@ -130,7 +133,7 @@ const NAMED = 5;
 export interface LoopWatchOptions {
   leaseMs: number;
   memory: SharedLoopState;
-  /** The steps whose handlers run. */
+  /** The steps whose handlers are running. */
   running: Iterable<DispatchedStep>;
   /** Called when the handler of this step blocked the loop. */
   blocked(step: DispatchedStep): void;
@@ -138,9 +141,9 @@ export interface LoopWatchOptions {
 }
 
 /**
- * Measures the lag of the event loop and names the handler that blocks it, by timing the synchronous part of each call.
- * A block that happens after a handler awaited cannot be attributed to one handler. In that case, all running handlers
- * are named.
+ * Measures the lag of the event loop, and names the handler that blocks it by timing the synchronous part of each call.
+ * A block after a handler has awaited cannot be attributed to one handler. In that case, all running handlers are
+ * named.
  */
 export class LoopWatch {
   readonly #options: LoopWatchOptions;

@@ -3,14 +3,14 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { incarnationOf } from './incarnation.ts';
 
-/** How long a fence stays in doubt after the first successful query: the old backend may still commit. */
+/** How long a fence stays in doubt after the first successful query, because the old backend may still commit. */
 const KEEP_MS = 70_000;
 const OFTEN_FOR_MS = 10_000;
 const OFTEN_MS = 300;
 const SELDOM_MS = 5_000;
 
 interface Doubt {
-  /** When the first query succeeded. */
+  /** Time of the first successful query. */
   firstLook: number | undefined;
   /**
    * Steps that were adopted under this fence. They are remembered, because a step that is no longer held must not be
@@ -20,8 +20,8 @@ interface Doubt {
 }
 
 /**
- * Fences of claims whose answer was lost. This worker may hold steps under them without knowing it, and its lease keeps
- * these steps from other workers. It therefore searches for the steps and adopts them.
+ * Fences of claims whose response was lost. This worker may hold steps under them without knowing it, and its lease
+ * keeps these steps from other workers. It therefore searches for the steps and adopts them.
  */
 export class UnansweredClaims {
   readonly #engine: Engine;
@@ -90,7 +90,7 @@ export class UnansweredClaims {
         if (now - doubt.firstLook > KEEP_MS) this.#unanswered.delete(token);
       }
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'search for steps of unanswered claims failed; trying again');
+      this.#logger.debug({ error: messageOf(error) }, 'search for steps of unanswered claims failed; retrying');
     }
   }
 

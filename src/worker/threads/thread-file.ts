@@ -7,7 +7,7 @@ export function threadFile(name: string): URL {
   return new URL(`${folder}${name}.js`, import.meta.url);
 }
 
-/** Flags of Node that name the program of the process. A thread has its own program and rejects them. */
+/** Node flags that name the program of the process. A thread has its own program and rejects these flags. */
 const OF_THE_PROGRAM = /^(--input-type|-e|--eval|-p|--print|-pe|--test)(=|$)/;
 const WITH_A_TEXT = /^(-e|--eval|-p|--print|-pe)$/;
 

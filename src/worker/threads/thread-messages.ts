@@ -41,7 +41,7 @@ export interface StepMessage
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Why a signal fired. */
+/** The reason why a signal fired. */
 export interface Reason {
   name: string;
   message: string;

@@ -36,7 +36,7 @@ export interface ThreadPoolOptions {
   memoryMb: number | undefined;
 }
 
-/** Time for a handler to clean up after its step is over. Then its thread is ended. */
+/** Time for a handler to clean up after its step is over. Its thread is then ended. */
 const GRACE_MS = 250;
 
 /**
@@ -170,7 +170,7 @@ class PoolThread {
       execArgv: threadFlags(),
       ...(memoryMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
     });
-    // A running step keeps the process alive by itself. An idle thread must not.
+    // A running step keeps the process alive on its own. An idle thread must not.
     this.#thread.unref();
     this.#thread.on('message', (message: FromThread) => this.#received(message));
     this.#thread.on('messageerror', (error) => this.#lose(error));
@@ -264,7 +264,7 @@ class PoolThread {
     else if (this.#error !== undefined) {
       this.#logger?.warn(
         { error: messageOf(this.#error) },
-        'the thread of a step was ended by an uncaught error after its handler had settled',
+        'an uncaught error ended the thread of a step after its handler had settled',
       );
     }
   }
@@ -291,7 +291,7 @@ function resultOf({ json, ...parts }: ResultMessage): StepHandlerResult {
   return new StepHandlerResult({ ...parts, result: JSON.parse(json) as object | null });
 }
 
-/** The message that starts a step in a thread. Of results that are too large, only the names are sent. */
+/** Returns the message that starts a step in a thread. For results that are too large, it contains only the names. */
 function stepMessage(step: DispatchedStep): StepMessage {
   const dependencyNames = step.dependencyNames();
   const dependencies = new Map<string, DependencyResultParams>();
@@ -324,7 +324,7 @@ function reasonOf({ reason }: AbortSignal): Reason {
   return { name: typeof name === 'string' ? name : 'AbortError', message: messageOf(reason) };
 }
 
-/** An error as plain data that keeps its type and whether it is retryable. */
+/** Returns an error as plain data, with its type and whether it is retryable. */
 function errorMessage(error: unknown): ErrorMessage {
   const known = isStepExecutionError(error) ? error : undefined;
   return {
