@@ -102,11 +102,11 @@ async function findRegistered(
  */
 function match<T extends TemplateName>(known: readonly T[], wanted: TemplateReference): T | undefined {
   const { name, namespace = 'default', version = '1.0.0' } = wanted;
-  const fitting = known.filter((one) => fits(one, wanted));
-  if (fitting.length <= 1) return fitting[0];
-  const usual = fitting.find((one) => fits(one, { name, namespace, version }));
+  const matching = known.filter((one) => fits(one, wanted));
+  if (matching.length <= 1) return matching[0];
+  const usual = matching.find((one) => fits(one, { name, namespace, version }));
   if (usual) return usual;
-  const named = fitting.map((one) => `${one.namespace}/${one.name}@${one.version}`);
+  const named = matching.map((one) => `${one.namespace}/${one.name}@${one.version}`);
   throw new TaskerError('bad_request', `the template name ${name} is ambiguous; pass one of ${named.join(', ')}`);
 }
 
