@@ -120,8 +120,8 @@ describe('without a worker', () => {
     expect(await refused('task', 'list', '--created-after', 'yesterday')).toMatch(/^2 .*must be a time/s);
     expect(await refused('task', 'list', '--context', '[1]')).toMatch(/^2 .*it must be a JSON object/s);
     expect(await refused('task', 'list', '--step-state', 'runing')).toMatch(/^2 .*runing is not a step state/s);
-    expect(await refused('task', 'list', '--cursor', 'abc')).toMatch(/^2 .*the cursor is not one of a page/s);
-    expect(await refused('task', 'list', '--open', '--ended')).toMatch(/^2 .*either open or ended/s);
+    expect(await refused('task', 'list', '--cursor', 'abc')).toMatch(/^2 .*the cursor is not from a page/s);
+    expect(await refused('task', 'list', '--open', '--ended')).toMatch(/^2 .*open and ended exclude each other/s);
     expect(await refused('step', 'list', '--step-state', 'complete')).toMatch(/^2 .*cannot be listed across tasks/s);
     expect(await refused('step', 'list', 'x', '--open')).toMatch(/^2 .*but not both/s);
   });

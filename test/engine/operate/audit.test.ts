@@ -71,7 +71,7 @@ it('a filter of the audit that cannot be meant is refused, with the way out', as
   expect(await refusal({ actor: 'a\0' })).toContain('actor has characters');
   expect(await refusal({ actor: 7 })).toContain('actor must be a string');
   expect(await refusal({}, { limit: 0 })).toContain('limit must be a whole number');
-  expect(await refusal({}, { cursor: 'abc' })).toContain('the cursor is not one of a page of acts');
+  expect(await refusal({}, { cursor: 'abc' })).toContain('the cursor is not from a page of acts');
 });
 
 it('acts of lifecycles have the door lifecycle', async () => {

@@ -102,7 +102,7 @@ it('an item that changed between the selection and the act is skipped, with why'
   const { done, skipped } = await act.result();
   expect(done).toBe(1);
   const why = Object.fromEntries(skipped.map((item) => [item.taskUuid, item.why]));
-  expect(why[again]).toBe('the step has run again: attempt 2, selected was attempt 1; it is in error');
+  expect(why[again]).toBe('the step has run again since attempt 1 was selected: it is in error, attempt 2');
   expect(why[cancelled]).toBe('it has already ended: it is in cancelled');
   expect(why[gone]).toBe('the task was deleted');
   expect(why[waiting]).toMatch(/^it (is in steps_in_process now|has already ended: it is in complete)$/);

@@ -133,12 +133,12 @@ it('an invalid filter is refused with a suggestion', async () => {
   const { tasker } = await shared.setup(STEPS, { handlers: HANDLERS });
   const refused = (filter: object, page: object = {}) =>
     tasker.listTasks(filter, page).catch((error: Error) => error.message);
-  expect(await refused({ statsu: 'error' })).toMatch(/a filter has no statsu; did you mean status\?/);
+  expect(await refused({ statsu: 'error' })).toMatch(/unknown condition statsu; did you mean status\?/);
   expect(await refused({ status: 'failed' })).toMatch(/failed is not a task state; did you mean blocked_by_failures/);
   expect(await refused({ stepState: 'failed' })).toMatch(/failed is not a step state; did you mean error\?/);
   expect(await refused({ createdAfter: 'yesterday' })).toMatch(/createdAfter: yesterday is not a time/);
   expect(await refused({ templateVersion: 'one' })).toMatch(/one is not a version or a range/);
-  expect(await refused({}, { cursor: 'x' })).toMatch(/the cursor is not one of a page/);
+  expect(await refused({}, { cursor: 'x' })).toMatch(/the cursor is not from a page/);
 });
 
 it('pages list every task once, even if many were created in one transaction or they have several templates', async () => {
