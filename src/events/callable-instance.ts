@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
  * `instance()`. Methods run on the original object, because a proxy has no `#private` members.
  */
 export function callable<T extends object>(target: T): T & (() => T) {
-  // Printing the proxy shows the target.
+  // Printing the proxy shows the target object.
   const shell = Object.assign(() => undefined, { [inspect.custom]: () => target });
   const itself: T & (() => T) = new Proxy(shell as unknown as T & (() => T), {
     apply: () => itself,
@@ -16,7 +16,7 @@ export function callable<T extends object>(target: T): T & (() => T) {
     set: (_, key, value) => Reflect.set(target, key, value, target),
     has: (_, key) => Reflect.has(target, key),
     ownKeys: () => Reflect.ownKeys(target),
-    // Not supported: a proxy may only report this if the function under it is not extensible either.
+    // Not supported: a proxy may report success only if the function under it is not extensible either.
     preventExtensions: () => false,
     defineProperty: (_, key, descriptor) => Reflect.defineProperty(target, key, descriptor),
     deleteProperty: (_, key) => Reflect.deleteProperty(target, key),

@@ -10,8 +10,9 @@ const MOST_AT_ONCE = 1_000;
 const LONG_ENOUGH = `; use ${LONGEST_TIMER_MS} (24 days) for no limit`;
 
 /**
- * Returns the first problem in the options of a consumer, or undefined. Without this check, invalid options would fail
- * silently: Node turns a timeout that is too long into 1 ms, and with an invalid concurrency no slot ever becomes free.
+ * Returns the first problem in the options of a consumer. Undefined if there is none. Without this check, invalid
+ * options would fail silently: Node turns a timeout that is too long into 1 ms, and with an invalid concurrency no slot
+ * ever becomes free.
  */
 export function wrongOption({ from, concurrency, timeoutMs, maxDeliveries }: ConsumingOptions): string | undefined {
   return (

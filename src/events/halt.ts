@@ -37,7 +37,10 @@ export class Halt {
     this.#listeners.clear();
   }
 
-  /** Calls the listener when it is halted, or at once if it already is. Returns a function that removes the listener. */
+  /**
+   * Calls the listener when it is halted, or at once if it already has been. Returns a function that removes the
+   * listener.
+   */
   onHalt(listener: () => void): () => void {
     if (this.#halted) listener();
     else this.#listeners.add(listener);

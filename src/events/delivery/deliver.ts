@@ -5,7 +5,7 @@ import { type RetryAfter, retryAfterSeconds } from '../../handlers/retry-after.t
 import { Halt } from '../halt.ts';
 import type { DeliveryContext, EventConsumer } from './event-consumer.ts';
 
-/** The consequences of a failed delivery for the next attempt, from its error. */
+/** The consequences of a failed delivery for the next attempt, derived from its error. */
 export interface DeliveryFailure {
   /** True if another attempt would fail too. The event becomes a dead letter at once. */
   permanent: boolean;
@@ -13,7 +13,7 @@ export interface DeliveryFailure {
   retryAfterMs: number | undefined;
 }
 
-/** The outcome of a delivery. `abandoned`: it was stopped before its end, and does not count as an attempt. */
+/** The outcome of a delivery. `abandoned`: it was stopped before it ended, and does not count as an attempt. */
 export type DeliveryEnd =
   | { kind: 'delivered' }
   | ({ kind: 'failed'; error: string } & DeliveryFailure)

@@ -24,7 +24,7 @@ export interface EventConsumer {
   readonly patterns: readonly string[];
   /** The start position of a new group. Default `now`. */
   readonly from?: 'now' | 'beginning';
-  /** Maximum number of events of different tasks handled at the same time in this process. Default 10. */
+  /** Maximum number of events of different tasks that this process handles at the same time. Default 10. */
   readonly concurrency?: number;
   /** Timeout of a delivery in milliseconds. Default 30,000. */
   readonly timeoutMs?: number;
@@ -47,17 +47,17 @@ export interface StopOptions {
   hurry?: AbortSignal;
 }
 
-/** A set of consumers that run together, until they are stopped. */
+/** A set of consumers that run together until they are stopped. */
 export interface RunningConsumers {
   /**
    * Resolves when delivery has started. From then on, new groups get every committed event. Also resolves if the
-   * database is unavailable. Delivery then starts by itself once the database is available.
+   * database is unavailable. Delivery then starts on its own once the database is available.
    */
   readonly started: Promise<void>;
   /**
-   * Starts no new deliveries and lets running deliveries finish for `drainTimeoutMs` (30,000). Then it fires their
-   * signals and releases the rest, which other processes can take at once. Handled events are not delivered again.
-   * Closes the consumers.
+   * Starts no new deliveries, and gives running deliveries `drainTimeoutMs` (30,000) to finish. Then it fires their
+   * signals and releases the remaining events, which other processes can take at once. Handled events are not delivered
+   * again. Closes the consumers.
    */
   stop(options?: StopOptions): Promise<void>;
 }

@@ -172,7 +172,7 @@ export class EventDelivery {
     for (const group of this.#groups) group.eventsMayWait();
   }
 
-  /** Stops all consumers as {@link RunningConsumers.stop} does, and stops polling. */
+  /** Stops all consumers, like {@link RunningConsumers.stop}, and stops polling. */
   stop(options: StopOptions = {}): Promise<void> {
     this.#stopped ??= this.#stop(options);
     return this.#stopped;
@@ -181,7 +181,7 @@ export class EventDelivery {
   async #stop(options: StopOptions): Promise<void> {
     await Promise.all([
       this.#listener?.stop(),
-      // Both may be waiting for the database. They leave no unfinished changes if they are abandoned.
+      // Both may be waiting for the database. If they are abandoned, they leave no unfinished changes.
       waitAtMost(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
       ...[...this.#runs].map((run) => run.stop(options)),
     ]);

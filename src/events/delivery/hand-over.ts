@@ -20,11 +20,11 @@ export interface HandOverOptions {
   /** The number of earlier deliveries that failed. */
   failures: number;
   replayed: boolean;
-  /** Whether it is too late to start the delivery. */
+  /** Returns whether it is too late to start the delivery. */
   over(): boolean;
   /** Called just before the consumer is called. */
   begin?(): void;
-  /** Ends the wait for the consumer. */
+  /** Ends the wait for the consumer when it fires. */
   halt: Halt;
 }
 
@@ -116,7 +116,10 @@ export class HandOver {
     return this.late >= this.#mostLate;
   }
 
-  /** Delivers an event once a slot is free. Never rejects, and takes no longer than the consumer's timeout after that. */
+  /**
+   * Delivers an event once a slot is free. Never rejects. Once it has a slot, it takes no longer than the consumer's
+   * timeout.
+   */
   async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
     if (options.over() || !(await this.slots.take())) return { kind: 'abandoned' };
     try {

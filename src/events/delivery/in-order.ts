@@ -1,4 +1,4 @@
-/** A value, or a promise of it. */
+/** A value, or a promise of one. */
 export type NowOrLater<T> = T | Promise<T>;
 
 /** The return type of a hook that may return nothing. */
@@ -30,7 +30,9 @@ export function inOrder<T>(
   return resume(() => steps.next());
 }
 
-/** A promise for a thenable, undefined for other values. If reading `then` throws, the promise is rejected. */
+/**
+ * Returns a promise for a thenable, and undefined for other values. If reading `then` throws, the promise is rejected.
+ */
 export function promiseOf(value: unknown): Promise<unknown> | undefined {
   try {
     if (typeof value !== 'object' || value === null || !('then' in value) || typeof value.then !== 'function') return;

@@ -9,7 +9,7 @@ export interface LogWatchParts {
   groups: ReadonlySet<GroupRunner>;
   pollMs: number;
   outage: Outage;
-  /** Called when there are events without a place in the log. */
+  /** Called when there are events without a position in the log. */
   unplaced(): void;
 }
 

@@ -3,7 +3,7 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { backOff } from '../../time/back-off.ts';
 
-/** The number of retries of a statement that the database refuses. */
+/** Number of retries of a statement that the database rejects. */
 const REFUSALS = 5;
 
 /** Logs a database outage only once for all callers that wait for it, and logs its end. */
@@ -33,8 +33,8 @@ export class Outage {
   }
 
   /**
-   * Repeats a query until the database answers, however long the outage takes, so that results of deliveries are not lost.
-   * Returns undefined if `gone` fires or the database refuses the query several times.
+   * Repeats a query until the database answers, however long the outage takes, so that results of deliveries are not
+   * lost. Returns undefined if `gone` fires, or if the database rejects the query several times.
    */
   async retryUntilAnswered<T>(ask: () => Promise<T>, gone: AbortSignal): Promise<T | undefined> {
     let refused = false;
@@ -49,7 +49,7 @@ export class Outage {
     return answer;
   }
 
-  /** Logs that the database is available but refuses a write of `who`, which is not retried. */
+  /** Logs that the database is available but rejects a write of `who`, which is not retried. */
   #refused(who: unknown, error: unknown): void {
     this.#forget(who);
     this.#logger.error(
@@ -67,8 +67,9 @@ export class Outage {
 }
 
 /**
- * Repeats a query, with back-off, until the database answers. `failed` is called after each failure and returns false
- * to give up. An error that it throws rejects the promise. Returns undefined after giving up, or when `gone` fires.
+ * Repeats a query, with increasing delays, until the database answers. `failed` is called after each failure and
+ * returns false to give up. An error that it throws rejects the promise. Returns undefined after giving up, or when
+ * `gone` fires.
  */
 export async function retryUntilAnswered<T>(
   ask: () => Promise<T>,

@@ -9,13 +9,13 @@ interface Placed {
   id: number;
   taskUuid: string;
   after: EventPosition;
-  /** Cleared once it is handled, to free memory. */
+  /** Cleared once the event is handled, to free memory. */
   event: TakenEvent | undefined;
-  /** The running delivery; undefined until it starts. */
+  /** The running delivery. Undefined until it starts. */
   begun: (BegunDelivery & { at: number }) | undefined;
-  /** The result; undefined until there is one. `slow`: the delivery continues outside the part. */
+  /** The result. Undefined until there is one. `slow`: the delivery continues outside the part. */
   handled: Exclude<HandedOver, { kind: 'abandoned' }> | { kind: 'parked' } | { kind: 'slow' } | undefined;
-  /** When it was handled, from `performance.now()`. */
+  /** When it was handled, on the clock of `performance.now()`. */
   at: number;
 }
 
@@ -23,11 +23,11 @@ const LOST = new Error('another process has taken over this part of the event lo
 const NOT_WRITTEN = new Error('could not store that this delivery is still running');
 
 /**
- * Handles the events taken from one part of the log. Events of a task run one after the other, those of different tasks
- * concurrently. The group's cursor advances over events that are handled. Three kinds of events are tracked beside the
- * cursor, together with later events of their tasks: failed events, events that only another process wants, and events
- * whose delivery is slow. A delivery counts as slow only when nothing else is left to do in the part, so that the part
- * can be released.
+ * Handles the events taken from one part of the log. Events of one task are handled one after the other, events of
+ * different tasks concurrently. The group's cursor advances past events that are handled. Three kinds of events are
+ * tracked separately from the cursor, together with later events of their tasks: failed events, events that only
+ * another process wants, and events whose delivery is slow. A delivery counts as slow only when nothing else is left to
+ * do in the part, so that the part can be released.
  */
 export class PartRun implements HeldWork {
   readonly holder: string;
@@ -35,7 +35,7 @@ export class PartRun implements HeldWork {
   readonly #taken: TakenPart;
   /** The events of tasks that still have unhandled events, grouped by task. */
   readonly #pending: Set<readonly Placed[]>;
-  /** Deliveries that continue outside the part, or are about to. */
+  /** Deliveries that continue outside the part, or are about to do so. */
   #slow: readonly BegunDelivery[] = [];
   readonly #events: readonly Placed[];
   heldUntil: number;
@@ -80,7 +80,7 @@ export class PartRun implements HeldWork {
     this.#ending = true;
     await this.#save({ last: true });
     if (this.lost || this.#done) return;
-    // If the database refused the results, it would refuse them again, so the part stays held until its lease expires.
+    // If the database rejected the results, it would reject them again, so the part stays held until its lease expires.
     if (!this.#unwritten || this.#stopping) await this.#group.release(this.holder);
   }
 
@@ -96,7 +96,7 @@ export class PartRun implements HeldWork {
 
   extended({ parts }: StillHeld, until: number): void {
     if (parts.includes(this.part)) this.heldUntil = Math.max(this.heldUntil, until);
-    // At the end there is nothing to halt, and the last write detects by itself whether the part is still held.
+    // At the end there is nothing to halt, and the last write detects on its own whether the part is still held.
     else if (!this.#ending) this.#lose();
   }
 
@@ -110,7 +110,7 @@ export class PartRun implements HeldWork {
   async #inOrder(events: readonly Placed[]): Promise<void> {
     let behind = false;
     for (const placed of events) {
-      // An event that only another process wants waits beside the cursor.
+      // An event that only another process wants is tracked separately from the cursor.
       behind ||= placed.event!.parked || !this.#group.wants(placed.event!.name);
       const handled: HandedOver | { kind: 'parked' } = behind ? { kind: 'parked' } : await this.#handle(placed);
       // A slow delivery has already parked the later events of its task.
@@ -215,7 +215,8 @@ export class PartRun implements HeldWork {
         failed.push({ id, taskUuid, error, delayMs: Math.max(0, delayMs - (now - at)) });
       } else if (handled?.kind === 'dead') dead.push({ id, taskUuid, error: handled.error });
       else if (handled?.kind === 'slow') slow.push({ id, taskUuid });
-      // Abandoned events are tracked beside the cursor too, so that handled events behind them are not repeated.
+      // Abandoned events are tracked separately from the cursor too, so that handled events behind them are not
+      // repeated.
       else parked.push({ id, taskUuid });
     }
     const all = to === this.#events.length;

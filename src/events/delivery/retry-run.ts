@@ -16,7 +16,7 @@ export interface BegunDelivery extends EventReference {
   failures: number;
   /** Its outcome. */
   handled: Promise<HandedOver>;
-  /** Ends the wait for it. */
+  /** Ends the wait for it when it fires. */
   halt: Halt;
 }
 
@@ -29,9 +29,9 @@ export interface Hold {
 const LOST = new Error('another process has taken over this delivery');
 
 /**
- * Handles deliveries beside the cursor: due retries, and slow deliveries. The database ensures that only one event of a
- * task is delivered at a time. Outcomes are stored immediately. Deliveries that end during a write are stored together
- * by the next one.
+ * Handles deliveries apart from the cursor: due retries, and slow deliveries. The database ensures that only one event
+ * of a task is delivered at a time. Outcomes are stored immediately. Outcomes of deliveries that end during a write are
+ * stored together by the next write.
  */
 export class RetryRun implements HeldWork {
   readonly holder: string;
@@ -44,7 +44,7 @@ export class RetryRun implements HeldWork {
   #writing: Promise<void> = Promise.resolve();
   #stopping = false;
 
-  /** @param deliveries deliveries that run under this hold, or events that are due for a retry */
+  /** @param deliveries deliveries that already run under this hold, or events that are due for a retry */
   constructor(group: GroupWork, deliveries: readonly (BegunDelivery | RetriedEvent)[], { holder, heldUntil }: Hold) {
     this.#group = group;
     this.holder = holder;
@@ -117,7 +117,7 @@ function outcomeOf(ended: readonly Ended[]): Required<RetryOutcome> {
     else if (handled.kind === 'dead') dead.push({ ...one, attempts, error: handled.error });
     else if (handled.kind === 'again')
       failed.push({ ...one, attempts, error: handled.error, delayMs: handled.delayMs });
-    // Released individually, so that other processes can take it while this hold continues.
+    // Released one by one, so that other processes can take them while this hold continues.
     else left.push({ ...one, attempts: failures, delayMs: 0 });
   }
   return { delivered, failed, dead, left };

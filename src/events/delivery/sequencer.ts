@@ -6,14 +6,14 @@ import type { Outage } from './outage.ts';
 /** Minimum time between two runs, however many notifications arrive. */
 const APART_MS = 5;
 
-/** Assigns places in the log to new events, at once after a notification, but throttled when there are many. */
+/** Assigns positions in the log to new events: at once after a notification, but throttled when there are many. */
 export class Sequencer {
   readonly #parts: { log: EventLog; outage: Outage; placed: () => void };
   readonly #stopped = new AbortController();
   #wanted = false;
   #running: Promise<void> | undefined;
 
-  /** `placed` is called after each run, because another process may have placed events too. */
+  /** `placed` is called after each run, because another process may have assigned positions too. */
   constructor(parts: { log: EventLog; outage: Outage; placed: () => void }) {
     this.#parts = parts;
   }

@@ -11,7 +11,7 @@ type Fields = Record<string, unknown>;
 
 /** The receivers of committed events. */
 export interface EventReceivers {
-  /** When they were recorded, in ISO 8601. Their copies in the log have the same time. */
+  /** When the events were recorded, in ISO 8601. Their copies in the log have the same time. */
   firedAt: string;
   bus: EventBus;
   logger: Logger;
@@ -30,7 +30,7 @@ export function reportPublished({ attempt, events }: Publication, { firedAt, bus
   }
 }
 
-/** The size of payload, metadata and execution result, which are parsed for listeners. */
+/** Returns the size of payload, metadata and execution result, which are parsed for listeners. */
 function sizeOf({ result, detail }: EndedAttempt, { payload = '', metadata = '' }: PublishedEvent): number {
   return payload.length + result.length + metadata.length + detail.length;
 }

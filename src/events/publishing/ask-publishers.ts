@@ -37,7 +37,7 @@ export interface PublishedEvent {
   asked?: AskedPublisher | undefined;
 }
 
-/** The result for a declared event. Undefined if its publisher skipped it. */
+/** The outcome for a declared event. Undefined if its publisher skipped it. */
 export type Made = PublishedEvent | EventProblem | undefined;
 
 /** The publisher of events without another publisher. */
@@ -68,7 +68,8 @@ export function* makeEvents(
 }
 
 /**
- * The publisher of an event. Undefined for the default publisher, or an error message if there is none. Never throws.
+ * Returns the publisher of an event. Undefined for the default publisher. Returns an error message if there is none.
+ * Never throws.
  */
 function publisherFor(
   source: PublisherSource,
@@ -86,7 +87,7 @@ function publisherFor(
   }
 }
 
-/** An event whose payload is the step's result, or empty after a failure. */
+/** Returns an event whose payload is the step's result, or empty after a failure. */
 function defaultEvent(attempt: EndedAttempt, declared: DeclaredEvent, payload: object): Made {
   return (
     violationOf(declared, payload) ?? {
@@ -99,13 +100,15 @@ function defaultEvent(attempt: EndedAttempt, declared: DeclaredEvent, payload: o
   );
 }
 
-/** The additional metadata of an event: that of its publisher, and `final` after a failure that is not retried. */
+/**
+ * Returns the additional metadata of an event: that of its publisher, and `final` after a failure that is not retried.
+ */
 function metadataText({ outcome }: EndedAttempt, added: string | undefined): string | undefined {
   if (outcome !== 'failed') return added;
   return added === undefined || added === '{}' ? '{"final":true}' : `${added.slice(0, -1)},"final":true}`;
 }
 
-/** The first violation of the declared schema; undefined if the payload is valid. */
+/** Returns the first violation of the declared schema. Undefined if the payload is valid. */
 function violationOf(event: DeclaredEvent, payload: unknown): EventProblem | undefined {
   try {
     const [first] = event.violations(payload);
@@ -117,12 +120,12 @@ function violationOf(event: DeclaredEvent, payload: unknown): EventProblem | und
   }
 }
 
-/** The problem of an event that could not be created. */
+/** Returns the problem of an event that could not be created. */
 export function problemOf({ name }: DeclaredEvent, message: string): EventProblem {
   return { event: name, kind: 'failed', message, path: null };
 }
 
-/** A publisher's payload or metadata is invalid, although its hooks did not fail. */
+/** Thrown if a publisher's payload or metadata is invalid, although its hooks did not fail. */
 class Refusal extends Error {
   readonly problem: EventProblem;
 

@@ -47,9 +47,9 @@ export abstract class BasePublisher implements Publisher {
   static readonly publisherName: string = '';
 
   /**
-   * How `beforePublish`, `afterPublish` and `onPublishError` are called: `context` with the context of the step,
-   * `positional` with the event's name, payload and metadata. Default: `context` in a class that overrides `publishesFor`,
-   * or else `positional`.
+   * The way in which `beforePublish`, `afterPublish` and `onPublishError` are called: `context` with the context of the
+   * step, `positional` with the event's name, payload and metadata. Default: `context` in a class that overrides
+   * `publishesFor`, otherwise `positional`.
    *
    * @example
    * class ReceiptEvents extends BasePublisher {
@@ -68,7 +68,7 @@ export abstract class BasePublisher implements Publisher {
   /** Writes nothing until the publisher is registered with a registry that has a logger. */
   protected logger: Logger = silentLogger;
 
-  /** The steps whose events it creates if they name no publisher. Default: none. */
+  /** Returns the steps whose events it creates if they name no publisher. Default: none. */
   publishesFor(): string[] {
     return [];
   }

@@ -5,9 +5,9 @@ import { PublisherValidationError } from './publisher-errors.ts';
 import { PublisherRegistry } from './publisher-registry.ts';
 
 /**
- * Returns an error for publishers that templates name but that are not registered, with their places in the templates;
- * undefined if there are none. With `orInProcess`, those in `PublisherRegistry.instance()` count as registered, as in a
- * worker server.
+ * Returns an error for publishers that templates name but that are not registered, with their places in the templates.
+ * Undefined if there are none. With `orInProcess`, publishers in `PublisherRegistry.instance()` count as registered, as
+ * in a worker server.
  */
 export function unknownPublishers(
   registry: PublisherRegistry,

@@ -12,7 +12,7 @@ export interface EndedAttempt {
   taskUuid: string;
   idx: number;
   stepName: string;
-  /** The name of the step in the template. Differs from `stepName` for the workers of a batch. */
+  /** The name of the step in the template. Differs from `stepName` for batch workers. */
   templateStepName: string;
   namespace: string;
   correlationId: string;
@@ -37,8 +37,8 @@ function detailOf({ detail }: EndedAttempt): AttemptDetail {
 }
 
 /**
- * The JSON text of the attempt that is stored with its events. The result is not included, because it is recorded
- * separately.
+ * Returns the JSON text of the attempt that is stored with its events. It does not include the result, which is
+ * recorded separately.
  */
 export function storedExecution(attempt: EndedAttempt): string {
   // The usual case, without an error or metadata.
@@ -58,13 +58,13 @@ function execution(attempt: EndedAttempt): StoredExecution {
   };
 }
 
-/** The execution result that listeners and publishers get. */
+/** Returns the execution result that listeners and publishers get. */
 export function executionOf(attempt: EndedAttempt, firedAt: string): StepExecutionResult {
   const { taskUuid, idx } = attempt;
   return executionOfEvent(execution(attempt), { taskUuid, idx, firedAt, payload: resultOf(attempt) });
 }
 
-/** The context for publishers. */
+/** Returns the context for publishers. */
 export function contextOf(attempt: EndedAttempt, eventName: string): StepEventContext {
   const { taskUuid, idx, stepName, namespace, correlationId, outcome } = attempt;
   const { custom = {}, error } = detailOf(attempt);

@@ -8,7 +8,10 @@ export interface EventDeclaration {
   condition?: EventCondition;
   /** `durable`: stored with the result; `fast`: only within this process; `broadcast`: both. Default `durable`. */
   deliveryMode?: DeliveryMode;
-  /** The `publisherName` of its publisher. Default: the one whose `publishesFor` has the step, or the default publisher. */
+  /**
+   * The `publisherName` of its publisher. Default: the publisher whose `publishesFor` has the step, otherwise the
+   * default publisher.
+   */
   publisher?: string | null;
   /** The JSON Schema of its payload. */
   schema?: Record<string, unknown>;

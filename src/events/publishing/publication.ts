@@ -7,7 +7,7 @@ import { inOrder, type NowOrLater } from '../delivery/in-order.ts';
 import { type Made, makeEvents, type PublishedEvent, type Publishers, problemOf } from './ask-publishers.ts';
 import { type EndedAttempt, storedExecution } from './ended-attempt.ts';
 
-/** The events of one attempt in declared order. */
+/** The events of one attempt, in the order in which they are declared. */
 export interface Publication {
   attempt: EndedAttempt;
   events: readonly PublishedEvent[];
@@ -43,7 +43,7 @@ export function prepareEvents(
 }
 
 /**
- * Runs a generator as {@link inOrder} does, with `ms` in total for all promises. After that, the current wait and each
+ * Runs a generator like {@link inOrder}, with `ms` in total for all promises. After that, the current wait and each
  * later one throw a timeout error into the generator, which catches it.
  */
 function withinTime<T>(steps: Generator<unknown, T, unknown>, ms: number): NowOrLater<T> {
@@ -88,17 +88,17 @@ function publicationOf(attempt: EndedAttempt, declared: readonly DeclaredEvent[]
   return { attempt, events, problems, failStep };
 }
 
-/** Shared, to allocate no list in the usual case. */
+/** Shared, so that no list is allocated in the usual case. */
 const NONE: readonly EventProblem[] = Object.freeze([]);
 
-/** Whether a problem fails the step. A step that has failed anyway keeps its own error and retries. */
+/** Whether a problem fails the step. A step that has failed anyway keeps its own error and is retried as usual. */
 function failsStep({ onInvalid }: DeclaredEvent, { outcome }: EndedAttempt, { kind }: EventProblem): boolean {
   return onInvalid === 'fail_step' && kind === 'invalid' && outcome === 'completed';
 }
 
 const KEYS = { execution: 'execution', events: 'events' } as const satisfies { [Key in keyof StepEvents]: Key };
 
-/** The events that are stored with the attempt; undefined if there are none. */
+/** Returns the events that are stored with the attempt. Undefined if there are none. */
 export function storedEvents({ attempt, events }: Publication): EventsText | undefined {
   const stored = events.filter(({ declared }) => declared.deliveryMode !== 'fast');
   if (stored.length === 0) return undefined;
@@ -113,7 +113,7 @@ export function storedEvents({ attempt, events }: Publication): EventsText | und
   };
 }
 
-/** The JSON text of an event. Payload and metadata are already JSON text. */
+/** Returns the JSON text of an event. Payload and metadata are already JSON text. */
 function storedEvent({ declared, eventId, publisher, payload, metadata }: PublishedEvent): string {
   // A declared name has only words and dots, so it needs no escaping.
   let text = `{"id":"${eventId}","name":"${declared.name}","publisher":${JSON.stringify(publisher)}`;

@@ -1,12 +1,17 @@
 import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
 
-/** No publisher is registered under a name. @example new PublisherNotFoundError('paymnt_events', ['payment_events']) */
+/**
+ * Thrown if no publisher is registered under a name.
+ *
+ * @example
+ * new PublisherNotFoundError('paymnt_events', ['payment_events'])
+ */
 export class PublisherNotFoundError extends TaskerError {
   override readonly name: string = 'PublisherNotFoundError';
   /** The requested name. */
   readonly publisherName: string;
-  /** The names that are registered, without `default`. */
+  /** The registered names, without `default`. */
   readonly registeredPublishers: string[];
 
   constructor(publisherName: string, registered: readonly string[] = []) {
@@ -18,12 +23,17 @@ export class PublisherNotFoundError extends TaskerError {
   }
 }
 
-/** Publishers that templates name are not registered. @example new PublisherValidationError(['paymnt_events'], ['payment_events']) */
+/**
+ * Thrown if publishers that templates name are not registered.
+ *
+ * @example
+ * new PublisherValidationError(['paymnt_events'], ['payment_events'])
+ */
 export class PublisherValidationError extends TaskerError {
   override readonly name: string = 'PublisherValidationError';
   /** The names without a registered publisher. */
   readonly missingPublishers: string[];
-  /** The names that are registered, without `default`. */
+  /** The registered names, without `default`. */
   readonly registeredPublishers: string[];
 
   /** `places`: where each name is used. `inProcess`: the names that are in `PublisherRegistry.instance()`. */
@@ -45,7 +55,12 @@ export class PublisherValidationError extends TaskerError {
   }
 }
 
-/** A registry cannot be changed after it was validated or frozen. @example new RegistryFrozenError() */
+/**
+ * Thrown if a registry is changed after it was validated or frozen.
+ *
+ * @example
+ * new RegistryFrozenError()
+ */
 export class RegistryFrozenError extends TaskerError {
   override readonly name: string = 'RegistryFrozenError';
 
@@ -60,7 +75,12 @@ export class RegistryFrozenError extends TaskerError {
   }
 }
 
-/** A publisher of the same name is already registered. @example new DuplicatePublisherError('payment_events') */
+/**
+ * Thrown if a publisher of the same name is already registered.
+ *
+ * @example
+ * new DuplicatePublisherError('payment_events')
+ */
 export class DuplicatePublisherError extends TaskerError {
   override readonly name: string = 'DuplicatePublisherError';
   /** The name that is taken. */
@@ -82,7 +102,7 @@ function notPassed(inProcess: readonly string[]): string {
   return `; ${which} in PublisherRegistry.instance(), which was not passed; use createTasker({ publishers: PublisherRegistry.instance() })`;
 }
 
-/** Suggests similar names, or else lists the registered ones. */
+/** Returns similar names, or otherwise the registered ones. */
 function hintOf(wanted: readonly string[], registered: readonly string[]): string {
   const near = [...new Set(wanted.flatMap((name) => nearNames(name, [...registered, 'default'])))];
   if (near.length > 0) return `; did you mean ${near.join(' or ')}?`;

@@ -53,7 +53,7 @@ export function* preparation(
   return { payload, metadata };
 }
 
-/** The metadata of an event that publishers get before it is recorded. */
+/** Returns the metadata of an event that publishers get before it is recorded. */
 export function metadataFor({ publisher, ctx }: AskedPublisher, extras: Fields): Fields {
   const { taskUuid, stepUuid, stepName, namespace, correlationId } = ctx;
   const ids = { taskUuid, stepUuid, stepName, namespace, correlationId };

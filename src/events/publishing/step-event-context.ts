@@ -66,7 +66,7 @@ export function createStepEventContext(data: StepEventContextInit): StepEventCon
     result: data.result ?? {},
     metadata: data.metadata ?? {},
   };
-  // As a string it is the name of the event, which hooks of the positional form get instead of the context.
+  // As a string, it is the name of the event, which hooks of the positional form get instead of the context.
   return Object.defineProperty(context, 'toString', { value: () => context.eventName || context.stepName });
 }
 
@@ -78,8 +78,8 @@ export interface FromStepContextOptions {
 }
 
 /**
- * Creates a context for publishers from the context of a handler, with its ids and the given result. The step name is that
- * of the handler's step event if there is one, or else the name of the handler.
+ * Creates a context for publishers from the context of a handler, with its ids and the given result. The step name
+ * comes from the handler's step event if there is one. Otherwise it is the name of the handler.
  *
  * @example
  * const ctx = fromStepContext(context, { result: { success: true, result: { amount: 12.5 } } });
@@ -102,7 +102,7 @@ export function fromStepContext(
   });
 }
 
-/** The step event of a context. A context created by hand has none and throws. */
+/** Returns the step event of a context. A context created by hand has none, and reading it throws. */
 function eventOf(context: StepContext) {
   try {
     return context.event;

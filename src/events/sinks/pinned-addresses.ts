@@ -4,7 +4,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { isPublicAddress } from './public-address.ts';
 import { untilAborted } from './sink-options.ts';
 
-/** Thrown for an address that events must not be sent to. */
+/** Thrown for an address to which events must not be sent. */
 export class PrivateAddressError extends Error {
   override readonly name = 'PrivateAddressError';
 }

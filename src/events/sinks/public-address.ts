@@ -2,7 +2,10 @@ import { BlockList, isIP } from 'node:net';
 
 type Subnet = readonly [address: string, prefix: number];
 
-/** From the IANA registry of special-purpose addresses. The last one is an internal service of a cloud. */
+/**
+ * Addresses from the IANA registry of special-purpose addresses. The last one is an internal service of a cloud
+ * provider.
+ */
 const RESERVED_4 = blockList('ipv4', [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],

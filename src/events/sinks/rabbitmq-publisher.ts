@@ -31,7 +31,7 @@ export class RabbitmqPublisher {
   #channel: Promise<Channel> | undefined;
   #queues = new Map<string, Promise<void>>();
   readonly #returned = new Set<string>();
-  /** Why nothing can be sent at the moment. */
+  /** The reason why nothing can be sent at the moment. */
   #trouble: string | undefined;
   #blocked = false;
   #closed = false;
@@ -47,7 +47,7 @@ export class RabbitmqPublisher {
       if (this.#closed) throw new Error('the connection is closed');
       this.#opening ??= this.#open();
       const connection = await this.#opening;
-      // A message sent now would wait in memory, and each retry would add a copy of it.
+      // A message sent now would wait in memory, and each retry would add another copy of it.
       if (this.#blocked) throw new Error('the broker accepts no messages while it is short of memory or disk');
       await this.#ensured(connection, message.queue);
       if (message.body.length > OWN_CHANNEL_BYTES) return await this.#publishLarge(connection, message);
@@ -71,7 +71,7 @@ export class RabbitmqPublisher {
     if (!(await waitAtMost(CLOSE_MS, closing()))) connection.unsafeDestroy();
   }
 
-  /** Loads the library only on use. The library reconnects by itself after the connection is lost. */
+  /** Loads the library on first use. It reconnects on its own after the connection is lost. */
   async #open(): Promise<Connection> {
     const { Connection } = await import('rabbitmq-client');
     const connection = new Connection({
@@ -154,7 +154,8 @@ export class RabbitmqPublisher {
   async #publish(channel: Channel, { queue, messageId, type, body }: RabbitmqMessage): Promise<void> {
     const properties = { messageId, type, appId: 'tasker-core', contentType: 'application/json' };
     await channel.basicPublish({ ...properties, routingKey: queue, durable: true, mandatory: true }, body);
-    // An unroutable message is returned before it is confirmed, but the library reports it one turn later.
+    // An unroutable message is returned before it is confirmed, but the library reports it one turn of the event loop
+    // later.
     await afterIncoming();
     if (!this.#returned.delete(messageId)) return;
     this.#queues.delete(queue);

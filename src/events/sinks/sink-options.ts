@@ -13,7 +13,7 @@ export interface SinkOptions {
   patterns?: readonly string[] | undefined;
   /** The start position of a new group. Default `now`. */
   from?: 'now' | 'beginning' | undefined;
-  /** Maximum number of events of different tasks sent at the same time by this process. Default 10. */
+  /** Maximum number of events of different tasks that this process sends at the same time. Default 10. */
   concurrency?: number | undefined;
   /** Timeout of a delivery. Default 30,000. */
   timeoutMs?: number | undefined;

@@ -26,13 +26,16 @@ export interface WebhookSinkOptions extends SinkOptions {
   name: string;
   /** An http or https URL without user and password. */
   url: string;
-  /** Signing secrets, `whsec_` and base64. Each signs every message, so that secrets can be rotated. Default: unsigned. */
+  /**
+   * Signing secrets: `whsec_` and base64. Each of them signs every message, so that secrets can be rotated. Default:
+   * unsigned.
+   */
   secrets?: readonly string[] | undefined;
-  /** Additional headers, such as an authorization. */
+  /** Additional headers, such as `Authorization`. */
   headers?: Readonly<Record<string, string>> | undefined;
   /**
-   * The body. `event` (the default) has type, time, payload and metadata. `envelope` also has the task's context and the
-   * results of other steps, for receivers that may see them.
+   * The body. `event` (the default) has type, time, payload and metadata. `envelope` also has the task's context and
+   * the results of other steps, for receivers that are allowed to see them.
    */
   body?: 'event' | 'envelope' | undefined;
   /** Whether private addresses are allowed, such as those of this machine. Default false. */
@@ -87,7 +90,7 @@ export function webhookSink(options: WebhookSinkOptions): EventConsumer {
   };
 }
 
-/** Checks the types for JavaScript. For example, `allowPrivate: 'false'` would allow private addresses. */
+/** Checks the types for callers in JavaScript. For example, `allowPrivate: 'false'` would allow private addresses. */
 function check(who: string, options: WebhookSinkOptions): void {
   const { name, url, secrets = [], headers = {}, body, allowPrivate = false } = options;
   const named = typeof name === 'string' && /^[\w.-]{1,100}$/.test(name);
@@ -144,7 +147,7 @@ const FINAL: Readonly<Record<number, string>> = {
   422: 'the receiver rejects the message',
 };
 
-/** The error for an unsuccessful response; undefined for a 2xx status. */
+/** Returns the error for an unsuccessful response. Undefined for a 2xx status. */
 function webhookFailure(to: string, answer: PostAnswer, url: URL): Error | undefined {
   const { status, retryAfter, location } = answer;
   if (status >= 200 && status < 300) return undefined;

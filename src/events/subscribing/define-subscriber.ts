@@ -8,7 +8,9 @@ import { resultOfHandling, type SubscriberResult } from './subscriber-result.ts'
 
 /** Options of {@link defineSubscriber}. */
 export interface DefineSubscriberOptions extends SubscriberDelivery {
-  /** The name of the subscriber and its group. Always set it. Default: the name of the function, or else the patterns. */
+  /**
+   * The name of the subscriber and its group. Always set it. Default: the name of the function, otherwise the patterns.
+   */
   name?: string;
 }
 
@@ -38,7 +40,7 @@ export function defineSubscriber<Schema extends StandardSchemaV1>(
 ): SubscriberClass {
   const { name = fn.name || String(pattern), ...delivery } = Object(options) as DefineSubscriberOptions;
   const patterns = typeof pattern === 'string' ? [pattern] : [...pattern];
-  // Checks for JavaScript, so that errors are reported where the subscriber is defined.
+  // These checks are for JavaScript, so that errors are reported where the subscriber is defined.
   const demand = (holds: boolean, what: string) => {
     if (!holds) throw refusal(String(name), what);
   };

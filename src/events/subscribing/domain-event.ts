@@ -112,7 +112,7 @@ export function domainEventOf(event: AnyEvent, envelope?: () => Promise<unknown>
   });
 }
 
-/** The wire format of an event created by hand, without the data that it does not have. */
+/** Returns the wire format of an event created by hand, without the data that it does not have. */
 function envelopeOf(event: DomainEventInit<unknown> & { metadata: DomainEventMetadata }): unknown {
   const {
     stepName = null,
@@ -129,7 +129,7 @@ function envelopeOf(event: DomainEventInit<unknown> & { metadata: DomainEventMet
   return wireOf(event, payload, { ...ids, metadata, firedAt, publisher });
 }
 
-/** The wire format of an event. */
+/** Returns the wire format of an event. */
 export function wireOf(
   { eventId, eventName, eventVersion }: Pick<DomainEventInit, 'eventId' | 'eventName' | 'eventVersion'>,
   payload: unknown,

@@ -14,7 +14,7 @@ export interface LiveEvent extends Omit<LoggedEvent, 'id'> {
 
 /** The wire format of an event of this process. Its task is read from the database. */
 export async function liveEnvelope(log: EventLog, { deliveryMode: _, ...event }: LiveEvent): Promise<unknown> {
-  // The event has no place in the log, and the envelope does not contain one.
+  // The event has no position in the log, and the envelope does not contain one.
   const [envelope] = await log.envelope([{ ...event, id: 0 }]);
   return envelope;
 }
@@ -31,7 +31,7 @@ export interface PublishableEvent {
 /** A listener. It may be slow or fail without affecting others. The next event waits for a promise that it returns. */
 export type LiveEventListener = (event: LiveEvent, size: number) => unknown;
 
-/** Listeners are called for at most this long before the event loop gets a turn. */
+/** Listeners are called for at most this long before the event loop continues. */
 const TURN_MS = 5;
 
 /** A listener with the events that wait for it. */
@@ -128,8 +128,8 @@ export class EventBus {
   }
 
   /**
-   * Calls the listener with each event, or with those whose name matches one of the patterns. Returns a function that ends
-   * the subscription and discards waiting events.
+   * Calls the listener with each event, or only with events whose name matches one of the patterns. Returns a function
+   * that ends the subscription and discards waiting events.
    * @throws TaskerError `bad_request` for an invalid pattern
    */
   subscribe(listener: LiveEventListener): () => void;
@@ -158,7 +158,7 @@ export class EventBus {
     for (const subscription of this.#subscriptions) if (subscription.wants(event.name)) subscription.push(event);
   }
 
-  /** Counts an event that a listener with its own queue had to drop. */
+  /** Counts an event that a listener with its own queue has dropped. */
   letGo(): void {
     this.#droppedEarlier++;
   }

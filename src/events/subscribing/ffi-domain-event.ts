@@ -37,7 +37,7 @@ export interface NapiDomainEvent {
 /** Functions that read the whole envelope from the log. Kept outside the event, because a bridge passes no functions. */
 const wholeEnvelopes = new WeakMap<NapiDomainEvent, () => Promise<unknown>>();
 
-/** The part of a module that events are polled from. `null` means that there is no event. */
+/** The part of a module from which events are polled. `null` means that there is no event. */
 export interface DomainEventModule {
   pollInProcessEvents(): NapiDomainEvent | null;
 }

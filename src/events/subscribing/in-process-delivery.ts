@@ -11,8 +11,8 @@ import { MOST_WAITING, sizeOf, WaitingLimit } from './waiting-limit.ts';
 
 /**
  * Delivers the events of this process to one subscriber. Each subscriber has its own queue, so that a slow one does not
- * delay others. Events of a task are handled in order, those of different tasks concurrently. Each event is delivered only
- * once, even if it fails. Events are dropped if the subscriber is too slow.
+ * delay others. Events of one task are handled in order, events of different tasks concurrently. Each event is
+ * delivered only once, even if it fails. Events are dropped if the subscriber is too slow.
  */
 export class InProcessDelivery {
   readonly #subscriber: Subscriber;
@@ -51,7 +51,7 @@ export class InProcessDelivery {
   }
 
   /**
-   * Stops accepting events and waits until the queued events are handled. Aborts the remaining ones after the drain
+   * Stops accepting events, and waits until the queued events are handled. Aborts the remaining ones after the drain
    * time.
    */
   async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions = {}): Promise<void> {
@@ -82,7 +82,7 @@ export class InProcessDelivery {
   #drop(): void {
     this.#lagged++;
     this.#options.onDrop();
-    // Only once for many events, so that logging does not slow the process down further.
+    // Logged only once for many events, so that logging does not slow down the process further.
     if (this.#lagged % MOST_WAITING !== 1) return;
     const { subscriberName } = this.#subscriber;
     this.#options.logger.warn(

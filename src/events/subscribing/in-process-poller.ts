@@ -26,7 +26,7 @@ export interface DomainEventPollerConfig {
 export interface PollerStats {
   readonly pollCount: number;
   readonly eventsProcessed: number;
-  /** Callback calls skipped because too many were in progress, and events dropped by slow subscribers. */
+  /** Number of callback calls skipped because too many were in progress, plus events dropped by slow subscribers. */
   readonly eventsLagged: number;
   readonly running: boolean;
 }
@@ -74,12 +74,12 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     this.#poll = pollFn;
   }
 
-  /** Calls the callback for each event whose name matches, once even if several of its patterns match. */
+  /** Calls the callback for each event whose name matches, only once even if several of its patterns match. */
   subscribe(pattern: string, callback: DomainEventCallback): void {
     this.#subscriptions.push({ pattern, matches: eventMatcher([pattern]), callback });
   }
 
-  /** Ends the subscriptions to a pattern, all of them or those of one callback. */
+  /** Ends the subscriptions to a pattern: all of them, or those of one callback. */
   unsubscribe(pattern: string, callback?: DomainEventCallback): void {
     for (let at = this.#subscriptions.length - 1; at >= 0; at--) {
       const one = this.#subscriptions[at]!;
@@ -87,7 +87,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     }
   }
 
-  /** Counts an event that a subscriber dropped because its queue is full. */
+  /** Counts an event that a subscriber dropped because its queue was full. */
   letGo(): void {
     this.#counts.eventsLagged++;
   }
@@ -117,7 +117,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     logWarn(`${which} of this process did not end in time`, { left });
   }
 
-  /** Whether it is polling, from `start()` to `stop()`. */
+  /** Whether it is polling: true from `start()` until `stop()`. */
   get isRunning(): boolean {
     return this.#running;
   }

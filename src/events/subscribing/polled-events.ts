@@ -12,7 +12,7 @@ interface Followed {
 }
 
 /**
- * A queue of the fast and broadcast events of several buses, for polling. Events are queued only from the first poll on,
+ * A queue of the fast and broadcast events of several buses, for polling. Events are queued only after the first poll,
  * because most programs do not poll. If the queue is full, the oldest events are dropped.
  */
 export class PolledEvents {

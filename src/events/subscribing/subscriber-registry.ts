@@ -31,7 +31,7 @@ export interface SubscriberStats {
 
 /** Runs the subscribers of a registry. A tasker does, with its database and the events of its worker. */
 export interface SubscriberHost {
-  /** `poller`: the source from which they already get the events of this process. */
+  /** `poller`: the source that already passes the events of this process to them. */
   run(subscribers: readonly BaseSubscriber[], options: { poller: InProcessEventSource | undefined }): RunningConsumers;
 }
 
@@ -83,7 +83,7 @@ export class SubscriberRegistry {
     this.#add(subscriberClass, isSubscriber(subscriberClass) ? subscriberClass : made(subscriberClass));
   }
 
-  /** Adds an instance of a subscriber. Throws like {@link register}. */
+  /** Adds an instance of a subscriber. Throws the same errors as {@link register}. */
   registerInstance(subscriber: BaseSubscriber<never>): void {
     if (!isSubscriber(subscriber)) throw notOne(subscriber);
     this.#add(subscriber, subscriber);
@@ -152,7 +152,10 @@ export class SubscriberRegistry {
     await Promise.all((this.#runs.get(host) ?? []).map(({ started }) => started));
   }
 
-  /** Undoes {@link attach} and stops what that tasker runs. Without other hosts the registry is stopped. @internal */
+  /**
+   * Undoes {@link attach} and stops the subscribers that the tasker runs. If there are no other hosts, the registry is
+   * stopped. @internal
+   */
   async detach(host: SubscriberHost, options: StopOptions = {}): Promise<void> {
     this.#hosts.delete(host);
     const runs = this.#runs.get(host) ?? [];
@@ -201,7 +204,7 @@ export class SubscriberRegistry {
     for (const host of this.#hosts) this.#runOn(host, subscribers);
   }
 
-  /** The events of a poller, without broadcast events if a tasker delivers those to the subscriber's group. */
+  /** Returns the events of a poller, without broadcast events if a tasker delivers those to the subscriber's group. */
   #ofPoller(poller: InProcessEventSource, subscriber: BaseSubscriber): InProcessEventSource {
     if (subscriber.delivery.mode === 'in_process') return poller;
     return filteredSource(poller, ({ deliveryMode }) => deliveryMode !== 'broadcast' || this.#hosts.size === 0);

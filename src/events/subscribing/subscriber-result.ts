@@ -6,7 +6,7 @@ import { nearNames } from '../../model/near-names.ts';
 export interface SubscriberResult {
   /** False if the delivery failed. A durable event is then delivered again. */
   success: boolean;
-  /** Why it failed. */
+  /** The reason for the failure. */
   error?: string | undefined;
   /** Data for `afterHandle` and for direct callers of the subscriber. */
   metadata?: Record<string, unknown> | undefined;

@@ -67,7 +67,7 @@ function hasGroup({ delivery }: Subscriber): boolean {
   return delivery.mode !== 'in_process';
 }
 
-/** A subscriber as a consumer of durable events, in the group of its name. */
+/** Returns a subscriber as a consumer of durable events, in the group of its name. */
 function subscriberConsumer(subscriber: Subscriber, logger: Logger): EventConsumer {
   const { from, concurrency, timeoutMs, maxDeliveries } = subscriber.delivery;
   return {
@@ -91,7 +91,9 @@ function subscriberConsumer(subscriber: Subscriber, logger: Logger): EventConsum
   };
 }
 
-/** Whether a halt was a timeout. After any other reason the event goes to another process and has not failed. */
+/**
+ * Whether a halt was a timeout. After a halt for another reason, the event goes to another process and has not failed.
+ */
 function isTimeout(reason: unknown): boolean {
   return isTaskerError(reason) && reason.code === 'timeout';
 }

@@ -20,7 +20,7 @@ export type DomainEventCallback = (event: DomainEvent) => void | Promise<void>;
 export interface InProcessEventSource {
   subscribe(pattern: string, callback: DomainEventCallback): void;
   unsubscribe(pattern: string, callback?: DomainEventCallback): void;
-  /** Called for each event that a subscriber dropped because its queue is full. */
+  /** Called for each event that a subscriber dropped because its queue was full. */
   letGo?(): void;
 }
 
@@ -30,14 +30,14 @@ export interface InProcessEventSource {
  */
 export interface SubscriberDelivery {
   /**
-   * `durable` (the default): fast events come from this process, durable and broadcast events from the log, where all
-   * subscribers of one name form a group that gets each event. `in_process`: only the fast and broadcast events of this
-   * process, each delivered once and lost if the process ends.
+   * `durable` (the default): fast events come from this process. Durable and broadcast events come from the log, where
+   * all subscribers of one name form a group that gets each event. `in_process`: only the fast and broadcast events of
+   * this process, each delivered once and lost if the process ends.
    */
   readonly mode?: 'durable' | 'in_process';
   /** The start position of a new group. Default `now`. */
   readonly from?: 'now' | 'beginning';
-  /** Maximum number of events handled at the same time, each of a different task. 1 to 1,000, default 10. */
+  /** Maximum number of events that are handled at the same time, each of a different task. 1 to 1,000, default 10. */
   readonly concurrency?: number;
   /**
    * Timeout in milliseconds, after which the delivery fails and `signal` fires. 1 to 2,147,483,647 (24 days), default
@@ -54,6 +54,6 @@ export interface EventDelivery {
   readonly attempt: number;
   /** Whether an operator requested a replay. */
   readonly replayed: boolean;
-  /** Fires when the delivery times out or the process stops. Pass it on to asynchronous operations. */
+  /** Fires when the delivery times out or the process stops. Pass it to asynchronous operations. */
   readonly signal: AbortSignal;
 }

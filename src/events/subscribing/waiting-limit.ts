@@ -1,6 +1,6 @@
 /** Maximum number of events in a queue. */
 export const MOST_WAITING = 10_000;
-/** Maximum total length of their JSON text, in characters, which is about the size in bytes. */
+/** Maximum total length of their JSON text, in characters, which is about its size in bytes. */
 export const MOST_WAITING_SIZE = 64 * 1024 * 1024;
 
 const MB = 1024 * 1024;
@@ -48,7 +48,10 @@ export function withSize<Event extends object>(event: Event, size: number): Even
   return Object.defineProperty(event, SIZE, { value: size });
 }
 
-/** The stored length. Returns 0 if there is none, because serializing the event only to measure it costs too much. */
+/**
+ * Returns the stored length. Returns 0 if there is none, because serializing the event only to measure it would be too
+ * expensive.
+ */
 export function sizeOf(event: object): number {
   return (event as { [SIZE]?: number })[SIZE] ?? 0;
 }

@@ -5,8 +5,8 @@ import type { EventConsumer } from '../event-consumer.ts';
 export type ConsumerDefaults = Required<Pick<EventConsumer, 'concurrency' | 'timeoutMs' | 'maxDeliveries'>>;
 
 /**
- * The consumers of one group in this process. Each event goes to the first consumer whose patterns match. A consumer that
- * is registered twice or matches several times gets it once.
+ * The consumers of one group in this process. Each event goes to the first consumer whose patterns match. A consumer
+ * that is registered twice, or matches several times, gets the event once.
  */
 export class GroupConsumers {
   readonly name: string;
@@ -37,7 +37,10 @@ export class GroupConsumers {
     return this.#consumers.some(({ matching }) => matching.test(eventName));
   }
 
-  /** The consumer for events of this name and its limits. One of the consumers must want them; see {@link wants}. */
+  /**
+   * Returns the consumer for events of this name, and its limits. One of the consumers must want them; see {@link
+   * wants}.
+   */
   of(eventName: string): { consumer: EventConsumer; timeoutMs: number; maxDeliveries: number } {
     const { consumer } = this.#consumers.find(({ matching }) => matching.test(eventName))!;
     const { timeoutMs = this.#defaults.timeoutMs, maxDeliveries = this.#defaults.maxDeliveries } = consumer;

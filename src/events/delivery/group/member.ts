@@ -16,7 +16,7 @@ export class GroupMember {
   readonly #parts: GroupMemberParts;
   /** Undefined before it has joined, and after its group was removed. */
   groupId: number | undefined;
-  /** When to renew next, from `performance.now()`. */
+  /** When to renew next, on the clock of `performance.now()`. */
   #signAt = 0;
   #left = false;
   /** Serializes the statements, so that none runs after the one that leaves the group. */

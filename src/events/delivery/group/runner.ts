@@ -43,7 +43,7 @@ export interface GroupLoad {
 /** Maximum number of events in memory. */
 const MAX_HELD = 400;
 const TAKEN_AT_ONCE = 200;
-/** The delay before asking again for a due delivery that another process holds or should take. Doubles each time. */
+/** The delay before another query for a due delivery that another process holds or should take. Doubles each time. */
 const LOCKED_MS = 50;
 const LOCKED_AT_MOST_MS = 800;
 /** The delay for a delivery that only another process can make, before this process sees it again. */
@@ -68,7 +68,7 @@ export class GroupRunner implements GroupWork {
   readonly #hands: HandOver;
   readonly #holds: GroupHolds;
   readonly #stopping = new AbortController();
-  /** Ends the wait for running deliveries. */
+  /** Ends the wait for running deliveries when it fires. */
   readonly #halt = new Halt();
   /** Fires when queries are no longer retried. */
   readonly #gone = new AbortController();
@@ -76,7 +76,7 @@ export class GroupRunner implements GroupWork {
   #stopped: Promise<void> | undefined;
   readonly #scan = new ScanWidth(TAKEN_AT_ONCE);
   #eventsMayWait = true;
-  /** When to query due retries next, from `performance.now()`. */
+  /** When to query due retries next, on the clock of `performance.now()`. */
   #retryAt = 0;
   /** The delay before the next query if due retries are held by other processes. */
   #lockedMs = LOCKED_MS;
@@ -183,7 +183,8 @@ export class GroupRunner implements GroupWork {
     if (this.#woken || this.#stopping.signal.aborted) return Promise.resolve();
     const restMs = this.#retryRoom > 0 ? this.#retryAt - performance.now() : Number.POSITIVE_INFINITY;
     return new Promise((resolve) => {
-      // Rounded up: a timer may fire slightly early, but the database's clock decides what is due.
+      // Rounded up, because a timer may fire slightly early, and the clock of the database decides whether a retry is
+      // due.
       const timer = restMs < 2 ** 31 - 1 ? setTimeout(resolve, Math.max(0, Math.ceil(restMs)) + 1) : undefined;
       this.#wakeUp = () => {
         clearTimeout(timer);
@@ -199,8 +200,7 @@ export class GroupRunner implements GroupWork {
   }
 
   /**
-   * The number of retries that may be taken. Retries get at most half of the slots, so that first deliveries can
-   * continue.
+   * Number of retries that may be taken. Retries get at most half of the slots, so that first deliveries can continue.
    */
   get #retryRoom(): number {
     if (!this.#hasRoom) return 0;
@@ -241,8 +241,8 @@ export class GroupRunner implements GroupWork {
   }
 
   /**
-   * Releases due deliveries that no consumer in this process wants, so that other members can take them. Deliveries that no
-   * member wants any more are dropped, and the events behind them continue.
+   * Releases due deliveries that no consumer in this process wants, so that other members can take them. Deliveries
+   * that no member wants any more are dropped, and the events behind them continue.
    */
   async #deferToOtherMembers(events: readonly RetriedEvent[], { holder }: Hold): Promise<void> {
     const dropped = events.filter(({ wanted }) => !wanted);
@@ -326,9 +326,9 @@ export class GroupRunner implements GroupWork {
   // ---- stopping
 
   /**
-   * Starts no new deliveries and lets running deliveries finish for `drainTimeoutMs`. Then it fires their signals and
-   * releases the rest, which other processes can take at once. Results are stored, so handled events are not delivered
-   * again.
+   * Starts no new deliveries, and gives running deliveries `drainTimeoutMs` to finish. Then it fires their signals and
+   * releases the remaining events, which other processes can take at once. Results are stored, so handled events are
+   * not delivered again.
    */
   stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions): Promise<void> {
     this.#stopped ??= this.#stop(drainTimeoutMs, hurry);

@@ -13,7 +13,7 @@ export interface GroupWork {
   wants(eventName: string): boolean;
   /** Delivers an event as soon as a slot is free. A consumer in this process must want it. */
   handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver>;
-  /** Repeats a query until the database answers. Undefined if it gives up. */
+  /** Repeats a query until the database answers. Returns undefined if it gives up. */
   retryUntilAnswered<T>(ask: () => Promise<T>): Promise<T | undefined>;
   /** Releases everything held under this holder. */
   release(holder: string): Promise<void>;
@@ -28,15 +28,18 @@ export interface GroupWork {
 /** Deliveries taken from the log that are in progress. */
 export interface HeldWork {
   /**
-   * The holder in the database, a new one each time. If the response to a statement is lost, the lease of what it took
-   * is therefore not extended.
+   * The id of the holder in the database, a new one for each take. If the response to a statement is lost, the lease of
+   * what the statement took is therefore not extended.
    */
   readonly holder: string;
-  /** From `performance.now()`. No delivery may start after this, because another process may have taken it over. */
+  /**
+   * On the clock of `performance.now()`. No delivery may start after this, because another process may have taken it
+   * over.
+   */
   readonly heldUntil: number;
   /** The number of events in memory that are not handled yet. */
   readonly left: number;
-  /** Handles the events until it is stopped, and releases the rest. */
+  /** Handles the events until it is stopped, and releases the remaining ones. */
   run(): Promise<void>;
   /** Starts no new deliveries. {@link run} ends when the running deliveries have ended. */
   stop(): void;
