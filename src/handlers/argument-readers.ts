@@ -81,7 +81,7 @@ export function dependencyOf(source: DependencySource): { step: string; schema?:
   return 'step' in source ? source : { step: source[0], schema: source[1] };
 }
 
-/** Names that the arguments object already inherits, so an assignment to them would fail. */
+/** Names that the arguments object already inherits, so that assigning to them would fail. */
 const INHERITED: ReadonlySet<string> = new Set(['signal', 'logger', '__proto__']);
 
 /** Assigns an argument. */

@@ -18,7 +18,7 @@ export interface FfiTaskInfo {
   reason?: string | null;
   tags?: unknown;
   /**
-   * Always empty. Identities are only compared when tasks are created, and reading them for each step would cost time.
+   * Always empty. Identities are compared only when tasks are created, and reading them for each step would cost time.
    */
   identityHash: string;
   createdAt: string;
@@ -36,7 +36,7 @@ export interface FfiWorkflowStep {
   retryable: boolean;
   maxAttempts: number;
   attempts: number;
-  /** The number of the rerun that this run belongs to; absent or 0: the first run. */
+  /** The number of the rerun that this run belongs to. Absent or 0 for the first run. */
   rerun?: number | null;
   inProcess: boolean;
   processed: boolean;

@@ -178,7 +178,7 @@ const OPTIONS = ['inputs', 'depends', 'version', 'isolation'];
 const RESERVED = ['context', '__proto__'];
 
 /**
- * Checks what JavaScript callers can get wrong despite the types, when the handler is defined rather than when it runs.
+ * Checks what callers in JavaScript can get wrong despite the types, when the handler is defined and not when it runs.
  */
 function refuseInvalidDefinition({ name, options, fn, moreOptions = [], moreArguments = {} }: FunctionHandler): void {
   const refuse = (what: string): never => {

@@ -7,8 +7,8 @@ export interface BackoffHint {
 }
 
 /**
- * Hints for the engine that accompany a result. The delay before a retry is the `retry-after` header, or else the
- * backoff hint.
+ * Hints for the engine that accompany a result. The delay before a retry comes from the `retry-after` header, or
+ * otherwise from the backoff hint.
  */
 export interface OrchestrationMetadata {
   headers?: Record<string, string>;
@@ -25,7 +25,10 @@ export interface StoredOrchestrationMetadata {
   custom: Record<string, unknown>;
 }
 
-/** Returns the stored form, with snake_case keys. Metadata that already has this form, as from JavaScript, is kept. */
+/**
+ * Returns the stored form, with snake_case keys. Metadata that already has this form, for example from JavaScript, is
+ * kept.
+ */
 export function storedOrchestrationMetadata(
   metadata: OrchestrationMetadata & Partial<StoredOrchestrationMetadata>,
 ): StoredOrchestrationMetadata {
@@ -40,7 +43,7 @@ export function storedOrchestrationMetadata(
   };
 }
 
-/** Returns the delay of the `Retry-After` header, or else of the backoff hint. Null if there is neither. */
+/** Returns the delay of the `Retry-After` header, or otherwise of the backoff hint. Null if there is neither. */
 export function retryAfterIn(
   metadata: OrchestrationMetadata & Partial<StoredOrchestrationMetadata>,
 ): string | number | null {

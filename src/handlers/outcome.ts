@@ -28,7 +28,7 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
   try {
     if (isPlain(returned)) return successOf(returned);
     if (isStepHandlerResult(returned)) return returned.success ? returned : plainFailure(returned);
-    // `return new PermanentError(…)` where `throw` was meant. A success would hide it.
+    // The handler returned a `PermanentError` that it meant to throw. A success would hide it.
     if (isStepExecutionError(returned)) return failureOfThrown(returned);
     if (isApiResponse(returned)) return apiSuccess(returned);
     if (returned === undefined || returned === null) return StepHandlerResult.success({});
@@ -39,7 +39,7 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
     const json: unknown = toJSON.call(returned, '');
     return successOf(json);
   } catch (thrown) {
-    // A getter, a proxy or a toJSON that throws. This is a mistake of the handler, so a retry would not help.
+    // A getter, a proxy or a `toJSON` threw. This is a mistake in the handler, so a retry would not help.
     return new StepHandlerResult({
       success: false,
       errorMessage: `the returned value cannot be read: ${messageOfThrown(thrown)}`,
@@ -83,7 +83,7 @@ function failureOfThrown(thrown: unknown): StepHandlerResult {
     // `throw this.failure(…)` is a failure with these fields.
     return isStepHandlerResult(thrown) && !thrown.success ? plainFailure(thrown) : describedFailure(thrown);
   } catch {
-    // A proxy that throws on every access. Nothing else is known about it.
+    // The value is a proxy that throws on every access. Nothing else is known about it.
     return StepHandlerResult.failure('an unreadable value was thrown');
   }
 }

@@ -4,9 +4,9 @@ import type { DependencyResult, DependencyResultParams } from './dependency-resu
 import type { FfiStepEvent } from './ffi-step-event.ts';
 
 /**
- * Envelopes by step name. Their fields are optional because a context created by hand may hold bare results. Therefore
- * the type of `dependencyResults.reserve ?? {}` still has the keys of an envelope. `get(name)` reads an entry, as in a
- * map. The result of a step named `get` hides the method.
+ * Envelopes by step name. Their fields are optional because a context created by hand may contain bare results. For the
+ * same reason, the type of `dependencyResults.reserve ?? {}` still has the keys of an envelope. `get(name)` reads an
+ * entry, as in a map. The result of a step named `get` hides the method.
  */
 export type DependencyResults = Record<string, Envelope> & {
   // The type is also an envelope, so that Object.entries and Object.values still return only envelopes.
@@ -37,8 +37,8 @@ export interface TransactionClient {
 export type TransactionWork<T> = (tx: TransactionClient, cursor: unknown) => Promise<T> | T;
 
 /**
- * Parameters of a {@link StepContext}. Each property is read once, when a handler first needs it: the worker passes
- * getters that parse JSON.
+ * Parameters of a {@link StepContext}. Each property is read once, when a handler first needs it, because the worker
+ * passes getters that parse JSON.
  */
 export interface StepContextParams {
   readonly taskUuid: string;

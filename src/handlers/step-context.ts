@@ -138,8 +138,8 @@ export class StepContext {
   }
 
   /**
-   * Aborted when the step should stop: on a timeout, cancellation, shutdown, or a lost lease. Pass it to everything
-   * that the handler waits for.
+   * Aborted when the step should stop: on a timeout, cancellation, shutdown, or a lost lease. Pass it to every call
+   * that the handler awaits.
    */
   get signal(): AbortSignal {
     this.#signal ??= this.#params.signal ?? new AbortController().signal;
@@ -253,14 +253,15 @@ export class StepContext {
   /**
    * Runs `work` in a transaction on the workflow database, so that its rows and the handler's progress commit together
    * or not at all. `tx` is a client of the `pg` driver. `cursor` is the position to resume from: the last saved cursor,
-   * else the `start_cursor` of a batch worker, else null.
+   * otherwise the `start_cursor` of a batch worker, otherwise null. The return value of `work` is saved as the next
+   * cursor. An object with a `cursor` is saved as the whole progress, and undefined saves nothing.
    *
-   * The return value of `work` is saved as the next cursor. An object with a `cursor` is saved as the whole progress,
-   * and undefined saves nothing. If the worker no longer holds the step, the transaction fails and writes nothing. No
-   * row is lost or written twice, even if workers are killed or database responses are lost. Run one transaction at a
-   * time, and save no checkpoint while it is open.
+   * If the worker no longer holds the step, the transaction fails and writes nothing. No row is lost or written twice,
+   * even if workers are killed or database responses are lost. Run one transaction at a time, and save no checkpoint
+   * while it is open.
    *
    * @returns the return value of `work`
+   *
    * @example
    * await context.transaction(async (tx, cursor) => {
    *   const to = Number(cursor) + 500;

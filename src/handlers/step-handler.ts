@@ -120,7 +120,7 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
 }
 
 /**
- * Whether a value is a handler class: it extends {@link StepHandler} (of any copy of the package), or its instances
+ * Whether a value is a handler class: it extends {@link StepHandler} (from any copy of the package), or its instances
  * have a `call` method.
  *
  * @example
@@ -147,7 +147,7 @@ export function isExecutableHandler(value: unknown): value is ExecutableHandler 
 }
 
 /**
- * Whether a value is an instance of {@link StepHandler}, of this copy of the package or of another.
+ * Whether a value is an instance of {@link StepHandler}, from this or another copy of the package.
  *
  * @example
  * isStepHandler(new ProcessOrder()); // true
@@ -157,7 +157,7 @@ export function isStepHandler(value: unknown): value is StepHandler {
 }
 
 /**
- * Whether a class is {@link StepHandler} or extends it, of this copy of the package or of another.
+ * Whether a class is {@link StepHandler} or extends it, from this or another copy of the package.
  *
  * @example
  * extendsStepHandler(ProcessOrder); // true
@@ -296,12 +296,12 @@ export class StepHandlerResult {
     });
   }
 
-  /** The same as {@link StepHandlerResult.success}. */
+  /** Same as {@link StepHandlerResult.success}. */
   static successHandlerResult(result: object = {}, metadata?: Fields): StepHandlerResult {
     return StepHandlerResult.success(result, metadata);
   }
 
-  /** The same as {@link StepHandlerResult.failure}. */
+  /** Same as {@link StepHandlerResult.failure}. */
   static failureHandlerResult(...args: FailureArguments): StepHandlerResult {
     return StepHandlerResult.failure(...args);
   }
@@ -330,7 +330,7 @@ export class StepHandlerResult {
 }
 
 /**
- * Whether a value is a {@link StepHandlerResult}, of this copy of the package or of another.
+ * Whether a value is a {@link StepHandlerResult}, from this or another copy of the package.
  *
  * @example
  * if (isStepHandlerResult(returned) && !returned.success) alert(returned.errorMessage);
@@ -340,7 +340,8 @@ export function isStepHandlerResult(value: unknown): value is StepHandlerResult 
 }
 
 /**
- * Creates a success with this value as its result, whatever its keys are: the return value of a function, for example.
+ * Creates a success with this value as its result, whatever keys it has. For example, the value is the return value of
+ * a function.
  */
 export function successOf(value: unknown, metadata?: Fields): StepHandlerResult {
   return new StepHandlerResult({ success: true, result: isFields(value) ? value : { result: value }, metadata });

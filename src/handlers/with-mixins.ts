@@ -114,7 +114,7 @@ function has(target: object, key: PropertyKey): boolean {
   return key in target;
 }
 
-/** Returns a prototype and its ancestors, the nearest first, without `Object.prototype` and `Function.prototype`. */
+/** Returns a prototype and its ancestors, nearest first, without `Object.prototype` and `Function.prototype`. */
 function layersOf(start: object): object[] {
   const layers: object[] = [];
   for (

@@ -58,10 +58,10 @@ export interface APICapable {
   request(method: string, path: string | URL, options?: ApiBodyOptions | RequestInit): Promise<ApiResponse>;
 
   /**
-   * Returns the success of the step. The result is the response body (an object or list as is, else `{ data: body }`),
-   * or the given result. Without a given result, an unsuccessful response is a failure (see `apiFailure`), and a
-   * response with invalid JSON is a failure of type `invalid_json`. Status and headers are stored as metadata unless
-   * `includeResponse` is false.
+   * Returns the success of the step. The result is the response body (an object or list as is, anything else as
+   * `{ data: body }`), or the given result. Without a given result, an unsuccessful response is a failure (see
+   * `apiFailure`), and a response with invalid JSON is a failure of type `invalid_json`. Status and headers are stored
+   * as metadata unless `includeResponse` is false.
    */
   apiSuccess(response: ApiResponse, result?: object, includeResponse?: boolean): StepHandlerResult;
   apiSuccess(success: { response: ApiResponse; result?: object; includeResponse?: boolean }): StepHandlerResult;

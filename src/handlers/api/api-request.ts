@@ -34,8 +34,8 @@ export interface ApiRequest {
 }
 
 /**
- * Sends a request and reads the response, whatever its status. Throws a `StepExecutionError` if there is none:
- * `timeout` and `connection_error` are retryable, requests that cannot be sent and responses that cannot be read are
+ * Sends a request and reads the response, whatever its status. Throws a `StepExecutionError` if there is none.
+ * `timeout` and `connection_error` are retryable. Requests that cannot be sent and responses that cannot be read are
  * not. If the running step ends, rejects with the reason of its signal.
  */
 export async function apiRequest(request: ApiRequest): Promise<ApiResponse> {
@@ -70,7 +70,7 @@ async function answerTo(request: ApiRequest, prepared: PreparedRequest): Promise
 
 /**
  * Sends a request in its own span, if an OpenTelemetry SDK is registered. The `traceparent` header names that span, or
- * else the step's span. A `traceparent` in the request's own headers is kept.
+ * otherwise the step's span. A `traceparent` in the request's own headers is kept.
  */
 async function tracedRequest(request: PreparedRequest, step: StepContext | undefined): Promise<Answer> {
   const { method, url, headers } = request;
@@ -179,7 +179,7 @@ function rootOf(thrown: unknown): { code: string | undefined; text: string } {
   return { code: typeof code === 'string' ? code : undefined, text: messageOfThrown(root) };
 }
 
-/** The client that an API handler sends its requests with. */
+/** The client with which an API handler sends its requests. */
 export interface HttpClient {
   /** Like the platform's `fetch`: supports `redirect: 'manual'`, and rejects if there is no response. */
   fetch(url: URL, init: RequestInit): Promise<Response>;

@@ -110,7 +110,7 @@ export class ApiResponse {
     return { status_code: this.statusCode, headers: redactedHeaders(this.headers), body: this.body };
   }
 
-  /** The same as `toDict()`. */
+  /** Same as `toDict()`. */
   toJSON(): { status_code: number; headers: Record<string, string>; body: unknown } {
     return this.toDict();
   }
@@ -130,7 +130,7 @@ export class ApiResponse {
 }
 
 /**
- * Whether a value is an {@link ApiResponse}, of this copy of the package or of another.
+ * Whether a value is an {@link ApiResponse}, from this or another copy of the package.
  *
  * @example
  * if (isApiResponse(value) && !value.ok) throw new Error(`status ${value.statusCode}`);

@@ -38,7 +38,7 @@ async function bytesOf(body: Stream, headers: Record<string, string>, reading: R
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  // Throwing inside the loop cancels the stream, which closes the connection.
+  // Throwing inside the loop cancels the stream, and that closes the connection.
   for await (const piece of body) {
     const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece;
     size += chunk.byteLength;

@@ -20,7 +20,7 @@ export interface ApiRequestOptions {
   timeout?: number;
   /** Aborts the request, in addition to the timeout and the signal of the running step. */
   signal?: AbortSignal;
-  /** The step that the request belongs to. Default: the step that the worker runs this handler for. */
+  /** The step that the request belongs to. Default: the step for which the worker runs this handler. */
   context?: StepContext;
   /**
    * Sends the header `Idempotency-Key` with the step's id, which is the same for all its attempts. If a step sends
@@ -44,7 +44,7 @@ export interface ApiBodyOptions extends ApiRequestOptions {
    * is sent as is if the request sets a content type.
    */
   body?: unknown;
-  /** The same as `body`. */
+  /** Same as `body`. */
   data?: unknown;
   /** The body as JSON. `false` sends `body` as text instead of JSON. */
   json?: unknown;
@@ -57,7 +57,8 @@ const isNumber = (value: unknown): boolean => typeof value === 'number';
 const isAny = (): boolean => true;
 
 /**
- * Checks that distinguish options from a plain query or plain headers: every key is an option with a suitable value.
+ * Checks that distinguish options from a plain query or plain headers. Every key must be an option with a suitable
+ * value.
  */
 const PLAIN: Readonly<Record<string, (value: unknown) => boolean>> = {
   params: isRecord,

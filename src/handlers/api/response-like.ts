@@ -17,7 +17,7 @@ export function checkedResponse(returned: unknown, from: string): Response {
   );
 }
 
-/** Returns the status. If there is none, 500 if `ok` is false, else 200. */
+/** Returns the status. Without one, returns 500 if `ok` is false, otherwise 200. */
 export function statusOf({ status, ok }: ResponseLike): number {
   if (typeof status === 'number') return status;
   return ok === false ? 500 : 200;

@@ -43,7 +43,7 @@ const BY_POSITION = ['cursorConfigs', 'totalItems', 'workerTemplateName', 'batch
 
 /**
  * Returns the result of an analyzer, which creates one worker for each range. Without ranges, the outcome is
- * `no_batches`, with the reason `batchMetadata.reason`, else `empty_dataset`.
+ * `no_batches`, with the reason `batchMetadata.reason`, otherwise `empty_dataset`.
  *
  * @example
  * const cursorConfigs = createCursorRanges({ totalItems: 250, batchSize: 100 });

@@ -33,7 +33,7 @@ export class BatchWorkerContext {
   }
 
   /**
-   * Returns the batch of a step: `stepInputs.cursor`, else `batch_context` in `stepConfig`, `inputData` or
+   * Returns the batch of a step: `stepInputs.cursor`, otherwise `batch_context` in `stepConfig`, `inputData` or
    * `stepInputs`. Null if the step has none of these. Throws if the `batch_context` is not a batch.
    */
   static fromStepContext(context: StepContext): BatchWorkerContext | null {
@@ -127,8 +127,8 @@ export interface BatchWorkerContextOptions {
 }
 
 /**
- * Returns the batch of a step: `stepInputs.cursor`, else `batch_context` in `stepConfig`, `inputData` or `stepInputs`.
- * Null if the step has none of these.
+ * Returns the batch of a step: `stepInputs.cursor`, otherwise `batch_context` in `stepConfig`, `inputData` or
+ * `stepInputs`. Null if the step has none of these.
  *
  * @example
  * const batch = getBatchContext(context);

@@ -92,7 +92,7 @@ export interface Batchable {
    * Returns the result of an analyzer that found nothing to do. `metadata` is stored in the result and as its metadata.
    */
   noBatchesResult(reason?: string, metadata?: Fields): StepHandlerResult;
-  /** The same as `noBatchesResult`. */
+  /** Same as `noBatchesResult`. */
   noBatchesOutcome(reason: string, metadata?: Fields): StepHandlerResult;
   /**
    * Returns the result of a worker, in the form that aggregators read. Forms: `(work, metadata?)` or `(itemsProcessed,

@@ -42,7 +42,9 @@ export function checkpointYield(...args: CheckpointArguments): StepHandlerResult
   return StepHandlerResult.success(result, { checkpoint_yield: true, batch_worker: true });
 }
 
-/** Returns the arguments as an object. A cursor can be an object too, but a single object is the object form. */
+/**
+ * Returns the arguments as an object. A cursor can be an object too, but a single object is read as the object form.
+ */
 function checkpointOf(args: CheckpointArguments): Partial<Checkpoint> {
   const [first, itemsProcessed, accumulatedResults] = args;
   if (args.length === 1 && typeof first === 'object' && first !== null) return first;

@@ -112,7 +112,7 @@ function resultOfAnalysis(returned: unknown, name: string, workerTemplateName?: 
   );
 }
 
-/** Assigns the ids that existing function analyzers use and that their aggregators expect. */
+/** Assigns the ids that existing function analyzers use and their aggregators expect. */
 function named(cursors: readonly AnyCursor[]): readonly AnyCursor[] {
   if (!Array.isArray(cursors)) return cursors;
   return storedCursors(cursors as readonly AnyCursor[], (index) => `batch_${String(index).padStart(3, '0')}`);

@@ -172,7 +172,7 @@ function workersOf(context: StepContext, analyzer: Fields, template?: string): s
     const there = new Set(names);
     return ids.map((id) => `${prefix}_${id}`).filter((name) => there.has(name));
   }
-  // The analyzer's result does not name the workers' template, so they are recognized by the ids in their names.
+  // The analyzer's result does not name the template of the workers, so they are recognized by the ids in their names.
   const endings = ids.map((id) => `_${id}`);
   return names.filter((name) => endings.some((ending) => name.endsWith(ending))).sort(byNumber);
 }

@@ -13,11 +13,11 @@ export interface DecisionCapable {
   decisionSuccess(steps: readonly string[], routingContext?: object, metadata?: Fields): StepHandlerResult;
   /** Creates the steps of an outcome. Creates none if the outcome has none. */
   decisionSuccess(outcome: DecisionPointOutcome, metadata?: Fields): StepHandlerResult;
-  /** The same as `decisionSuccess(outcome, metadata)`. */
+  /** Same as `decisionSuccess(outcome, metadata)`. */
   decisionSuccessWithOutcome(outcome: DecisionPointOutcome, metadata?: Fields): StepHandlerResult;
   /** Creates no steps. Takes a reason, or an outcome from `DecisionPointOutcome.noBranches`. */
   decisionNoBranches(outcomeOrReason?: DecisionPointOutcome | string, metadata?: Fields): StepHandlerResult;
-  /** The same as `decisionSuccess(steps, routingContext, metadata)`. */
+  /** Same as `decisionSuccess(steps, routingContext, metadata)`. */
   routeToSteps(steps: readonly string[], routingContext?: object, metadata?: Fields): StepHandlerResult;
   /** Creates no steps, and stores the reason. */
   skipBranches(reason: string, routingContext?: object, metadata?: Fields): StepHandlerResult;
@@ -158,7 +158,7 @@ function branchesOf({ decisionType, nextStepNames, reason }: DecisionPointOutcom
       return { decision_point_outcome: { type: decisionType, step_names: names }, steps_created: names };
     }
     case DecisionType.NO_BRANCHES:
-      // The same value under two keys, because readers of decisions use either.
+      // The same value under two keys, because some readers of decisions use one and some the other.
       return {
         decision_point_outcome: { type: decisionType },
         ...(reason ? { reason, skip_reason: reason } : {}),

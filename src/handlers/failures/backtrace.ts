@@ -18,9 +18,9 @@ const OWN_URL = /\/handlers\/failures\/backtrace\.[jt]s$/.test(HERE ?? '') ? new
 const OWN = OWN_URL === undefined ? [] : [OWN_URL, fileURLToPath(OWN_URL)];
 
 /**
- * Returns the stack frames of a thrown value, one line each: only those of the user's code, not of this package, of
- * installed packages or of Node. If there are none, the first five frames outside this package are used. Up to five
- * causes and parts of an AggregateError follow with their frames, each once. Returns at most 50 lines of 500
+ * Returns the stack frames of a thrown value, one line each. Includes only frames of the user's code, not of this
+ * package, of installed packages or of Node. If there are none, uses the first five frames outside this package. Up to
+ * five causes and parts of an AggregateError follow with their frames, each once. Returns at most 50 lines of 500
  * characters.
  */
 export function backtraceOf(thrown: unknown): string[] {

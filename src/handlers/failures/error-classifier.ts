@@ -64,7 +64,8 @@ export class ErrorClassifier {
     const errorType = classNameOf(error);
     const retryable = read(error, 'retryable');
     if (typeof retryable === 'boolean') return { errorType, retryable, classification: 'explicit_attribute' };
-    // Before the permanent classes: a `fetch` that cannot connect throws a TypeError whose cause has the system code.
+    // Checked before the permanent classes, because a `fetch` that cannot connect throws a TypeError whose cause has
+    // the system code.
     if (RETRYABLE.has(errorType) || isSystemError(error) || isSystemError(read(error, 'cause')))
       return { errorType, retryable: true, classification: 'retryable_class' };
     if (PERMANENT.has(errorType) || PERMANENT.has(String(read(error, 'name'))))

@@ -128,7 +128,7 @@ export class StepExecutionError extends TaskerError {
     };
   }
 
-  /** The same as {@link StepExecutionError.toJSON}. */
+  /** Same as {@link StepExecutionError.toJSON}. */
   toDict(): StepExecutionErrorJson {
     return this.toJSON();
   }
@@ -165,7 +165,7 @@ export class RetryableError extends StepExecutionError {
   }
 }
 
-// Permanent failures by cause. The types are the same as those of the corresponding failed HTTP requests.
+// Permanent failures by cause. They have the same types as the corresponding failed HTTP requests.
 
 /**
  * Invalid data; stored as `validation_error`.
@@ -233,7 +233,7 @@ export class BusinessLogicError extends PermanentError {
   override readonly name: string = 'BusinessLogicError';
 }
 
-// Retryable failures by cause. The types are the same as those of the corresponding failed HTTP requests.
+// Retryable failures by cause. They have the same types as the corresponding failed HTTP requests.
 
 /**
  * A timeout; stored as `timeout`.
@@ -291,7 +291,7 @@ export class ResourceContentionError extends RetryableError {
 }
 
 /**
- * Whether a value is a {@link StepExecutionError}, of this copy of the package or of another.
+ * Whether a value is a {@link StepExecutionError}, from this or another copy of the package.
  *
  * @example
  * if (isStepExecutionError(error) && !error.retryable) notify(error.errorType);

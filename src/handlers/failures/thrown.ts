@@ -1,5 +1,5 @@
-// Anything can be thrown: a string, a proxy that throws on every access, an error whose `message` is a getter. The
-// texts that are read here are stored, so their length is limited and they hold nothing that PostgreSQL's jsonb
+// Anything can be thrown: a string, a proxy that throws on every access, or an error whose `message` is a getter. The
+// texts that are read here are stored, so their length is limited and they contain nothing that PostgreSQL's jsonb
 // rejects.
 
 const MAX_NAME = 500;
