@@ -8,7 +8,7 @@ import type { HandlerRegistry } from './handler-registry.ts';
 const BUILT_IN = new Set(['explicit_mapping', 'class_lookup']);
 const NOT_A_NAME = '~';
 
-/** The list that a worker with these registries announces. */
+/** Returns the list that a worker with these registries announces. */
 export function announcementOf(...registries: HandlerRegistry[]): string[] {
   const names = new Set(registries.flatMap((one) => [...one.listHandlers(), ...one.chain.learned]));
   const resolvers = registries.flatMap((one) => one.chain.resolvers);
@@ -16,11 +16,11 @@ export function announcementOf(...registries: HandlerRegistry[]): string[] {
     const form = pattern ?? (prefix === undefined ? undefined : new RegExp(`^${escaped(prefix)}`));
     return [...(BUILT_IN.has(name) ? [] : [`~@${name}`]), ...(form ? [`~${String(form)}`] : [])];
   });
-  // The store only looks for patterns among the first 64 entries.
+  // The store looks for patterns only among the first 64 entries.
   return [...[...new Set(forms)].slice(0, 64), ...[...names].sort()];
 }
 
-/** The entry for exactly this definition: its callable, or the resolver that it names. */
+/** Returns the entry for exactly this definition: its callable, or the resolver that it names. */
 export function announcedAs({ callable, resolver }: Pick<HandlerDefinition, 'callable' | 'resolver'>): string {
   return resolver && !BUILT_IN.has(resolver) ? `~@${resolver}` : callable;
 }
@@ -39,7 +39,7 @@ export function covers(
   return forms && entry === definition.callable && announced.some((other) => hasForm(definition.callable, other));
 }
 
-/** Several announced lists, for many lookups. */
+/** A group of announced lists, for many lookups. */
 export class Announced {
   readonly #entries = new Set<string>();
   readonly #forms: string[] = [];

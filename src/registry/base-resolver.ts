@@ -10,9 +10,9 @@ export interface ResolverConfig {
 export type Registrable = StepHandlerClass | (new () => ExecutableHandler) | ExecutableHandler;
 
 /**
- * The answer of a resolver. The worker creates an instance of a class for each step. An instance serves all steps with
- * the callable, several at the same time, so it must not keep the state of a step in its fields. Null lets the next
- * resolver try.
+ * The result of a resolver. For a class, the worker creates an instance for each step. An instance serves all steps
+ * with the callable, several of them at the same time, so it must not keep the state of a step in its fields. Null lets
+ * the next resolver try.
  */
 export type ResolvedHandler = Registrable | null;
 
@@ -36,12 +36,12 @@ export interface BaseResolver {
   /** Resolvers with a lower number are asked first. Registered names have 10, files and packages 100. */
   readonly priority: number;
   /**
-   * The callables that it resolves. Workers without this resolver then leave steps with these callables to workers with
+   * The callables that it resolves. Workers without this resolver leave steps with these callables to workers that have
    * it. Without a pattern or prefix, they do so only for callables that this worker has already resolved.
    */
   readonly pattern?: RegExp | undefined;
   readonly prefix?: string | undefined;
-  /** Whether to ask it for this definition. Must be fast: it is called for each step. */
+  /** Returns whether to ask it for this definition. Must be fast, because it is called for each step. */
   canResolve(definition: HandlerDefinition, config?: ResolverConfig): boolean;
   /** Finds the handler. An error fails the step, which is retried unless the error has `retryable: false`. */
   resolve(definition: HandlerDefinition, config?: ResolverConfig): ResolvedHandler | Promise<ResolvedHandler>;

@@ -80,7 +80,7 @@ async function build(root: string, files: string[], cache: string): Promise<Buil
     outExtension: { '.js': '.mjs' },
     splitting: true,
     target: `node${process.versions.node}`,
-    // esbuild would otherwise rename one of two classes with the same name, and error messages contain that name.
+    // Without this, esbuild would rename one of two classes with the same name, and error messages contain that name.
     keepNames: true,
     charset: 'utf8',
     sourcemap: 'inline',
@@ -121,7 +121,8 @@ const externalPackages: Plugin = {
         // An optional package may be missing. Code that imports it dynamically handles the failure itself.
         if (resolved.errors.length > 0)
           return kind === 'dynamic-import' ? { path: specifier, external: true } : resolved;
-        // Node cannot load TypeScript or JSON from a workspace package or a `paths` entry of tsconfig, so these are bundled.
+        // Node cannot load TypeScript or JSON from a workspace package or a `paths` entry of tsconfig, so these are
+        // bundled.
         if (!/\.(js|mjs|cjs|node)$/.test(resolved.path)) return resolved;
         return { path: kind === 'require-call' ? resolved.path : pathToFileURL(resolved.path).href, external: true };
       },

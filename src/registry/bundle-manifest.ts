@@ -14,7 +14,7 @@ const RESOLUTION_FILES = [
   'node_modules/.yarn-state.yml',
 ];
 
-/** A file modified less than this before it was read may change again with the same modification time. */
+/** A file that was modified less than this before it was read may change again without a new modification time. */
 const SETTLED_MS = 50;
 
 interface Manifest {
@@ -60,7 +60,7 @@ export interface Built {
   files: readonly string[];
   metafile: Metafile;
   bundles: ReadonlyMap<string, string>;
-  /** From `Date.now()`, before the first file was read. */
+  /** The value of `Date.now()` before the first file was read. */
   startedAt: number;
 }
 
@@ -87,7 +87,10 @@ export function keepManifest(cache: string, { root, files, metafile, bundles, st
   }
 }
 
-/** The inputs, their folders, the packages that are not bundled, and the {@link RESOLUTION_FILES} of each folder. */
+/**
+ * Returns the inputs, their folders, the packages that are not bundled, and the {@link RESOLUTION_FILES} of each
+ * folder.
+ */
 function watched(root: string, { inputs, outputs }: Metafile): Set<string> {
   const all = new Set<string>();
   const folders = new Set([root]);
@@ -119,7 +122,10 @@ function stampOf(file: string) {
   return stat && { text: `${stat.mtimeMs} ${stat.size}`, changedAt: stat.mtimeMs };
 }
 
-/** A hash of Node, esbuild and this package. Undefined if they cannot be read, as when this package itself is bundled. */
+/**
+ * Returns a hash of Node, esbuild and this package. Undefined if they cannot be read, for example because this package
+ * itself is bundled.
+ */
 function compiler(): string | undefined {
   const own = fileURLToPath(import.meta.url);
   const beside = ['bundle-handlers', 'with-esbuild'].map((name) => path.join(own, '..', name + path.extname(own)));

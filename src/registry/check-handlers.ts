@@ -69,7 +69,7 @@ async function problemOf(
   resolve: Resolve,
 ): Promise<Omit<HandlerProblem, 'callable' | 'steps'> | undefined> {
   try {
-    // For a registered name without a method, no handler needs to be created.
+    // To check a registered name without a method, no handler needs to be created.
     if (!definition.method && !definition.resolver && registry.isRegistered(definition.callable)) return undefined;
     if (await resolve(definition)) return undefined;
     const { message, near } = registry.whyMissing(definition);

@@ -31,7 +31,7 @@ export interface DiscoveredFile {
   file: string;
   /** The names of the handlers found in it. */
   handlers: string[];
-  /** Why no handler was found in it. */
+  /** The reason why no handler was found in it. */
   reason?: string;
 }
 
@@ -62,7 +62,7 @@ export interface Discovery {
  * for (const { file, reason } of files) if (reason) console.warn(`${file}: ${reason}`);
  */
 export async function discoverHandlers(source: string, options: DiscoverOptions): Promise<Discovery> {
-  // Not destructured in the signature: the type declarations would then contain the internal `also`.
+  // Not destructured in the signature, because the type declarations would then contain the internal `also`.
   const { registry, logger = silentLogger, also } = options;
   const modules = (await modulesOfPackage(source)) ?? (await modulesOfFolder(source));
 
@@ -119,7 +119,7 @@ async function modulesOfPackage(name: string): Promise<Modules | undefined> {
 
 type Found = StepHandlerClass | StepHandler;
 
-/** The handlers of a module, without duplicates. */
+/** Returns the handlers of a module, without duplicates. */
 function handlersOf(module: Module): Found[] {
   return handlersIn(module).filter((value) => isNamedClass(value) || isStepHandler(value));
 }

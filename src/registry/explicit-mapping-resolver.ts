@@ -89,19 +89,19 @@ export class ExplicitMappingResolver implements BaseResolver {
     return Promise.resolve().then(() => this.makerFor(callable, config)?.() ?? null);
   }
 
-  /** The function that creates the handler of a name, without a promise. @internal */
+  /** Returns the function that creates the handler of a name, without a promise. @internal */
   makerFor(callable: string, config = NO_CONFIG): HandlerMaker | null {
     const entry = this.#entries.get(callable);
     if (!entry) return null;
     return config === NO_CONFIG ? entry.maker : () => entry.make(config);
   }
 
-  /** The value registered under a name. @internal */
+  /** Returns the value registered under a name. @internal */
   sourceOf(key: string): unknown {
     return this.#entries.get(key)?.source;
   }
 
-  /** The class registered under a name; undefined for instances and factories. */
+  /** Returns the class registered under a name. Undefined for instances and factories. */
   classOf(key: string): StepHandlerClass | undefined {
     const source = this.sourceOf(key);
     return isHandlerClass(source) ? source : undefined;
@@ -115,7 +115,7 @@ function factoryOf(key: string, handler: HandlerEntry): Entry['make'] | undefine
   return (config) => made(key, () => factory(config));
 }
 
-/** Returns a maker for a class or an instance; undefined for any other value. */
+/** Returns a maker for a class or an instance. Undefined for any other value. */
 export function makerOf(name: string, source: unknown): HandlerMaker | undefined {
   if (isHandlerClass(source)) {
     if (!isSharedHandlerClass(source)) return () => made(name, () => new source());
@@ -138,7 +138,7 @@ export function made(name: string, make: () => unknown): ExecutableHandler {
   throw new ResolutionError(`handler ${name}: ${whyNot(handler)}`);
 }
 
-/** The name that a class or an instance declares. Throws `handler_invalid` if there is none. */
+/** Returns the name that a class or an instance declares. Throws `handler_invalid` if there is none. */
 export function ownNameOf(source: unknown): string {
   const name = isHandlerClass(source) ? source.handlerName : isExecutableHandler(source) ? source.name : undefined;
   if (name) return name;
@@ -147,7 +147,7 @@ export function ownNameOf(source: unknown): string {
   throw new TaskerError('handler_invalid', `class ${String(what)} has no handlerName; add one, or register it by name`);
 }
 
-/** The error message for a value that is not a handler. */
+/** Returns the error message for a value that is not a handler. */
 export function whyNot(got: unknown): string {
   const way = 'register a class that extends StepHandler, an instance of one, or the result of defineHandler';
   const factory =

@@ -63,7 +63,7 @@ function isDefinition(spec: HandlerDefinition | HandlerDefinitionDto): spec is H
 }
 
 /**
- * Returns the name of the method to call: that of the definition, or `call`.
+ * Returns the name of the method to call: the method of the definition, or `call`.
  *
  * @example
  * effectiveMethod({ callable: 'payment', method: 'refund' }); // 'refund'

@@ -17,18 +17,21 @@ export interface HandlerOrigin {
 
 const origins = new WeakMap<object, HandlerOrigin>();
 
-/** The handler classes and instances among {@link exportsOf}. */
+/** Returns the handler classes and instances among {@link exportsOf}. */
 export function handlersIn(module: Record<string, unknown>): (StepHandlerClass | StepHandler)[] {
   return exportsOf(module).filter((value) => isHandlerClass(value) || isStepHandler(value));
 }
 
-/** The exports of a module, including the items of exported arrays and plain objects, without duplicates. */
+/** Returns the exports of a module, including the items of exported arrays and plain objects, without duplicates. */
 export function exportsOf(module: Record<string, unknown>): unknown[] {
   const exported = Object.values(module);
   return [...new Set([...exported, ...exported.flatMap(within)])];
 }
 
-/** The items of an exported array or plain object: `export default [charge, refund]`, `export const billing = { charge }`. */
+/**
+ * Returns the items of an exported array or plain object: `export default [charge, refund]`,
+ * `export const billing = { charge }`.
+ */
 function within(value: unknown): unknown[] {
   if (Array.isArray(value)) return value as unknown[];
   if (typeof value !== 'object' || value === null || isStepHandler(value)) return [];
@@ -36,12 +39,14 @@ function within(value: unknown): unknown[] {
   return prototype === Object.prototype || prototype === null ? Object.values(value) : [];
 }
 
-/** Remembers the module of each of its handlers. */
+/** Remembers the module of each handler in it. */
 export function noteOrigins(module: Record<string, unknown>, url: string): void {
   for (const [index, handler] of handlersIn(module).entries()) origins.set(handler, { url, index });
 }
 
-/** The origin of a handler; undefined if the program created it itself instead of loading it from a file or package. */
+/**
+ * Returns the origin of a handler. Undefined if the program created it instead of loading it from a file or package.
+ */
 export function originOf(handler: ExecutableHandler): HandlerOrigin | undefined {
   const own = ownHandler(handler);
   return origins.get(own) ?? origins.get(own.constructor);

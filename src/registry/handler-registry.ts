@@ -83,7 +83,7 @@ export class HandlerRegistry {
     this.#add(name, factory);
   }
 
-  /** Adds the entry of another registry for a name. That registry creates its handlers. @internal */
+  /** Adds the entry that another registry has for a name. That registry creates the handlers. @internal */
   forward(name: string, from: HandlerRegistry): void {
     const make = () => from.resolveSync(name)!;
     const named = namedStepsOf(from.sourceOf(name));
@@ -91,7 +91,7 @@ export class HandlerRegistry {
     this.registerFactory(name, make);
   }
 
-  /** The entry that was registered under a name: a class, an instance or a factory. @internal */
+  /** Returns the entry that was registered under a name: a class, an instance or a factory. @internal */
   sourceOf(name: string): unknown {
     return this.#explicit.sourceOf(name);
   }
@@ -139,13 +139,13 @@ export class HandlerRegistry {
     return this.#chain.known(definition) === null;
   }
 
-  /** Returns an error that says why a definition does not resolve and suggests similar names. */
+  /** Returns an error that reports why a definition does not resolve, and suggests similar names. */
   whyMissing({ callable, resolver }: HandlerDefinition): NoResolverMatchError {
     const asked = resolver && this.#chain.getResolver(resolver) ? [resolver] : [];
     return new NoResolverMatchError(callable, asked, this.listHandlers());
   }
 
-  /** The class registered under a name; undefined for instances and factories. */
+  /** Returns the class registered under a name. Undefined for instances and factories. */
   getHandlerClass(name: string): StepHandlerClass | undefined {
     return this.#explicit.classOf(name);
   }
@@ -166,7 +166,8 @@ export class HandlerRegistry {
 
   /**
    * Registers the handlers of a folder, a file or an installed package, and returns their number. The function
-   * `discoverHandlers` also returns the result for each file. Its documentation says which files and exports are used.
+   * `discoverHandlers` also returns the result for each file. Its documentation describes which files and exports are
+   * used.
    *
    * @example
    * console.log(`discovered ${await registry.discoverHandlers('./handlers')} handlers`);

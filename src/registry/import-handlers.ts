@@ -48,8 +48,8 @@ export async function importPackage(root: string, specifier: string): Promise<Mo
 }
 
 /**
- * The file that `import 'specifier'` in a file of `root` would load; null if the package is not installed. Node resolves
- * imports only relative to the calling module, so this uses esbuild, which follows the same rules.
+ * Returns the file that `import 'specifier'` in a file of `root` would load. Null if the package is not installed. Node
+ * resolves imports only relative to the calling module, so this uses esbuild, which follows the same rules.
  */
 async function packageEntry(root: string, specifier: string): Promise<string | null> {
   let found: string | null = null;

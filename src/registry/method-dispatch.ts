@@ -4,7 +4,7 @@ import { type ExecutableHandler, type HandlerOutcome, runInStep } from '../handl
 
 import { MethodDispatchError } from './resolution-errors.ts';
 
-// Marks the prototype of StepHandler. Its methods are helpers that every handler has, so they cannot be dispatched to.
+// Marks the prototype of StepHandler. Its methods are helpers that every handler has, so templates cannot name them.
 const STEP_HANDLER = Symbol.for('tasker-core.step-handler');
 
 /**
@@ -69,7 +69,7 @@ export function withMethod(handler: ExecutableHandler, method: string): Executab
 
 type HandlerMethod = (this: ExecutableHandler, context: StepContext) => HandlerOutcome;
 
-/** The methods of the handler's own classes below StepHandler, the most derived class first. @internal */
+/** Returns the methods of the handler's own classes below StepHandler, most derived class first. @internal */
 export function methodsOf(handler: object): string[] {
   const names = new Set<string>();
   for (let from: unknown = handler; isWritten(from); from = Object.getPrototypeOf(from)) {

@@ -64,7 +64,7 @@ export abstract class RegistryResolver implements BaseResolver {
     return this.resolveHandler(definition, match, config);
   }
 
-  /** Returns the handler of a callable, a class or an instance, or null. `match` is the match of `pattern`. */
+  /** Returns the handler of a callable (a class or an instance), or null. `match` is the match of `pattern`. */
   abstract resolveHandler(
     definition: HandlerDefinition,
     match: RegExpMatchArray | null,

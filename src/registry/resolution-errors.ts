@@ -11,7 +11,7 @@ export interface ResolutionErrorOptions {
 }
 
 /**
- * The handler of a step cannot be found or created. Fails the step permanently, unless `retryable` is true.
+ * Thrown if the handler of a step cannot be found or created. Fails the step permanently, unless `retryable` is true.
  * The code is `handler_invalid` or `handler_not_found`. `errorType`, which is stored with the step, is the same.
  *
  * @example
@@ -32,7 +32,12 @@ export class ResolutionError extends TaskerError {
   }
 }
 
-/** A definition names a resolver that is not in the chain. @example new ResolverNotFoundError('tenats', ['tenants']) */
+/**
+ * Thrown if a definition names a resolver that is not in the chain.
+ *
+ * @example
+ * new ResolverNotFoundError('tenats', ['tenants'])
+ */
 export class ResolverNotFoundError extends ResolutionError {
   override readonly name: string = 'ResolverNotFoundError';
   readonly resolverName: string;
@@ -44,7 +49,12 @@ export class ResolverNotFoundError extends ResolutionError {
   }
 }
 
-/** No resolver of the chain finds a handler for a callable. @example new NoResolverMatchError('chrge', ['explicit_mapping'], ['charge']) */
+/**
+ * Thrown if no resolver of the chain finds a handler for a callable.
+ *
+ * @example
+ * new NoResolverMatchError('chrge', ['explicit_mapping'], ['charge'])
+ */
 export class NoResolverMatchError extends ResolutionError {
   override readonly name: string = 'NoResolverMatchError';
   readonly callable: string;
@@ -64,7 +74,12 @@ export class NoResolverMatchError extends ResolutionError {
   }
 }
 
-/** A definition names a method that its handler does not have. @example new MethodDispatchError('payment', 'refnd', ['call', 'refund']) */
+/**
+ * Thrown if a definition names a method that its handler does not have.
+ *
+ * @example
+ * new MethodDispatchError('payment', 'refnd', ['call', 'refund'])
+ */
 export class MethodDispatchError extends ResolutionError {
   override readonly name: string = 'MethodDispatchError';
   readonly handlerName: string;

@@ -21,10 +21,10 @@ export interface ResolverInfo {
   prefix: string | null;
 }
 
-/** The answer of a resolver. */
+/** The cached answer of a resolver. */
 interface Answer {
   maker: HandlerMaker | null;
-  /** From `performance.now()`. */
+  /** On the clock of `performance.now()`. */
   at: number;
 }
 
@@ -114,8 +114,9 @@ export class ResolverChain {
   }
 
   /**
-   * Returns the handler, whose `call` is the method that the definition names; null if no resolver finds one. Throws
-   * `ResolverNotFoundError`, `MethodDispatchError`, or a `ResolutionError` if it cannot be created or a resolver throws.
+   * Returns the handler, whose `call` is the method that the definition names. Null if no resolver finds one. Throws
+   * `ResolverNotFoundError`, `MethodDispatchError`, or a `ResolutionError` if the handler cannot be created or a
+   * resolver throws.
    */
   async resolve(definition: HandlerDefinition, config?: ResolverConfig): Promise<ExecutableHandler | null> {
     const maker = await this.find(definition, config);
@@ -130,7 +131,10 @@ export class ResolverChain {
     return usesMethodDispatch(definition) ? withMethod(handler, effectiveMethod(definition)) : handler;
   }
 
-  /** The maker of the handler if it is known; null if there is none, undefined if a resolver must be asked. @internal */
+  /**
+   * Returns the maker of the handler if it is known, null if there is no handler, and undefined if a resolver must be
+   * asked. @internal
+   */
   known(definition: HandlerDefinition): HandlerMaker | null | undefined {
     const { resolver: hint } = definition;
     for (const resolver of this.#resolvers) {
@@ -141,7 +145,7 @@ export class ResolverChain {
     return null;
   }
 
-  /** The maker of the handler. Asks each resolver only once for a definition. @internal */
+  /** Returns the maker of the handler. Asks each resolver only once for a definition. @internal */
   async find(definition: HandlerDefinition, config?: ResolverConfig): Promise<HandlerMaker | null> {
     for (const resolver of this.#candidates(definition, config)) {
       if (resolver instanceof ExplicitMappingResolver) {
@@ -157,7 +161,7 @@ export class ResolverChain {
     return null;
   }
 
-  /** Callables for which resolvers have found a handler, except the registered names. @internal */
+  /** Callables for which resolvers have found a handler, without the registered names. @internal */
   get learned(): ReadonlySet<string> {
     return this.#learned;
   }
