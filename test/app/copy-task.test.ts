@@ -75,7 +75,7 @@ describe('a copy of a task', () => {
     },
   );
 
-  it('can be made only once with a key of the caller', async () => {
+  it('can be created only once with the same idempotency key', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const copy = await tasker.copyTask(taskUuid, { idempotencyKey: 'again' });
@@ -98,7 +98,7 @@ describe('a copy of a task', () => {
     expect((await tasker.getSteps(copy)).map((step) => step.name)).toEqual(['a', 'b']);
   });
 
-  it('is refused for unknown tasks and wrong options, and then nothing is written', async () => {
+  it('is rejected for unknown tasks and invalid options, and nothing is written', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     await expect(tasker.copyTask('x')).rejects.toMatchObject({ code: 'invalid_uuid' });
@@ -111,7 +111,7 @@ describe('a copy of a task', () => {
     expect(await tasker.getCopies(taskUuid)).toEqual([]);
   });
 
-  it('does not count as a move of the first task', async () => {
+  it('does not count as progress of the first task', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const before = await tasker.getTask(taskUuid);

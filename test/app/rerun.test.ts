@@ -14,7 +14,7 @@ import { threadHandlers } from '../support/thread-handlers.ts';
 const shared = sharedDatabase();
 const WAIT = { timeoutMs: 30_000 };
 
-describe('what handlers see of a rerun', () => {
+describe('a rerun, as handlers see it', () => {
   it('context.rerun counts the reruns that cover a step; its id, retries and other steps do not change it', async () => {
     const seen: string[] = [];
     const noting = (name: string) =>
@@ -43,7 +43,7 @@ describe('what handlers see of a rerun', () => {
     expect((await tasker.getStep(taskUuid, 'b')).results!.result).toEqual({ from: 1, n: 2 });
   });
 
-  it('a handler in a thread has the number too', async () => {
+  it('a handler in a thread gets the number of the rerun too', async () => {
     const a = { handler: { callable: 'counts_runs', isolation: 'thread' } };
     const { tasker, demo } = await shared.setup({ a }, { handlers: threadHandlers(), threads: 1 });
     const { taskUuid } = await tasker.createTask(demo);
@@ -58,7 +58,7 @@ describe('what handlers see of a rerun', () => {
     }
   });
 
-  it('a handler that a subscriber of the bridge calls has the number too', async () => {
+  it('a handler that a subscriber of the bridge calls gets the number of the rerun too', async () => {
     class Counts extends StepHandler {
       static override handlerName = 'a';
       call(context: StepContext) {
@@ -73,7 +73,7 @@ describe('what handlers see of a rerun', () => {
     expect((await tasker.getStep(taskUuid, 'a')).results!.result).toEqual({ rerun: 1, event: 1 });
   });
 
-  it('a context for a test can have a number, and one from an event without it has 0', () => {
+  it('a context for a test can have a number, and a context from an event without a number has 0', () => {
     expect(createTestContext({ rerun: 3 }).rerun).toBe(3);
     const { event } = createTestContext();
     const { rerun, ...workflowStep } = event.workflowStep;
@@ -120,7 +120,7 @@ describe('what handlers see of a rerun', () => {
   });
 });
 
-describe('what follows from a rerun', () => {
+describe('the consequences of a rerun', () => {
   it('its domain events are new events, including those of batch workers that are created again under other names', async () => {
     let ids = ['1', '2'];
     const cut = defineHandler('cut', {}, () => partsFor('rows', ...ids));
@@ -189,7 +189,7 @@ describe('what follows from a rerun', () => {
     );
   });
 
-  it('a search finds a task that runs again as an open one', async () => {
+  it('a search finds a task that runs again as an open task', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const open = async () => {

@@ -129,7 +129,7 @@ it('why uses the template that the task was created from, not the newest templat
   ]);
 });
 
-it('why explains what the workers of a batch wait for and how they ended', async () => {
+it('why explains what batch workers wait for and how they ended', async () => {
   const gate = deferred();
   const parts = ['1', '2', '3', '4'].map((batch_id) => ({ batch_id, start_cursor: 0, end_cursor: 1 }));
   const outcome = { type: 'create_batches', worker_template_name: 'work', cursor_configs: parts };

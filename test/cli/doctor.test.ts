@@ -266,7 +266,7 @@ it('doctor reports a lost worker', async () => {
   expect(await examined({}, 'workers')).toMatchObject({ status: 'fail', found: expect.stringContaining('gone') });
 });
 
-it('doctor warns of ready steps that no live worker can run', async () => {
+it('doctor warns about ready steps that no live worker can run', async () => {
   const own = await freshDatabase();
   const tasker = await createTasker({
     databaseUrl: own.url,

@@ -143,7 +143,7 @@ describe('tasker event: dead letters and replay', () => {
     );
   });
 
-  it('event dead refuses --limit with --discard, and event tail refuses an invalid task id', async () => {
+  it('event dead rejects --limit with --discard, and event tail rejects an invalid task id', async () => {
     const [some, none, tail] = await runAll(
       ['dead', 'receipts', '--discard', '--limit', '5', '--yes'],
       ['dead', 'receipts', '--limit', '5', '--json'],

@@ -61,7 +61,7 @@ describe('tasker generate', () => {
     expect(written).toEqual({ ...document, info: { title: 'Shop', version: '4', description: 'All.' } });
   });
 
-  it('generate reports missing and invalid input and says what to do', async () => {
+  it('generate reports missing and invalid input, and what to do', async () => {
     const unnamed = await project.run(['generate', 'types', '--check']);
     expect([unnamed.code, unnamed.stderr]).toEqual([2, expect.stringContaining('name it with --out')]);
     const empty = await place.project('empty');

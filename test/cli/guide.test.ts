@@ -13,7 +13,7 @@ function leaves(command: Command, path: string): { path: string; command: Comman
 
 const commands = leaves(makeProgram(), 'tasker');
 
-describe('the guide of the command line', () => {
+describe('the guide to the command line', () => {
   it.each(commands.map(({ path, command }) => [path, command] as const))(
     'documents %s and all its options',
     (path, command) => {

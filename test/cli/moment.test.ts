@@ -17,7 +17,7 @@ describe('a time on the command line', () => {
   });
 
   it.each(['', '7', 'yesterday', '2026-13-01', '5 min', '-1h', '99999999999d', 'March 1'])(
-    '%j is refused with examples',
+    '%j is rejected with examples',
     (text) => {
       expect(() => moment(text, undefined, now)).toThrow('2026-01-02T03:04Z, or an age, such as 90s, 15m, 2h or 7d');
     },

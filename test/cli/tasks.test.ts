@@ -48,7 +48,7 @@ describe('without a worker', () => {
     expect(stdout).toMatch(/second +waits for first/);
   });
 
-  it('task create refuses a context that does not fit the schema, invalid JSON, and a misspelt template', async () => {
+  it('task create rejects a context that does not match the schema, invalid JSON, and a misspelt template', async () => {
     const wrong = await project.run(['task', 'create', 'pair', '-i', '{"lucky":"yes"}']);
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('/lucky must be boolean')]);
     const broken = await project.run(['task', 'create', 'pair', '-i', '{lucky}']);
@@ -112,7 +112,7 @@ describe('without a worker', () => {
     expect([last.code, last.stderr]).toEqual([0, '1 of 2 tasks: tag paged it\n']);
   });
 
-  it('task list and step list refuse a wrong condition, and show which one it is', async () => {
+  it('task list and step list reject an invalid condition, and name it', async () => {
     const refused = async (...words: string[]) => {
       const { code, stderr } = await project.run(words);
       return `${code} ${stderr}`;

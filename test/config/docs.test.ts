@@ -14,7 +14,7 @@ const page = readFileSync('docs/configuration-keys.md', 'utf8').replaceAll('\r\n
 const guide = readFileSync('docs/guide/configuration.md', 'utf8').replaceAll('\r\n', '\n');
 const blocks = [...guide.matchAll(/^```toml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
 
-describe('the guide page about the configuration', () => {
+describe('the guide page about configuration', () => {
   it('the page has the tables of all keys; if not, run node scripts/write-config-docs.mjs', () => {
     expect(page).toContain(`\n${keysTable(documented)}\n`);
     expect(page).toContain(`\n${ineffectiveTable(documented)}\n`);

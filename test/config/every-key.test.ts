@@ -113,7 +113,7 @@ describe.each(CONFIG_NAMES)('the key of %s', (name) => {
 });
 
 describe('the defaults', () => {
-  it('the limits on dynamic steps are those of the engine', () => {
+  it('the limits on dynamic steps are the same as in the engine', () => {
     const { stepsPerDecision, decisionDepth, workersPerBatch } = DEFAULTS;
     expect({ stepsPerDecision, decisionDepth, workersPerBatch }).toEqual(DYNAMIC_LIMITS);
   });

@@ -58,11 +58,11 @@ async function tidying({ sql }: Awaited<ReturnType<typeof busy>>, over: () => bo
   }
 }
 
-describe('beside workers and creators at full speed', () => {
+describe('while workers and creators run at full speed', () => {
   it.each([
     ['namespace', undefined],
     ['template', 'short'],
-  ] as const)('no step of a paused %s starts after the answer', async (kind, name) => {
+  ] as const)('no step of a paused %s starts once pause has returned', async (kind, name) => {
     const { tasker, sql, tasks, stop } = await busy();
     const target = name === undefined ? { namespace: 'test' } : { template: `test/${name}` };
     for (let round = 0; round < 2 * ROUNDS; round++) {
@@ -81,7 +81,7 @@ describe('beside workers and creators at full speed', () => {
     await invariants(sql);
   });
 
-  it('no step of a paused task starts after the answer', async () => {
+  it('no step of a paused task starts once pause has returned', async () => {
     const { tasker, sql, tasks, stop } = await busy();
     for (let round = 0; round < 4 * ROUNDS; round++) {
       await sleep(round % 5);
@@ -104,7 +104,7 @@ describe('beside workers and creators at full speed', () => {
     await invariants(sql);
   });
 
-  it('pauses and resumes of everything at once lose no step, also while the queue is compacted and vacuumed', async () => {
+  it('concurrent pauses and resumes of everything lose no step, even while the queue is compacted and vacuumed', async () => {
     const load = await busy();
     const { tasker, sql, tasks, stop, another } = load;
     let over = false;
@@ -135,7 +135,7 @@ describe('beside workers and creators at full speed', () => {
   });
 });
 
-it('of several calls that pause or resume the same thing at once, one changes something and all hold', async () => {
+it('if several calls pause or resume the same target at once, only one of them reports a change', async () => {
   const { tasker, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
   await tasker.createTasks([DEMO, DEMO, DEMO]);
   const other = await another();

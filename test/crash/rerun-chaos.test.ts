@@ -122,7 +122,7 @@ async function historyAddsUp(sql: Sql): Promise<void> {
 }
 
 it(
-  'however tasks run again, are cancelled and lose workers, they end as if they had run once',
+  'however tasks are rerun, cancelled and lose workers, they end as if they had run once',
   async () => {
     const { url, sql, drop } = await freshDatabase();
     onTestFinished(drop);

@@ -163,7 +163,7 @@ it('a check continues where its last slice ended, and ends at the last task', as
   expect(found).toEqual([ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)]);
 });
 
-it('a task that another transaction holds is left for the next check, and does not delay other tasks', async () => {
+it('a task that another transaction has locked is left for the next check, and does not delay other tasks', async () => {
   const { tasker, sql, url, tasks, workerId } = await waiting(3);
   await sql('truncate tasker.queue');
   const session = await openSession(url);

@@ -33,7 +33,9 @@ describe('the bad-night example', () => {
       env: { DATABASE_URL: url },
     });
 
-  it('makes the night, and each command of the runbook prints what the page shows', { timeout: 90_000 }, async () => {
+  it('creates the night, and each command of the runbook prints the output on the page', {
+    timeout: 90_000,
+  }, async () => {
     const program = startProgram(night, { env: { DATABASE_URL: url } });
     await program.waitForOutput(READY);
     const shown = commandsOn('docs/guide/bad-night.md');
@@ -62,7 +64,7 @@ describe('the bad-night example', () => {
     expect(again.stderr).toMatch(/this database has tasks already; use an empty one/);
   });
 
-  it('runs repaired workers that finish what is ready', { timeout: 60_000 }, async () => {
+  it('runs repaired workers that finish the ready steps', { timeout: 60_000 }, async () => {
     const program = startProgram(night, { args: ['--fixed'], env: { DATABASE_URL: url } });
     await program.waitForOutput('the repaired workers are running');
     const tasker = await openClient({ databaseUrl: url, logger: silentLogger, mayMake: false, listen: false });

@@ -19,7 +19,7 @@ it('a returned { result, metadata } is stored unchanged as the result', () => {
   expect(resultOfReturn(data)).toMatchObject({ success: true, result: data, metadata: {} });
 });
 
-describe('what a handler returns', () => {
+describe('a return value of a handler', () => {
   it('is unchanged if it is a result', () => {
     const failure = StepHandlerResult.failure('no');
     expect(resultOfReturn(failure)).toBe(failure);
@@ -50,7 +50,7 @@ describe('what a handler returns', () => {
   });
 });
 
-describe('what a handler throws', () => {
+describe('a value that a handler throws', () => {
   it('is a retryable handler_error that names the class', () => {
     const result = resultOfThrown(new TypeError('x is undefined'));
     expect(result).toMatchObject({ success: false, errorMessage: 'x is undefined', errorType: 'handler_error' });

@@ -66,7 +66,7 @@ describe('a success', () => {
     expect(result).toMatchObject({ result: { a: 1 }, metadata: { ms: 3, by: 'y' } });
   });
 
-  it.each([['v1'], [[1]], [7]])('refuses metadata that is not an object: %j', (metadata) => {
+  it.each([['v1'], [[1]], [7]])('rejects metadata that is not an object: %j', (metadata) => {
     expect(() => StepHandlerResult.success({ result: {}, metadata })).toThrow(
       expect.objectContaining({
         message: expect.stringMatching(/^success: metadata must be an object, not /),
@@ -161,7 +161,7 @@ describe('recognizing a result', () => {
 });
 
 describe('the orchestration metadata of a result', () => {
-  it('sets the delay by the header, else by the hint, unless retryAfter is given', () => {
+  it('sets the delay by the header, otherwise by the hint, unless retryAfter is given', () => {
     const backoffHint = { backoffType: 'RateLimit', delaySeconds: 30 };
     const of = (orchestrationMetadata: object, more: object = {}) =>
       StepHandlerResult.failure('busy', { orchestrationMetadata, ...more }).retryAfter;

@@ -87,7 +87,7 @@ it('namespaces beyond the first hundred are added up as one label', async () => 
   await database.close();
 });
 
-it('values that cannot be read again are removed when they are old, and come back', async () => {
+it('values that cannot be read again are removed when they are old, and return once they can be read', async () => {
   const { demo } = await shared.setup({ a: [] }, { worker: false });
   const { database, metrics, values } = await open();
   const gauges = new OverviewGauges(database, metrics.instruments, { leastMs: 0, staleMs: 200 });
@@ -110,7 +110,7 @@ it('values that cannot be read again are removed when they are old, and come bac
   await database.close();
 });
 
-it('a database that does not answer delays the metrics by a second at most', async () => {
+it('a database that does not respond delays the metrics by at most one second', async () => {
   const { tasker } = await shared.setup({ a: [] }, { worker: false });
   const session = await openSession(shared.url);
   await session.query('begin');

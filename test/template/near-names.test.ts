@@ -5,7 +5,7 @@ import { cpuMs } from './templates.ts';
 describe('similar names', () => {
   const known = ['validate', 'ship', 'charge_card', 'charge', 'refund'];
 
-  it('differ by one or two letters, the most similar first', () => {
+  it('differ by one or two letters, most similar first', () => {
     expect(nearNames('valdate', known)).toEqual(['validate']);
     expect(nearNames('shpi', known)).toEqual(['ship']);
     expect(nearNames('chrage', known)[0]).toBe('charge');

@@ -58,7 +58,7 @@ describe('the lines that a handler logs', () => {
     expect(Date.now() - Date.parse(log!.lines[0]!.at)).toBeLessThan(60_000);
   });
 
-  it('are kept of each failed attempt, and not of one that completes', async () => {
+  it('are kept for each failed attempt, and not for an attempt that completes', async () => {
     const { read } = await logsOf(
       (context) => {
         logInfo(`attempt ${context.retryCount}`);
@@ -73,7 +73,7 @@ describe('the lines that a handler logs', () => {
     ]);
   });
 
-  it('are kept of every attempt with stepLogs: all, and of none with stepLogs: none', async () => {
+  it('are kept for every attempt with stepLogs: all, and for none with stepLogs: none', async () => {
     const logging = (context: StepContext) => {
       logInfo('here');
       if (context.retryCount === 0) throw new Error('again');
@@ -108,7 +108,7 @@ describe('the lines that a handler logs', () => {
     expect(lines.map(({ message }) => message)).not.toContain('fact');
   });
 
-  it('are the last 200 and at most 64 KB, and the number of the others is known', async () => {
+  it('are the last 200 lines and at most 64 KB, and the number of dropped lines is known', async () => {
     const many = await logsOf(() => {
       for (let i = 0; i < 1_000; i++) logInfo(`line ${i}`);
       fail();
@@ -194,7 +194,7 @@ describe('the lines that a handler logs', () => {
     }
   });
 
-  it('of an unknown step are refused', async () => {
+  it('of an unknown step are rejected', async () => {
     const { tasker, taskUuid } = await logsOf(() => fail());
     await expect(tasker.getStepLogs(taskUuid, 'b')).rejects.toMatchObject({ code: 'step_not_found' });
     expect(await tasker.getStepLogs(taskUuid, 'a')).toEqual([]);

@@ -24,7 +24,7 @@ async function scene(more: object = {}) {
   return { tasker, demo, another, worker, task, name, goOn };
 }
 
-it('a draining worker finishes what runs, and neither claims steps nor takes the children of its own', async () => {
+it('a draining worker finishes its running steps, and neither claims steps nor takes their children', async () => {
   const { tasker, demo, worker, task, name, goOn, another } = await scene();
   const waits: number[] = [];
   const draining = tasker.drainWorker(name, {
@@ -98,7 +98,7 @@ it('a drained worker that is resumed takes the waiting steps at once', async () 
   expect(acts.map(({ action }) => action)).toEqual(['drain', 'resume']);
 });
 
-it('a second request keeps the first one, and is not in the audit', async () => {
+it('a second request leaves the first one in place, and is not in the audit', async () => {
   const { tasker, name, goOn } = await scene();
   expect(await tasker.drainWorker(name, { actor: 'ada' })).toMatchObject({ changed: true });
   expect(await tasker.drainWorker(name, { actor: 'bob' })).toMatchObject({
@@ -147,7 +147,7 @@ it('a worker that lost its lease keeps draining when it registers again', async 
   expect(await endStates(tasker, [waiting, task])).toEqual(['complete']);
 });
 
-it('a wait that times out leaves the worker draining, and one that is aborted too', async () => {
+it('a wait that times out or is aborted leaves the worker draining', async () => {
   const { tasker, worker, name, goOn } = await scene();
   await expect(tasker.drainWorker(name, { wait: true, timeoutMs: 50 })).rejects.toMatchObject({
     code: 'timeout',
@@ -190,7 +190,7 @@ it('a worker that stops is shown as draining, and then cannot be drained', async
   });
 });
 
-it('a lost worker, an unknown one and one of an earlier version are refused', async () => {
+it('a request to a lost worker, an unknown worker or a worker of an earlier version is rejected', async () => {
   const { tasker } = await shared.setup({ a: [] }, { worker: false });
   await shared.sql(
     `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)

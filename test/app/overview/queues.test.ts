@@ -136,7 +136,7 @@ it('the age of a step counts from its last parent, its last attempt, the due tim
   expect(await age()).toBeLessThan(60_000);
 });
 
-it('cancelled steps of a namespace without a worker do not count, however many they are', async () => {
+it('cancelled steps of a namespace without a worker do not count, however many there are', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   const { namespace } = demo;
   const [old] = await tasker.createTasks([demo, demo]);
@@ -160,7 +160,7 @@ it('cancelled steps of a namespace without a worker do not count, however many t
   expect(await tasker.queues({ namespace })).toMatchObject([{ ready: 0, unserved: [], oldestReadyAt: null }]);
 });
 
-it('every namespace is listed, empty ones too, and an unknown one is refused with similar names', async () => {
+it('every namespace is listed, even an empty one, and an unknown one is rejected with similar names', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { handlers: [ok('a')] });
   await another({ templates: [], handlers: [ok('a')], namespaces: ['served_without_template'] });
   expect(await endStates(tasker, [await tasker.createTask(demo)])).toEqual(['complete']);

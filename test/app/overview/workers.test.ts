@@ -9,7 +9,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 const shared = sharedDatabase();
 const ok = (name: string) => defineHandler(name, {}, () => ({ ok: true }));
 
-it('a worker is listed with its process, its namespaces, its handlers, and the steps of templates that lack one', async () => {
+it('a worker is listed with its process, its namespaces, its handlers, and the steps of templates whose handler is missing', async () => {
   const { tasker, demo } = await shared.setup(
     { a: [], b: ['a'], c: { handler: 'mail' } },
     { handlers: [ok('a'), ok('z')], name: 'lister', concurrency: 7 },
@@ -59,7 +59,7 @@ it('a handler that only another worker of the namespace has is not missing', asy
   ]);
 });
 
-it('its heartbeats report used slots, recorded attempts with their rates, and the lag of its event loop', async () => {
+it('the heartbeats of a worker report used slots, recorded attempts with their rates, and the lag of its event loop', async () => {
   const goOn = deferred();
   const { tasker, demo, another } = await shared.setup(
     { a: [] },
@@ -110,7 +110,7 @@ it('its heartbeats report used slots, recorded attempts with their rates, and th
   );
 });
 
-it('a worker whose event loop is blocked shows it while it is blocked', async () => {
+it('a blocked event loop is shown while it is blocked', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
   const worker = await another({ worker: true, handlers: [ok('a')], leaseMs: 900, blockedLoopBoundMs: 60_000 });
   // Blocks this process for longer than its heartbeat thread waits, so that it is the thread that reports.
@@ -125,7 +125,7 @@ it('a worker whose event loop is blocked shows it while it is blocked', async ()
   expect(seen!.loopLagMs).toBeGreaterThan(300);
 });
 
-it('a worker that stopped or was lost is listed for a while, a lost one with the steps that it still holds', async () => {
+it('a worker that stopped or was lost is listed for a while, and a lost worker with the steps that it still holds', async () => {
   const never = deferred();
   const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
   const begun = deferred();
@@ -159,7 +159,7 @@ it('a worker that stopped or was lost is listed for a while, a lost one with the
   never.resolve();
 });
 
-it('a worker that registered again is one worker', async () => {
+it('a worker that registered again is listed once', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
   const worker = await another({ worker: true, handlers: [ok('a')], name: 'twice', leaseMs: 300 });
   const before = worker.stats!.workerId;
@@ -175,7 +175,7 @@ it('a worker that registered again is one worker', async () => {
   expect(await tasker.getWorker(before)).toMatchObject({ id: worker.stats!.workerId });
 });
 
-it('workers of an earlier version are listed with what their rows have', async () => {
+it('workers of an earlier version are listed with the values in their rows', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   await shared.sql(
     `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
@@ -195,7 +195,7 @@ it('workers of an earlier version are listed with what their rows have', async (
   ]);
 });
 
-it('an unknown name, a name of two live workers, and a wrong state are refused with a way out', async () => {
+it('an unknown name, a name of two live workers, and an invalid state are rejected with advice', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { handlers: [ok('a')], name: 'double' });
   await another({ name: 'double' });
   const { namespace } = demo;

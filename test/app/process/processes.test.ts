@@ -88,7 +88,7 @@ describe('importing the package', () => {
 });
 
 describe('a program of a few lines', () => {
-  it('a program runs a task to its end, and exits by itself after it stops the tasker', async () => {
+  it('a program runs a task to its end, and exits on its own after it stops the tasker', async () => {
     const { stdout, stderr, code, lingered } = await program(
       `
       const { createTasker, defineHandler, mustParseTemplate } = await import(process.env.PACKAGE);

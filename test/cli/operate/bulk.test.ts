@@ -70,7 +70,7 @@ it('a dry run shows the count, a sample and what would run again, and does nothi
   expect(await project.json(['bulk', 'list'])).toEqual([]);
 });
 
-it('without a terminal and without --yes nothing is done, and the way out is named', async () => {
+it('without a terminal and without --yes nothing is done, and the error suggests --yes', async () => {
   const refused = await project.run(['task', 'cancel', '--tag', 'night']);
   expect(refused.code).toBe(2);
   expect(refused.stderr).toContain('cancel 12 tasks? Standard input is not a terminal');
@@ -78,7 +78,7 @@ it('without a terminal and without --yes nothing is done, and the way out is nam
   expect(await tagged('blocked_by_failures')).toBe(12);
 });
 
-it('a command that names nothing, or both ids and a filter, is refused', async () => {
+it('a command without ids and filter, or with both, is rejected', async () => {
   const none = await project.run(['task', 'retry', '--yes']);
   expect([none.code, none.stderr]).toEqual([
     2,
@@ -109,7 +109,7 @@ it('ids come from arguments, --id and standard input, and the act is in the audi
   expect(shown.stdout).toMatch(new RegExp(`cli +reset +${d} first +error → enqueued`));
 });
 
-it('one task is retried, resolved and deleted at once; only the deletion asks', async () => {
+it('a single task is retried, resolved and deleted at once, and only the deletion asks for confirmation', async () => {
   const [a, b] = (await blocked(2)) as [string, string];
   expect((await project.run(['task', 'retry', a])).stderr).toContain(
     `retried first of ${a}, the task is steps_in_process`,
@@ -122,7 +122,7 @@ it('one task is retried, resolved and deleted at once; only the deletion asks', 
   expect([open.code, open.stderr]).toEqual([1, expect.stringContaining('cancel or resolve it first')]);
 });
 
-it('a command that is killed half way is resumed, and each failure is retried exactly once', async () => {
+it('a command that is killed halfway is resumed, and each failure is retried exactly once', async () => {
   const ids = await blocked(2_000);
   const args = ['task', 'retry', '--tag', 'night', '--status', 'blocked_by_failures', '--yes', '-r', 'bank is back'];
   const command = project.start(args);

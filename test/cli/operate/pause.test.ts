@@ -20,7 +20,7 @@ afterAll(async () => {
 
 const BY = ['--by', 'ann', '--reason', 'the carrier is down'];
 
-it('pause, the places that show it, and resume: who, when and why', async () => {
+it('pause and resume work, and several commands show who paused, when and why', async () => {
   const id = await project.create('pair');
   const said = async (...args: string[]) => {
     const { code, stdout, stderr } = await project.run(args);

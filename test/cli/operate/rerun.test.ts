@@ -71,7 +71,7 @@ describe('task rerun', () => {
     expect((await tasker.getTask(task)).reruns).toBe(0);
   });
 
-  it('runs the steps again, and get, why, step get and step history show it', async () => {
+  it('runs the steps again, and get, why, step get and step history show that', async () => {
     const task = await ended();
     const args = ['--from', 'charge', '--by', 'ana', '--reason', 'wrong amount'];
     const { code, stdout, stderr } = await project.run(['task', 'rerun', task, ...args]);
@@ -108,7 +108,7 @@ describe('task rerun', () => {
     expect([history.code, history.stdout]).toEqual([0, expect.stringMatching(/rows_3 +first +1 +completed/)]);
   });
 
-  it('names what is missing or wrong', async () => {
+  it('reports a missing or invalid argument', async () => {
     const task = '0199a8c0-0000-7000-8000-000000000001';
     const without = await project.run(['task', 'rerun', task]);
     expect([without.code, without.stderr]).toEqual([2, expect.stringContaining("required option '-f, --from <step>'")]);

@@ -9,7 +9,7 @@ async function projectOn(name: string) {
   return place.project(name, { DATABASE_URL: database.url });
 }
 
-it('status and task summary say that there is nothing, then that no worker serves a task', async () => {
+it('status and task summary report an empty database, and then a task that no worker serves', async () => {
   const project = await projectOn('status');
   expect((await project.run(['status'])).stdout).toContain('nothing needs you');
   const empty = await project.run(['task', 'summary']);

@@ -25,7 +25,7 @@ interface Worker {
   pid: number;
 }
 
-it('a worker of another process is listed, drained, resumed, and takes steps only then', async () => {
+it('a worker of another process is listed, drained and resumed, and takes steps only after it is resumed', async () => {
   const running = project.start(['worker', '--name', 'w1']);
   await running.until('worker is ready');
   const [worker] = await project.json<Worker[]>(['worker', 'list']);
@@ -61,7 +61,7 @@ it('a worker of another process is listed, drained, resumed, and takes steps onl
   expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining('worker w1 has stopped; it takes no steps')]);
 });
 
-it('an unknown word after worker, or an option of the wrong command, exits 2 and says what there is', async () => {
+it('an unknown word after worker, or an option of the wrong command, exits 2 and lists the valid words', async () => {
   for (const [args, says] of [
     [
       ['worker', 'lits'],

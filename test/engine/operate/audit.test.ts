@@ -32,7 +32,7 @@ it('the audit lists the acts of all doors, newest first, with who, why, and from
   expect(entries[0]).toMatchObject({ toState: 'cancelled', template: 'test/demo@1.0.0', bulkId: null, details: null });
 });
 
-it('acts are found by each condition, and pages continue where the last one ended', async () => {
+it('acts are found by each condition, and each page continues where the previous page ended', async () => {
   const { tasker, sql, taskUuid } = await blocked();
   await sql(`
     insert into tasker.operator_action (action, target, actor, door, bulk_id, at)
@@ -61,7 +61,7 @@ it('acts are found by each condition, and pages continue where the last one ende
   expect(seen).toHaveLength(31);
 });
 
-it('a filter of the audit that cannot be meant is refused, with the way out', async () => {
+it('an invalid filter of the audit is rejected with advice', async () => {
   const { tasker } = await setup();
   const refusal = (filter: object, page = {}) => tasker.audit(filter, page).then(() => 'accepted', String);
   expect(await refusal({ actr: 'ada' })).toContain('did you mean actor?');
@@ -96,7 +96,7 @@ it('acts on event groups are in the audit', async () => {
   ]);
 });
 
-it('acts are deleted by age, and only those', async () => {
+it('only acts older than the given age are deleted', async () => {
   const { tasker, sql, taskUuid } = await blocked();
   await tasker.retryStep(taskUuid, 'a');
   await sql(

@@ -83,7 +83,7 @@ it('the failed tasks that a filter finds are retried, each once, with progress, 
   await invariants(sql);
 });
 
-it('an item that changed between the selection and the act is skipped, with why', async () => {
+it('an item that changed between the selection and the act is skipped with the reason', async () => {
   const { tasker, sql, ids, bank } = await night(6);
   const act = tasker.bulk.retry({ status: 'blocked_by_failures' });
   expect(await act.preview()).toMatchObject({ matched: 6, steps: 6 });
@@ -110,7 +110,7 @@ it('an item that changed between the selection and the act is skipped, with why'
   await invariants(sql);
 });
 
-it('steps are retried by a filter and one by one; waiting ones at once, unknown and repeated ones are no problem', async () => {
+it('steps are retried by a filter or one by one, waiting steps at once, and unknown and repeated steps are accepted', async () => {
   const { tasker, sql, ids, bank, create } = await night(2);
   const [busy] = (await create(1, 'busy')) as [string];
   await until(
@@ -139,7 +139,7 @@ it('steps are retried by a filter and one by one; waiting ones at once, unknown 
   await invariants(sql);
 });
 
-it('tasks are cancelled, resolved and deleted by ids; repeated, unknown and unfit ones are skipped', async () => {
+it('tasks are cancelled, resolved and deleted by ids, and repeated, unknown and unsuitable tasks are skipped', async () => {
   const { tasker, sql, ids } = await night(6);
   const none = '00000000-0000-0000-0000-00000000000a';
   const [a, b, c, d] = ids as [string, string, string, string];
@@ -211,7 +211,7 @@ it('a preview shows what would be done, acts on nothing, and can be discarded', 
   expect((await tasker.audit()).entries).toEqual([]);
 });
 
-it('an act that is left early or aborted is stopped, and resume does the rest, each once', async () => {
+it('an act that is left early or aborted is stopped, and resume acts on each remaining item once', async () => {
   const { tasker, sql, charges, bank } = await night(350);
   bank.fixed = true;
   const controller = new AbortController();
@@ -233,7 +233,7 @@ it('an act that is left early or aborted is stopped, and resume does the rest, e
   expect(acts.filter((action) => action === 'bulk_resume')).toHaveLength(2);
 });
 
-it('stop ends an act that runs elsewhere, after its transaction', async () => {
+it('stop ends an act in another process after the transaction in progress', async () => {
   const { tasker, another } = await night(300);
   const other = await another({ worker: false });
   const act = tasker.bulk.cancel({ status: 'blocked_by_failures' });
@@ -285,7 +285,7 @@ it('while workers fail and complete the same tasks, each failure is acted on at 
   await invariants(sql);
 });
 
-it('a task that another transaction has locked is left for later, and the others do not wait for it', async () => {
+it('a task that another transaction has locked is retried later, and the others do not wait for it', async () => {
   const { tasker, url, ids } = await night(150);
   const session = await openSession(url);
   await session.query('begin');
@@ -295,7 +295,7 @@ it('a task that another transaction has locked is left for later, and the others
   expect(await act.result()).toMatchObject({ done: 150, failed: [] });
 });
 
-it('an item whose act fails is marked, and the others of its chunk are done', async () => {
+it('an item whose act fails is marked as failed, and the others in its chunk are processed', async () => {
   const { tasker, sql, ids } = await night(40);
   await sql(`
     create function tasker.refuse() returns trigger language plpgsql as $$

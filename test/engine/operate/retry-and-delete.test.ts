@@ -61,7 +61,7 @@ it('retryTask retries every failed and every waiting step, and then has nothing 
   await invariants(sql);
 });
 
-it('a retry of a step in another state is refused, and a reset of a waiting step too', async () => {
+it('a retry of a step in another state is rejected, and so is a reset of a waiting step', async () => {
   const { tasker, taskUuid } = await halfFailed();
   await expect(tasker.retryStep(taskUuid, 'quick')).rejects.toThrow(
     "can't be retried: it is in complete, and retry requires error or waiting_for_retry",
@@ -71,7 +71,7 @@ it('a retry of a step in another state is refused, and a reset of a waiting step
   );
 });
 
-it('two retries of one failure at the same time act once', async () => {
+it('two concurrent retries of the same failure act once', async () => {
   const { tasker, sql, taskUuid, another } = await halfFailed();
   const other = await another({ worker: false });
   const answers = await Promise.allSettled([

@@ -31,7 +31,7 @@ it('a new task can be searched for within two seconds, although young tasks wait
   expect(performance.now() - began).toBeLessThan(4_000);
 });
 
-it('what a process that died had not written is written by another one', async () => {
+it('the changes that a dead process had not written are written by another process', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const created = await tasker.createTasks(Array.from({ length: 30 }, () => DEMO));
   const ids = created.map(({ taskUuid }) => taskUuid);
@@ -101,7 +101,7 @@ it('the last changes of a process that was killed are found', async () => {
   expect((await tasker.listSteps({ stepState: 'enqueued' }, {})).total).toBe(25);
 });
 
-it('one process at a time keeps the tables complete, and another one takes over when it is gone', async () => {
+it('one process at a time keeps the tables complete, and another process takes over when it is gone', async () => {
   const { url, sql } = await setup(OPTIONS);
   const [one, two] = [projectorOn(url), projectorOn(url)];
   await one.keeper.look();
@@ -113,7 +113,7 @@ it('one process at a time keeps the tables complete, and another one takes over 
   expect(await sql('select keeper::text from tasker.search_state')).not.toEqual([first]);
 });
 
-it('tasks that are older than the tables are added, newest first, and a page says what is missing', async () => {
+it('tasks that are older than the tables are added, newest first, and a page reports what is missing', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
   await tasker.engine.search.flush();
@@ -175,7 +175,7 @@ it('many processes that write the same tasks at once leave the last state', asyn
   expect(await sql('select count(*)::int from tasker.step_search')).toEqual([{ count: 20 }]);
 });
 
-it('without search tables, tasks are listed by a few conditions, and others are refused', async () => {
+it('without search tables, tasks are listed by a few conditions, and other conditions are rejected', async () => {
   const { tasker, sql } = await setup({ ...OPTIONS, searchEnabled: false });
   const created = await tasker.createTasks(Array.from({ length: 3 }, () => DEMO));
   await tasker.engine.search.flush();

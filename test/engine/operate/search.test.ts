@@ -129,7 +129,7 @@ it('an action of an operator changes which tasks are found', async () => {
   expect(await find({ open: true })).toEqual([]);
 });
 
-it('an invalid filter is refused with a suggestion', async () => {
+it('an invalid filter is rejected with a suggestion', async () => {
   const { tasker } = await shared.setup(STEPS, { handlers: HANDLERS });
   const refused = (filter: object, page: object = {}) =>
     tasker.listTasks(filter, page).catch((error: Error) => error.message);
@@ -198,7 +198,7 @@ async function walk(find: (page: object) => Promise<TaskPage | StepPage>): Promi
   return [total, new Set(there).size, back.length];
 }
 
-it('steps of all tasks are found, the longest in their state first', async () => {
+it('steps of all tasks are found, and steps that have been in their state the longest come first', async () => {
   const { tasker, ids, own } = await scene();
   const failed = await tasker.listSteps({ ...own, stepState: 'error' });
   expect(failed).toMatchObject({ total: 1, totalIsExact: true, nextCursor: null });

@@ -16,7 +16,7 @@ const HALF_WAY = `
 const DIED = `update tasker.pause set settled = false, paused_at = paused_at - interval '1 minute',
   resumed_at = resumed_at - interval '1 minute'`;
 
-describe('a process that dies half-way through', () => {
+describe('if a process dies halfway', () => {
   it.each(['pause', 'resume'] as const)('a %s is completed by the next call', async (verb) => {
     const { tasker, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
     const tasks = await tasker.createTasks(Array.from({ length: 20 }, () => DEMO));
@@ -52,7 +52,7 @@ describe('a process that dies half-way through', () => {
   });
 });
 
-it('paused steps that are missing from the queue are queued where they wait', async () => {
+it('paused steps that are missing from the queue are queued in its paused part', async () => {
   const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false });
   const tasks = await tasker.createTasks([DEMO, DEMO, DEMO]);
   const identity = { name: 'w', host: 'h', pid: 1, namespaces: ['test'], callables: ['a'], concurrency: 1 };
@@ -106,7 +106,7 @@ describe('the limits of a lifecycle', () => {
     }
   });
 
-  it('leave out once the time of pauses that overlap', async () => {
+  it('leave out the time of overlapping pauses only once', async () => {
     const { tasker, sql } = await setup({
       templates: limited({ max_duration_minutes: 20, staleness_action: 'error' }),
       worker: false,
@@ -135,7 +135,7 @@ describe('the limits of a lifecycle', () => {
   });
 });
 
-it('a role that may only read is refused, and nothing is paused', async () => {
+it('a role with only read privileges is rejected, and nothing is paused', async () => {
   const { tasker, sql, url, another } = await setup({ templates: template({ a: [] }), worker: false });
   const { taskUuid } = await tasker.createTask(DEMO);
   const role = `reader_${taskUuid.replaceAll('-', '')}`;
@@ -204,7 +204,7 @@ itOnce('200,000 paused steps of the highest priority cost a claim nothing', asyn
   expect(await queued(sql)).toEqual({ ready: 200_051, paused: 0 });
 });
 
-it('every statement that inserts into the queue asks for the part of the queue that the step belongs to', () => {
+it('every statement that inserts into the queue determines the part of the queue that the step belongs to', () => {
   const texts = ['src/store', 'statements'].flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((name) => /\.(ts|sql)$/.test(name))

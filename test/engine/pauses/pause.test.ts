@@ -15,7 +15,7 @@ async function waiting(steps: Parameters<typeof template>[0] = { a: [], b: ['a']
 }
 
 describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %s', (kind) => {
-  it('none of its steps starts until it is resumed, and then all of them run', async () => {
+  it('starts none of its steps until it is resumed, and then all of them run', async () => {
     const { tasker, sql, first, second, tasks, start } = await waiting();
     const target = targets(first)[kind];
     const covered = kind === 'task' ? [first] : [first, second];
@@ -44,7 +44,7 @@ describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %
     await invariants(sql);
   });
 
-  it('pausing it again, and resuming it again, changes nothing and reports that', async () => {
+  it('is not changed by another pause, or by a resume once it is resumed, and the call reports that', async () => {
     const { tasker, sql, first } = await waiting();
     const target = targets(first)[kind];
     expect(await tasker.resume(target)).toMatchObject({ changed: false, steps: 0, pause: null });
@@ -231,7 +231,7 @@ it('a pause of one version leaves the others alone, and a namespace its neighbou
   expect(both).toMatchObject({ changed: false, others: [{ target: 'test/demo@1.0.0' }, { target: 'test' }] });
 });
 
-it('steps that a decision and an analyzer create during a pause wait, and so do the later workers of a batch', async () => {
+it('steps that a decision and an analyzer create during a pause wait, and so do later batch workers', async () => {
   const parts = Array.from({ length: 5 }, (_, i) => ({ batch_id: String(i), start_cursor: i }));
   const batch = {
     batch_size: 1,
@@ -330,7 +330,7 @@ it('a task that has ended cannot be paused, and its pause ends with it', async (
   });
 });
 
-it('an unknown task, template or namespace is refused with what there is', async () => {
+it('an unknown task, template or namespace is rejected with the names that exist', async () => {
   const { tasker } = await waiting();
   const refusal = (target: unknown) => tasker.pause(target as never).catch((error: unknown) => error);
   const nobody = '01980000-0000-7000-8000-000000000000';

@@ -14,7 +14,7 @@ const batchOf = (config: Record<string, unknown> = {}, more: string[] = []) => (
 });
 
 describe('a rerun of a task with a batch', () => {
-  it('an analyzer that runs again may make another number of workers, and their attempts continue', async () => {
+  it('an analyzer that runs again may create a different number of workers, and their attempts continue', async () => {
     const hand = await handWorker(batchOf());
     const round = async (...ids: string[]) => {
       await hand.claim();
@@ -126,7 +126,7 @@ describe('a rerun of a task with a batch', () => {
     await invariants(hand.sql);
   });
 
-  it('a batch of a cancelled task continues after a rerun elsewhere, and one that fail_fast has stopped stays stopped', async () => {
+  it('a batch of a cancelled task continues after a rerun elsewhere, and a batch that fail_fast has stopped stays stopped', async () => {
     const hand = await handWorker({ other: [], ...batchOf({ parallelism: 2, failure_strategy: 'fail_fast' }) });
     await hand.claim();
     await hand.record(hand.completed('other'), hand.completed('cut', partsFor('rows', '1', '2', '3', '4')));

@@ -130,7 +130,7 @@ describe('a rerun of a task without dynamic steps', () => {
     await invariants(hand.sql);
   });
 
-  it('a rerun is refused while a step before it is not done, and for unknown tasks and steps', async () => {
+  it('a rerun is rejected while a step before it is not done, and for unknown tasks and steps', async () => {
     const hand = await handWorker({ a: [], b: ['a'], c: ['b'] });
     const rerun = (from: string, taskUuid = hand.taskUuid) => hand.tasker.rerunTask(taskUuid, { from });
     await expect(rerun('b')).rejects.toMatchObject({
@@ -169,7 +169,7 @@ describe('a rerun of a task without dynamic steps', () => {
     expect(await dump()).toEqual(before);
   });
 
-  it('two reruns at once are done one after the other', async () => {
+  it('two concurrent reruns are done one after the other', async () => {
     const hand = await handWorker({ a: [], b: ['a'] });
     await hand.claim();
     await hand.record(hand.completed('a'));
@@ -216,7 +216,7 @@ describe('a rerun of a task without dynamic steps', () => {
     ]);
   });
 
-  it('in a cancelled task, all cancelled steps return to where their parents put them', async () => {
+  it('in a cancelled task, all cancelled steps return to the state that follows from their parents', async () => {
     const hand = await handWorker({ a: [], b: ['a'], c: ['b'], x: [], failed: [], y: ['x'] });
     await hand.claim();
     await hand.record(hand.completed('a'), hand.failed('failed'));
@@ -253,7 +253,7 @@ describe('a rerun of a task without dynamic steps', () => {
     await invariants(hand.sql);
   });
 
-  it('a blocked task runs again from its failed step or from one before it', async () => {
+  it('a blocked task runs again from its failed step or from a step before it', async () => {
     const hand = await handWorker({ a: [], b: ['a'] });
     await hand.claim();
     await hand.record(hand.completed('a'));
@@ -312,7 +312,7 @@ describe('a recording whose answer was lost', () => {
     expect(await find()).toEqual(before);
   });
 
-  it('a recording that a rerun came before is never found, although the step completes again', async () => {
+  it('a result that was not recorded before a rerun is never found, although the step completes again', async () => {
     const hand = await handWorker({ a: [], b: ['a'] });
     await hand.claim();
     const early = { ...hand.completed('a', { run: 1 }), attempt: 1 };
@@ -454,7 +454,7 @@ describe('a rerun of a task with decisions', () => {
     expect(changes(steps)).toEqual(['d2', 'both', 'after']);
   });
 
-  it('a step behind a branch that was not chosen keeps its result, because it did not wait for the step', async () => {
+  it('a step after a branch that was not chosen keeps its result, because it did not wait for the branch', async () => {
     const hand = await handWorker({
       r: [],
       d: { type: 'decision', dependencies: ['r'] },

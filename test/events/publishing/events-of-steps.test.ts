@@ -70,7 +70,7 @@ describe('events', () => {
     }
   });
 
-  it('are published by decisions, by their branches and by each worker of a batch', async () => {
+  it('are published by decisions, by their branches and by each batch worker', async () => {
     const batch = {
       batch_size: 1,
       parallelism: 3,

@@ -52,7 +52,7 @@ it('a step lost with its worker publishes nothing while it is retried, but publi
   await invariants(sql);
 });
 
-it('each lost worker of a batch publishes its permanent failure, even if the sweeper has not loaded the template', async () => {
+it('each lost batch worker publishes its permanent failure, even if the sweeper has not loaded the template', async () => {
   const hand = await handWorker({
     analyze: { type: 'batchable', dependencies: [] },
     work: { ...workers(['analyze']), retry: { max_attempts: 1 }, publishes_events: EVENTS },

@@ -47,7 +47,7 @@ describe('the publisher registry', () => {
     },
   );
 
-  it('has one shared instance, as a property and as a call', () => {
+  it('has one shared instance, which is available as a property and as a method', () => {
     const { instance } = PublisherRegistry;
     expect(instance()).toBe(instance);
     expect(PublisherRegistry.getInstance()).toBe(instance);

@@ -8,7 +8,7 @@ import { StepHandler, type StepHandlerClass, type StepHandlerResult } from '../.
 
 import { withMixins } from '../../../src/handlers/with-mixins.ts';
 
-test('the arguments of a defined API handler are those of defineHandler, and api', () => {
+test('a defined API handler has the arguments of defineHandler, and api', () => {
   const handler = defineApiHandler(
     'x',
     {

@@ -40,7 +40,7 @@ async function idle(tasker: Tasker): Promise<void> {
 }
 
 describe('a handler in a thread', () => {
-  it('keeps what a handler logged in a failed attempt', async () => {
+  it('the lines that a handler logged in a failed attempt are kept', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('logs_and_fails', ONCE) },
       { handlers: threadHandlers() },
@@ -232,7 +232,7 @@ describe('a handler in a thread', () => {
     });
   });
 
-  it('a handler has no transaction, and the error says what to do instead', async () => {
+  it('a handler has no transaction, and the error suggests alternatives', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('transacts') },
       { handlers: threadHandlers(), threads: 1 },
