@@ -9,7 +9,7 @@ export const EXIT = {
   usage: 2,
   /** For `task watch` and `--wait`: the task is blocked until an operator acts. */
   blocked: 2,
-  /** The command could not start: it lacks a usable database, folder, template or handler. */
+  /** The command could not start, because it lacks a usable database, folder, template or handler. */
   refused: 3,
   /** Interrupted by Ctrl-C; the code that shells use. */
   interrupted: 130,
@@ -28,10 +28,10 @@ const REFUSED = new Set<ErrorCode>([
   'folder_not_writable',
   'address_unavailable',
 ]);
-/** These prevent the start of a program that runs steps. In other commands they are failures. */
+/** These prevent a program that runs steps from starting. In other commands they are failures. */
 const REFUSED_AT_START = new Set<ErrorCode>(['template_invalid', 'handler_invalid', 'handler_not_found']);
 
-/** Returns the exit code of an error. `starting`: the error came before the worker was running. */
+/** Returns the exit code of an error. `starting`: the error occurred before the worker was running. */
 export function exitCodeOf(error: unknown, { starting = false } = {}): number {
   if (!(error instanceof TaskerError)) return starting ? EXIT.refused : EXIT.failed;
   if (USAGE.has(error.code)) return EXIT.usage;

@@ -1,9 +1,9 @@
 import { note } from './show/output.ts';
 
-/** A finished process exits by itself. If it has not after this time, something in a handler keeps it alive. */
+/** A finished process exits on its own. If it has not exited after this time, something in a handler keeps it alive. */
 const PATIENCE_MS = 500;
 
-/** Exits after a short wait, even if handlers left something open. Call this once everything of tasker is stopped. */
+/** Exits after a short wait, even if handlers left something open. Call this once all parts of tasker are stopped. */
 export function leave(): void {
   setTimeout(() => {
     note('exiting although a handler left something open (a connection, a timer or an unsettled call)');

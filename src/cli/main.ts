@@ -4,7 +4,7 @@ import { makeProgram } from './program.ts';
 import { reportError } from './report-error.ts';
 import { quietWhenReaderLeaves } from './show/output.ts';
 
-/** Runs the command line and sets `process.exitCode`. The process then exits by itself. */
+/** Runs the command line and sets `process.exitCode`. The process then exits on its own. */
 export async function main(argv: readonly string[]): Promise<void> {
   quietWhenReaderLeaves();
   const program = makeProgram();

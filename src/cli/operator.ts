@@ -7,14 +7,14 @@ export interface OperatorFlags {
   by?: string;
 }
 
-/** Adds the options that say who acts, and why. */
+/** Adds the options for the name of the operator and the reason. */
 export function addOperator(command: Command): Command {
   return command
     .option('-r, --reason <text>', 'reason, kept in the history and the audit')
     .option('-b, --by <name>', 'name of the operator; default: the user of this system');
 }
 
-/** Returns the operator of a command, for the verbs of the library. */
+/** Returns the operator of a command, in the form that the library takes. */
 export function operatorFrom({ by, reason }: OperatorFlags): { actor: string; reason: string | undefined } {
   return { actor: by ?? userName(), reason };
 }

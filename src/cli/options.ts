@@ -42,12 +42,12 @@ export function moment(text: string, _before?: unknown, now: number = Date.now()
   return date;
 }
 
-/** As {@link moment}; also accepts the id of an event, which it returns unchanged. */
+/** Like {@link moment}, but also accepts the id of an event, which it returns unchanged. */
 export function momentOrEvent(text: string): Date | string {
   return /^[0-9a-f]{8}-/i.test(text.trim()) ? text.trim() : moment(text);
 }
 
-/** Accepts only ISO 8601, because `Date.parse` turns almost any text into some year. */
+/** Accepts only ISO 8601, because `Date.parse` accepts almost any text and returns some year. */
 function timeOf(text: string): number {
   return /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
 }
@@ -65,8 +65,8 @@ export function collectNamespaces(text: string, before: string[] = []): string[]
 }
 
 /**
- * Returns the action of a command, which imports its function when it runs. The function receives the arguments, then
- * all options.
+ * Returns the action of a command, which imports its function when it runs. The function receives the arguments,
+ * followed by all options.
  */
 export function lazily(load: () => Promise<(...given: never[]) => unknown>): (...given: unknown[]) => Promise<void> {
   return async (...given) => {

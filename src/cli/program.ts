@@ -27,17 +27,17 @@ export function makeProgram(): Command {
     .helpCommand('help [command]', 'print the help of a command')
     .option(
       '--database-url <url>',
-      'URL of the PostgreSQL server; default: DATABASE_URL, else the embedded server in .tasker/',
+      'URL of the PostgreSQL server; default: DATABASE_URL, otherwise the embedded server in .tasker/',
     )
     .option(
       '--config <path>',
-      "configuration: a TOML file or a folder of layers; default: TASKER_CONFIG_PATH, else the project's own",
+      "configuration: a TOML file or a folder of layers; default: TASKER_CONFIG_PATH, otherwise the project's own",
     )
     .option(
       '--templates <paths>',
-      "template folders; default: TASKER_TEMPLATE_PATH, else the project's config/tasks or templates",
+      "template folders; default: TASKER_TEMPLATE_PATH, otherwise the project's config/tasks or templates",
     )
-    .option('--handlers <paths>', 'handler folders; default: TASKER_HANDLER_PATH, else ./handlers')
+    .option('--handlers <paths>', 'handler folders; default: TASKER_HANDLER_PATH, otherwise ./handlers')
     .option('--json', 'print results as JSON')
     .option('--verbose', 'log more, and show the causes and stack of errors')
     .showHelpAfterError('(run with --help for usage)')

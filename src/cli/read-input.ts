@@ -12,7 +12,7 @@ export async function readInput(given: string, option: string): Promise<unknown>
   }
 }
 
-/** As {@link readInput}, for JSON that must be an object. */
+/** Like {@link readInput}, for JSON that must be an object. */
 export async function readObject(given: string, option: string): Promise<Record<string, unknown>> {
   const value = await readInput(given, option);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;

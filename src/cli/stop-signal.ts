@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { note } from './show/output.ts';
 
-/** The terminal and npm both pass Ctrl-C to a child of npm, so two signals this close count as one. */
+/** The terminal and npm both pass Ctrl-C to a child of npm, so two signals within this time count as one. */
 const SAME_REQUEST_MS = 300;
 
 /** A request to stop by Ctrl-C or SIGTERM. */
@@ -14,7 +14,7 @@ export interface StopRequest {
   release(): void;
 }
 
-/** Listens for SIGINT and SIGTERM: the first asks to stop, the second ends the process at once. */
+/** Listens for SIGINT and SIGTERM. The first signal requests a stop, and the second ends the process at once. */
 export function listenForStop(): StopRequest {
   const controller = new AbortController();
   const requested = once(controller.signal, 'abort');

@@ -3,7 +3,7 @@ import { stateHint, TASK_FILTER_KEYS } from '../app/list-options.ts';
 import type { TaskFilter } from '../app/tasker-operations.ts';
 import { collect, moment, wholeNumber } from './options.ts';
 
-/** The states in which a task can be seen. Tasks pass through the other ones within a transaction. */
+/** The states in which a task can be seen. The other states exist only within a transaction. */
 const TASK_STATES = [
   'pending',
   'steps_in_process',
@@ -27,7 +27,7 @@ export interface TaskFilterOptions {
   tag?: string[];
   initiator?: string;
   source?: string;
-  /** On a command that acts, `--reason` is the reason of the act, and `--task-reason` this one. */
+  /** On a command that acts, `--reason` is the reason of the act, and `--task-reason` is this condition. */
   reason?: string;
   taskReason?: string;
   correlationId?: string;
@@ -48,7 +48,7 @@ export interface TaskFilterOptions {
   worker?: string;
 }
 
-/** Adds the options that select tasks. `acts`: the command has a `--reason` of its own. */
+/** Adds the options that select tasks. `acts`: whether the command has its own `--reason`. */
 export function addTaskFilter(command: Command, { acts }: { acts: boolean }): Command {
   command
     .option('-n, --namespace <namespace>', 'only tasks of this namespace')
@@ -94,7 +94,7 @@ export function taskFilterOf(options: TaskFilterOptions, { acts }: { acts: boole
   return given;
 }
 
-/** Describes a filter for a person: `status blocked_by_failures, name fulfil`. Empty: no condition was given. */
+/** Describes a filter for a person: `status blocked_by_failures, name fulfil`. Empty if there is no condition. */
 export function describeFilter(filter: TaskFilter): string {
   return Object.entries(filter)
     .map(([key, value]) => {
@@ -106,7 +106,7 @@ export function describeFilter(filter: TaskFilter): string {
     .join(', ');
 }
 
-/** The options and values that give this filter to another command, for a shell. */
+/** Returns the options and values that pass this filter to another command, for a shell. */
 export function filterArguments(filter: TaskFilter, { acts }: { acts: boolean }): string[] {
   return Object.entries(filter).flatMap(([key, value]) => {
     const option = acts && key === 'reason' ? '--task-reason' : optionOf(key);
@@ -121,7 +121,7 @@ function optionOf(key: string): string {
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** Quotes a word for a POSIX shell, if it needs quotes. */
+/** Quotes a word for a POSIX shell, if necessary. */
 export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
@@ -144,7 +144,7 @@ export function addPageOptions(command: Command, what: string): Command {
     .option('--cursor <cursor>', 'next or previous page: the cursor that a page shows');
 }
 
-/** The options and values that give the order and the size of this page to another command. */
+/** Returns the options and values that pass the order and the size of this page to another command. */
 export function pageArguments({ sort, order, limit }: PageOptions): string[] {
   return [
     ...(sort === undefined || sort === 'created' ? [] : ['--sort', sort]),

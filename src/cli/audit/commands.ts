@@ -7,18 +7,18 @@ const DOORS = ['library', 'cli', 'rest', 'lifecycle'];
 export function addAuditCommands(program: Command): void {
   program
     .command('audit')
-    .description('list what operators did')
+    .description('list the acts of operators')
     .command('list')
     .description('list acts of operators and lifecycles, newest first')
     .option('--actor <name>', 'only acts of this operator')
     .option('--action <action>', 'only these acts, such as cancel, retry, resolve, delete or replay_events')
-    .addOption(new Option('--door <door>', 'only acts that came this way').choices(DOORS))
+    .addOption(new Option('--door <door>', 'only acts that came through this door').choices(DOORS))
     .option('--after <time>', 'only acts after a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)')
     .option('--before <time>', 'only acts before a time or age')
     .option('--task <uuid>', 'only acts on this task, which may have been deleted')
     .option('--bulk <number>', 'only acts of this bulk act', wholeNumber({ least: 1, most: 2 ** 53 - 1 }))
     .option('--target <name>', 'only acts on this object, such as "event group receipts"')
     .option('-l, --limit <number>', 'maximum number of acts', wholeNumber({ least: 1, most: 1000 }), 20)
-    .option('--cursor <cursor>', 'next page: the cursor that the page before printed')
+    .option('--cursor <cursor>', 'next page: the cursor that the previous page printed')
     .action(lazily(async () => (await import('./list.ts')).auditList));
 }

@@ -17,7 +17,7 @@ export async function bulkList({ limit, before, ...options }: GlobalOptions & { 
     if (options.json) return printJson(bulks.map(snakeKeys));
     if (bulks.length === 0) return note('no bulk acts yet; `npx tasker task retry --help` shows how to begin one');
     print(table(['bulk', 'act', 'state', 'done', 'skipped', 'failed', 'by', 'begun', 'on'], bulks.map(rowOf)));
-    if (bulks.length === limit) note(`there may be more: --before ${bulks.at(-1)!.id}`);
+    if (bulks.length === limit) note(`there may be more bulk acts: --before ${bulks.at(-1)!.id}`);
   });
 }
 
@@ -66,7 +66,7 @@ export async function bulkStop(id: number, options: GlobalOptions & OperatorFlag
   await withTasker(options, {}, async (tasker) => {
     const stopped = await tasker.bulk.stop(id, operatorFrom(options));
     if (options.json) printJson({ id, stopped });
-    else note(stopped ? `stopped bulk ${id}; \`npx tasker bulk resume ${id}\` continues` : `bulk ${id} does not run`);
+    else note(stopped ? `stopped bulk ${id}; \`npx tasker bulk resume ${id}\` continues` : `bulk ${id} is not running`);
     if (!stopped) process.exitCode = EXIT.failed;
   });
 }

@@ -38,10 +38,7 @@ export async function readIds(given: readonly string[], { id = [], ids }: BulkCo
   return [...given, ...id, ...lines.filter((line) => line !== '')];
 }
 
-/**
- * Returns the target of a command.
- * @throws TaskerError `bad_request` if it names items and has a filter, or neither
- */
+/** Returns the target of a command. @throws TaskerError `bad_request` if it has both items and a filter, or neither */
 export function targetOf(
   what: 'task' | 'step',
   { ids, steps = [], options }: { ids: readonly string[]; steps?: readonly Step[]; options: BulkCommandOptions },
@@ -50,7 +47,7 @@ export function targetOf(
   const filtered = Object.keys(filter).length > 0;
   const named = ids.length + steps.length > 0 || options.ids !== undefined;
   if (filtered && named) {
-    throw new TaskerError('bad_request', `name ${what}s by their ids or by a filter, not by both`);
+    throw new TaskerError('bad_request', `select ${what}s by their ids or by a filter, not by both`);
   }
   if (filtered) return filter;
   if (!named) {

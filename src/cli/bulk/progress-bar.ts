@@ -11,13 +11,13 @@ const WIDTH = 24;
 /** Time between two lines, if the output is not a terminal. */
 const LINE_MS = 10_000;
 
-/** One line of progress, redrawn on a terminal, or a line written periodically to a log. */
+/** A line of progress: redrawn in place on a terminal, or written periodically to a log. */
 export class ProgressBar {
   readonly #out: NodeJS.WriteStream;
   #startedAt = performance.now();
   #before = 0;
   #lineAt = performance.now();
-  /** The progress shown last. */
+  /** The last progress that was shown. */
   last: ShownProgress | undefined;
 
   constructor(out: NodeJS.WriteStream) {

@@ -15,7 +15,7 @@ type BulkPreview = Awaited<ReturnType<BulkAct['preview']>>;
 /** A bulk act with the items that were not done. */
 export type BulkReport = Awaited<ReturnType<BulkAct['result']>>;
 
-/** How a bulk command asks, and whether it acts. */
+/** Options for the confirmation of a bulk command. */
 export interface BulkRunOptions extends GlobalOptions {
   dryRun?: boolean;
   yes?: boolean;
@@ -30,7 +30,10 @@ const DONE: Record<string, string> = {
 };
 const LISTED = 10;
 
-/** Selects, asks, acts with a progress bar, and prints the result. `what` describes the selection in words. */
+/**
+ * Selects items, asks for confirmation, acts with a progress bar, and prints the result. `what` describes the
+ * selection.
+ */
 export async function runBulk(
   options: BulkRunOptions,
   start: (tasker: Tasker, signal: AbortSignal) => BulkAct,
@@ -61,7 +64,7 @@ async function dryRun(act: BulkAct, { json }: BulkRunOptions, what: string): Pro
   });
 }
 
-/** Shows what would be done, and asks. A selection that is not confirmed is forgotten. */
+/** Shows what would be done, and asks for confirmation. Without it, the selection is discarded. */
 async function agreed(act: BulkAct, what: string): Promise<boolean> {
   const preview = await act.preview();
   try {
@@ -84,7 +87,7 @@ function verbOf(action: string): string {
   return action.split('_')[1]!;
 }
 
-/** For example `60 tasks with 61 failures`. */
+/** Returns, for example, `60 tasks with 61 failures`. */
 function sizeOf({ action, matched, steps }: BulkPreview): string {
   const size = counted(matched, action.split('_')[0]!);
   return action === 'task_retry' && steps !== matched ? `${size} (${counted(steps, 'step')})` : size;
@@ -154,7 +157,7 @@ export function reportJson({ skipped, failed, ...report }: BulkReport): Record<s
   return { ...snakeKeys(report), skipped: skipped.map(snakeKeys), failed: failed.map(snakeKeys) };
 }
 
-/** Describes what became of the items. `what` describes the selection, if it is known. */
+/** Describes the outcomes of the items. `what` describes the selection, if it is known. */
 export function describeReport(report: BulkReport, what = ''): string {
   const { id, action, matched, done, skipped, failed, skippedCount, failedCount } = report;
   if (matched === 0 && skippedCount === 0) return noneOf(action, what);

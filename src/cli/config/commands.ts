@@ -27,7 +27,7 @@ export function addConfigCommands(program: Command): void {
         .choices(['complete', 'common', 'orchestration', 'worker'])
         .default('complete'),
     )
-    .option('-e, --environment <name>', 'layer to merge over base/; default: TASKER_ENV, else development')
+    .option('-e, --environment <name>', 'layer to merge over base/; default: TASKER_ENV, otherwise development')
     .option('-s, --source <folder>', 'folder that contains base/ and environments/', 'config/tasker')
     .option('-o, --output <file>', 'output file; default: standard output')
     .action(lazily(async () => (await import('./generate.ts')).configGenerate));

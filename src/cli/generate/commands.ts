@@ -6,14 +6,14 @@ export function addGenerateCommands(program: Command): void {
   const generate = program.command('generate').description('generate files from the templates');
   generate
     .command('types [paths...]')
-    .description('TypeScript types of event payloads and task contexts')
+    .description('generate TypeScript types of event payloads and task contexts')
     .option('-o, --out <file>', 'output file; default: standard output')
     .option('--check', 'write nothing; exit 1 if the file is out of date')
     .action(lazily(async () => (await import('./types.ts')).generateTypes));
   generate
     .command('asyncapi [paths...]')
-    .description('AsyncAPI 3 document of the events that the steps publish')
-    .option('-o, --out <file>', 'output file: JSON if its name ends in .json, else YAML; default: standard output')
+    .description('generate an AsyncAPI 3 document of the events that the steps publish')
+    .option('-o, --out <file>', 'output file: JSON if its name ends in .json, otherwise YAML; default: standard output')
     .option('--check', 'write nothing; exit 1 if the file is out of date')
     .option('--title <text>', 'title of the document; default: the name in package.json')
     .option('--api-version <version>', 'version of the document; default: the version in package.json')

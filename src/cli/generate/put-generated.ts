@@ -16,7 +16,7 @@ export interface GenerateOptions extends GlobalOptions {
   check?: boolean;
 }
 
-/** Returns the templates of the given paths, or else of the project. All of them must be valid. */
+/** Returns the templates of the given paths, or otherwise of the project. All of them must be valid. */
 export async function templatesFor(paths: readonly string[], options: GenerateOptions): Promise<TaskTemplate[]> {
   if (options.check && options.out === undefined) {
     throw new TaskerError('bad_request', '--check compares the output with a file; name it with --out');

@@ -20,7 +20,7 @@ export async function namespaceList(options: GlobalOptions): Promise<void> {
       });
       return printJson(views);
     }
-    if (namespaces.length === 0) return note('no namespaces; a worker registers those of its templates');
+    if (namespaces.length === 0) return note('no namespaces; a worker registers the namespaces of its templates');
     const rows = namespaces.map(({ name, templates, readySteps, pausedSteps }) => {
       const pause = paused.get(name);
       const state = pause ? `paused ${circumstances(pause, Date.now())}` : '';

@@ -9,7 +9,7 @@ import { circumstances, describePause } from './describe.ts';
 
 type PauseOptions = GlobalOptions & OperatorFlags;
 
-/** `tasker task|template|namespace pause`. What is paused already stays as it is, with exit code 0. */
+/** `tasker task|template|namespace pause`. If the target is already paused, changes nothing and exits with 0. */
 export function pausing(scope: Pause['scope']) {
   return acting(scope, 'pause', (result) => {
     const { changed, pause } = result;
@@ -18,7 +18,7 @@ export function pausing(scope: Pause['scope']) {
   });
 }
 
-/** `tasker task|template|namespace resume`. What is not paused stays as it is, with exit code 0. */
+/** `tasker task|template|namespace resume`. If the target is not paused, changes nothing and exits with 0. */
 export function resuming(scope: Pause['scope']) {
   return acting(scope, 'resume', (result) => {
     const done = result.changed ? `resumed ${nameOf(result)}` : `${nameOf(result)} is not paused`;
@@ -26,7 +26,7 @@ export function resuming(scope: Pause['scope']) {
       return result.changed ? `${done}: ${counted(result.steps, 'ready step')} can start` : done;
     }
     const others = result.others.map((other) => `  ${describePause(other, Date.now())}`);
-    return [`${done}; these pauses still hold for it or a part of it:`, ...others].join('\n');
+    return [`${done}; these pauses still cover it or a part of it:`, ...others].join('\n');
   });
 }
 

@@ -5,7 +5,7 @@ import { lazily } from '../options.ts';
 
 /** `tasker pause …`. The commands that pause and resume are under `task`, `template` and `namespace`. */
 export function addPauseCommands(program: Command): void {
-  const pause = program.command('pause').description('show what is paused; see `tasker task|template|namespace pause`');
+  const pause = program.command('pause').description('list pauses; `tasker task|template|namespace pause` starts one');
   pause
     .command('list')
     .description('list the tasks, templates and namespaces that are paused: by whom, since when, and why')

@@ -6,7 +6,7 @@ import { withTasker } from '../with-tasker.ts';
 
 const MOST = 1000;
 
-/** `tasker pause list`: lists what is paused. */
+/** `tasker pause list`: lists the pauses in force. */
 export async function pauseList(options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const pauses = await tasker.pauses({ limit: MOST });

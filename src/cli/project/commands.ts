@@ -23,9 +23,9 @@ export function addProjectCommands(program: Command): void {
   );
   program
     .command('status')
-    .description('show workers, queues, open tasks, what needs a person, and rates')
-    .option('--watch', 'show it again and again until Ctrl-C')
-    .option('--interval <seconds>', 'time between two looks (default: 2)', seconds)
+    .description('show workers, queues, open tasks, problems, and rates')
+    .option('--watch', 'refresh periodically until Ctrl-C')
+    .option('--interval <seconds>', 'time between two refreshes (default: 2)', seconds)
     .action(lazily(async () => (await import('./status.ts')).status));
   program
     .command('doctor')

@@ -37,7 +37,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
     const logger = programLogger({ level: options.verbose ? 'debug' : undefined, form, write: tell });
     const events = eventRegistries({}, moduleLogger(logger, 'events'));
     const project = new Project({ ...folders, environment, logger, events, tell });
-    // Watch before reading anything, so that files that change during startup are reloaded after it.
+    // Starts watching before reading anything, so that files that change during startup are reloaded afterwards.
     const signal = AbortSignal.any([stop.signal, ended.signal]);
     const beginReloading = watchProject(project, { folders, signal, tell });
     const [, sound] = await Promise.all([project.readTemplates(), project.readHandlers()]);

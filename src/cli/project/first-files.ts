@@ -67,7 +67,7 @@ function handlersOf({ usesTypeScript, usesZod, modules }: Project): FirstFile {
 function testOf({ usesTypeScript, usesVitest }: Project): FirstFile {
   if (usesVitest) {
     const imports = "import { expect, test } from 'vitest';";
-    // With brackets, because noPropertyAccessFromIndexSignature forbids the dot.
+    // Uses brackets, because noPropertyAccessFromIndexSignature forbids the dot.
     const result = usesTypeScript ? "results['report']" : 'results.report';
     return {
       path: `test/hello.test.${usesTypeScript ? 'ts' : 'js'}`,

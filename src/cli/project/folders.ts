@@ -8,14 +8,14 @@ const TEMPLATE_FOLDER = 'templates';
 const HANDLER_FOLDER = 'handlers';
 
 /**
- * Returns the template folders: `--templates`, `TASKER_TEMPLATE_PATH`, the configuration, else the project's
+ * Returns the template folders: `--templates`, `TASKER_TEMPLATE_PATH`, the configuration, otherwise the project's
  * `config/tasks` or `templates`.
  */
 export function templateFolders(options: GlobalOptions): string[] {
   return pathsIn(options.templates) ?? nonEmpty(loadConfig().config.templatePaths) ?? [TEMPLATE_FOLDER];
 }
 
-/** Returns the handler folders: `--handlers`, `TASKER_HANDLER_PATH`, the configuration, else `./handlers`. */
+/** Returns the handler folders: `--handlers`, `TASKER_HANDLER_PATH`, the configuration, otherwise `./handlers`. */
 export function handlerFolders(options: GlobalOptions): string[] {
   return pathsIn(options.handlers) ?? nonEmpty(loadConfig().config.handlerPaths) ?? [HANDLER_FOLDER];
 }

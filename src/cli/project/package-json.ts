@@ -45,7 +45,10 @@ export async function readPackage(folder: string): Promise<Project> {
   };
 }
 
-/** Returns the name and version of the project in a folder. Without a `package.json`, the folder's name and 0.0.0. */
+/**
+ * Returns the name and version of the project in a folder. Without a `package.json`, these are the folder's name and
+ * 0.0.0.
+ */
 export async function readIdentity(folder: string): Promise<{ name: string; version: string }> {
   const file = path.join(folder, 'package.json');
   const { name, version } = existsSync(file) ? parse(await readFile(file, 'utf8'), file) : {};

@@ -13,15 +13,15 @@ import { withTasker } from '../with-tasker.ts';
 /** Options of `tasker status`. */
 export interface StatusOptions extends GlobalOptions {
   watch?: boolean;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two refreshes. */
   interval?: number;
 }
 
 const INTERVAL_MS = 2_000;
-/** Namespaces that fit on a screen of 24 lines. */
+/** Number of namespaces that fit on a screen of 24 lines. */
 const NAMESPACES = 8;
 
-/** `tasker status`: shows workers, queues, open tasks, what needs a person, and rates on one screen. */
+/** `tasker status`: shows workers, queues, open tasks, problems and rates on one screen. */
 export async function status(options: StatusOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     if (options.watch) return watchStatus(tasker, options);
@@ -31,7 +31,7 @@ export async function status(options: StatusOptions): Promise<void> {
   });
 }
 
-/** Shows the status again and again until Ctrl-C: in place on a terminal, otherwise one after the other. */
+/** Shows the status periodically until Ctrl-C: in place on a terminal, otherwise one after the other. */
 async function watchStatus(tasker: Tasker, { json, interval = INTERVAL_MS }: StatusOptions): Promise<void> {
   const stop = new AbortController();
   const interrupted = () => stop.abort();
@@ -49,7 +49,7 @@ async function watchStatus(tasker: Tasker, { json, interval = INTERVAL_MS }: Sta
         else if (!live) print(`${lines.join('\n')}\n`);
       } catch (error) {
         if (!live) throw error;
-        // The last status stays on the screen while the database is away.
+        // The last status stays on the screen while the database is unreachable.
         lines = [...lines.filter((line) => !line.startsWith(OUTDATED)), `${OUTDATED}: ${messageOf(error)}`];
       }
       await sleep(interval, undefined, { signal: stop.signal }).catch(() => undefined);
@@ -93,7 +93,7 @@ const STATES = [
 ] as const;
 /** The status counts open tasks up to this number. */
 const MOST_TASKS = 1_000_000;
-/** And rows of the queue of one namespace. */
+/** The status counts the ready steps of a namespace up to this number. */
 const MOST_STEPS = 100_000;
 
 function openText({ open }: TaskerStatus): string {
@@ -130,7 +130,7 @@ function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] 
   return table(['needs you', 'look with'], rows).split('\n');
 }
 
-/** For example `paused: template shop/fulfil and 2 more`. */
+/** Returns, for example, `paused: template shop/fulfil and 2 more`. */
 function pausedText([first, ...others]: TaskerStatus['pauses']): string {
   if (!first) return '';
   return `paused: ${first.scope} ${first.target}${others.length > 0 ? ` and ${others.length} more` : ''}`;

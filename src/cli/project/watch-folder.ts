@@ -17,7 +17,7 @@ const QUIET_MS = 100;
 /** Whether the operating system can watch a whole folder tree. */
 const HAS_RECURSIVE = process.platform === 'darwin' || process.platform === 'win32';
 
-/** Calls `onChange` after something below a folder, or beside a file, has changed and no further changes follow. */
+/** Calls `onChange` when something in a folder, or a single file, has changed and no further changes follow. */
 export function watchFolder(folder: string, { signal, onChange, onLost }: WatchFolderOptions): void {
   let quiet: NodeJS.Timeout | undefined;
   const changed = () => {
@@ -38,7 +38,7 @@ export function watchFolder(folder: string, { signal, onChange, onLost }: WatchF
 function watchAll(folder: string, { onChange, onLost }: Watching): { close(): void } {
   const isFolder = statSync(folder).isDirectory();
   if (isFolder && !HAS_RECURSIVE) return new TreeWatch(folder, { onChange, onLost });
-  // Editors replace a file with a new one. A watcher on the old file would miss that, so the folder is watched.
+  // Editors replace a file with a new one. A watcher on the old file would miss that, so the folder is watched instead.
   const watcher = watch(isFolder ? folder : path.dirname(folder), { recursive: isFolder });
   watcher.on('change', onChange);
   watcher.on('error', onLost);

@@ -51,7 +51,7 @@ const WHY: Record<Queue['unserved'][number]['reason'], string> = {
   draining: 'its workers are draining',
 };
 
-/** Returns the ready steps that no live worker can run, by handler; undefined: there are none. */
+/** Returns the ready steps that no live worker can run, by handler. Undefined if there are none. */
 export function unservedTable(queues: readonly Queue[]): string | undefined {
   const rows = queues.flatMap(({ namespace, unserved }) =>
     unserved.map(({ handler, steps, templates, reason }) => [

@@ -1,9 +1,11 @@
 import type { TaskFilter } from '../../app/tasker-operations.ts';
 
-/** Options whose name is not that of the condition. */
+/** Options whose name differs from the name of the condition. */
 const OPTIONS: Record<string, string> = { namespace: '-n', reason: '--task-reason' };
 
-/** Returns a command with the options of a filter, as a shell reads it. On a command that acts, `acts` is true. */
+/**
+ * Returns a command with the options of a filter, quoted for a shell. `acts`: whether the command acts on the tasks.
+ */
 export function commandOf(command: string, filter: TaskFilter, { acts }: { acts: boolean }): string {
   const options = Object.entries(filter).flatMap(([key, value]) => {
     if (value === undefined || value === false) return [];
@@ -24,7 +26,7 @@ function textOf(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
-/** Quotes a text for a POSIX shell, if it must be. */
+/** Quotes a text for a POSIX shell, if necessary. */
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

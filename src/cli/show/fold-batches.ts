@@ -4,7 +4,7 @@ const SHOWN = 5;
 /** The part of a step that a tree needs. */
 export interface TreeStep {
   name: string;
-  /** The step of the template: differs from `name` for the workers of a batch. */
+  /** The step of the template. Differs from `name` for batch workers. */
   templateStepName: string;
   /** Its state. */
   state: string;
@@ -74,7 +74,7 @@ export function countsOf(workers: readonly TreeStep[]): [state: string, count: n
   return [...counts].sort(([one], [other]) => place(one) - place(other));
 }
 
-/** Returns the state shown for a folded batch: an active state if there is one, else the most serious one. */
+/** Returns the state shown for a folded batch: an active state if there is one, otherwise the most serious one. */
 export function stateOfBatch(workers: readonly TreeStep[]): string {
   const present = new Set(workers.map(({ state }) => state));
   const order = ['in_progress', 'enqueued', 'waiting_for_retry', 'error', 'pending', 'cancelled'];

@@ -43,7 +43,7 @@ export class LiveScreen {
     this.draw();
   }
 
-  /** Draws the block a last time and leaves it on the screen. */
+  /** Draws the block one last time and leaves it on the screen. */
   end(): void {
     clearInterval(this.#timer);
     this.draw();
@@ -60,8 +60,8 @@ export class LiveScreen {
 }
 
 /**
- * Cuts a line to the width of the terminal, since a block with wrapped lines could not be redrawn in place. A cut line
- * loses its colours.
+ * Cuts a line to the width of the terminal, because a block with wrapped lines could not be redrawn in place. A line
+ * that is cut loses its colours.
  */
 function cut(line: string, columns: number): string {
   const plain = [...stripVTControlCharacters(line)];

@@ -1,10 +1,10 @@
 import type { SearchPage } from '../../app/tasker-operations.ts';
 import { counted, spanOf } from './text.ts';
 
-/** A search that is behind by less than this is not worth a line. */
+/** A lag below this is not mentioned. */
 const UNNOTICED_LAG_MS = 2_000;
 
-/** The JSON of a page, without what it found. */
+/** Returns the JSON of a page, without its items. */
 export function pageJson({
   total,
   totalIsExact,
@@ -45,7 +45,7 @@ export function pageNotes(
   return lines;
 }
 
-/** The command of the next page. */
+/** Returns the command for the next page. */
 export function nextPage(cursor: string, words: readonly string[]): string {
   return `next page: npx tasker ${words.join(' ')} --cursor ${cursor}`;
 }

@@ -1,6 +1,6 @@
 import type { Explanation, StepExplanation } from '../../app/why.ts';
 
-/** The time without progress before the reason is shown, and the interval at which it is looked up again. */
+/** The time without progress before the reason is shown, and the interval at which the reason is looked up again. */
 const STALL_MS = 2_000;
 /** Maximum number of reasons shown. */
 const MOST_REASONS = 3;
@@ -14,7 +14,7 @@ export interface StallNoticeOptions {
   show: (reasons: readonly string[]) => void;
 }
 
-/** Explains why a task makes no progress, after two seconds without any. */
+/** Explains why a task makes no progress, after two seconds without progress. */
 export class StallNotice {
   readonly #options: StallNoticeOptions;
   #timer: NodeJS.Timeout | undefined;

@@ -13,7 +13,7 @@ export async function parentsOf(tasker: Tasker, { taskUuid }: Pick<Task, 'taskUu
   return parentsIn(graph);
 }
 
-/** As {@link parentsOf}, from a graph. */
+/** Like {@link parentsOf}, from a graph. */
 export function parentsIn(graph: { names: readonly string[]; parents: readonly (readonly number[])[] }): Parents {
   return new Map(graph.names.map((name, idx) => [name, graph.parents[idx]!.map((parent) => graph.names[parent]!)]));
 }
@@ -85,10 +85,10 @@ export function stepTree(
   });
 }
 
-/** Texts beside a tree are not wrapped to fewer columns than these. */
+/** Minimum number of columns for the texts beside a tree. */
 const NARROWEST = 24;
 
-/** How to write the lines of a tree. */
+/** Options for drawing the lines of a tree. */
 interface Drawing<S extends TreeStep> {
   spinner?: string | undefined;
   /** Wraps the texts at this width, below their first line. Default: no wrapping. */

@@ -49,7 +49,7 @@ export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
-/** Formats rows in columns as wide as their widest cell. Colours do not count. */
+/** Formats rows in columns as wide as their widest cell. Colour codes do not count. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header.map((cell) => pc.dim(cell.toUpperCase())), ...rows];
   const widths = header.map((_, column) => Math.max(...lines.map((row) => widthOf(row[column] ?? ''))));
@@ -86,14 +86,14 @@ export function wrapWords(text: string, width: number): string[] {
   return lines;
 }
 
-/** Cuts a line to a width. Colours do not count, and end where it is cut. */
+/** Cuts a line to a width. Colour codes do not count, and colours end where the line is cut. */
 export function shortened(line: string, width: number): string {
   if (widthOf(line) <= width) return line;
   let left = width - 1;
   let colour = false;
   let kept = '';
   for (const sign of line) {
-    // Escape sequences are kept whole, and take no room.
+    // Escape sequences are kept whole, and take up no columns.
     colour ||= sign === '\u001b';
     if (colour || left-- > 0) kept += sign;
     if (sign === 'm') colour = false;

@@ -23,7 +23,7 @@ export async function stepListOrSearch(task: string | undefined, options: StepLi
   const filter = taskFilterOf(options, { acts: false });
   if (task === undefined) return searchSteps(options);
   if (Object.keys(filter).length > 0 || options.cursor !== undefined) {
-    throw new TaskerError('bad_request', 'give the id of a task, or conditions on steps of all tasks, but not both');
+    throw new TaskerError('bad_request', 'pass the id of a task, or conditions on steps of all tasks, but not both');
   }
   return stepList(task, options);
 }
@@ -62,7 +62,7 @@ function stepTable(steps: readonly FoundStep[], { now, width }: { now: number; w
     [step.errorType, step.error].filter((text) => text).join(': '),
   ]);
   const header = ['  task', 'step', 'state', 'since', 'handler', 'attempts', 'worker', 'error'];
-  // A column without any value only costs width.
+  // A column without any value would only take up width.
   const kept = header.map((_, i) => rows.some((row) => row[i] !== ''));
   const text = table(
     header.filter((_, i) => kept[i]),

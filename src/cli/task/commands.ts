@@ -28,12 +28,12 @@ export function addTaskCommands(program: Command): void {
     .action(lazily(async () => (await import('./watch.ts')).taskWatch));
   addActs(task);
   addOperator(task.command('rerun <uuid>'))
-    .description('run a step and everything after it again; also in a task that has ended')
+    .description('run a step and everything after it again, even in a task that has ended')
     .requiredOption('-f, --from <step>', 'the first step: its name or id, or a batch_worker step for its whole batch')
     .option('--dry-run', 'only list what would run again')
     .action(lazily(async () => (await import('./rerun.ts')).taskRerun));
   addOperator(task.command('copy <uuid>'))
-    .description('create a task like this one; prints its id')
+    .description('create a copy of a task; prints its id')
     .option('-i, --input <json>', 'another context, as a JSON object; @file reads a file, - reads standard input')
     .option('-k, --idempotency-key <key>', 'with the same key, a copy is made only once')
     .action(lazily(async () => (await import('./copy.ts')).taskCopy));
@@ -51,7 +51,7 @@ export function addTaskCommands(program: Command): void {
 function addList(task: Command): void {
   const list = task.command('list').description('find tasks by any of these conditions, newest first');
   addTaskFilter(list, { acts: false }).addOption(
-    new Option('--sort <time>', 'by which time to sort').choices(['created', 'ended', 'updated']).default('created'),
+    new Option('--sort <time>', 'time to sort by').choices(['created', 'ended', 'updated']).default('created'),
   );
   addPageOptions(list, 'tasks')
     .option('--before <uuid>', 'only tasks after this one in the order of the list')

@@ -10,7 +10,7 @@ interface TaskCopyOptions extends GlobalOptions, OperatorFlags {
   idempotencyKey?: string;
 }
 
-/** `tasker task copy`: creates a task like another one and prints its id. */
+/** `tasker task copy`: creates a copy of a task and prints its id. */
 export async function taskCopy(uuid: string, options: TaskCopyOptions): Promise<void> {
   const { idempotencyKey, json } = options;
   const context = options.input === undefined ? undefined : await readObject(options.input, '--input');

@@ -96,8 +96,8 @@ async function findRegistered(
 }
 
 /**
- * Returns the template that matches the given parts of its name, or of several the one with the default namespace and
- * version.
+ * Returns the template that matches the given parts of its name. If several match, returns the one with the default
+ * namespace and version.
  * @throws TaskerError `bad_request` if the name is ambiguous
  */
 function match<T extends TemplateName>(known: readonly T[], wanted: TemplateReference): T | undefined {

@@ -23,7 +23,7 @@ interface TaskListOptions extends GlobalOptions, TaskFilterOptions, PageOptions 
 /** A task, with its first error if that was looked up. */
 type ListedTask = Task & Partial<Pick<FoundTask, 'firstError'>>;
 
-/** With fewer columns, the errors are below their tasks. */
+/** On a terminal with fewer columns, the errors are shown below their tasks. */
 const WIDE = 120;
 
 /** `tasker task list`: finds tasks and shows a page of them. */
@@ -45,12 +45,12 @@ export async function taskList(options: TaskListOptions): Promise<void> {
   });
 }
 
-/** A found task as JSON. */
+/** Returns a task that was found as JSON. */
 function taskJson({ firstError, ...task }: FoundTask): Record<string, unknown> {
   return { ...snakeKeys(task), first_error: firstError && snakeKeys(firstError) };
 }
 
-/** Explains an empty list. Only without filters does it mean that there are no tasks. */
+/** Explains an empty list. It means that there are no tasks only if there were no filters. */
 function whyNone(filter: TaskFilter, page: TaskPage, { before, cursor }: { before?: string; cursor?: string }): string {
   const filters = [describeFilter(filter), before === undefined ? '' : `after ${before}`].filter((text) => text !== '');
   if (page.timedOut) return `no task found yet: ${filters.join(', ')}`;
@@ -59,7 +59,10 @@ function whyNone(filter: TaskFilter, page: TaskPage, { before, cursor }: { befor
   return `no task matches: ${filters.join(', ')}`;
 }
 
-/** Returns tasks as a table, one per line. `width`: of the terminal; undefined: the output is not a terminal. */
+/**
+ * Returns tasks as a table, one per line. `width`: the width of the terminal. Undefined if the output is not a
+ * terminal.
+ */
 export function taskTable(tasks: readonly ListedTask[], { now, width }: { now: number; width?: number }): string {
   const errors = tasks.map(errorOf);
   const header = ['  task', 'template', 'status', 'steps', 'created'];
@@ -90,7 +93,7 @@ export function taskTable(tasks: readonly ListedTask[], { now, width }: { now: n
   return [head, ...below].join('\n');
 }
 
-/** The first error of a task in a line: `reserve card_declined: card 4711 declined`. */
+/** Returns the first error of a task in one line: `reserve card_declined: card 4711 declined`. */
 function errorOf({ firstError }: ListedTask): string {
   if (!firstError) return '';
   const { step, errorType, message } = firstError;

@@ -14,10 +14,10 @@ interface TaskRerunOptions extends GlobalOptions, OperatorFlags {
 
 type Row = TaskRerun['steps'][number];
 
-/** More workers of a batch than this are folded into one row. */
+/** Batch workers are folded into one row if there are more than this. */
 const SHOWN = 5;
 
-/** `tasker task rerun`: runs a step and everything after it again, or lists what that would be. */
+/** `tasker task rerun`: runs a step and everything after it again, or lists what would run. */
 export async function taskRerun(uuid: string, options: TaskRerunOptions): Promise<void> {
   const { from, dryRun = false, json } = options;
   await withTasker(options, {}, async (tasker) => {
@@ -46,7 +46,7 @@ function summaryOf({ taskUuid, from, rerun, dryRun, statusBefore, status, steps 
   return `rerun ${rerun} of ${taskUuid}: ${sentence}; the task was ${statusBefore} and is ${status}`;
 }
 
-/** Names the steps whose template says that a person decides before they run twice. */
+/** Names the steps whose template requires a person's decision before they run twice. */
 function warningsOf({ steps, dryRun }: TaskRerun): string[] {
   const once = steps.filter((step) => !step.retryable && step.attempts > 0).map((step) => step.step);
   if (once.length === 0) return [];

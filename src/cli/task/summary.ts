@@ -15,7 +15,7 @@ export interface TaskSummaryOptions extends GlobalOptions, TaskFilterOptions {
   limit?: number;
 }
 
-/** Without a condition on a time, this much of the ended tasks is counted. */
+/** Period in which ended tasks are counted if there is no condition on a time. */
 const RECENT = '24h';
 const TIMES = [
   'createdAfter',
@@ -49,7 +49,7 @@ function whyNone(filter: TaskFilter): string {
   return `no open tasks, and none that ended in the last ${RECENT}; --ended-after 30d counts older ones`;
 }
 
-/** How to write a summary. */
+/** Options for writing a summary. */
 interface SummaryView {
   filter: TaskFilter;
   /** Maximum number of templates. */
@@ -58,7 +58,7 @@ interface SummaryView {
   now: number;
 }
 
-/** Returns a summary as text; empty if there are no tasks. */
+/** Returns a summary as text. Empty if there are no tasks. */
 export function summaryText(summary: TaskSummary, { filter, limit, now }: SummaryView): string {
   const { templates, failed, waitingForRetry, unserved } = summary;
   const blocks = [
@@ -87,13 +87,13 @@ function heading(summary: TaskSummary, filter: TaskFilter, now: number): string 
   ].join('\n');
 }
 
-/** The time since then, in hours for the last two days. */
+/** Returns the time since then, in hours for the last two days. */
 function sinceOf(time: string, now: number): string {
   const hours = Math.round((now - Date.parse(time)) / 3_600_000);
   return hours >= 1 && hours <= 48 ? `${hours} h` : spanOf(now - Date.parse(time));
 }
 
-/** The columns of the table, each of one or several states. */
+/** The columns of the table, each for one or several states. */
 const COLUMNS: readonly [title: string, ...states: (keyof StateCounts)[]][] = [
   ['blocked', 'blocked_by_failures'],
   ['retrying', 'waiting_for_retry'],
@@ -162,7 +162,7 @@ function failureLines(group: FailureGroup, { retrying, now }: { retrying: boolea
 
 const INDENT = 6;
 
-/** The width of the terminal; without one, lines have no limit. */
+/** Returns the width of the terminal. Without one, lines have no limit. */
 function widthOfTerminal(): number {
   return process.stdout.isTTY ? Math.max(40, process.stdout.columns) : Number.POSITIVE_INFINITY;
 }
@@ -172,7 +172,7 @@ function cut(message: string): string {
   return message.length <= room ? message : `${message.slice(0, room - 1)}…`;
 }
 
-/** Wraps a command before an option, so that a shell still reads it as one command. */
+/** Breaks a command before an option, so that a shell still reads it as one command. */
 function commandLines(command: string): string[] {
   const room = widthOfTerminal() - INDENT - 3;
   const lines: string[] = [];
@@ -227,7 +227,7 @@ function summaryJson(summary: TaskSummary, filter: TaskFilter): Record<string, u
   };
 }
 
-/** A group, with the commands that show it and act on it. */
+/** Returns a group with the commands that show it and act on it. */
 function groupJson<Group extends { filter: TaskFilter }>(group: Group, act?: string): Record<string, unknown> {
   const { filter } = group;
   return {

@@ -83,7 +83,7 @@ export interface FollowOptions {
   remark: (line: string) => void;
 }
 
-/** Shows the progress of a task: as a tree on a terminal, else a line for each change. Returns its last status. */
+/** Shows the progress of a task: as a tree on a terminal, otherwise a line for each change. Returns its last status. */
 export async function followTask(
   tasker: Tasker,
   taskUuid: string,
@@ -119,7 +119,7 @@ const OVER: ReadonlySet<Step['currentState']> = new Set(['complete', 'resolved_m
 
 interface Show {
   update(snapshot: TaskSnapshot): void;
-  /** Shows why the task makes no progress. Empty once it does. */
+  /** Shows why the task makes no progress. Empty once it makes progress. */
   stalled(reasons: readonly string[]): void;
   end(): void;
 }
@@ -157,7 +157,7 @@ function plainLines(write: (line: string) => void, remark: (line: string) => voi
       );
       for (const [name, workers] of batches) {
         const over = workers.filter(({ currentState }) => OVER.has(currentState)).length;
-        // Write a line for each tenth of the batch.
+        // Writes a line for each tenth of the batch.
         const tenths = Math.floor((over * 10) / workers.length);
         tell(
           name,
@@ -184,7 +184,7 @@ function stepLine(step: Step): string {
   return `${signOf(step.currentState)} ${step.name} ${painted(step.currentState)}${attempt}${error ? `: ${error}` : ''}`;
 }
 
-/** `✔ task complete, 4 of 4 steps, after 1.2 s` */
+/** Returns a line such as `✔ task complete, 4 of 4 steps, after 1.2 s`. */
 export function taskLine(task: Task): string {
   const end =
     task.completedAt === null ? '' : `, after ${spanOf(Date.parse(task.completedAt) - Date.parse(task.createdAt))}`;

@@ -28,7 +28,7 @@ export async function taskWhy(uuid: string, options: GlobalOptions): Promise<voi
   });
 }
 
-/** Describes a folded batch: the number of workers in each state, and the reason of the first one in it. */
+/** Describes a folded batch: the number of workers in each state, and the reason of the first worker in that state. */
 function reasonsOf(workers: readonly (StepExplanation & { name: string })[]): string {
   const counts = countsOf(workers).map(([state, count]) => {
     const first = workers.find((worker) => worker.state === state)!;

@@ -40,7 +40,7 @@ function rowOf({ name, handler, dependencies, type, retry, timeoutSeconds }: Ste
 const SHOWN = ['name', 'namespace_name', 'version', 'description', 'identity_strategy', 'input_schema'];
 const SHOWN_OF_STEP = ['dependencies', 'type', 'retry', 'timeout_seconds'];
 
-/** The fields that neither the head nor the table shows, as YAML in the form of a template's file. */
+/** Returns the fields that neither the head nor the table shows, as YAML in the form of a template's file. */
 function otherFields(template: TaskTemplate): string[] {
   const { steps, system_dependencies: systems, ...json } = templateToJson(template);
   const details = (steps as JsonObject[])
@@ -51,7 +51,7 @@ function otherFields(template: TaskTemplate): string[] {
   return Object.keys(others).length > 0 ? [`${pc.dim('other fields')}\n${stringify(others).trimEnd()}`] : [];
 }
 
-/** Returns the fields that are neither named nor empty. */
+/** Returns the fields that are neither in `names` nor empty. */
 function without(names: readonly string[], fields: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(fields).filter(

@@ -3,7 +3,7 @@ import { TaskerError } from '../../errors.ts';
 import { addOperator } from '../operator.ts';
 import { collect, collectNamespaces, lazily, seconds } from '../options.ts';
 
-/** The commands that `tasker worker` has besides running a worker. */
+/** The subcommands of `tasker worker`, which by itself runs a worker. */
 const NOUNS = ['list', 'show', 'drain', 'resume'];
 
 /** `tasker worker …`. The command itself runs a worker. */
@@ -18,10 +18,10 @@ export function addWorkerCommands(worker: Command, run: (...given: never[]) => P
     });
   worker
     .command('list')
-    .description('list the workers of all processes: live ones, and the ones that ended in the last hour')
+    .description('list the workers of all processes: live ones, and those that ended in the last hour')
     .option('-n, --namespace <namespace>', 'only workers that serve this namespace; may be repeated', collectNamespaces)
     .option('-s, --state <state>', 'only running, draining, drained, lost or stopped workers; may be repeated', collect)
-    .option('--all', 'also workers that ended in the last day')
+    .option('--all', 'include workers that ended in the last day')
     .action(lazily(async () => (await import('./list.ts')).workerList));
   worker
     .command('show <worker>')
@@ -37,7 +37,7 @@ export function addWorkerCommands(worker: Command, run: (...given: never[]) => P
     .action(lazily(async () => (await import('./drain.ts')).workerResume));
 }
 
-/** Refuses the options for running a worker before and after another command. The parser accepts them there. */
+/** Rejects the options for running a worker before and after a subcommand. The parser accepts them there. */
 function refuseOwnOptions(worker: Command, command: Command): void {
   for (const option of worker.options) {
     const name = option.attributeName();

@@ -17,9 +17,9 @@ export interface WorkerListOptions extends GlobalOptions {
 }
 
 const DAY_MS = 86_400_000;
-/** Terminals of this width show where a worker runs; so do pipes. */
+/** Terminals with at least this many columns, and pipes, show where a worker runs. */
 const WIDE = 120;
-/** Maximum number of handlers, and of missing ones, that are named. */
+/** Maximum number of handlers, and of missing handlers, to name. */
 const NAMED = 8;
 
 /** `tasker worker list`: lists the workers of all processes, and the handlers that none of them has. */
@@ -143,7 +143,7 @@ function detailsOf(worker: WorkerDetails): string {
       'attempts',
       completed === null
         ? null
-        : `${thousands(completed)} completed and ${thousands(failed ?? 0)} failed since the start${rates}`,
+        : `${thousands(completed)} completed and ${thousands(failed ?? 0)} failed since startup${rates}`,
     ],
     ['loop lag', endedAt !== null || loopLagMs === null ? null : spanOf(loopLagMs)],
     ['started', ago(worker.startedAt)],
