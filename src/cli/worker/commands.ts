@@ -18,7 +18,7 @@ export function addWorkerCommands(worker: Command, run: (...given: never[]) => P
     });
   worker
     .command('list')
-    .description('list the workers of all processes: live ones, and those that ended in the last hour')
+    .description('list the workers of all processes: live workers, and workers that ended in the last hour')
     .option('-n, --namespace <namespace>', 'only workers that serve this namespace; may be repeated', collectNamespaces)
     .option('-s, --state <state>', 'only running, draining, drained, lost or stopped workers; may be repeated', collect)
     .option('--all', 'include workers that ended in the last day')
