@@ -17,6 +17,15 @@ export function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
+/**
+ * Returns whether the server canceled a statement because of its timeout. That can be the COMMIT, whose error is in doubt
+ * for a transaction that writes. A transaction that only reads has simply taken too long.
+ */
+export function isStatementTimeout(error: unknown): boolean {
+  const isInDoubt = error instanceof TaskerError && error.code === 'record_in_doubt';
+  return sqlState(isInDoubt ? error.cause : error) === '57014';
+}
+
 /** Returns whether a retry on another connection, perhaps later, can succeed. */
 export function isConnectionError(error: unknown): boolean {
   if (error instanceof TaskerError) return error.code === 'record_in_doubt' || error.code === 'database_unreachable';

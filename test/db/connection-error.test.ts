@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { isConnectionError, redactUrl, sqlState } from '../../src/db/connection-error.ts';
+import { isConnectionError, isStatementTimeout, redactUrl, sqlState } from '../../src/db/connection-error.ts';
+import { InDoubtError } from '../../src/db/database.ts';
 
 const coded = (code: string) => Object.assign(new Error('write'), { code });
 
@@ -21,6 +22,13 @@ it.each([
 ])('SQLSTATE %s can be retried on another connection: %s', (code, lost) => {
   expect(sqlState(coded(code))).toBe(code);
   expect(isConnectionError(coded(code))).toBe(lost);
+});
+
+it('a statement timeout is recognized, also if it canceled the commit of a search', () => {
+  expect(isStatementTimeout(coded('57014'))).toBe(true);
+  expect(isStatementTimeout(new InDoubtError(coded('57014')))).toBe(true);
+  expect(isStatementTimeout(new InDoubtError(coded('ECONNRESET')))).toBe(false);
+  expect(isStatementTimeout(coded('55P03'))).toBe(false);
 });
 
 it('redactUrl removes the password from every part of a database URL', () => {

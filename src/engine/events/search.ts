@@ -1,4 +1,4 @@
-import { sqlState } from '../../db/connection-error.ts';
+import { isStatementTimeout } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import { TaskerError } from '../../errors.ts';
 import { regexOfPatterns } from '../../model/event-pattern.ts';
@@ -38,7 +38,7 @@ export async function findEvents(database: Database, filter: EventFilter): Promi
     const ids = { fromId, beforeId: Math.min(beforeId, endId) };
     return (await database.pipeline(SEARCHING, (tx) => listEvents(tx, { ...wanted, ...ids }))).map(loggedEvent);
   } catch (error) {
-    throw sqlState(error) === '57014' ? tooLong(error) : error;
+    throw isStatementTimeout(error) ? tooLong(error) : error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { sqlState } from '../../db/connection-error.ts';
+import { isStatementTimeout } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
@@ -130,7 +130,7 @@ async function orUndefined<T>(run: () => Promise<T>): Promise<T | undefined> {
   try {
     return await run();
   } catch (error) {
-    if (sqlState(error) === '57014') return undefined;
+    if (isStatementTimeout(error)) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { sqlState } from '../../db/connection-error.ts';
+import { isStatementTimeout } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
@@ -205,7 +205,7 @@ async function bounded<Rows>(database: Database, run: (tx: Db) => Promise<Rows>)
   try {
     return await database.pipeline(COUNTING, run);
   } catch (error) {
-    if (sqlState(error) === '57014') return null;
+    if (isStatementTimeout(error)) return null;
     throw error;
   }
 }
