@@ -131,7 +131,8 @@ export async function findTasks(
   checkPage({ order, limit });
   const place = readCursor<SearchPlace>(cursor, { sort, order });
   const facts = factsOf(database);
-  const search = await readTaskFilter(database, filter);
+  const read = await readTaskFilter(database, filter);
+  const search = sort === 'ended' ? read && onlyEnded(read) : read;
   if (before !== undefined) place.after = await placeOf(database, before, sort);
   const slice = { sort, descending: (order === 'desc') !== place.backwards, after: place.after, limit };
   const found = search ? await look(database, taskLooks(search), slice) : NOTHING;
@@ -145,6 +146,11 @@ export async function findTasks(
     timedOut,
     ...(await facts),
   };
+}
+
+/** Leaves out open tasks, which have no place in the order of the ends. Undefined: the search wants only open tasks. */
+function onlyEnded(search: TaskSearch): TaskSearch | undefined {
+  return search.ended === false ? undefined : { ...search, ended: true };
 }
 
 function taskLooks(search: TaskSearch): Parameters<typeof look<SearchPlace, Parameters<typeof allTasks>[2]>>[1] {

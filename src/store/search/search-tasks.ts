@@ -111,15 +111,16 @@ export async function countTasks(
   const values = new Values();
   const slice = { sort: 'created', descending: true, after: null } as const;
   const source = sourceOf(search, slice, values);
-  const { hasRest, rest } = source;
-  const part = source.unordered(String(hasRest ? among : bound + 1));
-  const text = hasRest
-    ? `with part as materialized (${part})
-       select (select count(*) from part k cross join lateral (
-                 select * from tasker.task_search p where p.task_uuid = k.task_uuid offset 0) p where ${rest()})::int total,
-              (select count(*) from part)::int looked`
-    : `select count(*)::int total, 0 looked from (${part}) p`;
+  const { hasRest, rest, repeats } = source;
+  const most = hasRest ? among : bound + 1;
+  const found = repeats ? '(select distinct task_uuid from part)' : 'part';
+  const counted = hasRest
+    ? `${found} k cross join lateral (
+         select * from tasker.task_search p where p.task_uuid = k.task_uuid offset 0) p where ${rest()}`
+    : `${found} k`;
+  const text = `with part as materialized (${source.unordered(String(most))})
+    select (select count(*) from ${counted})::int total, (select count(*) from part)::int looked`;
   const { rows } = await db.query<{ total: number; looked: number }>(made(COUNT_TASKS, text), values.list);
   const { total, looked } = rows[0]!;
-  return { total: Math.min(total, bound), exact: total <= bound && looked < among };
+  return { total: Math.min(total, bound), exact: looked < most };
 }

@@ -54,6 +54,8 @@ export interface TaskSource {
   ordered(wanted: number, exact: boolean): string;
   /** Returns a select of `task_uuid`s without an order. */
   unordered(limit: string): string;
+  /** Whether `unordered` has a task several times if several of its steps match. */
+  repeats: boolean;
   /** Whether any conditions remain to be checked. */
   hasRest: boolean;
   /** Returns the text of these conditions, and adds their values to the statement. */
@@ -89,7 +91,10 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
     return { ...byUpdate(search, slice, values), ...left(conditions) };
   }
   const within = take(column);
-  if (slice.sort === 'ended') within.push('p.done_at is not null');
+  if (slice.sort === 'ended') {
+    within.push('p.done_at is not null');
+    if (search.ended) drop('ended');
+  }
   if (slice.after) {
     const place = `(${values.add(slice.after.at, 'timestamptz')}, ${values.add(slice.after.taskUuid, 'uuid')})`;
     within.push(`(p.${column}, p.task_uuid) ${slice.descending ? '<' : '>'} ${place}`);
@@ -102,6 +107,7 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
       // The order makes the planner use the index, because no other index has this order. Without it, the planner may
       // read the table.
       unordered: (limit) => `select p.task_uuid ${from} limit ${limit}`,
+      repeats: false,
       ...left(conditions),
     };
   };
@@ -164,6 +170,7 @@ function byUpdate(
     ordered: (wanted) =>
       `select p.*, true whole from (${both(wanted)}) p order by p.updated_at ${direction}, p.task_uuid ${direction} limit ${wanted}`,
     unordered: (limit) => `select p.task_uuid from (${both(limit)}) p limit ${limit}`,
+    repeats: false,
   };
 }
 
@@ -208,6 +215,7 @@ function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<T
     },
     unordered: (limit) =>
       `select x.task_uuid from (select * from ${from}) r cross join lateral (${each(columns)} limit ${limit} offset 0) x limit ${limit}`,
+    repeats: row === 'q' && count > 1,
   };
 }
 

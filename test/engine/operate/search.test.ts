@@ -178,6 +178,34 @@ it('pages list every task once, even if many were created in one transaction or 
   }
 });
 
+it('a task is counted once however many of its steps match, and only if it has a place in the order', async () => {
+  const failing = { a: { handler: 'shared' }, b: { handler: 'shared' } };
+  const handlers = [
+    defineHandler('shared', { inputs: { mood: 'mood' } }, ({ mood }) => {
+      if (mood === 'bad') throw new PermanentError('the bank is closed');
+      return {};
+    }),
+  ];
+  const { tasker, demo } = await shared.setup(failing, { handlers });
+  const { namespace } = demo;
+  await tasker.createTasks(Array.from({ length: 8 }, (_, i) => ({ ...demo, context: { mood: i < 5 ? 'bad' : 'good' } })));
+  await expect.poll(async () => (await tasker.listSteps({ namespace, error: 'closed' })).total).toBe(10);
+  await expect.poll(async () => (await tasker.listTasks({ namespace, ended: true }, {})).total).toBe(3);
+  const totalOf = async (filter: object, page: TaskPageOptions = {}) => {
+    const { total, totalIsExact } = await tasker.listTasks({ namespace, ...filter }, { limit: 2, ...page });
+    return totalIsExact && total;
+  };
+  // The count of a page may take only 25 ms.
+  const expectTotal = (filter: object, page: TaskPageOptions, total: number) =>
+    expect.poll(() => totalOf(filter, page), { message: JSON.stringify(filter) }).toBe(total);
+  await expectTotal({ stepState: 'error', handler: 'shared' }, {}, 5);
+  await expectTotal({ error: 'CLOSED' }, {}, 5);
+  await expectTotal({ stepState: 'error', handler: 'shared', createdAfter: '1h', open: true }, {}, 5);
+  await expectTotal({}, { sort: 'ended' }, 3);
+  await expectTotal({ ended: true }, { sort: 'ended' }, 3);
+  await expectTotal({ open: true }, { sort: 'ended' }, 0);
+});
+
 /** Walks through all pages, and back. Returns the total, and how many tasks or steps both ways have. */
 async function walk(find: (page: object) => Promise<TaskPage | StepPage>): Promise<[number, number, number]> {
   const keys = (page: TaskPage | StepPage) => ('tasks' in page ? page.tasks : page.steps).map((row) => row.taskUuid);
