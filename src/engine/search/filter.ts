@@ -5,7 +5,13 @@ import { isStorableText } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { stateHint } from '../../model/state-hint.ts';
 import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
-import { type StepCondition, searchedStates, type TaskSearch } from '../../store/search/conditions.ts';
+import {
+  FAILED_STATES,
+  type StepCondition,
+  searchedStates,
+  type TaskSearch,
+  WORKED_STATES,
+} from '../../store/search/conditions.ts';
 import { type SnapshotName, templateIds, templatePlaces, workerIds } from '../../store/search/search-facts.ts';
 import { findIdentities } from '../../store/tasks.ts';
 import { TASK_STATES } from '../task-view.ts';
@@ -64,7 +70,7 @@ export interface TaskFilter {
   errorType?: string | undefined;
   /** A part of the first line of the step's error, in upper or lower case. May be slow. */
   error?: string | undefined;
-  /** The name of the worker that holds the step, or made its last attempt. */
+  /** The name of the worker that runs the step, or ran it last before it failed. */
   worker?: string | undefined;
 }
 
@@ -185,6 +191,8 @@ const OF_OPEN_TASKS: ReadonlySet<string> = new Set(['pending', 'enqueued', 'in_p
 /** Adds the conditions that follow from others. Returns false if they contradict each other. */
 function implied(search: TaskSearch): boolean {
   const { step, endedAfter, endedBefore, updatedBefore } = search;
+  // A step in another state has no error or no worker.
+  if (step && hasNone(step)) return false;
   const needs = (ended: boolean) => {
     if (search.ended === !ended) return false;
     search.ended = ended;
@@ -200,6 +208,15 @@ function implied(search: TaskSearch): boolean {
     }
   }
   return true;
+}
+
+/** Returns whether the condition is on the error or the worker of a step in a state that has none. */
+function hasNone({ state, errorType, error, workerIds }: StepCondition): boolean {
+  if (state === null) return false;
+  return (
+    ((errorType ?? error) !== null && !FAILED_STATES.includes(state)) ||
+    (workerIds !== null && !WORKED_STATES.includes(state))
+  );
 }
 
 /** Checks the names and types of a filter's conditions. @throws TaskerError `bad_request` */

@@ -69,9 +69,9 @@ export const SEARCHED_STATES: readonly string[] = [
   'resolved_manually',
 ];
 /** The searched states in which a step can have an error. */
-const FAILED_STATES: readonly string[] = ['waiting_for_retry', 'error'];
+export const FAILED_STATES: readonly string[] = ['waiting_for_retry', 'error'];
 /** The searched states in which a step can have a worker. */
-const WORKED_STATES: readonly string[] = ['in_progress', 'waiting_for_retry', 'error'];
+export const WORKED_STATES: readonly string[] = ['in_progress', 'waiting_for_retry', 'error'];
 
 /** Collects the values of a statement that is built for one search. */
 export class Values {

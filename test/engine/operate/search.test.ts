@@ -188,7 +188,9 @@ it('a task is counted once however many of its steps match, and only if it has a
   ];
   const { tasker, demo } = await shared.setup(failing, { handlers });
   const { namespace } = demo;
-  await tasker.createTasks(Array.from({ length: 8 }, (_, i) => ({ ...demo, context: { mood: i < 5 ? 'bad' : 'good' } })));
+  await tasker.createTasks(
+    Array.from({ length: 8 }, (_, i) => ({ ...demo, context: { mood: i < 5 ? 'bad' : 'good' } })),
+  );
   await expect.poll(async () => (await tasker.listSteps({ namespace, error: 'closed' })).total).toBe(10);
   await expect.poll(async () => (await tasker.listTasks({ namespace, ended: true }, {})).total).toBe(3);
   const totalOf = async (filter: object, page: TaskPageOptions = {}) => {
@@ -204,6 +206,24 @@ it('a task is counted once however many of its steps match, and only if it has a
   await expectTotal({}, { sort: 'ended' }, 3);
   await expectTotal({ ended: true }, { sort: 'ended' }, 3);
   await expectTotal({ open: true }, { sort: 'ended' }, 0);
+});
+
+it('no step is found by an error or a worker in a state that has none', async () => {
+  const { tasker, ids, own, find } = await scene();
+  const [failed] = (await tasker.listSteps({ ...own, stepState: 'error' })).steps;
+  const worker = failed!.worker!;
+  expect(await find({ worker, stepState: 'error' })).toEqual(['bad']);
+  for (const stepState of ['pending', 'complete', 'cancelled', 'enqueued']) {
+    expect(await find({ worker, stepState }), stepState).toEqual([]);
+    expect(await find({ errorType: 'card_declined', stepState }), stepState).toEqual([]);
+    expect(await find({ error: 'declined', stepState }), stepState).toEqual([]);
+  }
+  const act = tasker.bulk.cancel({ ...own, worker: 'nobody', stepState: 'pending' });
+  expect((await act.preview()).matched).toBe(0);
+  expect((await tasker.bulk.cancel({ ...own, error: 'no such error', stepState: 'pending' }).preview()).matched).toBe(
+    0,
+  );
+  expect((await tasker.getTask(ids.slow!)).status).toBe('waiting_for_retry');
 });
 
 /** Walks through all pages, and back. Returns the total, and how many tasks or steps both ways have. */
