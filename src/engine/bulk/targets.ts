@@ -2,6 +2,7 @@ import { TaskerError } from '../../errors.ts';
 import { checkUuid, isUuid, stepIndex } from '../../model/ids.ts';
 import { isStorableText } from '../../model/json.ts';
 import type { BulkAction } from '../../store/bulk/bulks.ts';
+import { WORKED_STATES } from '../../store/search/conditions.ts';
 import type { TaskFilter } from '../search/filter.ts';
 
 /** A step for a bulk act: its id, or its name with the id of its task. */
@@ -112,11 +113,12 @@ export function stepStates(action: BulkAction, filter: TaskFilter): readonly str
   const usual = USUAL_STATES[action];
   // A retry covers all steps in these states of the tasks that the filter finds.
   if (action === 'task_retry') return usual!;
-  const { stepState, step, handler, errorType, error, worker } = filter;
+  const { stepState, errorType, error, worker } = filter;
   if (stepState !== undefined) return SEARCHED.includes(stepState) ? [stepState] : (usual ?? null);
   if (usual) return usual;
   if (errorType !== undefined || error !== undefined) return ['error', 'waiting_for_retry'];
-  return [step, handler, worker].some((value) => value !== undefined) ? SEARCHED : null;
+  // The name and the handler of a step do not depend on its state, so the search has found all such tasks.
+  return worker === undefined ? null : WORKED_STATES;
 }
 
 /** Returns whether an action applies to ended tasks (true) or to open ones (false). */

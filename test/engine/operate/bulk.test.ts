@@ -159,6 +159,22 @@ it('tasks are cancelled, resolved and deleted by ids, and repeated, unknown and 
   await invariants(sql);
 });
 
+it('an act on tasks by the name or handler of a step has the tasks that a search has, whatever state the step is in', async () => {
+  const { tasker, bank, create } = await night(3);
+  bank.fixed = true;
+  const [good] = await create(1);
+  await tasker.waitForTask(good!);
+  await tasker.engine.search.flush();
+  // The step is pending in the failed tasks, and complete in the other one.
+  for (const filter of [{ step: 'mail' }, { handler: 'mail' }]) {
+    expect((await tasker.bulk.cancel(filter).preview()).matched).toBe(3);
+    expect((await tasker.bulk.delete(filter).preview()).matched).toBe(1);
+  }
+  expect((await tasker.bulk.cancel({ step: 'mail', stepState: 'enqueued' }).preview()).matched).toBe(0);
+  expect(await tasker.bulk.cancel({ step: 'mail' }).result()).toMatchObject({ done: 3, skipped: [], failed: [] });
+  expect(await tasker.bulk.delete({ handler: 'mail' }).result()).toMatchObject({ done: 4, skipped: [], failed: [] });
+});
+
 it('resolving steps gives all of them the result, and their tasks continue', async () => {
   const { tasker, sql, ids } = await night(3);
   const result = await tasker.bulk.resolveSteps({ handler: 'charge' }, { result: { paid: true } }).result();
