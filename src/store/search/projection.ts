@@ -42,12 +42,14 @@ export async function projectTasks(db: Db, taskUuids: readonly string[], all: bo
 
 /**
  * The time at which a ready step `s` of a task `t`, with the last attempt `h`, became ready: when the task was created,
- * the last of its parents was done, its retry was due, or its last attempt ended.
+ * the last of its parents was done, its retry was due, its last attempt ended, or an operator retried it.
  */
 export const READY_SINCE = `
   greatest(t.created_at, s.next_at, s.done_at, h.ended_at, (
     select max(p.done_at) from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
-     where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)))`;
+     where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)), (
+    select max(a.at) from tasker.operator_action a
+     where s.attempts > 0 and a.task_uuid = s.task_uuid and a.idx = s.idx))`;
 
 const PROJECT_STEPS = sql('project_steps')`
 with live as materialized (

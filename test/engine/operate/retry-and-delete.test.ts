@@ -61,6 +61,18 @@ it('retryTask retries every failed and every waiting step, and then has nothing 
   await invariants(sql);
 });
 
+it('a retried step is listed with the time of the retry, as the queue has it', async () => {
+  const { tasker, taskUuid } = await halfFailed();
+  await tasker.worker!.stop({ drainTimeoutMs: 100 });
+  for (const step of ['late', 'broken']) {
+    await tasker.retryStep(taskUuid, step);
+    const { entries } = await tasker.audit();
+    await tasker.engine.search.flush();
+    const { steps } = await tasker.listSteps({ stepState: 'enqueued', step });
+    expect(steps).toMatchObject([{ name: step, since: entries[0]!.at }]);
+  }
+});
+
 it('a retry of a step in another state is rejected, and so is a reset of a waiting step', async () => {
   const { tasker, taskUuid } = await halfFailed();
   await expect(tasker.retryStep(taskUuid, 'quick')).rejects.toThrow(
