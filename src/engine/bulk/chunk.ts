@@ -119,12 +119,12 @@ function limited(items: readonly BulkItemRow[]): readonly BulkItemRow[] {
  */
 async function readLive(
   tx: Db,
-  { filter }: Running,
+  { id, filter }: Running,
   { items, taskUuids }: { items: readonly BulkItemRow[]; taskUuids: readonly string[] },
 ): Promise<LiveRows> {
   const seen = items.flatMap(seenOf);
   const [tasks, steps, stale] = await Promise.all([
-    liveTasks(tx, taskUuids),
+    liveTasks(tx, id, taskUuids),
     seen.length > 0 ? liveSteps(tx, seen) : [],
     filter?.stale ? staleAmong(tx, taskUuids) : undefined,
   ]);

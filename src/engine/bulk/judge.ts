@@ -35,7 +35,7 @@ export function judge(
 ): Verdict {
   const task = live.tasks.get(item.taskUuid);
   if (!task) return { skip: 'the task was deleted' };
-  const wrong = wrongState(task, action) ?? (filter && unfit(task, filter, live));
+  const wrong = wrongState(task, action) ?? (filter && unfit(task, { action, filter }, live));
   if (wrong) return { skip: wrong };
   const seen = seenOf(item);
   const states = filter ? stepStates(action, filter) : statesOfNamed(action);
@@ -62,7 +62,13 @@ function wrongState(task: LiveTaskRow, action: BulkAction): string | undefined {
 }
 
 /** Checks again the conditions that may have changed since the filter found the task. */
-function unfit(task: LiveTaskRow, filter: TaskFilter, { stale }: LiveRows): string | undefined {
+function unfit(
+  task: LiveTaskRow,
+  { action, filter }: { action: BulkAction; filter: TaskFilter },
+  { stale }: LiveRows,
+): string | undefined {
+  // The filter found the task by its earlier end.
+  if (action === 'task_delete' && task.ranAgain) return 'it ran again after it was selected';
   if (filter.status !== undefined) {
     const states = [filter.status].flat().map((state) => (state === 'pending' ? 'steps_in_process' : state));
     if (!states.includes(task.state)) return `it is in ${task.state} now`;

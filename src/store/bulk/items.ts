@@ -24,20 +24,23 @@ export async function nextItems(
 }
 
 const LIVE_TASKS = sql('live_tasks')`
-select d.task_uuid "taskUuid", t.state::text, t.done_at is not null ended
+select d.task_uuid "taskUuid", t.state::text, t.done_at is not null ended,
+       coalesce(t.rerun_at > (select created_at from tasker.bulk where id = $2), false) "ranAgain"
   from unnest($1::uuid[]) d (task_uuid) cross join lateral (
-    select state, done_at from tasker.task x where x.task_uuid = d.task_uuid offset 0) t`;
+    select state, done_at, rerun_at from tasker.task x where x.task_uuid = d.task_uuid offset 0) t`;
 
 /** The current state of a task. */
 export interface LiveTaskRow {
   taskUuid: string;
   state: string;
   ended: boolean;
+  /** It was run again after the items of the act were selected. */
+  ranAgain: boolean;
 }
 
-/** Returns the current state of tasks. Tasks that do not exist are left out. */
-export async function liveTasks(db: Db, taskUuids: readonly string[]): Promise<LiveTaskRow[]> {
-  return (await db.query<LiveTaskRow>(LIVE_TASKS, [`{${taskUuids.join(',')}}`])).rows;
+/** Returns the current state of tasks of a bulk act. Tasks that do not exist are left out. */
+export async function liveTasks(db: Db, id: number, taskUuids: readonly string[]): Promise<LiveTaskRow[]> {
+  return (await db.query<LiveTaskRow>(LIVE_TASKS, [`{${taskUuids.join(',')}}`, id])).rows;
 }
 
 const LIVE_STEPS = sql('live_steps')`

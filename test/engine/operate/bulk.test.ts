@@ -175,6 +175,30 @@ it('an act on tasks by the name or handler of a step has the tasks that a search
   expect(await tasker.bulk.delete({ handler: 'mail' }).result()).toMatchObject({ done: 4, skipped: [], failed: [] });
 });
 
+it('a deletion leaves out a task that ran again after it was selected', async () => {
+  const { tasker, sql, bank, create } = await night(0);
+  bank.fixed = true;
+  const [old, again] = await create(2);
+  for (const id of [old!, again!]) {
+    await tasker.waitForTask(id);
+    await sql(
+      `update tasker.task set created_at = now() - interval '40 days', done_at = now() - interval '40 days' where task_uuid = $1`,
+      [id],
+    );
+    tasker.engine.search.writeSoon(id);
+  }
+  await tasker.engine.search.flush();
+  const act = tasker.bulk.delete({ endedBefore: '30d' });
+  expect((await act.preview()).matched).toBe(2);
+  await tasker.rerunTask(again!, { from: 'charge' });
+  await tasker.waitForTask(again!);
+  expect(await act.result()).toMatchObject({
+    done: 1,
+    skipped: [{ taskUuid: again, why: expect.stringContaining('ran again') }],
+  });
+  expect((await tasker.getTask(again!)).status).toBe('complete');
+});
+
 it('resolving steps gives all of them the result, and their tasks continue', async () => {
   const { tasker, sql, ids } = await night(3);
   const result = await tasker.bulk.resolveSteps({ handler: 'charge' }, { result: { paid: true } }).result();
