@@ -105,7 +105,7 @@ export class Database implements Db {
     return database;
   }
 
-  /** As {@link connect}, for a server that was checked before. The first statement connects. */
+  /** Like {@link connect}, for a server that was checked before. The first statement connects. */
   static lazily(options: DatabaseOptions): Database {
     return new Database(options);
   }
@@ -166,7 +166,7 @@ export class Database implements Db {
     return { query: (statement, values = []) => this.#query(this.#pool, { statement, values, timeoutMs }) };
   }
 
-  /** As {@link within}, on one reserved connection, which is available even if the pool is exhausted. */
+  /** Like {@link within}, on one reserved connection, which is available even if the pool is exhausted. */
   apart(timeoutMs: number): Db {
     return { query: (statement, values = []) => this.#query(this.#apart(), { statement, values, timeoutMs }) };
   }
