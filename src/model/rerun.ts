@@ -54,7 +54,7 @@ export function planRerun(graph: RerunGraph, { from, existing, namedBy }: RerunO
   return { again: new Set([...covered].filter((step) => !open.has(step))), removed: open };
 }
 
-/** Returns whether a step exists whatever the steps that run again decide. */
+/** Returns whether a step exists regardless of what the steps that run again decide. */
 function isCertain(
   { types, parents, initial, makers }: RerunGraph,
   step: number,
