@@ -22,7 +22,7 @@ export interface TestContextOptions {
   retryCount?: number;
   /** The number of the rerun. Default 0: the first run. */
   rerun?: number;
-  /** Maximum number of attempts, the first included. Default 3. */
+  /** Maximum number of attempts, including the first. Default 3. */
   maxRetries?: number;
   /** The checkpoint of an earlier attempt: `{ cursor, items_processed, accumulated_results }`. Default: none. */
   checkpoint?: Fields | null;
