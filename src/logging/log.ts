@@ -20,7 +20,7 @@ let chosen: Logger | undefined;
  * Sets the logger that {@link logInfo} and the other log functions use outside of handlers, which also determines their
  * level. It can be a pino or winston logger, or `console`. Undefined restores the default: the logger of the worker
  * that started last in this process. Before a worker starts, the default writes JSON lines to standard error at the
- * level of `TASKER_LOG`, `LOG_LEVEL` or `RUST_LOG`, or else info. Inside a handler the functions use the logger of its
+ * level of `TASKER_LOG`, `LOG_LEVEL` or `RUST_LOG`, otherwise info. Inside a handler the functions use the logger of its
  * step.
  *
  * @example

@@ -29,7 +29,7 @@ export interface Logger {
   isLevelEnabled?(level: string): boolean;
 }
 
-/** The log levels, the least important first. */
+/** The log levels, least important first. */
 export const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof LEVELS)[number];
 

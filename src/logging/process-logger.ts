@@ -4,7 +4,7 @@ import type { Logger } from './logger.ts';
 
 /** Shared by all copies of this package in the process, because a program may use a different copy than its worker. */
 interface Shared {
-  /** The loggers of the running workers. That of the worker that started last is used. */
+  /** The loggers of the running workers, in the order in which they started. The last one is used. */
   readonly running: Logger[];
   /** The logger of the worker that stopped last, for lines that a program writes after that. */
   stopped: Logger | undefined;
