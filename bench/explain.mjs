@@ -82,7 +82,7 @@ function faultsOf(plan, name) {
       faults.push(`${where} reads a whole table`);
     const wasted = ((node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Join Filter'] ?? 0)) * loops;
     // The edges of templates may only be read completely while they fit into a page or two.
-    if (wasted > WASTE && node['Relation Name'] !== 'template_edge') faults.push(`${where} threw ${wasted} rows away`);
+    if (wasted > WASTE && node['Relation Name'] !== 'template_edge') faults.push(`${where} discarded ${wasted} rows`);
     const read = (node['Actual Rows'] ?? 0) * loops;
     if (node['Node Type'] === 'CTE Scan' && loops > 1 && read > WASTE)
       faults.push(`${where} was read ${loops} times, ${read} rows`);
