@@ -206,7 +206,9 @@ describe('the subscriber registry', () => {
       static override delivery = 'durable' as never;
       handle() {}
     }
-    expect(() => new SubscriberRegistry().register(Audit)).toThrow('subscriber Audit: delivery must be an object');
+    expect(() => new SubscriberRegistry().register(Audit)).toThrow(
+      'subscriber Audit: delivery must be an options object such as { timeoutMs: 60_000 }, got durable',
+    );
   });
 
   it('accepts the maximum timeout of a timer', () => {
