@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/engine.ts';
 import type { Pause, Step, Task } from '../engine/task-view.ts';
-import { covers } from '../registry/announcement.ts';
+import { covers } from '../model/announced.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 
 /** Why one step is in its state. */

@@ -1,9 +1,10 @@
 import { type ClaimedStepRow, type Engine, KIND, type RecordedStep } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { announcedAs, covers } from '../model/announced.ts';
 import { templateIndex } from '../model/ids.ts';
 import { nearNames } from '../model/near-names.ts';
-import { announcedAs, announcementOf, covers } from '../registry/announcement.ts';
+import { announcementOf } from '../registry/announcement.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { ResolverNotFoundError } from '../registry/resolution-errors.ts';

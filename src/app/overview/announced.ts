@@ -1,4 +1,4 @@
-import { Announced } from '../../registry/announcement.ts';
+import { Announced } from '../../model/announced.ts';
 
 /** The part of a worker that determines which steps it can run. */
 export interface Announcing {

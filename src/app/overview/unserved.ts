@@ -1,5 +1,5 @@
 import type { TaskFilter } from '../../engine/search/filter.ts';
-import { covers } from '../../registry/announcement.ts';
+import { covers } from '../../model/announced.ts';
 import type { ReadyRow } from '../../store/overview/status.ts';
 import type { WorkerRow } from '../../store/workers.ts';
 
