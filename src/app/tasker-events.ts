@@ -161,7 +161,7 @@ export class TaskerEvents {
   }
 
   /**
-   * Returns dead letters, newest first, optionally of one group or one event. `limit`: default 100, maximum 1,000.
+   * Returns dead deliveries, the newest first, optionally of one group or one event. `limit`: default 100, maximum 1,000.
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */
   async dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
@@ -171,7 +171,7 @@ export class TaskerEvents {
   }
 
   /**
-   * Delivers dead letters again, with all their attempts. Returns their number. Fix the cause of the failures first.
+   * Delivers dead deliveries again, with all their attempts. Returns how many. First fix what made them fail.
    *
    * @example
    * const count = await tasker.events.redeliver({ group: 'receipts' });
@@ -183,7 +183,7 @@ export class TaskerEvents {
     return this.#log.redeliver(of, { door: this.#door(), ...options });
   }
 
-  /** Deletes dead letters. Returns their number. Throws the same errors as {@link redeliver}. */
+  /** Deletes dead deliveries. Returns how many. Throws the same errors as {@link redeliver}. */
   async discard(of: DeadReference, options: OperatorOptions = {}): Promise<number> {
     if (of.eventId !== undefined) await this.get(of.eventId);
     return this.#log.discard(of, { door: this.#door(), ...options });

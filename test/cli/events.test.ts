@@ -123,7 +123,7 @@ describe('tasker event', () => {
   });
 });
 
-describe('tasker event: dead letters and replay', () => {
+describe('tasker event: dead deliveries and replay', () => {
   it('a destructive command asks for confirmation, and fails without a terminal', async () => {
     const options = { databaseUrl: database.url };
     const refused = (message: string) => ({ code: 'bad_request', message: expect.stringContaining(message) });
@@ -150,13 +150,15 @@ describe('tasker event: dead letters and replay', () => {
       ['tail', '--task', 'nonsense'],
     );
     expect(some!.code).not.toBe(0);
-    expect(some!.stderr).toContain('--limit only applies to the list; --discard acts on all dead letters of the group');
+    expect(some!.stderr).toContain(
+      '--limit only applies to the list; --discard acts on all dead deliveries of the group',
+    );
     expect(JSON.parse(none!.stdout)).toHaveLength(1);
     expect(tail!.code).not.toBe(0);
     expect(tail!.stderr).toContain('the task id is not a UUID: nonsense');
   });
 
-  it('event dead lists, redelivers and discards dead letters', async () => {
+  it('event dead lists, redelivers and discards dead deliveries', async () => {
     const [table, json, nothing] = await runAll(
       ['dead'],
       ['dead', 'receipts', '--json'],
@@ -168,7 +170,7 @@ describe('tasker event: dead letters and replay', () => {
     expect(JSON.parse(json!.stdout)).toMatchObject([dead]);
     expect(JSON.parse(nothing!.stdout)).toEqual({ group: 'receipts', discarded: 0 });
     const again = await project.run(['event', 'dead', 'receipts', '--redeliver', '--yes']);
-    expect(again).toMatchObject({ code: 0, stdout: '1 dead letter of receipts will be delivered again\n' });
+    expect(again).toMatchObject({ code: 0, stdout: '1 dead delivery of receipts will be delivered again\n' });
     expect(await tasker.events.group('receipts')).toMatchObject({ retrying: 1, dead: 0 });
   });
 

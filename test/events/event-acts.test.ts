@@ -25,13 +25,13 @@ async function again(log: EventLog, groupId: number) {
   }
 }
 
-/** Turns all waiting events of a group into dead letters. */
+/** Turns all waiting events of a group into dead deliveries. */
 async function giveUp(log: EventLog, groupId: number) {
   for (let taken = await log.take(groupId, ME, HOLD); taken; taken = await log.take(groupId, ME, HOLD))
     await log.finish(taken, { dead: taken.events.map((event) => ({ ...event, error: `no ${event.name}` })) });
 }
 
-describe('dead letters', () => {
+describe('dead deliveries', () => {
   it('can be listed with their errors, delivered again and discarded', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [one, two] = taskUuids as [string, string];
@@ -144,7 +144,7 @@ describe('a replay', () => {
     await expect(log.replay({ group: 'none' })).rejects.toMatchObject({ code: 'event_group_not_found' });
   });
 
-  it('delivers an event once even if it was waiting behind a failed delivery or was a dead letter', async () => {
+  it('delivers an event once even if it was waiting behind a failed delivery or was a dead delivery', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -162,7 +162,7 @@ describe('a replay', () => {
     expect(names(await again(log, group))).toEqual(['a.one', 'a.two', 'a.three', 'a.four']);
   });
 
-  it('leaves no dead letter for an event whose delivery fails permanently at the same time', async () => {
+  it('leaves no dead delivery for an event whose delivery fails permanently at the same time', async () => {
     const { log, sql, url, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -175,7 +175,7 @@ describe('a replay', () => {
     onTestFinished(() => elsewhere.close());
     const end = { taskUuid, id: taken!.id, attempts: 1, next: 'dead', error: 'no a.one' } as const;
     const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    // The other process has stored a dead letter, which the replay cannot see yet.
+    // The other process has stored a dead delivery, which the replay cannot see yet.
     const { replayed } = await elsewhere.transaction(opening(), async (tx) => {
       await finishRetries(tx, { groupId: group, holder: ME }, [end]);
       const replayed = log.replay({ group: 'one' });
@@ -281,7 +281,7 @@ describe('old events', () => {
   const age = (interval: string) => `
     update tasker.event_chunk set made_at = made_at - interval '${interval}'`;
 
-  it('are deleted once every group is past them, except those with retries or dead letters', async () => {
+  it('are deleted once every group is past them, except those with retries or dead deliveries', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 4 });
     const [one, two, three, four] = taskUuids as [string, string, string, string];
     const group = await log.joinGroup({ name: 'quick', patterns: ['*'] });

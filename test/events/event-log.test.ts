@@ -296,7 +296,7 @@ describe('a delivery that failed', () => {
     expect(await log.nextDueMs(group)).toBeNull();
   });
 
-  it('becomes a dead letter after enough attempts, and the next event of its task continues', async () => {
+  it('becomes a dead delivery after enough attempts, and the next event of its task continues', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });

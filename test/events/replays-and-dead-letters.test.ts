@@ -40,7 +40,7 @@ describe('a replay', () => {
     expect(names((await log.take(group, ME, HOLD))!.events)).toEqual(['a.three', 'a.four']);
   });
 
-  it('of one event keeps dead letters of other events of its task and of other groups', async () => {
+  it('of one event keeps dead deliveries of other events of its task and of other groups', async () => {
     const { log, sql, taskUuids, group } = await oneTask('a.one', 'a.two');
     const other = await log.joinGroup({ name: 'other', patterns: ['*'], from: 'beginning' });
     await giveUp(log, group);
@@ -52,7 +52,7 @@ describe('a replay', () => {
   });
 });
 
-describe('dead letters', () => {
+describe('dead deliveries', () => {
   it('are listed newest first, and those of the same time by event, latest event first', async () => {
     const { log, sql, group } = await oneTask('a.one', 'a.two', 'a.three');
     await giveUp(log, group);

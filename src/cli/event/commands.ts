@@ -50,10 +50,10 @@ function addGroupCommands(event: Command): void {
     .option('-y, --yes', 'do not ask for confirmation')
     .action(lazily(async () => (await import('./groups.ts')).eventRemove));
   addOperator(event.command('dead [group]'))
-    .description('list dead letters, newest first')
-    // It has no default, because --redeliver and --discard reject an explicit limit.
-    .option('-l, --limit <number>', 'maximum number of dead letters to list (default: 20)', wholeNumber(PAGE))
-    .option('--event <id>', 'only dead letters of this event')
+    .description('list dead deliveries, newest first')
+    // It has no default, because --redeliver and --discard refuse an explicit limit.
+    .option('-l, --limit <number>', 'maximum number of dead deliveries to list (default: 20)', wholeNumber(PAGE))
+    .option('--event <id>', 'only dead deliveries of this event')
     .option('--redeliver', 'deliver them again, with a full set of attempts')
     .option('--discard', 'discard them')
     .option('-y, --yes', 'do not ask for confirmation')

@@ -4,13 +4,13 @@ import { confirmed } from '../confirm.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { counted, spanOf, table } from '../show/text.ts';
+import { deadDeliveries, spanOf, table } from '../show/text.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Options of `tasker event dead`. */
 export interface EventDeadOptions extends GlobalOptions, OperatorFlags {
-  /** Maximum number of dead letters to list. Default 20. */
+  /** Maximum number of dead deliveries to list. Default 20. */
   limit?: number;
   event?: string;
   redeliver?: boolean;
@@ -20,7 +20,7 @@ export interface EventDeadOptions extends GlobalOptions, OperatorFlags {
 
 type Dead = Awaited<ReturnType<Tasker['events']['dead']>>[number];
 
-/** `tasker event dead`: lists dead letters, delivers them again, or discards them. */
+/** `tasker event dead`: lists dead deliveries, delivers them again, or discards them. */
 export async function eventDead(group: string | undefined, options: EventDeadOptions): Promise<void> {
   const { redeliver, discard, limit } = options;
   if (redeliver && discard)
@@ -29,7 +29,7 @@ export async function eventDead(group: string | undefined, options: EventDeadOpt
   if (limit !== undefined) {
     throw new TaskerError(
       'bad_request',
-      `--limit only applies to the list; ${discard ? '--discard' : '--redeliver'} acts on all dead letters of the group: omit --limit, or select one event with --event <id>`,
+      `--limit only applies to the list; ${discard ? '--discard' : '--redeliver'} acts on all dead deliveries of the group: omit --limit, or select one event with --event <id>`,
     );
   }
   if (group === undefined)
@@ -47,20 +47,20 @@ async function list(
 ): Promise<void> {
   const dead = await tasker.events.dead({ limit, group, eventId: event });
   if (json) return printJson(dead.map((one) => ({ ...snakeKeys(one), event: snakeKeys(one.event) })));
-  if (dead.length === 0) return note('no dead letters');
+  if (dead.length === 0) return note('no dead deliveries');
   print(deadTable(dead, Date.now()));
 }
 
 async function act(tasker: Tasker, group: string, options: EventDeadOptions): Promise<void> {
   const { event, discard, yes, json } = options;
   const which = { group, eventId: event };
-  const what = event === undefined ? `all dead letters of ${group}` : `event ${event} of ${group}`;
+  const what = event === undefined ? `all dead deliveries of ${group}` : `event ${event} of ${group}`;
   const verb = discard ? 'discard' : 'redeliver';
   if (!yes && !(await confirmed(`${verb} ${what}?`))) return note('nothing done');
   const by = operatorFrom(options);
   const count = await (discard ? tasker.events.discard(which, by) : tasker.events.redeliver(which, by));
   if (json) printJson({ group, [discard ? 'discarded' : 'redelivered']: count });
-  else print(`${counted(count, 'dead letter')} ${discard ? 'discarded' : `of ${group} will be delivered again`}`);
+  else print(`${deadDeliveries(count)} ${discard ? 'discarded' : `of ${group} will be delivered again`}`);
 }
 
 function deadTable(dead: readonly Dead[], now: number): string {

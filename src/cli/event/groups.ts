@@ -3,7 +3,7 @@ import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { counted, spanOf, table } from '../show/text.ts';
+import { counted, deadDeliveries, spanOf, table } from '../show/text.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 import { asFilter, type EventFilterOptions, type Group } from './events.ts';
@@ -97,14 +97,14 @@ function progress(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
 }
 
-/** `tasker event remove`: removes a group with its waiting events and dead letters. */
+/** `tasker event remove`: removes a group with its waiting events and dead deliveries. */
 export async function eventRemove(
   group: string,
   { yes, ...options }: GlobalOptions & OperatorFlags & { yes?: boolean },
 ): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const { waiting, retrying, dead } = await tasker.events.group(group);
-    const lost = `${counted(waiting + retrying, 'waiting event')} and ${counted(dead, 'dead letter')}`;
+    const lost = `${counted(waiting + retrying, 'waiting event')} and ${deadDeliveries(dead)}`;
     if (!yes && !(await confirmed(`remove ${group} with ${lost}?`))) return note('nothing done');
     await tasker.events.removeGroup(group, operatorFrom(options));
     if (options.json) printJson({ group, removed: true });

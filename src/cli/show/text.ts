@@ -49,7 +49,12 @@ export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
-/** Formats rows in columns as wide as their widest cell. Colour codes do not count. */
+/** Formats a number of deliveries that were given up. */
+export function deadDeliveries(count: number): string {
+  return `${count} dead ${count === 1 ? 'delivery' : 'deliveries'}`;
+}
+
+/** Formats rows in columns as wide as their widest cell. Colours do not count. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header.map((cell) => pc.dim(cell.toUpperCase())), ...rows];
   const widths = header.map((_, column) => Math.max(...lines.map((row) => widthOf(row[column] ?? ''))));

@@ -11,7 +11,7 @@ import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { type EventFilter, findEvent, limitOf, readFilter } from './search.ts';
 import { LONG_RUNNING } from './settings.ts';
 
-/** A dead letter: a delivery that failed and is no longer retried. */
+/** A dead delivery: a delivery that failed and is no longer retried. */
 export interface DeadDelivery {
   group: string;
   /** Number of failed deliveries. */
@@ -22,7 +22,7 @@ export interface DeadDelivery {
   event: LoggedEvent;
 }
 
-/** Dead letters of a group: the one of an event, or all. */
+/** The dead deliveries of a group: that of one event, or all. */
 export interface DeadReference {
   group: string;
   eventId?: string;
@@ -41,7 +41,7 @@ export interface EventReplayProgress {
   share: number;
 }
 
-/** Acts of operators on the log: groups, dead letters and replays. */
+/** The operations of operators on the log: groups, dead deliveries and replays. */
 export class EventActs {
   protected readonly database: Database;
 
@@ -54,7 +54,7 @@ export class EventActs {
     return this.database.pipeline(LONG_RUNNING, (tx) => listGroups(tx, name ?? null));
   }
 
-  /** Returns dead letters, newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
+  /** Returns dead deliveries, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
   async dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
     const { group = null, eventId } = filter;
     const limit = limitOf(filter);
@@ -69,7 +69,7 @@ export class EventActs {
     return eventId === undefined ? null : (await findEvent(this.database, eventId))?.id;
   }
 
-  /** Delivers dead letters again, one or all. Returns their number. @throws TaskerError `event_group_not_found` */
+  /** Delivers dead deliveries again, one or all. Returns their number. @throws TaskerError `event_group_not_found` */
   async redeliver({ group, eventId }: DeadReference, options: OperatorOptions = {}): Promise<number> {
     const operator = operatorOf(options);
     const id = await this.#idOf(eventId);
@@ -83,7 +83,7 @@ export class EventActs {
     });
   }
 
-  /** Deletes dead letters, one or all. Returns their number. @throws TaskerError `event_group_not_found` */
+  /** Deletes dead deliveries, one or all. Returns their number. @throws TaskerError `event_group_not_found` */
   async discard({ group, eventId }: DeadReference, options: OperatorOptions = {}): Promise<number> {
     const operator = operatorOf(options);
     const id = await this.#idOf(eventId);
@@ -120,7 +120,7 @@ export class EventActs {
       });
       tell({ replayed: count, share: (part + 1) / EVENT_PARTS });
     }
-    // A delivery that became a dead letter at the same time was not yet visible as one.
+    // A delivery that became a dead delivery at the same time was not visible as one yet.
     if (count > 0) await this.#aloneInGroup(group, forgetRevived);
     return count;
   }

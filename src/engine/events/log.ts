@@ -362,7 +362,7 @@ export class EventLog extends EventActs {
 
   /**
    * Deletes events that are older than `retentionMs` and that every group has passed, and returns their number. Keeps
-   * events that wait for a retry and events with a younger dead letter. Any process may call it at any time, even
+   * events that wait for a retry and events with a younger dead delivery. Any process may call it at any time, even
    * concurrently with another. If a process dies during a call, the next call finishes its work.
    */
   async tidy({ retentionMs }: { retentionMs: number }): Promise<number> {

@@ -28,7 +28,7 @@ export interface EventConsumer {
   readonly concurrency?: number;
   /** Timeout of a delivery in milliseconds. Default 30,000. */
   readonly timeoutMs?: number;
-  /** Maximum number of deliveries of an event before it becomes a dead letter. Default 10. */
+  /** Maximum number of deliveries of an event before it becomes a dead delivery. Default 10. */
   readonly maxDeliveries?: number;
   /**
    * Handles an event. If it rejects, the event is delivered again with increasing delays. An error with `retryable: false`

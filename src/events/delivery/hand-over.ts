@@ -167,7 +167,7 @@ export class HandOver {
     this.#failures.add();
     if (last || permanent) {
       this.#dead.add();
-      this.#parts.logger.error(about, 'event delivery failed permanently; kept as a dead letter');
+      this.#parts.logger.error(about, 'event delivery failed permanently; kept as a dead delivery');
       return { kind: 'dead', error };
     }
     const delayMs = retryAfterMs ?? retryDelayMs(BACKOFF, attempt, Math.random());

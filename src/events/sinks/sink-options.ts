@@ -17,7 +17,7 @@ export interface SinkOptions {
   concurrency?: number | undefined;
   /** Timeout of a delivery. Default 30,000. */
   timeoutMs?: number | undefined;
-  /** Maximum number of deliveries of an event before it becomes a dead letter. Default 300, which takes about a day. */
+  /** Maximum number of deliveries of an event before it becomes a dead delivery. Default 300, which takes about a day. */
   maxDeliveries?: number | undefined;
 }
 

@@ -32,7 +32,7 @@ interface Feed {
  * Fast events come from this process, right after the commit. Durable and broadcast events come from the log, at least once
  * and across processes. All subscribers with the same `subscriberName`, in any process, form a group that gets each event.
  * A delivery fails if a hook throws, if the result is a failure, or if it times out. A durable event is then delivered
- * again with increasing delays. After `delivery.maxDeliveries` it becomes a dead letter. Store `event.eventId` to detect
+ * again with increasing delays. After `delivery.maxDeliveries` it becomes a dead delivery. Store `event.eventId` to detect
  * duplicates.
  *
  * @example

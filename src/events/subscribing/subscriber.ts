@@ -44,7 +44,7 @@ export interface SubscriberDelivery {
    * 30,000.
    */
   readonly timeoutMs?: number;
-  /** Maximum number of deliveries of a durable event before it becomes a dead letter. 1 to 100,000, default 10. */
+  /** Maximum number of deliveries of a durable event before it becomes a dead delivery. 1 to 100,000, default 10. */
   readonly maxDeliveries?: number;
 }
 

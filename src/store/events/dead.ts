@@ -12,7 +12,7 @@ select d.group_name "group", d.attempts "attemptsMade", d.error, tasker.iso(d.di
   ${EVENT_NAMES}
  order by d.died_at desc, d.id desc`;
 
-/** A dead letter. */
+/** A dead delivery. */
 export interface DeadRow extends EventRow {
   group: string;
   attemptsMade: number;
@@ -20,7 +20,7 @@ export interface DeadRow extends EventRow {
   diedAt: string;
 }
 
-/** Returns dead letters, newest first. Null selects all groups or all events. */
+/** Returns dead deliveries, the newest first. Null selects all groups or all events. */
 export async function listDead(
   db: Db,
   { group, id, limit }: { group: string | null; id: number | null; limit: number },
@@ -31,7 +31,7 @@ export async function listDead(
 const DISCARD = sql('discard_event_deaths')`
 delete from tasker.event_dead where group_id = $1 and ($2::bigint is null or id = $2) returning 1`;
 
-/** Deletes one or all dead letters of a group, and returns their number. */
+/** Deletes one or all dead deliveries of a group, and returns their number. */
 export async function discardDead(db: Db, groupId: number, id: number | null): Promise<number> {
   return (await db.query(DISCARD, [groupId, id])).rows.length;
 }
@@ -40,7 +40,7 @@ const FORGET_REVIVED = sql('forget_revived_event_deaths')`
 delete from tasker.event_dead d where d.group_id = $1 and exists (
   select 1 from tasker.event_retry r where r.group_id = d.group_id and r.task_uuid = d.task_uuid and r.id = d.id offset 0)`;
 
-/** Deletes dead letters of a group whose events will be delivered again. */
+/** Deletes dead deliveries of a group whose events will be delivered again. */
 export async function forgetRevived(db: Db, groupId: number): Promise<void> {
   await db.query(FORGET_REVIVED, [groupId]);
 }

@@ -50,7 +50,7 @@ moved as (
    where group_id = $1 and part = any (array(select part from c where holder is not null)))
 select 1 from c`;
 
-/** A delivery that continues apart from the cursor, or becomes a dead letter. */
+/** A delivery that continues apart from the cursor, or becomes a dead delivery. */
 export interface SetAside {
   taskUuid: string;
   id: number;

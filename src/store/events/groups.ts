@@ -92,7 +92,7 @@ export interface EventGroup {
    * deliveries.
    */
   retrying: number;
-  /** Number of dead letters. */
+  /** Number of dead deliveries. */
   dead: number;
 }
 

@@ -36,7 +36,7 @@ with chosen as (
 ${insertAgain('chosen')}
 select count(*)::int n from again`;
 
-/** Makes one or all dead letters of a group due again, and returns their number. */
+/** Makes one or all dead deliveries of a group due again, and returns their number. */
 export async function redeliverEvents(db: Db, groupId: number, id: number | null): Promise<number> {
   return (await db.query<{ n: number }>(REDELIVER, [groupId, id])).rows[0]!.n;
 }

@@ -4,12 +4,12 @@ import { sql } from '../sql.ts';
 const FORGET_DEAD = sql('forget_event_deaths')`
 delete from tasker.event_dead where died_at < now() - $1 * interval '1 ms'`;
 
-/** Deletes dead letters that are older than `retentionMs`. */
+/** Deletes dead deliveries that are older than `retentionMs`. */
 export async function forgetDead(db: Db, retentionMs: number): Promise<void> {
   await db.query(FORGET_DEAD, [retentionMs]);
 }
 
-// Keeps events that a group has not passed, that wait for a retry, or that are dead letters. A list that is only partly
+// Keeps events that a group has not passed, that wait for a retry, or that are dead deliveries. A list that is only partly
 // deleted keeps the other ids.
 const FORGET_EVENTS = sql('forget_events')`
 with look as materialized (

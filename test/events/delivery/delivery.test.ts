@@ -276,7 +276,7 @@ describe('durable events', () => {
     expect(await inRetries()).toEqual([]);
   });
 
-  it('that cannot be delivered become dead letters with their error, and later events continue', async () => {
+  it('that cannot be delivered become dead deliveries with their error, and later events continue', async () => {
     const { start, publish, sql } = await deliveries();
     const broken = consumer({ maxDeliveries: 2 }, ({ payload }) => {
       if ((payload as { n: number }).n === 0) throw Object.assign(new Error('no\0thing to be done'), { retryAfter: 0 });
