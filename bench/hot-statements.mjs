@@ -125,6 +125,10 @@ const DELETING =
   'on request of an operator; looks up each task by key, and reads the queue only for tasks that may be in it';
 const FORGETTING = 'once an hour and worker, if audit.retention_days is set';
 const NOTING = 'adds a row and reads none';
+const DEAD_LETTERS =
+  'on request of an operator; reads a page in the order of an index of dead letters. bench/dead-letters.mjs measures them';
+const LOOKING =
+  'one process at a time, twice a minute; reads open dead letters in slices, or blocked tasks by an index';
 const RERUNNING = 'once for a rerun by an operator; reads and writes the rows of one task by their keys';
 const KEEPING = 'one process at a time, periodically; reads the open tasks in slices on purpose';
 const WRITERS = 'reads a row per process';
@@ -234,6 +238,35 @@ export const NOT_HOT = {
   restart_task: RERUNNING,
   watch_task_again: RERUNNING,
   earlier_steps: 'on request of an operator; reads the rows of one task by their keys',
+  try_dead_letters: NO_TABLE,
+  take_dead_letter_turn: 'reads one row',
+  take_watch_turn: 'reads one row',
+  note_dead_letters_checked: 'reads one row',
+  close_moved_on: LOOKING,
+  blocking_templates: TEMPLATES,
+  blocking_templates_live: TEMPLATES,
+  blocked_tasks: LOOKING,
+  blocked_tasks_live: 'without search tables; reads the open tasks on purpose',
+  watch_open_tasks: 'only with thresholds in the configuration, every five minutes; reads the open tasks on purpose',
+  add_dead_letters: 'for tasks that a person must look after, some hundred at a time; looks up each by key',
+  ready_steps_of: 'for stale tasks with ready steps, some hundred at a time; looks up each by key',
+  close_entries_of: RETRYING,
+  queued_dead_letters: DEAD_LETTERS,
+  queued_dead_letters_of_templates: DEAD_LETTERS,
+  newest_dead_letters: DEAD_LETTERS,
+  count_dead_letters: DEAD_LETTERS,
+  tasks_of_dead_letters: DEAD_LETTERS,
+  get_dead_letter: DEAD_LETTERS,
+  dead_letter_ids: DEAD_LETTERS,
+  dead_letter_tasks: DEAD_LETTERS,
+  dead_letter_stats: 'for a person; counts all dead letters on purpose',
+  pending_dead_letters: 'for a person or for metrics; counts at most 100,000 dead letters',
+  lock_dead_letters: RETRYING,
+  change_dead_letters: RETRYING,
+  open_dead_letters_of: BULK,
+  list_staleness: 'for a person; reads at most two thousand tasks with limits',
+  select_redrives: BULK,
+  forget_dead_letters_of_tasks: DELETING,
   mark_copy: 'once for a copy of a task, by its key',
   copies_of_task: 'on request of an operator, by an index of copies',
   list_templates: TEMPLATES,

@@ -18,8 +18,10 @@ export const ERRORS = {
   event_group_not_found: 404,
   worker_not_found: 404,
   bulk_not_found: 404,
+  dead_letter_not_found: 404,
   conflict: 409,
   illegal_transition: 409,
+  nothing_failed: 409,
   timeout: 408,
   task_failed: 500,
   // handlers

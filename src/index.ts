@@ -56,6 +56,22 @@ export {
 export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
+export type {
+  DeadLetter,
+  DeadLetterAddOptions,
+  DeadLetterChange,
+  DeadLetterDetails,
+  DeadLetterFilter,
+  DeadLetterNote,
+  DeadLetterPage,
+  DeadLetterPageOptions,
+  DeadLetterSnapshot,
+  DeadLetterStats,
+  Redrive,
+  RedriveFilter,
+  TaskerDeadLetters,
+  TaskStaleness,
+} from './app/tasker-dead-letters.ts';
 export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
 export type {
   FoundStep,

@@ -217,6 +217,16 @@ describe('the surface', () => {
       CreateStepsOptions
       CreateTaskerOptions
       DeadDelivery
+      DeadLetter
+      DeadLetterAddOptions
+      DeadLetterChange
+      DeadLetterDetails
+      DeadLetterFilter
+      DeadLetterNote
+      DeadLetterPage
+      DeadLetterPageOptions
+      DeadLetterSnapshot
+      DeadLetterStats
       DeadReference
       DecisionCapable
       DecisionReturn
@@ -344,6 +354,8 @@ describe('the surface', () => {
       QueueInfo
       QueueListOptions
       RabbitmqSinkOptions
+      Redrive
+      RedriveFilter
       Registrable
       RegistryResolverStatic
       RequestHeaders
@@ -415,6 +427,7 @@ describe('the surface', () => {
       TaskRequestOf
       TaskRerun
       TaskSnapshot
+      TaskStaleness
       TaskState
       TaskSummary
       TaskTemplate
@@ -422,6 +435,7 @@ describe('the surface', () => {
       Tasker
       TaskerBulk
       TaskerConfig
+      TaskerDeadLetters
       TaskerErrorOptions
       TaskerEventMap
       TaskerEvents

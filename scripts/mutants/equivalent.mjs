@@ -107,7 +107,7 @@ export const EQUIVALENT = [
   },
   {
     file: 'src/store/stale-tasks.ts',
-    line: 'where until <= now() order by until limit 1',
+    line: 'where until <= now() order by starts_with',
     operator: 'comparison',
     original: '<=',
     replacement: '<',

@@ -28,6 +28,7 @@ import {
   type WorkerListOptions,
 } from './overview/workers.ts';
 import { TaskerBulk } from './tasker-bulk.ts';
+import { TaskerDeadLetters } from './tasker-dead-letters.ts';
 import { type Explanation, explainTask } from './why.ts';
 
 export type {
@@ -53,15 +54,19 @@ export abstract class TaskerOperations {
   door: Door = 'library';
   /** Acts on many tasks or steps at once. */
   readonly bulk: TaskerBulk;
+  /** The tasks that a person must look after. */
+  readonly deadLetters: TaskerDeadLetters;
 
   /** @internal */
   constructor(engine: Engine) {
     this.#engine = engine;
-    this.bulk = new TaskerBulk({
+    const parts = {
       engine,
-      by: (options) => this.by(options),
-      changed: (taskUuid) => this.changed(taskUuid),
-    });
+      by: (options: OperatorOptions) => this.by(options),
+      changed: (taskUuid: string) => this.changed(taskUuid),
+    };
+    this.bulk = new TaskerBulk(parts);
+    this.deadLetters = new TaskerDeadLetters(parts);
   }
 
   /** The engine of this tasker, for tools of this package. @internal */
@@ -151,7 +156,7 @@ export abstract class TaskerOperations {
   /**
    * Deletes a task that has ended, with its steps, results, history and identity. Its entries in the audit stay, and its
    * domain events stay until `events.retention_days`, because they may still have to be delivered.
-   * @throws TaskerError `illegal_transition` if it has not ended, `task_not_found`, `invalid_uuid`
+   * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found`, `invalid_uuid`
    */
   deleteTask(taskUuid: string, options?: OperatorOptions): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.deleteTask(taskUuid, this.by(options)));

@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.ts';
 import type { Pause, Step, Task } from '../engine/task-view.ts';
 import { covers } from '../model/announced.ts';
+import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 
 /** Why one step is in its state. */
@@ -34,11 +35,12 @@ export interface Explanation {
  * claimed.
  */
 export async function explainTask(engine: Engine, taskUuid: string): Promise<Explanation> {
-  const [task, steps, workers, { template, graph }] = await Promise.all([
+  const [task, steps, workers, { template, graph }, entry] = await Promise.all([
     engine.getTask(taskUuid),
     engine.getSteps(taskUuid),
     engine.listWorkers(),
     engine.snapshotOf(taskUuid),
+    getDeadLetter(engine.database, taskUuid),
   ]);
   const reason = task.status === 'error' ? await reasonOfEnd(engine, taskUuid) : null;
   const liveWorkers = workers.filter((worker) => worker.living && worker.namespaces.includes(task.namespace));
@@ -64,7 +66,7 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
   const rerun = task.reruns > 0 ? await rerunOf(engine, task) : '';
   return {
     task,
-    summary: `${summaryOf(task, explained, reason)}${pauseOf(task)}${staleness(task)}${rerun}`,
+    summary: `${summaryOf(task, explained, reason)}${pauseOf(task)}${staleness(task)}${deadLetterOf(entry)}${rerun}`,
     steps: explained,
   };
 }
@@ -109,9 +111,16 @@ function staleness({ stale, reruns }: Task): string {
   if (!stale) return '';
   const { rule, minutes, since } = stale;
   const start = reruns > 0 ? 'last rerun' : 'creation';
-  return rule === 'max_duration_minutes'
+  return rule === 'max_duration_minutes' || rule.endsWith('task_max_lifetime_hours')
     ? `; it is stale: not done ${minutes} minutes after its ${start} (${rule})`
     : `; it is stale: no progress since ${since}, for more than ${minutes} minutes (${rule})`;
+}
+
+function deadLetterOf(entry: DeadLetterRow | undefined): string {
+  if (entry?.resolutionStatus !== 'pending' || entry.hasMovedOn) return '';
+  const { dlqReason, dlqTimestamp, assignee } = entry;
+  const who = assignee === null ? 'and has no assignee' : `assigned to ${assignee}`;
+  return `; it is in the dead letters (${dlqReason}) since ${dlqTimestamp}, ${who}`;
 }
 
 function nameOf({ name }: { name: string }): string {

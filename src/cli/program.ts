@@ -5,6 +5,7 @@ import { addAuditCommands } from './audit/commands.ts';
 import { addBulkCommands } from './bulk/commands.ts';
 import { addConfigCommands } from './config/commands.ts';
 import { addDatabaseCommands } from './db/commands.ts';
+import { addDeadLetterCommands } from './dlq/commands.ts';
 import { addEventCommands } from './event/commands.ts';
 import { addGenerateCommands } from './generate/commands.ts';
 import { addNamespaceCommands } from './namespace/commands.ts';
@@ -51,6 +52,7 @@ export function makeProgram(): Command {
   addTaskCommands(program);
   addStepCommands(program);
   addQueueCommands(program);
+  addDeadLetterCommands(program);
   addEventCommands(program);
   addBulkCommands(program);
   addAuditCommands(program);

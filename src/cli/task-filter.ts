@@ -154,7 +154,7 @@ export function pageArguments({ sort, order, limit }: PageOptions): string[] {
 }
 
 /** Accepts a time or an age. Keeps the text, so that the filter can be shown as it was typed. */
-function time(text: string): string {
+export function time(text: string): string {
   moment(text);
   return text.trim();
 }

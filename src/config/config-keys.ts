@@ -302,13 +302,75 @@ const KEYS = {
     defaultWords: 'none: kept',
     about: 'Age at which acts of operators, and finished bulk acts, are deleted; 0 or none: never.',
   }),
+  /** Whether the thresholds below note tasks. */
+  deadLetters: key({
+    path: 'orchestration.dlq.enabled',
+    form: forms.flag,
+    byDefault: true,
+    about: 'Whether the thresholds below note stale tasks. The limits of templates apply in any case.',
+  }),
+  stalenessDetection: key({
+    path: 'orchestration.dlq.staleness_detection.enabled',
+    form: forms.flag,
+    byDefault: true,
+    about: 'Whether the thresholds below note stale tasks. The limits of templates apply in any case.',
+  }),
+  stalenessDryRun: key({
+    path: 'orchestration.dlq.staleness_detection.dry_run',
+    form: forms.flag,
+    byDefault: false,
+    about: 'With `true`, the thresholds below note no tasks.',
+  }),
+  stalenessIntervalMs: key({
+    path: 'orchestration.dlq.staleness_detection.detection_interval_seconds',
+    form: forms.seconds(1_000),
+    byDefault: DEFAULTS.stalenessIntervalMs,
+    about: 'Interval at which open tasks that reach one of the thresholds below are looked for.',
+  }),
+  /** Minutes after which a task that waits for an operator or a worker is noted as stale. */
+  waitingForDependenciesMinutes: key({
+    path: 'orchestration.dlq.thresholds.waiting_for_dependencies_minutes',
+    also: ['orchestration.dlq.staleness_detection.thresholds.waiting_for_dependencies_minutes'],
+    form: forms.whole(1, 525_600),
+    byDefault: undefined,
+    defaultWords: 'none',
+    about:
+      'Minutes after which a task without a limit of its own that waits for an operator, or for its first worker, is noted as stale.',
+  }),
+  /** Minutes after which a task that waits for a retry is noted as stale. */
+  waitingForRetryMinutes: key({
+    path: 'orchestration.dlq.thresholds.waiting_for_retry_minutes',
+    also: ['orchestration.dlq.staleness_detection.thresholds.waiting_for_retry_minutes'],
+    form: forms.whole(1, 525_600),
+    byDefault: undefined,
+    defaultWords: 'none',
+    about: 'The same for a task that waits for a retry.',
+  }),
+  /** Minutes without progress after which a task that has begun is noted as stale. */
+  stepsInProcessMinutes: key({
+    path: 'orchestration.dlq.thresholds.steps_in_process_minutes',
+    also: ['orchestration.dlq.staleness_detection.thresholds.steps_in_process_minutes'],
+    form: forms.whole(1, 525_600),
+    byDefault: undefined,
+    defaultWords: 'none',
+    about: 'The same for a task that has begun and has steps to run.',
+  }),
+  /** Hours after its creation at which an open task is noted as stale. */
+  taskLifetimeHours: key({
+    path: 'orchestration.dlq.thresholds.task_max_lifetime_hours',
+    also: ['orchestration.dlq.staleness_detection.thresholds.task_max_lifetime_hours'],
+    form: forms.whole(1, 8_760),
+    byDefault: undefined,
+    defaultWords: 'none',
+    about: 'Hours after which a task without a limit of its own that has not ended is noted as stale.',
+  }),
   /** Maximum number of deliveries of one event to a subscriber. */
   eventMaxDeliveries: key({
     path: 'events.max_deliveries',
     form: forms.whole(1, MOST_DELIVERIES),
     byDefault: DEFAULTS.eventMaxDeliveries,
     about:
-      'Maximum number of deliveries of one event to a failing subscriber; then it becomes a dead letter. Sinks have their own limits.',
+      'Maximum number of deliveries of one event to a failing subscriber; then it is given up, and kept as a dead delivery. Sinks have their own limits.',
   }),
   /** Timeout of one delivery. */
   eventTimeoutMs: key({
@@ -363,7 +425,8 @@ const KEYS = {
     path: 'events.rabbitmq.max_deliveries',
     form: forms.whole(1, MOST_DELIVERIES),
     byDefault: DEFAULTS.sinkMaxDeliveries,
-    about: 'Maximum number of deliveries of one event; then it becomes a dead letter. The default takes about a day.',
+    about:
+      'Maximum number of deliveries of one event; then it is given up, and kept as a dead delivery. The default takes about a day.',
   }),
 };
 

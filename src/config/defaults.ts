@@ -36,6 +36,8 @@ export const DEFAULTS = {
   webAddress: { host: '127.0.0.1', port: 8081 },
   /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: 7 * 86_400_000,
+  /** Interval between looks for tasks that the thresholds of the configuration apply to. */
+  stalenessIntervalMs: 300_000,
   /** Deliveries to subscribers: maximum number per event, timeout of a delivery, and how many run at once. */
   eventMaxDeliveries: 10,
   eventTimeoutMs: 30_000,

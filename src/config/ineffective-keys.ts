@@ -47,7 +47,14 @@ export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
     'orchestration.decision_points.enable_detailed_logging',
     'orchestration.decision_points.enable_metrics',
   ]),
-  ...because('templates limit the duration of a task in `lifecycle`', ['orchestration.dlq.*']),
+  ...because(
+    'the thresholds only note stale tasks; templates end them, or send them to the dead letters, in `lifecycle`',
+    ['orchestration.dlq.actions.*', 'orchestration.dlq.staleness_detection.actions.*'],
+  ),
+  ...because('as many tasks are checked at once as locks allow', [
+    'orchestration.dlq.batch_size',
+    'orchestration.dlq.staleness_detection.batch_size',
+  ]),
   ...because('templates set it in `batch_config`', [
     'orchestration.batch_processing.enabled',
     'orchestration.batch_processing.max_parallel_batches',

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
+import { type AddedDeadLetter, addDeadLetters } from '../store/dead-letters/add.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import {
   type DueWatchRow,
@@ -11,6 +12,7 @@ import {
   judgeTasks,
   noteWatches,
 } from '../store/stale-tasks.ts';
+import { BY_ITSELF, unservedTasks } from './dead-letters/look.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
 /** A task that exceeds a limit of its template's lifecycle. */
@@ -28,6 +30,8 @@ export interface LifecycleTurn {
   noted: StaleTask[];
   /** The ended tasks that had running steps. */
   running: string[];
+  /** Noted tasks that are in the dead letters now. */
+  added: AddedDeadLetter[];
 }
 
 /** The actor in the history. */
@@ -81,18 +85,52 @@ async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> 
   if (over.length > 0) await forgetWatches(tx, over);
   if (notes.length > 0) await noteWatches(tx, notes, ACTOR);
   const running = ended.length > 0 ? await failTasks(tx, ended, ACTOR) : [];
+  const dead = staying.filter((row) => row.rule !== null && row.action === 'dlq');
   return {
+    added: dead.length > 0 ? await addStale(tx, dead) : [],
     ended: ended.map(({ taskUuid, reason }) => ({ taskUuid, reason })),
     noted: notes.flatMap(({ taskUuid, reason }) => (reason === null ? [] : { taskUuid, reason })),
     running,
   };
 }
 
+/** Adds tasks that exceed a limit to the dead letters. Those that are there already stay as they are. */
+async function addStale(tx: Db, rows: readonly JudgedRow[]): Promise<AddedDeadLetter[]> {
+  const waiting = rows.filter((row) => row.state === 'steps_in_process' && row.rule !== 'max_duration_minutes');
+  const unserved =
+    waiting.length > 0
+      ? await unservedTasks(
+          tx,
+          waiting.map((row) => row.taskUuid),
+        )
+      : new Set<string>();
+  const entries = rows.map((row) => {
+    const { taskUuid, rule, minutes, since } = row;
+    const alone = unserved.has(taskUuid);
+    const cause = alone ? `${reasonOf(row)}; no live worker can run its ready steps` : reasonOf(row);
+    return {
+      taskUuid,
+      reason: alone ? 'worker_unavailable' : 'staleness_timeout',
+      cause,
+      rule,
+      minutes,
+      since,
+    } as const;
+  });
+  return addDeadLetters(tx, entries, BY_ITSELF);
+}
+
 /** For example `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: nothing moved for 61 minutes, since 2026-…` */
-function reasonOf({ rule, template, minutes, passed, held, since, rerun }: JudgedRow): string {
+function reasonOf({ rule, template, minutes, passed, held, since, rerun, action }: JudgedRow): string {
   const found =
-    rule === 'max_duration_minutes'
+    rule === 'max_duration_minutes' || rule!.endsWith('lifetime_hours')
       ? `not done ${passed} minutes after its ${rerun ? 'rerun' : 'creation'}`
       : `nothing moved for ${passed} minutes, since ${since}`;
-  return `${rule} of ${template} is ${minutes}: ${found}${held ? `, without ${held} in which it was paused` : ''}`;
+  const limit = action === 'note' ? `${rule} is ${inItsUnit(rule!, minutes!)}` : `${rule} of ${template} is ${minutes}`;
+  return `${limit}: ${found}${held ? `, without ${held} in which it was paused` : ''}`;
+}
+
+/** The value of a threshold as the configuration has it. */
+function inItsUnit(rule: string, minutes: number): number {
+  return rule.endsWith('_hours') ? minutes / 60 : minutes;
 }

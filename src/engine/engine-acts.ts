@@ -11,6 +11,9 @@ import { findStep, stepNames } from '../store/read-steps.ts';
 import type { StepKey } from '../store/step-key.ts';
 import { type CopyOptions, copiesOf, copyTask } from './copy-task.ts';
 import type { CreatedTask } from './create-task.ts';
+import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/acts.ts';
+import { type DeadLetterDetails, findDeadLetter } from './dead-letters/entries.ts';
+import { type Redrive, redrive } from './dead-letters/redrive.ts';
 import { type AskedWorker, askWorker } from './drain-worker.ts';
 import { EngineCounts } from './engine-counts.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
@@ -173,6 +176,32 @@ export abstract class EngineActs {
   /** Returns the ids of the copies of a task, newest first, at most 100. @throws TaskerError `invalid_uuid` */
   async copiesOf(taskUuid: string): Promise<string[]> {
     return copiesOf(this, checkUuid(taskUuid, 'the task id'));
+  }
+
+  /** Adds a task to the dead letters, and returns the entry. */
+  async addDeadLetter(taskUuid: string, options: AddOptions = {}): Promise<DeadLetterDetails> {
+    const id = await addTask(this.database, taskUuid, options);
+    this.count.on.deadLettersAdded.add();
+    return findDeadLetter(this.database, id);
+  }
+
+  /** Changes dead letters, and returns their number. */
+  async changeDeadLetters(
+    ids: string | readonly string[],
+    change: DeadLetterChange,
+    options: OperatorOptions = {},
+  ): Promise<number> {
+    const { changed, seconds } = await changeDeadLetters(this.database, ids, change, options);
+    this.count.deadLettersClosed(seconds);
+    return changed;
+  }
+
+  /** Lets a task of the dead letters run again, and closes its entry. */
+  async redrive(id: string, options: OperatorOptions = {}): Promise<Redrive> {
+    const { seconds, ...done } = await redrive(this, id, options);
+    this.count.deadLettersClosed(seconds);
+    await this.announceActs({ tasks: [done.taskUuid], queued: true });
+    return done;
   }
 
   resolveStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {

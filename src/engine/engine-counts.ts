@@ -1,6 +1,7 @@
 import type { Instruments } from '../metrics/instruments.ts';
 import type { Claimed } from '../store/claim-steps.ts';
 import type { CreatedTask } from './create-task.ts';
+import type { DeadLetterTurn } from './dead-letters/look.ts';
 import type { LifecycleTurn } from './end-stale.ts';
 import type { RecordAnswer, Recording } from './record.ts';
 import type { Swept } from './sweep.ts';
@@ -105,11 +106,24 @@ export class EngineCounts {
     this.on.staleLooks.add();
     for await (const turn of turns) {
       this.on.staleDetected.add(turn.ended.length + turn.noted.length);
-      this.on.staleNoted.add(turn.noted.length);
+      this.on.deadLettersAdded.add(turn.added.length);
       this.on.staleEnded.add(turn.ended.length);
       if (turn.ended.length > 0) this.ended('error', turn.ended.length);
       yield turn;
     }
     this.on.staleLook.observe(secondsSince(startedAt));
+  }
+
+  async *deadLetters(turns: AsyncIterable<DeadLetterTurn>): AsyncGenerator<DeadLetterTurn> {
+    for await (const turn of turns) {
+      this.on.deadLettersAdded.add(turn.added.length);
+      this.deadLettersClosed(turn.closed.map(({ seconds }) => seconds));
+      yield turn;
+    }
+  }
+
+  /** Counts dead letters that were closed after a number of seconds. */
+  deadLettersClosed(seconds: readonly number[]): void {
+    for (const open of seconds) this.on.deadLetterTime.observe(open);
   }
 }

@@ -36,6 +36,8 @@ import {
 import { forgetOldActs } from './audit.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
+import { type DeadLetterLook, type DeadLetterTurn, lookForDeadLetters } from './dead-letters/look.ts';
+import { type Thresholds, watchOpenTasks } from './dead-letters/watch.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { CHANNEL_TAKEN, EngineActs, type EngineOptions, type StepReference } from './engine-acts.ts';
 import { EventLog } from './events/log.ts';
@@ -331,6 +333,16 @@ export class Engine extends EngineActs {
       if (turn.ended.length > 0) await this.announceEnded(turn.ended.map((task) => task.taskUuid));
       yield turn;
     }
+  }
+
+  /** Looks for dead letters: closes those of tasks that have moved on, and adds blocked tasks. */
+  lookForDeadLetters(options: Partial<DeadLetterLook> = {}): AsyncGenerator<DeadLetterTurn> {
+    return this.count.deadLetters(lookForDeadLetters(this.database, { searchable: this.search.enabled, ...options }));
+  }
+
+  /** Puts the thresholds of the configuration on open tasks. */
+  watchOpenTasks(thresholds: Thresholds): AsyncGenerator<number> {
+    return watchOpenTasks(this.database, thresholds);
   }
 
   /**

@@ -15,6 +15,8 @@ import {
 } from '../store/acts/operate.ts';
 import { type FailingStepRow, failingSteps, retryWaitingStep } from '../store/acts/retry-steps.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
+import { openEntriesOf } from '../store/dead-letters/change.ts';
+import { closeEntriesOf } from '../store/dead-letters/look.ts';
 import { existingSteps } from '../store/expand-tasks.ts';
 import { getStep } from '../store/read-steps.ts';
 import type { StepKey } from '../store/step-key.ts';
@@ -72,7 +74,7 @@ function taskNotFound(taskUuid: string): TaskerError {
 
 /**
  * Deletes a task that has ended.
- * @throws TaskerError `illegal_transition` if it has not ended, `task_not_found`
+ * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found`
  */
 export async function deleteTask(database: Database, taskUuid: string, options: OperatorOptions): Promise<void> {
   const operator = operatorOf(options);
@@ -84,6 +86,14 @@ export async function deleteTask(database: Database, taskUuid: string, options: 
       throw new TaskerError(
         'illegal_transition',
         `task ${taskUuid} can't be deleted: it has not ended, it is in ${task.status}; cancel or resolve it first`,
+      );
+    }
+    await closeEntriesOf(tx, [taskUuid], 'lifecycle');
+    const entry = (await openEntriesOf(tx, [taskUuid])).get(taskUuid);
+    if (entry !== undefined) {
+      throw new TaskerError(
+        'illegal_transition',
+        `task ${taskUuid} can't be deleted: it is in the dead letters, as entry ${entry}; resolve that first, with \`tasker dlq resolve\``,
       );
     }
     await deleteTasks(tx, [taskUuid], operator);

@@ -156,6 +156,32 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
   });
 }
 
+/** A task that was opened again. */
+export interface Reopened {
+  status: TaskState;
+  /** The names of the steps that were cancelled with it, and continue. */
+  steps: string[];
+}
+
+/**
+ * Lets a task that was ended before its steps were done continue: its verdict is removed, and the steps that were cancelled
+ * with it return, with all their attempts. Undefined: it does not exist, has not ended, or nothing was cancelled with it.
+ * Call it after lockTasks.
+ */
+export async function reopenLocked(tx: Db, engine: Expanding, taskUuid: string): Promise<Reopened | undefined> {
+  const found = await readForRerun(tx, taskUuid);
+  if (!found?.task.hasVerdict) return undefined;
+  const { task, steps } = found;
+  const back = steps.filter((step) => step.endedWithTask);
+  if (back.length === 0) return undefined;
+  const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
+  if (unreadable) throw unreadable;
+  const covering = { tx, taskUuid, snapshot: engine.templates.get(task.templateId), steps };
+  const returned = new Set(back.map(({ idx }) => idx));
+  const { status } = await restart(covering, task, { again: new Set(), removed: new Set(), returned, batches: [] });
+  return { status, steps: back.map(({ name }) => name) };
+}
+
 /** The task that the functions below work on. */
 interface Covering {
   tx: Db;

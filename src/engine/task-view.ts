@@ -197,7 +197,7 @@ export interface HistoryEntry {
   attempt: number | null;
   /** The number of the rerun that the attempt belongs to: 0 in the first run of the step. Null for an operator's action. */
   rerun: number | null;
-  /** The outcome of the attempt, or the operator's action. `fail` and `note` are actions of the template's lifecycle. */
+  /** The outcome of the attempt, or the operator's action. `fail` and `note` are actions of the template's lifecycle, acts on its dead letters begin with `dlq_`. */
   what: string;
   toState: string;
   startedAt: string | null;

@@ -6,6 +6,8 @@ const QUICK = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 const LONG = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 /** Seconds from the creation of a task to its end. */
 const LONGEST = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1_800, 3_600, 14_400, 86_400];
+/** Seconds for which a person may be responsible for something. */
+const DAYS = [60, 300, 1_800, 3_600, 14_400, 86_400, 259_200, 604_800, 2_592_000];
 const SIZES = [0, 1, 2, 5, 10, 20, 50, 100, 1_000, 10_000];
 
 const counter = (name: string, labels: readonly string[], help: string) =>
@@ -119,8 +121,19 @@ export const INSTRUMENTS = {
     'Steps requested by one result of a decision or an analyzer',
   ),
 
-  // stale tasks
-  staleNoted: counter('tasker.dlq.entries_created.total', [], 'Stale tasks listed for an operator'),
+  // stale tasks and dead letters
+  deadLettersAdded: counter(
+    'tasker.dlq.entries_created.total',
+    [],
+    'Tasks that this process added to the dead letters',
+  ),
+  deadLetterTime: seconds(
+    'tasker.dlq.time_in_queue',
+    [],
+    'Time from the entry of a dead letter until this process closed it',
+    DAYS,
+  ),
+  deadLettersPending: gauge('tasker.dlq.pending_investigations', ['namespace'], `Open dead letters, ${OF_ALL}`),
   staleLooks: counter('tasker.staleness.detection_runs.total', [], 'Checks for stale tasks'),
   staleLook: seconds('tasker.staleness.detection.duration', [], 'Time of one check for stale tasks'),
   staleDetected: counter(
@@ -221,7 +234,7 @@ export const INSTRUMENTS = {
   eventsDead: counter(
     'tasker.domain_events.dead.total',
     ['group'],
-    'Durable events that became dead letters of the group',
+    'Deliveries of durable events to the group that were given up',
   ),
   eventsLate: gauge(
     'tasker.domain_events.late',
@@ -281,7 +294,14 @@ export const INSTRUMENTS = {
 } as const satisfies Record<string, Definition>;
 
 /** The gauges that describe the whole database. Take the maximum over the processes, not the sum. */
-export const OVERVIEW = ['tasksOpen', 'queueDepth', 'queueOldest', 'unservedSteps', 'workers'] as const;
+export const OVERVIEW = [
+  'tasksOpen',
+  'deadLettersPending',
+  'queueDepth',
+  'queueOldest',
+  'unservedSteps',
+  'workers',
+] as const;
 
 interface ByKind {
   counter: Counter;

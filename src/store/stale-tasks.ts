@@ -1,22 +1,26 @@
 import type { Db } from '../db/statement.ts';
 import { columns, lists, sql } from './sql.ts';
 
+/** The rules that the configuration sets, and not a template, begin with this. */
+const THRESHOLD = 'orchestration.dlq.thresholds.';
+
 /**
  * When a task `t` last moved: a step started, saved a checkpoint or ended, a retry became due, or an operator acted.
- * Noting the task as stale, copying it, and pausing or resuming it do not count.
+ * Noting the task as stale, copying it, pausing or resuming it, and acts on its dead letter do not count.
  */
-const LAST_MOVE = `
+export const LAST_MOVE = `
   select greatest(t.created_at, t.rerun_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
                   (select max(c.saved_at) from tasker.checkpoint c where c.task_uuid = t.task_uuid),
                   (select max(a.at) from tasker.operator_action a where a.task_uuid = t.task_uuid
-                      and a.action not in ('note', 'copy', 'pause', 'resume'))) at,
+                      and a.action not in ('note', 'copy', 'pause', 'resume') and not starts_with(a.action, 'dlq_'))) at,
          coalesce(max(s.attempts), 0) > 0 began
     from tasker.step s where s.task_uuid = t.task_uuid`;
 
 /** Whether the note in the row `w` still applies to its task `t`. The next check removes notes of tasks that have moved. */
 export const STILL_STALE = `
   w.rule is not null and t.done_at is null
-  and (w.rule = 'max_duration_minutes' or w.since = (select at from (${LAST_MOVE}) moved))`;
+  and (w.rule in ('max_duration_minutes', '${THRESHOLD}task_max_lifetime_hours')
+       or w.since = (select at from (${LAST_MOVE}) moved))`;
 
 const WATCH_TASKS = sql('watch_tasks')`
 insert into tasker.task_watch (task_uuid, check_at)
@@ -73,25 +77,15 @@ export async function forgetWatches(db: Db, taskUuids: readonly string[]): Promi
 const heldSince = (moment: string) => `(
     select coalesce(sum(upper(r) - lower(r)), '0') from unnest(held.spans * tstzmultirange(tstzrange(least(${moment}, now()), now()))) r)`;
 
-// Time in which the task, its template or its namespace was paused does not count; where pauses overlap, it is left out
-// once. While a pause holds, the end of each limit moves on with the time, so the next check is some minutes away.
-// Finds the limit that was exceeded first, if any. A task counts as waiting for dependencies while it waits for something
-// outside: its first worker, or an operator. The next check is when a limit can be exceeded next: the one of its current
-// state, or the shortest one after a move that may happen right now.
-const JUDGE_TASKS = sql('judge_tasks')`
-select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, t.state::text, t.done_at is not null ended,
-       t.rerun_at is not null rerun,
-       m.stale_action action, broken.rule, broken.minutes, tasker.iso(broken.since) since,
-       floor(extract(epoch from now() - broken.since - broken.held) / 60)::int passed,
-       floor(extract(epoch from broken.held) / 60)::int held,
-       w.rule is not null and w.rule = broken.rule and w.since = broken.since noted,
-       tasker.iso(greatest(case when held.holding then now() + interval '5 minutes' end, least(case when duration.until > now() then duration.until end, case when idle.until > now() then idle.until end,
-         now() + coalesce(least(m.max_waiting_for_dependencies_minutes, m.max_waiting_for_retry_minutes,
-                                m.max_steps_in_process_minutes), 60) * interval '1 minute'))) "checkAt"
-  from tasker.task_watch w
-  join tasker.task t on t.task_uuid = w.task_uuid
-  join tasker.template m on m.id = t.template_id
-  join tasker.namespace n on n.id = m.namespace_id
+/**
+ * The limits `lim` of a task `t` in the row `w` and of its template `m`, in minutes, and when the two that apply now are
+ * exceeded: `duration`, and `idle` for its current state since it last `moved`.
+ */
+export const LIMITS_NOW = `cross join lateral (
+    select coalesce(m.max_duration_minutes, w.thresholds[1]) duration,
+           coalesce(m.max_waiting_for_dependencies_minutes, w.thresholds[2]) dependencies,
+           coalesce(m.max_waiting_for_retry_minutes, w.thresholds[3]) retry,
+           coalesce(m.max_steps_in_process_minutes, w.thresholds[4]) in_process) lim
   cross join lateral (${LAST_MOVE}) moved
   cross join lateral (
     select coalesce(range_agg(tstzrange(least(p.paused_at, now()), least(coalesce(p.resumed_at, now()), now()))), '{}') spans,
@@ -103,21 +97,47 @@ select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version templ
                and (name is null or name = m.name) and (version is null or version = m.version)) p
      where p.resumed_at is null or p.resumed_at > coalesce(t.rerun_at, t.created_at)) held
   cross join lateral (
-    select held, coalesce(t.rerun_at, t.created_at) + m.max_duration_minutes * interval '1 minute' + held until
+    select case when m.max_duration_minutes is null then '${THRESHOLD}task_max_lifetime_hours' else 'max_duration_minutes' end rule,
+           held, coalesce(t.rerun_at, t.created_at) + lim.duration * interval '1 minute' + held until
       from (select ${heldSince('coalesce(t.rerun_at, t.created_at)')} held) h) duration
   cross join lateral (
-    select rule, minutes, held, moved.at + minutes * interval '1 minute' + held until
-      from (select ${heldSince('moved.at')} held) h, (select case when t.state = 'waiting_for_retry' then 'max_waiting_for_retry_minutes'
-                        when t.state = 'steps_in_process' and moved.began then 'max_steps_in_process_minutes'
-                        else 'max_waiting_for_dependencies_minutes' end rule,
-                   case when t.state = 'waiting_for_retry' then m.max_waiting_for_retry_minutes
-                        when t.state = 'steps_in_process' and moved.began then m.max_steps_in_process_minutes
-                        else m.max_waiting_for_dependencies_minutes end minutes) x) idle
+    select case when x.of_template is null then '${THRESHOLD}' else 'max_' end || x.name rule, x.minutes, held,
+           moved.at + x.minutes * interval '1 minute' + held until
+      from (select ${heldSince('moved.at')} held) h,
+           lateral (
+             select 'waiting_for_retry_minutes' name, m.max_waiting_for_retry_minutes of_template, lim.retry minutes
+              where t.state = 'waiting_for_retry'
+             union all
+             select 'steps_in_process_minutes', m.max_steps_in_process_minutes, lim.in_process
+              where t.state = 'steps_in_process' and moved.began
+             union all
+             select 'waiting_for_dependencies_minutes', m.max_waiting_for_dependencies_minutes, lim.dependencies
+              where t.state <> 'waiting_for_retry' and not (t.state = 'steps_in_process' and moved.began)) x) idle`;
+
+// Time in which the task, its template or its namespace was paused does not count; where pauses overlap, it is left out
+// once. While a pause holds, the end of each limit moves on with the time, so the next check is some minutes away.
+// Finds the limit that was exceeded first, if any, those of the template before the thresholds of the configuration. A task counts as waiting for dependencies while it waits for something
+// outside: its first worker, or an operator. The next check is when a limit can be exceeded next: the one of its current
+// state, or the shortest one after a move that may happen right now.
+const JUDGE_TASKS = sql('judge_tasks')`
+select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, t.state::text, t.done_at is not null ended,
+       t.rerun_at is not null rerun, case when starts_with(broken.rule, '${THRESHOLD}') then 'note' else m.stale_action end action,
+       broken.rule, broken.minutes, tasker.iso(broken.since) since,
+       floor(extract(epoch from now() - broken.since - broken.held) / 60)::int passed,
+       floor(extract(epoch from broken.held) / 60)::int held,
+       w.rule is not null and w.rule = broken.rule and w.since = broken.since noted,
+       tasker.iso(greatest(case when held.holding then now() + interval '5 minutes' end, least(case when duration.until > now() then duration.until end, case when idle.until > now() then idle.until end,
+         now() + coalesce(least(lim.dependencies, lim.retry, lim.in_process), 60) * interval '1 minute'))) "checkAt"
+  from tasker.task_watch w
+  join tasker.task t on t.task_uuid = w.task_uuid
+  join tasker.template m on m.id = t.template_id
+  join tasker.namespace n on n.id = m.namespace_id
+  ${LIMITS_NOW}
   left join lateral (
     select * from (
-      values ('max_duration_minutes', m.max_duration_minutes, coalesce(t.rerun_at, t.created_at), duration.until, duration.held),
+      values (duration.rule, lim.duration, coalesce(t.rerun_at, t.created_at), duration.until, duration.held),
              (idle.rule, idle.minutes, moved.at, idle.until, idle.held)) x (rule, minutes, since, until, held)
-     where until <= now() order by until limit 1) broken on true
+     where until <= now() order by starts_with(rule, 'max_') desc, until limit 1) broken on true
  where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`;
 
 /** The result of a check of a task. */
@@ -129,8 +149,9 @@ export interface JudgedRow {
   ended: boolean;
   /** Whether it ran again from a step. Its limits count from then. */
   rerun: boolean;
-  action: 'error' | 'dlq';
-  /** The limit that is exceeded, or null. */
+  /** `dlq` notes the task and adds a dead letter, `note` only notes it. */
+  action: 'error' | 'dlq' | 'note';
+  /** The limit that is exceeded, or null: a field of the template's lifecycle, or a key of the configuration. */
   rule: string | null;
   minutes: number | null;
   since: string | null;

@@ -24,6 +24,8 @@ export type IdentityStrategy = (typeof IDENTITY_STRATEGIES)[number];
 /** The action for a task that stays in one state longer than its lifecycle allows. */
 export const STALENESS_ACTIONS = ['dlq', 'error', 'none'] as const;
 export type StalenessAction = (typeof STALENESS_ACTIONS)[number];
+/** What happens to a task that is blocked by failures. */
+export const BLOCKED_ACTIONS = ['dlq', 'none'] as const;
 
 /** The outcome of a step that publishes an event. */
 export const EVENT_CONDITIONS = ['success', 'failure', 'retryable_failure', 'permanent_failure', 'always'] as const;
@@ -142,6 +144,8 @@ export interface Lifecycle {
   stalenessAction: StalenessAction;
   autoFailOnTimeout: boolean | null;
   autoDlqOnTimeout: boolean | null;
+  /** The action if a task is blocked by failures: `dlq` adds it to the dead letters. Null is `none`. */
+  onBlocked: (typeof BLOCKED_ACTIONS)[number] | null;
 }
 
 /** The author, documentation and other notes about a template. */

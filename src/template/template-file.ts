@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { LONGEST_NAMESPACE, NAMESPACE, NAMESPACE_CHARACTERS } from '../model/namespace.ts';
 import {
   BACKOFFS,
+  BLOCKED_ACTIONS,
   DEFAULT_RETRY,
   DELIVERY_MODES,
   EVENT_CONDITIONS,
@@ -173,6 +174,10 @@ export const lifecycleFile = z
     staleness_action: z.enum(STALENESS_ACTIONS).nullish().meta({ default: 'dlq' }),
     auto_fail_on_timeout: z.boolean().nullish(),
     auto_dlq_on_timeout: z.boolean().nullish(),
+    on_blocked: z
+      .enum(BLOCKED_ACTIONS)
+      .nullish()
+      .meta({ default: 'none', description: 'With dlq, tasks that are blocked by failures become dead letters.' }),
   })
   .meta({ description: 'The time limits of the states of a task, and the action if they are exceeded.' });
 

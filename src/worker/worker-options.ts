@@ -5,22 +5,24 @@ import type { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Tracing } from '../tracing/tracing.ts';
+import type { ThresholdSettings } from './lease/dead-letter-looks.ts';
 import type { LoopStats } from './lease/loop-watch.ts';
 import type { ThreadStats } from './threads/thread-pool.ts';
 
 /** Options of a {@link Worker}. Times in milliseconds. */
 export interface WorkerOptions
   extends Pick<
-    TaskerConfig,
-    | 'auditRetentionMs'
-    | 'concurrency'
-    | 'leaseMs'
-    | 'blockedLoopBoundMs'
-    | 'threadMemoryMb'
-    | 'handlerTimeoutMs'
-    | 'handlerMissingGraceMs'
-    | 'stepLogs'
-  > {
+      TaskerConfig,
+      | 'auditRetentionMs'
+      | 'concurrency'
+      | 'leaseMs'
+      | 'blockedLoopBoundMs'
+      | 'threadMemoryMb'
+      | 'handlerTimeoutMs'
+      | 'handlerMissingGraceMs'
+      | 'stepLogs'
+    >,
+    Partial<ThresholdSettings> {
   engine: Engine;
   registry: HandlerRegistry;
   logger: Logger;

@@ -4,6 +4,7 @@ import { type ChannelHost, DispatchChannel } from './dispatch-channel.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import { Draining, type DrainingOptions } from './draining.ts';
 import { HeldSteps } from './held-steps.ts';
+import { thresholdsOf } from './lease/dead-letter-looks.ts';
 import { Lease, type LeaseEvents } from './lease/lease.ts';
 import { Publishing } from './publishing.ts';
 import { OutageReport, QueuePoller } from './queue-poller.ts';
@@ -65,6 +66,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
   const lease: Lease = new Lease(
     {
       ...options,
+      thresholds: thresholdsOf(options),
       running: steps,
       callables: () => registries.announcement,
       load: () => ({ ...reports.counts, running: slots.running, phase: draining.phase }),

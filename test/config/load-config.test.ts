@@ -180,11 +180,11 @@ describe('errors in a file', () => {
     const toml = [
       '[common.cache]\nenabled = true\nbackend = "redis"',
       '[common.database.pool]\nmin_connections = 5',
-      '[orchestration.dlq.thresholds]\ntask_max_lifetime_hours = 24',
+      '[orchestration.dlq.actions]\nauto_move_to_dlq = true',
       '[worker.mpsc_channels.handler_dispatch.load_shedding]\nenabled = true',
     ].join('\n');
     expect(at({ 'tasker.toml': toml }).warnings).toEqual([
-      'tasker.toml: keys without effect here: common.cache.*, common.database.pool.min_connections, orchestration.dlq.*, worker.mpsc_channels.handler_dispatch.load_shedding.*; `tasker config explain KEY` shows why',
+      'tasker.toml: keys without effect here: common.cache.*, common.database.pool.min_connections, orchestration.dlq.actions.*, worker.mpsc_channels.handler_dispatch.load_shedding.*; `tasker config explain KEY` shows why',
     ]);
   });
 });

@@ -33,6 +33,8 @@ const KINDS = [
   'correct done',
   'create done',
   'expire ended',
+  'redrive retried',
+  'redrive reopened',
   'resolve refused',
 ];
 
@@ -50,7 +52,7 @@ const act = defineHandler('act', {}, async ({ context }) => {
   return { ...result, by: step };
 });
 
-type Verb = 'cancel' | 'reset' | 'resolve' | 'complete' | 'correct' | 'create' | 'expire';
+type Verb = 'cancel' | 'reset' | 'resolve' | 'complete' | 'correct' | 'create' | 'expire' | 'redrive';
 
 interface Action {
   verb: Verb;
@@ -64,6 +66,7 @@ const action: fc.Arbitrary<Action> = fc.record({
     { weight: 1, arbitrary: fc.constantFrom<Verb>('cancel', 'expire') },
     { weight: 6, arbitrary: fc.constantFrom<Verb>('reset', 'resolve', 'complete', 'correct') },
     { weight: 2, arbitrary: fc.constant<Verb>('create') },
+    { weight: 2, arbitrary: fc.constant<Verb>('redrive') },
   ),
   task: fc.nat(1_000),
   step: fc.nat(59),
@@ -128,11 +131,21 @@ async function perform(
         await age(sql, 6, taskUuid);
         const { ended } = await checkForStale(tasker);
         counts['expire ended'] = (counts['expire ended'] ?? 0) + ended.length;
+        return;
+      }
+      case 'redrive': {
+        await tasker.deadLetters.add(taskUuid).catch((error: TaskerError) => {
+          if (error.code !== 'conflict') throw error;
+        });
+        const { how } = await tasker.deadLetters.redrive(taskUuid);
+        counts[`redrive ${how}`] = (counts[`redrive ${how}`] ?? 0) + 1;
+        for await (const _ of tasker.engine.lookForDeadLetters({ leastMs: 0 }));
       }
     }
   };
   const refused = (error: unknown) => {
-    const expected = error instanceof TaskerError && ['illegal_transition', 'step_not_found'].includes(error.code);
+    const expected =
+      error instanceof TaskerError && ['illegal_transition', 'step_not_found', 'nothing_failed'].includes(error.code);
     if (!expected) throw error;
     return 'refused';
   };

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import { type Instruments, OVERVIEW } from '../../metrics/instruments.ts';
+import { type PendingRow, pendingDeadLetters } from '../../store/dead-letters/list.ts';
 import { type OpenTasksRow, openTasks } from '../../store/overview/queues.ts';
 import { listWorkers, type WorkerRow } from '../../store/workers.ts';
 import { type QueueInfo, readQueues } from './queues.ts';
@@ -18,6 +19,8 @@ const STALE_MS = 120_000;
 /** Maximum number of namespaces with values of their own. The others are added up as `other`. */
 const NAMESPACES = 100;
 const OTHER = 'other';
+/** Open dead letters are counted up to this number. */
+const MOST_DEAD_LETTERS = 100_000;
 
 /** A query that takes too long ends on the server, too. One connection, so that the pool is left to the workers. */
 const SETTINGS = opening({ statement_timeout: '5s', lock_timeout: '1s', jit: 'off' });
@@ -67,14 +70,15 @@ export class OverviewGauges {
   async #read(): Promise<void> {
     const began = performance.now();
     try {
-      const [queues, tasks, workers] = await this.#database.transaction(SETTINGS, (tx) =>
-        Promise.all([readQueues(tx), openTasks(tx), listWorkers(tx)]),
+      const [queues, tasks, workers, dead] = await this.#database.transaction(SETTINGS, (tx) =>
+        Promise.all([readQueues(tx), openTasks(tx), listWorkers(tx), pendingDeadLetters(tx, MOST_DEAD_LETTERS)]),
       );
       this.#readAt = performance.now();
       for (const name of OVERVIEW) this.#on[name].clear();
       this.#setQueues(queues);
       this.#setTasks(tasks);
       this.#setWorkers(workers);
+      this.#setDeadLetters(dead, queues);
     } finally {
       const ended = performance.now();
       const pause = this.#leastMs === 0 ? 0 : Math.min((ended - began) * PAUSE, MOST_MS);
@@ -118,9 +122,17 @@ export class OverviewGauges {
     for (const [state, count] of Object.entries(counts)) this.#on.workers.of(state).set(count);
   }
 
-  /**
-   * Returns the label of a namespace. The number of labels is bounded, because each is a separate series in Prometheus.
-   */
+  /** Also sets namespaces without dead letters, so that a rule sees the end of an alarm. */
+  #setDeadLetters(rows: readonly PendingRow[], queues: readonly QueueInfo[]): void {
+    const sums = new Map<string, number>(queues.map(({ namespace }) => [this.#labelOf(namespace), 0]));
+    for (const { namespace, pending } of rows) {
+      const label = this.#labelOf(namespace);
+      sums.set(label, (sums.get(label) ?? 0) + pending);
+    }
+    for (const [label, pending] of sums) this.#on.deadLettersPending.of(label).set(pending);
+  }
+
+  /** The label of a namespace. Bounded, because each label is a series of its own in Prometheus. */
   #labelOf(namespace: string): string {
     if (!this.#labels.has(namespace)) {
       if (this.#labels.size >= NAMESPACES) return OTHER;

@@ -33,7 +33,7 @@ export interface TaskerStatus {
   /** Open tasks by state; 1,000,000 stands for that many or more. */
   open: StateCounts;
   /** Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`. */
-  attention: { blocked: number; stale: number; unserved: number; deadDeliveries: number };
+  attention: { blocked: number; stale: number; unserved: number; deadLetters: number; deadDeliveries: number };
   /** The pauses that hold, those of namespaces and templates first; 1,000 at most. */
   pauses: Pause[];
   /** The ready steps that no live worker can run, by namespace and handler. */
@@ -73,6 +73,7 @@ export async function statusOf(engine: Engine): Promise<TaskerStatus> {
       blocked: open.blocked_by_failures ?? 0,
       stale: facts.stale,
       unserved: queues.reduce((sum, { unserved }) => sum + unserved, 0),
+      deadLetters: facts.deadLetters,
       deadDeliveries: facts.deadDeliveries,
     },
     pauses: facts.pauses,

@@ -12,6 +12,7 @@ import { unknownPublishers } from '../../events/publishing/check-publishers.ts';
 import { silentLogger } from '../../logging/logger.ts';
 import { announcedNames } from '../../registry/announcement.ts';
 import { listPauses } from '../../store/acts/list-pauses.ts';
+import { pendingDeadLetters } from '../../store/dead-letters/list.ts';
 import { serverFacts } from '../../store/server/server-facts.ts';
 import { listTemplates, type TemplateListRow } from '../../store/templates.ts';
 import { listWorkers } from '../../store/workers.ts';
@@ -37,6 +38,7 @@ export interface Check {
     | 'queue'
     | 'served'
     | 'pauses'
+    | 'dead letters'
     | 'templates'
     | 'handlers'
     | 'workers';
@@ -108,6 +110,7 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
           ? [
               await examineQueue(open.database),
               ...(await examinePauses(open.database)),
+              ...(await examineDeadLetters(open.database)),
               await examineServed(open.database),
               await examineWorkers(open.database),
             ]
@@ -220,6 +223,17 @@ async function examinePauses(database: Database): Promise<Check[]> {
   const more = pauses.length > shown.length ? [`and ${pauses.length - shown.length} more`] : [];
   const found = `no step starts of ${[...shown, ...more].join(', ')}`;
   return [checksOf('pauses').warn(found, '`npx tasker pause list` shows the reasons; `resume` ends a pause')];
+}
+
+/** There is no such check when there are no open dead letters. */
+async function examineDeadLetters(database: Database): Promise<Check[]> {
+  const rows = await pendingDeadLetters(database, 100_000);
+  const sum = (key: 'pending' | 'unassigned') => rows.reduce((total, row) => total + row[key], 0);
+  const pending = sum('pending');
+  if (pending === 0) return [];
+  const oldest = rows.map((row) => row.oldest).sort()[0]!;
+  const found = `${pending} ${pending === 1 ? 'task is' : 'tasks are'} in the dead letters, ${sum('unassigned')} without an assignee, the oldest since ${oldest}`;
+  return [checksOf('dead letters').warn(found, '`npx tasker dlq list` lists them; redrive or resolve each')];
 }
 
 async function examineWorkers(database: Database): Promise<Check> {

@@ -26,6 +26,7 @@ const DONE: Record<string, string> = {
   retry: 'retried',
   resolve: 'resolved',
   delete: 'deleted',
+  redrive: 'redriven',
   reset: 'reset',
 };
 const LISTED = 10;
@@ -90,7 +91,9 @@ function verbOf(action: string): string {
 /** Returns, for example, `60 tasks with 61 failures`. */
 function sizeOf({ action, matched, steps }: BulkPreview): string {
   const size = counted(matched, action.split('_')[0]!);
-  return action === 'task_retry' && steps !== matched ? `${size} (${counted(steps, 'step')})` : size;
+  return /task_re(try|drive)/.test(action) && steps !== matched && steps > 0
+    ? `${size} (${counted(steps, 'step')})`
+    : size;
 }
 
 function noneOf(action: string, what: string): string {
@@ -107,7 +110,7 @@ function describePreview(preview: BulkPreview, what: string): string {
   if (skipped > 0) lines.push(`${counted(skipped, 'id')} skipped: there is no such ${action.split('_')[0]}`);
   if (matched > 0) lines.push('', sampleTable(sample));
   if (matched > sample.length) lines.push(pc.dim(`… and ${matched - sample.length} more`));
-  if (notRetryable > 0 && /retry|reset/.test(action)) {
+  if (notRetryable > 0 && /retry|reset|redrive/.test(action)) {
     lines.push(
       '',
       pc.yellow(

@@ -6,7 +6,7 @@ import { messageOf } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { LiveScreen } from '../show/live-screen.ts';
 import { print, printJson } from '../show/output.ts';
-import { counted, fields, painted, signOf, spanOf, table } from '../show/text.ts';
+import { counted, deadDeliveries as deadDeliveriesText, fields, painted, signOf, spanOf, table } from '../show/text.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
@@ -109,18 +109,14 @@ function upTo(number: number, most: number): string {
 }
 
 function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] {
-  const { blocked, unserved, stale, deadDeliveries } = attention;
+  const { blocked, unserved, stale, deadLetters, deadDeliveries } = attention;
   const found: [number, string, string, string][] = [
     [blocked, 'error', `${counted(blocked, 'task')} blocked by failures`, 'npx tasker task summary'],
     [unserved, 'error', `${counted(unserved, 'ready step')} without a worker`, 'npx tasker task summary'],
     [pauses.length, 'waiting_for_retry', pausedText(pauses), 'npx tasker pause list'],
+    [deadLetters, 'error', counted(deadLetters, 'dead letter'), 'npx tasker dlq list'],
     [stale, 'waiting_for_retry', counted(stale, 'stale task'), 'npx tasker task list --stale'],
-    [
-      deadDeliveries,
-      'waiting_for_retry',
-      `${deadDeliveries} dead ${deadDeliveries === 1 ? 'delivery' : 'deliveries'} of events`,
-      'npx tasker event dead',
-    ],
+    [deadDeliveries, 'waiting_for_retry', `${deadDeliveriesText(deadDeliveries)} of events`, 'npx tasker event dead'],
     [workers.lost, 'waiting_for_retry', counted(workers.lost, 'lost worker'), 'npx tasker doctor'],
   ];
   const rows = found

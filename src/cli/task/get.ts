@@ -1,4 +1,5 @@
 import pc from 'picocolors';
+import type { DeadLetter } from '../../app/tasker-dead-letters.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
 import { print, printJson } from '../show/output.ts';
@@ -10,19 +11,20 @@ import { withTasker } from '../with-tasker.ts';
 /** `tasker task get`: shows a task and its steps. */
 export async function taskGet(uuid: string, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
-    const [task, steps, copies] = await Promise.all([
+    const [task, steps, copies, dead] = await Promise.all([
       tasker.getTask(uuid),
       tasker.getSteps(uuid),
       tasker.getCopies(uuid),
+      tasker.deadLetters.list({ task: uuid, status: 'pending' }, { limit: 1 }),
     ]);
     if (options.json) return printJson({ ...taskJson({ task, steps }), copies });
-    print(describeTask(task, copies));
+    print(describeTask(task, copies, dead.entries[0]));
     print('');
     print(stepTree(steps, await parentsOf(tasker, task), { now: Date.now() }).join('\n'));
   });
 }
 
-function describeTask(task: Task, copies: readonly string[]): string {
+function describeTask(task: Task, copies: readonly string[], entry: DeadLetter | undefined): string {
   const end = task.completedAt === null ? Date.now() : Date.parse(task.completedAt);
   const took = spanOf(end - Date.parse(task.createdAt));
   return fields([
@@ -34,6 +36,7 @@ function describeTask(task: Task, copies: readonly string[]): string {
     ['rerun', task.reruns === 0 ? null : `${counted(task.reruns, 'time')}, last at ${task.rerunAt}`],
     ...(task.paused ?? []).map((pause) => ['paused', pc.yellow(describePause(pause, Date.now()))] as const),
     ['stale', staleness(task)],
+    ['dead letter', entry ? pc.yellow(deadLetter(entry)) : null],
     ['priority', task.priority === 0 ? null : String(task.priority)],
     ['reason', task.reason],
     ['copy of', task.copyOf],
@@ -46,6 +49,10 @@ function describeTask(task: Task, copies: readonly string[]): string {
 function listOf(copies: readonly string[]): string {
   const shown = copies.slice(0, 3).join(', ');
   return copies.length > 3 ? `${shown} and ${copies.length > 99 ? 'many' : copies.length - 3} more` : shown;
+}
+
+function deadLetter({ dlqReason, dlqTimestamp, assignee }: DeadLetter): string {
+  return `${dlqReason}, since ${dlqTimestamp}, ${assignee === null ? 'no assignee' : `assigned to ${assignee}`}`;
 }
 
 function staleness({ stale }: Task): string | null {

@@ -16,13 +16,18 @@ import {
   nextItems,
   staleAmong,
 } from '../../store/bulk/items.ts';
+import { openEntriesOf } from '../../store/dead-letters/change.ts';
+import { closeEntriesOf } from '../../store/dead-letters/look.ts';
 import { PINNED_PLANS } from '../../store/planner.ts';
 import type { StepKey } from '../../store/step-key.ts';
-import { lockFreeTasks } from '../../store/tasks.ts';
+import { lockFreeTasks, taskStates } from '../../store/tasks.ts';
+import { closeRedriven } from '../dead-letters/redrive.ts';
 import type { ActEffects } from '../engine.ts';
 import { type Expanding, retryLocked, settleLocked } from '../operate.ts';
+import { reopenLocked } from '../rerun.ts';
 import type { TaskFilter } from '../search/filter.ts';
-import { failing, judge, type LiveRows, seenOf, stepKey, type Verdict } from './judge.ts';
+import type { TaskState } from '../task-view.ts';
+import { failing, judge, type LiveRows, seenOf, stepKey, type Verdict, WHOLE_TASK } from './judge.ts';
 import { verbOf } from './targets.ts';
 
 /** A bulk act in progress. */
@@ -97,7 +102,11 @@ export async function workOnChunk(
     queued: false,
   };
   const verdicts = ready.map((item) => ({ item, verdict: judge(item, running, live) }));
-  const outcomes = await act(tx, { engine, running }, { verdicts, effects, reset: new Set() });
+  const outcomes = await act(
+    tx,
+    { engine, running },
+    { verdicts, effects, live, reset: new Set(), reopened: new Set() },
+  );
   if (portion.lastChance) outcomes.push(...locked.map(lockedOut));
   effects.tasks = [...new Set(outcomes.filter(({ outcome }) => outcome === 'done').map(({ taskUuid }) => taskUuid))];
   const counts = await markItems(tx, id, outcomes);
@@ -119,19 +128,22 @@ function limited(items: readonly BulkItemRow[]): readonly BulkItemRow[] {
  */
 async function readLive(
   tx: Db,
-  { id, filter }: Running,
+  { filter, action }: Running,
   { items, taskUuids }: { items: readonly BulkItemRow[]; taskUuids: readonly string[] },
 ): Promise<LiveRows> {
-  const seen = items.flatMap(seenOf);
-  const [tasks, steps, stale] = await Promise.all([
-    liveTasks(tx, id, taskUuids),
+  if (action === 'task_delete') await closeEntriesOf(tx, taskUuids, 'lifecycle');
+  const seen = items.flatMap(seenOf).filter(({ idx }) => idx !== WHOLE_TASK);
+  const [tasks, steps, stale, deadLetters] = await Promise.all([
+    liveTasks(tx, taskUuids),
     seen.length > 0 ? liveSteps(tx, seen) : [],
     filter?.stale ? staleAmong(tx, taskUuids) : undefined,
+    /task_(redrive|delete)/.test(action) ? openEntriesOf(tx, taskUuids) : new Map<string, string>(),
   ]);
   return {
     tasks: new Map(tasks.map((task) => [task.taskUuid, task])),
     steps: new Map(steps.map((step) => [stepKey(step), step])),
     stale,
+    deadLetters,
   };
 }
 
@@ -140,6 +152,9 @@ function lockedOut({ taskUuid, idx }: BulkItemRow): ItemOutcome {
 }
 
 interface Judged {
+  live: LiveRows;
+  /** The ended tasks that a redrive has opened again. */
+  reopened: Set<string>;
   /** The steps that were reset together, by {@link stepKey}. */
   reset: Set<string>;
   verdicts: { item: BulkItemRow; verdict: Verdict }[];
@@ -152,17 +167,38 @@ type On = { engine: Expanding; running: Running };
 async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
   const { running } = on;
   if (running.action === 'task_delete') await deleteAll(tx, running.operator, judged);
-  if (/retry|reset/.test(running.action)) await resetPlain(tx, running.operator, judged);
+  if (/retry|reset|redrive/.test(running.action)) await resetPlain(tx, running.operator, judged);
   const outcomes: Promise<ItemOutcome>[] = [];
   for (const { item, verdict } of judged.verdicts) {
     const { taskUuid, idx } = item;
     const acting = 'skip' in verdict ? Promise.resolve(verdict.skip) : actOn(tx, on, { item, verdict, judged });
     const outcome = acting.then((why) => ({ taskUuid, idx, outcome: why === null ? 'done' : 'skipped', why }) as const);
     outcomes.push(outcome);
-    // Settling a step takes several statements, each of which depends on the results of the earlier ones.
-    if (running.action === 'step_resolve') await outcome;
+    // Settling a step takes several statements, each of which depends on the answers of the earlier ones.
+    if (/step_resolve|task_redrive/.test(running.action)) await outcome;
   }
-  return Promise.all(outcomes);
+  const all = await Promise.all(outcomes);
+  if (running.action === 'task_redrive') await closeAll(tx, on, { outcomes: all, judged });
+  return all;
+}
+
+/** Closes the dead letters of the tasks that run again. */
+async function closeAll(
+  tx: Db,
+  { running }: On,
+  { outcomes, judged }: { outcomes: readonly ItemOutcome[]; judged: Judged },
+): Promise<void> {
+  const done = outcomes.filter(({ outcome }) => outcome === 'done').map(({ taskUuid }) => taskUuid);
+  if (done.length === 0) return;
+  const states = await taskStates(tx, done);
+  const redriven = done.map((taskUuid) => ({
+    taskUuid,
+    dlqEntryUuid: judged.live.deadLetters.get(taskUuid)!,
+    how: judged.reopened.has(taskUuid) ? ('reopened' as const) : ('retried' as const),
+    statusBefore: judged.live.tasks.get(taskUuid)!.state as TaskState,
+    status: states.get(taskUuid) as TaskState,
+  }));
+  await closeRedriven(tx, redriven, running.operator);
 }
 
 /** Resets the failed steps that are not batch workers, in one statement. Batch workers are retried one by one. */
@@ -205,9 +241,16 @@ async function actOn(
       if (ended.running > 0) effects.taken.push(taskUuid);
       return null;
     }
+    case 'task_redrive':
     case 'task_retry':
     case 'step_retry':
     case 'step_reset': {
+      if (judged.live.tasks.get(taskUuid)!.ended) {
+        if (!(await reopenLocked(tx, engine, taskUuid))) return 'nothing was cancelled with it';
+        judged.reopened.add(taskUuid);
+        effects.queued = true;
+        return null;
+      }
       const retry = async (step: FailingStepRow): Promise<boolean> =>
         isPlain(step) ? judged.reset.has(stepKey(step)) : await retryLocked(tx, step, operator);
       const done = await Promise.all(failing(verdict.steps).map(retry));

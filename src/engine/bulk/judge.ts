@@ -1,8 +1,12 @@
 import type { FailingStepRow } from '../../store/acts/retry-steps.ts';
 import type { BulkAction } from '../../store/bulk/bulks.ts';
 import type { BulkItemRow, LiveStepRow, LiveTaskRow } from '../../store/bulk/items.ts';
+import { whyNothing } from '../dead-letters/redrive.ts';
 import type { TaskFilter } from '../search/filter.ts';
 import { actsOnSteps, stepStates } from './targets.ts';
+
+/** The index in `seen` that stands for a task that had ended. */
+export const WHOLE_TASK = -1;
 
 /** The tasks and steps of a chunk, read under the locks of the tasks. */
 export interface LiveRows {
@@ -11,6 +15,8 @@ export interface LiveRows {
   steps: ReadonlyMap<string, LiveStepRow>;
   /** The tasks that are still stale. Undefined if the filter has no condition on that. */
   stale: ReadonlySet<string> | undefined;
+  /** The open dead letters of the tasks, for a redrive or a deletion. */
+  deadLetters: ReadonlyMap<string, string>;
 }
 
 /** The decision about an item: act on the task or on these steps of it, or skip it. */
@@ -35,9 +41,14 @@ export function judge(
 ): Verdict {
   const task = live.tasks.get(item.taskUuid);
   if (!task) return { skip: 'the task was deleted' };
-  const wrong = wrongState(task, action) ?? (filter && unfit(task, { action, filter }, live));
+  const wrong = wrongState(task, action, live) ?? (filter && unfit(task, filter, live));
   if (wrong) return { skip: wrong };
   const seen = seenOf(item);
+  if (action === 'task_redrive') {
+    const skip = unfitForRedrive(task, seen, live);
+    if (skip) return { skip };
+    if (task.ended) return { steps: [] };
+  }
   const states = filter ? stepStates(action, filter) : statesOfNamed(action);
   if (seen.length === 0)
     return states !== null && filter === null ? { skip: nothingToDo(task, action) } : { steps: [] };
@@ -55,10 +66,30 @@ function statesOfNamed(action: BulkAction): readonly string[] | null {
   return stepStates(action, {});
 }
 
-function wrongState(task: LiveTaskRow, action: BulkAction): string | undefined {
-  if (action === 'task_delete') return task.ended ? undefined : `it has not ended: it is in ${task.state}`;
+function wrongState(task: LiveTaskRow, action: BulkAction, { deadLetters }: LiveRows): string | undefined {
+  if (action === 'task_redrive') return undefined;
+  if (action === 'task_delete') {
+    if (!task.ended) return `it has not ended: it is in ${task.state}`;
+    return deadLetters.has(task.taskUuid) ? 'it is in the dead letters; resolve that entry first' : undefined;
+  }
   if (!task.ended) return undefined;
   return `${actsOnSteps(action) ? 'its task' : 'it'} has already ended: it is in ${task.state}`;
+}
+
+/** Why a task can't be redriven as it was selected: running or ended, and in the dead letters. */
+function unfitForRedrive(
+  task: LiveTaskRow,
+  seen: readonly { idx: number; attempts: number }[],
+  { deadLetters }: LiveRows,
+): string | undefined {
+  if (!deadLetters.has(task.taskUuid)) return 'it is not in the dead letters any more';
+  const [first] = seen;
+  if (!first) return whyNothing(task.state);
+  const wasEnded = first.idx === WHOLE_TASK;
+  if (wasEnded !== task.ended) return `it is in ${task.state} now`;
+  if (!task.ended) return undefined;
+  if (first.attempts !== task.reruns) return `it was run again, and is in ${task.state}`;
+  return task.state === 'complete' ? whyNothing('complete') : undefined;
 }
 
 /** Checks again the conditions that may have changed since the filter found the task. */

@@ -9,20 +9,17 @@ import {
   type StepSelection,
   selectGivenSteps,
   selectGivenTasks,
+  selectRedrives,
   selectSteps,
   selectTasks,
   tasksOfSteps,
 } from '../../store/bulk/select-items.ts';
 import type { TaskSearch } from '../../store/search/conditions.ts';
-import { stretchOfTasks } from '../../store/search/search-tasks.ts';
-import type { SearchPlace } from '../../store/search/task-source.ts';
 import { readTaskFilter, type TaskFilter } from '../search/filter.ts';
+import { pagesOf } from './pages.ts';
+import { readRedriveFilter, selectFoundRedrives } from './redrives.ts';
 import { actsOnSteps, indexIn, type NamedStep, type ReadTarget, stepStates, wantsEnded } from './targets.ts';
 
-/** Maximum number of tasks that one statement selects. */
-const PAGE = 10_000;
-/** Maximum number of index entries that one statement reads. */
-const LOOKED_AT = 20_000;
 const SELECTING = opening({
   plan_cache_mode: 'force_custom_plan',
   jit: 'off',
@@ -50,22 +47,36 @@ export interface Selected {
 /** Creates a bulk act, and stores the items that its target names, with the attempts of their failures. */
 export async function selectItems(database: Database, selection: Selection): Promise<Selected> {
   const { action, target, result, operator } = selection;
-  const search = target.kind === 'filter' ? await searchOf(database, action, target.filter) : undefined;
+  const select = await selectorOf(database, selection);
   return database.transaction(SELECTING, async (tx) => {
     const filter = target.kind === 'filter' ? JSON.stringify(target.filter) : null;
     const id = await createBulk(tx, { action, filter, result, ...operator });
-    if (target.kind === 'tasks') {
-      await selectGivenTasks(tx, id, { taskUuids: target.taskUuids, failing: action === 'task_retry' });
-    } else if (target.kind === 'steps') await selectGivenSteps(tx, id, await placed(tx, target.steps));
-    else if (search) await selectFound(tx, id, { action, filter: target.filter, search });
+    await select(tx, id);
     return { id, ...(await countSelected(tx, id)) };
   });
 }
 
-/**
- * Adds the condition that the action implies: for example, only open tasks can be cancelled. Undefined if nothing can
- * match.
- */
+/** Reads a target before the transaction, and returns what selects its items. */
+async function selectorOf(
+  database: Database,
+  { action, target }: Selection,
+): Promise<(tx: Db, id: number) => Promise<void>> {
+  if (target.kind === 'steps') return async (tx, id) => selectGivenSteps(tx, id, await placed(tx, target.steps));
+  if (target.kind === 'tasks') {
+    const { taskUuids } = target;
+    if (action === 'task_redrive') return (tx, id) => selectRedrives(tx, id, taskUuids);
+    return (tx, id) => selectGivenTasks(tx, id, { taskUuids, failing: action === 'task_retry' });
+  }
+  const { filter } = target;
+  if (action === 'task_redrive') {
+    const redrives = await readRedriveFilter(database, filter);
+    return async (tx, id) => void (redrives && (await selectFoundRedrives(tx, id, redrives)));
+  }
+  const search = await searchOf(database, action, filter);
+  return async (tx, id) => void (search && (await selectFound(tx, id, { action, filter, search })));
+}
+
+/** Adds to a filter what the action implies: an ended task can't be cancelled. Undefined: nothing can match. */
 async function searchOf(database: Database, action: BulkAction, filter: TaskFilter): Promise<TaskSearch | undefined> {
   const search = await readTaskFilter(database, filter);
   const ended = wantsEnded(action);
@@ -92,22 +103,6 @@ async function selectFound(
   for await (const taskUuids of pagesOf(tx, search)) {
     if (actsOnSteps(action)) await selectSteps(tx, id, { taskUuids, steps: steps! });
     else await selectTasks(tx, id, { taskUuids, steps });
-  }
-}
-
-/** Yields the tasks found, in pages. */
-async function* pagesOf(tx: Db, search: TaskSearch): AsyncGenerator<string[]> {
-  let after: SearchPlace | null = null;
-  for (;;) {
-    const slice = { sort: 'created', descending: false, after, limit: PAGE } as const;
-    const found: { places: SearchPlace[]; reached: SearchPlace | undefined } = await stretchOfTasks(tx, search, {
-      slice,
-      among: LOOKED_AT,
-    });
-    if (found.places.length > 0) yield found.places.map((place) => place.taskUuid);
-    const next = found.places.length === PAGE ? found.places.at(-1) : found.reached;
-    if (!next) return;
-    after = next;
   }
 }
 

@@ -32,6 +32,7 @@ const SEARCHED = ['enqueued', 'in_progress', 'waiting_for_retry', 'error'];
 /** The states of the steps that each action selects if the filter does not name states. */
 const USUAL_STATES: Partial<Record<BulkAction, readonly string[]>> = {
   task_retry: ['error', 'waiting_for_retry'],
+  task_redrive: ['error', 'waiting_for_retry'],
   step_retry: ['error', 'waiting_for_retry'],
   step_reset: ['error'],
   step_resolve: ['error'],
@@ -111,9 +112,9 @@ export function indexIn(taskUuid: string, name: string): number | null {
 /** Returns the states in which the steps of a filter are selected. Null if the act does not depend on steps. */
 export function stepStates(action: BulkAction, filter: TaskFilter): readonly string[] | null {
   const usual = USUAL_STATES[action];
-  // A retry covers all steps in these states of the tasks that the filter finds.
-  if (action === 'task_retry') return usual!;
-  const { stepState, errorType, error, worker } = filter;
+  // A retry takes all such steps of the tasks that the filter finds.
+  if (action === 'task_retry' || action === 'task_redrive') return usual!;
+  const { stepState, step, handler, errorType, error, worker } = filter;
   if (stepState !== undefined) return SEARCHED.includes(stepState) ? [stepState] : (usual ?? null);
   if (usual) return usual;
   if (errorType !== undefined || error !== undefined) return ['error', 'waiting_for_retry'];

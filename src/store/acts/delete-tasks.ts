@@ -29,7 +29,7 @@ select t.task_uuid, 'delete', t.state::text, null,
 const LEFTOVERS = sql('find_leftover_tasks')`
 select d.task_uuid from unnest($1::uuid[]) d (task_uuid)
  where exists (select 1 from tasker.task t where t.task_uuid = d.task_uuid and t.verdict is not null offset 0)
-    or exists (select 1 from tasker.operator_action a where a.task_uuid = d.task_uuid and a.action <> 'note' offset 0)`;
+    or exists (select 1 from tasker.operator_action a where a.task_uuid = d.task_uuid and a.action <> 'note' and not starts_with(a.action, 'dlq_') offset 0)`;
 
 const FORGET_QUEUED = sql('forget_queued_of_tasks')`delete from tasker.queue where task_uuid = any ($1::uuid[])`;
 const FORGET_TIMERS = sql('forget_timers_of_tasks')`delete from tasker.timer where task_uuid = any ($1::uuid[])`;
@@ -49,6 +49,7 @@ const DELETIONS = [
   sql('forget_identities_of_tasks')`${of('task_identity')}`,
   sql('forget_earlier_steps_of_tasks')`${of('earlier_step')}`,
   sql('forget_logs_of_tasks')`${of('step_log')}`,
+  sql('forget_dead_letters_of_tasks')`${of('dead_letter')}`,
   sql('forget_pauses_of_tasks')`${of('pause')}`,
   sql('forget_found_steps_of_tasks')`${of('step_search')}`,
   sql('forget_found_tasks')`${of('task_search')}`,

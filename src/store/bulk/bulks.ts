@@ -7,6 +7,7 @@ export type BulkAction =
   | 'task_retry'
   | 'task_resolve'
   | 'task_delete'
+  | 'task_redrive'
   | 'step_retry'
   | 'step_reset'
   | 'step_resolve';

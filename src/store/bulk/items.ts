@@ -24,18 +24,17 @@ export async function nextItems(
 }
 
 const LIVE_TASKS = sql('live_tasks')`
-select d.task_uuid "taskUuid", t.state::text, t.done_at is not null ended,
-       coalesce(t.rerun_at > (select created_at from tasker.bulk where id = $2), false) "ranAgain"
+select d.task_uuid "taskUuid", t.state::text, t.done_at is not null ended, coalesce(t.reruns, 0) reruns
   from unnest($1::uuid[]) d (task_uuid) cross join lateral (
-    select state, done_at, rerun_at from tasker.task x where x.task_uuid = d.task_uuid offset 0) t`;
+    select state, done_at, reruns from tasker.task x where x.task_uuid = d.task_uuid offset 0) t`;
 
 /** The current state of a task. */
 export interface LiveTaskRow {
   taskUuid: string;
   state: string;
   ended: boolean;
-  /** It was run again after the items of the act were selected. */
-  ranAgain: boolean;
+  /** How often it was run again. */
+  reruns: number;
 }
 
 /** Returns the current state of tasks of a bulk act. Tasks that do not exist are left out. */

@@ -87,7 +87,28 @@ export async function selectGivenTasks(
   await db.query(SELECT_GIVEN_TASKS, [id, `{${taskUuids.join(',')}}`, failing]);
 }
 
-// A step that does not exist has no index. Its item gets a number below the number for a whole task.
+// Of a task that has ended, `seen` begins with -1 and how often it was run again, and has the cancelled steps that had
+// started: they run again.
+const SELECT_REDRIVES = sql('select_redrives')`
+insert into tasker.bulk_item (bulk_id, task_uuid, seen, outcome, why)
+select $1, d.task_uuid,
+       case when t.done_at is null then s.seen else array[array[-1, coalesce(t.reruns, 0)]] || s.seen end,
+       case when t.task_uuid is null then 'skipped' end, case when t.task_uuid is null then 'there is no such task' end
+  from unnest($2::uuid[]) d (task_uuid)
+  left join lateral (select * from tasker.task x where x.task_uuid = d.task_uuid offset 0) t on true
+  left join lateral (
+    select array_agg(array[x.idx, x.attempts] order by x.idx) seen from tasker.step x
+     where x.task_uuid = d.task_uuid
+       and case when t.done_at is null then x.state in ('error', 'waiting_for_retry')
+                else x.state = 'cancelled' and x.attempts > coalesce(x.earlier_attempts, 0) end offset 0) s on true
+on conflict do nothing`;
+
+/** Selects tasks to redrive, with the attempts of the steps that would run again. */
+export async function selectRedrives(db: Db, id: number, taskUuids: readonly string[]): Promise<void> {
+  await db.query(SELECT_REDRIVES, [id, `{${taskUuids.join(',')}}`]);
+}
+
+// A step that does not exist has no index; its item gets a number below that of a whole task.
 const SELECT_GIVEN_STEPS = sql('select_given_steps')`
 insert into tasker.bulk_item (bulk_id, task_uuid, idx, seen, outcome, why)
 select $1, d.task_uuid, coalesce(s.idx, -1 - d.ord::int), case when s.idx is not null then array[array[s.idx, s.attempts]] end,

@@ -42,17 +42,19 @@ export async function openTasks(db: Db): Promise<{ state: string; count: number 
 const ATTENTION = sql('attention')`
 select (select count(*)::int from (select 1 from tasker.task_watch where rule is not null limit ${COUNTED}) x) stale,
        (select count(*)::int from (select 1 from tasker.event_dead limit ${COUNTED}) x) "deadDeliveries",
+       (select count(*)::int from (select 1 from tasker.dead_letter where status = 'pending' limit ${COUNTED}) x) "deadLetters",
        tasker.iso(now()) now`;
 
 /** Numbers that need an operator, apart from blocked tasks. */
 export interface Attention {
   stale: number;
   deadDeliveries: number;
+  deadLetters: number;
   /** The time of the database. */
   now: string;
 }
 
-/** Counts the tasks that exceed a limit of their lifecycle, and the deliveries that were given up. */
+/** Counts the tasks that exceed a limit of their lifecycle, the dead letters, and the deliveries that were given up. */
 export async function attention(db: Db): Promise<Attention> {
   return (await db.query<Attention>(ATTENTION)).rows[0]!;
 }

@@ -1,6 +1,7 @@
 import type { Engine, QueueCheck } from '../../engine/engine.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { DeadLetterLooks, type StalenessThresholds } from './dead-letter-looks.ts';
 
 /** Interval between searches for stale tasks. */
 const LIFECYCLE_MS = 30_000;
@@ -34,6 +35,8 @@ export interface HousekeepingOptions {
   workerIds(): readonly number[];
   /** Age at which acts are deleted from the audit. Undefined or 0: never. */
   auditRetentionMs?: number | undefined;
+  /** The thresholds of the configuration. */
+  thresholds?: StalenessThresholds | undefined;
 }
 
 /**
@@ -48,6 +51,7 @@ export class Housekeeping {
   readonly #leaseMs: number;
   readonly #auditRetentionMs: number;
   readonly #workerIds: () => readonly number[];
+  readonly #deadLetters: DeadLetterLooks;
   #lifecycleAt = Number.NEGATIVE_INFINITY;
   #endingStale = false;
   #forgotAt = Number.NEGATIVE_INFINITY;
@@ -62,12 +66,14 @@ export class Housekeeping {
   #settling = false;
   #stopped = false;
 
-  constructor(engine: Engine, { leaseMs, workerIds, auditRetentionMs = 0 }: HousekeepingOptions, logger: Logger) {
+  constructor(engine: Engine, options: HousekeepingOptions, logger: Logger) {
+    const { leaseMs, workerIds, auditRetentionMs = 0, thresholds } = options;
     this.#engine = engine;
     this.#leaseMs = leaseMs;
     this.#auditRetentionMs = auditRetentionMs;
     this.#workerIds = workerIds;
     this.#logger = logger;
+    this.#deadLetters = new DeadLetterLooks(engine, thresholds, logger);
   }
 
   /** Takes back the steps of workers whose lease expired. Returns whether there were any. */
@@ -105,6 +111,7 @@ export class Housekeeping {
       this.#forgetWorkers(),
       this.#checkQueue(),
       this.#settlePauses(),
+      this.#deadLetters.look(() => this.#stopped),
     ]);
   }
 

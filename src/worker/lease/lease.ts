@@ -2,6 +2,7 @@ import type { AdoptedStepRow, Engine } from '../../engine/engine.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
+import type { StalenessThresholds } from './dead-letter-looks.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Incarnation, type WorkerIdentity } from './incarnation.ts';
 import { LoadReport, type WorkerLoad } from './load-report.ts';
@@ -12,6 +13,8 @@ export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
   engine: Engine;
   /** Age at which acts are deleted from the audit. Undefined or 0: never. */
   auditRetentionMs?: number | undefined;
+  /** The thresholds of the configuration. */
+  thresholds?: StalenessThresholds | undefined;
   /** The load to report, without the lag of the event loop. */
   load(): Omit<WorkerLoad, 'loopLagMs'>;
   /** Called with each heartbeat. `wanted`: whether an operator wants this worker to stop taking steps. */
@@ -45,7 +48,7 @@ export class Lease {
   readonly #logger: Logger;
 
   constructor(options: LeaseOptions, events: LeaseEvents) {
-    const { engine, running, load, drain, logger, auditRetentionMs, ...identity } = options;
+    const { engine, running, load, drain, logger, auditRetentionMs, thresholds, ...identity } = options;
     const { leaseMs } = identity;
     const memory = new SharedLoopState();
     this.#events = events;
@@ -53,7 +56,7 @@ export class Lease {
     this.loop = new LoopWatch({ leaseMs, memory, running, blocked: (step) => events.blocked(step), logger });
     this.unanswered = new UnansweredClaims(engine, (rows) => events.adopt(rows), logger);
     const workerIds = () => this.incarnation.ids;
-    this.housekeeping = new Housekeeping(engine, { leaseMs, workerIds, auditRetentionMs }, logger);
+    this.housekeeping = new Housekeeping(engine, { leaseMs, workerIds, auditRetentionMs, thresholds }, logger);
     this.incarnation = new Incarnation(
       engine,
       {

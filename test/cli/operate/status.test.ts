@@ -26,7 +26,7 @@ it('status and task summary report an empty database, and then a task that no wo
   expect(await project.json(['status'])).toMatchObject({
     workers: { alive: 0, lost: 0, slots: 0, slots_used: 0 },
     queues: [{ namespace: 'demo', ready: 1, running: 0, workers: 0, unserved: 1 }],
-    attention: { blocked: 0, stale: 0, unserved: 1, dead_deliveries: 0 },
+    attention: { blocked: 0, stale: 0, unserved: 1, dead_letters: 0, dead_deliveries: 0 },
     unserved: [{ namespace: 'demo', reason: 'no_worker', handler: 'first', steps: 1 }],
     per_minute: { created: 0.2, ended: 0 },
   });

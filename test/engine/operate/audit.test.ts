@@ -81,7 +81,10 @@ it('acts of lifecycles have the door lifecycle', async () => {
   await age(sql, 6, taskUuid);
   await checkForStale(tasker);
   const { entries } = await tasker.audit({ task: taskUuid });
-  expect(entries).toMatchObject([{ action: 'note', door: 'lifecycle', actor: 'lifecycle' }]);
+  expect(entries).toMatchObject([
+    { action: 'dlq_add', door: 'lifecycle', actor: 'lifecycle' },
+    { action: 'note', door: 'lifecycle', actor: 'lifecycle' },
+  ]);
 });
 
 it('acts on event groups are in the audit', async () => {

@@ -20,7 +20,7 @@ it('the status has workers, queues, open tasks, problems, and rates', async () =
     workers: { alive: 0, lost: 0, slots: 0, slotsUsed: 0 },
     queues: [],
     open: {},
-    attention: { blocked: 0, stale: 0, unserved: 0, deadDeliveries: 0 },
+    attention: { blocked: 0, stale: 0, unserved: 0, deadLetters: 0, deadDeliveries: 0 },
     unserved: [],
     perMinute: { created: 0, ended: 0, attempts: 0, failures: 0, estimated: false },
   });
@@ -46,7 +46,7 @@ it('the status has workers, queues, open tasks, problems, and rates', async () =
       { namespace: 'lonely', ready: 2, running: 0, workers: 0, unserved: 2 },
       { namespace: 'test', ready: 0, oldestAt: null, running: 1, workers: 1, unserved: 0 },
     ],
-    attention: { blocked: 1, stale: 0, unserved: 2, deadDeliveries: 0 },
+    attention: { blocked: 1, stale: 0, unserved: 2, deadLetters: 0, deadDeliveries: 0 },
     unserved: [{ namespace: 'lonely', reason: 'no_worker', handler: 'label', steps: 2, templates: ['demo@1.0.0'] }],
     perMinute: { created: 0.8, ended: 0.2, attempts: 0.6, failures: 0.4, estimated: false },
   });

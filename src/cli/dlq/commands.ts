@@ -1,0 +1,128 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { addOperator } from '../operator.ts';
+import { collect, lazily, wholeNumber } from '../options.ts';
+import { addTaskFilter, time } from '../task-filter.ts';
+
+const PAGE = wholeNumber({ least: 1, most: 1000 });
+const PRIORITY = wholeNumber({ least: -100, most: 100 });
+const STATUSES = ['pending', 'manually_resolved', 'permanently_failed', 'cancelled'];
+const REASONS = ['staleness_timeout', 'max_retries_exceeded', 'worker_unavailable', 'manual_dlq'];
+
+/** `tasker dlq …` */
+export function addDeadLetterCommands(program: Command): void {
+  const dlq = program.command('dlq').description('the dead letters: tasks that a person must look after');
+  addReading(dlq);
+  addActs(dlq);
+  addRedrive(dlq);
+}
+
+function addReading(dlq: Command): void {
+  const list = dlq.command('list').description('list the open dead letters, the most urgent first');
+  list
+    .addOption(
+      new Option('-s, --status <status>', 'only dead letters in this state; all: in any (default: pending)')
+        .choices([...STATUSES, 'all'])
+        .argParser(oneOf([...STATUSES, 'all'])),
+    )
+    .option('-n, --namespace <namespace>', 'only of tasks of this namespace')
+    .option('--name <name>', 'only of tasks of this template')
+    .option('--template-version <version>', 'only of tasks of this version, or range such as ">=1.2.0 <2.0.0"')
+    .option('--task <uuid>', 'all dead letters of this task');
+  addConditions(list)
+    .addOption(
+      new Option('--sort <order>', 'priority: most urgent first; added: newest first').choices(['priority', 'added']),
+    )
+    .option('-l, --limit <number>', 'maximum number of dead letters', PAGE, 20)
+    .option('--cursor <cursor>', 'next page: the cursor that the page before printed')
+    .action(lazily(async () => (await import('./list.ts')).dlqList));
+  dlq
+    .command('show <entry>')
+    .alias('get')
+    .description('show a dead letter, by its id or that of its task: its snapshot, notes and state')
+    .action(lazily(async () => (await import('./show.ts')).dlqShow));
+  dlq
+    .command('stats')
+    .description('count dead letters by reason')
+    .option('-n, --namespace <namespace>', 'only of tasks of this namespace')
+    .option('--name <name>', 'only of tasks of this template')
+    .option('--added-after <time>', 'only those added since a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)', time)
+    .action(lazily(async () => (await import('./stats.ts')).dlqStats));
+  dlq
+    .command('staleness')
+    .description('list open tasks with limits, those closest to exceed one first')
+    .option('-l, --limit <number>', 'maximum number of tasks', PAGE, 20)
+    .action(lazily(async () => (await import('./stats.ts')).dlqStaleness));
+}
+
+/** Adds the conditions on dead letters themselves. */
+function addConditions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--dlq-reason <reason>', 'only those with this reason').choices(REASONS).argParser(oneOf(REASONS)),
+    )
+    .option('--assignee <name>', 'only those of this person or team')
+    .option('--unassigned', 'only those without an assignee')
+    .option('--added-after <time>', 'only those added since a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)', time)
+    .option('--added-before <time>', 'only those added before a time or age', time);
+}
+
+function addActs(dlq: Command): void {
+  addIds(addOperator(dlq.command('add [task...]')))
+    .description('add tasks to the dead letters by hand; the tasks do not change')
+    .option('--assignee <name>', 'person or team that looks after them')
+    .option('--priority <number>', 'from -100 to 100; higher is more urgent', PRIORITY)
+    .action(lazily(async () => (await import('./act.ts')).dlqAdd));
+  addIds(addOperator(dlq.command('assign [entry...]')))
+    .description('assign dead letters to a person or team, or change their priority')
+    .option('--to <name>', 'person or team')
+    .option('--nobody', 'take them from their assignee')
+    .option('--priority <number>', 'from -100 to 100; higher is more urgent', PRIORITY)
+    .action(lazily(async () => (await import('./act.ts')).dlqAssign));
+  addOperator(dlq.command('note <entry> <text>'))
+    .description('add a remark to a dead letter')
+    .action(lazily(async () => (await import('./act.ts')).dlqNote));
+  addIds(addOperator(dlq.command('resolve [entry...]')))
+    .description('close dead letters; their tasks do not change')
+    .addOption(closingStatus('what became of them (default: manually_resolved)'))
+    .option('-n, --notes <text>', 'what was done')
+    .action(lazily(async () => (await import('./act.ts')).dlqResolve));
+  addIds(addOperator(dlq.command('update [entry...]')))
+    .description('same as `resolve` with --status; without it, only change what is given')
+    .addOption(closingStatus('close them with this state'))
+    .option('-n, --notes <text>', 'what was done')
+    .option('--assignee <name>', 'person or team that looks after them')
+    .option('--priority <number>', 'from -100 to 100; higher is more urgent', PRIORITY)
+    .action(lazily(async () => (await import('./act.ts')).dlqUpdate));
+}
+
+function addRedrive(dlq: Command): void {
+  const redrive = addIds(addOperator(dlq.command('redrive [entry...]')))
+    .description('let tasks of the dead letters run again: by id, or all that a filter finds')
+    .option('--all', 'all open dead letters')
+    .option('--dry-run', 'only show what would be done')
+    .option('-y, --yes', 'do not ask for confirmation');
+  addConditions(addTaskFilter(redrive, { acts: true })).action(
+    lazily(async () => (await import('./redrive.ts')).dlqRedrive),
+  );
+}
+
+function addIds(command: Command): Command {
+  return command
+    .option('--id <id>', 'id of a dead letter or its task; may be repeated', collect)
+    .option('--ids <source>', '- reads ids from standard input, one per line');
+}
+
+function closingStatus(description: string): Option {
+  const states = STATUSES.slice(1);
+  return new Option('-s, --status <status>', description).choices(states).argParser(oneOf(states));
+}
+
+/** Accepts one of these words, in any case, and as `ManuallyResolved`. */
+function oneOf(words: readonly string[]): (text: string) => string {
+  const plain = (text: string) => text.replaceAll('_', '').toLowerCase();
+  return (text) => {
+    const found = words.find((word) => plain(word) === plain(text));
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`it must be one of ${words.join(', ')}.`);
+  };
+}

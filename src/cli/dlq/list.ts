@@ -1,0 +1,117 @@
+import pc from 'picocolors';
+import type { DeadLetter, DeadLetterFilter, DeadLetterPage } from '../../app/tasker-dead-letters.ts';
+import type { GlobalOptions } from '../options.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { nextPage } from '../show/page-notes.ts';
+import { counted, painted, shortened, signOf, spanOf, table } from '../show/text.ts';
+import { snakeKeys } from '../show/views.ts';
+import { quoted } from '../task-filter.ts';
+import { withTasker } from '../with-tasker.ts';
+
+const KEYS = [
+  'status',
+  'namespace',
+  'name',
+  'templateVersion',
+  'task',
+  'dlqReason',
+  'assignee',
+  'unassigned',
+  'addedAfter',
+  'addedBefore',
+] as const satisfies readonly (keyof DeadLetterFilter)[];
+
+interface DlqListOptions extends GlobalOptions, Pick<DeadLetterFilter, (typeof KEYS)[number]> {
+  sort?: 'priority' | 'added';
+  limit: number;
+  cursor?: string;
+}
+
+/** `tasker dlq list`: lists dead letters. */
+export async function dlqList(options: DlqListOptions): Promise<void> {
+  const { sort, limit, cursor, json } = options;
+  const given = KEYS.filter((key) => options[key] !== undefined);
+  const filter: DeadLetterFilter = Object.fromEntries(given.map((key) => [key, options[key]]));
+  await withTasker(options, {}, async (tasker) => {
+    const page = await tasker.deadLetters.list(filter, { sort, limit, cursor });
+    if (json) return printJson(pageJson(page));
+    const words = given.map((key) => wordsOf(key, options[key]));
+    if (page.entries.length === 0) return note(whyNone(words, cursor));
+    print(entryTable(page.entries, { now: Date.now(), width: process.stdout.columns }));
+    note(foundText(page, words));
+    if (page.nextCursor !== null) {
+      const all = given.flatMap((key) => argumentsOf(key, options[key]));
+      const order = sort === undefined ? [] : ['--sort', sort];
+      note(
+        nextPage(page.nextCursor, ['dlq', 'list', ...all, ...order, ...(limit === 20 ? [] : ['-l', String(limit)])]),
+      );
+    }
+  });
+}
+
+function pageJson({ entries, total, totalIsExact, nextCursor }: DeadLetterPage): object {
+  return { entries: entries.map(snakeKeys), total, total_is_exact: totalIsExact, next_cursor: nextCursor };
+}
+
+function foundText({ entries, total, totalIsExact }: DeadLetterPage, words: readonly string[]): string {
+  const all = `${total.toLocaleString('en')}${totalIsExact ? '' : '+'}`;
+  const of =
+    totalIsExact && total === entries.length
+      ? counted(total, 'dead letter')
+      : `${entries.length} of ${all} dead letters`;
+  return words.length === 0 ? of : `${of}: ${words.join(', ')}`;
+}
+
+function whyNone(words: readonly string[], cursor: string | undefined): string {
+  if (cursor !== undefined) return 'no further dead letters';
+  return words.length === 0 ? 'no open dead letters' : `no dead letter matches: ${words.join(', ')}`;
+}
+
+function wordsOf(key: string, value: unknown): string {
+  const words = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace('dlq reason', 'reason');
+  return value === true ? words : `${words} ${String(value)}`;
+}
+
+function argumentsOf(key: string, value: unknown): string[] {
+  const option = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return value === true ? [option] : [option, quoted(String(value))];
+}
+
+/** With fewer columns, the causes are below their tasks. */
+const WIDE = 120;
+
+/** Returns dead letters as a table. `width`: of the terminal; undefined: the output is not a terminal. */
+export function entryTable(entries: readonly DeadLetter[], { now, width }: { now: number; width?: number }): string {
+  const closed = entries.some(({ resolutionStatus }) => resolutionStatus !== 'pending');
+  const rows = entries.map((entry) => rowOf(entry, { now, closed }));
+  const causes = entries.map(({ cause }) => cause.split('\n')[0]!);
+  const header = ['  task', 'template', 'reason', 'since', 'task is in', ...(closed ? ['status'] : []), 'assignee'];
+  if (width === undefined || width >= WIDE) {
+    const text = table(
+      [...header, 'cause'],
+      rows.map((row, i) => [...row, causes[i]!]),
+    );
+    return width === undefined
+      ? text
+      : text
+          .split('\n')
+          .map((line) => shortened(line, width))
+          .join('\n');
+  }
+  const [head, ...lines] = table(header, rows).split('\n');
+  return [head!, ...lines.flatMap((line, i) => [line, pc.dim(shortened(`    ${causes[i]!}`, width))])].join('\n');
+}
+
+function rowOf(entry: DeadLetter, { now, closed }: { now: number; closed: boolean }): string[] {
+  const { taskUuid, namespaceName, taskName, taskVersion, dlqReason, dlqTimestamp, priority, currentState } = entry;
+  const state = currentState ?? 'deleted';
+  return [
+    `${signOf(state)} ${taskUuid}`,
+    `${namespaceName}/${taskName}@${taskVersion}`,
+    `${dlqReason}${priority === 0 ? '' : ` (${priority > 0 ? '+' : ''}${priority})`}`,
+    `${spanOf(now - Date.parse(dlqTimestamp))} ago`,
+    entry.hasMovedOn ? `${painted(state)}${pc.dim(', moved on')}` : painted(state),
+    ...(closed ? [entry.resolutionStatus === 'pending' ? 'pending' : pc.dim(entry.resolutionStatus)] : []),
+    entry.assignee ?? pc.dim('-'),
+  ];
+}

@@ -1,0 +1,54 @@
+import type { RedriveFilter } from '../../app/tasker-dead-letters.ts';
+import { TaskerError } from '../../errors.ts';
+import { type BulkCommandOptions, readIds } from '../bulk/options.ts';
+import { runBulk } from '../bulk/run.ts';
+import { operatorFrom } from '../operator.ts';
+import { note, printJson } from '../show/output.ts';
+import { snakeKeys } from '../show/views.ts';
+import { describeFilter, taskFilterOf } from '../task-filter.ts';
+import { withTasker } from '../with-tasker.ts';
+
+const CONDITIONS = ['dlqReason', 'assignee', 'unassigned', 'addedAfter', 'addedBefore'] as const;
+
+interface RedriveOptions extends BulkCommandOptions, Pick<RedriveFilter, (typeof CONDITIONS)[number] | 'all'> {}
+
+/** `tasker dlq redrive`: redrives one task at once, or many after a confirmation. */
+export async function dlqRedrive(given: string[], options: RedriveOptions): Promise<void> {
+  const filter = filterOf(options);
+  const filtered = Object.keys(filter).length > 0;
+  const ids = await readIds(given, options);
+  const named = ids.length > 0 || options.ids !== undefined;
+  if (filtered && named)
+    throw new TaskerError('bad_request', 'name dead letters by their ids or by a filter, not by both');
+  if (!filtered && !named) {
+    throw new TaskerError(
+      'bad_request',
+      'no dead letter is named; pass its id or that of its task, --id, --ids -, a filter such as --error-type timeout, or --all',
+    );
+  }
+  if (ids.length === 1 && options.ids === undefined && !options.dryRun) return redriveOne(ids[0]!, options);
+  const by = operatorFrom(options);
+  await runBulk(
+    options,
+    (tasker, signal) => tasker.deadLetters.redriveAll(filtered ? filter : { ids }, { ...by, signal }),
+    describeFilter(filter),
+  );
+}
+
+function filterOf(options: RedriveOptions): RedriveFilter {
+  const given = [...CONDITIONS, 'all' as const].filter((key) => options[key] !== undefined);
+  return { ...taskFilterOf(options, { acts: true }), ...Object.fromEntries(given.map((key) => [key, options[key]])) };
+}
+
+async function redriveOne(id: string, options: RedriveOptions): Promise<void> {
+  await withTasker(options, {}, async (tasker) => {
+    const done = await tasker.deadLetters.redrive(id, operatorFrom(options));
+    if (options.json) return printJson(snakeKeys(done));
+    const { taskUuid, how, steps, statusBefore, status } = done;
+    note(
+      how === 'retried'
+        ? `retried ${steps.join(', ')} of ${taskUuid}, the task is ${status}`
+        : `opened ${taskUuid} again, which was ${statusBefore}: ${steps.join(', ')} continue${steps.length === 1 ? 's' : ''}; the task is ${status}`,
+    );
+  });
+}

@@ -1,0 +1,149 @@
+import type { Database } from '../../db/database.ts';
+import { TaskerError } from '../../errors.ts';
+import { checkUuid } from '../../model/ids.ts';
+import { isStorableText } from '../../model/json.ts';
+import { nearNames } from '../../model/near-names.ts';
+import type { DeadLetterReason } from '../../store/dead-letters/add.ts';
+import type { DeadLetterSearch, DeadLetterStatus } from '../../store/dead-letters/list.ts';
+import { templateIds } from '../../store/search/search-facts.ts';
+import { type SearchTime, timeOf } from '../search/filter.ts';
+import { versionMatcher } from '../search/version-range.ts';
+
+/** The reasons of dead letters. */
+export const DEAD_LETTER_REASONS = [
+  'staleness_timeout',
+  'max_retries_exceeded',
+  'dependency_cycle_detected',
+  'worker_unavailable',
+  'manual_dlq',
+] as const satisfies readonly DeadLetterReason[];
+
+/** The states of dead letters. `pending`: it is open. */
+export const DEAD_LETTER_STATUSES = [
+  'pending',
+  'manually_resolved',
+  'permanently_failed',
+  'cancelled',
+] as const satisfies readonly DeadLetterStatus[];
+
+/** The conditions on dead letters themselves. */
+export interface DeadLetterConditions {
+  /** Why the task is in the dead letters. */
+  dlqReason?: DeadLetterReason | undefined;
+  assignee?: string | undefined;
+  /** Only entries that have no assignee. */
+  unassigned?: boolean | undefined;
+  /** When the entry was made: a time, or an age such as `2h`. */
+  addedAfter?: SearchTime | undefined;
+  addedBefore?: SearchTime | undefined;
+}
+
+/** Which dead letters to list. All conditions that are given must hold. */
+export interface DeadLetterFilter extends DeadLetterConditions {
+  /** Default `pending`; `all` finds closed ones as well. */
+  status?: DeadLetterStatus | 'all' | undefined;
+  namespace?: string | undefined;
+  /** The name of the template. */
+  name?: string | undefined;
+  /** A version of the template, or a range such as `1.x`. */
+  templateVersion?: string | undefined;
+  /** All entries of one task. */
+  task?: string | undefined;
+}
+
+/** The names of {@link DeadLetterConditions}. */
+export const CONDITION_KEYS = ['dlqReason', 'assignee', 'unassigned', 'addedAfter', 'addedBefore'] as const;
+const KEYS: readonly (keyof DeadLetterFilter)[] = [
+  'status',
+  ...CONDITION_KEYS,
+  'namespace',
+  'name',
+  'templateVersion',
+  'task',
+];
+
+/**
+ * Reads a filter. Undefined: nothing can match, for example because no template has the name.
+ * @throws TaskerError `bad_request`, `invalid_uuid`
+ */
+export async function readDeadLetterFilter(
+  database: Database,
+  filter: DeadLetterFilter,
+): Promise<DeadLetterSearch | undefined> {
+  checkFilter(filter);
+  const { status = filter.task === undefined ? 'pending' : 'all', task } = filter;
+  const search: DeadLetterSearch = {
+    status: status === 'all' ? null : status,
+    ...readConditions(filter),
+    templateIds: await templatesOf(database, filter),
+    taskUuid: task === undefined ? null : checkUuid(task, 'task'),
+  };
+  return search.templateIds?.length === 0 ? undefined : search;
+}
+
+/** Reads the conditions on entries. @throws TaskerError `bad_request` */
+export function readConditions(
+  conditions: DeadLetterConditions,
+): Pick<DeadLetterSearch, 'reason' | 'assignee' | 'unassigned' | 'addedAfter' | 'addedBefore'> {
+  const { dlqReason, assignee, unassigned = false, addedAfter, addedBefore } = conditions;
+  if (dlqReason !== undefined) oneOf(dlqReason, DEAD_LETTER_REASONS, 'dlqReason');
+  if (assignee !== undefined) checkText(assignee, 'assignee');
+  if (typeof unassigned !== 'boolean') throw new TaskerError('bad_request', 'unassigned must be true or false');
+  if (unassigned && assignee !== undefined) {
+    throw new TaskerError('bad_request', 'an entry is either unassigned or has an assignee: give one of them');
+  }
+  return {
+    reason: dlqReason ?? null,
+    assignee: assignee ?? null,
+    unassigned,
+    addedAfter: timeOf(addedAfter, 'addedAfter'),
+    addedBefore: timeOf(addedBefore, 'addedBefore'),
+  };
+}
+
+/** Returns the ids of the templates that a filter names; null: it names none. */
+export async function templatesOf(
+  database: Database,
+  { namespace, name, templateVersion }: Pick<DeadLetterFilter, 'namespace' | 'name' | 'templateVersion'>,
+): Promise<number[] | null> {
+  if (namespace === undefined && name === undefined && templateVersion === undefined) return null;
+  const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
+  const all = await templateIds(database, { namespace: namespace ?? null, name: name ?? null });
+  return all.filter(({ version }) => fits(version)).map(({ id }) => id);
+}
+
+function checkFilter(filter: DeadLetterFilter): void {
+  for (const key of Object.keys(filter)) {
+    if ((KEYS as readonly string[]).includes(key)) continue;
+    const near = nearNames(key, KEYS, 1)[0];
+    throw new TaskerError(
+      'bad_request',
+      `a filter of dead letters has no ${key}; ${near ? `did you mean ${near}?` : `it has ${KEYS.join(', ')}`}`,
+    );
+  }
+  if (filter.status !== undefined) oneOf(filter.status, [...DEAD_LETTER_STATUSES, 'all'], 'status');
+  for (const key of ['namespace', 'name', 'templateVersion'] as const) {
+    if (filter[key] !== undefined) checkText(filter[key], key);
+  }
+}
+
+/** @throws TaskerError `bad_request` */
+export function checkText(text: unknown, what: string, most = 10_000): string {
+  if (typeof text !== 'string' || !isStorableText(text)) {
+    throw new TaskerError('bad_request', `${what} must be a string without U+0000 or lone surrogates`);
+  }
+  if (text.length > most) {
+    throw new TaskerError('bad_request', `${what} has ${text.length} characters, at most ${most} are allowed`);
+  }
+  return text;
+}
+
+/** @throws TaskerError `bad_request` */
+export function oneOf<T extends string>(value: unknown, known: readonly T[], what: string): T {
+  if (known.includes(value as T)) return value as T;
+  const near = nearNames(String(value), known, 1)[0];
+  throw new TaskerError(
+    'bad_request',
+    `${what}: ${String(value)} is not one of ${known.join(', ')}${near ? `; did you mean ${near}?` : ''}`,
+  );
+}

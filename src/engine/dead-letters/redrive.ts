@@ -1,0 +1,128 @@
+import type { Db } from '../../db/statement.ts';
+import { TaskerError } from '../../errors.ts';
+import { checkUuid } from '../../model/ids.ts';
+import { type Act, noteAct } from '../../store/acts/audit.ts';
+import type { Operator } from '../../store/acts/operate.ts';
+import { failingSteps } from '../../store/acts/retry-steps.ts';
+import { changeEntries, entryIds, lockEntries } from '../../store/dead-letters/change.ts';
+import { getDeadLetter } from '../../store/dead-letters/list.ts';
+import { stepNames } from '../../store/read-steps.ts';
+import { getTasks, lockTasks, taskStates } from '../../store/tasks.ts';
+import { type Expanding, type OperatorOptions, onFreeTask, operatorOf, retryLocked } from '../operate.ts';
+import { reopenLocked } from '../rerun.ts';
+import type { TaskState } from '../task-view.ts';
+import { deadLetterNotFound } from './entries.ts';
+
+/** The result of redriving one task. */
+export interface Redrive {
+  taskUuid: string;
+  dlqEntryUuid: string;
+  /**
+   * `retried`: its failed and waiting steps run again. `reopened`: it had ended, and continues with the steps that were
+   * cancelled with it.
+   */
+  how: 'retried' | 'reopened';
+  /** The names of these steps. */
+  steps: string[];
+  statusBefore: TaskState;
+  status: TaskState;
+}
+
+/**
+ * Lets a task of the dead letters run again, and closes its entry.
+ * @throws TaskerError `dead_letter_not_found`, `nothing_failed` if it progresses or is complete, `invalid_uuid`
+ */
+export async function redrive(
+  engine: Expanding,
+  given: string,
+  options: OperatorOptions,
+): Promise<Redrive & { seconds: number[] }> {
+  const id = checkUuid(given, 'the id of the dead letter or its task');
+  const operator = operatorOf(options);
+  const entry = await getDeadLetter(engine.database, id);
+  if (!entry) throw deadLetterNotFound(id);
+  const { taskUuid } = entry;
+  return onFreeTask(engine.database, taskUuid, async (tx) => {
+    await lockTasks(tx, [taskUuid]);
+    const redriven = await redriveLocked(tx, engine, taskUuid, operator);
+    if (!redriven) throw await nothingFailed(tx, taskUuid);
+    const dlqEntryUuid = (await entryIds(tx, [taskUuid])).get(taskUuid)!;
+    const seconds = await closeRedriven(tx, [{ ...redriven, dlqEntryUuid }], operator);
+    return { ...redriven, dlqEntryUuid, seconds };
+  });
+}
+
+/** Retries what failed in an open task, or lets a task that was ended continue. Undefined: nothing failed. */
+async function redriveLocked(
+  tx: Db,
+  engine: Expanding,
+  taskUuid: string,
+  operator: Operator,
+): Promise<Omit<Redrive, 'dlqEntryUuid'> | undefined> {
+  const stateOf = async () => (await taskStates(tx, [taskUuid])).get(taskUuid) as TaskState;
+  const statusBefore = await stateOf();
+  const failing = await failingSteps(tx, [taskUuid]);
+  const done = await Promise.all(failing.map((step) => retryLocked(tx, step, operator)));
+  const retried = failing.filter((_, i) => done[i]);
+  if (retried.length > 0) {
+    const names = await stepNames(tx, taskUuid);
+    const steps = retried.map(({ idx }) => names.get(idx) ?? String(idx));
+    return { taskUuid, how: 'retried', steps, statusBefore, status: await stateOf() };
+  }
+  const reopened = await reopenLocked(tx, engine, taskUuid);
+  return reopened && { taskUuid, how: 'reopened', statusBefore, ...reopened };
+}
+
+/** A redriven task, with its entry. */
+export type ClosingRedrive = Omit<Redrive, 'steps'>;
+
+/**
+ * Closes the open entries of redriven tasks, and notes the redrives. Returns for how many seconds they were open. Entries
+ * that were closed before stay as they are.
+ */
+export async function closeRedriven(
+  tx: Db,
+  redriven: readonly ClosingRedrive[],
+  operator: Operator,
+): Promise<number[]> {
+  const entries = await lockEntries(
+    tx,
+    redriven.map((one) => one.dlqEntryUuid),
+  );
+  const open = entries.filter((entry) => entry.status === 'pending').map((entry) => entry.id);
+  const resolution = operator.reason === null ? 'redriven' : `redriven: ${operator.reason.slice(0, 1000)}`;
+  const change = { status: 'manually_resolved', resolution } as const;
+  const seconds =
+    open.length > 0
+      ? await changeEntries(
+          tx,
+          open,
+          { act: 'dlq_resolve', change, details: { status: change.status, resolution } },
+          operator,
+        )
+      : [];
+  await Promise.all(redriven.map((one) => noteAct(tx, actOf(one), operator)));
+  return seconds;
+}
+
+function actOf({ taskUuid, dlqEntryUuid, how, statusBefore, status }: ClosingRedrive): Act {
+  const details = JSON.stringify({ entry: dlqEntryUuid, how });
+  return { action: 'dlq_redrive', taskUuid, fromState: statusBefore, toState: status, details };
+}
+
+async function nothingFailed(tx: Db, taskUuid: string): Promise<TaskerError> {
+  const [task] = await getTasks(tx, [taskUuid]);
+  if (!task) return new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+  return new TaskerError('nothing_failed', `task ${taskUuid} can't be redriven: ${whyNothing(task.status)}`, {
+    details: { task_uuid: taskUuid, status: task.status },
+  });
+}
+
+/** Why there is nothing to redrive in a task of this state. */
+export function whyNothing(status: string): string {
+  if (status === 'complete') return 'it is complete, and nothing failed; `tasker task rerun` runs a part of it again';
+  if (status === 'blocked_by_failures') {
+    return 'its batch continued without the failed steps, and a step that joins the batch has started';
+  }
+  return `it is in ${status}, and nothing failed; \`tasker task why\` shows what it waits for, and \`tasker task rerun\` runs a part of it again`;
+}

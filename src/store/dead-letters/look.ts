@@ -1,0 +1,192 @@
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
+import { LAST_MOVE } from '../stale-tasks.ts';
+import { HAS_MOVED_ON } from './moves.ts';
+
+const TRY_LOOKING = sql('try_dead_letters')`select pg_try_advisory_xact_lock(7303014009) mine`;
+
+/** Lets one process at a time look for dead letters, until its transaction ends. False: another one does. */
+export async function tryLooking(db: Db): Promise<boolean> {
+  return (await db.query<{ mine: boolean }>(TRY_LOOKING)).rows[0]!.mine;
+}
+
+const TAKE_TURN = sql('take_dead_letter_turn')`
+update tasker.dead_letter_look set looked_at = now() where looked_at <= now() - $1::int * interval '1 ms'
+returning checked_to "checkedTo"`;
+
+/**
+ * Takes the turn to look, if none was taken for `leastMs`. `checkedTo`: the open entry that the last look came to; null: it
+ * came to the end. Undefined: it is not due.
+ */
+export async function takeTurn(db: Db, leastMs: number): Promise<{ checkedTo: string | null } | undefined> {
+  return (await db.query<{ checkedTo: string | null }>(TAKE_TURN, [leastMs])).rows[0];
+}
+
+/** Closes the entries of the CTE `slice` whose tasks have moved on. `$1`: who does. */
+const CLOSING = `
+moved as materialized (
+  select d.*, t.state, t.done_at, act.act from slice d
+    left join lateral (select state, done_at from tasker.task x where x.task_uuid = d.task_uuid offset 0) t on true
+    left join lateral (
+      select a.action || ' by ' || a.actor || coalesce(' (' || left(a.reason, 200) || ')', '') act from tasker.operator_action a
+       where a.task_uuid = d.task_uuid and a.at >= d.created_at and a.action not in ('note', 'copy', 'pause', 'resume')
+         and not starts_with(a.action, 'dlq_')
+       order by a.id desc limit 1) act on true
+   where ${HAS_MOVED_ON}),
+closed as (
+  update tasker.dead_letter d set
+    status = 'cancelled', resolved_at = now(), updated_at = now(), resolved_by = $1,
+    resolution = case when m.state is null then 'the task was deleted'
+                      when m.done_at is not null then 'the task ended: it is in ' || m.state::text
+                      else 'the task moved on: it is in ' || m.state::text end || coalesce('; ' || m.act, '')
+    from moved m where d.ctid = m.tid
+  returning d.id, d.task_uuid, d.resolution, d.created_at),
+a as (
+  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door, details)
+  select c.task_uuid, 'dlq_close', m.state::text, m.state::text, $1, c.resolution, 'lifecycle',
+         jsonb_build_object('entry', c.id, 'status', 'cancelled')
+    from closed c join moved m on m.id = c.id order by c.task_uuid)`;
+const CLOSABLE = 'd.id, d.ctid tid, d.task_uuid, d.reason, d.rule, d.since, d.moved_at, d.created_at';
+
+// Entries that an operator is changing are left for the next look: waiting for them in this order could deadlock with acts
+// on several entries. The last act of an operator says what happened; without one, the task moved by itself.
+const CLOSE_MOVED_ON = sql('close_moved_on')`
+with slice as materialized (
+  select ${CLOSABLE} from tasker.dead_letter d
+   where d.status = 'pending' and d.task_uuid > $2::uuid order by d.task_uuid limit $3::int for update skip locked),
+${CLOSING}
+select (select max(task_uuid::text) from slice) last, (select count(*)::int from slice) looked,
+       coalesce((select json_agg(json_build_object('dlqEntryUuid', id, 'taskUuid', task_uuid, 'resolution', resolution,
+                                                   'seconds', extract(epoch from now() - created_at)) order by task_uuid) from closed), '[]')::text closed`;
+
+const CLOSE_ENTRIES_OF = sql('close_entries_of')`
+with slice as materialized (
+  select ${CLOSABLE} from tasker.dead_letter d where d.status = 'pending' and d.task_uuid = any ($2::uuid[])
+   order by d.id for update),
+${CLOSING}
+select count(*)::int from closed`;
+
+/** Closes the open entries of these tasks if the tasks have moved on. Call it after lockTasks. */
+export async function closeEntriesOf(db: Db, taskUuids: readonly string[], actor: string): Promise<void> {
+  await db.query(CLOSE_ENTRIES_OF, [actor, `{${taskUuids.join(',')}}`]);
+}
+
+/** An entry that was closed because its task moved on. */
+export interface ClosedDeadLetter {
+  dlqEntryUuid: string;
+  taskUuid: string;
+  /** What happened to the task. */
+  resolution: string;
+  /** How long it was open. */
+  seconds: number;
+}
+
+/** A slice of the open entries, in the order of their tasks. */
+export interface CheckedSlice {
+  /** The task of its last entry; null: the slice is empty. */
+  last: string | null;
+  looked: number;
+  closed: ClosedDeadLetter[];
+}
+
+/** Closes the entries in a slice of the open ones whose tasks have moved on. */
+export async function closeMovedOn(
+  db: Db,
+  { after, limit, actor }: { after: string; limit: number; actor: string },
+): Promise<CheckedSlice> {
+  type Row = { last: string | null; looked: number; closed: string };
+  const { closed, ...slice } = (await db.query<Row>(CLOSE_MOVED_ON, [actor, after, limit])).rows[0]!;
+  return { ...slice, closed: JSON.parse(closed) as ClosedDeadLetter[] };
+}
+
+const NOTE_CHECKED = sql('note_dead_letters_checked')`update tasker.dead_letter_look set checked_to = $1::uuid`;
+
+/** Notes how far a look came with the open entries; null: to the end. */
+export async function noteChecked(db: Db, taskUuid: string | null): Promise<void> {
+  await db.query(NOTE_CHECKED, [taskUuid]);
+}
+
+const BLOCKING_TEMPLATES = sql('blocking_templates')`
+select m.id from tasker.template m
+ where m.definition #>> '{lifecycle,on_blocked}' = 'dlq'
+   and exists (select 1 from tasker.task_search p where p.template_id = m.id and p.state = 'blocked_by_failures' offset 0)
+ order by m.id`;
+
+const BLOCKING_TEMPLATES_LIVE = sql('blocking_templates_live')`
+select m.id from tasker.template m where m.definition #>> '{lifecycle,on_blocked}' = 'dlq' order by m.id`;
+
+/**
+ * Returns the templates that send blocked tasks to the dead letters. `searchable`: only those that have blocked tasks in
+ * the search tables.
+ */
+export async function blockingTemplates(db: Db, { searchable }: { searchable: boolean }): Promise<number[]> {
+  const statement = searchable ? BLOCKING_TEMPLATES : BLOCKING_TEMPLATES_LIVE;
+  return (await db.query<{ id: number }>(statement)).rows.map((row) => row.id);
+}
+
+/** Where a search for blocked tasks continues: the last task of the page before. */
+export interface BlockedPlace {
+  createdAt: string;
+  taskUuid: string;
+}
+
+// A row of the search tables is written after each change of its task, so that an entry that is younger has seen the task
+// as it is.
+const BLOCKED_TASKS = sql('blocked_tasks')`
+select p.task_uuid "taskUuid", tasker.iso(p.created_at) "createdAt" from tasker.task_search p
+ where p.template_id = $1 and p.state = 'blocked_by_failures' and (p.created_at, p.task_uuid) > ($2::timestamptz, $3::uuid)
+   and not exists (select 1 from tasker.dead_letter d
+                    where d.task_uuid = p.task_uuid and (d.status = 'pending' or d.created_at >= p.updated_at))
+ order by p.created_at, p.task_uuid limit $4::int`;
+
+const BLOCKED_TASKS_LIVE = sql('blocked_tasks_live')`
+select t.task_uuid "taskUuid", tasker.iso(t.created_at) "createdAt" from tasker.task t
+ where t.done_at is null and t.task_uuid > $2::uuid and t.template_id = $1 and t.state = 'blocked_by_failures'
+   and not exists (
+     select 1 from tasker.dead_letter d where d.task_uuid = t.task_uuid
+        and (d.status = 'pending' or d.moved_at = (select moved.at from (${LAST_MOVE}) moved)))
+ order by t.task_uuid limit $3::int`;
+
+/** Returns blocked tasks of a template that seem to need an entry, the oldest first. */
+export async function blockedTasks(
+  db: Db,
+  {
+    templateId,
+    after,
+    limit,
+    searchable,
+  }: { templateId: number; after: BlockedPlace; limit: number; searchable: boolean },
+): Promise<BlockedPlace[]> {
+  const statement = searchable ? BLOCKED_TASKS : BLOCKED_TASKS_LIVE;
+  const values = searchable
+    ? [templateId, after.createdAt, after.taskUuid, limit]
+    : [templateId, after.taskUuid, limit];
+  return (await db.query<BlockedPlace>(statement, values)).rows;
+}
+
+const READY_STEPS_OF = sql('ready_steps_of')`
+select d.task_uuid "taskUuid", n.name namespace, ts.callable,
+       m.definition #>> array['steps', ts.idx::text, 'handler', 'resolver'] resolver, bool_or(s.state = 'in_progress') running
+  from unnest($1::uuid[]) d (task_uuid)
+ cross join lateral (select template_id from tasker.task x where x.task_uuid = d.task_uuid offset 0) t
+ cross join lateral (
+   select state, tasker.template_idx(idx) idx from tasker.step x
+    where x.task_uuid = d.task_uuid and x.state in ('enqueued', 'in_progress') offset 0) s
+  join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = s.idx
+  join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
+ group by 1, 2, 3, 4`;
+
+/** A handler that a ready or running step of a task needs. */
+export interface WantedHandlerRow {
+  taskUuid: string;
+  namespace: string;
+  callable: string;
+  resolver: string | null;
+  /** Whether such a step is running. */
+  running: boolean;
+}
+
+/** Returns the handlers that the ready and running steps of tasks need. */
+export async function wantedHandlers(db: Db, taskUuids: readonly string[]): Promise<WantedHandlerRow[]> {
+  return (await db.query<WantedHandlerRow>(READY_STEPS_OF, [`{${taskUuids.join(',')}}`])).rows;
+}

@@ -1,0 +1,28 @@
+import { LAST_MOVE } from '../stale-tasks.ts';
+
+/** When a task `t` last moved, its end included. `moved` is its {@link LAST_MOVE}. */
+export const MOVED_AT = 'greatest(moved.at, t.done_at)';
+
+/**
+ * Whether the task of an entry `d` has moved on: it was deleted, or moved after the entry was made. A limit on its duration
+ * is exceeded until it ends or runs again, however it moves.
+ */
+export const HAS_MOVED_ON = `coalesce((
+  select case when d.rule = 'max_duration_minutes' then t.done_at is not null or coalesce(t.rerun_at, t.created_at) <> d.since
+              else (select ${MOVED_AT} from (${LAST_MOVE}) moved) <> d.moved_at end
+    from tasker.task t where t.task_uuid = d.task_uuid offset 0), true)`;
+
+/** Minutes that each reason puts an entry ahead of others in the queue. */
+export const HEAD_STARTS = {
+  dependency_cycle_detected: 1000,
+  max_retries_exceeded: 500,
+  staleness_timeout: 100,
+  worker_unavailable: 50,
+  manual_dlq: 10,
+} as const;
+
+/** The head start of a reason, as an interval. */
+export function HEAD_START(reason: string): string {
+  const cases = Object.entries(HEAD_STARTS).map(([name, minutes]) => `when '${name}' then ${minutes}`);
+  return `case ${reason} ${cases.join(' ')} end * interval '1 minute'`;
+}

@@ -1,0 +1,48 @@
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
+import { LIMITS_NOW } from '../stale-tasks.ts';
+
+// The noted tasks, and those whose next check is due first: a task is checked no later than it can exceed a limit.
+const LIST_STALENESS = sql('list_staleness')`
+with w as materialized (
+  (select * from tasker.task_watch where rule is not null order by task_uuid limit $1::int)
+  union
+  (select * from tasker.task_watch order by check_at limit $1::int))
+select w.task_uuid "taskUuid", n.name "namespaceName", m.name "taskName", t.state::text "currentState",
+       floor(extract(epoch from now() - moved.at - idle.held) / 60)::int "timeInStateMinutes",
+       floor(extract(epoch from now() - t.created_at) / 60)::int "taskAgeMinutes", near.minutes "stalenessThresholdMinutes",
+       case when near.part >= 1 then 'stale' when near.part >= 0.8 then 'warning' else 'healthy' end "healthStatus",
+       -t.rank priority, near.rule
+  from w
+ cross join lateral (select * from tasker.task x where x.task_uuid = w.task_uuid and x.done_at is null offset 0) t
+  join tasker.template m on m.id = t.template_id
+  join tasker.namespace n on n.id = m.namespace_id
+  ${LIMITS_NOW}
+ cross join lateral (
+   select rule, minutes, extract(epoch from now() - since - held) / 60 / minutes part from (
+     values (duration.rule, lim.duration, coalesce(t.rerun_at, t.created_at), duration.held),
+            (idle.rule, idle.minutes, moved.at, idle.held)) x (rule, minutes, since, held)
+    where minutes is not null order by 3 desc limit 1) near
+ order by near.part desc, w.task_uuid limit $1::int`;
+
+/** An open task with limits, and how close it is to the one that it is closest to. */
+export interface StalenessRow {
+  taskUuid: string;
+  namespaceName: string;
+  taskName: string;
+  currentState: string;
+  /** Minutes since the task last moved, without those in which it was paused. */
+  timeInStateMinutes: number;
+  taskAgeMinutes: number;
+  stalenessThresholdMinutes: number;
+  /** `warning`: 80 % of the limit have passed. */
+  healthStatus: 'healthy' | 'warning' | 'stale';
+  priority: number;
+  /** The limit: a field of the template's lifecycle, or a key of the configuration. */
+  rule: string;
+}
+
+/** Returns open tasks with limits, those that are closest to one first. */
+export async function listStaleness(db: Db, limit: number): Promise<StalenessRow[]> {
+  return (await db.query<StalenessRow>(LIST_STALENESS, [limit])).rows;
+}

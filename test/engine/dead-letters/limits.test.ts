@@ -1,0 +1,285 @@
+import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { blockedTasks, blockingTasker, look } from '../../support/dead-letters.ts';
+import { age, checkForStale, firstCheck, LIMITS, taskUnderLimit } from '../../support/lifecycle.ts';
+import { DEMO, setup, template, until } from '../../support/setup.ts';
+
+describe.each(LIMITS)('a task that exceeds %s', (limit) => {
+  it('becomes a dead letter once, with the limit, and closes it by moving on', async () => {
+    const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, {});
+    await age(sql, 19, taskUuid);
+    await checkForStale(tasker);
+    expect((await tasker.deadLetters.list()).entries).toEqual([]);
+    await age(sql, 6, taskUuid);
+    await checkForStale(tasker);
+    const { entries } = await tasker.deadLetters.list();
+    expect(entries).toMatchObject([
+      {
+        taskUuid,
+        dlqReason: 'staleness_timeout',
+        originalState: state,
+        cause: expect.stringContaining(`${limit} of test/demo`),
+      },
+    ]);
+    const { taskSnapshot } = await tasker.deadLetters.get(taskUuid);
+    expect(taskSnapshot).toMatchObject({ threshold_minutes: 20, current_state: state, time_in_state_minutes: 25 });
+    await checkForStale(tasker);
+    expect((await look(tasker)).closed).toEqual([]);
+    await tasker.cancelTask(taskUuid);
+    expect((await look(tasker)).closed).toEqual([taskUuid]);
+  });
+
+  it('and is closed by an operator does not come back for the same standstill', async () => {
+    const { tasker, sql, taskUuid } = await taskUnderLimit(limit, {});
+    await age(sql, 25, taskUuid);
+    await checkForStale(tasker);
+    await tasker.deadLetters.resolve(taskUuid);
+    await sql(`update tasker.task_watch set check_at = now()`);
+    await checkForStale(tasker);
+    expect((await tasker.deadLetters.list()).entries).toEqual([]);
+  });
+});
+
+it('a task that exceeds its duration keeps its entry while its steps run, until it ends', async () => {
+  const { tasker, sql, taskUuid } = await taskUnderLimit('max_duration_minutes', {});
+  await age(sql, 25, taskUuid);
+  await checkForStale(tasker);
+  await sql('update tasker.step set started_at = now()');
+  expect((await look(tasker)).closed).toEqual([]);
+  await tasker.cancelTask(taskUuid);
+  expect((await look(tasker)).closed).toEqual([taskUuid]);
+});
+
+it.each([{ staleness_action: 'none' }, { staleness_action: 'error' }, { auto_dlq_on_timeout: false }])(
+  'with %j, a task over a limit does not become a dead letter',
+  async (lifecycle) => {
+    const { tasker, sql, taskUuid } = await taskUnderLimit('max_waiting_for_retry_minutes', lifecycle);
+    await age(sql, 25, taskUuid);
+    await checkForStale(tasker);
+    expect((await tasker.deadLetters.list()).entries).toEqual([]);
+  },
+);
+
+it('a task that was noted by an earlier version gets its entry at the next check', async () => {
+  const { tasker, sql, taskUuid } = await taskUnderLimit('max_waiting_for_retry_minutes', {});
+  await age(sql, 25, taskUuid);
+  await checkForStale(tasker);
+  await sql('delete from tasker.dead_letter');
+  await sql('update tasker.task_watch set check_at = now()');
+  expect((await checkForStale(tasker)).noted).toEqual([]);
+  expect((await tasker.deadLetters.list()).entries).toMatchObject([{ taskUuid }]);
+});
+
+it('a task that is blocked and then exceeds a limit has one entry', async () => {
+  const both = template(
+    { charge: { handler: 'broken' } },
+    { lifecycle: { on_blocked: 'dlq', max_waiting_for_dependencies_minutes: 20 } },
+  );
+  const { tasker, sql } = await blockingTasker({ templates: [both] });
+  const [taskUuid] = await blockedTasks(tasker, 1);
+  await look(tasker);
+  await age(sql, 25, taskUuid!);
+  await sql(`update tasker.dead_letter set moved_at = moved_at - interval '25 minutes'`);
+  expect((await checkForStale(tasker)).noted).toMatchObject([{ taskUuid }]);
+  expect((await tasker.deadLetters.list({ status: 'all' })).entries).toMatchObject([
+    { dlqReason: 'max_retries_exceeded' },
+  ]);
+});
+
+it('time in which a task was paused does not count', async () => {
+  const { tasker, sql, taskUuid } = await taskUnderLimit('max_waiting_for_retry_minutes', {});
+  await tasker.pause({ task: taskUuid });
+  await age(sql, 25, taskUuid);
+  await sql(`update tasker.pause set paused_at = paused_at - interval '25 minutes'`);
+  await checkForStale(tasker);
+  expect((await tasker.deadLetters.list()).entries).toEqual([]);
+  const [task] = await tasker.deadLetters.staleness();
+  expect(task).toMatchObject({ taskUuid, healthStatus: 'healthy', timeInStateMinutes: 0 });
+});
+
+describe('a ready step that no live worker can run', () => {
+  const limits = { max_waiting_for_dependencies_minutes: 20, max_steps_in_process_minutes: 20 };
+
+  it('makes its task a dead letter with worker_unavailable when the limit is over', async () => {
+    const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: limits })], worker: false });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await age(sql, 21);
+    await checkForStale(tasker);
+    expect((await tasker.deadLetters.list()).entries).toMatchObject([
+      {
+        taskUuid,
+        dlqReason: 'worker_unavailable',
+        cause: expect.stringMatching(/; no live worker can run its ready steps$/),
+        priorityScore: 50,
+      },
+    ]);
+  });
+
+  it.each([
+    ['lacks the handler', `callables = '{other}'`, 'worker_unavailable'],
+    ['serves another namespace', `callables = '{a}', namespaces = '{shop}'`, 'worker_unavailable'],
+    ['drains', `callables = '{a}', drain_at = now(), drain_by = 'anna'`, 'worker_unavailable'],
+    ['was lost', `callables = '{a}', lease_until = now() - interval '1 second'`, 'worker_unavailable'],
+    ['has the handler', `callables = '{a}'`, 'staleness_timeout'],
+    ['has a pattern for it', `callables = '{~/^[a-c]$/}'`, 'staleness_timeout'],
+  ])('while a worker %s, the reason is: %s', async (_, worker, reason) => {
+    const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: limits })], worker: false });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await sql(
+      `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
+       values ('w1', 'h', 1, '{test}', '{}', 1, now() + interval '1 hour')`,
+    );
+    await sql(`update tasker.worker set ${worker}`);
+    await age(sql, 21);
+    await checkForStale(tasker);
+    expect((await tasker.deadLetters.get(taskUuid)).dlqReason).toBe(reason);
+  });
+
+  it('is staleness_timeout if another step of the task is running', async () => {
+    const { tasker, sql, taskUuid } = await taskUnderLimit('max_steps_in_process_minutes', {});
+    await age(sql, 25, taskUuid);
+    await checkForStale(tasker);
+    expect((await tasker.deadLetters.get(taskUuid)).dlqReason).toBe('staleness_timeout');
+  });
+});
+
+describe('the staleness of tasks', () => {
+  it('lists those with limits, the closest to one first', async () => {
+    const limited = template({ a: [] }, { lifecycle: { max_duration_minutes: 100 } });
+    const { tasker, sql } = await setup({ templates: [limited, template({ a: [] }, { name: 'free' })], worker: false });
+    const tasks = await tasker.createTasks([DEMO, DEMO, DEMO, { ...DEMO, name: 'free' }]);
+    const [young, near, over] = tasks.map((task) => task.taskUuid);
+    await age(sql, 10, young);
+    await age(sql, 85, near);
+    await age(sql, 130, over);
+    await checkForStale(tasker);
+    expect(await tasker.deadLetters.staleness()).toEqual([
+      {
+        taskUuid: over,
+        namespaceName: 'test',
+        taskName: 'demo',
+        currentState: 'steps_in_process',
+        timeInStateMinutes: 130,
+        taskAgeMinutes: 130,
+        stalenessThresholdMinutes: 100,
+        healthStatus: 'stale',
+        priority: 0,
+        rule: 'max_duration_minutes',
+      },
+      expect.objectContaining({ taskUuid: near, healthStatus: 'warning' }),
+      expect.objectContaining({ taskUuid: young, healthStatus: 'healthy' }),
+    ]);
+    expect(await tasker.deadLetters.staleness({ limit: 1 })).toMatchObject([{ taskUuid: over }]);
+    await expect(tasker.deadLetters.staleness({ limit: 0 })).rejects.toMatchObject({ code: 'bad_request' });
+  });
+});
+
+describe('thresholds of the configuration', () => {
+  const NONE = { lifetime: null, waitingForDependencies: null, waitingForRetry: null, stepsInProcess: null };
+  const watch = async (
+    tasker: Awaited<ReturnType<typeof setup>>['tasker'],
+    minutes: Partial<typeof NONE> | object,
+    renew = false,
+  ) => {
+    let watched = 0;
+    for await (const count of tasker.engine.watchOpenTasks({ ...NONE, ...minutes, leastMs: 0, renew }))
+      watched += count;
+    return watched;
+  };
+
+  it('note tasks of templates without limits as stale, and neither end them nor add them to the dead letters', async () => {
+    const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
+    const [old, young] = await tasker.createTasks([DEMO, DEMO]);
+    await age(sql, 61, old!.taskUuid);
+    expect(await watch(tasker, { waitingForDependencies: 60 })).toBe(1);
+    expect(await watch(tasker, { waitingForDependencies: 60 })).toBe(0);
+    const { ended, noted } = await checkForStale(tasker);
+    expect(ended).toEqual([]);
+    expect(noted).toEqual([
+      {
+        taskUuid: old!.taskUuid,
+        reason: expect.stringMatching(
+          /^orchestration\.dlq\.thresholds\.waiting_for_dependencies_minutes is 60: nothing moved for 61 minutes, since 20/,
+        ),
+      },
+    ]);
+    expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid: old!.taskUuid }]);
+    expect((await tasker.deadLetters.list()).entries).toEqual([]);
+    expect((await tasker.getTask(young!.taskUuid)).stale).toBeNull();
+    expect((await tasker.why(old!.taskUuid)).summary).toContain('it is stale: no progress since');
+  });
+
+  it('on the lifetime are in hours, and hold until the task ends', async () => {
+    const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await age(sql, 25 * 60);
+    await watch(tasker, { lifetime: 24 * 60 });
+    expect((await checkForStale(tasker)).noted).toMatchObject([
+      {
+        reason: 'orchestration.dlq.thresholds.task_max_lifetime_hours is 24: not done 1500 minutes after its creation',
+      },
+    ]);
+    await sql('update tasker.step set done_at = now()');
+    expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid }]);
+    expect((await tasker.why(taskUuid)).summary).toContain('it is stale: not done 1440 minutes after its creation');
+  });
+
+  it('give way to the limits of a template, and do not keep those from ending a task', async () => {
+    const lifecycle = { max_duration_minutes: 60, staleness_action: 'error' };
+    const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await age(sql, 40);
+    await watch(tasker, { waitingForDependencies: 30, lifetime: 10 });
+    expect(await checkForStale(tasker)).toMatchObject({ ended: [], noted: [{ taskUuid }] });
+    await age(sql, 25);
+    expect((await checkForStale(tasker)).ended).toMatchObject([{ taskUuid }]);
+  });
+
+  it('leave templates alone whose lifecycle asks for no action', async () => {
+    const none = template({ a: [] }, { lifecycle: { max_duration_minutes: 5, staleness_action: 'none' } });
+    const off = template(
+      { a: [] },
+      { name: 'off', lifecycle: { max_duration_minutes: 5, auto_dlq_on_timeout: false } },
+    );
+    const { tasker, sql } = await setup({ templates: [none, off], worker: false });
+    await tasker.createTasks([DEMO, { ...DEMO, name: 'off' }]);
+    await age(sql, 100);
+    expect(await watch(tasker, { lifetime: 10 })).toBe(0);
+  });
+
+  it('of a new configuration replace those of the one before, if asked to', async () => {
+    const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
+    await tasker.createTask(DEMO);
+    await age(sql, 100);
+    await watch(tasker, { lifetime: 90 });
+    expect(await watch(tasker, { lifetime: 50 })).toBe(0);
+    expect(await watch(tasker, { lifetime: 50 }, true)).toBe(1);
+    expect(await sql('select thresholds from tasker.task_watch')).toEqual([{ thresholds: [50, null, null, null] }]);
+  });
+
+  it('are put on tasks by one process at a time, at the interval of the configuration', async () => {
+    const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
+    await watch(tasker, { lifetime: 10 });
+    await tasker.createTask(DEMO);
+    await age(sql, 100);
+    let watched = 0;
+    for await (const count of tasker.engine.watchOpenTasks({ ...NONE, lifetime: 10, leastMs: 300_000, renew: false })) {
+      watched += count;
+    }
+    expect(watched).toBe(0);
+  });
+
+  it('without any, no task is watched that has no limit', async () => {
+    const { tasker, sql } = await setup({
+      templates: [template({ a: [] })],
+      handlers: [defineHandler('a', {}, () => ({}))],
+    });
+    await firstCheck(tasker);
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    await until(
+      () => sql('select * from tasker.task_watch'),
+      (rows) => rows.length === 0,
+    );
+  });
+});

@@ -1,0 +1,63 @@
+import type { Tasker } from '../../src/app/tasker.ts';
+import type { DeadLetterLook } from '../../src/engine/dead-letters/look.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import type { TaskTemplate } from '../../src/template/task-template.ts';
+import { DEMO, setup, template, until } from './setup.ts';
+
+/** Looks for dead letters once, as a worker does. */
+export async function look(tasker: Tasker, options: Partial<DeadLetterLook> = {}) {
+  const seen = { added: [] as string[], closed: [] as string[], resolutions: [] as string[] };
+  await tasker.engine.search.flush();
+  for await (const { added, closed } of tasker.engine.lookForDeadLetters({ leastMs: 0, ...options })) {
+    seen.added.push(...added.map(({ taskUuid }) => taskUuid));
+    seen.closed.push(...closed.map(({ taskUuid }) => taskUuid));
+    seen.resolutions.push(...closed.map(({ resolution }) => resolution));
+  }
+  return seen;
+}
+
+/** A template whose tasks are blocked until `broken` succeeds, and become dead letters then. */
+export const BLOCKING: TaskTemplate = template(
+  { charge: { handler: 'broken' }, ship: { handler: 'quick', dependencies: ['charge'] } },
+  { lifecycle: { on_blocked: 'dlq' } },
+);
+
+/** Creates a tasker whose handler `broken` fails until `repair` is called. */
+export async function blockingTasker({ templates = [BLOCKING], message = 'no such card' } = {}) {
+  let isBroken = true;
+  const broken = defineHandler('broken', {}, () =>
+    isBroken ? StepHandlerResult.failure(message, { retryable: false, errorType: 'card_unknown' }) : { paid: true },
+  );
+  const quick = defineHandler('quick', {}, () => ({}));
+  const handlers = [broken, quick];
+  const made = await setup({ templates, handlers, logger: silentLogger });
+  // The worker looks when it starts, and not again within half a minute.
+  await until(
+    () => made.sql<{ n: number }>(`select count(*)::int n from tasker.dead_letter_look where looked_at > '-infinity'`),
+    ([row]) => row!.n === 1,
+  );
+  return {
+    ...made,
+    repair: () => {
+      isBroken = false;
+    },
+  };
+}
+
+/** Waits until tasks are in a state. */
+export async function untilIn(tasker: Tasker, taskUuids: readonly string[], status: string): Promise<void> {
+  await until(
+    async () => (await tasker.engine.getTasks(taskUuids)).map((task) => task.status),
+    (states) => states.length === taskUuids.length && states.every((state) => state === status),
+  );
+}
+
+/** Creates tasks that are blocked by failures. */
+export async function blockedTasks(tasker: Tasker, count: number, name = 'demo'): Promise<string[]> {
+  const tasks = await tasker.createTasks(Array.from({ length: count }, (_, n) => ({ ...DEMO, name, context: { n } })));
+  const ids = tasks.map((task) => task.taskUuid);
+  await untilIn(tasker, ids, 'blocked_by_failures');
+  return ids;
+}
