@@ -40,6 +40,8 @@ create table tasker.dead_letter (
 create unique index dead_letter_open on tasker.dead_letter (task_uuid) where status = 'pending';
 create index dead_letter_task on tasker.dead_letter (task_uuid, created_at);
 create index dead_letter_created on tasker.dead_letter (created_at, id);
+-- Also the statistics, which read this index alone.
+create index dead_letter_status on tasker.dead_letter (status, created_at, id) include (reason, template_id, assignee, resolved_at);
 -- The queue, and the queue of one template, reason or assignee.
 create index dead_letter_queue on tasker.dead_letter ((-priority), queue_at, id) where status = 'pending';
 create index dead_letter_template on tasker.dead_letter (template_id, (-priority), queue_at, id) where status = 'pending';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Lower it when src shrinks. Before you raise it, look for code to remove. */
-const LIMIT = 48_700;
+const LIMIT = 51_100;
 
 const src = fileURLToPath(new URL('../src', import.meta.url));
 

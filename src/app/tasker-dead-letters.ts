@@ -97,7 +97,7 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Assigns dead letters to a person or a team, at most 1,000 at once, all or none. Null: to nobody. Returns their number.
+   * Assigns dead letters to a person or a team, at most 1,000 at once, all or none. Null removes the assignee. Returns their number.
    *
    * @example
    * await tasker.deadLetters.assign([first, second], 'payments');
@@ -134,7 +134,7 @@ export class TaskerDeadLetters {
 
   /**
    * Lets a task run again, and closes its entry. The failed steps of an open task are retried with all their attempts, and
-   * those that wait for a retry at once. A task that was cancelled, resolved by hand or ended by its lifecycle is open
+   * its waiting steps at once. A task that was cancelled, resolved by hand or ended by its lifecycle is open
    * again, with the steps that were cancelled with it.
    *
    * @example
@@ -150,7 +150,7 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Redrives several tasks as a bulk act: those with these ids, or those that a filter finds. Only tasks with an open
+   * Redrives several tasks as a bulk act: by their ids, or by a filter. Only tasks with an open
    * entry are redriven. See {@link TaskerBulk}.
    *
    * @example
@@ -171,7 +171,7 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Counts dead letters by their reason, those with the most open ones first.
+   * Counts dead letters by their reason. The reason with the most open ones is first.
    *
    * @example
    * for (const { dlqReason, pending, unassigned } of await tasker.deadLetters.stats({ addedAfter: '7d' })) {
@@ -186,7 +186,7 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Returns open tasks with limits, those that are closest to exceed one first. `limit`: 1 to 1000, default 100.
+   * Returns open tasks with limits, sorted by how close they are to one. `limit`: 1 to 1000, default 100.
    *
    * @example
    * const warned = (await tasker.deadLetters.staleness()).filter(({ healthStatus }) => healthStatus === 'warning');

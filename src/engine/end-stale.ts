@@ -94,7 +94,7 @@ async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> 
   };
 }
 
-/** Adds tasks that exceed a limit to the dead letters. Those that are there already stay as they are. */
+/** Adds tasks that exceed a limit to the dead letters. Open entries stay as they are. */
 async function addStale(tx: Db, rows: readonly JudgedRow[]): Promise<AddedDeadLetter[]> {
   const waiting = rows.filter((row) => row.state === 'steps_in_process' && row.rule !== 'max_duration_minutes');
   const unserved =

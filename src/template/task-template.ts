@@ -24,7 +24,7 @@ export type IdentityStrategy = (typeof IDENTITY_STRATEGIES)[number];
 /** The action for a task that stays in one state longer than its lifecycle allows. */
 export const STALENESS_ACTIONS = ['dlq', 'error', 'none'] as const;
 export type StalenessAction = (typeof STALENESS_ACTIONS)[number];
-/** What happens to a task that is blocked by failures. */
+/** The actions for a task that is blocked by failures. */
 export const BLOCKED_ACTIONS = ['dlq', 'none'] as const;
 
 /** The outcome of a step that publishes an event. */

@@ -18,7 +18,7 @@ interface ChangeOptions extends IdOptions {
   status?: Exclude<DeadLetterChange['status'], undefined>;
   notes?: string;
   to?: string;
-  nobody?: boolean;
+  unassign?: boolean;
   assignee?: string;
   priority?: number;
 }
@@ -63,16 +63,16 @@ export async function dlqAdd(tasks: string[], options: ChangeOptions): Promise<v
 
 /** `tasker dlq assign`: assigns dead letters, or changes their priority. */
 export async function dlqAssign(entries: string[], options: ChangeOptions): Promise<void> {
-  const { to, nobody, priority } = options;
-  if (to !== undefined && nobody) throw new TaskerError('bad_request', '--to and --nobody exclude each other');
-  if (to === undefined && !nobody && priority === undefined) {
-    throw new TaskerError('bad_request', 'pass --to NAME, --nobody or --priority');
+  const { to, unassign, priority } = options;
+  if (to !== undefined && unassign) throw new TaskerError('bad_request', '--to and --unassign exclude each other');
+  if (to === undefined && !unassign && priority === undefined) {
+    throw new TaskerError('bad_request', 'pass --to NAME, --unassign or --priority');
   }
   const words = [
-    ...(to === undefined && !nobody ? [] : [nobody ? 'assigned to nobody' : `assigned to ${to}`]),
+    ...(to === undefined && !unassign ? [] : [unassign ? 'unassigned' : `assigned to ${to}`]),
     ...(priority === undefined ? [] : [`priority ${priority}`]),
   ];
-  await change(entries, options, { assignee: nobody ? null : to, priority }, words.join(', '));
+  await change(entries, options, { assignee: unassign ? null : to, priority }, words.join(', '));
 }
 
 /** `tasker dlq note`: adds a remark to a dead letter. */

@@ -75,7 +75,7 @@ function addActs(dlq: Command): void {
   addIds(addOperator(dlq.command('assign [entry...]')))
     .description('assign dead letters to a person or team, or change their priority')
     .option('--to <name>', 'person or team')
-    .option('--nobody', 'take them from their assignee')
+    .option('--unassign', 'remove their assignee')
     .option('--priority <number>', 'from -100 to 100; higher is more urgent', PRIORITY)
     .action(lazily(async () => (await import('./act.ts')).dlqAssign));
   addOperator(dlq.command('note <entry> <text>'))
@@ -97,7 +97,7 @@ function addActs(dlq: Command): void {
 
 function addRedrive(dlq: Command): void {
   const redrive = addIds(addOperator(dlq.command('redrive [entry...]')))
-    .description('let tasks of the dead letters run again: by id, or all that a filter finds')
+    .description('let tasks of the dead letters run again: by id, or by a filter')
     .option('--all', 'all open dead letters')
     .option('--dry-run', 'only show what would be done')
     .option('-y, --yes', 'do not ask for confirmation');

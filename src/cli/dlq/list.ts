@@ -78,14 +78,16 @@ function argumentsOf(key: string, value: unknown): string[] {
 }
 
 /** With fewer columns, the causes are below their tasks. */
-const WIDE = 120;
+const WIDE = 170;
+/** With fewer columns, the templates and states are there too. */
+const NARROW = 130;
 
 /** Returns dead letters as a table. `width`: of the terminal; undefined: the output is not a terminal. */
 export function entryTable(entries: readonly DeadLetter[], { now, width }: { now: number; width?: number }): string {
   const closed = entries.some(({ resolutionStatus }) => resolutionStatus !== 'pending');
   const rows = entries.map((entry) => rowOf(entry, { now, closed }));
   const causes = entries.map(({ cause }) => cause.split('\n')[0]!);
-  const header = ['  task', 'template', 'reason', 'since', 'task is in', ...(closed ? ['status'] : []), 'assignee'];
+  const header = ['  task', 'reason', 'since', ...(closed ? ['status'] : []), 'assignee', 'template', 'task is in'];
   if (width === undefined || width >= WIDE) {
     const text = table(
       [...header, 'cause'],
@@ -98,8 +100,11 @@ export function entryTable(entries: readonly DeadLetter[], { now, width }: { now
           .map((line) => shortened(line, width))
           .join('\n');
   }
-  const [head, ...lines] = table(header, rows).split('\n');
-  return [head!, ...lines.flatMap((line, i) => [line, pc.dim(shortened(`    ${causes[i]!}`, width))])].join('\n');
+  const few = width < NARROW;
+  const shown = few ? [header, ...rows].map((row) => row.slice(0, -2)) : [header, ...rows];
+  const [head, ...lines] = table(shown[0]!, shown.slice(1)).split('\n');
+  const below = rows.map((row, i) => (few ? `${row.at(-2)} in ${row.at(-1)}: ${causes[i]}` : causes[i]!));
+  return [head!, ...lines.flatMap((line, i) => [line, `    ${shortened(below[i]!, width - 4)}`])].join('\n');
 }
 
 function rowOf(entry: DeadLetter, { now, closed }: { now: number; closed: boolean }): string[] {
@@ -107,11 +112,11 @@ function rowOf(entry: DeadLetter, { now, closed }: { now: number; closed: boolea
   const state = currentState ?? 'deleted';
   return [
     `${signOf(state)} ${taskUuid}`,
-    `${namespaceName}/${taskName}@${taskVersion}`,
     `${dlqReason}${priority === 0 ? '' : ` (${priority > 0 ? '+' : ''}${priority})`}`,
     `${spanOf(now - Date.parse(dlqTimestamp))} ago`,
-    entry.hasMovedOn ? `${painted(state)}${pc.dim(', moved on')}` : painted(state),
     ...(closed ? [entry.resolutionStatus === 'pending' ? 'pending' : pc.dim(entry.resolutionStatus)] : []),
     entry.assignee ?? pc.dim('-'),
+    `${namespaceName}/${taskName}@${taskVersion}`,
+    entry.hasMovedOn ? `${painted(state)}${pc.dim(', moved on')}` : painted(state),
   ];
 }

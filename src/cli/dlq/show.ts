@@ -53,7 +53,8 @@ function fieldsOf(entry: DeadLetterDetails, now: number): string {
 function stateSince({ hasMovedOn, timeInStateMinutes, originalState, currentState }: DeadLetterDetails): string {
   if (hasMovedOn) return pc.dim(', has moved on: the entry will be closed');
   if (originalState !== currentState) return pc.dim(`, was in ${originalState}`);
-  return timeInStateMinutes === null ? '' : pc.dim(`, nothing moved for ${spanOf(timeInStateMinutes * 60_000)}`);
+  if (timeInStateMinutes === null || timeInStateMinutes < 1) return '';
+  return pc.dim(`, nothing moved for ${spanOf(timeInStateMinutes * 60_000)}`);
 }
 
 function notesOf({ notes }: DeadLetterDetails): string[] {

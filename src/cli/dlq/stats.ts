@@ -19,17 +19,7 @@ export async function dlqStats({ namespace, name, addedAfter, ...options }: DlqS
     if (options.json) return printJson(stats.map(snakeKeys));
     if (stats.length === 0) return note('no dead letters');
     const now = Date.now();
-    const header = [
-      'reason',
-      'open',
-      'unassigned',
-      'oldest open',
-      'resolved',
-      'failed',
-      'cancelled',
-      'all',
-      'avg time',
-    ];
+    const header = ['reason', 'open', 'new', 'oldest', 'resolved', 'failed', 'cancelled', 'avg time'];
     print(
       table(
         header,
@@ -41,12 +31,12 @@ export async function dlqStats({ namespace, name, addedAfter, ...options }: DlqS
 
 function rowOf(row: DeadLetterStats, now: number): string[] {
   const { dlqReason, pending, unassigned, oldestPending, avgResolutionTimeMinutes } = row;
-  const closed = [row.manuallyResolved, row.permanentFailures, row.cancelled, row.totalEntries];
+  const closed = [row.manuallyResolved, row.permanentFailures, row.cancelled];
   return [
     dlqReason,
     pending === 0 ? '0' : pc.red(String(pending)),
     String(unassigned),
-    oldestPending === null ? pc.dim('-') : `${spanOf(now - Date.parse(oldestPending))} ago`,
+    oldestPending === null ? pc.dim('-') : spanOf(now - Date.parse(oldestPending)),
     ...closed.map(String),
     avgResolutionTimeMinutes === null ? pc.dim('-') : spanOf(avgResolutionTimeMinutes * 60_000),
   ];

@@ -21,7 +21,7 @@ import { LIFECYCLE } from './look.ts';
 
 /** How to add a task to the dead letters. */
 export interface AddOptions extends OperatorOptions {
-  /** Who looks after it. */
+  /** The person or team that looks after it. */
   assignee?: string | undefined;
   /** Higher is more urgent. -100 to 100, default 0. */
   priority?: number | undefined;
@@ -33,9 +33,9 @@ export interface AddOptions extends OperatorOptions {
 export interface DeadLetterChange {
   /** Closes them. */
   status?: Exclude<DeadLetterStatus, 'pending'> | undefined;
-  /** What became of them. */
+  /** The outcome, in words. */
   resolutionNotes?: string | undefined;
-  /** Null: nobody. */
+  /** Null removes the assignee. */
   assignee?: string | null | undefined;
   /** -100 to 100. */
   priority?: number | undefined;
@@ -82,7 +82,7 @@ export async function addTask(database: Database, given: string, options: AddOpt
 }
 
 /**
- * Changes dead letters, all or none. Returns for how many seconds those that it closed were open.
+ * Changes dead letters, all or none. Returns how many seconds the closed ones were open.
  * @throws TaskerError `dead_letter_not_found`, `illegal_transition` if one is closed, `bad_request`, `invalid_uuid`
  */
 export async function changeDeadLetters(
@@ -186,7 +186,7 @@ function actOf({ status, assignee, priority, metadata }: EntryChange): string {
   return priority === undefined && metadata === undefined ? 'dlq_note' : 'dlq_update';
 }
 
-/** What the audit keeps of a change. Notes stay with the entry. */
+/** Returns the part of a change that the audit keeps. Notes stay with the entry. */
 function detailsOf({ status, resolution, assignee, priority, metadata, note }: EntryChange): Record<string, unknown> {
   return {
     ...(status !== undefined && { status }),

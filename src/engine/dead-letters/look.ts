@@ -23,7 +23,7 @@ export const LIFECYCLE = { actor: 'lifecycle', reason: null, door: 'lifecycle', 
 /** Entries that are added by themselves. */
 export const BY_ITSELF = { ...LIFECYCLE, priority: 0, assignee: null, metadata: null } as const;
 
-/** What one transaction of a look changed. */
+/** The entries that one transaction of a look changed. */
 export interface DeadLetterTurn {
   added: AddedDeadLetter[];
   closed: ClosedDeadLetter[];
@@ -128,7 +128,7 @@ async function* addBlocked(
 }
 
 /**
- * Returns those of these tasks in which a ready step waits for a worker: nothing runs, and no live worker that takes steps
+ * Returns the tasks in which a ready step waits for a worker: nothing runs, and no live worker that takes steps
  * has the handler.
  */
 export async function unservedTasks(db: Db, taskUuids: readonly string[]): Promise<Set<string>> {

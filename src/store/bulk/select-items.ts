@@ -87,8 +87,8 @@ export async function selectGivenTasks(
   await db.query(SELECT_GIVEN_TASKS, [id, `{${taskUuids.join(',')}}`, failing]);
 }
 
-// Of a task that has ended, `seen` begins with -1 and how often it was run again, and has the cancelled steps that had
-// started: they run again.
+// `seen` of a task that has ended begins with -1 and the number of its reruns. The cancelled steps that had started
+// follow: they run again.
 const SELECT_REDRIVES = sql('select_redrives')`
 insert into tasker.bulk_item (bulk_id, task_uuid, seen, outcome, why)
 select $1, d.task_uuid,

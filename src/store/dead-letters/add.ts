@@ -3,7 +3,7 @@ import { lists, sql } from '../sql.ts';
 import { LAST_MOVE } from '../stale-tasks.ts';
 import { HEAD_START, MOVED_AT } from './moves.ts';
 
-/** Steps that a snapshot describes, those that need a person first. */
+/** Maximum number of steps in a snapshot. Failed and running steps come first. */
 const MOST_STEPS = 50;
 
 /** A task for the dead letters. */
@@ -98,7 +98,7 @@ a as (
     from new order by task_uuid)
 select id "dlqEntryUuid", task_uuid "taskUuid", reason "dlqReason", cause from new`;
 
-/** Who adds entries, and what all of them get. */
+/** The operator who adds entries, and the fields that all of them get. */
 export interface AddingDeadLetters {
   actor: string;
   /** Null: the cause of each entry. */
@@ -112,7 +112,7 @@ export interface AddingDeadLetters {
 }
 
 /**
- * Adds tasks to the dead letters, except those that have an open entry. An entry that is not `manual_dlq` also needs that
+ * Adds tasks to the dead letters, except tasks with an open entry. An entry that is not `manual_dlq` also needs that
  * the task has moved since its last entry. Call it after lockTasks.
  */
 export async function addDeadLetters(

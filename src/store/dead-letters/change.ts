@@ -72,12 +72,12 @@ n as (
   select id, $4, $14::text from t where $14::text is not null)
 select seconds from e`;
 
-/** A change of entries. What is undefined stays. */
+/** A change of entries. Undefined fields stay. */
 export interface EntryChange {
   status?: Exclude<DeadLetterStatus, 'pending'> | undefined;
-  /** What became of them. */
+  /** The outcome, in words. */
   resolution?: string | undefined;
-  /** Null: nobody. */
+  /** Null removes the assignee. */
   assignee?: string | null | undefined;
   priority?: number | undefined;
   /** JSON text. */
@@ -85,7 +85,7 @@ export interface EntryChange {
   note?: string | undefined;
 }
 
-/** Changes entries, and notes the act. Returns for how many seconds those that it closed were open. */
+/** Changes entries, and notes the act. Returns how many seconds the closed ones were open. */
 export async function changeEntries(
   db: Db,
   ids: readonly string[],

@@ -4,7 +4,7 @@ import { LAST_MOVE } from '../stale-tasks.ts';
 import type { DeadLetterReason } from './add.ts';
 import { HAS_MOVED_ON } from './moves.ts';
 
-/** What has become of an entry. `pending`: it is open. */
+/** The status of an entry. `pending`: it is open. */
 export type DeadLetterStatus = 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled';
 
 /** The conditions on the entries to list; null: any. */

@@ -49,7 +49,7 @@ a as (
 const CLOSABLE = 'd.id, d.ctid tid, d.task_uuid, d.reason, d.rule, d.since, d.moved_at, d.created_at';
 
 // Entries that an operator is changing are left for the next look: waiting for them in this order could deadlock with acts
-// on several entries. The last act of an operator says what happened; without one, the task moved by itself.
+// on several entries. The resolution names the last act of an operator; without one, the task moved by itself.
 const CLOSE_MOVED_ON = sql('close_moved_on')`
 with slice as materialized (
   select ${CLOSABLE} from tasker.dead_letter d
@@ -75,7 +75,7 @@ export async function closeEntriesOf(db: Db, taskUuids: readonly string[], actor
 export interface ClosedDeadLetter {
   dlqEntryUuid: string;
   taskUuid: string;
-  /** What happened to the task. */
+  /** A sentence about the task. */
   resolution: string;
   /** How long it was open. */
   seconds: number;
@@ -101,7 +101,7 @@ export async function closeMovedOn(
 
 const NOTE_CHECKED = sql('note_dead_letters_checked')`update tasker.dead_letter_look set checked_to = $1::uuid`;
 
-/** Notes how far a look came with the open entries; null: to the end. */
+/** Stores the position of a look in the open entries; null: the end. */
 export async function noteChecked(db: Db, taskUuid: string | null): Promise<void> {
   await db.query(NOTE_CHECKED, [taskUuid]);
 }
@@ -116,7 +116,7 @@ const BLOCKING_TEMPLATES_LIVE = sql('blocking_templates_live')`
 select m.id from tasker.template m where m.definition #>> '{lifecycle,on_blocked}' = 'dlq' order by m.id`;
 
 /**
- * Returns the templates that send blocked tasks to the dead letters. `searchable`: only those that have blocked tasks in
+ * Returns the templates that send blocked tasks to the dead letters. `searchable`: only templates with blocked tasks in
  * the search tables.
  */
 export async function blockingTemplates(db: Db, { searchable }: { searchable: boolean }): Promise<number[]> {
@@ -131,12 +131,12 @@ export interface BlockedPlace {
 }
 
 // A row of the search tables is written after each change of its task, so that an entry that is younger has seen the task
-// as it is.
+// as it is. The first condition is apart, so that it can be a hash join: most blocked tasks have an open entry.
 const BLOCKED_TASKS = sql('blocked_tasks')`
 select p.task_uuid "taskUuid", tasker.iso(p.created_at) "createdAt" from tasker.task_search p
  where p.template_id = $1 and p.state = 'blocked_by_failures' and (p.created_at, p.task_uuid) > ($2::timestamptz, $3::uuid)
-   and not exists (select 1 from tasker.dead_letter d
-                    where d.task_uuid = p.task_uuid and (d.status = 'pending' or d.created_at >= p.updated_at))
+   and not exists (select 1 from tasker.dead_letter d where d.task_uuid = p.task_uuid and d.status = 'pending')
+   and not exists (select 1 from tasker.dead_letter d where d.task_uuid = p.task_uuid and d.created_at >= p.updated_at)
  order by p.created_at, p.task_uuid limit $4::int`;
 
 const BLOCKED_TASKS_LIVE = sql('blocked_tasks_live')`

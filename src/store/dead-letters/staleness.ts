@@ -42,7 +42,7 @@ export interface StalenessRow {
   rule: string;
 }
 
-/** Returns open tasks with limits, those that are closest to one first. */
+/** Returns open tasks with limits, sorted by how close they are to one. */
 export async function listStaleness(db: Db, limit: number): Promise<StalenessRow[]> {
   return (await db.query<StalenessRow>(LIST_STALENESS, [limit])).rows;
 }

@@ -178,7 +178,7 @@ describe('looking after dead letters', () => {
     });
   });
 
-  it('refuses no ids, too many, and what is no id', async () => {
+  it('refuses an empty list, too many ids, and an invalid id', async () => {
     const { tasker } = await shared();
     await expect(tasker.deadLetters.note([], 'x')).rejects.toMatchObject({ code: 'bad_request' });
     const many = Array.from({ length: 1_001 }, () => randomUUID());

@@ -4,7 +4,7 @@ import { blockedTasks, blockingTasker, look, untilIn } from '../../support/dead-
 import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
 
 describe('a task that is blocked by failures', () => {
-  it('becomes a dead letter if its template says so, and only once', async () => {
+  it('becomes a dead letter if its template has on_blocked: dlq, and only once', async () => {
     const { tasker } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     expect((await look(tasker)).added).toEqual([taskUuid]);
@@ -165,7 +165,7 @@ describe('an entry whose task moves on', () => {
     ['retry', 'steps_in_process'],
     ['cancel', 'cancelled'],
     ['resolve', 'resolved_manually'],
-  ] as const)('by %s is closed by the next look, which says why', async (act, _state) => {
+  ] as const)('by %s is closed by the next look, with the reason', async (act, _state) => {
     const { tasker, another } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await look(tasker);

@@ -214,7 +214,7 @@ describe('redriving many dead letters', () => {
     await expect(matched({ errorTyp: 'x' } as never)).rejects.toMatchObject({ message: /did you mean errorType/ });
   });
 
-  it('named by their ids skips those without an open entry, those that progress, and does each once', async () => {
+  it('named by their ids skips tasks without an open entry and tasks that progress', async () => {
     const { tasker, repair, another, sql } = await blockingTasker();
     const [blocked, resolved, cancelled, waiting] = await blockedTasks(tasker, 4);
     await look(tasker);
