@@ -29,6 +29,7 @@ it('every process reports the open tasks, the queue and the unserved steps of ev
   const { taskUuid } = await here.tasker.createTask(here.demo);
   await here.tasker.waitForTask(taskUuid, { timeoutMs: 30_000 });
   await elsewhere.tasker.createTask(elsewhere.demo);
+  await here.tasker.deadLetters.add(taskUuid);
   const [blocked, waiting] = [here.demo.namespace, elsewhere.demo.namespace];
   await until(
     async () => (await here.tasker.listTasks({ open: true }, {})).tasks.length,
@@ -45,6 +46,8 @@ it('every process reports the open tasks, the queue and the unserved steps of ev
     [`tasker_queue_depth{namespace="${waiting}"}`]: 2,
     [`tasker_unserved_steps{namespace="${waiting}"}`]: 2,
     [`tasker_unserved_steps{namespace="${blocked}"}`]: 0,
+    [`tasker_dlq_pending_investigations{namespace="${blocked}"}`]: 1,
+    [`tasker_dlq_pending_investigations{namespace="${waiting}"}`]: 0,
     'tasker_workers{state="running"}': 1,
     'tasker_workers{state="draining"}': 0,
   });

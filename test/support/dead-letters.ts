@@ -4,6 +4,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import type { TaskTemplate } from '../../src/template/task-template.ts';
+import type { Sql } from './database.ts';
 import { DEMO, setup, template, until } from './setup.ts';
 
 /** Looks for dead letters once, as a worker does. */
@@ -33,17 +34,21 @@ export async function blockingTasker({ templates = [BLOCKING], message = 'no suc
   const quick = defineHandler('quick', {}, () => ({}));
   const handlers = [broken, quick];
   const made = await setup({ templates, handlers, logger: silentLogger });
-  // The worker looks when it starts, and not again within half a minute.
-  await until(
-    () => made.sql<{ n: number }>(`select count(*)::int n from tasker.dead_letter_look where looked_at > '-infinity'`),
-    ([row]) => row!.n === 1,
-  );
+  await firstLook(made.sql);
   return {
     ...made,
     repair: () => {
       isBroken = false;
     },
   };
+}
+
+/** Waits until a worker has looked, which it does when it starts, and not again within half a minute. */
+export async function firstLook(sql: Sql): Promise<void> {
+  await until(
+    () => sql<{ n: number }>(`select count(*)::int n from tasker.dead_letter_look where looked_at > '-infinity'`),
+    ([row]) => row!.n === 1,
+  );
 }
 
 /** Waits until tasks are in a state. */

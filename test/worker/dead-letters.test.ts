@@ -8,6 +8,7 @@ import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { thresholdsOf } from '../../src/worker/lease/dead-letter-looks.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
+import { firstLook } from '../support/dead-letters.ts';
 import { age, checkForStale } from '../support/lifecycle.ts';
 import { DEMO, setup, template, until } from '../support/setup.ts';
 
@@ -15,6 +16,7 @@ it('a worker looks for dead letters when it starts, and logs what it found', asy
   const broken = defineHandler('broken', {}, () => StepHandlerResult.failure('no', { retryable: false }));
   const templates = [template({ broken: [] }, { lifecycle: { on_blocked: 'dlq' } })];
   const { tasker, another, sql } = await setup({ templates, handlers: [broken], logger: silentLogger });
+  await firstLook(sql);
   const { taskUuid } = await tasker.createTask(DEMO);
   await until(
     () => tasker.getTask(taskUuid),
@@ -38,7 +40,6 @@ it('a worker looks for dead letters when it starts, and logs what it found', asy
       },
     },
   ]);
-  expect((await tasker.metrics.json())['tasker_dlq_pending_investigations']).toBeDefined();
 });
 
 it('a worker with thresholds names them when it starts, and notes tasks that exceed them', async () => {
