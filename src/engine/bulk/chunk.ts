@@ -128,13 +128,13 @@ function limited(items: readonly BulkItemRow[]): readonly BulkItemRow[] {
  */
 async function readLive(
   tx: Db,
-  { filter, action }: Running,
+  { id, filter, action }: Running,
   { items, taskUuids }: { items: readonly BulkItemRow[]; taskUuids: readonly string[] },
 ): Promise<LiveRows> {
   if (action === 'task_delete') await closeEntriesOf(tx, taskUuids, 'lifecycle');
   const seen = items.flatMap(seenOf).filter(({ idx }) => idx !== WHOLE_TASK);
   const [tasks, steps, stale, deadLetters] = await Promise.all([
-    liveTasks(tx, taskUuids),
+    liveTasks(tx, id, taskUuids),
     seen.length > 0 ? liveSteps(tx, seen) : [],
     filter?.stale ? staleAmong(tx, taskUuids) : undefined,
     /task_(redrive|delete)/.test(action) ? openEntriesOf(tx, taskUuids) : new Map<string, string>(),

@@ -41,7 +41,7 @@ export function judge(
 ): Verdict {
   const task = live.tasks.get(item.taskUuid);
   if (!task) return { skip: 'the task was deleted' };
-  const wrong = wrongState(task, action, live) ?? (filter && unfit(task, filter, live));
+  const wrong = wrongState(task, action, live) ?? (filter && unfit(task, { action, filter }, live));
   if (wrong) return { skip: wrong };
   const seen = seenOf(item);
   if (action === 'task_redrive') {

@@ -24,9 +24,10 @@ export async function nextItems(
 }
 
 const LIVE_TASKS = sql('live_tasks')`
-select d.task_uuid "taskUuid", t.state::text, t.done_at is not null ended, coalesce(t.reruns, 0) reruns
+select d.task_uuid "taskUuid", t.state::text, t.done_at is not null ended, coalesce(t.reruns, 0) reruns,
+       coalesce(t.rerun_at > (select created_at from tasker.bulk where id = $2), false) "ranAgain"
   from unnest($1::uuid[]) d (task_uuid) cross join lateral (
-    select state, done_at, reruns from tasker.task x where x.task_uuid = d.task_uuid offset 0) t`;
+    select state, done_at, reruns, rerun_at from tasker.task x where x.task_uuid = d.task_uuid offset 0) t`;
 
 /** The current state of a task. */
 export interface LiveTaskRow {
@@ -35,6 +36,8 @@ export interface LiveTaskRow {
   ended: boolean;
   /** How often it was run again. */
   reruns: number;
+  /** It was run again after the items of the act were selected. */
+  ranAgain: boolean;
 }
 
 /** Returns the current state of tasks of a bulk act. Tasks that do not exist are left out. */
