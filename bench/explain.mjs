@@ -43,6 +43,8 @@ const LARGE = new Set([
   'event_dead',
   'task_search',
   'step_search',
+  'analytics',
+  'earlier_end',
 ]);
 /** Maximum number of pages that these statements may read. The rows they need are in a few pages. */
 const PAGES = { get_event: 60, list_events_of_task: 200, list_events: 2_000, event_at_time: 300 };
@@ -154,6 +156,11 @@ async function everyVerb() {
   await tasker.getStepLogs(first, 'a');
   await tasker.engine.queueDepths(['bench'], { timeoutMs: 10_000 });
   await tasker.status();
+  // Deleted before it is counted, and after.
+  await tasker.deleteTask(tasks[3].taskUuid);
+  await tasker.engine.analytics.flush();
+  await tasker.deleteTask(first);
+  await tasker.analytics({ since: '7d' });
   await tasker.stop();
 }
 

@@ -31,7 +31,14 @@ export async function fillFinished(probe, template, steps) {
       [id, done, Math.min(done + batch, steps / 4) - 1],
     );
   }
+  await countedAlready(probe);
   await probe.query('vacuum analyze');
+}
+
+/** Marks all attempts as counted, so that no measurement includes the counting of those that were filled in. */
+export async function countedAlready(probe) {
+  const { rows } = await probe.query(`select to_regclass('tasker.analytics_state') is not null counts`);
+  if (rows[0].counts) await probe.query('update tasker.analytics_state set counted = pg_current_snapshot()');
 }
 
 /** Adds finished batch workers, ten per batch, each with a checkpoint. No live task refers to these rows. */

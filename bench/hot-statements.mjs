@@ -106,6 +106,14 @@ export const HOT = [
   'count_open_tasks',
   'attention',
   'rates',
+  'take_counting_turn',
+  'count_new_attempts',
+  'find_uncounted_tasks',
+  'count_attempts_of_tasks',
+  'analytics_sums',
+  'analytics_histograms',
+  'analytics_timeline',
+  'analytics_open_tasks',
 ];
 
 const ON_STARTUP = 'once when a process starts, or a template is registered';
@@ -140,6 +148,13 @@ const NO_TABLE = 'reads no table of tasker';
 /** All other statements, with the reason. */
 export const NOT_HOT = {
   lock_search: NO_TABLE,
+  lock_counting: NO_TABLE,
+  rebase_counting: 'once after a restore; writes one row',
+  plan_as_before_counting: NO_TABLE,
+  analytics_state: 'reads one row',
+  analytics_steps: TEMPLATES,
+  prune_analytics: 'once a minute; reads what it deletes, in the order of the key',
+  summarize_history: 'after 20,000 attempts; reads the pages that are new since the last time',
   note_search_writer: WRITERS,
   drop_search_writer: WRITERS,
   drop_search_writers: WRITERS,
@@ -293,6 +308,7 @@ export const NOT_HOT = {
   forget_watches_of_tasks: DELETING,
   forget_identities_of_tasks: DELETING,
   forget_earlier_steps_of_tasks: DELETING,
+  forget_earlier_ends_of_tasks: DELETING,
   forget_logs_of_tasks: DELETING,
   forget_pauses_of_tasks: DELETING,
   forget_found_steps_of_tasks: DELETING,

@@ -99,6 +99,18 @@ export {
 export type { LogFilter, LogLevel } from './config/log-filter.ts';
 export type { ListenAddress } from './config/value-forms.ts';
 export type { WebhookConfig } from './config/webhook-config.ts';
+export type {
+  Analytics,
+  AnalyticsOptions,
+  AnalyticsPoint,
+  AnalyticsSort,
+  Durations,
+  OpenTasks,
+  StepAnalytics,
+  StepNumbers,
+  TaskNumbers,
+  TemplateAnalytics,
+} from './engine/analytics/statistics.ts';
 export type { AuditEntry, AuditFilter, AuditPage, AuditPageOptions } from './engine/audit.ts';
 export type { BulkAct, BulkPreview, BulkProgress, BulkSample } from './engine/bulk/bulk-act.ts';
 export type { BulkReport, BulkSummary } from './engine/bulk/bulks.ts';

@@ -229,7 +229,8 @@ export class Assembly {
       open = await openDatabase({ loaded, logger: moduleLogger(logger, 'db'), migrate: options.migrate, metrics });
       const limits = { stepsPerDecision, decisionDepth, workersPerBatch };
       const search = { enabled: config.searchEnabled };
-      const engine = new Engine(open.database, moduleLogger(logger, 'engine'), { ...limits, search });
+      const analytics = { enabled: config.analyticsEnabled };
+      const engine = new Engine(open.database, moduleLogger(logger, 'engine'), { ...limits, search, analytics });
       await engine.templates.registerAll(made.templates);
       tasker = new Tasker({
         ...made,

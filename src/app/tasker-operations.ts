@@ -1,3 +1,4 @@
+import type { Analytics, AnalyticsOptions } from '../engine/analytics/statistics.ts';
 import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } from '../engine/audit.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Door, OperatorOptions } from '../engine/operate.ts';
@@ -138,6 +139,21 @@ export abstract class TaskerOperations {
    */
   status(): Promise<TaskerStatus> {
     return statusOf(this.#engine);
+  }
+
+  /**
+   * Returns how things have been going: tasks and attempts that ended in a window of time, by template and step, with their
+   * success rates, durations and queueing times. Counts, sums, minima and maxima are exact; percentiles are wrong by at most
+   * 5 %. Takes the same time however many tasks there are.
+   *
+   * @example
+   * const { tasks, slowSteps } = await tasker.analytics({ namespace: 'shop', since: '24h' });
+   * console.log(`${tasks.ended} tasks ended, ${tasks.failed} in error`);
+   * for (const { step, queueing, duration } of slowSteps) console.log(step, queueing.p95Ms, duration.p95Ms);
+   * @throws TaskerError `bad_request`; `template_not_found` or `step_not_found` if nothing of that name is registered
+   */
+  analytics(options: AnalyticsOptions = {}): Promise<Analytics> {
+    return this.#engine.readAnalytics(options);
   }
 
   /** Cancels a task, and fires the signal of its running handlers. Returns false if the task had already ended. */

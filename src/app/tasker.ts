@@ -122,6 +122,7 @@ export class Tasker extends TaskerOperations {
     await checkStart(this.#parts);
     if (this.#worker) await this.#served.read(this.#engine);
     this.#engine.search.start();
+    this.#engine.analytics.start();
     await this.#signals.start();
     await this.#delivery.start();
     await this.#worker?.start();
@@ -337,7 +338,7 @@ export class Tasker extends TaskerOperations {
       this.#signals.discardPending();
       await this.#stopDelivery(until - performance.now());
       this.#stopCounting();
-      await waitAtMost(FLUSH_MS, this.#engine.search.stop());
+      await waitAtMost(FLUSH_MS, Promise.all([this.#engine.search.stop(), this.#engine.analytics.stop()]));
       await this.#signals.stop().finally(() => {
         this.#over.abort();
         return this.#parts.open.close();

@@ -157,6 +157,14 @@ const KEYS = {
     about:
       'Writes the tables by which tasks and steps are searched. With `false`, recording costs a little less, and tasks are listed by namespace, name, state and lifecycle only. Use the same value in all programs of a database.',
   }),
+  /** False: counts nothing for the statistics. Default true. */
+  analyticsEnabled: option({
+    path: 'analytics.enabled',
+    form: forms.flag,
+    byDefault: true,
+    about:
+      'Counts attempts and ended tasks for `tasker stats`, in the background. Processes take turns, so that it is off only if all of them have `false`.',
+  }),
   /** The worker's name in history and messages. Default: host and process id. */
   name: option<string | undefined>({
     path: 'worker.worker_id',

@@ -9,6 +9,7 @@ import { endPausesOfEnded } from '../store/acts/pauses.ts';
 import { notify } from '../store/queue.ts';
 import { findStep, stepNames } from '../store/read-steps.ts';
 import type { StepKey } from '../store/step-key.ts';
+import { AttemptCounter, type AttemptCounterOptions } from './analytics/attempt-counter.ts';
 import { type CopyOptions, copiesOf, copyTask } from './copy-task.ts';
 import type { CreatedTask } from './create-task.ts';
 import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/acts.ts';
@@ -72,6 +73,7 @@ export interface ActEffects {
 /** Options of an {@link EngineActs | engine}. */
 export interface EngineOptions extends Partial<DynamicLimits> {
   search?: SearchProjectorOptions;
+  analytics?: AttemptCounterOptions;
 }
 
 /** The acts of operators on tasks, steps, pauses and workers, and the notifications of what they have changed. */
@@ -80,15 +82,18 @@ export abstract class EngineActs {
   readonly templates: TemplateStore;
   /** Writes the tables that searches read. */
   readonly search: SearchProjector;
+  /** Counts attempts and ended tasks for the statistics. */
+  readonly analytics: AttemptCounter;
   protected readonly logger: Logger;
   protected readonly count: EngineCounts;
 
-  constructor(database: Database, logger: Logger, { search, ...limits }: EngineOptions = {}) {
+  constructor(database: Database, logger: Logger, { search, analytics, ...limits }: EngineOptions = {}) {
     this.database = database;
     this.logger = logger;
     this.count = new EngineCounts(database.metrics.instruments);
     this.templates = new TemplateStore(database, logger, { ...DYNAMIC_LIMITS, ...limits });
     this.search = new SearchProjector(database, logger, search);
+    this.analytics = new AttemptCounter(database, logger, analytics);
   }
 
   abstract getTask(taskUuid: string): Promise<Task>;
@@ -140,6 +145,8 @@ export abstract class EngineActs {
   /** Announces the effects of acts on tasks to all processes. Call it after the acts have committed. */
   async announceActs({ tasks, ended = {}, taken = [], queued = false }: ActEffects): Promise<void> {
     for (const taskUuid of tasks) this.search.writeSoon(taskUuid);
+    for (const taskUuid of tasks) this.search.changed(taskUuid);
+    this.analytics.noticed();
     for (const [state, ids] of Object.entries(ended)) {
       if (state === 'cancelled' || state === 'resolved_manually') this.count.ended(state, ids.length);
     }
@@ -225,6 +232,8 @@ export abstract class EngineActs {
       return await act;
     } finally {
       this.search.writeSoon(taskUuid);
+      this.analytics.noticed();
+      this.search.changed(taskUuid);
     }
   }
 

@@ -33,6 +33,7 @@ import {
   stopWorker,
   type WorkerReport,
 } from '../store/workers.ts';
+import { type Analytics, type AnalyticsOptions, readAnalytics } from './analytics/statistics.ts';
 import { forgetOldActs } from './audit.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
@@ -208,6 +209,12 @@ export class Engine extends EngineActs {
     return steps;
   }
 
+  /** Returns statistics, after counting what was not counted yet. */
+  async readAnalytics(options: AnalyticsOptions): Promise<Analytics> {
+    await this.analytics.catchUp();
+    return readAnalytics(this.database, options, { withOpen: this.search.enabled });
+  }
+
   /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
     let answer: RecordAnswer;
@@ -218,6 +225,11 @@ export class Engine extends EngineActs {
       for (const step of batch) this.search.changed(step.taskUuid);
     }
     for (const task of answer.ended) this.search.writeSoon(task.taskUuid);
+    // Before the answer, which may be lost: the tables are written later.
+    for (const step of batch) this.search.changed(step.taskUuid);
+    const answer = await this.count.recording(this.templates, batch, () => record(this, batch, own));
+    for (const step of batch) this.search.changed(step.taskUuid);
+    this.analytics.noticed();
     for (const taskUuid of answer.takenFrom) await this.tell(CHANNEL_TAKEN, [taskUuid]);
     return answer;
   }
@@ -310,6 +322,8 @@ export class Engine extends EngineActs {
     this.count.swept(swept);
     for (const step of swept.steps) this.search.changed(step.taskUuid);
     for (const task of swept.ended) this.search.writeSoon(task.taskUuid);
+    for (const task of swept.ended) this.search.changed(task.taskUuid);
+    if (swept.steps.length > 0) this.analytics.noticed();
     if (swept.takenFrom.length > 0) await this.tell(CHANNEL_TAKEN, swept.takenFrom);
     if (swept.queued > 0) await this.wakeWorkers();
     if (swept.eventsStored) await this.announceEvents();
@@ -329,6 +343,8 @@ export class Engine extends EngineActs {
   async *endStale(): AsyncGenerator<LifecycleTurn> {
     for await (const turn of this.count.looking(endStale(this.database))) {
       for (const task of turn.ended) this.search.writeSoon(task.taskUuid);
+      for (const task of turn.ended) this.search.changed(task.taskUuid);
+      if (turn.ended.length > 0) this.analytics.noticed();
       if (turn.running.length > 0) await this.tell(CHANNEL_TAKEN, turn.running);
       if (turn.ended.length > 0) await this.announceEnded(turn.ended.map((task) => task.taskUuid));
       yield turn;

@@ -218,6 +218,8 @@ export interface AttemptDetail {
   error?: Partial<StepError> & { error_code?: string | null };
   custom?: Record<string, unknown>;
   handler_version?: string;
+  /** Milliseconds from the end of a failed attempt to the next one, if there is another one. */
+  retry_delay_ms?: number;
   /** The worker that ran it, if it is not the one that claimed it. */
   worker_id?: string;
   orchestration_metadata?: Partial<StepExecutionResult['orchestration_metadata']>;

@@ -53,6 +53,7 @@ export function attemptEnd(step: DispatchedStep, result: StepHandlerResult, vers
 function endOf(step: DispatchedStep, result: StepHandlerResult, version: string): AttemptEnd {
   const outcome = checked(step, result);
   const success = outcome.result.success;
+  const delayMs = success || !outcome.result.retryable ? 0 : delayOf(step, outcome.result);
   return {
     step,
     taskUuid: step.taskUuid,
@@ -60,13 +61,13 @@ function endOf(step: DispatchedStep, result: StepHandlerResult, version: string)
     claim: step.claim,
     attempt: step.attempt,
     kind: success ? KIND.completed : outcome.result.retryable ? KIND.retryable : KIND.permanent,
-    delayMs: success || !outcome.result.retryable ? 0 : delayOf(step, outcome.result),
+    delayMs,
     templateId: step.task.snapshot.id,
     rank: step.rank,
     durationMs: durationOf(step),
     result: outcome.json,
     expansion: outcome.expansion,
-    detail: detailOf(outcome.result, version, step.delivery?.runBy),
+    detail: detailOf(outcome.result, { version, runBy: step.delivery?.runBy, delayMs }),
     error: success
       ? undefined
       : {
@@ -114,21 +115,21 @@ export function refusedByDatabase(end: AttemptEnd, refusal: string): AttemptEnd 
   const message = `the result cannot be stored: ${refusal}`;
   if (end.kind !== KIND.retryable) return failedInstead(end, permanent(ErrorType.PERMANENT_ERROR, message));
   const failure = StepHandlerResult.failure({ message, errorType: ErrorType.RETRYABLE_ERROR, retryable: true });
-  return { ...failedInstead(end, failure), kind: end.kind, delayMs: end.delayMs };
+  return { ...failedInstead(end, failure, end.delayMs), kind: end.kind };
 }
 
 /** Returns the same attempt as this permanent failure, without its result and its events. */
-export function failedInstead(end: AttemptEnd, given: StepHandlerResult): AttemptEnd {
+export function failedInstead(end: AttemptEnd, given: StepHandlerResult, delayMs = 0): AttemptEnd {
   const failure = plainFailure(given);
   return {
     ...end,
     kind: KIND.permanent,
-    delayMs: 0,
+    delayMs,
     result: 'null',
     expansion: undefined,
     events: undefined,
     publication: undefined,
-    detail: detailOf(failure, DEFAULT_VERSION, end.step.delivery?.runBy),
+    detail: detailOf(failure, { version: DEFAULT_VERSION, runBy: end.step.delivery?.runBy, delayMs }),
     error: { type: failure.errorType ?? ErrorType.PERMANENT_ERROR, message: failure.errorMessage ?? '' },
   };
 }
@@ -179,6 +180,11 @@ function delayOf(step: DispatchedStep, result: StepHandlerResult): number {
 
 /** Returns the detail that is stored with a result. Defaults are left out, so a plain success stores none. */
 function detailOf(result: StepHandlerResult, version: string, runBy?: string): string {
+/** The detail that is stored with a result. Defaults are left out, so a plain success stores none. */
+function detailOf(
+  result: StepHandlerResult,
+  { version, runBy, delayMs }: { version: string; runBy: string | undefined; delayMs: number },
+): string {
   const detail: AttemptDetail = {};
   if (!result.success) {
     detail.error = {
@@ -193,6 +199,8 @@ function detailOf(result: StepHandlerResult, version: string, runBy?: string): s
   if (hasFields(result.metadata)) detail.custom = result.metadata;
   if (version !== DEFAULT_VERSION) detail.handler_version = storableText(version, MAX_VERSION);
   if (runBy !== undefined) detail.worker_id = runBy;
+  // The statistics need it: the step keeps the time of a retry only until it runs again.
+  if (delayMs > 0) detail.retry_delay_ms = delayMs;
   if (result.orchestrationMetadata) {
     detail.orchestration_metadata = storedOrchestrationMetadata(result.orchestrationMetadata);
   }

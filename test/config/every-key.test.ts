@@ -32,6 +32,7 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
   decisionDepth: { toml: '3', read: 3, wrong: '1.5' },
   workersPerBatch: { toml: '50', read: 50, wrong: '131073' },
   searchEnabled: { toml: 'false', read: false, wrong: '"no"' },
+  analyticsEnabled: { toml: 'false', read: false, wrong: '"no"' },
   name: { toml: '"w-1"', read: 'w-1', wrong: '1' },
   namespaces: { toml: '["shop", "mail"]', read: ['shop', 'mail'], wrong: '"shop"', variable: 'shop, mail' },
   handlerPaths: { toml: '["/h"]', read: ['/h'], wrong: '[1]', variable: '/h' },

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { countBeforeDelete } from '../analytics/count-before-delete.ts';
 import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
@@ -48,6 +49,7 @@ const DELETIONS = [
   sql('forget_watches_of_tasks')`${of('task_watch')}`,
   sql('forget_identities_of_tasks')`${of('task_identity')}`,
   sql('forget_earlier_steps_of_tasks')`${of('earlier_step')}`,
+  sql('forget_earlier_ends_of_tasks')`${of('earlier_end')}`,
   sql('forget_logs_of_tasks')`${of('step_log')}`,
   sql('forget_dead_letters_of_tasks')`${of('dead_letter')}`,
   sql('forget_pauses_of_tasks')`${of('pause')}`,
@@ -64,6 +66,7 @@ const DELETIONS = [
 export async function deleteTasks(db: Db, taskUuids: readonly string[], operator: Operator): Promise<void> {
   const { actor, reason, door, bulkId } = operator;
   const ids = [`{${taskUuids.join(',')}}`];
+  await countBeforeDelete(db, taskUuids);
   const left = (await db.query<{ task_uuid: string }>(LEFTOVERS, ids)).rows.map((row) => row.task_uuid);
   const leftIds = [`{${left.join(',')}}`];
   await Promise.all([

@@ -182,7 +182,13 @@ select ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })}, t.rank,
   from r cross join tasker.task t
  where t.task_uuid = $1 order by r.idx`;
 
+// Statistics may not have counted the end of the task yet.
 const RESTART_TASK = sql('restart_task')`
+with earlier as (
+  insert into tasker.earlier_end (task_uuid, done_at, state, took_us)
+  select task_uuid, done_at, state, (extract(epoch from done_at - coalesce(rerun_at, created_at)) * 1000000)::bigint
+    from tasker.task where task_uuid = $1 and done_at is not null
+  on conflict do nothing)
 update tasker.task t set
   verdict = null, done_at = null, n_open = c.open, n_active = c.active, n_retry = c.retry, n_error = c.error,
   revision = revision + 1, reruns = coalesce(reruns, 0) + 1, rerun_at = now()

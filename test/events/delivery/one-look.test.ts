@@ -36,7 +36,7 @@ it('an idle process polls the log once a second for all its sinks and subscriber
   const registry = new SubscriberRegistry();
   registry.registerInstance(keeping('one'));
   // Without the search tables, whose keeper also sends statements.
-  const quiet = { worker: false, searchEnabled: false } as const;
+  const quiet = { worker: false, searchEnabled: false, analyticsEnabled: false } as const;
   const { tasker } = await setup({ ...quiet, sinks: [consumer({ group: 'sink' })], subscribers: registry });
   // Added while the others run.
   registry.registerInstance(keeping('two'));

@@ -1,0 +1,206 @@
+import type { Database } from '../../db/database.ts';
+import { opening } from '../../db/opening.ts';
+import { messageOf } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import {
+  type Counted,
+  countNew,
+  pruneAnalytics,
+  rebaseCounting,
+  summarizeHistory,
+  takeCountingTurn,
+} from '../../store/analytics/count-new.ts';
+
+/** Time from a change to the turn that counts it, and minimum time between the turns of all processes. */
+const TURN_MS = 1_000;
+/** Every process looks this often whether another one still counts. */
+const LOOK_MS = 15_000;
+/** Statistics that are read may be this old. */
+const READ_MS = 1_500;
+/** Pause after a turn that left something, as a multiple of its duration: a backlog takes a fifth of a core. */
+const PAUSE_PER_TURN = 4;
+/** Number of attempts that a turn should count. It takes a fraction of a second. */
+const ATTEMPTS_A_TURN = 30_000;
+const FIRST_TRANSACTIONS = 2_000;
+const MOST_TRANSACTIONS = 4_000_000;
+/** After this many attempts, the pages of the history that they fill are added to its index. */
+const ATTEMPTS_A_SUMMARY = 20_000;
+
+// Hash joins, because the planner does not know how many rows there are to count. Lookups by key are laterals, which are
+// nested loops in any case.
+const COUNTING = opening({
+  enable_seqscan: 'off',
+  enable_nestloop: 'off',
+  enable_mergejoin: 'off',
+  enable_memoize: 'off',
+  jit: 'off',
+  plan_cache_mode: 'force_generic_plan',
+  max_parallel_workers_per_gather: '0',
+  work_mem: '32MB',
+  synchronous_commit: 'off',
+  statement_timeout: '30s',
+  idle_in_transaction_session_timeout: '20s',
+});
+// It must not wait for a vacuum, which would be cancelled for it after a second.
+const SUMMARIZING = opening({ lock_timeout: '100ms', statement_timeout: '20s' });
+
+/** Options of {@link AttemptCounter}. */
+export interface AttemptCounterOptions {
+  /** False: this process counts nothing. Default true. */
+  enabled?: boolean | undefined;
+  /** Number of transactions to count at first. It adapts to the number of attempts in them. */
+  transactions?: number;
+}
+
+/**
+ * Counts attempts and ended tasks for the statistics, in the background. Any process may take the next turn: it counts what
+ * was committed since the last one, whichever process did it. So nothing depends on the process that recorded an attempt.
+ */
+export class AttemptCounter {
+  readonly enabled: boolean;
+  readonly #database: Database;
+  readonly #logger: Logger;
+  #transactions: number;
+  /** Something was recorded since the last turn. */
+  #noticed = false;
+  #timer: NodeJS.Timeout | undefined;
+  #looks: NodeJS.Timeout | undefined;
+  #turn: Promise<void> | undefined;
+  #unsummarized = 0;
+  #failing = false;
+  #stopped = false;
+
+  constructor(
+    database: Database,
+    logger: Logger,
+    { enabled = true, transactions = FIRST_TRANSACTIONS }: AttemptCounterOptions = {},
+  ) {
+    this.enabled = enabled;
+    this.#database = database;
+    this.#logger = logger;
+    this.#transactions = transactions;
+  }
+
+  /** Looks periodically whether something is left to count, until the stop. */
+  start(): void {
+    if (!this.enabled || this.#looks || this.#stopped) return;
+    this.#looks = setInterval(() => this.#begin(0, LOOK_MS), LOOK_MS);
+    this.#looks.unref();
+  }
+
+  /** Notes that an attempt or a task ended. Costs nothing but a timer. */
+  noticed(): void {
+    this.#noticed = true;
+    if (!this.#timer) this.#begin(TURN_MS, TURN_MS);
+  }
+
+  #begin(afterMs: number, olderMs: number): void {
+    if (!this.enabled || this.#stopped || this.#timer) return;
+    this.#timer = setTimeout(() => {
+      this.#turn = this.#run(olderMs).finally(() => {
+        this.#turn = undefined;
+      });
+    }, afterMs);
+    this.#timer.unref();
+  }
+
+  async #run(olderMs: number): Promise<void> {
+    this.#noticed = false;
+    let again: number | undefined;
+    try {
+      const began = performance.now();
+      // A little less, so that a turn is not skipped because the last one took longer than the timer.
+      const counted = await this.count({ olderMs: olderMs * 0.9 });
+      if (!counted) this.#noticed ||= olderMs === TURN_MS;
+      else if (!counted.complete) again = (performance.now() - began) * PAUSE_PER_TURN;
+      this.#failing = false;
+    } catch (error) {
+      // Logged once, because every turn fails while the server is unreachable.
+      if (!this.#failing && !this.#stopped) {
+        this.#logger.warn({ error: messageOf(error) }, 'statistics not written; trying again');
+      }
+      this.#failing = true;
+      this.#transactions = Math.max(100, Math.floor(this.#transactions / 4));
+      again = LOOK_MS;
+    } finally {
+      this.#timer = undefined;
+    }
+    if (again !== undefined) this.#begin(again, 0);
+    else if (this.#noticed) this.#begin(TURN_MS, TURN_MS);
+  }
+
+  /**
+   * Counts what was committed since the last turn, up to a number of transactions. Undefined: another process is doing it,
+   * or did less than `olderMs` ago.
+   */
+  async count({ olderMs }: { olderMs: number }): Promise<Counted | undefined> {
+    const transactions = this.#transactions;
+    const counted = await this.#database.transaction(COUNTING, async (tx) => {
+      const { taken, ahead } = await takeCountingTurn(tx, { olderMs: Math.round(olderMs) });
+      if (!taken) return undefined;
+      if (ahead) await rebaseCounting(tx);
+      const counted = await countNew(tx, { transactions });
+      if (counted.prunable) await pruneAnalytics(tx);
+      return counted;
+    });
+    if (!counted) return undefined;
+    this.#adapt(counted);
+    this.#unsummarized += counted.attempts;
+    if (this.#unsummarized >= ATTEMPTS_A_SUMMARY) await this.#summarize();
+    return counted;
+  }
+
+  /** The next turn counts more transactions, or fewer, so that no turn counts too many attempts. */
+  #adapt({ attempts, complete }: Counted): void {
+    if (attempts > ATTEMPTS_A_TURN * 2) this.#transactions = Math.max(100, Math.floor(this.#transactions / 2));
+    else if (!complete && attempts < ATTEMPTS_A_TURN) {
+      this.#transactions = Math.min(MOST_TRANSACTIONS, this.#transactions * 2);
+    }
+  }
+
+  async #summarize(): Promise<void> {
+    this.#unsummarized = 0;
+    try {
+      await this.#database.pipeline(SUMMARIZING, summarizeHistory);
+    } catch (error) {
+      // A vacuum does the same.
+      this.#logger.debug({ error: messageOf(error) }, 'index of the history not extended');
+    }
+  }
+
+  /**
+   * Counts what is left, once, before statistics are read, unless it was done in the last seconds. Whoever reads them may not
+   * write, or the server may be a standby: then they are read as they are.
+   */
+  async catchUp(): Promise<void> {
+    if (!this.enabled) return;
+    try {
+      await this.count({ olderMs: READ_MS });
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'statistics not written before they are read');
+    }
+  }
+
+  /** Counts everything that is committed. Waits for another process that counts. */
+  async flush(): Promise<void> {
+    for (;;) {
+      const counted = await this.count({ olderMs: 0 });
+      if (counted?.complete) return;
+      if (!counted) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** Counts once more what this process did, unless it ran only for an act: then others count it. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    clearInterval(this.#looks);
+    await this.#turn;
+    if (!this.#noticed || !this.#looks) return;
+    try {
+      await this.count({ olderMs: 0 });
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'statistics not written at the stop');
+    }
+  }
+}

@@ -1,0 +1,253 @@
+import type { Database } from '../../db/database.ts';
+import { opening } from '../../db/opening.ts';
+import { TaskerError } from '../../errors.ts';
+import { type Durations, PERCENTILE_ERROR } from '../../model/duration-histogram.ts';
+import { nearNames } from '../../model/near-names.ts';
+import { periodsOf, pointAt, pointsOf, type StatisticsWindow, windowOf } from '../../model/periods.ts';
+import {
+  type AnalyticsState,
+  analyticsHistograms,
+  analyticsState,
+  analyticsSums,
+  analyticsTimeline,
+  openTasksOf,
+  type SnapshotStep,
+  snapshotSteps,
+} from '../../store/analytics/read.ts';
+import { type SearchTime, timeOf } from '../search/filter.ts';
+import { versionMatcher } from '../search/version-range.ts';
+import {
+  type AnalyticsSort,
+  layoutOf,
+  numbersOf,
+  type OpenTasks,
+  type StepAnalytics,
+  type StepNumbers,
+  type TaskNumbers,
+  type TemplateAnalytics,
+} from './numbers.ts';
+import { recommend } from './recommend.ts';
+
+export type { AnalyticsSort, Durations, OpenTasks, StepAnalytics, StepNumbers, TaskNumbers, TemplateAnalytics };
+
+const SORTS: readonly AnalyticsSort[] = ['time', 'duration', 'queueing', 'failures', 'count'];
+const OPTIONS = ['namespace', 'name', 'templateVersion', 'step', 'since', 'until', 'sort', 'limit'] as const;
+
+/** What statistics to return. */
+export interface AnalyticsOptions {
+  namespace?: string | undefined;
+  /** The name of a template. */
+  name?: string | undefined;
+  /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */
+  templateVersion?: string | undefined;
+  /** The name of a step. The numbers of tasks are then those of all tasks of its templates. */
+  step?: string | undefined;
+  /** The first moment: ISO 8601, or an age such as `24h`. Default `1h`. It is rounded down to a whole minute. */
+  since?: SearchTime | undefined;
+  /** The last moment. Default: now. */
+  until?: SearchTime | undefined;
+  /**
+   * `time` (default): by the time that all attempts took together, running and queued. `duration`: by the average time that
+   * they ran. `queueing`: by the average time that they were queued. `failures`: by the number of failed and lost
+   * attempts. `count`: by the number of attempts. The largest first.
+   */
+  sort?: AnalyticsSort | undefined;
+  /** Maximum number of templates, and of steps, from 1 to 1000. Default 20. */
+  limit?: number | undefined;
+}
+
+/** A point of a chart. */
+export interface AnalyticsPoint {
+  /** Its start. */
+  at: string;
+  tasksCompleted: number;
+  /** Ended in `error`, or cancelled. */
+  tasksNotCompleted: number;
+  attemptsCompleted: number;
+  /** Failed or lost. */
+  attemptsFailed: number;
+}
+
+/** Statistics of a window of time, as `tasker.analytics` returns them. Times are ISO 8601, by the clock of the database. */
+export interface Analytics {
+  /**
+   * The window, in whole minutes. If it begins or ends more than two days ago, it is extended to whole hours, and after 90
+   * days to whole days (UTC), because shorter periods are not kept.
+   */
+  from: string;
+  /** Not included. */
+  to: string;
+  /** When counting began. Earlier attempts are not counted. */
+  countedSince: string;
+  /** Everything that was committed before is counted. */
+  countedUntil: string;
+  /** The largest relative error of a percentile. All other numbers are exact. */
+  percentileError: number;
+  tasks: TaskNumbers;
+  steps: StepNumbers;
+  /** Null: this process does without the search tables. */
+  open: OpenTasks | null;
+  /** Sorted as asked for. */
+  templates: TemplateAnalytics[];
+  /** Templates that are not listed. */
+  moreTemplates: number;
+  /** Sorted as asked for: with `time`, the bottlenecks come first. */
+  slowSteps: StepAnalytics[];
+  /** Steps that are not listed. */
+  moreSteps: number;
+  /** The window in at most 61 points, from the oldest to the newest. */
+  timeline: AnalyticsPoint[];
+  /** Minutes from a point to the next. */
+  timelineMinutes: number;
+  /** What an operator might do, in sentences. */
+  recommendations: string[];
+}
+
+/** More templates than this are not counted one by one. */
+const OPEN_COUNTED = 2_000;
+const HOUR_MS = 3_600_000;
+
+const READING = opening({
+  jit: 'off',
+  max_parallel_workers_per_gather: '0',
+  plan_cache_mode: 'force_custom_plan',
+  work_mem: '16MB',
+  statement_timeout: '10s',
+});
+
+/** Returns statistics. `withOpen`: counts open tasks, in the search tables. @throws TaskerError `bad_request`, `template_not_found`, `step_not_found` */
+export async function readAnalytics(
+  database: Database,
+  options: AnalyticsOptions,
+  { withOpen }: { withOpen: boolean },
+): Promise<Analytics> {
+  const { namespace = null, name = null, limit = 20, sort = 'time' } = checked(options);
+  const [state, all] = await Promise.all([analyticsState(database), snapshotSteps(database, { namespace, name })]);
+  const steps = chosenSteps(all, options);
+  if (steps.length === 0 && isFiltered(options)) throw await notFound(database, options, all);
+  const now = Date.parse(state.now);
+  const window = windowFrom(options, state);
+  const templateIds = isFiltered(options) ? [...new Set(steps.map((one) => one.templateId))] : null;
+  const points = pointsOf(window, now);
+  const part = { periods: periodsOf(window), templateIds };
+  const chart = { periods: periodsOf(window, points.longest), templateIds };
+  const openIds = templateIds ?? [...new Set(steps.map((one) => one.templateId))].slice(0, OPEN_COUNTED);
+  const [sums, timeline, open] = await database.pipeline(READING, (tx) =>
+    Promise.all([analyticsSums(tx, part), analyticsTimeline(tx, chart), withOpen ? openTasksOf(tx, openIds) : null]),
+  );
+  const hours = (Math.min(window.to, now) - window.from) / HOUR_MS;
+  const view = { rows: sums, steps, open, hours, sort, limit, only: options.step };
+  const layout = layoutOf(view);
+  const histograms = await database.pipeline(READING, (tx) => analyticsHistograms(tx, part, layout.keys));
+  const shown = numbersOf(layout, histograms, view);
+  const chartRows = Array.from({ length: points.count }, (_, i) =>
+    emptyPoint(points.origin + i * points.minutes * 60_000),
+  );
+  for (const row of timeline) {
+    const point = chartRows[pointAt(Date.parse(row.at), points)]!;
+    point.tasksCompleted += row.tasksCompleted;
+    point.tasksNotCompleted += row.tasksNotCompleted;
+    point.attemptsCompleted += row.attemptsCompleted;
+    point.attemptsFailed += row.attemptsFailed;
+  }
+  return {
+    from: new Date(window.from).toISOString(),
+    to: new Date(window.to).toISOString(),
+    countedSince: state.since,
+    countedUntil: state.countedAt,
+    percentileError: PERCENTILE_ERROR,
+    ...shown,
+    timeline: chartRows,
+    timelineMinutes: points.minutes,
+    recommendations: recommend(shown),
+  };
+}
+
+function checked(options: AnalyticsOptions): AnalyticsOptions {
+  const { limit = 20, sort = 'time' } = options;
+  for (const key of Object.keys(options)) {
+    if ((OPTIONS as readonly string[]).includes(key)) continue;
+    const near = nearNames(key, OPTIONS, 1)[0];
+    const hint = near ? `did you mean ${near}?` : `there are ${OPTIONS.join(', ')}`;
+    throw new TaskerError('bad_request', `statistics have no option ${key}; ${hint}`);
+  }
+  for (const key of ['namespace', 'name', 'templateVersion', 'step'] as const) {
+    if (options[key] === undefined || typeof options[key] === 'string') continue;
+    throw new TaskerError('bad_request', `${key} must be a string`);
+  }
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+    throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
+  }
+  if (!SORTS.includes(sort)) {
+    throw new TaskerError('bad_request', `sort must be one of ${SORTS.join(', ')}, got ${String(sort)}`);
+  }
+  return options;
+}
+
+function isFiltered({ namespace, name, templateVersion, step }: AnalyticsOptions): boolean {
+  return (namespace ?? name ?? templateVersion ?? step) !== undefined;
+}
+
+/** Returns the steps of the chosen templates. */
+function chosenSteps(all: readonly SnapshotStep[], options: AnalyticsOptions): SnapshotStep[] {
+  const { templateVersion, step } = options;
+  const matches = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
+  const found = all.filter((one) => matches(one.version));
+  if (step === undefined || found.length === 0) return found;
+  const having = new Set(found.filter((one) => one.step === step).map((one) => one.templateId));
+  if (having.size > 0) return found.filter((one) => having.has(one.templateId));
+  const names = [...new Set(found.map((one) => one.step))];
+  const near = nearNames(step, names);
+  throw new TaskerError(
+    'step_not_found',
+    `no template has a step ${step}; ${near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there are ${names.slice(0, 20).join(', ')}`}`,
+  );
+}
+
+/** Returns the error of options that no template meets. `all`: those that meet them but for the version. */
+async function notFound(
+  database: Database,
+  { namespace, name, templateVersion }: AnalyticsOptions,
+  all: readonly SnapshotStep[],
+): Promise<TaskerError> {
+  const text = (parts: { namespace?: string | undefined; name?: string | undefined }) =>
+    [parts.namespace, parts.name].filter((part) => part !== undefined).join('/');
+  const wanted = text({ namespace, name });
+  if (all.length > 0) {
+    const versions = [...new Set(all.map((one) => one.version))].slice(0, 10);
+    const hint = `there ${versions.length === 1 ? 'is' : 'are'} ${versions.join(', ')}`;
+    return new TaskerError('template_not_found', `no version ${templateVersion} of ${wanted || 'a template'}; ${hint}`);
+  }
+  const others = await snapshotSteps(database, { namespace: null, name: null });
+  const names = new Set(
+    others.flatMap((one) => (name === undefined ? [one.namespace] : [text(one), ...(namespace ? [] : [one.name])])),
+  );
+  const near = nearNames(wanted, [...names]);
+  const what = name === undefined ? `no template of namespace ${wanted}` : `no template ${wanted}`;
+  const hint =
+    near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '; `tasker template list` lists those there are';
+  return new TaskerError('template_not_found', `${what} is registered${hint}`);
+}
+
+function windowFrom({ since, until }: AnalyticsOptions, state: AnalyticsState): StatisticsWindow {
+  const now = Date.parse(state.now);
+  const from = Date.parse(timeOf(since ?? '1h', 'since', now)!);
+  const to = until === undefined ? now : Date.parse(timeOf(until, 'until', now)!);
+  if (from >= to) {
+    throw new TaskerError('bad_request', 'since must be before until; without until, it must be in the past');
+  }
+  // Nothing is kept of the time before counting began. An attempt may have ended a little earlier.
+  const first = Date.parse(state.since) - HOUR_MS;
+  const window = windowOf({ from: Math.max(from, Math.min(first, to - 60_000)), to: Math.min(to, now + HOUR_MS), now });
+  return window.from < window.to ? window : { from: window.from, to: window.from + 60_000 };
+}
+
+function emptyPoint(at: number): AnalyticsPoint {
+  return {
+    at: new Date(at).toISOString(),
+    tasksCompleted: 0,
+    tasksNotCompleted: 0,
+    attemptsCompleted: 0,
+    attemptsFailed: 0,
+  };
+}

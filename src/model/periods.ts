@@ -1,0 +1,103 @@
+/** The lengths of the periods that statistics are kept in, in minutes: a minute, an hour, a day. */
+export type PeriodMinutes = 1 | 60 | 1440;
+
+/** Periods of one length. Milliseconds since 1970. */
+export interface Periods {
+  minutes: PeriodMinutes;
+  from: number;
+  /** Not included. */
+  to: number;
+}
+
+/** The time that statistics are about, in whole periods. Milliseconds since 1970. */
+export interface StatisticsWindow {
+  from: number;
+  to: number;
+}
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 1440 * MINUTE_MS;
+/** Minutes and hours are kept a little longer, until they are removed. */
+const MINUTES_KEPT_MS = 2 * DAY_MS - 5 * MINUTE_MS;
+const HOURS_KEPT_MS = 90 * DAY_MS - 120 * MINUTE_MS;
+
+function floor(time: number, minutes: number): number {
+  return Math.floor(time / (minutes * MINUTE_MS)) * minutes * MINUTE_MS;
+}
+
+function ceil(time: number, minutes: number): number {
+  return -floor(-time, minutes);
+}
+
+/** The length of the shortest periods that are kept around a time. */
+function keptAt(time: number, now: number): PeriodMinutes {
+  if (time >= now - MINUTES_KEPT_MS) return 1;
+  return time >= now - HOURS_KEPT_MS ? 60 : 1440;
+}
+
+/** Returns the shortest window of whole periods around two times. */
+export function windowOf({ from, to, now }: StatisticsWindow & { now: number }): StatisticsWindow {
+  return { from: floor(from, keptAt(from, now)), to: ceil(to, keptAt(to, now)) };
+}
+
+/** Returns the fewest periods that make up a window, none longer than `longest`. */
+export function periodsOf({ from, to }: StatisticsWindow, longest: PeriodMinutes = 1440): Periods[] {
+  if (from >= to) return [];
+  if (longest === 1) return [{ minutes: 1, from, to }];
+  const shorter = longest === 1440 ? 60 : 1;
+  const [first, last] = [ceil(from, longest), floor(to, longest)];
+  if (first >= last) return periodsOf({ from, to }, shorter);
+  return [
+    ...periodsOf({ from, to: first }, shorter),
+    { minutes: longest, from: first, to: last },
+    ...periodsOf({ from: last, to }, shorter),
+  ];
+}
+
+/** Lengths of the points of a chart, in minutes. */
+const POINTS = [
+  1,
+  2,
+  5,
+  10,
+  15,
+  30,
+  60,
+  120,
+  180,
+  360,
+  720,
+  1440,
+  2880,
+  7 * 1440,
+  14 * 1440,
+  30 * 1440,
+  90 * 1440,
+  365 * 1440,
+];
+const MOST_POINTS = 60;
+
+/** How a chart divides a window: the start of its first point, and the length of each. */
+export interface ChartPoints {
+  origin: number;
+  /** Number of points. */
+  count: number;
+  minutes: number;
+  /** The longest periods that each belong to one point. */
+  longest: PeriodMinutes;
+}
+
+/** Divides a window into at most 61 points. */
+export function pointsOf({ from, to }: StatisticsWindow, now: number): ChartPoints {
+  const shortest = keptAt(from, now);
+  const minutes =
+    POINTS.find((one) => one >= shortest && (to - from) / (one * MINUTE_MS) <= MOST_POINTS) ?? POINTS.at(-1)!;
+  const longest = minutes >= 1440 ? 1440 : minutes >= 60 ? 60 : 1;
+  const origin = floor(from, longest);
+  return { origin, minutes, longest, count: Math.max(1, Math.ceil((to - origin) / (minutes * MINUTE_MS))) };
+}
+
+/** Returns the number of the point that a period belongs to. */
+export function pointAt(at: number, { origin, minutes, count }: ChartPoints): number {
+  return Math.min(count - 1, Math.max(0, Math.floor((at - origin) / (minutes * MINUTE_MS))));
+}

@@ -1,0 +1,181 @@
+// The common part of the statements that count. They begin with the CTEs `a`, attempts to count, and `act`, acts of the audit
+// to look for ends of tasks at. Each CTE is joined by hash, and rows are looked up one by one (lateral, offset 0), so that
+// no plan reads a table as a whole or compares all rows with all.
+
+/** The columns of an attempt `h` of the history, for `a`. */
+export const ATTEMPT = `
+  h.task_uuid, h.idx, tasker.template_idx(h.idx) tidx, h.attempt, h.outcome, h.state, h.started_at, h.ended_at, h.duration_ms`;
+
+/** The number of a template's step that stands for its tasks, and the one that stands for all its steps. */
+export const TASKS_IDX = -1;
+export const ALL_STEPS_IDX = -2;
+
+// A task has ended if an attempt, or an act, is of the transaction that ended it. Both have the time of that transaction. An
+// end that a rerun undid in the meantime is in `earlier_end`.
+const ENDS = `
+t as materialized (
+  select t.* from (select task_uuid from a union select task_uuid from act) d cross join lateral (
+    select x.task_uuid, x.template_id, x.created_at, x.reruns, x.rerun_at, x.done_at, x.state
+      from tasker.task x where x.task_uuid = d.task_uuid offset 0) t),
+j as materialized (
+  select a.*, t.template_id, t.created_at, t.reruns, t.done_at from a join t on t.task_uuid = a.task_uuid),
+ends as materialized (
+  select t.template_id, t.task_uuid, t.done_at, t.state,
+         (extract(epoch from t.done_at - coalesce(t.rerun_at, t.created_at)) * 1000000)::bigint took_us
+    from (select task_uuid from j where ended_at = done_at
+          union
+          select act.task_uuid from act join t on t.task_uuid = act.task_uuid where act.at = t.done_at) e
+    join t on t.task_uuid = e.task_uuid
+  union all
+  select t.template_id, t.task_uuid, e.done_at, e.state, e.took_us
+    from t cross join lateral (
+      select * from tasker.earlier_end x where t.reruns > 0 and x.task_uuid = t.task_uuid offset 0) e
+   where (e.task_uuid, e.done_at) in (select task_uuid, ended_at from a)
+      or (e.task_uuid, e.done_at) in (select task_uuid, at from act)),`;
+
+// When a step was ready that has no simple answer: some of its parents ended earlier or were settled by hand, or are workers
+// of a batch, or it is not its first attempt. A retry was due when the failure said, unless an operator was earlier. After
+// the end of a step, an operator made it ready. A rerun makes it wait for its parents again.
+const READY_BY_LOOKUP = `
+  select case
+           when w.attempt > 1 and prev.state = 'enqueued' and acts.rerun_at is null then prev.ended_at
+           when w.attempt > 1 and prev.state = 'waiting_for_retry' and acts.rerun_at is null
+             then least(prev.ended_at + (prev.detail ->> 'retry_delay_ms')::bigint * interval '1 ms', acts.retry_at)
+           when w.attempt = 1 or coalesce(acts.retry_at, acts.rerun_at) is not null
+             then greatest(w.created_at, parents.at, acts.retry_at, acts.rerun_at) end ready
+    from (select 1) one
+    left join lateral (
+      select h.state, h.ended_at, h.detail from tasker.history h
+       where h.task_uuid = w.task_uuid and h.idx = w.idx and h.attempt = w.attempt - 1 offset 0) prev on true
+    left join lateral (
+      select max(x.at) filter (where x.action in ('reset', 'retry') and (x.idx is null or x.idx = w.idx)) retry_at,
+             max(x.at) filter (where x.action not in ('reset', 'retry')) rerun_at
+        from tasker.operator_action x
+       where (w.attempt > 1 or w.reruns > 0) and x.task_uuid = w.task_uuid and x.action in ('reset', 'retry', 'rerun', 'redrive')
+         and x.at <= w.started_at and x.at >= coalesce(prev.ended_at, w.created_at)) acts on true
+    left join lateral (
+      select max(greatest(
+               case when s.state in ('complete', 'resolved_manually', 'error') and s.done_at <= w.started_at then s.done_at end,
+               (select max(h.ended_at) from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx
+                   and h.state = 'complete' and h.ended_at <= w.started_at))) at
+        from tasker.template_edge e
+        join tasker.template_step p on p.template_id = e.template_id and p.idx = e.parent
+        cross join lateral (
+          select x.task_uuid, x.idx, x.state, x.done_at from tasker.step x where x.task_uuid = w.task_uuid and x.idx = e.parent
+          union all
+          select x.task_uuid, x.idx, x.state, x.done_at from tasker.step x
+           where not p.initial and x.task_uuid = w.task_uuid
+             and x.idx >= (e.parent + 1) << 17 and x.idx < (e.parent + 2) << 17 offset 0) s
+       where e.template_id = w.template_id and e.child = w.tidx) parents on true`;
+
+// The usual case: all parents of a first attempt are among the attempts to count.
+const WAITS = `
+edges as materialized (
+  select e.* from (select distinct template_id from t) m cross join lateral (
+    select x.template_id, x.parent, x.child, s.initial
+      from tasker.template_edge x join tasker.template_step s on s.template_id = x.template_id and s.idx = x.parent
+     where x.template_id = m.template_id offset 0) e),
+children as materialized (
+  select template_id, child, count(*) n, bool_and(initial) plain from edges group by 1, 2),
+parents as materialized (
+  select j.task_uuid, e.child, max(j.ended_at) at, count(*) n
+    from j join edges e on e.template_id = j.template_id and e.parent = j.idx
+   where j.state = 'complete' and j.reruns is null
+   group by 1, 2),
+w as materialized (
+  select j.*, case when j.attempt > 1 or j.reruns > 0 or j.outcome = 'released' then null
+                   when c.n is null then j.created_at
+                   when c.n = p.n and c.plain then p.at end ready
+    from j left join children c on c.template_id = j.template_id and c.child = j.tidx
+    left join parents p on p.task_uuid = j.task_uuid and p.child = j.tidx),
+x as (
+  select w.*, ready was_ready from w where ready is not null or outcome = 'released' or started_at is null
+  union all
+  select w.*, r.ready from w cross join lateral (${READY_BY_LOOKUP}) r
+   where w.ready is null and w.outcome <> 'released' and w.started_at is not null),`;
+
+// Kinds: 0 completed, 1 failed, 2 lost, 3 cancelled, 4 resolved, 5 released. What follows: 1 another attempt, 2 none.
+const COUNTED = `
+s as materialized (
+  select template_id, tidx idx, date_bin('1 minute', ended_at, timestamptz '2000-01-01T00:00Z') at, ended_at, task_uuid,
+         case outcome when 'completed' then 0 when 'failed' then 1 when 'worker_lost' then 2 when 'released' then 5 else 3 end kind,
+         case when outcome in ('failed', 'worker_lost') then case when state = 'error' then 2 else 1 end else 0 end next,
+         case when outcome in ('completed', 'failed') then duration_ms::bigint * 1000 end run_us,
+         case when was_ready is not null
+           then greatest(0, round(date_part('epoch', started_at - was_ready) * 1000000)::bigint) end wait_us
+    from x
+  union all
+  select template_id, ${TASKS_IDX}, date_bin('1 minute', done_at, timestamptz '2000-01-01T00:00Z'), done_at, task_uuid,
+         case state when 'complete' then 0 when 'error' then 1 when 'resolved_manually' then 4 else 3 end, 0,
+         greatest(0, took_us), null
+    from ends),
+r as materialized (
+  select template_id, idx, at, kind, next, tasker.bucket_of(run_us) run_b, tasker.bucket_of(wait_us) wait_b, count(*) n,
+         count(run_us) runs, sum(run_us) run_us, min(run_us) run_min, max(run_us) run_max,
+         count(wait_us) waits, sum(wait_us) wait_us, min(wait_us) wait_min, max(wait_us) wait_max, max(ended_at) last_at
+    from s group by 1, 2, 3, 4, 5, 6, 7),
+m as materialized (
+  select template_id, idx, at,
+         coalesce(sum(n) filter (where kind = 0), 0) completed, coalesce(sum(n) filter (where kind = 1), 0) failed,
+         coalesce(sum(n) filter (where kind = 2), 0) lost, coalesce(sum(n) filter (where kind = 3), 0) cancelled,
+         coalesce(sum(n) filter (where kind = 4), 0) resolved, coalesce(sum(n) filter (where kind = 5), 0) released,
+         coalesce(sum(n) filter (where next = 1), 0) retried, coalesce(sum(n) filter (where next = 2), 0) gave_up,
+         sum(runs) runs, coalesce(sum(run_us), 0) run_us, min(run_min) run_min, max(run_max) run_max,
+         sum(waits) waits, coalesce(sum(wait_us), 0) wait_us, min(wait_min) wait_min, max(wait_max) wait_max,
+         max(last_at) last_at
+    from r group by 1, 2, 3),
+slowest as materialized (
+  select distinct on (s.template_id, s.idx, s.at) s.template_id, s.idx, s.at, s.task_uuid
+    from s join m on m.template_id = s.template_id and m.idx = s.idx and m.at = s.at
+   where s.run_us = m.run_max),
+-- Each counts in its minute, its hour and its day, and each step also among all steps of its template.
+places as (
+  select * from (values (1, interval '1 minute'), (60, '1 hour'), (1440, '1 day')) p (minutes, length)),
+sums as (
+  select p.minutes, date_bin(p.length, m.at, timestamptz '2000-01-01T00:00Z') at, m.template_id, k.idx,
+         sum(completed) completed, sum(failed) failed, sum(lost) lost, sum(cancelled) cancelled, sum(resolved) resolved,
+         sum(released) released, sum(retried) retried, sum(gave_up) gave_up,
+         sum(runs) runs, sum(run_us) run_us, min(run_min) run_min, max(run_max) run_max,
+         (array_agg(slowest.task_uuid order by run_max desc nulls last))[1] slowest,
+         sum(waits) waits, sum(wait_us) wait_us, min(wait_min) wait_min, max(wait_max) wait_max, max(last_at) last_at
+    from m left join slowest on slowest.template_id = m.template_id and slowest.idx = m.idx and slowest.at = m.at
+   cross join places p cross join lateral (select m.idx union all select ${ALL_STEPS_IDX} where m.idx >= 0) k (idx)
+   group by 1, 2, 3, 4),
+buckets as (
+  select p.minutes, date_bin(p.length, b.at, timestamptz '2000-01-01T00:00Z') at, b.template_id, k.idx, b.what, b.bucket,
+         sum(b.n) n
+    from (select template_id, idx, at, 'run' what, run_b bucket, sum(n) n from r where run_b is not null group by 1, 2, 3, 5
+          union all
+          select template_id, idx, at, 'wait', wait_b, sum(n) from r where wait_b is not null group by 1, 2, 3, 5) b
+   cross join places p cross join lateral (select b.idx union all select ${ALL_STEPS_IDX} where b.idx >= 0) k (idx)
+   group by 1, 2, 3, 4, 5, 6),
+histograms as (
+  select minutes, at, template_id, idx,
+         coalesce(array_agg((n * 512)::bigint + bucket order by bucket) filter (where what = 'run'), '{}') run_hist,
+         coalesce(array_agg((n * 512)::bigint + bucket order by bucket) filter (where what = 'wait'), '{}') wait_hist
+    from buckets group by 1, 2, 3, 4),
+-- In the order of the key, so that two transactions that delete tasks never wait for each other.
+written as (
+  insert into tasker.analytics as o (
+    minutes, at, template_id, idx, completed, failed, lost, cancelled, resolved, released, retried, gave_up,
+    run_count, run_us, run_min_us, run_max_us, run_hist, slowest, wait_count, wait_us, wait_min_us, wait_max_us, wait_hist, last_at)
+  select minutes, at, template_id, idx, completed, failed, lost, cancelled, resolved, released, retried, gave_up,
+         runs, run_us, run_min, run_max, coalesce(run_hist, '{}'), slowest, waits, wait_us, wait_min, wait_max,
+         coalesce(wait_hist, '{}'), last_at
+    from sums left join histograms using (minutes, at, template_id, idx)
+   order by minutes, at, template_id, idx
+  on conflict (minutes, at, template_id, idx) do update set
+    completed = o.completed + excluded.completed, failed = o.failed + excluded.failed, lost = o.lost + excluded.lost,
+    cancelled = o.cancelled + excluded.cancelled, resolved = o.resolved + excluded.resolved,
+    released = o.released + excluded.released, retried = o.retried + excluded.retried, gave_up = o.gave_up + excluded.gave_up,
+    run_count = o.run_count + excluded.run_count, run_us = o.run_us + excluded.run_us,
+    run_min_us = least(o.run_min_us, excluded.run_min_us), run_max_us = greatest(o.run_max_us, excluded.run_max_us),
+    run_hist = case when excluded.run_count = 0 then o.run_hist else tasker.add_histograms(o.run_hist, excluded.run_hist) end,
+    slowest = case when excluded.run_max_us > coalesce(o.run_max_us, -1) then excluded.slowest else o.slowest end,
+    wait_count = o.wait_count + excluded.wait_count, wait_us = o.wait_us + excluded.wait_us,
+    wait_min_us = least(o.wait_min_us, excluded.wait_min_us), wait_max_us = greatest(o.wait_max_us, excluded.wait_max_us),
+    wait_hist = case when excluded.wait_count = 0 then o.wait_hist else tasker.add_histograms(o.wait_hist, excluded.wait_hist) end,
+    last_at = greatest(o.last_at, excluded.last_at))`;
+
+/** The CTEs that count the attempts `a`, and the ends of tasks at them and at the acts `act`. */
+export const COUNT = `${ENDS}${WAITS}${COUNTED}`;

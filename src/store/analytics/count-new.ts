@@ -1,0 +1,124 @@
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
+import { ATTEMPT, COUNT } from './aggregate.ts';
+
+/** The lock of the process that counts. Transactions that delete tasks which are not counted yet take it too. */
+export const COUNTING_LOCK = 7_303_014_010;
+
+// Only in its turn: not while another process counts, and not if it has just been done.
+const TAKE_TURN = sql('take_counting_turn')`
+select case when s.counted_at <= clock_timestamp() - $1::int * interval '1 ms' or s.counted_at > clock_timestamp()
+         then pg_try_advisory_xact_lock(${COUNTING_LOCK}) else false end taken,
+       pg_snapshot_xmax(s.counted) > pg_snapshot_xmax(pg_current_snapshot()) ahead
+  from tasker.analytics_state s`;
+
+/** The turn of a process to count. */
+export interface CountingTurn {
+  taken: boolean;
+  /** The server has lower transaction numbers than what is counted: the database was restored. */
+  ahead: boolean;
+}
+
+/**
+ * Takes the lock for counting until the end of the transaction, unless another process has it, or everything was counted
+ * less than `olderMs` ago. The statements after it see what earlier holders wrote.
+ */
+export async function takeCountingTurn(db: Db, { olderMs }: { olderMs: number }): Promise<CountingTurn> {
+  return (await db.query<CountingTurn>(TAKE_TURN, [olderMs])).rows[0] ?? { taken: false, ahead: false };
+}
+
+// A database that was restored on another server has transaction numbers of the old one. Greater ones work as they are.
+const REBASE = sql('rebase_counting')`
+update tasker.analytics_state set counted = pg_current_snapshot(), after = now(), counted_at = now()
+ where pg_snapshot_xmax(counted) > pg_snapshot_xmax(pg_current_snapshot())`;
+
+/** Starts again at the present if the server has lower transaction numbers than the stored one, after a restore. */
+export async function rebaseCounting(db: Db): Promise<void> {
+  await db.query(REBASE);
+}
+
+// Counts what is visible to this statement and was not visible in the stored snapshot. So a slow transaction is counted when
+// it is committed, whatever its number, and nothing waits for it. `finished`: transactions that were running in the stored
+// snapshot and are not any more. Those that ran long are looked up one by one, because all rows since their start would
+// have to be read otherwise. Rows of transactions from `upto` on are left for the next turn.
+const COUNT_NEW = sql('count_new_attempts')`
+with b as materialized (
+  select s.after, c.snap, x.lo, x.hi, least(x.hi, x.lo + $1::bigint) upto, f.finished,
+         least(x.lo, (select min(y) from unnest(f.finished) y where y >= x.lo - 1000)) first,
+         array(select y from unnest(f.finished) y where y < x.lo - 1000) early
+    from tasker.analytics_state s
+    cross join (select pg_current_snapshot() snap offset 0) c
+    cross join lateral (
+      select pg_snapshot_xmax(s.counted)::text::bigint lo, pg_snapshot_xmax(c.snap)::text::bigint hi) x
+    cross join lateral (
+      select array(select y::text::bigint from pg_snapshot_xip(s.counted) y where pg_visible_in_snapshot(y, c.snap)) finished) f),
+a as materialized (
+  select ${ATTEMPT} from tasker.history h
+   where h.tx >= (select first from b) and h.tx < (select upto from b)
+     and (h.tx >= (select lo from b) or h.tx = any ((select finished from b)::bigint[]))
+     and h.ended_at > coalesce((select after from b), '-infinity')
+  union all
+  select ${ATTEMPT} from tasker.history h
+   where h.tx = any ((select early from b)::bigint[]) and h.ended_at > coalesce((select after from b), '-infinity')),
+act as materialized (
+  select o.task_uuid, o.at from tasker.operator_action o
+   where o.task_uuid is not null and o.tx is not null and o.tx >= (select lo from b) and o.tx < (select upto from b)
+     and o.at > coalesce((select after from b), '-infinity')
+  union all
+  select o.task_uuid, o.at from tasker.operator_action o
+   where o.task_uuid is not null and o.tx is not null and o.tx = any ((select finished from b)::bigint[])
+     and o.at > coalesce((select after from b), '-infinity')),
+${COUNT},
+state as (
+  update tasker.analytics_state s set
+    counted = (least(pg_snapshot_xmin(b.snap)::text::bigint, b.upto) || ':' || b.upto || ':' || coalesce(
+      (select string_agg(y::text, ',' order by y) from pg_snapshot_xip(b.snap) y where y::text::bigint < b.upto), ''))::pg_snapshot,
+    counted_at = case when b.upto >= b.hi then statement_timestamp() else s.counted_at end
+    from b
+  returning b.upto >= b.hi complete, s.pruned_at < now() - interval '1 minute' prunable)
+select (select count(*)::int from a) attempts, (select count(*)::int from ends) ends, state.* from state`;
+
+/** The result of a turn. */
+export interface Counted {
+  /** Number of attempts that were counted. */
+  attempts: number;
+  /** Number of ends of tasks that were counted. */
+  ends: number;
+  /** Everything that was committed before the turn is counted now. */
+  complete: boolean;
+  /** Old periods were not removed for a while. */
+  prunable: boolean;
+}
+
+/**
+ * Counts the attempts and the ends of tasks of up to `transactions` transactions that are not counted yet. Call it in a
+ * transaction that has the turn.
+ */
+export async function countNew(db: Db, { transactions }: { transactions: number }): Promise<Counted> {
+  return (await db.query<Counted>(COUNT_NEW, [transactions])).rows[0]!;
+}
+
+// At most so many rows in a turn, so that a clock that jumps ahead for a moment does not remove everything.
+const PRUNE = sql('prune_analytics')`
+with minutes as (
+  delete from tasker.analytics where ctid = any (array(
+    select ctid from tasker.analytics where minutes = 1 and at < now() - interval '2 days' order by at limit 5000))),
+hours as (
+  delete from tasker.analytics where ctid = any (array(
+    select ctid from tasker.analytics where minutes = 60 and at < now() - interval '90 days' order by at limit 5000))),
+ends as (
+  delete from tasker.earlier_end where ctid = any (array(
+    select ctid from tasker.earlier_end where done_at < now() - interval '1 day' limit 5000)))
+update tasker.analytics_state set pruned_at = now()`;
+
+/** Removes minutes that are older than two days, and hours that are older than 90 days. */
+export async function pruneAnalytics(db: Db): Promise<void> {
+  await db.query(PRUNE);
+}
+
+const SUMMARIZE = sql('summarize_history')`select tasker.summarize_history()`;
+
+/** Adds the new pages of the history to its index by transaction. */
+export async function summarizeHistory(db: Db): Promise<void> {
+  await db.query(SUMMARIZE);
+}

@@ -1,0 +1,200 @@
+import type { Db } from '../../db/statement.ts';
+import type { Bucket } from '../../model/duration-histogram.ts';
+import type { Periods } from '../../model/periods.ts';
+import { columns, sql } from '../sql.ts';
+import { ALL_STEPS_IDX, TASKS_IDX } from './aggregate.ts';
+
+const STATE = sql('analytics_state')`
+select tasker.iso(clock_timestamp()) now, tasker.iso(since) since, tasker.iso(counted_at) "countedAt" from tasker.analytics_state`;
+
+/** What statistics there are. */
+export interface AnalyticsState {
+  /** The time of the database. */
+  now: string;
+  /** When counting began. */
+  since: string;
+  /** Everything that was committed before is counted. */
+  countedAt: string;
+}
+
+/** Returns what statistics there are. */
+export async function analyticsState(db: Db): Promise<AnalyticsState> {
+  return (await db.query<AnalyticsState>(STATE)).rows[0]!;
+}
+
+const STEPS = sql('analytics_steps')`
+select m.id "templateId", n.name namespace, m.name, m.version, d.idx, d.name step, d.callable handler
+  from tasker.template m join tasker.namespace n on n.id = m.namespace_id
+  join tasker.template_step d on d.template_id = m.id
+ where ($1::text is null or n.name = $1) and ($2::text is null or m.name = $2)`;
+
+/** A step of a snapshot. */
+export interface SnapshotStep {
+  templateId: number;
+  namespace: string;
+  name: string;
+  version: string;
+  idx: number;
+  step: string;
+  handler: string;
+}
+
+/** Returns the steps of the snapshots of a namespace or a name. */
+export async function snapshotSteps(
+  db: Db,
+  { namespace, name }: { namespace: string | null; name: string | null },
+): Promise<SnapshotStep[]> {
+  return (await db.query<SnapshotStep>(STEPS, [namespace, name])).rows;
+}
+
+const PERIODS = `unnest($1::smallint[], $2::timestamptz[], $3::timestamptz[]) g (minutes, first, last)
+  cross join lateral (
+    select * from tasker.analytics x where x.minutes = g.minutes and x.at >= g.first and x.at < g.last
+       and ($4::int[] is null or x.template_id = any ($4)) offset 0) o`;
+
+const SUMS = sql('analytics_sums')`
+select o.template_id "templateId", o.idx, sum(completed)::bigint completed, sum(failed)::bigint failed, sum(lost)::bigint lost,
+       sum(cancelled)::bigint cancelled, sum(resolved)::bigint resolved, sum(released)::bigint released,
+       sum(retried)::bigint retried, sum(gave_up)::bigint "gaveUp",
+       sum(run_count)::bigint "runCount", sum(run_us)::bigint "runUs", min(run_min_us) "runMin", max(run_max_us) "runMax",
+       (array_agg(slowest order by run_max_us desc nulls last))[1] slowest,
+       sum(wait_count)::bigint "waitCount", sum(wait_us)::bigint "waitUs", min(wait_min_us) "waitMin", max(wait_max_us) "waitMax",
+       tasker.iso(max(last_at)) "lastAt"
+  from ${PERIODS} group by 1, 2`;
+
+/** The sums of a step, of all steps of a template (`idx` -2), or of its tasks (-1). */
+export interface SumsRow {
+  templateId: number;
+  idx: number;
+  completed: number;
+  failed: number;
+  lost: number;
+  cancelled: number;
+  resolved: number;
+  released: number;
+  retried: number;
+  gaveUp: number;
+  runCount: number;
+  runUs: number;
+  runMin: number | null;
+  runMax: number | null;
+  slowest: string | null;
+  waitCount: number;
+  waitUs: number;
+  waitMin: number | null;
+  waitMax: number | null;
+  lastAt: string;
+}
+
+/** Which rows to read: periods, and templates; null: all. */
+export interface AnalyticsPart {
+  periods: readonly Periods[];
+  templateIds: readonly number[] | null;
+}
+
+function values({ periods, templateIds }: AnalyticsPart): (string | null)[] {
+  const iso = (time: number) => new Date(time).toISOString();
+  return [
+    ...columns(
+      periods.map(({ minutes, from, to }) => ({ minutes, from: `"${iso(from)}"`, to: `"${iso(to)}"` })),
+      'minutes',
+      'from',
+      'to',
+    ),
+    templateIds && `{${templateIds.join(',')}}`,
+  ];
+}
+
+/** Returns the sums of some periods. */
+export async function analyticsSums(db: Db, part: AnalyticsPart): Promise<SumsRow[]> {
+  return (await db.query<SumsRow>(SUMS, values(part))).rows;
+}
+
+const HISTOGRAMS = sql('analytics_histograms')`
+with o as materialized (
+  select k.part, o.run_hist, o.wait_hist
+    from ${PERIODS}
+    join unnest($5::int[], $6::int[], $7::int[]) k (template_id, idx, part) on k.template_id = o.template_id and k.idx = o.idx)
+select part, what, bucket::int, sum(count)::bigint count
+  from (select part, 'run' what, e & 511 bucket, e >> 9 count from o cross join unnest(o.run_hist) e
+        union all
+        select part, 'wait', e & 511, e >> 9 from o cross join unnest(o.wait_hist) e) x
+ group by 1, 2, 3 order by 1, 2, 3`;
+
+/** A row of statistics whose histogram is needed. Those with the same `part` are added. */
+export interface HistogramKey {
+  templateId: number;
+  idx: number;
+  part: number;
+}
+
+/** The histograms of one part. */
+export interface HistogramPart {
+  run: Bucket[];
+  wait: Bucket[];
+}
+
+/** Returns histograms by part. */
+export async function analyticsHistograms(
+  db: Db,
+  part: AnalyticsPart,
+  keys: readonly HistogramKey[],
+): Promise<Map<number, HistogramPart>> {
+  const { rows } = await db.query<Bucket & { part: number; what: 'run' | 'wait' }>(HISTOGRAMS, [
+    ...values(part),
+    ...columns(keys, 'templateId', 'idx', 'part'),
+  ]);
+  const found = new Map<number, HistogramPart>();
+  for (const { part, what, bucket, count } of rows) {
+    const one = found.get(part) ?? { run: [], wait: [] };
+    found.set(part, one);
+    one[what].push({ bucket, count });
+  }
+  return found;
+}
+
+const TIMELINE = sql('analytics_timeline')`
+select tasker.iso(o.at) at,
+       coalesce(sum(completed + resolved) filter (where idx = ${TASKS_IDX}), 0)::bigint "tasksCompleted",
+       coalesce(sum(failed + cancelled) filter (where idx = ${TASKS_IDX}), 0)::bigint "tasksNotCompleted",
+       coalesce(sum(completed) filter (where idx = ${ALL_STEPS_IDX}), 0)::bigint "attemptsCompleted",
+       coalesce(sum(failed + lost) filter (where idx = ${ALL_STEPS_IDX}), 0)::bigint "attemptsFailed"
+  from ${PERIODS} where o.idx in (${TASKS_IDX}, ${ALL_STEPS_IDX}) group by o.at`;
+
+/** The sums of a period. */
+export interface TimelineRow {
+  at: string;
+  tasksCompleted: number;
+  tasksNotCompleted: number;
+  attemptsCompleted: number;
+  attemptsFailed: number;
+}
+
+/** Returns the sums of each period. */
+export async function analyticsTimeline(db: Db, part: AnalyticsPart): Promise<TimelineRow[]> {
+  return (await db.query<TimelineRow>(TIMELINE, values(part))).rows;
+}
+
+const MOST_OPEN = 10_000;
+
+// One count for each template and state, because each reads a range of an index.
+const OPEN = sql('analytics_open_tasks')`
+select m.id "templateId", s.state::text, c.n::int count
+  from unnest($1::int[]) m (id)
+ cross join unnest('{steps_in_process,waiting_for_retry,blocked_by_failures}'::tasker.task_state[]) s (state)
+ cross join lateral (
+   select count(*) n from (
+     select 1 from tasker.task_search x where x.template_id = m.id and x.state = s.state limit ${MOST_OPEN}) y) c
+ where c.n > 0`;
+
+/** Number of open tasks of a template in a state, counted up to 10,000. */
+export interface OpenCount {
+  templateId: number;
+  state: 'steps_in_process' | 'waiting_for_retry' | 'blocked_by_failures';
+  count: number;
+}
+
+/** Returns how many open tasks templates have. */
+export async function openTasksOf(db: Db, templateIds: readonly number[]): Promise<OpenCount[]> {
+  return (await db.query<OpenCount>(OPEN, [`{${templateIds.join(',')}}`])).rows;
+}

@@ -1,0 +1,196 @@
+import { describe, expect, it } from 'vitest';
+import type { Sql } from '../../support/database.ts';
+import { choosing, handBench, handWorker, partsFor, workers } from '../../support/hand-worker.ts';
+import { until } from '../../support/setup.ts';
+
+type Bench = Awaited<ReturnType<typeof handWorker>>;
+
+/** Makes the queue wait, so that times differ by more than the clock's resolution. */
+const PAUSE_MS = 15;
+const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+
+async function queueing(bench: Bench, step: string) {
+  await bench.tasker.engine.analytics.flush();
+  const { templates } = await bench.tasker.analytics();
+  const own = (await bench.tasker.getTask(bench.taskUuid)).namespace;
+  const { slowSteps } = await bench.tasker.analytics({ namespace: own, step });
+  expect(templates.length).toBeGreaterThan(0);
+  return slowSteps[0]!.queueing;
+}
+
+/** Milliseconds between two times of the database, computed apart from the statistics. */
+async function ms(sql: Sql, from: string, to: string, values: unknown[]): Promise<number> {
+  const [row] = await sql<{ ms: number }>(`select (extract(epoch from (${to}) - (${from})) * 1000)::float8 ms`, values);
+  return row!.ms;
+}
+
+const START = (idx: number, attempt: number) =>
+  `select started_at from tasker.history where task_uuid = $1 and idx = ${idx} and attempt = ${attempt}`;
+const END = (idx: number, attempt: number) =>
+  `select ended_at from tasker.history where task_uuid = $1 and idx = ${idx} and attempt = ${attempt}`;
+const CREATED = 'select created_at from tasker.task where task_uuid = $1';
+
+describe('queueing time', () => {
+  it('of a first step runs from the creation of its task, and of a child from the end of its last parent', async () => {
+    const bench = await handWorker({ a: [], b: [], c: ['a', 'b'] });
+    const { sql, taskUuid } = bench;
+    await pause();
+    await bench.claim();
+    await bench.record(bench.completed('a'));
+    // The turns of the statistics do not matter: one parent is counted here, the other one with the child.
+    await bench.tasker.engine.analytics.flush();
+    await pause();
+    await bench.record(bench.completed('b'));
+    await pause();
+    await bench.claim();
+    await bench.record(bench.completed('c'));
+    const a = await queueing(bench, 'a');
+    expect(a).toMatchObject({ count: 1 });
+    expect(a.totalMs).toBeCloseTo(await ms(sql, CREATED, START(0, 1), [taskUuid]), 2);
+    const c = await queueing(bench, 'c');
+    expect(c.totalMs).toBeCloseTo(await ms(sql, END(1, 1), START(2, 1), [taskUuid]), 2);
+    expect(c.totalMs).toBeGreaterThan(PAUSE_MS - 5);
+    expect(c).toMatchObject({ count: 1, minMs: c.totalMs, maxMs: c.totalMs });
+  });
+
+  it('counted in one turn is the same as counted in two', async () => {
+    const bench = await handWorker({ a: [], b: [], c: ['a', 'b'] });
+    await bench.claim();
+    await bench.record(bench.completed('a'));
+    await pause();
+    await bench.record(bench.completed('b'));
+    await pause();
+    await bench.claim();
+    await bench.record(bench.completed('c'));
+    const c = await queueing(bench, 'c');
+    expect(c.totalMs).toBeCloseTo(await ms(bench.sql, END(1, 1), START(2, 1), [bench.taskUuid]), 2);
+  });
+
+  it('of a retry runs from the time it was due, of an immediate one from the failure, and of a reset from the act', async () => {
+    const bench = await handWorker({ a: { retry: { max_attempts: 3 } } });
+    const { sql, taskUuid, tasker } = bench;
+    await bench.claim();
+    await bench.record({
+      ...bench.ended('a', 'retryable'),
+      delayMs: 30,
+      detail: '{"error":{"message":"broken"},"retry_delay_ms":30}',
+    });
+    await until(
+      () => tasker.engine.promoteDue(),
+      (promoted) => promoted === 1,
+    );
+    await pause();
+    await bench.claim();
+    await bench.record(bench.ended('a', 'retryable'));
+    await pause();
+    await bench.claim();
+    await bench.record(bench.failed('a'));
+    await pause();
+    await tasker.resetStep(taskUuid, 'a');
+    await pause();
+    await bench.claim();
+    await bench.record(bench.completed('a'));
+    const expected = [
+      await ms(sql, CREATED, START(0, 1), [taskUuid]),
+      await ms(sql, `(${END(0, 1)}) + interval '30 ms'`, START(0, 2), [taskUuid]),
+      await ms(sql, END(0, 2), START(0, 3), [taskUuid]),
+      await ms(sql, `select max(at) from tasker.operator_action where task_uuid = $1`, START(0, 4), [taskUuid]),
+    ];
+    const found = await queueing(bench, 'a');
+    expect(found.count).toBe(4);
+    expect(found.totalMs).toBeCloseTo(
+      expected.reduce((a, b) => a + b, 0),
+      1,
+    );
+    expect(found.maxMs).toBeCloseTo(Math.max(...expected), 2);
+    expect(found.minMs).toBeCloseTo(Math.min(...expected), 2);
+  });
+
+  it('after a rerun runs from the rerun, and of a child from its parent', async () => {
+    const bench = await handWorker({ a: [], b: ['a'] });
+    const { sql, taskUuid, tasker } = bench;
+    for (const step of ['a', 'b']) {
+      await bench.claim();
+      await bench.record(bench.completed(step));
+    }
+    await pause();
+    await tasker.rerunTask(taskUuid, { from: 'a' });
+    await pause();
+    for (const step of ['a', 'b']) {
+      await bench.claim();
+      await bench.record(bench.completed(step));
+    }
+    const rerun = 'select rerun_at from tasker.task where task_uuid = $1';
+    const a = (await ms(sql, CREATED, START(0, 1), [taskUuid])) + (await ms(sql, rerun, START(0, 2), [taskUuid]));
+    const b = (await ms(sql, END(0, 1), START(1, 1), [taskUuid])) + (await ms(sql, END(0, 2), START(1, 2), [taskUuid]));
+    expect((await queueing(bench, 'a')).totalMs).toBeCloseTo(a, 1);
+    expect((await queueing(bench, 'b')).totalMs).toBeCloseTo(b, 1);
+  });
+
+  it('of a child whose parent was settled by hand runs from the act', async () => {
+    const bench = await handWorker({ a: [], b: ['a'] });
+    const { sql, taskUuid, tasker } = bench;
+    await pause();
+    await tasker.completeStep(taskUuid, 'a', { result: {} });
+    await pause();
+    await bench.claim();
+    await bench.record(bench.completed('b'));
+    const act = 'select at from tasker.operator_action where task_uuid = $1';
+    expect((await queueing(bench, 'b')).totalMs).toBeCloseTo(await ms(sql, act, START(1, 1), [taskUuid]), 2);
+  });
+
+  it('of batch workers runs from their analyzer, and of the step that joins them from the last worker', async () => {
+    const bench = await handWorker(
+      {
+        split: { type: 'batchable', dependencies: [] },
+        work: workers(['split']),
+        join: { type: 'deferred_convergence', dependencies: ['work'] },
+      },
+      await handBench(),
+    );
+    const { sql, taskUuid } = bench;
+    await bench.claim();
+    await bench.record(bench.completed('split', partsFor('work', '001', '002')));
+    await pause();
+    const names = await bench.claim();
+    expect(names).toHaveLength(2);
+    await bench.record(bench.completed(names[0]!));
+    await bench.tasker.engine.analytics.flush();
+    await pause();
+    await bench.record(bench.completed(names[1]!));
+    await pause();
+    await bench.claim();
+    await bench.record(bench.completed('join'));
+    const worked = await queueing(bench, 'work');
+    const starts = `select sum(extract(epoch from started_at - (${END(0, 1)})) * 1000)::float8 ms from tasker.history where task_uuid = $1 and idx >= 131072`;
+    const [all] = await sql<{ ms: number }>(starts, [taskUuid]);
+    expect(worked).toMatchObject({ count: 2 });
+    expect(worked.totalMs).toBeCloseTo(all!.ms, 2);
+    const joined = await queueing(bench, 'join');
+    const last = 'select max(ended_at) from tasker.history where task_uuid = $1 and idx >= 131072';
+    expect(joined.totalMs).toBeCloseTo(await ms(sql, last, START(2, 1), [taskUuid]), 2);
+  });
+
+  it('of a step behind a decision runs from the last of those parents that were created', async () => {
+    const bench = await handWorker({
+      begin: [],
+      choose: { type: 'decision', dependencies: ['begin'] },
+      left: ['choose'],
+      right: ['choose'],
+      join: { type: 'deferred_convergence', dependencies: ['left', 'right'] },
+    });
+    const { sql, taskUuid } = bench;
+    await bench.claim();
+    await bench.record(bench.completed('begin'));
+    await bench.claim();
+    await bench.record(bench.completed('choose', choosing('left')));
+    await pause();
+    await bench.claim();
+    await bench.record(bench.completed('left'));
+    await pause();
+    await bench.claim();
+    await bench.record(bench.completed('join'));
+    expect((await queueing(bench, 'left')).totalMs).toBeCloseTo(await ms(sql, END(1, 1), START(2, 1), [taskUuid]), 2);
+    expect((await queueing(bench, 'join')).totalMs).toBeCloseTo(await ms(sql, END(2, 1), START(4, 1), [taskUuid]), 2);
+  });
+});

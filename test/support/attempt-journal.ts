@@ -1,0 +1,69 @@
+import { expect } from 'vitest';
+import type { Sql } from './database.ts';
+
+/**
+ * Keeps a journal of every attempt and every end of a task that is committed, by triggers. It knows nothing of the
+ * statistics, and outlives the tasks.
+ */
+export async function keepJournal(sql: Sql): Promise<void> {
+  await sql(`
+    create table public.attempt_journal as
+      select h.*, 0 template_id, 0 tidx from tasker.history h with no data;
+    create table public.end_journal (task_uuid uuid, template_id int, state text, done_at timestamptz, took_us bigint);
+    create function public.note_attempt() returns trigger language plpgsql as $$
+      begin
+        insert into public.attempt_journal select new.*, t.template_id, tasker.template_idx(new.idx)
+          from tasker.task t where t.task_uuid = new.task_uuid;
+        return null;
+      end $$;
+    create trigger note_attempt after insert on tasker.history for each row execute function public.note_attempt();
+    create function public.note_end() returns trigger language plpgsql as $$
+      begin
+        insert into public.end_journal values (new.task_uuid, new.template_id, new.state::text, new.done_at,
+          extract(epoch from new.done_at - coalesce(new.rerun_at, new.created_at)) * 1000000);
+        return null;
+      end $$;
+    create trigger note_end after update on tasker.task for each row
+      when (old.done_at is null and new.done_at is not null) execute function public.note_end();`);
+}
+
+const RECOUNTED = `
+  select m.minutes, date_bin(m.minutes * interval '1 minute', x.at, timestamptz '2000-01-01T00:00Z') at, x.template_id, k.idx,
+         count(*) filter (where kind = 'completed')::int completed, count(*) filter (where kind = 'failed')::int failed,
+         count(*) filter (where kind = 'worker_lost')::int lost, count(*) filter (where kind = 'cancelled')::int cancelled,
+         count(*) filter (where kind = 'resolved')::int resolved, count(*) filter (where kind = 'released')::int released,
+         count(*) filter (where kind in ('failed', 'worker_lost') and state <> 'error')::int retried,
+         count(*) filter (where kind in ('failed', 'worker_lost') and state = 'error' and x.idx >= 0)::int gave_up,
+         count(us)::int run_count, coalesce(sum(us), 0)::int8 run_us, min(us)::int8 run_min_us, max(us)::int8 run_max_us,
+         max(x.at) last_at
+    from (
+      select template_id, tidx idx, ended_at at, outcome::text kind, state::text,
+             case when outcome in ('completed', 'failed') then duration_ms * 1000 end us
+        from public.attempt_journal
+      union all
+      select template_id, -1, done_at,
+             case state when 'complete' then 'completed' when 'error' then 'failed' when 'resolved_manually' then 'resolved'
+                        else 'cancelled' end, 'error', greatest(0, took_us) from public.end_journal) x
+   cross join (values (1), (60), (1440)) m (minutes)
+   cross join lateral (select x.idx union all select -2 where x.idx >= 0) k (idx)
+   group by 1, 2, 3, 4`;
+
+const KEPT = `
+  select minutes, at, template_id, idx, completed::int, failed::int, lost::int, cancelled::int, resolved::int, released::int,
+         retried::int, gave_up::int, run_count::int, run_us, run_min_us, run_max_us, last_at
+    from tasker.analytics`;
+
+/** Fails unless the statistics equal a recount of the journal. Returns the number of attempts and ends in it. */
+export async function compareWithJournal(sql: Sql): Promise<{ attempts: number; ends: number }> {
+  const difference = await sql(`
+    (select 'counted' what, * from (${KEPT} except all ${RECOUNTED}) a
+     union all select 'journal', * from (${RECOUNTED} except all ${KEPT}) b) order by minutes, at, template_id, idx, what`);
+  expect(difference).toEqual([]);
+  const wrong = await sql(`
+    select * from tasker.analytics where run_count <> (select coalesce(sum(e >> 9), 0) from unnest(run_hist) e)
+        or wait_count <> (select coalesce(sum(e >> 9), 0) from unnest(wait_hist) e) or wait_us < 0 or wait_min_us > wait_max_us`);
+  expect(wrong).toEqual([]);
+  const [sizes] = await sql<{ attempts: number; ends: number }>(`
+    select (select count(*)::int from public.attempt_journal) attempts, (select count(*)::int from public.end_journal) ends`);
+  return sizes!;
+}
