@@ -12,6 +12,7 @@ import { addNamespaceCommands } from './namespace/commands.ts';
 import { addPauseCommands } from './pause/commands.ts';
 import { addProjectCommands } from './project/commands.ts';
 import { addQueueCommands } from './queue/commands.ts';
+import { addStatsCommands } from './stats/commands.ts';
 import { addStepCommands } from './step/commands.ts';
 import { addTaskCommands } from './task/commands.ts';
 import { addTemplateCommands } from './template/commands.ts';
@@ -53,6 +54,7 @@ export function makeProgram(): Command {
   addStepCommands(program);
   addQueueCommands(program);
   addDeadLetterCommands(program);
+  addStatsCommands(program);
   addEventCommands(program);
   addBulkCommands(program);
   addAuditCommands(program);

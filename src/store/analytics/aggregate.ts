@@ -10,28 +10,11 @@ export const ATTEMPT = `
 export const TASKS_IDX = -1;
 export const ALL_STEPS_IDX = -2;
 
-// A task has ended if an attempt, or an act, is of the transaction that ended it. Both have the time of that transaction. An
-// end that a rerun undid in the meantime is in `earlier_end`.
-const ENDS = `
+const TASKS = `
 t as materialized (
   select t.* from (select task_uuid from a union select task_uuid from act) d cross join lateral (
     select x.task_uuid, x.template_id, x.created_at, x.reruns, x.rerun_at, x.done_at, x.state
-      from tasker.task x where x.task_uuid = d.task_uuid offset 0) t),
-j as materialized (
-  select a.*, t.template_id, t.created_at, t.reruns, t.done_at from a join t on t.task_uuid = a.task_uuid),
-ends as materialized (
-  select t.template_id, t.task_uuid, t.done_at, t.state,
-         (extract(epoch from t.done_at - coalesce(t.rerun_at, t.created_at)) * 1000000)::bigint took_us
-    from (select task_uuid from j where ended_at = done_at
-          union
-          select act.task_uuid from act join t on t.task_uuid = act.task_uuid where act.at = t.done_at) e
-    join t on t.task_uuid = e.task_uuid
-  union all
-  select t.template_id, t.task_uuid, e.done_at, e.state, e.took_us
-    from t cross join lateral (
-      select * from tasker.earlier_end x where t.reruns > 0 and x.task_uuid = t.task_uuid offset 0) e
-   where (e.task_uuid, e.done_at) in (select task_uuid, ended_at from a)
-      or (e.task_uuid, e.done_at) in (select task_uuid, at from act)),`;
+      from tasker.task x where x.task_uuid = d.task_uuid offset 0) t),`;
 
 // When a step was ready that has no simple answer: some of its parents ended earlier or were settled by hand, or are workers
 // of a batch, or it is not its first attempt. A retry was due when the failure said, unless an operator was earlier. After
@@ -68,7 +51,8 @@ const READY_BY_LOOKUP = `
              and x.idx >= (e.parent + 1) << 17 and x.idx < (e.parent + 2) << 17 offset 0) s
        where e.template_id = w.template_id and e.child = w.tidx) parents on true`;
 
-// The usual case: all parents of a first attempt are among the attempts to count.
+// The usual case: all parents of a first attempt are among the attempts to count. A step with one parent, which is the most
+// usual, is joined with it directly.
 const WAITS = `
 edges as materialized (
   select e.* from (select distinct template_id from t) m cross join lateral (
@@ -76,23 +60,50 @@ edges as materialized (
       from tasker.template_edge x join tasker.template_step s on s.template_id = x.template_id and s.idx = x.parent
      where x.template_id = m.template_id offset 0) e),
 children as materialized (
-  select template_id, child, count(*) n, bool_and(initial) plain from edges group by 1, 2),
+  select template_id, child, count(*) n, min(parent) parent, bool_and(initial) plain from edges group by 1, 2),
+several as materialized (
+  select e.template_id, e.parent, e.child from edges e join children c on c.template_id = e.template_id and c.child = e.child
+   where c.n > 1 and c.plain),
 parents as materialized (
-  select j.task_uuid, e.child, max(j.ended_at) at, count(*) n
-    from j join edges e on e.template_id = j.template_id and e.parent = j.idx
-   where j.state = 'complete' and j.reruns is null
+  select a.task_uuid, e.child, max(a.ended_at) at, count(*) n
+    from several e join t on t.template_id = e.template_id
+    join a on a.task_uuid = t.task_uuid and a.idx = e.parent
+   where a.state = 'complete'
    group by 1, 2),
 w as materialized (
-  select j.*, case when j.attempt > 1 or j.reruns > 0 or j.outcome = 'released' then null
-                   when c.n is null then j.created_at
-                   when c.n = p.n and c.plain then p.at end ready
-    from j left join children c on c.template_id = j.template_id and c.child = j.tidx
-    left join parents p on p.task_uuid = j.task_uuid and p.child = j.tidx),
+  select a.task_uuid, a.idx, a.tidx, a.attempt, a.outcome, a.state, a.started_at, a.ended_at, a.duration_ms,
+         t.template_id, t.created_at, t.reruns, a.ended_at = t.done_at ends_task,
+         case when a.attempt > 1 or t.reruns > 0 then null
+              when c.n is null then t.created_at
+              when c.n = 1 and c.plain then q.ended_at
+              when c.n = p.n then p.at end ready
+    from a join t on t.task_uuid = a.task_uuid
+    left join children c on c.template_id = t.template_id and c.child = a.tidx
+    left join a q on q.task_uuid = a.task_uuid and q.idx = c.parent and q.state = 'complete'
+     and c.n = 1 and c.plain and t.reruns is null
+    left join parents p on p.task_uuid = a.task_uuid and p.child = a.tidx),
 x as (
   select w.*, ready was_ready from w where ready is not null or outcome = 'released' or started_at is null
   union all
   select w.*, r.ready from w cross join lateral (${READY_BY_LOOKUP}) r
    where w.ready is null and w.outcome <> 'released' and w.started_at is not null),`;
+
+// A task has ended if an attempt, or an act, is of the transaction that ended it. Both have the time of that transaction. An
+// end that a rerun undid in the meantime is in `earlier_end`.
+const ENDS = `
+ends as materialized (
+  select t.template_id, t.task_uuid, t.done_at, t.state,
+         (extract(epoch from t.done_at - coalesce(t.rerun_at, t.created_at)) * 1000000)::bigint took_us
+    from (select task_uuid from w where ends_task
+          union
+          select act.task_uuid from act join t on t.task_uuid = act.task_uuid where act.at = t.done_at) e
+    join t on t.task_uuid = e.task_uuid
+  union all
+  select t.template_id, t.task_uuid, e.done_at, e.state, e.took_us
+    from t cross join lateral (
+      select * from tasker.earlier_end x where t.reruns > 0 and x.task_uuid = t.task_uuid offset 0) e
+   where (e.task_uuid, e.done_at) in (select task_uuid, ended_at from a)
+      or (e.task_uuid, e.done_at) in (select task_uuid, at from act)),`;
 
 // Kinds: 0 completed, 1 failed, 2 lost, 3 cancelled, 4 resolved, 5 released. What follows: 1 another attempt, 2 none.
 const COUNTED = `
@@ -101,7 +112,7 @@ s as materialized (
          case outcome when 'completed' then 0 when 'failed' then 1 when 'worker_lost' then 2 when 'released' then 5 else 3 end kind,
          case when outcome in ('failed', 'worker_lost') then case when state = 'error' then 2 else 1 end else 0 end next,
          case when outcome in ('completed', 'failed') then duration_ms::bigint * 1000 end run_us,
-         case when was_ready is not null
+         case when was_ready is not null and outcome <> 'released'
            then greatest(0, round(date_part('epoch', started_at - was_ready) * 1000000)::bigint) end wait_us
     from x
   union all
@@ -110,10 +121,9 @@ s as materialized (
          greatest(0, took_us), null
     from ends),
 r as materialized (
-  select template_id, idx, at, kind, next, tasker.bucket_of(run_us) run_b, tasker.bucket_of(wait_us) wait_b, count(*) n,
-         count(run_us) runs, sum(run_us) run_us, min(run_us) run_min, max(run_us) run_max,
+  select template_id, idx, at, kind, next, count(*) n, count(run_us) runs, sum(run_us) run_us, min(run_us) run_min, max(run_us) run_max,
          count(wait_us) waits, sum(wait_us) wait_us, min(wait_us) wait_min, max(wait_us) wait_max, max(ended_at) last_at
-    from s group by 1, 2, 3, 4, 5, 6, 7),
+    from s group by 1, 2, 3, 4, 5),
 m as materialized (
   select template_id, idx, at,
          coalesce(sum(n) filter (where kind = 0), 0) completed, coalesce(sum(n) filter (where kind = 1), 0) failed,
@@ -144,9 +154,11 @@ sums as (
 buckets as (
   select p.minutes, date_bin(p.length, b.at, timestamptz '2000-01-01T00:00Z') at, b.template_id, k.idx, b.what, b.bucket,
          sum(b.n) n
-    from (select template_id, idx, at, 'run' what, run_b bucket, sum(n) n from r where run_b is not null group by 1, 2, 3, 5
+    from (select template_id, idx, at, 'run' what, tasker.bucket_of(run_us) bucket, count(*) n
+            from s where run_us is not null group by 1, 2, 3, 5
           union all
-          select template_id, idx, at, 'wait', wait_b, sum(n) from r where wait_b is not null group by 1, 2, 3, 5) b
+          select template_id, idx, at, 'wait', tasker.bucket_of(wait_us), count(*)
+            from s where wait_us is not null group by 1, 2, 3, 5) b
    cross join places p cross join lateral (select b.idx union all select ${ALL_STEPS_IDX} where b.idx >= 0) k (idx)
    group by 1, 2, 3, 4, 5, 6),
 histograms as (
@@ -178,4 +190,4 @@ written as (
     last_at = greatest(o.last_at, excluded.last_at))`;
 
 /** The CTEs that count the attempts `a`, and the ends of tasks at them and at the acts `act`. */
-export const COUNT = `${ENDS}${WAITS}${COUNTED}`;
+export const COUNT = `${TASKS}${WAITS}${ENDS}${COUNTED}`;

@@ -1,0 +1,30 @@
+import { type Command, Option } from 'commander';
+import { lazily, moment, wholeNumber } from '../options.ts';
+
+/** `tasker stats` */
+export function addStatsCommands(program: Command): void {
+  program
+    .command('stats [template]')
+    .description(
+      'show how things have been going: success, durations and queueing times of tasks and steps, and where the time goes; of all templates, or of one (namespace/name@version)',
+    )
+    .option('-n, --namespace <namespace>', 'only templates of this namespace')
+    .option('--since <time>', 'from this time, or this long ago: 15m, 24h, 7d (default: 1h)', timeText)
+    .option('--until <time>', 'up to this time, or this long ago (default: now)', timeText)
+    .option('--step <step>', 'only steps of this name')
+    .addOption(
+      new Option('--sort <by>', 'what comes first').choices(['time', 'duration', 'queueing', 'failures', 'count']),
+    )
+    .option(
+      '--limit <count>',
+      'maximum number of templates and of steps (default: 10, with --json 100)',
+      wholeNumber({ least: 1, most: 1000 }),
+    )
+    .action(lazily(async () => (await import('./stats.ts')).stats));
+}
+
+/** Checks a time. An age is counted from the time of the database. */
+function timeText(text: string): string {
+  moment(text);
+  return text.trim();
+}

@@ -1,0 +1,286 @@
+import pc from 'picocolors';
+import type { Tasker } from '../../app/tasker.ts';
+import type { GlobalOptions } from '../options.ts';
+import { bar, sparkline } from '../show/chart.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { counted, spanOf, table, wrapWords } from '../show/text.ts';
+import { snakeKeys } from '../show/views.ts';
+import { readReference } from '../template/find.ts';
+import { withTasker } from '../with-tasker.ts';
+
+type Analytics = Awaited<ReturnType<Tasker['analytics']>>;
+type Durations = Analytics['tasks']['duration'];
+type AnalyticsOptions = NonNullable<Parameters<Tasker['analytics']>[0]>;
+
+/** Options of `tasker stats`. */
+export interface StatsOptions extends GlobalOptions {
+  namespace?: string;
+  since?: string;
+  until?: string;
+  step?: string;
+  sort?: AnalyticsOptions['sort'];
+  limit?: number;
+}
+
+/** Terminals of this width, and pipes, show all columns. */
+const WIDE = 120;
+/** Statistics that are older than this are reported as late. */
+const LATE_MS = 10_000;
+
+/** `tasker stats`: shows how tasks and steps have been going. */
+export async function stats(template: string | undefined, options: StatsOptions): Promise<void> {
+  const { namespace, since, until, step, sort, limit = options.json ? 100 : 10 } = options;
+  const wanted = template === undefined ? undefined : readReference(template);
+  await withTasker(options, {}, async (tasker) => {
+    const found = await tasker.analytics({
+      namespace: wanted?.namespace ?? namespace,
+      name: wanted?.name,
+      templateVersion: wanted?.version,
+      since,
+      until,
+      step,
+      sort,
+      limit,
+    });
+    if (options.json) return printJson(statsJson(found));
+    if (isEmpty(found)) return note(whyNone(found));
+    print(statsText(found, { width: process.stdout.columns ?? WIDE }));
+  });
+}
+
+function isEmpty({ tasks, steps, open, templates }: Analytics): boolean {
+  const ended = tasks.ended + steps.attempts + steps.cancelled + steps.released;
+  return ended + (open?.total ?? 0) === 0 || templates.length === 0;
+}
+
+function whyNone(found: Analytics): string {
+  const began =
+    Date.parse(found.countedSince) > Date.parse(found.from) ? `; counting began at ${found.countedSince}` : '';
+  return `no attempt ended ${windowText(found)}${began}; --since 7d looks further back`;
+}
+
+/** Returns statistics as JSON. */
+export function statsJson({
+  tasks,
+  steps,
+  open,
+  templates,
+  slowSteps,
+  timeline,
+  ...rest
+}: Analytics): Record<string, unknown> {
+  return {
+    ...snakeKeys(rest),
+    tasks: numbersJson(tasks),
+    steps: numbersJson(steps),
+    open: open && snakeKeys(open),
+    templates: templates.map((one) => ({
+      ...snakeKeys(one),
+      tasks: numbersJson(one.tasks),
+      steps: numbersJson(one.steps),
+      open: one.open && snakeKeys(one.open),
+    })),
+    slow_steps: slowSteps.map(numbersJson),
+    timeline: timeline.map(snakeKeys),
+  };
+}
+
+function numbersJson(numbers: { duration: Durations; queueing?: Durations }): Record<string, unknown> {
+  const { duration, queueing } = numbers;
+  return { ...snakeKeys(numbers), duration: snakeKeys(duration), ...(queueing && { queueing: snakeKeys(queueing) }) };
+}
+
+/** Returns statistics as text. */
+export function statsText(found: Analytics, { width }: { width: number }): string {
+  const late = Date.now() - Date.parse(found.countedUntil);
+  return [
+    [
+      pc.bold(capitalized(windowText(found))),
+      ...(late > LATE_MS
+        ? [pc.yellow(`nothing was counted in the last ${spanOf(late)}; is analytics.enabled false?`)]
+        : []),
+    ].join('\n'),
+    summary(found),
+    ...(found.templates.length > 0 ? [templateTable(found, width)] : []),
+    ...(found.slowSteps.length > 0 ? [stepTable(found, width)] : []),
+    ...(found.recommendations.length > 0 ? [advice(found, width)] : []),
+    pc.dim('percentiles are wrong by at most 5 %; all other numbers are exact'),
+  ].join('\n\n');
+}
+
+function capitalized(text: string): string {
+  return text[0]!.toUpperCase() + text.slice(1);
+}
+
+/** `from 10:15 to 11:15 UTC`; with the day unless it is today. */
+function windowText({ from, to }: Analytics): string {
+  const today = new Date().toISOString().slice(0, 10);
+  const clock = (time: string) =>
+    time.startsWith(today) ? time.slice(11, 16) : `${time.slice(0, 10)} ${time.slice(11, 16)}`;
+  return `from ${clock(from)} to ${clock(to)} UTC`;
+}
+
+function summary({ tasks, steps, open, timeline, timelineMinutes }: Analytics): string {
+  const blocked = open && open.blocked > 0 ? pc.red(`, ${number(open.blocked)} blocked`) : '';
+  const parts = [
+    some(tasks.failed, 'in error', pc.red),
+    some(tasks.cancelled, 'cancelled', pc.dim),
+    some(tasks.resolvedManually, 'resolved by hand', pc.green),
+  ];
+  const ends = [`${number(tasks.completed)} complete`, ...parts.filter((part) => part !== '')].join(', ');
+  const tasksChart = sparkline(timeline.map((one) => one.tasksCompleted + one.tasksNotCompleted));
+  const attemptsChart = sparkline(timeline.map((one) => one.attemptsCompleted + one.attemptsFailed));
+  const failedChart = sparkline(timeline.map((one) => one.attemptsFailed));
+  const follow = [
+    some(steps.retried, 'retried', pc.yellow),
+    some(steps.gaveUp, 'gave up', pc.red),
+    some(steps.lost, 'lost', pc.red),
+  ];
+  const failed = steps.failed + steps.lost;
+  const lines = [
+    [
+      pc.dim('tasks ended'),
+      `${number(tasks.ended)}, ${perTime(tasks.endedPerHour)}${tasks.ended > 0 ? `: ${ends}` : ''}`,
+    ],
+    ['', tasksChart],
+    [pc.dim('  took'), spread(tasks.duration)],
+    [pc.dim('tasks open'), open ? `${number(open.total)}${blocked}` : null],
+    [
+      pc.dim('attempts'),
+      `${number(steps.attempts)}, ${perTime(steps.attemptsPerHour)}${steps.successRate === null ? '' : `, ${percent(steps.successRate)} succeeded`}`,
+    ],
+    ['', attemptsChart],
+    [pc.dim('  failed'), failed === 0 ? '0' : `${number(failed)}: ${follow.filter((part) => part !== '').join(', ')}`],
+    ['', failed === 0 ? null : pc.red(failedChart)],
+    [pc.dim('  ran'), spread(steps.duration)],
+    [pc.dim('  queued'), spread(steps.queueing)],
+    ['', pc.dim(`a column of a chart is ${minutesText(timelineMinutes)}`)],
+  ] as const;
+  return table(
+    ['', ''],
+    lines.filter((line): line is readonly [string, string] => line[1] !== null),
+  )
+    .split('\n')
+    .slice(1)
+    .join('\n');
+}
+
+function some(count: number, what: string, paint: (text: string) => string): string {
+  return count === 0 ? '' : paint(`${number(count)} ${what}`);
+}
+
+function minutesText(minutes: number): string {
+  if (minutes % 1440 === 0) return counted(minutes / 1440, 'day');
+  return minutes % 60 === 0 ? counted(minutes / 60, 'hour') : counted(minutes, 'minute');
+}
+
+function spread({ count, p50Ms, p95Ms, p99Ms, maxMs }: Durations): string {
+  if (count === 0) return pc.dim('-');
+  return `p50 ${time(p50Ms)}   p95 ${time(p95Ms)}   p99 ${time(p99Ms)}   max ${time(maxMs)}`;
+}
+
+/** A duration; below 10 ms with one decimal. */
+function time(ms: number | null): string {
+  if (ms === null) return pc.dim('-');
+  if (ms > 0 && ms < 10) return `${ms < 0.1 ? '<0.1' : ms.toFixed(1)} ms`;
+  return spanOf(ms);
+}
+
+function perTime(perHour: number): string {
+  if (perHour >= 7200) return `${number(Math.round(perHour / 3600))}/s`;
+  if (perHour >= 120) return `${number(Math.round(perHour / 60))}/min`;
+  return `${perHour < 10 ? Number(perHour.toFixed(1)) : Math.round(perHour)}/h`;
+}
+
+function percent(part: number | null): string {
+  if (part === null) return pc.dim('-');
+  const shown = part * 100;
+  // Nothing but all of it is 100 %.
+  if (part < 1 && shown > 99.9) return '>99.9 %';
+  if (part > 0 && shown < 0.1) return '<0.1 %';
+  return `${Number(shown.toFixed(1))} %`;
+}
+
+function number(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+function templateTable({ templates, moreTemplates }: Analytics, width: number): string {
+  const wide = width >= WIDE;
+  const rows = templates.map(({ tasks, steps, open, ...one }) => [
+    `${one.namespace}/${one.name}@${one.version}`,
+    number(tasks.ended),
+    tasks.completionRate === null ? pc.dim('-') : percent(tasks.completionRate),
+    open === null ? pc.dim('-') : number(open.total),
+    open === null || open.blocked === 0 ? pc.dim('-') : pc.red(number(open.blocked)),
+    time(tasks.duration.p50Ms),
+    time(tasks.duration.p95Ms),
+    ...(wide ? [time(tasks.duration.p99Ms), time(tasks.duration.maxMs)] : []),
+    failures(steps),
+    ...(wide ? [time(steps.queueing.p95Ms)] : []),
+  ]);
+  if (moreTemplates > 0) rows.push([pc.dim(`and ${counted(moreTemplates, 'more template')}`)]);
+  return table(
+    [
+      'template',
+      'ended',
+      'complete',
+      'open',
+      'blocked',
+      'p50',
+      'p95',
+      ...(wide ? ['p99', 'max'] : []),
+      'failed attempts',
+      ...(wide ? ['queued p95'] : []),
+    ],
+    rows,
+  );
+}
+
+function failures({ attempts, errorRate }: Analytics['steps']): string {
+  if (attempts === 0) return pc.dim('-');
+  if (errorRate === 0) return pc.dim('0 %');
+  return (errorRate! >= 0.1 ? pc.red : pc.yellow)(percent(errorRate));
+}
+
+function stepTable({ slowSteps, moreSteps }: Analytics, width: number): string {
+  const wide = width >= WIDE;
+  const most = Math.max(...slowSteps.map((one) => one.shareOfTime ?? 0));
+  const templates = new Set(slowSteps.map((one) => `${one.namespace}/${one.name}@${one.version}`));
+  const rows = slowSteps.map((one) => [
+    one.step,
+    ...(templates.size > 1 ? [`${one.namespace}/${one.name}@${one.version}`] : []),
+    `${percent(one.shareOfTime)}`,
+    ...(wide ? [bar(most === 0 ? 0 : (one.shareOfTime ?? 0) / most, 12)] : []),
+    number(one.attempts),
+    failures(one),
+    time(one.duration.p50Ms),
+    time(one.duration.p95Ms),
+    ...(wide ? [time(one.duration.maxMs)] : []),
+    time(one.queueing.p50Ms),
+    time(one.queueing.p95Ms),
+  ]);
+  if (moreSteps > 0) rows.push([pc.dim(`and ${counted(moreSteps, 'more step')}`)]);
+  return table(
+    [
+      'step',
+      ...(templates.size > 1 ? ['template'] : []),
+      'time',
+      ...(wide ? [''] : []),
+      'attempts',
+      'failed',
+      'ran p50',
+      'p95',
+      ...(wide ? ['max'] : []),
+      'queued p50',
+      'p95',
+    ],
+    rows,
+  );
+}
+
+function advice({ recommendations }: Analytics, width: number): string {
+  return recommendations
+    .flatMap((text) => wrapWords(text, Math.min(width, 100) - 2).map((line, i) => `${i === 0 ? '→' : ' '} ${line}`))
+    .join('\n');
+}
