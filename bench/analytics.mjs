@@ -124,9 +124,9 @@ async function reading(url) {
   ]) {
     await probe.query(
       `insert into tasker.analytics
-       select $1, date_bin($1 * interval '1 minute', now(), '2000-01-01Z') - g * $1 * interval '1 minute', m.id, i,
+       select $1::int, date_bin($1::int * interval '1 minute', now(), '2000-01-01T00:00Z') - g * $1::int * interval '1 minute', m.id, i,
               100, 2, 0, 0, 0, 0, 1, 1, 102, 1000000, 1000, 90000, h.hist, null, 102, 500000, 10, 80000, h.hist, now()
-         from generate_series(0, $2 - 1) g cross join tasker.template m cross join generate_series(-2, 7) i
+         from generate_series(0, $2::int - 1) g cross join tasker.template m cross join generate_series(-2, 7) i
         cross join (select array_agg(5 * 512 + b)::bigint[] hist from generate_series(80, 99) b) h
         where m.name like 't%'`,
       [minutes, periods],

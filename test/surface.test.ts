@@ -165,6 +165,10 @@ describe('the surface', () => {
     `);
     expect(types.join('\n')).toMatchInlineSnapshot(`
       "APICapable
+      Analytics
+      AnalyticsOptions
+      AnalyticsPoint
+      AnalyticsSort
       AnyLogger
       ApiBodyOptions
       ApiDefaults
@@ -246,6 +250,7 @@ describe('the surface', () => {
       DomainEventPollerConfig
       DrainOptions
       DrainedWorker
+      Durations
       DynamicLimits
       EarlierRun
       ErrorCallback
@@ -340,6 +345,7 @@ describe('the surface', () => {
       NoBatchesOutcome
       NoBranchesOptions
       NowOrLater
+      OpenTasks
       OperatorOptions
       Pause
       PauseResult
@@ -381,6 +387,7 @@ describe('the surface', () => {
       StaleNote
       StateCounts
       Step
+      StepAnalytics
       StepCheckpoint
       StepCheckpointYieldSentPayload
       StepCompletionSentPayload
@@ -405,6 +412,7 @@ describe('the surface', () => {
       StepHandlerClass
       StepHandlerResultParams
       StepLogLine
+      StepNumbers
       StepPage
       StepPageOptions
       StepResult
@@ -421,6 +429,7 @@ describe('the surface', () => {
       Task
       TaskFilter
       TaskHandle
+      TaskNumbers
       TaskPage
       TaskPageOptions
       TaskRequest
@@ -440,6 +449,7 @@ describe('the surface', () => {
       TaskerEventMap
       TaskerEvents
       TaskerStatus
+      TemplateAnalytics
       TemplateCounts
       TemplateProblem
       TransactionClient

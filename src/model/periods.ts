@@ -75,7 +75,7 @@ const POINTS = [
   90 * 1440,
   365 * 1440,
 ];
-const MOST_POINTS = 60;
+const MOST_POINTS = 61;
 
 /** How a chart divides a window: the start of its first point, and the length of each. */
 export interface ChartPoints {
@@ -87,7 +87,7 @@ export interface ChartPoints {
   longest: PeriodMinutes;
 }
 
-/** Divides a window into at most 61 points. */
+/** Divides a window into at most 62 points. */
 export function pointsOf({ from, to }: StatisticsWindow, now: number): ChartPoints {
   const shortest = keptAt(from, now);
   const minutes =

@@ -2,7 +2,7 @@ const LEVELS = '▁▂▃▄▅▆▇█';
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /** Draws numbers as a line of bars of different heights. Zero has none: `·`. At most `width` columns; neighbours are added. */
-export function sparkline(values: readonly number[], width = 60): string {
+export function sparkline(values: readonly number[], width = 64): string {
   const each = Math.ceil(values.length / width);
   const sums: number[] = [];
   for (let i = 0; i < values.length; i += each) sums.push(values.slice(i, i + each).reduce((a, b) => a + b, 0));

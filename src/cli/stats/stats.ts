@@ -205,78 +205,78 @@ function number(count: number): string {
   return count.toLocaleString('en-US');
 }
 
+/** A column of a table, by its title. */
+type Column<Row> = readonly [title: string, cell: (row: Row) => string];
+
+type Template = Analytics['templates'][number];
+type Step = Analytics['slowSteps'][number];
+
 function templateTable({ templates, moreTemplates }: Analytics, width: number): string {
-  const wide = width >= WIDE;
-  const rows = templates.map(({ tasks, steps, open, ...one }) => [
-    `${one.namespace}/${one.name}@${one.version}`,
-    number(tasks.ended),
-    tasks.completionRate === null ? pc.dim('-') : percent(tasks.completionRate),
-    open === null ? pc.dim('-') : number(open.total),
-    open === null || open.blocked === 0 ? pc.dim('-') : pc.red(number(open.blocked)),
-    time(tasks.duration.p50Ms),
-    time(tasks.duration.p95Ms),
-    ...(wide ? [time(tasks.duration.p99Ms), time(tasks.duration.maxMs)] : []),
-    failures(steps),
-    ...(wide ? [time(steps.queueing.p95Ms)] : []),
-  ]);
-  if (moreTemplates > 0) rows.push([pc.dim(`and ${counted(moreTemplates, 'more template')}`)]);
-  return table(
+  const columns: Column<Template>[] = [
+    ['template', (row) => nameOf(row)],
+    ['ended', (row) => number(row.tasks.ended)],
+    ['complete', (row) => percent(row.tasks.completionRate)],
+    ['open', (row) => (row.open === null ? pc.dim('-') : number(row.open.total))],
     [
-      'template',
-      'ended',
-      'complete',
-      'open',
       'blocked',
-      'p50',
-      'p95',
-      ...(wide ? ['p99', 'max'] : []),
-      'failed attempts',
-      ...(wide ? ['queued p95'] : []),
+      (row) => (row.open === null || row.open.blocked === 0 ? pc.dim('-') : pc.red(number(row.open.blocked))),
     ],
-    rows,
-  );
+    ...(width >= WIDE ? [['p50', (row: Template) => time(row.tasks.duration.p50Ms)] as const] : []),
+    ['p95', (row) => time(row.tasks.duration.p95Ms)],
+    ...(width >= WIDE ? TEMPLATES_WIDE : []),
+  ];
+  const more = moreTemplates > 0 ? [[pc.dim(`and ${counted(moreTemplates, 'more template')}`)]] : [];
+  return columnsOf(columns, templates, more);
 }
 
-function failures({ attempts, errorRate }: Analytics['steps']): string {
-  if (attempts === 0) return pc.dim('-');
-  if (errorRate === 0) return pc.dim('0 %');
-  return (errorRate! >= 0.1 ? pc.red : pc.yellow)(percent(errorRate));
-}
+const TEMPLATES_WIDE: readonly Column<Template>[] = [
+  ['p99', (row) => time(row.tasks.duration.p99Ms)],
+  ['max', (row) => time(row.tasks.duration.maxMs)],
+  ['failed attempts', (row) => failures(row.steps)],
+  ['queued p95', (row) => time(row.steps.queueing.p95Ms)],
+];
 
 function stepTable({ slowSteps, moreSteps }: Analytics, width: number): string {
   const wide = width >= WIDE;
   const most = Math.max(...slowSteps.map((one) => one.shareOfTime ?? 0));
-  const templates = new Set(slowSteps.map((one) => `${one.namespace}/${one.name}@${one.version}`));
-  const rows = slowSteps.map((one) => [
-    one.step,
-    ...(templates.size > 1 ? [`${one.namespace}/${one.name}@${one.version}`] : []),
-    `${percent(one.shareOfTime)}`,
-    ...(wide ? [bar(most === 0 ? 0 : (one.shareOfTime ?? 0) / most, 12)] : []),
-    number(one.attempts),
-    failures(one),
-    time(one.duration.p50Ms),
-    time(one.duration.p95Ms),
-    ...(wide ? [time(one.duration.maxMs)] : []),
-    time(one.queueing.p50Ms),
-    time(one.queueing.p95Ms),
-  ]);
-  if (moreSteps > 0) rows.push([pc.dim(`and ${counted(moreSteps, 'more step')}`)]);
+  const several = new Set(slowSteps.map(nameOf)).size > 1;
+  const columns: Column<Step>[] = [
+    ['step', (row) => row.step],
+    ...(several ? [['template', (row: Step) => nameOf(row)] as const] : []),
+    ['time', (row) => percent(row.shareOfTime)],
+    ...(wide ? [['', (row: Step) => bar(most === 0 ? 0 : (row.shareOfTime ?? 0) / most, 12)] as const] : []),
+    ...(wide || !several ? [['attempts', (row: Step) => number(row.attempts)] as const] : []),
+    ['failed', (row) => failures(row)],
+    ...(wide ? [['ran p50', (row: Step) => time(row.duration.p50Ms)] as const] : []),
+    [wide ? 'p95' : 'ran p95', (row) => time(row.duration.p95Ms)],
+    ...(wide ? STEPS_WIDE : []),
+    [wide ? 'p95' : 'queued p95', (row) => time(row.queueing.p95Ms)],
+  ];
+  const more = moreSteps > 0 ? [[pc.dim(`and ${counted(moreSteps, 'more step')}`)]] : [];
+  return columnsOf(columns, slowSteps, more);
+}
+
+const STEPS_WIDE: readonly Column<Step>[] = [
+  ['max', (row) => time(row.duration.maxMs)],
+  ['queued p50', (row) => time(row.queueing.p50Ms)],
+];
+
+function columnsOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[], more: string[][]): string {
+  const cells = rows.map((row) => columns.map(([, cell]) => cell(row)));
   return table(
-    [
-      'step',
-      ...(templates.size > 1 ? ['template'] : []),
-      'time',
-      ...(wide ? [''] : []),
-      'attempts',
-      'failed',
-      'ran p50',
-      'p95',
-      ...(wide ? ['max'] : []),
-      'queued p50',
-      'p95',
-    ],
-    rows,
+    columns.map(([title]) => title),
+    [...cells, ...more],
   );
+}
+
+function nameOf({ namespace, name, version }: Pick<Template, 'namespace' | 'name' | 'version'>): string {
+  return `${namespace}/${name}@${version}`;
+}
+
+function failures({ attempts, errorRate }: Pick<Analytics['steps'], 'attempts' | 'errorRate'>): string {
+  if (attempts === 0) return pc.dim('-');
+  if (errorRate === 0) return pc.dim('0 %');
+  return (errorRate! >= 0.1 ? pc.red : pc.yellow)(percent(errorRate));
 }
 
 function advice({ recommendations }: Analytics, width: number): string {

@@ -179,9 +179,15 @@ export function layoutOf({ rows, steps, open, sort, limit, only }: NumbersView):
     slowSteps: slowSteps.slice(0, limit),
     moreSteps: Math.max(0, slowSteps.length - limit),
   };
-  const keys = groupsOf(layout).flatMap((group, part) => group.keys.map((key) => ({ ...key, part })));
+  // The histograms of all templates make up those of the totals.
+  const keys = groupsOf(layout).flatMap((group, part) =>
+    part < FIRST_TEMPLATE && layout.moreTemplates === 0 ? [] : group.keys.map((key) => ({ ...key, part })),
+  );
   return { ...layout, keys };
 }
+
+/** The number of the first group of a template. The totals of tasks and of steps come first. */
+const FIRST_TEMPLATE = 2;
 
 /** All groups in a fixed order. Their numbers are the parts of the histograms. */
 function groupsOf({ tasks, steps, templates, slowSteps }: Omit<NumbersLayout, 'keys'>): Group[] {
@@ -278,10 +284,16 @@ export function numbersOf(
 ): Numbers {
   let part = 0;
   const next = (): HistogramPart => histograms.get(part++) ?? { run: [], wait: [] };
+  const total = (which: 0 | 1): HistogramPart => {
+    const own = next();
+    if (layout.moreTemplates > 0) return own;
+    const parts = layout.templates.flatMap((_, i) => histograms.get(FIRST_TEMPLATE + 2 * i + which) ?? []);
+    return { run: addBuckets(parts.map((one) => one.run)), wait: addBuckets(parts.map((one) => one.wait)) };
+  };
   const openOf = (ids: ReadonlySet<number> | undefined): OpenTasks | null =>
     open && openTasks(open.filter((one) => ids?.has(one.templateId) ?? true));
-  const tasks = taskNumbers(layout.tasks.sums, next().run, hours);
-  const steps = stepNumbers(layout.steps.sums, next(), hours);
+  const tasks = taskNumbers(layout.tasks.sums, total(0).run, hours);
+  const steps = stepNumbers(layout.steps.sums, total(1), hours);
   const templates = layout.templates.map((one): TemplateAnalytics => {
     const { namespace, name, version } = one.version;
     const ofTasks = taskNumbers(one.tasks.sums, next().run, hours);
@@ -308,6 +320,12 @@ export function numbersOf(
   }));
   const { moreTemplates, moreSteps } = layout;
   return { tasks, steps, open: openOf(undefined), templates, moreTemplates, slowSteps, moreSteps };
+}
+
+function addBuckets(histograms: readonly (readonly Bucket[])[]): Bucket[] {
+  const counts = new Map<number, number>();
+  for (const { bucket, count } of histograms.flat()) counts.set(bucket, (counts.get(bucket) ?? 0) + count);
+  return [...counts].map(([bucket, count]) => ({ bucket, count })).sort((a, b) => a.bucket - b.bucket);
 }
 
 function openTasks(counts: readonly OpenCount[]): OpenTasks {

@@ -13,7 +13,7 @@ export function recommend({ steps, slowSteps, open }: Pick<Numbers, 'steps' | 's
   for (const one of slowSteps) {
     if (one.gaveUp >= 1 && one.attempts >= ENOUGH && (one.errorRate ?? 0) >= 0.1) {
       found.push(
-        `${percent(one.errorRate)} of the attempts of ${nameOf(one)} fail, and ${one.gaveUp} were not retried`,
+        `${percent(one.errorRate)} of the attempts of ${nameOf(one)} fail, and ${one.gaveUp === 1 ? 'a step' : `${one.gaveUp} steps`} gave up`,
       );
     } else if (one.attempts >= ENOUGH && (one.errorRate ?? 0) >= 0.1) {
       found.push(`${percent(one.errorRate)} of the attempts of ${nameOf(one)} fail and are retried`);

@@ -95,7 +95,7 @@ export interface Analytics {
   slowSteps: StepAnalytics[];
   /** Steps that are not listed. */
   moreSteps: number;
-  /** The window in at most 61 points, from the oldest to the newest. */
+  /** The window in at most 62 points, from the oldest to the newest. */
   timeline: AnalyticsPoint[];
   /** Minutes from a point to the next. */
   timelineMinutes: number;

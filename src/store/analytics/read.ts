@@ -47,10 +47,13 @@ export async function snapshotSteps(
   return (await db.query<SnapshotStep>(STEPS, [namespace, name])).rows;
 }
 
-const PERIODS = `unnest($1::smallint[], $2::timestamptz[], $3::timestamptz[]) g (minutes, first, last)
+const periodsWhere = (
+  condition: string,
+) => `unnest($1::smallint[], $2::timestamptz[], $3::timestamptz[]) g (minutes, first, last)
   cross join lateral (
     select * from tasker.analytics x where x.minutes = g.minutes and x.at >= g.first and x.at < g.last
-       and ($4::int[] is null or x.template_id = any ($4)) offset 0) o`;
+       and ($4::int[] is null or x.template_id = any ($4)) and ${condition} offset 0) o`;
+const PERIODS = periodsWhere('true');
 
 const SUMS = sql('analytics_sums')`
 select o.template_id "templateId", o.idx, sum(completed)::bigint completed, sum(failed)::bigint failed, sum(lost)::bigint lost,
@@ -159,7 +162,7 @@ select tasker.iso(o.at) at,
        coalesce(sum(failed + cancelled) filter (where idx = ${TASKS_IDX}), 0)::bigint "tasksNotCompleted",
        coalesce(sum(completed) filter (where idx = ${ALL_STEPS_IDX}), 0)::bigint "attemptsCompleted",
        coalesce(sum(failed + lost) filter (where idx = ${ALL_STEPS_IDX}), 0)::bigint "attemptsFailed"
-  from ${PERIODS} where o.idx in (${TASKS_IDX}, ${ALL_STEPS_IDX}) group by o.at`;
+  from ${periodsWhere('x.idx < 0')} group by o.at`;
 
 /** The sums of a period. */
 export interface TimelineRow {
