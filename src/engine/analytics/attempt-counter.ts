@@ -12,7 +12,7 @@ import {
 } from '../../store/analytics/count-new.ts';
 
 /** Time from a change to the turn that counts it, and minimum time between the turns of all processes. */
-const TURN_MS = 1_000;
+const TURN_MS = 2_000;
 /** Every process looks this often whether another one still counts. */
 const LOOK_MS = 15_000;
 /** Statistics that are read may be this old. */
