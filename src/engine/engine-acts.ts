@@ -145,7 +145,6 @@ export abstract class EngineActs {
   /** Announces the effects of acts on tasks to all processes. Call it after the acts have committed. */
   async announceActs({ tasks, ended = {}, taken = [], queued = false }: ActEffects): Promise<void> {
     for (const taskUuid of tasks) this.search.writeSoon(taskUuid);
-    for (const taskUuid of tasks) this.search.changed(taskUuid);
     this.analytics.noticed();
     for (const [state, ids] of Object.entries(ended)) {
       if (state === 'cancelled' || state === 'resolved_manually') this.count.ended(state, ids.length);
@@ -233,7 +232,6 @@ export abstract class EngineActs {
     } finally {
       this.search.writeSoon(taskUuid);
       this.analytics.noticed();
-      this.search.changed(taskUuid);
     }
   }
 

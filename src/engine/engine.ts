@@ -225,10 +225,6 @@ export class Engine extends EngineActs {
       for (const step of batch) this.search.changed(step.taskUuid);
     }
     for (const task of answer.ended) this.search.writeSoon(task.taskUuid);
-    // Before the answer, which may be lost: the tables are written later.
-    for (const step of batch) this.search.changed(step.taskUuid);
-    const answer = await this.count.recording(this.templates, batch, () => record(this, batch, own));
-    for (const step of batch) this.search.changed(step.taskUuid);
     this.analytics.noticed();
     for (const taskUuid of answer.takenFrom) await this.tell(CHANNEL_TAKEN, [taskUuid]);
     return answer;
@@ -322,7 +318,6 @@ export class Engine extends EngineActs {
     this.count.swept(swept);
     for (const step of swept.steps) this.search.changed(step.taskUuid);
     for (const task of swept.ended) this.search.writeSoon(task.taskUuid);
-    for (const task of swept.ended) this.search.changed(task.taskUuid);
     if (swept.steps.length > 0) this.analytics.noticed();
     if (swept.takenFrom.length > 0) await this.tell(CHANNEL_TAKEN, swept.takenFrom);
     if (swept.queued > 0) await this.wakeWorkers();
@@ -343,7 +338,6 @@ export class Engine extends EngineActs {
   async *endStale(): AsyncGenerator<LifecycleTurn> {
     for await (const turn of this.count.looking(endStale(this.database))) {
       for (const task of turn.ended) this.search.writeSoon(task.taskUuid);
-      for (const task of turn.ended) this.search.changed(task.taskUuid);
       if (turn.ended.length > 0) this.analytics.noticed();
       if (turn.running.length > 0) await this.tell(CHANNEL_TAKEN, turn.running);
       if (turn.ended.length > 0) await this.announceEnded(turn.ended.map((task) => task.taskUuid));

@@ -179,8 +179,6 @@ function delayOf(step: DispatchedStep, result: StepHandlerResult): number {
 }
 
 /** Returns the detail that is stored with a result. Defaults are left out, so a plain success stores none. */
-function detailOf(result: StepHandlerResult, version: string, runBy?: string): string {
-/** The detail that is stored with a result. Defaults are left out, so a plain success stores none. */
 function detailOf(
   result: StepHandlerResult,
   { version, runBy, delayMs }: { version: string; runBy: string | undefined; delayMs: number },
