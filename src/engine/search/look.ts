@@ -7,19 +7,22 @@ import type { Db } from '../../db/statement.ts';
 const BOUND = 10_000;
 /** Timeout of a search for which there is no index. */
 const SEARCH_MS = 2_000;
-/** The part of that time for finding all matches at once. */
+/** The parts of that time for the first look, for finding all matches at once, and at least for continuing. */
+const FIRST_MS = 1_000;
 const ALL_MS = 1_000;
+const STRETCH_MS = 500;
 const COUNT_MS = 25;
 /** Number of index entries that the first look reads, which takes a few milliseconds. */
 const FIRST_LOOK = 3_000;
+/** Number of entries that are read at once when the search continues: fewer if the first look was slow. */
 const STRETCH = 20_000;
+const SHORT_STRETCH = 100;
 /** Number of entries that a count reads if the index does not cover all conditions. */
 const COUNTED = 3_000;
 
 const settings = (timeoutMs: number) =>
   opening({ plan_cache_mode: 'force_custom_plan', jit: 'off', statement_timeout: `${timeoutMs}ms` });
-const LOOKING = settings(SEARCH_MS);
-const FINDING_ALL = settings(ALL_MS);
+const LOOKING = settings(FIRST_MS);
 const COUNTING = settings(COUNT_MS);
 
 /** The part of the results of a search to return. */
@@ -57,18 +60,31 @@ export async function look<Place, S extends Slice<Place>>(
   looks: Looks<Place, S>,
   slice: S,
 ): Promise<Found<Place>> {
-  const until = Date.now() + SEARCH_MS;
+  const began = Date.now();
+  const until = began + SEARCH_MS;
   const wanted = { ...slice, limit: slice.limit + 1 };
-  const first = await database.pipeline(LOOKING, (tx) => looks.first(tx, { slice: wanted, among: FIRST_LOOK }));
+  const first = await orUndefined(() =>
+    database.pipeline(LOOKING, (tx) => looks.first(tx, { slice: wanted, among: FIRST_LOOK })),
+  );
+  // Even a few thousand entries took too long.
+  if (!first) return stretches(database, looks, { slice, until, among: SHORT_STRETCH });
   if (first.places.length > slice.limit || first.complete) {
     const found = cut(first.places, slice.limit);
     // No condition is left to check, so the search has found all matches.
     if (!found.more && slice.after === null) return { ...found, ...exactly(found.places.length), timedOut: false };
     return { ...found, ...(await countOf(database, looks, found.places.length)), timedOut: false };
   }
-  const all = await orUndefined(() => database.pipeline(FINDING_ALL, (tx) => looks.all(tx, wanted)));
+  const lookMs = Date.now() - began;
+  const allMs = roundedUp(Math.min(ALL_MS, SEARCH_MS - STRETCH_MS - lookMs));
+  const all = await orUndefined(() => database.pipeline(settings(allMs), (tx) => looks.all(tx, wanted)));
   if (all) return { ...cut(all.places, slice.limit), ...exactly(all.total), timedOut: false };
-  return stretches(database, looks, { slice, until });
+  const among = Math.round((FIRST_LOOK * STRETCH_MS) / (2 * Math.max(1, lookMs)));
+  return stretches(database, looks, { slice, until, among: Math.min(STRETCH, among) });
+}
+
+/** A statement that sets a timeout is prepared once for each value, so there are only a few values. */
+function roundedUp(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 100)) * 100;
 }
 
 function cut<Place>(places: Place[], limit: number): { places: Place[]; more: boolean } {
@@ -91,11 +107,11 @@ async function countOf<Place, S extends Slice<Place>>(
   return { total: Math.max(found, counted.total), totalIsExact: counted.exact };
 }
 
-/** Reads the index, some thousands of entries at a time, until the page is full or the time is up. */
+/** Reads the index, `among` entries at a time, until the page is full or the time is up. */
 async function stretches<Place, S extends Slice<Place>>(
   database: Database,
   looks: Looks<Place, S>,
-  { slice, until }: { slice: S; until: number },
+  { slice, until, among }: { slice: S; until: number; among: number },
 ): Promise<Found<Place>> {
   const places: Place[] = [];
   let { after } = slice;
@@ -104,7 +120,7 @@ async function stretches<Place, S extends Slice<Place>>(
     if (left <= 0) break;
     const part = { ...slice, after, limit: slice.limit + 1 - places.length };
     const found = await orUndefined(() =>
-      database.pipeline(settings(Math.max(left, 100)), (tx) => looks.stretch(tx, { slice: part, among: STRETCH })),
+      database.pipeline(settings(roundedUp(left)), (tx) => looks.stretch(tx, { slice: part, among })),
     );
     if (!found) break;
     for (const place of found.places) places.push(place);

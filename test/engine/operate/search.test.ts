@@ -226,6 +226,30 @@ it('no step is found by an error or a worker in a state that has none', async ()
   expect((await tasker.getTask(ids.slow!)).status).toBe('waiting_for_retry');
 });
 
+it('a search for which the contexts are too large returns what it found, and continues at its cursor', async () => {
+  const { tasker, demo } = await shared.setup(STEPS, { worker: false });
+  const { namespace } = demo;
+  const { taskUuid } = await tasker.createTask({ ...demo, context: { wanted: true } });
+  await tasker.engine.search.flush();
+  // Newer tasks, whose contexts take a millisecond or more to read. A stored value is copied without compressing it again.
+  await shared.sql('create table padding as select jsonb_build_object($1::text, repeat($1, 1000000)) context', ['x']);
+  await shared.sql(
+    `with t as (
+       insert into tasker.task (task_uuid, template_id, n_open, n_active, context)
+       select gen_random_uuid(), template_id, 1, 1, padding.context
+         from tasker.task, padding, generate_series(1, 4000) where task_uuid = $1 returning *)
+     insert into tasker.task_search (task_uuid, template_id, state, created_at, updated_at)
+     select task_uuid, template_id, state, clock_timestamp(), clock_timestamp() from t`,
+    [taskUuid],
+  );
+  const began = performance.now();
+  const page = await tasker.listTasks({ namespace, context: { wanted: true } }, {});
+  expect(performance.now() - began).toBeLessThan(6_000);
+  expect(page).toMatchObject({ tasks: [], timedOut: true, nextCursor: expect.any(String) });
+  const next = await tasker.listTasks({ namespace, context: { wanted: true } }, { cursor: page.nextCursor! });
+  expect(next.nextCursor).not.toBe(page.nextCursor);
+});
+
 /** Walks through all pages, and back. Returns the total, and how many tasks or steps both ways have. */
 async function walk(find: (page: object) => Promise<TaskPage | StepPage>): Promise<[number, number, number]> {
   const keys = (page: TaskPage | StepPage) => ('tasks' in page ? page.tasks : page.steps).map((row) => row.taskUuid);
