@@ -35,7 +35,11 @@ export interface Slice<Place> {
 export interface Looks<Place, S extends Slice<Place>> {
   first(db: Db, look: { slice: S; among: number }): Promise<{ places: Place[]; complete: boolean }>;
   all(db: Db, slice: S): Promise<{ places: Place[]; total: number }>;
-  stretch(db: Db, look: { slice: S; among: number }): Promise<{ places: Place[]; reached: Place | undefined }>;
+  /** Undefined: no index has the order. */
+  stretch(
+    db: Db,
+    look: { slice: S; among: number },
+  ): Promise<{ places: Place[]; reached: Place | undefined } | undefined>;
   count(db: Db, look: { bound: number; among: number }): Promise<{ total: number; exact: boolean }>;
 }
 

@@ -183,16 +183,17 @@ export async function allSteps(
 }
 
 /**
- * Checks the next steps of an index. `reached`: the position where the check ended. Undefined at the end of the index.
+ * Checks the next steps of an index. `reached`: the place where the check ended; undefined: the end of the index. Returns
+ * undefined if no index has the order, because there are too many templates.
  */
 export async function stretchOfSteps(
   db: Db,
   search: TaskSearch,
   { slice, among }: { slice: StepSlice; among: number },
-): Promise<{ places: StepPlace[]; reached: StepPlace | undefined }> {
+): Promise<{ places: StepPlace[]; reached: StepPlace | undefined } | undefined> {
   const values = new Values();
   const source = sourceOf(search, slice, values);
-  if (!source) return { places: [], reached: undefined };
+  if (!source) return undefined;
   const order = orderOf(slice.descending);
   const text = `with part as materialized (select q.*, row_number() over () nr from (${source.ordered(among, false)}) q),
     last as (select *, whole and nr < ${among} done from part order by nr desc limit 1)

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import type { StepPage, TaskPage, TaskPageOptions } from '../../../src/engine/search/search.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
+import { openSession } from '../../support/database.ts';
 import { template } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 
@@ -248,6 +249,23 @@ it('a search for which the contexts are too large returns what it found, and con
   expect(page).toMatchObject({ tasks: [], timedOut: true, nextCursor: expect.any(String) });
   const next = await tasker.listTasks({ namespace, context: { wanted: true } }, { cursor: page.nextCursor! });
   expect(next.nextCursor).not.toBe(page.nextCursor);
+});
+
+it('a search of steps that takes too long says so, also with more templates than it reads one by one', async () => {
+  const { tasker, demo } = await shared.setup(STEPS, { worker: false });
+  await tasker.createTask(demo);
+  await tasker.engine.search.flush();
+  await shared.sql(
+    `insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition)
+     select namespace_id, 'other', i::text, digest, identity_strategy, 0, 0, '{}' from tasker.template, generate_series(1, 500) i
+      where id = (select max(id) from tasker.template)`,
+  );
+  expect((await tasker.listSteps({ namespace: demo.namespace })).steps).toHaveLength(1);
+  const session = await openSession(shared.url);
+  await session.query('begin');
+  await session.query('lock table tasker.step_search');
+  const page = await tasker.listSteps({ namespace: demo.namespace });
+  expect(page).toMatchObject({ steps: [], timedOut: true, totalIsExact: false });
 });
 
 /** Walks through all pages, and back. Returns the total, and how many tasks or steps both ways have. */
