@@ -145,8 +145,50 @@ const TEMPLATES = 'reads the templates, not their tasks';
 const PAUSING = 'when an operator pauses or resumes; reads pauses, or a part of the queue on purpose';
 const NO_TABLE = 'reads no table of tasker';
 
+const PRUNING =
+  'in a prune or a restore, which sleeps nine times as long as it works; reads slices of the key, or looks up each task by key. bench/prune.mjs measures them';
+const PRUNE_ROWS = 'in a prune; reads the row of the turn, or of a prune or an archive file by its key';
+const SIZES = 'on request of an operator; reads the catalog';
+
 /** All other statements, with the reason. */
 export const NOT_HOT = {
+  name_acts_of_tasks: DELETING,
+  keep_identities_of_tasks: PRUNING,
+  forget_restored_events: DELETING,
+  release_pruned_identity: DELETING,
+  pruned_at: 'for the message about a task that does not exist; looks up an identity by its index',
+  prune_slice: PRUNING,
+  count_prune_slice: PRUNING,
+  check_prunable: PRUNING,
+  waiting_events: PRUNING,
+  archive_lines: PRUNING,
+  restore_tasks: PRUNING,
+  restore_rows: PRUNING,
+  restore_events: PRUNING,
+  restore_acts: PRUNING,
+  restore_workers: PRUNING,
+  restore_identities: PRUNING,
+  snapshot_of_digest: TEMPLATES,
+  columns_to_restore: SIZES,
+  bytes_of_tasks: SIZES,
+  table_spaces: SIZES,
+  space_of_table: SIZES,
+  estimate_ended_tasks: SIZES,
+  prepare_compacting: NO_TABLE,
+  compact_table: 'on request of an operator; rewrites tables on purpose',
+  take_prune_turn: PRUNE_ROWS,
+  keep_prune_turn: PRUNE_ROWS,
+  leave_prune_turn: PRUNE_ROWS,
+  prune_turn_holder: PRUNE_ROWS,
+  begin_prune: PRUNE_ROWS,
+  note_pruned: PRUNE_ROWS,
+  pruned_so_far: PRUNE_ROWS,
+  end_prune: PRUNE_ROWS,
+  add_archive_file: PRUNE_ROWS,
+  extend_archive_file: PRUNE_ROWS,
+  close_archive_file: PRUNE_ROWS,
+  drop_archive_file: PRUNE_ROWS,
+  archive_files: PRUNE_ROWS,
   lock_search: NO_TABLE,
   lock_counting: NO_TABLE,
   rebase_counting: 'once after a restore; writes one row',

@@ -19,6 +19,7 @@ export const ERRORS = {
   worker_not_found: 404,
   bulk_not_found: 404,
   dead_letter_not_found: 404,
+  archive_damaged: 500,
   conflict: 409,
   illegal_transition: 409,
   nothing_failed: 409,

@@ -36,6 +36,7 @@ export { FfiLayer, type FfiLayerConfig, getFfiLayer } from './app/process/proces
 export { ShutdownController, type ShutdownHandler } from './app/process/shutdown-controller.ts';
 export type { BootstrapResult, StopResult } from './app/process/worker-system.ts';
 export { HandlerSystem } from './app/project/handler-system.ts';
+export { type PruneOptions, readArchive } from './app/retention.ts';
 export type { WebOptions, WorkerServerConfig } from './app/server/server-config.ts';
 export {
   type ComponentHealth,
@@ -97,6 +98,7 @@ export {
   loadConfig,
 } from './config/load-config.ts';
 export type { LogFilter, LogLevel } from './config/log-filter.ts';
+export type { RetentionRuleConfig } from './config/retention-config.ts';
 export type { ListenAddress } from './config/value-forms.ts';
 export type { WebhookConfig } from './config/webhook-config.ts';
 export type {
@@ -131,6 +133,18 @@ export type { DynamicLimits } from './engine/expansion.ts';
 export type { OperatorOptions } from './engine/operate.ts';
 export type { PauseResult, PauseTarget } from './engine/pause.ts';
 export type { EarlierRun, RerunOptions, RerunStep, TaskRerun } from './engine/rerun.ts';
+export type { ArchiveDamage } from './engine/retention/archive-format.ts';
+export type { ArchivedRow, ArchivedTask } from './engine/retention/archived-task.ts';
+export type { SkipReason } from './engine/retention/chunk.ts';
+export type { PruneFilter } from './engine/retention/plan.ts';
+export type {
+  PruneAct,
+  PruneGroup,
+  PrunePreview,
+  PruneProgress,
+  PruneReport,
+} from './engine/retention/prune-act.ts';
+export type { RestoreAct, RestoreOptions, RestoreProgress, RestoreReport } from './engine/retention/restore.ts';
 export type { AttemptLog, StepLogLine } from './engine/step-logs.ts';
 export type {
   EventProblem,

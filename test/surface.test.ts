@@ -155,6 +155,7 @@ describe('the surface', () => {
       normalizeToDefinition
       parseTemplate
       rabbitmqSink
+      readArchive
       setLogger
       silentLogger
       stopWorker
@@ -177,6 +178,9 @@ describe('the surface', () => {
       ApiHandlerOptions
       ApiRequestOptions
       ApiResponseContent
+      ArchiveDamage
+      ArchivedRow
+      ArchivedTask
       AttemptLog
       AuditEntry
       AuditFilter
@@ -354,6 +358,13 @@ describe('the surface', () => {
       PollerEventName
       PollerState
       PollerStats
+      PruneAct
+      PruneFilter
+      PruneGroup
+      PruneOptions
+      PrunePreview
+      PruneProgress
+      PruneReport
       PublishContext
       PublisherClass
       PublisherRegistryOptions
@@ -372,6 +383,11 @@ describe('the surface', () => {
       ResolvedHandler
       ResolverConfig
       ResolverInfo
+      RestoreAct
+      RestoreOptions
+      RestoreProgress
+      RestoreReport
+      RetentionRuleConfig
       RunningStep
       RustBatchWorkerInputs
       RustCursorConfig
@@ -384,6 +400,7 @@ describe('the surface', () => {
       ShutdownHandler
       ShutdownOptions
       SinkOptions
+      SkipReason
       StaleNote
       StateCounts
       Step

@@ -4,6 +4,9 @@ import type { Engine } from '../engine/engine.ts';
 import type { Door, OperatorOptions } from '../engine/operate.ts';
 import type { PauseResult, PauseTarget } from '../engine/pause.ts';
 import type { EarlierRun, RerunOptions, TaskRerun } from '../engine/rerun.ts';
+import type { PruneFilter } from '../engine/retention/plan.ts';
+import type { PruneAct } from '../engine/retention/prune-act.ts';
+import { RestoreAct, type RestoreOptions } from '../engine/retention/restore.ts';
 import type { SearchTime, TaskFilter } from '../engine/search/filter.ts';
 import type {
   FoundStep,
@@ -28,6 +31,7 @@ import {
   type WorkerInfo,
   type WorkerListOptions,
 } from './overview/workers.ts';
+import { type PruneOptions, startPrune } from './retention.ts';
 import { TaskerBulk } from './tasker-bulk.ts';
 import { TaskerDeadLetters } from './tasker-dead-letters.ts';
 import { type Explanation, explainTask } from './why.ts';
@@ -173,6 +177,9 @@ export abstract class TaskerOperations {
    * Deletes a task that has ended, with its steps, results, history and identity. Its entries in the audit stay, and its
    * domain events stay until `events.retention_days`, because they may still have to be delivered.
    * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found`, `invalid_uuid`
+   * domain events stay until `events.retention_days`, because they may still have to be delivered. Of a task that was
+   * pruned, releases the identity that it has left.
+   * @throws TaskerError `illegal_transition` if it has not ended, `task_not_found`, `invalid_uuid`
    */
   deleteTask(taskUuid: string, options?: OperatorOptions): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.deleteTask(taskUuid, this.by(options)));
@@ -359,6 +366,39 @@ export abstract class TaskerOperations {
    */
   pauses({ limit = 1000 }: { limit?: number } = {}): Promise<Pause[]> {
     return this.#engine.listPauses(limit);
+  }
+
+  /**
+   * Deletes tasks that ended long enough ago, with their steps, results and history, in small transactions beside running
+   * workers. It works a tenth of the time by default, and sleeps for the rest. Nothing is deleted before the result is
+   * awaited or iterated over. Tasks whose events a group of subscribers has yet to receive are skipped.
+   *
+   * With `archive`, tasks are written to files in this folder first: see {@link restoreArchive}. The identities stay, so
+   * that the same request is a `conflict`, unless `releaseKeys` is set. A prune that was killed is continued by another one
+   * with the same filter.
+   *
+   * @example
+   * const prune = tasker.prune({ olderThan: '90d', status: 'complete' }, { archive: '/var/archive', reason: 'disk' });
+   * for await (const { deleted } of prune) console.log(deleted);
+   * const { files, reasons } = await prune.result();
+   * @throws TaskerError `bad_request`; on iteration: `illegal_transition` if another prune is running,
+   * `folder_not_writable`
+   */
+  prune(filter: PruneFilter, options?: PruneOptions): PruneAct {
+    return startPrune(this.#engine, filter, this.by(options));
+  }
+
+  /**
+   * Restores the tasks of an archive file, or some of them, under their ids, with their steps, results, history and events.
+   * Tasks that exist are left as they are. No group of subscribers receives the events again. A policy counts from the
+   * restore. The templates of the tasks must be registered.
+   *
+   * @example
+   * const { restored } = await tasker.restoreArchive(file, { tasks: [taskUuid], reason: 'audit' }).result();
+   * @throws TaskerError `invalid_uuid`; on iteration: `bad_request` if the file is not an archive
+   */
+  restoreArchive(file: string, options?: RestoreOptions): RestoreAct {
+    return new RestoreAct(this.#engine, file, this.by(options));
   }
 
   async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {

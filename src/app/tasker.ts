@@ -25,6 +25,7 @@ import { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
 import type { ListOptions } from './list-options.ts';
 import { loadTemplates, type TemplateSource } from './project/load-templates.ts';
+import { policyOf } from './retention.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
 import { checkStart } from './start-checks.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
@@ -100,6 +101,7 @@ export class Tasker extends TaskerOperations {
       ...config,
       ...this.#parts,
       registry,
+      retention: policyOf(config),
       threads: config.threads ?? availableParallelism(),
       logger: moduleLogger(this.#parts.logger, 'worker'),
       namespaces: () => this.namespaces,

@@ -1,5 +1,6 @@
 import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
 import { LOG_VARIABLES } from './log-filter.ts';
+import { retentionRules } from './retention-config.ts';
 import * as forms from './value-forms.ts';
 import { webhooks } from './webhook-config.ts';
 
@@ -371,6 +372,44 @@ const KEYS = {
     byDefault: undefined,
     defaultWords: 'none',
     about: 'Hours after which a task without a limit of its own that has not ended is noted as stale.',
+  /** Age after its end at which a task is deleted, with its steps and history, unless a rule decides. */
+  retentionMs: key({
+    path: 'retention.days',
+    form: forms.days,
+    byDefault: undefined,
+    defaultWords: 'none: kept',
+    about:
+      'Age after its end at which a task is deleted, with its steps and history, unless one of `retention.rules` decides; 0 or none: never.',
+  }),
+  retentionRules: key({
+    path: 'retention.rules',
+    form: retentionRules,
+    byDefault: [],
+    defaultWords: 'none',
+    about:
+      'Other ages for some tasks: tables with `days` (0: never) and any of `namespace`, `name`, `version` and `status`. The first that fits a task decides.',
+  }),
+  /** Folder of the archive files that are written before tasks are deleted. */
+  retentionArchive: key<string | undefined>({
+    path: 'retention.archive_folder',
+    form: forms.filePath,
+    byDefault: undefined,
+    defaultWords: 'none: tasks are not archived',
+    isPath: true,
+    about:
+      'An existing folder. Tasks are written to files there before they are deleted. Set `retention` only for workers that reach this folder.',
+  }),
+  retentionReleaseKeys: key({
+    path: 'retention.release_keys',
+    form: forms.flag,
+    byDefault: false,
+    about: 'Whether the same request creates a new task after the first one was deleted. If not, it is a `conflict`.',
+  }),
+  retentionShare: key({
+    path: 'retention.share',
+    form: forms.share,
+    byDefault: DEFAULTS.retentionShare,
+    about: 'The part of the time in which the deletion works; it sleeps for the rest.',
   }),
   /** Maximum number of deliveries of one event to a subscriber. */
   eventMaxDeliveries: key({

@@ -38,6 +38,8 @@ export const DEFAULTS = {
   eventRetentionMs: 7 * 86_400_000,
   /** Interval between looks for tasks that the thresholds of the configuration apply to. */
   stalenessIntervalMs: 300_000,
+  /** The part of the time in which old tasks are deleted. */
+  retentionShare: 0.1,
   /** Deliveries to subscribers: maximum number per event, timeout of a delivery, and how many run at once. */
   eventMaxDeliveries: 10,
   eventTimeoutMs: 30_000,

@@ -61,6 +61,13 @@ export const seconds = (leastMs: number): ValueForm<number> =>
 /** Not limited by timers, because days are only compared. */
 export const days: ValueForm<number> = scaled('days', 86_400_000, { leastMs: 0, most: 36_500 });
 
+/** A part of the time. */
+export const share: ValueForm<number> = {
+  schema: z.number().min(0.01).max(1),
+  words: 'a number from 0.01 to 1',
+  ofText: numberOf,
+};
+
 export const milliseconds = (least: number): ValueForm<number> => ({
   ...whole(least, LONGEST_TIMER_MS),
   words: `a whole number of milliseconds from ${least} to ${LONGEST_TIMER_MS}`,

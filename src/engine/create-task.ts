@@ -10,7 +10,13 @@ import { nearNames } from '../model/near-names.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
-import { findIdentities, createTasks as insertTasks, type NewTask, taskStates } from '../store/tasks.ts';
+import {
+  findIdentities,
+  type IdentityRow,
+  createTasks as insertTasks,
+  type NewTask,
+  taskStates,
+} from '../store/tasks.ts';
 import { idsOf } from '../tracing/traceparent.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 
@@ -111,13 +117,13 @@ export async function createTasks(
           await also?.(tx, ids);
           return ids;
         }
-        const found = await standingFor(tx, tasks);
+        const found = await standingFor(tx, requests, tasks);
         if (onDuplicate === 'error' && found.some((id, i) => id !== ids[i]))
           throw duplicateError(requests, tasks, found);
         return found;
       });
     },
-    async () => ((await taskStates(database, ids)).size > 0 ? standingFor(database, tasks) : undefined),
+    async () => ((await taskStates(database, ids)).size > 0 ? standingFor(database, requests, tasks) : undefined),
   );
   return standing.map(result);
 }
@@ -142,23 +148,47 @@ async function createDespiteLoss<T>(create: () => Promise<T>, find: () => Promis
 
 /** Returns for each task the task that has its identity: itself, or an earlier one. */
 async function standingFor(db: Db, tasks: readonly NewTask[]): Promise<string[]> {
+/**
+ * Returns for each task the one that has its identity: itself, or an earlier one.
+ * @throws TaskerError `conflict` if the earlier one was pruned
+ */
+async function standingFor(db: Db, requests: readonly TaskRequest[], tasks: readonly NewTask[]): Promise<string[]> {
   const first = await findIdentities(
     db,
     tasks.flatMap((task) => task.identityHash ?? []),
   );
-  return tasks.map((task) => (task.identityHash && first.get(task.identityHash)) || task.taskUuid);
+  return tasks.map((task, i) => {
+    const found = task.identityHash === null ? undefined : first.get(task.identityHash);
+    if (found && found.prunedAt !== null) throw prunedError(requests, i, found);
+    return found?.taskUuid ?? task.taskUuid;
+  });
+}
+
+function prunedError(requests: readonly TaskRequest[], at: number, { taskUuid, prunedAt }: IdentityRow): TaskerError {
+  return new TaskerError(
+    'conflict',
+    `task ${asRequested(requests, at)} was pruned at ${prunedAt}: ${taskUuid}${placeIn(requests, at)}; use another idempotency key, or release this one with \`tasker task delete ${taskUuid}\``,
+    { details: { task_uuid: taskUuid, pruned_at: prunedAt, index: at } },
+  );
+}
+
+/** Describes a request by the identity that its task has. */
+function asRequested(requests: readonly TaskRequest[], at: number): string {
+  const { name, idempotencyKey } = requests[at]!;
+  return `${name} ${idempotencyKey === undefined ? 'with the same context' : `with the idempotency key ${idempotencyKey}`}`;
+}
+
+function placeIn(requests: readonly TaskRequest[], at: number): string {
+  return requests.length > 1 ? ` (number ${at + 1} of ${requests.length}; none was created)` : '';
 }
 
 function duplicateError(requests: readonly TaskRequest[], tasks: readonly NewTask[], standing: string[]): TaskerError {
   const mine = new Map(tasks.map((task, i) => [task.taskUuid, i]));
   const at = standing.findIndex((taskUuid) => !mine.has(taskUuid));
   if (at === -1) return sameInBatchError(requests, tasks);
-  const { name, idempotencyKey } = requests[at]!;
-  const how = idempotencyKey === undefined ? 'with the same context' : `with the idempotency key ${idempotencyKey}`;
-  const where = requests.length > 1 ? ` (number ${at + 1} of ${requests.length}; none was created)` : '';
   return new TaskerError(
     'conflict',
-    `task ${name} ${how} already exists: ${standing[at]}${where}; pass onDuplicate: 'return' to get it, or use another idempotency key`,
+    `task ${asRequested(requests, at)} already exists: ${standing[at]}${placeIn(requests, at)}; pass onDuplicate: 'return' to get it, or use another idempotency key`,
     { details: { task_uuid: standing[at], index: at } },
   );
 }

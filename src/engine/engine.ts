@@ -18,7 +18,15 @@ import type { OwnClaim } from '../store/record-steps.ts';
 import { ping } from '../store/server/server-facts.ts';
 import type { HeldKey, StepKey } from '../store/step-key.ts';
 import { saveStepLogs, stepLogs } from '../store/step-logs.ts';
-import { getHistory, getTasks, listTasks, type TaskFilter, type TaskRow, taskStates } from '../store/tasks.ts';
+import {
+  getHistory,
+  getTasks,
+  listTasks,
+  prunedAt,
+  type TaskFilter,
+  type TaskRow,
+  taskStates,
+} from '../store/tasks.ts';
 import { namespaceIds } from '../store/templates.ts';
 import {
   announceCallables,
@@ -120,8 +128,9 @@ export class Engine extends EngineActs {
 
   async #taskRow(taskUuid: string): Promise<TaskRow> {
     const [row] = await getTasks(this.database, [checkUuid(taskUuid, 'the task id')]);
-    if (!row) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
-    return row;
+    if (row) return row;
+    const at = await prunedAt(this.database, taskUuid.toLowerCase());
+    throw new TaskerError('task_not_found', `there is no task ${taskUuid}${at ? `; it was pruned at ${at}` : ''}`);
   }
 
   /** Returns the template snapshot of a task. @throws TaskerError `task_not_found`, `invalid_uuid` */

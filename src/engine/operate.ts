@@ -5,7 +5,8 @@ import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
 import { hasOutcome } from '../model/dynamic-outcome.ts';
 import { isStorableText, storableJson } from '../model/json.ts';
-import { deleteTasks } from '../store/acts/delete-tasks.ts';
+import { noteAct } from '../store/acts/audit.ts';
+import { deleteTasks, releaseIdentity } from '../store/acts/delete-tasks.ts';
 import {
   type ENDINGS,
   endTask as end,
@@ -34,7 +35,7 @@ export interface OperatorOptions {
 }
 
 /** Where an act came from. */
-export type Door = 'library' | 'cli' | 'rest' | 'lifecycle';
+export type Door = 'library' | 'cli' | 'rest' | 'lifecycle' | 'policy';
 
 const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'] as const;
 /**
@@ -75,13 +76,19 @@ function taskNotFound(taskUuid: string): TaskerError {
 /**
  * Deletes a task that has ended.
  * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found`
+ * Deletes a task that has ended. Of a task that was pruned, releases the identity that it has left.
+ * @throws TaskerError `illegal_transition` if it has not ended, `task_not_found`
  */
 export async function deleteTask(database: Database, taskUuid: string, options: OperatorOptions): Promise<void> {
   const operator = operatorOf(options);
   await onFreeTask(database, taskUuid, async (tx) => {
     await lockTasks(tx, [taskUuid]);
     const [task] = await getTasks(tx, [taskUuid]);
-    if (!task) throw taskNotFound(taskUuid);
+    if (!task) {
+      if (!(await releaseIdentity(tx, taskUuid))) throw taskNotFound(taskUuid);
+      await noteAct(tx, { action: 'delete', taskUuid, details: '{"pruned": true}' }, operator);
+      return;
+    }
     if (task.completedAt === null) {
       throw new TaskerError(
         'illegal_transition',

@@ -75,12 +75,28 @@ export async function createTasks(db: Db, tasks: readonly NewTask[]): Promise<Se
 }
 
 const FIND_IDENTITIES = sql('find_identities')`
-select encode(hash, 'hex') hash, task_uuid from tasker.task_identity where hash = any (select decode(h, 'hex') from unnest($1::text[]) h)`;
+select encode(hash, 'hex') hash, task_uuid "taskUuid", tasker.iso(pruned_at) "prunedAt"
+  from tasker.task_identity where hash = any (select decode(h, 'hex') from unnest($1::text[]) h)`;
 
-/** Returns the ids of the tasks with these identities, by hash. */
-export async function findIdentities(db: Db, hashes: readonly string[]): Promise<Map<string, string>> {
-  const { rows } = await db.query<{ hash: string; task_uuid: string }>(FIND_IDENTITIES, [hashes]);
-  return new Map(rows.map((row) => [row.hash, row.task_uuid]));
+/** The task that has an identity, or had it until it was pruned. */
+export interface IdentityRow {
+  hash: string;
+  taskUuid: string;
+  prunedAt: string | null;
+}
+
+/** Returns the tasks with these identities, by hash. */
+export async function findIdentities(db: Db, hashes: readonly string[]): Promise<Map<string, IdentityRow>> {
+  const { rows } = await db.query<IdentityRow>(FIND_IDENTITIES, [hashes]);
+  return new Map(rows.map((row) => [row.hash, row]));
+}
+
+const PRUNED_AT = sql('pruned_at')`
+select tasker.iso(pruned_at) "prunedAt" from tasker.task_identity where task_uuid = $1 and pruned_at is not null`;
+
+/** Returns when a task was pruned; undefined if it was not, or left no identity. */
+export async function prunedAt(db: Db, taskUuid: string): Promise<string | undefined> {
+  return (await db.query<{ prunedAt: string }>(PRUNED_AT, [taskUuid])).rows[0]?.prunedAt;
 }
 
 // A separate statement: in READ COMMITTED, later statements see what earlier holders of the locks have committed. If

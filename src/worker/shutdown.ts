@@ -35,7 +35,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   const left = () => Math.max(MIN_PHASE_MS, until - performance.now());
   stopping.begin();
   slots.close();
-  lease.housekeeping.stop();
+  const tidied = lease.housekeeping.stop();
   parts.draining.stop();
   parts.missing.stop();
   channel?.halt();
@@ -62,6 +62,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   parts.reports.stop();
   const clean = recorded && held.size === 0 && !lease.unanswered.any && !stopping.leftBehind;
   if (clean) onWorkLeft(0);
+  await waitAtMost(left(), tidied);
   await waitAtMost(left(), lease.stop(clean));
   lease.loop.stop();
 

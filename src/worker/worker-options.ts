@@ -1,5 +1,6 @@
 import type { TaskerConfig } from '../config/config-keys.ts';
 import type { Engine, RecordAnswer, WorkerPhase } from '../engine/engine.ts';
+import type { RetentionPolicy } from '../engine/retention/policy.ts';
 import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -24,6 +25,8 @@ export interface WorkerOptions
     >,
     Partial<ThresholdSettings> {
   engine: Engine;
+  /** Which tasks to prune; undefined: none. */
+  retention?: RetentionPolicy | undefined;
   registry: HandlerRegistry;
   logger: Logger;
   /** Undefined if nothing is traced. */

@@ -59,6 +59,18 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
   waitingForRetryMinutes: { toml: '30', read: 30, wrong: '1.5' },
   stepsInProcessMinutes: { toml: '30', read: 30, wrong: '"30"' },
   taskLifetimeHours: { toml: '24', read: 24, wrong: '-1' },
+  retentionMs: { toml: '30', read: 2_592_000_000, wrong: '"30d"' },
+  retentionRules: {
+    toml: '[{ namespace = "shop", status = "complete", days = 7 }, { name = "audit", version = "1.x", days = 0 }]',
+    read: [
+      { namespace: 'shop', status: ['complete'], keepMs: 604_800_000 },
+      { name: 'audit', version: '1.x', keepMs: 0 },
+    ],
+    wrong: '30',
+  },
+  retentionArchive: { toml: '"/srv/archive"', read: '/srv/archive', wrong: '""' },
+  retentionReleaseKeys: { toml: 'true', read: true, wrong: '"yes"' },
+  retentionShare: { toml: '0.5', read: 0.5, wrong: '0' },
   eventMaxDeliveries: { toml: '3', read: 3, wrong: '0' },
   eventTimeoutMs: { toml: '2.5', read: 2500, wrong: '0.01' },
   eventConcurrency: { toml: '4', read: 4, wrong: '1001' },

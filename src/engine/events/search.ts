@@ -50,7 +50,8 @@ async function idsAmong(
   database: Database,
   { taskUuid, after, before }: ReturnType<typeof readFilter>,
 ): Promise<{ fromId: number; endId: number }> {
-  const all = { fromId: 0, endId: Number.MAX_SAFE_INTEGER };
+  // The events of a restored task have negative ids.
+  const all = { fromId: taskUuid === null ? 0 : Number.MIN_SAFE_INTEGER, endId: Number.MAX_SAFE_INTEGER };
   if (taskUuid !== null || (after === null && before === null)) return all;
   return database.pipeline(SETTINGS, async (tx) => {
     const [fromId, endId] = await Promise.all([

@@ -330,5 +330,5 @@ async function tasksOfKey(database: Database, snapshots: readonly SnapshotName[]
     const hash = identityHash({ ...snapshot, strategy: 'caller_provided', idempotencyKey: key, context: '{}' });
     if (hash !== null && hash !== 'missing') hashes.add(hash);
   }
-  return [...(await findIdentities(database, [...hashes])).values()];
+  return [...(await findIdentities(database, [...hashes])).values()].map(({ taskUuid }) => taskUuid);
 }

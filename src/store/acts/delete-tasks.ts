@@ -4,19 +4,20 @@ import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
 // The entries of a task in the audit stay. They get the names of its steps, which no other row has afterwards.
+const NAME_ACTS = sql('name_acts_of_tasks')`
+update tasker.operator_action a
+   set details = coalesce(a.details, '{}') || jsonb_build_object('step', n.name)
+  from (select x.id, coalesce(bw.name, ts.name) name
+          from unnest($1::uuid[]) d (task_uuid)
+          cross join lateral (
+            select id, idx from tasker.operator_action y where y.task_uuid = d.task_uuid and y.idx is not null offset 0) x
+          cross join lateral (select template_id from tasker.task y where y.task_uuid = d.task_uuid offset 0) t
+          join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(x.idx)
+          left join lateral (
+            select name from tasker.batch_worker y where y.task_uuid = d.task_uuid and y.idx = x.idx offset 0) bw on true) n
+ where a.id = n.id`;
+
 const NOTE_DELETED = sql('note_deleted_tasks')`
-with named as (
-  update tasker.operator_action a
-     set details = coalesce(a.details, '{}') || jsonb_build_object('step', n.name)
-    from (select x.id, coalesce(bw.name, ts.name) name
-            from unnest($1::uuid[]) d (task_uuid)
-            cross join lateral (
-              select id, idx from tasker.operator_action y where y.task_uuid = d.task_uuid and y.idx is not null offset 0) x
-            cross join lateral (select template_id from tasker.task y where y.task_uuid = d.task_uuid offset 0) t
-            join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(x.idx)
-            left join lateral (
-              select name from tasker.batch_worker y where y.task_uuid = d.task_uuid and y.idx = x.idx offset 0) bw on true) n
-   where a.id = n.id)
 insert into tasker.operator_action (task_uuid, action, from_state, to_state, details, actor, reason, door, bulk_id)
 select t.task_uuid, 'delete', t.state::text, null,
        jsonb_build_object('template', s.name || '/' || m.name || '@' || m.version, 'created_at', tasker.iso(t.created_at)),
@@ -47,7 +48,6 @@ const DELETIONS = [
   sql('forget_checkpoints_of_tasks')`${of('checkpoint')}`,
   sql('forget_history_of_tasks')`${of('history')}`,
   sql('forget_watches_of_tasks')`${of('task_watch')}`,
-  sql('forget_identities_of_tasks')`${of('task_identity')}`,
   sql('forget_earlier_steps_of_tasks')`${of('earlier_step')}`,
   sql('forget_earlier_ends_of_tasks')`${of('earlier_end')}`,
   sql('forget_logs_of_tasks')`${of('step_log')}`,
@@ -59,19 +59,57 @@ const DELETIONS = [
   sql('forget_tasks')`${of('task')}`,
 ];
 
+const FORGET_IDENTITIES = sql('forget_identities_of_tasks')`${of('task_identity')}`;
+
+const KEEP_IDENTITIES = sql('keep_identities_of_tasks')`
+update tasker.task_identity set prune_id = $2, pruned_at = now() where ctid = any (array(
+  select x.tid from unnest($1::uuid[]) d (task_uuid) cross join lateral (
+    select ctid tid from tasker.task_identity y where y.task_uuid = d.task_uuid offset 0) x))`;
+
+// Events of the log stay. Restored ones are not in the log, so that nothing else would delete them.
+const FORGET_RESTORED_EVENTS = sql('forget_restored_events')`
+delete from tasker.domain_event where ctid = any (array(
+  select x.tid from unnest($1::uuid[]) d (task_uuid) cross join lateral (
+    select ctid tid from tasker.domain_event y where y.task_uuid = d.task_uuid and y.id < 0 offset 0) x))`;
+
+/** A prune, which is in the audit as a whole. */
+export interface Pruning {
+  pruneId: number;
+  /** Whether the identities of the tasks stay. */
+  keepIdentities: boolean;
+}
+
 /**
  * Deletes tasks that have ended, with everything except their entries in the audit and their domain events, which may
- * still have to be delivered. Call it after lockTasks, with tasks that have ended.
+ * still have to be delivered. Call it after lockTasks, with tasks that have ended. The deletion by an operator is in the
+ * audit, and releases the identities.
  */
-export async function deleteTasks(db: Db, taskUuids: readonly string[], operator: Operator): Promise<void> {
-  const { actor, reason, door, bulkId } = operator;
+export async function deleteTasks(db: Db, taskUuids: readonly string[], by: Operator | Pruning): Promise<void> {
   const ids = [`{${taskUuids.join(',')}}`];
   await countBeforeDelete(db, taskUuids);
   const left = (await db.query<{ task_uuid: string }>(LEFTOVERS, ids)).rows.map((row) => row.task_uuid);
   const leftIds = [`{${left.join(',')}}`];
   await Promise.all([
-    db.query(NOTE_DELETED, [...ids, actor, reason, door, bulkId]),
-    ...(left.length > 0 ? [db.query(FORGET_QUEUED, leftIds), db.query(FORGET_TIMERS, leftIds)] : []),
+    ...(left.length > 0 ? [NAME_ACTS, FORGET_QUEUED, FORGET_TIMERS].map((each) => db.query(each, leftIds)) : []),
+    ...whatStays(db, ids, by),
+    db.query(FORGET_RESTORED_EVENTS, ids),
     ...DELETIONS.map((statement) => db.query(statement, ids)),
   ]);
+}
+
+/** Writes the traces that the tasks leave: an entry in the audit, or their identities. */
+function whatStays(db: Db, ids: readonly string[], by: Operator | Pruning): Promise<unknown>[] {
+  if (!('pruneId' in by)) {
+    const { actor, reason, door, bulkId } = by;
+    return [db.query(NOTE_DELETED, [...ids, actor, reason, door, bulkId]), db.query(FORGET_IDENTITIES, ids)];
+  }
+  return [by.keepIdentities ? db.query(KEEP_IDENTITIES, [...ids, by.pruneId]) : db.query(FORGET_IDENTITIES, ids)];
+}
+
+const RELEASE_IDENTITY = sql('release_pruned_identity')`
+delete from tasker.task_identity where task_uuid = $1 and pruned_at is not null returning 1`;
+
+/** Releases the identity that a pruned task has left. Returns false if there is none. */
+export async function releaseIdentity(db: Db, taskUuid: string): Promise<boolean> {
+  return (await db.query(RELEASE_IDENTITY, [taskUuid])).rows.length > 0;
 }

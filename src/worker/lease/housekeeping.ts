@@ -1,5 +1,6 @@
 import type { Engine, QueueCheck } from '../../engine/engine.ts';
-import { messageOf } from '../../errors.ts';
+import { prunePolicy, type RetentionPolicy } from '../../engine/retention/policy.ts';
+import { isTaskerError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { DeadLetterLooks, type StalenessThresholds } from './dead-letter-looks.ts';
 
@@ -9,6 +10,8 @@ const LIFECYCLE_MS = 30_000;
 const FORGET_MS = 3_600_000;
 /** Interval between searches for pauses whose process died. */
 const PAUSES_MS = 10_000;
+/** Interval at which a worker asks whether it is its turn to prune. */
+const PRUNE_TURN_MS = 60_000;
 /** Minimum time between two checks of the whole queue. */
 const QUEUE_CHECK_MS = 120_000;
 /** Time until this worker asks again whether it is its turn to check. */
@@ -37,6 +40,8 @@ export interface HousekeepingOptions {
   auditRetentionMs?: number | undefined;
   /** The thresholds of the configuration. */
   thresholds?: StalenessThresholds | undefined;
+  /** Which tasks to prune; undefined: none. */
+  retention?: RetentionPolicy | undefined;
 }
 
 /**
@@ -64,13 +69,23 @@ export class Housekeeping {
   #checking = false;
   #pausesAt = Number.NEGATIVE_INFINITY;
   #settling = false;
+  readonly #retention: RetentionPolicy | undefined;
+  #pruneAt = Number.NEGATIVE_INFINITY;
+  #pruning: Promise<void> | undefined;
+  readonly #stopPruning = new AbortController();
   #stopped = false;
 
   constructor(engine: Engine, options: HousekeepingOptions, logger: Logger) {
     const { leaseMs, workerIds, auditRetentionMs = 0, thresholds } = options;
+  constructor(
+    engine: Engine,
+    { leaseMs, workerIds, auditRetentionMs = 0, retention }: HousekeepingOptions,
+    logger: Logger,
+  ) {
     this.#engine = engine;
     this.#leaseMs = leaseMs;
     this.#auditRetentionMs = auditRetentionMs;
+    this.#retention = retention;
     this.#workerIds = workerIds;
     this.#logger = logger;
     this.#deadLetters = new DeadLetterLooks(engine, thresholds, logger);
@@ -112,12 +127,40 @@ export class Housekeeping {
       this.#checkQueue(),
       this.#settlePauses(),
       this.#deadLetters.look(() => this.#stopped),
+      this.#prune(),
     ]);
   }
 
-  /** Stops starting new work. */
-  stop(): void {
+  /** Stops starting new work. Resolves when a prune has ended, after its transaction in progress. */
+  async stop(): Promise<void> {
     this.#stopped = true;
+    this.#stopPruning.abort();
+    await this.#pruning;
+  }
+
+  /** Prunes by the policy, if it is due and no other process does it. */
+  async #prune(): Promise<void> {
+    if (!this.#retention || this.#stopped || this.#pruning) return;
+    if (performance.now() - this.#pruneAt < PRUNE_TURN_MS) return;
+    this.#pruneAt = performance.now();
+    this.#pruning = this.#pruneBy(this.#retention).finally(() => (this.#pruning = undefined));
+    await this.#pruning;
+  }
+
+  async #pruneBy(policy: RetentionPolicy): Promise<void> {
+    const { signal } = this.#stopPruning;
+    try {
+      const report = await prunePolicy(this.#engine, policy, signal).result();
+      const { id, deleted, skipped, failed, failures, files, warnings } = report;
+      for (const warning of warnings) this.#logger.warn(`archive file too short: ${warning}`);
+      if (deleted > 0) this.#logger.info({ prune: id, deleted, skipped, files }, 'old tasks pruned');
+      if (failed > 0) this.#logger.warn({ prune: id, failed, failures }, 'old tasks not pruned');
+    } catch (error) {
+      if (signal.aborted) return;
+      // An operator has taken over.
+      const expected = isTaskerError(error) && error.code === 'illegal_transition';
+      this.#logger[expected ? 'debug' : 'warn']({ error: messageOf(error) }, 'pruning old tasks ended early');
+    }
   }
 
   /** Ends or notes stale tasks. Limits are in minutes, so twice a minute is enough. */

@@ -1,4 +1,5 @@
 import type { AdoptedStepRow, Engine } from '../../engine/engine.ts';
+import type { RetentionPolicy } from '../../engine/retention/policy.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
@@ -15,6 +16,8 @@ export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
   auditRetentionMs?: number | undefined;
   /** The thresholds of the configuration. */
   thresholds?: StalenessThresholds | undefined;
+  /** Which tasks to prune; undefined: none. */
+  retention?: RetentionPolicy | undefined;
   /** The load to report, without the lag of the event loop. */
   load(): Omit<WorkerLoad, 'loopLagMs'>;
   /** Called with each heartbeat. `wanted`: whether an operator wants this worker to stop taking steps. */
@@ -49,6 +52,7 @@ export class Lease {
 
   constructor(options: LeaseOptions, events: LeaseEvents) {
     const { engine, running, load, drain, logger, auditRetentionMs, thresholds, ...identity } = options;
+    const { engine, running, load, drain, logger, auditRetentionMs, retention, ...identity } = options;
     const { leaseMs } = identity;
     const memory = new SharedLoopState();
     this.#events = events;
@@ -57,6 +61,7 @@ export class Lease {
     this.unanswered = new UnansweredClaims(engine, (rows) => events.adopt(rows), logger);
     const workerIds = () => this.incarnation.ids;
     this.housekeeping = new Housekeeping(engine, { leaseMs, workerIds, auditRetentionMs, thresholds }, logger);
+    this.housekeeping = new Housekeeping(engine, { leaseMs, workerIds, auditRetentionMs, retention }, logger);
     this.incarnation = new Incarnation(
       engine,
       {

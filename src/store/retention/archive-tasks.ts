@@ -1,0 +1,49 @@
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
+
+/** The version of the lines that {@link archiveLines} writes. */
+export const ARCHIVE_FORMAT = 1;
+
+/** The rows of a table as a list in JSON text. Each row has its columns as they are, so that they can be inserted again. */
+const rowsOf = (table: string, order: string, more = '') => `
+  coalesce((select json_agg(row_to_json(r) order by ${order})
+              from (select x.*${more} from tasker.${table} x where x.task_uuid = d.task_uuid offset 0) r), '[]')`;
+
+const STEP_NAME = `
+  , (select coalesce(b.name, ts.name) from tasker.template_step ts
+       left join tasker.batch_worker b on x.idx >= 131072 and b.task_uuid = x.task_uuid and b.idx = x.idx
+      where ts.template_id = t.template_id and ts.idx = tasker.template_idx(x.idx)) "step"`;
+
+const WORKER_NAME = `
+  , (select name from tasker.worker w where w.id = x.worker_id union all
+     select name from tasker.past_worker w where w.id = x.worker_id limit 1) "worker"
+  , (select host from tasker.worker w where w.id = x.worker_id union all
+     select host from tasker.past_worker w where w.id = x.worker_id limit 1) "host"`;
+
+// Text is built as json and not as jsonb, which is limited to 256 MB.
+const ARCHIVE_LINES = sql('archive_lines')`
+select json_build_object(
+         'task_uuid', d.task_uuid, 'format', ${ARCHIVE_FORMAT}, 'archived_at', tasker.iso(now()),
+         'template', json_build_object('namespace', n.name, 'name', m.name, 'version', m.version, 'digest', m.digest),
+         'identity', (select encode(i.hash, 'hex') from tasker.task_identity i where i.task_uuid = d.task_uuid limit 1),
+         'task', (select row_to_json(r) from (select t.*) r),
+         'steps', ${rowsOf('step', 'r.idx', STEP_NAME)},
+         'history', ${rowsOf('history', 'r.ended_at, r.idx, r.attempt', STEP_NAME + WORKER_NAME)},
+         'operator_actions', ${rowsOf('operator_action', 'r.id', STEP_NAME)},
+         'events', ${rowsOf('domain_event', 'r.id', STEP_NAME)},
+         'step_logs', ${rowsOf('step_log', 'r.idx, r.attempt')},
+         'batches', ${rowsOf('batch', 'r.worker_idx')},
+         'batch_workers', ${rowsOf('batch_worker', 'r.idx')},
+         'checkpoints', ${rowsOf('checkpoint', 'r.idx')},
+         'earlier_steps', ${rowsOf('earlier_step', 'r.idx, r.rerun')})::text line
+  from unnest($1::uuid[]) with ordinality d (task_uuid, ord)
+  cross join lateral (select * from tasker.task x where x.task_uuid = d.task_uuid offset 0) t
+  join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
+ order by d.ord`;
+
+/** Returns tasks with everything that hangs on them, each as one line of JSON. */
+export async function archiveLines(db: Db, taskUuids: readonly string[]): Promise<string[]> {
+  const { rows } = await db.query<{ line: string }>(ARCHIVE_LINES, [`{${taskUuids.join(',')}}`]);
+  // A line break within a value is escaped, so that others are only between values.
+  return rows.map((row) => row.line.replaceAll('\n', ' '));
+}

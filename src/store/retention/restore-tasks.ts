@@ -1,0 +1,165 @@
+import type { Db } from '../../db/statement.ts';
+import { made, sql } from '../sql.ts';
+
+/** The lists of an archived task, and the tables whose rows they have. Other lists have statements of their own. */
+const RESTORED: readonly (readonly [list: string, table: string])[] = [
+  ['steps', 'step'],
+  ['history', 'history'],
+  ['step_logs', 'step_log'],
+  ['batches', 'batch'],
+  ['batch_workers', 'batch_worker'],
+  ['checkpoints', 'checkpoint'],
+  ['earlier_steps', 'earlier_step'],
+];
+
+/** A column with the transaction that wrote a row, for those who count new rows. It is null in restored rows. */
+const WRITER = 'tx';
+
+const COLUMNS = sql('columns_to_restore')`
+select c.table_name "table", string_agg(quote_ident(c.column_name), ', ' order by c.ordinal_position) columns
+  from information_schema.columns c
+ where c.table_schema = 'tasker' and c.is_generated = 'NEVER' and c.identity_generation is null
+   and c.table_name = any ($1::text[])
+   and (c.column_default is null or c.column_name = '${WRITER}' or $2::jsonb -> (c.table_name::text) ? (c.column_name::text))
+ group by 1`;
+
+const RESTORE_TASKS = sql('restore_tasks')``;
+const RESTORE_ROWS = sql('restore_rows')``;
+const RESTORE_ACTS = sql('restore_acts')``;
+
+/** An archived task: its line, and the snapshot of its template in this database. */
+export interface ArchivedLine {
+  taskUuid: string;
+  line: string;
+  templateId: number;
+}
+
+/**
+ * The columns of the tables to restore, by table. A column with a default that the archive does not have, because it was
+ * added since, is left out and gets its default.
+ */
+export type RestoredColumns = ReadonlyMap<string, string>;
+
+/** Returns the columns to restore. `keys`: those of the rows in the archive, by the list that they are in. */
+export async function restoredColumns(
+  db: Db,
+  keys: Readonly<Record<string, readonly string[]>>,
+): Promise<RestoredColumns> {
+  const tables = [['task', 'task'], ['operator_actions', 'operator_action'], ['events', 'domain_event'], ...RESTORED];
+  const byTable = Object.fromEntries(tables.map(([list, table]) => [table!, keys[list!] ?? []]));
+  const { rows } = await db.query<{ table: string; columns: string }>(COLUMNS, [
+    tables.map(([, table]) => table),
+    JSON.stringify(byTable),
+  ]);
+  return new Map(rows.map((row) => [row.table, row.columns]));
+}
+
+const LINES = `unnest($1::uuid[], $2::text[]) d (task_uuid, line)`;
+
+/**
+ * Inserts archived tasks that do not exist, with everything that hangs on them, and returns their ids. Call it in a
+ * transaction.
+ */
+export async function restoreTasks(
+  db: Db,
+  lines: readonly ArchivedLine[],
+  columns: RestoredColumns,
+): Promise<string[]> {
+  const tasks = columns.get('task')!;
+  const { rows } = await db.query<{ taskUuid: string }>(
+    made(
+      RESTORE_TASKS,
+      `insert into tasker.task (${tasks})
+       select ${prefixed('r', tasks)}
+         from unnest($1::uuid[], $2::text[], $3::int[]) d (task_uuid, line, template_id)
+         cross join lateral jsonb_populate_record(null::tasker.task, (d.line::jsonb -> 'task')
+           || jsonb_build_object('template_id', d.template_id, 'restored_at', now())) r
+        order by d.task_uuid
+       on conflict (task_uuid) do nothing returning task_uuid "taskUuid"`,
+    ),
+    [lines.map((one) => one.taskUuid), lines.map((one) => one.line), lines.map((one) => one.templateId)],
+  );
+  const restored = new Set(rows.map((row) => row.taskUuid));
+  const fresh = lines.filter((one) => restored.has(one.taskUuid));
+  if (fresh.length === 0) return [];
+  const values = [fresh.map((one) => one.taskUuid), fresh.map((one) => one.line)];
+  await Promise.all([
+    ...RESTORED.map(([list, table]) =>
+      db.query(made(RESTORE_ROWS, `${insertOf(list, table, columns)} on conflict do nothing`), values),
+    ),
+    db.query(RESTORE_EVENTS, values),
+    db.query(made(RESTORE_ACTS, insertOfActs(columns)), values),
+    db.query(RESTORE_WORKERS, values),
+  ]);
+  return [...restored];
+}
+
+function insertOf(list: string, table: string, columns: RestoredColumns): string {
+  const names = columns.get(table)!;
+  return `insert into tasker.${table} (${names})
+    select ${prefixed('r', names)}
+      from ${LINES} cross join lateral jsonb_populate_recordset(null::tasker.${table}, d.line::jsonb -> '${list}') r`;
+}
+
+/** The audit outlives the task. If it has anything of the task, it has what it should. */
+function insertOfActs(columns: RestoredColumns): string {
+  return `${insertOf('operator_actions', 'operator_action', columns)}
+     where not exists (select 1 from tasker.operator_action a where a.task_uuid = d.task_uuid offset 0)
+     order by r.id`;
+}
+
+function prefixed(alias: string, columns: string): string {
+  return columns.replaceAll(/[^, ]+/g, (name) => (name === WRITER ? 'null' : `${alias}.${name}`));
+}
+
+// The newest event gets its id first, so that the ids of a task grow with the time again. Events that the log still has are
+// not restored.
+const RESTORE_EVENTS = sql('restore_events')`
+insert into tasker.domain_event (id, event_id, name, version, task_uuid, idx, attempt, publisher, payload, metadata, execution,
+                                 fired_at)
+overriding system value
+select -nextval('tasker.restored_event_id'), x.event_id, x.name, x.version, x.task_uuid, x.idx, x.attempt, x.publisher,
+       x.payload, x.metadata, x.execution, x.fired_at
+  from (select r.* from ${LINES} cross join lateral jsonb_populate_recordset(null::tasker.domain_event, d.line::jsonb -> 'events') r
+         where not exists (select 1 from tasker.domain_event e where e.event_id = r.event_id offset 0)
+         order by r.id desc offset 0) x`;
+
+// The names of workers in the history. In another database, an id may be that of another worker.
+const RESTORE_WORKERS = sql('restore_workers')`
+insert into tasker.past_worker (id, name, host)
+select distinct on (h.worker_id) h.worker_id, h.worker, h.host
+  from ${LINES} cross join lateral jsonb_to_recordset(d.line::jsonb -> 'history') h (worker_id bigint, worker text, host text)
+ where h.worker is not null and h.host is not null
+   and not exists (select 1 from tasker.worker w where w.id = h.worker_id offset 0)
+ order by h.worker_id
+on conflict do nothing`;
+
+const RESTORE_IDENTITIES = sql('restore_identities')`
+insert into tasker.task_identity as i (hash, task_uuid)
+select decode(d.hash, 'hex'), d.task_uuid from unnest($1::uuid[], $2::text[]) d (task_uuid, hash) order by 1
+on conflict (hash) do update set prune_id = null, pruned_at = null where i.task_uuid = excluded.task_uuid
+returning task_uuid "taskUuid"`;
+
+/** Gives restored tasks their identities again, unless another task has them now. Returns the tasks that have theirs. */
+export async function restoreIdentities(
+  db: Db,
+  identities: readonly { taskUuid: string; hash: string }[],
+): Promise<string[]> {
+  const { rows } = await db.query<{ taskUuid: string }>(RESTORE_IDENTITIES, [
+    identities.map((one) => one.taskUuid),
+    identities.map((one) => one.hash),
+  ]);
+  return rows.map((row) => row.taskUuid);
+}
+
+const SNAPSHOT_OF_DIGEST = sql('snapshot_of_digest')`
+select m.id from tasker.template m join tasker.namespace n on n.id = m.namespace_id
+ where n.name = $1 and m.name = $2 and m.version = $3 and m.digest = $4`;
+
+/** Returns the id of a registered snapshot. */
+export async function snapshotOfDigest(
+  db: Db,
+  { namespace, name, version, digest }: { namespace: string; name: string; version: string; digest: string },
+): Promise<number | undefined> {
+  return (await db.query<{ id: number }>(SNAPSHOT_OF_DIGEST, [namespace, name, version, digest])).rows[0]?.id;
+}
