@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { packageVersion } from '../config/package-version.ts';
 import { useConfigPath } from '../config/use-config-path.ts';
+import { addArchiveCommands } from './archive/commands.ts';
 import { addAuditCommands } from './audit/commands.ts';
 import { addBulkCommands } from './bulk/commands.ts';
 import { addConfigCommands } from './config/commands.ts';
@@ -63,6 +64,7 @@ export function makeProgram(): Command {
   addPauseCommands(program);
   addGenerateCommands(program);
   addDatabaseCommands(program);
+  addArchiveCommands(program);
   addConfigCommands(program);
   program.addHelpText(
     'after',

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { lazily, wholeNumber } from '../options.ts';
 
-const DOORS = ['library', 'cli', 'rest', 'lifecycle'];
+const DOORS = ['library', 'cli', 'rest', 'lifecycle', 'policy'];
 
 /** `tasker audit …` */
 export function addAuditCommands(program: Command): void {

@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
-import { lazily } from '../options.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import { addOperator } from '../operator.ts';
+import { collect, lazily, moment } from '../options.ts';
 
 /** `tasker db …` */
 export function addDatabaseCommands(program: Command): void {
@@ -21,4 +22,44 @@ export function addDatabaseCommands(program: Command): void {
     .description('open psql on the database with the arguments after --; prints the URL if psql is not installed')
     .option('--url', 'print the URL, including the password')
     .action(lazily(async () => (await import('./psql.ts')).dbPsql));
+  addPrune(db);
+  addOperator(
+    db
+      .command('compact')
+      .description('give the space of deleted tasks back to the system')
+      .option('--full', 'rewrite the tables that have much free space; each is locked meanwhile')
+      .option('--dry-run', 'only show sizes, and what would be locked')
+      .option('-y, --yes', 'do not ask for confirmation'),
+  ).action(lazily(async () => (await import('./compact.ts')).dbCompact));
+}
+
+function addPrune(db: Command): void {
+  addOperator(
+    db
+      .command('prune')
+      .description('delete tasks that ended long ago, in small transactions beside running workers')
+      .requiredOption('--older-than <time>', 'tasks that ended before this time or age (30d)', time)
+      .option('-s, --status <state>', 'only complete, error, cancelled or resolved_manually; may be repeated', collect)
+      .option('-n, --namespace <namespace>', 'only tasks of this namespace')
+      .option('--name <name>', 'only tasks of this template')
+      .option('--template-version <version>', 'only tasks of this version, or range such as 1.x')
+      .option('--archive <folder>', 'first write the tasks to files in this folder; default: retention.archive_folder')
+      .option('--no-archive', 'write no archive, even if one is configured')
+      .option('--release-keys', 'let the same requests create new tasks; default: they are a conflict')
+      .option('--share <number>', 'part of the time in which it works, 0.01 to 1; default: 0.1', share)
+      .option('--dry-run', 'only show what would be deleted')
+      .option('-y, --yes', 'do not ask for confirmation'),
+  ).action(lazily(async () => (await import('./prune.ts')).dbPrune));
+}
+
+/** Accepts a time or an age, and keeps the text: only the clock of the database counts. */
+function time(text: string): string {
+  moment(text);
+  return text.trim();
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0.01 && value <= 1) return value;
+  throw new InvalidArgumentError('it must be a number from 0.01 to 1.');
 }

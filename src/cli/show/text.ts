@@ -44,6 +44,13 @@ export function spanOf(ms: number): string {
   return `${Math.max(1, Math.floor(ms / size))} ${unit}`;
 }
 
+/** Formats a number of bytes: `512 B`, `3.4 MB`, `1.2 GB`. */
+export function sizeOf(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
+  return `${power === 0 ? bytes : (bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
+}
+
 /** Formats a number of things: `1 file`, `2 files`. */
 export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;

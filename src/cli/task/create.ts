@@ -127,6 +127,9 @@ async function create(
       : error.code === 'identity_missing'
         ? noKey(name, error)
         : error;
+    if (!(error instanceof TaskerError) || error.code !== 'conflict') throw error;
+    // The message about a pruned task says what to do here too.
+    throw error.details.pruned_at === undefined ? alreadyThere(name, error) : error;
   }
 }
 

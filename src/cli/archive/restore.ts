@@ -1,0 +1,76 @@
+import pc from 'picocolors';
+import type { Tasker } from '../../app/tasker.ts';
+import { EXIT } from '../exit-codes.ts';
+import { type OperatorFlags, operatorFrom } from '../operator.ts';
+import type { GlobalOptions } from '../options.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { counted, table } from '../show/text.ts';
+import { snakeKeys } from '../show/views.ts';
+import { listenForStop } from '../stop-signal.ts';
+import { withTasker } from '../with-tasker.ts';
+import { archiveFiles } from './files.ts';
+
+type Report = Awaited<ReturnType<ReturnType<Tasker['restoreArchive']>['result']>>;
+
+interface ArchiveRestoreOptions extends GlobalOptions, OperatorFlags {
+  task?: string[];
+}
+
+/** `tasker archive restore`: restores the tasks of archive files. Exits 1 if a file is damaged, or a task cannot be restored. */
+export async function archiveRestore(given: string[], options: ArchiveRestoreOptions): Promise<void> {
+  // The newest first: a task that was archived again, after a restore, gets its last state.
+  const files = (await archiveFiles(given)).reverse();
+  const stop = listenForStop();
+  try {
+    await withTasker(options, {}, async (tasker) => {
+      const reports: { file: string; report: Report }[] = [];
+      for (const file of files) {
+        const act = tasker.restoreArchive(file, {
+          ...operatorFrom(options),
+          tasks: options.task,
+          signal: stop.signal,
+        });
+        for await (const { read, restored } of act) progress(`${file}: ${read} read, ${restored} restored`);
+        progress('');
+        reports.push({ file, report: await act.result() });
+      }
+      const found = options.task === undefined ? reports : reports.filter(({ report }) => report.read > 0);
+      if (options.json) printJson(reports.map(({ file, report }) => ({ file, ...jsonOf(report) })));
+      else if (found.length > 0) print(found.map(({ file, report }) => describe(file, report)).join('\n'));
+      else note(`no such task in ${counted(files.length, 'file')}`);
+      const bad = reports.some(({ report: { failed, damage } }) => failed > 0 || damage !== null);
+      if (bad || found.length === 0) process.exitCode = EXIT.failed;
+    });
+  } finally {
+    stop.release();
+  }
+}
+
+function progress(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
+}
+
+function jsonOf({ damage, failures, ...report }: Report): Record<string, unknown> {
+  return { ...snakeKeys(report), failures: failures.map(snakeKeys), damage };
+}
+
+function describe(file: string, report: Report): string {
+  const { read, restored, existing, withoutIdentity, failures, failed, damage } = report;
+  const lines = [
+    `restored ${restored} of ${counted(read, 'task')} of ${file}${existing > 0 ? `; ${existing} existed already` : ''}`,
+  ];
+  if (damage !== null) lines.push(pc.yellow(`${damage.kind}: ${damage.why}; the tasks before are intact`));
+  if (withoutIdentity.length > 0) {
+    lines.push(pc.yellow(`another task has the identity of ${withoutIdentity.join(', ')} now`));
+  }
+  if (failed > 0) {
+    lines.push(
+      `${failed} not restored:`,
+      table(
+        ['task', 'why'],
+        failures.map(({ taskUuid, why }) => [taskUuid, why]),
+      ),
+    );
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sqlState } from '../../db/connection-error.ts';
+import type { Database } from '../../db/database.ts';
+import type { Session } from '../../db/session.ts';
+import { messageOf, TaskerError } from '../../errors.ts';
+import { noteAct } from '../../store/acts/audit.ts';
+import {
+  prepareCompacting,
+  reindexTable,
+  rewriteTable,
+  spaceOfTable,
+  type TableSpace,
+  tableSpaces,
+  vacuumTable,
+} from '../../store/retention/compaction.ts';
+import { type OperatorOptions, operatorOf } from '../operate.ts';
+
+/** What a compaction does with a table. */
+export interface TableCompaction extends TableSpace {
+  /** `rewrite` locks the table completely. `reindex` and `vacuum` let workers continue. */
+  action: 'rewrite' | 'reindex' | 'vacuum';
+  /** An estimate of the bytes that are free within the table. */
+  freeBytes: number;
+  /** An estimate of the time for which the table is locked, in milliseconds. */
+  lockedMs: number;
+}
+
+/** The outcome for a table. */
+export interface CompactedTable {
+  table: string;
+  action: TableCompaction['action'];
+  before: number;
+  after: number;
+  ms: number;
+  /** Why it was not compacted; null: it was. */
+  why: string | null;
+}
+
+/** The lock under which one process compacts at a time. */
+const LOCK_ID = 7_303_014_011;
+/** While it waits for its lock, everything else that needs the table waits behind it. */
+const LOCK_MS = 2_000;
+const LOCK_TRIES = 15;
+const LOCK_PAUSE_MS = 2_000;
+/** A table is rewritten if at least this part of it and this many bytes are free. */
+const FREE_PART = 0.2;
+const FREE_BYTES = 8_000_000;
+/** Smaller indexes are not worth writing anew. */
+const INDEX_BYTES = 8_000_000;
+/** A slow disk rewrites a table, and builds its indexes, at this rate. */
+const BYTES_PER_MS = 25_000;
+
+/** Plans a compaction of all tables, the largest first. @throws TaskerError `database_error` if the user may not compact */
+export async function planCompaction(database: Database, { full }: { full: boolean }): Promise<TableCompaction[]> {
+  const spaces = await tableSpaces(database);
+  const foreign = spaces.find(({ mine }) => !mine);
+  if (foreign) {
+    throw new TaskerError(
+      'database_error',
+      `this user does not own tasker.${foreign.table}, and only the owner of a table can compact it; connect as the user that migrates`,
+    );
+  }
+  return spaces.map((space) => {
+    const freeBytes = Math.max(0, Math.round(space.bytes - space.liveBytes));
+    const worth = freeBytes >= FREE_BYTES && freeBytes >= space.bytes * FREE_PART;
+    const indexed = space.indexBytes >= INDEX_BYTES ? 'reindex' : 'vacuum';
+    const action = full && worth ? 'rewrite' : indexed;
+    const lockedMs = action === 'rewrite' ? (space.bytes - freeBytes + space.indexBytes) / BYTES_PER_MS : 0;
+    return { ...space, action, freeBytes, lockedMs: Math.round(lockedMs) };
+  });
+}
+
+/** Compacts tables one after the other. A table that stays locked by others is left as it is. */
+export async function compactTables(
+  database: Database,
+  tables: readonly TableCompaction[],
+  {
+    done,
+    signal,
+    ...options
+  }: OperatorOptions & { done(table: CompactedTable): void; signal?: AbortSignal | undefined },
+): Promise<CompactedTable[]> {
+  const operator = operatorOf(options);
+  const compacted = await database.exclusively(LOCK_ID, async (session) => {
+    await prepareCompacting(session, LOCK_MS);
+    const all: CompactedTable[] = [];
+    for (const table of tables) {
+      signal?.throwIfAborted();
+      const one = await compactOne(session, table, signal);
+      all.push(one);
+      done(one);
+    }
+    return all;
+  });
+  const freed = compacted.reduce((sum, { before, after }) => sum + before - after, 0);
+  const rewritten = compacted.filter(({ action, why }) => action === 'rewrite' && why === null);
+  const details = JSON.stringify({ freed_bytes: freed, rewritten: rewritten.map(({ table }) => table) });
+  await noteAct(database, { action: 'compact', target: 'database', details }, operator);
+  return compacted;
+}
+
+async function compactOne(
+  session: Session,
+  { table, action }: TableCompaction,
+  signal: AbortSignal | undefined,
+): Promise<CompactedTable> {
+  const began = performance.now();
+  const before = await spaceOfTable(session, table);
+  const run = { rewrite: rewriteTable, reindex: reindexTable, vacuum: vacuumTable }[action];
+  let why: string | null = null;
+  for (let tries = 1; ; tries++) {
+    try {
+      // Rows that are still needed by nobody are removed first, so that the new index does not have them.
+      if (action === 'reindex') await vacuumTable(session, table);
+      await run(session, table);
+      break;
+    } catch (error) {
+      why = messageOf(error);
+      if (sqlState(error) !== '55P03' || tries === LOCK_TRIES) break;
+      why = null;
+      await sleep(LOCK_PAUSE_MS, undefined, signal && { signal });
+    }
+  }
+  const after = await spaceOfTable(session, table);
+  return { table, action, before, after, ms: Math.round(performance.now() - began), why };
+}
