@@ -308,3 +308,17 @@ it('doctor warns about ready steps that no live worker can run', async () => {
     await own.drop();
   }
 });
+
+it('doctor warns of many ended tasks only if no policy deletes them', async () => {
+  const tasker = await createTasker({ databaseUrl: database.url, templates: template({ a: [] }), worker: false });
+  const tasks = await tasker.createTasks([DEMO, DEMO, DEMO]);
+  for (const { taskUuid } of tasks) await tasker.cancelTask(taskUuid);
+  await tasker.stop();
+  await database.sql('analyze tasker.task');
+  expect(await examined({ mostEndedTasks: 2 }, 'retention')).toMatchObject({
+    status: 'warn',
+    found: expect.stringMatching(/^about \d+ ended tasks, and no policy deletes them$/),
+    wayOut: expect.stringContaining('set retention.days'),
+  });
+  expect(await examined({}, 'retention')).toBeUndefined();
+});

@@ -13,6 +13,7 @@ import { silentLogger } from '../../logging/logger.ts';
 import { announcedNames } from '../../registry/announcement.ts';
 import { listPauses } from '../../store/acts/list-pauses.ts';
 import { pendingDeadLetters } from '../../store/dead-letters/list.ts';
+import { estimateEndedTasks } from '../../store/retention/compaction.ts';
 import { serverFacts } from '../../store/server/server-facts.ts';
 import { listTemplates, type TemplateListRow } from '../../store/templates.ts';
 import { listWorkers } from '../../store/workers.ts';
@@ -21,6 +22,7 @@ import type { TaskTemplate } from '../../template/task-template.ts';
 import { eventRegistries } from '../event-registries.ts';
 import { isEmbeddedAllowed } from '../open-database.ts';
 import { readQueues } from '../overview/queues.ts';
+import { policyOf } from '../retention.ts';
 import { phraseNamedSteps } from './check-named-steps.ts';
 import { chosenUrl, databaseExists, embeddedHome, openForTools } from './database-admin.ts';
 import { HandlerFolders } from './handler-folders.ts';
@@ -39,6 +41,7 @@ export interface Check {
     | 'served'
     | 'pauses'
     | 'dead letters'
+    | 'retention'
     | 'templates'
     | 'handlers'
     | 'workers';
@@ -59,6 +62,8 @@ export interface ExamineOptions {
   clock?: () => number;
   /** The disk check fails below this number of free bytes, and warns below ten times as many. Default 100 MB. */
   leastFreeBytes?: number;
+  /** Above this number of ended tasks, the retention check warns if no policy is set. Default 1,000,000. */
+  mostEndedTasks?: number;
 }
 
 /** Functions that create the checks of one name, by status. */
@@ -73,6 +78,7 @@ const SKEW_WARN_MS = 1_000;
 const SKEW_FAIL_MS = 30_000;
 const NOTIFY_TIMEOUT_MS = 2_000;
 const MIN_FREE_BYTES = 100_000_000;
+const MOST_ENDED_TASKS = 1_000_000;
 
 /** Checks everything that a project needs to run. Changes nothing. Each finding has a way to fix it. */
 export async function examine(options: ExamineOptions): Promise<Check[]> {
@@ -111,6 +117,7 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
               await examineQueue(open.database),
               ...(await examinePauses(open.database)),
               ...(await examineDeadLetters(open.database)),
+              ...(await examineRetention(open.database, options)),
               await examineServed(open.database),
               await examineWorkers(open.database),
             ]
@@ -234,6 +241,17 @@ async function examineDeadLetters(database: Database): Promise<Check[]> {
   const oldest = rows.map((row) => row.oldest).sort()[0]!;
   const found = `${pending} ${pending === 1 ? 'task is' : 'tasks are'} in the dead letters, ${sum('unassigned')} without an assignee, the oldest since ${oldest}`;
   return [checksOf('dead letters').warn(found, '`npx tasker dlq list` lists them; redrive or resolve each')];
+/** There is such a check only if tasks pile up. */
+async function examineRetention(
+  database: Database,
+  { mostEndedTasks = MOST_ENDED_TASKS }: ExamineOptions,
+): Promise<Check[]> {
+  const ended = await estimateEndedTasks(database);
+  if (ended <= mostEndedTasks || policyOf(loadConfig().config) !== undefined) return [];
+  const found = `about ${Math.round(ended).toLocaleString('en')} ended tasks, and no policy deletes them`;
+  const wayOut =
+    'set retention.days in the configuration of the workers, or run `npx tasker db prune --older-than 90d --dry-run`';
+  return [checksOf('retention').warn(found, wayOut)];
 }
 
 async function examineWorkers(database: Database): Promise<Check> {
