@@ -8,12 +8,12 @@ import type { Tasker } from '../tasker.ts';
 
 export type { CompactedTable, TableCompaction };
 
-/** Plans to give the space of deleted tasks back to the system. */
+/** Plans to return the space of deleted tasks to the system. */
 export function planToCompact(tasker: Tasker, options: { full: boolean }): Promise<TableCompaction[]> {
   return planCompaction(tasker.engine.database, options);
 }
 
-/** Gives space back, table by table. */
+/** Returns space to the system, table by table. */
 export function compactDatabase(
   tasker: Tasker,
   tables: readonly TableCompaction[],

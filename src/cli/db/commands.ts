@@ -26,7 +26,7 @@ export function addDatabaseCommands(program: Command): void {
   addOperator(
     db
       .command('compact')
-      .description('give the space of deleted tasks back to the system')
+      .description('return the space of deleted tasks to the system')
       .option('--full', 'rewrite the tables that have much free space; each is locked meanwhile')
       .option('--dry-run', 'only show sizes, and what would be locked')
       .option('-y, --yes', 'do not ask for confirmation'),

@@ -24,7 +24,7 @@ interface DbCompactOptions extends GlobalOptions, OperatorFlags {
 /** Smaller tables are compacted too, but not listed. */
 const LISTED_BYTES = 1_000_000;
 
-/** `tasker db compact`: gives the space of deleted tasks back to the system. */
+/** `tasker db compact`: returns the space of deleted tasks to the system. */
 export async function dbCompact(options: DbCompactOptions): Promise<void> {
   const { full = false, json, dryRun, yes } = options;
   const stop = listenForStop();
@@ -97,7 +97,7 @@ function describePlan(plan: readonly TableCompaction[], full: boolean): string {
   else {
     lines.push(
       '',
-      'what is free within tables is used for new tasks; --full gives it back to the system, and locks tables',
+      'what is free within tables is used for new tasks; --full returns it to the system, and locks tables',
     );
   }
   return lines.join('\n');
@@ -120,6 +120,6 @@ function report(compacted: readonly CompactedTable[], { json }: DbCompactOptions
   const freed = compacted.reduce((sum, { before, after }) => sum + before - after, 0);
   const failed = compacted.filter(({ why }) => why !== null);
   if (json) printJson({ freed_bytes: freed, tables: compacted.map(snakeKeys) });
-  else print(freed > 0 ? `gave back ${sizeOf(freed)}` : 'there was nothing to give back');
+  else print(freed > 0 ? `returned ${sizeOf(freed)} to the system` : 'there was nothing to return');
   if (failed.length > 0) process.exitCode = EXIT.failed;
 }

@@ -49,7 +49,7 @@ export async function dbPrune(options: DbPruneOptions): Promise<void> {
   }
 }
 
-/** What stays of the tasks. */
+/** The traces that the tasks leave. */
 interface Kept {
   archive: string | undefined;
   releaseKeys: boolean;
@@ -108,7 +108,7 @@ function describePreview({ matched, groups, bytes }: Preview, { archive, release
     '',
     `archive     ${archive ?? pc.yellow('none; --archive FOLDER keeps a copy')}`,
     `identities  ${identities}`,
-    `space       ${free}; \`npx tasker db compact\` gives it back`,
+    `space       ${free}; \`npx tasker db compact\` returns it`,
   ].join('\n');
 }
 

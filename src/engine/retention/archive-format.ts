@@ -38,7 +38,7 @@ function lengthOf(header: Buffer): number | undefined {
   return header.readUInt32LE(16);
 }
 
-/** What is wrong with an archive file. All lines before are intact. */
+/** A fault of an archive file. All lines before it are intact. */
 export interface ArchiveDamage {
   /** `incomplete`: the file ends within a task, as after a kill. `damaged`: its content was changed. */
   kind: 'incomplete' | 'damaged';

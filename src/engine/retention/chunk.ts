@@ -18,7 +18,7 @@ import { TURN_MS } from './turn.ts';
  */
 export type SkipReason = 'dead_letter' | 'undelivered_events' | 'locked' | 'changed' | 'too_large';
 
-/** What became of the tasks of a chunk. */
+/** The outcome of a chunk. */
 export interface ChunkAnswer {
   /** How many of the given tasks were considered. The others are left for the next chunk. */
   taken: number;

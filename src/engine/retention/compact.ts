@@ -15,7 +15,7 @@ import {
 } from '../../store/retention/compaction.ts';
 import { type OperatorOptions, operatorOf } from '../operate.ts';
 
-/** What a compaction does with a table. */
+/** The action of a compaction on a table. */
 export interface TableCompaction extends TableSpace {
   /** `rewrite` locks the table completely. `reindex` and `vacuum` let workers continue. */
   action: 'rewrite' | 'reindex' | 'vacuum';
@@ -45,7 +45,7 @@ const LOCK_PAUSE_MS = 2_000;
 /** A table is rewritten if at least this part of it and this many bytes are free. */
 const FREE_PART = 0.2;
 const FREE_BYTES = 8_000_000;
-/** Smaller indexes are not worth writing anew. */
+/** Smaller indexes are not worth rewriting. */
 const INDEX_BYTES = 8_000_000;
 /** A slow disk rewrites a table, and builds its indexes, at this rate. */
 const BYTES_PER_MS = 25_000;
@@ -110,7 +110,7 @@ async function compactOne(
   let why: string | null = null;
   for (let tries = 1; ; tries++) {
     try {
-      // Rows that are still needed by nobody are removed first, so that the new index does not have them.
+      // Dead rows are removed first, so that the new index does not have them.
       if (action === 'reindex') await vacuumTable(session, table);
       await run(session, table);
       break;

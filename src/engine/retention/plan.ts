@@ -30,7 +30,7 @@ export interface RetentionRule extends Omit<PruneFilter, 'olderThan'> {
   keepMs: number;
 }
 
-/** What a prune may delete. */
+/** The tasks that a prune may delete. */
 export interface PrunePlan {
   /** JSON text: the time before which tasks must have ended, by the id of their template and their state. */
   cutoffs: string;

@@ -33,7 +33,7 @@ export interface PruneReport extends PruneProgress {
   failures: { taskUuid: string; why: string }[];
   /** The archive files that were written. */
   files: string[];
-  /** What is wrong with files that an earlier prune has left in the folder. */
+  /** Faults of files that an earlier prune has left in the folder. */
   warnings: string[];
 }
 
@@ -69,7 +69,7 @@ export interface PruneActOptions {
   releaseKeys: boolean;
   /** The part of the time in which the prune works; it sleeps for the rest. */
   share: number;
-  /** What it prunes, for the audit. */
+  /** The description of the tasks to prune, for the audit. */
   shown: Record<string, unknown>;
   operator: Parameters<typeof beginPrune>[1]['operator'];
   signal?: AbortSignal | undefined;

@@ -5,20 +5,24 @@ import { sql } from '../sql.ts';
 export const ARCHIVE_FORMAT = 1;
 
 /** The rows of a table as a list in JSON text. Each row has its columns as they are, so that they can be inserted again. */
-const rowsOf = (table: string, order: string, more = '') => `
+const rowsOf = (table: string, order: string, { more = '', join = '' } = {}) => `
   coalesce((select json_agg(row_to_json(r) order by ${order})
-              from (select x.*${more} from tasker.${table} x where x.task_uuid = d.task_uuid offset 0) r), '[]')`;
+              from (select x.*${more} from tasker.${table} x ${join} where x.task_uuid = d.task_uuid offset 0) r), '[]')`;
 
-const STEP_NAME = `
-  , (select coalesce(b.name, ts.name) from tasker.template_step ts
-       left join tasker.batch_worker b on x.idx >= 131072 and b.task_uuid = x.task_uuid and b.idx = x.idx
-      where ts.template_id = t.template_id and ts.idx = tasker.template_idx(x.idx)) "step"`;
+const NAMED = {
+  more: ', coalesce(bw.name, ts.name) "step"',
+  join: `
+    left join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(x.idx)
+    left join tasker.batch_worker bw on x.idx >= 131072 and bw.task_uuid = x.task_uuid and bw.idx = x.idx`,
+};
 
-const WORKER_NAME = `
-  , (select name from tasker.worker w where w.id = x.worker_id union all
-     select name from tasker.past_worker w where w.id = x.worker_id limit 1) "worker"
-  , (select host from tasker.worker w where w.id = x.worker_id union all
-     select host from tasker.past_worker w where w.id = x.worker_id limit 1) "host"`;
+const HISTORY = {
+  more: `${NAMED.more}, w.name "worker", w.host`,
+  join: `${NAMED.join}
+    left join lateral (
+      select name, host from tasker.worker y where y.id = x.worker_id
+      union all select name, host from tasker.past_worker y where y.id = x.worker_id limit 1) w on true`,
+};
 
 // Text is built as json and not as jsonb, which is limited to 256 MB.
 const ARCHIVE_LINES = sql('archive_lines')`
@@ -27,10 +31,10 @@ select json_build_object(
          'template', json_build_object('namespace', n.name, 'name', m.name, 'version', m.version, 'digest', m.digest),
          'identity', (select encode(i.hash, 'hex') from tasker.task_identity i where i.task_uuid = d.task_uuid limit 1),
          'task', (select row_to_json(r) from (select t.*) r),
-         'steps', ${rowsOf('step', 'r.idx', STEP_NAME)},
-         'history', ${rowsOf('history', 'r.ended_at, r.idx, r.attempt', STEP_NAME + WORKER_NAME)},
-         'operator_actions', ${rowsOf('operator_action', 'r.id', STEP_NAME)},
-         'events', ${rowsOf('domain_event', 'r.id', STEP_NAME)},
+         'steps', ${rowsOf('step', 'r.idx', NAMED)},
+         'history', ${rowsOf('history', 'r.ended_at, r.idx, r.attempt', HISTORY)},
+         'operator_actions', ${rowsOf('operator_action', 'r.id', NAMED)},
+         'events', ${rowsOf('domain_event', 'r.id', NAMED)},
          'step_logs', ${rowsOf('step_log', 'r.idx, r.attempt')},
          'batches', ${rowsOf('batch', 'r.worker_idx')},
          'batch_workers', ${rowsOf('batch_worker', 'r.idx')},

@@ -60,12 +60,12 @@ export async function vacuumTable(session: Session, table: string): Promise<void
   await session.query(made(COMPACT, `vacuum (analyze) tasker.${table}`));
 }
 
-/** Writes the indexes of a table anew. Workers continue. */
+/** Rewrites the indexes of a table. Workers continue. */
 export async function reindexTable(session: Session, table: string): Promise<void> {
   await session.query(made(COMPACT, `reindex table concurrently tasker.${table}`));
 }
 
-/** Writes a table and its indexes anew. Everything that reads or writes the table waits. */
+/** Rewrites a table and its indexes. Everything that reads or writes the table waits. */
 export async function rewriteTable(session: Session, table: string): Promise<void> {
   await session.query(made(COMPACT, `vacuum (full, analyze) tasker.${table}`));
 }

@@ -67,7 +67,7 @@ export interface NewPrune {
   byPolicy: boolean;
   archive: string | null;
   releaseKeys: boolean;
-  /** What it prunes, for the audit: JSON text. */
+  /** The description of the tasks to prune, for the audit: JSON text. */
   details: string;
   operator: Operator;
 }

@@ -23,7 +23,7 @@ export interface WaitingEvents {
   lows: number[];
 }
 
-/** Returns how far the groups are. Groups only advance, so an older answer keeps too many tasks, never too few. */
+/** Returns the positions of the groups. Groups only advance, so an older answer keeps too many tasks, never too few. */
 export async function waitingEvents(db: Db): Promise<WaitingEvents> {
   const { rows } = await db.query<{ matching: string; part: number; low: number }>(WAITING_EVENTS);
   return {

@@ -112,7 +112,7 @@ it('wrong arguments are refused with what to write', async () => {
   expect(await stderr('archive', 'restore', 'templates')).toContain('there are no archive files in templates');
 });
 
-it('db compact shows what it would lock, asks, and reports what it gave back', async () => {
+it('db compact shows what it would lock, asks, and reports how much it returned', async () => {
   const dry = await project.json<{ tables: { table: string; action: string }[] }>([
     'db',
     'compact',
@@ -128,5 +128,5 @@ it('db compact shows what it would lock, asks, and reports what it gave back', a
   const done = await project.run(['db', 'compact', '--yes']);
   expect(done.code).toBe(0);
   expect(done.stderr).not.toContain('failed');
-  expect(done.stdout).toMatch(/^(gave back|there was nothing)/);
+  expect(done.stdout).toMatch(/^(returned|there was nothing)/);
 });

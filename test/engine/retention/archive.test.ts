@@ -63,7 +63,7 @@ describe('an archive', () => {
     expect(all).toEqual([...taskUuids].sort());
   });
 
-  it('of nothing is no file', async () => {
+  it('of no task is not written', async () => {
     const { tasker, sql } = await completed(1);
     const folder = temporaryFolder();
     await tasker.prune({ olderThan: '1h' }, { archive: folder }).result();
@@ -373,7 +373,7 @@ it('every table that hangs on a task is archived and restored, or need not be', 
     `select c.table_name name from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
       where c.table_schema = 'tasker' and c.column_name = 'task_uuid' and t.table_type = 'BASE TABLE' order by 1`,
   );
-  // Rows of open tasks, of groups and bulk acts, or that are written anew. The identity has a statement of its own.
+  // Rows of open tasks, of groups and bulk acts, or that are written again. The identity has a statement of its own.
   const others = [
     'bulk_item',
     'event_dead',

@@ -19,7 +19,7 @@ async function withFreeSpace() {
 const sizeOf = async (sql: Awaited<ReturnType<typeof completed>>['sql']) =>
   Number((await sql<{ n: string }>(`select pg_total_relation_size('tasker.step') n`))[0]!.n);
 
-it('a compaction with full rewrites only tables with much free space, says for how long, and gives the space back', async () => {
+it('a compaction with full rewrites only tables with much free space, says for how long, and returns the space', async () => {
   const { tasker, sql } = await withFreeSpace();
   await sql('vacuum (analyze) tasker.step');
   await sql('vacuum (analyze) tasker.task');

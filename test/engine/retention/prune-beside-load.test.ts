@@ -91,7 +91,7 @@ itOnce(
       (rows) => rows.length === 0,
     );
     await invariants(sql);
-    // Whatever is not in the database is in an archive.
+    // A task that is not in the database is in an archive.
     const left = new Set((await sql<{ id: string }>('select task_uuid id from tasker.task')).map((row) => row.id));
     const archived = new Set<string>();
     for (const file of new Set(files)) for await (const { taskUuid } of readArchive(file)) archived.add(taskUuid);
