@@ -9,9 +9,6 @@ alter table tasker.task_identity
 -- A restored task counts as ended when it was restored, or the next prune would delete it again.
 alter table tasker.task add column restored_at timestamptz;
 
--- A restored event has a negative id. No reader of the log gets there, so no group receives it again.
-create sequence tasker.restored_event_id;
-
 -- A run of a prune: by an operator, or by the policy in the configuration. Its counts are those of committed transactions.
 create table tasker.prune (
   id           int generated always as identity primary key,
