@@ -26,12 +26,14 @@ it('a prune that is killed at any moment loses no task that is not archived, and
   let [kills, useful] = [0, 0];
   const left = async () => (await sql<{ n: number }>('select count(*)::int n from tasker.task'))[0]!.n;
   for (let before = TASKS; before > 0; ) {
+    const earlier = new Set(readdirSync(folder));
     const child = prune(url, folder, home);
     const ended = once(child, 'exit');
     if (kills < KILLS) {
-      // At a random moment after the first file has appeared.
-      while (!readdirSync(folder).some((name) => name.endsWith('.part')) && child.exitCode === null) await sleep(5);
-      await sleep(Math.random() * 250);
+      // At a random moment after it has created its file.
+      const hasBegun = () => readdirSync(folder).some((name) => name.endsWith('.part') && !earlier.has(name));
+      while (!hasBegun() && child.exitCode === null) await sleep(2);
+      await sleep(Math.random() * 300);
       child.kill('SIGKILL');
       kills++;
     }
