@@ -372,6 +372,7 @@ const KEYS = {
     byDefault: undefined,
     defaultWords: 'none',
     about: 'Hours after which a task without a limit of its own that has not ended is noted as stale.',
+  }),
   /** Age after its end at which a task is deleted, with its steps and history, unless a rule decides. */
   retentionMs: key({
     path: 'retention.days',

@@ -146,10 +146,8 @@ async function createDespiteLoss<T>(create: () => Promise<T>, find: () => Promis
   }
 }
 
-/** Returns for each task the task that has its identity: itself, or an earlier one. */
-async function standingFor(db: Db, tasks: readonly NewTask[]): Promise<string[]> {
 /**
- * Returns for each task the one that has its identity: itself, or an earlier one.
+ * Returns for each task the task that has its identity: itself, or an earlier one.
  * @throws TaskerError `conflict` if the earlier one was pruned
  */
 async function standingFor(db: Db, requests: readonly TaskRequest[], tasks: readonly NewTask[]): Promise<string[]> {

@@ -241,6 +241,8 @@ async function examineDeadLetters(database: Database): Promise<Check[]> {
   const oldest = rows.map((row) => row.oldest).sort()[0]!;
   const found = `${pending} ${pending === 1 ? 'task is' : 'tasks are'} in the dead letters, ${sum('unassigned')} without an assignee, the oldest since ${oldest}`;
   return [checksOf('dead letters').warn(found, '`npx tasker dlq list` lists them; redrive or resolve each')];
+}
+
 /** There is such a check only if tasks pile up. */
 async function examineRetention(
   database: Database,

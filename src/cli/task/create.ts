@@ -122,12 +122,8 @@ async function create(
     return await tasker.createTask(request, { onDuplicate: options.returnExisting ? 'return' : 'error' });
   } catch (error) {
     if (!(error instanceof TaskerError)) throw error;
-    throw error.code === 'conflict'
-      ? alreadyThere(name, error)
-      : error.code === 'identity_missing'
-        ? noKey(name, error)
-        : error;
-    if (!(error instanceof TaskerError) || error.code !== 'conflict') throw error;
+    if (error.code === 'identity_missing') throw noKey(name, error);
+    if (error.code !== 'conflict') throw error;
     // The message about a pruned task says what to do here too.
     throw error.details.pruned_at === undefined ? alreadyThere(name, error) : error;
   }

@@ -39,7 +39,12 @@ select json_build_object(
          'batches', ${rowsOf('batch', 'r.worker_idx')},
          'batch_workers', ${rowsOf('batch_worker', 'r.idx')},
          'checkpoints', ${rowsOf('checkpoint', 'r.idx')},
-         'earlier_steps', ${rowsOf('earlier_step', 'r.idx, r.rerun')})::text line
+         'earlier_steps', ${rowsOf('earlier_step', 'r.idx, r.rerun')},
+         'dead_letters', ${rowsOf('dead_letter', 'r.created_at')},
+         'dead_letter_notes', coalesce((
+           select json_agg(row_to_json(r) order by r.id) from (
+             select x.* from tasker.dead_letter e join tasker.dead_letter_note x on x.entry_id = e.id
+              where e.task_uuid = d.task_uuid offset 0) r), '[]'))::text line
   from unnest($1::uuid[]) with ordinality d (task_uuid, ord)
   cross join lateral (select * from tasker.task x where x.task_uuid = d.task_uuid offset 0) t
   join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id

@@ -77,6 +77,10 @@ const GROUP_WAITS = `
 /** Reasons to keep a task `t` that ended long enough ago, each with its condition. The first that holds is reported. */
 const HOLDS: readonly (readonly [why: string, condition: string])[] = [
   [
+    'dead_letter',
+    `exists (select 1 from tasker.dead_letter x where x.task_uuid = t.task_uuid and x.status = 'pending' offset 0)`,
+  ],
+  [
     'undelivered_events',
     `exists (select 1 from (select x.id, x.name, x.task_uuid from tasker.domain_event x where x.task_uuid = t.task_uuid offset 0) e
               where ${GROUP_WAITS})

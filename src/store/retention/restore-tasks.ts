@@ -10,6 +10,8 @@ const RESTORED: readonly (readonly [list: string, table: string])[] = [
   ['batch_workers', 'batch_worker'],
   ['checkpoints', 'checkpoint'],
   ['earlier_steps', 'earlier_step'],
+  ['dead_letters', 'dead_letter'],
+  ['dead_letter_notes', 'dead_letter_note'],
 ];
 
 /** A column with the transaction that wrote a row, for those who count new rows. It is null in restored rows. */

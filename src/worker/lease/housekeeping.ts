@@ -76,12 +76,7 @@ export class Housekeeping {
   #stopped = false;
 
   constructor(engine: Engine, options: HousekeepingOptions, logger: Logger) {
-    const { leaseMs, workerIds, auditRetentionMs = 0, thresholds } = options;
-  constructor(
-    engine: Engine,
-    { leaseMs, workerIds, auditRetentionMs = 0, retention }: HousekeepingOptions,
-    logger: Logger,
-  ) {
+    const { leaseMs, workerIds, auditRetentionMs = 0, thresholds, retention } = options;
     this.#engine = engine;
     this.#leaseMs = leaseMs;
     this.#auditRetentionMs = auditRetentionMs;

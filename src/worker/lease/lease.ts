@@ -51,8 +51,7 @@ export class Lease {
   readonly #logger: Logger;
 
   constructor(options: LeaseOptions, events: LeaseEvents) {
-    const { engine, running, load, drain, logger, auditRetentionMs, thresholds, ...identity } = options;
-    const { engine, running, load, drain, logger, auditRetentionMs, retention, ...identity } = options;
+    const { engine, running, load, drain, logger, auditRetentionMs, thresholds, retention, ...identity } = options;
     const { leaseMs } = identity;
     const memory = new SharedLoopState();
     this.#events = events;
@@ -60,8 +59,8 @@ export class Lease {
     this.loop = new LoopWatch({ leaseMs, memory, running, blocked: (step) => events.blocked(step), logger });
     this.unanswered = new UnansweredClaims(engine, (rows) => events.adopt(rows), logger);
     const workerIds = () => this.incarnation.ids;
-    this.housekeeping = new Housekeeping(engine, { leaseMs, workerIds, auditRetentionMs, thresholds }, logger);
-    this.housekeeping = new Housekeeping(engine, { leaseMs, workerIds, auditRetentionMs, retention }, logger);
+    const keeping = { leaseMs, workerIds, auditRetentionMs, thresholds, retention };
+    this.housekeeping = new Housekeeping(engine, keeping, logger);
     this.incarnation = new Incarnation(
       engine,
       {

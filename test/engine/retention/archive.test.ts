@@ -376,6 +376,7 @@ it('every table that hangs on a task is archived and restored, or need not be', 
   // Rows of open tasks, of groups and bulk acts, or that are written again. The identity has a statement of its own.
   const others = [
     'bulk_item',
+    'earlier_end',
     'event_dead',
     'event_retry',
     'pause',
