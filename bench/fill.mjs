@@ -35,7 +35,7 @@ export async function fillFinished(probe, template, steps) {
   await probe.query('vacuum analyze');
 }
 
-/** Marks all attempts as counted, so that no measurement includes the counting of those that were filled in. */
+/** Marks all attempts as counted, so that no measurement includes their counting. */
 export async function countedAlready(probe) {
   const { rows } = await probe.query(`select to_regclass('tasker.analytics_state') is not null counts`);
   if (rows[0].counts) await probe.query('update tasker.analytics_state set counted = pg_current_snapshot()');

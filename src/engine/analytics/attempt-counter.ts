@@ -169,8 +169,8 @@ export class AttemptCounter {
   }
 
   /**
-   * Counts what is left, once, before statistics are read, unless it was done in the last seconds. Whoever reads them may not
-   * write, or the server may be a standby: then they are read as they are.
+   * Counts what is left, once, before statistics are read, unless it was done in the last seconds. If the
+   * reader may not write, or the server is a standby, they are read as they are.
    */
   async catchUp(): Promise<void> {
     if (!this.enabled) return;

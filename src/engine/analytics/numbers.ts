@@ -122,7 +122,7 @@ interface StepGroup {
   group: Group;
 }
 
-/** What to show, and the histograms that it needs. */
+/** The rows to show, and the histograms that they need. */
 export interface NumbersLayout {
   tasks: Group;
   steps: Group;

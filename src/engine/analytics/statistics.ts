@@ -33,7 +33,7 @@ export type { AnalyticsSort, Durations, OpenTasks, StepAnalytics, StepNumbers, T
 const SORTS: readonly AnalyticsSort[] = ['time', 'duration', 'queueing', 'failures', 'count'];
 const OPTIONS = ['namespace', 'name', 'templateVersion', 'step', 'since', 'until', 'sort', 'limit'] as const;
 
-/** What statistics to return. */
+/** Which statistics to return. */
 export interface AnalyticsOptions {
   namespace?: string | undefined;
   /** The name of a template. */
@@ -99,7 +99,7 @@ export interface Analytics {
   timeline: AnalyticsPoint[];
   /** Minutes from a point to the next. */
   timelineMinutes: number;
-  /** What an operator might do, in sentences. */
+  /** Advice to the operator, in sentences. */
   recommendations: string[];
 }
 
@@ -204,7 +204,7 @@ function chosenSteps(all: readonly SnapshotStep[], options: AnalyticsOptions): S
   );
 }
 
-/** Returns the error of options that no template meets. `all`: those that meet them but for the version. */
+/** Returns the error of options that no template meets. `all`: the steps of templates that meet all but the version. */
 async function notFound(
   database: Database,
   { namespace, name, templateVersion }: AnalyticsOptions,

@@ -3,7 +3,7 @@ import { sql } from '../sql.ts';
 import { ATTEMPT, COUNT } from './aggregate.ts';
 import { COUNTING_LOCK } from './count-new.ts';
 
-/** What is counted: all transactions below `next` but for those in `running`. */
+/** The counted transactions: all transactions below `next` but for those in `running`. */
 const COUNTED = `
 counted as materialized (
   select counted_at, coalesce(after, '-infinity') after, pg_snapshot_xmax(counted)::text::bigint next,

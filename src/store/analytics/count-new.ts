@@ -39,7 +39,7 @@ export async function rebaseCounting(db: Db): Promise<void> {
 
 // Counts what is visible to this statement and was not visible in the stored snapshot. So a slow transaction is counted when
 // it is committed, whatever its number, and nothing waits for it. `finished`: transactions that were running in the stored
-// snapshot and are not any more. Those that ran long are looked up one by one, because all rows since their start would
+// snapshot and are not any longer. Long ones are looked up one by one, because all rows since their start would
 // have to be read otherwise. Rows of transactions from `upto` on are left for the next turn.
 const COUNT_NEW = sql('count_new_attempts')`
 with b as materialized (
@@ -98,7 +98,7 @@ export async function countNew(db: Db, { transactions }: { transactions: number 
   return (await db.query<Counted>(COUNT_NEW, [transactions])).rows[0]!;
 }
 
-// At most so many rows in a turn, so that a clock that jumps ahead for a moment does not remove everything.
+// A limited number of rows in a turn, so that a clock that jumps ahead for a moment does not remove everything.
 const PRUNE = sql('prune_analytics')`
 with minutes as (
   delete from tasker.analytics where ctid = any (array(

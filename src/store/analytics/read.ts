@@ -7,7 +7,7 @@ import { ALL_STEPS_IDX, TASKS_IDX } from './aggregate.ts';
 const STATE = sql('analytics_state')`
 select tasker.iso(clock_timestamp()) now, tasker.iso(since) since, tasker.iso(counted_at) "countedAt" from tasker.analytics_state`;
 
-/** What statistics there are. */
+/** The extent of the statistics. */
 export interface AnalyticsState {
   /** The time of the database. */
   now: string;
@@ -17,7 +17,7 @@ export interface AnalyticsState {
   countedAt: string;
 }
 
-/** Returns what statistics there are. */
+/** Returns the extent of the statistics. */
 export async function analyticsState(db: Db): Promise<AnalyticsState> {
   return (await db.query<AnalyticsState>(STATE)).rows[0]!;
 }

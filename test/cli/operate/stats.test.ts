@@ -24,7 +24,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-it('without anything to show, `tasker stats` says so, and looks further back on request', async () => {
+it('without anything to show, `tasker stats` reports it, and looks further back on request', async () => {
   const { code, stdout, stderr } = await project.run(['stats']);
   expect([code, stdout]).toEqual([0, '']);
   expect(stderr).toMatch(/^no attempt ended from .* to .* UTC; counting began at .*; --since 7d looks further back\n$/);
