@@ -2,14 +2,9 @@ import { availableParallelism } from 'node:os';
 import { DEFAULTS } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
 import type { CopyOptions } from '../engine/copy-task.ts';
-import {
-  type CreatedTask,
-  type CreateOptions,
-  readCreateOptions,
-  readRequests,
-  type TaskRequest,
-} from '../engine/create-task.ts';
+import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
 import type { Engine } from '../engine/engine.ts';
+import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
 import type { AttemptLog } from '../engine/step-logs.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
 import { messageOf, TaskerError } from '../errors.ts';

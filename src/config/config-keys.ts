@@ -311,7 +311,6 @@ const KEYS = {
     defaultWords: 'none: kept',
     about: 'Age at which acts of operators, and finished bulk acts, are deleted; 0 or none: never.',
   }),
-  /** Whether the thresholds below note tasks. */
   deadLetters: key({
     path: 'orchestration.dlq.enabled',
     form: forms.flag,
@@ -336,7 +335,6 @@ const KEYS = {
     byDefault: DEFAULTS.stalenessIntervalMs,
     about: 'Interval at which open tasks that reach one of the thresholds below are looked for.',
   }),
-  /** Minutes after which a task that waits for an operator or a worker is noted as stale. */
   waitingForDependenciesMinutes: key({
     path: 'orchestration.dlq.thresholds.waiting_for_dependencies_minutes',
     also: ['orchestration.dlq.staleness_detection.thresholds.waiting_for_dependencies_minutes'],
@@ -346,7 +344,6 @@ const KEYS = {
     about:
       'Minutes after which a task without a limit of its own that waits for an operator, or for its first worker, is noted as stale.',
   }),
-  /** Minutes after which a task that waits for a retry is noted as stale. */
   waitingForRetryMinutes: key({
     path: 'orchestration.dlq.thresholds.waiting_for_retry_minutes',
     also: ['orchestration.dlq.staleness_detection.thresholds.waiting_for_retry_minutes'],
@@ -355,7 +352,6 @@ const KEYS = {
     defaultWords: 'none',
     about: 'The same for a task that waits for a retry.',
   }),
-  /** Minutes without progress after which a task that has begun is noted as stale. */
   stepsInProcessMinutes: key({
     path: 'orchestration.dlq.thresholds.steps_in_process_minutes',
     also: ['orchestration.dlq.staleness_detection.thresholds.steps_in_process_minutes'],
@@ -364,7 +360,6 @@ const KEYS = {
     defaultWords: 'none',
     about: 'The same for a task that has begun and has steps to run.',
   }),
-  /** Hours after its creation at which an open task is noted as stale. */
   taskLifetimeHours: key({
     path: 'orchestration.dlq.thresholds.task_max_lifetime_hours',
     also: ['orchestration.dlq.staleness_detection.thresholds.task_max_lifetime_hours'],
@@ -390,7 +385,6 @@ const KEYS = {
     about:
       'Other ages for some tasks: tables with `days` (0: never) and any of `namespace`, `name`, `version` and `status`. The first that fits a task decides.',
   }),
-  /** Folder of the archive files that are written before tasks are deleted. */
   retentionArchive: key<string | undefined>({
     path: 'retention.archive_folder',
     form: forms.filePath,

@@ -6,7 +6,6 @@ import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
 import { identityHash, isUuid, uuidV7 } from '../model/ids.ts';
 import { CONTEXT_LIMITS, isStorableText, overLimit, storableJson } from '../model/json.ts';
-import { nearNames } from '../model/near-names.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
@@ -336,7 +335,7 @@ function tagsOf(tags: string[] | null | undefined, where: string): string[] | nu
 }
 
 /** Returns a value as an error message shows it. The text is short, and building it never throws. */
-function shownValue(value: unknown): string {
+export function shownValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 59)}…` : value);
   if (typeof value === 'function') return 'a function';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
@@ -381,123 +380,4 @@ export async function insertPortions(
   const fresh = watched.filter(({ taskUuid }) => created.has(taskUuid));
   if (fresh.length > 0) await watchTasks(tx, fresh);
   return created;
-}
-
-// Callers in JavaScript may pass anything as a request: a proxy, an object whose getter throws, or an array that
-// changes while the templates are loaded. Each field is read exactly once, here.
-
-/** Maximum number of tags that are copied. {@link createTasks} rejects more than 1,000. */
-const MAX_TAGS = 1_001;
-
-/**
- * Copies the requests, reading each field once. Checks only the fields that name the template; the others are checked
- * later.
- * @throws TaskerError `bad_request` if a request can't be read or does not name a template
- */
-export function readRequests(given: readonly TaskRequest[]): TaskRequest[] {
-  return listed(given).map((request, i, all) =>
-    readRequest(request, `the request${all.length > 1 ? ` number ${i + 1}` : ''}`),
-  );
-}
-
-function listed(given: unknown): unknown[] {
-  const message = 'createTasks takes an array of requests; for one request use createTask';
-  try {
-    if (Array.isArray(given)) return Array.from(given as unknown[]);
-  } catch (cause) {
-    throw new TaskerError('bad_request', message, { cause });
-  }
-  throw new TaskerError('bad_request', message);
-}
-
-function readRequest(given: unknown, what: string): TaskRequest {
-  if (typeof given !== 'object' || given === null) {
-    throw new TaskerError('bad_request', `${what} of a task must be an object with the name of a template`);
-  }
-  refuseUnknownFields(given, REQUEST_FIELDS, `${what} of a task`);
-  const request = fieldsOf(given as TaskRequest, what);
-  const { name, namespace = 'default', version = '1.0.0' } = request;
-  if (![name, namespace, version].every((part) => typeof part === 'string' && part !== '' && isStorableText(part))) {
-    throw new TaskerError('bad_request', 'a task needs the name, namespace and version of its template, as strings');
-  }
-  return request;
-}
-
-const REQUEST_FIELDS: Readonly<Record<keyof TaskRequest, true>> = {
-  name: true,
-  namespace: true,
-  version: true,
-  context: true,
-  priority: true,
-  idempotencyKey: true,
-  initiator: true,
-  sourceSystem: true,
-  reason: true,
-  tags: true,
-  correlationId: true,
-  parentCorrelationId: true,
-  traceparent: true,
-};
-
-/** Rejects unknown fields, so that a misspelt `idempotencyKey` does not create a second task. */
-function refuseUnknownFields(given: object, known: Readonly<Record<string, true>>, where: string): void {
-  let names: string[];
-  try {
-    names = Object.keys(given);
-  } catch (cause) {
-    throw new TaskerError('bad_request', `${where} can't be read`, { cause });
-  }
-  const unknown = names.find((name) => !Object.hasOwn(known, name));
-  if (unknown === undefined) return;
-  const [near] = nearNames(unknown, Object.keys(known), 1);
-  const way = near === undefined ? `the fields are ${Object.keys(known).join(', ')}` : `did you mean ${near}?`;
-  throw new TaskerError('bad_request', `${where}: unknown field ${shownValue(unknown)}; ${way}`);
-}
-
-function fieldsOf(given: TaskRequest, what: string): TaskRequest {
-  let reading = 'name';
-  const read = <Key extends keyof TaskRequest>(key: Key): TaskRequest[Key] => {
-    reading = key;
-    return given[key];
-  };
-  try {
-    return {
-      name: read('name'),
-      namespace: read('namespace'),
-      version: read('version'),
-      context: read('context'),
-      priority: read('priority'),
-      idempotencyKey: read('idempotencyKey'),
-      initiator: read('initiator'),
-      sourceSystem: read('sourceSystem'),
-      reason: read('reason'),
-      tags: copied(read('tags')),
-      correlationId: read('correlationId'),
-      parentCorrelationId: read('parentCorrelationId'),
-      traceparent: read('traceparent'),
-    };
-  } catch (cause) {
-    throw new TaskerError('bad_request', `${what} of a task can't be read: reading its ${reading} throws`, {
-      cause,
-    });
-  }
-}
-
-function copied(tags: string[] | undefined): string[] | undefined {
-  return Array.isArray(tags) ? Array.from({ length: Math.min(tags.length, MAX_TAGS) }, (_, i) => tags[i]!) : tags;
-}
-
-/** Reads and checks the options of createTask. @throws TaskerError `bad_request` */
-export function readCreateOptions(options: CreateOptions | undefined): Required<CreateOptions> {
-  if (typeof options === 'object' && options !== null) {
-    refuseUnknownFields(options, { onDuplicate: true }, 'the options of createTask');
-  }
-  let onDuplicate: unknown;
-  try {
-    onDuplicate = options?.onDuplicate ?? 'error';
-  } catch (cause) {
-    throw new TaskerError('bad_request', "the options of createTask can't be read: onDuplicate throws", { cause });
-  }
-  if (onDuplicate === 'error' || onDuplicate === 'return') return { onDuplicate };
-  throw new TaskerError('bad_request', "onDuplicate must be 'error' or 'return'");
 }
