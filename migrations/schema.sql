@@ -8,6 +8,18 @@ create type tasker.step_state as enum ('pending', 'enqueued', 'in_progress', 'en
 create type tasker.task_state as enum ('pending', 'initializing', 'enqueuing_steps', 'steps_in_process', 'evaluating_results', 'waiting_for_dependencies', 'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually');
 create type tasker.worker_state as enum ('alive', 'dead', 'buried', 'stopped');
 
+CREATE OR REPLACE FUNCTION tasker.add_histograms(a bigint[], b bigint[])
+ RETURNS bigint[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (SELECT COALESCE(array_agg(((y.n * 512) + y.bucket) ORDER BY y.bucket), '{}'::bigint[]) AS "coalesce" FROM (SELECT (x.e & (511)::bigint) AS bucket, (sum((x.e >> 9)))::bigint AS n FROM (SELECT unnest(add_histograms.a) AS e UNION ALL SELECT unnest(add_histograms.b) AS unnest) x GROUP BY (x.e & (511)::bigint)) y);
+
+CREATE OR REPLACE FUNCTION tasker.bucket_of(us bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (us <= 0) THEN (0)::bigint WHEN (us > 0) THEN LEAST((511)::bigint, (1 + (ceil((ln((us)::double precision) / ln((1.1)::double precision))))::bigint)) ELSE NULL::bigint END;
+
 CREATE OR REPLACE FUNCTION tasker.error_pattern(error text)
  RETURNS text
  LANGUAGE sql
@@ -20,11 +32,71 @@ CREATE OR REPLACE FUNCTION tasker.iso(timestamp with time zone)
  STABLE PARALLEL SAFE
 RETURN to_char(($1 AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text);
 
+CREATE OR REPLACE FUNCTION tasker.summarize_history()
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$ select brin_summarize_new_values('tasker.history_tx'::regclass) $function$;
+
 CREATE OR REPLACE FUNCTION tasker.template_idx(integer)
  RETURNS integer
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN ($1 >= 131072) THEN (($1 >> 17) - 1) ELSE $1 END;
+
+create table tasker.analytics (
+  minutes smallint not null,
+  at timestamp with time zone not null,
+  template_id integer not null,
+  idx integer not null,
+  completed bigint not null,
+  failed bigint not null,
+  lost bigint not null,
+  cancelled bigint not null,
+  resolved bigint not null,
+  released bigint not null,
+  retried bigint not null,
+  gave_up bigint not null,
+  run_count bigint not null,
+  run_us bigint not null,
+  run_min_us bigint,
+  run_max_us bigint,
+  run_hist bigint[] not null,
+  slowest uuid,
+  wait_count bigint not null,
+  wait_us bigint not null,
+  wait_min_us bigint,
+  wait_max_us bigint,
+  wait_hist bigint[] not null,
+  last_at timestamp with time zone not null,
+  constraint analytics_pkey PRIMARY KEY (minutes, at, template_id, idx),
+  constraint analytics_minutes CHECK ((minutes = ANY (ARRAY[1, 60, 1440])))
+) with (fillfactor=80);
+CREATE INDEX analytics_totals ON tasker.analytics USING btree (minutes, at, template_id) WHERE (idx < 0);
+
+create table tasker.analytics_state (
+  single boolean not null default true,
+  counted pg_snapshot not null,
+  counted_at timestamp with time zone not null default now(),
+  since timestamp with time zone not null default now(),
+  after timestamp with time zone,
+  pruned_at timestamp with time zone not null default now(),
+  constraint analytics_state_pkey PRIMARY KEY (single),
+  constraint analytics_state_single CHECK (single)
+) with (fillfactor=50);
+
+create table tasker.archive_file (
+  name text not null,
+  prune_id integer not null,
+  folder text not null,
+  bytes bigint not null default 0,
+  tasks integer not null default 0,
+  created_at timestamp with time zone not null default now(),
+  closed_at timestamp with time zone,
+  constraint archive_file_pkey PRIMARY KEY (name)
+) with (fillfactor=50);
+CREATE INDEX archive_file_open ON tasker.archive_file USING btree (folder) WHERE (closed_at IS NULL);
 
 create table tasker.batch (
   task_uuid uuid not null,
@@ -68,7 +140,7 @@ create table tasker.bulk (
   seen_at timestamp with time zone not null default now(),
   ended_at timestamp with time zone,
   constraint bulk_pkey PRIMARY KEY (id),
-  constraint bulk_action CHECK ((action = ANY (ARRAY['task_cancel'::text, 'task_retry'::text, 'task_resolve'::text, 'task_delete'::text, 'step_retry'::text, 'step_reset'::text, 'step_resolve'::text]))),
+  constraint bulk_action CHECK ((action = ANY (ARRAY['task_cancel'::text, 'task_retry'::text, 'task_resolve'::text, 'task_delete'::text, 'task_redrive'::text, 'step_retry'::text, 'step_reset'::text, 'step_resolve'::text]))),
   constraint bulk_counts CHECK ((((done + skipped) + failed) <= matched)),
   constraint bulk_state CHECK ((state = ANY (ARRAY['selected'::text, 'running'::text, 'stopped'::text, 'done'::text])))
 ) with (fillfactor=50);
@@ -94,6 +166,63 @@ create table tasker.checkpoint (
   constraint checkpoint_pkey PRIMARY KEY (task_uuid, idx)
 ) with (fillfactor=50);
 
+create table tasker.dead_letter (
+  id uuid not null default gen_random_uuid(),
+  task_uuid uuid not null,
+  template_id integer not null,
+  reason text not null,
+  status text not null default 'pending'::text,
+  original_state text not null,
+  priority smallint not null default 0,
+  assignee text,
+  cause text not null,
+  rule text,
+  minutes integer,
+  since timestamp with time zone,
+  moved_at timestamp with time zone not null,
+  snapshot jsonb not null,
+  metadata jsonb,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  resolved_at timestamp with time zone,
+  resolved_by text,
+  resolution text,
+  queue_at timestamp with time zone not null,
+  constraint dead_letter_pkey PRIMARY KEY (id),
+  constraint dead_letter_limit CHECK ((num_nulls(rule, minutes, since) = ANY (ARRAY[0, 3]))),
+  constraint dead_letter_reason CHECK ((reason = ANY (ARRAY['staleness_timeout'::text, 'max_retries_exceeded'::text, 'dependency_cycle_detected'::text, 'worker_unavailable'::text, 'manual_dlq'::text]))),
+  constraint dead_letter_resolved CHECK ((((status = 'pending'::text) = (resolved_at IS NULL)) AND ((resolved_at IS NULL) = (resolved_by IS NULL)))),
+  constraint dead_letter_status CHECK ((status = ANY (ARRAY['pending'::text, 'manually_resolved'::text, 'permanently_failed'::text, 'cancelled'::text])))
+) with (fillfactor=80);
+CREATE INDEX dead_letter_assignee ON tasker.dead_letter USING btree (assignee, ((- priority)), queue_at, id) WHERE (status = 'pending'::text);
+CREATE INDEX dead_letter_created ON tasker.dead_letter USING btree (created_at, id);
+CREATE UNIQUE INDEX dead_letter_open ON tasker.dead_letter USING btree (task_uuid) WHERE (status = 'pending'::text);
+CREATE INDEX dead_letter_queue ON tasker.dead_letter USING btree (((- priority)), queue_at, id) WHERE (status = 'pending'::text);
+CREATE INDEX dead_letter_reason ON tasker.dead_letter USING btree (reason, ((- priority)), queue_at, id) WHERE (status = 'pending'::text);
+CREATE INDEX dead_letter_status ON tasker.dead_letter USING btree (status, created_at, id) INCLUDE (reason, template_id, assignee, resolved_at);
+CREATE INDEX dead_letter_task ON tasker.dead_letter USING btree (task_uuid, created_at);
+CREATE INDEX dead_letter_template ON tasker.dead_letter USING btree (template_id, ((- priority)), queue_at, id) WHERE (status = 'pending'::text);
+
+create table tasker.dead_letter_look (
+  single boolean not null default true,
+  looked_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  checked_to uuid,
+  watched_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  constraint dead_letter_look_pkey PRIMARY KEY (single),
+  constraint dead_letter_look_single CHECK (single)
+) with (fillfactor=50);
+
+create table tasker.dead_letter_note (
+  id bigint not null generated always as identity,
+  entry_id uuid not null,
+  at timestamp with time zone not null default now(),
+  author text not null,
+  note text not null,
+  constraint dead_letter_note_pkey PRIMARY KEY (id),
+  constraint dead_letter_note_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES tasker.dead_letter(id) ON DELETE CASCADE
+);
+CREATE INDEX dead_letter_note_entry ON tasker.dead_letter_note USING btree (entry_id, id);
+
 create table tasker.domain_event (
   id bigint not null generated always as identity,
   event_id uuid not null,
@@ -111,6 +240,15 @@ create table tasker.domain_event (
 );
 CREATE INDEX domain_event_ids ON tasker.domain_event USING btree (event_id);
 CREATE INDEX domain_event_tasks ON tasker.domain_event USING btree (task_uuid);
+
+create table tasker.earlier_end (
+  task_uuid uuid not null,
+  done_at timestamp with time zone not null,
+  state tasker.task_state not null,
+  took_us bigint not null,
+  tx bigint not null default txid_current(),
+  constraint earlier_end_pkey PRIMARY KEY (task_uuid, done_at)
+);
 
 create table tasker.earlier_step (
   task_uuid uuid not null,
@@ -227,8 +365,10 @@ create table tasker.history (
   ended_at timestamp with time zone not null default now(),
   duration_ms integer,
   detail jsonb,
+  tx bigint default txid_current(),
   constraint history_pkey PRIMARY KEY (task_uuid, idx, attempt)
 );
+CREATE INDEX history_tx ON tasker.history USING brin (tx);
 
 create table tasker.migration (
   id integer not null,
@@ -261,6 +401,7 @@ create table tasker.operator_action (
   door text,
   bulk_id bigint,
   details jsonb,
+  tx bigint default txid_current(),
   constraint operator_action_pkey PRIMARY KEY (id),
   constraint operator_action_known CHECK ((action ~ '^[a-z_]{1,40}$'::text)),
   constraint operator_action_object CHECK (((task_uuid IS NOT NULL) OR (target IS NOT NULL)))
@@ -271,6 +412,7 @@ CREATE INDEX operator_action_at ON tasker.operator_action USING btree (at, id);
 CREATE INDEX operator_action_bulk ON tasker.operator_action USING btree (bulk_id, at, id) WHERE (bulk_id IS NOT NULL);
 CREATE INDEX operator_action_target ON tasker.operator_action USING btree (target, at, id) WHERE (target IS NOT NULL);
 CREATE INDEX operator_action_task ON tasker.operator_action USING btree (task_uuid, id);
+CREATE INDEX operator_action_tx ON tasker.operator_action USING btree (tx) WHERE (tx IS NOT NULL);
 
 create table tasker.past_worker (
   id bigint not null,
@@ -298,6 +440,28 @@ create table tasker.pause (
 CREATE UNIQUE INDEX pause_holds ON tasker.pause USING btree (task_uuid, namespace_id, name, version) NULLS NOT DISTINCT WHERE (resumed_at IS NULL);
 CREATE INDEX pause_of_object ON tasker.pause USING btree (task_uuid, namespace_id);
 CREATE INDEX pause_unsettled ON tasker.pause USING btree (id) WHERE (NOT settled);
+
+create table tasker.prune (
+  id integer not null generated always as identity,
+  by_policy boolean not null,
+  archive text,
+  release_keys boolean not null,
+  deleted integer not null default 0,
+  audit_id bigint not null,
+  started_at timestamp with time zone not null default now(),
+  ended_at timestamp with time zone,
+  constraint prune_pkey PRIMARY KEY (id)
+) with (fillfactor=50);
+
+create table tasker.prune_turn (
+  single boolean not null default true,
+  holder uuid,
+  by_policy boolean not null default false,
+  held_until timestamp with time zone not null default now(),
+  due_at timestamp with time zone not null default now(),
+  constraint prune_turn_pkey PRIMARY KEY (single),
+  constraint prune_turn_single CHECK (single)
+) with (fillfactor=50);
 
 create table tasker.queue (
   namespace_id integer not null,
@@ -372,7 +536,7 @@ create table tasker.step_search (
   fingerprint bigint,
   worker_id bigint,
   constraint step_search_pkey PRIMARY KEY (task_uuid, idx)
-) with (fillfactor=80);
+);
 CREATE INDEX step_search_error ON tasker.step_search USING btree (template_id, error_type, created_at, task_uuid, idx) WHERE (error_type IS NOT NULL);
 CREATE INDEX step_search_since ON tasker.step_search USING btree (template_id, state, since, task_uuid, idx);
 CREATE INDEX step_search_task ON tasker.step_search USING btree (template_id, state, created_at, task_uuid, idx);
@@ -410,6 +574,7 @@ END) stored,
   reruns integer,
   rerun_at timestamp with time zone,
   copy_of uuid,
+  restored_at timestamp with time zone,
   constraint task_pkey PRIMARY KEY (task_uuid),
   constraint task_counters CHECK (((n_active >= 0) AND (n_retry >= 0) AND (n_error >= 0) AND (((n_active + n_retry) + n_error) <= n_open))),
   constraint task_done_has_time CHECK (((done_at IS NOT NULL) = ((verdict IS NOT NULL) OR (n_open = 0)))),
@@ -422,6 +587,8 @@ CREATE INDEX task_open ON tasker.task USING btree (task_uuid) WHERE (done_at IS 
 create table tasker.task_identity (
   hash bytea not null,
   task_uuid uuid not null,
+  prune_id integer,
+  pruned_at timestamp with time zone,
   constraint task_identity_pkey PRIMARY KEY (hash)
 );
 CREATE INDEX task_identity_task ON tasker.task_identity USING btree (task_uuid);
@@ -440,7 +607,7 @@ create table tasker.task_search (
   correlation_id uuid,
   parent_correlation_id uuid,
   constraint task_search_pkey PRIMARY KEY (task_uuid)
-) with (fillfactor=80);
+);
 CREATE INDEX task_search_correlation ON tasker.task_search USING btree (correlation_id) WHERE (correlation_id IS NOT NULL);
 CREATE INDEX task_search_created ON tasker.task_search USING btree (created_at, task_uuid);
 CREATE INDEX task_search_ended ON tasker.task_search USING btree (done_at, task_uuid) WHERE (done_at IS NOT NULL);
@@ -451,7 +618,7 @@ CREATE INDEX task_search_reason ON tasker.task_search USING btree (reason, creat
 CREATE INDEX task_search_source ON tasker.task_search USING btree (source_system, created_at, task_uuid) WHERE (source_system IS NOT NULL);
 CREATE INDEX task_search_state ON tasker.task_search USING btree (template_id, state, created_at, task_uuid);
 CREATE INDEX task_search_tags ON tasker.task_search USING gin (tags) WHERE (tags IS NOT NULL);
-CREATE INDEX task_search_updated ON tasker.task_search USING btree (updated_at, task_uuid);
+CREATE INDEX task_search_updated ON tasker.task_search USING btree (updated_at, task_uuid) WHERE (done_at IS NULL);
 
 create table tasker.task_watch (
   task_uuid uuid not null,
@@ -460,6 +627,7 @@ create table tasker.task_watch (
   minutes integer,
   since timestamp with time zone,
   noted_at timestamp with time zone,
+  thresholds integer[],
   constraint task_watch_pkey PRIMARY KEY (task_uuid),
   constraint task_watch_note CHECK ((num_nulls(rule, minutes, since, noted_at) = ANY (ARRAY[0, 4])))
 );
@@ -496,6 +664,7 @@ END) stored,
   constraint template_limits CHECK (((stale_action IS NULL) = (COALESCE(max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes, max_steps_in_process_minutes) IS NULL))),
   constraint template_stale_action CHECK ((stale_action = ANY (ARRAY['dlq'::text, 'error'::text])))
 );
+CREATE INDEX template_on_blocked ON tasker.template USING btree (id) WHERE ((definition #>> '{lifecycle,on_blocked}'::text[]) = 'dlq'::text);
 
 create table tasker.template_edge (
   template_id integer not null,
