@@ -114,7 +114,7 @@ export function stepStates(action: BulkAction, filter: TaskFilter): readonly str
   const usual = USUAL_STATES[action];
   // A retry takes all such steps of the tasks that the filter finds.
   if (action === 'task_retry' || action === 'task_redrive') return usual!;
-  const { stepState, step, handler, errorType, error, worker } = filter;
+  const { stepState, errorType, error, worker } = filter;
   if (stepState !== undefined) return SEARCHED.includes(stepState) ? [stepState] : (usual ?? null);
   if (usual) return usual;
   if (errorType !== undefined || error !== undefined) return ['error', 'waiting_for_retry'];

@@ -251,7 +251,7 @@ it('a search for which the contexts are too large returns what it found, and con
   expect(next.nextCursor).not.toBe(page.nextCursor);
 });
 
-it('a search of steps that takes too long says so, also with more templates than it reads one by one', async () => {
+it('a search of steps that takes too long reports it, even with more templates than it reads one by one', async () => {
   const { tasker, demo } = await shared.setup(STEPS, { worker: false });
   await tasker.createTask(demo);
   await tasker.engine.search.flush();
