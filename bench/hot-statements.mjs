@@ -152,6 +152,7 @@ const SIZES = 'on request of an operator; reads the catalog';
 
 /** All other statements, with the reason. */
 export const NOT_HOT = {
+  rest_from_counting: 'writes a table of one row',
   name_acts_of_tasks: DELETING,
   keep_identities_of_tasks: PRUNING,
   forget_restored_events: DELETING,

@@ -83,6 +83,8 @@ create table tasker.analytics_state (
   counted_at timestamptz not null default now(),
   since      timestamptz not null default now(),
   after      timestamptz,
+  -- Until then, nothing is counted in the background, so that counting takes a small part of the time.
+  rest_until timestamptz not null default now(),
   pruned_at  timestamptz not null default now(),
   constraint analytics_state_single check (single)
 ) with (fillfactor = 50);

@@ -7,6 +7,7 @@ import {
   countNew,
   pruneAnalytics,
   rebaseCounting,
+  restFromCounting,
   summarizeHistory,
   takeCountingTurn,
 } from '../../store/analytics/count-new.ts';
@@ -17,8 +18,11 @@ const TURN_MS = 2_000;
 const LOOK_MS = 15_000;
 /** Statistics that are read may be this old. */
 const READ_MS = 1_500;
-/** Pause after a turn that left something, as a multiple of its duration: a backlog takes a fifth of a core. */
-const PAUSE_PER_TURN = 4;
+/**
+ * Rest of all processes after a turn, as a multiple of its duration: counting takes at most a twentieth of a core. Under
+ * the greatest load it falls behind, and catches up later.
+ */
+const REST_PER_TURN = 19;
 /** Number of attempts that a turn should count. It takes a fraction of a second. */
 const ATTEMPTS_A_TURN = 30_000;
 const FIRST_TRANSACTIONS = 2_000;
@@ -107,12 +111,13 @@ export class AttemptCounter {
   async #run(olderMs: number): Promise<void> {
     this.#noticed = false;
     let again: number | undefined;
+    let restMs = 0;
     try {
-      const began = performance.now();
       // A little less, so that a turn is not skipped because the last one took longer than the timer.
-      const counted = await this.count({ olderMs: olderMs * 0.9 });
+      const counted = await this.count({ olderMs: olderMs * 0.9, now: false });
+      restMs = counted?.restMs ?? 0;
       if (!counted) this.#noticed ||= olderMs === TURN_MS;
-      else if (!counted.complete) again = (performance.now() - began) * PAUSE_PER_TURN;
+      else if (!counted.complete) again = restMs;
       this.#failing = false;
     } catch (error) {
       // Logged once, because every turn fails while the server is unreachable.
@@ -126,22 +131,31 @@ export class AttemptCounter {
       this.#timer = undefined;
     }
     if (again !== undefined) this.#begin(again, 0);
-    else if (this.#noticed) this.#begin(TURN_MS, TURN_MS);
+    else if (this.#noticed) this.#begin(Math.max(TURN_MS, restMs), TURN_MS);
   }
 
   /**
    * Counts what was committed since the last turn, up to a number of transactions. Undefined: another process is doing it,
-   * or did less than `olderMs` ago.
+   * or did less than `olderMs` ago. `now`: even while the processes rest.
    */
-  async count({ olderMs }: { olderMs: number }): Promise<Counted | undefined> {
+  async count({
+    olderMs,
+    now = true,
+  }: {
+    olderMs: number;
+    now?: boolean;
+  }): Promise<(Counted & { restMs: number }) | undefined> {
     const transactions = this.#transactions;
     const counted = await this.#database.transaction(COUNTING, async (tx) => {
-      const { taken, ahead } = await takeCountingTurn(tx, { olderMs: Math.round(olderMs) });
+      const { taken, ahead } = await takeCountingTurn(tx, { olderMs: Math.round(olderMs), now });
       if (!taken) return undefined;
+      const began = performance.now();
       if (ahead) await rebaseCounting(tx);
       const counted = await countNew(tx, { transactions });
       if (counted.prunable) await pruneAnalytics(tx);
-      return counted;
+      const restMs = (performance.now() - began) * REST_PER_TURN;
+      if (!now) await restFromCounting(tx, restMs);
+      return { ...counted, restMs };
     });
     if (!counted) return undefined;
     this.#adapt(counted);

@@ -5,9 +5,11 @@ import { ATTEMPT, COUNT } from './aggregate.ts';
 /** The lock of the process that counts. Transactions that delete tasks which are not counted yet take it too. */
 export const COUNTING_LOCK = 7_303_014_010;
 
-// Only in its turn: not while another process counts, and not if it has just been done.
+// Only in its turn: not while another process counts, and not if it has just been done. `$2`: even during a rest.
 const TAKE_TURN = sql('take_counting_turn')`
-select case when s.counted_at <= clock_timestamp() - $1::int * interval '1 ms' or s.counted_at > clock_timestamp()
+select case when (s.counted_at <= clock_timestamp() - $1::int * interval '1 ms' or s.counted_at > clock_timestamp())
+                  and ($2::boolean or s.rest_until <= clock_timestamp()
+                       or s.rest_until > clock_timestamp() + interval '2 minutes')
          then pg_try_advisory_xact_lock(${COUNTING_LOCK}) else false end taken,
        pg_snapshot_xmax(s.counted) > pg_snapshot_xmax(pg_current_snapshot()) ahead
   from tasker.analytics_state s`;
@@ -21,10 +23,21 @@ export interface CountingTurn {
 
 /**
  * Takes the lock for counting until the end of the transaction, unless another process has it, or everything was counted
- * less than `olderMs` ago. The statements after it see what earlier holders wrote.
+ * less than `olderMs` ago, or the processes rest; `now`: even then. The statements after it see what earlier holders wrote.
  */
-export async function takeCountingTurn(db: Db, { olderMs }: { olderMs: number }): Promise<CountingTurn> {
-  return (await db.query<CountingTurn>(TAKE_TURN, [olderMs])).rows[0] ?? { taken: false, ahead: false };
+export async function takeCountingTurn(
+  db: Db,
+  { olderMs, now }: { olderMs: number; now: boolean },
+): Promise<CountingTurn> {
+  return (await db.query<CountingTurn>(TAKE_TURN, [olderMs, now])).rows[0] ?? { taken: false, ahead: false };
+}
+
+const REST = sql('rest_from_counting')`
+update tasker.analytics_state set rest_until = clock_timestamp() + least($1::int, 60000) * interval '1 ms'`;
+
+/** Lets no process count in the background for a time, at most a minute. */
+export async function restFromCounting(db: Db, ms: number): Promise<void> {
+  await db.query(REST, [Math.ceil(ms)]);
 }
 
 // A database that was restored on another server has transaction numbers of the old one. Greater ones work as they are.
