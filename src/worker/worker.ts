@@ -425,10 +425,7 @@ export class Worker implements WorkerHooks {
 
   // ---- advance
 
-  /**
-   * Returns the children that this worker holds now. Returns none if the worker was declared dead before the response
-   * arrived.
-   */
+  /** Returns the children that this worker holds now: none if it was declared dead before the response arrived. */
   #childrenOf(batch: readonly AttemptEnd[], { children }: RecordAnswer, { token }: Reserved): DispatchedStep[] {
     const { lease, cache, held } = this.#parts;
     if (children.length === 0 || !lease.incarnation.owns(token)) return [];
@@ -494,10 +491,7 @@ export class Worker implements WorkerHooks {
 
   handlersChanged(): void {
     this.refresh().catch((error: unknown) =>
-      this.#options.logger.debug(
-        { error: messageOf(error) },
-        'could not announce handlers; retrying at the next heartbeat',
-      ),
+      this.#options.logger.debug({ error: messageOf(error) }, 'could not announce handlers; retrying later'),
     );
   }
 }

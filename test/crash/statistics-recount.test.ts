@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { isConnectionError } from '../../src/db/connection-error.ts';
 import { isTaskerError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { compareWithJournal, keepJournal } from '../support/attempt-journal.ts';
+import { compareWithJournal, keepJournal } from '../support/crash/attempt-journal.ts';
 import { openJournal, startWorker, workTemplate } from '../support/crash/workers.ts';
 import { DEMO, setup, until } from '../support/setup.ts';
 

@@ -61,7 +61,7 @@ describe('default_context', () => {
     const { tasker, demo } = await only({ default_context: texts('a') });
     await expect(tasker.createTask({ ...demo, context: texts('b') })).rejects.toMatchObject({
       code: 'invalid_context',
-      message: expect.stringContaining("more than 1048576 bytes together with the template's default_context"),
+      message: expect.stringContaining("context and the template's default_context together exceed 1048576 bytes"),
     });
     await tasker.createTask({ ...demo, context: texts('a') });
   });

@@ -66,7 +66,11 @@ describe.each(LIMITS)('a task with the limit %s', (limit) => {
       };
       expect(await tasker.getTask(taskUuid)).toMatchObject({ status: state, stale });
       expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid, stale }]);
-      expect((await tasker.why(taskUuid)).summary).toMatch(new RegExp(`; it is stale: .*\\(${limit}\\)$`));
+      expect((await tasker.why(taskUuid)).summary).toMatch(
+        new RegExp(
+          `; it is stale: .*\\(${limit}\\); it is in the dead letters \\(\\w+\\) since .*, and has no assignee$`,
+        ),
+      );
 
       await age(sql, 90, taskUuid);
       expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });

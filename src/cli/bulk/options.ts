@@ -47,7 +47,7 @@ export function targetOf(
   const filtered = Object.keys(filter).length > 0;
   const named = ids.length + steps.length > 0 || options.ids !== undefined;
   if (filtered && named) {
-    throw new TaskerError('bad_request', `select ${what}s by their ids or by a filter, not by both`);
+    throw new TaskerError('bad_request', `name ${what}s by their ids or by a filter, not by both`);
   }
   if (filtered) return filter;
   if (!named) {

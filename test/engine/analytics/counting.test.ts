@@ -4,7 +4,7 @@ import { AttemptCounter } from '../../../src/engine/analytics/attempt-counter.ts
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
-import { compareWithJournal, keepJournal } from '../../support/attempt-journal.ts';
+import { compareWithJournal, keepJournal } from '../../support/crash/attempt-journal.ts';
 import { openSession, type Sql } from '../../support/database.ts';
 import { handWorker } from '../../support/hand-worker.ts';
 import { DEMO, endStates, RETRY_AT_ONCE, setup, template, until } from '../../support/setup.ts';

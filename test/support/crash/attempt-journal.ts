@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Sql } from './database.ts';
+import type { Sql } from '../database.ts';
 
 /**
  * Keeps a journal of every attempt and every end of a task that is committed, by triggers. It knows nothing of the

@@ -2,15 +2,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { loadConfig } from '../../src/config/load-config.ts';
-import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { thresholdsOf } from '../../src/worker/lease/dead-letter-looks.ts';
-import { collectingLogger } from '../handlers/collecting-logger.ts';
-import { firstLook } from '../support/dead-letters.ts';
-import { age, checkForStale } from '../support/lifecycle.ts';
-import { DEMO, setup, template, until } from '../support/setup.ts';
+import { loadConfig } from '../../../src/config/load-config.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { StepHandlerResult } from '../../../src/handlers/step-handler.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { thresholdsOf } from '../../../src/worker/lease/dead-letter-looks.ts';
+import { collectingLogger } from '../../handlers/collecting-logger.ts';
+import { firstLook } from '../../support/dead-letters.ts';
+import { age, checkForStale } from '../../support/lifecycle.ts';
+import { DEMO, setup, template, until } from '../../support/setup.ts';
 
 it('a worker looks for dead letters when it starts, and logs what it found', async () => {
   const broken = defineHandler('broken', {}, () => StepHandlerResult.failure('no', { retryable: false }));

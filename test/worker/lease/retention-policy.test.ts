@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts';
-import { projectWith } from '../support/config-folder.ts';
-import { completed, endedAgo, endTurn, temporaryFolder } from '../support/retention.ts';
-import { until } from '../support/setup.ts';
+import { type LoadedConfig, loadConfig } from '../../../src/config/load-config.ts';
+import { projectWith } from '../../support/config-folder.ts';
+import { completed, endedAgo, endTurn, temporaryFolder } from '../../support/retention.ts';
+import { until } from '../../support/setup.ts';
 
 /** The configuration of a file with this text. */
 function configured(toml: string): LoadedConfig {
