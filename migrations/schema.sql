@@ -81,6 +81,7 @@ create table tasker.analytics_state (
   counted_at timestamp with time zone not null default now(),
   since timestamp with time zone not null default now(),
   after timestamp with time zone,
+  rest_until timestamp with time zone not null default now(),
   pruned_at timestamp with time zone not null default now(),
   constraint analytics_state_pkey PRIMARY KEY (single),
   constraint analytics_state_single CHECK (single)

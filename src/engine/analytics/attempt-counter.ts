@@ -23,9 +23,11 @@ const READ_MS = 1_500;
  * the greatest load it falls behind, and catches up later.
  */
 const REST_PER_TURN = 19;
-/** Number of attempts that a turn should count. It takes a fraction of a second. */
-const ATTEMPTS_A_TURN = 30_000;
-const FIRST_TRANSACTIONS = 2_000;
+/** Number of attempts that a turn should count. It takes some hundredths of a second, so that no recording feels it. */
+const ATTEMPTS_A_TURN = 5_000;
+/** A transaction can record some hundred attempts. */
+const FIRST_TRANSACTIONS = 50;
+const FEWEST_TRANSACTIONS = 10;
 const MOST_TRANSACTIONS = 4_000_000;
 /** After this many attempts, the pages of the history that they fill are added to its index. */
 const ATTEMPTS_A_SUMMARY = 20_000;
@@ -125,7 +127,7 @@ export class AttemptCounter {
         this.#logger.warn({ error: messageOf(error) }, 'statistics not written; trying again');
       }
       this.#failing = true;
-      this.#transactions = Math.max(100, Math.floor(this.#transactions / 4));
+      this.#transactions = Math.max(FEWEST_TRANSACTIONS, Math.floor(this.#transactions / 4));
       again = LOOK_MS;
     } finally {
       this.#timer = undefined;
@@ -166,7 +168,8 @@ export class AttemptCounter {
 
   /** The next turn counts more transactions, or fewer, so that no turn counts too many attempts. */
   #adapt({ attempts, complete }: Counted): void {
-    if (attempts > ATTEMPTS_A_TURN * 2) this.#transactions = Math.max(100, Math.floor(this.#transactions / 2));
+    if (attempts > ATTEMPTS_A_TURN * 2)
+      this.#transactions = Math.max(FEWEST_TRANSACTIONS, Math.floor(this.#transactions / 2));
     else if (!complete && attempts < ATTEMPTS_A_TURN) {
       this.#transactions = Math.min(MOST_TRANSACTIONS, this.#transactions * 2);
     }
