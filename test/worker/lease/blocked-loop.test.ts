@@ -33,7 +33,7 @@ it('a handler that blocked the event loop is named in the log, the stats and the
   expect(lines).toContainEqual({
     level: 'warn',
     message: expect.stringMatching(
-      /^handler crunch blocked the event loop for \d+ ms: nothing else .* `isolation: thread` for its step$/,
+      /^handler crunch blocked the event loop for \d+ ms, and nothing else .* `isolation: thread` for its step$/,
     ),
     fields: { task_uuid: taskUuid, step: 'a', handler: 'crunch', attempt: 1, blocked_ms: blocked.blockedMs },
   });
@@ -89,7 +89,7 @@ it('a handler that blocks the event loop forever is named while it blocks', asyn
   expect(JSON.parse(line)).toMatchObject({
     level: 40,
     module: 'worker',
-    msg: expect.stringMatching(/^handler endless has been blocking the event loop for \d+ ms: nothing else/),
+    msg: expect.stringMatching(/^handler endless has been blocking the event loop for \d+ ms; nothing else/),
     task_uuid: taskUuid,
     step: 'pack',
     handler: 'endless',
