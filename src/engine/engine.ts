@@ -226,11 +226,14 @@ export class Engine extends EngineActs {
 
   /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
+    // Before the commit, so that a flush after it writes these tasks.
+    for (const step of batch) this.search.changed(step.taskUuid);
     let answer: RecordAnswer;
     try {
       answer = await this.count.recording(this.templates, batch, () => record(this, batch, own));
     } finally {
-      // Done after a failure too, because the response to a successful recording may have been lost.
+      // Again, because the tasks may have been written before the commit; after a failure too, because the response to a
+      // successful recording may have been lost.
       for (const step of batch) this.search.changed(step.taskUuid);
     }
     for (const task of answer.ended) this.search.writeSoon(task.taskUuid);

@@ -23,10 +23,14 @@ const READ_MS = 1_500;
  * the greatest load it falls behind, and catches up later.
  */
 const REST_PER_TURN = 19;
+/** After fewer attempts, the rest is as long as the turn: most of it went to planning. */
+const FEW_ATTEMPTS = 500;
+/** Maximum time to count what is left before statistics are read, or when the process stops. */
+const CATCH_UP_MS = 2_000;
 /** Number of attempts that a turn should count. It takes some hundredths of a second, so that no recording feels it. */
 const ATTEMPTS_A_TURN = 5_000;
 /** A transaction can record some hundred attempts. */
-const FIRST_TRANSACTIONS = 50;
+const FIRST_TRANSACTIONS = 200;
 const FEWEST_TRANSACTIONS = 10;
 const MOST_TRANSACTIONS = 4_000_000;
 /** After this many attempts, the pages of the history that they fill are added to its index. */
@@ -155,7 +159,7 @@ export class AttemptCounter {
       if (ahead) await rebaseCounting(tx);
       const counted = await countNew(tx, { transactions });
       if (counted.prunable) await pruneAnalytics(tx);
-      const restMs = (performance.now() - began) * REST_PER_TURN;
+      const restMs = (performance.now() - began) * (counted.attempts < FEW_ATTEMPTS ? 1 : REST_PER_TURN);
       if (!now) await restFromCounting(tx, restMs);
       return { ...counted, restMs };
     });
@@ -192,9 +196,18 @@ export class AttemptCounter {
   async catchUp(): Promise<void> {
     if (!this.enabled) return;
     try {
-      await this.count({ olderMs: READ_MS });
+      await this.#countAll(READ_MS);
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'statistics not written before they are read');
+    }
+  }
+
+  /** Counts everything that is committed, if it takes no longer than two seconds and no other process does it. */
+  async #countAll(olderMs: number): Promise<void> {
+    const until = performance.now() + CATCH_UP_MS;
+    for (let counted = await this.count({ olderMs }); counted && !counted.complete; ) {
+      if (performance.now() > until) return;
+      counted = await this.count({ olderMs: 0 });
     }
   }
 
@@ -215,7 +228,7 @@ export class AttemptCounter {
     await this.#turn;
     if (!this.#noticed || !this.#looks) return;
     try {
-      await this.count({ olderMs: 0 });
+      await this.#countAll(0);
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'statistics not written at the stop');
     }
