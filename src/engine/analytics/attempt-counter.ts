@@ -175,7 +175,8 @@ export class AttemptCounter {
     if (attempts > ATTEMPTS_A_TURN * 2)
       this.#transactions = Math.max(FEWEST_TRANSACTIONS, Math.floor(this.#transactions / 2));
     else if (!complete && attempts < ATTEMPTS_A_TURN) {
-      this.#transactions = Math.min(MOST_TRANSACTIONS, this.#transactions * 2);
+      // Most transactions may be of other databases.
+      this.#transactions = Math.min(MOST_TRANSACTIONS, this.#transactions * (attempts * 8 < ATTEMPTS_A_TURN ? 8 : 2));
     }
   }
 

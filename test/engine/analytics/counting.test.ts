@@ -63,7 +63,7 @@ describe('statistics', () => {
     await until(
       () => attemptsIn(sql),
       (n) => n === 2,
-      5_000,
+      15_000,
     );
     await compareWithJournal(sql);
   });
