@@ -50,8 +50,8 @@ const LARGE = new Set([
 const PAGES = { get_event: 60, list_events_of_task: 200, list_events: 2_000, event_at_time: 300 };
 /** Statements that may read a whole table: one finds everything at once and stops after a second, one counts up to a bound. */
 const WHOLE = { all_tasks: 'task_search', attention: 'event_dead' };
-/** Maximum number of rows that a node may read and discard, over all its loops: the steps of 3,000 tasks, for example. */
-const WASTE = 25_000;
+/** Maximum number of rows that a node may read and discard, over all its loops. */
+const WASTE = 20_000;
 
 async function* plansOf(logFile, from) {
   let lines;

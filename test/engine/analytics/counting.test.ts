@@ -63,7 +63,7 @@ describe('statistics', () => {
     await until(
       () => attemptsIn(sql),
       (n) => n === 2,
-      15_000,
+      5_000,
     );
     await compareWithJournal(sql);
   });

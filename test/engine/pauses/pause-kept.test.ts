@@ -162,6 +162,10 @@ itOnce('200,000 paused steps of the highest priority cost a claim nothing', asyn
     templates: [template({ a: [] }), template({ a: [] }, { name: 'busy' })],
     worker: false,
   });
+  // The snapshot of an automatic analysis would keep the moved rows, and a claim would read over all of them.
+  await sql(
+    'alter table tasker.step set (autovacuum_enabled = off); alter table tasker.queue set (autovacuum_enabled = off)',
+  );
   const [first] = await tasker.createTasks(Array.from({ length: 100 }, () => ({ ...DEMO, name: 'busy' })));
   const held = await tasker.createTask({ ...DEMO, priority: 100 });
   await sql(
@@ -195,7 +199,7 @@ itOnce('200,000 paused steps of the highest priority cost a claim nothing', asyn
     ]);
     await client.query('commit');
     const [{ Plan }] = rows[0]['QUERY PLAN'] as [{ Plan: Record<string, number> }];
-    expect(Plan['Shared Hit Blocks']! + Plan['Shared Read Blocks']!).toBeLessThan(4_000);
+    expect(Plan['Shared Hit Blocks']! + Plan['Shared Read Blocks']!).toBeLessThan(2_000);
   } finally {
     await client.end();
   }
