@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import { type Check, examine } from '../../src/app/project/doctor.ts';
 import type { TaskHandle } from '../../src/app/tasker.ts';
@@ -6,23 +6,9 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase } from '../support/database.ts';
 import { DEMO, template } from '../support/setup.ts';
 import { deafProxy } from './deaf-proxy.ts';
-import { installation, PAIR, PAIR_HANDLERS, type Project } from './installation.ts';
+import { PAIR, PAIR_HANDLERS, projectOnDatabase } from './installation.ts';
 
-let place: Awaited<ReturnType<typeof installation>>;
-let database: Awaited<ReturnType<typeof freshDatabase>>;
-let project: Project;
-
-beforeAll(async () => {
-  [place, database] = await Promise.all([installation(), freshDatabase()]);
-  project = await place.project('shop', { DATABASE_URL: database.url });
-  await project.write('templates/pair.yaml', PAIR);
-  await project.write('handlers/pair.js', PAIR_HANDLERS);
-});
-
-afterAll(async () => {
-  await place?.remove();
-  await database?.drop();
-});
+const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
 
 interface Diagnosis {
   code: number | null;
@@ -30,21 +16,21 @@ interface Diagnosis {
 }
 
 async function diagnose(env: Record<string, string> = {}): Promise<Diagnosis> {
-  const { code, stdout } = await project.run(['doctor', '--json'], { env });
+  const { code, stdout } = await on.project.run(['doctor', '--json'], { env });
   const { checks } = JSON.parse(stdout) as { checks: ({ name: string } & Diagnosis['checks'][string])[] };
   return { code, checks: Object.fromEntries(checks.map(({ name, ...check }) => [name, check])) };
 }
 
 /** Runs the checks in this process, with conditions that a test cannot create on the machine. */
 async function examined(options: Partial<Parameters<typeof examine>[0]>, name: Check['name']): Promise<Check> {
-  const checks = await examine({ databaseUrl: database.url, templates: [], handlers: [], ...options });
+  const checks = await examine({ databaseUrl: on.database.url, templates: [], handlers: [], ...options });
   return checks.find((check) => check.name === name)!;
 }
 
 it('doctor reports a healthy project as a table', async () => {
-  const worker = project.start(['worker']);
+  const worker = on.project.start(['worker']);
   await worker.until('worker is ready');
-  const { code, stdout } = await project.run(['doctor']);
+  const { code, stdout } = await on.project.run(['doctor']);
   expect(code).toBe(0);
   for (const name of [
     'database',
@@ -93,14 +79,14 @@ it('doctor reports a local clock that is a minute or five seconds ahead', async 
 });
 
 it('doctor reports that notifications do not arrive', async () => {
-  const proxy = await deafProxy(database.url);
+  const proxy = await deafProxy(on.database.url);
   try {
     const { code, checks } = await diagnose({ DATABASE_URL: proxy.url });
     expect([code, checks.notifications]).toMatchObject([
       0,
       { status: 'warn', way_out: expect.stringContaining('DATABASE_DIRECT_URL') },
     ]);
-    const direct = await diagnose({ DATABASE_URL: proxy.url, DATABASE_DIRECT_URL: database.url });
+    const direct = await diagnose({ DATABASE_URL: proxy.url, DATABASE_DIRECT_URL: on.database.url });
     expect(direct.checks.notifications).toMatchObject({ status: 'ok' });
   } finally {
     proxy.close();
@@ -109,14 +95,14 @@ it('doctor reports that notifications do not arrive', async () => {
 
 it('doctor warns about ready steps that are missing from the queue', async () => {
   const tasker = await createTasker({
-    databaseUrl: database.url,
+    databaseUrl: on.database.url,
     templates: template({ a: [] }),
     worker: false,
     logger: silentLogger,
   });
   try {
     const [{ taskUuid }] = (await tasker.createTasks([DEMO, DEMO])) as [TaskHandle, TaskHandle];
-    await database.sql('delete from tasker.queue where task_uuid = $1', [taskUuid]);
+    await on.database.sql('delete from tasker.queue where task_uuid = $1', [taskUuid]);
     const { code, checks } = await diagnose();
     expect([code, checks.queue]).toEqual([
       0,
@@ -126,17 +112,17 @@ it('doctor warns about ready steps that are missing from the queue', async () =>
         way_out: 'start a worker with `npx tasker worker`; a running worker queues it again within 5 minutes',
       },
     ]);
-    await database.sql('truncate tasker.queue');
+    await on.database.sql('truncate tasker.queue');
     expect(await examined({}, 'queue')).toMatchObject({ found: expect.stringContaining('2 ready steps are missing') });
   } finally {
     await tasker.stop();
-    await database.sql('truncate tasker.task, tasker.step');
+    await on.database.sql('truncate tasker.task, tasker.step');
   }
 });
 
 it('doctor reports a full disk of the embedded database', async () => {
   const before = process.cwd();
-  process.chdir(project.folder);
+  process.chdir(on.project.folder);
   try {
     const free = { databaseUrl: undefined, leastFreeBytes: 1e18 };
     expect(await examined(free, 'disk')).toMatchObject({
@@ -149,13 +135,13 @@ it('doctor reports a full disk of the embedded database', async () => {
 });
 
 it('doctor reports an invalid template', async () => {
-  await project.write('templates/broken.yaml', PAIR.replace('[first]', '[frist]').replace('pair', 'broken'));
+  await on.project.write('templates/broken.yaml', PAIR.replace('[first]', '[frist]').replace('pair', 'broken'));
   const { code, checks } = await diagnose();
   expect([code, checks.templates]).toMatchObject([
     1,
     { status: 'fail', found: expect.stringContaining('broken.yaml:8:') },
   ]);
-  await project.write('templates/broken.yaml', PAIR.replace('pair', 'broken'));
+  await on.project.write('templates/broken.yaml', PAIR.replace('pair', 'broken'));
 });
 
 it('doctor reports a publisher that is not exported, without which no worker starts', async () => {
@@ -168,7 +154,7 @@ steps:
     publishes_events:
       - { name: first.done, description: it happened, schema: {}, publisher: ${publisher} }
 `;
-  await project.write('templates/publishing.yaml', publishing('deflt'));
+  await on.project.write('templates/publishing.yaml', publishing('deflt'));
   const { code, checks } = await diagnose();
   expect([code, checks.handlers]).toEqual([
     1,
@@ -179,18 +165,21 @@ steps:
       way_out: 'export one with that name, or correct `publisher` in the template',
     },
   ]);
-  await project.write('templates/publishing.yaml', publishing('default'));
+  await on.project.write('templates/publishing.yaml', publishing('default'));
   expect((await diagnose()).checks.handlers).toMatchObject({ status: 'ok' });
 });
 
 it('doctor reports a missing handler and a handler that does not compile', async () => {
-  await project.write('templates/odd.yaml', PAIR.replace('handler: second', 'handler: secnd').replace('pair', 'odd'));
+  await on.project.write(
+    'templates/odd.yaml',
+    PAIR.replace('handler: second', 'handler: secnd').replace('pair', 'odd'),
+  );
   const missing = await diagnose();
   expect([missing.code, missing.checks.handlers]).toMatchObject([
     1,
     { status: 'fail', found: 'no handler named secnd; did you mean second?' },
   ]);
-  await project.write('handlers/odd.ts', 'export const secnd = (');
+  await on.project.write('handlers/odd.ts', 'export const secnd = (');
   const broken = await diagnose();
   expect(broken.checks.handlers).toMatchObject({
     status: 'fail',
@@ -199,7 +188,7 @@ it('doctor reports a missing handler and a handler that does not compile', async
 });
 
 it('doctor reports a handler that depends on a step that its template does not have', async () => {
-  const named = await place.project('named', { DATABASE_URL: database.url });
+  const named = await on.place.project('named', { DATABASE_URL: on.database.url });
   await named.write('templates/pair.yaml', PAIR);
   await named.write(
     'handlers/pair.js',
@@ -219,7 +208,7 @@ it('doctor reports a handler that depends on a step that its template does not h
 });
 
 it('doctor reports different contents in the database under the same version, but not a change of layout', async () => {
-  const changed = await place.project('changed', { DATABASE_URL: database.url });
+  const changed = await on.place.project('changed', { DATABASE_URL: on.database.url });
   const text = PAIR.replace('namespace: demo', 'namespace: changed');
   await changed.write('templates/pair.yaml', text);
   await changed.write('handlers/pair.js', PAIR_HANDLERS);
@@ -259,7 +248,7 @@ it('doctor reports different contents in the database under the same version, bu
 });
 
 it('doctor reports a lost worker', async () => {
-  await database.sql(
+  await on.database.sql(
     `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
      values ('gone', 'elsewhere', 7, '{demo}', '{first}', 1, now() - interval '1 minute')`,
   );
@@ -310,11 +299,11 @@ it('doctor warns about ready steps that no live worker can run', async () => {
 });
 
 it('doctor warns of many ended tasks only if no policy deletes them', async () => {
-  const tasker = await createTasker({ databaseUrl: database.url, templates: template({ a: [] }), worker: false });
+  const tasker = await createTasker({ databaseUrl: on.database.url, templates: template({ a: [] }), worker: false });
   const tasks = await tasker.createTasks([DEMO, DEMO, DEMO]);
   for (const { taskUuid } of tasks) await tasker.cancelTask(taskUuid);
   await tasker.stop();
-  await database.sql('analyze tasker.task');
+  await on.database.sql('analyze tasker.task');
   expect(await examined({ mostEndedTasks: 2 }, 'retention')).toMatchObject({
     status: 'warn',
     found: expect.stringMatching(/^about \d+ ended tasks, and no policy deletes them$/),

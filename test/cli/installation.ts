@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import { freshDatabase } from '../support/database.ts';
 
 const PACKED = ['assets', 'bin', 'dist', 'migrations', 'schemas', 'statements', 'package.json'];
 
@@ -157,6 +159,43 @@ export async function installation(): Promise<{
     remove: async () => {
       for (const project of projects) await project.end();
       await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A project, its installation, and the database that it uses. */
+export interface ProjectOnDatabase {
+  readonly place: Awaited<ReturnType<typeof installation>>;
+  readonly project: Project;
+  readonly database: Awaited<ReturnType<typeof freshDatabase>>;
+}
+
+/**
+ * Creates an installation, a database, and a project with these files for the tests of a file. Call it where tests are
+ * declared.
+ */
+export function projectOnDatabase(files: Readonly<Record<string, string>> = {}): ProjectOnDatabase {
+  let place: ProjectOnDatabase['place'];
+  let database: ProjectOnDatabase['database'];
+  let project: Project;
+  beforeAll(async () => {
+    [place, database] = await Promise.all([installation(), freshDatabase()]);
+    project = await place.project('shop', { DATABASE_URL: database.url });
+    for (const [name, text] of Object.entries(files)) await project.write(name, text);
+  });
+  afterAll(async () => {
+    await place?.remove();
+    await database?.drop();
+  });
+  return {
+    get place() {
+      return place;
+    },
+    get project() {
+      return project;
+    },
+    get database() {
+      return database;
     },
   };
 }

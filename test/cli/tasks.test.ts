@@ -2,81 +2,80 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freshDatabase } from '../support/database.ts';
-import { installation, PAIR, PAIR_HANDLERS, type Project, type Running } from './installation.ts';
+import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from './installation.ts';
 
-let place: Awaited<ReturnType<typeof installation>>;
-let database: Awaited<ReturnType<typeof freshDatabase>>;
-let project: Project;
-
-beforeAll(async () => {
-  [place, database] = await Promise.all([installation(), freshDatabase()]);
-  project = await place.project('shop', { DATABASE_URL: database.url });
-  await project.write('templates/pair.yaml', PAIR);
-  await project.write('handlers/pair.js', PAIR_HANDLERS);
-});
-
-afterAll(async () => {
-  await place?.remove();
-  await database?.drop();
-});
+const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
 
 describe('without a worker', () => {
   it('task create registers the template of the project and prints only the id', async () => {
-    const { code, stdout, stderr } = await project.run(['task', 'create', 'pair', '-i', '{"lucky":true}']);
+    const { code, stdout, stderr } = await on.project.run(['task', 'create', 'pair', '-i', '{"lucky":true}']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^[0-9a-f-]{36}\n$/);
     expect(stderr).toContain('no running worker serves namespace demo; start one: `npx tasker worker`');
   });
 
   it('task create reads the context from a file or standard input', async () => {
-    await project.write('input.json', '{"lucky":false}');
-    const fromFile = await project.create('demo/pair@1.0.0', '-i', '@input.json');
-    const { stdout } = await project.run(['task', 'create', '--name', 'pair', '-n', 'demo', '-v', '1.0.0', '-i', '-'], {
-      input: '{"lucky":true}',
-    });
-    expect(await project.json(['task', 'get', fromFile])).toMatchObject({
+    await on.project.write('input.json', '{"lucky":false}');
+    const fromFile = await on.project.create('demo/pair@1.0.0', '-i', '@input.json');
+    const { stdout } = await on.project.run(
+      ['task', 'create', '--name', 'pair', '-n', 'demo', '-v', '1.0.0', '-i', '-'],
+      {
+        input: '{"lucky":true}',
+      },
+    );
+    expect(await on.project.json(['task', 'get', fromFile])).toMatchObject({
       context: { lucky: false },
       status: 'pending',
     });
-    expect(await project.json(['task', 'get', stdout.trim()])).toMatchObject({ context: { lucky: true } });
+    expect(await on.project.json(['task', 'get', stdout.trim()])).toMatchObject({ context: { lucky: true } });
   });
 
   it('task why reports that no worker is running', async () => {
-    const { stdout } = await project.run(['task', 'why', await project.create('pair')]);
+    const { stdout } = await on.project.run(['task', 'why', await on.project.create('pair')]);
     expect(stdout).toContain('no running worker serves namespace');
     expect(stdout).toMatch(/second +waits for first/);
   });
 
   it('task create rejects a context that does not match the schema, invalid JSON, and a misspelt template', async () => {
-    const wrong = await project.run(['task', 'create', 'pair', '-i', '{"lucky":"yes"}']);
+    const wrong = await on.project.run(['task', 'create', 'pair', '-i', '{"lucky":"yes"}']);
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('/lucky must be boolean')]);
-    const broken = await project.run(['task', 'create', 'pair', '-i', '{lucky}']);
+    const broken = await on.project.run(['task', 'create', 'pair', '-i', '{lucky}']);
     expect([broken.code, broken.stderr]).toEqual([
       2,
       expect.stringMatching(/^error: --input: the value is not valid JSON/),
     ]);
-    const unknown = await project.run(['task', 'create', 'demo/pare']);
+    const unknown = await on.project.run(['task', 'create', 'demo/pare']);
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('demo/pair@1.0.0')]);
     expect(unknown.stdout).toBe('');
   });
 
+  it('task create suggests a template of the project that is not registered yet', async () => {
+    const fresh = await on.place.project('fresh', { DATABASE_URL: on.database.url });
+    await fresh.write('templates/lonely.yaml', PAIR.replace('name: pair', 'name: lonely'));
+    const { code, stdout, stderr } = await fresh.run(['task', 'create', 'lonly']);
+    expect([code, stdout, stderr]).toEqual([
+      1,
+      '',
+      'error: no template lonly is registered or in the folders; did you mean demo/lonely@1.0.0?\n',
+    ]);
+  });
+
   it('task create reports the first task with the same key, and prints its id with --return-existing', async () => {
-    const first = await project.create('pair', '-k', 'order-7');
-    const again = await project.run(['task', 'create', 'pair', '-k', 'order-7']);
+    const first = await on.project.create('pair', '-k', 'order-7');
+    const again = await on.project.run(['task', 'create', 'pair', '-k', 'order-7']);
     expect([again.code, again.stderr]).toEqual([1, expect.stringContaining(`${first}; pass --return-existing`)]);
-    expect(await project.create('pair', '-k', 'order-7', '--return-existing')).toBe(first);
+    expect(await on.project.create('pair', '-k', 'order-7', '--return-existing')).toBe(first);
   });
 
   it('task cancel cancels a task once, and then reports that it has ended', async () => {
-    const id = await project.create('pair');
-    expect(await project.json(['task', 'cancel', id, '-r', 'a test'])).toMatchObject({ cancelled: true });
-    const again = await project.run(['task', 'cancel', id]);
+    const id = await on.project.create('pair');
+    expect(await on.project.json(['task', 'cancel', id, '-r', 'a test'])).toMatchObject({ cancelled: true });
+    const again = await on.project.run(['task', 'cancel', id]);
     expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('it is cancelled')]);
-    expect(await project.json(['step', 'history', id])).toMatchObject([
+    expect(await on.project.json(['step', 'history', id])).toMatchObject([
       { what: 'cancel', why: 'a test', who: userInfo().username },
     ]);
-    expect((await project.run(['task', 'watch', id])).code).toBe(1);
+    expect((await on.project.run(['task', 'watch', id])).code).toBe(1);
   });
 
   it('task list shows pages, newest first, with the filter, the total and the command of the next page', async () => {
@@ -89,8 +88,9 @@ describe('without a worker', () => {
       timed_out: boolean;
       lag_ms: number;
     }
-    const ids = [await project.create('pair', '-t', 'paged it'), await project.create('pair', '-t', 'paged it')];
-    const list = (...more: string[]) => project.json<Listed>(['task', 'list', '--tag', 'paged it', '-l', '1', ...more]);
+    const ids = [await on.project.create('pair', '-t', 'paged it'), await on.project.create('pair', '-t', 'paged it')];
+    const list = (...more: string[]) =>
+      on.project.json<Listed>(['task', 'list', '--tag', 'paged it', '-l', '1', ...more]);
     await expect.poll(async () => (await list()).total).toBe(2);
     const first = await list();
     expect(first).toMatchObject({ total_is_exact: true, previous_cursor: null, timed_out: false });
@@ -101,20 +101,20 @@ describe('without a worker', () => {
     expect((await list('--before', ids[1]!)).tasks).toMatchObject([{ task_uuid: ids[0] }]);
     expect((await list('--order', 'asc')).tasks).toMatchObject([{ task_uuid: ids[0] }]);
 
-    const shown = await project.run(['task', 'list', '--tag', 'paged it', '-l', '1', '--created-after', '2h']);
+    const shown = await on.project.run(['task', 'list', '--tag', 'paged it', '-l', '1', '--created-after', '2h']);
     expect(shown.stdout).toContain('demo/pair@1.0.0');
     expect(shown.stderr).toContain('1 of 2 tasks: tag paged it, created after 2h\n');
     const next = /next page: npx tasker (task list --tag 'paged it' --created-after 2h --limit 1 --cursor \S+)\n/.exec(
       shown.stderr,
     );
     expect(next?.[1]).toBeDefined();
-    const last = await project.run(['task', 'list', '--tag', 'paged it', '-l', '9', '--cursor', first.next_cursor!]);
+    const last = await on.project.run(['task', 'list', '--tag', 'paged it', '-l', '9', '--cursor', first.next_cursor!]);
     expect([last.code, last.stderr]).toEqual([0, '1 of 2 tasks: tag paged it\n']);
   });
 
   it('task list and step list reject an invalid condition, and name it', async () => {
     const refused = async (...words: string[]) => {
-      const { code, stderr } = await project.run(words);
+      const { code, stderr } = await on.project.run(words);
       return `${code} ${stderr}`;
     };
     expect(await refused('task', 'list', '--created-after', 'yesterday')).toMatch(/^2 .*must be a time/s);
@@ -127,27 +127,34 @@ describe('without a worker', () => {
   });
 
   it('step list finds steps of all tasks', async () => {
-    const id = await project.create('pair', '-t', 'of all');
+    const id = await on.project.create('pair', '-t', 'of all');
     const find = () =>
-      project.json<{ steps: object[]; total: number }>(['step', 'list', '--tag', 'of all', '--step-state', 'enqueued']);
+      on.project.json<{ steps: object[]; total: number }>([
+        'step',
+        'list',
+        '--tag',
+        'of all',
+        '--step-state',
+        'enqueued',
+      ]);
     await expect.poll(find).toMatchObject({ total: 1, total_is_exact: true, next_cursor: null });
     expect((await find()).steps).toMatchObject([
       { task_uuid: id, name: 'first', current_state: 'enqueued', worker: null },
     ]);
-    const shown = await project.run(['step', 'list', '--tag', 'of all']);
+    const shown = await on.project.run(['step', 'list', '--tag', 'of all']);
     expect(shown.stdout).toMatch(/TASK +STEP +STATE +SINCE +HANDLER +ATTEMPTS\n/);
     expect(shown.stderr).toBe('1 step: tag of all\n');
-    const none = await project.run(['step', 'list', '--tag', 'of all', '--error-type', 'timeout']);
+    const none = await on.project.run(['step', 'list', '--tag', 'of all', '--error-type', 'timeout']);
     expect(none.stderr).toBe('no step matches: tag of all, error type timeout\n');
   });
 
   it('task watch explains a stalled task once, after two seconds, on standard error', async () => {
     const reason = '… no progress: first is ready; no running worker serves namespace demo: start one\n';
-    const lines = await project.run(['task', 'create', 'pair', '--wait', '--timeout', '5.5']);
+    const lines = await on.project.run(['task', 'create', 'pair', '--wait', '--timeout', '5.5']);
     expect(lines.stderr.split(reason)).toHaveLength(2);
     expect(lines.stdout).toMatch(/^[0-9a-f-]{36}\n$/);
     const uuid = lines.stdout.trim();
-    const watched = await project.run(['task', 'watch', uuid, '--json', '--timeout', '3']);
+    const watched = await on.project.run(['task', 'watch', uuid, '--json', '--timeout', '3']);
     expect(watched.stderr.split(reason)).toHaveLength(2);
     expect(
       watched.stdout
@@ -155,28 +162,28 @@ describe('without a worker', () => {
         .split('\n')
         .map((line) => (JSON.parse(line) as { task_uuid: string }).task_uuid),
     ).toEqual([uuid]);
-    const short = await project.run(['task', 'watch', uuid, '--timeout', '1']);
+    const short = await on.project.run(['task', 'watch', uuid, '--timeout', '1']);
     expect(short.stderr).not.toContain('no progress');
   });
 
   it('task list reports that no task matches the filters, and suggests a state for an unknown state', async () => {
-    const filtered = await project.run(['task', 'list', '-s', 'error', '-n', 'demo']);
+    const filtered = await on.project.run(['task', 'list', '-s', 'error', '-n', 'demo']);
     expect([filtered.code, filtered.stderr]).toEqual([0, 'no task matches: namespace demo, status error\n']);
-    const failed = await project.run(['task', 'list', '-s', 'failed']);
+    const failed = await on.project.run(['task', 'list', '-s', 'failed']);
     expect([failed.code, failed.stderr]).toEqual([
       2,
       expect.stringContaining(
         'failed is not a task state; did you mean blocked_by_failures (a step failed, an operator must act) or error (the task ended)?',
       ),
     ]);
-    expect((await project.run(['task', 'list', '-s', 'complet'])).stderr).toContain('did you mean complete?');
-    expect((await project.run(['task', 'list', '-s', 'xyz'])).stderr).toContain(
+    expect((await on.project.run(['task', 'list', '-s', 'complet'])).stderr).toContain('did you mean complete?');
+    expect((await on.project.run(['task', 'list', '-s', 'xyz'])).stderr).toContain(
       'the states are pending, steps_in_process',
     );
   });
 
   it('task watch --timeout stops waiting and leaves the task unchanged', async () => {
-    const ended = await project.run(['task', 'create', 'pair', '--wait', '--timeout', '0.2']);
+    const ended = await on.project.run(['task', 'create', 'pair', '--wait', '--timeout', '0.2']);
     expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('did not end within 0.2 s')]);
     expect(ended.stdout).toMatch(/^[0-9a-f-]{36}\n$/);
   });
@@ -186,7 +193,7 @@ describe('with a worker', () => {
   let worker: Running;
 
   beforeAll(async () => {
-    worker = project.start(['worker', '--name', 'bench-1']);
+    worker = on.project.start(['worker', '--name', 'bench-1']);
     await worker.until('worker is ready');
   });
 
@@ -196,7 +203,11 @@ describe('with a worker', () => {
   });
 
   it('task watch prints a line for each change until the task ends, and exits 0', async () => {
-    const { code, stdout } = await project.run(['task', 'watch', await project.create('pair', '-i', '{"lucky":true}')]);
+    const { code, stdout } = await on.project.run([
+      'task',
+      'watch',
+      await on.project.create('pair', '-i', '{"lucky":true}'),
+    ]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/second complete\n.*task complete, 2 of 2 steps, after/s);
   });
@@ -207,29 +218,29 @@ describe('with a worker', () => {
       ['step', 'resolve', '-r', 'done by hand'],
     ];
     for (const act of acts) {
-      const blocked = await project.run(['task', 'create', 'pair', '--wait']);
+      const blocked = await on.project.run(['task', 'create', 'pair', '--wait']);
       const id = blocked.stdout.trim();
       expect([blocked.code, blocked.stderr]).toEqual([2, expect.stringContaining('no luck today')]);
-      const acted = await project.run([...act.slice(0, 2), id, 'second', ...act.slice(2)]);
+      const acted = await on.project.run([...act.slice(0, 2), id, 'second', ...act.slice(2)]);
       expect(acted.stderr).toContain('the task is complete');
-      expect((await project.run(['task', 'watch', id])).code).toBe(0);
+      expect((await on.project.run(['task', 'watch', id])).code).toBe(0);
     }
   });
 
   it('step reset lets a failed step run again, and the history shows the attempts and the reset', async () => {
-    const id = (await project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
-    expect((await project.run(['step', 'reset', id, 'second', '-b', 'ada', '-r', 'once more'])).code).toBe(0);
-    expect((await project.run(['task', 'watch', id])).code).toBe(2);
-    const history = await project.json<{ what: string; who: string }[]>(['step', 'history', id, 'second']);
+    const id = (await on.project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
+    expect((await on.project.run(['step', 'reset', id, 'second', '-b', 'ada', '-r', 'once more'])).code).toBe(0);
+    expect((await on.project.run(['task', 'watch', id])).code).toBe(2);
+    const history = await on.project.json<{ what: string; who: string }[]>(['step', 'history', id, 'second']);
     expect(history.map(({ what }) => what)).toEqual(['failed', 'reset', 'failed']);
     expect(history[1]).toMatchObject({ who: 'ada', why: 'once more' });
-    const early = await project.run(['step', 'reset', id, 'first']);
+    const early = await on.project.run(['step', 'reset', id, 'first']);
     expect([early.code, early.stderr]).toEqual([1, expect.stringContaining('first')]);
   });
 
   it('step logs shows what the handler of a failed step logged, and explains an empty answer', async () => {
-    const id = (await project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
-    const show = (...more: string[]) => project.run(['step', 'logs', id, ...more]);
+    const id = (await on.project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
+    const show = (...more: string[]) => on.project.run(['step', 'logs', id, ...more]);
     await expect.poll(async () => (await show('second')).stdout).toContain('attempt 1');
     expect((await show('second')).stdout).toMatch(/^attempt 1\n\S+ warn {2}no luck lucky=false\n$/);
     expect(JSON.parse((await show('second', '--json')).stdout)).toMatchObject([
@@ -241,21 +252,29 @@ describe('with a worker', () => {
   });
 
   it('step get shows the result or the error of a step', async () => {
-    const id = (await project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
-    expect((await project.run(['step', 'get', id, 'first'])).stdout).toContain('"made": 1');
-    const failed = await project.run(['step', 'get', id, 'second']);
+    const id = (await on.project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
+    expect((await on.project.run(['step', 'get', id, 'first'])).stdout).toContain('"made": 1');
+    const failed = await on.project.run(['step', 'get', id, 'second']);
     expect(failed.stdout).toContain('no luck today');
     expect(failed.stdout).toContain('bench-1');
-    expect((await project.run(['task', 'steps', id])).stdout).toMatch(/second +error +second +1\/3/);
-    const unknown = await project.run(['step', 'get', id, 'third']);
+    expect((await on.project.run(['task', 'steps', id])).stdout).toMatch(/second +error +second +1\/3/);
+    const unknown = await on.project.run(['step', 'get', id, 'third']);
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('first, second')]);
   });
 
   it('--wait --json prints one document, and watch --json prints one per line', async () => {
-    const { code, stdout } = await project.run(['task', 'create', 'pair', '-i', '{"lucky":true}', '--wait', '--json']);
+    const { code, stdout } = await on.project.run([
+      'task',
+      'create',
+      'pair',
+      '-i',
+      '{"lucky":true}',
+      '--wait',
+      '--json',
+    ]);
     const task = JSON.parse(stdout) as { task_uuid: string; steps: unknown[] };
     expect([code, task]).toMatchObject([0, { status: 'complete', steps: [{ name: 'first' }, { name: 'second' }] }]);
-    const watched = await project.run(['task', 'watch', task.task_uuid, '--json']);
+    const watched = await on.project.run(['task', 'watch', task.task_uuid, '--json']);
     expect(
       watched.stdout
         .trim()
@@ -267,34 +286,36 @@ describe('with a worker', () => {
 
 describe('templates', () => {
   it('template validate prints nothing to standard output if all templates are valid', async () => {
-    const { code, stdout } = await project.run(['template', 'validate']);
+    const { code, stdout } = await on.project.run(['template', 'validate']);
     expect([code, stdout]).toEqual([0, '']);
   });
 
   it('template validate reports every problem with file, line and column, and exits 1', async () => {
-    await project.write(
+    await on.project.write(
       'broken.yaml',
       PAIR.replace('[first]', '[frist]').replace('identity_strategy', 'identity_stratgy'),
     );
-    const { code, stdout } = await project.run(['template', 'validate', 'broken.yaml']);
+    const { code, stdout } = await on.project.run(['template', 'validate', 'broken.yaml']);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^broken\.yaml:4:\d+: warning: .*identity_strategy/m);
     expect(stdout).toMatch(/^broken\.yaml:8:\d+: error: .*did you mean `first`\?$/m);
-    const { problems } = JSON.parse((await project.run(['template', 'validate', 'broken.yaml', '--json'])).stdout) as {
+    const { problems } = JSON.parse(
+      (await on.project.run(['template', 'validate', 'broken.yaml', '--json'])).stdout,
+    ) as {
       problems: unknown[];
     };
     expect(problems).toHaveLength(2);
   });
 
   it('template validate --handlers reports steps without a handler, with their location and similar names, and exits 1', async () => {
-    const fine = await project.run(['template', 'validate', '--handlers', 'handlers']);
+    const fine = await on.project.run(['template', 'validate', '--handlers', 'handlers']);
     expect([fine.code, fine.stdout]).toEqual([0, '']);
     const wanting = PAIR.replace('handler: second', 'handler: { callable: secnd }').replace(
       'handler: first',
       'handler: { callable: first, method: refund }',
     );
-    await project.write('wanting.yaml', wanting);
-    await project.write(
+    await on.project.write('wanting.yaml', wanting);
+    await on.project.write(
       'lacking/handlers.js',
       `import { defineHandler, StepHandler } from 'tasker-core';
 export class First extends StepHandler {
@@ -307,27 +328,27 @@ export const second = defineHandler('second', {}, () => ({}));
 `,
     );
     // The file is valid on its own. Only the handlers reveal the problems.
-    expect((await project.run(['template', 'validate', 'wanting.yaml'])).code).toBe(0);
-    const { code, stdout } = await project.run(['template', 'validate', 'wanting.yaml', '--handlers', 'lacking']);
+    expect((await on.project.run(['template', 'validate', 'wanting.yaml'])).code).toBe(0);
+    const { code, stdout } = await on.project.run(['template', 'validate', 'wanting.yaml', '--handlers', 'lacking']);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^wanting\.yaml:7:29: error: step `first`: .*refund/m);
     expect(stdout).toMatch(/^wanting\.yaml:8:30: error: step `second`: .*secnd.*did you mean second/m);
     const { problems } = JSON.parse(
-      (await project.run(['template', 'validate', 'wanting.yaml', '--handlers', 'lacking', '--json'])).stdout,
+      (await on.project.run(['template', 'validate', 'wanting.yaml', '--handlers', 'lacking', '--json'])).stdout,
     ) as { problems: unknown[] };
     expect(problems).toMatchObject([
       { severity: 'error', code: 'handler_invalid', path: 'steps[0].handler', line: 7 },
       { severity: 'error', code: 'handler_not_found', path: 'steps[1].handler', line: 8 },
     ]);
-    await project.write('strange.yaml', PAIR.replace('handler: second', 'handler: ship'));
-    const strange = await project.run(['template', 'validate', 'strange.yaml', '--handlers', 'handlers']);
+    await on.project.write('strange.yaml', PAIR.replace('handler: second', 'handler: ship'));
+    const strange = await on.project.run(['template', 'validate', 'strange.yaml', '--handlers', 'handlers']);
     expect(strange.stdout).toMatch(/no handler named ship; .*correct the name, or export the handler from handlers$/m);
-    const nowhere = await project.run(['--handlers', 'no/such/folder', 'template', 'validate']);
+    const nowhere = await on.project.run(['--handlers', 'no/such/folder', 'template', 'validate']);
     expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/handlers not found: .*no.such/)]);
   });
 
   it('template validate --handlers reports unknown steps that handlers name, as a warning if another template has them', async () => {
-    await project.write(
+    await on.project.write(
       'named/handlers.js',
       `import { defineHandler } from 'tasker-core';
 export const first = defineHandler('first', {}, () => ({}));
@@ -335,24 +356,24 @@ export const second = defineHandler('second', { depends: { a: 'frst' } }, () => 
 `,
     );
     const renamed = PAIR.replace('name: first', 'name: frst').replace('[first]', '[frst]').replace('pair', 'renamed');
-    await project.write('named/pair.yaml', PAIR);
-    await project.write('named/renamed.yaml', renamed);
+    await on.project.write('named/pair.yaml', PAIR);
+    await on.project.write('named/renamed.yaml', renamed);
     const validate = ['template', 'validate', '--handlers', 'named'];
     const message =
       'handler second: depends on step frst, which template demo/pair@1.0.0 does not have; did you mean first?';
-    expect(await project.run([...validate, 'named/pair.yaml'])).toMatchObject({
+    expect(await on.project.run([...validate, 'named/pair.yaml'])).toMatchObject({
       code: 1,
       stdout: `named/pair.yaml:8:30: error: ${message}\n`,
     });
-    expect(await project.run([...validate, 'named'])).toMatchObject({
+    expect(await on.project.run([...validate, 'named'])).toMatchObject({
       code: 0,
       stdout: `named/pair.yaml:8:30: warning: ${message}\n`,
     });
-    expect((await project.run([...validate, 'named/renamed.yaml'])).stdout).toBe('');
+    expect((await on.project.run([...validate, 'named/renamed.yaml'])).stdout).toBe('');
   });
 
   it('template validate --handlers reports publishers that are not exported, with their location and similar names', async () => {
-    await project.write(
+    await on.project.write(
       'shop/events.ts',
       `import { BasePublisher, defineHandler } from 'tasker-core';
 export const first = defineHandler('first', {}, () => ({}));
@@ -363,7 +384,7 @@ export class Payments extends BasePublisher {
     );
     const publishing = (name: string, event: string) =>
       `{ name: ${event}, description: it happened, schema: {}, publisher: ${name} }`;
-    await project.write(
+    await on.project.write(
       'publishing.yaml',
       `name: publishing
 namespace: demo
@@ -377,34 +398,34 @@ steps:
       - ${publishing('paymnt_events', 'payment.lost')}
 `,
     );
-    expect((await project.run(['template', 'validate', 'publishing.yaml'])).code).toBe(0);
+    expect((await on.project.run(['template', 'validate', 'publishing.yaml'])).code).toBe(0);
     const validate = ['template', 'validate', 'publishing.yaml', '--handlers', 'shop'];
-    const { code, stdout } = await project.run(validate);
+    const { code, stdout } = await on.project.run(validate);
     expect([code, stdout]).toEqual([
       1,
       expect.stringMatching(
         /^publishing\.yaml:10:\d+: error: step `first`: event payment\.lost: there is no publisher paymnt_events; did you mean payment_events\?$/m,
       ),
     ]);
-    const { problems } = JSON.parse((await project.run([...validate, '--json'])).stdout) as { problems: unknown[] };
+    const { problems } = JSON.parse((await on.project.run([...validate, '--json'])).stdout) as { problems: unknown[] };
     expect(problems).toMatchObject([
       { severity: 'error', code: 'publisher_not_found', path: 'steps[0].publishes_events[2].publisher', line: 10 },
     ]);
   });
 
   it('template list, show and graph print the templates of the project', async () => {
-    expect(await project.json(['template', 'list'])).toMatchObject([
+    expect(await on.project.json(['template', 'list'])).toMatchObject([
       { name: 'pair', in_project: true, registered: true },
     ]);
-    expect((await project.run(['template', 'show', 'pair'])).stdout).toMatch(/second +second +first +standard/);
-    expect((await project.run(['template', 'graph', 'templates/pair.yaml'])).stdout).toBe('first\nsecond\n');
-    expect((await project.run(['template', 'graph', 'demo/pair', '--mermaid'])).stdout).toContain('s0 --> s1');
-    const unknown = await project.run(['template', 'show', 'demo/pare']);
+    expect((await on.project.run(['template', 'show', 'pair'])).stdout).toMatch(/second +second +first +standard/);
+    expect((await on.project.run(['template', 'graph', 'templates/pair.yaml'])).stdout).toBe('first\nsecond\n');
+    expect((await on.project.run(['template', 'graph', 'demo/pair', '--mermaid'])).stdout).toContain('s0 --> s1');
+    const unknown = await on.project.run(['template', 'show', 'demo/pare']);
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('demo/pair@1.0.0')]);
   });
 
   it('template show prints every field that a template has', async () => {
-    await project.write(
+    await on.project.write(
       'full.yaml',
       PAIR.replace(
         'steps:',
@@ -414,7 +435,7 @@ steps:
         'handler: { callable: first, method: refund }, description: gives it back, retry: { backoff_base_ms: 2000 }',
       ),
     );
-    const { stdout } = await project.run(['template', 'show', 'full.yaml']);
+    const { stdout } = await on.project.run(['template', 'show', 'full.yaml']);
     expect(stdout).toMatch(/first +first +standard +3 +exponential, 2\.0 s to 30\.0 s/);
     for (const field of ['lucky: true', 'max_duration_minutes: 90', 'method: refund', 'description: gives it back'])
       expect(stdout).toContain(field);
@@ -422,11 +443,11 @@ steps:
   });
 
   it('template show finds a template that only the database has', async () => {
-    const other = await place.project('elsewhere', { DATABASE_URL: database.url });
+    const other = await on.place.project('elsewhere', { DATABASE_URL: on.database.url });
     expect(await other.json(['template', 'show', 'demo/pair'])).toMatchObject({ name: 'pair', version: '1.0.0' });
     await writeFile(
       path.join(other.folder, 'pair.yaml'),
-      await readFile(path.join(project.folder, 'templates/pair.yaml')),
+      await readFile(path.join(on.project.folder, 'templates/pair.yaml')),
     );
     expect(await other.json(['template', 'show', 'pair.yaml'])).toMatchObject({ name: 'pair' });
   });

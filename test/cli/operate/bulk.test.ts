@@ -1,29 +1,15 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freshDatabase } from '../../support/database.ts';
+import { expect, it } from 'vitest';
 import { until } from '../../support/setup.ts';
-import { installation, PAIR, type Project } from '../installation.ts';
+import { PAIR, projectOnDatabase } from '../installation.ts';
 
-let place: Awaited<ReturnType<typeof installation>>;
-let database: Awaited<ReturnType<typeof freshDatabase>>;
-let project: Project;
+const on = projectOnDatabase({ 'templates/pair.yaml': PAIR });
 
 const NONE = '00000000-0000-0000-0000-000000000000';
 
-beforeAll(async () => {
-  [place, database] = await Promise.all([installation(), freshDatabase()]);
-  project = await place.project('shop', { DATABASE_URL: database.url });
-  await project.write('templates/pair.yaml', PAIR);
-});
-
-afterAll(async () => {
-  await place?.remove();
-  await database?.drop();
-});
-
 /** Tasks whose first step failed, as after a bad night. Made by SQL, because no worker runs here. */
 async function blocked(count: number): Promise<string[]> {
-  const like = await project.create('pair', '-t', 'night');
-  const rows = await database.sql<{ task_uuid: string }>(
+  const like = await on.project.create('pair', '-t', 'night');
+  const rows = await on.database.sql<{ task_uuid: string }>(
     `
     with t as (
       insert into tasker.task (task_uuid, template_id, n_open, n_active, n_error, context, tags)
@@ -45,12 +31,12 @@ async function blocked(count: number): Promise<string[]> {
     select task_uuid from t`,
     [like, count],
   );
-  await project.run(['task', 'cancel', like]);
+  await on.project.run(['task', 'cancel', like]);
   return rows.map((row) => row.task_uuid);
 }
 
 const tagged = async (state: string) => {
-  const [row] = await database.sql<{ n: number }>(
+  const [row] = await on.database.sql<{ n: number }>(
     `select count(*)::int n from tasker.task where tags = '{night}' and state::text = $1`,
     [state],
   );
@@ -59,19 +45,19 @@ const tagged = async (state: string) => {
 
 it('a dry run shows the count, a sample and what would run again, and does nothing', async () => {
   await blocked(12);
-  const dry = await project.run(['task', 'retry', '--error-type', 'timeout', '--dry-run']);
+  const dry = await on.project.run(['task', 'retry', '--error-type', 'timeout', '--dry-run']);
   expect(dry.code).toBe(0);
   expect(dry.stdout).toContain('would retry 12 tasks: error type timeout');
   expect(dry.stdout).toMatch(/demo\/pair@1\.0\.0 +blocked_by_failures +first +1 +timeout: the bank did not answer/);
   expect(dry.stdout).toContain('… and 2 more');
-  const json = await project.json(['step', 'retry', '--step', 'first', '--dry-run']);
+  const json = await on.project.json(['step', 'retry', '--step', 'first', '--dry-run']);
   expect(json).toMatchObject({ action: 'step_retry', dry_run: true, matched: 12, not_retryable: 0 });
   expect(await tagged('blocked_by_failures')).toBe(12);
-  expect(await project.json(['bulk', 'list'])).toEqual([]);
+  expect(await on.project.json(['bulk', 'list'])).toEqual([]);
 });
 
 it('without a terminal and without --yes nothing is done, and the error suggests --yes', async () => {
-  const refused = await project.run(['task', 'cancel', '--tag', 'night']);
+  const refused = await on.project.run(['task', 'cancel', '--tag', 'night']);
   expect(refused.code).toBe(2);
   expect(refused.stderr).toContain('cancel 12 tasks? Standard input is not a terminal');
   expect(refused.stderr).toContain('pass --yes');
@@ -79,20 +65,20 @@ it('without a terminal and without --yes nothing is done, and the error suggests
 });
 
 it('a command without ids and filter, or with both, is rejected', async () => {
-  const none = await project.run(['task', 'retry', '--yes']);
+  const none = await on.project.run(['task', 'retry', '--yes']);
   expect([none.code, none.stderr]).toEqual([
     2,
     expect.stringContaining('no task is named; pass its id, --id, --ids -'),
   ]);
-  const both = await project.run(['task', 'retry', NONE, '--open', '--yes']);
+  const both = await on.project.run(['task', 'retry', NONE, '--open', '--yes']);
   expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('by their ids or by a filter, not by both')]);
-  const file = await project.run(['task', 'retry', '--ids', 'file.txt']);
+  const file = await on.project.run(['task', 'retry', '--ids', 'file.txt']);
   expect([file.code, file.stderr]).toEqual([2, expect.stringContaining('--ids reads from standard input')]);
 });
 
 it('ids come from arguments, --id and standard input, and the act is in the audit', async () => {
   const [a, b, c, d] = (await blocked(4)) as [string, string, string, string];
-  const { code, stdout } = await project.run(
+  const { code, stdout } = await on.project.run(
     ['task', 'cancel', a, '--id', b, '--ids', '-', '--yes', '-r', 'twice ordered', '-b', 'anna', '--json'],
     { input: `${c}\n\n${a}\n${NONE}\n` },
   );
@@ -100,65 +86,65 @@ it('ids come from arguments, --id and standard input, and the act is in the audi
   const result = JSON.parse(stdout);
   expect(result).toMatchObject({ action: 'task_cancel', matched: 4, done: 3, actor: 'anna', failed: [] });
   expect(result.skipped).toEqual([{ task_uuid: NONE, step: null, why: 'there is no such task' }]);
-  const audit = await project.json<{ entries: object[] }>(['audit', 'list', '--bulk', String(result.id)]);
+  const audit = await on.project.json<{ entries: object[] }>(['audit', 'list', '--bulk', String(result.id)]);
   expect(audit.entries).toHaveLength(4);
   expect(audit.entries[0]).toMatchObject({ action: 'cancel', door: 'cli', actor: 'anna', reason: 'twice ordered' });
-  const step = await project.run(['step', 'reset', d, 'first']);
+  const step = await on.project.run(['step', 'reset', d, 'first']);
   expect(step.stderr).toContain('step first is enqueued, the task is steps_in_process');
-  const shown = await project.run(['audit', 'list', '--action', 'reset']);
+  const shown = await on.project.run(['audit', 'list', '--action', 'reset']);
   expect(shown.stdout).toMatch(new RegExp(`cli +reset +${d} first +error → enqueued`));
 });
 
 it('a single task is retried, resolved and deleted at once, and only the deletion asks for confirmation', async () => {
   const [a, b] = (await blocked(2)) as [string, string];
-  expect((await project.run(['task', 'retry', a])).stderr).toContain(
+  expect((await on.project.run(['task', 'retry', a])).stderr).toContain(
     `retried first of ${a}, the task is steps_in_process`,
   );
-  expect((await project.run(['task', 'resolve', b])).stderr).toBe(`resolved ${b}\n`);
-  const asked = await project.run(['task', 'delete', b]);
+  expect((await on.project.run(['task', 'resolve', b])).stderr).toBe(`resolved ${b}\n`);
+  const asked = await on.project.run(['task', 'delete', b]);
   expect([asked.code, asked.stderr]).toEqual([2, expect.stringContaining('pass --yes')]);
-  expect((await project.run(['task', 'delete', b, '-y'])).stderr).toBe(`deleted ${b}\n`);
-  const open = await project.run(['task', 'delete', a, '-y']);
+  expect((await on.project.run(['task', 'delete', b, '-y'])).stderr).toBe(`deleted ${b}\n`);
+  const open = await on.project.run(['task', 'delete', a, '-y']);
   expect([open.code, open.stderr]).toEqual([1, expect.stringContaining('cancel or resolve it first')]);
 });
 
 it('a command that is killed halfway is resumed, and each failure is retried exactly once', async () => {
   const ids = await blocked(2_000);
   const args = ['task', 'retry', '--tag', 'night', '--status', 'blocked_by_failures', '--yes', '-r', 'bank is back'];
-  const command = project.start(args);
+  const command = on.project.start(args);
   const done = () =>
-    database.sql<{ id: number; done: number }>('select id::int, done from tasker.bulk order by id desc limit 1');
+    on.database.sql<{ id: number; done: number }>('select id::int, done from tasker.bulk order by id desc limit 1');
   const { id } = (await until(done, ([row]) => (row?.done ?? 0) > 200, 60_000))[0]!;
   command.process.kill('SIGKILL');
   await command.ended;
-  const before = await project.json<{ done: number; state: string }>(['bulk', 'show', String(id)]);
+  const before = await on.project.json<{ done: number; state: string }>(['bulk', 'show', String(id)]);
   expect(before.done).toBeLessThan(2_000);
   expect(before.state).toBe('running');
-  const resumed = await project.run(['bulk', 'resume', String(id)]);
+  const resumed = await on.project.run(['bulk', 'resume', String(id)]);
   expect([resumed.code, resumed.stdout]).toEqual([
     0,
     expect.stringMatching(`^retried (\\d+) of \\1 tasks \\(bulk ${id}\\)`),
   ]);
-  const twice = await database.sql(
+  const twice = await on.database.sql(
     `select 1 from tasker.operator_action where bulk_id = $1 and action = 'reset' group by task_uuid, idx having count(*) > 1`,
     [id],
   );
   expect(twice).toEqual([]);
-  const [{ n }] = (await database.sql(
+  const [{ n }] = (await on.database.sql(
     `select count(distinct task_uuid)::int n from tasker.operator_action where bulk_id = $1 and action = 'reset' and task_uuid = any ($2)`,
     [id, ids],
   )) as [{ n: number }];
   expect(n).toBe(2_000);
-  const again = await project.run(['bulk', 'resume', String(id)]);
+  const again = await on.project.run(['bulk', 'resume', String(id)]);
   expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is done; a new command is a new act')]);
-  const list = await project.run(['bulk', 'list']);
+  const list = await on.project.run(['bulk', 'list']);
   expect(list.stdout).toMatch(/task retry +done +(\d+)\/\1 /);
-  expect((await project.run(['bulk', 'show', '999'])).stderr).toContain('there is no bulk act 999');
+  expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('there is no bulk act 999');
 });
 
 it('an act that matches nothing reports that, with and without confirmation', async () => {
   for (const flags of [['--yes'], ['--dry-run'], []]) {
-    const { code, stdout, stderr } = await project.run(['task', 'retry', '--error-type', 'no_such_error', ...flags]);
+    const { code, stdout, stderr } = await on.project.run(['task', 'retry', '--error-type', 'no_such_error', ...flags]);
     expect({ code, said: stdout + stderr }).toEqual({
       code: 0,
       said: expect.stringContaining('no task to retry: error type no_such_error'),

@@ -1,63 +1,53 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freshDatabase } from '../../support/database.ts';
-import { installation, PAIR, type Project } from '../installation.ts';
+import { expect, it } from 'vitest';
+import { PAIR, projectOnDatabase } from '../installation.ts';
 
-let place: Awaited<ReturnType<typeof installation>>;
-let database: Awaited<ReturnType<typeof freshDatabase>>;
-let project: Project;
+const on = projectOnDatabase({ 'templates/pair.yaml': PAIR });
 
 const NONE = '00000000-0000-0000-0000-000000000000';
 
-beforeAll(async () => {
-  [place, database] = await Promise.all([installation(), freshDatabase()]);
-  project = await place.project('shop', { DATABASE_URL: database.url });
-  await project.write('templates/pair.yaml', PAIR);
-});
-
-afterAll(async () => {
-  await place?.remove();
-  await database?.drop();
-});
-
 it('dlq list says that there is nothing, and names the conditions that match nothing', async () => {
-  await project.create('pair');
-  expect(await project.run(['dlq', 'list'])).toMatchObject({ code: 0, stdout: '', stderr: 'no open dead letters\n' });
-  expect(await project.run(['dlq', 'list', '--dlq-reason', 'manual_dlq', '--unassigned'])).toMatchObject({
+  await on.project.create('pair');
+  expect(await on.project.run(['dlq', 'list'])).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: 'no open dead letters\n',
+  });
+  expect(await on.project.run(['dlq', 'list', '--dlq-reason', 'manual_dlq', '--unassigned'])).toMatchObject({
     code: 0,
     stderr: 'no dead letter matches: reason manual_dlq, unassigned\n',
   });
-  expect(await project.run(['dlq', 'stats'])).toMatchObject({ code: 0, stderr: 'no dead letters\n' });
-  expect(await project.run(['dlq', 'staleness'])).toMatchObject({
+  expect(await on.project.run(['dlq', 'stats'])).toMatchObject({ code: 0, stderr: 'no dead letters\n' });
+  expect(await on.project.run(['dlq', 'staleness'])).toMatchObject({
     code: 0,
     stderr: 'no open task has a limit; templates set limits in `lifecycle`\n',
   });
 });
 
 it('add, list, assign, note, show and resolve look after a task', async () => {
-  const task = await project.create('pair');
-  const added = await project.run(['dlq', 'add', task, '--reason', 'charged twice?', '--by', 'ann']);
+  const task = await on.project.create('pair');
+  const added = await on.project.run(['dlq', 'add', task, '--reason', 'charged twice?', '--by', 'ann']);
   expect(added).toMatchObject({ code: 0, stdout: '' });
   expect(added.stderr).toMatch(new RegExp(`^${task} is in the dead letters, as entry [0-9a-f-]{36}\n$`));
-  expect(await project.run(['dlq', 'add', task])).toMatchObject({
+  expect(await on.project.run(['dlq', 'add', task])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('is in the dead letters already'),
   });
 
-  const listed = await project.run(['dlq', 'list']);
+  const listed = await on.project.run(['dlq', 'list']);
   expect(listed.stderr).toBe('1 dead letter\n');
   expect(listed.stdout).toMatch(/TASK +REASON +SINCE +ASSIGNEE +TEMPLATE +TASK IS IN +CAUSE/);
   expect(listed.stdout).toMatch(
     new RegExp(`${task} +manual_dlq +[\\d.]+ m?s ago +- +demo/pair@1.0.0 +steps_in_process +charged twice\\?`),
   );
-  expect(await project.run(['dlq', 'assign', task, '--to', 'payments', '--priority', '7'])).toMatchObject({
+  expect(await on.project.run(['dlq', 'assign', task, '--to', 'payments', '--priority', '7'])).toMatchObject({
     code: 0,
     stderr: '1 dead letter: assigned to payments, priority 7\n',
   });
-  expect(await project.run(['dlq', 'note', task, 'asked the bank', '--by', 'bob'])).toMatchObject({
+  expect(await on.project.run(['dlq', 'note', task, 'asked the bank', '--by', 'bob'])).toMatchObject({
     code: 0,
     stderr: '1 dead letter: noted\n',
   });
-  const shown = await project.run(['dlq', 'get', task]);
+  const shown = await on.project.run(['dlq', 'get', task]);
   for (const line of [
     /^cause +charged twice\?$/m,
     /^status +pending$/m,
@@ -69,7 +59,7 @@ it('add, list, assign, note, show and resolve look after a task', async () => {
   ]) {
     expect(shown.stdout).toMatch(line);
   }
-  expect(await project.json(['dlq', 'list'])).toMatchObject({
+  expect(await on.project.json(['dlq', 'list'])).toMatchObject({
     entries: [
       { task_uuid: task, dlq_reason: 'manual_dlq', assignee: 'payments', priority: 7, resolution_status: 'pending' },
     ],
@@ -77,13 +67,13 @@ it('add, list, assign, note, show and resolve look after a task', async () => {
     total_is_exact: true,
     next_cursor: null,
   });
-  expect((await project.run(['task', 'why', task])).stdout).toContain('it is in the dead letters (manual_dlq)');
-  expect((await project.run(['status'])).stdout).toMatch(/✖ 1 dead letter +npx tasker dlq list/);
-  expect((await project.run(['doctor'])).stdout).toContain('1 task is in the dead letters');
+  expect((await on.project.run(['task', 'why', task])).stdout).toContain('it is in the dead letters (manual_dlq)');
+  expect((await on.project.run(['status'])).stdout).toMatch(/✖ 1 dead letter +npx tasker dlq list/);
+  expect((await on.project.run(['doctor'])).stdout).toContain('1 task is in the dead letters');
 
-  const { entries } = (await project.json(['dlq', 'list'])) as { entries: { dlq_entry_uuid: string }[] };
+  const { entries } = (await on.project.json(['dlq', 'list'])) as { entries: { dlq_entry_uuid: string }[] };
   expect(
-    await project.run([
+    await on.project.run([
       'dlq',
       'update',
       entries[0]!.dlq_entry_uuid,
@@ -95,51 +85,53 @@ it('add, list, assign, note, show and resolve look after a task', async () => {
       'ann',
     ]),
   ).toMatchObject({ code: 0, stderr: '1 dead letter: permanently_failed\n' });
-  expect(await project.json(['dlq', 'show', task])).toMatchObject({
+  expect(await on.project.json(['dlq', 'show', task])).toMatchObject({
     resolution_status: 'permanently_failed',
     resolution_notes: 'refunded',
     resolved_by: 'ann',
     task_snapshot: { task_uuid: task, steps: [{ name: 'first' }, { name: 'second' }] },
     notes: [{ author: 'bob', note: 'asked the bank' }],
   });
-  expect(await project.run(['dlq', 'resolve', task])).toMatchObject({
+  expect(await on.project.run(['dlq', 'resolve', task])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('is closed: permanently_failed by ann'),
   });
-  expect((await project.run(['dlq', 'list', '-s', 'all'])).stdout).toMatch(/permanently_failed +payments +demo\/pair/);
-  expect((await project.run(['dlq', 'stats'])).stdout).toMatch(/manual_dlq +0 +0 +- +0 +1 +0 +[\d.]+ m?s/);
+  expect((await on.project.run(['dlq', 'list', '-s', 'all'])).stdout).toMatch(
+    /permanently_failed +payments +demo\/pair/,
+  );
+  expect((await on.project.run(['dlq', 'stats'])).stdout).toMatch(/manual_dlq +0 +0 +- +0 +1 +0 +[\d.]+ m?s/);
 });
 
 it('redrive of one task says what runs again, or why nothing does', async () => {
-  const task = await project.create('pair');
-  await project.run(['dlq', 'add', task]);
-  expect(await project.run(['dlq', 'redrive', task])).toMatchObject({
+  const task = await on.project.create('pair');
+  await on.project.run(['dlq', 'add', task]);
+  expect(await on.project.run(['dlq', 'redrive', task])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining("can't be redriven: it is in steps_in_process, and nothing failed"),
   });
-  await project.run(['task', 'cancel', task]);
-  await project.run(['dlq', 'add', task, '--reason', 'was that right?']);
-  expect(await project.run(['dlq', 'redrive', task, '--reason', 'no'])).toMatchObject({
+  await on.project.run(['task', 'cancel', task]);
+  await on.project.run(['dlq', 'add', task, '--reason', 'was that right?']);
+  expect(await on.project.run(['dlq', 'redrive', task, '--reason', 'no'])).toMatchObject({
     code: 0,
     stderr: `opened ${task} again, which was cancelled: first, second continue; the task is steps_in_process\n`,
   });
-  expect(await project.json(['dlq', 'show', task])).toMatchObject({ resolution_notes: 'redriven: no' });
+  expect(await on.project.json(['dlq', 'show', task])).toMatchObject({ resolution_notes: 'redriven: no' });
 });
 
 it('redrive of many previews, asks, and reports what it skipped', async () => {
-  const tasks = await Promise.all([project.create('pair'), project.create('pair'), project.create('pair')]);
-  for (const task of tasks.slice(0, 2)) await project.run(['task', 'cancel', task]);
-  expect(await project.run(['dlq', 'add', ...tasks])).toMatchObject({
+  const tasks = await Promise.all([on.project.create('pair'), on.project.create('pair'), on.project.create('pair')]);
+  for (const task of tasks.slice(0, 2)) await on.project.run(['task', 'cancel', task]);
+  expect(await on.project.run(['dlq', 'add', ...tasks])).toMatchObject({
     code: 0,
     stderr: '3 tasks added to the dead letters\n',
   });
-  const preview = await project.run(['dlq', 'redrive', '--all', '--dry-run']);
+  const preview = await on.project.run(['dlq', 'redrive', '--all', '--dry-run']);
   expect(preview.stdout).toContain('would redrive 3 tasks: all');
-  expect(await project.run(['dlq', 'redrive', '--all'])).toMatchObject({
+  expect(await on.project.run(['dlq', 'redrive', '--all'])).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('redrive 3 tasks? Standard input is not a terminal'),
   });
-  const done = await project.run(['dlq', 'redrive', '--dlq-reason', 'manual_dlq', '--yes', '--reason', 'again']);
+  const done = await on.project.run(['dlq', 'redrive', '--dlq-reason', 'manual_dlq', '--yes', '--reason', 'again']);
   expect(done.stdout).toMatch(/redriven 2 of 3 tasks \(bulk \d+\)\n\n1 skipped:/);
   expect(done.stdout).toContain('it is in steps_in_process, and nothing failed');
 });
@@ -156,12 +148,12 @@ it.each([
   [['dlq', 'list', '--dlq-reason', 'manual'], 'it must be one of staleness_timeout'],
   [['dlq', 'lst'], 'unknown command'],
 ])('%j is a usage error', async (args, message) => {
-  const { code, stderr } = await project.run(args);
+  const { code, stderr } = await on.project.run(args);
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(message) });
 });
 
 it('an unknown dead letter is named, with the way out', async () => {
-  expect(await project.run(['dlq', 'show', NONE])).toMatchObject({
+  expect(await on.project.run(['dlq', 'show', NONE])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining(`${NONE} is neither a dead letter nor a task that was ever one`),
   });

@@ -1,29 +1,14 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freshDatabase } from '../../support/database.ts';
-import { installation, PAIR, PAIR_HANDLERS, type Project } from '../installation.ts';
+import { expect, it } from 'vitest';
+import { PAIR, PAIR_HANDLERS, projectOnDatabase } from '../installation.ts';
 
-let place: Awaited<ReturnType<typeof installation>>;
-let database: Awaited<ReturnType<typeof freshDatabase>>;
-let project: Project;
-
-beforeAll(async () => {
-  [place, database] = await Promise.all([installation(), freshDatabase()]);
-  project = await place.project('paused', { DATABASE_URL: database.url });
-  await project.write('templates/pair.yaml', PAIR);
-  await project.write('handlers/pair.js', PAIR_HANDLERS);
-});
-
-afterAll(async () => {
-  await place?.remove();
-  await database?.drop();
-});
+const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
 
 const BY = ['--by', 'ann', '--reason', 'the carrier is down'];
 
 it('pause and resume work, and several commands show who paused, when and why', async () => {
-  const id = await project.create('pair');
+  const id = await on.project.create('pair');
   const said = async (...args: string[]) => {
-    const { code, stdout, stderr } = await project.run(args);
+    const { code, stdout, stderr } = await on.project.run(args);
     return { code, text: `${stdout}${stderr}` };
   };
   expect(await said('pause', 'list')).toEqual({ code: 0, text: 'nothing is paused\n' });
@@ -43,13 +28,13 @@ it('pause and resume work, and several commands show who paused, when and why', 
     { scope: 'namespace', target: 'demo', paused_at: time, paused_by: 'ann', reason: 'the carrier is down' },
     { scope: 'task', target: id, paused_at: time, paused_by: 'bob', reason: null },
   ];
-  expect(await project.json(['pause', 'list'])).toEqual(pauses);
-  expect(await project.json(['task', 'get', id])).toMatchObject({ paused: pauses });
-  expect(await project.json(['task', 'list'])).toMatchObject({ tasks: [{ task_uuid: id, paused: pauses }] });
-  expect(await project.json(['namespace', 'list'])).toEqual([
+  expect(await on.project.json(['pause', 'list'])).toEqual(pauses);
+  expect(await on.project.json(['task', 'get', id])).toMatchObject({ paused: pauses });
+  expect(await on.project.json(['task', 'list'])).toMatchObject({ tasks: [{ task_uuid: id, paused: pauses }] });
+  expect(await on.project.json(['namespace', 'list'])).toEqual([
     { name: 'demo', templates: 1, ready_steps: 0, paused_steps: 1, pause: pauses[0] },
   ]);
-  expect(await project.json(['template', 'list'])).toMatchObject([{ name: 'pair', paused: [pauses[0]] }]);
+  expect(await on.project.json(['template', 'list'])).toMatchObject([{ name: 'pair', paused: [pauses[0]] }]);
 
   expect((await said('task', 'get', id)).text).toMatch(/paused +namespace demo, by ann, .* ago: the carrier is down\n/);
   expect((await said('task', 'list')).text).toContain('pending, paused');
@@ -65,7 +50,7 @@ it('pause and resume work, and several commands show who paused, when and why', 
 
   expect((await said('namespace', 'resume', 'demo')).text).toBe('resumed namespace demo: 0 ready steps can start\n');
   expect((await said('namespace', 'resume', 'demo')).text).toBe('namespace demo is not paused\n');
-  expect(await project.json(['task', 'resume', id])).toMatchObject({
+  expect(await on.project.json(['task', 'resume', id])).toMatchObject({
     scope: 'task',
     changed: true,
     steps: 1,
@@ -80,5 +65,5 @@ it('pause and resume work, and several commands show who paused, when and why', 
     text: expect.stringContaining('did you mean demo?'),
   });
   expect((await said('task', 'pause', 'x')).code).toBe(2);
-  expect(await database.sql('select distinct door from tasker.operator_action')).toEqual([{ door: 'cli' }]);
+  expect(await on.database.sql('select distinct door from tasker.operator_action')).toEqual([{ door: 'cli' }]);
 });

@@ -1,49 +1,38 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freshDatabase } from '../../support/database.ts';
-import { installation, PAIR, type Project } from '../installation.ts';
+import { expect, it } from 'vitest';
+import { PAIR, projectOnDatabase } from '../installation.ts';
 
-let place: Awaited<ReturnType<typeof installation>>;
-let database: Awaited<ReturnType<typeof freshDatabase>>;
-let project: Project;
-
-beforeAll(async () => {
-  [place, database] = await Promise.all([installation(), freshDatabase()]);
-  project = await place.project('shop', { DATABASE_URL: database.url });
-  await project.write('templates/pair.yaml', PAIR);
-});
-
-afterAll(async () => {
-  await place?.remove();
-  await database?.drop();
-});
+const on = projectOnDatabase({ 'templates/pair.yaml': PAIR });
 
 /** Tasks that were cancelled some hours ago. */
 async function cancelled(count: number, key?: string): Promise<string[]> {
   const ids: string[] = [];
-  for (let i = 0; i < count; i++) ids.push(await project.create('pair', ...(key === undefined ? [] : ['-k', key + i])));
-  await project.run(['task', 'cancel', ...ids, '--yes']);
-  await database.sql(`update tasker.task set done_at = done_at - interval '3 hours' where task_uuid = any ($1)`, [ids]);
+  for (let i = 0; i < count; i++)
+    ids.push(await on.project.create('pair', ...(key === undefined ? [] : ['-k', key + i])));
+  await on.project.run(['task', 'cancel', ...ids, '--yes']);
+  await on.database.sql(`update tasker.task set done_at = done_at - interval '3 hours' where task_uuid = any ($1)`, [
+    ids,
+  ]);
   return ids.sort();
 }
 
-const archive = () => path.join(project.folder, 'archive');
+const archive = () => path.join(on.project.folder, 'archive');
 const files = () => readdirSync(archive()).map((name) => path.join(archive(), name));
 
 it('tasks are pruned into an archive, shown from it, and restored', async () => {
   const ids = await cancelled(3, 'key');
-  const dry = await project.run(['db', 'prune', '--older-than', '2h', '--dry-run']);
+  const dry = await on.project.run(['db', 'prune', '--older-than', '2h', '--dry-run']);
   expect(dry.code).toBe(0);
   expect(dry.stdout).toContain('would delete 3 tasks with their steps, results and history');
   expect(dry.stdout).toMatch(/demo\/pair +3 +3 +20/);
   expect(dry.stdout).toMatch(/archive +none; --archive FOLDER keeps a copy/);
-  const refused = await project.run(['db', 'prune', '--older-than', '2h']);
+  const refused = await on.project.run(['db', 'prune', '--older-than', '2h']);
   expect([refused.code, refused.stderr]).toEqual([
     2,
     expect.stringContaining('delete 3 tasks without an archive? Standard input is not a terminal'),
   ]);
-  const done = await project.json<{ deleted: number; files: string[] }>([
+  const done = await on.project.json<{ deleted: number; files: string[] }>([
     'db',
     'prune',
     '--older-than',
@@ -55,50 +44,62 @@ it('tasks are pruned into an archive, shown from it, and restored', async () => 
     '--yes',
   ]);
   expect(done).toMatchObject({ matched: 3, deleted: 3, skipped: 0, failed: 0, files: files() });
-  const again = await project.run(['task', 'create', 'pair', '-k', 'key0', '--return-existing']);
+  const again = await on.project.run(['task', 'create', 'pair', '-k', 'key0', '--return-existing']);
   expect([again.code, again.stderr]).toEqual([
     1,
     expect.stringMatching(/with the idempotency key key0 was pruned at 20/),
   ]);
 
-  const shown = await project.run(['archive', 'show', 'archive']);
+  const shown = await on.project.run(['archive', 'show', 'archive']);
   expect(shown.stdout).toMatch(/^archive\/tasks-\d{8}T\d{6}Z-prune-\d+-0001\.ndjson\.gz\n3 tasks, [\d.]+ k?B\n/);
   expect(shown.stdout).toMatch(new RegExp(`${ids[0]} +demo/pair@1\\.0\\.0 +cancelled +20`));
-  const one = await project.run(['archive', 'show', files()[0]!, '--task', ids[1]!]);
+  const one = await on.project.run(['archive', 'show', files()[0]!, '--task', ids[1]!]);
   expect(one.stdout).toMatch(/first +cancelled/);
   expect(one.stdout).toMatch(/cancel +\S+/);
-  const json = await project.json<{ task_uuid: string }>(['archive', 'show', 'archive', '--task', ids[1]!]);
+  const json = await on.project.json<{ task_uuid: string }>(['archive', 'show', 'archive', '--task', ids[1]!]);
   expect(json).toMatchObject({ task_uuid: ids[1], template: { name: 'pair' } });
-  const missing = await project.run(['archive', 'show', 'archive', '--task', '00000000-0000-0000-0000-000000000000']);
+  const missing = await on.project.run([
+    'archive',
+    'show',
+    'archive',
+    '--task',
+    '00000000-0000-0000-0000-000000000000',
+  ]);
   expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('there is no task')]);
 
-  const restored = await project.run(['archive', 'restore', files()[0]!, '--task', ids[1]!]);
+  const restored = await on.project.run(['archive', 'restore', files()[0]!, '--task', ids[1]!]);
   expect(restored.stdout).toContain(`restored 1 of 1 task of ${files()[0]}`);
-  const nobody = await project.run(['archive', 'restore', 'archive', '--task', '00000000-0000-0000-0000-000000000000']);
+  const nobody = await on.project.run([
+    'archive',
+    'restore',
+    'archive',
+    '--task',
+    '00000000-0000-0000-0000-000000000000',
+  ]);
   expect([nobody.code, nobody.stderr]).toEqual([1, 'no such task in 1 file\n']);
-  const rest = await project.run(['archive', 'restore', 'archive']);
+  const rest = await on.project.run(['archive', 'restore', 'archive']);
   expect(rest.stdout).toContain('restored 2 of 3 tasks of archive/tasks-');
   expect(rest.stdout).toContain('; 1 existed already');
-  expect(await project.json(['task', 'list', '--status', 'cancelled'])).toMatchObject({ total: 3 });
+  expect(await on.project.json(['task', 'list', '--status', 'cancelled'])).toMatchObject({ total: 3 });
 });
 
 it('a configured archive folder applies to the command too, and can be turned off', async () => {
-  await project.write('tasker.toml', '[retention]\narchive_folder = "archive"\nrelease_keys = true\n');
+  await on.project.write('tasker.toml', '[retention]\narchive_folder = "archive"\nrelease_keys = true\n');
   await cancelled(2, 'again');
   const before = files().length;
-  const dry = await project.json(['db', 'prune', '--older-than', '2h', '--dry-run']);
+  const dry = await on.project.json(['db', 'prune', '--older-than', '2h', '--dry-run']);
   expect(dry).toMatchObject({ matched: 2, archive: archive(), release_keys: true, dry_run: true });
-  const done = await project.run(['db', 'prune', '--older-than', '2h', '--no-archive', '--yes']);
+  const done = await on.project.run(['db', 'prune', '--older-than', '2h', '--no-archive', '--yes']);
   expect(done.stdout).toMatch(/^deleted 2 tasks \(prune \d+\)\n$/);
   expect(files()).toHaveLength(before);
-  expect((await project.run(['task', 'create', 'pair', '-k', 'again0'])).code).toBe(0);
-  const none = await project.run(['db', 'prune', '--older-than', '30d', '--yes']);
+  expect((await on.project.run(['task', 'create', 'pair', '-k', 'again0'])).code).toBe(0);
+  const none = await on.project.run(['db', 'prune', '--older-than', '30d', '--yes']);
   expect([none.code, none.stderr]).toEqual([0, 'no task ended long enough ago\n']);
 });
 
 it('wrong arguments are refused with what to write', async () => {
   const stderr = async (...args: string[]) => {
-    const { code, stderr } = await project.run(args);
+    const { code, stderr } = await on.project.run(args);
     expect(code).toBe(2);
     return stderr;
   };
@@ -113,19 +114,19 @@ it('wrong arguments are refused with what to write', async () => {
 });
 
 it('db compact shows what it would lock, asks, and reports how much it returned', async () => {
-  const dry = await project.json<{ tables: { table: string; action: string }[] }>([
+  const dry = await on.project.json<{ tables: { table: string; action: string }[] }>([
     'db',
     'compact',
     '--full',
     '--dry-run',
   ]);
   expect(dry.tables.find(({ table }) => table === 'step')).toMatchObject({ action: 'vacuum', locked_ms: 0 });
-  const refused = await project.run(['db', 'compact']);
+  const refused = await on.project.run(['db', 'compact']);
   expect([refused.code, refused.stderr]).toEqual([
     2,
     expect.stringMatching(/^.*compact \d+ tables\? Workers continue\./),
   ]);
-  const done = await project.run(['db', 'compact', '--yes']);
+  const done = await on.project.run(['db', 'compact', '--yes']);
   expect(done.code).toBe(0);
   expect(done.stderr).not.toContain('failed');
   expect(done.stdout).toMatch(/^(returned|there was nothing)/);

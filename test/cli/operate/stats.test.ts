@@ -1,38 +1,25 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { createTasker } from '../../../src/app/create-tasker.ts';
 import { bar, sparkline } from '../../../src/cli/show/chart.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
-import { freshDatabase } from '../../support/database.ts';
 import { endStates, RETRY_AT_ONCE, template } from '../../support/setup.ts';
-import { installation, type Project } from '../installation.ts';
+import { projectOnDatabase } from '../installation.ts';
 
-let place: Awaited<ReturnType<typeof installation>>;
-let database: Awaited<ReturnType<typeof freshDatabase>>;
-let project: Project;
+const on = projectOnDatabase();
 
 const STEPS = { pack: [], charge: { dependencies: ['pack'], retry: { ...RETRY_AT_ONCE, max_attempts: 2 } } };
 
-beforeAll(async () => {
-  [place, database] = await Promise.all([installation(), freshDatabase()]);
-  project = await place.project('shop', { DATABASE_URL: database.url });
-});
-
-afterAll(async () => {
-  await place?.remove();
-  await database?.drop();
-});
-
 it('without anything to show, `tasker stats` reports it, and looks further back on request', async () => {
-  const { code, stdout, stderr } = await project.run(['stats']);
+  const { code, stdout, stderr } = await on.project.run(['stats']);
   expect([code, stdout]).toEqual([0, '']);
   expect(stderr).toMatch(/^no attempt ended from .* to .* UTC; counting began at .*; --since 7d looks further back\n$/);
 });
 
 it('`tasker stats` shows tasks, attempts, templates and steps, and `--json` the same numbers', async () => {
   const tasker = await createTasker({
-    databaseUrl: database.url,
+    databaseUrl: on.database.url,
     templates: [
       template(STEPS, { namespace: 'shop', name: 'fulfil' }),
       template({ pack: [] }, { namespace: 'depot', name: 'pack' }),
@@ -58,7 +45,7 @@ it('`tasker stats` shows tasks, attempts, templates and steps, and `--json` the 
   );
   await tasker.stop();
 
-  const all = await project.run(['stats']);
+  const all = await on.project.run(['stats']);
   expect([all.code, all.stderr]).toEqual([0, '']);
   expect(all.stdout).toMatch(/^From \d\d:\d\d to \d\d:\d\d UTC\n/);
   expect(all.stdout).toMatch(/^tasks ended +21, .*: 21 complete$/m);
@@ -70,11 +57,11 @@ it('`tasker stats` shows tasks, attempts, templates and steps, and `--json` the 
   expect(all.stdout).toMatch(/^→ 10 open tasks are blocked by a failure: `tasker task summary` shows the causes$/m);
   expect(all.stdout).toMatch(/^percentiles are wrong by at most 5 %; all other numbers are exact$/m);
 
-  const one = await project.run(['stats', 'depot/pack']);
+  const one = await on.project.run(['stats', 'depot/pack']);
   expect(one.stdout).toMatch(/^pack +100 % /m);
   expect(one.stdout).not.toContain('shop/fulfil');
 
-  const found = await project.json<Record<string, unknown>>(['stats', 'shop/fulfil@1.0.0', '--step', 'charge']);
+  const found = await on.project.json<Record<string, unknown>>(['stats', 'shop/fulfil@1.0.0', '--step', 'charge']);
   expect(found).toMatchObject({
     percentile_error: 0.05,
     tasks: { ended: 20, completion_rate: 1, duration: { count: 20 } },
@@ -93,7 +80,7 @@ it('a wrong argument exits 1 or 2, and says what there is', async () => {
     [['stats', '--limit', '0'], 2, 'whole number from 1 to 1000'],
     [['stats', '--since', 'monday'], 2, 'monday'],
   ] as const) {
-    const ran = await project.run(args);
+    const ran = await on.project.run(args);
     expect([ran.code, ran.stderr], args.join(' ')).toEqual([code, expect.stringContaining(says)]);
   }
 });

@@ -1,22 +1,7 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freshDatabase } from '../../support/database.ts';
-import { installation, PAIR, PAIR_HANDLERS, type Project } from '../installation.ts';
+import { expect, it } from 'vitest';
+import { PAIR, PAIR_HANDLERS, projectOnDatabase } from '../installation.ts';
 
-let place: Awaited<ReturnType<typeof installation>>;
-let database: Awaited<ReturnType<typeof freshDatabase>>;
-let project: Project;
-
-beforeAll(async () => {
-  [place, database] = await Promise.all([installation(), freshDatabase()]);
-  project = await place.project('shop', { DATABASE_URL: database.url });
-  await project.write('templates/pair.yaml', PAIR);
-  await project.write('handlers/pair.js', PAIR_HANDLERS);
-});
-
-afterAll(async () => {
-  await place?.remove();
-  await database?.drop();
-});
+const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
 
 interface Worker {
   id: number;
@@ -26,12 +11,12 @@ interface Worker {
 }
 
 it('a worker of another process is listed, drained and resumed, and takes steps only after it is resumed', async () => {
-  const running = project.start(['worker', '--name', 'w1']);
+  const running = on.project.start(['worker', '--name', 'w1']);
   await running.until('worker is ready');
-  const [worker] = await project.json<Worker[]>(['worker', 'list']);
+  const [worker] = await on.project.json<Worker[]>(['worker', 'list']);
   expect(worker).toMatchObject({ name: 'w1', state: 'running', pid: running.process.pid });
 
-  const drain = await project.run(['worker', 'drain', 'w1', '--wait', '--by', 'ada', '--reason', 'new kernel']);
+  const drain = await on.project.run(['worker', 'drain', 'w1', '--wait', '--by', 'ada', '--reason', 'new kernel']);
   expect([drain.code, drain.stderr]).toEqual([
     0,
     expect.stringMatching(
@@ -39,25 +24,25 @@ it('a worker of another process is listed, drained and resumed, and takes steps 
     ),
   ]);
   await running.until('drained: this worker no longer holds steps');
-  const shown = await project.run(['worker', 'show', 'w1']);
+  const shown = await on.project.run(['worker', 'show', 'w1']);
   expect(shown.stdout).toMatch(/^state +drained, asked by ada .* ago: new kernel$/m);
   expect(shown.stdout).toMatch(/^slots +0 of 100 used$/m);
 
-  const task = await project.create('pair', '-i', '{"lucky":true}');
-  const queue = await project.run(['queue']);
+  const task = await on.project.create('pair', '-i', '{"lucky":true}');
+  const queue = await on.project.run(['queue']);
   expect(queue.code).toBe(0);
   expect(queue.stdout).toMatch(/^demo +[12] +.* none \(1 draining\)$/m);
   expect(queue.stdout).toMatch(/its workers are draining$/m);
 
-  expect((await project.run(['worker', 'resume', 'w1'])).stderr).toBe('w1 takes steps again\n');
-  expect((await project.run(['task', 'watch', task])).code).toBe(0);
+  expect((await on.project.run(['worker', 'resume', 'w1'])).stderr).toBe('w1 takes steps again\n');
+  expect((await on.project.run(['task', 'watch', task])).code).toBe(0);
 
   running.process.kill('SIGTERM');
   await running.ended;
-  expect(await project.json(['worker', 'list', '--state', 'stopped', '-n', 'demo'])).toMatchObject([
+  expect(await on.project.json(['worker', 'list', '--state', 'stopped', '-n', 'demo'])).toMatchObject([
     { id: worker!.id, state: 'stopped' },
   ]);
-  const gone = await project.run(['worker', 'drain', 'w1']);
+  const gone = await on.project.run(['worker', 'drain', 'w1']);
   expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining('worker w1 has stopped; it takes no steps')]);
 });
 
@@ -72,9 +57,9 @@ it('an unknown word after worker, or an option of the wrong command, exits 2 and
     [['worker', 'drain'], "missing required argument 'worker'"],
     [['queue', 'nowhere'], 'there is no namespace nowhere'],
   ] as const) {
-    const { code, stderr } = await project.run(args);
+    const { code, stderr } = await on.project.run(args);
     expect([code, stderr]).toEqual([2, expect.stringContaining(says)]);
   }
-  const unknown = await project.run(['worker', 'show', 'nobody']);
+  const unknown = await on.project.run(['worker', 'show', 'nobody']);
   expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('there is no worker nobody; ')]);
 });
