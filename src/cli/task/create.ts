@@ -3,6 +3,7 @@ import { readTemplates } from '../../app/project/load-templates.ts';
 import type { Tasker, TaskHandle } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
+import { nearNames } from '../../model/near-names.ts';
 import { existingFolders } from '../project/folders.ts';
 import { readObject } from '../read-input.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
@@ -90,9 +91,23 @@ async function findRegistered(
   const folders = existingFolders(options);
   const { templates } = await readTemplates(folders, loadConfig().config.environment);
   const own = match(templates, wanted);
-  if (!own) return { ...wanted, namespace: wanted.namespace ?? 'default', version: wanted.version ?? '1.0.0' };
+  if (!own) {
+    const [near] = nearNames(
+      wanted.name,
+      templates.map(({ name }) => name),
+      1,
+    );
+    const similar = templates.find(({ name }) => name === near);
+    if (similar) throw notThere(wanted, similar);
+    return { ...wanted, namespace: wanted.namespace ?? 'default', version: wanted.version ?? '1.0.0' };
+  }
   await tasker.registerTemplates([own]);
   return own;
+}
+
+function notThere({ name }: TemplateReference, { namespace, name: similar, version }: TemplateName): TaskerError {
+  const message = `no template ${name} is registered or in the folders; did you mean ${namespace}/${similar}@${version}?`;
+  return new TaskerError('template_not_found', message);
 }
 
 /**

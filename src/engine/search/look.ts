@@ -13,7 +13,7 @@ const ALL_MS = 1_000;
 const STRETCH_MS = 500;
 const COUNT_MS = 25;
 /** Number of index entries that the first look reads, which takes a few milliseconds. */
-const FIRST_LOOK = 2_500;
+const FIRST_LOOK = 2_800;
 /** Number of entries that are read at once when the search continues: fewer if the first look was slow. */
 const STRETCH = 20_000;
 const SHORT_STRETCH = 100;
