@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, TaskerError } from '../../errors.ts';
+import { nearNames } from '../../model/near-names.ts';
 import { formatProblem, parseTemplate, type TemplateProblem } from '../../template/parse-template.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 import { templateOfObject } from '../../template/template-of-object.ts';
@@ -146,4 +147,14 @@ export function withoutTemplates(
   const places = sources.flatMap((one) => (typeof one === 'string' ? [path.resolve(one)] : []));
   const where = places.length > 0 ? places.join(', ') : 'config/tasks or templates of this project';
   return `there are no templates in ${where}; this worker serves the templates in the database`;
+}
+
+/** Returns the template whose name `name` is probably a misspelling of. */
+export function similarTemplate(name: string, templates: readonly TaskTemplate[]): TaskTemplate | undefined {
+  const [near] = nearNames(
+    name,
+    templates.map((template) => template.name),
+    1,
+  );
+  return templates.find((template) => template.name === near);
 }

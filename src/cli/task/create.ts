@@ -1,9 +1,8 @@
 import { databaseExists, embeddedHome } from '../../app/project/database-admin.ts';
-import { readTemplates } from '../../app/project/load-templates.ts';
+import { readTemplates, similarTemplate } from '../../app/project/load-templates.ts';
 import type { Tasker, TaskHandle } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
-import { nearNames } from '../../model/near-names.ts';
 import { existingFolders } from '../project/folders.ts';
 import { readObject } from '../read-input.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
@@ -92,12 +91,7 @@ async function findRegistered(
   const { templates } = await readTemplates(folders, loadConfig().config.environment);
   const own = match(templates, wanted);
   if (!own) {
-    const [near] = nearNames(
-      wanted.name,
-      templates.map(({ name }) => name),
-      1,
-    );
-    const similar = templates.find(({ name }) => name === near);
+    const similar = similarTemplate(wanted.name, templates);
     if (similar) throw notThere(wanted, similar);
     return { ...wanted, namespace: wanted.namespace ?? 'default', version: wanted.version ?? '1.0.0' };
   }
