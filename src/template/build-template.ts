@@ -1,11 +1,13 @@
 import { fromFile } from './form-fields.ts';
 import {
   DEFAULT_RETRY,
+  type HandlerReference,
   type RetryPolicy,
   type StepOverride,
   type StepTemplate,
   type TaskTemplate,
   type TemplateMetadata,
+  WAIT_CALLABLES,
 } from './task-template.ts';
 import {
   batchFile,
@@ -24,6 +26,7 @@ import {
   type TemplateFile,
   templateFile,
 } from './template-file.ts';
+import { waitsOf } from './wait-file.ts';
 
 /** Builds the template of a well-formed file, with defaults. Overrides are kept but not applied. */
 export function buildTemplate(file: TemplateFile): TaskTemplate {
@@ -47,7 +50,8 @@ export function buildTemplate(file: TemplateFile): TaskTemplate {
 function stepOf(step: StepFile): StepTemplate {
   return {
     ...fromFile(stepFile, step, { type: 'standard' }),
-    handler: fromFile(handlerFile, step.handler, { initialization: {} }),
+    ...waitsOf(step),
+    handler: handlerOf(step),
     dependencies: [...new Set(step.dependencies)],
     retry: retryOf(step.retry ?? {}),
     publishesEvents: (step.publishes_events ?? []).map((event) =>
@@ -55,6 +59,11 @@ function stepOf(step: StepFile): StepTemplate {
     ),
     batchConfig: step.batch_config ? fromFile(batchFile, step.batch_config) : null,
   };
+}
+
+function handlerOf({ type, handler }: StepFile): HandlerReference {
+  const callable = WAIT_CALLABLES[type as keyof typeof WAIT_CALLABLES];
+  return fromFile(handlerFile, callable === undefined ? handler! : { callable }, { initialization: {} });
 }
 
 function retryOf(retry: RetryFile): RetryPolicy {

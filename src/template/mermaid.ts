@@ -8,13 +8,16 @@ const SHAPES: Record<StepType, readonly [string, string]> = {
   deferred_convergence: ['{{', '}}'],
   batchable: ['[[', ']]'],
   batch_worker: ['([', '])'],
+  timer: ['((', '))'],
+  signal: ['>', ']'],
+  approval: ['[/', '/]'],
 };
 
 /** Colours by the state of a step. Other states have no colour. */
 const COLOURS: readonly (readonly [states: readonly string[], style: string])[] = [
   [['complete', 'resolved_manually'], 'fill:#d3f3d9,stroke:#2b8a3e,color:#1b4332'],
   [['in_progress', 'enqueued'], 'fill:#d0e8ff,stroke:#1971c2,color:#0b3d66'],
-  [['waiting_for_retry'], 'fill:#fff0c2,stroke:#b08900,color:#5c4700'],
+  [['waiting_for_retry', 'waiting'], 'fill:#fff0c2,stroke:#b08900,color:#5c4700'],
   [['error'], 'fill:#ffd9d9,stroke:#c92a2a,color:#7a1515'],
   [['cancelled'], 'fill:#e9ecef,stroke:#868e96,color:#495057'],
 ];

@@ -10,8 +10,25 @@ export interface JsonObject {
 export type JsonSchema = Record<string, unknown>;
 
 /** The kind of a step; see `docs/guide/templates.md`. */
-export const STEP_TYPES = ['standard', 'decision', 'deferred_convergence', 'batchable', 'batch_worker'] as const;
+export const STEP_TYPES = [
+  'standard',
+  'decision',
+  'deferred_convergence',
+  'batchable',
+  'batch_worker',
+  'timer',
+  'signal',
+  'approval',
+] as const;
 export type StepType = (typeof STEP_TYPES)[number];
+
+/** The handlers of the types without a handler of their own. Every worker has them. */
+export const WAIT_CALLABLES = { timer: 'tasker.timer', signal: 'tasker.signal', approval: 'tasker.approval' } as const;
+
+/** Whether steps of this type wait, and so have no handler of their own. */
+export function waitsByType(type: StepType): type is keyof typeof WAIT_CALLABLES {
+  return Object.hasOwn(WAIT_CALLABLES, type);
+}
 
 /** How the delay before a retry grows. */
 export const BACKOFFS = ['none', 'linear', 'exponential', 'fibonacci'] as const;
@@ -111,6 +128,62 @@ export interface BatchConfig {
   failureStrategy: FailureStrategy;
 }
 
+/** The time that a `timer` step waits for. */
+export interface TimerConfig {
+  /** Milliseconds from the moment at which the step is ready. Null: until the time in `until`. */
+  forMs: number | null;
+  /** Where the time is: a path in the task's context, or a field in the result of a step. Null with `forMs`. */
+  until: { context: string } | { step: string; field: string } | null;
+}
+
+/** The signal that a `signal` step waits for. */
+export interface SignalConfig {
+  name: string;
+  /** The schema of the payload. Null accepts any JSON. */
+  schema: JsonSchema | null;
+  /** Milliseconds. Null waits without a limit. */
+  timeoutMs: number | null;
+  /** What happens at the limit. `complete` completes the step with `default`. Default `fail`. */
+  onTimeout: 'fail' | 'complete';
+  default: JsonValue;
+  /** Number of signals to wait for. Default 1. */
+  count: number;
+  /** What happens to a signal that no step can use. `keep` keeps it with the task. Default `refuse`. */
+  onUnknown: 'refuse' | 'keep';
+}
+
+/** The decision of people that an `approval` step waits for. */
+export interface ApprovalConfig {
+  title: string;
+  /** The schema of the form that goes with a vote. Null: no form. */
+  form: JsonSchema | null;
+  /** The users or roles that may vote. Empty: everyone. */
+  assignees: string[];
+  /** Number of approvals that decide. Default 1. */
+  quorum: number;
+  /** Number of rejections that decide. Default 1. */
+  rejectQuorum: number;
+  /** What a rejection does to the step. Default `complete`. */
+  onReject: 'fail' | 'complete';
+  /** Milliseconds. Null: no reminder. */
+  remindAfterMs: number | null;
+  /** Milliseconds. Null: no escalation. */
+  escalateAfterMs: number | null;
+  escalateTo: string[];
+  /** Milliseconds. Null waits without a limit. */
+  timeoutMs: number | null;
+}
+
+/** The limits of a step whose handler asks to be called again. */
+export interface CallAgainConfig {
+  /** Milliseconds from the first call. Default 24 hours. */
+  timeoutMs: number;
+  /** Null: only the time is limited. */
+  maxCalls: number | null;
+  /** Whether a step with `retryable: false` may be called again. Default false. */
+  repeatable: boolean;
+}
+
 /** A step of a template. */
 export interface StepTemplate {
   name: string;
@@ -125,6 +198,14 @@ export interface StepTemplate {
   timeoutSeconds: number | null;
   publishesEvents: EventDeclaration[];
   batchConfig: BatchConfig | null;
+  /** Set for the type `timer` only. */
+  timer: TimerConfig | null;
+  /** Set for the type `signal` only. */
+  signal: SignalConfig | null;
+  /** Set for the type `approval` only. */
+  approval: ApprovalConfig | null;
+  /** The limits of calls again. Null: the defaults. */
+  wait: CallAgainConfig | null;
   /** The schema for the result, enforced when the result is recorded. */
   resultSchema: JsonSchema | null;
   /** Stored as given. It is not executed. */
@@ -140,6 +221,8 @@ export interface Lifecycle {
   maxWaitingForDependenciesMinutes: number | null;
   maxWaitingForRetryMinutes: number | null;
   maxStepsInProcessMinutes: number | null;
+  /** The limit of the state `waiting`. Null: waits are not limited. */
+  maxWaitingMinutes: number | null;
   /** The action if a limit is exceeded. Default `dlq`. */
   stalenessAction: StalenessAction;
   autoFailOnTimeout: boolean | null;

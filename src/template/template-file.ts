@@ -13,6 +13,7 @@ import {
   STALENESS_ACTIONS,
   STEP_TYPES,
 } from './task-template.ts';
+import { approvalFile, callAgainFile, signalFile, timerFile } from './wait-file.ts';
 
 /**
  * The form of a template file in its first spelling. `spellings.ts` converts the other spellings. The parser checks
@@ -135,7 +136,7 @@ export const batchFile = z
 export const stepFile = z.strictObject({
   name: named(128).meta({ description: 'Unique in the template.' }),
   description: z.string().max(255).nullish().meta({ description: 'For information only.' }),
-  handler: handlerFile,
+  handler: handlerFile.nullish().meta({ description: 'Required, except for the types timer, signal and approval.' }),
   type: z.enum(STEP_TYPES).nullish().meta({ default: 'standard', description: 'The kind of step.' }),
   system_dependency: z
     .string()
@@ -150,6 +151,10 @@ export const stepFile = z.strictObject({
   timeout_seconds: timeoutSeconds,
   publishes_events: z.array(eventFile).nullish().meta({ default: [], description: 'Events that the step publishes.' }),
   batch_config: batchFile.nullish(),
+  timer: timerFile.nullish(),
+  signal: signalFile.nullish(),
+  approval: approvalFile.nullish(),
+  wait: callAgainFile.nullish(),
   result_schema: object().nullish().meta({ description: 'JSON Schema of the result, enforced when it is recorded.' }),
   composition: z.unknown().optional().meta({ description: 'Stored as given, and not executed.' }),
 });
@@ -171,6 +176,7 @@ export const lifecycleFile = z
     max_waiting_for_dependencies_minutes: whole(1, 10_080).nullish(),
     max_waiting_for_retry_minutes: whole(1, 10_080).nullish(),
     max_steps_in_process_minutes: whole(1, 10_080).nullish(),
+    max_waiting_minutes: whole(1, 5_259_600).nullish().meta({ description: 'The limit of the state waiting.' }),
     staleness_action: z.enum(STALENESS_ACTIONS).nullish().meta({ default: 'dlq' }),
     auto_fail_on_timeout: z.boolean().nullish(),
     auto_dlq_on_timeout: z.boolean().nullish(),

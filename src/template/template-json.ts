@@ -3,7 +3,14 @@ import { isFields } from '../model/json.ts';
 import { buildTemplate } from './build-template.ts';
 import { checkForm } from './check-form.ts';
 import { toFile } from './form-fields.ts';
-import type { BatchConfig, JsonObject, RetryPolicy, StepTemplate, TaskTemplate } from './task-template.ts';
+import {
+  type BatchConfig,
+  type JsonObject,
+  type RetryPolicy,
+  type StepTemplate,
+  type TaskTemplate,
+  waitsByType,
+} from './task-template.ts';
 import {
   batchFile,
   domainEventFile,
@@ -16,6 +23,7 @@ import {
   stepFile,
   templateFile,
 } from './template-file.ts';
+import { waitsToJson } from './wait-file.ts';
 
 /**
  * Returns the template as JSON with snake_case keys, which the database stores as a snapshot. Fields that are null are
@@ -58,7 +66,8 @@ function stepToJson(step: StepTemplate): Record<string, unknown> {
   const { handler, retry, batchConfig, publishesEvents } = step;
   return toFile(stepFile, {
     ...step,
-    handler: toFile(handlerFile, handler),
+    ...waitsToJson(step),
+    handler: waitsByType(step.type) ? null : toFile(handlerFile, handler),
     retry: retryToJson(retry),
     publishesEvents: publishesEvents.map(({ onInvalid, ...event }) =>
       toFile(eventFile, { ...event, onInvalid: onInvalid === 'fail_step' ? onInvalid : null }),

@@ -1,0 +1,49 @@
+import type { Fields } from './json.ts';
+
+/**
+ * What a step waits for: a time, a signal, the votes of people, a completion from outside, or its next call. `start` is
+ * the wait of a task that begins later.
+ */
+export const WAIT_KINDS = ['start', 'timer', 'signal', 'approval', 'completion', 'call'] as const;
+export type WaitKind = (typeof WAIT_KINDS)[number];
+
+/** What ended a wait. `elapsed`: its time came. `timeout`: its limit passed. */
+export const WAIT_ENDS = ['elapsed', 'timeout', 'signal', 'vote', 'token', 'operator', 'cancel', 'retry'] as const;
+export type WaitEnd = (typeof WAIT_ENDS)[number];
+
+/** The place of the wait of a task that begins later. */
+export const START_IDX = -1;
+
+/** The wait that an attempt begins instead of ending with a result. */
+export interface WaitRequest {
+  kind: Exclude<WaitKind, 'start'>;
+  /** When it ends at the latest, in milliseconds since 1970. Undefined: use `forMs`. */
+  untilMs?: number | undefined;
+  /** Milliseconds from now, by the clock of the database. Undefined, and no `untilMs`: the wait has no end. */
+  forMs?: number | undefined;
+  /** Milliseconds until the engine must act before the end, for a reminder. Undefined: only at the end. */
+  dueMs?: number | undefined;
+  /** What the kind needs later: names, schemas, what to do at the end. Stored as JSON. */
+  settings: Fields;
+}
+
+/** A wait, as the engine reads it. Times are ISO 8601. */
+export interface Wait {
+  taskUuid: string;
+  idx: number;
+  kind: WaitKind;
+  /** The number of starts of the step when the wait began. */
+  attempt: number;
+  templateId: number;
+  rank: number;
+  since: string;
+  until: string | null;
+  dueAt: string | null;
+  /** Of `call`: how often the handler has asked to be called again. */
+  calls: number;
+  settings: Fields;
+  /** What has happened so far: votes, reminders. */
+  progress: Fields;
+  endedAt: string | null;
+  endedBy: WaitEnd | null;
+}

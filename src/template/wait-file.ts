@@ -1,0 +1,184 @@
+import { z } from 'zod';
+import { DURATION_FORMS, durationMs, durationText } from '../model/duration.ts';
+import type {
+  ApprovalConfig,
+  CallAgainConfig,
+  JsonValue,
+  SignalConfig,
+  StepTemplate,
+  TimerConfig,
+} from './task-template.ts';
+
+/** The forms of steps that wait, as template files have them, and their conversion. */
+
+const duration = z
+  .union([z.number(), z.string()])
+  .refine((value) => durationMs(value) !== undefined, { error: `must be a duration: ${DURATION_FORMS}` });
+const object = () => z.record(z.string(), z.unknown());
+const name = z.string().min(1).max(128);
+
+export const timerFile = z
+  .strictObject({
+    for: duration.nullish().meta({ description: 'How long the step waits from the moment at which it is ready.' }),
+    until: z
+      .union([z.strictObject({ context: z.string().min(1) }), z.strictObject({ step: name, field: z.string().min(1) })])
+      .nullish()
+      .meta({ description: 'Where the time is: in the context of the task, or in the result of a step.' }),
+  })
+  .meta({ description: 'The time that a timer step waits for: for or until.' });
+
+export const signalFile = z
+  .strictObject({
+    name: name.meta({ description: 'The name of the signal.' }),
+    schema: object().nullish().meta({ description: 'JSON Schema of the payload.' }),
+    timeout: duration.nullish().meta({ description: 'The limit of the wait. Default: none.' }),
+    on_timeout: z.enum(['fail', 'complete']).nullish().meta({
+      default: 'fail',
+      description: 'fail: the step fails; complete: it completes with the default.',
+    }),
+    default: z.unknown().optional().meta({ description: 'The result if the step completes at its limit.' }),
+    count: z.int().min(1).max(1000).nullish().meta({ default: 1, description: 'Number of signals to wait for.' }),
+    on_unknown: z.enum(['refuse', 'keep']).nullish().meta({
+      default: 'refuse',
+      description: 'What happens to a signal that no step can use.',
+    }),
+  })
+  .meta({ description: 'The signal that a signal step waits for.' });
+
+export const approvalFile = z
+  .strictObject({
+    title: z.string().min(1).max(500).meta({ description: 'The question to decide.' }),
+    form: object().nullish().meta({ description: 'JSON Schema of the form that goes with a vote.' }),
+    assignees: z
+      .array(name)
+      .max(1000)
+      .nullish()
+      .meta({ description: 'Users or roles that may vote. Default: everyone.' }),
+    quorum: z.int().min(1).max(1000).nullish().meta({ default: 1, description: 'Number of approvals that decide.' }),
+    reject_quorum: z
+      .int()
+      .min(1)
+      .max(1000)
+      .nullish()
+      .meta({ default: 1, description: 'Number of rejections that decide.' }),
+    on_reject: z
+      .enum(['fail', 'complete'])
+      .nullish()
+      .meta({ default: 'complete', description: 'The effect of a rejection.' }),
+    remind_after: duration.nullish().meta({ description: 'When to remind the assignees.' }),
+    escalate_after: duration.nullish().meta({ description: 'When to ask others.' }),
+    escalate_to: z.array(name).max(1000).nullish().meta({ default: [], description: 'The others.' }),
+    timeout: duration.nullish().meta({ description: 'The limit of the wait. Default: none.' }),
+  })
+  .meta({ description: 'The decision of people that an approval step waits for.' });
+
+export const callAgainFile = z
+  .strictObject({
+    timeout: duration.nullish().meta({ default: '24h', description: 'The limit, from the first call.' }),
+    max_calls: z.int().min(1).max(1_000_000).nullish().meta({ description: 'The limit of calls. Default: none.' }),
+    repeatable: z.boolean().nullish().meta({
+      default: false,
+      description: 'Whether a step that is not retryable may be called again.',
+    }),
+  })
+  .meta({ description: 'The limits of a step whose handler asks to be called again.' });
+
+const DAY_MS = 86_400_000;
+const ms = (value: unknown) => (value === null || value === undefined ? null : durationMs(value)!);
+const text = (value: number | null) => (value === null ? null : durationText(value));
+
+/** The fields of a step in a file that concern waits. */
+export interface WaitFields {
+  timer?: z.infer<typeof timerFile> | null | undefined;
+  signal?: z.infer<typeof signalFile> | null | undefined;
+  approval?: z.infer<typeof approvalFile> | null | undefined;
+  wait?: z.infer<typeof callAgainFile> | null | undefined;
+}
+
+type WaitConfigs = Pick<StepTemplate, 'timer' | 'signal' | 'approval' | 'wait'>;
+
+/** Returns the settings of a step that waits, with defaults. */
+export function waitsOf({ timer, signal, approval, wait }: WaitFields): WaitConfigs {
+  return {
+    timer: timer ? timerOf(timer) : null,
+    signal: signal ? signalOf(signal) : null,
+    approval: approval ? approvalOf(approval) : null,
+    wait: wait ? callAgainOf(wait) : null,
+  };
+}
+
+function timerOf(file: NonNullable<WaitFields['timer']>): TimerConfig {
+  return { forMs: ms(file.for), until: file.until ?? null };
+}
+
+function signalOf(file: NonNullable<WaitFields['signal']>): SignalConfig {
+  return {
+    name: file.name,
+    schema: file.schema ?? null,
+    timeoutMs: ms(file.timeout),
+    onTimeout: file.on_timeout ?? 'fail',
+    default: (file.default ?? null) as JsonValue,
+    count: file.count ?? 1,
+    onUnknown: file.on_unknown ?? 'refuse',
+  };
+}
+
+function approvalOf(file: NonNullable<WaitFields['approval']>): ApprovalConfig {
+  return {
+    title: file.title,
+    form: file.form ?? null,
+    assignees: file.assignees ?? [],
+    quorum: file.quorum ?? 1,
+    rejectQuorum: file.reject_quorum ?? 1,
+    onReject: file.on_reject ?? 'complete',
+    remindAfterMs: ms(file.remind_after),
+    escalateAfterMs: ms(file.escalate_after),
+    escalateTo: file.escalate_to ?? [],
+    timeoutMs: ms(file.timeout),
+  };
+}
+
+function callAgainOf(file: NonNullable<WaitFields['wait']>): CallAgainConfig {
+  return {
+    timeoutMs: ms(file.timeout) ?? DAY_MS,
+    maxCalls: file.max_calls ?? null,
+    repeatable: file.repeatable ?? false,
+  };
+}
+
+/** Returns the settings in the form of a template file. Fields that are null are omitted. */
+export function waitsToJson({ timer, signal, approval, wait }: WaitConfigs): Record<string, unknown> {
+  return {
+    timer: timer && present({ for: text(timer.forMs), until: timer.until }),
+    signal:
+      signal &&
+      present({
+        name: signal.name,
+        schema: signal.schema,
+        timeout: text(signal.timeoutMs),
+        on_timeout: signal.onTimeout,
+        default: signal.default,
+        count: signal.count,
+        on_unknown: signal.onUnknown,
+      }),
+    approval:
+      approval &&
+      present({
+        title: approval.title,
+        form: approval.form,
+        assignees: approval.assignees,
+        quorum: approval.quorum,
+        reject_quorum: approval.rejectQuorum,
+        on_reject: approval.onReject,
+        remind_after: text(approval.remindAfterMs),
+        escalate_after: text(approval.escalateAfterMs),
+        escalate_to: approval.escalateTo,
+        timeout: text(approval.timeoutMs),
+      }),
+    wait: wait && present({ timeout: text(wait.timeoutMs), max_calls: wait.maxCalls, repeatable: wait.repeatable }),
+  };
+}
+
+function present(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+}
