@@ -5,6 +5,7 @@ import { countsOf, foldBatches, type TreeStep } from '../../src/cli/show/fold-ba
 import { drawnTree, treeOf } from '../../src/cli/show/step-tree.ts';
 import { spanOf } from '../../src/cli/show/text.ts';
 import { readReference } from '../../src/cli/template/find.ts';
+import { compileSchema } from '../../src/template/json-schema-check.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
 
 function drawn(parents: Record<string, string[]>): string {
@@ -63,6 +64,31 @@ steps: [{ name: a, handler: a }]
     expect(exampleCommand(template)).toBe(
       `npx tasker task create shop/fulfil@1.2.0 --input '{"id":"it'\\''s 7","lines":[3],"express":true}'`,
     );
+  });
+
+  it('shows a command that the schema accepts, with nested fields and the key that the template requires', () => {
+    const template = mustParseTemplate(`
+name: pay
+namespace: shop
+version: "1.0.0"
+identity_strategy: caller_provided
+input_schema:
+  type: object
+  required: [customer, lines, count, when, nested]
+  properties:
+    customer: { type: object, required: [name, email], properties: { name: { type: [string, "null"] }, email: { type: string, format: email }, age: { type: integer } } }
+    lines: { type: array, minItems: 2, items: { type: object, required: [sku], properties: { sku: { type: string, minLength: 6 } } } }
+    count: { type: integer, exclusiveMinimum: 4 }
+    when: { anyOf: [{ type: string, format: date }, { type: "null" }] }
+    nested: { properties: { a: { type: string } }, required: [a] }
+steps: [{ name: a, handler: a }]
+`);
+    const command = exampleCommand(template);
+    expect(command).toBe(
+      `npx tasker task create shop/pay@1.0.0 --input '{"customer":{"name":"text","email":"someone@example.com"},"lines":[{"sku":"textxx"},{"sku":"textxx"}],"count":5,"when":"2030-01-31","nested":{"a":"text"}}' --idempotency-key example-1`,
+    );
+    const context = JSON.parse(/--input '(.*)' --idem/.exec(command)![1]!) as Record<string, unknown>;
+    expect(compileSchema(template.inputSchema!)(context)).toEqual([]);
   });
 
   it('formats a duration in a suitable unit', () => {
