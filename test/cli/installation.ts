@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -72,15 +72,64 @@ export class Running {
   }
 }
 
+/** Commands that only talk to the database and end, by their first word. The others are always processes of their own. */
+const SHORT_COMMANDS = new Set(
+  'archive audit bulk dlq event namespace pause queue schedule signal approval timer stats status step task'.split(' '),
+);
+/** Options with which a command runs for long, or reads its input. */
+const LONG = new Set(['--wait', '-w', '--watch', '--follow', '-f', 'watch', 'follow', '-', '--ids', '--verbose']);
+
+/** Runs short commands in one process; see command-host.mjs. */
+class CommandHost {
+  readonly #main: string;
+  #child: ChildProcess | undefined;
+  #ready: Promise<unknown> | undefined;
+  #id = 0;
+
+  constructor(main: string) {
+    this.#main = main;
+  }
+
+  /** Runs a command. Commands wait for each other. */
+  async run(args: readonly string[], cwd: string, env: Record<string, string | undefined>): Promise<Ended> {
+    this.#child ??= fork(path.resolve(import.meta.dirname, 'command-host.mjs'), [this.#main], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const child = this.#child;
+    this.#ready ??= new Promise((resolve) => child.once('message', resolve));
+    await this.#ready;
+    const id = this.#id++;
+    return new Promise((resolve, reject) => {
+      const answered = (message: { id: number } & Omit<Ended, 'signal'>) => {
+        if (message.id !== id) return;
+        child.off('message', answered).off('exit', ended);
+        resolve({ code: message.code, signal: null, stdout: message.stdout, stderr: message.stderr });
+      };
+      const ended = (code: number | null) => {
+        reject(new Error(`the host of commands ended with ${code} during tasker ${args.join(' ')}`));
+      };
+      child.on('message', answered).once('exit', ended);
+      child.send({ id, args, cwd, env });
+    });
+  }
+
+  end(): void {
+    this.#child?.disconnect();
+    this.#child = undefined;
+  }
+}
+
 /** A project folder, with the package installed above it as npm would. */
 export class Project {
   readonly folder: string;
   readonly #env: Record<string, string>;
   readonly #running = new Set<Running>();
+  readonly #host: CommandHost;
 
-  constructor(folder: string, env: Record<string, string>) {
+  constructor(folder: string, env: Record<string, string>, host: CommandHost) {
     this.folder = folder;
     this.#env = env;
+    this.#host = host;
   }
 
   async write(file: string, text: string): Promise<void> {
@@ -96,19 +145,24 @@ export class Project {
 
   /** Starts Node in the project. */
   node(args: readonly string[], { env = {}, input }: RunOptions = {}): Running {
-    const child = spawn(process.execPath, args, {
-      cwd: this.folder,
-      env: { PATH: process.env.PATH, HOME: this.folder, TASKER_WEB_BIND_ADDRESS: '127.0.0.1:0', ...this.#env, ...env },
-    });
+    const child = spawn(process.execPath, args, { cwd: this.folder, env: this.#environment(env) });
     child.stdin.end(input ?? '');
     const running = new Running(child);
     this.#running.add(running);
     return running;
   }
 
-  /** Runs `tasker …` until it exits. */
-  run(args: readonly string[], options?: RunOptions): Promise<Ended> {
-    return this.start(args, options).ended;
+  #environment(env: Record<string, string> = {}): Record<string, string | undefined> {
+    const own = { PATH: process.env.PATH, HOME: this.folder, TASKER_WEB_BIND_ADDRESS: '127.0.0.1:0' };
+    return { ...own, ...this.#env, ...env };
+  }
+
+  /** Runs `tasker …` until it exits. Short commands of a project on a database share a process. */
+  run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+    const env = this.#environment(options.env);
+    const short = SHORT_COMMANDS.has(args[0]!) && !args.some((arg) => LONG.has(arg));
+    if (!short || options.input !== undefined || env.DATABASE_URL === undefined) return this.start(args, options).ended;
+    return this.#host.run(args, this.folder, env);
   }
 
   /** Runs a command that must succeed, and reads the JSON that it prints. */
@@ -148,16 +202,18 @@ export async function installation(): Promise<{
   }
   await symlink('../tasker-core/bin/tasker.js', path.join(modules, '.bin', 'tasker'));
   const projects: Project[] = [];
+  const host = new CommandHost(path.join(modules, 'tasker-core', 'dist', 'cli', 'main.js'));
   return {
     project: async (name, env = {}) => {
       const folder = path.join(root, name);
       await mkdir(folder);
-      const project = new Project(folder, env);
+      const project = new Project(folder, env, host);
       projects.push(project);
       return project;
     },
     remove: async () => {
       for (const project of projects) await project.end();
+      host.end();
       await rm(root, { recursive: true, force: true });
     },
   };
