@@ -72,12 +72,34 @@ export class Running {
   }
 }
 
-/** Commands that only talk to the database and end, by their first word. The others are always processes of their own. */
-const SHORT_COMMANDS = new Set(
-  'archive audit bulk dlq event namespace pause queue schedule signal approval timer stats status step task'.split(' '),
-);
-/** Options with which a command runs for long, or reads its input. */
-const LONG = new Set(['--wait', '-w', '--watch', '--follow', '-f', 'watch', 'follow', '-', '--ids', '--verbose']);
+/** Commands that only talk to the database and end, by their first words. The others are always processes of their own. */
+const SHORT_COMMANDS = new Set([
+  ...'archive audit bulk dlq event namespace pause queue schedule signal approval timer stats status step task'.split(
+    ' ',
+  ),
+  ...['template list', 'template show', 'template graph', 'template pause', 'template resume'],
+  ...['db prune', 'db compact', 'worker list', 'worker drain', 'worker resume'],
+]);
+/** Options with which a command runs for long, reads its input, or loads handlers. */
+const LONG = new Set([
+  '--wait',
+  '-w',
+  '--watch',
+  '--follow',
+  '-f',
+  'watch',
+  'follow',
+  '-',
+  '--ids',
+  '--verbose',
+  '--handlers',
+]);
+
+function isShort(args: readonly string[], env: Readonly<Record<string, string | undefined>>): boolean {
+  const known = SHORT_COMMANDS.has(args[0]!) || SHORT_COMMANDS.has(args.slice(0, 2).join(' '));
+  const onServer = env.DATABASE_URL !== undefined || args.includes('--database-url');
+  return known && onServer && !args.some((arg) => LONG.has(arg));
+}
 
 /** Runs short commands in one process; see command-host.mjs. */
 class CommandHost {
@@ -160,8 +182,7 @@ export class Project {
   /** Runs `tasker …` until it exits. Short commands of a project on a database share a process. */
   run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
     const env = this.#environment(options.env);
-    const short = SHORT_COMMANDS.has(args[0]!) && !args.some((arg) => LONG.has(arg));
-    if (!short || options.input !== undefined || env.DATABASE_URL === undefined) return this.start(args, options).ended;
+    if (options.input !== undefined || !isShort(args, env)) return this.start(args, options).ended;
     return this.#host.run(args, this.folder, env);
   }
 
