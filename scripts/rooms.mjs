@@ -135,11 +135,16 @@ export const ROOMS = {
       'server',
     ],
   },
+  rest: {
+    about: 'The HTTP API of `tasker server`: tasks, steps, templates, dead letters, statistics.',
+    begin: 'src/rest/rest-app.ts',
+    mayImport: ['time', 'errors', 'logging', 'model', 'template', 'server', 'app'],
+  },
   cli: {
     about:
       'The `tasker` command: a folder for each noun, whose `commands.ts` lists its commands. `show/` formats output.',
     begin: 'src/cli/program.ts',
-    mayImport: ['time', 'app', 'config', 'template', 'errors', 'logging'],
+    mayImport: ['time', 'app', 'rest', 'server', 'config', 'template', 'errors', 'logging'],
   },
   testing: {
     about: 'The test kit that users import from `tasker-core/testing`.',

@@ -47,14 +47,14 @@ function close(server: Server): Promise<void> {
 
 function unavailable({ host, port }: ListenAddress, error: NodeJS.ErrnoException): TaskerError {
   const why: Record<string, string> = {
-    EADDRINUSE: 'is in use by another program, perhaps another worker',
+    EADDRINUSE: 'is in use by another program, perhaps another worker or server',
     EACCES: 'may not be opened by this user; ports below 1024 need root',
     EADDRNOTAVAIL: 'is not on an address of this machine',
     ENOTFOUND: 'is on an unknown host',
   };
   return new TaskerError(
     'address_unavailable',
-    `port ${port} of ${host} ${why[error.code ?? ''] ?? `cannot be opened (${error.message})`}; set TASKER_WEB_BIND_ADDRESS (worker.web.bind_address) to another address, or worker.web.enabled = false (command line: --web :PORT, --web off)`,
+    `port ${port} of ${host} ${why[error.code ?? ''] ?? `cannot be opened (${error.message})`}; choose another address: for a worker with TASKER_WEB_BIND_ADDRESS (worker.web.bind_address) or --web :PORT, or turn it off with --web off; for \`tasker server\` with --bind`,
     { cause: error },
   );
 }

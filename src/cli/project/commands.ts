@@ -22,6 +22,12 @@ export function addProjectCommands(program: Command): void {
     lazily(async () => (await import('./worker.ts')).worker),
   );
   program
+    .command('server')
+    .description('serve the HTTP API of tasks until SIGTERM, on this machine only; runs no steps')
+    .option('--bind <address>', 'address to listen on', '127.0.0.1:8080')
+    .option('--legacy-status', 'answer 200 instead of 201 for a created task, for clients of the described system')
+    .action(lazily(async () => (await import('./server.ts')).server));
+  program
     .command('status')
     .description('show workers, queues, open tasks, problems, and rates')
     .option('--watch', 'refresh periodically until Ctrl-C')

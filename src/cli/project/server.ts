@@ -1,0 +1,65 @@
+import { createTasker } from '../../app/create-tasker.ts';
+import { programLogger } from '../../app/process/program-logger.ts';
+import { checkUrl } from '../../app/project/database-admin.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import { loadConfig } from '../../config/load-config.ts';
+import { packageVersion } from '../../config/package-version.ts';
+import { TaskerError } from '../../errors.ts';
+import { restApp } from '../../rest/rest-app.ts';
+import { isLoopback, parseBindAddress } from '../../server/bind-address.ts';
+import { type Listening, listen } from '../../server/listen.ts';
+import { exitCodeOf } from '../exit-codes.ts';
+import type { GlobalOptions } from '../options.ts';
+import { reportError } from '../report-error.ts';
+import { listenForStop } from '../stop-signal.ts';
+import { existingFolders } from './folders.ts';
+
+/** Options of `tasker server`. */
+export interface ServerOptions extends GlobalOptions {
+  bind: string;
+  legacyStatus?: boolean;
+}
+
+/** `tasker server`: answers HTTP requests about tasks until a signal arrives, then finishes the requests in progress. */
+export async function server(options: ServerOptions): Promise<void> {
+  const stop = listenForStop();
+  const logger = programLogger({
+    level: options.verbose ? 'debug' : undefined,
+    form: options.json ? 'json' : undefined,
+  });
+  let tasker: Tasker | undefined;
+  let listening: Listening | undefined;
+  try {
+    const address = parseBindAddress(options.bind);
+    refuseOthers(address.host);
+    checkUrl(options);
+    const config = loadConfig();
+    const { databaseUrl } = options;
+    const templates = existingFolders(options);
+    tasker = await createTasker({ config, databaseUrl, templates, worker: false, logger });
+    tasker.door = 'rest';
+    const { environment } = config.config;
+    const state = () => (stop.signal.aborted ? 'shutting_down' : 'running');
+    const facts = { version: packageVersion(), environment, state };
+    listening = await listen(restApp({ tasker, logger, facts, legacyStatus: options.legacyStatus ?? false }), address);
+    logger.info({ url: listening.url, database: tasker.place }, 'server is ready');
+    await stop.requested;
+    logger.info('stopping, answering the requests in progress');
+  } catch (error) {
+    reportError(error, options);
+    process.exitCode = exitCodeOf(error, { starting: listening === undefined });
+  } finally {
+    stop.release();
+    await listening?.close();
+    await tasker?.stop();
+  }
+}
+
+/** There is no authentication, so that nobody on another machine may reach the server. */
+function refuseOthers(host: string): void {
+  if (isLoopback(host)) return;
+  throw new TaskerError(
+    'config_invalid',
+    `--bind ${host}: the server has no authentication and listens on this machine only; use 127.0.0.1 or ::1, and a proxy that authenticates for other machines`,
+  );
+}

@@ -1,0 +1,247 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Tasker } from '../app/tasker.ts';
+import { TaskerError } from '../errors.ts';
+import { refuseInvalid } from './refuse-invalid.ts';
+import { describeRoute, jsonBody, queryNumber } from './route.ts';
+
+/** Enumerations are answered in PascalCase, and read in PascalCase and snake_case: both are in use. */
+const STATUSES = ['pending', 'manually_resolved', 'permanently_failed', 'cancelled'] as const;
+type Status = (typeof STATUSES)[number];
+
+function pascal(text: string): string {
+  return text.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+const statusText = z
+  .string()
+  .transform((text) => STATUSES.find((status) => status === text || pascal(status) === text))
+  .refine((status): status is Status => status !== undefined, {
+    error: `must be one of ${STATUSES.map(pascal).join(', ')}`,
+  });
+
+const time = z.string().nullable();
+const DlqEntrySchema = z
+  .object({
+    dlq_entry_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    original_state: z.string(),
+    dlq_reason: z.string(),
+    dlq_timestamp: z.string(),
+    resolution_status: z.string(),
+    resolution_timestamp: time,
+    resolution_notes: z.string().nullable(),
+    resolved_by: z.string().nullable(),
+    task_snapshot: z.record(z.string(), z.unknown()),
+    metadata: z.record(z.string(), z.unknown()).nullable(),
+    created_at: z.string(),
+    updated_at: z.string(),
+  })
+  .openapi('DlqEntry');
+const DlqChangeSchema = z
+  .object({
+    resolution_status: statusText.nullish(),
+    resolution_notes: z.string().max(10_000).nullish(),
+    resolved_by: z.string().min(1).max(200).nullish(),
+    metadata: z.record(z.string(), z.unknown()).nullish(),
+  })
+  .openapi('DlqInvestigationUpdate');
+const DlqChangedSchema = z
+  .object({ success: z.literal(true), message: z.string(), dlq_entry_uuid: z.uuid() })
+  .openapi('UpdateInvestigationResponse');
+const DlqStatsSchema = z
+  .object({
+    dlq_reason: z.string(),
+    total_entries: z.int(),
+    pending: z.int(),
+    manually_resolved: z.int(),
+    permanent_failures: z.int(),
+    cancelled: z.int(),
+    oldest_entry: time,
+    newest_entry: time,
+    avg_resolution_time_minutes: z.number().nullable(),
+  })
+  .openapi('DlqStats');
+const QueueEntrySchema = z
+  .object({
+    dlq_entry_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    original_state: z.string(),
+    dlq_reason: z.string(),
+    dlq_timestamp: z.string(),
+    minutes_in_dlq: z.number(),
+    namespace_name: z.string().nullable(),
+    task_name: z.string().nullable(),
+    current_state: z.string().nullable(),
+    time_in_state_minutes: z.number().nullable(),
+    priority_score: z.number(),
+  })
+  .openapi('DlqInvestigationQueueEntry');
+const StalenessSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    namespace_name: z.string().nullable(),
+    task_name: z.string().nullable(),
+    current_state: z.string(),
+    time_in_state_minutes: z.number(),
+    task_age_minutes: z.number(),
+    staleness_threshold_minutes: z.number(),
+    health_status: z.enum(['healthy', 'warning', 'stale']),
+    priority: z.int(),
+  })
+  .openapi('StalenessMonitoring');
+
+const LIST = describeRoute({
+  method: 'get',
+  path: '/v1/dlq',
+  summary: 'Lists dead letters, the newest first',
+  request: {
+    query: z.object({
+      resolution_status: statusText.optional(),
+      limit: queryNumber(50, { max: 1000 }),
+      offset: queryNumber(0, { min: 0, max: 100_000 }),
+    }),
+  },
+  answer: z.array(DlqEntrySchema),
+});
+const OF_TASK = describeRoute({
+  method: 'get',
+  path: '/v1/dlq/task/{task_uuid}',
+  summary: 'Returns the newest dead letter of a task',
+  request: { params: z.object({ task_uuid: z.string() }) },
+  answer: DlqEntrySchema,
+  errors: [404],
+});
+const CHANGE = describeRoute({
+  method: 'patch',
+  path: '/v1/dlq/entry/{dlq_entry_uuid}',
+  summary: 'Changes a dead letter',
+  request: { params: z.object({ dlq_entry_uuid: z.string() }), ...jsonBody(DlqChangeSchema) },
+  answer: DlqChangedSchema,
+  errors: [404, 409],
+});
+const STATS = describeRoute({
+  method: 'get',
+  path: '/v1/dlq/stats',
+  summary: 'Counts dead letters by reason',
+  answer: z.array(DlqStatsSchema),
+});
+const QUEUE = describeRoute({
+  method: 'get',
+  path: '/v1/dlq/investigation-queue',
+  summary: 'Lists open dead letters by priority',
+  request: { query: z.object({ limit: queryNumber(100, { max: 1000 }) }) },
+  answer: z.array(QueueEntrySchema),
+});
+const STALENESS = describeRoute({
+  method: 'get',
+  path: '/v1/dlq/staleness',
+  summary: 'Lists open tasks with limits, the closest to one first',
+  request: { query: z.object({ limit: queryNumber(100, { max: 1000 }) }) },
+  answer: z.array(StalenessSchema),
+});
+
+type Details = Awaited<ReturnType<Tasker['deadLetters']['get']>>;
+
+const naive = (text: string) => text.replace(/Z$/, '');
+const naiveOrNull = (text: string | null) => (text === null ? null : naive(text));
+
+function entryJson(entry: Details): z.infer<typeof DlqEntrySchema> {
+  return {
+    dlq_entry_uuid: entry.dlqEntryUuid,
+    task_uuid: entry.taskUuid,
+    original_state: entry.originalState,
+    dlq_reason: pascal(entry.dlqReason),
+    dlq_timestamp: naive(entry.dlqTimestamp),
+    resolution_status: pascal(entry.resolutionStatus),
+    resolution_timestamp: naiveOrNull(entry.resolutionTimestamp),
+    resolution_notes: entry.resolutionNotes,
+    resolved_by: entry.resolvedBy,
+    task_snapshot: { ...entry.taskSnapshot },
+    metadata: entry.metadata,
+    created_at: naive(entry.createdAt),
+    updated_at: naive(entry.updatedAt),
+  };
+}
+
+/** Routes for dead letters. */
+export function dlqRoutes(tasker: Tasker): OpenAPIHono {
+  const { deadLetters } = tasker;
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
+    .openapi(LIST, async (c) => {
+      const { resolution_status: status = 'all', limit, offset } = c.req.valid('query');
+      const { entries } = await deadLetters.list({ status }, { limit, offset, sort: 'added' });
+      const details = await Promise.all(entries.map(({ dlqEntryUuid }) => deadLetters.get(dlqEntryUuid)));
+      return c.json(details.map(entryJson), 200);
+    })
+    .openapi(OF_TASK, async (c) => {
+      const { task_uuid: task } = c.req.valid('param');
+      const [newest] = (await deadLetters.list({ task, status: 'all' }, { limit: 1, sort: 'added' })).entries;
+      if (!newest) throw new TaskerError('dead_letter_not_found', `task ${task} has no entry in the dead letters`);
+      return c.json(entryJson(await deadLetters.get(newest.dlqEntryUuid)), 200);
+    })
+    .openapi(CHANGE, async (c) => {
+      const { dlq_entry_uuid: id } = c.req.valid('param');
+      const { resolution_status: status, resolution_notes: notes, resolved_by: by, metadata } = c.req.valid('json');
+      const change = {
+        ...(status != null && status !== 'pending' && { status }),
+        ...(notes != null && (status == null ? { note: notes } : { resolutionNotes: notes })),
+        ...(metadata != null && { metadata }),
+      };
+      await deadLetters.update(id, change, by == null ? {} : { actor: by });
+      const message = 'Investigation status updated successfully';
+      return c.json({ success: true as const, message, dlq_entry_uuid: id }, 200);
+    })
+    .openapi(STATS, async (c) => {
+      const rows = await deadLetters.stats();
+      return c.json(
+        rows.map((row) => ({
+          dlq_reason: pascal(row.dlqReason),
+          total_entries: row.totalEntries,
+          pending: row.pending,
+          manually_resolved: row.manuallyResolved,
+          permanent_failures: row.permanentFailures,
+          cancelled: row.cancelled,
+          oldest_entry: naiveOrNull(row.oldestEntry),
+          newest_entry: naiveOrNull(row.newestEntry),
+          avg_resolution_time_minutes: row.avgResolutionTimeMinutes,
+        })),
+        200,
+      );
+    })
+    .openapi(QUEUE, async (c) => {
+      const { entries } = await deadLetters.list({}, { limit: c.req.valid('query').limit });
+      return c.json(
+        entries.map((entry) => ({
+          dlq_entry_uuid: entry.dlqEntryUuid,
+          task_uuid: entry.taskUuid,
+          original_state: entry.originalState,
+          dlq_reason: pascal(entry.dlqReason),
+          dlq_timestamp: naive(entry.dlqTimestamp),
+          minutes_in_dlq: entry.minutesInDlq,
+          namespace_name: entry.namespaceName,
+          task_name: entry.taskName,
+          current_state: entry.currentState,
+          time_in_state_minutes: entry.timeInStateMinutes,
+          priority_score: entry.priorityScore,
+        })),
+        200,
+      );
+    })
+    .openapi(STALENESS, async (c) => {
+      const rows = await deadLetters.staleness({ limit: c.req.valid('query').limit });
+      return c.json(
+        rows.map((row) => ({
+          task_uuid: row.taskUuid,
+          namespace_name: row.namespaceName,
+          task_name: row.taskName,
+          current_state: row.currentState,
+          time_in_state_minutes: row.timeInStateMinutes,
+          task_age_minutes: row.taskAgeMinutes,
+          staleness_threshold_minutes: row.stalenessThresholdMinutes,
+          health_status: row.healthStatus,
+          priority: row.priority,
+        })),
+        200,
+      );
+    });
+}

@@ -1,0 +1,65 @@
+import { createRoute, type RouteConfig, z } from '@hono/zod-openapi';
+import { ErrorSchema } from '../server/schemas.ts';
+
+const ERROR_TEXTS = {
+  400: 'the request is invalid',
+  403: 'not available from other machines',
+  404: 'not found',
+  408: 'timeout',
+  409: 'conflict',
+  413: 'the body is too large',
+  503: 'the database does not respond',
+} as const;
+
+/** Statuses that every route may answer with. */
+const ALWAYS = [400, 403, 408, 503] as const;
+
+/** The parts of a route that differ. */
+export interface Described<
+  Path extends string,
+  Answer extends z.ZodType,
+  Request extends RouteConfig['request'],
+  Method extends string,
+  Status extends 200 | 201,
+> {
+  method: Method;
+  path: Path;
+  summary: string;
+  answer: Answer;
+  request?: Request;
+  /** Default 200. */
+  status?: Status;
+  /** Errors besides those of every route. */
+  errors?: readonly (404 | 409 | 413)[];
+}
+
+/** Creates the OpenAPI description of a route, with its types. `Path` uses the braces of OpenAPI. */
+export function describeRoute<
+  const Path extends string,
+  Answer extends z.ZodType,
+  const Method extends 'get' | 'post' | 'patch' | 'delete',
+  Request extends RouteConfig['request'] = undefined,
+  const Status extends 200 | 201 = 200,
+>(route: Described<Path, Answer, Request, Method, Status>) {
+  const { method, path, summary, answer, request, status = 200, errors = [] } = route;
+  const failed = Object.fromEntries(
+    [...ALWAYS, ...errors].map((code) => [
+      code,
+      { description: ERROR_TEXTS[code], content: { 'application/json': { schema: ErrorSchema } } },
+    ]),
+  );
+  const responses = {
+    [status]: { description: summary, content: { 'application/json': { schema: answer } } },
+    ...failed,
+  } as { [Code in Status]: { description: string; content: { 'application/json': { schema: Answer } } } };
+  return createRoute({ method, path, summary, request: request as Request, responses });
+}
+
+/** A JSON body in a request. */
+export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
+  return { body: { content: { 'application/json': { schema } }, required: true } } as const;
+}
+
+/** A whole number in a query, with its default. */
+export const queryNumber = (byDefault: number, { min = 1, max }: { min?: number; max: number }) =>
+  z.coerce.number().int().min(min).max(max).default(byDefault);

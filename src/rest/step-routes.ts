@@ -1,0 +1,93 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Tasker } from '../app/tasker.ts';
+import { isTaskerError, TaskerError } from '../errors.ts';
+import { isUuid } from '../model/ids.ts';
+import { refuseInvalid } from './refuse-invalid.ts';
+import { describeRoute, jsonBody } from './route.ts';
+import { auditJson, stepJson } from './task-json.ts';
+import { StepActionSchema, StepAuditSchema, StepResponseSchema } from './task-schemas.ts';
+
+const Task = z.object({ uuid: z.string() });
+const Step = z.object({ uuid: z.string(), step_uuid: z.string() });
+
+const LIST = describeRoute({
+  method: 'get',
+  path: '/v1/tasks/{uuid}/workflow_steps',
+  summary: 'Returns the steps of a task',
+  request: { params: Task },
+  answer: z.array(StepResponseSchema),
+  errors: [404],
+});
+const GET = describeRoute({
+  method: 'get',
+  path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
+  summary: 'Returns a step',
+  request: { params: Step },
+  answer: StepResponseSchema,
+  errors: [404],
+});
+const ACT = describeRoute({
+  method: 'patch',
+  path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
+  summary: 'Resets, resolves or completes a step by hand',
+  request: { params: Step, ...jsonBody(StepActionSchema) },
+  answer: StepResponseSchema,
+  errors: [404],
+});
+const AUDIT = describeRoute({
+  method: 'get',
+  path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}/audit',
+  summary: 'Returns the outcomes of the attempts of a step, the newest first',
+  request: { params: Step },
+  answer: z.array(StepAuditSchema),
+  errors: [404],
+});
+
+/** Routes for the steps of tasks. */
+export function stepRoutes(tasker: Tasker): OpenAPIHono {
+  const find = async ({ uuid, step_uuid }: z.infer<typeof Step>) => {
+    if (!isUuid(step_uuid)) throw new TaskerError('invalid_uuid', `the step id ${step_uuid} is not a UUID`);
+    return tasker.getStep(uuid, step_uuid);
+  };
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
+    .openapi(LIST, async (c) => {
+      const steps = await tasker.getSteps(c.req.valid('param').uuid);
+      return c.json(steps.map(stepJson), 200);
+    })
+    .openapi(GET, async (c) => c.json(stepJson(await find(c.req.valid('param'))), 200))
+    .openapi(ACT, async (c) => {
+      const place = c.req.valid('param');
+      await find(place);
+      try {
+        await act(tasker, place, c.req.valid('json'));
+      } catch (error) {
+        if (!isTaskerError(error) || error.code !== 'illegal_transition') throw error;
+        throw new TaskerError('bad_request', `Cannot manually resolve step: ${error.message}`, { cause: error });
+      }
+      return c.json(stepJson(await find(place)), 200);
+    })
+    .openapi(AUDIT, async (c) => {
+      const place = c.req.valid('param');
+      const step = await find(place);
+      const [task, history] = await Promise.all([tasker.getTask(place.uuid), tasker.getHistory(place.uuid)]);
+      return c.json(auditJson(task, step, history), 200);
+    });
+}
+
+function act(
+  tasker: Tasker,
+  { uuid, step_uuid: step }: z.infer<typeof Step>,
+  action: z.infer<typeof StepActionSchema>,
+): Promise<void> {
+  const { reason } = action;
+  switch (action.action_type) {
+    case 'reset_for_retry':
+      return tasker.resetStep(uuid, step, { reason, actor: action.reset_by });
+    case 'resolve_manually':
+      return tasker.resolveStep(uuid, step, { reason, actor: action.resolved_by });
+    case 'complete_manually': {
+      const { result } = action.completion_data;
+      return tasker.completeStep(uuid, step, { reason, actor: action.completed_by, result });
+    }
+  }
+}

@@ -1,0 +1,222 @@
+import { z } from '@hono/zod-openapi';
+
+/** The JSON of tasks and steps, as clients of the described system read it. */
+
+const nullableTime = z.string().nullable();
+const label = z.string().max(128);
+
+export const TaskRequestSchema = z
+  .object({
+    name: z.string().min(1),
+    namespace: z.string().min(1),
+    version: z.string().min(1),
+    context: z.record(z.string(), z.unknown()),
+    initiator: label,
+    source_system: label,
+    reason: label,
+    tags: z.array(z.string().max(128)).max(1000).optional(),
+    priority: z.int().min(-100).max(100).nullish(),
+    correlation_id: z.uuid().nullish(),
+    parent_correlation_id: z.uuid().nullish(),
+    idempotency_key: z.string().min(1).max(1000).nullish(),
+    requested_at: z.string().nullish().openapi({ description: 'Accepted, and ignored.' }),
+    options: z.unknown().optional().openapi({ description: 'Accepted, and ignored.' }),
+  })
+  .openapi('TaskRequest');
+
+const StepReadinessSchema = z
+  .object({
+    workflow_step_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    named_step_uuid: z.uuid(),
+    name: z.string(),
+    current_state: z.string(),
+    dependencies_satisfied: z.boolean(),
+    retry_eligible: z.boolean(),
+    ready_for_execution: z.boolean(),
+    last_failure_at: nullableTime,
+    next_retry_at: nullableTime,
+    total_parents: z.int(),
+    completed_parents: z.int(),
+    attempts: z.int(),
+    max_attempts: z.int(),
+    backoff_request_seconds: z.int().nullable(),
+    last_attempted_at: nullableTime,
+  })
+  .openapi('StepReadiness');
+
+const counts = {
+  total_steps: z.int(),
+  pending_steps: z.int(),
+  in_progress_steps: z.int(),
+  completed_steps: z.int(),
+  failed_steps: z.int(),
+};
+const health = {
+  execution_status: z.enum([
+    'blocked_by_failures',
+    'has_ready_steps',
+    'processing',
+    'all_complete',
+    'waiting_for_dependencies',
+  ]),
+  recommended_action: z.string(),
+  completion_percentage: z.number(),
+  health_status: z.enum(['healthy', 'blocked']),
+};
+
+export const TaskResponseSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    name: z.string(),
+    namespace: z.string(),
+    version: z.string(),
+    status: z.string(),
+    created_at: z.string(),
+    updated_at: z.string(),
+    completed_at: nullableTime,
+    context: z.record(z.string(), z.unknown()),
+    initiator: z.string(),
+    source_system: z.string(),
+    reason: z.string(),
+    priority: z.int(),
+    tags: z.array(z.string()),
+    correlation_id: z.uuid(),
+    parent_correlation_id: z.uuid().nullable(),
+    ...counts,
+    ready_steps: z.int(),
+    ...health,
+    steps: z.array(StepReadinessSchema),
+  })
+  .openapi('TaskResponse');
+
+export const TaskListSchema = z
+  .object({
+    tasks: z.array(TaskResponseSchema),
+    pagination: z
+      .object({
+        page: z.int(),
+        per_page: z.int(),
+        total_count: z.int(),
+        total_pages: z.int(),
+        has_next: z.boolean(),
+        has_previous: z.boolean(),
+        next_cursor: z.string().nullable().openapi({ description: 'Pass it as `cursor` for the next page.' }),
+        total_is_exact: z.boolean().openapi({ description: 'False: there are more than `total_count`.' }),
+      })
+      .openapi('Pagination'),
+  })
+  .openapi('TaskListResponse');
+
+export const StepResponseSchema = z
+  .object({
+    step_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    name: z.string(),
+    created_at: z.string(),
+    updated_at: z.string(),
+    completed_at: nullableTime,
+    results: z.record(z.string(), z.unknown()).nullable(),
+    current_state: z.string(),
+    dependencies_satisfied: z.boolean(),
+    retry_eligible: z.boolean(),
+    ready_for_execution: z.boolean(),
+    total_parents: z.int(),
+    completed_parents: z.int(),
+    attempts: z.int(),
+    max_attempts: z.int(),
+    last_failure_at: nullableTime,
+    next_retry_at: nullableTime,
+    last_attempted_at: nullableTime,
+  })
+  .openapi('StepResponse');
+
+const reason = z.string().min(1).max(4000);
+const person = z.string().min(1).max(200);
+
+export const StepActionSchema = z
+  .discriminatedUnion('action_type', [
+    z.object({ action_type: z.literal('reset_for_retry'), reason, reset_by: person }),
+    z.object({ action_type: z.literal('resolve_manually'), reason, resolved_by: person }),
+    z.object({
+      action_type: z.literal('complete_manually'),
+      reason,
+      completed_by: person,
+      completion_data: z.object({ result: z.unknown(), metadata: z.record(z.string(), z.unknown()).nullish() }),
+    }),
+  ])
+  .openapi('StepManualAction');
+
+export const StepAuditSchema = z
+  .object({
+    audit_uuid: z.uuid(),
+    workflow_step_uuid: z.uuid(),
+    transition_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    recorded_at: z.string(),
+    worker_uuid: z.uuid().optional(),
+    correlation_id: z.uuid().optional(),
+    success: z.boolean(),
+    execution_time_ms: z.int().optional(),
+    result: z.unknown().optional(),
+    step_name: z.string(),
+    from_state: z.string().optional(),
+    to_state: z.string(),
+  })
+  .openapi('StepAuditResponse');
+
+export const TaskSummarySchema = z
+  .object({
+    task: z.object({
+      task_uuid: z.uuid(),
+      name: z.string(),
+      namespace: z.string(),
+      version: z.string(),
+      status: z.string(),
+      created_at: z.string(),
+      updated_at: z.string(),
+      completed_at: nullableTime,
+      initiator: z.string(),
+      source_system: z.string(),
+      reason: z.string(),
+      correlation_id: z.uuid(),
+      ...counts,
+      ...health,
+    }),
+    template: z.object({
+      steps: z.array(
+        z.object({
+          name: z.string(),
+          step_type: z.string(),
+          handler: z.string(),
+          dependencies: z.array(z.string()),
+          retryable: z.boolean(),
+          max_attempts: z.int(),
+        }),
+      ),
+    }),
+    steps: z.array(
+      z.object({
+        step_uuid: z.uuid(),
+        name: z.string(),
+        current_state: z.string(),
+        created_at: z.string(),
+        completed_at: nullableTime,
+        last_attempted_at: nullableTime,
+        attempts: z.int(),
+        max_attempts: z.int(),
+        dependencies_satisfied: z.boolean(),
+        retry_eligible: z.boolean(),
+        error: z
+          .object({ error_type: z.string().nullable(), retryable: z.boolean(), status_code: z.int().nullable() })
+          .nullable(),
+      }),
+    ),
+    dlq: z.object({
+      in_dlq: z.boolean(),
+      dlq_reason: z.string().nullable(),
+      resolution_status: z.string().nullable(),
+    }),
+    links: z.object({ task: z.string(), steps: z.string(), dlq: z.string() }),
+  })
+  .openapi('TaskSummaryResponse');
