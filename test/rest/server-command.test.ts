@@ -19,7 +19,11 @@ it('tasker server answers requests until SIGTERM, with the templates of the proj
     source_system: 'b',
     reason: 'c',
   });
-  const created = await fetch(`${url}/v1/tasks`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  const created = await fetch(`${url}/v1/tasks`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
   expect(created.status).toBe(201);
   const { task_uuid } = (await created.json()) as { task_uuid: string };
   expect((await on.project.json<{ status: string }>(['task', 'get', task_uuid])).status).toBe('pending');
