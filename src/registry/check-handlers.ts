@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts';
 import { isFunctionHandler } from '../handlers/handler-of-function.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
-import { WAIT_CALLABLES } from '../model/waits.ts';
+import { waitsByType } from '../model/waits.ts';
 import { type HandlerDefinition, usesMethodDispatch } from './handler-definition.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
 
@@ -56,7 +56,7 @@ export async function checkHandlers(
 ): Promise<HandlerProblem[]> {
   const problems = new Map<string, HandlerProblem>();
   for (const { name, type, handler } of templates.flatMap(({ steps }) => steps)) {
-    if (type !== undefined && Object.hasOwn(WAIT_CALLABLES, type)) continue;
+    if (type !== undefined && waitsByType(type)) continue;
     const found = await problemOf(registry, handler, resolve);
     if (!found) continue;
     const before = problems.get(found.message);

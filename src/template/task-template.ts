@@ -1,6 +1,4 @@
-import { WAIT_CALLABLES } from '../model/waits.ts';
-
-export { WAIT_CALLABLES };
+export { WAIT_CALLABLES, waitsByType } from '../model/waits.ts';
 
 /** A JSON value. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -25,11 +23,6 @@ export const STEP_TYPES = [
   'approval',
 ] as const;
 export type StepType = (typeof STEP_TYPES)[number];
-
-/** Whether steps of this type wait, and so have no handler of their own. */
-export function waitsByType(type: StepType): type is keyof typeof WAIT_CALLABLES {
-  return Object.hasOwn(WAIT_CALLABLES, type);
-}
 
 /** How the delay before a retry grows. */
 export const BACKOFFS = ['none', 'linear', 'exponential', 'fibonacci'] as const;

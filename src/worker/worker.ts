@@ -2,7 +2,7 @@ import { type AdoptedStepRow, type ClaimedStepRow, KIND, type RecordAnswer } fro
 import { messageOf } from '../errors.ts';
 import type { ExecutableHandler, StepHandlerResult } from '../handlers/step-handler.ts';
 import { outsideLogScopes } from '../logging/logger.ts';
-import { waitsByType } from '../template/task-template.ts';
+import { waitsByType } from '../model/waits.ts';
 import { backOff } from '../time/back-off.ts';
 import { type AttemptEnd, attemptEnd, possibleChildren, released, timedOut } from './attempt-end.ts';
 import { ClaimLoop } from './claim-loop.ts';

@@ -1,9 +1,9 @@
 import { isConnectionError } from '../../engine/engine.ts';
+import { approvalSettings, signalSettings } from '../../engine/waits/wait-settings.ts';
 import { resultOfThrown } from '../../handlers/outcome.ts';
 import type { StepHandlerResult } from '../../handlers/step-handler.ts';
 import type { WaitRequest } from '../../model/waits.ts';
 import type { ApprovalConfig, SignalConfig } from '../../template/task-template.ts';
-import { waitsToJson } from '../../template/wait-file.ts';
 import { type AttemptEnd, attemptEnd, released, waiting } from '../attempt-end.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 import { DEFAULT_VERSION } from '../run-step.ts';
@@ -49,22 +49,17 @@ function waitOf(step: DispatchedStep): Begun | Promise<Begun> {
   return signal ? signalWait(signal) : approvalWait(approval!);
 }
 
-function signalWait({ name, count, schema, timeoutMs, onTimeout, default: value }: SignalConfig): WaitRequest {
-  return {
-    kind: 'signal',
-    forMs: timeoutMs ?? undefined,
-    settings: { name, count, ...(schema && { schema }), on_timeout: onTimeout, default: value },
-  };
+function signalWait(signal: SignalConfig): WaitRequest {
+  return { kind: 'signal', forMs: signal.timeoutMs ?? undefined, settings: signalSettings(signal) };
 }
 
 function approvalWait(approval: ApprovalConfig): WaitRequest {
   const { remindAfterMs, escalateAfterMs, timeoutMs } = approval;
   const first = Math.min(remindAfterMs ?? Number.POSITIVE_INFINITY, escalateAfterMs ?? Number.POSITIVE_INFINITY);
-  const { approval: settings } = waitsToJson({ timer: null, signal: null, approval, wait: null });
   return {
     kind: 'approval',
     forMs: timeoutMs ?? undefined,
     dueMs: first < (timeoutMs ?? Number.POSITIVE_INFINITY) ? first : undefined,
-    settings: settings as Record<string, unknown>,
+    settings: approvalSettings(approval),
   };
 }

@@ -7,7 +7,7 @@ import type { CallAgainConfig } from '../../template/task-template.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 import { progressOf } from '../step-progress.ts';
 
-// What a handler asks for with completeLater and notYet.
+// The waits that handlers ask for with completeLater and notYet.
 
 /** The limits of calls for steps without `wait`. */
 const DEFAULT_LIMITS: CallAgainConfig = { timeoutMs: 24 * 3_600_000, maxCalls: null, repeatable: false };

@@ -106,7 +106,7 @@ it('a subscriber fails many waiting steps without a registered handler and does 
   );
 });
 
-it('a step of a foreign module cannot wait, and its handler is told so by a permanent failure', async () => {
+it('a step of a foreign module cannot wait, and fails permanently with the reason', async () => {
   const { gate, module, subscriber, first } = oneSlot({}, () => completeLater());
   gate.resolve();
   await subscriber.waitForCompletion();

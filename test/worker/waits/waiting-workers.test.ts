@@ -84,7 +84,7 @@ describe('a worker that is lost', () => {
       (count) => count > 0,
     );
     proxy.close();
-    // A worker of another namespace notices the loss, so that nobody runs the next attempt.
+    // A worker of another namespace notices the loss, so that no worker runs the next attempt.
     await another({ worker: true, handlers: [], namespaces: ['other'], templates: [], leaseMs: 800 });
     await until(
       () => tasker.getStep(taskUuid, 'charge'),
