@@ -178,6 +178,12 @@ describe('the surface', () => {
       ApiHandlerOptions
       ApiRequestOptions
       ApiResponseContent
+      Approval
+      ApprovalDecision
+      ApprovalFilter
+      ApprovalPage
+      ApprovalPageOptions
+      ApprovalResult
       ArchiveDamage
       ArchivedRow
       ArchivedTask
@@ -371,6 +377,7 @@ describe('the surface', () => {
       QueueInfo
       QueueListOptions
       RabbitmqSinkOptions
+      ReassignRequest
       Redrive
       RedriveFilter
       Registrable
@@ -394,11 +401,18 @@ describe('the surface', () => {
       SearchPage
       SearchSort
       SearchTime
+      SentSignal
       ServerHealthCheckResult
       ServerState
       ServerStatus
       ShutdownHandler
       ShutdownOptions
+      Signal
+      SignalListOptions
+      SignalOptions
+      SignalPage
+      SignalReceipt
+      SignalTarget
       SinkOptions
       SkipReason
       StaleNote
@@ -452,6 +466,7 @@ describe('the surface', () => {
       TaskRequest
       TaskRequestOf
       TaskRerun
+      TaskSignal
       TaskSnapshot
       TaskStaleness
       TaskState
@@ -459,6 +474,7 @@ describe('the surface', () => {
       TaskTemplate
       TaskTypes
       Tasker
+      TaskerApprovals
       TaskerBulk
       TaskerConfig
       TaskerDeadLetters
@@ -475,6 +491,8 @@ describe('the surface', () => {
       UnservedGroup
       UnservedReason
       UnservedSteps
+      Vote
+      VoteRequest
       WaitOptions
       WatchEventsOptions
       WebOptions

@@ -10,6 +10,8 @@ const RESTORED: readonly (readonly [list: string, table: string])[] = [
   ['batch_workers', 'batch_worker'],
   ['checkpoints', 'checkpoint'],
   ['earlier_steps', 'earlier_step'],
+  ['signals', 'signal'],
+  ['votes', 'vote'],
   ['dead_letters', 'dead_letter'],
   ['dead_letter_notes', 'dead_letter_note'],
 ];
