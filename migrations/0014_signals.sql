@@ -24,7 +24,8 @@ create table tasker.signal (
   constraint signal_use check (num_nulls(used_by, used_attempt, used_at) in (0, 3))
 ) with (fillfactor = 70);
 create unique index signal_key on tasker.signal (task_uuid, name, key) where key is not null;
-create index signal_ids on tasker.signal (signal_id);
+-- Also keeps a lost attempt that is committed late from storing a signal a second time.
+create unique index signal_ids on tasker.signal (signal_id, task_uuid);
 
 -- Signals that a caller sent in a transaction of its own. It must not hold the lock of a task, so that any process uses
 -- them after its commit. `target`: the task, or what finds it. A row remains for a while, with the outcome.

@@ -63,7 +63,7 @@ export function approvalTable(approvals: readonly Approval[], { now, width }: { 
 
 function votesText({ approvals, quorum, rejections, rejectQuorum }: Approval): string {
   const against = rejections === 0 ? '' : pc.red(`, ${rejections}/${rejectQuorum} no`);
-  return `${approvals}/${quorum}${against}`;
+  return `${approvals}/${quorum} yes${against}`;
 }
 
 /** Describes when an approval ends, or how it has ended. */

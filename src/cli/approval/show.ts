@@ -3,6 +3,7 @@ import type { Approval } from '../../app/tasker-approvals.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { fields, spanOf, table } from '../show/text.ts';
+import { quoted } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 import { approvalJson, endText } from './list.ts';
 
@@ -19,10 +20,9 @@ export async function approvalShow(task: string, step: string, options: GlobalOp
 export function approvalText(approval: Approval, now: number): string {
   const { taskUuid, step, votes, status } = approval;
   const open = status === 'open';
-  const next = fields([
-    ['approve it', `npx tasker approval approve ${taskUuid} ${step} --by NAME`],
-    ['reject it', `npx tasker approval reject ${taskUuid} ${step} --by NAME --comment …`],
-  ]);
+  const next = ['approve', 'reject']
+    .map((verb) => `npx tasker approval ${verb} ${taskUuid} ${quoted(step)}`)
+    .join('\n');
   return [
     facts(approval, now),
     ...(votes.length > 0 ? ['', votesTable(approval)] : []),

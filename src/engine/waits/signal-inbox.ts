@@ -106,7 +106,10 @@ export class SignalInbox {
         return settleInbox(database, { seq, outcome: outcome({ error: { code, message } }), keep: true });
       }
       const locked = sqlState(error) === LOCK_NOT_AVAILABLE;
-      this.#logger[locked ? 'debug' : 'warn']({ signal: signalId, name, error: messageOf(error) }, 'signal not used yet; retrying');
+      this.#logger[locked ? 'debug' : 'warn'](
+        { signal: signalId, name, error: messageOf(error) },
+        'signal not used yet; retrying',
+      );
       await postponeInbox(database, seq);
       return false;
     }

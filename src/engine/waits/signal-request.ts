@@ -54,6 +54,12 @@ export interface CheckedSignal {
   by: string | null;
 }
 
+/** Checks a client of a caller. @throws TaskerError `bad_request` */
+export function checkClient(client: unknown): UserClient {
+  if (typeof (client as UserClient | null)?.query === 'function') return client as UserClient;
+  throw new TaskerError('bad_request', `client must be a pg client, got ${shownValue(client)}`);
+}
+
 /** Checks a signal. @throws TaskerError `bad_request`, `signal_refused` if its payload can't be stored */
 export function checkSignal(name: string, payload: unknown, options: SignalOptions): CheckedSignal {
   const { idempotencyKey, by } = options;

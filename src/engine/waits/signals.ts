@@ -1,4 +1,4 @@
-import { isConnectionError, sqlState } from '../../db/connection-error.ts';
+import { sqlState } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
@@ -23,11 +23,13 @@ import {
 import { lockTasks } from '../../store/tasks.ts';
 import { compileStored } from '../../template/json-schema-check.ts';
 import type { JsonSchema } from '../../template/task-template.ts';
+import { createDespiteLoss } from '../create-task.ts';
 import { onFreeTask } from '../operate.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
 import { endLocked } from './end.ts';
 import {
   type CheckedSignal,
+  checkClient,
   checkSignal,
   checkTarget,
   findTargets,
@@ -84,17 +86,16 @@ export async function sendSignal(
 ): Promise<SentSignal> {
   const signal = checkSignal(given.name, given.payload, options);
   const target = checkTarget(given.target);
-  if (options.client !== undefined) return sendLater(engine, target, { signal, db: statementsOn(options.client) });
+  if (options.client !== undefined)
+    return sendLater(engine, target, { signal, db: statementsOn(checkClient(options.client)) });
   const signalId = uuidV7();
-  const delivery = { target, signalId, signal };
-  try {
-    return await deliver(engine, delivery);
-  } catch (error) {
-    if (!isConnectionError(error)) throw error;
-    // The lost attempt may have been committed.
-    const rows = await findSignal(engine.database, signalId);
-    return rows.length > 0 ? sentSignal(rows) : deliver(engine, delivery);
-  }
+  return createDespiteLoss(
+    () => deliver(engine, { target, signalId, signal }),
+    async () => {
+      const rows = await findSignal(engine.database, signalId);
+      return rows.length > 0 ? sentSignal(rows) : undefined;
+    },
+  );
 }
 
 /** Returns the answer for a signal that is stored. */
@@ -151,8 +152,8 @@ export interface Delivery {
   signalId: string;
   signal: CheckedSignal;
   /**
-   * Called in the transaction, with the lock of the task. Returns false if another process delivers it. A transaction with it
-   * does not wait long for a locked task, because other signals wait for it.
+   * Called first in the transaction. Returns false if another process delivers the signal. A transaction with it does not
+   * wait long for a locked task, because other signals wait for it.
    */
   claim?: (tx: Db) => Promise<boolean>;
   /** Called at the end of the transaction. */
@@ -177,10 +178,17 @@ export async function deliver(
     ({ templateId }) => !many || signalSteps(snapshots.get(templateId)!, signal.name).length > 0,
   );
   if (tasks.length === 0) throw noTask(target, signal.name);
+  if (tasks.length * signal.bytes > MOST_BYTES) {
+    throw new TaskerError(
+      'bad_request',
+      `signal ${signal.name} has a payload of ${signal.bytes} bytes and goes to ${tasks.length} tasks, which is too much for one transaction; send a reference to the data`,
+    );
+  }
   const { sent, ended } = await refusing(() =>
     inTransaction(engine.database, { taskUuid: tasks[0]!.taskUuid, impatient: claim !== undefined }, async (tx) => {
-      const { rows, claimed } = await lockAndRead(tx, { tasks, snapshots, signal, claim });
-      if (!claimed) throw new TakenElsewhere();
+      // A process that has the lock of a task never waits for a row of the inbox.
+      if (claim && !(await claim(tx))) throw new TakenElsewhere();
+      const rows = await lockAndRead(tx, { tasks, snapshots, signal });
       const plans = planned(rows, { snapshots, signal, many });
       if (plans.length === 0) throw noTask(target, signal.name);
       const { name, key, payload, bytes, by } = signal;
@@ -199,6 +207,9 @@ const LIMITS = { ...PINNED_PLANS, statement_timeout: '30s', idle_in_transaction_
 export const ENDING = opening({ ...LIMITS, lock_timeout: '5s' });
 /** Its error for a locked task is that of the database. */
 const IMPATIENT = opening({ ...LIMITS, lock_timeout: '250ms' });
+
+/** Maximum size of the payloads that one signal stores, in all of its tasks together. */
+const MOST_BYTES = 64 * 1_048_576;
 
 function inTransaction<T>(
   database: Database,
@@ -220,26 +231,20 @@ type Snapshots = ReadonlyMap<number, Snapshot>;
 
 async function lockAndRead(
   tx: Db,
-  {
-    tasks,
-    snapshots,
-    signal,
-    claim,
-  }: { tasks: readonly TaskOfTemplate[]; snapshots: Snapshots; signal: CheckedSignal } & Pick<Delivery, 'claim'>,
-): Promise<{ rows: SignalTaskRow[]; claimed: boolean }> {
+  { tasks, snapshots, signal }: { tasks: readonly TaskOfTemplate[]; snapshots: Snapshots; signal: CheckedSignal },
+): Promise<SignalTaskRow[]> {
   const targets = tasks.map(({ taskUuid, templateId }) => {
     const snapshot = snapshots.get(templateId)!;
     return { taskUuid, idxs: statesNeeded(snapshot, signalSteps(snapshot, signal.name)) };
   });
-  const [, rows, claimed] = await Promise.all([
+  const [, rows] = await Promise.all([
     lockTasks(
       tx,
       tasks.map(({ taskUuid }) => taskUuid),
     ),
     signalTasks(tx, targets, signal),
-    claim?.(tx) ?? true,
   ]);
-  return { rows, claimed };
+  return rows;
 }
 
 /** What a task does with a signal. */
@@ -293,7 +298,10 @@ async function receive(
     snapshots.get(templateId)!.template.steps[idx]!.name;
   const tasks = plans.map(({ task, verdict }): SignalReceipt => {
     const { taskUuid } = task;
-    if (!verdict) return { ...duplicateOf(task, (idx) => nameOfStep(task, idx)), duplicate: true };
+    if (!verdict) {
+      const duplicate = task.earlier!.signalId !== signal.signalId;
+      return { ...duplicateOf(task, (idx) => nameOfStep(task, idx)), duplicate };
+    }
     if (verdict.kind === 'kept') return { taskUuid, status: 'kept', step: null, duplicate: false };
     const step = nameOfStep(task, verdict.wait.idx);
     return { taskUuid, status: done.has(taskUuid) ? 'used' : 'held', step, duplicate: false };

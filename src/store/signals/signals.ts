@@ -52,7 +52,9 @@ select d.task_uuid "taskUuid", t.template_id "templateId", t.verdict::text, task
     select count(*)::int kept, coalesce(sum(x.size), 0)::float8 bytes
       from tasker.signal x where x.task_uuid = d.task_uuid and x.used_at is null offset 0) k
   left join lateral (
-    select json_build_object('signalId', x.signal_id, 'usedBy', x.used_by, 'heldBy', x.held_by) signal
+    select json_build_object('signalId', x.signal_id, 'usedBy', x.used_by, 'heldBy', (
+             select y.idx from tasker.wait y where y.task_uuid = x.task_uuid and y.idx = x.held_by and y.attempt = x.held_attempt
+                and y.ended_at is null)) signal
       from tasker.signal x where x.task_uuid = d.task_uuid and x.name = $2 and x.key = $3 offset 0) e on true
   cross join lateral (
     select coalesce(json_agg(json_build_object(

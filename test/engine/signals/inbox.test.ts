@@ -80,7 +80,10 @@ describe('a signal that is sent with the client of a caller', () => {
       payload: { amount: 1 },
       tasks: [],
     });
-    expect(await tasker.getSignal(lost.signalId)).toMatchObject({ status: 'refused', error: { code: 'task_not_found' } });
+    expect(await tasker.getSignal(lost.signalId)).toMatchObject({
+      status: 'refused',
+      error: { code: 'task_not_found' },
+    });
   });
 
   it('with a key that came before is that signal', async () => {
@@ -110,7 +113,9 @@ describe('a signal that is sent with the client of a caller', () => {
       () => sql('select 1 from tasker.signal_inbox where done_at is null'),
       (rows) => rows.length === 0,
     );
-    const [counts] = await sql(`select count(*)::int n, count(distinct task_uuid)::int tasks, count(used_at)::int used from tasker.signal`);
+    const [counts] = await sql(
+      `select count(*)::int n, count(distinct task_uuid)::int tasks, count(used_at)::int used from tasker.signal`,
+    );
     expect(counts).toEqual({ n: 30, tasks: 30, used: 30 });
   });
 
@@ -138,6 +143,33 @@ describe('a signal that is sent with the client of a caller', () => {
       },
       (signal) => signal?.status === 'received',
     );
+  });
+
+  it('waits for no other process that uses it, and a client that is none is refused', async () => {
+    const { tasker, client, create, engine, url, sql } = await bench();
+    const task = await create();
+    const { signalId } = await tasker.signal(task, 'paid', { amount: 1 }, { client: undefined });
+    expect((await tasker.getSignal(signalId))!.tasks[0]!.status).toBe('kept');
+    await expect(tasker.signal(task, 'paid', { amount: 1 }, { client: 7 as never })).rejects.toMatchObject({
+      code: 'bad_request',
+      message: 'client must be a pg client, got 7',
+    });
+    const other = await openSession(url);
+    await other.query('begin');
+    await tasker.signal(task, 'paid', { amount: 1 }, { client: other });
+    await other.query('commit');
+    await until(
+      () => sql('select 1 from tasker.signal_inbox where done_at is null'),
+      (rows) => rows.length === 0,
+    );
+    await client.query('begin');
+    await client.query(
+      `insert into tasker.signal_inbox (id, target, name, payload) values (gen_random_uuid(), $1, 'paid', '{"amount": 1}')`,
+      [JSON.stringify(task)],
+    );
+    expect(await engine.signalInbox.use()).toBe(0);
+    await client.query('commit');
+    expect(await engine.signalInbox.use()).toBe(1);
   });
 
   it('reports that the client is on another database', async () => {

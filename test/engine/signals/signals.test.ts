@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { invariants } from '../../support/setup.ts';
-import { signalStep, type Steps, waitingBench } from '../../support/waiting.ts';
+import { type Steps, signalStep, waitingBench } from '../../support/waiting.ts';
 
 const PAYMENT = { type: 'object', required: ['amount'], properties: { amount: { type: 'number', minimum: 1 } } };
 const ONE: Steps = { pay: signalStep('paid', { schema: PAYMENT }), ship: ['pay'] };
@@ -142,7 +142,10 @@ describe('a signal', () => {
   });
 
   it('is one of several that a step waits for', async () => {
-    const { tasker, create, work, resultOf } = await waitingBench({ all: signalStep('reply', { count: 3 }), end: ['all'] });
+    const { tasker, create, work, resultOf } = await waitingBench({
+      all: signalStep('reply', { count: 3 }),
+      end: ['all'],
+    });
     const task = await create();
     await tasker.signal(task, 'reply', 'early');
     await work();
@@ -254,7 +257,11 @@ describe('what a sender may send', () => {
   it.each([
     ['a name that is empty', ['', 1], /^bad_request: the name of a signal must be a string/],
     ['a name with U+0000', ['a\0', 1], /^bad_request/],
-    ['a payload with a function', ['paid', { f: () => 1 }], /^signal_refused: the payload of signal paid can't be stored: payload\.f/],
+    [
+      'a payload with a function',
+      ['paid', { f: () => 1 }],
+      /^signal_refused: the payload of signal paid can't be stored: payload\.f/,
+    ],
     ['a payload with U+0000', ['paid', { a: ['x', '\0'] }], /payload\.a\[1\]: PostgreSQL cannot store U\+0000/],
     ['a payload of more than 1 MB', ['paid', 'x'.repeat(1_048_577)], /it is larger than 1048576 bytes/],
   ])('is checked: %s', async (_, [name, payload], message) => {
