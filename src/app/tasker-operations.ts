@@ -34,7 +34,7 @@ import {
 import { type PruneOptions, startPrune } from './retention.ts';
 import { TaskerBulk } from './tasker-bulk.ts';
 import { TaskerDeadLetters } from './tasker-dead-letters.ts';
-import { TaskerWaits } from './tasker-waits.ts';
+import { TaskerSignals } from './tasker-signals.ts';
 import { type Explanation, explainTask } from './why.ts';
 
 export type {
@@ -54,7 +54,7 @@ export type {
 };
 
 /** The acts and questions of an operator: find tasks, explain them, and act on them. {@link Tasker} inherits them. */
-export abstract class TaskerOperations extends TaskerWaits {
+export abstract class TaskerOperations extends TaskerSignals {
   readonly #engine: Engine;
   /** Where the acts of this tasker come from, for the audit. @internal */
   door: Door = 'library';
@@ -80,9 +80,6 @@ export abstract class TaskerOperations extends TaskerWaits {
   get engine(): Engine {
     return this.#engine;
   }
-
-  /** Wakes what waits for this task in this process. @internal */
-  protected abstract override changed(taskUuid: string): void;
 
   /** Explains why each step of a task is in its state, and what it waits for. */
   why(taskUuid: string): Promise<Explanation> {
@@ -238,7 +235,7 @@ export abstract class TaskerOperations extends TaskerWaits {
   }
 
   /** Returns the options of an act, with the door that it came through. */
-  protected by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions {
+  protected override by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions {
     return { door: this.door, ...options } as Options & OperatorOptions;
   }
 

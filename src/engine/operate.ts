@@ -287,9 +287,14 @@ function onLockedTask<T>(database: Database, taskUuid: string, act: (tx: Db) => 
 }
 
 /** Runs a transaction on a task. @throws TaskerError `database_error` if the task is locked, or the act takes too long */
-export async function onFreeTask<T>(database: Database, taskUuid: string, work: (tx: Db) => Promise<T>): Promise<T> {
+export async function onFreeTask<T>(
+  database: Database,
+  taskUuid: string,
+  work: (tx: Db) => Promise<T>,
+  settings = SETTINGS,
+): Promise<T> {
   try {
-    return await database.transaction(SETTINGS, work);
+    return await database.transaction(settings, work);
   } catch (error) {
     const why = WHY_NOT[sqlState(error) ?? ''];
     if (why === undefined) throw error;
