@@ -44,6 +44,7 @@ const LARGE = new Set([
   'task_search',
   'step_search',
   'analytics',
+  'wait',
   'earlier_end',
 ]);
 /** Maximum number of pages that these statements may read. The rows they need are in a few pages. */

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
+import { storedStates } from '../engine/search/filter.ts';
 import { TASK_STATES } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
 import { stateHint } from '../model/state-hint.ts';
@@ -10,7 +11,7 @@ export { stateHint };
 export interface ListOptions {
   namespace?: string;
   name?: string;
-  /** A task state. `pending` and `steps_in_process` select the same tasks. */
+  /** A task state. `pending` selects tasks that start later, and those in `steps_in_process`. */
   status?: string;
   /** Only tasks that have not ended. */
   openOnly?: boolean;
@@ -31,6 +32,6 @@ export function readListOptions(options: ListOptions): Parameters<Engine['listTa
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
     throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
   }
-  const state = status === 'pending' ? 'steps_in_process' : (status ?? null);
-  return { before, namespace, name, state, openOnly, stale, limit };
+  const states = status === undefined ? null : storedStates(status);
+  return { before, namespace, name, states, openOnly, stale, limit };
 }

@@ -311,7 +311,7 @@ export async function* watchTask(taskUuid: string, { engine, waiter, signal }: W
     const steps = await engine.getSteps(taskUuid);
     const now = JSON.stringify([
       task.status,
-      steps.map((step) => [step.currentState, step.attempts, step.nextRetryAt]),
+      steps.map((step) => [step.currentState, step.attempts, step.nextRetryAt, step.wait]),
     ]);
     if (now !== shown) yield { task, steps };
     shown = now;

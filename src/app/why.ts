@@ -1,8 +1,9 @@
 import type { Engine } from '../engine/engine.ts';
-import type { Pause, Step, Task } from '../engine/task-view.ts';
+import type { Pause, Step, StepWait, Task } from '../engine/task-view.ts';
 import { covers } from '../model/announced.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import type { StepTemplate } from '../template/task-template.ts';
+import { explainStart, explainWait } from './wait-words.ts';
 
 /** Why one step is in its state. */
 export interface StepExplanation {
@@ -14,8 +15,10 @@ export interface StepExplanation {
   why: string;
   /** Names of the steps that it still waits for. */
   waitsFor: string[];
-  /** ISO time of the next retry, if it waits for one. */
+  /** ISO time of the next retry, or of the end of its wait, if it waits for one. */
   until: string | null;
+  /** What it waits for. Null unless it is in `waiting`. */
+  wait: StepWait | null;
   /** The handler that runs it. */
   handler: string;
   /** The worker that holds it. */
@@ -107,10 +110,10 @@ function describePause({ scope, target, pausedAt, pausedBy, reason }: Pause): st
   return `${what} by ${pausedBy} at ${pausedAt}${reason === null ? '' : ` (${reason})`}`;
 }
 
-function staleness({ stale, reruns }: Task): string {
+function staleness({ stale, reruns, createdAt }: Task): string {
   if (!stale) return '';
   const { rule, minutes, since } = stale;
-  const start = reruns > 0 ? 'last rerun' : 'creation';
+  const start = reruns > 0 ? 'last rerun' : since === createdAt ? 'creation' : 'start';
   return rule === 'max_duration_minutes' || rule.endsWith('task_max_lifetime_hours')
     ? `; it is stale: not done ${minutes} minutes after its ${start} (${rule})`
     : `; it is stale: no progress since ${since}, for more than ${minutes} minutes (${rule})`;
@@ -159,7 +162,8 @@ function explainStep(step: Step, facts: StepFacts): StepExplanation {
     state: step.currentState,
     why: reasonOf(step, facts),
     waitsFor: facts.open.map(nameOf),
-    until: step.nextRetryAt,
+    until: step.nextRetryAt ?? step.wait?.until ?? null,
+    wait: step.wait,
     handler: step.callable,
     heldBy: step.currentState === 'in_progress' ? step.worker : null,
   };
@@ -170,6 +174,7 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
   const error = step.results?.error?.message;
   switch (step.currentState) {
     case 'pending': {
+      if (open.length === 0 && task.startsAt !== null) return `waits for the start of its task, at ${task.startsAt}`;
       if (open.length === 0 && template.batchConfig) {
         return `waits for another batch worker to end: at most ${template.batchConfig.parallelism} of ${template.name} run at once (parallelism)`;
       }
@@ -194,7 +199,9 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
       }
       return `${attempt} has been running on ${step.worker ?? 'a worker'} since ${step.lastAttemptedAt}`;
     case 'waiting':
-      return `${attempt} waits`;
+      // The wait may have ended since its step was read.
+      if (step.wait === null) return 'its wait has just ended';
+      return explainWait(step, step.wait, { now: Date.now(), hasWorkers: liveWorkers.length > 0 });
     case 'waiting_for_retry':
       return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}${task.paused ? ', or when the pause ends' : ''}`;
     case 'error':
@@ -223,6 +230,16 @@ function list(names: string[]): string {
   return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
 }
 
+function waitingSummary({ healthStatus }: Task, steps: readonly StepExplanation[]): string {
+  const waiting = steps.filter((step) => step.state === 'waiting');
+  const failed = steps.filter((step) => step.state === 'error').map((step) => step.step);
+  const [first] = waiting;
+  const waits =
+    waiting.length === 1 ? `${first!.step} ${first!.why}` : `waits: ${list(waiting.map((step) => step.step))}`;
+  if (healthStatus !== 'blocked' || failed.length === 0) return first ? waits : 'waits';
+  return `${waits}; ${list(failed)} failed permanently: an operator must act on ${failed.length === 1 ? 'it' : 'them'}`;
+}
+
 function summaryOf(task: Task, steps: StepExplanation[], reason: string | null): string {
   const of = (state: string) => steps.filter((step) => step.state === state).map((step) => step.step);
   if (task.status === 'complete') {
@@ -237,6 +254,8 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
   if (task.status === 'blocked_by_failures') {
     return `can't continue: ${list(of('error'))} failed permanently; an operator must act`;
   }
+  if (task.status === 'waiting') return waitingSummary(task, steps);
+  if (task.startsAt !== null) return explainStart(task, Date.now());
   const running = of('in_progress');
   if (running.length > 0) return `in progress: ${list(running)} ${running.length === 1 ? 'is' : 'are'} running`;
   const ready = steps.find((step) => step.state === 'enqueued');

@@ -8,6 +8,7 @@ const TASK_STATES = [
   'pending',
   'steps_in_process',
   'waiting_for_retry',
+  'waiting',
   'blocked_by_failures',
   'complete',
   'error',

@@ -121,10 +121,10 @@ async function addStale(tx: Db, rows: readonly JudgedRow[]): Promise<AddedDeadLe
 }
 
 /** For example `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: nothing moved for 61 minutes, since 2026-…` */
-function reasonOf({ rule, template, minutes, passed, held, since, rerun, action }: JudgedRow): string {
+function reasonOf({ rule, template, minutes, passed, held, since, rerun, startedLater, action }: JudgedRow): string {
   const found =
     rule === 'max_duration_minutes' || rule!.endsWith('lifetime_hours')
-      ? `not done ${passed} minutes after its ${rerun ? 'rerun' : 'creation'}`
+      ? `not done ${passed} minutes after its ${rerun ? 'rerun' : startedLater ? 'start' : 'creation'}`
       : `nothing moved for ${passed} minutes, since ${since}`;
   const limit = action === 'note' ? `${rule} is ${inItsUnit(rule!, minutes!)}` : `${rule} of ${template} is ${minutes}`;
   return `${limit}: ${found}${held ? `, without ${held} in which it was paused` : ''}`;

@@ -1,7 +1,8 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import { listPauses, type PauseRow } from '../store/acts/list-pauses.ts';
-import { type Attention, attention, openTasks, type Rates, rates } from '../store/overview/status.ts';
+import { type Attention, attention, MOST_WAITING, openTasks, type Rates, rates } from '../store/overview/status.ts';
+import { failedWaitingTasks, lateWaits, type WaitsRow, waitsByKind } from '../store/overview/waits.ts';
 import { searchLag } from '../store/search/projection.ts';
 import { listWorkers, type WorkerRow } from '../store/workers.ts';
 
@@ -12,6 +13,11 @@ export interface StatusFacts extends Attention {
   rates: Rates;
   lagMs: number;
   pauses: PauseRow[];
+  waits: WaitsRow[];
+  /** Waits whose time came more than five seconds ago. */
+  lateWaits: number;
+  /** Waiting tasks in which a step has failed. */
+  failedWaiting: number;
 }
 
 const READING = opening({
@@ -26,15 +32,20 @@ const MOST_PAUSES = 1_000;
 
 /** Reads the state of an installation. */
 export async function statusFacts(database: Database, { rateSeconds }: { rateSeconds: number }): Promise<StatusFacts> {
-  const [open, noted, rate, { lagMs }, workers, pauses] = await database.pipeline(READING, (tx) =>
-    Promise.all([
-      openTasks(tx),
-      attention(tx),
-      rates(tx, rateSeconds),
-      searchLag(tx),
-      listWorkers(tx),
-      listPauses(tx, MOST_PAUSES),
-    ]),
+  const [open, noted, rate, { lagMs }, workers, pauses, waits, late, failedWaiting] = await database.pipeline(
+    READING,
+    (tx) =>
+      Promise.all([
+        openTasks(tx),
+        attention(tx),
+        rates(tx, rateSeconds),
+        searchLag(tx),
+        listWorkers(tx),
+        listPauses(tx, MOST_PAUSES),
+        waitsByKind(tx, MOST_WAITING),
+        lateWaits(tx),
+        failedWaitingTasks(tx),
+      ]),
   );
-  return { workers, open, rates: rate, lagMs, pauses, ...noted };
+  return { workers, open, rates: rate, lagMs, pauses, waits, lateWaits: late, failedWaiting, ...noted };
 }

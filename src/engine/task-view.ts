@@ -42,7 +42,7 @@ export interface Task {
   name: string;
   namespace: string;
   version: string;
-  /** `pending` until the first step is claimed. */
+  /** `pending` until the first step is claimed, also while the task waits for its start. */
   status: TaskState;
   createdAt: string;
   updatedAt: string;
@@ -67,6 +67,11 @@ export interface Task {
   completedSteps: number;
   failedSteps: number;
   readySteps: number;
+  /** Number of steps in `waiting`. */
+  waitingSteps: number;
+  /** When the task begins, in ISO 8601, if it was created to start later. Null if it does not wait for its start. */
+  startsAt: string | null;
+  /** A task in `waiting` reads `processing`, or `blocked_by_failures` if a step failed permanently. */
   executionStatus:
     | 'blocked_by_failures'
     | 'has_ready_steps'
@@ -158,6 +163,23 @@ export interface StepExecutionResult {
   };
 }
 
+/** What a step waits for. Times are ISO 8601. */
+export interface StepWait {
+  /** `completion`: another system completes it by its token. `call`: its handler asked to be called again. */
+  kind: Exclude<WaitKind, 'start'>;
+  since: string;
+  /** When the wait ends at the latest. Null: it has no limit. */
+  until: string | null;
+  /** When the engine acts next: at `until`, or before that for a reminder or the next call. Null: never. */
+  dueAt: string | null;
+  /** How often the handler has asked to be called again. 0 for other kinds. */
+  calls: number;
+  /** The settings of the wait, such as the name of a signal, with the names of the template file. */
+  settings: Record<string, unknown>;
+  /** What has happened so far, such as votes. */
+  progress: Record<string, unknown>;
+}
+
 /** A step as callers see it. */
 export interface Step {
   stepUuid: string;
@@ -186,6 +208,8 @@ export interface Step {
   lastFailureAt: string | null;
   nextRetryAt: string | null;
   lastAttemptedAt: string | null;
+  /** What it waits for. Null unless it is in `waiting`. */
+  wait: StepWait | null;
   /** The worker that runs it or that ran it last. */
   worker: string | null;
   /** Declared events that its last attempt could not publish. Usually empty. */
@@ -258,11 +282,12 @@ export interface EventProblem {
 function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedAction'> {
   if (row.completedAt !== null && row.verdict !== null)
     return { executionStatus: 'all_complete', recommendedAction: 'none' };
-  if (row.status === 'blocked_by_failures') {
+  if (row.status === 'blocked_by_failures' || (row.status === 'waiting' && row.blockingSteps > 0)) {
     return { executionStatus: 'blocked_by_failures', recommendedAction: 'handle_failures' };
   }
   if (row.readySteps > 0) return { executionStatus: 'has_ready_steps', recommendedAction: 'execute_ready_steps' };
-  if (row.inProgressSteps > 0) return { executionStatus: 'processing', recommendedAction: 'wait_for_completion' };
+  if (row.inProgressSteps > 0 || row.status === 'waiting')
+    return { executionStatus: 'processing', recommendedAction: 'wait_for_completion' };
   if (row.status === 'complete') return { executionStatus: 'all_complete', recommendedAction: 'none' };
   return { executionStatus: 'waiting_for_dependencies', recommendedAction: 'wait_for_dependencies' };
 }
@@ -298,6 +323,8 @@ export function taskView(row: TaskRow): Task {
     completedSteps: row.completedSteps,
     failedSteps: row.failedSteps,
     readySteps: row.readySteps,
+    waitingSteps: row.waitingSteps,
+    startsAt: row.startsAt,
     executionStatus,
     recommendedAction,
     completionPercentage: percentage(row),
@@ -423,6 +450,7 @@ export function stepView(taskUuid: string, row: StepRow): Step {
     lastFailureAt: failed ? row.endedAt : null,
     nextRetryAt: row.state === 'waiting_for_retry' ? row.nextAt : null,
     lastAttemptedAt: row.startedAt,
+    wait: row.wait === null ? null : (JSON.parse(row.wait) as StepWait),
     worker: row.worker,
     eventProblems: detailOf(row).event_problems ?? [],
   };

@@ -162,6 +162,24 @@ export const INSTRUMENTS = {
     ['namespace'],
     `Ready steps that no live worker can run, because none serves the namespace or none has the handler, ${OF_ALL}`,
   ),
+  waitingSteps: gauge(
+    'tasker.waiting_steps',
+    ['kind'],
+    `Steps that wait for a timer, a signal, an approval, a completion from outside or their next call, and tasks that wait for their start, counted up to 1,000,000 of each kind, ${OF_ALL}`,
+  ),
+  waitingOldest: {
+    ...gauge(
+      'tasker.waiting_steps.oldest.age',
+      ['kind'],
+      `Time for which the oldest wait of a kind has lasted, ${OF_ALL}`,
+    ),
+    unit: 'seconds',
+  },
+  lateTimers: gauge(
+    'tasker.late_timers',
+    [],
+    `Waits whose time came more than five seconds ago and that no worker has ended, counted up to 100,000, ${OF_ALL}`,
+  ),
   workers: gauge(
     'tasker.workers',
     ['state'],
@@ -300,6 +318,9 @@ export const OVERVIEW = [
   'queueDepth',
   'queueOldest',
   'unservedSteps',
+  'waitingSteps',
+  'waitingOldest',
+  'lateTimers',
   'workers',
 ] as const;
 

@@ -6,6 +6,7 @@ export interface TaskLimits {
   waitingForDependenciesMinutes: number | null;
   waitingForRetryMinutes: number | null;
   stepsInProcessMinutes: number | null;
+  waitingMinutes: number | null;
 }
 
 /** Returns the minutes after which a task with these limits can be stale at the earliest. */

@@ -58,7 +58,7 @@ update tasker.task t set n_open = n_open - x.n, n_active = n_active - x.active, 
   from (select task_uuid, sum(n)::int n, sum(active)::int active, sum(retry)::int retry, sum(waits)::int waits, sum(running)::int running
           from c group by 1) x
  where t.task_uuid = x.task_uuid
-returning t.task_uuid "taskUuid", x.running, t.state::text, round(extract(epoch from now() - t.created_at) * 1000)::float8 ms`;
+returning t.task_uuid "taskUuid", x.running, tasker.shown_state(t.state, t.n_wait)::text state, round(extract(epoch from now() - t.created_at) * 1000)::float8 ms`;
 
 /** A task in which the rest of a batch was cancelled. */
 export interface CancelledRest {

@@ -3,13 +3,16 @@ import type { ClaimedStepRow } from './claim-steps.ts';
 import { KIND, type RecordedStep } from './record-steps.ts';
 import { columns, sql } from './sql.ts';
 
-// Reads all open tasks. An index on the owner of running steps would make the update of every step more expensive.
+// Reads all tasks with ready or running steps, each by key. An index on the owner of running steps would make the update of
+// every step more expensive.
 const ADOPT_STEPS = sql('adopt_steps')`
 select s.task_uuid "taskUuid", s.idx, s.attempts, s.spared, s.max_attempts "maxAttempts", s.rerun,
        t.template_id "templateId", t.rank, t.revision, t.context, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
        t.source_system "sourceSystem", t.reason, t.tags, t.traceparent, t.created_at::text "createdAt", s.claim
-  from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
- where t.done_at is null and s.state = 'in_progress' and s.claim = any ($1::bigint[])`;
+  from (select task_uuid from tasker.task where state = 'steps_in_process' offset 0) a
+ cross join lateral (
+   select * from tasker.step x where x.task_uuid = a.task_uuid and x.state = 'in_progress' and x.claim = any ($1::bigint[]) offset 0) s
+ cross join lateral (select * from tasker.task x where x.task_uuid = s.task_uuid offset 0) t`;
 
 /** A step that this worker claimed with a statement whose answer was lost. */
 export interface AdoptedStepRow extends ClaimedStepRow {

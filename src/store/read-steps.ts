@@ -6,6 +6,10 @@ const STEP_COLUMNS = `
 s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", ts.callable, s.state::text, s.remaining, s.attempts, s.spared,
        s.max_attempts "maxAttempts", s.retryable, coalesce(s.rerun, 0) rerun, s.result, tasker.iso(s.next_at) "nextAt", tasker.iso(s.started_at) "startedAt",
        tasker.iso(s.done_at) "doneAt", tasker.iso(t.created_at) "createdAt",
+       case when s.state = 'waiting' then (
+         select json_build_object('kind', x.kind, 'since', tasker.iso(x.since), 'until', tasker.iso(x.until), 'dueAt', tasker.iso(x.due_at),
+                                  'calls', x.calls, 'settings', x.settings, 'progress', x.progress - 'claims')::text
+           from tasker.wait x where x.task_uuid = s.task_uuid and x.idx = s.idx and x.ended_at is null offset 0) end wait,
        tasker.iso(greatest(t.created_at, s.started_at, s.done_at, h.ended_at)) "updatedAt",
        case when ts.initial then ts.parents else (
          select count(*)::int from (
@@ -72,6 +76,8 @@ export interface StepRow {
   nextAt: string | null;
   startedAt: string | null;
   doneAt: string | null;
+  /** JSON text of what it waits for. Null unless it is in `waiting`. */
+  wait: string | null;
   createdAt: string;
   updatedAt: string;
   totalParents: number;

@@ -1,15 +1,17 @@
 import type { Db } from '../db/statement.ts';
+import { shownState } from './shown-state.ts';
 import { columns, lists, sql } from './sql.ts';
 
 /** The rules that the configuration sets, and not a template, begin with this. */
 const THRESHOLD = 'orchestration.dlq.thresholds.';
 
 /**
- * When a task `t` last moved: a step started, saved a checkpoint or ended, a retry became due, or an operator acted.
+ * When a task `t` last moved: a step started, began or ended a wait, saved a checkpoint or ended, a retry became due, or an operator acted.
  * Noting the task as stale, copying it, pausing or resuming it, and acts on its dead letter do not count.
  */
 export const LAST_MOVE = `
   select greatest(t.created_at, t.rerun_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
+                  (select greatest(max(x.since), max(x.ended_at)) from tasker.wait x where x.task_uuid = t.task_uuid),
                   (select max(c.saved_at) from tasker.checkpoint c where c.task_uuid = t.task_uuid),
                   (select max(a.at) from tasker.operator_action a where a.task_uuid = t.task_uuid
                       and a.action not in ('note', 'copy', 'pause', 'resume') and not starts_with(a.action, 'dlq_'))) at,
@@ -73,20 +75,26 @@ export async function forgetWatches(db: Db, taskUuids: readonly string[]): Promi
   await db.query(FORGET_WATCHES, [`{${taskUuids.join(',')}}`]);
 }
 
-/** The time of a task's pauses `held.spans` between a moment and now. */
-const heldSince = (moment: string) => `(
-    select coalesce(sum(upper(r) - lower(r)), '0') from unnest(held.spans * tstzmultirange(tstzrange(least(${moment}, now()), now()))) r)`;
+/** The time in which a task was paused, or that other `spans` cover, between a moment and now. */
+const heldSince = (moment: string, spans = 'held.spans') => `(
+    select coalesce(sum(upper(r) - lower(r)), '0') from unnest((${spans}) * tstzmultirange(tstzrange(least(${moment}, now()), now()))) r)`;
 
 /**
  * The limits `lim` of a task `t` in the row `w` and of its template `m`, in minutes, and when the two that apply now are
- * exceeded: `duration`, and `idle` for its current state since it last `moved`.
+ * exceeded: `duration` since it has `begun`, and `idle` for its current state since it last `moved`. A task that waits for its
+ * start exceeds none. A threshold of the configuration for the lifetime of tasks does not count the time in which they wait.
  */
 export const LIMITS_NOW = `cross join lateral (
     select coalesce(m.max_duration_minutes, w.thresholds[1]) duration,
            coalesce(m.max_waiting_for_dependencies_minutes, w.thresholds[2]) dependencies,
            coalesce(m.max_waiting_for_retry_minutes, w.thresholds[3]) retry,
-           coalesce(m.max_steps_in_process_minutes, w.thresholds[4]) in_process) lim
+           coalesce(m.max_steps_in_process_minutes, w.thresholds[4]) in_process, m.max_waiting_minutes waiting) lim
   cross join lateral (${LAST_MOVE}) moved
+  cross join lateral (
+    select coalesce(t.rerun_at, max(x.ended_at) filter (where x.idx = -1), t.created_at) at,
+           coalesce(bool_or(x.ended_at is null) filter (where x.idx = -1), false) is_due_later,
+           coalesce(range_agg(tstzrange(least(x.since, now()), greatest(least(x.since, now()), least(coalesce(x.ended_at, now()), now())))), '{}') waits
+      from tasker.wait x where x.task_uuid = t.task_uuid) begun
   cross join lateral (
     select coalesce(range_agg(tstzrange(least(p.paused_at, now()), least(coalesce(p.resumed_at, now()), now()))), '{}') spans,
            coalesce(bool_or(p.resumed_at is null), false) holding
@@ -98,13 +106,14 @@ export const LIMITS_NOW = `cross join lateral (
      where p.resumed_at is null or p.resumed_at > coalesce(t.rerun_at, t.created_at)) held
   cross join lateral (
     select case when m.max_duration_minutes is null then '${THRESHOLD}task_max_lifetime_hours' else 'max_duration_minutes' end rule,
-           held, coalesce(t.rerun_at, t.created_at) + lim.duration * interval '1 minute' + held until
-      from (select ${heldSince('coalesce(t.rerun_at, t.created_at)')} held) h) duration
+           held, case when not begun.is_due_later then begun.at + lim.duration * interval '1 minute' + held end until
+      from (select case when m.max_duration_minutes is null then ${heldSince('begun.at', 'held.spans + begun.waits')}
+                        else ${heldSince('begun.at')} end held) h) duration
   cross join lateral (
     select case when x.of_template is null then '${THRESHOLD}' else 'max_' end || x.name rule, x.minutes, held,
            moved.at + x.minutes * interval '1 minute' + held until
       from (select ${heldSince('moved.at')} held) h,
-           lateral (
+           lateral (select ${shownState('t')} state) now_in, lateral (
              select 'waiting_for_retry_minutes' name, m.max_waiting_for_retry_minutes of_template, lim.retry minutes
               where t.state = 'waiting_for_retry'
              union all
@@ -112,7 +121,13 @@ export const LIMITS_NOW = `cross join lateral (
               where t.state = 'steps_in_process' and moved.began
              union all
              select 'waiting_for_dependencies_minutes', m.max_waiting_for_dependencies_minutes, lim.dependencies
-              where t.state <> 'waiting_for_retry' and not (t.state = 'steps_in_process' and moved.began)) x) idle`;
+              where t.state <> 'waiting_for_retry' and not (t.state = 'steps_in_process' and moved.began)
+                and not begun.is_due_later and (now_in.state <> 'waiting' or t.n_error > 0)
+             union all
+             select 'waiting_minutes', m.max_waiting_minutes, lim.waiting where now_in.state = 'waiting'
+             union all
+             select null, null, null where begun.is_due_later) x
+     order by x.minutes limit 1) idle`;
 
 // Time in which the task, its template or its namespace was paused does not count; where pauses overlap, it is left out
 // once. While a pause holds, the end of each limit moves on with the time, so the next check is some minutes away.
@@ -120,14 +135,14 @@ export const LIMITS_NOW = `cross join lateral (
 // outside: its first worker, or an operator. The next check is when a limit can be exceeded next: the one of its current
 // state, or the shortest one after a move that may happen right now.
 const JUDGE_TASKS = sql('judge_tasks')`
-select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, t.state::text, t.done_at is not null ended,
-       t.rerun_at is not null rerun, case when starts_with(broken.rule, '${THRESHOLD}') then 'note' else m.stale_action end action,
+select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, (${shownState('t')})::text state,
+       t.done_at is not null ended, t.rerun_at is not null rerun, begun.at > t.created_at "startedLater", case when starts_with(broken.rule, '${THRESHOLD}') then 'note' else m.stale_action end action,
        broken.rule, broken.minutes, tasker.iso(broken.since) since,
        floor(extract(epoch from now() - broken.since - broken.held) / 60)::int passed,
        floor(extract(epoch from broken.held) / 60)::int held,
        w.rule is not null and w.rule = broken.rule and w.since = broken.since noted,
        tasker.iso(greatest(case when held.holding then now() + interval '5 minutes' end, least(case when duration.until > now() then duration.until end, case when idle.until > now() then idle.until end,
-         now() + coalesce(least(lim.dependencies, lim.retry, lim.in_process), 60) * interval '1 minute'))) "checkAt"
+         now() + coalesce(least(lim.dependencies, lim.retry, lim.in_process, lim.waiting), 60) * interval '1 minute'))) "checkAt"
   from tasker.task_watch w
   join tasker.task t on t.task_uuid = w.task_uuid
   join tasker.template m on m.id = t.template_id
@@ -135,7 +150,7 @@ select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version templ
   ${LIMITS_NOW}
   left join lateral (
     select * from (
-      values (duration.rule, lim.duration, coalesce(t.rerun_at, t.created_at), duration.until, duration.held),
+      values (duration.rule, lim.duration, begun.at, duration.until, duration.held),
              (idle.rule, idle.minutes, moved.at, idle.until, idle.held)) x (rule, minutes, since, until, held)
      where until <= now() order by starts_with(rule, 'max_') desc, until limit 1) broken on true
  where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`;
@@ -149,6 +164,8 @@ export interface JudgedRow {
   ended: boolean;
   /** Whether it ran again from a step. Its limits count from then. */
   rerun: boolean;
+  /** Whether it began after its creation: its limits count from then. */
+  startedLater: boolean;
   /** `dlq` notes the task and adds a dead letter, `note` only notes it. */
   action: 'error' | 'dlq' | 'note';
   /** The limit that is exceeded, or null: a field of the template's lifecycle, or a key of the configuration. */
@@ -204,8 +221,7 @@ const FAIL_TASKS = sql('fail_tasks')`
 with h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
   select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
-    from tasker.step where task_uuid = any ($1::uuid[]) and state in ('in_progress', 'waiting')
-  returning task_uuid),
+    from tasker.step where task_uuid = any ($1::uuid[]) and state in ('in_progress', 'waiting')),
 s as (
   update tasker.step set state = 'cancelled', done_at = now(), next_at = null
    where task_uuid = any ($1::uuid[]) and state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error')),
@@ -219,7 +235,8 @@ w as (
   delete from tasker.task_watch where task_uuid = any ($1::uuid[]))
 update tasker.task t set verdict = 'error', n_open = 0, n_active = 0, n_retry = 0, n_error = 0, n_wait = 0, done_at = now()
  where task_uuid = any ($1::uuid[])
-returning t.task_uuid, t.task_uuid in (select task_uuid from h) running`;
+returning t.task_uuid, t.task_uuid in (
+  select task_uuid from tasker.step where task_uuid = any ($1::uuid[]) and state = 'in_progress') running`;
 
 /** A task to end. */
 export interface FailingTask {

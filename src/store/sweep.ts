@@ -29,9 +29,13 @@ export async function deadWorkers(db: Db): Promise<DeadWorkerRow[]> {
   return (await db.query<DeadWorkerRow>(DEAD_WORKERS)).rows;
 }
 
+// Only tasks with ready or running steps, each looked up by key: all others, of which there may be millions, cost nothing.
 const TASKS_OF_DEAD = sql('tasks_of_dead')`
-select distinct s.task_uuid from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
- where t.done_at is null and s.state = 'in_progress' and (s.claim >> 24) = any ($1::bigint[]) limit 500`;
+select t.task_uuid from (select task_uuid from tasker.task where state = 'steps_in_process' offset 0) t
+ cross join lateral (
+   select 1 from tasker.step s where s.task_uuid = t.task_uuid and s.state = 'in_progress' and (s.claim >> 24) = any ($1::bigint[])
+    limit 1) s
+ limit 500`;
 
 /** Returns tasks in which dead workers hold running steps, at most 500 at a time. */
 export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise<string[]> {
@@ -79,7 +83,7 @@ h as (
 n as (
   update tasker.task set n_active = n_active - c.err, n_error = n_error + c.err
     from (select task_uuid, count(*)::int err from lost where state = 'error' group by 1) c
-   where task.task_uuid = c.task_uuid returning task.task_uuid, task.state::text)
+   where task.task_uuid = c.task_uuid returning task.task_uuid, tasker.shown_state(task.state, task.n_wait)::text state)
 select l.task_uuid "taskUuid", l.idx, l.state::text, l.attempts, l.claim >> 24 "workerId", n.state "taskState",
        null::bigint claim, l.template_id "templateId", null::smallint rank, l.retryable
   from placed l left join n on n.task_uuid = l.task_uuid

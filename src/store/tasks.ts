@@ -1,5 +1,6 @@
 import type { Db } from '../db/statement.ts';
 import { PAUSES_OF_TASK } from './queue-id.ts';
+import { shownState } from './shown-state.ts';
 import { columns, lists, sql } from './sql.ts';
 import { STILL_STALE } from './stale-tasks.ts';
 
@@ -133,7 +134,7 @@ export async function lockFreeTasks(db: Db, taskUuids: readonly string[]): Promi
 }
 
 const TASK_STATES = sql('task_states')`
-select task_uuid, state::text from tasker.task where task_uuid = any ($1::uuid[])`;
+select task_uuid, (${shownState('t')})::text state from tasker.task t where task_uuid = any ($1::uuid[])`;
 
 /** Returns the states of tasks. Unknown ids are left out. */
 export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<Map<string, string>> {
@@ -142,13 +143,15 @@ export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<
 }
 
 const TASK_COLUMNS = `
-  t.task_uuid "taskUuid", m.name, n.name namespace, m.version, t.state::text status, tasker.iso(t.created_at) "createdAt",
+  t.task_uuid "taskUuid", m.name, n.name namespace, m.version, (${shownState('t')})::text status, tasker.iso(t.created_at) "createdAt",
   c.updated_at "updatedAt", tasker.iso(t.done_at) "completedAt", t.context, t.initiator, t.source_system "sourceSystem",
   t.reason, -t.rank priority, coalesce(t.tags, '{}') tags, coalesce(t.correlation_id, t.task_uuid) "correlationId",
   t.parent_correlation_id "parentCorrelationId", c.total "totalSteps", c.pending "pendingSteps",
-  c.in_progress "inProgressSteps", c.completed "completedSteps", c.failed "failedSteps", c.ready "readySteps",
+  c.in_progress "inProgressSteps", c.completed "completedSteps", c.failed "failedSteps", c.ready "readySteps", c.waiting "waitingSteps",
   coalesce(t.reruns, 0) reruns, tasker.iso(t.rerun_at) "rerunAt", t.copy_of "copyOf",
   m.id "templateId", t.verdict::text, t.n_open "openSteps", t.n_error "blockingSteps", c.attempts "mostAttempts", stale.note stale,
+  case when t.state = 'waiting_for_dependencies' then (
+    select tasker.iso(x.until) from tasker.wait x where x.task_uuid = t.task_uuid and x.idx = -1 and x.ended_at is null offset 0) end "startsAt",
   ${PAUSES_OF_TASK} paused`;
 
 const TASK_COUNTS = `
@@ -159,6 +162,7 @@ const TASK_COUNTS = `
            (count(*) filter (where s.state in ('complete', 'resolved_manually')))::int completed,
            (count(*) filter (where s.state = 'error'))::int failed,
            (count(*) filter (where s.state = 'enqueued'))::int ready,
+           (count(*) filter (where s.state = 'waiting'))::int waiting,
            coalesce(max(s.attempts), 0)::int attempts,
            tasker.iso(greatest(t.created_at, t.done_at, max(s.started_at), max(s.done_at))) updated_at
       from tasker.step s where s.task_uuid = t.task_uuid) c
@@ -191,6 +195,7 @@ export interface TaskRow extends TaskFacts {
   completedSteps: number;
   failedSteps: number;
   readySteps: number;
+  waitingSteps: number;
   reruns: number;
   rerunAt: string | null;
   copyOf: string | null;
@@ -200,6 +205,8 @@ export interface TaskRow extends TaskFacts {
   /** Number of steps in `error` that block the task. Failures that their batch tolerates do not count. */
   blockingSteps: number;
   mostAttempts: number;
+  /** When a task that starts later begins. Null if it does not wait for its start. */
+  startsAt: string | null;
   /** JSON text of the limit that the task exceeds. Null if it is not stale, or has no limits. */
   stale: string | null;
   /** JSON text of the pauses in force for the task. Null if there are none, or it has ended. */
@@ -222,7 +229,7 @@ with page as materialized (
   select t.* from tasker.task t
     join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
    where ($1::uuid is null or t.task_uuid < $1) and ($2::text is null or n.name = $2) and ($3::text is null or m.name = $3)
-     and ($4::text is null or t.state::text = $4) and (not $5::boolean or t.done_at is null)
+     and ($4::text[] is null or (${shownState('t')})::text = any ($4)) and (not $5::boolean or t.done_at is null)
    order by t.task_uuid desc limit $6)
 select ${TASK_COLUMNS}
   from page t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
@@ -233,7 +240,7 @@ with page as materialized (
   select t.* from tasker.task_watch w join tasker.task t on t.task_uuid = w.task_uuid
     join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
    where ($1::uuid is null or w.task_uuid < $1) and ($2::text is null or n.name = $2) and ($3::text is null or m.name = $3)
-     and ($4::text is null or t.state::text = $4) and ${STILL_STALE}
+     and ($4::text[] is null or (${shownState('t')})::text = any ($4)) and ${STILL_STALE}
    order by w.task_uuid desc limit $5)
 select ${TASK_COLUMNS}
   from page t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
@@ -245,8 +252,8 @@ export interface TaskFilter {
   before: string | null;
   namespace: string | null;
   name: string | null;
-  /** A stored state. `pending` is derived and can't be selected here. */
-  state: string | null;
+  /** Stored states. `pending` has only the tasks that wait for their start. */
+  states: readonly string[] | null;
   /** Only tasks that have not ended. */
   openOnly: boolean;
   /** Only open tasks that were noted as stale. */
@@ -256,10 +263,11 @@ export interface TaskFilter {
 
 /** Returns tasks, newest first. */
 export async function listTasks(db: Db, filter: TaskFilter): Promise<TaskRow[]> {
-  const { before, namespace, name, state, openOnly, stale, limit } = filter;
+  const { before, namespace, name, openOnly, stale, limit } = filter;
+  const states = filter.states && [...filter.states];
   const { rows } = stale
-    ? await db.query<TaskRow>(LIST_STALE_TASKS, [before, namespace, name, state, limit])
-    : await db.query<TaskRow>(LIST_TASKS, [before, namespace, name, state, openOnly, limit]);
+    ? await db.query<TaskRow>(LIST_STALE_TASKS, [before, namespace, name, states, limit])
+    : await db.query<TaskRow>(LIST_TASKS, [before, namespace, name, states, openOnly, limit]);
   return rows;
 }
 

@@ -20,8 +20,8 @@ export async function namespaceIds(db: Db, names: readonly string[]): Promise<nu
 const REGISTER_TEMPLATE = sql('register_template')`
 insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition,
   stale_action, max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes,
-  max_steps_in_process_minutes, waits, paused)
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, exists (
+  max_steps_in_process_minutes, max_waiting_minutes, waits, paused)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, exists (
   select 1 from tasker.pause p where p.task_uuid is null and p.namespace_id = $1 and p.resumed_at is null
      and (p.name is null or p.name = $2) and (p.version is null or p.version = $3)))
 on conflict (namespace_id, name, version, digest) do update set registered_at = clock_timestamp()
@@ -55,6 +55,7 @@ export async function registerTemplate(db: Db, template: NewTemplate): Promise<{
     limits?.waitingForDependenciesMinutes ?? null,
     limits?.waitingForRetryMinutes ?? null,
     limits?.stepsInProcessMinutes ?? null,
+    limits?.waitingMinutes ?? null,
     waits,
   ]);
   return rows[0]!;

@@ -10,6 +10,7 @@ export function limitsOf(lifecycle: Lifecycle | null): TaskLimits | null {
     waitingForDependenciesMinutes: lifecycle.maxWaitingForDependenciesMinutes,
     waitingForRetryMinutes: lifecycle.maxWaitingForRetryMinutes,
     stepsInProcessMinutes: lifecycle.maxStepsInProcessMinutes,
+    waitingMinutes: lifecycle.maxWaitingMinutes,
   };
   return Object.values(limits).every((minutes) => minutes === null) ? null : { action, ...limits };
 }

@@ -17,6 +17,7 @@ export async function age(sql: Sql, minutes: number, taskUuid: string | null = n
     `update tasker.step set started_at = started_at - ${by}, done_at = done_at - ${by}, next_at = next_at - ${by} where ${mine}`,
     values,
   );
+  await sql(`update tasker.wait set since = since - ${by}, ended_at = ended_at - ${by} where ${mine}`, values);
   await sql(`update tasker.checkpoint set saved_at = saved_at - ${by} where ${mine}`, values);
   await sql(`update tasker.operator_action set at = at - ${by} where ${mine}`, values);
   await sql(

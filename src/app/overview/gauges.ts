@@ -3,6 +3,7 @@ import { opening } from '../../db/opening.ts';
 import { type Instruments, OVERVIEW } from '../../metrics/instruments.ts';
 import { type PendingRow, pendingDeadLetters } from '../../store/dead-letters/list.ts';
 import { type OpenTasksRow, openTasks } from '../../store/overview/queues.ts';
+import { lateWaits, waitsByKind } from '../../store/overview/waits.ts';
 import { listWorkers, type WorkerRow } from '../../store/workers.ts';
 import { type QueueInfo, readQueues } from './queues.ts';
 
@@ -21,6 +22,8 @@ const NAMESPACES = 100;
 const OTHER = 'other';
 /** Open dead letters are counted up to this number. */
 const MOST_DEAD_LETTERS = 100_000;
+/** Open waits of each kind are counted up to this number. */
+const MOST_WAITS = 1_000_000;
 
 /** A query that takes too long ends on the server, too. One connection, so that the pool is left to the workers. */
 const SETTINGS = opening({ statement_timeout: '5s', lock_timeout: '1s', jit: 'off' });
@@ -70,8 +73,15 @@ export class OverviewGauges {
   async #read(): Promise<void> {
     const began = performance.now();
     try {
-      const [queues, tasks, workers, dead] = await this.#database.transaction(SETTINGS, (tx) =>
-        Promise.all([readQueues(tx), openTasks(tx), listWorkers(tx), pendingDeadLetters(tx, MOST_DEAD_LETTERS)]),
+      const [queues, tasks, workers, dead, waits, late] = await this.#database.transaction(SETTINGS, (tx) =>
+        Promise.all([
+          readQueues(tx),
+          openTasks(tx),
+          listWorkers(tx),
+          pendingDeadLetters(tx, MOST_DEAD_LETTERS),
+          waitsByKind(tx, MOST_WAITS),
+          lateWaits(tx),
+        ]),
       );
       this.#readAt = performance.now();
       for (const name of OVERVIEW) this.#on[name].clear();
@@ -79,6 +89,11 @@ export class OverviewGauges {
       this.#setTasks(tasks);
       this.#setWorkers(workers);
       this.#setDeadLetters(dead, queues);
+      for (const { kind, count, oldestMs } of waits) {
+        this.#on.waitingSteps.of(kind).set(count);
+        this.#on.waitingOldest.of(kind).set((oldestMs ?? 0) / 1000);
+      }
+      this.#on.lateTimers.set(late);
     } finally {
       const ended = performance.now();
       const pause = this.#leastMs === 0 ? 0 : Math.min((ended - began) * PAUSE, MOST_MS);

@@ -1,6 +1,7 @@
 import type { Engine } from '../../engine/engine.ts';
 import { type StatusFacts, statusFacts } from '../../engine/status.ts';
 import type { Pause } from '../../engine/task-view.ts';
+import type { WaitKind } from '../../model/waits.ts';
 import { listQueues, type QueueInfo, type UnservedSteps } from './queues.ts';
 import type { StateCounts } from './task-summary.ts';
 
@@ -19,6 +20,15 @@ export interface NamespaceQueue {
   unserved: number;
 }
 
+/** The open waits of one kind. */
+export interface OpenWaits {
+  kind: WaitKind;
+  /** 10,000 stands for that many or more. */
+  count: number;
+  /** When the oldest of them began, as ISO 8601. */
+  oldestSince: string;
+}
+
 /** The state of an installation: workers, queues, open tasks, and problems that need a person. */
 export interface TaskerStatus {
   /** The time of the database, as ISO 8601. */
@@ -30,10 +40,22 @@ export interface TaskerStatus {
   workers: { alive: number; lost: number; slots: number; slotsUsed: number };
   /** Namespaces with ready or running steps or live workers; those with unserved steps first, then the oldest. */
   queues: NamespaceQueue[];
-  /** Open tasks by state; 1,000,000 stands for that many or more. */
+  /** Open tasks by state; 1,000,000 stands for that many or more, and 10,000 for `waiting` and `pending`. */
   open: StateCounts;
-  /** Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`. */
-  attention: { blocked: number; stale: number; unserved: number; deadLetters: number; deadDeliveries: number };
+  /** The open waits by kind, without kinds that have none. `start`: tasks that wait for their start. */
+  waits: OpenWaits[];
+  /**
+   * Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`; waits
+   * whose time came more than five seconds ago for `lateTimers`. `blocked` includes waiting tasks in which a step failed.
+   */
+  attention: {
+    blocked: number;
+    stale: number;
+    unserved: number;
+    deadLetters: number;
+    deadDeliveries: number;
+    lateTimers: number;
+  };
   /** The pauses that hold, those of namespaces and templates first; 1,000 at most. */
   pauses: Pause[];
   /** The ready steps that no live worker can run, by namespace and handler. */
@@ -70,12 +92,16 @@ export async function statusOf(engine: Engine): Promise<TaskerStatus> {
     ),
     open,
     attention: {
-      blocked: open.blocked_by_failures ?? 0,
+      blocked: (open.blocked_by_failures ?? 0) + facts.failedWaiting,
       stale: facts.stale,
       unserved: queues.reduce((sum, { unserved }) => sum + unserved, 0),
       deadLetters: facts.deadLetters,
       deadDeliveries: facts.deadDeliveries,
+      lateTimers: facts.lateWaits,
     },
+    waits: facts.waits.flatMap(({ kind, count, oldestSince }) =>
+      oldestSince === null ? [] : [{ kind, count, oldestSince }],
+    ),
     pauses: facts.pauses,
     unserved: all.flatMap(({ namespace, unserved }) => unserved.map((steps) => ({ namespace, ...steps }))),
     perMinute: perMinute(facts),

@@ -6,7 +6,16 @@ import { messageOf } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { LiveScreen } from '../show/live-screen.ts';
 import { print, printJson } from '../show/output.ts';
-import { counted, deadDeliveries as deadDeliveriesText, fields, painted, signOf, spanOf, table } from '../show/text.ts';
+import {
+  counted,
+  deadDeliveries as deadDeliveriesText,
+  fields,
+  painted,
+  signOf,
+  spanOf,
+  table,
+  wrapWords,
+} from '../show/text.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
@@ -72,6 +81,7 @@ export function statusText(now: TaskerStatus): string[] {
   const facts = fields([
     ['workers', `${workers.alive} alive${lost}, ${workers.slotsUsed} of ${counted(workers.slots, 'slot')} used`],
     ['open tasks', openText(now)],
+    ['waits', waitsText(now)],
     [
       'per minute',
       `${rate(perMinute.created)} tasks created, ${rate(perMinute.ended)} ended; ${about}${rate(perMinute.attempts)} attempts, ${failures}`,
@@ -88,31 +98,59 @@ function rate(number: number): string {
 const STATES = [
   ['steps_in_process', 'in process'],
   ['waiting_for_retry', 'waiting for a retry'],
+  ['waiting', 'waiting'],
+  ['pending', 'starting later'],
   ['blocked_by_failures', 'blocked'],
   ['waiting_for_dependencies', 'stuck'],
 ] as const;
 /** The status counts open tasks up to this number. */
 const MOST_TASKS = 1_000_000;
+/** It counts tasks and steps that wait up to this number. */
+const MOST_WAITING = 10_000;
 /** The status counts the ready steps of a namespace up to this number. */
 const MOST_STEPS = 100_000;
 
 function openText({ open }: TaskerStatus): string {
   const parts = STATES.flatMap(([state, words]) => {
     const number = open[state] ?? 0;
-    return number === 0 ? [] : [`${signOf(state)} ${painted(state, `${upTo(number, MOST_TASKS)} ${words}`)}`];
+    return number === 0
+      ? []
+      : [
+          `${signOf(state)} ${painted(state, `${upTo(number, state === 'waiting' || state === 'pending' ? MOST_WAITING : MOST_TASKS)} ${words}`)}`,
+        ];
   });
   return parts.length === 0 ? 'none' : parts.join(', ');
 }
+
+function waitsText({ waits, at }: TaskerStatus): string | null {
+  if (waits.length === 0) return null;
+  const oldest = Math.max(...waits.map(({ oldestSince }) => Date.parse(at) - Date.parse(oldestSince)));
+  const parts = [...waits]
+    .sort((a, b) => b.count - a.count)
+    .map(({ kind, count }) => `${upTo(count, MOST_WAITING)} ${WAITS[kind][count === 1 ? 0 : 1]}`);
+  // Below each other, so that a line has at most 80 columns.
+  return wrapWords(`${parts.join(', ')}; oldest ${spanOf(oldest)}`, 66).join(`\n${' '.repeat(12)}`);
+}
+
+const WAITS: Record<TaskerStatus['waits'][number]['kind'], readonly [one: string, several: string]> = {
+  start: ['start', 'starts'],
+  timer: ['timer', 'timers'],
+  signal: ['signal', 'signals'],
+  approval: ['approval', 'approvals'],
+  completion: ['completion', 'completions'],
+  call: ['call again', 'calls again'],
+};
 
 function upTo(number: number, most: number): string {
   return number >= most ? `${most.toLocaleString('en')}+` : number.toLocaleString('en');
 }
 
 function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] {
-  const { blocked, unserved, stale, deadLetters, deadDeliveries } = attention;
+  const { blocked, unserved, stale, deadLetters, deadDeliveries, lateTimers } = attention;
   const found: [number, string, string, string][] = [
     [blocked, 'error', `${counted(blocked, 'task')} blocked by failures`, 'npx tasker task summary'],
     [unserved, 'error', `${counted(unserved, 'ready step')} without a worker`, 'npx tasker task summary'],
+    [lateTimers, 'waiting', `${counted(lateTimers, 'wait')} not ended in time`, 'npx tasker doctor'],
     [pauses.length, 'waiting_for_retry', pausedText(pauses), 'npx tasker pause list'],
     [deadLetters, 'error', counted(deadLetters, 'dead letter'), 'npx tasker dlq list'],
     [stale, 'waiting_for_retry', counted(stale, 'stale task'), 'npx tasker task list --stale'],
@@ -151,11 +189,12 @@ function queueLines({ queues, at }: TaskerStatus): string[] {
   ];
 }
 
-function statusJson({ workers, queues, attention, pauses, unserved, perMinute, ...rest }: TaskerStatus): object {
+function statusJson({ workers, queues, waits, attention, pauses, unserved, perMinute, ...rest }: TaskerStatus): object {
   return {
     ...snakeKeys(rest),
     workers: snakeKeys(workers),
     queues: queues.map(snakeKeys),
+    waits: waits.map(snakeKeys),
     attention: snakeKeys(attention),
     pauses: pauses.map(snakeKeys),
     unserved: unserved.map(snakeKeys),

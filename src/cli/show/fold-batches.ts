@@ -69,7 +69,7 @@ export function foldBatches<S extends TreeStep>(
 export function countsOf(workers: readonly TreeStep[]): [state: string, count: number][] {
   const counts = new Map<string, number>();
   for (const { state } of workers) counts.set(state, (counts.get(state) ?? 0) + 1);
-  const order = ['in_progress', 'enqueued', 'waiting_for_retry', 'pending', 'error', 'cancelled'];
+  const order = ['in_progress', 'enqueued', 'waiting_for_retry', 'waiting', 'pending', 'error', 'cancelled'];
   const place = (state: string) => (order.includes(state) ? order.indexOf(state) : order.length);
   return [...counts].sort(([one], [other]) => place(one) - place(other));
 }
@@ -77,6 +77,6 @@ export function countsOf(workers: readonly TreeStep[]): [state: string, count: n
 /** Returns the state shown for a folded batch: an active state if there is one, otherwise the most serious one. */
 export function stateOfBatch(workers: readonly TreeStep[]): string {
   const present = new Set(workers.map(({ state }) => state));
-  const order = ['in_progress', 'enqueued', 'waiting_for_retry', 'error', 'pending', 'cancelled'];
+  const order = ['in_progress', 'enqueued', 'waiting_for_retry', 'waiting', 'error', 'pending', 'cancelled'];
   return order.find((state) => present.has(state)) ?? 'complete';
 }

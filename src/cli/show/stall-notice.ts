@@ -73,9 +73,11 @@ function reasonsOf({ steps, summary }: Explanation): string[] {
     : reasons;
 }
 
+/** Steps in these states can move, or need an act. */
+const MOVABLE: ReadonlySet<string> = new Set(['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error']);
+
 function couldMove({ state, waitsFor }: StepExplanation): boolean {
-  if (state === 'enqueued' || state === 'in_progress' || state === 'waiting_for_retry' || state === 'error')
-    return true;
+  if (MOVABLE.has(state)) return true;
   return state === 'pending' && waitsFor.length === 0;
 }
 

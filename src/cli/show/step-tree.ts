@@ -1,5 +1,6 @@
 import pc from 'picocolors';
 import type { Tasker } from '../../app/tasker.ts';
+import { shortWait } from '../../app/wait-words.ts';
 import { countsOf, type Folded, foldBatches, stateOfBatch, type TreeStep } from './fold-batches.ts';
 import { painted, signOf, spanOf, widthOf, wrapWords } from './text.ts';
 import type { Step, Task } from './views.ts';
@@ -134,6 +135,7 @@ function detailsOf(step: Step, now: number): string[] {
     details.push(spanOf(now - Date.parse(step.lastAttemptedAt)));
   if (step.attempts > 1 || step.currentState === 'waiting_for_retry')
     details.push(`attempt ${step.attempts} of ${step.maxAttempts}`);
+  if (step.wait) details.push(shortWait(step.wait, now));
   if (step.nextRetryAt) details.push(`next attempt in ${spanOf(Date.parse(step.nextRetryAt) - now)}`);
   const error = step.results?.error?.message.split('\n')[0];
   if (error && step.currentState !== 'complete') details.push(pc.red(error));

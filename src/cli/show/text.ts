@@ -1,6 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 
+export { spanOf } from '../../app/wait-words.ts';
+
 interface Look {
   sign: string;
   paint: (text: string) => string;
@@ -13,6 +15,7 @@ const LOOKS: Record<string, Look> = {
   steps_in_process: { sign: '▶', paint: pc.cyan },
   enqueued: { sign: '•', paint: pc.blue },
   waiting_for_retry: { sign: '↻', paint: pc.yellow },
+  waiting: { sign: '◷', paint: pc.magenta },
   error: { sign: '✖', paint: pc.red },
   blocked_by_failures: { sign: '✖', paint: pc.red },
   cancelled: { sign: '−', paint: pc.dim },
@@ -28,20 +31,6 @@ export function signOf(state: string): string {
 /** Returns a text, by default the state itself, in the colour of the state. */
 export function painted(state: string, text: string = state): string {
   return (LOOKS[state] ?? PLAIN).paint(text);
-}
-
-const UNITS = [
-  [86_400_000, 'd'],
-  [3_600_000, 'h'],
-  [60_000, 'min'],
-] as const;
-
-/** Formats a duration: `12 ms`, `3.4 s`, `5 min`, `2 h`, `3 d`. */
-export function spanOf(ms: number): string {
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
-  const [size, unit] = UNITS.find(([size]) => ms >= size) ?? UNITS[2];
-  return `${Math.max(1, Math.floor(ms / size))} ${unit}`;
 }
 
 /** Formats a number of bytes: `512 B`, `3.4 MB`, `1.2 GB`. */

@@ -38,10 +38,7 @@ async function searchSteps(options: StepListOptions): Promise<void> {
     if (page.steps.length > 0) print(stepTable(page.steps, { now: Date.now(), width: process.stdout.columns }));
     else if (page.timedOut) note(`no step found yet: ${described}`);
     else if (cursor !== undefined) note('no further steps');
-    else
-      note(
-        described === '' ? 'no step is ready, running, waiting for a retry or failed' : `no step matches: ${described}`,
-      );
+    else note(described === '' ? 'no step is ready, running, waiting or failed' : `no step matches: ${described}`);
     for (const line of pageNotes(page, { found: page.steps.length, what: 'step', filter: described })) note(line);
     if (page.nextCursor !== null) {
       const words = ['step', 'list', ...filterArguments(filter, { acts: false }), ...pageArguments(options)];

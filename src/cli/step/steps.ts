@@ -1,4 +1,5 @@
 import pc from 'picocolors';
+import { shortWait } from '../../app/wait-words.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { fields, painted, signOf, spanOf, table } from '../show/text.ts';
@@ -60,6 +61,8 @@ function describeStep(step: Step): string {
     ['completed', step.completedAt],
     ['took', typeof ms === 'number' ? spanOf(ms) : null],
     ['next attempt', step.nextRetryAt],
+    ['waits for', step.wait ? shortWait(step.wait, Date.now()) : null],
+    ['wait ends', step.wait?.until ?? null],
     ['worker', step.worker],
   ]);
   const parts = [head];

@@ -32,6 +32,7 @@ function describeTask(task: Task, copies: readonly string[], entry: DeadLetter |
     ['template', `${task.namespace}/${task.name}@${task.version}`],
     ['status', `${painted(task.status)} ${pc.dim(`${task.completedSteps} of ${task.totalSteps} steps done`)}`],
     ['created', `${task.createdAt}${task.initiator ? ` by ${task.initiator}` : ''}`],
+    ['starts', task.startsAt === null ? null : `${task.startsAt}${startsIn(task.startsAt)}`],
     ['ended', task.completedAt === null ? null : `${task.completedAt}, after ${took}`],
     ['rerun', task.reruns === 0 ? null : `${counted(task.reruns, 'time')}, last at ${task.rerunAt}`],
     ...(task.paused ?? []).map((pause) => ['paused', pc.yellow(describePause(pause, Date.now()))] as const),
@@ -44,6 +45,11 @@ function describeTask(task: Task, copies: readonly string[], entry: DeadLetter |
     ['tags', task.tags.length > 0 ? task.tags.join(', ') : null],
     ['context', JSON.stringify(task.context)],
   ]);
+}
+
+function startsIn(startsAt: string): string {
+  const ms = Date.parse(startsAt) - Date.now();
+  return ms > 0 ? `, in ${spanOf(ms)}` : '';
 }
 
 function listOf(copies: readonly string[]): string {

@@ -69,7 +69,7 @@ export function taskTable(tasks: readonly ListedTask[], { now, width }: { now: n
   const rows = tasks.map((task) => [
     `${signOf(task.status)} ${task.taskUuid}`,
     `${task.namespace}/${task.name}@${task.version}`,
-    task.paused ? `${painted(task.status)}${pc.yellow(', paused')}` : painted(task.status),
+    statusOf(task, now),
     `${task.completedSteps}/${task.totalSteps}`,
     `${spanOf(now - Date.parse(task.createdAt))} ago`,
   ]);
@@ -91,6 +91,12 @@ export function taskTable(tasks: readonly ListedTask[], { now, width }: { now: n
   const [head, ...lines] = table(header, rows).split('\n');
   const below = lines.flatMap((line, i) => (errors[i] ? [line, shortened(`    ${errors[i]}`, width)] : [line]));
   return [head, ...below].join('\n');
+}
+
+function statusOf({ status, paused, startsAt }: ListedTask, now: number): string {
+  const ms = startsAt === null ? 0 : Date.parse(startsAt) - now;
+  const starts = ms > 0 ? pc.dim(`, in ${spanOf(ms)}`) : '';
+  return `${painted(status)}${starts}${paused ? pc.yellow(', paused') : ''}`;
 }
 
 /** Returns the first error of a task in one line: `reserve card_declined: card 4711 declined`. */

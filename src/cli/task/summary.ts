@@ -97,7 +97,9 @@ function sinceOf(time: string, now: number): string {
 const COLUMNS: readonly [title: string, ...states: (keyof StateCounts)[]][] = [
   ['blocked', 'blocked_by_failures'],
   ['retrying', 'waiting_for_retry'],
+  ['waiting', 'waiting'],
   ['in process', 'steps_in_process', 'waiting_for_dependencies'],
+  ['starting later', 'pending'],
   ['complete', 'complete'],
   ['error', 'error'],
   ['cancelled', 'cancelled'],

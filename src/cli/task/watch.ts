@@ -1,5 +1,6 @@
 import pc from 'picocolors';
 import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
+import { waitedFor } from '../../app/wait-words.ts';
 import { TaskerError } from '../../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -136,7 +137,8 @@ function jsonLines(write: (line: string) => void, remark: (line: string) => void
 function remarksOn(remark: (line: string) => void): Show['stalled'] {
   let before = '';
   return (reasons) => {
-    const now = reasons.join('\n');
+    // A reason may name a duration, which grows.
+    const now = reasons.join('\n').replaceAll(/\d+(\.\d)? (ms|s|min|h|d)\b/g, '');
     if (reasons.length > 0 && now !== before) for (const reason of reasons) remark(`… no progress: ${reason}`);
     if (reasons.length > 0) before = now;
   };
@@ -180,8 +182,9 @@ function plainLines(write: (line: string) => void, remark: (line: string) => voi
 
 function stepLine(step: Step): string {
   const error = step.currentState === 'complete' ? undefined : step.results?.error?.message.split('\n')[0];
+  const waits = step.wait ? `: ${waitedFor(step.wait)}` : '';
   const attempt = step.attempts > 1 ? ` (attempt ${step.attempts} of ${step.maxAttempts})` : '';
-  return `${signOf(step.currentState)} ${step.name} ${painted(step.currentState)}${attempt}${error ? `: ${error}` : ''}`;
+  return `${signOf(step.currentState)} ${step.name} ${painted(step.currentState)}${waits}${attempt}${error ? `: ${error}` : ''}`;
 }
 
 /** Returns a line such as `✔ task complete, 4 of 4 steps, after 1.2 s`. */

@@ -61,6 +61,8 @@ export interface OpenTasks {
   total: number;
   blocked: number;
   waitingForRetry: number;
+  /** Tasks that wait for a time, a signal, people or another system. */
+  waiting: number;
 }
 
 /** The statistics of a version of a template. */
@@ -329,10 +331,14 @@ function addBuckets(histograms: readonly (readonly Bucket[])[]): Bucket[] {
 }
 
 function openTasks(counts: readonly OpenCount[]): OpenTasks {
-  const of = (state: OpenCount['state']) =>
-    counts.filter((one) => one.state === state).reduce((sum, one) => sum + one.count, 0);
-  const [blocked, waitingForRetry] = [of('blocked_by_failures'), of('waiting_for_retry')];
-  return { total: of('steps_in_process') + blocked + waitingForRetry, blocked, waitingForRetry };
+  const sumOf = (some: readonly OpenCount[]) => some.reduce((sum, one) => sum + one.count, 0);
+  const of = (state: OpenCount['state']) => sumOf(counts.filter((one) => one.state === state));
+  return {
+    total: sumOf(counts),
+    blocked: of('blocked_by_failures'),
+    waitingForRetry: of('waiting_for_retry'),
+    waiting: of('waiting'),
+  };
 }
 
 function ratio(part: number, whole: number): number | null {

@@ -262,7 +262,7 @@ async function actOn(
       const step = { taskUuid, idx };
       const state = await settleLocked(tx, { engine, step, action: 'resolve', result }, operator);
       if (state === 'steps_in_process') effects.queued = true;
-      else if (state !== 'waiting_for_retry') note(effects, state, taskUuid);
+      else if (state !== 'waiting_for_retry' && state !== 'waiting') note(effects, state, taskUuid);
       effects.taken.push(taskUuid);
       return null;
     }

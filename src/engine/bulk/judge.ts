@@ -2,7 +2,7 @@ import type { FailingStepRow } from '../../store/acts/retry-steps.ts';
 import type { BulkAction } from '../../store/bulk/bulks.ts';
 import type { BulkItemRow, LiveStepRow, LiveTaskRow } from '../../store/bulk/items.ts';
 import { whyNothing } from '../dead-letters/redrive.ts';
-import type { TaskFilter } from '../search/filter.ts';
+import { storedStates, type TaskFilter } from '../search/filter.ts';
 import { actsOnSteps, stepStates } from './targets.ts';
 
 /** The index in `seen` that stands for a task that had ended. */
@@ -101,7 +101,7 @@ function unfit(
   // The filter found the task by its earlier end.
   if (action === 'task_delete' && task.ranAgain) return 'it ran again after it was selected';
   if (filter.status !== undefined) {
-    const states = [filter.status].flat().map((state) => (state === 'pending' ? 'steps_in_process' : state));
+    const states = [filter.status].flat().flatMap(storedStates);
     if (!states.includes(task.state)) return `it is in ${task.state} now`;
   }
   return stale && !stale.has(task.taskUuid) ? 'it is no longer stale' : undefined;

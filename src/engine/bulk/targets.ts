@@ -27,7 +27,7 @@ export interface NamedStep {
 }
 
 /** The states in which a filter can select steps. The other states have too many steps to search. */
-const SEARCHED = ['enqueued', 'in_progress', 'waiting_for_retry', 'error'];
+const SEARCHED = ['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error'];
 
 /** The states of the steps that each action selects if the filter does not name states. */
 const USUAL_STATES: Partial<Record<BulkAction, readonly string[]>> = {

@@ -22,6 +22,7 @@ const STEP_STATES = [
   'enqueued',
   'in_progress',
   'waiting_for_retry',
+  'waiting',
   'complete',
   'error',
   'cancelled',
@@ -37,7 +38,10 @@ export interface TaskFilter {
   name?: string | undefined;
   /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */
   templateVersion?: string | undefined;
-  /** One state or several. `pending` also finds tasks in `steps_in_process`, because both have work to do. */
+  /**
+   * One state or several. `pending` finds tasks that start later, and those in `steps_in_process`, because both have work to
+   * do.
+   */
   status?: string | readonly string[] | undefined;
   /** Only tasks that have not ended. */
   open?: boolean | undefined;
@@ -181,12 +185,20 @@ const VISIBLE: ReadonlySet<string> = new Set([
   'steps_in_process',
   'waiting_for_dependencies',
   'waiting_for_retry',
+  'waiting',
+  'pending',
   'blocked_by_failures',
   'complete',
   ...ENDED_BY_HAND,
 ]);
 /** Only open tasks have steps in these states, because the end of a task ends its steps. */
-const OF_OPEN_TASKS: ReadonlySet<string> = new Set(['pending', 'enqueued', 'in_progress', 'waiting_for_retry']);
+const OF_OPEN_TASKS: ReadonlySet<string> = new Set([
+  'pending',
+  'enqueued',
+  'in_progress',
+  'waiting_for_retry',
+  'waiting',
+]);
 
 /** Adds the conditions that follow from others. Returns false if they contradict each other. */
 function implied(search: TaskSearch): boolean {
@@ -275,7 +287,12 @@ function statesOf(status: TaskFilter['status']): string[] | null {
     if (TASK_STATES.some((known) => known === state)) continue;
     throw new TaskerError('bad_request', `${state} is not a task state; ${stateHint(state, TASK_STATES)}`);
   }
-  return [...new Set(states.map((state) => (state === 'pending' ? 'steps_in_process' : state)))];
+  return [...new Set(states.flatMap(storedStates))];
+}
+
+/** Returns the states of the search tables in which a task can be shown as this state. */
+export function storedStates(state: string): readonly string[] {
+  return state === 'pending' ? ['steps_in_process', 'pending'] : [state];
 }
 
 function endedOf({ open, ended }: TaskFilter): boolean | null {

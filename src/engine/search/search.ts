@@ -39,7 +39,7 @@ export interface TaskPageOptions {
 
 /** The part of the found steps to return. They are sorted by the time at which they entered their state. */
 export interface StepPageOptions {
-  /** Default: oldest first (`asc`) for steps that are ready, running or waiting for a retry, otherwise newest first. */
+  /** Default: oldest first (`asc`) for steps that are ready, running or waiting, otherwise newest first. */
   order?: 'asc' | 'desc' | undefined;
   /** 1 to 1000, default 50. */
   limit?: number | undefined;
@@ -71,7 +71,7 @@ export interface FoundStep {
   version: string;
   currentState: StepState;
   /**
-   * The time at which it became ready, running, failed or resolved; ISO 8601. For a step that waits for a retry, the
+   * The time at which it became ready, running, failed or resolved, or began to wait; ISO 8601. For a step that waits for a retry, the
    * time at which the retry is due.
    */
   since: string;
@@ -163,7 +163,7 @@ function taskLooks(search: TaskSearch): Parameters<typeof look<SearchPlace, Para
 }
 
 /** Steps in these states are listed in the order in which they entered the state. */
-const OLDEST_FIRST: ReadonlySet<string> = new Set(['enqueued', 'in_progress', 'waiting_for_retry']);
+const OLDEST_FIRST: ReadonlySet<string> = new Set(['enqueued', 'in_progress', 'waiting_for_retry', 'waiting']);
 
 /** Finds steps of all tasks. @throws TaskerError `bad_request`, `invalid_uuid` */
 export async function findSteps(

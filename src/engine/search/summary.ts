@@ -109,6 +109,7 @@ const OPEN: ReadonlySet<string> = new Set([
   'evaluating_results',
   'waiting_for_dependencies',
   'waiting_for_retry',
+  'waiting',
   'blocked_by_failures',
 ]);
 

@@ -10,10 +10,12 @@ export const ATTEMPT = `
 export const TASKS_IDX = -1;
 export const ALL_STEPS_IDX = -2;
 
+// A task that starts later begins when its wait for the start ends.
 const TASKS = `
 t as materialized (
   select t.* from (select task_uuid from a union select task_uuid from act) d cross join lateral (
-    select x.task_uuid, x.template_id, x.created_at, x.reruns, x.rerun_at, x.done_at, x.state
+    select x.task_uuid, x.template_id, coalesce((
+             select w.ended_at from tasker.wait w where w.task_uuid = x.task_uuid and w.idx = -1 offset 0), x.created_at) begun_at, x.reruns, x.rerun_at, x.done_at, x.state
       from tasker.task x where x.task_uuid = d.task_uuid offset 0) t),`;
 
 // When a step was ready that has no simple answer: some of its parents ended earlier or were settled by hand, or are workers
@@ -25,7 +27,7 @@ const READY_BY_LOOKUP = `
            when w.attempt > 1 and prev.state = 'waiting_for_retry' and acts.rerun_at is null
              then least(prev.ended_at + (prev.detail ->> 'retry_delay_ms')::bigint * interval '1 ms', acts.retry_at)
            when w.attempt = 1 or coalesce(acts.retry_at, acts.rerun_at) is not null
-             then greatest(w.created_at, parents.at, acts.retry_at, acts.rerun_at) end ready
+             then greatest(w.begun_at, parents.at, acts.retry_at, acts.rerun_at) end ready
     from (select 1) one
     left join lateral (
       select h.state, h.ended_at, h.detail from tasker.history h
@@ -35,7 +37,7 @@ const READY_BY_LOOKUP = `
              max(x.at) filter (where x.action not in ('reset', 'retry')) rerun_at
         from tasker.operator_action x
        where (w.attempt > 1 or w.reruns > 0) and x.task_uuid = w.task_uuid and x.action in ('reset', 'retry', 'rerun', 'redrive')
-         and x.at <= w.started_at and x.at >= coalesce(prev.ended_at, w.created_at)) acts on true
+         and x.at <= w.started_at and x.at >= coalesce(prev.ended_at, w.begun_at)) acts on true
     left join lateral (
       select max(greatest(
                case when s.state in ('complete', 'resolved_manually', 'error') and s.done_at <= w.started_at then s.done_at end,
@@ -72,9 +74,9 @@ parents as materialized (
    group by 1, 2),
 w as materialized (
   select a.task_uuid, a.idx, a.tidx, a.attempt, a.outcome, a.state, a.started_at, a.ended_at, a.duration_ms,
-         t.template_id, t.created_at, t.reruns, a.ended_at = t.done_at ends_task,
+         t.template_id, t.begun_at, t.reruns, a.ended_at = t.done_at ends_task,
          case when a.attempt > 1 or t.reruns > 0 then null
-              when c.n is null then t.created_at
+              when c.n is null then t.begun_at
               when c.n = 1 and c.plain then q.ended_at
               when c.n = p.n then p.at end ready
     from a join t on t.task_uuid = a.task_uuid
@@ -93,7 +95,7 @@ x as (
 const ENDS = `
 ends as materialized (
   select t.template_id, t.task_uuid, t.done_at, t.state,
-         (extract(epoch from t.done_at - coalesce(t.rerun_at, t.created_at)) * 1000000)::bigint took_us
+         (extract(epoch from t.done_at - coalesce(t.rerun_at, t.begun_at)) * 1000000)::bigint took_us
     from (select task_uuid from w where ends_task
           union
           select act.task_uuid from act join t on t.task_uuid = act.task_uuid where act.at = t.done_at) e

@@ -184,7 +184,7 @@ const MOST_OPEN = 10_000;
 const OPEN = sql('analytics_open_tasks')`
 select m.id "templateId", s.state::text, c.n::int count
   from unnest($1::int[]) m (id)
- cross join unnest('{steps_in_process,waiting_for_retry,blocked_by_failures}'::tasker.task_state[]) s (state)
+ cross join unnest('{pending,steps_in_process,waiting_for_retry,waiting,blocked_by_failures}'::tasker.task_state[]) s (state)
  cross join lateral (
    select count(*) n from (
      select 1 from tasker.task_search x where x.template_id = m.id and x.state = s.state limit ${MOST_OPEN}) y) c
@@ -193,7 +193,7 @@ select m.id "templateId", s.state::text, c.n::int count
 /** Number of open tasks of a template in a state, counted up to 10,000. */
 export interface OpenCount {
   templateId: number;
-  state: 'steps_in_process' | 'waiting_for_retry' | 'blocked_by_failures';
+  state: 'pending' | 'steps_in_process' | 'waiting_for_retry' | 'waiting' | 'blocked_by_failures';
   count: number;
 }
 

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { shownState } from '../shown-state.ts';
 import { columns, lists, sql } from '../sql.ts';
 import { STILL_STALE } from '../stale-tasks.ts';
 import type { StepKey } from '../step-key.ts';
@@ -24,10 +25,10 @@ export async function nextItems(
 }
 
 const LIVE_TASKS = sql('live_tasks')`
-select d.task_uuid "taskUuid", t.state::text, t.done_at is not null ended, coalesce(t.reruns, 0) reruns,
+select d.task_uuid "taskUuid", (${shownState('t')})::text state, t.done_at is not null ended, coalesce(t.reruns, 0) reruns,
        coalesce(t.rerun_at > (select created_at from tasker.bulk where id = $2), false) "ranAgain"
   from unnest($1::uuid[]) d (task_uuid) cross join lateral (
-    select state, done_at, reruns, rerun_at from tasker.task x where x.task_uuid = d.task_uuid offset 0) t`;
+    select task_uuid, state, n_wait, done_at, reruns, rerun_at from tasker.task x where x.task_uuid = d.task_uuid offset 0) t`;
 
 /** The current state of a task. */
 export interface LiveTaskRow {
@@ -132,10 +133,10 @@ export async function listItems(
 }
 
 const SAMPLE_ITEMS = sql('sample_bulk_items')`
-select i.task_uuid "taskUuid", s.name || '/' || m.name || '@' || m.version template, t.state::text status,
+select i.task_uuid "taskUuid", s.name || '/' || m.name || '@' || m.version template, (${shownState('t')})::text status,
        coalesce(f.steps, '[]') steps
   from (select * from tasker.bulk_item where bulk_id = $1 and outcome is null order by task_uuid, idx limit $2) i
-  cross join lateral (select template_id, state from tasker.task x where x.task_uuid = i.task_uuid offset 0) t
+  cross join lateral (select task_uuid, template_id, state, n_wait from tasker.task x where x.task_uuid = i.task_uuid offset 0) t
   join tasker.template m on m.id = t.template_id join tasker.namespace s on s.id = m.namespace_id
   left join lateral (
     select jsonb_agg(jsonb_build_object('name', y.name, 'state', y.state, 'attempts', y.attempts, 'retryable', y.retryable,

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { shownState } from '../shown-state.ts';
 import { lists, sql } from '../sql.ts';
 import { LAST_MOVE } from '../stale-tasks.ts';
 import { HEAD_START, MOVED_AT } from './moves.ts';
@@ -54,10 +55,10 @@ with d as materialized (
 new as (
   insert into tasker.dead_letter (task_uuid, template_id, reason, original_state, priority, assignee, cause, rule, minutes, since,
                                   moved_at, snapshot, metadata, queue_at)
-  select d.task_uuid, t.template_id, d.reason, t.state::text, $7::smallint, $8::text,
-         left(coalesce(d.cause, found.first_failure, 'it is in ' || t.state::text), 1000), d.rule, d.minutes, d.since, d.moved_at,
+  select d.task_uuid, t.template_id, d.reason, t.shown::text, $7::smallint, $8::text,
+         left(coalesce(d.cause, found.first_failure, 'it is in ' || t.shown::text), 1000), d.rule, d.minutes, d.since, d.moved_at,
          jsonb_build_object(
-           'task_uuid', d.task_uuid, 'namespace', n.name, 'task_name', m.name, 'task_version', m.version, 'current_state', t.state,
+           'task_uuid', d.task_uuid, 'namespace', n.name, 'task_name', m.name, 'task_version', m.version, 'current_state', t.shown,
            'time_in_state_minutes', floor(extract(epoch from now() - d.stood_since) / 60)::int, 'threshold_minutes', d.minutes,
            'snapshot_timestamp', tasker.iso(now()),
            'task_details', jsonb_build_object(
@@ -67,7 +68,7 @@ new as (
            'steps', coalesce(found.steps, '[]')),
          $9::jsonb, now() - ${HEAD_START('d.reason')}
     from d
-   cross join lateral (select * from tasker.task x where x.task_uuid = d.task_uuid offset 0) t
+   cross join lateral (select x.*, ${shownState('x')} shown from tasker.task x where x.task_uuid = d.task_uuid offset 0) t
     join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
    cross join lateral (
      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
@@ -78,7 +79,7 @@ new as (
        from (select coalesce(bw.name, ts.name) name, s.*
                from (select s.*, row_number() over () place
                        from (select * from tasker.step s where s.task_uuid = d.task_uuid
-                              order by case s.state when 'error' then 0 when 'in_progress' then 1 when 'waiting_for_retry' then 2
+                              order by case s.state when 'error' then 0 when 'in_progress' then 1 when 'waiting_for_retry' then 2 when 'waiting' then 2
                                                     when 'enqueued' then 3 when 'cancelled' then 4 when 'pending' then 5 else 6 end,
                                        s.idx limit ${MOST_STEPS}) s) s
                join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)

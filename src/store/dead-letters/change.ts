@@ -1,5 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import type { Operator } from '../acts/operate.ts';
+import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 import type { DeadLetterStatus } from './list.ts';
 
@@ -62,7 +63,7 @@ with e as (
   returning d.id, d.task_uuid, extract(epoch from d.resolved_at - d.created_at)::float8 seconds),
 t as (
   select e.id, e.task_uuid, x.state::text state from e left join lateral (
-    select state from tasker.task x where x.task_uuid = e.task_uuid offset 0) x on true),
+    select ${shownState('x')} state from tasker.task x where x.task_uuid = e.task_uuid offset 0) x on true),
 a as (
   insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door, bulk_id, details)
   select task_uuid, $9::text, state, state, $4, $10::text, $11::text, $12::bigint, $13::jsonb || jsonb_build_object('entry', id)

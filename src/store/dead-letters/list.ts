@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 import { LAST_MOVE } from '../stale-tasks.ts';
 import type { DeadLetterReason } from './add.ts';
@@ -68,7 +69,7 @@ const COLUMNS = `
 const JOINS = `
   join tasker.template m on m.id = d.template_id join tasker.namespace n on n.id = m.namespace_id
   left join lateral (
-    select t.state, floor(extract(epoch from now() - (select moved.at from (${LAST_MOVE}) moved)) / 60)::int minutes
+    select ${shownState('t')} state, floor(extract(epoch from now() - (select moved.at from (${LAST_MOVE}) moved)) / 60)::int minutes
       from tasker.task t where t.task_uuid = d.task_uuid offset 0) live on true`;
 
 /** The conditions of a search on entries `d`. Conditions that were not given are constants: each call is planned. */

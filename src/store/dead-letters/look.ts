@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 import { LAST_MOVE } from '../stale-tasks.ts';
 import { HAS_MOVED_ON } from './moves.ts';
@@ -26,7 +27,7 @@ export async function takeTurn(db: Db, leastMs: number): Promise<{ checkedTo: st
 const CLOSING = `
 moved as materialized (
   select d.*, t.state, t.done_at, act.act from slice d
-    left join lateral (select state, done_at from tasker.task x where x.task_uuid = d.task_uuid offset 0) t on true
+    left join lateral (select ${shownState('x')} state, done_at from tasker.task x where x.task_uuid = d.task_uuid offset 0) t on true
     left join lateral (
       select a.action || ' by ' || a.actor || coalesce(' (' || left(a.reason, 200) || ')', '') act from tasker.operator_action a
        where a.task_uuid = d.task_uuid and a.at >= d.created_at and a.action not in ('note', 'copy', 'pause', 'resume')
@@ -106,10 +107,18 @@ export async function noteChecked(db: Db, taskUuid: string | null): Promise<void
   await db.query(NOTE_CHECKED, [taskUuid]);
 }
 
+// Nothing else is read where no step waits.
+const FAILED_IN_WAITING = `
+  select q.task_uuid, q.created_at from tasker.step_search q
+   where q.template_id = m.id and q.state = 'error' and exists (select 1 from tasker.wait where ended_at is null)`;
+
 const BLOCKING_TEMPLATES = sql('blocking_templates')`
 select m.id from tasker.template m
  where m.definition #>> '{lifecycle,on_blocked}' = 'dlq'
-   and exists (select 1 from tasker.task_search p where p.template_id = m.id and p.state = 'blocked_by_failures' offset 0)
+   and (exists (select 1 from tasker.task_search p where p.template_id = m.id and p.state = 'blocked_by_failures' offset 0)
+        or exists (
+          select 1 from (${FAILED_IN_WAITING}) f cross join lateral (
+            select 1 from tasker.task_search p where p.task_uuid = f.task_uuid and p.state = 'waiting' offset 0) p offset 0))
  order by m.id`;
 
 const BLOCKING_TEMPLATES_LIVE = sql('blocking_templates_live')`
@@ -132,12 +141,25 @@ export interface BlockedPlace {
 
 // A row of the search tables is written after each change of its task, so that an entry that is younger has seen the task
 // as it is. The first condition is apart, so that it can be a hash join: most blocked tasks have an open entry.
+const WITHOUT_ENTRY = `
+       not exists (select 1 from tasker.dead_letter d where d.task_uuid = p.task_uuid and d.status = 'pending')
+   and not exists (select 1 from tasker.dead_letter d where d.task_uuid = p.task_uuid and d.created_at >= p.updated_at)`;
+const NEXT_PLACES = 'order by p.created_at, p.task_uuid limit $4::int';
+
+// A waiting task in which a step has failed needs a person, too.
 const BLOCKED_TASKS = sql('blocked_tasks')`
-select p.task_uuid "taskUuid", tasker.iso(p.created_at) "createdAt" from tasker.task_search p
- where p.template_id = $1 and p.state = 'blocked_by_failures' and (p.created_at, p.task_uuid) > ($2::timestamptz, $3::uuid)
-   and not exists (select 1 from tasker.dead_letter d where d.task_uuid = p.task_uuid and d.status = 'pending')
-   and not exists (select 1 from tasker.dead_letter d where d.task_uuid = p.task_uuid and d.created_at >= p.updated_at)
- order by p.created_at, p.task_uuid limit $4::int`;
+select p.task_uuid "taskUuid", tasker.iso(p.created_at) "createdAt" from (
+  (select p.task_uuid, p.created_at from tasker.task_search p
+    where p.template_id = $1 and p.state = 'blocked_by_failures' and (p.created_at, p.task_uuid) > ($2::timestamptz, $3::uuid)
+      and ${WITHOUT_ENTRY} ${NEXT_PLACES})
+  union all
+  (select p.task_uuid, p.created_at from (
+     select distinct p.* from (select $1::int id) m cross join lateral (${FAILED_IN_WAITING}) f cross join lateral (
+       select p.task_uuid, p.created_at, p.updated_at from tasker.task_search p
+        where p.task_uuid = f.task_uuid and p.state = 'waiting' offset 0) p
+      where (f.created_at, f.task_uuid) > ($2::timestamptz, $3::uuid)) p
+    where ${WITHOUT_ENTRY} ${NEXT_PLACES})) p
+ ${NEXT_PLACES}`;
 
 const BLOCKED_TASKS_LIVE = sql('blocked_tasks_live')`
 select t.task_uuid "taskUuid", tasker.iso(t.created_at) "createdAt" from tasker.task t

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 import { LIMITS_NOW } from '../stale-tasks.ts';
 
@@ -8,7 +9,7 @@ with w as materialized (
   (select * from tasker.task_watch where rule is not null order by task_uuid limit $1::int)
   union
   (select * from tasker.task_watch order by check_at limit $1::int))
-select w.task_uuid "taskUuid", n.name "namespaceName", m.name "taskName", t.state::text "currentState",
+select w.task_uuid "taskUuid", n.name "namespaceName", m.name "taskName", (${shownState('t')})::text "currentState",
        floor(extract(epoch from now() - moved.at - idle.held) / 60)::int "timeInStateMinutes",
        floor(extract(epoch from now() - t.created_at) / 60)::int "taskAgeMinutes", near.minutes "stalenessThresholdMinutes",
        case when near.part >= 1 then 'stale' when near.part >= 0.8 then 'warning' else 'healthy' end "healthStatus",
@@ -20,9 +21,9 @@ select w.task_uuid "taskUuid", n.name "namespaceName", m.name "taskName", t.stat
   ${LIMITS_NOW}
  cross join lateral (
    select rule, minutes, extract(epoch from now() - since - held) / 60 / minutes part from (
-     values (duration.rule, lim.duration, coalesce(t.rerun_at, t.created_at), duration.held),
+     values (duration.rule, lim.duration, begun.at, duration.held),
             (idle.rule, idle.minutes, moved.at, idle.held)) x (rule, minutes, since, held)
-    where minutes is not null order by 3 desc limit 1) near
+    where minutes is not null and not begun.is_due_later order by 3 desc limit 1) near
  order by near.part desc, w.task_uuid limit $1::int`;
 
 /** An open task with limits, and how close it is to the one that it is closest to. */

@@ -93,6 +93,7 @@ heads as (
                (select max(p.done_at) from tasker.template_edge e join tasker.step p
                     on p.task_uuid = q.task_uuid and tasker.template_idx(p.idx) = e.parent
                  where e.template_id = q.template_id and e.child = tasker.template_idx(q.idx)),
+               (select max(w.ended_at) from tasker.wait w where w.task_uuid = q.task_uuid and w.idx in (-1, q.idx)),
                (select max(a.at) from tasker.operator_action a where a.task_uuid = q.task_uuid and a.idx = q.idx)) ready_at
         from (select id, task_uuid, idx, template_id from tasker.queue x
                where x.namespace_id = r.namespace_id and x.rank = r.rank order by x.id limit 1000) q

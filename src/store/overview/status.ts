@@ -26,15 +26,27 @@ export interface ReadyRow {
   first: string | null;
 }
 
-/** One count for each state, because each count reads a range of an index. */
+/**
+ * Tasks that wait are counted up to this number, because there may be millions, and none of them needs a person. The metrics count
+ * more of them.
+ */
+export const MOST_WAITING = 10_000;
+
+/** One count for each state, because each count reads a range of an index in each template. */
 const openCount = (state: string) => `
 select '${state}' state, count(*)::int from (
-  select 1 from tasker.task_search where state = '${state}' limit ${COUNTED * 10}) x`;
+  select 1 from tasker.template m cross join lateral (
+    select 1 from tasker.task_search x where x.template_id = m.id and x.state = '${state}' limit ${mostOf(state)} offset 0) x
+   limit ${mostOf(state)}) x`;
+
+function mostOf(state: string): number {
+  return state === 'waiting' || state === 'pending' ? MOST_WAITING : COUNTED * 10;
+}
 
 const OPEN_TASKS = sql('count_open_tasks')`
-${['steps_in_process', 'waiting_for_retry', 'blocked_by_failures', 'waiting_for_dependencies'].map(openCount).join('\nunion all')}`;
+${['steps_in_process', 'waiting_for_retry', 'waiting', 'blocked_by_failures', 'waiting_for_dependencies', 'pending'].map(openCount).join('\nunion all')}`;
 
-/** Returns the number of open tasks by state, counting up to a million of each. */
+/** Returns the number of open tasks by state, counting up to a million of each, and up to 10,000 that wait. */
 export async function openTasks(db: Db): Promise<{ state: string; count: number }[]> {
   return (await db.query<{ state: string; count: number }>(OPEN_TASKS)).rows;
 }

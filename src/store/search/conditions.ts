@@ -53,17 +53,20 @@ export interface TaskSearch {
   step: StepCondition | null;
 }
 
-/** The states of a task that has not ended, in the tables. */
+/** The states of a task that has not ended, in the tables. `pending` has only the tasks that start later. */
 export const OPEN_STATES: readonly string[] = [
   'steps_in_process',
   'waiting_for_retry',
+  'waiting',
   'blocked_by_failures',
   'waiting_for_dependencies',
+  'pending',
 ];
 /** Steps in these states have rows in `step_search`; others are looked up task by task. */
 export const SEARCHED_STATES: readonly string[] = [
   'enqueued',
   'in_progress',
+  'waiting',
   'waiting_for_retry',
   'error',
   'resolved_manually',

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 
 /** Smaller than the id of any task. */
@@ -82,14 +83,14 @@ select coalesce(string_agg(task_uuid::text, ',') filter (where differs), '') mis
 
 const COMPARE_OPEN = sql('compare_open_tasks')`
 with slice as materialized (
-  select t.task_uuid, t.state, t.created_at, row_number() over () nr from (
+  select t.task_uuid, ${shownState('t')} state, t.created_at, row_number() over () nr from (
     select * from tasker.task where done_at is null and task_uuid > $1 order by task_uuid limit $2::int) t),
 compared as (
   select l.task_uuid, l.nr, l.created_at < now() - $3::int * interval '1 ms' and (
          not exists (select 1 from tasker.task_search s where s.task_uuid = l.task_uuid and s.state = l.state)
          or exists (
            select 1 from tasker.step s where s.task_uuid = l.task_uuid
-              and s.state in ('enqueued', 'in_progress', 'waiting_for_retry', 'error', 'resolved_manually')
+              and s.state in ('enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error', 'resolved_manually')
               and not exists (select 1 from tasker.step_search q where q.task_uuid = s.task_uuid and q.idx = s.idx
                                  and q.state = s.state and q.attempts = s.attempts) offset 0)
          or exists (
@@ -112,7 +113,7 @@ with slice as materialized (
      order by created_at, task_uuid limit $2::int) s),
 compared as (
   select l.task_uuid, l.nr,
-         not exists (select 1 from tasker.task t where t.task_uuid = l.task_uuid and t.state = l.state) differs
+         not exists (select 1 from tasker.task t where t.task_uuid = l.task_uuid and ${shownState('t')} = l.state) differs
     from slice l)
 ${RESULT}`;
 

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 
 const LOCK_SEARCH = sql('lock_search')`select pg_advisory_xact_lock(7303014008)`;
@@ -13,7 +14,7 @@ export async function lockSearch(db: Db): Promise<void> {
 // statistics are outdated.
 const PROJECT_TASKS = sql('project_tasks')`
 with live as materialized (
-  select w.id, t.task_uuid, t.template_id, t.state, t.created_at, t.done_at, coalesce(t.done_at, now()) updated_at,
+  select w.id, t.task_uuid, t.template_id, ${shownState('t')} state, t.created_at, t.done_at, coalesce(t.done_at, now()) updated_at,
          t.n_error, t.initiator, t.source_system, t.reason, t.tags, t.correlation_id, t.parent_correlation_id, s.tid
     from unnest($1::uuid[]) w (id)
     left join lateral (select * from tasker.task t where t.task_uuid = w.id offset 0) t on true
@@ -42,10 +43,12 @@ export async function projectTasks(db: Db, taskUuids: readonly string[], all: bo
 
 /**
  * The time at which a ready step `s` of a task `t`, with the last attempt `h`, became ready: when the task was created,
- * the last of its parents was done, its retry was due, its last attempt ended, or an operator retried it.
+ * the last of its parents was done, its retry or its next call was due, its last attempt ended, or an operator retried it;
+ * or when its task began, if it started later.
  */
 export const READY_SINCE = `
   greatest(t.created_at, s.next_at, s.done_at, h.ended_at, (
+    select max(x.ended_at) from tasker.wait x where x.task_uuid = s.task_uuid and x.idx in (-1, s.idx)), (
     select max(p.done_at) from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
      where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)), (
     select max(a.at) from tasker.operator_action a
@@ -55,6 +58,8 @@ const PROJECT_STEPS = sql('project_steps')`
 with live as materialized (
   select s.task_uuid, s.idx, t.template_id, s.state, s.attempts, t.created_at,
          case s.state when 'enqueued' then ${READY_SINCE}
+                      when 'waiting' then coalesce((
+                        select x.since from tasker.wait x where x.task_uuid = s.task_uuid and x.idx = s.idx offset 0), s.started_at)
                       else coalesce(case s.state when 'waiting_for_retry' then s.next_at when 'in_progress' then s.started_at
                                                  else s.done_at end, h.ended_at, t.created_at) end since,
          case when s.state in ('error', 'waiting_for_retry') then h.error_type end error_type,
@@ -65,7 +70,7 @@ with live as materialized (
     cross join lateral (select * from tasker.task t where t.task_uuid = w.id offset 0) t
     cross join lateral (
       select * from tasker.step s where s.task_uuid = w.id
-         and s.state in ('enqueued', 'in_progress', 'waiting_for_retry', 'error', 'resolved_manually') offset 0) s
+         and s.state in ('enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error', 'resolved_manually') offset 0) s
     left join lateral (
       select h.ended_at, h.worker_id, h.detail #>> '{error,error_type}' error_type, h.detail #>> '{error,message}' error
         from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx order by h.attempt desc limit 1) h on true),

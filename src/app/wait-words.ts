@@ -1,0 +1,111 @@
+import type { Step, StepWait, Task } from '../engine/task-view.ts';
+import { spanOf } from '../model/span.ts';
+
+export { spanOf };
+
+/** Returns what a step waits for, in a few words: `signal payment_received`, `2 of 3 signals payment_received`. */
+export function waitedFor({ kind, calls, settings, progress }: StepWait): string {
+  switch (kind) {
+    case 'timer':
+      return typeof settings.due === 'string' ? `its time (${settings.due})` : 'its time';
+    case 'signal': {
+      const [name, count] = [textOf(settings.name), numberOf(settings.count, 1)];
+      if (count <= 1) return `signal ${name}`;
+      return `${count} signals ${name}, of which it has ${numberOf(progress.signals, 0)}`;
+    }
+    case 'approval':
+      return `the approval "${textOf(settings.title)}"`;
+    case 'completion':
+      return 'its completion by another system';
+    case 'call':
+      return `its next call (${calls} so far)`;
+  }
+}
+
+/** Explains the wait of a step in a sentence: for what, since when, until when, and how an operator can end it. */
+export function explainWait(
+  step: Step,
+  wait: StepWait,
+  { now, hasWorkers }: { now: number; hasWorkers: boolean },
+): string {
+  const since = spanOf(now - Date.parse(wait.since));
+  const parts = [`waits for ${waitedFor(wait)} since ${since}${endOf(wait, now)}`];
+  if (wait.kind === 'approval') parts.push(peopleOf(wait));
+  if (isOverdue(wait, now) && !hasWorkers) parts.push('no running worker serves its namespace: start one');
+  parts.push(wayOut(step, wait));
+  return parts.join('; ');
+}
+
+/** Explains that a task waits for its start. */
+export function explainStart({ taskUuid, startsAt }: Pick<Task, 'taskUuid' | 'startsAt'>, now: number): string {
+  const begin = `\`tasker task start-now ${taskUuid}\``;
+  if (startsAt === null) return `waits for its start; start it: ${begin}`;
+  const ms = Date.parse(startsAt) - now;
+  if (ms <= 0) return `was due to start ${spanOf(-ms)} ago, at ${startsAt}; a running worker starts it, or ${begin}`;
+  return `starts in ${spanOf(ms)}, at ${startsAt}; start it now: ${begin}`;
+}
+
+/** Describes a wait in a few words: `signal payment_received for 2 h, times out in 6 d`. */
+export function shortWait(wait: StepWait, now: number): string {
+  return `${waitedFor(wait)} for ${spanOf(now - Date.parse(wait.since))}${endOf(wait, now)}`;
+}
+
+function endOf({ kind, until, dueAt, settings }: StepWait, now: number): string {
+  if (kind === 'call') {
+    const next = dueAt === null ? '' : `, called again ${when(dueAt, now)}`;
+    return until === null || until === dueAt ? next : `${next}, fails ${when(until, now)}`;
+  }
+  if (until === null) return ', without a limit';
+  if (kind === 'timer') return `, due ${when(until, now)}`;
+  if (settings.on_timeout === 'complete') return `, completes with its default ${when(until, now)}`;
+  return `, times out ${when(until, now)}`;
+}
+
+function when(time: string, now: number): string {
+  const ms = Date.parse(time) - now;
+  return ms > 0 ? `in ${spanOf(ms)}` : `now, since ${spanOf(-ms)}`;
+}
+
+function isOverdue({ until, dueAt }: StepWait, now: number): boolean {
+  return [until, dueAt].some((time) => time !== null && Date.parse(time) <= now);
+}
+
+function peopleOf({ settings, progress }: StepWait): string {
+  const quorum = numberOf(settings.quorum, 1);
+  const asked = Array.isArray(progress.assignees) ? progress.assignees : settings.assignees;
+  const people = Array.isArray(asked) && asked.length > 0 ? ` of ${listOf(asked.map(textOf))}` : '';
+  return `needs ${quorum === 1 ? 'the approval' : `${quorum} approvals`}${people === '' ? ' of anyone' : people}`;
+}
+
+/** Returns what ends the wait, with its command. */
+function wayOut({ taskUuid, name }: Step, { kind, settings }: StepWait): string {
+  const step = `${taskUuid} ${quoted(name)}`;
+  switch (kind) {
+    case 'timer':
+      return `fire it now: \`tasker timer fire ${step}\``;
+    case 'signal':
+      return `send it: \`tasker signal send ${taskUuid} ${quoted(textOf(settings.name))}\``;
+    case 'approval':
+      return `vote: \`tasker approval approve ${step} --by NAME\``;
+    case 'completion':
+      return `its token completes it; by hand: \`tasker step complete ${step}\``;
+    case 'call':
+      return `by hand: \`tasker step complete ${step}\``;
+  }
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '?';
+}
+
+function numberOf(value: unknown, otherwise: number): number {
+  return typeof value === 'number' ? value : otherwise;
+}
+
+function listOf(names: readonly string[]): string {
+  return names.length <= 3 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
+}

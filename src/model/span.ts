@@ -1,0 +1,13 @@
+const UNITS = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+] as const;
+
+/** Formats a duration: `12 ms`, `3.4 s`, `5 min`, `2 h`, `3 d`. */
+export function spanOf(ms: number): string {
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const [size, unit] = UNITS.find(([size]) => ms >= size) ?? UNITS[2];
+  return `${Math.max(1, Math.floor(ms / size))} ${unit}`;
+}

@@ -1,0 +1,59 @@
+import type { Db } from '../../db/statement.ts';
+import type { WaitKind } from '../../model/waits.ts';
+import { sql } from '../sql.ts';
+
+/** A wait counts as late this long after its time has come. */
+const LATE_SECONDS = 5;
+/** Late waits are counted up to this number. */
+const MOST_LATE = 100_000;
+/** Maximum number of failed steps of a template to look at. */
+const MOST_FAILED = 10_000;
+
+// Reads a range of `wait_open` for each kind, and the beginning of `wait_due`.
+const WAITS_BY_KIND = sql('waits_by_kind')`
+select k.kind, c.n count, tasker.iso(o.since) "oldestSince", (extract(epoch from now() - o.since) * 1000)::float8 "oldestMs"
+  from unnest('{start,timer,signal,approval,completion,call}'::text[]) k (kind)
+ cross join lateral (
+   select count(*)::int n from (
+     select 1 from tasker.wait x where x.kind = k.kind and x.ended_at is null limit $1::int) y) c
+  left join lateral (
+   select x.since from tasker.wait x where x.kind = k.kind and x.ended_at is null order by x.since limit 1) o on true`;
+
+/** The open waits of one kind. */
+export interface WaitsRow {
+  kind: WaitKind;
+  /** Counted up to the given number. */
+  count: number;
+  /** When the oldest of them began. Null if there is none. */
+  oldestSince: string | null;
+  oldestMs: number | null;
+}
+
+/** Counts the open waits of each kind, up to `most` of each. */
+export async function waitsByKind(db: Db, most: number): Promise<WaitsRow[]> {
+  return (await db.query<WaitsRow>(WAITS_BY_KIND, [most])).rows;
+}
+
+const LATE_WAITS = sql('late_waits')`
+select count(*)::int late from (
+  select 1 from tasker.wait
+   where ended_at is null and due_at < now() - interval '${LATE_SECONDS} seconds' limit ${MOST_LATE}) x`;
+
+/** Counts the waits whose time came more than five seconds ago, up to 100,000. */
+export async function lateWaits(db: Db): Promise<number> {
+  return (await db.query<{ late: number }>(LATE_WAITS)).rows[0]!.late;
+}
+
+// The first condition is evaluated once, so that nothing else is read where no step waits.
+const FAILED_WAITING = sql('failed_waiting_tasks')`
+select count(*)::int failed from (
+  select distinct q.task_uuid from tasker.template m cross join lateral (
+    select x.task_uuid from tasker.step_search x where x.template_id = m.id and x.state = 'error' limit ${MOST_FAILED} offset 0) q
+   where exists (select 1 from tasker.wait where ended_at is null)) f
+ cross join lateral (
+   select 1 from tasker.task t where t.task_uuid = f.task_uuid and t.state = 'blocked_by_failures' and t.n_wait > 0 offset 0) t`;
+
+/** Counts the waiting tasks in which a step has failed. The search tables list the failed steps. */
+export async function failedWaitingTasks(db: Db): Promise<number> {
+  return (await db.query<{ failed: number }>(FAILED_WAITING)).rows[0]!.failed;
+}
