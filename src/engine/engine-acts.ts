@@ -33,6 +33,7 @@ import { type RerunOptions, rerunTask, type TaskRerun } from './rerun.ts';
 import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
 import type { Task } from './task-view.ts';
 import { TemplateStore } from './template-store.ts';
+import type { EndedWait } from './waits/waits.ts';
 
 /** Wakes workers when steps are queued. Payload: the smallest rank, which is minus the highest priority. */
 export const CHANNEL_WORK = 'tasker_work';
@@ -153,6 +154,20 @@ export abstract class EngineActs {
     const over = Object.values(ended).flat();
     if (over.length > 0) await this.announceEnded(over);
     if (queued) await this.wakeWorkers();
+  }
+
+  /** Announces waits that have ended, to all processes. Call it after the commit, with the answers of `endLocked`. */
+  async announceWaits(waits: readonly (EndedWait | undefined)[]): Promise<void> {
+    const ended = waits.filter((wait) => wait !== undefined);
+    if (ended.length === 0) return;
+    for (const { taskUuid } of ended) this.search.writeSoon(taskUuid);
+    this.analytics.noticed();
+    const taken = ended.filter((wait) => wait.takenFrom).map((wait) => wait.taskUuid);
+    if (taken.length > 0) await this.tell(CHANNEL_TAKEN, taken);
+    const over = ended.filter((wait) => wait.task !== undefined).map((wait) => wait.taskUuid);
+    if (over.length > 0) await this.announceEnded(over);
+    const ready = ended.filter((wait) => wait.queued);
+    if (ready.length > 0) await this.wakeWorkers(Math.min(...ready.map((wait) => wait.rank)));
   }
 
   async resetStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
