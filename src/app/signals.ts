@@ -12,6 +12,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import { waitsByType } from '../template/task-template.ts';
 import { Throttle } from '../time/throttle.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { TaskWaiter } from './task-waiter.ts';
@@ -22,6 +23,8 @@ import type { TaskerParts } from './tasker-parts.ts';
 /** Minimum time between two notifications of one kind. Changes in between are sent together. */
 const MIN_INTERVAL_MS = 10;
 const LOWEST_RANK = 100;
+/** Begins a notification that a wait will be due: `due 1500`, in milliseconds. Earlier programs take it for work. */
+const DUE = 'due ';
 
 /** The parts of a tasker that react to events in this process and in others. */
 export interface SignalTargets {
@@ -87,7 +90,8 @@ export class Signals {
   #onNotify(channel: string, payload: string): void {
     const { worker, waiter } = this.#targets;
     this.#parts.metrics.instruments.messagesReceived.of(channel).add();
-    if (channel === CHANNEL_WORK) this.#onWork(Number(payload));
+    if (channel === CHANNEL_WORK && payload.startsWith(DUE)) worker()?.dueIn(Number(payload.slice(DUE.length)) || 0);
+    else if (channel === CHANNEL_WORK) this.#onWork(Number(payload));
     else if (channel === CHANNEL_EVENTS) this.#onEvents();
     else if (channel === CHANNEL_TAKEN) worker()?.taken(payload);
     else if (channel === CHANNEL_WORKER) worker()?.asked(payload.split(',').map(Number));
@@ -183,7 +187,10 @@ function canBegin(
   return tasks.every(
     ({ snapshot: { template, graph } }) =>
       at.namespaces.includes(template.namespace) &&
-      graph.roots.every((idx) => at.registry?.canResolve(template.steps[idx]!.handler)),
+      graph.roots.every((idx) => {
+        const { type, handler } = template.steps[idx]!;
+        return waitsByType(type) || at.registry?.canResolve(handler);
+      }),
   );
 }
 

@@ -7,6 +7,16 @@ import type { Fields } from './json.ts';
 export const WAIT_KINDS = ['start', 'timer', 'signal', 'approval', 'completion', 'call'] as const;
 export type WaitKind = (typeof WAIT_KINDS)[number];
 
+/** The handlers of the step types without a handler of their own, by type. Every worker has them. */
+export const WAIT_CALLABLES = { timer: 'tasker.timer', signal: 'tasker.signal', approval: 'tasker.approval' } as const;
+
+const CALLABLES: ReadonlySet<string> = new Set(Object.values(WAIT_CALLABLES));
+
+/** Whether this is the name of a handler that every worker has. */
+export function isWaitCallable(callable: string): boolean {
+  return CALLABLES.has(callable);
+}
+
 /** What ended a wait. `elapsed`: its time came. `timeout`: its limit passed. */
 export const WAIT_ENDS = ['elapsed', 'timeout', 'signal', 'vote', 'token', 'operator', 'cancel', 'retry'] as const;
 export type WaitEnd = (typeof WAIT_ENDS)[number];
