@@ -37,7 +37,7 @@ export interface OperatorOptions {
 /** Where an act came from. */
 export type Door = 'library' | 'cli' | 'rest' | 'lifecycle' | 'policy';
 
-const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'] as const;
+const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error'] as const;
 /**
  * With these timeouts, an operator learns within seconds that a task is locked, and an abandoned action does not run
  * later.
