@@ -16,6 +16,7 @@ import { loggerOf } from '../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
+import { isWaiting } from '../store/testing/virtual-time.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { type TaskTemplate, waitsByType } from '../template/task-template.ts';
 import { registrableOf, type TestHandler } from './handler-of.ts';
@@ -160,7 +161,7 @@ export class TestTasker {
     const over = new AbortController();
     const waiting = this.#whenWaiting(taskUuid, over.signal);
     const ended = this.tasker.waitForTask(taskUuid, { timeoutMs, signal: over.signal });
-    ended.catch(() => undefined); // after the race, the signal rejects it
+    for (const each of [ended, waiting]) each.catch(() => undefined); // the loser of the race may fail
     try {
       return await Promise.race([ended, waiting]);
     } finally {
@@ -170,9 +171,9 @@ export class TestTasker {
 
   async #whenWaiting(taskUuid: string, over: AbortSignal): Promise<Task> {
     for (let pause = 2; ; pause = Math.min(pause * 2, 50)) {
-      // Another error comes from `waitForTask` as well, which reports it.
-      const task = await this.tasker.getTask(taskUuid).catch(() => undefined);
-      if (task?.status === 'waiting' || over.aborted) return task!;
+      // `waitForTask` reports the errors of the database as well.
+      const waits = await isWaiting(this.tasker.engine.database, taskUuid).catch(() => false);
+      if (waits || over.aborted) return this.tasker.getTask(taskUuid);
       await sleep(pause);
     }
   }

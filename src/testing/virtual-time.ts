@@ -3,16 +3,13 @@ import type { Tasker } from '../app/tasker.ts';
 import { opening } from '../db/opening.ts';
 import { TaskerError } from '../errors.ts';
 import { DURATION_FORMS, durationInWords, durationMs } from '../model/duration.ts';
-import { lockTasks } from '../store/tasks.ts';
 import {
-  type AbsoluteWait,
-  absoluteTimers,
+  type AbsoluteTimer,
   busyTasks,
-  nextDueUs,
+  type OpenWork,
   openWork,
   shiftTimers,
   shiftTimes,
-  tasksWithTimes,
 } from '../store/testing/virtual-time.ts';
 
 const SETTINGS = opening({ lock_timeout: '10s' });
@@ -42,31 +39,32 @@ export class VirtualTime {
   /** Moves the clock forward. Everything that becomes due runs in its order, each with what follows from it. */
   async advance(durationUs: number, timeoutMs: number): Promise<void> {
     for (let left = durationUs; ; ) {
-      await this.settle(timeoutMs);
-      await this.#moveTimers();
-      const due = await nextDueUs(this.#tasker.engine.database);
-      if (due !== null && due <= 0) continue;
-      if (due === null || due > left) return this.#shift(left);
-      await this.#shift(due);
-      left -= due;
+      const { dueUs, timers } = await this.settle(timeoutMs);
+      if (await this.#moveTimers(timers)) continue;
+      const step = dueUs === null || dueUs > left ? left : Math.max(0, dueUs);
+      if (step > 0) await this.#shift(step);
+      if (step === left && (dueUs === null || dueUs > left)) return;
+      left -= step;
     }
   }
 
-  /** Waits until no step is ready or running, nothing is due, and events are delivered. */
-  async settle(timeoutMs: number): Promise<void> {
+  /** Waits until no step is ready or running, nothing is due, and events are delivered. Returns what is left. */
+  async settle(timeoutMs: number): Promise<OpenWork> {
     const { engine, worker } = this.#tasker;
     const until = performance.now() + timeoutMs;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
-      const { ready, running, due } = await openWork(engine.database);
-      if (due) await engine.promoteDue();
-      if (due || ready) worker?.wake();
-      if (!due && !ready && !running && (await this.#eventsAreDelivered())) return;
+      const work = await openWork(engine.database);
+      const isDue = work.dueUs !== null && work.dueUs <= 0;
+      if (isDue) await engine.promoteDue();
+      if (isDue || work.ready) worker?.wake();
+      if (!isDue && !work.ready && !work.running && (await this.#eventsAreDelivered(work))) return work;
       if (performance.now() > until) throw await this.#unsettled(timeoutMs);
-      await sleep(pause);
+      if (!isDue) await sleep(pause);
     }
   }
 
-  async #eventsAreDelivered(): Promise<boolean> {
+  async #eventsAreDelivered({ hasSubscribers }: OpenWork): Promise<boolean> {
+    if (!hasSubscribers) return true;
     return (await this.#tasker.events.groups()).every(({ waiting }) => waiting === 0);
   }
 
@@ -81,32 +79,25 @@ export class VirtualTime {
     return new TaskerError('timeout', `the test kit was not at rest within ${timeoutMs} ms: ${what}`);
   }
 
-  /** Moves new timers with a time from the context or a result, because this clock is ahead of the database's. */
-  async #moveTimers(): Promise<void> {
-    if (this.#aheadUs === 0) return;
-    const { database } = this.#tasker.engine;
-    const fresh = (await absoluteTimers(database)).filter((timer) => !this.#moved.has(keyOf(timer)));
-    if (fresh.length === 0) return;
+  /**
+   * Moves new timers with a time from the context or a result, because this clock is ahead of the database's. Returns
+   * whether there were any.
+   */
+  async #moveTimers(timers: readonly AbsoluteTimer[]): Promise<boolean> {
+    const fresh = timers.filter((timer) => !this.#moved.has(keyOf(timer)));
     for (const timer of fresh) this.#moved.add(keyOf(timer));
-    await database.transaction(SETTINGS, async (tx) => {
-      await lockTasks(tx, [...new Set(fresh.map(({ taskUuid }) => taskUuid))]);
-      await shiftTimers(tx, fresh, this.#aheadUs);
-    });
+    if (this.#aheadUs === 0 || fresh.length === 0) return false;
+    await this.#tasker.engine.database.pipeline(SETTINGS, (tx) => shiftTimers(tx, fresh, this.#aheadUs));
+    return true;
   }
 
   async #shift(us: number): Promise<void> {
-    const { database } = this.#tasker.engine;
-    for (const timer of await absoluteTimers(database)) this.#moved.add(keyOf(timer));
-    const tasks = await tasksWithTimes(database);
-    await database.transaction(SETTINGS, async (tx) => {
-      await lockTasks(tx, tasks);
-      await shiftTimes(tx, us);
-    });
+    await this.#tasker.engine.database.pipeline(SETTINGS, (tx) => shiftTimes(tx, us));
     this.#aheadUs += us;
   }
 }
 
-const keyOf = ({ taskUuid, idx, attempt }: AbsoluteWait) => `${taskUuid} ${idx} ${attempt}`;
+const keyOf = ({ taskUuid, idx, attempt }: AbsoluteTimer) => `${taskUuid} ${idx} ${attempt}`;
 
 /** Returns the microseconds of a duration that is given as in a template, or in words. */
 export function advanceUs(given: string | number): number {

@@ -1,27 +1,52 @@
 import type { Db } from '../../db/statement.ts';
-import { sql } from '../sql.ts';
+import { columns, sql } from '../sql.ts';
 
 /** Statements of the test kit, which moves due times instead of waiting for them. */
 
-// Steps of paused tasks are queued under a negative id and do not count.
+// Steps of paused tasks are queued under a negative id and do not count. A step that was retried or cancelled by hand may
+// leave its timer, which then does nothing.
 const OPEN_WORK = sql('kit_open_work')`
 select exists (select from tasker.queue where namespace_id > 0) ready,
        exists (select from tasker.step where state = 'in_progress') running,
-       exists (select from tasker.timer where due_at <= now())
-    or exists (select from tasker.wait where due_at <= now() and ended_at is null) due`;
+       exists (select from tasker.event_group) "hasSubscribers",
+       (select (extract(epoch from min(due_at) - now()) * 1000000)::float8
+          from (select min(due_at) due_at from tasker.timer
+                union all
+                select min(due_at) from tasker.wait where ended_at is null) x) "dueUs",
+       (select coalesce(json_agg(json_build_object('taskUuid', task_uuid, 'idx', idx, 'attempt', attempt)), '[]')::text
+          from tasker.wait where kind = 'timer' and ended_at is null and settings ->> 'due' not like 'for %') timers`;
 
-/** Whether a database has work that does not wait for a time. */
+/** A timer that waits for a time from the context or a result, so that the time is not relative to its start. */
+export interface AbsoluteTimer {
+  taskUuid: string;
+  idx: number;
+  /** The start of the step at which the wait began. */
+  attempt: number;
+}
+
+/** What the steps of a database do, and when the next one is due. */
 export interface OpenWork {
   /** Steps are in the queue. */
   ready: boolean;
   /** Workers hold steps. */
   running: boolean;
-  /** The due time of a retry or a wait has come. */
-  due: boolean;
+  hasSubscribers: boolean;
+  /** Microseconds until the next retry or wait is due. Null if there is none. */
+  dueUs: number | null;
+  timers: AbsoluteTimer[];
 }
 
 export async function openWork(db: Db): Promise<OpenWork> {
-  return (await db.query<OpenWork>(OPEN_WORK)).rows[0]!;
+  const { timers, ...work } = (await db.query<Omit<OpenWork, 'timers'> & { timers: string }>(OPEN_WORK)).rows[0]!;
+  return { ...work, timers: JSON.parse(timers) as AbsoluteTimer[] };
+}
+
+const IS_WAITING = sql('kit_is_waiting')`
+select tasker.shown_state(state, n_wait) = 'waiting' waiting from tasker.task where task_uuid = $1`;
+
+/** Whether nothing of a task runs or will be retried, but a step of it waits. */
+export async function isWaiting(db: Db, taskUuid: string): Promise<boolean> {
+  return (await db.query<{ waiting: boolean }>(IS_WAITING, [taskUuid])).rows[0]?.waiting ?? false;
 }
 
 const BUSY_TASKS = sql('kit_busy_tasks')`
@@ -32,42 +57,12 @@ export async function busyTasks(db: Db): Promise<string[]> {
   return (await db.query<{ task_uuid: string }>(BUSY_TASKS)).rows.map((row) => row.task_uuid);
 }
 
-// A retry whose step was retried or cancelled by hand may leave its timer, which then does nothing.
-const NEXT_DUE = sql('kit_next_due')`
-select (extract(epoch from min(due_at) - now()) * 1000000)::float8 us
-  from (select min(due_at) due_at from tasker.timer
-        union all
-        select min(due_at) from tasker.wait where ended_at is null) x`;
-
-/** Returns the microseconds until the next retry or wait is due. Null if there is none. */
-export async function nextDueUs(db: Db): Promise<number | null> {
-  return (await db.query<{ us: number | null }>(NEXT_DUE)).rows[0]!.us;
-}
-
-/** The start of a step that waits for a time which is not relative to the start of its wait. */
-export interface AbsoluteWait {
-  taskUuid: string;
-  idx: number;
-  attempt: number;
-}
-
-const ABSOLUTE_TIMERS = sql('kit_absolute_timers')`
-select task_uuid "taskUuid", idx, attempt from tasker.wait
- where kind = 'timer' and ended_at is null and settings ->> 'due' not like 'for %'`;
-
-/** Returns the timers that wait for a time from the context or from a result. */
-export async function absoluteTimers(db: Db): Promise<AbsoluteWait[]> {
-  return (await db.query<AbsoluteWait>(ABSOLUTE_TIMERS)).rows;
-}
-
-const TASKS_WITH_TIMES = sql('kit_tasks_with_times')`
-select task_uuid from tasker.timer union select task_uuid from tasker.wait where ended_at is null`;
-
-/** Returns the tasks that have due times. */
-export async function tasksWithTimes(db: Db): Promise<string[]> {
-  return (await db.query<{ task_uuid: string }>(TASKS_WITH_TIMES)).rows.map((row) => row.task_uuid);
-}
-
+const LOCK_TIMED = sql('kit_lock_timed_tasks')`
+select task_uuid from tasker.task
+ where task_uuid in (select task_uuid from tasker.timer
+                     union all
+                     select task_uuid from tasker.wait where ended_at is null)
+ order by task_uuid for update`;
 const SHIFT_RETRIES = sql('kit_shift_retries')`
 update tasker.timer set due_at = due_at - $1::float8 * interval '1 microsecond'`;
 const SHIFT_STEPS = sql('kit_shift_steps')`
@@ -78,19 +73,25 @@ update tasker.wait
        due_at = due_at - $1::float8 * interval '1 microsecond'
  where ended_at is null`;
 
-/** Moves the times of all retries and waits back, as if that much time had passed. Call it after lockTasks. */
-export async function shiftTimes(db: Db, us: number): Promise<void> {
-  for (const statement of [SHIFT_RETRIES, SHIFT_STEPS, SHIFT_WAITS]) await db.query(statement, [us]);
-}
-
 const SHIFT_TIMERS = sql('kit_shift_timers')`
 update tasker.wait w
    set until = until - $4::float8 * interval '1 microsecond', due_at = due_at - $4::float8 * interval '1 microsecond'
   from unnest($1::uuid[], $2::int[], $3::int[]) d (task_uuid, idx, attempt)
  where w.task_uuid = d.task_uuid and w.idx = d.idx and w.attempt = d.attempt and w.ended_at is null`;
 
-/** Moves the ends of some timers back, but not their beginnings. Call it after lockTasks. */
-export async function shiftTimers(db: Db, timers: readonly AbsoluteWait[], us: number): Promise<void> {
-  const columns = (['taskUuid', 'idx', 'attempt'] as const).map((key) => timers.map((timer) => timer[key]));
-  await db.query(SHIFT_TIMERS, [...columns, us]);
+/**
+ * Moves the times of all retries and waits back, as if that much time had passed. Sends all statements at once, so that
+ * it can be used in a pipeline.
+ */
+export async function shiftTimes(db: Db, us: number): Promise<void> {
+  const shifts = [SHIFT_RETRIES, SHIFT_STEPS, SHIFT_WAITS];
+  await Promise.all([db.query(LOCK_TIMED), ...shifts.map((statement) => db.query(statement, [us]))]);
+}
+
+/** Moves the ends of some timers back, but not their beginnings. Sends all statements at once. */
+export async function shiftTimers(db: Db, timers: readonly AbsoluteTimer[], us: number): Promise<void> {
+  await Promise.all([
+    db.query(LOCK_TIMED),
+    db.query(SHIFT_TIMERS, [...columns(timers, 'taskUuid', 'idx', 'attempt'), us]),
+  ]);
 }
