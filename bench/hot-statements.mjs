@@ -164,7 +164,16 @@ const SIZES = 'on request of an operator; reads the catalog';
 /** All other statements, with the reason. */
 export const NOT_HOT = {
   find_begun_waits: WAITS,
+  forget_waits_of_tasks: DELETING,
+  forget_tokens_of_tasks: DELETING,
   waits_of_task: WAITS,
+  save_token: WAITS,
+  token_hash: WAITS,
+  token_state: WAITS,
+  take_running_step: WAITS,
+  note_token_use: WAITS,
+  extend_wait: WAITS,
+  move_wait: WAITS,
   defer_waits: WAITS,
   postpone_waits: WAITS,
   close_waits_of_ended: WAITS,

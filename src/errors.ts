@@ -25,6 +25,7 @@ export const ERRORS = {
   nothing_failed: 409,
   signal_refused: 409,
   wait_over: 409,
+  token_invalid: 403,
   timeout: 408,
   task_failed: 500,
   // handlers

@@ -485,6 +485,9 @@ describe('the surface', () => {
       TemplateAnalytics
       TemplateCounts
       TemplateProblem
+      TimerTime
+      TokenError
+      TokenUse
       TransactionClient
       TransactionWork
       TypedStepContext

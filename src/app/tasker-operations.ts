@@ -81,6 +81,9 @@ export abstract class TaskerOperations extends TaskerSignals {
     return this.#engine;
   }
 
+  /** Wakes what waits for this task in this process. @internal */
+  protected abstract override changed(taskUuid: string): void;
+
   /** Explains why each step of a task is in its state, and what it waits for. */
   why(taskUuid: string): Promise<Explanation> {
     return explainTask(this.#engine, taskUuid);

@@ -11,6 +11,7 @@ import {
 } from '../engine/waits/signal-view.ts';
 import { type SentSignal, type SignalReceipt, sendSignal } from '../engine/waits/signals.ts';
 import { TaskerApprovals } from './tasker-approvals.ts';
+import { TaskerWaits } from './tasker-waits.ts';
 
 export type {
   SentSignal,
@@ -23,14 +24,15 @@ export type {
   TaskSignal,
 };
 
-/** What other systems and people send to waiting tasks. {@link Tasker} inherits it. */
-export abstract class TaskerSignals {
+/** Signals and votes: the messages of other systems and of people to tasks that wait. {@link Tasker} inherits it. */
+export abstract class TaskerSignals extends TaskerWaits {
   readonly #engine: Engine;
   /** The decisions that steps wait for. */
   readonly approvals: TaskerApprovals;
 
   /** @internal */
   constructor(engine: Engine) {
+    super(engine);
     this.#engine = engine;
     this.approvals = new TaskerApprovals({
       engine,
@@ -38,12 +40,6 @@ export abstract class TaskerSignals {
       changed: (taskUuid: string) => this.changed(taskUuid),
     });
   }
-
-  /** Wakes what waits for this task in this process. @internal */
-  protected abstract changed(taskUuid: string): void;
-
-  /** Returns the options of an act, with the door that it came through. */
-  protected abstract by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions;
 
   /**
    * Sends a signal to a task: by its id, to all open tasks with a correlation id that have a step for it, or by the

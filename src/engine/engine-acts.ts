@@ -34,6 +34,15 @@ import { SearchProjector, type SearchProjectorOptions } from './search/projector
 import type { Task } from './task-view.ts';
 import { TemplateStore } from './template-store.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
+import { fireTimer, moveTimer, type TimerTime, timeOf } from './waits/timers.ts';
+import {
+  completeByToken,
+  extendByToken,
+  failByToken,
+  type TokenError,
+  type TokenUse,
+  type UsedToken,
+} from './waits/tokens.ts';
 import type { EndedWait } from './waits/waits.ts';
 
 /** Wakes workers when steps are queued. Payload: the smallest rank, which is minus the highest priority. */
@@ -158,6 +167,38 @@ export abstract class EngineActs {
     const over = Object.values(ended).flat();
     if (over.length > 0) await this.announceEnded(over);
     if (queued) await this.wakeWorkers();
+  }
+
+  /** Completes a timer step now. */
+  async fireTimer(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
+    const step = await this.find(reference);
+    await this.announceWaits([await this.#noting(step.taskUuid, fireTimer(this, step, options))]);
+  }
+
+  /** Lets a timer step end at another time, and returns that time. */
+  async moveTimer(reference: StepReference, until: TimerTime, options: OperatorOptions = {}): Promise<string> {
+    const at = timeOf(until);
+    const step = await this.find(reference);
+    const moved = await this.#noting(step.taskUuid, moveTimer(this, step, at, options));
+    return moved;
+  }
+
+  async completeByToken(token: string, result: unknown): Promise<TokenUse> {
+    return this.#usedToken(await completeByToken(this, token, result));
+  }
+
+  async failByToken(token: string, error: string | TokenError): Promise<TokenUse> {
+    return this.#usedToken(await failByToken(this, token, error));
+  }
+
+  async #usedToken({ ended, ...use }: UsedToken): Promise<TokenUse> {
+    await this.announceWaits([ended]);
+    return use;
+  }
+
+  /** Extends the wait of a token, and returns its new limit. */
+  extendByToken(token: string, timeoutMs: number): Promise<string> {
+    return extendByToken(this, token, timeoutMs);
   }
 
   /** Announces waits that have ended, to all processes. Call it after the commit, with the answers of `endLocked`. */

@@ -69,6 +69,7 @@ import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import type { Snapshot } from './template-store.ts';
 import { endDueWaits } from './waits/due.ts';
+import { newToken } from './waits/tokens.ts';
 
 /** For reads that callers wait for. Planning them each time would cost more than running them. */
 const READING = opening(PINNED_PLANS);
@@ -286,6 +287,11 @@ export class Engine extends EngineActs {
         'the step was taken from this worker in the meantime, so its transaction was rolled back; nothing was written',
       );
     });
+  }
+
+  /** Creates the token by which another system completes a running step. Undefined if the step was lost. */
+  saveToken(step: HeldKey, { timeoutMs }: Patience): Promise<string | undefined> {
+    return newToken(this.database.within(timeoutMs), step);
   }
 
   /** Returns whether a transaction of a handler that saved `data` was committed, after its answer was lost. */

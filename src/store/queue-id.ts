@@ -17,6 +17,10 @@ export function laneOf(namespaceId: number): number {
 
 /** The parts of the queue of a namespace that are not paused, as a list for `= any (…)`. */
 export const partsOf = (namespaceId: string): string => `array[${namespaceId}, ${namespaceId} + ${LANE}]`;
+/** The parts of the queue of a namespace that are paused, as such a list. */
+export const pausedPartsOf = (namespaceId: string): string => `array[-${namespaceId}, -${namespaceId} - ${LANE}]`;
+/** The id of the namespace of a part of the queue that is not paused. */
+export const namespaceOf = (part: string): string => `(${part} % ${LANE})`;
 
 /**
  * The part of the queue that a ready step of this template and this task belongs to: the id of its namespace or its lane,

@@ -4,7 +4,9 @@ import { storableJson } from '../../model/json.ts';
 import { retryDelayMs } from '../../model/retry-delay.ts';
 import { existingSteps } from '../../store/expand-tasks.ts';
 import { KIND, type Recorded } from '../../store/record-steps.ts';
-import { endWaits, FENCE_OF_WAITS, type TakenWait } from '../../store/waits/end-waits.ts';
+import type { HeldKey, StepKey } from '../../store/step-key.ts';
+import { endWaits, FENCE_OF_WAITS } from '../../store/waits/end-waits.ts';
+import { takeRunning } from '../../store/waits/tokens.ts';
 import type { Expanding } from '../operate.ts';
 import { grow, growthOf, type RecordAnswer, type Recording, recordLocked } from '../record.ts';
 import type { AttemptDetail } from '../task-view.ts';
@@ -47,11 +49,13 @@ export async function endLocked(
   });
 }
 
-function recordingOf(
-  { templates }: Expanding,
-  { wait, by, kind, result, error }: WaitEnding,
-  taken: TakenWait,
-): Recording {
+/** The outcome of a wait, for an attempt that is recorded under the fence of waits. */
+interface EndOutcome extends Pick<WaitEnding, 'by' | 'kind' | 'result' | 'error'> {
+  wait: Pick<WaitEnding['wait'], 'taskUuid' | 'idx' | 'kind' | 'templateId' | 'rank'>;
+}
+
+function recordingOf({ templates }: Expanding, ending: EndOutcome, { counted }: { counted: number }): Recording {
+  const { wait, by, kind, result, error } = ending;
   const { taskUuid, idx, templateId, rank } = wait;
   const snapshot = templates.get(templateId);
   const detail: AttemptDetail = { wait: { kind: wait.kind, ended_by: by } };
@@ -59,7 +63,7 @@ function recordingOf(
   const failed = (message: string, type: string, retryable: boolean): Recording => {
     detail.error = { message, error_type: type, retryable };
     const policy = snapshot.template.steps[templateIndex(idx)]!.retry;
-    const delayMs = retryable ? retryDelayMs(policy, taken.counted, Math.random()) : 0;
+    const delayMs = retryable ? retryDelayMs(policy, counted, Math.random()) : 0;
     if (delayMs > 0) detail.retry_delay_ms = delayMs;
     const failure = { kind: retryable ? KINDS.retryable : KINDS.permanent, delayMs, result: 'null' };
     return { ...base, ...failure, detail: JSON.stringify(detail) };
@@ -71,6 +75,23 @@ function recordingOf(
   const expansion = snapshot.expansionOf(idx, JSON.parse(stored.json));
   if (expansion?.kind === 'wrong') return failed(expansion.reason, 'validation_error', false);
   return { ...base, kind: KINDS.completed, delayMs: 0, result: stored.json, detail: JSON.stringify(detail), expansion };
+}
+
+/**
+ * Ends an attempt that still runs, as {@link endLocked} ends one that waits: its worker loses the step. Returns undefined
+ * if the worker does not hold it. The template must be loaded.
+ */
+export async function endRunning(
+  engine: Expanding,
+  tx: Db,
+  held: HeldKey,
+  ending: EndOutcome,
+): Promise<EndedWait | undefined> {
+  const counted = await takeRunning(tx, held, FENCE_OF_WAITS);
+  if (counted === undefined) return undefined;
+  const answer = await recordGrowing(engine, tx, [recordingOf(engine, ending, { counted })]);
+  const effects = effectsOf(answer)(ending.wait);
+  return endedWait(ending.wait, { by: ending.by, endedAt: '', ...effects, takenFrom: true });
 }
 
 /** Records outcomes in locked tasks, after it has added the steps that their results create. */
@@ -94,7 +115,7 @@ function effectsOf({ ended, uncompleted, queued, takenFrom }: Omit<RecordAnswer,
   );
   const tasks = new Map(ended.map((task) => [task.taskUuid, task]));
   const taken = new Set(takenFrom);
-  return (wait: WaitEnding['wait']): Effects => ({
+  return (wait: StepKey): Effects => ({
     state: states.get(keyOf(wait)) ?? 'complete',
     task: tasks.get(wait.taskUuid),
     queued: queued > 0,
@@ -104,7 +125,7 @@ function effectsOf({ ended, uncompleted, queued, takenFrom }: Omit<RecordAnswer,
 
 /** Returns an ended wait, for the caller to announce. */
 export function endedWait(
-  { taskUuid, idx, kind, rank }: WaitEnding['wait'],
+  { taskUuid, idx, kind, rank }: EndOutcome['wait'],
   { by, endedAt, state, task, queued, takenFrom }: Effects & { by: WaitEnding['by']; endedAt: string },
 ): EndedWait {
   return { taskUuid, idx, kind, endedBy: by, endedAt, state, task, queued, rank, takenFrom };
