@@ -156,6 +156,10 @@ const TEST_KIT = 'of the test kit, whose databases hold a few tasks';
 const PRUNING =
   'in a prune or a restore, which sleeps nine times as long as it works; reads slices of the key, or looks up each task by key. bench/prune.mjs measures them';
 const PRUNE_ROWS = 'in a prune; reads the row of the turn, or of a prune or an archive file by its key';
+const SIGNALS = 'once for a signal; looks up the rows of its tasks by their keys, or adds them';
+const INBOX = 'for a signal of a caller with a transaction of its own; reads open rows of the inbox by its index';
+const APPROVALS =
+  'for the votes of people; looks up one wait and its votes by their keys, or reads a page of open approvals';
 const SIZES = 'on request of an operator; reads the catalog';
 
 /** All other statements, with the reason. */
@@ -175,6 +179,32 @@ export const NOT_HOT = {
   postpone_waits: WAITS,
   close_waits_of_ended: WAITS,
   drop_waits_of_no_task: LEFT_WAITS,
+  signal_tasks: SIGNALS,
+  add_signals: SIGNALS,
+  kept_signals:
+    'once for a step that begins to wait for a signal; reads the signals of its task by their key, at most 1,000',
+  use_signals: SIGNALS,
+  hold_signals: SIGNALS,
+  find_signal: 'on request; looks up a signal by its index',
+  list_signals: OPERATORS,
+  tasks_of_correlation: 'once for a signal by correlation id; reads at most 1,001 open tasks by an index',
+  templates_of_tasks: SIGNALS,
+  versions_of_template: TEMPLATES,
+  put_in_signal_inbox: NOTING,
+  read_signal_inbox: INBOX,
+  lock_signal_inbox: INBOX,
+  settle_signal_inbox: INBOX,
+  postpone_signal_inbox: INBOX,
+  find_in_signal_inbox: 'on request; looks up a signal by its index',
+  forget_signal_inbox: 'once an hour; reads the rows that it deletes by an index',
+  get_approval: APPROVALS,
+  list_approvals: APPROVALS,
+  approvals_of_task: APPROVALS,
+  vote: APPROVALS,
+  drop_votes: APPROVALS,
+  note_wait_progress: APPROVALS,
+  forget_signals_of_tasks: DELETING,
+  forget_votes_of_tasks: DELETING,
   rest_from_counting: 'writes a table of one row',
   name_acts_of_tasks: DELETING,
   keep_identities_of_tasks: PRUNING,

@@ -23,6 +23,7 @@ export const ERRORS = {
   conflict: 409,
   illegal_transition: 409,
   nothing_failed: 409,
+  signal_refused: 409,
   wait_over: 409,
   token_invalid: 403,
   timeout: 408,

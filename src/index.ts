@@ -56,6 +56,18 @@ export {
 } from './app/server/worker-server.ts';
 export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
+export type {
+  Approval,
+  ApprovalDecision,
+  ApprovalFilter,
+  ApprovalPage,
+  ApprovalPageOptions,
+  ApprovalResult,
+  ReassignRequest,
+  TaskerApprovals,
+  Vote,
+  VoteRequest,
+} from './app/tasker-approvals.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
 export type {
   DeadLetter,
@@ -86,6 +98,16 @@ export type {
   TaskPage,
   TaskPageOptions,
 } from './app/tasker-operations.ts';
+export type {
+  SentSignal,
+  Signal,
+  SignalListOptions,
+  SignalOptions,
+  SignalPage,
+  SignalReceipt,
+  SignalTarget,
+  TaskSignal,
+} from './app/tasker-signals.ts';
 export type { TimerTime, TokenError, TokenUse } from './app/tasker-waits.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
 export { BootstrapConfig } from './config/bootstrap-config.ts';

@@ -180,6 +180,12 @@ describe('the surface', () => {
       ApiHandlerOptions
       ApiRequestOptions
       ApiResponseContent
+      Approval
+      ApprovalDecision
+      ApprovalFilter
+      ApprovalPage
+      ApprovalPageOptions
+      ApprovalResult
       ArchiveDamage
       ArchivedRow
       ArchivedTask
@@ -376,6 +382,7 @@ describe('the surface', () => {
       QueueInfo
       QueueListOptions
       RabbitmqSinkOptions
+      ReassignRequest
       Redrive
       RedriveFilter
       Registrable
@@ -399,11 +406,18 @@ describe('the surface', () => {
       SearchPage
       SearchSort
       SearchTime
+      SentSignal
       ServerHealthCheckResult
       ServerState
       ServerStatus
       ShutdownHandler
       ShutdownOptions
+      Signal
+      SignalListOptions
+      SignalOptions
+      SignalPage
+      SignalReceipt
+      SignalTarget
       SinkOptions
       SkipReason
       StaleNote
@@ -458,6 +472,7 @@ describe('the surface', () => {
       TaskRequest
       TaskRequestOf
       TaskRerun
+      TaskSignal
       TaskSnapshot
       TaskStaleness
       TaskState
@@ -465,6 +480,7 @@ describe('the surface', () => {
       TaskTemplate
       TaskTypes
       Tasker
+      TaskerApprovals
       TaskerBulk
       TaskerConfig
       TaskerDeadLetters
@@ -484,6 +500,8 @@ describe('the surface', () => {
       UnservedGroup
       UnservedReason
       UnservedSteps
+      Vote
+      VoteRequest
       WaitOptions
       WatchEventsOptions
       WebOptions

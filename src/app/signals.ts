@@ -8,6 +8,7 @@ import {
   CHANNEL_WORKER,
   type Engine,
 } from '../engine/engine.ts';
+import { CHANNEL_SIGNALS } from '../engine/waits/signal-inbox.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
@@ -57,7 +58,7 @@ export class Signals {
     this.#logger = moduleLogger(logger, 'app');
     this.#listener = new Listener(
       open.database,
-      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS, CHANNEL_WORKER],
+      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS, CHANNEL_WORKER, CHANNEL_SIGNALS],
       { onNotify: (channel, payload) => this.#onNotify(channel, payload), onCatchUp: () => this.#catchUp() },
       moduleLogger(logger, 'db'),
     );
@@ -93,6 +94,7 @@ export class Signals {
     if (channel === CHANNEL_WORK && payload.startsWith(DUE)) worker()?.dueIn(Number(payload.slice(DUE.length)) || 0);
     else if (channel === CHANNEL_WORK) this.#onWork(Number(payload));
     else if (channel === CHANNEL_EVENTS) this.#onEvents();
+    else if (channel === CHANNEL_SIGNALS) void this.#parts.engine.signalInbox.use();
     else if (channel === CHANNEL_TAKEN) worker()?.taken(payload);
     else if (channel === CHANNEL_WORKER) worker()?.asked(payload.split(',').map(Number));
     else waiter.ended(payload.split(','));
@@ -123,6 +125,7 @@ export class Signals {
   #catchUp(): void {
     this.#targets.worker()?.wake();
     this.#targets.waiter.catchUp();
+    void this.#parts.engine.signalInbox.use();
     this.#onEvents();
   }
 

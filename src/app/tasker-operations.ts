@@ -34,7 +34,7 @@ import {
 import { type PruneOptions, startPrune } from './retention.ts';
 import { TaskerBulk } from './tasker-bulk.ts';
 import { TaskerDeadLetters } from './tasker-dead-letters.ts';
-import { TaskerWaits } from './tasker-waits.ts';
+import { TaskerSignals } from './tasker-signals.ts';
 import { type Explanation, explainTask } from './why.ts';
 
 export type {
@@ -54,7 +54,7 @@ export type {
 };
 
 /** The acts and questions of an operator: find tasks, explain them, and act on them. {@link Tasker} inherits them. */
-export abstract class TaskerOperations extends TaskerWaits {
+export abstract class TaskerOperations extends TaskerSignals {
   readonly #engine: Engine;
   /** Where the acts of this tasker come from, for the audit. @internal */
   door: Door = 'library';
@@ -238,7 +238,7 @@ export abstract class TaskerOperations extends TaskerWaits {
   }
 
   /** Returns the options of an act, with the door that it came through. */
-  protected by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions {
+  protected override by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions {
     return { door: this.door, ...options } as Options & OperatorOptions;
   }
 

@@ -335,7 +335,8 @@ export class Tasker extends TaskerOperations {
       this.#signals.discardPending();
       await this.#stopDelivery(until - performance.now());
       this.#stopCounting();
-      await waitAtMost(FLUSH_MS, Promise.all([this.#engine.search.stop(), this.#engine.analytics.stop()]));
+      const { search, analytics, signalInbox } = this.#engine;
+      await waitAtMost(FLUSH_MS, Promise.all([search.stop(), analytics.stop(), signalInbox.stop()]));
       await this.#signals.stop().finally(() => {
         this.#over.abort();
         return this.#parts.open.close();

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { packageVersion } from '../config/package-version.ts';
 import { useConfigPath } from '../config/use-config-path.ts';
+import { addApprovalCommands } from './approval/commands.ts';
 import { addArchiveCommands } from './archive/commands.ts';
 import { addAuditCommands } from './audit/commands.ts';
 import { addBulkCommands } from './bulk/commands.ts';
@@ -13,10 +14,12 @@ import { addNamespaceCommands } from './namespace/commands.ts';
 import { addPauseCommands } from './pause/commands.ts';
 import { addProjectCommands } from './project/commands.ts';
 import { addQueueCommands } from './queue/commands.ts';
+import { addSignalCommands } from './signal/commands.ts';
 import { addStatsCommands } from './stats/commands.ts';
 import { addStepCommands } from './step/commands.ts';
 import { addTaskCommands } from './task/commands.ts';
 import { addTemplateCommands } from './template/commands.ts';
+import { addTimerCommands } from './timer/commands.ts';
 
 /**
  * Defines the commands and their options. The code of a command is imported when it runs, so that help and usage errors
@@ -53,7 +56,10 @@ export function makeProgram(): Command {
   addProjectCommands(program);
   addTaskCommands(program);
   addStepCommands(program);
+  addTimerCommands(program);
   addQueueCommands(program);
+  addSignalCommands(program);
+  addApprovalCommands(program);
   addDeadLetterCommands(program);
   addStatsCommands(program);
   addEventCommands(program);

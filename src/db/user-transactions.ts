@@ -66,7 +66,7 @@ export class UserTransactions {
     let broken: Error | undefined;
     try {
       await client.query('begin isolation level read committed');
-      const result = await work({ client: client as unknown as UserClient, db: statementsOn(client) });
+      const result = await work({ client: client as unknown as UserClient, db: statementsOn(client as unknown as UserClient) });
       await commit(client);
       return result;
     } catch (error) {
@@ -101,9 +101,10 @@ async function commit(client: pg.PoolClient): Promise<void> {
   );
 }
 
-function statementsOn(client: pg.PoolClient): Db {
+/** Returns the statements of tasker on a client that the caller owns. */
+export function statementsOn(client: UserClient): Db {
   return {
     query: async <Row>(statement: Statement, values: readonly unknown[] = []) =>
-      (await client.query(`/* ${statement.name} */ ${statement.text}`, values as unknown[])) as unknown as Rows<Row>,
+      (await client.query(`/* ${statement.name} */ ${statement.text}`, values)) as unknown as Rows<Row>,
   };
 }

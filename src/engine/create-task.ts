@@ -132,7 +132,7 @@ export async function createTasks(
  * a lost attempt that was committed after all, so that nothing is created twice.
  * @throws the error of the last attempt, if the server stays unreachable
  */
-async function createDespiteLoss<T>(create: () => Promise<T>, find: () => Promise<T | undefined>): Promise<T> {
+export async function createDespiteLoss<T>(create: () => Promise<T>, find: () => Promise<T | undefined>): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
       return (tries > 0 ? await find() : undefined) ?? (await create());

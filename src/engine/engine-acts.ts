@@ -33,6 +33,7 @@ import { type RerunOptions, rerunTask, type TaskRerun } from './rerun.ts';
 import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
 import type { Task } from './task-view.ts';
 import { TemplateStore } from './template-store.ts';
+import { SignalInbox } from './waits/signal-inbox.ts';
 import { fireTimer, moveTimer, type TimerTime, timeOf } from './waits/timers.ts';
 import {
   completeByToken,
@@ -94,6 +95,8 @@ export abstract class EngineActs {
   readonly search: SearchProjector;
   /** Counts attempts and ended tasks for the statistics. */
   readonly analytics: AttemptCounter;
+  /** Uses the signals that callers have sent in their own transactions. */
+  readonly signalInbox: SignalInbox;
   protected readonly logger: Logger;
   protected readonly count: EngineCounts;
 
@@ -104,6 +107,7 @@ export abstract class EngineActs {
     this.templates = new TemplateStore(database, logger, { ...DYNAMIC_LIMITS, ...limits });
     this.search = new SearchProjector(database, logger, search);
     this.analytics = new AttemptCounter(database, logger, analytics);
+    this.signalInbox = new SignalInbox(this, logger);
   }
 
   abstract getTask(taskUuid: string): Promise<Task>;

@@ -304,6 +304,7 @@ export class Engine extends EngineActs {
     const found = await peek(this.database.within(timeoutMs), ids);
     // Templates with steps that wait may have been registered by other processes.
     for (const id of found.namespacesWithWaits) this.templates.namespacesWithWaits.add(id);
+    if (found.hasSignals) void this.signalInbox.use();
     return found;
   }
 

@@ -236,8 +236,10 @@ async function expand(
   const row = await getStep(tx, taskUuid, idx);
   if (!task || !row || row.state === 'complete' || row.state === 'resolved_manually') return;
   const { templateId } = task;
-  const snapshot = (await engine.templates.byIds([templateId])).get(templateId)!;
-  const expansion = snapshot.expansionOf(idx, JSON.parse(result));
+  // On the same connection: the lock must not wait for another connection of the pool.
+  const unreadable = (await engine.templates.load([templateId], tx)).get(templateId);
+  if (unreadable) throw unreadable;
+  const expansion = engine.templates.get(templateId).expansionOf(idx, JSON.parse(result));
   if (!expansion) return;
   if (expansion.kind === 'wrong') {
     throw new TaskerError('bad_request', `step ${row.name} can't be completed with this result: ${expansion.reason}`);
@@ -285,9 +287,14 @@ function onLockedTask<T>(database: Database, taskUuid: string, act: (tx: Db) => 
 }
 
 /** Runs a transaction on a task. @throws TaskerError `database_error` if the task is locked, or the act takes too long */
-export async function onFreeTask<T>(database: Database, taskUuid: string, work: (tx: Db) => Promise<T>): Promise<T> {
+export async function onFreeTask<T>(
+  database: Database,
+  taskUuid: string,
+  work: (tx: Db) => Promise<T>,
+  settings = SETTINGS,
+): Promise<T> {
   try {
-    return await database.transaction(SETTINGS, work);
+    return await database.transaction(settings, work);
   } catch (error) {
     const why = WHY_NOT[sqlState(error) ?? ''];
     if (why === undefined) throw error;

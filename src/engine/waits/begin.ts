@@ -4,11 +4,13 @@ import { type BeginningWait, beginWaits } from '../../store/waits/begin-waits.ts
 import { openWaits } from '../../store/waits/read.ts';
 import type { Expanding } from '../operate.ts';
 import type { Recording } from '../record.ts';
+import { requestApproval } from './approvals.ts';
 import { endLocked } from './end.ts';
+import { takeKept } from './signals.ts';
 import type { BegunRule, EndedWait, WaitEnding } from './waits.ts';
 
 /** What may end a wait as soon as it begins, by its kind: a signal that came before. */
-export const whenBegun: Partial<Record<WaitKind, BegunRule>> = {};
+export const whenBegun: Partial<Record<WaitKind, BegunRule>> = { signal: takeKept, approval: requestApproval };
 
 /** Returns whether a wait of this step may end as soon as it begins. */
 export function mayEndAtOnce({ wait }: Recording): boolean {

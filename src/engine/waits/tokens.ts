@@ -116,7 +116,7 @@ function useToken(engine: Expanding, token: string, outcome: Outcome): Promise<U
     const use = { taskUuid: key.taskUuid, stepUuid: stepUuid(key.taskUuid, key.idx) };
     if (await wasUsedFor(tx, key, now, outcome)) return { ...use, repeated: true, ended: undefined };
     if (!isAttempt(key, now)) throw await tooLate(tx, key, now);
-    const snapshot = (await engine.templates.byIds([now.templateId])).get(now.templateId)!;
+    const snapshot = await snapshotOf(engine, tx, now.templateId);
     refuseWrongResult(snapshot, key, outcome);
     const [wait] = await waitFor(tx, key);
     if (wait) refuseOverdue(wait);
@@ -126,6 +126,13 @@ function useToken(engine: Expanding, token: string, outcome: Outcome): Promise<U
     if (!ended) throw await tooLate(tx, key, now);
     return { ...use, repeated: false, ended };
   });
+}
+
+/** Returns a snapshot, read on the same connection: the lock must not wait for another connection of the pool. */
+async function snapshotOf({ templates }: Expanding, tx: Db, templateId: number): Promise<Snapshot> {
+  const unreadable = (await templates.load([templateId], tx)).get(templateId);
+  if (unreadable) throw unreadable;
+  return templates.get(templateId);
 }
 
 /** The wait that a token ends: for a completion, or for the next call of the same attempt. */

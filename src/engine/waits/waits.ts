@@ -42,7 +42,7 @@ export interface EndedWait extends StepKey {
  * What a due wait comes to: it ends, or it continues until the engine must act again (ISO 8601), or the rule has dealt
  * with everything itself.
  */
-export type DueResult = WaitEnding | { again: string; progress?: Fields } | { handled: EndedWait };
+export type DueResult = WaitEnding | { again: string | null; progress?: Fields } | { handled: EndedWait };
 
 /** What happens to the waits of one kind that are due. The task is locked. */
 export type DueRule = (tx: Db, wait: OpenWait, engine: Expanding) => DueResult | Promise<DueResult>;

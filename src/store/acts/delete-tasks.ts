@@ -55,6 +55,8 @@ const DELETIONS = [
   sql('forget_logs_of_tasks')`${of('step_log')}`,
   sql('forget_dead_letters_of_tasks')`${of('dead_letter')}`,
   sql('forget_pauses_of_tasks')`${of('pause')}`,
+  sql('forget_signals_of_tasks')`${of('signal')}`,
+  sql('forget_votes_of_tasks')`${of('vote')}`,
   sql('forget_found_steps_of_tasks')`${of('step_search')}`,
   sql('forget_found_tasks')`${of('task_search')}`,
   sql('forget_steps_of_tasks')`${of('step')}`,

@@ -42,6 +42,8 @@ select json_build_object(
          'waits', ${rowsOf('wait', 'r.idx')},
          'completion_tokens', ${rowsOf('completion_token', 'r.idx, r.attempt')},
          'earlier_steps', ${rowsOf('earlier_step', 'r.idx, r.rerun')},
+         'signals', ${rowsOf('signal', 'r.seq')},
+         'votes', ${rowsOf('vote', 'r.idx, r.attempt, r.voted_at')},
          'dead_letters', ${rowsOf('dead_letter', 'r.created_at')},
          'dead_letter_notes', coalesce((
            select json_agg(row_to_json(r) order by r.id) from (

@@ -12,6 +12,8 @@ const RESTORED: readonly (readonly [list: string, table: string])[] = [
   ['waits', 'wait'],
   ['completion_tokens', 'completion_token'],
   ['earlier_steps', 'earlier_step'],
+  ['signals', 'signal'],
+  ['votes', 'vote'],
   ['dead_letters', 'dead_letter'],
   ['dead_letter_notes', 'dead_letter_note'],
 ];

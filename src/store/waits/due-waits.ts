@@ -29,8 +29,8 @@ update tasker.wait w set due_at = d.due_at, progress = coalesce(nullif(d.progres
 
 /** A wait that continues, with the next time at which the engine must act. */
 export interface DeferredWait extends StepKey {
-  /** ISO 8601. */
-  dueAt: string;
+  /** ISO 8601. Null: only something else ends the wait. */
+  dueAt: string | null;
   /** Undefined: it stays. */
   progress: Fields | undefined;
 }

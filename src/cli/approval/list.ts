@@ -1,0 +1,76 @@
+import pc from 'picocolors';
+import type { Approval, ApprovalFilter } from '../../app/tasker-approvals.ts';
+import type { GlobalOptions } from '../options.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { nextPage } from '../show/page-notes.ts';
+import { counted, shortened, spanOf, table } from '../show/text.ts';
+import { snakeKeys } from '../show/views.ts';
+import { quoted } from '../task-filter.ts';
+import { withTasker } from '../with-tasker.ts';
+
+const KEYS = ['assignee', 'namespace', 'name', 'task'] as const satisfies readonly (keyof ApprovalFilter)[];
+
+interface ListOptions extends GlobalOptions, ApprovalFilter {
+  limit: number;
+  cursor?: string;
+}
+
+/** `tasker approval list`: lists open approvals. */
+export async function approvalList(options: ListOptions): Promise<void> {
+  const { limit, cursor, json } = options;
+  const given = KEYS.filter((key) => options[key] !== undefined);
+  const filter: ApprovalFilter = Object.fromEntries(given.map((key) => [key, options[key]]));
+  await withTasker(options, {}, async (tasker) => {
+    const { approvals, nextCursor } = await tasker.approvals.list(filter, { limit, cursor });
+    if (json) return printJson({ approvals: approvals.map(approvalJson), next_cursor: nextCursor });
+    const words = given.map((key) => `${key} ${options[key]}`).join(', ');
+    if (approvals.length === 0) return note(whyNone(words, cursor));
+    print(approvalTable(approvals, { now: Date.now(), width: process.stdout.columns }));
+    note(`${counted(approvals.length, 'approval')}${words === '' ? '' : `: ${words}`}`);
+    if (nextCursor === null) return;
+    const all = given.flatMap((key) => [`--${key}`, quoted(options[key]!)]);
+    note(nextPage(nextCursor, ['approval', 'list', ...all, ...(limit === 20 ? [] : ['-l', String(limit)])]));
+  });
+}
+
+function whyNone(words: string, cursor: string | undefined): string {
+  if (cursor !== undefined) return 'no further approvals';
+  return words === '' ? 'no open approvals' : `no approval matches: ${words}`;
+}
+
+/** Returns an approval as JSON. The form and the votes keep their own keys. */
+export function approvalJson({ form, votes, ...approval }: Approval): object {
+  return { ...snakeKeys(approval), form, votes };
+}
+
+/** Returns approvals as a table, each with its title below it. `width`: of the terminal. */
+export function approvalTable(approvals: readonly Approval[], { now, width }: { now: number; width?: number }): string {
+  const rows = approvals.map((one) => [
+    one.taskUuid,
+    one.step,
+    `${spanOf(now - Date.parse(one.since))} ago`,
+    votesText(one),
+    endText(one, now),
+  ]);
+  const [head, ...lines] = table(['task', 'step', 'since', 'votes', 'ends'], rows).split('\n');
+  const fit = (line: string) => (width === undefined ? line : shortened(line, width));
+  const below = approvals.map(({ title, assignees, namespace, name, version }) => {
+    const who = assignees.length === 0 ? 'everyone' : assignees.join(', ');
+    return `    ${shortened(`${title} ${pc.dim(`(${who}; ${namespace}/${name}@${version})`)}`, (width ?? 200) - 4)}`;
+  });
+  return [fit(head!), ...lines.flatMap((line, i) => [fit(line), below[i]!])].join('\n');
+}
+
+function votesText({ approvals, quorum, rejections, rejectQuorum }: Approval): string {
+  const against = rejections === 0 ? '' : pc.red(`, ${rejections}/${rejectQuorum} no`);
+  return `${approvals}/${quorum} yes${against}`;
+}
+
+/** Describes when an approval ends, or how it has ended. */
+export function endText({ status, until, endedBy }: Approval, now: number): string {
+  if (status === 'ended') return pc.dim(`ended by ${endedBy}`);
+  if (status !== 'open') return status === 'approved' ? pc.green(status) : pc.red(status.replace('_', ' '));
+  if (until === null) return pc.dim('-');
+  const left = Date.parse(until) - now;
+  return left > 0 ? `in ${spanOf(left)}` : pc.red('is late');
+}

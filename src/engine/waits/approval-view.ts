@@ -1,0 +1,229 @@
+import type { Database } from '../../db/database.ts';
+import { TaskerError } from '../../errors.ts';
+import { durationMs } from '../../model/duration.ts';
+import { checkUuid, isUuid, stepUuid } from '../../model/ids.ts';
+import { isFields } from '../../model/json.ts';
+import { nearNames } from '../../model/near-names.ts';
+import { type ApprovalRow, approvalsOfTask, listApprovals } from '../../store/approvals/approvals.ts';
+import type { JsonSchema } from '../../template/task-template.ts';
+import { checkText, templatesOf } from '../dead-letters/filter.ts';
+
+/** A vote on an approval. */
+export interface Vote {
+  by: string;
+  decision: 'approve' | 'reject';
+  /** ISO 8601, by the clock of the database. */
+  at: string;
+  comment: string | null;
+  form: unknown;
+  /** The assignee that the person voted as: their own name or a role. Null: everyone might vote. */
+  as: string | null;
+  /** How often the person has changed the vote. */
+  changes: number;
+}
+
+/** The decision of an approval. */
+export type ApprovalDecision = 'approved' | 'rejected' | 'timed_out';
+
+/** The result of a step of the type `approval`. */
+export interface ApprovalResult {
+  decision: ApprovalDecision;
+  /** Whose vote decided; null: the limit passed. */
+  by: string | null;
+  at: string;
+  comment: string | null;
+  form: unknown;
+  votes: Pick<Vote, 'by' | 'decision' | 'at' | 'comment' | 'form'>[];
+}
+
+/** An approval that a step waits for, or has waited for. Times are ISO 8601, by the clock of the database. */
+export interface Approval {
+  taskUuid: string;
+  step: string;
+  stepUuid: string;
+  namespace: string;
+  /** The name of the template, and its version. */
+  name: string;
+  version: string;
+  title: string;
+  /** `ended`: it ended without a decision, such as with its task. */
+  status: 'open' | ApprovalDecision | 'ended';
+  /** Who may vote: users or roles. Empty: everyone. */
+  assignees: string[];
+  /** The JSON Schema of the form. */
+  form: JsonSchema | null;
+  quorum: number;
+  rejectQuorum: number;
+  approvals: number;
+  rejections: number;
+  votes: Vote[];
+  since: string;
+  /** The limit. */
+  until: string | null;
+  remindedAt: string | null;
+  escalatedAt: string | null;
+  /** Whether its task, template or namespace is paused: votes count, and what follows waits. */
+  paused: boolean;
+  endedAt: string | null;
+  /** What ended it. */
+  endedBy: string | null;
+}
+
+/** The settings of an approval, as its wait stores them: the form of a template file. */
+export interface ApprovalSettings {
+  title: string;
+  form: JsonSchema | null;
+  assignees: string[];
+  quorum: number;
+  rejectQuorum: number;
+  onReject: 'fail' | 'complete';
+  remindAfterMs: number | undefined;
+  escalateAfterMs: number | undefined;
+  escalateTo: string[];
+}
+
+/** What has happened to an approval so far, as its wait stores it. */
+export interface ApprovalProgress {
+  /** Who may vote now, if that was changed. */
+  assignees?: string[];
+  reminded_at?: string;
+  escalated_at?: string;
+  decision?: ApprovalDecision;
+}
+
+/** Reads the settings of an approval. */
+export function settingsOf(settings: Record<string, unknown>): ApprovalSettings {
+  const names = (value: unknown) => (Array.isArray(value) ? value.filter((name) => typeof name === 'string') : []);
+  const count = (value: unknown) => (typeof value === 'number' ? value : 1);
+  return {
+    title: String(settings.title ?? ''),
+    form: isFields(settings.form) ? (settings.form as JsonSchema) : null,
+    assignees: names(settings.assignees),
+    quorum: count(settings.quorum),
+    rejectQuorum: count(settings.reject_quorum),
+    onReject: settings.on_reject === 'fail' ? 'fail' : 'complete',
+    remindAfterMs: durationMs(settings.remind_after),
+    escalateAfterMs: durationMs(settings.escalate_after),
+    escalateTo: names(settings.escalate_to),
+  };
+}
+
+/** Returns an approval as callers see it. */
+export function approvalOf(row: ApprovalRow): Approval {
+  const { taskUuid, idx, step, namespace, name, version, since, until, paused, endedAt, endedBy } = row;
+  const settings = settingsOf(JSON.parse(row.settings) as Record<string, unknown>);
+  const progress = JSON.parse(row.progress) as ApprovalProgress;
+  const votes = JSON.parse(row.votes) as Vote[];
+  const counted = (decision: Vote['decision']) => votes.filter((vote) => vote.decision === decision).length;
+  return {
+    taskUuid,
+    step,
+    stepUuid: stepUuid(taskUuid, idx),
+    namespace,
+    name,
+    version,
+    title: settings.title,
+    status:
+      endedAt === null && row.taskDoneAt === null
+        ? 'open'
+        : (progress.decision ?? (endedBy === 'timeout' ? 'timed_out' : 'ended')),
+    assignees: progress.assignees ?? settings.assignees,
+    form: settings.form,
+    quorum: settings.quorum,
+    rejectQuorum: settings.rejectQuorum,
+    approvals: counted('approve'),
+    rejections: counted('reject'),
+    votes,
+    since,
+    until,
+    remindedAt: progress.reminded_at ?? null,
+    escalatedAt: progress.escalated_at ?? null,
+    paused,
+    endedAt,
+    endedBy,
+  };
+}
+
+/** Which open approvals to list. All conditions that are given must hold. */
+export interface ApprovalFilter {
+  /** A user or a role: approvals that it may vote on, those for everyone included. */
+  assignee?: string | undefined;
+  namespace?: string | undefined;
+  /** The name of the template. */
+  name?: string | undefined;
+  /** All approvals of one task, those that have ended too. */
+  task?: string | undefined;
+}
+
+/** Which part of the approvals to return. */
+export interface ApprovalPageOptions {
+  /** 1 to 1000, default 50. */
+  limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  cursor?: string | undefined;
+}
+
+/** A page of approvals, the oldest first. */
+export interface ApprovalPage {
+  approvals: Approval[];
+  nextCursor: string | null;
+}
+
+const KEYS: readonly (keyof ApprovalFilter)[] = ['assignee', 'namespace', 'name', 'task'];
+
+/** Returns a page of approvals. @throws TaskerError `bad_request`, `invalid_uuid` */
+export async function findApprovals(
+  database: Database,
+  filter: ApprovalFilter,
+  { limit = 50, cursor }: ApprovalPageOptions,
+): Promise<ApprovalPage> {
+  checkFilter(filter);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+    throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
+  }
+  const { assignee = null, task } = filter;
+  const after = cursor === undefined ? null : readCursor(cursor);
+  const templateIds = await templatesOf(database, filter);
+  const taskUuid = task === undefined ? null : checkUuid(task, 'task');
+  if (taskUuid !== null) {
+    const rows = await approvalsOfTask(database, taskUuid);
+    return { approvals: rows.map(approvalOf).filter((one) => fits(one, filter)), nextCursor: null };
+  }
+  if (templateIds?.length === 0) return { approvals: [], nextCursor: null };
+  const rows = await listApprovals(database, { templateIds, assignee, after, limit: limit + 1 });
+  const page = rows.slice(0, limit);
+  return { approvals: page.map(approvalOf), nextCursor: rows.length > limit ? cursorOf(page.at(-1)!) : null };
+}
+
+function fits({ assignees, namespace, name }: Approval, filter: ApprovalFilter): boolean {
+  const { assignee } = filter;
+  if (assignee !== undefined && assignees.length > 0 && !assignees.includes(assignee)) return false;
+  return (filter.namespace ?? namespace) === namespace && (filter.name ?? name) === name;
+}
+
+function checkFilter(filter: ApprovalFilter): void {
+  for (const key of Object.keys(filter)) {
+    if ((KEYS as readonly string[]).includes(key)) continue;
+    const near = nearNames(key, KEYS, 1)[0];
+    throw new TaskerError(
+      'bad_request',
+      `a filter of approvals has no ${key}; ${near ? `did you mean ${near}?` : `it has ${KEYS.join(', ')}`}`,
+    );
+  }
+  for (const key of ['assignee', 'namespace', 'name'] as const) {
+    if (filter[key] !== undefined) checkText(filter[key], key, 256);
+  }
+}
+
+const cursorOf = ({ since, taskUuid, idx }: ApprovalRow) =>
+  Buffer.from(JSON.stringify([since, taskUuid, idx])).toString('base64url');
+
+function readCursor(text: string): { since: string; taskUuid: string; idx: number } {
+  try {
+    const [since, taskUuid, idx] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [string, string, number];
+    if (Number.isInteger(idx) && !Number.isNaN(Date.parse(since)) && isUuid(taskUuid)) return { since, taskUuid, idx };
+  } catch {
+    // Below.
+  }
+  throw new TaskerError('bad_request', 'the cursor is not one of a page of approvals; use nextCursor as it is');
+}

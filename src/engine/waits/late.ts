@@ -1,0 +1,32 @@
+import { TaskerError } from '../../errors.ts';
+import type { WaitEnd } from '../../model/waits.ts';
+
+/** A wait that someone came too late for. */
+export interface EndedFor {
+  /** The name of its step. */
+  step: string;
+  taskUuid: string;
+  until: string | null;
+  endedAt: string | null;
+  endedBy: string | null;
+}
+
+const ENDS: Readonly<Record<WaitEnd, string>> = {
+  elapsed: 'its time came',
+  timeout: 'its limit passed',
+  signal: 'its signal arrived',
+  vote: 'it was decided',
+  token: 'it was completed by its token',
+  operator: 'an operator ended it',
+  cancel: 'its task was cancelled',
+  retry: 'its next attempt began',
+};
+
+/** Returns the error for someone who came too late: it says what ended the wait, and when. */
+export function waitOver({ step, taskUuid, until, endedAt, endedBy }: EndedFor): TaskerError {
+  const why = endedBy === null ? 'its limit passed' : (ENDS[endedBy as WaitEnd] ?? `it ended (${endedBy})`);
+  const at = endedBy === 'timeout' || endedBy === null ? (until ?? endedAt) : endedAt;
+  return new TaskerError('wait_over', `step ${step} of task ${taskUuid} no longer waits: ${why} at ${at}`, {
+    details: { task_uuid: taskUuid, step, ended_by: endedBy ?? 'timeout', ended_at: at },
+  });
+}

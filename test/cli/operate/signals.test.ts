@@ -1,0 +1,87 @@
+import { expect, it } from 'vitest';
+import { projectOnDatabase } from '../installation.ts';
+
+const TEMPLATE = `
+name: order
+namespace: demo
+version: 1.0.0
+identity_strategy: always_unique
+steps:
+  - name: pay
+    type: signal
+    signal: { name: paid, schema: { type: object, required: [amount] } }
+`;
+
+const on = projectOnDatabase({ 'templates/order.yaml': TEMPLATE });
+const uuid = '[0-9a-f-]{36}';
+
+it('signal send, list and show', async () => {
+  const task = await on.project.create('order');
+  expect(await on.project.run(['signal', 'list', task])).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: `task ${task} has received no signals\n`,
+  });
+  const send = (...more: string[]) => on.project.run(['signal', 'send', task, 'paid', ...more]);
+  const sent = await send('--payload', '{"amount": 5}', '--key', 'e-1', '--by', 'bank');
+  expect(sent).toMatchObject({ code: 0, stdout: '' });
+  expect(sent.stderr).toMatch(new RegExp(`^${task}: kept until a step waits for paid\nsignal ${uuid}\n$`));
+  const id = sent.stderr.match(new RegExp(`signal (${uuid})`))![1]!;
+  expect((await send('-p', '{"amount": 6}', '-k', 'e-1')).stderr).toBe(
+    `${task}: a signal with this key came before; kept\nsignal ${id}\n`,
+  );
+  expect(await send('--payload', '{}')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("/ must have required property 'amount'"),
+  });
+  expect(await send('--payload', '{')).toMatchObject({ code: 2, stderr: expect.stringContaining('is not valid JSON') });
+
+  const listed = await on.project.run(['signal', 'list', task]);
+  expect(listed.stderr).toBe('1 signal\n');
+  expect(listed.stdout).toMatch(/^SIGNAL +NAME +STATUS +ARRIVED\n/);
+  expect(listed.stdout).toMatch(new RegExp(`${id}  paid  kept    .* ago\n    by bank, key e-1, {"amount":5}\n$`));
+  const shown = await on.project.run(['signal', 'show', id]);
+  for (const line of [/^name +paid$/m, /^status +received$/m, /^by +bank$/m, /^payload +{"amount":5}$/m, /kept$/m])
+    expect(shown.stdout).toMatch(line);
+  expect(JSON.parse((await on.project.run(['signal', 'get', id, '--json'])).stdout)).toMatchObject({
+    signal_id: id,
+    idempotency_key: 'e-1',
+    status: 'received',
+    tasks: [{ task_uuid: task, status: 'kept', step: null, duplicate: false }],
+  });
+  expect(await on.project.run(['signal', 'show', task])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`there is no signal ${task}`),
+  });
+});
+
+it('signal send finds tasks by correlation id and by idempotency key', async () => {
+  const task = await on.project.create('order');
+  const more = ['--payload', '{"amount": 5}', '--json'];
+  const found = await on.project.run(['signal', 'send', task, 'paid', '--correlation', ...more]);
+  expect(JSON.parse(found.stdout).tasks).toMatchObject([{ task_uuid: task, status: 'kept' }]);
+  expect(await on.project.run(['signal', 'send', 'O-7', 'paid', '--template', 'demo/order', ...more])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no task of demo/order with the idempotency key O-7'),
+  });
+});
+
+it('approval list says that there is nothing, and acts name what is wrong', async () => {
+  const task = await on.project.create('order');
+  expect(await on.project.run(['approval', 'list'])).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: 'no open approvals\n',
+  });
+  expect(await on.project.run(['approval', 'list', '--assignee', 'ann'])).toMatchObject({
+    stderr: 'no approval matches: assignee ann\n',
+  });
+  expect(await on.project.run(['approval', 'approve', task, 'pay'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`step pay of task ${task} is not an approval; it has none`),
+  });
+  expect(await on.project.run(['approval', 'reassign', task, 'pay'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('pass --to NAME'),
+  });
+});

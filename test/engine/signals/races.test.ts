@@ -1,0 +1,159 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { invariants, itOnce, until } from '../../support/setup.ts';
+import { approvalStep, signalStep, waitingBench } from '../../support/waiting.ts';
+
+const ROUNDS = 200;
+/** About as long as a signal takes here, so that either may come first. */
+const SPREAD_MS = 30;
+
+type Outcome = { ok: true } | { ok: false; code: string };
+const outcome = (call: Promise<unknown>): Promise<Outcome> =>
+  call.then(
+    () => ({ ok: true }),
+    (error: { code: string }) => ({ ok: false, code: error.code }),
+  );
+
+async function tasksThatWait(steps: Parameters<typeof waitingBench>[0]) {
+  const bench = await waitingBench(steps);
+  const tasks = (
+    await bench.tasker.createTasks(
+      Array.from({ length: ROUNDS }, () => ({ namespace: 'test', name: 'demo', version: '1.0.0' })),
+    )
+  ).map(({ taskUuid }) => taskUuid);
+  return { ...bench, tasks };
+}
+
+/** Runs one race a task, a few at a time. */
+async function race(tasks: readonly string[], run: (task: string, round: number) => Promise<void>): Promise<void> {
+  for (let i = 0; i < tasks.length; i += 10) {
+    await Promise.all(tasks.slice(i, i + 10).map((task, j) => run(task, i + j)));
+  }
+}
+
+itOnce('of a signal and its limit, exactly one ends the wait, and a sender who lost learns it', async () => {
+  const { tasks, tasker, work, engine, sql } = await tasksThatWait({
+    a: signalStep('go', { timeout: '1h' }),
+    b: ['a'],
+  });
+  await work();
+  let won = 0;
+  await race(tasks, async (task, round) => {
+    const ms = Math.random() * SPREAD_MS;
+    await sql(
+      `update tasker.wait set until = x.ends, due_at = x.ends
+         from (select clock_timestamp() + $2 * interval '1 ms' as ends) x where task_uuid = $1`,
+      [task, ms],
+    );
+    const sending = outcome(tasker.signal(task, 'go', round));
+    const [wait] = await until(
+      async () => {
+        await engine.endDueWaits();
+        return sql(`select ended_by from tasker.wait where task_uuid = $1 and ended_at is not null`, [task]);
+      },
+      (rows) => rows.length > 0,
+    );
+    const sent = await sending;
+    const [step] = await sql(`select state::text, result from tasker.step where task_uuid = $1 and idx = 0`, [task]);
+    if (sent.ok) won++;
+    else expect(sent.code).toBe('wait_over');
+    expect(wait!['ended_by']).toBe(sent.ok ? 'signal' : 'timeout');
+    expect(step).toEqual(sent.ok ? { state: 'complete', result: round } : { state: 'error', result: null });
+  });
+  expect(won).toBeGreaterThan(0);
+  expect(won).toBeLessThan(ROUNDS);
+  await invariants(sql);
+});
+
+itOnce('of a signal and a cancel, exactly one wins', async () => {
+  const { tasks, tasker, work, sql } = await tasksThatWait({ a: signalStep('go') });
+  await work();
+  const seen = new Set<string>();
+  await race(tasks, async (task) => {
+    const [sent, cancelled] = await Promise.all([
+      outcome(tasker.signal(task, 'go', 1)),
+      sleep(Math.random() * SPREAD_MS).then(() => tasker.cancelTask(task)),
+    ]);
+    expect(cancelled).toBe(!sent.ok);
+    if (!sent.ok) expect(sent.code).toBe('wait_over');
+    expect((await tasker.getTask(task)).status).toBe(sent.ok ? 'complete' : 'cancelled');
+    seen.add(String(sent.ok));
+  });
+  expect(seen).toEqual(new Set(['true', 'false']));
+  await invariants(sql);
+});
+
+itOnce('of two signals, one completes the step, and the other is refused or used by the next step', async () => {
+  const { tasks, tasker, work, sql } = await tasksThatWait({ a: signalStep('go'), b: signalStep('go', {}, ['a']) });
+  await work();
+  await race(tasks, async (task) => {
+    const sent = await Promise.all([1, 2, 3].map((value) => outcome(tasker.signal(task, 'go', value))));
+    expect(sent.filter(({ ok }) => ok).length).toBe(3);
+  });
+  await work();
+  const used = await sql(`select count(*)::int n from tasker.signal where used_at is not null`);
+  expect(used).toEqual([{ n: 2 * ROUNDS }]);
+  const wrong = await sql(`
+    select s.task_uuid from tasker.step s join tasker.signal x on x.task_uuid = s.task_uuid and x.used_by = s.idx
+     where s.result <> x.payload or s.state <> 'complete'`);
+  expect(wrong).toEqual([]);
+  expect(
+    await sql(
+      `select 1 from tasker.signal a join tasker.signal b on a.task_uuid = b.task_uuid and a.used_by = b.used_by and a.seq < b.seq`,
+    ),
+  ).toEqual([]);
+  await invariants(sql);
+});
+
+itOnce('of two signals with one key, one is stored', async () => {
+  const { tasks, tasker, work, sql } = await tasksThatWait({ a: signalStep('go') });
+  await work();
+  await race(tasks, async (task, round) => {
+    const sent = await Promise.all(
+      [1, 2].map((value) => tasker.signal(task, 'go', value, { idempotencyKey: `k${round}` })),
+    );
+    expect(sent.map(({ tasks: [one] }) => one!.duplicate).sort()).toEqual([false, true]);
+    expect(sent[0]!.signalId).toBe(sent[1]!.signalId);
+  });
+  expect(await sql(`select count(*)::int n from tasker.signal`)).toEqual([{ n: ROUNDS }]);
+});
+
+itOnce('of a signal and the moment at which its step begins to wait, the signal is used in any order', async () => {
+  const { tasks, tasker, claim, record, sql } = await tasksThatWait({ a: signalStep('go') });
+  const batch = await claim();
+  expect(batch).toHaveLength(ROUNDS);
+  await race(tasks, async (task, round) => {
+    const mine = batch.filter(({ taskUuid }) => taskUuid === task);
+    const calls = [() => record(mine), () => tasker.signal(task, 'go', round)];
+    await Promise.all((round % 2 === 0 ? calls : calls.reverse()).map((call) => call()));
+    expect(await sql(`select state::text, result from tasker.step where task_uuid = $1`, [task])).toEqual([
+      { state: 'complete', result: round },
+    ]);
+  });
+  await invariants(sql);
+});
+
+itOnce(
+  'of votes that reach the quorum together, exactly one decides, and a rejection excludes an approval',
+  async () => {
+    const { tasks, tasker, work, sql } = await tasksThatWait({ ask: approvalStep({ quorum: 2 }) });
+    await work();
+    await race(tasks, async (task) => {
+      const by = (name: string, decision: 'approve' | 'reject') =>
+        outcome(tasker.approvals.vote(task, 'ask', { by: name, decision }));
+      const cast = await Promise.all([by('a', 'approve'), by('b', 'approve'), by('c', 'approve'), by('d', 'reject')]);
+      for (const one of cast) if (!one.ok) expect(one.code).toBe('wait_over');
+      const { status, votes, approvals, rejections } = await tasker.approvals.get(task, 'ask');
+      expect(votes).toHaveLength(cast.filter(({ ok }) => ok).length);
+      expect(status === 'approved' ? [approvals, rejections] : [approvals < 2, rejections]).toEqual(
+        status === 'approved' ? [2, 0] : [true, 1],
+      );
+      const [step] = await sql<{ result: { decision: string } }>(
+        `select result from tasker.step where task_uuid = $1`,
+        [task],
+      );
+      expect(step!.result.decision).toBe(status);
+    });
+    await invariants(sql);
+  },
+);

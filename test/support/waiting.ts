@@ -1,0 +1,103 @@
+import { KIND, type Recording } from '../../src/engine/engine.ts';
+import { durationMs } from '../../src/model/duration.ts';
+import type { WaitRequest } from '../../src/model/waits.ts';
+import type { StepTemplate } from '../../src/template/task-template.ts';
+import { waitsToJson } from '../../src/template/wait-file.ts';
+import { DEMO, setup, template } from './setup.ts';
+
+const NOTHING = { freeSlots: 0, token: 0, lastRank: -101 };
+
+/** Steps of a template, in the form that {@link template} takes. */
+export type Steps = Parameters<typeof template>[0];
+
+/** A step that waits for a signal of this name. */
+export const signalStep = (name: string, more: Record<string, unknown> = {}, dependencies: readonly string[] = []) => ({
+  handler: undefined,
+  type: 'signal',
+  dependencies,
+  signal: { name, ...more },
+});
+
+/** A step that waits for people. */
+export const approvalStep = (more: Record<string, unknown> = {}, dependencies: readonly string[] = []) => ({
+  handler: undefined,
+  type: 'approval',
+  dependencies,
+  approval: { title: 'Refund the order?', ...more },
+});
+
+function requestOf(step: StepTemplate): WaitRequest {
+  const json = waitsToJson(step) as Record<string, Record<string, unknown>>;
+  const settings = (json['signal'] ?? json['approval'])!;
+  const soonest = [settings['remind_after'], settings['escalate_after']].flatMap((text) => durationMs(text) ?? []);
+  return {
+    kind: step.signal ? 'signal' : 'approval',
+    forMs: durationMs(settings['timeout']),
+    dueMs: soonest.length > 0 ? Math.min(...soonest) : undefined,
+    settings,
+  };
+}
+
+/**
+ * A database with a template, and a worker that the test drives by hand: `work` runs the ready steps of all tasks. Steps
+ * that wait begin to do so, and the others are completed with an empty result or that of `results`.
+ */
+export async function waitingBench(steps: Steps, task: Record<string, unknown> = {}) {
+  const made = await setup({ templates: template(steps, task), worker: false });
+  const { tasker } = made;
+  const { engine } = tasker;
+  const workerId = await engine.registerWorker({
+    name: 'hand',
+    host: 'h',
+    pid: 1,
+    namespaces: ['test'],
+    callables: [],
+    concurrency: 9,
+    leaseMs: 600_000,
+  });
+  const namespaceIds = await engine.namespaceIds(['test']);
+  let claims = 0;
+
+  /** Claims ready steps and returns what {@link record} would record for them. */
+  const claim = async (results: Record<string, unknown> = {}): Promise<Recording[]> => {
+    const token = workerId * 2 ** 24 + ++claims;
+    const { steps: rows } = await engine.claim({ limit: 1000, token, workerId, namespaceIds, excluded: [] });
+    const snapshots = await engine.templates.byIds(rows.map((row) => row.templateId));
+    return rows.map((row) => {
+      const snapshot = snapshots.get(row.templateId)!;
+      const step = snapshot.template.steps[row.idx]!;
+      const { taskUuid, idx, templateId, rank } = row;
+      const base = { taskUuid, idx, claim: token, templateId, rank, delayMs: 0, durationMs: 1, detail: 'null' };
+      if (step.signal || step.approval) return { ...base, kind: KIND.waits, result: 'null', wait: requestOf(step) };
+      const result = results[step.name] ?? {};
+      const expansion = snapshot.expansionOf(idx, result);
+      if (expansion?.kind === 'wrong') throw new Error(expansion.reason);
+      return { ...base, kind: KIND.completed, result: JSON.stringify(result), expansion };
+    });
+  };
+  const record = (batch: readonly Recording[]) => engine.record(batch, NOTHING);
+
+  return {
+    ...made,
+    engine,
+    claim,
+    record,
+    /** Runs ready steps until none is left. */
+    work: async (results: Record<string, unknown> = {}) => {
+      for (;;) {
+        const batch = await claim(results);
+        if (batch.length === 0) return;
+        await record(batch);
+      }
+    },
+    create: async (more: Record<string, unknown> = {}) => (await tasker.createTask({ ...DEMO, ...more })).taskUuid,
+    resultOf: async (taskUuid: string, step: string) => (await tasker.getStep(taskUuid, step)).results?.result,
+    /** Moves the limits of all open waits into the past, by their age. */
+    age: (interval: string) =>
+      made.sql(
+        `update tasker.wait set since = since - $1::interval, until = until - $1::interval, due_at = due_at - $1::interval
+          where ended_at is null`,
+        [interval],
+      ),
+  };
+}
