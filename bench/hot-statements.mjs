@@ -155,6 +155,7 @@ const TEMPLATES = 'reads the templates, not their tasks';
 const PAUSING = 'when an operator pauses or resumes; reads pauses, or a part of the queue on purpose';
 const NO_TABLE = 'reads no table of tasker';
 
+const TEST_KIT = 'of the test kit, whose databases hold a few tasks';
 const PRUNING =
   'in a prune or a restore, which sleeps nine times as long as it works; reads slices of the key, or looks up each task by key. bench/prune.mjs measures them';
 const PRUNE_ROWS = 'in a prune; reads the row of the turn, or of a prune or an archive file by its key';
@@ -451,4 +452,12 @@ export const NOT_HOT = {
   waiting_retries: OVERVIEW,
   template_namespaces: OVERVIEW,
   open_tasks: 'for metrics; counts all open tasks on purpose, the less often the longer it takes',
+  kit_open_work: TEST_KIT,
+  kit_is_waiting: TEST_KIT,
+  kit_busy_tasks: TEST_KIT,
+  kit_lock_timed_tasks: TEST_KIT,
+  kit_shift_retries: TEST_KIT,
+  kit_shift_steps: TEST_KIT,
+  kit_shift_waits: TEST_KIT,
+  kit_shift_timers: TEST_KIT,
 };

@@ -1,9 +1,21 @@
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const SHORT = /^(\d{1,12}(?:\.\d{1,3})?)(s|m|h|d)$/;
-const ISO = /^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,3})?)S)?)?$/;
+const SHORT = /^(\d{1,12}(?:\.\d{1,3})?)([smhd])$/;
+const ISO =
+  /^P(?!$)(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,12})M)?(?:(\d{1,12}(?:\.\d{1,3})?)S)?)?$/;
 const ISO_UNITS = [7 * 86_400_000, 86_400_000, 3_600_000, 60_000, 1000] as const;
+const WORDS = /(\d{1,12}(?:\.\d{1,3})?) ?(second|minute|hour|day|week)s?/g;
+const WORD_UNITS: Readonly<Record<string, number>> = {
+  second: 1000,
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000,
+  week: 7 * 86_400_000,
+};
 /** The longest duration, in milliseconds: about 1,000 years. */
 export const LONGEST_DURATION_MS = 366_000 * 86_400_000;
+
+/** The texts that {@link durationMs} accepts, as a regular expression. Some of them are longer than the longest duration. */
+export const DURATION_TEXT = new RegExp(`${SHORT.source}|${ISO.source}`);
 
 /** How a duration is written, for messages. */
 export const DURATION_FORMS = 'seconds as a number, a text such as 90s, 15m, 2h or 7d, or ISO 8601 such as P3DT12H';
@@ -17,16 +29,36 @@ export const DURATION_FORMS = 'seconds as a number, a text such as 90s, 15m, 2h 
  * durationMs('15m'); // 900000
  */
 export function durationMs(value: unknown): number | undefined {
-  const ms = typeof value === 'number' ? value * 1000 : typeof value === 'string' ? msOfText(value) : Number.NaN;
+  return withinLimit(
+    typeof value === 'number' ? value * 1000 : typeof value === 'string' ? msOfText(value) : Number.NaN,
+  );
+}
+
+/**
+ * Returns a duration in milliseconds that is written in words, such as `3 days` or `1 hour 30 minutes`. Returns undefined
+ * if it has another form, or is too long.
+ *
+ * @example
+ * durationInWords('3 days'); // 259200000
+ */
+export function durationInWords(text: string): number | undefined {
+  let ms = 0;
+  const rest = text.replace(WORDS, (_, count: string, unit: string) => {
+    ms += Number(count) * WORD_UNITS[unit]!;
+    return '';
+  });
+  return /\d/.test(text) && /^(?:\s|,|\band\b)*$/.test(rest) ? withinLimit(ms) : undefined;
+}
+
+function withinLimit(ms: number): number | undefined {
   return ms >= 0 && ms <= LONGEST_DURATION_MS ? Math.round(ms) : undefined;
 }
 
 function msOfText(text: string): number {
   const short = SHORT.exec(text);
   if (short) return Number(short[1]) * UNITS[short[2]!]!;
-  const iso = ISO.exec(text);
-  const parts = iso?.slice(1) ?? [];
-  if (parts.every((part) => part === undefined) || text.endsWith('T')) return Number.NaN;
+  const parts = ISO.exec(text)?.slice(1);
+  if (!parts) return Number.NaN;
   return parts.reduce((sum, part, at) => sum + (part === undefined ? 0 : Number(part) * ISO_UNITS[at]!), 0);
 }
 

@@ -1,4 +1,4 @@
-import type { StepOverride, StepTemplate, TaskTemplate } from './task-template.ts';
+import { type StepOverride, type StepTemplate, type TaskTemplate, waitsByType } from './task-template.ts';
 
 /** The name in an override that means every step. */
 export const ALL_STEPS = 'ALL';
@@ -21,9 +21,10 @@ export function applyEnvironment(template: TaskTemplate, environment: string | u
 function overridden(step: StepTemplate, { initialization, timeoutSeconds, retry }: StepOverride): StepTemplate {
   return {
     ...step,
-    handler: initialization
-      ? { ...step.handler, initialization: { ...step.handler.initialization, ...initialization } }
-      : step.handler,
+    handler:
+      initialization && !waitsByType(step.type)
+        ? { ...step.handler, initialization: { ...step.handler.initialization, ...initialization } }
+        : step.handler,
     timeoutSeconds: timeoutSeconds ?? step.timeoutSeconds,
     retry: retry ?? step.retry,
   };

@@ -25,6 +25,8 @@ const LISTS: Record<string, string> = {
   domain_events: 'a list of events',
   tags: 'a list of tags',
   secondary: 'a list of names',
+  assignees: 'a list of users or roles',
+  escalate_to: 'a list of users or roles',
 };
 
 /** Examples of required fields. Other fields are shown as `key: …`. */
@@ -139,7 +141,9 @@ function outOfRange(issue: RangeIssue, { where, key }: IssuePlace): string {
     const count = Array.isArray(input) ? input.length : 0;
     return count === 0 && key === 'steps'
       ? 'the template has no steps; it needs at least one'
-      : `${where} has ${count} entries, but must have ${bound}`;
+      : count === 0 && key === 'assignees'
+        ? `${where} is empty; name users or roles, or remove it to let everyone vote`
+        : `${where} has ${count} entries, but must have ${bound}`;
   }
   if (origin === 'string') {
     const length = typeof input === 'string' ? input.length : 0;

@@ -98,7 +98,11 @@ export function schemaRules(data: unknown, steps: readonly StepSketch[]): Findin
   ];
   const schemas: { schema: unknown; path: Path }[] = [
     { schema: task.input_schema, path: ['input_schema'] },
-    ...steps.map(({ fields, path }) => ({ schema: fields.result_schema, path: [...path, 'result_schema'] })),
+    ...steps.flatMap(({ fields: { result_schema, signal, approval }, path }) => [
+      { schema: result_schema, path: [...path, 'result_schema'] },
+      { schema: isFields(signal) ? signal.schema : null, path: [...path, 'signal', 'schema'] },
+      { schema: isFields(approval) ? approval.form : null, path: [...path, 'approval', 'form'] },
+    ]),
     ...events.map(({ fields, path }) => ({ schema: fields.schema, path: [...path, 'schema'] })),
   ];
   return schemas.flatMap(({ schema, path }) =>

@@ -6,6 +6,7 @@ import type { ReadYaml } from './read-yaml.ts';
 import type { Path, SpeltTwice } from './spellings.ts';
 import { dependencyRules, type Finding, nameRules, sketchesOf, suggester } from './step-rules.ts';
 import { typeRules } from './type-rules.ts';
+import { waitRules } from './wait-rules.ts';
 
 /** A file's data in its first spelling, and the outcome of checking its form. */
 export interface CheckedData {
@@ -25,6 +26,7 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
     ...nameRules(steps, lineOf),
     ...dependencyRules(steps, (step) => String(locate(read, [...step.path, 'dependencies']).written.at(-1))),
     ...typeRules(steps),
+    ...waitRules(data, steps),
     ...environmentRules(data, steps),
     ...retryRules(data, steps),
     ...defaultContextRules(data),

@@ -137,12 +137,12 @@ export interface SignalConfig {
   schema: JsonSchema | null;
   /** Milliseconds. Null waits without a limit. */
   timeoutMs: number | null;
-  /** What happens at the limit. `complete` completes the step with `default`. Default `fail`. */
+  /** The action at the limit. `complete` completes the step with `default`. Default `fail`. */
   onTimeout: 'fail' | 'complete';
   default: JsonValue;
   /** Number of signals to wait for. Default 1. */
   count: number;
-  /** What happens to a signal that no step can use. `keep` keeps it with the task. Default `refuse`. */
+  /** The action for a signal that no step can use. `keep` keeps it with the task. Default `refuse`. */
   onUnknown: 'refuse' | 'keep';
 }
 
@@ -157,7 +157,7 @@ export interface ApprovalConfig {
   quorum: number;
   /** Number of rejections that decide. Default 1. */
   rejectQuorum: number;
-  /** What a rejection does to the step. Default `complete`. */
+  /** The effect of a rejection on the step. Default `complete`. */
   onReject: 'fail' | 'complete';
   /** Milliseconds. Null: no reminder. */
   remindAfterMs: number | null;

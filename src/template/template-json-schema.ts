@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { type Spelling, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
+import { WAIT_CALLABLES } from './task-template.ts';
 import { handlerFile, stepFile, templateFile } from './template-file.ts';
+import { approvalFile, signalFile, timerFile, untilFile } from './wait-file.ts';
 
 type Schema = z.core.JSONSchema.JSONSchema;
 
@@ -15,7 +17,14 @@ export function templateJsonSchema(): Schema {
     io: 'input',
     override: ({ zodSchema, jsonSchema }) => {
       if (zodSchema === templateFile) addSpellings(jsonSchema, TASK_SPELLINGS);
-      if (zodSchema === stepFile) addSpellings(jsonSchema, STEP_SPELLINGS);
+      if (zodSchema === stepFile) {
+        addSpellings(jsonSchema, STEP_SPELLINGS);
+        addWaits(jsonSchema);
+      }
+      if (zodSchema === timerFile) jsonSchema.oneOf = TIMER_TIMES;
+      if (zodSchema === untilFile) jsonSchema.oneOf = UNTIL_PLACES;
+      if (zodSchema === signalFile) Object.assign(jsonSchema, NEEDS_DEFAULT);
+      if (zodSchema === approvalFile) Object.assign(jsonSchema, NEEDS_ESCALATION_TIME);
       if (zodSchema === handlerFile) addBareName(jsonSchema);
     },
   });
@@ -48,4 +57,50 @@ function addBareName(schema: Schema): void {
   const callable = schema.properties!.callable;
   for (const key of Object.keys(schema)) delete schema[key];
   Object.assign(schema, { description, anyOf: [callable, whole] });
+}
+
+/** Whether fields have values. An empty field is the same as none. */
+function having({ some, none = [] }: { some: readonly string[]; none?: readonly string[] }): Schema {
+  const properties: Record<string, Schema> = {};
+  for (const name of some) properties[name] = { not: { type: 'null' } };
+  for (const name of none) properties[name] = { type: 'null' };
+  return { ...(some.length > 0 && { required: [...some] }), properties };
+}
+
+const TIMER_TIMES = [having({ some: ['for'], none: ['until'] }), having({ some: ['until'], none: ['for'] })];
+const UNTIL_PLACES = [
+  having({ some: ['context'], none: ['step', 'field'] }),
+  having({ some: ['step', 'field'], none: ['context'] }),
+];
+const NEEDS_DEFAULT: Schema = {
+  if: { required: ['on_timeout'], properties: { on_timeout: { const: 'complete' } } },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+  then: having({ some: ['default'] }),
+};
+const NEEDS_ESCALATION_TIME: Schema = {
+  if: { required: ['escalate_to'], properties: { escalate_to: { type: 'array', minItems: 1 } } },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+  then: having({ some: ['escalate_after'] }),
+};
+
+/** Requires a handler, or what a step that waits needs instead. */
+function addWaits(schema: Schema): void {
+  const types = Object.keys(WAIT_CALLABLES);
+  const isOfType = (...wanted: string[]): Schema => ({
+    anyOf: ['type', 'step_type'].map((key) => ({ required: [key], properties: { [key]: { enum: wanted } } })),
+  });
+  const rules = types.map((type): Schema => {
+    const others = types.filter((other) => other !== type);
+    const waiting = having({ some: [type], none: ['handler', 'wait', ...others] });
+    return {
+      if: isOfType(type),
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+      then: {
+        ...waiting,
+        properties: { ...waiting.properties, publishes_events: { type: ['array', 'null'], maxItems: 0 } },
+      },
+      else: having({ some: [], none: [type] }),
+    };
+  });
+  schema.allOf!.push(...rules, { if: isOfType(...types), else: having({ some: ['handler'] }) });
 }

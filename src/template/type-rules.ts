@@ -1,6 +1,5 @@
 import { isFields } from '../model/json.ts';
 import { type Finding, type StepSketch, suggester } from './step-rules.ts';
-import { WAIT_CALLABLES } from './task-template.ts';
 
 /** Checks the requirements of each step's type. */
 export function typeRules(steps: readonly StepSketch[]): Finding[] {
@@ -9,37 +8,11 @@ export function typeRules(steps: readonly StepSketch[]): Finding[] {
   const dynamic = dynamicSteps(steps);
   const types = new Map(steps.map(({ name, type }) => [name, type]));
   return steps.flatMap((step) => [
-    ...handlerRules(step),
     ...decisionRules(step),
     ...batchRules(step, workers, suggestWorker),
     ...workerRules(step, types),
     ...convergenceRules(step, dynamic),
   ]);
-}
-
-/** Checks that a step has a handler or, if it waits, what it waits for. */
-function handlerRules({ type, name, path, fields }: StepSketch): Finding[] {
-  const kind = Object.hasOwn(WAIT_CALLABLES, type) ? type : undefined;
-  const findings: Finding[] = [];
-  if (kind === undefined && (fields.handler ?? null) === null) {
-    const message = `step \`${name}\` has no handler; add \`handler:\` with the name of one`;
-    findings.push({ severity: 'error', code: 'missing_key', message, path });
-  }
-  if (kind !== undefined && (fields.handler ?? null) !== null) {
-    const message = `${kind} step \`${name}\` has a handler, but steps of this type need none; remove it`;
-    findings.push({ severity: 'error', code: 'handler_unused', message, path: [...path, 'handler'], atKey: true });
-  }
-  for (const key of ['timer', 'signal', 'approval'] as const) {
-    const given = (fields[key] ?? null) !== null;
-    if (key === kind && !given) {
-      const message = `${kind} step \`${name}\` does not say what it waits for; add \`${kind}:\``;
-      findings.push({ severity: 'error', code: 'missing_key', message, path: [...path, 'type'] });
-    } else if (key !== kind && given) {
-      const message = `\`${key}:\` of \`${name}\` has no effect on a ${type} step; write \`type: ${key}\``;
-      findings.push({ severity: 'error', code: 'wait_unused', message, path: [...path, key], atKey: true });
-    }
-  }
-  return findings;
 }
 
 function decisionRules({ type, name, path, dependencies, fields }: StepSketch): Finding[] {

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { DURATION_FORMS, durationMs, durationText } from '../model/duration.ts';
+import {
+  DURATION_FORMS,
+  DURATION_TEXT,
+  durationInWords,
+  durationMs,
+  durationText,
+  LONGEST_DURATION_MS,
+} from '../model/duration.ts';
 import type {
   ApprovalConfig,
   CallAgainConfig,
@@ -11,19 +18,52 @@ import type {
 
 /** The forms of steps that wait, as template files have them, and their conversion. */
 
-const duration = z
-  .union([z.number(), z.string()])
-  .refine((value) => durationMs(value) !== undefined, { error: `must be a duration: ${DURATION_FORMS}` });
+/** A duration of at least `least` milliseconds. The JSON Schema has more than zod would derive. */
+const duration = (least: 0 | 1) =>
+  z
+    .union([z.number(), z.string()], { error: ({ input }) => durationProblem(input) })
+    .refine((value) => (durationMs(value) ?? -1) >= least, { error: ({ input }) => durationProblem(input) })
+    .meta({
+      anyOf: [
+        { type: 'number', minimum: least / 1000, maximum: LONGEST_DURATION_MS / 1000 },
+        { type: 'string', pattern: DURATION_TEXT.source },
+      ],
+    });
+
+/** Returns what is wrong with a duration that is refused. */
+function durationProblem(given: unknown): string {
+  const shown = typeof given === 'string' || typeof given === 'number' ? `\`${given}\`` : 'this';
+  if (durationMs(given) === 0) return `${shown} is zero; leave it out to wait without a limit`;
+  const inWords = typeof given === 'string' ? durationInWords(given) : undefined;
+  if (inWords !== undefined) return `write ${shown} as \`${durationText(inWords)}\``;
+  const text = String(given);
+  if (/^-|^P.*-/.test(text)) return `${shown} is negative; write ${DURATION_FORMS}`;
+  if (/^P[^T]*[YM]|\d *(?:y|mo|year|month)s?$/i.test(text))
+    return `${shown} has years or months, whose length varies; write days, such as 30d`;
+  if (Number(given) * 1000 > LONGEST_DURATION_MS || (typeof given === 'string' && DURATION_TEXT.test(given)))
+    return `${shown} is longer than 366000d, the longest duration`;
+  return `${shown} is not a duration; write ${DURATION_FORMS}`;
+}
+
+const length = duration(0);
+const limit = duration(1);
 const object = () => z.record(z.string(), z.unknown());
 const name = z.string().min(1).max(128);
+const names = z.array(name).min(1).max(1000);
+const votes = z.int().min(1).max(1000);
+
+export const untilFile = z.strictObject({
+  context: z.string().min(1).max(500).nullish().meta({ description: 'The key in the context of the task.' }),
+  step: name.nullish().meta({ description: 'A step before this one, whose result has the time.' }),
+  field: z.string().min(1).max(500).nullish().meta({ description: 'The field in the result of that step.' }),
+});
 
 export const timerFile = z
   .strictObject({
-    for: duration.nullish().meta({ description: 'How long the step waits from the moment at which it is ready.' }),
-    until: z
-      .union([z.strictObject({ context: z.string().min(1) }), z.strictObject({ step: name, field: z.string().min(1) })])
-      .nullish()
-      .meta({ description: 'Where the time is: in the context of the task, or in the result of a step.' }),
+    for: length.nullish().meta({ description: 'How long the step waits from the moment at which it is ready.' }),
+    until: untilFile.nullish().meta({
+      description: 'Where the time is: in the context of the task, or in the result of a step.',
+    }),
   })
   .meta({ description: 'The time that a timer step waits for: for or until.' });
 
@@ -31,7 +71,7 @@ export const signalFile = z
   .strictObject({
     name: name.meta({ description: 'The name of the signal.' }),
     schema: object().nullish().meta({ description: 'JSON Schema of the payload.' }),
-    timeout: duration.nullish().meta({ description: 'The limit of the wait. Default: none.' }),
+    timeout: limit.nullish().meta({ description: 'The limit of the wait. Default: none.' }),
     on_timeout: z.enum(['fail', 'complete']).nullish().meta({
       default: 'fail',
       description: 'fail: the step fails; complete: it completes with the default.',
@@ -49,32 +89,23 @@ export const approvalFile = z
   .strictObject({
     title: z.string().min(1).max(500).meta({ description: 'The question to decide.' }),
     form: object().nullish().meta({ description: 'JSON Schema of the form that goes with a vote.' }),
-    assignees: z
-      .array(name)
-      .max(1000)
-      .nullish()
-      .meta({ description: 'Users or roles that may vote. Default: everyone.' }),
-    quorum: z.int().min(1).max(1000).nullish().meta({ default: 1, description: 'Number of approvals that decide.' }),
-    reject_quorum: z
-      .int()
-      .min(1)
-      .max(1000)
-      .nullish()
-      .meta({ default: 1, description: 'Number of rejections that decide.' }),
+    assignees: names.nullish().meta({ description: 'Users or roles that may vote. Default: everyone.' }),
+    quorum: votes.nullish().meta({ default: 1, description: 'Number of approvals that decide.' }),
+    reject_quorum: votes.nullish().meta({ default: 1, description: 'Number of rejections that decide.' }),
     on_reject: z
       .enum(['fail', 'complete'])
       .nullish()
       .meta({ default: 'complete', description: 'The effect of a rejection.' }),
-    remind_after: duration.nullish().meta({ description: 'When to remind the assignees.' }),
-    escalate_after: duration.nullish().meta({ description: 'When to ask others.' }),
+    remind_after: limit.nullish().meta({ description: 'When to remind the assignees.' }),
+    escalate_after: limit.nullish().meta({ description: 'When to ask others.' }),
     escalate_to: z.array(name).max(1000).nullish().meta({ default: [], description: 'The others.' }),
-    timeout: duration.nullish().meta({ description: 'The limit of the wait. Default: none.' }),
+    timeout: limit.nullish().meta({ description: 'The limit of the wait. Default: none.' }),
   })
   .meta({ description: 'The decision of people that an approval step waits for.' });
 
 export const callAgainFile = z
   .strictObject({
-    timeout: duration.nullish().meta({ default: '24h', description: 'The limit, from the first call.' }),
+    timeout: limit.nullish().meta({ default: '24h', description: 'The limit, from the first call.' }),
     max_calls: z.int().min(1).max(1_000_000).nullish().meta({ description: 'The limit of calls. Default: none.' }),
     repeatable: z.boolean().nullish().meta({
       default: false,
@@ -108,7 +139,9 @@ export function waitsOf({ timer, signal, approval, wait }: WaitFields): WaitConf
 }
 
 function timerOf(file: NonNullable<WaitFields['timer']>): TimerConfig {
-  return { forMs: ms(file.for), until: file.until ?? null };
+  const { context, step, field } = file.until ?? {};
+  if (context) return { forMs: null, until: { context } };
+  return { forMs: ms(file.for), until: step && field ? { step, field } : null };
 }
 
 function signalOf(file: NonNullable<WaitFields['signal']>): SignalConfig {
@@ -166,18 +199,20 @@ export function waitsToJson({ timer, signal, approval, wait }: WaitConfigs): Rec
       present({
         title: approval.title,
         form: approval.form,
-        assignees: approval.assignees,
+        assignees: someOf(approval.assignees),
         quorum: approval.quorum,
         reject_quorum: approval.rejectQuorum,
         on_reject: approval.onReject,
         remind_after: text(approval.remindAfterMs),
         escalate_after: text(approval.escalateAfterMs),
-        escalate_to: approval.escalateTo,
+        escalate_to: someOf(approval.escalateTo),
         timeout: text(approval.timeoutMs),
       }),
     wait: wait && present({ timeout: text(wait.timeoutMs), max_calls: wait.maxCalls, repeatable: wait.repeatable }),
   };
 }
+
+const someOf = (list: readonly string[]) => (list.length > 0 ? list : null);
 
 function present(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));

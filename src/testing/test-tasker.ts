@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createTasker } from '../app/create-tasker.ts';
 import { eventRegistries, type SubscriberSource } from '../app/event-registries.ts';
 import { DiscoveredSubscribers } from '../app/project/discovered-subscribers.ts';
@@ -15,10 +16,12 @@ import { loggerOf } from '../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
+import { isWaiting } from '../store/testing/virtual-time.ts';
 import { formatProblem } from '../template/parse-template.ts';
-import type { TaskTemplate } from '../template/task-template.ts';
+import { type TaskTemplate, waitsByType } from '../template/task-template.ts';
 import { registrableOf, type TestHandler } from './handler-of.ts';
 import { type TestDatabase, testDatabase } from './test-server.ts';
+import { advanceUs, VirtualTime } from './virtual-time.ts';
 
 /** Options of {@link testTasker}: those of `createTasker`, except that the test kit manages the database. */
 export interface TestTaskerOptions
@@ -71,6 +74,7 @@ export class TestTasker {
   readonly databaseUrl: string;
   readonly #database: TestDatabase;
   readonly #templates: readonly TaskTemplate[];
+  readonly #time: VirtualTime;
   #stopped: Promise<void> | undefined;
 
   /** @internal */
@@ -79,11 +83,13 @@ export class TestTasker {
     this.databaseUrl = parts.database.url;
     this.#database = parts.database;
     this.#templates = parts.templates;
+    this.#time = new VirtualTime(parts.tasker);
   }
 
   /**
-   * Creates a task and waits until it rests: complete, failed, or blocked by failures. If there is only one template,
-   * name, namespace and version can be omitted. The types of a request with a name are checked as in `createTask`.
+   * Creates a task and waits until it rests: complete, failed, blocked by failures, or waiting for a time, a signal or
+   * anything else that the test has to bring about. If there is only one template, name, namespace and version can be
+   * omitted. The types of a request with a name are checked as in `createTask`.
    *
    * @example
    * const { task, results } = await kit.run({ context: { order_id: 'O-7' } });
@@ -95,13 +101,44 @@ export class TestTasker {
   ): Promise<TestRun> {
     const whole = this.#complete((request ?? {}) as Partial<TaskRequest>);
     const { taskUuid } = await this.tasker.createTask(whole);
-    const task = await this.tasker.waitForTask(taskUuid, { timeoutMs }).catch(async (error: unknown) => {
+    const task = await this.#whenAtRest(taskUuid, timeoutMs).catch(async (error: unknown) => {
       if (!(error instanceof TaskerError) || error.code !== 'timeout') throw error;
       const { steps } = await this.tasker.why(taskUuid);
       const open = steps.filter(({ state }) => state !== 'complete').map(({ step, why }) => `${step}: ${why}`);
       throw new TaskerError('timeout', `${error.message}; ${open.join('; ')}`, { cause: error });
     });
     return runOf(task, await this.tasker.getSteps(taskUuid));
+  }
+
+  /**
+   * Returns a task with its steps, results and errors, as {@link run} does, in its current state.
+   * @throws TaskerError `task_not_found`, `invalid_uuid`
+   */
+  async getRun(taskUuid: string): Promise<TestRun> {
+    return runOf(await this.tasker.getTask(taskUuid), await this.tasker.getSteps(taskUuid));
+  }
+
+  /**
+   * Moves the time forward, without sleeping. Timers, retries, timeouts and reminders that become due run in their order,
+   * each with all that follows from it, before the next one. Resolves when no step is ready or running.
+   *
+   * The duration is in words (`3 days`, `1 hour 30 minutes`), or as in a template: seconds as a number, `90s`, `15m`,
+   * `2h`, `7d`, or ISO 8601 (`P3DT12H`). The clocks of the process and of the database do not change: handlers read the
+   * real time, and leases, the timeouts of handlers and the limits of a lifecycle count it.
+   *
+   * @example
+   * const { task } = await kit.run({ context: { customer: 'C-1' } }); // waits for the end of the trial
+   * await kit.advanceTime('14 days');
+   * const { results } = await kit.getRun(task.taskUuid);
+   * @throws TaskerError `bad_request` if it is not a duration; `timeout` if steps still run after `timeoutMs` (10,000)
+   */
+  async advanceTime(duration: string | number, { timeoutMs = 10_000 }: { timeoutMs?: number } = {}): Promise<void> {
+    await this.#time.advance(advanceUs(duration), timeoutMs);
+  }
+
+  /** Returns the time that the due times of this kit are compared with: the real time plus all that was advanced. */
+  now(): Date {
+    return this.#time.now();
   }
 
   /** Returns the steps of a task in the order of its template. @throws TaskerError `task_not_found` */
@@ -117,6 +154,28 @@ export class TestTasker {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  /** Like `waitForTask`, but also resolves when the task waits. */
+  async #whenAtRest(taskUuid: string, timeoutMs: number): Promise<Task> {
+    const over = new AbortController();
+    const waiting = this.#whenWaiting(taskUuid, over.signal);
+    const ended = this.tasker.waitForTask(taskUuid, { timeoutMs, signal: over.signal });
+    for (const each of [ended, waiting]) each.catch(() => undefined); // the loser of the race may fail
+    try {
+      return await Promise.race([ended, waiting]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #whenWaiting(taskUuid: string, over: AbortSignal): Promise<Task> {
+    for (let pause = 2; ; pause = Math.min(pause * 2, 50)) {
+      // `waitForTask` reports the errors of the database as well.
+      const waits = await isWaiting(this.tasker.engine.database, taskUuid).catch(() => false);
+      if (waits || over.aborted) return this.tasker.getTask(taskUuid);
+      await sleep(pause);
+    }
   }
 
   #complete(request: Partial<TaskRequest>): TaskRequest {
@@ -162,7 +221,9 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
   const given = await loadHandlers(others.handlers ?? [], { logger, found });
   refuseUnusedStubs(Object.keys(stubs), [
     ...given.listHandlers(),
-    ...templates.flatMap(({ steps }) => steps.map((step) => step.handler.callable)),
+    ...templates.flatMap(({ steps }) =>
+      steps.filter(({ type }) => !waitsByType(type)).map((step) => step.handler.callable),
+    ),
   ]);
   const handlers = withStubs(given, stubs, logger);
   const database = await testDatabase(databaseUrl ?? urlOfEnvironment());

@@ -51,6 +51,39 @@ const ORDER = {
 };
 
 describe('types generated from templates', () => {
+  it('has the results of steps that wait, because no handler declares them', () => {
+    const waiting = publishing(
+      {},
+      {
+        steps: [
+          { name: 'trial', type: 'timer', timer: { for: '14d' } },
+          { name: 'sign off', type: 'approval', approval: { title: 'Pay?' } },
+          { name: 'paid', type: 'signal', signal: { name: 'payment', schema: { type: 'integer' } } },
+          { name: 'all', type: 'signal', signal: { name: 'payment', schema: { type: 'integer' }, count: 2 } },
+          { name: 'any', type: 'signal', signal: { name: 'note' } },
+        ],
+      },
+    );
+    const { text } = typesOf([waiting]);
+    expect(text).toContain(`export interface WaitResults {
+  'demo/demo@1.0.0': {
+    trial: TimerResult;
+    'sign off': ApprovalResult;
+    paid: PaymentSignal;
+    all: PaymentSignal[];
+    any: unknown;
+  };
+}
+`);
+    const use = `declare const results: WaitResults['demo/demo@1.0.0'];
+      const due: string = results.trial.due_at;
+      const by: string | null = results['sign off'].by;
+      const sum: number = results.paid + results.all[0]!;
+      export { due, by, sum };`;
+    expect(compiled(text, use)).toEqual([]);
+    expect(typesOf([publishing({ a: [] })]).text).not.toContain('WaitResults');
+  });
+
   it('has a type for each payload and a map from events to these types', () => {
     const paid = publishing({
       pay: [

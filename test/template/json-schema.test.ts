@@ -34,6 +34,10 @@ describe('the published JSON Schema', () => {
   });
 
   const step = (fields: string) => `${HEAD}steps:\n  - {name: a, handler: h${fields}}\n`;
+  const wait = (fields: string) => `${HEAD}steps:\n  - {name: a, ${fields}}\n`;
+  const timer = (fields: string) => wait(`type: timer, timer: ${fields}`);
+  const signal = (fields: string) => wait(`type: signal, signal: {name: s${fields}}`);
+  const approval = (fields: string) => wait(`type: approval, approval: {title: t${fields}}`);
 
   it('accepts what the parser accepts', () => {
     const good = [
@@ -56,6 +60,19 @@ describe('the published JSON Schema', () => {
       `${step('')}metadata: {}\nlifecycle: {}\nsystem_dependencies: {}\nenvironments: {a: {}, b: , c: {steps: [{name: ALL, retry: {}, handler: {}}]}}\n`,
       `${step('')}identity_strategy: caller_provided\ndefault_context: {a: 1}\ndefault_options: {priority: -5, tags: [a], initiator: i, source_system: s, reason: r}\ndomain_events: [{name: x}]\n`,
       `${step('')}lifecycle: {max_duration_minutes: 43200, staleness_action: none, auto_fail_on_timeout: true}\n`,
+      wait('step_type: timer, handler: , signal: , publishes_events: [], timer: {for: P1DT2H3M4.5S, until: }'),
+      ...['0', '90', '1.5', '90s', '1.5h', 'P3W', 'PT0.5S'].map((given) => timer(`{for: ${given}}`)),
+      timer('{until: {context: ship_at, step: }}'),
+      signal(''),
+      signal(
+        ', timeout: 7d, on_timeout: complete, default: {a: 1}, count: 3, on_unknown: keep, schema: {type: object}',
+      ),
+      approval(''),
+      approval(', form: {}, assignees: [a, b], quorum: 2, reject_quorum: 2, on_reject: fail, remind_after: 1d'),
+      approval(', escalate_after: 3d, escalate_to: [c], timeout: P30D'),
+      approval(', escalate_to: []'),
+      step(', wait: {timeout: 24h, max_calls: 1000, repeatable: false}'),
+      `${step('')}lifecycle: {max_waiting_minutes: 5259600}\n`,
     ];
     expect(good.filter((text) => !agree(text))).toEqual([]);
   });
@@ -110,6 +127,40 @@ describe('the published JSON Schema', () => {
       `${step('')}default_options: {tags: a}\n`,
       `${step('')}default_options: {timeout: 3}\n`,
       `${step('')}colour: blue\n`,
+      ...['timer', 'signal', 'approval'].map((type) => wait(`type: ${type}`)),
+      wait('type: standard'),
+      wait('timer: {for: 1h}'),
+      step(', type: timer, timer: {for: 1h}'),
+      step(', timer: {for: 1h}'),
+      step(', approval: {title: t}'),
+      wait('type: timer, timer: {for: 1h}, signal: {name: s}'),
+      wait('type: timer, timer: {for: 1h}, wait: {max_calls: 1}'),
+      wait('type: timer, timer: {for: 1h}, publishes_events: [{name: a.b, description: d, schema: {}}]'),
+      ...['-1', '-1s', '1y', '3 days', 'P', 'PT', 'P1DT', 'P1M', 'soon', '[1]', '1e12', ''].map((given) =>
+        timer(`{for: ${given}}`),
+      ),
+      timer('{}'),
+      timer('{for: 1h, until: {context: a}}'),
+      timer('{until: {}}'),
+      timer('{until: {step: a}}'),
+      timer('{until: {context: a, step: a, field: b}}'),
+      timer('{for: 1h, colour: blue}'),
+      signal(', timeout: 0'),
+      signal(', timeout: 1d, on_timeout: complete'),
+      signal(', timeout: 1d, on_timeout: retry'),
+      signal(', count: 0'),
+      signal(', count: 1001'),
+      signal(', schema: [a]'),
+      wait('type: signal, signal: {}'),
+      wait('type: approval, approval: {}'),
+      approval(', assignees: []'),
+      approval(', assignees: a'),
+      approval(', quorum: 0'),
+      approval(', escalate_to: [a]'),
+      approval(', on_reject: retry'),
+      step(', wait: {max_calls: 0}'),
+      step(', wait: {timeout: 0}'),
+      `${step('')}lifecycle: {max_waiting_minutes: 0}\n`,
     ];
     expect(bad.filter(agree)).toEqual([]);
   });

@@ -1,5 +1,6 @@
 import pc from 'picocolors';
 import { mermaidOf } from '../../template/mermaid.ts';
+import { waitsByType } from '../../template/task-template.ts';
 import { graphOf } from '../../template/template-graph.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
@@ -20,6 +21,8 @@ export async function templateGraph(wanted: string, options: GlobalOptions & { m
   }
   for (const { name, branches, otherParents } of treeOf(graph.names, parents)) {
     const also = otherParents.length > 0 ? ` (also after ${otherParents.join(', ')})` : '';
-    print(`${pc.dim(branches)}${name}${pc.dim(also)}`);
+    const { type } = template.steps[graph.indexOf.get(name)!]!;
+    const wait = waitsByType(type) ? ` (${type})` : '';
+    print(`${pc.dim(branches)}${name}${pc.dim(`${wait}${also}`)}`);
   }
 }

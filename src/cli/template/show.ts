@@ -1,6 +1,6 @@
 import pc from 'picocolors';
 import { stringify } from 'yaml';
-import type { JsonObject, StepTemplate, TaskTemplate } from '../../template/task-template.ts';
+import { type JsonObject, type StepTemplate, type TaskTemplate, waitsByType } from '../../template/task-template.ts';
 import { templateToJson } from '../../template/template-json.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
@@ -24,7 +24,9 @@ export async function templateShow(wanted: string, options: GlobalOptions): Prom
   print([head, steps, ...input, ...otherFields(template)].join('\n\n'));
 }
 
-function rowOf({ name, handler, dependencies, type, retry, timeoutSeconds }: StepTemplate): string[] {
+function rowOf(step: StepTemplate): string[] {
+  const { name, handler, dependencies, type, retry, timeoutSeconds } = step;
+  if (waitsByType(type)) return [name, '', dependencies.join(', '), type, '', '', ''];
   const delays = retry.backoff === 'none' ? '' : `, ${spanOf(retry.backoffBaseMs)} to ${spanOf(retry.maxBackoffMs)}`;
   return [
     name,
@@ -44,7 +46,9 @@ const SHOWN_OF_STEP = ['dependencies', 'type', 'retry', 'timeout_seconds'];
 function otherFields(template: TaskTemplate): string[] {
   const { steps, system_dependencies: systems, ...json } = templateToJson(template);
   const details = (steps as JsonObject[])
-    .map((step) => without(SHOWN_OF_STEP, { ...step, handler: without(['callable'], step.handler as JsonObject) }))
+    .map((step) =>
+      without(SHOWN_OF_STEP, { ...step, handler: without(['callable'], (step.handler ?? {}) as JsonObject) }),
+    )
     .filter((step) => Object.keys(step).length > 1);
   const usesSystems = JSON.stringify(systems) !== '{"primary":"default","secondary":[]}';
   const others = without(SHOWN, { ...json, ...(usesSystems && { system_dependencies: systems! }), steps: details });

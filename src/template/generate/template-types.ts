@@ -1,8 +1,9 @@
-import type { TaskTemplate } from '../task-template.ts';
+import type { JsonSchema, TaskTemplate } from '../task-template.ts';
 import { canonicalJson } from '../template-digest.ts';
 import { type CataloguedEvent, compared, differingSchemas, eventCatalogue } from './event-catalogue.ts';
 import { commentOf, freeName, quoted, typeNameOf } from './type-name.ts';
 import { typesOfSchema } from './types-of-schema.ts';
+import { WAIT_TYPE_NAMES, waitTypes } from './wait-types.ts';
 
 /** A generated file of types, with counts and notes. */
 export interface TemplateTypes {
@@ -30,22 +31,26 @@ interface Draft {
 
 /**
  * Returns TypeScript types for templates: a type for the payload of each event, and a map `EventPayloads` from event
- * names to these types. A map `TaskInputs` has the contexts of tasks, and `TaskTypes` the requests that `createTask`
- * checks. Equal templates give equal text.
+ * names to these types. A map `TaskInputs` has the contexts of tasks, `WaitResults` the results of steps that wait, and
+ * `TaskTypes` the requests that `createTask` checks. Equal templates give equal text.
  *
  * @example
  * const { text } = typesOf(templates);
  */
 export function typesOf(templates: readonly TaskTemplate[]): TemplateTypes {
   const events = eventCatalogue(templates);
-  const draft: Draft = { declarations: [], unknown: [], taken: new Set([EVENT_MAP, INPUT_MAP]) };
+  const draft: Draft = { declarations: [], unknown: [], taken: new Set([EVENT_MAP, INPUT_MAP, ...WAIT_TYPE_NAMES]) };
   const payloads = writeEvents(draft, events);
   const inputs = writeInputs(draft, templates);
+  const signals = new Map<string, string>();
+  const waits = waitTypes(templates, ({ name, schema }) =>
+    schema ? writeSignal(draft, { name, schema }, signals) : 'unknown',
+  );
   const maps = [mapOf(EVENT_MAP, 'The payload of each event, by its name.', payloads)];
   if (inputs.length > 0) maps.push(mapOf(INPUT_MAP, 'The context of tasks, by their template.', inputs));
   const known = new Set(inputs.map(([key]) => key));
   return {
-    text: [HEAD, IMPORT, ...draft.declarations, ...maps, augmentation(templates, known)].join('\n'),
+    text: [HEAD, IMPORT, ...draft.declarations, ...waits, ...maps, augmentation(templates, known)].join('\n'),
     counts: { events: events.length, inputs: inputs.length },
     warnings: differingSchemas(events),
     unknown: draft.unknown,
@@ -121,11 +126,26 @@ function writeInputs(draft: Draft, templates: readonly TaskTemplate[]): Entry[] 
   });
 }
 
+/** Writes the type of a signal's payload, once for each schema, and returns its name. */
+function writeSignal(
+  draft: Draft,
+  { name, schema }: { name: string; schema: JsonSchema },
+  known: Map<string, string>,
+): string {
+  const same = `${name} ${canonicalJson(schema)}`;
+  const type = known.get(same) ?? freeName(`${typeNameOf(name)}Signal`, draft.taken);
+  if (!known.has(same)) {
+    write(draft, { schema, name: type, label: `signal ${name}`, comment: [`The payload of the signal ${name}.`] });
+  }
+  known.set(same, type);
+  return type;
+}
+
 function write(
   draft: Draft,
   { schema, name, label, comment }: { schema: unknown; name: string; label: string; comment: string[] },
 ): void {
-  const stem = name.replace(/(Payload|Input)\d*$/, '');
+  const stem = name.replace(/(Payload|Input|Signal)\d*$/, '');
   const { declarations, unknown } = typesOfSchema(schema, { name, stem, comment, taken: draft.taken });
   draft.declarations.push(...declarations);
   draft.unknown.push(...unknown.map((note) => `${label} ${note}`));

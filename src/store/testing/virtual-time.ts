@@ -1,0 +1,97 @@
+import type { Db } from '../../db/statement.ts';
+import { columns, sql } from '../sql.ts';
+
+/** Statements of the test kit, which moves due times instead of waiting for them. */
+
+// Steps of paused tasks are queued under a negative id and do not count. A step that was retried or cancelled by hand may
+// leave its timer, which then does nothing.
+const OPEN_WORK = sql('kit_open_work')`
+select exists (select from tasker.queue where namespace_id > 0) ready,
+       exists (select from tasker.step where state = 'in_progress') running,
+       exists (select from tasker.event_group) "hasSubscribers",
+       (select (extract(epoch from min(due_at) - now()) * 1000000)::float8
+          from (select min(due_at) due_at from tasker.timer
+                union all
+                select min(due_at) from tasker.wait where ended_at is null) x) "dueUs",
+       (select coalesce(json_agg(json_build_object('taskUuid', task_uuid, 'idx', idx, 'attempt', attempt)), '[]')::text
+          from tasker.wait where kind = 'timer' and ended_at is null and settings ->> 'due' not like 'for %') timers`;
+
+/** A timer that waits for a time from the context or a result, so that the time is not relative to its start. */
+export interface AbsoluteTimer {
+  taskUuid: string;
+  idx: number;
+  /** The start of the step at which the wait began. */
+  attempt: number;
+}
+
+/** What the steps of a database do, and when the next one is due. */
+export interface OpenWork {
+  /** Steps are in the queue. */
+  ready: boolean;
+  /** Workers hold steps. */
+  running: boolean;
+  hasSubscribers: boolean;
+  /** Microseconds until the next retry or wait is due. Null if there is none. */
+  dueUs: number | null;
+  timers: AbsoluteTimer[];
+}
+
+export async function openWork(db: Db): Promise<OpenWork> {
+  const { timers, ...work } = (await db.query<Omit<OpenWork, 'timers'> & { timers: string }>(OPEN_WORK)).rows[0]!;
+  return { ...work, timers: JSON.parse(timers) as AbsoluteTimer[] };
+}
+
+const IS_WAITING = sql('kit_is_waiting')`
+select tasker.shown_state(state, n_wait) = 'waiting' waiting from tasker.task where task_uuid = $1`;
+
+/** Whether nothing of a task runs or will be retried, but a step of it waits. */
+export async function isWaiting(db: Db, taskUuid: string): Promise<boolean> {
+  return (await db.query<{ waiting: boolean }>(IS_WAITING, [taskUuid])).rows[0]?.waiting ?? false;
+}
+
+const BUSY_TASKS = sql('kit_busy_tasks')`
+select distinct task_uuid from tasker.step where state in ('enqueued', 'in_progress') order by task_uuid limit 3`;
+
+/** Returns some tasks whose steps are ready or running. */
+export async function busyTasks(db: Db): Promise<string[]> {
+  return (await db.query<{ task_uuid: string }>(BUSY_TASKS)).rows.map((row) => row.task_uuid);
+}
+
+const LOCK_TIMED = sql('kit_lock_timed_tasks')`
+select task_uuid from tasker.task
+ where task_uuid in (select task_uuid from tasker.timer
+                     union all
+                     select task_uuid from tasker.wait where ended_at is null)
+ order by task_uuid for update`;
+const SHIFT_RETRIES = sql('kit_shift_retries')`
+update tasker.timer set due_at = due_at - $1::float8 * interval '1 microsecond'`;
+const SHIFT_STEPS = sql('kit_shift_steps')`
+update tasker.step set next_at = next_at - $1::float8 * interval '1 microsecond' where state = 'waiting_for_retry'`;
+const SHIFT_WAITS = sql('kit_shift_waits')`
+update tasker.wait
+   set since = since - $1::float8 * interval '1 microsecond', until = until - $1::float8 * interval '1 microsecond',
+       due_at = due_at - $1::float8 * interval '1 microsecond'
+ where ended_at is null`;
+
+const SHIFT_TIMERS = sql('kit_shift_timers')`
+update tasker.wait w
+   set until = until - $4::float8 * interval '1 microsecond', due_at = due_at - $4::float8 * interval '1 microsecond'
+  from unnest($1::uuid[], $2::int[], $3::int[]) d (task_uuid, idx, attempt)
+ where w.task_uuid = d.task_uuid and w.idx = d.idx and w.attempt = d.attempt and w.ended_at is null`;
+
+/**
+ * Moves the times of all retries and waits back, as if that much time had passed. Sends all statements at once, so that
+ * it can be used in a pipeline.
+ */
+export async function shiftTimes(db: Db, us: number): Promise<void> {
+  const shifts = [SHIFT_RETRIES, SHIFT_STEPS, SHIFT_WAITS];
+  await Promise.all([db.query(LOCK_TIMED), ...shifts.map((statement) => db.query(statement, [us]))]);
+}
+
+/** Moves the ends of some timers back, but not their beginnings. Sends all statements at once. */
+export async function shiftTimers(db: Db, timers: readonly AbsoluteTimer[], us: number): Promise<void> {
+  await Promise.all([
+    db.query(LOCK_TIMED),
+    db.query(SHIFT_TIMERS, [...columns(timers, 'taskUuid', 'idx', 'attempt'), us]),
+  ]);
+}

@@ -1,0 +1,71 @@
+import { type SignalConfig, type StepTemplate, type TaskTemplate, waitsByType } from '../task-template.ts';
+import { compared } from './event-catalogue.ts';
+import { keyOf, quoted } from './type-name.ts';
+
+/** The name of the map from steps that wait to the types of their results. */
+export const WAIT_MAP = 'WaitResults';
+
+const TIMER = 'TimerResult';
+const APPROVAL = 'ApprovalResult';
+
+const DECLARATIONS: Readonly<Record<string, string>> = {
+  [TIMER]: `/** The result of a timer. Times are ISO 8601. */
+export interface ${TIMER} {
+  due_at: string;
+  fired_at: string;
+}
+`,
+  [APPROVAL]: `/** The result of an approval. \`by\`: the person whose vote decided; null if the limit passed. */
+export interface ${APPROVAL} {
+  decision: 'approved' | 'rejected' | 'timed_out';
+  by: string | null;
+  at: string;
+  comment: string | null;
+  form: unknown;
+  votes: { by: string; decision: 'approve' | 'reject'; at: string; comment: string | null; form: unknown }[];
+}
+`,
+};
+
+/** Returns the type of a signal's payload. */
+type PayloadType = (signal: SignalConfig, step: string, template: TaskTemplate) => string;
+
+/**
+ * Returns the types of the results of steps that wait, by template and step, because no handler declares them. Empty if
+ * there are none.
+ */
+export function waitTypes(templates: readonly TaskTemplate[], payloadType: PayloadType): string[] {
+  const byKey = new Map(
+    templates.map((template) => [`${template.namespace}/${template.name}@${template.version}`, template]),
+  );
+  const used = new Set<string>();
+  const members = [...byKey]
+    .sort(([a], [b]) => compared(a, b))
+    .flatMap(([key, template]) => {
+      const results = template.steps
+        .filter((step) => waitsByType(step.type))
+        .map((step) => `    ${keyOf(step.name)}: ${resultType(step, template, payloadType, used)};\n`);
+      return results.length > 0 ? [`  ${quoted(key)}: {\n${results.join('')}  };\n`] : [];
+    });
+  if (members.length === 0) return [];
+  const comment = '/** The results of steps that wait, by their template and step. */';
+  const map = `${comment}\nexport interface ${WAIT_MAP} {\n${members.join('')}}\n`;
+  return [...[...used].sort().map((name) => DECLARATIONS[name]!), map];
+}
+
+function resultType(step: StepTemplate, template: TaskTemplate, payloadType: PayloadType, used: Set<string>): string {
+  const { signal } = step;
+  if (!signal) {
+    const name = step.type === 'timer' ? TIMER : APPROVAL;
+    used.add(name);
+    return name;
+  }
+  const payload = payloadType(signal, step.name, template);
+  const result = signal.count > 1 ? `${/[|&]/.test(payload) ? `(${payload})` : payload}[]` : payload;
+  // A default that the schema of one payload cannot check.
+  const isOther = signal.onTimeout === 'complete' && (signal.schema === null || signal.count > 1);
+  return isOther ? 'unknown' : result;
+}
+
+/** The names that the declarations may use. */
+export const WAIT_TYPE_NAMES: readonly string[] = [WAIT_MAP, TIMER, APPROVAL];

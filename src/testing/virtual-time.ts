@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Tasker } from '../app/tasker.ts';
+import { opening } from '../db/opening.ts';
+import { TaskerError } from '../errors.ts';
+import { DURATION_FORMS, durationInWords, durationMs } from '../model/duration.ts';
+import {
+  type AbsoluteTimer,
+  busyTasks,
+  type OpenWork,
+  openWork,
+  shiftTimers,
+  shiftTimes,
+} from '../store/testing/virtual-time.ts';
+
+const SETTINGS = opening({ lock_timeout: '10s' });
+/** Pauses between two looks at the work that is left. The first ones are short, because most steps take a moment. */
+const FIRST_PAUSE_MS = 0.5;
+const LONGEST_PAUSE_MS = 20;
+
+/**
+ * The clock of a test kit. It moves the due times in the kit's database back instead of waiting for them. The clock of the
+ * database does not change, so leases and the timeouts of handlers are not affected.
+ */
+export class VirtualTime {
+  readonly #tasker: Tasker;
+  /** How far this clock is ahead of the database's. */
+  #aheadUs = 0;
+  /** Timers with a time of their own that were already moved with this clock. */
+  readonly #moved = new Set<string>();
+
+  constructor(tasker: Tasker) {
+    this.#tasker = tasker;
+  }
+
+  now(): Date {
+    return new Date(Date.now() + this.#aheadUs / 1000);
+  }
+
+  /** Moves the clock forward. Everything that becomes due runs in its order, each with what follows from it. */
+  async advance(durationUs: number, timeoutMs: number): Promise<void> {
+    for (let left = durationUs; ; ) {
+      const { dueUs, timers } = await this.settle(timeoutMs);
+      if (await this.#moveTimers(timers)) continue;
+      const step = dueUs === null || dueUs > left ? left : Math.max(0, dueUs);
+      if (step > 0) await this.#shift(step);
+      if (step === left && (dueUs === null || dueUs > left)) return;
+      left -= step;
+    }
+  }
+
+  /** Waits until no step is ready or running, nothing is due, and events are delivered. Returns what is left. */
+  async settle(timeoutMs: number): Promise<OpenWork> {
+    const { engine, worker } = this.#tasker;
+    const until = performance.now() + timeoutMs;
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
+      const work = await openWork(engine.database);
+      const isDue = work.dueUs !== null && work.dueUs <= 0;
+      if (isDue) await engine.promoteDue();
+      if (isDue || work.ready) worker?.wake();
+      if (!isDue && !work.ready && !work.running && (await this.#eventsAreDelivered(work))) return work;
+      if (performance.now() > until) throw await this.#unsettled(timeoutMs);
+      if (!isDue) await sleep(pause);
+    }
+  }
+
+  async #eventsAreDelivered({ hasSubscribers }: OpenWork): Promise<boolean> {
+    if (!hasSubscribers) return true;
+    return (await this.#tasker.events.groups()).every(({ waiting }) => waiting === 0);
+  }
+
+  async #unsettled(timeoutMs: number): Promise<TaskerError> {
+    const open: string[] = [];
+    for (const taskUuid of await busyTasks(this.#tasker.engine.database)) {
+      const { steps } = await this.#tasker.why(taskUuid);
+      const busy = steps.filter(({ state }) => state === 'in_progress' || state === 'enqueued');
+      open.push(...busy.map(({ step, why }) => `${step} of task ${taskUuid}: ${why}`));
+    }
+    const what = open.length > 0 ? open.join('; ') : 'domain events are not delivered';
+    return new TaskerError('timeout', `the test kit was not at rest within ${timeoutMs} ms: ${what}`);
+  }
+
+  /**
+   * Moves new timers with a time from the context or a result, because this clock is ahead of the database's. Returns
+   * whether there were any.
+   */
+  async #moveTimers(timers: readonly AbsoluteTimer[]): Promise<boolean> {
+    const fresh = timers.filter((timer) => !this.#moved.has(keyOf(timer)));
+    for (const timer of fresh) this.#moved.add(keyOf(timer));
+    if (this.#aheadUs === 0 || fresh.length === 0) return false;
+    await this.#tasker.engine.database.pipeline(SETTINGS, (tx) => shiftTimers(tx, fresh, this.#aheadUs));
+    return true;
+  }
+
+  async #shift(us: number): Promise<void> {
+    await this.#tasker.engine.database.pipeline(SETTINGS, (tx) => shiftTimes(tx, us));
+    this.#aheadUs += us;
+  }
+}
+
+const keyOf = ({ taskUuid, idx, attempt }: AbsoluteTimer) => `${taskUuid} ${idx} ${attempt}`;
+
+/** Returns the microseconds of a duration that is given as in a template, or in words. */
+export function advanceUs(given: string | number): number {
+  const ms = durationMs(given) ?? (typeof given === 'string' ? durationInWords(given) : undefined);
+  if (ms !== undefined) return ms * 1000;
+  const shown = typeof given === 'string' ? JSON.stringify(given) : String(given);
+  throw new TaskerError(
+    'bad_request',
+    `advanceTime: ${shown} is not a duration; pass words such as '3 days', ${DURATION_FORMS}`,
+  );
+}
