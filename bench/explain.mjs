@@ -13,6 +13,7 @@ import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
 import { KIND } from '../dist/engine/engine.js';
 import { everyEventVerb } from './explain-events.mjs';
 import { everySearch } from './explain-search.mjs';
+import { everyWait } from './explain-waits.mjs';
 import { fillBatches, fillFinished } from './fill.mjs';
 import { many, probeOf, request, startTasker } from './harness.mjs';
 import { HOT } from './hot-statements.mjs';
@@ -46,6 +47,7 @@ const LARGE = new Set([
   'analytics',
   'wait',
   'earlier_end',
+  'wait',
 ]);
 /** Maximum number of pages that these statements may read. The rows they need are in a few pages. */
 const PAGES = { get_event: 60, list_events_of_task: 200, list_events: 2_000, event_at_time: 300 };
@@ -327,6 +329,7 @@ async function everything(probe) {
   // This must run before tasks end while their steps are in the queue, because a claim removes those steps.
   await lostWorker(probe);
   await staleTasks(probe);
+  await everyWait(server.url, probe);
   await everyEventVerb(server.url, probe, Number(options.events));
 }
 

@@ -205,7 +205,10 @@ export abstract class EngineActs {
   async announceWaits(waits: readonly (EndedWait | undefined)[]): Promise<void> {
     const ended = waits.filter((wait) => wait !== undefined);
     if (ended.length === 0) return;
-    for (const { taskUuid } of ended) this.search.writeSoon(taskUuid);
+    for (const { taskUuid, task } of ended) {
+      if (task === undefined) this.search.changed(taskUuid);
+      else this.search.writeSoon(taskUuid);
+    }
     this.analytics.noticed();
     const taken = ended.filter((wait) => wait.takenFrom).map((wait) => wait.taskUuid);
     if (taken.length > 0) await this.tell(CHANNEL_TAKEN, taken);

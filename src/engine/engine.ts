@@ -373,13 +373,13 @@ export class Engine extends EngineActs {
   /** Ends the waits that are due, and returns their number. */
   async endDueWaits(): Promise<number> {
     let count = 0;
-    for await (const { ended, failed } of endDueWaits(this)) {
+    await endDueWaits(this, async ({ ended, failed }) => {
       count += ended.length;
       await this.announceWaits(ended);
       for (const { wait, error } of failed) {
         this.logger.error({ ...wait, err: error }, 'a due wait could not be ended; trying again in a minute');
       }
-    }
+    });
     return count;
   }
 

@@ -52,26 +52,37 @@ export interface DueTurn {
   failed: { wait: StepKey; error: unknown }[];
 }
 
+/** Number of connections that end due waits at once, when there are many. */
+const LANES = 2;
+
 /**
- * Ends the waits that are due, at most 500 in a transaction. Tasks that other transactions have locked are left for the
- * next time. A wait that cannot be ended is postponed, so that it does not stop the others.
+ * Ends the waits that are due, at most 500 in a transaction, and reports each transaction. Tasks that other transactions
+ * have locked are left for the next time. A wait that cannot be ended is postponed, so that it does not stop the others.
  */
-export async function* endDueWaits(engine: Expanding): AsyncGenerator<DueTurn> {
-  for (;;) {
-    let keys: StepKey[] = [];
-    try {
-      const ended = await engine.database.transaction(SETTINGS, async (tx) => {
-        keys = await lockDueWaits(tx, DUE_IN_A_TRANSACTION);
-        return settleDue(engine, tx, keys);
-      });
-      yield { ended, failed: [] };
-    } catch (error) {
-      if (keys.length === 0 || mayPass(error)) throw error;
-      for (const key of keys) yield endAlone(engine, key);
-    }
-    if (keys.length === 0) await dropWaitsOfNoTask(engine.database);
-    if (keys.length < DUE_IN_A_TRANSACTION) return;
+export async function endDueWaits(engine: Expanding, report: (turn: DueTurn) => Promise<void>): Promise<void> {
+  const first = await takeTurn(engine, report);
+  if (first === 0) return dropWaitsOfNoTask(engine.database);
+  if (first < DUE_IN_A_TRANSACTION) return;
+  const lane = async () => {
+    while ((await takeTurn(engine, report)) === DUE_IN_A_TRANSACTION);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}
+
+/** Ends due waits in one transaction, or one by one if that fails. Returns the number of waits that it took. */
+async function takeTurn(engine: Expanding, report: (turn: DueTurn) => Promise<void>): Promise<number> {
+  let keys: StepKey[] = [];
+  try {
+    const ended = await engine.database.transaction(SETTINGS, async (tx) => {
+      keys = await lockDueWaits(tx, DUE_IN_A_TRANSACTION);
+      return settleDue(engine, tx, keys);
+    });
+    await report({ ended, failed: [] });
+  } catch (error) {
+    if (keys.length === 0 || mayPass(error)) throw error;
+    for (const key of keys) await report(await endAlone(engine, key));
   }
+  return keys.length;
 }
 
 /** Returns whether the same transaction may succeed later: after a lost connection, a timeout or a deadlock. */
