@@ -6,6 +6,7 @@ import {
   CHANNEL_TAKEN,
   CHANNEL_WORK,
   CHANNEL_WORKER,
+  DUE,
   type Engine,
 } from '../engine/engine.ts';
 import { CHANNEL_SIGNALS } from '../engine/waits/signal-inbox.ts';

@@ -436,6 +436,7 @@ export {
   CHANNEL_TAKEN,
   CHANNEL_WORK,
   CHANNEL_WORKER,
+  DUE,
   type StepReference,
 } from './engine-acts.ts';
 export type { RecordAnswer, Recording } from './record.ts';

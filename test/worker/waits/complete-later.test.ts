@@ -5,6 +5,7 @@ import type { StepContext } from '../../../src/handlers/step-context.ts';
 import { StepHandler } from '../../../src/handlers/step-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { collectingLogger } from '../../handlers/collecting-logger.ts';
+import { partsFor, workers } from '../../support/hand-worker.ts';
 import { invariants, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 
@@ -20,11 +21,14 @@ function charging(tokens: string[], options?: Parameters<typeof completeLater>[0
   });
 }
 
-const waits = async (tasker: Awaited<ReturnType<typeof shared.setup>>['tasker'], taskUuid: string, name = 'charge') =>
-  until(
-    () => tasker.getStep(taskUuid, name),
-    (step) => step.currentState === 'waiting',
+/** Waits until the step exists and waits, and returns it. */
+async function waits(tasker: Awaited<ReturnType<typeof shared.setup>>['tasker'], taskUuid: string, name = 'charge') {
+  const steps = await until(
+    () => tasker.getSteps(taskUuid),
+    (all) => all.some((step) => step.name === name && step.currentState === 'waiting'),
   );
+  return steps.find((step) => step.name === name)!;
+}
 
 describe('a handler that returns completeLater', () => {
   it('frees its slot, and its step completes with the result of the token', async () => {
@@ -37,7 +41,11 @@ describe('a handler that returns completeLater', () => {
     const { taskUuid } = await tasker.createTask(demo);
     const step = await waits(tasker, taskUuid);
     expect(step.attempts).toBe(1);
-    expect(tasker.stats).toMatchObject({ running: 0, unrecorded: 0, failed: 0 });
+    const { failed } = await until(
+      () => tasker.stats!,
+      ({ running, unrecorded }) => running === 0 && unrecorded === 0,
+    );
+    expect(failed).toBe(0);
     await tasker.completeByToken(tokens[0]!, { receipt: 'R-1' });
     expect((await tasker.waitForTask(taskUuid, WAIT)).status).toBe('complete');
     expect((await tasker.getStep(taskUuid, 'ship')).results!.result).toEqual({ paid: { receipt: 'R-1' } });
@@ -133,7 +141,7 @@ describe('a handler that returns completeLater', () => {
     );
   });
 
-  it('in a batch worker, a decision and a convergence waits like any other', async () => {
+  it('in a decision creates the branches that its completion names', async () => {
     const tokens: Record<string, string> = {};
     const later = async ({ context }: { context: StepContext }) => {
       tokens.route = await context.completionToken();
@@ -166,9 +174,36 @@ describe('a handler that returns completeLater', () => {
     await invariants(shared.sql);
   });
 
-  it('publishes no event and keeps the lines that it logged', async () => {
+  it('in a batch worker keeps its place in the batch until it is completed', async () => {
+    const tokens: string[] = [];
+    const work = defineHandler('work', {}, async ({ context }) => {
+      tokens.push(await context.completionToken());
+      return completeLater();
+    });
+    const analyze = defineHandler('analyze', {}, () => partsFor('work', 'one', 'two'));
+    const sum = defineHandler('sum', {}, ({ context }) => ({ parts: context.getAllDependencyResults('work_') }));
+    const { tasker, demo } = await shared.setup(
+      {
+        analyze: { type: 'batchable', handler: 'analyze' },
+        work: workers(['analyze'], { parallelism: 1 }),
+        sum: { type: 'deferred_convergence', dependencies: ['work'] },
+      },
+      { handlers: [analyze, work, sum] },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    await waits(tasker, taskUuid, 'work_one');
+    expect((await tasker.getStep(taskUuid, 'work_two')).currentState).toBe('pending');
+    await tasker.completeByToken(tokens[0]!, { rows: 1 });
+    await waits(tasker, taskUuid, 'work_two');
+    await invariants(shared.sql);
+    await tasker.completeByToken(tokens[1]!, { rows: 2 });
+    expect((await tasker.waitForTask(taskUuid, WAIT)).status).toBe('complete');
+    expect((await tasker.getStep(taskUuid, 'sum')).results!.result).toEqual({ parts: [{ rows: 1 }, { rows: 2 }] });
+  });
+
+  it('publishes no event, and its lines are kept because its attempt may still fail', async () => {
     const later = defineHandler('charge', {}, ({ logger }) => {
-      logger.info('sent to the bank');
+      logger.warn('sent to the bank');
       return completeLater();
     });
     const publishes_events = [{ name: 'charge.done', description: 'd', condition: 'always', schema: {} }];
@@ -180,6 +215,6 @@ describe('a handler that returns completeLater', () => {
       (logs) => logs.length === 1,
     );
     expect(log!.lines).toMatchObject([{ message: 'sent to the bank' }]);
-    expect(await shared.sql(`select 1 from tasker.event where task_uuid = $1`, [taskUuid])).toEqual([]);
+    expect(await shared.sql(`select 1 from tasker.domain_event where task_uuid = $1`, [taskUuid])).toEqual([]);
   });
 });

@@ -114,8 +114,9 @@ describe('a handler that returns notYet', () => {
     const failure = await failureOf(tasker, taskUuid);
     expect(performance.now() - from).toBeLessThan(4_000);
     expect(failure).toMatchObject({ state: 'error', attempts: 1, type: 'wait_timeout' });
-    expect(failure.message).toBe(
-      'step poll: its handler asked to be called again after 3 calls, but 0.6s have passed since the first one, which is the limit (wait.timeout)',
+    // On a busy machine, the second call may already be at the limit.
+    expect(failure.message).toMatch(
+      /^step poll: its handler asked to be called again after [23] calls, but 0\.6s have passed since the first one, which is the limit \(wait\.timeout\)$/,
     );
   });
 
