@@ -94,6 +94,7 @@ describe('the surface', () => {
       bootstrapWorker
       checkHandlers
       checkpointYield
+      completeLater
       createBatchWorkerContext
       createBatches
       createCursorConfig
@@ -153,6 +154,7 @@ describe('the surface', () => {
       mustParseTemplate
       noBatches
       normalizeToDefinition
+      notYet
       parseTemplate
       rabbitmqSink
       readArchive
@@ -181,6 +183,7 @@ describe('the surface', () => {
       ArchiveDamage
       ArchivedRow
       ArchivedTask
+      AttemptCalls
       AttemptLog
       AuditEntry
       AuditFilter
@@ -214,6 +217,7 @@ describe('the surface', () => {
       Checkpoint
       CheckpointProgress
       ClassLookupOptions
+      CompleteLaterOptions
       ComponentHealth
       ConfigName
       ConfigOverrides
@@ -348,6 +352,7 @@ describe('the surface', () => {
       NapiWorkflowStep
       NoBatchesOutcome
       NoBranchesOptions
+      NotYetOptions
       NowOrLater
       OpenTasks
       OperatorOptions
@@ -436,6 +441,7 @@ describe('the surface', () => {
       StepResultSink
       StepState
       StepTemplate
+      StepWait
       StopResult
       SubscriberClass
       SubscriberDelivery
