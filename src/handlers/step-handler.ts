@@ -219,7 +219,7 @@ export interface StepHandlerResultParams {
   backtrace?: readonly string[];
   /** The HTTP status that caused the failure. */
   statusCode?: number | null;
-  /** What the step waits for instead of having a result. `completeLater` and `notYet` create it. */
+  /** The wait that begins instead of a result. `completeLater` and `notYet` create it. */
   wait?: StepWait | null;
 }
 
@@ -285,7 +285,7 @@ export class StepHandlerResult {
   readonly backtrace: readonly string[];
   /** The HTTP status that caused the failure, if known. */
   readonly statusCode: number | null;
-  /** What the step waits for after this call of its handler. Null: the result is final. */
+  /** The wait that begins after this call of the handler. Null: the result is final. */
   readonly wait: StepWait | null;
 
   constructor(params: StepHandlerResultParams) {

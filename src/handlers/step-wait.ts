@@ -24,7 +24,7 @@ export interface NotYetOptions {
   checkpoint?: unknown;
 }
 
-/** What a step waits for after its handler has returned. */
+/** The wait of a step whose handler has returned without a result. */
 export type StepWait =
   | { readonly kind: 'completion'; readonly timeoutMs: number | null; readonly metadata: Fields }
   | { readonly kind: 'call'; readonly retryInMs: number; readonly checkpoint?: unknown };

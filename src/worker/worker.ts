@@ -2,6 +2,7 @@ import { type AdoptedStepRow, type ClaimedStepRow, KIND, type RecordAnswer } fro
 import { messageOf } from '../errors.ts';
 import type { ExecutableHandler, StepHandlerResult } from '../handlers/step-handler.ts';
 import { outsideLogScopes } from '../logging/logger.ts';
+import { waitsByType } from '../model/waits.ts';
 import { backOff } from '../time/back-off.ts';
 import { type AttemptEnd, attemptEnd, possibleChildren, released, timedOut } from './attempt-end.ts';
 import { ClaimLoop } from './claim-loop.ts';
@@ -11,6 +12,8 @@ import type { Reserved } from './recorder.ts';
 import { DEFAULT_VERSION, StepRunner } from './run-step.ts';
 import { shutDown } from './shutdown.ts';
 import { saveYield } from './step-progress.ts';
+import { beginWait } from './waits/built-in-waits.ts';
+import { actsIn, saveBeforeCall } from './waits/handler-waits.ts';
 import type { WorkerOptions, WorkerStats } from './worker-options.ts';
 import { LOWEST_RANK, type WorkerHooks, type WorkerParts, workerParts } from './worker-parts.ts';
 
@@ -97,6 +100,11 @@ export class Worker implements WorkerHooks {
     this.#claims.want(rank);
     // A handler may call this by creating a task. The claim must not run in the log scope of its step.
     outsideLogScopes(() => this.#claims.next());
+  }
+
+  /** Called when a wait will be due in `delayMs`. Undefined: it waits without a limit. */
+  dueIn(delayMs: number | undefined): void {
+    if (delayMs !== undefined) this.#parts.queuePoller.dueIn(delayMs);
   }
 
   /** Called when handlers or templates were added or replaced. */
@@ -211,8 +219,15 @@ export class Worker implements WorkerHooks {
 
   #dispatch(step: DispatchedStep): void {
     const { channel } = this.#parts;
-    if (channel) channel.offer(step);
+    if (waitsByType(step.template.type)) this.#wait(step);
+    else if (channel) channel.offer(step);
     else this.#runner.run(step);
+  }
+
+  /** Runs a step of a type that waits. No handler of the user is involved, also if steps are handed out. */
+  #wait(step: DispatchedStep): void {
+    this.#start(step);
+    beginWait(step, (end) => this.finish(step, end));
   }
 
   #start(step: DispatchedStep): void {
@@ -253,6 +268,12 @@ export class Worker implements WorkerHooks {
   }
 
   settled(step: DispatchedStep, result: StepHandlerResult, version: string, stopping = false): void {
+    const saving = saveBeforeCall(step, result);
+    if (saving) void saving.then((saved) => this.#end(step, saved, version, stopping));
+    else this.#end(step, result, version, stopping);
+  }
+
+  #end(step: DispatchedStep, result: StepHandlerResult, version: string, stopping: boolean): void {
     const cutOff = (stopping || this.#parts.stopping.aborting) && !result.success && step.template.retry.retryable;
     if (step.over) this.finish(step, undefined);
     else this.finish(step, cutOff || step.neverBegan ? released(step) : attemptEnd(step, result, version));
@@ -331,10 +352,13 @@ export class Worker implements WorkerHooks {
     cache.keepRecorded(accepted, answer);
     const children = this.#childrenOf(batch, answer, own);
     channel?.recorded(batch, accepted);
-    for (const end of batch) held.forget(end.step);
+    for (const end of batch) {
+      held.forget(end.step);
+      if (end.wait) this.dueIn(actsIn(end.wait));
+    }
     reports.recorded(batch, accepted);
     logWriter?.recorded(accepted);
-    reports.uncompleted(accepted, answer.uncompleted, (ms) => queuePoller.retryIn(ms));
+    reports.uncompleted(accepted, answer.uncompleted, (ms) => queuePoller.dueIn(ms));
     this.#advance(children);
     if (batch.some(({ publication }) => publication)) publishing.recorded(batch, accepted);
     if (accepted.some(({ events }) => events !== undefined)) onEventsStored();
