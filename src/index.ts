@@ -170,6 +170,7 @@ export type {
 export type { RestoreAct, RestoreOptions, RestoreProgress, RestoreReport } from './engine/retention/restore.ts';
 export type { AttemptLog, StepLogLine } from './engine/step-logs.ts';
 export type {
+  AttemptCalls,
   EventProblem,
   HistoryEntry,
   Pause,
@@ -374,6 +375,7 @@ export type {
 } from './handlers/ffi-step-event.ts';
 export type { HandlerArgs, HandlerFn } from './handlers/handler-arguments.ts';
 export type { HandlerOptions } from './handlers/handler-of-function.ts';
+export { completeLater, notYet } from './handlers/later.ts';
 export type {
   BackoffHint as NapiBackoffHint,
   OrchestrationMetadata as NapiOrchestrationMetadata,
@@ -394,6 +396,7 @@ export {
   StepHandlerResult,
   type StepHandlerResultParams,
 } from './handlers/step-handler.ts';
+export type { CompleteLaterOptions, NotYetOptions, StepWait } from './handlers/step-wait.ts';
 
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export type { AnyLogger, MessageLogger } from './logging/any-logger.ts';

@@ -94,6 +94,7 @@ describe('the surface', () => {
       bootstrapWorker
       checkHandlers
       checkpointYield
+      completeLater
       createBatchWorkerContext
       createBatches
       createCursorConfig
@@ -153,6 +154,7 @@ describe('the surface', () => {
       mustParseTemplate
       noBatches
       normalizeToDefinition
+      notYet
       parseTemplate
       rabbitmqSink
       readArchive
@@ -187,6 +189,7 @@ describe('the surface', () => {
       ArchiveDamage
       ArchivedRow
       ArchivedTask
+      AttemptCalls
       AttemptLog
       AuditEntry
       AuditFilter
@@ -220,6 +223,7 @@ describe('the surface', () => {
       Checkpoint
       CheckpointProgress
       ClassLookupOptions
+      CompleteLaterOptions
       ComponentHealth
       ConfigName
       ConfigOverrides
@@ -354,6 +358,7 @@ describe('the surface', () => {
       NapiWorkflowStep
       NoBatchesOutcome
       NoBranchesOptions
+      NotYetOptions
       NowOrLater
       OpenTasks
       OperatorOptions
@@ -450,6 +455,7 @@ describe('the surface', () => {
       StepResultSink
       StepState
       StepTemplate
+      StepWait
       StopResult
       SubscriberClass
       SubscriberDelivery

@@ -6,6 +6,7 @@ import {
   CHANNEL_TAKEN,
   CHANNEL_WORK,
   CHANNEL_WORKER,
+  DUE,
   type Engine,
 } from '../engine/engine.ts';
 import { CHANNEL_SIGNALS } from '../engine/waits/signal-inbox.ts';
@@ -13,6 +14,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import { waitsByType } from '../template/task-template.ts';
 import { Throttle } from '../time/throttle.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { TaskWaiter } from './task-waiter.ts';
@@ -88,7 +90,8 @@ export class Signals {
   #onNotify(channel: string, payload: string): void {
     const { worker, waiter } = this.#targets;
     this.#parts.metrics.instruments.messagesReceived.of(channel).add();
-    if (channel === CHANNEL_WORK) this.#onWork(Number(payload));
+    if (channel === CHANNEL_WORK && payload.startsWith(DUE)) worker()?.dueIn(Number(payload.slice(DUE.length)) || 0);
+    else if (channel === CHANNEL_WORK) this.#onWork(Number(payload));
     else if (channel === CHANNEL_EVENTS) this.#onEvents();
     else if (channel === CHANNEL_SIGNALS) void this.#parts.engine.signalInbox.use();
     else if (channel === CHANNEL_TAKEN) worker()?.taken(payload);
@@ -186,7 +189,10 @@ function canBegin(
   return tasks.every(
     ({ snapshot: { template, graph } }) =>
       at.namespaces.includes(template.namespace) &&
-      graph.roots.every((idx) => at.registry?.canResolve(template.steps[idx]!.handler)),
+      graph.roots.every((idx) => {
+        const { type, handler } = template.steps[idx]!;
+        return waitsByType(type) || at.registry?.canResolve(handler);
+      }),
   );
 }
 

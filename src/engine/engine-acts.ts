@@ -47,6 +47,8 @@ import type { EndedWait } from './waits/waits.ts';
 
 /** Wakes workers when steps are queued. Payload: the smallest rank, which is minus the highest priority. */
 export const CHANNEL_WORK = 'tasker_work';
+/** Begins a payload of that channel with the milliseconds until a wait is due. Earlier programs take it for work. */
+export const DUE = 'due ';
 /** Tells callers that wait for tasks which tasks have ended. Payload: their ids. */
 export const CHANNEL_ENDED = 'tasker_ended';
 /** Tells workers that they may have lost steps of a task. Payload: the id of the task. */
@@ -180,7 +182,13 @@ export abstract class EngineActs {
     const at = timeOf(until);
     const step = await this.find(reference);
     const moved = await this.#noting(step.taskUuid, moveTimer(this, step, at, options));
+    await this.announceDue(moved);
     return moved;
+  }
+
+  /** Tells workers when a wait will be due (ISO 8601). Without it, they notice that at their next poll. */
+  async announceDue(at: string): Promise<void> {
+    await this.tell(CHANNEL_WORK, [`${DUE}${Math.max(0, Date.parse(at) - Date.now())}`]);
   }
 
   async completeByToken(token: string, result: unknown): Promise<TokenUse> {

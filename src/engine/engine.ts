@@ -421,6 +421,7 @@ export class Engine extends EngineActs {
 export { isConnectionError, sqlState } from '../db/connection-error.ts';
 export type { DatabaseReach } from '../db/database-options.ts';
 export type { BatchResultRow, BatchWorkerRow } from '../store/batches.ts';
+export type { EarlierCallsRow } from '../store/checkpoints.ts';
 export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';
 export type { AdoptedStepRow } from '../store/doubtful.ts';
 export type { ResultRow } from '../store/read-steps.ts';
@@ -435,6 +436,7 @@ export {
   CHANNEL_TAKEN,
   CHANNEL_WORK,
   CHANNEL_WORKER,
+  DUE,
   type StepReference,
 } from './engine-acts.ts';
 export type { RecordAnswer, Recording } from './record.ts';

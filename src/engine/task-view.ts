@@ -212,6 +212,8 @@ export interface HistoryEntry {
   error: StepError | null;
   errorCode: string | null;
   metadata: Record<string, unknown>;
+  /** The calls of the handler, if it asked to be called again in this attempt. Otherwise null. */
+  calls: AttemptCalls | null;
   /** The result of the attempt, if a rerun has dropped it. Otherwise null; the step has the current one. */
   droppedResult: unknown;
 }
@@ -229,6 +231,17 @@ export interface AttemptDetail {
   event_problems?: EventProblem[];
   /** The wait that ended the attempt, and what ended it. */
   wait?: { kind: WaitKind; ended_by: WaitEnd };
+  calls?: AttemptCalls;
+}
+
+/** The calls of a handler that asked to be called again (`notYet`), in one attempt. */
+export interface AttemptCalls {
+  /** Number of calls, including the last one. */
+  count: number;
+  /** When the first call had ended, in ISO 8601. */
+  first: string;
+  /** When the last call started, in ISO 8601. */
+  last: string;
 }
 
 /** A declared event that an attempt could not publish, and why. */
@@ -435,6 +448,7 @@ export function historyView(row: HistoryRow): HistoryEntry {
     error,
     errorCode: detail.error?.error_code ?? null,
     metadata: detail.custom ?? {},
+    calls: detail.calls ?? null,
     droppedResult: droppedResult === null ? null : JSON.parse(droppedResult),
   };
 }

@@ -77,4 +77,6 @@ export interface StepContextParams {
   /** Saves the handler's progress. Rejects if the worker no longer holds the step. */
   saveCheckpoint?(progress: CheckpointProgress): Promise<void>;
   transaction?<T>(work: TransactionWork<T>): Promise<T>;
+  /** Returns the token that completes this attempt. Rejects if the worker no longer holds the step. */
+  completionToken?(): Promise<string>;
 }

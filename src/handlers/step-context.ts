@@ -284,6 +284,26 @@ export class StepContext {
   }
 
   /**
+   * Returns the token with which another system completes or fails this attempt, before or after the handler has
+   * returned `completeLater`: `tasker.completeByToken(token, result)`. Repeated calls in an attempt return the same token.
+   * Only its hash is stored, so keep it secret and do not log it. If the worker is lost, the token stays valid until the
+   * next attempt starts.
+   *
+   * @throws StepExecutionError `token_error` if the worker no longer holds the step
+   *
+   * @example
+   * await payments.start({ order, reference: await context.completionToken() });
+   * return this.completeLater({ timeoutMs: 3_600_000 });
+   */
+  async completionToken(): Promise<string> {
+    if (this.#params.completionToken) return this.#params.completionToken();
+    throw new TaskerError(
+      'conversion_error',
+      `context of ${this.handlerName}: it was created without a database and has no token; pass completionToken to new StepContext`,
+    );
+  }
+
+  /**
    * Loads the bare result of an ancestor, even if it was too large to be sent with the step. Null in the same cases as
    * `getDependencyResult`.
    */

@@ -11,6 +11,7 @@ import {
 } from './orchestration-metadata.ts';
 import { type RetryAfter, retryAfterHeader } from './retry-after.ts';
 import type { StepContext } from './step-context.ts';
+import { type CompleteLaterOptions, callWait, completionWait, type NotYetOptions, type StepWait } from './step-wait.ts';
 
 // `Symbol.for`, so that two copies of the package in one process recognize each other's handlers.
 const HANDLER_BRAND = Symbol.for('tasker-core.step-handler');
@@ -114,6 +115,29 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
     return StepHandlerResult.failure(...args);
   }
 
+  /**
+   * Returns a result that lets the step wait until another system completes it by its token, or an operator does. See
+   * the function `completeLater`.
+   *
+   * @example
+   * await bank.transfer({ reference: await context.completionToken() });
+   * return this.completeLater({ timeoutMs: 86_400_000 });
+   */
+  protected completeLater(options?: CompleteLaterOptions): StepHandlerResult {
+    return new StepHandlerResult({ success: true, wait: completionWait(options) });
+  }
+
+  /**
+   * Returns a result that lets the worker call the handler again later, without spending an attempt. See the function
+   * `notYet`.
+   *
+   * @example
+   * if (!status.done) return this.notYet({ retryInMs: 30_000, checkpoint: status.job });
+   */
+  protected notYet(options: NotYetOptions): StepHandlerResult {
+    return new StepHandlerResult({ success: true, wait: callWait(options) });
+  }
+
   toString(): string {
     return `${this.constructor.name}(name=${this.name}, version=${this.version})`;
   }
@@ -195,6 +219,8 @@ export interface StepHandlerResultParams {
   backtrace?: readonly string[];
   /** The HTTP status that caused the failure. */
   statusCode?: number | null;
+  /** The wait that begins instead of a result. `completeLater` and `notYet` create it. */
+  wait?: StepWait | null;
 }
 
 /** Options of a failure. `errorType` defaults to `handler_error`. */
@@ -224,6 +250,8 @@ export interface StepHandlerResultJson {
   retryable: boolean;
   metadata: Fields;
   orchestration_metadata: StoredOrchestrationMetadata | null;
+  /** Only if the step waits. */
+  wait?: StepWait;
 }
 
 /** The backtrace of a result without one. */
@@ -257,6 +285,8 @@ export class StepHandlerResult {
   readonly backtrace: readonly string[];
   /** The HTTP status that caused the failure, if known. */
   readonly statusCode: number | null;
+  /** The wait that begins after this call of the handler. Null: the result is final. */
+  readonly wait: StepWait | null;
 
   constructor(params: StepHandlerResultParams) {
     this.success = params.success;
@@ -272,6 +302,7 @@ export class StepHandlerResult {
       params.retryAfter == null ? orchestration : withRetryAfter(orchestration, params.retryAfter);
     this.backtrace = params.backtrace ?? NO_LINES;
     this.statusCode = params.statusCode ?? null;
+    this.wait = params.wait ?? null;
   }
 
   /**
@@ -325,6 +356,7 @@ export class StepHandlerResult {
       retryable: this.retryable,
       metadata: this.metadata,
       orchestration_metadata: this.orchestrationMetadata && storedOrchestrationMetadata(this.orchestrationMetadata),
+      ...(this.wait && { wait: this.wait }),
     };
   }
 }

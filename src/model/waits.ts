@@ -7,7 +7,22 @@ import type { Fields } from './json.ts';
 export const WAIT_KINDS = ['start', 'timer', 'signal', 'approval', 'completion', 'call'] as const;
 export type WaitKind = (typeof WAIT_KINDS)[number];
 
-/** What ended a wait. `elapsed`: its time came. `timeout`: its limit passed. */
+/** The handlers of the step types without a handler of their own, by type. Every worker has them. */
+export const WAIT_CALLABLES = { timer: 'tasker.timer', signal: 'tasker.signal', approval: 'tasker.approval' } as const;
+
+/** Whether steps of this type wait, and so have no handler of their own. */
+export function waitsByType(type: string): type is keyof typeof WAIT_CALLABLES {
+  return Object.hasOwn(WAIT_CALLABLES, type);
+}
+
+const CALLABLES: ReadonlySet<string> = new Set(Object.values(WAIT_CALLABLES));
+
+/** Whether this is the name of a handler that every worker has. */
+export function isWaitCallable(callable: string): boolean {
+  return CALLABLES.has(callable);
+}
+
+/** The reasons why a wait ended. `elapsed`: its time came. `timeout`: its limit passed. */
 export const WAIT_ENDS = ['elapsed', 'timeout', 'signal', 'vote', 'token', 'operator', 'cancel', 'retry'] as const;
 export type WaitEnd = (typeof WAIT_ENDS)[number];
 

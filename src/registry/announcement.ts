@@ -1,4 +1,5 @@
 import { BUILT_IN, NOT_A_NAME } from '../model/announced.ts';
+import { isWaitCallable } from '../model/waits.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
 
 // The list of callables that a worker announces to other workers. A registered handler is listed by its name. The
@@ -17,9 +18,9 @@ export function announcementOf(...registries: HandlerRegistry[]): string[] {
   return [...[...new Set(forms)].slice(0, 64), ...[...names].sort()];
 }
 
-/** The handler names in an announced list, without the entries of resolvers. */
+/** The names of the user's handlers in an announced list, without the entries of resolvers. */
 export function announcedNames(announced: readonly string[]): string[] {
-  return announced.filter((entry) => !entry.startsWith(NOT_A_NAME));
+  return announced.filter((entry) => !entry.startsWith(NOT_A_NAME) && !isWaitCallable(entry));
 }
 
 /** The entries of resolvers in an announced list: patterns such as `/^mail/`, and names of resolvers such as `@plugins`. */

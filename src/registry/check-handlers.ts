@@ -1,12 +1,14 @@
 import { messageOf } from '../errors.ts';
 import { isFunctionHandler } from '../handlers/handler-of-function.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
+import { waitsByType } from '../model/waits.ts';
 import { type HandlerDefinition, usesMethodDispatch } from './handler-definition.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
 
 /** The part of a template that {@link checkHandlers} needs. */
 export interface CheckedTemplate {
-  steps: readonly { name: string; handler: HandlerDefinition }[];
+  /** Steps of the types `timer`, `signal` and `approval` need no handler. */
+  steps: readonly { name: string; type?: string; handler: HandlerDefinition }[];
 }
 
 /** A handler that steps name and that this registry cannot resolve. */
@@ -53,7 +55,8 @@ export async function checkHandlers(
   resolve: Resolve = resolvingOnce(registry),
 ): Promise<HandlerProblem[]> {
   const problems = new Map<string, HandlerProblem>();
-  for (const { name, handler } of templates.flatMap(({ steps }) => steps)) {
+  for (const { name, type, handler } of templates.flatMap(({ steps }) => steps)) {
+    if (type !== undefined && waitsByType(type)) continue;
     const found = await problemOf(registry, handler, resolve);
     if (!found) continue;
     const before = problems.get(found.message);

@@ -3,6 +3,7 @@ import { namedStepsOf, noteNamedSteps } from '../handlers/named-steps.ts';
 import type { ExecutableHandler, StepHandlerClass } from '../handlers/step-handler.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
+import { isWaitCallable } from '../model/waits.ts';
 import type { BaseResolver, Registrable } from './base-resolver.ts';
 import { discoverHandlers } from './discover-handlers.ts';
 import { type ExplicitMappingResolver, kindOf, makerOf, ownNameOf, whyNot } from './explicit-mapping-resolver.ts';
@@ -218,6 +219,12 @@ export class HandlerRegistry {
   }
 
   #add(name: string, source: Registrable | (() => ExecutableHandler)): void {
+    if (isWaitCallable(name)) {
+      throw new TaskerError(
+        'handler_invalid',
+        `handler ${name}: this name is reserved for steps that wait, which need no handler; choose another name`,
+      );
+    }
     const before: unknown = this.#explicit.sourceOf(name);
     this.#explicit.register(name, source);
     if (before !== undefined && before !== source) {

@@ -44,18 +44,36 @@ export async function isSaved(db: Db, { taskUuid, idx }: StepKey, data: string):
 }
 
 const LOAD_CHECKPOINTS = sql('load_checkpoints')`
-select d.task_uuid "taskUuid", d.idx, c.data
+select d.task_uuid "taskUuid", d.idx, c.data, w.calls
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
- cross join lateral (
-   select x.data::text data from tasker.checkpoint x where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) c`;
+  left join lateral (
+    select x.data::text data from tasker.checkpoint x where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) c on true
+  left join lateral (
+    select json_build_object('count', x.calls, 'since', tasker.iso(x.since), 'number', x.settings -> 'number',
+                             'forMs', extract(epoch from now() - x.since) * 1000)::text calls
+      from tasker.wait x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.kind = 'call' offset 0) w on true
+ where c.data is not null or w.calls is not null`;
 
-/** A saved checkpoint. */
+/** The progress of a step: its checkpoint, and the calls of its handler. */
 export interface CheckpointRow extends StepKey {
-  /** JSON text. */
-  data: string;
+  /** JSON text. Null if none was saved. */
+  data: string | null;
+  /** JSON text of {@link EarlierCallsRow}. Null if its handler has never asked to be called again. */
+  calls: string | null;
 }
 
-/** Returns the checkpoints of these steps. */
+/** How often, and since when, a handler has asked to be called again. */
+export interface EarlierCallsRow {
+  count: number;
+  /** ISO 8601. */
+  since: string;
+  /** Milliseconds since then. */
+  forMs: number;
+  /** The number of the attempt that these calls belong to. */
+  number: number;
+}
+
+/** Returns the checkpoints of these steps, and the calls of their handlers. Steps without either are left out. */
 export async function loadCheckpoints(db: Db, steps: readonly StepKey[]): Promise<CheckpointRow[]> {
   return (await db.query<CheckpointRow>(LOAD_CHECKPOINTS, columns(steps, 'taskUuid', 'idx'))).rows;
 }

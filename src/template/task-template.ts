@@ -1,3 +1,5 @@
+export { WAIT_CALLABLES, waitsByType } from '../model/waits.ts';
+
 /** A JSON value. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
 
@@ -21,14 +23,6 @@ export const STEP_TYPES = [
   'approval',
 ] as const;
 export type StepType = (typeof STEP_TYPES)[number];
-
-/** The handlers of the types without a handler of their own. Every worker has them. */
-export const WAIT_CALLABLES = { timer: 'tasker.timer', signal: 'tasker.signal', approval: 'tasker.approval' } as const;
-
-/** Whether steps of this type wait, and so have no handler of their own. */
-export function waitsByType(type: StepType): type is keyof typeof WAIT_CALLABLES {
-  return Object.hasOwn(WAIT_CALLABLES, type);
-}
 
 /** How the delay before a retry grows. */
 export const BACKOFFS = ['none', 'linear', 'exponential', 'fibonacci'] as const;

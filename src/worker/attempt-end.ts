@@ -1,5 +1,5 @@
 import { KIND, type Recording } from '../engine/engine.ts';
-import type { AttemptDetail, EventProblem } from '../engine/task-view.ts';
+import type { AttemptCalls, AttemptDetail, EventProblem } from '../engine/task-view.ts';
 import type { Publication } from '../events/publishing/publication.ts';
 import { ErrorType } from '../handlers/failures/handler-errors.ts';
 import { messageOfThrown, storableText } from '../handlers/failures/thrown.ts';
@@ -7,10 +7,13 @@ import { storedOrchestrationMetadata } from '../handlers/orchestration-metadata.
 import { hasFields, MAX_FAILURE_TEXT, plainFailure } from '../handlers/outcome.ts';
 import { retryAfterSeconds } from '../handlers/retry-after.ts';
 import { StepHandlerResult } from '../handlers/step-handler.ts';
+import { waitIn } from '../handlers/step-wait.ts';
 import { storableJson } from '../model/json.ts';
 import { retryDelayMs } from '../model/retry-delay.ts';
-import type { DispatchedStep } from './dispatched-step.ts';
+import type { WaitRequest } from '../model/waits.ts';
+import type { DispatchedStep, EarlierCalls } from './dispatched-step.ts';
 import { type CheckedResult, checkedResult, DEFAULT_VERSION } from './run-step.ts';
+import { requestOf } from './waits/handler-waits.ts';
 
 /** The end of an attempt, ready to be recorded, with what the worker needs to continue. */
 export interface AttemptEnd extends Recording {
@@ -51,7 +54,11 @@ export function attemptEnd(step: DispatchedStep, result: StepHandlerResult, vers
   }
 }
 
-function endOf(step: DispatchedStep, result: StepHandlerResult, version: string): AttemptEnd {
+function endOf(step: DispatchedStep, given: StepHandlerResult, version: string): AttemptEnd {
+  const wait = waitIn(given);
+  const asked = wait && requestOf(step, wait);
+  if (asked && 'kind' in asked) return waiting(step, asked);
+  const result = asked ?? given;
   const outcome = checked(step, result);
   const success = outcome.result.success;
   const delayMs = success || !outcome.result.retryable ? 0 : delayOf(step, outcome.result);
@@ -68,7 +75,7 @@ function endOf(step: DispatchedStep, result: StepHandlerResult, version: string)
     durationMs: durationOf(step),
     result: outcome.json,
     expansion: outcome.expansion,
-    detail: detailOf(outcome.result, { version, runBy: step.delivery?.runBy, delayMs }),
+    detail: detailOf(outcome.result, { version, step, delayMs }),
     error: success
       ? undefined
       : {
@@ -79,6 +86,7 @@ function endOf(step: DispatchedStep, result: StepHandlerResult, version: string)
     // expensive.
     events: undefined,
     publication: undefined,
+    wait: undefined,
   };
 }
 
@@ -89,13 +97,22 @@ function durationOf({ startedAt }: DispatchedStep): number {
 
 /** Returns the end that releases the step: it returns to the queue without spending an attempt. */
 export function released(step: DispatchedStep): AttemptEnd {
+  return withoutResult(step, KIND.released, undefined);
+}
+
+/** Returns the end that lets the step wait. Its attempt ends with the wait. */
+export function waiting(step: DispatchedStep, wait: WaitRequest): AttemptEnd {
+  return withoutResult(step, KIND.waits, wait);
+}
+
+function withoutResult(step: DispatchedStep, kind: AttemptEnd['kind'], wait: WaitRequest | undefined): AttemptEnd {
   return {
     step,
     taskUuid: step.taskUuid,
     idx: step.idx,
     claim: step.claim,
     attempt: step.attempt,
-    kind: KIND.released,
+    kind,
     delayMs: 0,
     templateId: step.task.snapshot.id,
     rank: step.rank,
@@ -105,6 +122,7 @@ export function released(step: DispatchedStep): AttemptEnd {
     error: undefined,
     events: undefined,
     publication: undefined,
+    wait,
   };
 }
 
@@ -130,7 +148,8 @@ export function failedInstead(end: AttemptEnd, given: StepHandlerResult, delayMs
     expansion: undefined,
     events: undefined,
     publication: undefined,
-    detail: detailOf(failure, { version: DEFAULT_VERSION, runBy: end.step.delivery?.runBy, delayMs }),
+    wait: undefined,
+    detail: detailOf(failure, { version: DEFAULT_VERSION, step: end.step, delayMs }),
     error: { type: failure.errorType ?? ErrorType.PERMANENT_ERROR, message: failure.errorMessage ?? '' },
   };
 }
@@ -182,7 +201,7 @@ function delayOf(step: DispatchedStep, result: StepHandlerResult): number {
 /** Returns the detail that is stored with a result. Defaults are left out, so a plain success stores none. */
 function detailOf(
   result: StepHandlerResult,
-  { version, runBy, delayMs }: { version: string; runBy: string | undefined; delayMs: number },
+  { version, step, delayMs }: { version: string; step: DispatchedStep; delayMs: number },
 ): string {
   const detail: AttemptDetail = {};
   if (!result.success) {
@@ -197,13 +216,20 @@ function detailOf(
   }
   if (hasFields(result.metadata)) detail.custom = result.metadata;
   if (version !== DEFAULT_VERSION) detail.handler_version = storableText(version, MAX_VERSION);
+  const runBy = step.delivery?.runBy;
   if (runBy !== undefined) detail.worker_id = runBy;
+  if (step.earlierCalls) detail.calls = callsIn(step, step.earlierCalls);
   // The statistics need it: the step keeps the time of a retry only until it runs again.
   if (delayMs > 0) detail.retry_delay_ms = delayMs;
   if (result.orchestrationMetadata) {
     detail.orchestration_metadata = storedOrchestrationMetadata(result.orchestrationMetadata);
   }
   return storableDetail(detail);
+}
+
+/** Returns the calls of the handler in this attempt, including the one that ended it. */
+function callsIn({ startedAt }: DispatchedStep, { count, since, firstAt }: EarlierCalls): AttemptCalls {
+  return { count: count + 1, first: since, last: new Date(Date.parse(since) + (startedAt - firstAt)).toISOString() };
 }
 
 /** Serialises the detail. Metadata that jsonb cannot hold is replaced with the place and the reason. */

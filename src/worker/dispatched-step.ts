@@ -27,6 +27,15 @@ export interface DispatchedStepRow {
   rank: number;
 }
 
+/** The calls of a step's handler earlier in the same attempt, which asked to be called again. */
+export interface EarlierCalls {
+  count: number;
+  /** When the first call had ended, in ISO 8601. */
+  since: string;
+  /** The same, on the clock of `performance.now()`. */
+  firstAt: number;
+}
+
 /** The delivery of a step as an event. */
 export interface StepDelivery {
   readonly event: FfiStepEvent;
@@ -47,6 +56,8 @@ export interface StepHost {
   loadResult(step: DispatchedStep, idx: number): Promise<string | null>;
   saveCheckpoint(step: DispatchedStep, progress: CheckpointProgress): Promise<void>;
   transaction<T>(step: DispatchedStep, work: TransactionWork<T>): Promise<T>;
+  /** Makes a token that completes the step, and stores its hash. */
+  completionToken(step: DispatchedStep): Promise<string>;
   /** Called before the handler is called, for the first time or again after a yield. */
   begins(step: DispatchedStep): void;
   /** Returns a handler that runs the given handler in a thread. @throws ResolutionError `handler_invalid` */
@@ -93,6 +104,8 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   part: BatchWorkerRow | undefined;
   /** The checkpoint as JSON text. Null if none was saved. */
   saved: string | null = null;
+  /** Undefined in the first call of an attempt. */
+  earlierCalls: EarlierCalls | undefined;
   /** The fence. */
   readonly claim: number;
   readonly attempt: number;
@@ -128,6 +141,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   #controller: AbortController | undefined;
   #known: KnownResults;
   #ancestors: Map<string, Place> | undefined;
+  #token: Promise<string> | undefined;
   /** Trace context of the span of its attempt. Before that, the trace context of the span that created its task. */
   traceparent: string | undefined;
   readonly #host: StepHost;
@@ -227,6 +241,15 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
 
   transaction<T>(work: TransactionWork<T>): Promise<T> {
     return this.#host.transaction(this, work);
+  }
+
+  /** Returns the same token whenever it is called. After an error, it tries again. */
+  completionToken(): Promise<string> {
+    this.#token ??= this.#host.completionToken(this).catch((error: unknown) => {
+      this.#token = undefined;
+      throw error;
+    });
+    return this.#token;
   }
 
   get signal(): AbortSignal {

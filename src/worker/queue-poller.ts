@@ -57,14 +57,14 @@ const SUSPECT_MS = 1_000;
  */
 const VERIFY_MS = 700;
 
-/** Extra delay before a worker tries to promote a retry that another worker recorded. */
-const OTHERS_RETRY_MS = 40;
-/** Pause before trying again to promote a due retry of a locked task. */
+/** Extra delay before a worker acts on a retry or a wait that another worker recorded. */
+const OTHERS_DUE_MS = 20;
+/** Pause before trying again to act on a due retry or wait of a locked task. */
 const LOCKED_MS = 100;
 
 /**
- * Polls the queue, because a notification can be lost, and promotes retries when they are due. It writes only when a
- * retry is due.
+ * Polls the queue, because a notification can be lost. Promotes retries and ends waits when they are due, and writes only
+ * then.
  */
 export class QueuePoller {
   readonly #engine: Engine;
@@ -100,7 +100,7 @@ export class QueuePoller {
       const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
       this.#events.outage?.answered('poll');
       if (ready) this.#events.ready();
-      if (dueMs !== null) this.retryIn(Math.max(0, dueMs) + (dueMs > 0 ? OTHERS_RETRY_MS : 0));
+      if (dueMs !== null) this.dueIn(Math.max(0, dueMs) + (dueMs > 0 ? OTHERS_DUE_MS : 0));
       this.#events.polled();
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'queue poll failed');
@@ -125,8 +125,8 @@ export class QueuePoller {
     }
   }
 
-  /** Notes that a retry will be due in `delayMs`. */
-  retryIn(delayMs: number): void {
+  /** Notes that a retry or a wait will be due in `delayMs`. */
+  dueIn(delayMs: number): void {
     const at = performance.now() + delayMs;
     if (this.#stopped || at >= this.#dueAt) return;
     clearTimeout(this.#due);
@@ -145,10 +145,11 @@ export class QueuePoller {
       // Another worker may have promoted them without a free slot to run them.
       const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
       if (ready) this.#events.ready();
-      if (dueMs !== null) this.retryIn(promoted === 0 ? Math.max(LOCKED_MS, dueMs) : Math.max(1, dueMs));
+      // If nothing could be promoted although something is due, another transaction has locked its task.
+      if (dueMs !== null) this.dueIn(dueMs > 0 ? dueMs : promoted === 0 ? LOCKED_MS : 1);
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'could not promote due retries; retrying');
-      this.retryIn(500);
+      this.#logger.debug({ error: messageOf(error) }, 'could not act on due retries and waits; retrying');
+      this.dueIn(500);
     } finally {
       this.#promoting = false;
     }

@@ -33,6 +33,8 @@ const BATCH = 500;
 const SMALLEST_SHARE = 250;
 /** Maximum bytes of results and details in one transaction. PostgreSQL accepts at most 256 MB in one value. */
 const BATCH_BYTES = 32 * 1024 * 1024;
+/** The size that is assumed for the settings of a wait, in bytes. */
+const MAX_WAIT = 64 * 1024;
 /**
  * While a recording is in progress, the next one waits for this many ends, because a full batch costs little more than
  * a small one.
@@ -135,8 +137,8 @@ export class Recorder {
     const share = Math.ceil(this.#waiting.length / (this.#lanes + 1));
     const limit = Math.min(BATCH, Math.max(share, SMALLEST_SHARE), this.#waiting.length);
     while (size < limit) {
-      const { result, detail, events } = this.#waiting[size]!;
-      bytes += result.length + detail.length + (events?.size ?? 0);
+      const { result, detail, events, wait } = this.#waiting[size]!;
+      bytes += result.length + detail.length + (events?.size ?? 0) + (wait === undefined ? 0 : MAX_WAIT);
       if (size > 0 && bytes > BATCH_BYTES) break;
       size++;
     }

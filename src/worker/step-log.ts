@@ -94,6 +94,7 @@ interface RecordedAttempt {
   readonly attempt: number;
   /** Undefined if it did not fail. */
   readonly error: object | undefined;
+  readonly wait?: { readonly kind: string } | undefined;
 }
 
 /** Pause before a write, so that the lines of many attempts are written together. */
@@ -123,8 +124,10 @@ export class StepLogWriter {
   }
 
   recorded(accepted: readonly RecordedAttempt[]): void {
-    for (const { step, attempt, error } of accepted) {
-      if (step.log === undefined || (this.#failedOnly && error === undefined)) continue;
+    for (const { step, attempt, error, wait } of accepted) {
+      // An attempt that waits for its completion may still fail.
+      const mayFail = error !== undefined || wait?.kind === 'completion';
+      if (step.log === undefined || (this.#failedOnly && !mayFail)) continue;
       const { lines, dropped } = step.log;
       if (this.#size + lines.length > MOST_WAITING) {
         this.#dropped += 1;

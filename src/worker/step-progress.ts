@@ -1,4 +1,4 @@
-import { type Engine, isConnectionError } from '../engine/engine.ts';
+import { type EarlierCallsRow, type Engine, isConnectionError } from '../engine/engine.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { CheckpointProgress } from '../handlers/step-context.ts';
@@ -6,7 +6,7 @@ import type { TransactionWork } from '../handlers/step-context-params.ts';
 import { StepHandlerResult } from '../handlers/step-handler.ts';
 import { type Fields, storableJson } from '../model/json.ts';
 import { backOff } from '../time/back-off.ts';
-import type { DispatchedStep, StepHost } from './dispatched-step.ts';
+import type { DispatchedStep, EarlierCalls, StepHost } from './dispatched-step.ts';
 import type { Deadlines } from './running-steps.ts';
 
 // The progress of a step, which is loaded when it starts again, saved while it runs, and yielded.
@@ -24,7 +24,19 @@ export async function loadDetails(engine: Engine, steps: readonly DispatchedStep
   const { parts, checkpoints } = await engine.details(workers, restarted);
   const held = new Map(steps.map((step) => [`${step.taskUuid}:${step.idx}`, step]));
   for (const part of parts) held.get(`${part.taskUuid}:${part.idx}`)!.part = part;
-  for (const { taskUuid, idx, data } of checkpoints) held.get(`${taskUuid}:${idx}`)!.saved = data;
+  for (const { taskUuid, idx, data, calls } of checkpoints) {
+    const step = held.get(`${taskUuid}:${idx}`)!;
+    step.saved = data;
+    if (calls !== null) step.earlierCalls = earlierCalls(step, JSON.parse(calls) as EarlierCallsRow);
+  }
+}
+
+/** Returns the calls of the handler earlier in this attempt. Those of another attempt do not count. */
+function earlierCalls(
+  { attempt, spared }: DispatchedStep,
+  { count, since, forMs, number }: EarlierCallsRow,
+): EarlierCalls | undefined {
+  return number === attempt - spared ? { count, since, firstAt: performance.now() - forMs } : undefined;
 }
 
 /**
@@ -33,7 +45,7 @@ export async function loadDetails(engine: Engine, steps: readonly DispatchedStep
 export function stepProgress(
   engine: Engine,
   deadlines: Deadlines,
-): Pick<StepHost, 'loadResult' | 'saveCheckpoint' | 'transaction'> {
+): Pick<StepHost, 'loadResult' | 'saveCheckpoint' | 'transaction' | 'completionToken'> {
   return {
     async loadResult(step, idx) {
       const [row] = await engine.loadResults([{ taskUuid: step.taskUuid, idx }], Number.MAX_SAFE_INTEGER);
@@ -54,6 +66,13 @@ export function stepProgress(
       await turn;
       deadlines.restart(step);
     },
+    async completionToken(step) {
+      return await saveWithRetries(step, async (timeoutMs) => {
+        const token = step.over ? undefined : await engine.saveToken(step, { timeoutMs });
+        if (token === undefined) throw withoutToken(step);
+        return token;
+      });
+    },
     async transaction(step, work) {
       if (step.transacting) throw insideTransaction(step);
       step.transacting = true;
@@ -71,7 +90,7 @@ export function stepProgress(
 }
 
 /** Retries the save while the database is unavailable, until the timeout. */
-async function saveWithRetries(step: DispatchedStep, save: (timeoutMs: number) => Promise<void>): Promise<void> {
+async function saveWithRetries<T>(step: DispatchedStep, save: (timeoutMs: number) => Promise<T>): Promise<T> {
   const until = performance.now() + SAVE_MS;
   for (let tries = 0; ; tries++) {
     try {
@@ -121,7 +140,8 @@ function cursorOf({ checkpoint, stepInputs, part }: DispatchedStep): unknown {
   return checkpoint?.cursor ?? (part ? ((stepInputs.cursor as Fields).start_cursor ?? null) : null);
 }
 
-function progressOf({ checkpoint }: DispatchedStep, value: unknown): CheckpointProgress | undefined {
+/** Returns the progress that a value stands for: an object with `cursor`, or the cursor. Undefined for undefined. */
+export function progressOf({ checkpoint }: DispatchedStep, value: unknown): CheckpointProgress | undefined {
   if (value === undefined) return undefined;
   const before = {
     itemsProcessed: Number(checkpoint?.items_processed ?? 0),
@@ -163,6 +183,11 @@ function insideTransaction(step: DispatchedStep): StepExecutionError {
 function takenAway(step: DispatchedStep): StepExecutionError {
   const message = `step ${step.name} is no longer held by this worker, so its checkpoint was not saved; stop when context.signal fires`;
   return new StepExecutionError(message, { errorType: 'checkpoint_error', retryable: true });
+}
+
+function withoutToken(step: DispatchedStep): StepExecutionError {
+  const message = `step ${step.name} is no longer held by this worker, so it has no completion token; stop when context.signal fires`;
+  return new StepExecutionError(message, { errorType: 'token_error', retryable: true });
 }
 
 /** Saves the progress that a handler yielded. Returns the failure of the attempt if that fails. */

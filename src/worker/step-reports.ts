@@ -119,13 +119,15 @@ export class StepReports {
     this.refused += batch.length - accepted.length;
     for (const end of accepted) {
       if (end.kind === KIND.completed) this.counts.completed++;
-      else if (end.kind !== KIND.released) this.counts.failed++;
+      else if (end.kind !== KIND.released && end.kind !== KIND.waits) this.counts.failed++;
     }
     if (this.#metrics.on) this.#count(accepted);
     if (this.#writes('debug')) {
-      for (const { step, kind, durationMs } of accepted) {
+      for (const { step, kind, durationMs, wait } of accepted) {
         if (kind === KIND.completed) {
           this.#logger.debug({ ...stepFields(step), state: 'complete', duration_ms: durationMs }, 'step complete');
+        } else if (wait !== undefined) {
+          this.#logger.debug({ ...stepFields(step), state: 'waiting', wait: wait.kind }, 'step waits');
         }
       }
     }
@@ -141,6 +143,7 @@ export class StepReports {
   #count(accepted: readonly AttemptEnd[]): void {
     let completed = 0;
     let released = 0;
+    let waiting = 0;
     for (const { step, kind, durationMs } of accepted) {
       if (kind === KIND.released) {
         released++;
@@ -151,10 +154,12 @@ export class StepReports {
       if (kind === KIND.completed) {
         completed++;
         handler.succeeded.add();
+      } else if (kind === KIND.waits) {
+        waiting++;
       } else if (kind === KIND.retryable) handler.retryable.add();
       else handler.permanent.add();
     }
-    const failed = accepted.length - completed - released;
+    const failed = accepted.length - completed - released - waiting;
     this.#on.stepAttempts.of('completed').add(completed);
     if (failed > 0) this.#on.stepAttempts.of('failed').add(failed);
     if (released > 0) this.#on.stepAttempts.of('released').add(released);

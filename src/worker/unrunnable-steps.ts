@@ -4,6 +4,7 @@ import type { Logger } from '../logging/logger.ts';
 import { announcedAs, covers } from '../model/announced.ts';
 import { templateIndex } from '../model/ids.ts';
 import { nearNames } from '../model/near-names.ts';
+import { isWaitCallable, WAIT_CALLABLES } from '../model/waits.ts';
 import { announcementOf } from '../registry/announcement.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
@@ -60,7 +61,7 @@ export class ActiveRegistries {
 
   /** The handlers that this worker announces to other workers. */
   get announcement(): string[] {
-    return announcementOf(...this.#all);
+    return [...announcementOf(...this.#all), ...Object.values(WAIT_CALLABLES)];
   }
 
   refresh(): void {
@@ -203,6 +204,8 @@ export class MissingHandlers {
   /** Whether another live worker of the step's namespace has the handler that this one lacks. */
   async #servedElsewhere({ handler, task }: DispatchedStep): Promise<boolean> {
     const { engine, registries, workerId } = this.#options;
+    // Every worker announces these names for the steps that wait. A standard step with such a handler has none.
+    if (isWaitCallable(handler.callable)) return false;
     const entry = announcedAs(handler);
     // A resolver of this worker accepted the name but found no handler. Two workers with the same resolver would
     // release the step to each other forever. So the step goes only to a worker that announces the handler itself.

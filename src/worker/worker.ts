@@ -1,30 +1,21 @@
-import {
-  type AdoptedStepRow,
-  type Claimed,
-  type ClaimedStepRow,
-  isConnectionError,
-  KIND,
-  type RecordAnswer,
-} from '../engine/engine.ts';
+import { type AdoptedStepRow, type ClaimedStepRow, KIND, type RecordAnswer } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { ExecutableHandler, StepHandlerResult } from '../handlers/step-handler.ts';
 import { outsideLogScopes } from '../logging/logger.ts';
+import { waitsByType } from '../model/waits.ts';
 import { backOff } from '../time/back-off.ts';
 import { type AttemptEnd, attemptEnd, possibleChildren, released, timedOut } from './attempt-end.ts';
+import { ClaimLoop } from './claim-loop.ts';
 import type { DispatchChannel } from './dispatch-channel.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import type { Reserved } from './recorder.ts';
 import { DEFAULT_VERSION, StepRunner } from './run-step.ts';
 import { shutDown } from './shutdown.ts';
 import { saveYield } from './step-progress.ts';
+import { beginWait } from './waits/built-in-waits.ts';
+import { actsIn, saveBeforeCall } from './waits/handler-waits.ts';
 import type { WorkerOptions, WorkerStats } from './worker-options.ts';
 import { LOWEST_RANK, type WorkerHooks, type WorkerParts, workerParts } from './worker-parts.ts';
-
-/**
- * Maximum number of steps of a claim. A lower limit costs more when the queue is long, because each claim reads past
- * the rows that earlier claims took.
- */
-const CLAIM_LIMIT = 1_000;
 
 /**
  * Runs steps until it is stopped: claims as many as it has free slots, calls their handlers, records the outcomes and
@@ -34,19 +25,20 @@ export class Worker implements WorkerHooks {
   readonly #options: WorkerOptions;
   readonly #parts: WorkerParts;
   readonly #runner: StepRunner<DispatchedStep>;
+  readonly #claims: ClaimLoop;
   /** Ids of the namespaces that are served and have a template. */
   namespaceIds: readonly number[] = [];
   #namespaceKey = '';
-  #claiming: Promise<void> | undefined;
-  #wantClaim = false;
-  #failedClaims = 0;
-  /** Number of consecutive claims that found rows locked by others. */
-  #passedOver = 0;
-  #lastRank = LOWEST_RANK;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#parts = workerParts(options, this);
+    this.#claims = new ClaimLoop({
+      ...options,
+      parts: this.#parts,
+      namespaceIds: () => this.namespaceIds,
+      take: (rows, token) => this.#takeOwn(rows, () => token),
+    });
     this.#runner = new StepRunner<DispatchedStep>(options.registry, {
       starts: (step) => this.#start(step),
       settled: (step, result, version) => this.settled(step, result, version),
@@ -105,11 +97,14 @@ export class Worker implements WorkerHooks {
 
   /** Called when the queue may hold steps of this rank (minus the priority) or a greater one. */
   wake(rank = LOWEST_RANK): void {
-    // Without a free slot, steps with a higher priority must not wait behind the children of running steps.
-    if (rank < this.#lastRank && this.#parts.slots.free <= 0) this.#lastRank = rank;
-    this.#wantClaim = true;
+    this.#claims.want(rank);
     // A handler may call this by creating a task. The claim must not run in the log scope of its step.
-    outsideLogScopes(() => this.#claim());
+    outsideLogScopes(() => this.#claims.next());
+  }
+
+  /** Called when a wait will be due in `delayMs`. Undefined: it waits without a limit. */
+  dueIn(delayMs: number | undefined): void {
+    if (delayMs !== undefined) this.#parts.queuePoller.dueIn(delayMs);
   }
 
   /** Called when handlers or templates were added or replaced. */
@@ -134,7 +129,7 @@ export class Worker implements WorkerHooks {
 
   /** Whether a claim is in progress. */
   get claiming(): boolean {
-    return this.#claiming !== undefined;
+    return this.#claims.claiming;
   }
 
   /** Stops the worker, as described in {@link shutDown}. */
@@ -154,61 +149,6 @@ export class Worker implements WorkerHooks {
   }
 
   // ---- claim
-
-  #claim(): void {
-    if (this.#claiming || !this.#wantClaim || this.namespaceIds.length === 0) return;
-    const { slots, publishing, recorder } = this.#parts;
-    const limit = Math.min(slots.roomToClaim(publishing.pending + recorder.pending), CLAIM_LIMIT);
-    if (limit <= 0) return;
-    this.#wantClaim = false;
-    slots.reserve(limit);
-    this.#claiming = this.#claimNow(limit).finally(() => {
-      this.#claiming = undefined;
-      this.#claim();
-    });
-  }
-
-  async #claimNow(limit: number): Promise<void> {
-    const { slots, lease, missing, unreadable } = this.#parts;
-    const token = lease.incarnation.token();
-    let claimed: Claimed = { steps: [], taken: 0, passedOver: false };
-    try {
-      claimed = await this.#options.engine.claim(
-        {
-          limit,
-          token,
-          workerId: lease.incarnation.id,
-          namespaceIds: this.namespaceIds,
-          excluded: [...missing.excluded(), ...unreadable.excluded()],
-        },
-        { timeoutMs: this.#options.leaseMs / 3 },
-      );
-      this.#failedClaims = 0;
-      this.#parts.outage?.answered('claim');
-      lease.housekeeping.taken += claimed.taken;
-    } catch (error) {
-      await this.#claimFailed(token, error);
-    } finally {
-      slots.release(limit - claimed.steps.length);
-    }
-    const { steps: rows, taken, passedOver } = claimed;
-    if (!passedOver) this.#passedOver = 0;
-    else void backOff(this.#passedOver++).then(() => this.wake());
-    if (taken === limit) this.#wantClaim = true;
-    if (taken < limit || (rows.at(-1)?.rank ?? LOWEST_RANK) > this.#lastRank) this.#lastRank = LOWEST_RANK;
-    if (rows.length > 0) await this.#takeOwn(rows, () => token);
-  }
-
-  async #claimFailed(token: number, error: unknown): Promise<void> {
-    const { lease, outage, stopping } = this.#parts;
-    if (isConnectionError(error)) lease.unanswered.add(token);
-    if (this.#failedClaims === 0) {
-      this.#options.logger.warn({ error: messageOf(error) }, 'could not claim steps; retrying');
-    }
-    outage?.failed('claim', error);
-    this.#wantClaim = true;
-    await backOff(this.#failedClaims++, stopping.signal);
-  }
 
   adopt(rows: readonly AdoptedStepRow[]): void {
     this.#parts.slots.reserve(rows.length);
@@ -272,15 +212,22 @@ export class Worker implements WorkerHooks {
       if (stopping.begun) this.push(released(step));
       else this.#dispatch(step);
     }
-    this.#claim();
+    this.#claims.next();
   }
 
   // ---- resolve, run
 
   #dispatch(step: DispatchedStep): void {
     const { channel } = this.#parts;
-    if (channel) channel.offer(step);
+    if (waitsByType(step.template.type)) this.#wait(step);
+    else if (channel) channel.offer(step);
     else this.#runner.run(step);
+  }
+
+  /** Runs a step of a type that waits. No handler of the user is involved, also if steps are handed out. */
+  #wait(step: DispatchedStep): void {
+    this.#start(step);
+    beginWait(step, (end) => this.finish(step, end));
   }
 
   #start(step: DispatchedStep): void {
@@ -297,7 +244,7 @@ export class Worker implements WorkerHooks {
       if (stopping.begun || slots.paused) this.push(released(step));
       else missing.add(step);
     }
-    this.#claim();
+    this.#claims.next();
   }
 
   /** Called when the missing handler is registered. Runs the waiting step, or releases it if no slot is free. */
@@ -321,6 +268,12 @@ export class Worker implements WorkerHooks {
   }
 
   settled(step: DispatchedStep, result: StepHandlerResult, version: string, stopping = false): void {
+    const saving = saveBeforeCall(step, result);
+    if (saving) void saving.then((saved) => this.#end(step, saved, version, stopping));
+    else this.#end(step, result, version, stopping);
+  }
+
+  #end(step: DispatchedStep, result: StepHandlerResult, version: string, stopping: boolean): void {
     const cutOff = (stopping || this.#parts.stopping.aborting) && !result.success && step.template.retry.retryable;
     if (step.over) this.finish(step, undefined);
     else this.finish(step, cutOff || step.neverBegan ? released(step) : attemptEnd(step, result, version));
@@ -341,7 +294,7 @@ export class Worker implements WorkerHooks {
   free(step: DispatchedStep): void {
     this.#parts.deadlines.delete(step);
     this.#parts.slots.vacate();
-    this.#claim();
+    this.#claims.next();
   }
 
   timedOut(step: DispatchedStep): void {
@@ -379,12 +332,12 @@ export class Worker implements WorkerHooks {
     if (free > 0) for (const end of batch) if (end.kind === KIND.completed) children += possibleChildren(end);
     const freeSlots = Math.max(0, Math.min(free, children));
     slots.reserve(freeSlots);
-    return { freeSlots, token: lease.incarnation.token(), lastRank: this.#lastRank };
+    return { freeSlots, token: lease.incarnation.token(), lastRank: this.#claims.lastRank };
   }
 
   release(own: Reserved): void {
     this.#parts.slots.release(own.freeSlots);
-    this.#claim();
+    this.#claims.next();
   }
 
   doubt(own: Reserved): void {
@@ -399,10 +352,13 @@ export class Worker implements WorkerHooks {
     cache.keepRecorded(accepted, answer);
     const children = this.#childrenOf(batch, answer, own);
     channel?.recorded(batch, accepted);
-    for (const end of batch) held.forget(end.step);
+    for (const end of batch) {
+      held.forget(end.step);
+      if (end.wait) this.dueIn(actsIn(end.wait));
+    }
     reports.recorded(batch, accepted);
     logWriter?.recorded(accepted);
-    reports.uncompleted(accepted, answer.uncompleted, (ms) => queuePoller.retryIn(ms));
+    reports.uncompleted(accepted, answer.uncompleted, (ms) => queuePoller.dueIn(ms));
     this.#advance(children);
     if (batch.some(({ publication }) => publication)) publishing.recorded(batch, accepted);
     if (accepted.some(({ events }) => events !== undefined)) onEventsStored();
@@ -411,12 +367,12 @@ export class Worker implements WorkerHooks {
       onTasksEnded(answer.ended);
     }
     if (answer.queued > 0) {
-      this.#wantClaim = true;
+      this.#claims.want();
       if (slots.free < answer.queued) onWorkLeft(0);
     }
     // Notifies other workers even if there are free slots here, because this worker may be unable to run these steps.
     if (accepted.some((end) => end.kind === KIND.released)) onWorkLeft(0);
-    this.#claim();
+    this.#claims.next();
   }
 
   withoutEvents(end: AttemptEnd, refusal: string): AttemptEnd {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { dependencyResult } from '../../src/handlers/dependency-result.ts';
 import type { FfiStepEvent } from '../../src/handlers/ffi-step-event.ts';
+import { completeLater, notYet } from '../../src/handlers/later.ts';
 import { StepContext } from '../../src/handlers/step-context.ts';
 import { StepHandler, type StepHandlerClass, StepHandlerResult } from '../../src/handlers/step-handler.ts';
 
@@ -128,4 +129,27 @@ test('a step event has the fields of the event bridge', () => {
 
 test('a pino logger is a logger', () => {
   expectTypeOf(pino()).toExtend<Logger>();
+});
+
+test('a handler may wait, with checked options', () => {
+  defineHandler('x', {}, async ({ context }) => {
+    expectTypeOf(await context.completionToken()).toBeString();
+    return completeLater({ timeoutMs: 1, metadata: { job: 7 } });
+  });
+  expectTypeOf(completeLater()).toEqualTypeOf<StepHandlerResult>();
+  expectTypeOf(notYet({ retryInMs: 5, checkpoint: ['any', { json: 1 }] })).toEqualTypeOf<StepHandlerResult>();
+  // @ts-expect-error retryInMs is required
+  notYet({});
+  // @ts-expect-error a duration is a number of milliseconds
+  completeLater({ timeoutMs: '5m' });
+  // @ts-expect-error there is no such option
+  notYet({ retryInMs: 5, attempts: 3 });
+
+  class Poll extends StepHandler {
+    static override readonly handlerName = 'poll';
+    call() {
+      return Math.random() > 0.5 ? this.notYet({ retryInMs: 5 }) : this.completeLater();
+    }
+  }
+  expectTypeOf<ReturnType<Poll['call']>>().toEqualTypeOf<StepHandlerResult>();
 });

@@ -255,6 +255,28 @@ describe('a registry with resolvers', () => {
     ]);
   });
 
+  it('needs no handler for steps that wait, and asks no resolver for one', async () => {
+    const registry = new HandlerRegistry();
+    const asked: string[] = [];
+    await registry.addResolver({
+      name: 'all',
+      priority: 1,
+      canResolve: () => true,
+      resolve: ({ callable }) => {
+        asked.push(callable);
+        return Promise.resolve(null);
+      },
+    });
+    const steps = [
+      { name: 'a', type: 'timer', handler: fromCallable('tasker.timer') },
+      { name: 'b', type: 'signal', handler: fromCallable('tasker.signal') },
+      { name: 'c', type: 'approval', handler: fromCallable('tasker.approval') },
+      { name: 'd', type: 'standard', handler: fromCallable('tasker.timer') },
+    ];
+    expect(await checkHandlers(registry, [{ steps }])).toMatchObject([{ callable: 'tasker.timer', steps: ['d'] }]);
+    expect(asked).toEqual(['tasker.timer']);
+  });
+
   it('checks a callable once for each initialization in the steps', async () => {
     const registry = new HandlerRegistry();
     await registry.addResolver({

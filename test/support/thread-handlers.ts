@@ -8,7 +8,7 @@ const HANDLERS = `
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { type Context, type ContextManager, context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import { defineHandler, StepHandler, StepHandlerResult, type StepContext } from 'tasker-core';
+import { completeLater, defineHandler, notYet, StepHandler, StepHandlerResult, type StepContext } from 'tasker-core';
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const where = { isMainThread, threadId };
@@ -112,6 +112,17 @@ export const saves = defineHandler('saves', {}, async ({ context }) => {
 export const keeps = defineHandler('keeps', {}, async ({ context }) => {
   await context.checkpoint({ cursor: 7, itemsProcessed: 1 });
   return StepHandlerResult.success({ cursor: context.checkpointCursor, retry: context.isRetry() }, { region: 'eu' });
+});
+
+export const polls = defineHandler('polls', {}, ({ context }) => {
+  const calls = Number(context.checkpointCursor ?? 0) + 1;
+  return calls < 3 ? notYet({ retryInMs: 10, checkpoint: calls }) : { calls, isMainThread };
+});
+
+export const awaits = defineHandler('awaits', {}, async ({ context }) => {
+  const token = await context.completionToken();
+  if (token !== (await context.completionToken())) throw new Error('two tokens');
+  return completeLater({ metadata: { token, isMainThread } });
 });
 
 export const transacts = defineHandler('transacts', {}, ({ context }) => context.transaction(() => 1));

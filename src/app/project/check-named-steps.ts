@@ -3,7 +3,7 @@ import { nearNames } from '../../model/near-names.ts';
 import { type Resolve, resolvingOnce } from '../../registry/check-handlers.ts';
 import { ownHandler } from '../../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
-import type { StepTemplate, TaskTemplate } from '../../template/task-template.ts';
+import { type StepTemplate, type TaskTemplate, waitsByType } from '../../template/task-template.ts';
 
 /** A problem with a step that a handler names in its options, but that a template does not have. */
 export interface NamedStepProblem {
@@ -53,9 +53,10 @@ type Role = 'depends' | 'analyzerStep' | 'workerTemplate';
 
 async function namedBy(
   registry: HandlerRegistry,
-  { handler }: StepTemplate,
+  { handler, type }: StepTemplate,
   resolve: Resolve,
 ): Promise<NamedSteps | undefined> {
+  if (waitsByType(type)) return undefined;
   // A class is not instantiated just for this check.
   if (!handler.resolver && registry.isRegistered(handler.callable)) {
     return namedStepsOf(registry.sourceOf(handler.callable));

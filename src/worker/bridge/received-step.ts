@@ -3,6 +3,7 @@ import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import { paramsOfEvent, StepContext } from '../../handlers/step-context.ts';
 import type { StepContextParams } from '../../handlers/step-context-params.ts';
 import { type ExecutableHandler, StepHandlerResult } from '../../handlers/step-handler.ts';
+import { waitIn } from '../../handlers/step-wait.ts';
 import { logError } from '../../logging/log.ts';
 import type { HandlerDefinition } from '../../registry/handler-definition.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
@@ -26,6 +27,8 @@ export interface ReceivedStep extends RunnableStep {
   take(timedOut: (error: Error) => void): boolean;
   /** Called when the handler is known or being resolved. */
   starts(): void;
+  /** Returns the outcome that is sent for a result: a failure if the step cannot wait. */
+  outcomeOf(result: StepHandlerResult): StepHandlerResult;
   /**
    * Sends the outcome and resolves to whether it was accepted and committed. If the step is over, sends nothing and
    * returns undefined.
@@ -114,6 +117,10 @@ export class OwnStep implements ReceivedStep {
 
   get within(): ((call: () => unknown) => unknown) | undefined {
     return this.#delivery.step.within;
+  }
+
+  outcomeOf(result: StepHandlerResult): StepHandlerResult {
+    return result;
   }
 
   complete(result: StepHandlerResult, how: Settling): Promise<boolean> {
@@ -242,6 +249,10 @@ class ForeignStep implements ReceivedStep {
     // See calls().
   }
 
+  outcomeOf(result: StepHandlerResult): StepHandlerResult {
+    return waitIn(result) ? cannotWait(this.event) : result;
+  }
+
   complete(result: StepHandlerResult): Promise<boolean> | undefined {
     return this.#ends() ? this.#send(result) : undefined;
   }
@@ -306,4 +317,13 @@ class ForeignStep implements ReceivedStep {
       return false;
     }
   }
+}
+
+/** The failure of a handler that asked to wait, in a step whose module has no message for that. */
+function cannotWait({ stepDefinition: { name } }: FfiStepEvent): StepHandlerResult {
+  return StepHandlerResult.failure({
+    message: `step ${name}: its handler returned completeLater or notYet, which a step from another module cannot do; run the handler in a worker of this package`,
+    errorType: 'wait_refused',
+    retryable: false,
+  });
 }

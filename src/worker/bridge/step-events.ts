@@ -1,6 +1,7 @@
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import { thrownBehindResult } from '../../handlers/outcome.ts';
 import type { StepHandlerResult } from '../../handlers/step-handler.ts';
+import { waitIn } from '../../handlers/step-wait.ts';
 import { type EventBridge, isEventBridge } from './event-bridge.ts';
 import type { TaskerEventEmitter } from './event-emitter.ts';
 import { EventNames } from './event-names.ts';
@@ -46,8 +47,9 @@ export class StepEvents {
     if (behind) to.publish(EventNames.HANDLER_ERROR, event, errorOf(behind.thrown));
   }
 
-  /** Publishes that a handler settled. */
+  /** Publishes that a handler settled. There is no event for a step that waits, because its result is still to come. */
   settled(run: RunOfStep, result: StepHandlerResult): void {
+    if (waitIn(result)) return;
     if (result.success) {
       this.#emit(EventNames.STEP_EXECUTION_COMPLETED, () => ({
         ...idsOf(run),
@@ -74,6 +76,7 @@ export class StepEvents {
   /** Publishes that the result is committed. */
   sent(run: RunOfStep, result: StepHandlerResult): void {
     const name = EventNames.STEP_COMPLETION_SENT;
+    if (waitIn(result)) return;
     if (this.#to.listenerCount(name) === 0) return;
     if (isEventBridge(this.#to)) {
       if (this.#to.isActive) this.#to.publish(name, this.executionResult(run, result));

@@ -269,7 +269,8 @@ export class StepExecutionSubscriber {
 
   // ---- outcomes
 
-  #completed(step: ReceivedStep, result: StepHandlerResult, version: string): void {
+  #completed(step: ReceivedStep, settled: StepHandlerResult, version: string): void {
+    const result = step.outcomeOf(settled);
     const sent = step.complete(result, { version, stopping: this.#stopping });
     if (!sent) {
       this.#gone(step);

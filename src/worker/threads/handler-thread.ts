@@ -126,6 +126,7 @@ function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
     retryAfter: result.retryAfter,
     backtrace: result.backtrace,
     statusCode: result.statusCode,
+    wait: result.wait,
   };
 }
 

@@ -67,6 +67,11 @@ export function threadParams(step: StepMessage, port: ThreadPort): StepContextPa
       if (!('saved' in answer)) throw rebuilt(answer);
       saved = answer.saved;
     },
+    completionToken: async () => {
+      const answer = await port.ask({ token: true });
+      if ('token' in answer) return answer.token;
+      throw rebuilt(answer);
+    },
     transaction: () => Promise.reject(noTransaction(step.step)),
   };
 }

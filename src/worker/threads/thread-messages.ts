@@ -55,12 +55,13 @@ export interface ErrorMessage {
 }
 
 /** A request of a thread to its worker while a handler runs. */
-export type Question = { load: string } | { save: CheckpointProgress };
+export type Question = { load: string } | { save: CheckpointProgress } | { token: true };
 
-/** The answer to a {@link Question}: the result of a step, or the saved checkpoint. */
+/** The answer to a {@link Question}: the result of a step, the saved checkpoint, or the token. */
 export type Answer =
   | { loaded: DependencyResultParams | undefined }
   | { saved: Fields | null }
+  | { token: string }
   | { error: ErrorMessage };
 
 /** A message to a thread. `run` numbers the calls of handlers. Messages about an earlier call are ignored. */

@@ -239,6 +239,7 @@ class PoolThread {
     let answer: Answer;
     try {
       if ('load' in asks) answer = { loaded: await step.loadDependency(asks.load) };
+      else if ('token' in asks) answer = { token: await step.completionToken() };
       else {
         await step.saveCheckpoint(asks.save);
         answer = { saved: step.checkpoint };

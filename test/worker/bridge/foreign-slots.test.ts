@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import {
   checkpointYield,
+  completeLater,
   defineHandler,
   HandlerRegistry,
   StepExecutionSubscriber,
@@ -103,4 +104,17 @@ it('a subscriber fails many waiting steps without a registered handler and does 
     (count) => count === 2_001,
     10_000,
   );
+});
+
+it('a step of a foreign module cannot wait, and fails permanently with the reason', async () => {
+  const { gate, module, subscriber, first } = oneSlot({}, () => completeLater());
+  gate.resolve();
+  await subscriber.waitForCompletion();
+  const sent = await until(
+    () => module.results.find(({ eventId }) => eventId === first.eventId),
+    (found) => found !== undefined,
+  );
+  expect(sent!.result).toMatchObject({ success: false, error: { errorType: 'wait_refused', retryable: false } });
+  expect(sent!.result.error!.message).toContain('step slow: its handler returned completeLater or notYet');
+  expect(subscriber.getErrorCount()).toBe(1);
 });

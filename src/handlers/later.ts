@@ -1,0 +1,41 @@
+import { StepHandlerResult } from './step-handler.ts';
+import { type CompleteLaterOptions, callWait, completionWait, type NotYetOptions } from './step-wait.ts';
+
+/**
+ * Ends the attempt without a result: the step waits until another system completes it with its token, or an operator
+ * does. It takes no slot and no worker in the meantime. Get the token with `await context.completionToken()` first, and
+ * give it to the other system. Return this value from the handler; class handlers have `this.completeLater(…)`.
+ *
+ * @throws PermanentError `validation_error` if an option is invalid; the step then fails permanently
+ *
+ * @example
+ * const charge = defineHandler('charge', { inputs: { order: 'order_id' } }, async ({ order, context }) => {
+ *   const token = await context.completionToken();
+ *   await payments.start({ order, callback: `https://shop.example/paid?token=${token}` });
+ *   return completeLater({ timeoutMs: 3_600_000, metadata: { provider: 'acme' } });
+ * });
+ * // Later, where the callback arrives:
+ * await tasker.completeByToken(token, { receipt: 'R-7' });
+ */
+export function completeLater(options?: CompleteLaterOptions): StepHandlerResult {
+  return new StepHandlerResult({ success: true, wait: completionWait(options) });
+}
+
+/**
+ * Ends this call of the handler without a result: the worker calls it again after `retryInMs` milliseconds, or later if
+ * no worker is free. A call spends no attempt. The template limits the calls of an attempt: `wait: { timeout, max_calls }`,
+ * by default 24 hours; then the step fails with `wait_timeout`. A step with `retry: { retryable: false }` is called again
+ * only with `wait: { repeatable: true }`. Return this value from the handler; class handlers have `this.notYet(…)`.
+ *
+ * @throws PermanentError `validation_error` if an option is invalid; the step then fails permanently
+ *
+ * @example
+ * const render = defineHandler('render', {}, async ({ context }) => {
+ *   const job = (context.checkpointCursor as string | null) ?? (await farm.submit(context.stepUuid));
+ *   const { done, url } = await farm.status(job);
+ *   return done ? { url } : notYet({ retryInMs: 30_000, checkpoint: job });
+ * });
+ */
+export function notYet(options: NotYetOptions): StepHandlerResult {
+  return new StepHandlerResult({ success: true, wait: callWait(options) });
+}

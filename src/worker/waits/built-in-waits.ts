@@ -1,0 +1,65 @@
+import { isConnectionError } from '../../engine/engine.ts';
+import { approvalSettings, signalSettings } from '../../engine/waits/wait-settings.ts';
+import { resultOfThrown } from '../../handlers/outcome.ts';
+import type { StepHandlerResult } from '../../handlers/step-handler.ts';
+import type { WaitRequest } from '../../model/waits.ts';
+import type { ApprovalConfig, SignalConfig } from '../../template/task-template.ts';
+import { type AttemptEnd, attemptEnd, released, waiting } from '../attempt-end.ts';
+import type { DispatchedStep } from '../dispatched-step.ts';
+import { DEFAULT_VERSION } from '../run-step.ts';
+import { timerWait } from './timer-wait.ts';
+
+type Begun = WaitRequest | StepHandlerResult;
+
+/** Returns the end of a step whose result could not be loaded. Without an answer of the database, it is tried again. */
+function endOfThrown(step: DispatchedStep, thrown: unknown): AttemptEnd {
+  return isConnectionError(thrown) ? released(step) : attemptEnd(step, resultOfThrown(thrown), DEFAULT_VERSION);
+}
+
+/**
+ * Runs a step of a type that waits, instead of a handler: determines what it waits for. Calls `finish` at once, or later
+ * if a large result must be loaded first. The end is undefined if the step is over in the meantime. Never throws.
+ */
+export function beginWait(step: DispatchedStep, finish: (end: AttemptEnd | undefined) => void): void {
+  step.begin();
+  let end: AttemptEnd;
+  try {
+    const begun = waitOf(step);
+    if (begun instanceof Promise) {
+      void begun
+        .then((ready) => endOf(step, ready))
+        .catch((thrown: unknown) => endOfThrown(step, thrown))
+        .then((late) => finish(step.over ? undefined : late));
+      return;
+    }
+    end = endOf(step, begun);
+  } catch (thrown) {
+    end = endOfThrown(step, thrown);
+  }
+  finish(end);
+}
+
+function endOf(step: DispatchedStep, begun: Begun): AttemptEnd {
+  return 'kind' in begun ? waiting(step, begun) : attemptEnd(step, begun, DEFAULT_VERSION);
+}
+
+function waitOf(step: DispatchedStep): Begun | Promise<Begun> {
+  const { timer, signal, approval } = step.template;
+  if (timer) return timerWait(step, timer);
+  return signal ? signalWait(signal) : approvalWait(approval!);
+}
+
+function signalWait(signal: SignalConfig): WaitRequest {
+  return { kind: 'signal', forMs: signal.timeoutMs ?? undefined, settings: signalSettings(signal) };
+}
+
+function approvalWait(approval: ApprovalConfig): WaitRequest {
+  const { remindAfterMs, escalateAfterMs, timeoutMs } = approval;
+  const first = Math.min(remindAfterMs ?? Number.POSITIVE_INFINITY, escalateAfterMs ?? Number.POSITIVE_INFINITY);
+  return {
+    kind: 'approval',
+    forMs: timeoutMs ?? undefined,
+    dueMs: first < (timeoutMs ?? Number.POSITIVE_INFINITY) ? first : undefined,
+    settings: approvalSettings(approval),
+  };
+}
