@@ -84,7 +84,7 @@ export class TaskerApprovals {
   }
 
   /**
-   * Changes who may vote, and returns the approval. Votes of people who may not vote any more are dropped. The act is in
+   * Changes the assignees, and returns the approval. Votes of people who may not vote any more are dropped. The act is in
    * the audit, as `approval_reassign`.
    *
    * @example

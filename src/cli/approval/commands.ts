@@ -12,7 +12,7 @@ export function addApprovalCommands(program: Command): void {
     .option('--assignee <name>', 'only approvals that this user or role may vote on')
     .option('-n, --namespace <namespace>', 'only of tasks of this namespace')
     .option('--name <name>', 'only of tasks of this template')
-    .option('--task <uuid>', 'all approvals of this task, those that have ended too')
+    .option('--task <uuid>', 'all approvals of this task, ended ones too')
     .option('-l, --limit <number>', 'maximum number of approvals', PAGE, 20)
     .option('--cursor <cursor>', 'next page: the cursor that the page before printed')
     .action(lazily(async () => (await import('./list.ts')).approvalList));

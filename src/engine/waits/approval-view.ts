@@ -28,7 +28,7 @@ export type ApprovalDecision = 'approved' | 'rejected' | 'timed_out';
 /** The result of a step of the type `approval`. */
 export interface ApprovalResult {
   decision: ApprovalDecision;
-  /** Whose vote decided; null: the limit passed. */
+  /** The person whose vote decided; null: the limit passed. */
   by: string | null;
   at: string;
   comment: string | null;
@@ -48,7 +48,7 @@ export interface Approval {
   title: string;
   /** `ended`: it ended without a decision, such as with its task. */
   status: 'open' | ApprovalDecision | 'ended';
-  /** Who may vote: users or roles. Empty: everyone. */
+  /** The users or roles that may vote. Empty: everyone. */
   assignees: string[];
   /** The JSON Schema of the form. */
   form: JsonSchema | null;
@@ -65,7 +65,7 @@ export interface Approval {
   /** Whether its task, template or namespace is paused: votes count, and what follows waits. */
   paused: boolean;
   endedAt: string | null;
-  /** What ended it. */
+  /** The cause of its end. */
   endedBy: string | null;
 }
 
@@ -82,9 +82,9 @@ export interface ApprovalSettings {
   escalateTo: string[];
 }
 
-/** What has happened to an approval so far, as its wait stores it. */
+/** The progress of an approval, as its wait stores it. */
 export interface ApprovalProgress {
-  /** Who may vote now, if that was changed. */
+  /** The users or roles that may vote now, if that was changed. */
   assignees?: string[];
   reminded_at?: string;
   escalated_at?: string;
@@ -151,7 +151,7 @@ export interface ApprovalFilter {
   namespace?: string | undefined;
   /** The name of the template. */
   name?: string | undefined;
-  /** All approvals of one task, those that have ended too. */
+  /** All approvals of one task, ended ones too. */
   task?: string | undefined;
 }
 

@@ -34,7 +34,7 @@ type ApprovalEvent = 'approval.requested' | 'approval.reminded' | 'approval.esca
 /** A vote. */
 export interface VoteRequest {
   decision: 'approve' | 'reject';
-  /** Who votes, at most 128 characters. */
+  /** The name of the person, at most 128 characters. */
   by: string;
   /** The roles of this person, which the caller vouches for. Default: none. */
   roles?: readonly string[] | undefined;
@@ -44,11 +44,11 @@ export interface VoteRequest {
   form?: unknown;
 }
 
-/** What a reassignment changes. */
+/** A change of the assignees. */
 export interface ReassignRequest {
-  /** Who may vote from now on: users or roles. Empty: everyone. */
+  /** The users or roles that may vote from now on. Empty: everyone. */
   to: string | readonly string[];
-  /** Who reassigns it. */
+  /** The name of the operator. */
   by?: string | undefined;
   reason?: string | undefined;
 }

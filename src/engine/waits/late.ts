@@ -1,7 +1,7 @@
 import { TaskerError } from '../../errors.ts';
 import type { WaitEnd } from '../../model/waits.ts';
 
-/** A wait that someone came too late for. */
+/** A wait that has ended before a signal or a vote arrived. */
 export interface EndedFor {
   /** The name of its step. */
   step: string;
@@ -22,7 +22,7 @@ const ENDS: Readonly<Record<WaitEnd, string>> = {
   retry: 'its next attempt began',
 };
 
-/** Returns the error for someone who came too late: it says what ended the wait, and when. */
+/** Returns the error for a signal or a vote that came too late: it says what ended the wait, and when. */
 export function waitOver({ step, taskUuid, until, endedAt, endedBy }: EndedFor): TaskerError {
   const why = endedBy === null ? 'its limit passed' : (ENDS[endedBy as WaitEnd] ?? `it ended (${endedBy})`);
   const at = endedBy === 'timeout' || endedBy === null ? (until ?? endedAt) : endedAt;

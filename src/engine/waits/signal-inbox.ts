@@ -21,7 +21,7 @@ const FORGET_MS = 3_600_000;
 const KEPT_MS = 30 * 86_400_000;
 const FORGOTTEN_AT_ONCE = 1_000;
 
-/** What became of a signal of the inbox, as stored. */
+/** The outcome of a signal of the inbox, as stored. */
 export interface InboxOutcome {
   /** The id of the signal that its tasks have: an earlier one, if that came with the same key. */
   signalId?: string;

@@ -33,7 +33,7 @@ export interface SignalOptions {
    * first. At most 256 characters.
    */
   idempotencyKey?: string | undefined;
-  /** Who sends it, at most 256 characters. */
+  /** The name of the sender, at most 256 characters. */
   by?: string | undefined;
   /**
    * A client in a transaction of the caller, on the database of this tasker. The signal is a row of that transaction, and

@@ -36,7 +36,7 @@ export function statesNeeded({ graph }: Snapshot, steps: readonly SignalStep[]):
   return [...new Set(steps.flatMap(({ idx }) => [idx, ...(graph.initial[idx] ? [] : graph.makers[idx]!)]))];
 }
 
-/** What happens to a signal: a step that waits takes it, or it is kept. */
+/** The fate of a signal: a step that waits takes it, or it is kept. */
 export type Verdict = { kind: 'taken'; wait: SignalWaitRow } | { kind: 'kept' };
 
 /** A refusal, and whether another task may still use the signal. */

@@ -8,11 +8,11 @@ import type { InboxOutcome } from './signal-inbox.ts';
 import { text } from './signal-request.ts';
 import { receiptOf, type SentSignal, type SignalReceipt } from './signals.ts';
 
-/** A signal, and what became of it. */
+/** A signal with its outcome. */
 export interface Signal extends Omit<SentSignal, 'status'> {
   name: string;
   idempotencyKey: string | null;
-  /** Who sent it. */
+  /** The name of the sender. */
   by: string | null;
   /** When it was sent, by the clock of the database, in ISO 8601. */
   sentAt: string;

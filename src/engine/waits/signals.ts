@@ -247,7 +247,7 @@ async function lockAndRead(
   return rows;
 }
 
-/** What a task does with a signal. */
+/** A task with the fate of the signal there. */
 interface Plan {
   task: SignalTaskRow;
   /** Undefined: the task has it already. */
@@ -269,7 +269,7 @@ function planned(
   });
 }
 
-/** Stores a signal with its tasks, and ends the waits that have all that they wait for. */
+/** Stores a signal with its tasks, and ends the waits that are complete. */
 async function receive(
   tx: Db,
   engine: WaitingEngine,
@@ -316,7 +316,7 @@ function duplicateOf({ taskUuid, earlier }: SignalTaskRow, nameOfStep: (idx: num
   return { taskUuid, status, step: idx === null ? null : nameOfStep(idx) };
 }
 
-/** A signal that completes its step at once is stored as used. Others are taken with those that are kept. */
+/** A signal that completes its step at once is stored as used. Others are taken with the kept ones. */
 function storedReceipt({ task: { taskUuid }, verdict }: { task: SignalTaskRow; verdict: Verdict }): Receipt {
   if (verdict.kind === 'kept') return { taskUuid, heldBy: null, usedBy: null, attempt: null };
   const { idx, attempt, settings } = verdict.wait;

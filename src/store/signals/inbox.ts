@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** Tells processes that signals are in the inbox. No payload. Sent with the transaction of the sender. */
+/** Notifies processes of signals in the inbox. No payload. Sent with the transaction of the sender. */
 export const CHANNEL_SIGNALS = 'tasker_signals';
 
 const PUT_IN_INBOX = sql('put_in_signal_inbox')`

@@ -19,7 +19,7 @@ export interface SignalWaitRow {
   held: number;
 }
 
-/** What a signal finds at its task. */
+/** The state of a task for a signal that arrives. */
 export interface SignalTaskRow {
   taskUuid: string;
   templateId: number;
@@ -81,7 +81,7 @@ export interface SignalTarget {
   idxs: readonly number[];
 }
 
-/** Returns what a signal finds at its tasks. Call it after lockTasks. Tasks that do not exist are left out. */
+/** Returns the states of the tasks that a signal goes to. Call it after lockTasks. Tasks that do not exist are left out. */
 export async function signalTasks(
   db: Db,
   targets: readonly SignalTarget[],
@@ -180,7 +180,7 @@ update tasker.signal set used_by = $3, used_attempt = $4, used_at = now(), held_
 const HOLD_SIGNALS = sql('hold_signals')`
 update tasker.signal set held_by = $3, held_attempt = $4 where task_uuid = $1 and seq = any ($2::bigint[])`;
 
-/** Marks signals as used by a step, or as held by it until it has all that it waits for. */
+/** Marks signals as used by a step, or as held by it until it has enough of them. */
 export async function takeSignals(
   db: Db,
   wait: { taskUuid: string; idx: number; attempt: number },

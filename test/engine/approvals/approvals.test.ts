@@ -169,7 +169,7 @@ describe('an approval', () => {
     expect(await events()).toEqual(['approval.requested', 'approval.reminded']);
   });
 
-  it('that nobody handled for a week only times out: it does not remind or escalate then', async () => {
+  it('that no process handled for a week only times out: it does not remind or escalate then', async () => {
     const { age, engine, events } = await asked({ remind_after: '1d', escalate_after: '2d', timeout: '3d' });
     await age('7 days');
     await engine.endDueWaits();
@@ -212,7 +212,7 @@ describe('an approval', () => {
     expect((await tasker.approvals.get(other, 'ask')).status).toBe('ended');
   });
 
-  it('refuses what is no vote, and steps that do not wait for one', async () => {
+  it('refuses votes that are not valid, and steps that do not wait for one', async () => {
     const { tasker, task, vote, create } = await asked();
     expect(await code(vote('ana', 'maybe' as 'approve'))).toBe(
       'bad_request: decision must be approve or reject, got "maybe"',

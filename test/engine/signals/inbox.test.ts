@@ -119,7 +119,7 @@ describe('a signal that is sent with the client of a caller', () => {
     expect(counts).toEqual({ n: 30, tasks: 30, used: 30 });
   });
 
-  it('waits for a task that another transaction has locked, and does not keep others waiting for good', async () => {
+  it('waits for a task that another transaction has locked, and does not block other signals', async () => {
     const { tasker, client, create, work, url, engine } = await bench();
     const [locked, free] = [await create(), await create()];
     await work();
