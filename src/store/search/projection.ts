@@ -42,9 +42,9 @@ export async function projectTasks(db: Db, taskUuids: readonly string[], all: bo
 }
 
 /**
- * The time at which a ready step `s` of a task `t`, with the last attempt `h`, became ready: when the task was created,
- * the last of its parents was done, its retry or its next call was due, its last attempt ended, or an operator retried it;
- * or when its task began, if it started later.
+ * The time at which a ready step `s` of a task `t`, with the last attempt `h`, became ready. It is the latest of these: its
+ * task was created, or began later; its last parent was done; its retry or its next call was due; its last attempt ended; an
+ * operator retried it.
  */
 export const READY_SINCE = `
   greatest(t.created_at, s.next_at, s.done_at, h.ended_at, (

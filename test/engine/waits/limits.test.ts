@@ -69,7 +69,7 @@ describe('the limits of a lifecycle', () => {
     expect((await check(21)).noted).toMatchObject([{ taskUuid }]);
   });
 
-  it('max_duration_minutes counts waits, because the template says so', async () => {
+  it('max_duration_minutes counts the time of waits', async () => {
     const { taskUuid, check } = await waiting({ max_duration_minutes: 20 });
     expect((await check(21)).noted).toMatchObject([{ taskUuid }]);
   });

@@ -179,7 +179,7 @@ describe('why explains a wait', () => {
 });
 
 describe('a task with a wait and a failed step', () => {
-  it('is in waiting, but counts among those that need a person', async () => {
+  it('is in waiting, but counts as a task that needs a person', async () => {
     const { tasker, taskUuid } = await failedBeside();
     expect(await tasker.getTask(taskUuid)).toMatchObject({
       status: 'waiting',
