@@ -1,11 +1,12 @@
 // Runs a year of two subscriptions in a moment, with the test kit. Usage: node run-a-year.mjs
 import path from 'node:path';
 import { testTasker } from 'tasker-core/testing';
+import * as handlers from './handlers/subscription.mjs';
 import { post } from './letters.mjs';
 
 const kit = await testTasker({
   templates: path.join(import.meta.dirname, 'templates'),
-  handlers: path.join(import.meta.dirname, 'handlers'),
+  handlers: Object.values(handlers),
 });
 post.tasker = kit.tasker;
 post.now = () => kit.now();
@@ -26,9 +27,10 @@ const { correlationId } = await kit.tasker.getTask(ada.taskUuid);
 await kit.signal({ correlationId }, 'cancel', { cancelled: true }); // the open month of Ada
 
 const tasks = await kit.tasker.listTasks({ limit: 100 });
-for (const { at, customer, text } of post.letters) {
+const lines = post.letters.map(({ at, customer, text }) => {
   const day = Math.round((at - begun) / 86_400_000);
-  console.log(`day ${String(day).padStart(3)}  ${customer}: ${text}`);
-}
+  return `day ${String(day).padStart(3)}  ${customer}: ${text}`;
+});
+for (const line of lines.toSorted()) console.log(line); // letters of one day may be sent in any order
 console.log(`${tasks.length} tasks, all ${[...new Set(tasks.map(({ status }) => status))].join(', ')}`);
 await kit.stop();

@@ -13,7 +13,7 @@ export const pay = defineHandler(
       signal,
     });
     const { payment } = await response.json();
-    return completeLater({ timeoutMs: 500, metadata: { payment } });
+    return completeLater({ timeoutMs: 3_000, metadata: { payment } });
   },
 );
 

@@ -1,13 +1,13 @@
-import { defineDecisionHandler, defineHandler } from 'tasker-core';
+import { Decision, defineDecisionHandler, defineHandler } from 'tasker-core';
 
 export const draft = defineHandler('sign_off.draft', { inputs: { customer: 'customer' } }, ({ customer }) => ({
   text: `Contract with ${customer}`,
 }));
 
 /** The result of an approval: `approved`, `rejected`, or `timed_out`. */
-export const route = defineDecisionHandler('sign_off.route', { depends: { vote: 'sign_off' } }, ({ vote }) => [
-  vote.decision === 'approved' ? 'publish' : 'archive',
-]);
+export const route = defineDecisionHandler('sign_off.route', { depends: { vote: 'sign_off' } }, ({ vote }) =>
+  Decision.route([vote.decision === 'approved' ? 'publish' : 'archive']),
+);
 
 export const publish = defineHandler('sign_off.publish', { depends: { vote: 'sign_off' } }, ({ vote }) => ({
   published: true,

@@ -1,4 +1,4 @@
-import { defineDecisionHandler, defineHandler } from 'tasker-core';
+import { Decision, defineDecisionHandler, defineHandler } from 'tasker-core';
 import { post } from '../letters.mjs';
 
 const customer = { inputs: { customer: 'customer' } };
@@ -45,9 +45,9 @@ export const nextMonth = defineHandler(
 
 export const hasPaid = defineDecisionHandler('subscription.has_paid', {}, ({ context }) => {
   const { cents } = context.getDependencyResult(context.getConfig('of'));
-  return [context.getConfig(cents > 0 ? 'paid' : 'unpaid')];
+  return Decision.route([context.getConfig(cents > 0 ? 'paid' : 'unpaid')]);
 });
 
-export const goesOn = defineDecisionHandler('subscription.goes_on', { depends: { end: 'cancelled' } }, ({ end }) => [
-  end.cancelled ? 'say_goodbye' : 'renew',
-]);
+export const goesOn = defineDecisionHandler('subscription.goes_on', { depends: { end: 'cancelled' } }, ({ end }) =>
+  Decision.route([end.cancelled ? 'say_goodbye' : 'renew']),
+);
