@@ -6,7 +6,10 @@ import { loadHandlers } from '../app/project/handler-folders.ts';
 import { loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
 import type { CheckedRequest, TaskTypes } from '../app/task-types.ts';
 import type { Tasker } from '../app/tasker.ts';
+import type { Approval, VoteRequest } from '../app/tasker-approvals.ts';
 import { type CreateTaskerOptions, LIMIT_OPTIONS, refuseUnknown, TASKER_OPTIONS } from '../app/tasker-options.ts';
+import type { SentSignal, SignalOptions, SignalTarget } from '../app/tasker-signals.ts';
+import type { TokenUse } from '../app/tasker-waits.ts';
 import { readVariables } from '../config/read-variables.ts';
 import type { TaskRequest } from '../engine/create-task.ts';
 import type { Step, StepError, Task } from '../engine/task-view.ts';
@@ -120,7 +123,7 @@ export class TestTasker {
 
   /**
    * Moves the time forward, without sleeping. Timers, retries, timeouts and reminders that become due run in their order,
-   * each with all that follows from it, before the next one. Resolves when no step is ready or running.
+   * each with the steps that follow from it, before the next one. Resolves when no step is ready or running.
    *
    * The duration is in words (`3 days`, `1 hour 30 minutes`), or as in a template: seconds as a number, `90s`, `15m`,
    * `2h`, `7d`, or ISO 8601 (`P3DT12H`). The clocks of the process and of the database do not change: handlers read the
@@ -136,7 +139,50 @@ export class TestTasker {
     await this.#time.advance(advanceUs(duration), timeoutMs);
   }
 
-  /** Returns the time that the due times of this kit are compared with: the real time plus all that was advanced. */
+  /**
+   * Sends a signal, as `tasker.signal` does, and resolves when what follows from it has run.
+   *
+   * @example
+   * await kit.signal(task.taskUuid, 'payment_received', { cents: 990 });
+   * @throws TaskerError the errors of `signal`; `timeout` if steps still run after 10 s
+   */
+  async signal(task: SignalTarget, name: string, payload?: unknown, options?: SignalOptions): Promise<SentSignal> {
+    return this.#settled(await this.tasker.signal(task, name, payload, options));
+  }
+
+  /**
+   * Votes on an approval, as `tasker.approvals.vote` does, and resolves when what follows from it has run. By default, a
+   * person named `tester` approves, with the roles of all assignees.
+   *
+   * @example
+   * await kit.approve(task.taskUuid, 'sign_off', { by: 'ana', comment: 'fine' });
+   * await kit.approve(task.taskUuid, 'sign_off', { by: 'bob', decision: 'reject' });
+   * @throws TaskerError the errors of `approvals.vote`; `timeout` if steps still run after 10 s
+   */
+  async approve(taskUuid: string, step: string, vote: Partial<VoteRequest> = {}): Promise<Approval> {
+    const { assignees } = await this.tasker.approvals.get(taskUuid, step);
+    const request: VoteRequest = { decision: 'approve', by: 'tester', roles: assignees, ...vote };
+    return this.#settled(await this.tasker.approvals.vote(taskUuid, step, request));
+  }
+
+  /**
+   * Completes a step that waits for another system, as `tasker.completeByToken` does, and resolves when what follows from
+   * it has run.
+   *
+   * @example
+   * await kit.completeByToken(token, { receipt: 'R-7' });
+   * @throws TaskerError the errors of `completeByToken`; `timeout` if steps still run after 10 s
+   */
+  async completeByToken(token: string, result?: unknown): Promise<TokenUse> {
+    return this.#settled(await this.tasker.completeByToken(token, result));
+  }
+
+  async #settled<T>(value: T): Promise<T> {
+    await this.#time.settle(SETTLE_MS);
+    return value;
+  }
+
+  /** Returns the time that the due times of this kit are compared with: the real time plus the advanced durations. */
   now(): Date {
     return this.#time.now();
   }
@@ -254,6 +300,9 @@ function urlOfEnvironment(): string | undefined {
     given.find(({ name }) => name === 'databaseDirectUrl') ?? given.find(({ name }) => name === 'databaseUrl');
   return found?.value as string | undefined;
 }
+
+/** How long a kit waits for what follows from a signal, a vote or a completion. */
+const SETTLE_MS = 10_000;
 
 const TEST_OPTIONS = { ...TASKER_OPTIONS, stubs: true, keepBackoff: true } as const;
 

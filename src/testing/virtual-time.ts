@@ -23,7 +23,7 @@ const LONGEST_PAUSE_MS = 20;
  */
 export class VirtualTime {
   readonly #tasker: Tasker;
-  /** How far this clock is ahead of the database's. */
+  /** Microseconds by which this clock is ahead of the database. */
   #aheadUs = 0;
   /** Timers with a time of their own that were already moved with this clock. */
   readonly #moved = new Set<string>();

@@ -63,6 +63,36 @@ describe('a program of the examples prints the outcomes of its tasks', () => {
       ],
     ],
     [
+      'sign-off/sign-contracts.mjs',
+      [
+        'Acme: publish {"published":true,"approved_by":["ann","bob"]}',
+        'Hooli: archive {"published":false,"because":"they never pay"}',
+      ],
+    ],
+    [
+      'callback/pay-invoices.mjs',
+      [
+        'I-1: complete, R-I-1, attempts: 1',
+        'I-2: blocked_by_failures, insufficient funds, attempts: 1',
+        'I-3: complete, R-I-3, attempts: 2',
+      ],
+    ],
+    [
+      'subscription/run-a-year.mjs',
+      [
+        'day   0  Ada: welcome',
+        'day   0  Bob: welcome',
+        'day  11  Ada: your trial ends in 3 days',
+        'day  11  Bob: your trial ends in 3 days',
+        ...Array.from({ length: 12 }, (_, i) => [
+          `day ${String(12 + 30 * i).padStart(3)}  Ada: month ${i + 1}: 990 cents`,
+          ...(i === 0 ? ['day  14  Bob: your trial has ended'] : []),
+        ]).flat(),
+        'day 357  Ada: goodbye',
+        '14 tasks, all complete',
+      ],
+    ],
+    [
       'pipeline/report-sales.mjs',
       ['Coffee mug      14  goal reached', 'Fountain pen    10  goal missed', 'Baseball cap    24  goal reached'],
     ],

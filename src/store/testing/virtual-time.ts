@@ -24,7 +24,7 @@ export interface AbsoluteTimer {
   attempt: number;
 }
 
-/** What the steps of a database do, and when the next one is due. */
+/** The work of a database that does not wait for a time, and when the next retry or wait is due. */
 export interface OpenWork {
   /** Steps are in the queue. */
   ready: boolean;
