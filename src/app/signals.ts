@@ -25,8 +25,6 @@ import type { TaskerParts } from './tasker-parts.ts';
 /** Minimum time between two notifications of one kind. Changes in between are sent together. */
 const MIN_INTERVAL_MS = 10;
 const LOWEST_RANK = 100;
-/** Begins a notification that a wait will be due: `due 1500`, in milliseconds. Earlier programs take it for work. */
-const DUE = 'due ';
 
 /** The parts of a tasker that react to events in this process and in others. */
 export interface SignalTargets {
