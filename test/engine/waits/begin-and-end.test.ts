@@ -89,4 +89,38 @@ describe('a step that waits', () => {
     expect(step).toMatchObject({ attempts: 1, maxAttempts: 1 });
     await invariants(hand.sql);
   });
+
+  it('is found after a lost answer, also when its handler was called again since', async () => {
+    const hand = await handWorker({ a: [] });
+    await hand.claim();
+    const first = { ...hand.waits('a', { kind: 'call', forMs: HOUR, settings: {} }), attempt: 1 };
+    expect(await hand.engine.findRecorded([first])).toEqual(new Map());
+    await hand.record(first);
+    expect((await hand.record(first)).refused).toEqual([0]);
+    expect(await hand.engine.findRecorded([first])).toEqual(new Map([[0, null]]));
+    await pass(hand, hand.taskUuid);
+    await hand.engine.promoteDue();
+    await hand.claim();
+    const second = { ...hand.waits('a', { kind: 'call', forMs: HOUR, settings: {} }), attempt: 2 };
+    await hand.record(second);
+    const never = { ...second, claim: second.claim + 1 };
+    expect(await hand.engine.findRecorded([first, never, second])).toEqual(
+      new Map([
+        [0, null],
+        [2, null],
+      ]),
+    );
+  });
+
+  it('runs again after its worker was lost before it could wait, whatever its policy', async () => {
+    const hand = await handWorker({ wait: { ...TIMER, retry: { retryable: false } } });
+    await hand.claim();
+    await hand.die();
+    expect(await hand.states()).toEqual({ wait: 'enqueued' });
+    await hand.claim();
+    await hand.record(hand.waits('wait', { kind: 'timer', forMs: HOUR, settings: {} }));
+    const [step] = await hand.tasker.getSteps(hand.taskUuid);
+    expect(step).toMatchObject({ currentState: 'waiting', attempts: 1 });
+    await invariants(hand.sql);
+  });
 });
