@@ -3,6 +3,7 @@ import type { CreatedTask } from '../engine/create-task.ts';
 import {
   CHANNEL_ENDED,
   CHANNEL_EVENTS,
+  CHANNEL_SCHEDULES,
   CHANNEL_TAKEN,
   CHANNEL_WORK,
   CHANNEL_WORKER,
@@ -54,7 +55,7 @@ export class Signals {
     this.#logger = moduleLogger(logger, 'app');
     this.#listener = new Listener(
       open.database,
-      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS, CHANNEL_WORKER],
+      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS, CHANNEL_WORKER, CHANNEL_SCHEDULES],
       { onNotify: (channel, payload) => this.#onNotify(channel, payload), onCatchUp: () => this.#catchUp() },
       moduleLogger(logger, 'db'),
     );
@@ -89,6 +90,7 @@ export class Signals {
     this.#parts.metrics.instruments.messagesReceived.of(channel).add();
     if (channel === CHANNEL_WORK) this.#onWork(Number(payload));
     else if (channel === CHANNEL_EVENTS) this.#onEvents();
+    else if (channel === CHANNEL_SCHEDULES) worker()?.look();
     else if (channel === CHANNEL_TAKEN) worker()?.taken(payload);
     else if (channel === CHANNEL_WORKER) worker()?.asked(payload.split(',').map(Number));
     else waiter.ended(payload.split(','));

@@ -13,6 +13,7 @@ import { addNamespaceCommands } from './namespace/commands.ts';
 import { addPauseCommands } from './pause/commands.ts';
 import { addProjectCommands } from './project/commands.ts';
 import { addQueueCommands } from './queue/commands.ts';
+import { addScheduleCommands } from './schedule/commands.ts';
 import { addStatsCommands } from './stats/commands.ts';
 import { addStepCommands } from './step/commands.ts';
 import { addTaskCommands } from './task/commands.ts';
@@ -56,6 +57,7 @@ export function makeProgram(): Command {
   addQueueCommands(program);
   addDeadLetterCommands(program);
   addStatsCommands(program);
+  addScheduleCommands(program);
   addEventCommands(program);
   addBulkCommands(program);
   addAuditCommands(program);

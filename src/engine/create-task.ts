@@ -214,7 +214,7 @@ async function snapshotsOf(templates: TemplateStore, requests: readonly TaskRequ
   return snapshots;
 }
 
-function newTask(request: TaskRequest, snapshot: Snapshot, position: number): NewTask {
+export function newTask(request: TaskRequest, snapshot: Snapshot, position: number): NewTask {
   const where = `task ${nameOf(snapshot.template)}${position > 0 ? ` (number ${position + 1})` : ''}`;
   const { namespace, name, version, identityStrategy: strategy, defaultOptions: defaults } = snapshot.template;
   const context = encodeContext(request.context ?? {}, snapshot, where);

@@ -42,6 +42,8 @@ export const CHANNEL_ENDED = 'tasker_ended';
 export const CHANNEL_TAKEN = 'tasker_taken';
 /** Tells workers that an operator has a request for them. Payload: the ids of the workers. */
 export const CHANNEL_WORKER = 'tasker_worker';
+/** Tells workers that the next due time of a schedule may have changed. No payload. */
+export const CHANNEL_SCHEDULES = 'tasker_schedules';
 /** Tells processes that deliver domain events that new events were stored. No payload. */
 export const CHANNEL_EVENTS = 'tasker_events';
 
@@ -293,6 +295,11 @@ export abstract class EngineActs {
   /** Notifies all processes that deliver domain events, this one included. */
   async announceEvents(): Promise<void> {
     await this.tell(CHANNEL_EVENTS, ['']);
+  }
+
+  /** Notifies all workers that the next due time of a schedule may have changed. */
+  async announceSchedules(): Promise<void> {
+    await this.tell(CHANNEL_SCHEDULES, ['']);
   }
 
   /** Notifies the processes that wait for these tasks. */

@@ -5,12 +5,17 @@ import type { StepKey } from './step-key.ts';
 
 const PEEK = sql('peek')`
 select exists (select 1 from tasker.queue where namespace_id = any ($1::int[])) ready,
-       (select (extract(epoch from min(due_at) - now()) * 1000)::float8 from tasker.timer) "dueMs"`;
+       (select (extract(epoch from min(due_at) - now()) * 1000)::float8 from tasker.timer) "dueMs",
+       (select (extract(epoch from min(wake_at) - now()) * 1000)::float8 from tasker.schedule) "scheduleMs"`;
 
-/** Whether the queue has steps, and the milliseconds until the next retry is due, or null if there is none. */
+/**
+ * Whether the queue has steps, and the milliseconds until the next retry and the next schedule are due, or null if there is
+ * none.
+ */
 export interface QueuePeek {
   ready: boolean;
   dueMs: number | null;
+  scheduleMs: number | null;
 }
 
 /** Checks the queue without writing. */
