@@ -143,6 +143,7 @@ const WRITERS = 'reads a row per process';
 const STOPPING = 'only for searches that no index serves, which stop after two seconds';
 const TEMPLATES = 'reads the templates, not their tasks';
 const PAUSING = 'when an operator pauses or resumes; reads pauses, or a part of the queue on purpose';
+const SCHEDULING = 'runs once per pass of due schedules, or when an operator asks; reads schedules by key';
 const NO_TABLE = 'reads no table of tasker';
 
 const PRUNING =
@@ -151,7 +152,6 @@ const PRUNE_ROWS = 'in a prune; reads the row of the turn, or of a prune or an a
 const SIZES = 'on request of an operator; reads the catalog';
 
 /** All other statements, with the reason. */
-const SCHEDULING = 'runs once per pass of due schedules, or when an operator asks; reads schedules by key';
 export const NOT_HOT = {
   due_schedules: 'runs only when a schedule is due; reads the index of due times',
   look_at_due_schedules: 'as due_schedules',
@@ -382,6 +382,7 @@ export const NOT_HOT = {
   forget_earlier_ends_of_tasks: DELETING,
   forget_logs_of_tasks: DELETING,
   forget_pauses_of_tasks: DELETING,
+  forget_schedules_of_tasks: DELETING,
   forget_found_steps_of_tasks: DELETING,
   forget_found_tasks: DELETING,
   forget_steps_of_tasks: DELETING,
