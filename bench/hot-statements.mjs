@@ -114,6 +114,11 @@ export const HOT = [
   'analytics_histograms',
   'analytics_timeline',
   'analytics_open_tasks',
+  'begin_waits',
+  'open_waits',
+  'end_waits',
+  'lock_due_waits',
+  'call_again',
 ];
 
 const ON_STARTUP = 'once when a process starts, or a template is registered';
@@ -128,6 +133,8 @@ const REPLAYING = 'on request of an operator, or occasionally; reads all affecte
 const REMOVING = 'once per removed group; deletes all of its rows';
 const OPERATORS = 'on request of an operator; reads a page in the order of an index';
 const BULK = 'in a bulk act, some hundred items at a time; looks up each by key. bench/bulk.mjs measures them';
+const WAITS = 'looks up the waits of a few tasks by key';
+const LEFT_WAITS = 'only when nothing that is due can be ended; reads at most 1,000 due waits by their index';
 const RETRYING = 'on request of an operator; looks up each step by key';
 const DELETING =
   'on request of an operator; looks up each task by key, and reads the queue only for tasks that may be in it';
@@ -180,6 +187,21 @@ export const NOT_HOT = {
   age_schedules: 'for tests',
   age_firings: 'for tests',
   release_fired_identities: 'for tests',
+  find_begun_waits: WAITS,
+  forget_waits_of_tasks: DELETING,
+  forget_tokens_of_tasks: DELETING,
+  waits_of_task: WAITS,
+  save_token: WAITS,
+  token_hash: WAITS,
+  token_state: WAITS,
+  take_running_step: WAITS,
+  note_token_use: WAITS,
+  extend_wait: WAITS,
+  move_wait: WAITS,
+  defer_waits: WAITS,
+  postpone_waits: WAITS,
+  close_waits_of_ended: WAITS,
+  drop_waits_of_no_task: LEFT_WAITS,
   rest_from_counting: 'writes a table of one row',
   name_acts_of_tasks: DELETING,
   keep_identities_of_tasks: PRUNING,

@@ -25,6 +25,8 @@ export const ERRORS = {
   conflict: 409,
   illegal_transition: 409,
   nothing_failed: 409,
+  wait_over: 409,
+  token_invalid: 403,
   timeout: 408,
   task_failed: 500,
   // handlers

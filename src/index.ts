@@ -88,6 +88,7 @@ export type {
   TaskPage,
   TaskPageOptions,
 } from './app/tasker-operations.ts';
+export type { TimerTime, TokenError, TokenUse } from './app/tasker-waits.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
 export { BootstrapConfig } from './config/bootstrap-config.ts';
 export type { ConfigName, TaskerConfig } from './config/config-keys.ts';

@@ -469,6 +469,9 @@ describe('the surface', () => {
       TemplateAnalytics
       TemplateCounts
       TemplateProblem
+      TimerTime
+      TokenError
+      TokenUse
       TransactionClient
       TransactionWork
       TypedStepContext

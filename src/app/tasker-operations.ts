@@ -35,6 +35,7 @@ import { type PruneOptions, startPrune } from './retention.ts';
 import { TaskerSchedules } from './schedules/tasker-schedules.ts';
 import { TaskerBulk } from './tasker-bulk.ts';
 import { TaskerDeadLetters } from './tasker-dead-letters.ts';
+import { TaskerWaits } from './tasker-waits.ts';
 import { type Explanation, explainTask } from './why.ts';
 
 export type {
@@ -54,7 +55,7 @@ export type {
 };
 
 /** The acts and questions of an operator: find tasks, explain them, and act on them. {@link Tasker} inherits them. */
-export abstract class TaskerOperations {
+export abstract class TaskerOperations extends TaskerWaits {
   readonly #engine: Engine;
   /** Where the acts of this tasker come from, for the audit. @internal */
   door: Door = 'library';
@@ -67,6 +68,7 @@ export abstract class TaskerOperations {
 
   /** @internal */
   constructor(engine: Engine) {
+    super(engine);
     this.#engine = engine;
     const parts = {
       engine,
@@ -84,7 +86,7 @@ export abstract class TaskerOperations {
   }
 
   /** Wakes what waits for this task in this process. @internal */
-  protected abstract changed(taskUuid: string): void;
+  protected abstract override changed(taskUuid: string): void;
 
   /** Explains why each step of a task is in its state, and what it waits for. */
   why(taskUuid: string): Promise<Explanation> {

@@ -193,6 +193,8 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
         return `${attempt} is held by ${step.worker ?? 'a worker'}, which does not have handler ${step.callable}; it fails if none is registered soon`;
       }
       return `${attempt} has been running on ${step.worker ?? 'a worker'} since ${step.lastAttemptedAt}`;
+    case 'waiting':
+      return `${attempt} waits`;
     case 'waiting_for_retry':
       return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}${task.paused ? ', or when the pause ends' : ''}`;
     case 'error':

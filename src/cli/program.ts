@@ -18,6 +18,7 @@ import { addStatsCommands } from './stats/commands.ts';
 import { addStepCommands } from './step/commands.ts';
 import { addTaskCommands } from './task/commands.ts';
 import { addTemplateCommands } from './template/commands.ts';
+import { addTimerCommands } from './timer/commands.ts';
 
 /**
  * Defines the commands and their options. The code of a command is imported when it runs, so that help and usage errors
@@ -54,6 +55,7 @@ export function makeProgram(): Command {
   addProjectCommands(program);
   addTaskCommands(program);
   addStepCommands(program);
+  addTimerCommands(program);
   addQueueCommands(program);
   addDeadLetterCommands(program);
   addStatsCommands(program);

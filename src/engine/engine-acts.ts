@@ -33,6 +33,16 @@ import { type RerunOptions, rerunTask, type TaskRerun } from './rerun.ts';
 import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
 import type { Task } from './task-view.ts';
 import { TemplateStore } from './template-store.ts';
+import { fireTimer, moveTimer, type TimerTime, timeOf } from './waits/timers.ts';
+import {
+  completeByToken,
+  extendByToken,
+  failByToken,
+  type TokenError,
+  type TokenUse,
+  type UsedToken,
+} from './waits/tokens.ts';
+import type { EndedWait } from './waits/waits.ts';
 
 /** Wakes workers when steps are queued. Payload: the smallest rank, which is minus the highest priority. */
 export const CHANNEL_WORK = 'tasker_work';
@@ -155,6 +165,52 @@ export abstract class EngineActs {
     const over = Object.values(ended).flat();
     if (over.length > 0) await this.announceEnded(over);
     if (queued) await this.wakeWorkers();
+  }
+
+  /** Completes a timer step now. */
+  async fireTimer(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
+    const step = await this.find(reference);
+    await this.announceWaits([await this.#noting(step.taskUuid, fireTimer(this, step, options))]);
+  }
+
+  /** Lets a timer step end at another time, and returns that time. */
+  async moveTimer(reference: StepReference, until: TimerTime, options: OperatorOptions = {}): Promise<string> {
+    const at = timeOf(until);
+    const step = await this.find(reference);
+    const moved = await this.#noting(step.taskUuid, moveTimer(this, step, at, options));
+    return moved;
+  }
+
+  async completeByToken(token: string, result: unknown): Promise<TokenUse> {
+    return this.#usedToken(await completeByToken(this, token, result));
+  }
+
+  async failByToken(token: string, error: string | TokenError): Promise<TokenUse> {
+    return this.#usedToken(await failByToken(this, token, error));
+  }
+
+  async #usedToken({ ended, ...use }: UsedToken): Promise<TokenUse> {
+    await this.announceWaits([ended]);
+    return use;
+  }
+
+  /** Extends the wait of a token, and returns its new limit. */
+  extendByToken(token: string, timeoutMs: number): Promise<string> {
+    return extendByToken(this, token, timeoutMs);
+  }
+
+  /** Announces waits that have ended, to all processes. Call it after the commit, with the answers of `endLocked`. */
+  async announceWaits(waits: readonly (EndedWait | undefined)[]): Promise<void> {
+    const ended = waits.filter((wait) => wait !== undefined);
+    if (ended.length === 0) return;
+    for (const { taskUuid } of ended) this.search.writeSoon(taskUuid);
+    this.analytics.noticed();
+    const taken = ended.filter((wait) => wait.takenFrom).map((wait) => wait.taskUuid);
+    if (taken.length > 0) await this.tell(CHANNEL_TAKEN, taken);
+    const over = ended.filter((wait) => wait.task !== undefined).map((wait) => wait.taskUuid);
+    if (over.length > 0) await this.announceEnded(over);
+    const ready = ended.filter((wait) => wait.queued);
+    if (ready.length > 0) await this.wakeWorkers(Math.min(...ready.map((wait) => wait.rank)));
   }
 
   async resetStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {

@@ -13,6 +13,7 @@ import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { peek, type QueuePeek, queueDepths } from '../store/queue.ts';
+import { laneOf } from '../store/queue-id.ts';
 import { getStep, getSteps, heldSteps, loadResults } from '../store/read-steps.ts';
 import type { OwnClaim } from '../store/record-steps.ts';
 import { ping } from '../store/server/server-facts.ts';
@@ -50,7 +51,8 @@ import { type Thresholds, watchOpenTasks } from './dead-letters/watch.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { CHANNEL_TAKEN, EngineActs, type EngineOptions, type StepReference } from './engine-acts.ts';
 import { EventLog } from './events/log.ts';
-import { type RecordAnswer, type Recording, record } from './record.ts';
+import type { RecordAnswer, Recording } from './record.ts';
+import { record } from './record-batch.ts';
 import { type EarlierRun, earlierRunView } from './rerun.ts';
 import { Schedules } from './schedules/acts.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
@@ -67,6 +69,8 @@ import { type AttemptLog, attemptLog } from './step-logs.ts';
 import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import type { Snapshot } from './template-store.ts';
+import { endDueWaits } from './waits/due.ts';
+import { newToken } from './waits/tokens.ts';
 
 /** For reads that callers wait for. Planning them each time would cost more than running them. */
 const READING = opening(PINNED_PLANS);
@@ -208,11 +212,20 @@ export class Engine extends EngineActs {
    * @throws InDoubtError: the worker may own the steps; find them by the token
    */
   async claim(claim: Claim, { timeoutMs }: Partial<Patience> = {}): Promise<Claimed> {
+    const from = this.#withLanes(claim);
     const claimed = await this.count.claim(() =>
-      this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, claim)),
+      this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, from)),
     );
     for (const step of claimed.steps) this.search.changed(step.taskUuid);
     return claimed;
+  }
+
+  /** Adds the lanes of namespaces whose templates have steps that wait. Without any, a claim runs the same statement as ever. */
+  #withLanes(claim: Claim): Claim {
+    const waiting = this.templates.namespacesWithWaits;
+    if (waiting.size === 0) return claim;
+    const lanes = claim.namespaceIds.filter((id) => waiting.has(id)).map(laneOf);
+    return lanes.length === 0 ? claim : { ...claim, namespaceIds: [...claim.namespaceIds, ...lanes] };
   }
 
   /** Returns the steps that lost claims took. */
@@ -280,13 +293,22 @@ export class Engine extends EngineActs {
     });
   }
 
+  /** Creates the token by which another system completes a running step. Undefined if the step was lost. */
+  saveToken(step: HeldKey, { timeoutMs }: Patience): Promise<string | undefined> {
+    return newToken(this.database.within(timeoutMs), step);
+  }
+
   /** Returns whether a transaction of a handler that saved `data` was committed, after its answer was lost. */
   wasSaved(step: HeldKey, data: string): Promise<boolean> {
     return this.database.transaction(AFTER_LOST_ANSWER, (tx) => isSaved(tx, step, data));
   }
 
-  peek(ids: readonly number[], { timeoutMs }: Patience): Promise<QueuePeek> {
-    return peek(this.database.within(timeoutMs), ids);
+  /** Checks the queue, and when a retry or a wait is due. */
+  async peek(ids: readonly number[], { timeoutMs }: Patience): Promise<QueuePeek> {
+    const found = await peek(this.database.within(timeoutMs), ids);
+    // Templates with steps that wait may have been registered by other processes.
+    for (const id of found.namespacesWithWaits) this.templates.namespacesWithWaits.add(id);
+    return found;
   }
 
   /** Returns the number of unclaimed ready steps by namespace, counted up to 100,000. */
@@ -344,10 +366,24 @@ export class Engine extends EngineActs {
     return swept;
   }
 
+  /** Queues the retries and ends the waits that are due. Returns their number. */
   async promoteDue(): Promise<number> {
     const promoted = await promoteDue(this.database, (taskUuid) => this.search.changed(taskUuid));
     this.count.on.stepsEnqueued.add(promoted);
-    return promoted;
+    return promoted + (await this.endDueWaits());
+  }
+
+  /** Ends the waits that are due, and returns their number. */
+  async endDueWaits(): Promise<number> {
+    let count = 0;
+    for await (const { ended, failed } of endDueWaits(this)) {
+      count += ended.length;
+      await this.announceWaits(ended);
+      for (const { wait, error } of failed) {
+        this.logger.error({ ...wait, err: error }, 'a due wait could not be ended; trying again in a minute');
+      }
+    }
+    return count;
   }
 
   /** Ends or notes the tasks that exceed a limit of their template's lifecycle, and notifies other processes. */

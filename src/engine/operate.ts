@@ -37,7 +37,7 @@ export interface OperatorOptions {
 /** Where an act came from. */
 export type Door = 'library' | 'cli' | 'rest' | 'lifecycle' | 'policy';
 
-const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'] as const;
+const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error'] as const;
 /**
  * With these timeouts, an operator learns within seconds that a task is locked, and an abandoned action does not run
  * later.
@@ -236,8 +236,10 @@ async function expand(
   const row = await getStep(tx, taskUuid, idx);
   if (!task || !row || row.state === 'complete' || row.state === 'resolved_manually') return;
   const { templateId } = task;
-  const snapshot = (await engine.templates.byIds([templateId])).get(templateId)!;
-  const expansion = snapshot.expansionOf(idx, JSON.parse(result));
+  // On the same connection: the lock must not wait for another connection of the pool.
+  const unreadable = (await engine.templates.load([templateId], tx)).get(templateId);
+  if (unreadable) throw unreadable;
+  const expansion = engine.templates.get(templateId).expansionOf(idx, JSON.parse(result));
   if (!expansion) return;
   if (expansion.kind === 'wrong') {
     throw new TaskerError('bad_request', `step ${row.name} can't be completed with this result: ${expansion.reason}`);

@@ -24,6 +24,7 @@ import {
   vacuumQueue,
 } from '../store/acts/pauses.ts';
 import { QUEUE_ORDER } from '../store/planner.ts';
+import { laneOf } from '../store/queue-id.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
 import { namespaceIds, type TemplateVersion } from '../store/templates.ts';
 import { type OperatorOptions, onFreeTask, operatorOf } from './operate.ts';
@@ -172,7 +173,7 @@ export async function settle(
   if (pauses.length === 0) return { steps, rank };
   await waitForWriters(database);
   for (const id of new Set(pauses.map((pause) => pause.namespaceId))) {
-    for (const queueId of id === null ? [] : [id, -id]) {
+    for (const queueId of id === null ? [] : [id, -id, laneOf(id), -laneOf(id)]) {
       const moved = await moveAll(database, queueId);
       steps += moved.steps;
       if (moved.rank !== null && queueId < 0) rank = Math.min(rank ?? moved.rank, moved.rank);

@@ -1,27 +1,19 @@
-import type { Database } from '../db/database.ts';
-import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { bornSteps } from '../model/branches.ts';
 import { isWorkerIndex } from '../model/ids.ts';
+import type { WaitRequest } from '../model/waits.ts';
 import { type CancelledRest, cancelRestOfBatches, releaseWorkers } from '../store/batches.ts';
-import {
-  addBatches,
-  addSteps,
-  existingSteps,
-  type NewBatch,
-  type NewStep,
-  recountSteps,
-} from '../store/expand-tasks.ts';
-import { PINNED_PLANS } from '../store/planner.ts';
-import { heldSteps } from '../store/read-steps.ts';
+import { addBatches, addSteps, type NewBatch, type NewStep, recountSteps } from '../store/expand-tasks.ts';
 import { KIND, type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
-import { lockTasks, type TaskRevision } from '../store/tasks.ts';
+import type { TaskRevision } from '../store/tasks.ts';
 import type { Expansion } from './expansion.ts';
 import type { TemplateStore } from './template-store.ts';
 
-/** The outcome of an attempt, and the steps that it creates. */
+/** The outcome of an attempt, and the steps that it creates or the wait that it begins. */
 export interface Recording extends RecordedStep {
   expansion?: Expansion | undefined;
+  /** Set if the kind is {@link KIND}.waits. */
+  wait?: WaitRequest | undefined;
 }
 
 /** The result of the statement, and changes in the tasks. */
@@ -32,52 +24,8 @@ export interface RecordAnswer extends Recorded {
   takenFrom: string[];
 }
 
-const RECORDING = opening({
-  ...PINNED_PLANS,
-  statement_timeout: '60s',
-  // A transaction that keeps one task locked must not delay the other tasks of the recording.
-  lock_timeout: '1s',
-  // A worker that freezes between lock and commit must not keep its tasks locked forever.
-  idle_in_transaction_session_timeout: '30s',
-});
-
-/**
- * Records outcomes in one transaction: locks the tasks, adds the steps that results create, records, and claims children.
- * Takes one round trip, and one more if a decision or an analyzer is among them.
- * @throws InDoubtError
- */
-export async function record(
-  { database, templates }: { database: Database; templates: TemplateStore },
-  batch: readonly Recording[],
-  own: OwnClaim,
-): Promise<RecordAnswer> {
-  const taskUuids = [...new Set(batch.map((step) => step.taskUuid))];
-  const making = batch.filter((step) => step.expansion !== undefined);
-  if (making.length === 0) {
-    return database.pipeline(RECORDING, async (tx) => {
-      const locked = lockTasks(tx, taskUuids);
-      const recorded = recordLocked({ tx, templates }, batch, { ...own, dynamic: isDynamic(templates, batch) });
-      const [revised, answer] = await Promise.all([locked, recorded]);
-      return { ...answer, revised };
-    });
-  }
-  return database.transaction(RECORDING, async (tx) => {
-    const tasksThatGrow = [...new Set(making.map((step) => step.taskUuid))];
-    const [revised, existing, held] = await Promise.all([
-      lockTasks(tx, taskUuids),
-      existingSteps(tx, tasksThatGrow),
-      heldSteps(tx, making),
-    ]);
-    // A rejected result creates no steps, so that another result in the batch can create the steps that both name.
-    const accepted = making.filter((_, i) => held.has(i));
-    const grown = accepted.length > 0 ? grow(tx, growthOf(templates, accepted, existing)) : [];
-    const [answer] = await Promise.all([recordLocked({ tx, templates }, batch, { ...own, dynamic: true }), ...grown]);
-    return { ...answer, revised };
-  });
-}
-
 /** Returns whether a template may have dynamic steps. True if it is unknown: the statement for them works for all. */
-function isDynamic(templates: TemplateStore, batch: readonly Recording[]): boolean {
+export function isDynamic(templates: TemplateStore, batch: readonly Recording[]): boolean {
   let last = -1;
   return batch.some(({ templateId }) => {
     if (templateId === last) return false;

@@ -1,4 +1,5 @@
 import { stepUuid } from '../model/ids.ts';
+import type { WaitEnd, WaitKind } from '../model/waits.ts';
 import type { StepRow } from '../store/read-steps.ts';
 import type { HistoryRow, TaskRow } from '../store/tasks.ts';
 
@@ -11,6 +12,7 @@ export const TASK_STATES = [
   'evaluating_results',
   'waiting_for_dependencies',
   'waiting_for_retry',
+  'waiting',
   'blocked_by_failures',
   'complete',
   'error',
@@ -28,6 +30,7 @@ export type StepState =
   | 'enqueued_for_orchestration'
   | 'enqueued_as_error_for_orchestration'
   | 'waiting_for_retry'
+  | 'waiting'
   | 'complete'
   | 'error'
   | 'cancelled'
@@ -224,6 +227,8 @@ export interface AttemptDetail {
   worker_id?: string;
   orchestration_metadata?: Partial<StepExecutionResult['orchestration_metadata']>;
   event_problems?: EventProblem[];
+  /** The wait that ended the attempt, and what ended it. */
+  wait?: { kind: WaitKind; ended_by: WaitEnd };
 }
 
 /** A declared event that an attempt could not publish, and why. */

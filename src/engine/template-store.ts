@@ -21,7 +21,7 @@ import {
 } from '../store/templates.ts';
 import { compileSchema, compileStored, type SchemaViolation } from '../template/json-schema-check.ts';
 import { limitsOf } from '../template/limits-of.ts';
-import type { JsonSchema, TaskTemplate } from '../template/task-template.ts';
+import { type JsonSchema, type TaskTemplate, waitsByType } from '../template/task-template.ts';
 import { digestOf } from '../template/template-digest.ts';
 import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
 import { templateFromJson, templateToJson } from '../template/template-json.ts';
@@ -55,6 +55,8 @@ export class TemplateStore {
   readonly #limits: DynamicLimits;
   readonly #byId = new KeptSnapshots<Snapshot>();
   readonly #newest = new NewestSnapshots<Snapshot>();
+  /** The namespaces in which a known template has steps that wait. */
+  readonly namespacesWithWaits = new Set<number>();
 
   constructor(database: Database, logger: Logger, limits: DynamicLimits = DYNAMIC_LIMITS) {
     this.#database = database;
@@ -95,6 +97,7 @@ export class TemplateStore {
         rootCount: graph.roots.filter((idx) => graph.initial[idx]).length,
         definition: JSON.stringify(templateToJson(template)),
         limits: limitsOf(template.lifecycle),
+        waits: hasWaits(template),
       };
       const [before] = await newestDigests(tx, [template]);
       const { id, fresh } = await registerTemplate(tx, row);
@@ -224,6 +227,7 @@ export class TemplateStore {
     compile: typeof compileSchema = compileSchema,
   ): Snapshot {
     const { template, graph } = parts;
+    if (hasWaits(template)) this.namespacesWithWaits.add(parts.namespaceId);
     const checkOf = (schema: JsonSchema | null) => (schema ? compile(schema) : () => NOTHING_WRONG);
     return {
       ...parts,
@@ -248,6 +252,10 @@ function notStored(id: number): TaskerError {
 function unreadableTemplate({ id, namespace, name, version }: TemplateRow, cause: unknown): TaskerError {
   const message = `template ${namespace}/${name}@${version} (snapshot ${id}): ${messageOf(cause)}`;
   return new TaskerError('template_invalid', message, { cause });
+}
+
+function hasWaits({ steps }: TaskTemplate): boolean {
+  return steps.some((step) => waitsByType(step.type));
 }
 
 function storedGraph(template: TaskTemplate, graph: TemplateGraph) {

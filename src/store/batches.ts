@@ -22,18 +22,22 @@ old as (
   select s.task_uuid, s.idx, s.state, s.attempts, s.claim, s.started_at, f.worker_idx, f.template_id
     from f join tasker.step s on s.task_uuid = f.task_uuid and s.idx >= (f.worker_idx + 1) << 17
      and s.idx < ((f.worker_idx + 1) << 17) + f.size
-   where s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry') for update of s),
+   where s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting') for update of s),
 u as (
   update tasker.step s set state = 'cancelled', done_at = now(), next_at = null from old
    where s.task_uuid = old.task_uuid and s.idx = old.idx),
 h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
   select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
-    from old where state = 'in_progress'),
+    from old where state in ('in_progress', 'waiting')),
+w as (
+  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = 'cancel' from old
+   where old.state = 'waiting' and w.task_uuid = old.task_uuid and w.idx = old.idx and w.ended_at is null),
 c as (
   select task_uuid, worker_idx, template_id, count(*)::int n,
          (count(*) filter (where state in ('enqueued', 'in_progress')))::int active,
          (count(*) filter (where state = 'waiting_for_retry'))::int retry,
+         (count(*) filter (where state = 'waiting'))::int waits,
          (count(*) filter (where state = 'in_progress'))::int running
     from old group by 1, 2, 3),
 a as (
@@ -49,8 +53,9 @@ k as (
 b as (
   update tasker.batch b set n_active = 0, next_idx = ((b.worker_idx + 1) << 17) + b.size
     from f where b.task_uuid = f.task_uuid and b.worker_idx = f.worker_idx)
-update tasker.task t set n_open = n_open - x.n, n_active = n_active - x.active, n_retry = n_retry - x.retry
-  from (select task_uuid, sum(n)::int n, sum(active)::int active, sum(retry)::int retry, sum(running)::int running
+update tasker.task t set n_open = n_open - x.n, n_active = n_active - x.active, n_retry = n_retry - x.retry,
+       n_wait = n_wait - x.waits
+  from (select task_uuid, sum(n)::int n, sum(active)::int active, sum(retry)::int retry, sum(waits)::int waits, sum(running)::int running
           from c group by 1) x
  where t.task_uuid = x.task_uuid
 returning t.task_uuid "taskUuid", x.running, t.state::text, round(extract(epoch from now() - t.created_at) * 1000)::float8 ms`;
@@ -112,7 +117,7 @@ update tasker.batch b set n_active = x.n
                select count(*)::int from tasker.step s
                 where s.task_uuid = b.task_uuid and s.idx >= (b.worker_idx + 1) << 17
                   and s.idx < ((b.worker_idx + 1) << 17) + b.size
-                  and s.state in ('enqueued', 'in_progress', 'waiting_for_retry')) n
+                  and s.state in ('enqueued', 'in_progress', 'waiting_for_retry', 'waiting')) n
           from tasker.batch b where b.task_uuid = any ($1::uuid[])) x
  where b.task_uuid = x.task_uuid and b.worker_idx = x.worker_idx and b.n_active <> x.n`;
 

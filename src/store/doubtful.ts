@@ -39,14 +39,37 @@ select w.ord::int, tasker.iso(case when e.attempts = w.attempt then e.done_at
  where h.worker_id = w.claim >> 24
    and case when w.completed then h.outcome = 'completed' and w.claim in (s.claim, case when e.attempts = w.attempt then e.claim end) else h.outcome in ('failed', 'released') end`;
 
-/** Returns which of these attempts their worker has recorded: indexes in the list, with the time if it is still known. */
-export async function findRecorded(
-  db: Db,
-  steps: readonly (RecordedStep & { attempt: number })[],
-): Promise<Map<number, string | null>> {
-  const { rows } = await db.query<{ ord: number; recordedAt: string | null }>(FIND_RECORDED, [
-    ...columns(steps, 'taskUuid', 'idx', 'attempt', 'claim'),
-    `{${steps.map((step) => step.kind === KIND.completed).join(',')}}`,
-  ]);
-  return new Map(rows.map((row) => [row.ord - 1, row.recordedAt]));
+const FIND_BEGUN = sql('find_begun_waits')`
+select d.ord::int from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[]) with ordinality d (task_uuid, idx, attempt, claim, ord)
+ cross join lateral (
+   select 1 from tasker.wait w
+    where w.task_uuid = d.task_uuid and w.idx = d.idx
+      and ((w.attempt = d.attempt and w.claim = d.claim)
+        or w.progress -> 'claims' @> jsonb_build_array(jsonb_build_array(d.attempt, d.claim))) offset 0) w`;
+
+type Doubtful = RecordedStep & { attempt: number };
+
+/**
+ * Returns which of these attempts their worker has recorded, or let wait: indexes in the list, with the time if it is
+ * still known.
+ */
+export async function findRecorded(db: Db, steps: readonly Doubtful[]): Promise<Map<number, string | null>> {
+  const [waits, others] = [steps.filter(isWait), steps.filter((step) => !isWait(step))];
+  const found = new Map<Doubtful, string | null>();
+  if (others.length > 0) {
+    const { rows } = await db.query<{ ord: number; recordedAt: string | null }>(FIND_RECORDED, [
+      ...columns(others, 'taskUuid', 'idx', 'attempt', 'claim'),
+      `{${others.map((step) => step.kind === KIND.completed).join(',')}}`,
+    ]);
+    for (const row of rows) found.set(others[row.ord - 1]!, row.recordedAt);
+  }
+  if (waits.length > 0) {
+    const { rows } = await db.query<{ ord: number }>(FIND_BEGUN, columns(waits, 'taskUuid', 'idx', 'attempt', 'claim'));
+    for (const row of rows) found.set(waits[row.ord - 1]!, null);
+  }
+  return new Map(
+    steps.flatMap((step, i): [number, string | null][] => (found.has(step) ? [[i, found.get(step)!]] : [])),
+  );
 }
+
+const isWait = ({ kind }: Doubtful) => kind === KIND.waits;

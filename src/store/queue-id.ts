@@ -5,15 +5,33 @@
 export const ANY_PAUSE = '(select exists (select 1 from tasker.pause where resumed_at is null))';
 
 /**
- * The part of the queue that a ready step of this template and this task belongs to: the id of its namespace, or the
- * negated id while its task, its template or its namespace is paused. Claims read only positive ids. Every statement
+ * Ready steps of templates with steps that wait are queued under the id of their namespace plus this number. Programs of
+ * earlier versions do not read there.
+ */
+const LANE = 1_073_741_824;
+
+/** Returns the part of the queue for the templates of a namespace that have steps that wait. */
+export function laneOf(namespaceId: number): number {
+  return namespaceId + LANE;
+}
+
+/** The parts of the queue of a namespace that are not paused, as a list for `= any (…)`. */
+export const partsOf = (namespaceId: string): string => `array[${namespaceId}, ${namespaceId} + ${LANE}]`;
+/** The parts of the queue of a namespace that are paused, as such a list. */
+export const pausedPartsOf = (namespaceId: string): string => `array[-${namespaceId}, -${namespaceId} - ${LANE}]`;
+/** The id of the namespace of a part of the queue that is not paused. */
+export const namespaceOf = (part: string): string => `(${part} % ${LANE})`;
+
+/**
+ * The part of the queue that a ready step of this template and this task belongs to: the id of its namespace or its lane,
+ * or the negated id while its task, its template or its namespace is paused. Claims read only positive ids. Every statement
  * that inserts into the queue uses this expression; scripts/statements/record_steps.sql has a copy.
  */
 export function queueIdOf({ template, task }: { template: string; task: string }): string {
   return `(
     select case when ${ANY_PAUSE} and exists (
                   select 1 from tasker.pause p where p.task_uuid = ${task} and p.resumed_at is null)
-                then -m.namespace_id else m.queue_id end
+                then -abs(m.queue_id) else m.queue_id end
       from tasker.template m where m.id = ${template})`;
 }
 

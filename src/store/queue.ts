@@ -1,26 +1,35 @@
 import type { Db } from '../db/statement.ts';
-import { queueIdOf } from './queue-id.ts';
+import { laneOf, partsOf, queueIdOf } from './queue-id.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
+// The lanes are empty unless templates of the namespaces have steps that wait.
 const PEEK = sql('peek')`
 select exists (select 1 from tasker.queue where namespace_id = any ($1::int[])) ready,
-       (select (extract(epoch from min(due_at) - now()) * 1000)::float8 from tasker.timer) "dueMs",
+       (select (extract(epoch from least(
+          (select min(due_at) from tasker.timer),
+          (select min(due_at) from tasker.wait where ended_at is null and due_at is not null)) - now()) * 1000)::float8) "dueMs",
+       (select array_agg(n.id)::text from unnest($1::int[], $2::int[]) n (id, lane)
+         where exists (select 1 from tasker.queue q where q.namespace_id = n.lane)) waits,
        (select (extract(epoch from min(wake_at) - now()) * 1000)::float8 from tasker.schedule) "scheduleMs"`;
 
-/**
- * Whether the queue has steps, and the milliseconds until the next retry and the next schedule are due, or null if there is
- * none.
- */
+/** Whether the queue has steps, and the milliseconds until a retry or a wait is due, or null if there is none. */
 export interface QueuePeek {
   ready: boolean;
   dueMs: number | null;
+  /** Milliseconds until a schedule is due. */
   scheduleMs: number | null;
+  /** The namespaces with ready steps of templates that have steps that wait. */
+  namespacesWithWaits: number[];
 }
 
 /** Checks the queue without writing. */
 export async function peek(db: Db, namespaceIds: readonly number[]): Promise<QueuePeek> {
-  return (await db.query<QueuePeek>(PEEK, [`{${namespaceIds.join(',')}}`])).rows[0]!;
+  const values = [`{${namespaceIds.join(',')}}`, `{${namespaceIds.map(laneOf).join(',')}}`];
+  type Row = { ready: boolean; dueMs: number | null; waits: string | null; scheduleMs: number | null };
+  const { ready, dueMs, waits, scheduleMs } = (await db.query<Row>(PEEK, values)).rows[0]!;
+  const namespacesWithWaits = waits === null ? [] : (JSON.parse(`[${waits.slice(1, -1)}]`) as number[]);
+  return { ready: ready || waits !== null, dueMs, scheduleMs, namespacesWithWaits };
 }
 
 /** Steps are counted up to this number, because counting all of a long queue takes too long. */
@@ -30,7 +39,8 @@ const QUEUE_DEPTHS = sql('queue_depths')`
 select n.name, x.depth
   from tasker.namespace n
  cross join lateral (
-   select count(*)::int depth from (select 1 from tasker.queue q where q.namespace_id = n.id limit ${COUNTED}) y) x
+   select count(*)::int depth
+     from (select 1 from tasker.queue q where q.namespace_id = any (${partsOf('n.id')}) limit ${COUNTED}) y) x
  where n.name = any ($1::text[])`;
 
 /** Returns the number of queued steps by namespace, counted up to 100,000. Unknown namespaces are left out. */

@@ -11,8 +11,8 @@ const RECORD_STEPS = {
   dynamic: { plain: sqlFile('record_steps_dynamic'), events: sqlFile('record_steps_dynamic_events') },
 };
 
-/** The outcome of one attempt, as the statement takes it. */
-export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, lost: 4 } as const;
+/** The outcome of one attempt, as the statement takes it. Attempts that begin to wait are recorded by beginWaits. */
+export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, lost: 4, waits: 5 } as const;
 
 /** The end of one attempt. */
 export interface RecordedStep extends HeldKey {
@@ -21,7 +21,8 @@ export interface RecordedStep extends HeldKey {
   delayMs: number;
   templateId: number;
   rank: number;
-  durationMs: number;
+  /** Null: no handler ran. */
+  durationMs: number | null;
   /** JSON text of the result; the text `null` for a failure. */
   result: string;
   /** JSON text of error and metadata, or the text `null`. */
@@ -154,7 +155,7 @@ function parameters(batch: readonly RecordedStep[], own: OwnClaim): unknown[] {
     column((step) => step.delayMs),
     column((step) => step.templateId),
     column((step) => step.rank),
-    column((step) => step.durationMs),
+    column((step) => step.durationMs ?? 'null'),
     `[${batch.map((step) => step.result).join(',')}]`,
     own.freeSlots,
     own.token,

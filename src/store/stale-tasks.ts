@@ -198,23 +198,26 @@ export async function noteWatches(db: Db, notes: readonly WatchNote[], actor: st
 const LOCK_OPEN_STEPS = sql('lock_open_steps')`
 select count(*) from (
   select 1 from tasker.step where task_uuid = any ($1::uuid[])
-     and state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error') for update) s`;
+     and state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error') for update) s`;
 
 const FAIL_TASKS = sql('fail_tasks')`
 with h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
   select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
-    from tasker.step where task_uuid = any ($1::uuid[]) and state = 'in_progress' returning task_uuid),
+    from tasker.step where task_uuid = any ($1::uuid[]) and state in ('in_progress', 'waiting')
+  returning task_uuid),
 s as (
   update tasker.step set state = 'cancelled', done_at = now(), next_at = null
-   where task_uuid = any ($1::uuid[]) and state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error')),
+   where task_uuid = any ($1::uuid[]) and state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error')),
+x as (
+  update tasker.wait set ended_at = greatest(now(), since), ended_by = 'cancel' where task_uuid = any ($1::uuid[]) and ended_at is null),
 a as (
   insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door)
   select task_uuid, 'fail', state, 'error', $4, reason, 'lifecycle'
     from unnest($1::uuid[], $2::text[], $3::text[]) d (task_uuid, state, reason)),
 w as (
   delete from tasker.task_watch where task_uuid = any ($1::uuid[]))
-update tasker.task t set verdict = 'error', n_open = 0, n_active = 0, n_retry = 0, n_error = 0, done_at = now()
+update tasker.task t set verdict = 'error', n_open = 0, n_active = 0, n_retry = 0, n_error = 0, n_wait = 0, done_at = now()
  where task_uuid = any ($1::uuid[])
 returning t.task_uuid, t.task_uuid in (select task_uuid from h) running`;
 

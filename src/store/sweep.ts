@@ -39,17 +39,22 @@ export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise
   return rows.map((row) => row.task_uuid);
 }
 
-// An attempt that saved a checkpoint made progress, so it does not count towards max_attempts. A batch worker that
+// An attempt that saved a checkpoint made progress, so it does not count towards max_attempts. An attempt of a step that only
+// waits has no effect before the wait begins, so it does not count either, and runs again in any case. A batch worker that
 // fails permanently is not changed here. Other workers of its batch may start, so its failure is recorded like every
 // other failure. A recording of the dead worker may have claimed a child after this transaction began, so `greatest`
 // keeps the attempt from ending before its start.
 const TAKE_BACK = sql('take_back')`
 with held as (
-  select s.task_uuid, s.idx, s.ctid tid, s.claim, s.attempts, c.saved,
-         s.retryable and s.attempts - s.spared - c.saved < s.max_attempts again
+  select s.task_uuid, s.idx, s.ctid tid, s.claim, s.attempts, greatest(c.saved, w.waits::int) saved,
+         w.waits or s.retryable and s.attempts - s.spared - c.saved < s.max_attempts again
     from tasker.step s cross join lateral (
       select (exists (select 1 from tasker.checkpoint c
                 where c.task_uuid = s.task_uuid and c.idx = s.idx and c.attempt = s.attempts))::int saved) c
+   cross join lateral (
+      select exists (select 1 from tasker.task t cross join lateral (
+                select callable from tasker.template_step x where x.template_id = t.template_id and x.idx = s.idx offset 0) x
+                where t.task_uuid = s.task_uuid and x.callable in ('tasker.timer', 'tasker.signal', 'tasker.approval')) waits) w
    where s.task_uuid = any ($1::uuid[]) and s.state = 'in_progress' and (s.claim >> 24) = any ($2::bigint[])),
 lost as (
   update tasker.step s set

@@ -20,8 +20,8 @@ export async function namespaceIds(db: Db, names: readonly string[]): Promise<nu
 const REGISTER_TEMPLATE = sql('register_template')`
 insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition,
   stale_action, max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes,
-  max_steps_in_process_minutes, paused)
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, exists (
+  max_steps_in_process_minutes, waits, paused)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, exists (
   select 1 from tasker.pause p where p.task_uuid is null and p.namespace_id = $1 and p.resumed_at is null
      and (p.name is null or p.name = $2) and (p.version is null or p.version = $3)))
 on conflict (namespace_id, name, version, digest) do update set registered_at = clock_timestamp()
@@ -37,6 +37,8 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
   definition: string;
   /** Null if its tasks can never be stale. */
   limits: TaskLimits | null;
+  /** Whether it has steps of the types that wait. */
+  waits: boolean;
 }
 
 /**
@@ -44,7 +46,7 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
  * namespace is paused. Call it after lockPausesShared, because otherwise a pause that starts now misses the snapshot.
  */
 export async function registerTemplate(db: Db, template: NewTemplate): Promise<{ id: number; fresh: boolean }> {
-  const { namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition, limits } =
+  const { namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition, limits, waits } =
     template;
   const { rows } = await db.query<{ id: number; fresh: boolean }>(REGISTER_TEMPLATE, [
     ...[namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition],
@@ -53,6 +55,7 @@ export async function registerTemplate(db: Db, template: NewTemplate): Promise<{
     limits?.waitingForDependenciesMinutes ?? null,
     limits?.waitingForRetryMinutes ?? null,
     limits?.stepsInProcessMinutes ?? null,
+    waits,
   ]);
   return rows[0]!;
 }

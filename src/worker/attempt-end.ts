@@ -16,6 +16,7 @@ import { type CheckedResult, checkedResult, DEFAULT_VERSION } from './run-step.t
 export interface AttemptEnd extends Recording {
   step: DispatchedStep;
   attempt: number;
+  durationMs: number;
   /** Written to the log. Undefined if the attempt did not fail. */
   error: { type: string; message: string } | undefined;
   /** The domain events to publish once the attempt is recorded. */

@@ -18,6 +18,7 @@ const OUTCOMES: Record<AttemptEnd['kind'], string> = {
   [KIND.permanent]: 'failed',
   [KIND.released]: 'released',
   [KIND.lost]: 'worker_lost',
+  [KIND.waits]: 'waiting',
 };
 
 /**

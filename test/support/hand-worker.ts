@@ -3,6 +3,7 @@ import { Database } from '../../src/db/database.ts';
 import { Engine, KIND, type RecordAnswer, type Recording } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { stepIndex } from '../../src/model/ids.ts';
+import type { WaitRequest } from '../../src/model/waits.ts';
 import type { ClaimedStepRow } from '../../src/store/claim-steps.ts';
 import { DEMO, setup, states, template } from './setup.ts';
 
@@ -88,9 +89,17 @@ export async function handWorker(steps: Parameters<typeof template>[0], bench?: 
     };
   };
 
+  /** Returns the end of an attempt that begins to wait. */
+  const waits = (name: string, wait: WaitRequest): Recording => ({
+    ...end(name, KIND.waits, null),
+    detail: 'null',
+    wait,
+  });
+
   return {
     ...made,
     taskUuid,
+    waits,
     held,
     claim,
     die,

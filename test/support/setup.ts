@@ -100,12 +100,16 @@ export async function until<T>(read: () => Promise<T> | T, holds: (seen: T) => b
 /** Checks the invariants of a database at rest: counters equal a recount, every waiting step has a reason, no queue row is lost. */
 export async function invariants(sql: Sql): Promise<void> {
   const wrong = await sql(`
-    select t.task_uuid, t.state::text, t.n_open, t.n_active, t.n_retry, t.n_error, c.*
+    select t.task_uuid, t.state::text, t.n_open, t.n_active, t.n_retry, t.n_error, t.n_wait, c.*
       from tasker.task t cross join lateral (
         select count(*) filter (where s.state not in ('complete', 'cancelled', 'resolved_manually') and not tolerated)::int open,
                count(*) filter (where s.state in ('enqueued', 'in_progress'))::int active,
                count(*) filter (where s.state = 'waiting_for_retry')::int retry,
                count(*) filter (where s.state = 'error' and not tolerated)::int error,
+               count(*) filter (where s.state = 'waiting')::int + (
+                 select count(*) from tasker.wait w where w.task_uuid = t.task_uuid and w.idx = -1 and w.ended_at is null)::int waits,
+               (count(*) filter (where (s.state = 'waiting') <> exists (
+                 select 1 from tasker.wait w where w.task_uuid = s.task_uuid and w.idx = s.idx and w.ended_at is null)))::int misfiled,
                count(*) filter (where s.state = 'enqueued' and not exists (
                  select 1 from tasker.queue q where q.task_uuid = s.task_uuid and q.idx = s.idx))::int unqueued,
                count(*) filter (where s.state = 'waiting_for_retry' and not exists (
@@ -119,7 +123,7 @@ export async function invariants(sql: Sql): Promise<void> {
                     and not (p.state in ('complete', 'resolved_manually', 'cancelled') or (p.state = 'error' and b.failure_strategy <> 'fail_fast'))))::int miscounted,
                (select count(*) from tasker.batch b where b.task_uuid = t.task_uuid and t.done_at is null and (b.n_active > b.parallelism or b.n_active <> (
                  select count(*) from tasker.step p where p.task_uuid = b.task_uuid and p.idx >= 131072
-                    and tasker.template_idx(p.idx) = b.worker_idx and p.state in ('enqueued', 'in_progress', 'waiting_for_retry'))))::int overfull,
+                    and tasker.template_idx(p.idx) = b.worker_idx and p.state in ('enqueued', 'in_progress', 'waiting_for_retry', 'waiting'))))::int overfull,
                count(*) filter (where s.state = 'complete' and s.attempts > 0 and not exists (
                  select 1 from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx) and not exists (
                  select 1 from tasker.operator_action a where a.task_uuid = s.task_uuid and a.idx = s.idx))::int unproven
@@ -128,15 +132,15 @@ export async function invariants(sql: Sql): Promise<void> {
               select 1 from tasker.batch b where s.idx >= 131072 and b.task_uuid = s.task_uuid
                  and b.worker_idx = tasker.template_idx(s.idx) and b.failure_strategy <> 'fail_fast') tolerated) x
          where s.task_uuid = t.task_uuid) c
-     where t.state = 'waiting_for_dependencies' or t.n_open <> c.open or t.n_active <> c.active or t.n_retry <> c.retry
+     where (t.state = 'waiting_for_dependencies' and t.n_wait = 0) or t.n_wait <> c.waits or c.misfiled > 0 or t.n_open <> c.open or t.n_active <> c.active or t.n_retry <> c.retry
         or t.n_error <> c.error or c.unqueued > 0 or c.untimed > 0 or c.miscounted <> 0 or c.unproven > 0 or c.overfull > 0`);
   if (wrong.length > 0)
     throw new Error(`${wrong.length} tasks break an invariant: ${JSON.stringify(wrong.slice(0, 3))}`);
   const misplaced = await sql(`
-    select q.*, m.paused, m.namespace_id home from tasker.queue q join tasker.template m on m.id = q.template_id
+    select q.*, m.paused, abs(m.queue_id) home from tasker.queue q join tasker.template m on m.id = q.template_id
      where q.namespace_id <> case when m.paused or exists (
              select 1 from tasker.pause p where p.task_uuid = q.task_uuid and p.resumed_at is null)
-             then -m.namespace_id else m.namespace_id end`);
+             then -abs(m.queue_id) else abs(m.queue_id) end`);
   if (misplaced.length > 0)
     throw new Error(`${misplaced.length} rows of the queue are misplaced: ${JSON.stringify(misplaced.slice(0, 3))}`);
 }

@@ -62,7 +62,7 @@ export function judge(
 
 /** Returns the states of a step that was named one by one in which an action can be applied to it. */
 function statesOfNamed(action: BulkAction): readonly string[] | null {
-  if (action === 'step_resolve') return ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'];
+  if (action === 'step_resolve') return ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error'];
   return stepStates(action, {});
 }
 

@@ -105,6 +105,8 @@ const TABLES = [
   'batch_worker',
   'batch',
   'checkpoint',
+  'wait',
+  'completion_token',
 ];
 
 /**

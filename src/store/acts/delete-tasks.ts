@@ -46,6 +46,8 @@ const DELETIONS = [
   sql('forget_batches_of_tasks')`${of('batch')}`,
   sql('forget_batch_workers_of_tasks')`${of('batch_worker')}`,
   sql('forget_checkpoints_of_tasks')`${of('checkpoint')}`,
+  sql('forget_waits_of_tasks')`${of('wait')}`,
+  sql('forget_tokens_of_tasks')`${of('completion_token')}`,
   sql('forget_history_of_tasks')`${of('history')}`,
   sql('forget_watches_of_tasks')`${of('task_watch')}`,
   sql('forget_earlier_steps_of_tasks')`${of('earlier_step')}`,

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { partsOf, pausedPartsOf } from '../queue-id.ts';
 import { sql } from '../sql.ts';
 import type { PauseObject } from './pauses.ts';
 
@@ -60,9 +61,9 @@ select n.name, t.templates, ready.n "readySteps", held.n "pausedSteps"
  cross join lateral (
    select count(distinct m.name)::int templates from tasker.template m where m.namespace_id = n.id) t
  cross join lateral (
-   select count(*)::int n from (select 1 from tasker.queue q where q.namespace_id = n.id limit ${COUNTED}) x) ready
+   select count(*)::int n from (select 1 from tasker.queue q where q.namespace_id = any (${partsOf('n.id')}) limit ${COUNTED}) x) ready
  cross join lateral (
-   select count(*)::int n from (select 1 from tasker.queue q where q.namespace_id = -n.id limit ${COUNTED}) x) held
+   select count(*)::int n from (select 1 from tasker.queue q where q.namespace_id = any (${pausedPartsOf('n.id')}) limit ${COUNTED}) x) held
  order by n.name`;
 
 /** A namespace, and the number of steps in its queue. */

@@ -11,19 +11,23 @@ with target as (
 old as (
   select s.idx, s.state, s.attempts, s.claim, s.started_at from tasker.step s
    where s.task_uuid = (select task_uuid from target)
-     and s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error') for update),
+     and s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error') for update),
 s as (
   update tasker.step s set state = 'cancelled', done_at = now(), next_at = null from old
    where s.task_uuid = $1 and s.idx = old.idx),
 h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
   select $1, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
-    from old where state = 'in_progress'),
+    from old where state in ('in_progress', 'waiting')),
+w as (
+  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = case $6 when 'cancel' then 'cancel' else 'operator' end
+   where w.task_uuid = (select task_uuid from target) and w.ended_at is null),
 a as (
   insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door, bulk_id)
   select task_uuid, $6, state::text, $7, $2, $3, $4, $5 from target),
 t as (
-  update tasker.task set verdict = $7::tasker.task_state, n_open = 0, n_active = 0, n_retry = 0, n_error = 0, done_at = now()
+  update tasker.task set verdict = $7::tasker.task_state, n_open = 0, n_active = 0, n_retry = 0, n_error = 0, n_wait = 0,
+         done_at = now()
    where task_uuid = (select task_uuid from target) returning task_uuid)
 select (select count(*)::int from old where state = 'in_progress') running from t`;
 
@@ -119,7 +123,10 @@ s as (
 h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
   select $1, idx, attempts, claim >> 24, 'cancelled', $3::tasker.step_state, started_at, greatest(now(), started_at)
-    from old where state = 'in_progress'),
+    from old where state in ('in_progress', 'waiting')),
+w as (
+  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = 'operator'
+    from old where old.state = 'waiting' and w.task_uuid = $1 and w.idx = old.idx and w.ended_at is null),
 a as (
   insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)
   select $1, $2, $6, state::text, $3, $7, $8, $9, $10 from old),
@@ -146,6 +153,7 @@ t as (
     n_active = n_active - case when old.state in ('enqueued', 'in_progress') then 1 else 0 end
              + (select count(*)::int from k where state = 'enqueued'),
     n_retry = n_retry - case when old.state = 'waiting_for_retry' then 1 else 0 end,
+    n_wait = n_wait - case when old.state = 'waiting' then 1 else 0 end,
     n_error = n_error - case when old.state = 'error' and not old.finished then 1 else 0 end,
     revision = revision + case when old.finished then 1 else 0 end,
     done_at = case when old.finished then done_at when n_open = 1 then now() end

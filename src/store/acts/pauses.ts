@@ -105,13 +105,13 @@ with seen as materialized (
    where namespace_id = $1::int and (rank, id) > ($2, $3) order by rank, id limit $4),
 wrong as materialized (
   select tid from seen
-   where ($1 < 0) <> (coalesce(${queueIdOf({ template: 'seen.template_id', task: 'seen.task_uuid' })}, $1) < 0)),
+   where coalesce(${queueIdOf({ template: 'seen.template_id', task: 'seen.task_uuid' })}, $1) <> $1),
 gone as (
   delete from tasker.queue where ctid = any (array(select tid from wrong))
   returning rank, id, task_uuid, idx, template_id),
 moved as (
   insert into tasker.queue (namespace_id, rank, id, task_uuid, idx, template_id) overriding system value
-  select -$1, rank, id, task_uuid, idx, template_id from gone
+  select ${queueIdOf({ template: 'gone.template_id', task: 'gone.task_uuid' })}, rank, id, task_uuid, idx, template_id from gone
    where exists (select 1 from tasker.step s where s.task_uuid = gone.task_uuid and s.idx = gone.idx
                     and s.state = 'enqueued' offset 0)
    order by rank, id
@@ -147,21 +147,24 @@ export async function moveSteps(db: Db, { queueId, after, limit }: Stretch): Pro
   return { moved, rank, next: lastRank === null ? undefined : { rank: lastRank, id: lastId! } };
 }
 
-// Only this transaction can add rows of the task, because it has locked the task. It waits for claims that have taken
+// A program of an earlier version puts the steps of a paused task with waits under the negated id of its namespace. Only
+// this transaction can add rows of the task, because it has locked the task. It waits for claims that have taken
 // such a row.
 const MOVE_STEPS_OF_TASK = sql('move_steps_of_task')`
 with place as materialized (
-  select t.rank, ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })} queue_id
+  select t.rank, ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })} queue_id,
+         (select namespace_id from tasker.template m where m.id = t.template_id) namespace_id
     from tasker.task t where t.task_uuid = $1),
 gone as (
   delete from tasker.queue where ctid = any (array(
     select q.tid from place cross join lateral (
       select ctid tid from tasker.queue q
-       where q.namespace_id = -place.queue_id and q.rank = place.rank and q.task_uuid = $1 offset 0) q))
-  returning namespace_id, rank, id, task_uuid, idx, template_id),
+       where q.namespace_id = any (array[-place.queue_id, -place.namespace_id]) and q.namespace_id <> place.queue_id
+         and q.rank = place.rank and q.task_uuid = $1 offset 0) q))
+  returning rank, id, task_uuid, idx, template_id),
 moved as (
   insert into tasker.queue (namespace_id, rank, id, task_uuid, idx, template_id) overriding system value
-  select -namespace_id, rank, id, task_uuid, idx, template_id from gone
+  select (select queue_id from place), rank, id, task_uuid, idx, template_id from gone
    where exists (select 1 from tasker.step s where s.task_uuid = gone.task_uuid and s.idx = gone.idx
                     and s.state = 'enqueued' offset 0)
    order by rank, id

@@ -83,7 +83,7 @@ export async function makerResults(db: Db, taskUuid: string, idxs: readonly numb
 
 const KEEP_EARLIER = sql('keep_earlier_steps')`
 insert into tasker.earlier_step (task_uuid, idx, rerun, replaced_by, name, state, attempts, claim, result, done_at)
-select $1, s.idx, coalesce(s.rerun, 0), $3, w.name, case s.state when 'in_progress' then 'cancelled' else s.state end, s.attempts,
+select $1, s.idx, coalesce(s.rerun, 0), $3, w.name, case when s.state in ('in_progress', 'waiting') then 'cancelled' else s.state end, s.attempts,
        s.claim, s.result, s.done_at
   from unnest($2::int[]) d (idx)
  cross join lateral (
@@ -99,8 +99,9 @@ with d as materialized (
 h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
   select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
-    from d where state = 'in_progress'),
+    from d where state in ('in_progress', 'waiting')),
 c as (delete from tasker.checkpoint where task_uuid = $1 and idx = any ($2)),
+w as (delete from tasker.wait where task_uuid = $1 and idx = any ($2)),
 t as (
   delete from tasker.timer where ctid = any (array(
     select x.tid from d cross join lateral (
@@ -176,7 +177,8 @@ update tasker.batch b set next_idx = x.next_idx
 const QUEUE_READY = sql('queue_ready_steps')`
 with r as (
   update tasker.step set state = 'enqueued'
-   where task_uuid = $1 and idx < 131072 and state = 'pending' and remaining = 0 returning idx)
+   where task_uuid = $1 and idx < 131072 and state = 'pending' and remaining = 0
+     and not exists (select 1 from tasker.wait w where w.task_uuid = $1 and w.idx = -1 and w.ended_at is null) returning idx)
 insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
 select ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })}, t.rank, t.task_uuid, r.idx, t.template_id
   from r cross join tasker.task t
@@ -191,11 +193,13 @@ with earlier as (
   on conflict do nothing)
 update tasker.task t set
   verdict = null, done_at = null, n_open = c.open, n_active = c.active, n_retry = c.retry, n_error = c.error,
+  n_wait = c.waits + (select count(*)::int from tasker.wait w where w.task_uuid = $1 and w.idx = -1 and w.ended_at is null),
   revision = revision + 1, reruns = coalesce(reruns, 0) + 1, rerun_at = now()
   from (
     select (count(*) filter (where not s.is_over))::int open,
            (count(*) filter (where s.state in ('enqueued', 'in_progress')))::int active,
            (count(*) filter (where s.state = 'waiting_for_retry'))::int retry,
+           (count(*) filter (where s.state = 'waiting'))::int waits,
            (count(*) filter (where s.state = 'error' and not s.is_over))::int error
       from (
         select p.state, p.state in ('complete', 'resolved_manually', 'cancelled')

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { namespaceOf, partsOf } from '../queue-id.ts';
 import { columns, sql } from '../sql.ts';
 
 /**
@@ -13,7 +14,7 @@ select n.id "namespaceId", n.name namespace, c.template_id "templateId", c.idx, 
   from tasker.namespace n
   left join lateral (
     select template_id, tasker.template_idx(idx) idx, count(*)::int steps
-      from (select template_id, idx from tasker.queue q where q.namespace_id = n.id limit ${MOST_COUNTED}) q
+      from (select template_id, idx from tasker.queue q where q.namespace_id = any (${partsOf('n.id')}) limit ${MOST_COUNTED}) q
      group by 1, 2) c on true
   left join tasker.template m on m.id = c.template_id
   left join tasker.template_step s on s.template_id = c.template_id and s.idx = c.idx
@@ -45,7 +46,7 @@ select q.namespace_id "namespaceId", q.template_id "templateId", q.template_idx 
   from unnest($1::int[], $2::int[]) n (namespace_id, every)
  cross join lateral (
    select n.namespace_id, id, task_uuid, idx, template_id, tasker.template_idx(idx) template_idx
-     from (select * from tasker.queue q where q.namespace_id = n.namespace_id limit ${MOST_COUNTED}) x offset 0) q
+     from (select * from tasker.queue q where q.namespace_id = any (${partsOf('n.namespace_id')}) limit ${MOST_COUNTED}) x offset 0) q
  cross join lateral (
    select exists (select 1 from tasker.step x
                    where x.task_uuid = q.task_uuid and x.idx = q.idx and x.state = 'enqueued' offset 0) live offset 0) s
@@ -79,7 +80,8 @@ export async function lookAtQueued(
 // its last attempt and the acts on it. Rows of cancelled steps are skipped.
 const QUEUE_HEADS = sql('queue_heads')`
 with recursive ranks as (
-  select n.id namespace_id, (select min(rank) from tasker.queue q where q.namespace_id = n.id) rank from tasker.namespace n
+  select p.id namespace_id, (select min(rank) from tasker.queue q where q.namespace_id = p.id) rank
+    from tasker.namespace n cross join lateral unnest(${partsOf('n.id')}) p (id)
   union all
   select r.namespace_id, (select min(rank) from tasker.queue q where q.namespace_id = r.namespace_id and q.rank > r.rank)
     from ranks r where r.rank is not null),
@@ -100,7 +102,7 @@ heads as (
        cross join lateral (select created_at from tasker.task x where x.task_uuid = q.task_uuid offset 0) t
        order by q.id limit 1) h
    where r.rank is not null)
-select namespace_id "namespaceId", -min(rank) priority, tasker.iso(min(ready_at)) "oldestAt",
+select ${namespaceOf('namespace_id')} "namespaceId", -min(rank) priority, tasker.iso(min(ready_at)) "oldestAt",
        (extract(epoch from now() - min(ready_at)) * 1000)::float8 "oldestMs"
   from heads group by 1`;
 

@@ -39,6 +39,8 @@ select json_build_object(
          'batches', ${rowsOf('batch', 'r.worker_idx')},
          'batch_workers', ${rowsOf('batch_worker', 'r.idx')},
          'checkpoints', ${rowsOf('checkpoint', 'r.idx')},
+         'waits', ${rowsOf('wait', 'r.idx')},
+         'completion_tokens', ${rowsOf('completion_token', 'r.idx, r.attempt')},
          'earlier_steps', ${rowsOf('earlier_step', 'r.idx, r.rerun')},
          'dead_letters', ${rowsOf('dead_letter', 'r.created_at')},
          'dead_letter_notes', coalesce((

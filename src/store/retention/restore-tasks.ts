@@ -9,6 +9,8 @@ const RESTORED: readonly (readonly [list: string, table: string])[] = [
   ['batches', 'batch'],
   ['batch_workers', 'batch_worker'],
   ['checkpoints', 'checkpoint'],
+  ['waits', 'wait'],
+  ['completion_tokens', 'completion_token'],
   ['earlier_steps', 'earlier_step'],
   ['dead_letters', 'dead_letter'],
   ['dead_letter_notes', 'dead_letter_note'],

@@ -1,0 +1,96 @@
+import type { Engine } from '../engine/engine.ts';
+import type { OperatorOptions } from '../engine/operate.ts';
+import type { TimerTime } from '../engine/waits/timers.ts';
+import type { TokenError, TokenUse } from '../engine/waits/tokens.ts';
+
+export type { TimerTime, TokenError, TokenUse };
+
+/** What ends the waits of steps from outside: operators, and tokens. {@link Tasker} inherits it. */
+export abstract class TaskerWaits {
+  readonly #engine: Engine;
+
+  /** @internal */
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Wakes what waits for this task in this process. @internal */
+  protected abstract changed(taskUuid: string): void;
+
+  /** Returns the options of an act, with the door that it came through. */
+  protected abstract by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions;
+
+  /**
+   * Completes a timer step now, with the result that it would have at its time.
+   *
+   * @example
+   * await tasker.fireTimer(taskUuid, 'cooling_off', { actor: 'ann', reason: 'the customer agreed' });
+   * @throws TaskerError `illegal_transition` if it does not wait for a time; `task_not_found`, `step_not_found`, `invalid_uuid`
+   */
+  async fireTimer(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
+    await this.#engine.fireTimer({ taskUuid, step }, this.by(options));
+    this.changed(taskUuid.toLowerCase());
+  }
+
+  /**
+   * Lets a timer step end at another time: ISO 8601 with a zone, milliseconds since 1970, or a date. A time in the past
+   * ends it at once. Returns the time in ISO 8601.
+   *
+   * @example
+   * await tasker.moveTimer(taskUuid, 'trial', '2027-01-15T09:00:00+01:00', { actor: 'ann' });
+   * @throws TaskerError `bad_request` if the time is malformed; `illegal_transition` if the step does not wait for a time;
+   * `task_not_found`, `step_not_found`, `invalid_uuid`
+   */
+  moveTimer(taskUuid: string, step: string, until: TimerTime, options?: OperatorOptions): Promise<string> {
+    return this.#engine.moveTimer({ taskUuid, step }, until, this.by(options));
+  }
+
+  /**
+   * Completes a step from outside, with the token that its handler got from `context.completionToken()`. The result is
+   * checked against the step's `result_schema`. The same call again changes nothing and is answered with `repeated: true`.
+   *
+   * If the attempt still runs, the step is complete at once: its handler's signal fires, and what it returns is dropped.
+   * If its worker was lost, the token stays good until the next attempt starts.
+   *
+   * @example
+   * app.post('/callback', async (request, response) => {
+   *   await tasker.completeByToken(request.query.token, { paid: request.body.amount });
+   *   response.sendStatus(204);
+   * });
+   * @throws TaskerError `token_invalid`; `wait_over` if it comes too late; `bad_request` or `result_not_storable` if the
+   * result is refused: the step continues to wait
+   */
+  async completeByToken(token: string, result?: unknown): Promise<TokenUse> {
+    return this.#used(await this.#engine.completeByToken(token, result));
+  }
+
+  /**
+   * Fails the attempt of a token. The step is retried by its policy, unless the error is not `retryable`. The same call
+   * again changes nothing.
+   *
+   * @example
+   * await tasker.failByToken(token, { message: 'the card was refused', errorType: 'card_refused', retryable: false });
+   * @throws TaskerError `token_invalid`, `wait_over`, `bad_request`
+   */
+  async failByToken(token: string, error: string | TokenError): Promise<TokenUse> {
+    return this.#used(await this.#engine.failByToken(token, error));
+  }
+
+  /**
+   * Sets the limit of the wait for a completion to `timeoutMs` milliseconds from now, by the clock of the database. A
+   * system that works for long calls it from time to time. Returns the limit in ISO 8601.
+   *
+   * @example
+   * await tasker.extendByToken(token, { timeoutMs: 60_000 });
+   * @throws TaskerError `token_invalid`; `wait_over` if the wait has ended, also if only its limit has passed;
+   * `illegal_transition` if the attempt does not wait yet; `bad_request`
+   */
+  extendByToken(token: string, { timeoutMs }: { timeoutMs: number }): Promise<string> {
+    return this.#engine.extendByToken(token, timeoutMs);
+  }
+
+  #used(use: TokenUse): TokenUse {
+    this.changed(use.taskUuid);
+    return use;
+  }
+}

@@ -1,0 +1,22 @@
+import { type OperatorFlags, operatorFrom } from '../operator.ts';
+import type { GlobalOptions } from '../options.ts';
+import { note, printJson } from '../show/output.ts';
+import { actingOnStep } from '../step/act-on-step.ts';
+import { withTasker } from '../with-tasker.ts';
+
+/** `tasker timer fire`: completes a timer step now. */
+export const timerFire = actingOnStep((tasker, place, operator) => tasker.fireTimer(...place, operator));
+
+/** `tasker timer move`: lets a timer step end at another time. */
+export async function timerMove(
+  task: string,
+  step: string,
+  until: string,
+  options: GlobalOptions & OperatorFlags,
+): Promise<void> {
+  await withTasker(options, {}, async (tasker) => {
+    const moved = await tasker.moveTimer(task, step, until, operatorFrom(options));
+    if (options.json) return printJson({ task_uuid: task, step, until: moved });
+    note(`step ${step} waits until ${moved}`);
+  });
+}

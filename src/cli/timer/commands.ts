@@ -1,0 +1,14 @@
+import type { Command } from 'commander';
+import { addOperator } from '../operator.ts';
+import { lazily } from '../options.ts';
+
+/** `tasker timer …` */
+export function addTimerCommands(program: Command): void {
+  const timer = program.command('timer').description('fire or move the timers that steps wait for');
+  addOperator(timer.command('fire <task> <step>'))
+    .description('complete a timer step now')
+    .action(lazily(async () => (await import('./act.ts')).timerFire));
+  addOperator(timer.command('move <task> <step> <until>'))
+    .description('let a timer step end at another time: ISO 8601 with a zone, such as 2027-01-15T09:00:00+01:00')
+    .action(lazily(async () => (await import('./act.ts')).timerMove));
+}

@@ -1,0 +1,34 @@
+import type { Db } from '../../db/statement.ts';
+import type { WaitKind } from '../../model/waits.ts';
+import { type BeginningWait, beginWaits } from '../../store/waits/begin-waits.ts';
+import { openWaits } from '../../store/waits/read.ts';
+import type { Expanding } from '../operate.ts';
+import type { Recording } from '../record.ts';
+import { endLocked } from './end.ts';
+import type { BegunRule, EndedWait, WaitEnding } from './waits.ts';
+
+/** What may end a wait as soon as it begins, by its kind: a signal that came before. */
+export const whenBegun: Partial<Record<WaitKind, BegunRule>> = {};
+
+/** Returns whether a wait of this step may end as soon as it begins. */
+export function mayEndAtOnce({ wait }: Recording): boolean {
+  return wait !== undefined && whenBegun[wait.kind] !== undefined;
+}
+
+/** Lets steps of locked tasks wait. Returns the indexes of those that the fence rejected, and the waits that ended at once. */
+export async function beginLocked(
+  engine: Expanding,
+  tx: Db,
+  batch: readonly Recording[],
+): Promise<{ refused: number[]; ended: EndedWait[] }> {
+  const accepted = await beginWaits(tx, batch as readonly (Recording & BeginningWait)[]);
+  const refused = batch.flatMap((_, i) => (accepted.has(i) ? [] : [i]));
+  const checked = batch.filter((step, i) => accepted.has(i) && mayEndAtOnce(step));
+  const ends: WaitEnding[] = [];
+  for (const wait of await openWaits(tx, checked)) {
+    const end = await whenBegun[wait.kind]!(tx, wait, engine);
+    if (end) ends.push(end);
+  }
+  const ended = await endLocked(engine, tx, ends);
+  return { refused, ended: ended.filter((wait) => wait !== undefined) };
+}

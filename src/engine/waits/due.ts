@@ -1,0 +1,125 @@
+import { isConnectionError, sqlState } from '../../db/connection-error.ts';
+import { opening } from '../../db/opening.ts';
+import type { Db } from '../../db/statement.ts';
+import type { WaitKind } from '../../model/waits.ts';
+import { QUEUE_ORDER } from '../../store/planner.ts';
+import type { StepKey } from '../../store/step-key.ts';
+import { callAgain } from '../../store/waits/call-again.ts';
+import {
+  closeWaitsOfEnded,
+  deferWaits,
+  dropWaitsOfNoTask,
+  lockDueWaits,
+  postponeWaits,
+} from '../../store/waits/due-waits.ts';
+import { openWaits } from '../../store/waits/read.ts';
+import type { Expanding } from '../operate.ts';
+import { withFreeTasks } from '../with-free-tasks.ts';
+import { endedWait, endLocked } from './end.ts';
+import type { DueRule, EndedWait, WaitEnding } from './waits.ts';
+
+/** What happens to a wait that is due, by its kind. */
+export const whenDue: Partial<Record<WaitKind, DueRule>> = {
+  timer: (_, wait) => ({ wait, by: 'elapsed', kind: 'completed', result: { due_at: wait.until, fired_at: wait.now } }),
+  completion: (_, wait) => ({
+    wait,
+    by: 'timeout',
+    kind: 'retryable',
+    error: { error_type: 'completion_timeout', message: `no completion from outside until ${wait.until}` },
+  }),
+};
+
+/** Maximum number of waits that one transaction ends. */
+const DUE_IN_A_TRANSACTION = 500;
+
+const SETTINGS = opening({
+  ...QUEUE_ORDER,
+  lock_timeout: '2s',
+  statement_timeout: '30s',
+  idle_in_transaction_session_timeout: '30s',
+});
+
+/** How long a wait stays as it is after an attempt to end it has failed, in milliseconds. */
+const POSTPONED_MS = 60_000;
+
+/** The waits that one transaction has ended, and those that it could not end. */
+export interface DueTurn {
+  ended: EndedWait[];
+  failed: { wait: StepKey; error: unknown }[];
+}
+
+/**
+ * Ends the waits that are due, at most 500 in a transaction. Tasks that other transactions have locked are left for the
+ * next time. A wait that cannot be ended is postponed, so that it does not stop the others.
+ */
+export async function* endDueWaits(engine: Expanding): AsyncGenerator<DueTurn> {
+  for (;;) {
+    let keys: StepKey[] = [];
+    try {
+      const ended = await engine.database.transaction(SETTINGS, async (tx) => {
+        keys = await lockDueWaits(tx, DUE_IN_A_TRANSACTION);
+        return settleDue(engine, tx, keys);
+      });
+      yield { ended, failed: [] };
+    } catch (error) {
+      if (keys.length === 0 || mayPass(error)) throw error;
+      for (const key of keys) yield endAlone(engine, key);
+    }
+    if (keys.length === 0) await dropWaitsOfNoTask(engine.database);
+    if (keys.length < DUE_IN_A_TRANSACTION) return;
+  }
+}
+
+/** Returns whether the same transaction may succeed later: after a lost connection, a timeout or a deadlock. */
+function mayPass(error: unknown): boolean {
+  return isConnectionError(error) || /^(40|55|57)/.test(sqlState(error) ?? '');
+}
+
+/** Ends one due wait, or postpones it. */
+async function endAlone(engine: Expanding, key: StepKey): Promise<DueTurn> {
+  const on = { settings: SETTINGS, tasks: [key.taskUuid] };
+  try {
+    const ended = await withFreeTasks(engine.database, on, (tx) => settleDue(engine, tx, [key]));
+    return { ended: ended ?? [], failed: [] };
+  } catch (error) {
+    if (mayPass(error)) throw error;
+    await withFreeTasks(engine.database, on, (tx) => postponeWaits(tx, [key], POSTPONED_MS));
+    return { ended: [], failed: [{ wait: key, error }] };
+  }
+}
+
+/** Ends the waits of these steps that are due. Their tasks are locked. */
+async function settleDue(engine: Expanding, tx: Db, keys: readonly StepKey[]): Promise<EndedWait[]> {
+  // Read under the lock: the statement that locked the tasks may have seen their waits from before.
+  const waits = (await openWaits(tx, keys)).filter((wait) => wait.due);
+  if (waits.length === 0) return [];
+  if (waits.some((wait) => wait.taskEnded)) {
+    await closeWaitsOfEnded(
+      tx,
+      waits.map((wait) => wait.taskUuid),
+    );
+    return settleDue(engine, tx, keys);
+  }
+  const calls = waits.filter((wait) => wait.kind === 'call');
+  const ends: WaitEnding[] = [];
+  const deferred: Parameters<typeof deferWaits>[1][number][] = [];
+  const done: EndedWait[] = [];
+  for (const wait of waits) {
+    if (wait.kind === 'call') continue;
+    const { taskUuid, idx } = wait;
+    const rule = whenDue[wait.kind];
+    if (!rule) throw new Error(`waits of the kind ${wait.kind} cannot end; update this program`);
+    const result = await rule(tx, wait, engine);
+    if ('handled' in result) done.push(result.handled);
+    else if ('again' in result) deferred.push({ taskUuid, idx, dueAt: result.again, progress: result.progress });
+    else ends.push(result);
+  }
+  const again = calls.length > 0 ? await callAgain(tx, calls) : new Map<number, string>();
+  if (deferred.length > 0) await deferWaits(tx, deferred);
+  for (const ended of await endLocked(engine, tx, ends)) if (ended) done.push(ended);
+  for (const [i, endedAt] of again) {
+    const effects = { state: 'enqueued', queued: true, takenFrom: false, task: undefined } as const;
+    done.push(endedWait(calls[i]!, { by: 'elapsed', endedAt, ...effects }));
+  }
+  return done;
+}

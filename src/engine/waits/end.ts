@@ -1,0 +1,132 @@
+import type { Db } from '../../db/statement.ts';
+import { templateIndex } from '../../model/ids.ts';
+import { storableJson } from '../../model/json.ts';
+import { retryDelayMs } from '../../model/retry-delay.ts';
+import { existingSteps } from '../../store/expand-tasks.ts';
+import { KIND, type Recorded } from '../../store/record-steps.ts';
+import type { HeldKey, StepKey } from '../../store/step-key.ts';
+import { endWaits, FENCE_OF_WAITS } from '../../store/waits/end-waits.ts';
+import { takeRunning } from '../../store/waits/tokens.ts';
+import type { Expanding } from '../operate.ts';
+import { grow, growthOf, type RecordAnswer, type Recording, recordLocked } from '../record.ts';
+import type { AttemptDetail } from '../task-view.ts';
+import type { EndedWait, WaitEnding } from './waits.ts';
+
+const KINDS = { completed: KIND.completed, retryable: KIND.retryable, permanent: KIND.permanent } as const;
+/** Children go to the queue: no worker records. */
+const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
+
+/**
+ * Ends waits of locked tasks, and records the attempts that waited, as a worker would: with retries, with the steps that a
+ * result creates, and with the steps that become ready. Returns the ended waits in the order of the list; undefined for
+ * a wait that had already ended. The caller announces them after the commit, with `announceWaits`.
+ *
+ * It does not look at the limit of a wait: a caller that must refuse what comes too late checks `overdue` first.
+ * @throws TaskerError `template_invalid`, `template_not_found` if a template cannot be read
+ */
+export async function endLocked(
+  engine: Expanding,
+  tx: Db,
+  ends: readonly WaitEnding[],
+): Promise<(EndedWait | undefined)[]> {
+  if (ends.length === 0) return [];
+  const unreadable = await engine.templates.load(
+    ends.map(({ wait }) => wait.templateId),
+    tx,
+  );
+  for (const error of unreadable.values()) throw error;
+  const taken = await endWaits(
+    tx,
+    ends.map(({ wait: { taskUuid, idx, attempt }, by }) => ({ taskUuid, idx, attempt, by })),
+  );
+  if (taken.size === 0) return ends.map(() => undefined);
+  const batch = [...taken].map(([i, row]) => recordingOf(engine, ends[i]!, row));
+  const answer = await recordGrowing(engine, tx, batch);
+  const effects = effectsOf(answer);
+  return ends.map(({ wait, by }, i) => {
+    const row = taken.get(i);
+    return row && endedWait(wait, { by, endedAt: row.endedAt, ...effects(wait) });
+  });
+}
+
+/** The outcome of a wait, for an attempt that is recorded under the fence of waits. */
+interface EndOutcome extends Pick<WaitEnding, 'by' | 'kind' | 'result' | 'error'> {
+  wait: Pick<WaitEnding['wait'], 'taskUuid' | 'idx' | 'kind' | 'templateId' | 'rank'>;
+}
+
+function recordingOf({ templates }: Expanding, ending: EndOutcome, { counted }: { counted: number }): Recording {
+  const { wait, by, kind, result, error } = ending;
+  const { taskUuid, idx, templateId, rank } = wait;
+  const snapshot = templates.get(templateId);
+  const detail: AttemptDetail = { wait: { kind: wait.kind, ended_by: by } };
+  const base = { taskUuid, idx, claim: FENCE_OF_WAITS, templateId, rank, durationMs: null, expansion: undefined };
+  const failed = (message: string, type: string, retryable: boolean): Recording => {
+    detail.error = { message, error_type: type, retryable };
+    const policy = snapshot.template.steps[templateIndex(idx)]!.retry;
+    const delayMs = retryable ? retryDelayMs(policy, counted, Math.random()) : 0;
+    if (delayMs > 0) detail.retry_delay_ms = delayMs;
+    const failure = { kind: retryable ? KINDS.retryable : KINDS.permanent, delayMs, result: 'null' };
+    return { ...base, ...failure, detail: JSON.stringify(detail) };
+  };
+  if (kind !== 'completed')
+    return failed(error?.message ?? 'the wait failed', error?.error_type ?? 'wait_failed', kind === 'retryable');
+  const stored = storableJson(result ?? null);
+  if (!stored.ok) return failed(`${stored.path}: ${stored.reason}`, 'result_not_storable', false);
+  const expansion = snapshot.expansionOf(idx, JSON.parse(stored.json));
+  if (expansion?.kind === 'wrong') return failed(expansion.reason, 'validation_error', false);
+  return { ...base, kind: KINDS.completed, delayMs: 0, result: stored.json, detail: JSON.stringify(detail), expansion };
+}
+
+/**
+ * Ends an attempt that still runs, as {@link endLocked} ends one that waits: its worker loses the step. Returns undefined
+ * if the worker does not hold it. The template must be loaded.
+ */
+export async function endRunning(
+  engine: Expanding,
+  tx: Db,
+  held: HeldKey,
+  ending: EndOutcome,
+): Promise<EndedWait | undefined> {
+  const counted = await takeRunning(tx, held, FENCE_OF_WAITS);
+  if (counted === undefined) return undefined;
+  const answer = await recordGrowing(engine, tx, [recordingOf(engine, ending, { counted })]);
+  const effects = effectsOf(answer)(ending.wait);
+  return endedWait(ending.wait, { by: ending.by, endedAt: '', ...effects, takenFrom: true });
+}
+
+/** Records outcomes in locked tasks, after it has added the steps that their results create. */
+async function recordGrowing({ templates }: Expanding, tx: Db, batch: readonly Recording[]) {
+  const making = batch.filter((step) => step.expansion !== undefined);
+  if (making.length > 0) {
+    const existing = await existingSteps(tx, [...new Set(making.map((step) => step.taskUuid))]);
+    await Promise.all(grow(tx, growthOf(templates, making, existing)));
+  }
+  const dynamic = batch.some(({ templateId }) => templates.get(templateId).graph.dynamic);
+  return recordLocked({ tx, templates }, batch, { ...NO_CHILDREN, dynamic });
+}
+
+type Effects = Pick<EndedWait, 'state' | 'task' | 'queued' | 'takenFrom'>;
+
+/** Returns a function that finds the effects of a recording on the step of a wait and on its task. */
+function effectsOf({ ended, uncompleted, queued, takenFrom }: Omit<RecordAnswer, 'revised'>) {
+  const keyOf = ({ taskUuid, idx }: { taskUuid: string; idx: number }) => `${taskUuid}/${idx}`;
+  const states = new Map<string, Recorded['uncompleted'][number]['state']>(
+    uncompleted.map((row) => [keyOf(row), row.state]),
+  );
+  const tasks = new Map(ended.map((task) => [task.taskUuid, task]));
+  const taken = new Set(takenFrom);
+  return (wait: StepKey): Effects => ({
+    state: states.get(keyOf(wait)) ?? 'complete',
+    task: tasks.get(wait.taskUuid),
+    queued: queued > 0,
+    takenFrom: taken.has(wait.taskUuid),
+  });
+}
+
+/** Returns an ended wait, for the caller to announce. */
+export function endedWait(
+  { taskUuid, idx, kind, rank }: EndOutcome['wait'],
+  { by, endedAt, state, task, queued, takenFrom }: Effects & { by: WaitEnding['by']; endedAt: string },
+): EndedWait {
+  return { taskUuid, idx, kind, endedBy: by, endedAt, state, task, queued, rank, takenFrom };
+}

@@ -1,0 +1,81 @@
+import type { Db } from '../../db/statement.ts';
+import type { Fields } from '../../model/json.ts';
+import { columns, sql } from '../sql.ts';
+import type { StepKey } from '../step-key.ts';
+
+// Reads the index of due times in its order, and locks task by task until the limit is reached, where the nested loop
+// stops. Tasks that other transactions have locked are left for the next time.
+const LOCK_DUE_WAITS = sql('lock_due_waits')`
+select w.task_uuid "taskUuid", w.idx
+  from (select task_uuid, idx, due_at from tasker.wait
+         where ended_at is null and due_at is not null and due_at <= now() order by due_at) w
+ cross join lateral (select 1 from tasker.task t where t.task_uuid = w.task_uuid for update skip locked) t
+ limit $1`;
+
+/** Locks the tasks of the waits that have been due for the longest time, and returns their steps, at most `limit`. */
+export async function lockDueWaits(db: Db, limit: number): Promise<StepKey[]> {
+  return (await db.query<StepKey>(LOCK_DUE_WAITS, [limit])).rows;
+}
+
+const DEFER_WAITS = sql('defer_waits')`
+update tasker.wait w set due_at = d.due_at, progress = coalesce(nullif(d.progress, 'null'), w.progress)
+  from (
+    select d.*, x.tid
+      from rows from (unnest($1::uuid[], $2::int[], $3::timestamptz[]), jsonb_array_elements($4::jsonb))
+           d (task_uuid, idx, due_at, progress)
+     cross join lateral (
+       select ctid tid from tasker.wait x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.ended_at is null offset 0) x) d
+ where w.ctid = d.tid`;
+
+/** A wait that continues, with the next time at which the engine must act. */
+export interface DeferredWait extends StepKey {
+  /** ISO 8601. */
+  dueAt: string;
+  /** Undefined: it stays. */
+  progress: Fields | undefined;
+}
+
+/** Sets when waits are due again. Call it after lockTasks. */
+export async function deferWaits(db: Db, waits: readonly DeferredWait[]): Promise<void> {
+  const progress = waits.map((wait) => (wait.progress === undefined ? 'null' : JSON.stringify(wait.progress)));
+  await db.query(DEFER_WAITS, [...columns(waits, 'taskUuid', 'idx', 'dueAt'), `[${progress.join(',')}]`]);
+}
+
+const POSTPONE_WAITS = sql('postpone_waits')`
+update tasker.wait w set due_at = now() + $3 * interval '1 ms'
+  from (
+    select x.tid from unnest($1::uuid[], $2::int[]) d (task_uuid, idx) cross join lateral (
+      select ctid tid from tasker.wait x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.ended_at is null offset 0) x) d
+ where w.ctid = d.tid`;
+
+/** Lets waits be due again after some time, because they could not be ended now. Call it after lockTasks. */
+export async function postponeWaits(db: Db, waits: readonly StepKey[], delayMs: number): Promise<void> {
+  await db.query(POSTPONE_WAITS, [...columns(waits, 'taskUuid', 'idx'), delayMs]);
+}
+
+// A program of an earlier version deletes tasks without their waits, and ends tasks whose steps wait.
+const DROP_WAITS_OF_NO_TASK = sql('drop_waits_of_no_task')`
+with due as materialized (
+  select ctid tid, task_uuid from tasker.wait where ended_at is null and due_at is not null and due_at <= now() order by due_at limit 1000)
+delete from tasker.wait where ctid = any (array(
+  select tid from due where not exists (select 1 from tasker.task t where t.task_uuid = due.task_uuid)))`;
+
+/** Deletes due waits of tasks that do not exist any more. */
+export async function dropWaitsOfNoTask(db: Db): Promise<void> {
+  await db.query(DROP_WAITS_OF_NO_TASK);
+}
+
+const CLOSE_WAITS_OF_ENDED = sql('close_waits_of_ended')`
+with t as materialized (
+  select task_uuid from tasker.task where task_uuid = any ($1::uuid[]) and done_at is not null),
+w as (
+  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = 'cancel'
+    from t where w.task_uuid = t.task_uuid and w.ended_at is null),
+s as (
+  update tasker.step s set state = 'cancelled', done_at = now() from t where s.task_uuid = t.task_uuid and s.state = 'waiting')
+update tasker.task x set n_wait = 0 from t where x.task_uuid = t.task_uuid and x.n_wait > 0`;
+
+/** Ends the waits of those of these tasks that have ended. Call it after lockTasks. */
+export async function closeWaitsOfEnded(db: Db, taskUuids: readonly string[]): Promise<void> {
+  await db.query(CLOSE_WAITS_OF_ENDED, [`{${taskUuids.join(',')}}`]);
+}

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { handWorker } from '../../support/hand-worker.ts';
+import { invariants } from '../../support/setup.ts';
+
+const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
+const HOUR = 3_600_000;
+
+/** Moves what a task waits for into the past. */
+const pass = (bench: { sql: (text: string, values?: unknown[]) => Promise<unknown> }, taskUuid: string) =>
+  bench.sql(
+    `update tasker.wait set until = until - interval '2 hours', due_at = due_at - interval '2 hours' where task_uuid = $1`,
+    [taskUuid],
+  );
+
+describe('a step that waits', () => {
+  it('gives up its slot, and completes when its time has come', async () => {
+    const hand = await handWorker({ wait: TIMER, after: ['wait'] });
+    expect(await hand.claim()).toEqual(['wait']);
+    const answer = await hand.record(hand.waits('wait', { kind: 'timer', forMs: HOUR, settings: {} }));
+    expect(answer).toMatchObject({ refused: [], children: [], ended: [], queued: 0 });
+    expect(await hand.states()).toEqual({ wait: 'waiting', after: 'pending' });
+    expect(await hand.engine.endDueWaits()).toBe(0);
+    await invariants(hand.sql);
+
+    await pass(hand, hand.taskUuid);
+    expect(await hand.engine.endDueWaits()).toBe(1);
+    expect(await hand.states()).toEqual({ wait: 'complete', after: 'enqueued' });
+    await invariants(hand.sql);
+    const [step] = await hand.tasker.getSteps(hand.taskUuid);
+    expect(step!.results!.result).toEqual({ due_at: expect.any(String), fired_at: expect.any(String) });
+    expect(await hand.claim()).toEqual(['after']);
+    await hand.record(hand.completed('after'));
+    expect((await hand.tasker.getTask(hand.taskUuid)).status).toBe('complete');
+    await invariants(hand.sql);
+  });
+
+  it('is recorded together with results, and keeps the positions of what is refused', async () => {
+    const hand = await handWorker({ a: [], wait: TIMER, b: [], other: TIMER });
+    await hand.claim();
+    const wait = { kind: 'timer', forMs: HOUR, settings: {} } as const;
+    const lost = hand.waits('other', wait);
+    const batch = [
+      hand.completed('a'),
+      hand.waits('wait', wait),
+      { ...lost, claim: lost.claim + 1 },
+      hand.completed('b'),
+    ];
+    expect((await hand.record(...batch)).refused).toEqual([2]);
+    expect(await hand.states()).toEqual({ a: 'complete', wait: 'waiting', b: 'complete', other: 'in_progress' });
+    expect((await hand.record(...batch)).refused).toEqual([0, 1, 2, 3]);
+    await invariants(hand.sql);
+  });
+
+  it('fails by the policy of its template when no completion comes, and waits again in the next attempt', async () => {
+    const hand = await handWorker({ a: { retry: { max_attempts: 2, backoff: 'none' } } });
+    const wait = { kind: 'completion', forMs: HOUR, settings: {} } as const;
+    await hand.claim();
+    await hand.record(hand.waits('a', wait));
+    await pass(hand, hand.taskUuid);
+    expect(await hand.engine.promoteDue()).toBe(1);
+    expect(await hand.states()).toEqual({ a: 'enqueued' });
+    await hand.claim();
+    await hand.record(hand.waits('a', wait));
+    expect(await hand.states()).toEqual({ a: 'waiting' });
+    await pass(hand, hand.taskUuid);
+    expect(await hand.engine.promoteDue()).toBe(1);
+    expect(await hand.states()).toEqual({ a: 'error' });
+    await invariants(hand.sql);
+    const history = await hand.tasker.getHistory(hand.taskUuid);
+    expect(history.map((entry) => entry.error?.error_type)).toEqual(['completion_timeout', 'completion_timeout']);
+    expect((await hand.tasker.getTask(hand.taskUuid)).status).toBe('blocked_by_failures');
+  });
+
+  it('is called again without spending an attempt', async () => {
+    const hand = await handWorker({ a: { retry: { max_attempts: 1 } }, b: ['a'] });
+    for (let calls = 1; calls <= 3; calls++) {
+      expect(await hand.claim()).toEqual(['a']);
+      await hand.record(hand.waits('a', { kind: 'call', forMs: HOUR, settings: { number: 1 } }));
+      expect(await hand.sql('select calls, since < now() early from tasker.wait')).toEqual([{ calls, early: true }]);
+      await pass(hand, hand.taskUuid);
+      expect(await hand.engine.promoteDue()).toBe(1);
+      expect(await hand.states()).toMatchObject({ a: 'enqueued' });
+      await invariants(hand.sql);
+    }
+    await hand.claim();
+    await hand.record(hand.completed('a'));
+    expect(await hand.states()).toEqual({ a: 'complete', b: 'enqueued' });
+    const [step] = await hand.tasker.getSteps(hand.taskUuid);
+    expect(step).toMatchObject({ attempts: 1, maxAttempts: 1 });
+    await invariants(hand.sql);
+  });
+});
