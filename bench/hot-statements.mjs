@@ -160,6 +160,8 @@ const SIZES = 'on request of an operator; reads the catalog';
 
 /** All other statements, with the reason. */
 export const NOT_HOT = {
+  create_later_tasks: 'for tasks that begin later; as create_tasks, without a queue',
+  start_task: WAITS,
   due_schedules: 'runs only when a schedule is due; reads the index of due times',
   look_at_due_schedules: 'as due_schedules',
   lock_schedule: SCHEDULING,

@@ -101,7 +101,8 @@ async function commit(client: pg.PoolClient): Promise<void> {
   );
 }
 
-function statementsOn(client: pg.PoolClient): Db {
+/** Runs statements of tasker on a client of the user, whose values are parsed by the driver's defaults. */
+export function statementsOn(client: Pick<UserClient, 'query'>): Db {
   return {
     query: async <Row>(statement: Statement, values: readonly unknown[] = []) =>
       (await client.query(`/* ${statement.name} */ ${statement.text}`, values as unknown[])) as unknown as Rows<Row>,

@@ -31,8 +31,10 @@ import {
 import { changePause, type PauseResult, type PauseTarget, settle } from './pause.ts';
 import { type RerunOptions, rerunTask, type TaskRerun } from './rerun.ts';
 import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
+import { startTimeMs } from './start-time.ts';
 import type { Task } from './task-view.ts';
 import { TemplateStore } from './template-store.ts';
+import { rescheduleTask, startTaskNow } from './waits/start.ts';
 import { fireTimer, moveTimer, type TimerTime, timeOf } from './waits/timers.ts';
 import {
   completeByToken,
@@ -178,6 +180,21 @@ export abstract class EngineActs {
     const at = timeOf(until);
     const step = await this.find(reference);
     const moved = await this.#noting(step.taskUuid, moveTimer(this, step, at, options));
+    return moved;
+  }
+
+  /** Starts a task now that would begin later. */
+  async startTaskNow(given: string, options: OperatorOptions = {}): Promise<void> {
+    const taskUuid = checkUuid(given, 'the task id');
+    await this.announceWaits([await this.#noting(taskUuid, startTaskNow(this, taskUuid, options))]);
+  }
+
+  /** Lets a task begin at another time, and returns that time. */
+  async rescheduleTask(given: string, at: TimerTime, options: OperatorOptions = {}): Promise<string> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const time = new Date(startTimeMs(at, 'the start')).toISOString();
+    const moved = await this.#noting(taskUuid, rescheduleTask(this, taskUuid, { ...options, at: time }));
+    await this.announceSchedules();
     return moved;
   }
 

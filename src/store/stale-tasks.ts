@@ -22,6 +22,9 @@ export const STILL_STALE = `
   and (w.rule in ('max_duration_minutes', '${THRESHOLD}task_max_lifetime_hours')
        or w.since = (select at from (${LAST_MOVE}) moved))`;
 
+/** When the duration of a task `t` begins: with its last rerun, or else when it started, if it was to begin later. */
+const BEGAN = `coalesce(t.rerun_at, (select x.ended_at from tasker.wait x where x.task_uuid = t.task_uuid and x.idx = -1), t.created_at)`;
+
 const WATCH_TASKS = sql('watch_tasks')`
 insert into tasker.task_watch (task_uuid, check_at)
 select task_uuid, now() + minutes * interval '1 minute' from unnest($1::uuid[], $2::int[]) w (task_uuid, minutes)`;
@@ -95,11 +98,11 @@ export const LIMITS_NOW = `cross join lateral (
             select paused_at, resumed_at from tasker.pause
              where task_uuid is null and namespace_id = m.namespace_id
                and (name is null or name = m.name) and (version is null or version = m.version)) p
-     where p.resumed_at is null or p.resumed_at > coalesce(t.rerun_at, t.created_at)) held
+     where p.resumed_at is null or p.resumed_at > ${BEGAN}) held
   cross join lateral (
     select case when m.max_duration_minutes is null then '${THRESHOLD}task_max_lifetime_hours' else 'max_duration_minutes' end rule,
-           held, coalesce(t.rerun_at, t.created_at) + lim.duration * interval '1 minute' + held until
-      from (select ${heldSince('coalesce(t.rerun_at, t.created_at)')} held) h) duration
+           held, ${BEGAN} + lim.duration * interval '1 minute' + held until
+      from (select ${heldSince(BEGAN)} held) h) duration
   cross join lateral (
     select case when x.of_template is null then '${THRESHOLD}' else 'max_' end || x.name rule, x.minutes, held,
            moved.at + x.minutes * interval '1 minute' + held until
@@ -135,7 +138,7 @@ select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version templ
   ${LIMITS_NOW}
   left join lateral (
     select * from (
-      values (duration.rule, lim.duration, coalesce(t.rerun_at, t.created_at), duration.until, duration.held),
+      values (duration.rule, lim.duration, ${BEGAN}, duration.until, duration.held),
              (idle.rule, idle.minutes, moved.at, idle.until, idle.held)) x (rule, minutes, since, until, held)
      where until <= now() order by starts_with(rule, 'max_') desc, until limit 1) broken on true
  where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`;

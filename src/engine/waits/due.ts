@@ -16,10 +16,12 @@ import { openWaits } from '../../store/waits/read.ts';
 import type { Expanding } from '../operate.ts';
 import { withFreeTasks } from '../with-free-tasks.ts';
 import { endedWait, endLocked } from './end.ts';
+import { startWhenDue } from './start.ts';
 import type { DueRule, EndedWait, WaitEnding } from './waits.ts';
 
 /** What happens to a wait that is due, by its kind. */
 export const whenDue: Partial<Record<WaitKind, DueRule>> = {
+  start: startWhenDue,
   timer: (_, wait) => ({ wait, by: 'elapsed', kind: 'completed', result: { due_at: wait.until, fired_at: wait.now } }),
   completion: (_, wait) => ({
     wait,
