@@ -178,6 +178,7 @@ describe('the surface', () => {
       ApiHandlerOptions
       ApiRequestOptions
       ApiResponseContent
+      AppliedSchedule
       ArchiveDamage
       ArchivedRow
       ArchivedTask
@@ -186,6 +187,8 @@ describe('the surface', () => {
       AuditFilter
       AuditPage
       AuditPageOptions
+      BackfillOptions
+      BackfilledDue
       BaseResolver
       BatchAggregationResult
       BatchAggregationScenario
@@ -222,6 +225,7 @@ describe('the surface', () => {
       CopyOptions
       CreateBatchesOutcome
       CreateOptions
+      CreateScheduleOptions
       CreateStepsOptions
       CreateTaskerOptions
       DeadDelivery
@@ -391,6 +395,13 @@ describe('the surface', () => {
       RunningStep
       RustBatchWorkerInputs
       RustCursorConfig
+      Schedule
+      ScheduleChange
+      ScheduleFilter
+      ScheduleFiring
+      ScheduleOptions
+      SchedulePageOptions
+      ScheduleSource
       SearchPage
       SearchSort
       SearchTime
@@ -452,6 +463,7 @@ describe('the surface', () => {
       TaskRequest
       TaskRequestOf
       TaskRerun
+      TaskSchedule
       TaskSnapshot
       TaskStaleness
       TaskState
@@ -465,6 +477,7 @@ describe('the surface', () => {
       TaskerErrorOptions
       TaskerEventMap
       TaskerEvents
+      TaskerSchedules
       TaskerStatus
       TemplateAnalytics
       TemplateCounts
@@ -474,6 +487,7 @@ describe('the surface', () => {
       TokenUse
       TransactionClient
       TransactionWork
+      TriggerOptions
       TypedStepContext
       UnservedGroup
       UnservedReason

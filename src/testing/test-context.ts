@@ -141,7 +141,8 @@ function copied<T>(value: T, name: string): T {
 }
 
 /** The data of the step in a test. The event has defaults for everything else. */
-export interface TestStep extends Required<Omit<TestContextOptions, 'dependencyResults' | 'signal' | 'logger' | 'schedule'>> {
+export interface TestStep
+  extends Required<Omit<TestContextOptions, 'dependencyResults' | 'signal' | 'logger' | 'schedule'>> {
   schedule?: TaskSchedule | undefined;
   dependencies: ReadonlyMap<string, DependencyResultParams>;
 }

@@ -24,7 +24,7 @@ const age = (tasker: Tasker, ms: number) => ageSchedules(tasker.engine.database,
 
 test('a schedule creates a task at its due time, and the task says which schedule it is of', async () => {
   const contexts: unknown[] = [];
-  const { tasker, sql } = await setup({
+  const { tasker } = await setup({
     templates: once.templates,
     handlers: [
       defineHandler('a', {}, ({ context }) => {
@@ -62,7 +62,7 @@ test('a worker learns of a new schedule at once', async () => {
 });
 
 const missed = async (catchUp: 'none' | 'last' | 'all', more: Partial<ScheduleOptions> = {}) => {
-  const { tasker, sql } = await setup({ ...once, worker: false });
+  const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ catchUp, ...more }));
   await age(tasker, 5.5 * HOUR);
   await tasker.engine.schedules.fire();
@@ -84,7 +84,7 @@ test('catch_up decides which of the missed due times get a task, and the others 
 });
 
 test('a long outage is listed in a bounded number of rows', async () => {
-  const { tasker, sql } = await setup({ ...once, worker: false });
+  const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ every: 1, catchUp: 'last' }));
   await age(tasker, 240 * HOUR);
   const began = performance.now();
@@ -126,7 +126,7 @@ test('overlap: skip leaves a due time out while a task is open, and queue_one ke
 });
 
 test('overlap: cancel_running cancels the open task before the next one is created', async () => {
-  const { tasker, sql } = await setup({ ...once, worker: false });
+  const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ overlap: 'cancel_running' }));
   for (let i = 0; i < 2; i++) {
     await age(tasker, HOUR);
@@ -140,7 +140,7 @@ test('overlap: cancel_running cancels the open task before the next one is creat
 });
 
 test('on_failure: pause pauses the schedule once, and a resume lets it run again', async () => {
-  const { tasker, sql } = await setup({
+  const { tasker } = await setup({
     templates: [template({ a: { retry: { max_attempts: 1, retryable: false } } })],
     handlers: [
       defineHandler('a', {}, () => {
@@ -174,7 +174,7 @@ test('on_failure: pause pauses the schedule once, and a resume lets it run again
 });
 
 test('a firing that cannot create its task is an outcome with its error, and the schedule continues', async () => {
-  const { tasker, sql } = await setup({ ...once, worker: false });
+  const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ template: 'test/gone@latest' }));
   await tasker.schedules.create(hourly({ name: 'other' }));
   await age(tasker, HOUR);
@@ -189,7 +189,7 @@ test('a firing that cannot create its task is an outcome with its error, and the
 });
 
 test('latest is resolved at the due time', async () => {
-  const { tasker, sql } = await setup({ ...once, worker: false });
+  const { tasker } = await setup({ ...once, worker: false });
   await tasker.registerTemplates(['1.9.0', '1.10.0', '1.10.0-beta'].map((version) => template({ a: [] }, { version })));
   await tasker.schedules.create(hourly({ template: 'test/demo@latest' }));
   await age(tasker, HOUR);
@@ -300,7 +300,7 @@ test('bad input is refused with the place and the way out', async () => {
 });
 
 test('jitter delays each due time by a part that is always the same, and is no part of the identity', async () => {
-  const { tasker, sql } = await setup({ ...once, worker: false });
+  const { tasker } = await setup({ ...once, worker: false });
   const { next, nextFiringAt } = await tasker.schedules.create(hourly({ jitter: '30m' }));
   const delay = Date.parse(nextFiringAt!) - Date.parse(next[0]!);
   expect(delay).toBeGreaterThanOrEqual(0);
