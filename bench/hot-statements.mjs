@@ -153,6 +153,7 @@ const WRITERS = 'reads a row per process';
 const STOPPING = 'only for searches that no index serves, which stop after two seconds';
 const TEMPLATES = 'reads the templates, not their tasks';
 const PAUSING = 'when an operator pauses or resumes; reads pauses, or a part of the queue on purpose';
+const SCHEDULING = 'runs once per pass of due schedules, or when an operator asks; reads schedules by key';
 const NO_TABLE = 'reads no table of tasker';
 
 const TEST_KIT = 'of the test kit, whose databases hold a few tasks';
@@ -167,6 +168,35 @@ const SIZES = 'on request of an operator; reads the catalog';
 
 /** All other statements, with the reason. */
 export const NOT_HOT = {
+  create_later_tasks: 'for tasks that begin later; as create_tasks, without a queue',
+  start_task: WAITS,
+  due_schedules: 'runs only when a schedule is due; reads the index of due times',
+  look_at_due_schedules: 'as due_schedules',
+  lock_schedule: SCHEDULING,
+  list_schedules: SCHEDULING,
+  schedule_names: SCHEDULING,
+  schedule_clock: SCHEDULING,
+  insert_schedule: SCHEDULING,
+  replace_schedule_spec: SCHEDULING,
+  watch_open_scheduled_tasks: SCHEDULING,
+  pause_schedule: SCHEDULING,
+  resume_schedule: SCHEDULING,
+  forget_firings_of_schedule: SCHEDULING,
+  delete_schedule: SCHEDULING,
+  pass_due_times: SCHEDULING,
+  versions_of_template: SCHEDULING,
+  late_schedules: SCHEDULING,
+  note_firings: SCHEDULING,
+  note_scheduled_tasks: SCHEDULING,
+  open_tasks_of_schedules: SCHEDULING,
+  close_scheduled_tasks: SCHEDULING,
+  firings_of_schedules: SCHEDULING,
+  fired_between: SCHEDULING,
+  prune_firings: SCHEDULING,
+  schedules_of_tasks: 'runs only for tasks of schedules; reads them by key',
+  age_schedules: 'for tests',
+  age_firings: 'for tests',
+  release_fired_identities: 'for tests',
   find_begun_waits: WAITS,
   forget_waits_of_tasks: DELETING,
   forget_tokens_of_tasks: DELETING,
@@ -410,6 +440,7 @@ export const NOT_HOT = {
   forget_earlier_ends_of_tasks: DELETING,
   forget_logs_of_tasks: DELETING,
   forget_pauses_of_tasks: DELETING,
+  forget_schedules_of_tasks: DELETING,
   forget_found_steps_of_tasks: DELETING,
   forget_found_tasks: DELETING,
   forget_steps_of_tasks: DELETING,

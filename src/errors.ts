@@ -19,6 +19,8 @@ export const ERRORS = {
   worker_not_found: 404,
   bulk_not_found: 404,
   dead_letter_not_found: 404,
+  schedule_not_found: 404,
+  schedule_invalid: 400,
   archive_damaged: 500,
   conflict: 409,
   illegal_transition: 409,

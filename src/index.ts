@@ -37,6 +37,8 @@ export { ShutdownController, type ShutdownHandler } from './app/process/shutdown
 export type { BootstrapResult, StopResult } from './app/process/worker-system.ts';
 export { HandlerSystem } from './app/project/handler-system.ts';
 export { type PruneOptions, readArchive } from './app/retention.ts';
+// biome-ignore format: fewer lines
+export type { AppliedSchedule, BackfilledDue, BackfillOptions, CreateScheduleOptions, Schedule, ScheduleChange, ScheduleFilter, ScheduleFiring, ScheduleOptions, SchedulePageOptions, ScheduleSource, TaskerSchedules, TaskSchedule, TriggerOptions } from './app/schedules/tasker-schedules.ts';
 export type { WebOptions, WorkerServerConfig } from './app/server/server-config.ts';
 export {
   type ComponentHealth,

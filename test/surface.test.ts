@@ -186,6 +186,7 @@ describe('the surface', () => {
       ApprovalPage
       ApprovalPageOptions
       ApprovalResult
+      AppliedSchedule
       ArchiveDamage
       ArchivedRow
       ArchivedTask
@@ -195,6 +196,8 @@ describe('the surface', () => {
       AuditFilter
       AuditPage
       AuditPageOptions
+      BackfillOptions
+      BackfilledDue
       BaseResolver
       BatchAggregationResult
       BatchAggregationScenario
@@ -232,6 +235,7 @@ describe('the surface', () => {
       CopyOptions
       CreateBatchesOutcome
       CreateOptions
+      CreateScheduleOptions
       CreateStepsOptions
       CreateTaskerOptions
       DeadDelivery
@@ -403,6 +407,13 @@ describe('the surface', () => {
       RunningStep
       RustBatchWorkerInputs
       RustCursorConfig
+      Schedule
+      ScheduleChange
+      ScheduleFilter
+      ScheduleFiring
+      ScheduleOptions
+      SchedulePageOptions
+      ScheduleSource
       SearchPage
       SearchSort
       SearchTime
@@ -473,6 +484,7 @@ describe('the surface', () => {
       TaskRequestOf
       TaskRerun
       TaskSignal
+      TaskSchedule
       TaskSnapshot
       TaskStaleness
       TaskState
@@ -487,6 +499,7 @@ describe('the surface', () => {
       TaskerErrorOptions
       TaskerEventMap
       TaskerEvents
+      TaskerSchedules
       TaskerStatus
       TemplateAnalytics
       TemplateCounts
@@ -496,6 +509,7 @@ describe('the surface', () => {
       TokenUse
       TransactionClient
       TransactionWork
+      TriggerOptions
       TypedStepContext
       UnservedGroup
       UnservedReason

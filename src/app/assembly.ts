@@ -23,6 +23,7 @@ import { DiscoveredSubscribers } from './project/discovered-subscribers.ts';
 import { type LoadedHandlers, loadHandlers } from './project/handler-folders.ts';
 import { loadTemplates, withoutTemplates } from './project/load-templates.ts';
 import { Project } from './project/project.ts';
+import { startSchedules } from './schedules/start-schedules.ts';
 import { ServedTasker } from './server/served-tasker.ts';
 import { HealthLoop } from './server/worker-health.ts';
 import { Tasker } from './tasker.ts';
@@ -232,6 +233,8 @@ export class Assembly {
       const analytics = { enabled: config.analyticsEnabled };
       const engine = new Engine(open.database, moduleLogger(logger, 'engine'), { ...limits, search, analytics });
       await engine.templates.registerAll(made.templates);
+      const schedules = { files: options.schedules, source: config.scheduleSource };
+      await startSchedules({ engine, ...schedules, logger: moduleLogger(logger, 'app') });
       tasker = new Tasker({
         ...made,
         ...this.#events,

@@ -3,6 +3,7 @@ import type { CreatedTask } from '../engine/create-task.ts';
 import {
   CHANNEL_ENDED,
   CHANNEL_EVENTS,
+  CHANNEL_SCHEDULES,
   CHANNEL_TAKEN,
   CHANNEL_WORK,
   CHANNEL_WORKER,
@@ -57,7 +58,7 @@ export class Signals {
     this.#logger = moduleLogger(logger, 'app');
     this.#listener = new Listener(
       open.database,
-      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS, CHANNEL_WORKER, CHANNEL_SIGNALS],
+      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS, CHANNEL_WORKER, CHANNEL_SIGNALS, CHANNEL_SCHEDULES],
       { onNotify: (channel, payload) => this.#onNotify(channel, payload), onCatchUp: () => this.#catchUp() },
       moduleLogger(logger, 'db'),
     );
@@ -94,6 +95,7 @@ export class Signals {
     else if (channel === CHANNEL_WORK) this.#onWork(Number(payload));
     else if (channel === CHANNEL_EVENTS) this.#onEvents();
     else if (channel === CHANNEL_SIGNALS) void this.#parts.engine.signalInbox.use();
+    else if (channel === CHANNEL_SCHEDULES) worker()?.look();
     else if (channel === CHANNEL_TAKEN) worker()?.taken(payload);
     else if (channel === CHANNEL_WORKER) worker()?.asked(payload.split(',').map(Number));
     else waiter.ended(payload.split(','));

@@ -32,6 +32,7 @@ import {
   type WorkerListOptions,
 } from './overview/workers.ts';
 import { type PruneOptions, startPrune } from './retention.ts';
+import { TaskerSchedules } from './schedules/tasker-schedules.ts';
 import { TaskerBulk } from './tasker-bulk.ts';
 import { TaskerDeadLetters } from './tasker-dead-letters.ts';
 import { TaskerSignals } from './tasker-signals.ts';
@@ -62,6 +63,8 @@ export abstract class TaskerOperations extends TaskerSignals {
   readonly bulk: TaskerBulk;
   /** The tasks that a person must look after. */
   readonly deadLetters: TaskerDeadLetters;
+  /** The schedules, which create tasks at their due times. */
+  readonly schedules: TaskerSchedules;
 
   /** @internal */
   constructor(engine: Engine) {
@@ -74,6 +77,7 @@ export abstract class TaskerOperations extends TaskerSignals {
     };
     this.bulk = new TaskerBulk(parts);
     this.deadLetters = new TaskerDeadLetters(parts);
+    this.schedules = new TaskerSchedules(parts);
   }
 
   /** The engine of this tasker, for tools of this package. @internal */

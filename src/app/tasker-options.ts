@@ -11,6 +11,7 @@ import { nearNames } from '../model/near-names.ts';
 import type { PublisherSource, SubscriberSource } from './event-registries.ts';
 import type { HandlerSource } from './project/handler-folders.ts';
 import type { TemplateSource } from './project/load-templates.ts';
+import type { ScheduleSource } from './schedules/load-schedules.ts';
 
 /**
  * Options of {@link createTasker}. Times in milliseconds. An option that is not given is taken from the environment, then
@@ -29,6 +30,11 @@ export interface CreateTaskerOptions extends ConfigOptions {
    * startup. Default: the templates in the database.
    */
   templates?: TemplateSource;
+  /**
+   * A folder or files of schedules. They are created and updated at startup, and belong to `schedules.source`. Default:
+   * none.
+   */
+  schedules?: ScheduleSource;
   /** A folder, classes, instances, `define…()` values or a registry. Without handlers, the tasker runs no steps. */
   handlers?: HandlerSource;
   /**
@@ -81,6 +87,7 @@ const OWN_OPTIONS: OptionNames<Omit<CreateTaskerOptions, keyof ConfigOptions>> =
   configPath: true,
   config: true,
   templates: true,
+  schedules: true,
   handlers: true,
   publishers: true,
   subscribers: true,

@@ -46,6 +46,31 @@ export abstract class TaskerWaits {
   }
 
   /**
+   * Starts a task now that was created with `startAt` or `delayMs`.
+   *
+   * @example
+   * await tasker.startTaskNow(taskUuid, { actor: 'ann' });
+   * @throws TaskerError `illegal_transition` if it has started or ended, `task_not_found`, `invalid_uuid`
+   */
+  async startTaskNow(taskUuid: string, options?: OperatorOptions): Promise<void> {
+    await this.#engine.startTaskNow(taskUuid, this.by(options));
+    this.changed(taskUuid.toLowerCase());
+  }
+
+  /**
+   * Lets a task that was created with `startAt` or `delayMs` begin at another time: ISO 8601 with a zone, milliseconds since
+   * 1970, or a date. A time in the past starts it at once. Returns the time in ISO 8601.
+   *
+   * @example
+   * await tasker.rescheduleTask(taskUuid, '2027-01-15T09:00:00+01:00', { actor: 'ann' });
+   * @throws TaskerError `bad_request` if the time is malformed; `illegal_transition` if it has started or ended;
+   * `task_not_found`, `invalid_uuid`
+   */
+  rescheduleTask(taskUuid: string, at: TimerTime, options?: OperatorOptions): Promise<string> {
+    return this.#engine.rescheduleTask(taskUuid, at, this.by(options));
+  }
+
+  /**
    * Completes a step from outside, with the token that its handler got from `context.completionToken()`. The result is
    * checked against the step's `result_schema`. The same call again changes nothing and is answered with `repeated: true`.
    *

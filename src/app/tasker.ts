@@ -231,7 +231,10 @@ export class Tasker extends TaskerOperations {
     const how = readCreateOptions(options);
     const create = (all: readonly TaskRequest[]) => this.#waiter.creating(() => this.#engine.createTasks(all, how));
     const created = await (tracing ? withSpans(tracing, read, create) : create(read));
+    // Before the caller's commit, there is nothing to see.
+    if (how.client) return created.map(handleOf);
     this.#signals.created(created);
+    if (read.some(({ startAt, delayMs }) => startAt != null || delayMs != null)) await this.#engine.announceSchedules();
     return created.map(handleOf);
   }
 

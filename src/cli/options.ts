@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { DURATION_FORMS, durationMs } from '../app/schedules/duration.ts';
 import { NAMESPACE_RULE, namespaces } from '../config/value-forms.ts';
 
 /** Options that every command accepts, before or after its name. */
@@ -25,6 +26,13 @@ export function seconds(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return Math.round(value * 1000);
   throw new InvalidArgumentError('it must be a number of seconds.');
+}
+
+/** Parses a duration into milliseconds: `90s`, `15m`, `2h`, `7d`, ISO 8601, or a number of seconds. */
+export function duration(text: string): number {
+  const ms = durationMs(/^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text.trim());
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError(`it must be a duration: ${DURATION_FORMS}.`);
 }
 
 const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -14,6 +14,7 @@ import { addNamespaceCommands } from './namespace/commands.ts';
 import { addPauseCommands } from './pause/commands.ts';
 import { addProjectCommands } from './project/commands.ts';
 import { addQueueCommands } from './queue/commands.ts';
+import { addScheduleCommands } from './schedule/commands.ts';
 import { addSignalCommands } from './signal/commands.ts';
 import { addStatsCommands } from './stats/commands.ts';
 import { addStepCommands } from './step/commands.ts';
@@ -62,6 +63,7 @@ export function makeProgram(): Command {
   addApprovalCommands(program);
   addDeadLetterCommands(program);
   addStatsCommands(program);
+  addScheduleCommands(program);
   addEventCommands(program);
   addBulkCommands(program);
   addAuditCommands(program);

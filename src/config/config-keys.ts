@@ -1,6 +1,7 @@
 import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
 import { LOG_VARIABLES } from './log-filter.ts';
 import { retentionRules } from './retention-config.ts';
+import { SCHEDULE_KEYS } from './schedule-keys.ts';
 import * as forms from './value-forms.ts';
 import { webhooks } from './webhook-config.ts';
 
@@ -33,7 +34,6 @@ interface OptionKey<T> extends ConfigKey<T> {
 
 const key = <T>(one: ConfigKey<T>): ConfigKey<T> => one;
 const option = <T>(one: ConfigKey<T>): OptionKey<T> => ({ ...one, isOption: true });
-
 const MAX_DYNAMIC = 131_072;
 
 /** The comments are also the docstrings of the options and of {@link TaskerConfig}. */
@@ -124,6 +124,7 @@ const KEYS = {
     about:
       'Folders or files of templates, for the commands and `bootstrapWorker`. Folders are read recursively, so a pattern counts as its folder. `createTasker` has the option `templates` instead.',
   }),
+  ...SCHEDULE_KEYS,
   log: key({
     path: 'common.logging.level',
     variables: LOG_VARIABLES,

@@ -66,7 +66,10 @@ export class UserTransactions {
     let broken: Error | undefined;
     try {
       await client.query('begin isolation level read committed');
-      const result = await work({ client: client as unknown as UserClient, db: statementsOn(client as unknown as UserClient) });
+      const result = await work({
+        client: client as unknown as UserClient,
+        db: statementsOn(client as unknown as UserClient),
+      });
       await commit(client);
       return result;
     } catch (error) {
@@ -101,8 +104,8 @@ async function commit(client: pg.PoolClient): Promise<void> {
   );
 }
 
-/** Returns the statements of tasker on a client that the caller owns. */
-export function statementsOn(client: UserClient): Db {
+/** Runs statements of tasker on a client that the caller owns, whose values are parsed by the driver's defaults. */
+export function statementsOn(client: Pick<UserClient, 'query'>): Db {
   return {
     query: async <Row>(statement: Statement, values: readonly unknown[] = []) =>
       (await client.query(`/* ${statement.name} */ ${statement.text}`, values)) as unknown as Rows<Row>,

@@ -3,6 +3,7 @@ import { isConnectionError, sqlState } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
+import { statementsOn, type UserClient } from '../db/user-transactions.ts';
 import { TaskerError } from '../errors.ts';
 import { identityHash, isUuid, uuidV7 } from '../model/ids.ts';
 import { CONTEXT_LIMITS, isStorableText, overLimit, storableJson } from '../model/json.ts';
@@ -16,7 +17,9 @@ import {
   type NewTask,
   taskStates,
 } from '../store/tasks.ts';
+import { createLaterTasks } from '../store/waits/start-tasks.ts';
 import { idsOf } from '../tracing/traceparent.ts';
+import { startOf } from './start-time.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 
 /** A task to create. */
@@ -47,12 +50,24 @@ export interface TaskRequest {
   parentCorrelationId?: string;
   /** The span that the task belongs to, as a W3C traceparent. Default: the active span of an OpenTelemetry SDK, if any. */
   traceparent?: string;
+  /**
+   * When its first steps are ready: ISO 8601 with a zone, milliseconds since 1970, or a date. Until then the task is
+   * `pending`; its identity counts from now. A time in the past starts it at once. Default: at once.
+   */
+  startAt?: string | number | Date;
+  /** Instead of `startAt`: milliseconds from now, by the clock of the database. */
+  delayMs?: number;
 }
 
 /** How {@link createTasks} treats a task whose identity already exists. */
 export interface CreateOptions {
   /** `error` (default): creates nothing, and the error names the existing task. `return`: returns the existing task. */
   onDuplicate?: 'error' | 'return';
+  /**
+   * A `pg` client in a transaction of the caller, in the same database. The task is inserted through it, and exists if the
+   * transaction commits. Workers find it at their next poll, within two seconds. Default: a connection of the tasker.
+   */
+  client?: UserClient | undefined;
 }
 
 /** A function that writes more in the transaction that creates the tasks. It receives their ids. */
@@ -84,7 +99,7 @@ export async function createTasks(
   database: Database,
   templates: TemplateStore,
   requests: readonly TaskRequest[],
-  { onDuplicate = 'error', also }: CreateOptions & Also = {},
+  { onDuplicate = 'error', also, client }: CreateOptions & Also = {},
 ): Promise<CreatedTask[]> {
   if (requests.length === 0) return [];
   const snapshots = await snapshotsOf(templates, requests);
@@ -96,31 +111,33 @@ export async function createTasks(
     priority: tasks[i]!.rank === 0 ? 0 : -tasks[i]!.rank,
   });
   const ids = tasks.map((task) => task.taskUuid);
-  const watched = tasks.flatMap(({ taskUuid }, i) => {
+  const watched = tasks.flatMap(({ taskUuid, start }, i) => {
     const { limits } = snapshots[i]!;
-    return limits ? { taskUuid, minutes: earliestMinutes(limits) } : [];
+    return limits && !start ? { taskUuid, minutes: earliestMinutes(limits) } : [];
   });
   const portions = portionsOf(tasks);
+  const create = async (tx: Db): Promise<string[]> => {
+    const created = await insertPortions(tx, portions, watched);
+    if (created.size === tasks.length) {
+      await also?.(tx, ids);
+      return ids;
+    }
+    const found = await standingFor(tx, requests, tasks);
+    if (onDuplicate === 'error' && found.some((id, i) => id !== ids[i])) throw duplicateError(requests, tasks, found);
+    return found;
+  };
+  if (client) return (await create(statementsOn(client))).map(result);
   const standing = await createDespiteLoss(
     async () => {
-      if (portions.length === 1 && !also && tasks.every((task) => task.identityHash === null)) {
+      const simple = portions.length === 1 && !also;
+      if (simple && tasks.every((task) => task.identityHash === null && !task.start)) {
         // One round trip, because tasks without limits need no second statement.
         await database.pipeline(SETTINGS, (tx) =>
           Promise.all([insertTasks(tx, tasks), watched.length > 0 ? watchTasks(tx, watched) : undefined]),
         );
         return ids;
       }
-      return database.transaction(SETTINGS, async (tx) => {
-        const created = await insertPortions(tx, portions, watched);
-        if (created.size === tasks.length) {
-          await also?.(tx, ids);
-          return ids;
-        }
-        const found = await standingFor(tx, requests, tasks);
-        if (onDuplicate === 'error' && found.some((id, i) => id !== ids[i]))
-          throw duplicateError(requests, tasks, found);
-        return found;
-      });
+      return database.transaction(SETTINGS, create);
     },
     async () => ((await taskStates(database, ids)).size > 0 ? standingFor(database, requests, tasks) : undefined),
   );
@@ -214,7 +231,7 @@ async function snapshotsOf(templates: TemplateStore, requests: readonly TaskRequ
   return snapshots;
 }
 
-function newTask(request: TaskRequest, snapshot: Snapshot, position: number): NewTask {
+export function newTask(request: TaskRequest, snapshot: Snapshot, position: number): NewTask {
   const where = `task ${nameOf(snapshot.template)}${position > 0 ? ` (number ${position + 1})` : ''}`;
   const { namespace, name, version, identityStrategy: strategy, defaultOptions: defaults } = snapshot.template;
   const context = encodeContext(request.context ?? {}, snapshot, where);
@@ -251,6 +268,7 @@ function newTask(request: TaskRequest, snapshot: Snapshot, position: number): Ne
     reason: label(request.reason ?? defaults?.reason, 'reason', where),
     tags: tagsOf(request.tags ?? defaults?.tags, where),
     identityHash: hash,
+    start: startOf(request, where),
   };
 }
 
@@ -376,7 +394,12 @@ export async function insertPortions(
   watched: readonly WatchedTask[],
 ): Promise<Set<string>> {
   const created = new Set<string>();
-  for (const tasks of portions) for (const id of await insertTasks(tx, tasks)) created.add(id);
+  for (const tasks of portions) {
+    const later = tasks.filter((task) => task.start !== undefined);
+    const now = later.length > 0 ? tasks.filter((task) => task.start === undefined) : tasks;
+    if (now.length > 0) for (const id of await insertTasks(tx, now)) created.add(id);
+    if (later.length > 0) for (const id of await createLaterTasks(tx, later)) created.add(id);
+  }
   const fresh = watched.filter(({ taskUuid }) => created.has(taskUuid));
   if (fresh.length > 0) await watchTasks(tx, fresh);
   return created;

@@ -31,9 +31,11 @@ import {
 import { changePause, type PauseResult, type PauseTarget, settle } from './pause.ts';
 import { type RerunOptions, rerunTask, type TaskRerun } from './rerun.ts';
 import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
+import { startTimeMs } from './start-time.ts';
 import type { Task } from './task-view.ts';
 import { TemplateStore } from './template-store.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
+import { rescheduleTask, startTaskNow } from './waits/start.ts';
 import { fireTimer, moveTimer, type TimerTime, timeOf } from './waits/timers.ts';
 import {
   completeByToken,
@@ -55,6 +57,8 @@ export const CHANNEL_ENDED = 'tasker_ended';
 export const CHANNEL_TAKEN = 'tasker_taken';
 /** Tells workers that an operator has a request for them. Payload: the ids of the workers. */
 export const CHANNEL_WORKER = 'tasker_worker';
+/** Tells workers that the next due time of a schedule may have changed. No payload. */
+export const CHANNEL_SCHEDULES = 'tasker_schedules';
 /** Tells processes that deliver domain events that new events were stored. No payload. */
 export const CHANNEL_EVENTS = 'tasker_events';
 
@@ -189,6 +193,21 @@ export abstract class EngineActs {
   /** Tells workers when a wait will be due (ISO 8601). Without it, they notice that at their next poll. */
   async announceDue(at: string): Promise<void> {
     await this.tell(CHANNEL_WORK, [`${DUE}${Math.max(0, Date.parse(at) - Date.now())}`]);
+  }
+
+  /** Starts a task now that would begin later. */
+  async startTaskNow(given: string, options: OperatorOptions = {}): Promise<void> {
+    const taskUuid = checkUuid(given, 'the task id');
+    await this.announceWaits([await this.#noting(taskUuid, startTaskNow(this, taskUuid, options))]);
+  }
+
+  /** Lets a task begin at another time, and returns that time. */
+  async rescheduleTask(given: string, at: TimerTime, options: OperatorOptions = {}): Promise<string> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const time = new Date(startTimeMs(at, 'the start')).toISOString();
+    const moved = await this.#noting(taskUuid, rescheduleTask(this, taskUuid, { ...options, at: time }));
+    await this.announceDue(moved);
+    return moved;
   }
 
   async completeByToken(token: string, result: unknown): Promise<TokenUse> {
@@ -364,6 +383,11 @@ export abstract class EngineActs {
   /** Notifies all processes that deliver domain events, this one included. */
   async announceEvents(): Promise<void> {
     await this.tell(CHANNEL_EVENTS, ['']);
+  }
+
+  /** Notifies all workers that the next due time of a schedule may have changed. */
+  async announceSchedules(): Promise<void> {
+    await this.tell(CHANNEL_SCHEDULES, ['']);
   }
 
   /** Notifies the processes that wait for these tasks. */

@@ -54,6 +54,7 @@ import { EventLog } from './events/log.ts';
 import type { RecordAnswer, Recording } from './record.ts';
 import { record } from './record-batch.ts';
 import { type EarlierRun, earlierRunView } from './rerun.ts';
+import { Schedules } from './schedules/acts.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
 import {
   findSteps,
@@ -86,10 +87,13 @@ export interface Patience {
 export class Engine extends EngineActs {
   /** The durable domain events, and how far each group has read them. */
   readonly events: EventLog;
+  /** The schedules, which create tasks at their due times. */
+  readonly schedules: Schedules;
 
   constructor(database: Database, logger: Logger, options?: EngineOptions) {
     super(database, logger, options);
     this.events = new EventLog(database, this.templates);
+    this.schedules = new Schedules(this);
   }
 
   // ---- operations of one statement
@@ -433,6 +437,7 @@ export {
   type ActEffects,
   CHANNEL_ENDED,
   CHANNEL_EVENTS,
+  CHANNEL_SCHEDULES,
   CHANNEL_TAKEN,
   CHANNEL_WORK,
   CHANNEL_WORKER,

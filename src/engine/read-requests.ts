@@ -57,6 +57,8 @@ const REQUEST_FIELDS: Readonly<Record<keyof TaskRequest, true>> = {
   correlationId: true,
   parentCorrelationId: true,
   traceparent: true,
+  startAt: true,
+  delayMs: true,
 };
 
 /** Rejects unknown fields, so that a misspelt `idempotencyKey` does not create a second task. */
@@ -95,6 +97,8 @@ function fieldsOf(given: TaskRequest, what: string): TaskRequest {
       correlationId: read('correlationId'),
       parentCorrelationId: read('parentCorrelationId'),
       traceparent: read('traceparent'),
+      startAt: read('startAt'),
+      delayMs: read('delayMs'),
     };
   } catch (cause) {
     throw new TaskerError('bad_request', `${what} of a task can't be read: reading its ${reading} throws`, {
@@ -108,16 +112,23 @@ function copied(tags: string[] | undefined): string[] | undefined {
 }
 
 /** Reads and checks the options of createTask. @throws TaskerError `bad_request` */
-export function readCreateOptions(options: CreateOptions | undefined): Required<CreateOptions> {
+export function readCreateOptions(
+  options: CreateOptions | undefined,
+): Required<Omit<CreateOptions, 'client'>> & Pick<CreateOptions, 'client'> {
   if (typeof options === 'object' && options !== null) {
-    refuseUnknownFields(options, { onDuplicate: true }, 'the options of createTask');
+    refuseUnknownFields(options, { onDuplicate: true, client: true }, 'the options of createTask');
   }
   let onDuplicate: unknown;
+  let client: CreateOptions['client'];
   try {
     onDuplicate = options?.onDuplicate ?? 'error';
+    client = options?.client;
   } catch (cause) {
     throw new TaskerError('bad_request', "the options of createTask can't be read: onDuplicate throws", { cause });
   }
-  if (onDuplicate === 'error' || onDuplicate === 'return') return { onDuplicate };
+  if (client !== undefined && typeof client?.query !== 'function') {
+    throw new TaskerError('bad_request', 'client must be a client of pg with an open transaction');
+  }
+  if (onDuplicate === 'error' || onDuplicate === 'return') return { onDuplicate, client };
   throw new TaskerError('bad_request', "onDuplicate must be 'error' or 'return'");
 }

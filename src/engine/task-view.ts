@@ -295,6 +295,9 @@ function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedActio
 /**
  * Returns a row as callers see it. Copies field by field, because rest and spread cost several microseconds per task.
  */
+/** The states of a task of which no step was claimed yet. The last two: it begins later. */
+const MAY_BE_PENDING: ReadonlySet<string> = new Set(['steps_in_process', 'waiting', 'waiting_for_dependencies']);
+
 export function taskView(row: TaskRow): Task {
   const { executionStatus, recommendedAction } = derived(row);
   return {
@@ -302,7 +305,7 @@ export function taskView(row: TaskRow): Task {
     name: row.name,
     namespace: row.namespace,
     version: row.version,
-    status: (row.status === 'steps_in_process' && row.mostAttempts === 0 ? 'pending' : row.status) as TaskState,
+    status: (row.mostAttempts === 0 && MAY_BE_PENDING.has(row.status) ? 'pending' : row.status) as TaskState,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
     completedAt: row.completedAt,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { TaskSchedule } from '../model/schedule/spec.ts';
 import { ConversionError } from './failures/handler-errors.ts';
 
 /** The task of a step event. Timestamps are strings in UTC, without a time zone. */
@@ -17,6 +18,8 @@ export interface FfiTaskInfo {
   sourceSystem?: string | null;
   reason?: string | null;
   tags?: unknown;
+  /** The schedule that created the task. Absent for other tasks. */
+  schedule?: TaskSchedule | null;
   /**
    * Always empty. Identities are compared only when tasks are created, and reading them for each step would cost time.
    */

@@ -1,5 +1,6 @@
 import type { Logger } from '../logging/logger.ts';
 import type { Fields } from '../model/json.ts';
+import type { TaskSchedule } from '../model/schedule/spec.ts';
 import type { DependencyResult, DependencyResultParams } from './dependency-result.ts';
 import type { FfiStepEvent } from './ffi-step-event.ts';
 
@@ -58,6 +59,8 @@ export interface StepContextParams {
   readonly maxRetries?: number;
   /** The number of the rerun that this run of the step belongs to. Default 0: the first run. */
   readonly rerun?: number;
+  /** The schedule that created the task. */
+  readonly schedule?: TaskSchedule | null;
   /** The last saved checkpoint. It is read again after each save. */
   readonly checkpoint?: Fields | null;
   readonly signal?: AbortSignal;

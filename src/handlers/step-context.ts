@@ -1,6 +1,7 @@
 import { messageOf, TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import type { Fields } from '../model/json.ts';
+import type { TaskSchedule } from '../model/schedule/spec.ts';
 import { type DependencyResult, type DependencyResultParams, dependencyResult, resultIn } from './dependency-result.ts';
 import { ConversionError } from './failures/handler-errors.ts';
 import { checkedStepEvent, type FfiDependencyResult, type FfiStepEvent } from './ffi-step-event.ts';
@@ -130,6 +131,18 @@ export class StepContext {
    */
   get rerun(): number {
     return this.#params.rerun ?? 0;
+  }
+
+  /**
+   * The schedule that created the task: its name, the due time, the due time before, and the cause (`due`, `catch_up`,
+   * `queued`, `trigger` or `backfill`). Null for other tasks. Times are ISO 8601.
+   *
+   * @example
+   * const { due_at, previous_due_at } = context.schedule!;
+   * const orders = await ordersBetween(previous_due_at, due_at);
+   */
+  get schedule(): TaskSchedule | null {
+    return this.#params.schedule ?? null;
   }
 
   /** The number of this attempt: 1 on the first. */
@@ -458,6 +471,7 @@ export function paramsOfEvent(event: FfiStepEvent, handlerName: string): StepCon
     retryCount: workflowStep.attempts ?? 0,
     maxRetries: workflowStep.maxAttempts ?? 3,
     rerun: workflowStep.rerun ?? 0,
+    schedule: (task.schedule as TaskSchedule | null | undefined) ?? null,
     get checkpoint() {
       return copyOf(workflowStep.checkpoint, 'workflowStep.checkpoint');
     },

@@ -11,12 +11,15 @@ select exists (select 1 from tasker.queue where namespace_id = any ($1::int[])) 
           (select min(due_at) from tasker.wait where ended_at is null and due_at is not null)) - now()) * 1000)::float8) "dueMs",
        (select array_agg(n.id)::text from unnest($1::int[], $2::int[]) n (id, lane)
          where exists (select 1 from tasker.queue q where q.namespace_id = n.lane)) waits,
-       exists (select 1 from tasker.signal_inbox where done_at is null) "hasSignals"`;
+       exists (select 1 from tasker.signal_inbox where done_at is null) "hasSignals",
+       (select (extract(epoch from min(wake_at) - now()) * 1000)::float8 from tasker.schedule) "scheduleMs"`;
 
 /** Whether the queue has steps, and the milliseconds until a retry or a wait is due, or null if there is none. */
 export interface QueuePeek {
   ready: boolean;
   dueMs: number | null;
+  /** Milliseconds until a schedule is due. */
+  scheduleMs: number | null;
   /** The namespaces with ready steps of templates that have steps that wait. */
   namespacesWithWaits: number[];
   /** Whether callers have sent signals in their own transactions that were not used yet. */
@@ -26,10 +29,10 @@ export interface QueuePeek {
 /** Checks the queue without writing. */
 export async function peek(db: Db, namespaceIds: readonly number[]): Promise<QueuePeek> {
   const values = [`{${namespaceIds.join(',')}}`, `{${namespaceIds.map(laneOf).join(',')}}`];
-  type Row = { ready: boolean; dueMs: number | null; waits: string | null; hasSignals: boolean };
-  const { ready, dueMs, waits, hasSignals } = (await db.query<Row>(PEEK, values)).rows[0]!;
+  type Row = Omit<QueuePeek, 'namespacesWithWaits'> & { waits: string | null };
+  const { waits, ready, dueMs, scheduleMs, hasSignals } = (await db.query<Row>(PEEK, values)).rows[0]!;
   const namespacesWithWaits = waits === null ? [] : (JSON.parse(`[${waits.slice(1, -1)}]`) as number[]);
-  return { ready: ready || waits !== null, dueMs, namespacesWithWaits, hasSignals };
+  return { ready: ready || waits !== null, dueMs, scheduleMs, namespacesWithWaits, hasSignals };
 }
 
 /** Steps are counted up to this number, because counting all of a long queue takes too long. */

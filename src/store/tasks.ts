@@ -61,6 +61,8 @@ export interface NewTask extends TaskOrigin {
   tags: readonly string[] | null;
   /** SHA-256 in hex, or null for a task without an identity. */
   identityHash: string | null;
+  /** When it begins, in milliseconds since 1970 or from now. Undefined: at once. */
+  start?: { atMs?: number; delayMs?: number } | undefined;
 }
 
 /** Creates tasks with their steps, and queues their roots. Returns the ids of the new tasks. */

@@ -6,6 +6,7 @@ import type { CheckpointProgress } from '../handlers/step-context-params.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { stepUuid, uuidV7 } from '../model/ids.ts';
 import { type Fields, storableJson } from '../model/json.ts';
+import type { TaskSchedule } from '../model/schedule/spec.ts';
 import { DEFAULT_RETRY } from '../template/task-template.ts';
 
 /** Options of {@link createTestContext}. All have a default. */
@@ -22,6 +23,8 @@ export interface TestContextOptions {
   retryCount?: number;
   /** The number of the rerun. Default 0: the first run. */
   rerun?: number;
+  /** The schedule that created the task. Default: none. */
+  schedule?: TaskSchedule | undefined;
   /** Maximum number of attempts, including the first. Default 3. */
   maxRetries?: number;
   /** The checkpoint of an earlier attempt: `{ cursor, items_processed, accumulated_results }`. Default: none. */
@@ -75,6 +78,7 @@ export function createTestContext(options: TestContextOptions = {}): StepContext
     retryCount: retryCount ?? 0,
     maxRetries: maxRetries ?? 3,
     rerun: options.rerun ?? 0,
+    schedule: options.schedule,
     checkpoint: copied(options.checkpoint, 'checkpoint') ?? null,
     signal: options.signal ? AbortSignal.any([options.signal, controller.signal]) : controller.signal,
     logger: options.logger ?? silentLogger,
@@ -137,7 +141,9 @@ function copied<T>(value: T, name: string): T {
 }
 
 /** The data of the step in a test. The event has defaults for everything else. */
-export interface TestStep extends Required<Omit<TestContextOptions, 'dependencyResults' | 'signal' | 'logger'>> {
+export interface TestStep
+  extends Required<Omit<TestContextOptions, 'dependencyResults' | 'signal' | 'logger' | 'schedule'>> {
+  schedule?: TaskSchedule | undefined;
   dependencies: ReadonlyMap<string, DependencyResultParams>;
 }
 

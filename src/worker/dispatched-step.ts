@@ -11,6 +11,7 @@ import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
 import { stepUuid, templateIndex } from '../model/ids.ts';
 import type { Fields } from '../model/json.ts';
+import { SCHEDULE_SOURCE, type TaskSchedule } from '../model/schedule/spec.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import type { RunnableStep } from './run-step.ts';
@@ -182,9 +183,18 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return this.part === undefined && this.idx !== this.templateIdx;
   }
 
-  /** Whether its part or its checkpoint must be loaded before it can start. */
+  /** Whether it belongs to a task of a schedule that is not loaded yet. */
+  get lacksSchedule(): boolean {
+    return this.task.row.sourceSystem === SCHEDULE_SOURCE && this.task.schedule === undefined;
+  }
+
+  get schedule(): TaskSchedule | null {
+    return this.task.schedule ?? null;
+  }
+
+  /** Whether its part, its checkpoint or its schedule must be loaded before it can start. */
   get lacksDetails(): boolean {
-    return this.attempt > 1 || this.lacksPart;
+    return this.attempt > 1 || this.lacksPart || this.lacksSchedule;
   }
 
   get handler(): HandlerDefinition {

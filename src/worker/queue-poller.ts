@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { ScheduleTimer } from './schedule-timer.ts';
 
 /** The settings and callbacks of a {@link QueuePoller}. */
 export interface QueuePollerEvents {
@@ -76,11 +77,13 @@ export class QueuePoller {
   #busy: Promise<void> | undefined;
   #stopped = false;
   #promoting = false;
+  readonly #schedules: ScheduleTimer;
 
   constructor(engine: Engine, events: QueuePollerEvents, logger: Logger) {
     this.#engine = engine;
     this.#events = events;
     this.#logger = logger;
+    this.#schedules = new ScheduleTimer(engine, logger, () => this.look());
   }
 
   start(): void {
@@ -97,8 +100,9 @@ export class QueuePoller {
   async #poll(): Promise<void> {
     const suspect = setTimeout(() => void this.#verifyLost(), SUSPECT_MS);
     try {
-      const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
+      const { ready, dueMs, scheduleMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
       this.#events.outage?.answered('poll');
+      if (scheduleMs !== null) this.#schedules.dueIn(scheduleMs);
       if (ready) this.#events.ready();
       if (dueMs !== null) this.dueIn(Math.max(0, dueMs) + (dueMs > 0 ? OTHERS_DUE_MS : 0));
       this.#events.polled();
@@ -155,10 +159,16 @@ export class QueuePoller {
     }
   }
 
+  /** Polls now. For news that the queue does not show, such as a new schedule. */
+  look(): void {
+    if (!this.#stopped) void this.#poll();
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#due);
+    await this.#schedules.stop();
     await this.#busy;
   }
 }

@@ -73,6 +73,7 @@ function taskInfo(step: DispatchedStep): FfiTaskInfo {
     sourceSystem: row.sourceSystem,
     reason: row.reason,
     tags: row.tags ?? [],
+    ...(step.schedule && { schedule: step.schedule }),
     identityHash: '',
     createdAt: created,
     updatedAt: created,

@@ -17,11 +17,16 @@ const MAX_CHECKPOINT = 8 * 1024 * 1024;
 /** Maximum number of saves in the history of a checkpoint. */
 const HISTORY = 20;
 
-/** Loads the parts of batch workers and the checkpoints of steps that were started before. */
+/** Loads the parts of batch workers, the checkpoints of steps that were started before, and the schedules of tasks. */
 export async function loadDetails(engine: Engine, steps: readonly DispatchedStep[]): Promise<void> {
   const workers = steps.filter((step) => step.lacksPart);
   const restarted = steps.filter((step) => step.attempt > 1);
   const { parts, checkpoints } = await engine.details(workers, restarted);
+  const ofSchedules = new Map(steps.filter((step) => step.lacksSchedule).map(({ task }) => [task.taskUuid, task]));
+  if (ofSchedules.size > 0) {
+    const schedules = await engine.schedules.ofTasks([...ofSchedules.keys()]);
+    for (const [taskUuid, task] of ofSchedules) task.schedule = schedules.get(taskUuid) ?? null;
+  }
   const held = new Map(steps.map((step) => [`${step.taskUuid}:${step.idx}`, step]));
   for (const part of parts) held.get(`${part.taskUuid}:${part.idx}`)!.part = part;
   for (const { taskUuid, idx, data, calls } of checkpoints) {

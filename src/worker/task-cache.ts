@@ -9,6 +9,7 @@ import {
 import { reachedFrom } from '../engine/reached-steps.ts';
 import type { Snapshot } from '../engine/template-store.ts';
 import { isWorkerIndex, templateIndex } from '../model/ids.ts';
+import type { TaskSchedule } from '../model/schedule/spec.ts';
 
 /** A batch worker whose result other steps may read. */
 export interface BatchMember {
@@ -41,6 +42,8 @@ export interface CachedTask {
   known: KnownResults;
   /** Number of times that an operator had changed results of the task when {@link known} was read. */
   revision: number;
+  /** The schedule that created it. Undefined until it is loaded, and for tasks that no schedule created. */
+  schedule?: TaskSchedule | null;
   /** Number of its steps that are held here. */
   held: number;
   bytes: number;

@@ -127,6 +127,9 @@ export class Worker implements WorkerHooks {
     this.#parts.lease.incarnation.asked(workerIds);
   }
 
+  /** Polls the queue and the schedules now. */
+  readonly look = (): void => this.#parts.queuePoller.look();
+
   /** Whether a claim is in progress. */
   get claiming(): boolean {
     return this.#claims.claiming;

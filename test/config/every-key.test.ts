@@ -22,6 +22,13 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
     wrong: '"/t"',
     variable: process.platform === 'win32' ? '/t;/u' : '/t:/u',
   },
+  schedulePaths: {
+    toml: '["/s", "/u"]',
+    read: ['/s', '/u'],
+    wrong: '"/s"',
+    variable: process.platform === 'win32' ? '/s;/u' : '/s:/u',
+  },
+  scheduleSource: { toml: '"shop"', read: 'shop', wrong: '3' },
   log: {
     toml: '"worker=debug,warn"',
     read: { level: 'warn', modules: { worker: 'debug' } },

@@ -90,6 +90,7 @@ export function serverSettings(given: WorkerServerConfig): ServerSettings {
   const own = processEventRegistries();
   const logger = given.logger ? loggerOf(given.logger) : workerLogger(config);
   const templates = given.templates ?? (config.templatePaths.length > 0 ? config.templatePaths : undefined);
+  const schedules = given.schedules ?? (config.schedulePaths.length > 0 ? config.schedulePaths : undefined);
   return {
     loaded,
     options: {
@@ -98,6 +99,7 @@ export function serverSettings(given: WorkerServerConfig): ServerSettings {
       publishers: given.publishers ?? own.publishers,
       subscribers: given.subscribers ?? own.subscribers,
       templates,
+      schedules,
       logger,
     },
     logger,

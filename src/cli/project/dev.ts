@@ -17,7 +17,7 @@ import { note } from '../show/output.ts';
 import { fields } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
 import { DevView } from './dev-view.ts';
-import { runnableFolders } from './folders.ts';
+import { runnableFolders, scheduleFolders } from './folders.ts';
 import { watchFolder } from './watch-folder.ts';
 import { taskerOptions, type WorkerOptions } from './worker.ts';
 
@@ -49,6 +49,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
       ...events,
       ...taskerOptions(options),
       templates,
+      schedules: scheduleFolders(),
       handlers: project.library.registry,
       logger,
     });

@@ -6,6 +6,7 @@ import type { GlobalOptions } from '../options.ts';
 
 const TEMPLATE_FOLDER = 'templates';
 const HANDLER_FOLDER = 'handlers';
+const SCHEDULE_FOLDER = 'schedules';
 
 /**
  * Returns the template folders: `--templates`, `TASKER_TEMPLATE_PATH`, the configuration, otherwise the project's
@@ -59,6 +60,12 @@ function mustExist(
     code,
     `${what} not found: ${path.resolve(missing)} does not exist; run \`npx tasker init\` to create a first workflow, or pass ${option} to use another folder`,
   );
+}
+
+/** Returns the folders of schedules that exist: those of the configuration, otherwise the project's `schedules`. */
+export function scheduleFolders(): string[] | undefined {
+  const folders = nonEmpty(loadConfig().config.schedulePaths) ?? [SCHEDULE_FOLDER];
+  return nonEmpty(folders.filter((folder) => existsSync(folder)));
 }
 
 function pathsIn(option: string | undefined): string[] | undefined {

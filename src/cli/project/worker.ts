@@ -11,7 +11,7 @@ import { leave } from '../leave.ts';
 import type { GlobalOptions } from '../options.ts';
 import { reportError } from '../report-error.ts';
 import { note } from '../show/output.ts';
-import { runnableFolders } from './folders.ts';
+import { runnableFolders, scheduleFolders } from './folders.ts';
 
 /** Options of `tasker worker` and `tasker dev`. */
 export interface WorkerOptions extends GlobalOptions {
@@ -46,6 +46,7 @@ export async function worker(options: WorkerOptions): Promise<void> {
       config,
       ...taskerOptions(options),
       ...folders,
+      schedules: scheduleFolders(),
       drainTimeoutMs: drainTimeout,
       web: web === undefined ? undefined : web === 'off' ? { enabled: false } : { bindAddress: web },
       logger,

@@ -24,6 +24,9 @@ interface TaskCreateOptions extends WatchOptions {
   reason?: string;
   tag?: string[];
   wait?: boolean;
+  at?: string;
+  /** Milliseconds. */
+  in?: number;
 }
 
 /** `tasker task create`: creates a task and prints its id. */
@@ -125,7 +128,8 @@ async function create(
   options: Omit<TaskCreateOptions, 'name'> & { context: Record<string, unknown> | undefined },
 ): Promise<TaskHandle> {
   const { context, priority, correlationId, idempotencyKey, reason, tag } = options;
-  const given = { context, priority, correlationId, idempotencyKey, reason, tags: tag };
+  const start = { startAt: options.at, delayMs: options.in };
+  const given = { context, priority, correlationId, idempotencyKey, reason, tags: tag, ...start };
   const request = { name, namespace, version, ...given, initiator: 'cli', sourceSystem: 'cli' };
   try {
     return await tasker.createTask(request, { onDuplicate: options.returnExisting ? 'return' : 'error' });

@@ -18,12 +18,14 @@ import { withFreeTasks } from '../with-free-tasks.ts';
 import { approvalDue } from './approvals.ts';
 import { endedWait, endLocked } from './end.ts';
 import { endSignalWait } from './signals.ts';
+import { startWhenDue } from './start.ts';
 import type { DueRule, EndedWait, WaitEnding } from './waits.ts';
 
 /** What happens to a wait that is due, by its kind. */
 export const whenDue: Partial<Record<WaitKind, DueRule>> = {
   signal: endSignalWait,
   approval: approvalDue,
+  start: startWhenDue,
   timer: (_, wait) => ({ wait, by: 'elapsed', kind: 'completed', result: { due_at: wait.until, fired_at: wait.now } }),
   completion: (_, wait) => ({
     wait,

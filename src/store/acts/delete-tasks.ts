@@ -59,6 +59,7 @@ const DELETIONS = [
   sql('forget_votes_of_tasks')`${of('vote')}`,
   sql('forget_found_steps_of_tasks')`${of('step_search')}`,
   sql('forget_found_tasks')`${of('task_search')}`,
+  sql('forget_schedules_of_tasks')`${of('scheduled_task')}`,
   sql('forget_steps_of_tasks')`${of('step')}`,
   sql('forget_tasks')`${of('task')}`,
 ];

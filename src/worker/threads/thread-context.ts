@@ -38,6 +38,7 @@ export function threadParams(step: StepMessage, port: ThreadPort): StepContextPa
     retryCount: step.retryCount,
     maxRetries: step.maxRetries,
     rerun: step.rerun,
+    schedule: step.schedule,
     get event() {
       if (event) return event;
       throw tooLarge(dependencyNames[0]!);

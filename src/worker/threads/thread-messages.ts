@@ -23,6 +23,7 @@ export interface StepMessage
     | 'retryCount'
     | 'maxRetries'
     | 'rerun'
+    | 'schedule'
     | 'checkpoint'
   > {
   step: string;

@@ -1,0 +1,1 @@
+export { DURATION_FORMS, durationMs } from '../../model/duration.ts';

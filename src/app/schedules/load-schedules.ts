@@ -1,0 +1,74 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { messageOf, TaskerError } from '../../errors.ts';
+import type { ScheduleSpec } from '../../model/schedule/spec.ts';
+import { formatProblem, type TemplateProblem } from '../../template/parse-template.ts';
+import { parseSchedule } from '../../template/schedule/parse-schedule.ts';
+
+/** Files and folders of schedules. Each file (`*.yaml`, `*.yml`) has one schedule. */
+export type ScheduleSource = string | readonly string[];
+
+const IS_SCHEDULE = /\.ya?ml$/i;
+
+/** The outcome of {@link readSchedules}. */
+export interface ReadSchedules {
+  schedules: ScheduleSpec[];
+  files: string[];
+  problems: TemplateProblem[];
+}
+
+/** Reads schedules, and collects the problems of all files. */
+export async function readSchedules(source: ScheduleSource): Promise<ReadSchedules> {
+  const read: ReadSchedules = { schedules: [], files: [], problems: [] };
+  const fileOf = new Map<string, string>();
+  for (const one of [source].flat()) {
+    for (const file of await filesOf(one)) {
+      read.files.push(file);
+      const text = await textOf(file);
+      const { schedule, problems } =
+        typeof text === 'string' ? parseSchedule(text, file) : { schedule: null, problems: [text] };
+      read.problems.push(...problems);
+      if (!schedule) continue;
+      const other = fileOf.get(schedule.name);
+      if (other === undefined) read.schedules.push(schedule);
+      else {
+        const message = `schedule \`${schedule.name}\` is in ${other} too; rename one of them`;
+        read.problems.push(problem(file, 'duplicate_name', message));
+      }
+      fileOf.set(schedule.name, file);
+    }
+  }
+  return read;
+}
+
+/** Reads schedules, all of which must be valid. @throws TaskerError `schedule_invalid` with every error of every file */
+export async function loadSchedules(source: ScheduleSource): Promise<ScheduleSpec[]> {
+  const { schedules, problems } = await readSchedules(source);
+  if (problems.length === 0) return schedules;
+  throw new TaskerError('schedule_invalid', problems.map(formatProblem).join('\n'), { details: { problems } });
+}
+
+async function filesOf(source: string): Promise<string[]> {
+  const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === 'ENOENT' ? 'does not exist' : `can't be read (${error.code})`;
+    throw new TaskerError('schedule_invalid', `schedules: ${path.resolve(source)} ${why}`, { cause: error });
+  });
+  if (!info.isDirectory()) return [source];
+  const entries = await readdir(source, { withFileTypes: true, recursive: true });
+  return entries
+    .filter((entry) => entry.isFile() && IS_SCHEDULE.test(entry.name) && !entry.parentPath.includes('node_modules'))
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .sort();
+}
+
+async function textOf(file: string): Promise<string | TemplateProblem> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    return problem(file, 'file_unreadable', `the file can't be read: ${messageOf(error)}`);
+  }
+}
+
+function problem(file: string, code: string, message: string): TemplateProblem {
+  return { severity: 'error', code, message, file, line: 1, column: 1, path: '' };
+}

@@ -1,0 +1,167 @@
+import type { OperatorOptions } from '../../engine/operate.ts';
+import type { AppliedSchedule } from '../../engine/schedules/apply.ts';
+import type { BackfilledDue, BackfillOptions, TriggerOptions } from '../../engine/schedules/by-hand.ts';
+import type { CreateScheduleOptions, ScheduleFilter, SchedulePageOptions } from '../../engine/schedules/manage.ts';
+import type { ScheduleChange, ScheduleOptions } from '../../engine/schedules/options.ts';
+import type { Schedule, ScheduleFiring } from '../../engine/schedules/view.ts';
+import type { TaskSchedule } from '../../model/schedule/spec.ts';
+import type { BulkParts } from '../tasker-bulk.ts';
+import { loadSchedules, type ScheduleSource } from './load-schedules.ts';
+
+export type {
+  AppliedSchedule,
+  BackfilledDue,
+  BackfillOptions,
+  CreateScheduleOptions,
+  Schedule,
+  ScheduleChange,
+  ScheduleFilter,
+  ScheduleFiring,
+  ScheduleOptions,
+  SchedulePageOptions,
+  ScheduleSource,
+  TaskSchedule,
+  TriggerOptions,
+};
+
+/**
+ * The schedules, which create tasks at their due times. Available as `tasker.schedules`. Every process with a worker fires
+ * what is due, by the clock of the database. Each due time is passed once, and its task is committed with it.
+ *
+ * @example
+ * await tasker.schedules.create({
+ *   name: 'nightly-report',
+ *   template: 'shop/report@1.0.0',
+ *   cron: '0 2 * * *',
+ *   timezone: 'Europe/Berlin',
+ *   overlap: 'skip',
+ * });
+ */
+export class TaskerSchedules {
+  readonly #parts: BulkParts;
+
+  /** @internal */
+  constructor(parts: BulkParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Creates a schedule. Its first due time is after now: those before are never made up for; use {@link backfill}.
+   *
+   * @example
+   * const { words, next } = await tasker.schedules.create({
+   *   name: 'poll-orders', template: 'shop/poll@latest', every: '15m', catchUp: 'none',
+   * });
+   * @throws TaskerError `schedule_invalid`; `conflict` if there is a schedule of this name, unless `ifExists` is set
+   */
+  create(schedule: ScheduleOptions, options: CreateScheduleOptions = {}): Promise<Schedule> {
+    return this.#parts.engine.schedules.create(schedule, this.#parts.by(options));
+  }
+
+  /**
+   * Returns schedules by name, with their next five due times and last five outcomes.
+   *
+   * @example
+   * for (const { name, words, next } of await tasker.schedules.list()) console.log(name, words, next[0]);
+   * @throws TaskerError `bad_request`
+   */
+  list(filter: ScheduleFilter = {}, page: SchedulePageOptions = {}): Promise<Schedule[]> {
+    return this.#parts.engine.schedules.list(filter, page);
+  }
+
+  /** Returns a schedule. @throws TaskerError `schedule_not_found` */
+  get(name: string): Promise<Schedule> {
+    return this.#parts.engine.schedules.get(name);
+  }
+
+  /**
+   * Returns what became of due times, newest first: those that created a task, and those that were left out, with the
+   * reason. The newest thousand of a schedule are kept. `limit`: 1 to 1000, default 50. `before`: ISO 8601.
+   *
+   * @example
+   * const failed = (await tasker.schedules.firings('poll-orders')).filter(({ outcome }) => outcome === 'failed');
+   * @throws TaskerError `schedule_not_found`, `bad_request`
+   */
+  firings(name: string, { limit = 50, before }: { limit?: number; before?: string } = {}): Promise<ScheduleFiring[]> {
+    return this.#parts.engine.schedules.firings(name, { limit, ...(before !== undefined && { before }) });
+  }
+
+  /**
+   * Changes a schedule. Null removes a setting. If its times change, the next due time is after now.
+   *
+   * @example
+   * await tasker.schedules.update('nightly-report', { cron: '0 3 * * *', jitter: '10m' }, { actor: 'ann' });
+   * @throws TaskerError `schedule_not_found`, `schedule_invalid`
+   */
+  update(name: string, change: ScheduleChange, options: OperatorOptions = {}): Promise<Schedule> {
+    return this.#parts.engine.schedules.update(name, change, this.#parts.by(options));
+  }
+
+  /** Pauses a schedule. Its open tasks continue. Returns false if it was paused already. @throws TaskerError `schedule_not_found` */
+  pause(name: string, options: OperatorOptions = {}): Promise<boolean> {
+    return this.#parts.engine.schedules.pause(name, this.#parts.by(options));
+  }
+
+  /**
+   * Resumes a schedule. The due times of the pause are left out, and listed. Returns false if it was not paused.
+   * @throws TaskerError `schedule_not_found`
+   */
+  resume(name: string, options: OperatorOptions = {}): Promise<boolean> {
+    return this.#parts.engine.schedules.resume(name, this.#parts.by(options));
+  }
+
+  /**
+   * Creates a task of a schedule now, even if it is paused, and whatever its `overlap`. Returns the id of the task.
+   *
+   * @example
+   * const taskUuid = await tasker.schedules.trigger('nightly-report', { reason: 'the disk was full', actor: 'ann' });
+   * @throws TaskerError `schedule_not_found`, `template_not_found`, `bad_request`
+   */
+  async trigger(name: string, options: TriggerOptions = {}): Promise<string> {
+    return (await this.#parts.engine.schedules.trigger(name, this.#parts.by(options))).taskUuid!;
+  }
+
+  /**
+   * Creates tasks for due times of the past, at most 10,000, whatever the `overlap`. A due time that has a task already is
+   * left as it is, so that a backfill can be repeated.
+   *
+   * @example
+   * const dues = await tasker.schedules.backfill('nightly-report', {
+   *   from: '2026-01-01T00:00:00Z', to: '2026-01-31T00:00:00Z', dryRun: true,
+   * });
+   * console.log(dues.filter(({ outcome }) => outcome === 'planned').length);
+   * @throws TaskerError `schedule_not_found`, `bad_request`
+   */
+  async backfill(name: string, options: BackfillOptions): Promise<BackfilledDue[]> {
+    const dues: BackfilledDue[] = [];
+    for await (const portion of this.backfilling(name, options)) dues.push(...portion);
+    return dues;
+  }
+
+  /** Like {@link backfill}, in portions, for a progress display. @internal */
+  backfilling(name: string, options: BackfillOptions): AsyncGenerator<BackfilledDue[]> {
+    return this.#parts.engine.schedules.backfill(name, this.#parts.by(options) as BackfillOptions);
+  }
+
+  /** Deletes a schedule. Its tasks stay. @throws TaskerError `schedule_not_found` */
+  delete(name: string, options: OperatorOptions = {}): Promise<void> {
+    return this.#parts.engine.schedules.delete(name, this.#parts.by(options));
+  }
+
+  /**
+   * Makes the schedules of a source equal to files: creates and updates them, and pauses those whose file has disappeared.
+   * Changes by hand are undone. `source`: the name of the package.
+   *
+   * @example
+   * const applied = await tasker.schedules.apply('schedules', { source: 'shop', dryRun: true });
+   * @throws TaskerError `schedule_invalid` with every error of every file
+   */
+  async apply(
+    files: ScheduleSource,
+    { source, dryRun, ...options }: OperatorOptions & { source: string; dryRun?: boolean },
+  ): Promise<AppliedSchedule[]> {
+    const schedules = await loadSchedules(files);
+    const by = this.#parts.by(options);
+    return this.#parts.engine.schedules.apply({ ...by, source, schedules, all: true, dryRun: dryRun ?? false });
+  }
+}

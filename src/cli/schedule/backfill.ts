@@ -1,0 +1,46 @@
+import type { BackfilledDue } from '../../app/schedules/tasker-schedules.ts';
+import { EXIT } from '../exit-codes.ts';
+import { type OperatorFlags, operatorFrom } from '../operator.ts';
+import { type GlobalOptions, moment } from '../options.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { counted, table } from '../show/text.ts';
+import { snakeKeys } from '../show/views.ts';
+import { withTasker } from '../with-tasker.ts';
+
+interface BackfillOptions extends GlobalOptions, OperatorFlags {
+  from: string;
+  to: string;
+  dryRun?: boolean;
+}
+
+/** `tasker schedule backfill`: creates the tasks of past due times. Exits 1 if one could not be created. */
+export async function scheduleBackfill(name: string, options: BackfillOptions): Promise<void> {
+  const { dryRun = false, json } = options;
+  const range = { from: moment(options.from), to: moment(options.to) };
+  await withTasker(options, {}, async (tasker) => {
+    const dues: BackfilledDue[] = [];
+    for await (const portion of tasker.schedules.backfilling(name, { ...range, dryRun, ...operatorFrom(options) })) {
+      dues.push(...portion);
+      if (!json && !dryRun && process.stderr.isTTY) process.stderr.write(`\r${counted(dues.length, 'due time')} …`);
+    }
+    if (!json && !dryRun && process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+    if (dues.some(({ outcome }) => outcome === 'failed')) process.exitCode = EXIT.failed;
+    if (json) return printJson(dues.map(snakeKeys));
+    if (dues.length === 0) return note(`schedule ${name} has no due time in this range`);
+    const shown = dryRun ? dues : dues.filter(({ outcome }) => outcome !== 'exists');
+    if (shown.length > 0) print(table(['due', 'outcome', 'task', 'reason'], shown.map(rowOf)));
+    note(summary(dues, dryRun));
+  });
+}
+
+function rowOf({ dueAt, outcome, taskUuid, reason }: BackfilledDue): string[] {
+  return [`${dueAt.slice(0, 19)}Z`, outcome, taskUuid ?? '', reason ?? ''];
+}
+
+function summary(dues: readonly BackfilledDue[], dryRun: boolean): string {
+  const count = (wanted: BackfilledDue['outcome']) => dues.filter(({ outcome }) => outcome === wanted).length;
+  const exist = `${counted(count('exists'), 'task')} ${count('exists') === 1 ? 'exists' : 'exist'} already`;
+  if (dryRun) return `${counted(count('planned'), 'task')} would be created; ${exist}`;
+  const failed = count('failed') > 0 ? `; ${counted(count('failed'), 'task')} could not be created` : '';
+  return `${counted(count('created'), 'task')} created; ${exist}${failed}`;
+}

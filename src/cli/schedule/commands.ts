@@ -1,0 +1,85 @@
+import { type Command, Option } from 'commander';
+import { addOperator } from '../operator.ts';
+import { collect, lazily, wholeNumber } from '../options.ts';
+
+const PAGE = wholeNumber({ least: 1, most: 1000 });
+const PRIORITY = wholeNumber({ least: -100, most: 100 });
+
+/** `tasker schedule …` */
+export function addScheduleCommands(program: Command): void {
+  const schedule = program.command('schedule').description('schedules, which create tasks at their due times');
+  schedule
+    .command('list')
+    .description('list schedules: when they are due, and what became of the last due times')
+    .addOption(new Option('--state <state>', 'only schedules in this state').choices(['active', 'paused', 'over']))
+    .option('--source <name>', 'only schedules of the files of this package')
+    .option('-l, --limit <number>', 'maximum number of schedules', PAGE, 100)
+    .option('--after <name>', 'only schedules after this one in the order of the list')
+    .action(lazily(async () => (await import('./list.ts')).scheduleList));
+  schedule
+    .command('show <name>')
+    .alias('get')
+    .description('show a schedule, its next due times and what became of the last ones')
+    .option('-l, --limit <number>', 'maximum number of past due times', PAGE, 20)
+    .action(lazily(async () => (await import('./list.ts')).scheduleShow));
+  addOperator(addSettings(schedule.command('create <name>').description('create a schedule')))
+    .requiredOption('-t, --template <template>', 'namespace/name@version, or namespace/name@latest')
+    .option('--paused', 'create it paused')
+    .action(lazily(async () => (await import('./act.ts')).scheduleCreate));
+  addOperator(addSettings(schedule.command('update <name>').description('change the given settings of a schedule')))
+    .option('-t, --template <template>', 'namespace/name@version, or namespace/name@latest')
+    .option('--unset <setting>', 'remove a setting, such as end or jitter; may be repeated', collect)
+    .action(lazily(async () => (await import('./act.ts')).scheduleUpdate));
+  addActs(schedule);
+}
+
+function addActs(schedule: Command): void {
+  addOperator(schedule.command('pause <name>'))
+    .description('pause a schedule; its open tasks continue')
+    .action(lazily(async () => (await import('./act.ts')).schedulePause));
+  addOperator(schedule.command('resume <name>'))
+    .description('resume a schedule; the due times of the pause are left out')
+    .action(lazily(async () => (await import('./act.ts')).scheduleResume));
+  addOperator(schedule.command('trigger <name>'))
+    .description('create a task of a schedule now; prints its id')
+    .option('-i, --input <json>', 'another context, as a JSON object; @file reads a file, - reads standard input')
+    .option('-k, --idempotency-key <key>', 'with the same key, a task is created only once')
+    .action(lazily(async () => (await import('./act.ts')).scheduleTrigger));
+  addOperator(schedule.command('backfill <name>'))
+    .description('create the tasks of past due times that have none')
+    .requiredOption('--from <time>', 'first time, such as 2026-01-01T00:00Z; inclusive')
+    .requiredOption('--to <time>', 'last time, such as 2026-01-31T00:00Z; inclusive, at most now')
+    .option('--dry-run', 'only list the due times')
+    .action(lazily(async () => (await import('./backfill.ts')).scheduleBackfill));
+  addOperator(schedule.command('delete <name>'))
+    .description('delete a schedule; its tasks stay')
+    .option('-y, --yes', 'do not ask for confirmation')
+    .action(lazily(async () => (await import('./act.ts')).scheduleDelete));
+  addOperator(schedule.command('apply [path...]'))
+    .description('make the schedules of a package equal to its files (default: ./schedules), and pause the others')
+    .option('--source <name>', 'name of the package; default: schedules.source, otherwise the name in package.json')
+    .option('--dry-run', 'only show what would change')
+    .action(lazily(async () => (await import('./apply.ts')).scheduleApply));
+}
+
+/** Adds the options for the settings of a schedule. */
+function addSettings(command: Command): Command {
+  return command
+    .option('-c, --cron <expression>', 'such as "0 9 * * 1-5"; with seconds first if it has six fields')
+    .option('-e, --every <duration>', 'such as 90s, 15m, 2h, 7d or P1DT12H; counted from --start')
+    .option('-z, --timezone <zone>', 'time zone of --cron, such as Europe/Berlin; default: UTC')
+    .option(
+      '-i, --input <json>',
+      'the context of each task, as a JSON object; @file reads a file, - reads standard input',
+    )
+    .option('--tag <tag>', 'tag of each task; may be repeated', collect)
+    .option('-p, --priority <number>', 'priority of each task, from -100 to 100', PRIORITY)
+    .option('--description <text>', 'what it is for')
+    .option('--jitter <duration>', 'delay each due time by a part of this')
+    .option('--start <time>', 'no due time is before it; such as 2026-01-31T09:00:00+01:00')
+    .option('--end <time>', 'no due time is after it')
+    .option('--catch-up <which>', 'missed due times to make up for: none, last or all; default: last')
+    .option('--catch-up-window <duration>', 'how late they may be made up for; default: any time')
+    .option('--overlap <policy>', 'while a task is open: allow, skip, queue_one or cancel_running; default: allow')
+    .option('--on-failure <action>', 'when a task fails: continue or pause; default: continue');
+}

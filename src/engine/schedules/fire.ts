@@ -1,0 +1,199 @@
+import { isConnectionError } from '../../db/connection-error.ts';
+import type { Database } from '../../db/database.ts';
+import { opening } from '../../db/opening.ts';
+import type { Db } from '../../db/statement.ts';
+import { messageOf } from '../../errors.ts';
+import {
+  noteFirings,
+  noteSeenTasks,
+  type OpenTaskRow,
+  openTasksOf,
+  pruneFirings,
+} from '../../store/schedules/firings.ts';
+import {
+  lockDueSchedules,
+  lookAtDueSchedules,
+  type PassedSchedule,
+  passDueTimes,
+  type ScheduleRow,
+} from '../../store/schedules/schedules.ts';
+import type { OperatorOptions } from '../operate.ts';
+import type { TemplateStore } from '../template-store.ts';
+import { type Plan, planDue } from './plan.ts';
+import {
+  createScheduled,
+  type Firing,
+  type FoundTemplate,
+  findTemplate,
+  identityOf,
+  looksAtTasks,
+  taskOf,
+  templateKey,
+} from './tasks.ts';
+
+/** Maximum number of schedules that are passed in one transaction. */
+const AT_ONCE = 100;
+const SETTINGS = opening({
+  lock_timeout: '5s',
+  statement_timeout: '30s',
+  idle_in_transaction_session_timeout: '30s',
+  jit: 'off',
+});
+
+/** The parts of the engine that schedules need. */
+export interface FiringEngine {
+  database: Database;
+  templates: TemplateStore;
+  cancelTask(taskUuid: string, options: OperatorOptions): Promise<boolean>;
+}
+
+/** The result of a pass. */
+export interface Fired {
+  /** Number of schedules whose due times were passed. */
+  schedules: number;
+  /** The tasks that were created. */
+  taskUuids: string[];
+  /** The lowest of their ranks. */
+  rank: number;
+}
+
+/**
+ * Passes the due times of schedules that have come: creates their tasks, or stores why not. A due time and its task are
+ * committed together with the schedule's next due time, under a lock of the schedule, so that any number of processes can
+ * do this at once, and one that dies loses nothing. Only the database's clock counts.
+ *
+ * If the transaction fails because of one schedule, each is tried alone, and the one that fails again is passed with the
+ * error as its outcome.
+ */
+export async function fireDue(engine: FiringEngine): Promise<Fired> {
+  const looked = await lookAtDueSchedules(engine.database, AT_ONCE);
+  if (looked.length === 0) return { schedules: 0, taskUuids: [], rank: 0 };
+  const found = await templatesOf(engine, looked);
+  await cancelRunning(engine, looked, found);
+  try {
+    return await pass(engine, found, { limit: AT_ONCE });
+  } catch (error) {
+    if (isConnectionError(error)) throw error;
+  }
+  try {
+    return await pass(engine, found, { limit: 1 });
+  } catch (error) {
+    if (isConnectionError(error)) throw error;
+    return pass(engine, found, { limit: 1, problem: `the task could not be created: ${messageOf(error)}` });
+  }
+}
+
+async function templatesOf(
+  engine: FiringEngine,
+  schedules: readonly Pick<ScheduleRow, 'spec'>[],
+): Promise<Map<string, FoundTemplate>> {
+  const found = new Map<string, FoundTemplate>();
+  for (const { spec } of schedules) {
+    const key = templateKey(spec);
+    if (!found.has(key)) found.set(key, await findTemplate(engine, spec));
+  }
+  return found;
+}
+
+/** Cancels the open tasks of schedules with `cancel_running`, unless the next task could not be created. */
+async function cancelRunning(
+  engine: FiringEngine,
+  looked: readonly Pick<ScheduleRow, 'id' | 'spec'>[],
+  found: ReadonlyMap<string, FoundTemplate>,
+): Promise<void> {
+  const cancelling = new Map(
+    looked
+      .filter(({ id, spec }) => spec.overlap === 'cancel_running' && canCreate({ id, spec }, found))
+      .map(({ id, spec }) => [id, spec.name]),
+  );
+  for (const task of await openTasksOf(engine.database, [...cancelling.keys()])) {
+    if (!counts(task)) continue;
+    const reason = `schedule ${cancelling.get(task.scheduleId)} is due again (overlap: cancel_running)`;
+    await engine.cancelTask(task.taskUuid, { actor: 'schedule', reason });
+  }
+}
+
+function canCreate({ id, spec }: Pick<ScheduleRow, 'id' | 'spec'>, found: ReadonlyMap<string, FoundTemplate>): boolean {
+  const template = found.get(templateKey(spec))!;
+  if ('problem' in template) return false;
+  const firing: Firing = { scheduleId: id, spec, identity: 'check', dueMs: 0, previousMs: null, cause: 'due' };
+  return !('problem' in taskOf(firing, template));
+}
+
+/** Whether an open task counts for the overlap. A task that is blocked by failures waits for a person. */
+function counts({ ended, state }: OpenTaskRow): boolean {
+  return !ended && state !== 'blocked_by_failures';
+}
+
+function hasFailed({ state }: OpenTaskRow): boolean {
+  return state === 'error' || state === 'blocked_by_failures';
+}
+
+async function pass(
+  { database }: FiringEngine,
+  found: ReadonlyMap<string, FoundTemplate>,
+  { limit, problem }: { limit: number; problem?: string },
+): Promise<Fired> {
+  return database.transaction(SETTINGS, async (tx) => {
+    const locked = await lockDueSchedules(tx, limit);
+    // A schedule that was changed meanwhile is passed at the next look.
+    const rows = locked.filter(({ spec }) => found.has(templateKey(spec)));
+    const tasks = await openTasksOf(
+      tx,
+      rows.filter(({ spec }) => looksAtTasks(spec)).map(({ id }) => id),
+    );
+    const seen = new Map(rows.map(({ id }) => [id, tasks.filter((task) => task.scheduleId === id)]));
+    const plans = rows.map((row) => planOf(row, seen.get(row.id)!, found));
+    await noteSeenTasks(
+      tx,
+      tasks
+        .filter((task) => task.ended || (hasFailed(task) && !task.failureNoted))
+        .map((task) => ({ ...task, failed: hasFailed(task) })),
+    );
+    const firings = rows.flatMap((row, i) => firingsOf(row, plans[i]!));
+    const at = (firing: Firing) => (problem === undefined ? found.get(templateKey(firing.spec))! : { problem });
+    const fired = await createScheduled(tx, firings, at);
+    await noteFirings(
+      tx,
+      rows.flatMap(({ id }, i) => leftOut(id, plans[i]!)),
+    );
+    await store(tx, rows, plans);
+    const fresh = fired.filter((one) => one.fresh);
+    return {
+      schedules: rows.length,
+      taskUuids: fresh.map((one) => one.taskUuid!),
+      rank: Math.min(0, ...fresh.map((one) => one.rank)),
+    };
+  });
+}
+
+function planOf(row: ScheduleRow, tasks: readonly OpenTaskRow[], found: ReadonlyMap<string, FoundTemplate>): Plan {
+  const failed =
+    row.spec.onFailure === 'pause' ? tasks.find((task) => hasFailed(task) && !task.failureNoted) : undefined;
+  // If its next task can't be created, nothing was cancelled, and the due time must be passed all the same.
+  const free = row.spec.overlap === 'cancel_running' && !canCreate(row, found);
+  const open = free ? [] : tasks.filter(counts).map((task) => `task ${task.taskUuid}`);
+  const pauseReason = failed ? `task ${failed.taskUuid} failed (on_failure: pause)` : null;
+  return planDue({ ...row, open, pauseReason });
+}
+
+function firingsOf({ id, spec }: ScheduleRow, plan: Plan): Firing[] {
+  return plan.firings.flatMap(({ dueMs, previousMs, cause, outcome }) =>
+    outcome === 'created' ? [{ scheduleId: id, spec, identity: identityOf(dueMs), dueMs, previousMs, cause }] : [],
+  );
+}
+
+function leftOut(scheduleId: string, plan: Plan) {
+  return plan.firings.flatMap(({ dueMs, untilMs, cause, outcome, reason }) =>
+    outcome === 'created' ? [] : [{ scheduleId, dueMs, untilMs, cause, outcome, taskUuid: null, reason }],
+  );
+}
+
+async function store(tx: Db, rows: readonly ScheduleRow[], plans: readonly Plan[]): Promise<void> {
+  if (rows.length === 0) return;
+  const passed = rows.map(({ id }, i): PassedSchedule => {
+    const { passedMs, nextMs, wakeMs, queuedMs, pauseReason, firings } = plans[i]!;
+    return { id, passedMs, nextMs, wakeMs, queuedMs, pauseReason, rows: firings.length };
+  });
+  await pruneFirings(tx, await passDueTimes(tx, passed));
+}
