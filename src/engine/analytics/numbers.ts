@@ -56,9 +56,14 @@ export interface StepNumbers {
   lastEndedAt: string | null;
 }
 
-/** Open tasks right now, counted up to 10,000 for each snapshot and state. */
+/**
+ * Open tasks right now, counted up to 10,000 for each snapshot and state. If there are more than five snapshots, the limit
+ * is lower, and at least 1,000.
+ */
 export interface OpenTasks {
   total: number;
+  /** False: a limit was reached, so that there may be more. */
+  totalIsExact: boolean;
   blocked: number;
   waitingForRetry: number;
 }
@@ -332,7 +337,8 @@ function openTasks(counts: readonly OpenCount[]): OpenTasks {
   const of = (state: OpenCount['state']) =>
     counts.filter((one) => one.state === state).reduce((sum, one) => sum + one.count, 0);
   const [blocked, waitingForRetry] = [of('blocked_by_failures'), of('waiting_for_retry')];
-  return { total: of('steps_in_process') + blocked + waitingForRetry, blocked, waitingForRetry };
+  const total = of('steps_in_process') + blocked + waitingForRetry;
+  return { total, totalIsExact: counts.every(({ isExact }) => isExact), blocked, waitingForRetry };
 }
 
 function ratio(part: number, whole: number): number | null {
