@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import { listPauses, type PauseRow } from '../store/acts/list-pauses.ts';
 import { type Attention, attention, openTasks, type Rates, rates } from '../store/overview/status.ts';
+import { type LastPruneRow, lastPrune } from '../store/retention/runs.ts';
 import { searchLag } from '../store/search/projection.ts';
 import { listWorkers, type WorkerRow } from '../store/workers.ts';
 
@@ -12,6 +13,7 @@ export interface StatusFacts extends Attention {
   rates: Rates;
   lagMs: number;
   pauses: PauseRow[];
+  prune: LastPruneRow | undefined;
 }
 
 const READING = opening({
@@ -26,7 +28,7 @@ const MOST_PAUSES = 1_000;
 
 /** Reads the state of an installation. */
 export async function statusFacts(database: Database, { rateSeconds }: { rateSeconds: number }): Promise<StatusFacts> {
-  const [open, noted, rate, { lagMs }, workers, pauses] = await database.pipeline(READING, (tx) =>
+  const [open, noted, rate, { lagMs }, workers, pauses, prune] = await database.pipeline(READING, (tx) =>
     Promise.all([
       openTasks(tx),
       attention(tx),
@@ -34,7 +36,8 @@ export async function statusFacts(database: Database, { rateSeconds }: { rateSec
       searchLag(tx),
       listWorkers(tx),
       listPauses(tx, MOST_PAUSES),
+      lastPrune(tx),
     ]),
   );
-  return { workers, open, rates: rate, lagMs, pauses, ...noted };
+  return { workers, open, rates: rate, lagMs, pauses, prune, ...noted };
 }
