@@ -164,7 +164,21 @@ async function everyVerb() {
   await tasker.engine.analytics.flush();
   await tasker.deleteTask(first);
   await tasker.analytics({ since: '7d' });
+  await pruneAndRestore(tasker);
   await tasker.stop();
+}
+
+/** Prunes tasks among all that have ended, and restores them from their archive. */
+async function pruneAndRestore(tasker) {
+  const archive = await mkdtemp(path.join(tmpdir(), 'tasker-explain-archive-'));
+  try {
+    const prune = tasker.prune({ olderThan: '0s', name: 'verbs' }, { archive, share: 1 });
+    await prune.preview();
+    const { files } = await prune.result();
+    for (const file of files) await tasker.restoreArchive(file).result();
+  } finally {
+    await rm(archive, { recursive: true, force: true });
+  }
 }
 
 /** The 21st batch worker of {@link dynamicTasks}. */

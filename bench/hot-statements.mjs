@@ -1,7 +1,10 @@
 // All statements of the engine, by whether `npm run explain` checks their plans on a million rows. A test compares the two
 // lists with src/store. Add each new statement to one of them.
 
-/** Statements that a worker under load, or a caller, runs often. `npm run explain` must run each of them. */
+/**
+ * Statements that a worker under load, or a caller, runs often, and those of a prune, which runs beside the load. `npm run
+ * explain` must run each of them.
+ */
 export const HOT = [
   'claim_steps',
   'claim_steps_of_several',
@@ -122,6 +125,35 @@ export const HOT = [
   'end_waits',
   'lock_due_waits',
   'call_again',
+  'prune_slice',
+  'count_prune_slice',
+  'check_prunable',
+  'waiting_events',
+  'archive_lines',
+  'restore_tasks',
+  'restore_rows',
+  'restore_events',
+  'restore_acts',
+  'restore_workers',
+  'keep_identities_of_tasks',
+  'forget_batches_of_tasks',
+  'forget_batch_workers_of_tasks',
+  'forget_checkpoints_of_tasks',
+  'forget_history_of_tasks',
+  'forget_watches_of_tasks',
+  'forget_identities_of_tasks',
+  'forget_earlier_steps_of_tasks',
+  'forget_logs_of_tasks',
+  'forget_dead_letters_of_tasks',
+  'forget_pauses_of_tasks',
+  'forget_found_steps_of_tasks',
+  'forget_found_tasks',
+  'forget_steps_of_tasks',
+  'forget_tasks',
+  'forget_restored_events',
+  'find_leftover_tasks',
+  'name_acts_of_tasks',
+  'note_deleted_tasks',
 ];
 
 const ON_STARTUP = 'once when a process starts, or a template is registered';
@@ -157,8 +189,6 @@ const SCHEDULING = 'runs once per pass of due schedules, or when an operator ask
 const NO_TABLE = 'reads no table of tasker';
 
 const TEST_KIT = 'of the test kit, whose databases hold a few tasks';
-const PRUNING =
-  'in a prune or a restore, which sleeps nine times as long as it works; reads slices of the key, or looks up each task by key. bench/prune.mjs measures them';
 const PRUNE_ROWS = 'in a prune; reads the row of the turn, or of a prune or an archive file by its key';
 const SIGNALS = 'once for a signal; looks up the rows of its tasks by their keys, or adds them';
 const INBOX = 'for a signal of a caller with a transaction of its own; reads open rows of the inbox by its index';
@@ -239,22 +269,8 @@ export const NOT_HOT = {
   forget_signals_of_tasks: DELETING,
   forget_votes_of_tasks: DELETING,
   rest_from_counting: 'writes a table of one row',
-  name_acts_of_tasks: DELETING,
-  keep_identities_of_tasks: PRUNING,
-  forget_restored_events: DELETING,
   release_pruned_identity: DELETING,
   pruned_at: 'for the message about a task that does not exist; looks up an identity by its index',
-  prune_slice: PRUNING,
-  count_prune_slice: PRUNING,
-  check_prunable: PRUNING,
-  waiting_events: PRUNING,
-  archive_lines: PRUNING,
-  restore_tasks: PRUNING,
-  restore_rows: PRUNING,
-  restore_events: PRUNING,
-  restore_acts: PRUNING,
-  restore_workers: PRUNING,
-  restore_identities: PRUNING,
   snapshot_of_digest: TEMPLATES,
   columns_to_restore: SIZES,
   bytes_of_tasks: SIZES,
@@ -267,6 +283,7 @@ export const NOT_HOT = {
   keep_prune_turn: PRUNE_ROWS,
   leave_prune_turn: PRUNE_ROWS,
   prune_turn_holder: PRUNE_ROWS,
+  last_prune: PRUNE_ROWS,
   begin_prune: PRUNE_ROWS,
   note_pruned: PRUNE_ROWS,
   pruned_so_far: PRUNE_ROWS,
@@ -410,7 +427,6 @@ export const NOT_HOT = {
   open_dead_letters_of: BULK,
   list_staleness: 'for a person; reads at most two thousand tasks with limits',
   select_redrives: BULK,
-  forget_dead_letters_of_tasks: DELETING,
   mark_copy: 'once for a copy of a task, by its key',
   copies_of_task: 'on request of an operator, by an index of copies',
   list_templates: TEMPLATES,
@@ -426,25 +442,11 @@ export const NOT_HOT = {
   retry_waiting_step: RETRYING,
   failing_steps: RETRYING,
   reset_plain_steps: RETRYING,
-  note_deleted_tasks: DELETING,
-  find_leftover_tasks: DELETING,
+  forget_earlier_ends_of_tasks: DELETING,
+  restore_identities: 'in a restore of tasks with identities; adds rows by their key',
   forget_queued_of_tasks: DELETING,
   forget_timers_of_tasks: DELETING,
-  forget_batches_of_tasks: DELETING,
-  forget_batch_workers_of_tasks: DELETING,
-  forget_checkpoints_of_tasks: DELETING,
-  forget_history_of_tasks: DELETING,
-  forget_watches_of_tasks: DELETING,
-  forget_identities_of_tasks: DELETING,
-  forget_earlier_steps_of_tasks: DELETING,
-  forget_earlier_ends_of_tasks: DELETING,
-  forget_logs_of_tasks: DELETING,
-  forget_pauses_of_tasks: DELETING,
   forget_schedules_of_tasks: DELETING,
-  forget_found_steps_of_tasks: DELETING,
-  forget_found_tasks: DELETING,
-  forget_steps_of_tasks: DELETING,
-  forget_tasks: DELETING,
   forget_selections: BULK,
   create_bulk: BULK,
   count_selected: BULK,
@@ -478,6 +480,7 @@ export const NOT_HOT = {
   running_steps: OVERVIEW,
   template_handlers: 'for a person; reads the templates, not their tasks',
   queued_steps: OVERVIEW,
+  paused_steps: OVERVIEW,
   look_at_queued_steps: OVERVIEW,
   queue_heads: OVERVIEW,
   waiting_retries: OVERVIEW,

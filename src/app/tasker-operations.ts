@@ -178,11 +178,9 @@ export abstract class TaskerOperations extends TaskerSignals {
 
   /**
    * Deletes a task that has ended, with its steps, results, history and identity. Its entries in the audit stay, and its
-   * domain events stay until `events.retention_days`, because they may still have to be delivered.
+   * domain events stay until `events.retention_days`, because they may still have to be delivered. If the task was pruned,
+   * releases the identity that it has left.
    * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found`, `invalid_uuid`
-   * domain events stay until `events.retention_days`, because they may still have to be delivered. Of a task that was
-   * pruned, releases the identity that it has left.
-   * @throws TaskerError `illegal_transition` if it has not ended, `task_not_found`, `invalid_uuid`
    */
   deleteTask(taskUuid: string, options?: OperatorOptions): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.deleteTask(taskUuid, this.by(options)));

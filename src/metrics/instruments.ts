@@ -143,6 +143,13 @@ export const INSTRUMENTS = {
   ),
   staleEnded: counter('tasker.staleness.tasks_transitioned_to_error.total', [], 'Stale tasks moved to the state error'),
 
+  // retention
+  tasksPruned: counter(
+    'tasker.prune.tasks.total',
+    ['outcome'],
+    'Old tasks that a prune of this process deleted, skipped because something needs them, or failed to delete',
+  ),
+
   // the queue and its notifications
   queueDepth: gauge(
     'tasker.queue.depth',

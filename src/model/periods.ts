@@ -76,6 +76,8 @@ const POINTS = [
   365 * 1440,
 ];
 const MOST_POINTS = 61;
+/** A chart is made of at most about this many periods, so that it is read quickly: minutes of half a day, hours of a month. */
+const MOST_PERIODS = 744;
 
 /** How a chart divides a window: the start of its first point, and the length of each. */
 export interface ChartPoints {
@@ -87,12 +89,20 @@ export interface ChartPoints {
   longest: PeriodMinutes;
 }
 
+/** Returns the longest period that a point of this length is made of. */
+function longestIn(minutes: number): PeriodMinutes {
+  return minutes >= 1440 ? 1440 : minutes >= 60 ? 60 : 1;
+}
+
 /** Divides a window into at most 62 points. */
 export function pointsOf({ from, to }: StatisticsWindow, now: number): ChartPoints {
   const shortest = keptAt(from, now);
-  const minutes =
-    POINTS.find((one) => one >= shortest && (to - from) / (one * MINUTE_MS) <= MOST_POINTS) ?? POINTS.at(-1)!;
-  const longest = minutes >= 1440 ? 1440 : minutes >= 60 ? 60 : 1;
+  const isEnough = (one: number) =>
+    one >= shortest &&
+    (to - from) / (one * MINUTE_MS) <= MOST_POINTS &&
+    (to - from) / (longestIn(one) * MINUTE_MS) <= MOST_PERIODS;
+  const minutes = POINTS.find(isEnough) ?? POINTS.at(-1)!;
+  const longest = longestIn(minutes);
   const origin = floor(from, longest);
   return { origin, minutes, longest, count: Math.max(1, Math.ceil((to - origin) / (minutes * MINUTE_MS))) };
 }

@@ -1,9 +1,11 @@
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
+import { compareWithJournal, keepJournal } from '../support/crash/attempt-journal.ts';
 import { ENOUGH_TASKS, FAULTS, FaultDriver, seeded } from '../support/crash/faults.ts';
 import { startServer } from '../support/crash/server.ts';
 import { lostAcknowledgements, openJournal, startedTwice, workTemplate } from '../support/crash/workers.ts';
+import { look } from '../support/dead-letters.ts';
 import { invariants } from '../support/setup.ts';
 
 const AGAIN = { retry: { max_attempts: 4, backoff: 'linear', backoff_base_ms: 100 } };
@@ -17,7 +19,7 @@ const TEMPLATES = [
       join: { ...AGAIN, dependencies: ['left', 'right'] },
       last: { ...AGAIN, dependencies: ['join'] },
     },
-    { name: 'again' },
+    { name: 'again', lifecycle: { on_blocked: 'dlq' } },
   ),
   workTemplate(
     { root: ONCE, left: { ...ONCE, dependencies: ['root'] }, right: { ...ONCE, dependencies: ['left'] } },
@@ -77,6 +79,7 @@ if (inject('postgres') === '18') {
         logger: silentLogger,
       });
       onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }));
+      await keepJournal(sql);
       const journal = openJournal();
       const driver = new FaultDriver({ server, tasker, journal, leaseMs: 1_500, random: seeded(seed) });
       await driver.start();
@@ -90,6 +93,14 @@ if (inject('postgres') === '18') {
       expect(driver.fallen).toEqual([]);
       expect(driver.created.length).toBeGreaterThan(ENOUGH_TASKS);
 
+      // The archives have the tasks that are gone, and no other.
+      const archived = await driver.prunes.archived();
+      const rows = await sql<{ id: string }>('select task_uuid id from tasker.task');
+      const known = [...archived, ...rows.map((row) => row.id)];
+      expect(known.length - new Set(known).size).toBe(0);
+      await tasker.engine.analytics.flush();
+      await compareWithJournal(sql);
+      expect(await driver.prunes.restore()).toBe(archived.length);
       const [kept] = await sql<{ n: number }>(`select count(*)::int n from tasker.task where task_uuid = any ($1)`, [
         driver.created,
       ]);
@@ -107,6 +118,12 @@ if (inject('postgres') === '18') {
           select task_uuid, null, null from tasker.step_search s full join (
             select * from tasker.step where state in ('error', 'resolved_manually')) l using (task_uuid, idx)
            where s.state is distinct from l.state limit 3`),
+      ).toEqual([]);
+      // All tasks have ended, so that only entries which were added afterwards are open.
+      await look(tasker, { checkMs: 60_000 });
+      expect(
+        await sql(`select d.task_uuid, d.reason from tasker.dead_letter d left join tasker.task t using (task_uuid)
+                    where d.status = 'pending' and (t.done_at > d.created_at) is not false`),
       ).toEqual([]);
       // A step that must not run twice may have started twice only if an operator reset it.
       const reset = await sql<{ key: string }>(

@@ -93,7 +93,10 @@ describe('the points of a chart', () => {
   it('of an hour are minutes, and of a week hours', () => {
     const of = (ms: number) => pointsOf(windowOf({ from: NOW - ms, to: NOW, now: NOW }), NOW);
     expect(of(HOUR)).toMatchObject({ minutes: 1, longest: 1 });
+    expect(of(12 * HOUR)).toMatchObject({ minutes: 15, longest: 1 });
+    expect(of(DAY)).toMatchObject({ minutes: 60, longest: 60 });
     expect(of(7 * DAY)).toMatchObject({ minutes: 180, longest: 60 });
+    expect(of(40 * DAY)).toMatchObject({ minutes: 1440, longest: 1440 });
     expect(of(200 * DAY)).toMatchObject({ longest: 1440 });
   });
 });

@@ -8,6 +8,7 @@ import {
   type LookedAtRow,
   lookAtQueued,
   MOST_COUNTED,
+  pausedSteps,
   type QueuedStepsRow,
   type QueueHeadRow,
   queuedSteps,
@@ -46,6 +47,11 @@ export interface QueueInfo {
   ready: number;
   /** False if there are more than `ready`. */
   readyIsExact: boolean;
+  /**
+   * Number of queued steps that no worker claims, because their task, template or namespace is paused. They are not in
+   * `ready`. Counted up to 100,000. Steps that were cancelled during the pause are included.
+   */
+  paused: number;
   /** The highest priority of the waiting steps. Null if none is waiting. */
   highestPriority: number | null;
   /**
@@ -109,8 +115,9 @@ function unknownNamespace(namespace: string, queues: readonly QueueInfo[]): Task
 
 /** Reads the queue of every namespace, by name. */
 export async function readQueues(db: Db): Promise<QueueInfo[]> {
-  const [rows, heads, retries, counts, workers] = await Promise.all([
+  const [rows, paused, heads, retries, counts, workers] = await Promise.all([
     queuedSteps(db),
+    pausedSteps(db),
     queueHeads(db),
     waitingRetries(db),
     countRunning(db),
@@ -134,6 +141,7 @@ export async function readQueues(db: Db): Promise<QueueInfo[]> {
   const facts: Facts = {
     unserved: new Set(unserved),
     looked: await lookAt(db, unserved),
+    paused,
     heads: new Map(heads.map((head) => [head.namespaceId, head])),
     retries: new Map(retries.map((row) => [row.namespaceId, row])),
     running,
@@ -192,6 +200,7 @@ interface Facts {
   /** The rows whose steps no live worker can run, and the samples of their steps. */
   unserved: ReadonlySet<QueuedStepsRow>;
   looked: ReadonlyMap<string, LookedAtRow>;
+  paused: ReadonlyMap<number, number>;
   heads: ReadonlyMap<number, QueueHeadRow>;
   retries: ReadonlyMap<number, WaitingRetriesRow>;
   running: ReadonlyMap<number, number>;
@@ -213,6 +222,7 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
     namespace,
     ready,
     readyIsExact: counted < MOST_COUNTED,
+    paused: facts.paused.get(namespaceId) ?? 0,
     highestPriority: head?.priority ?? null,
     oldestReadyAt: head?.oldestAt ?? null,
     oldestReadyMs: head?.oldestMs ?? null,

@@ -66,6 +66,18 @@ export interface TaskerStatus {
    * `failures` are projected from a sample of the tasks, or cover less than five minutes.
    */
   perMinute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
+  /**
+   * The last prune of old tasks, by the policy of the configuration (`byPolicy`) or by an operator, and how many tasks it
+   * has deleted. `endedAt` is null while it runs, and if its process died. Null: nothing was ever pruned.
+   */
+  prune: {
+    id: number;
+    byPolicy: boolean;
+    deleted: number;
+    startedAt: string;
+    endedAt: string | null;
+    isRunning: boolean;
+  } | null;
   /** Changes younger than this, in milliseconds, may be missing from `open`, `running` and `perMinute`. */
   lagMs: number;
 }
@@ -105,6 +117,7 @@ export async function statusOf(engine: Engine): Promise<TaskerStatus> {
     pauses: facts.pauses,
     unserved: all.flatMap(({ namespace, unserved }) => unserved.map((steps) => ({ namespace, ...steps }))),
     perMinute: perMinute(facts),
+    prune: facts.prune ?? null,
     lagMs: facts.lagMs,
   };
 }

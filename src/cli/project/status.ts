@@ -86,9 +86,26 @@ export function statusText(now: TaskerStatus): string[] {
       'per minute',
       `${rate(perMinute.created)} tasks created, ${rate(perMinute.ended)} ended; ${about}${rate(perMinute.attempts)} attempts, ${failures}`,
     ],
+    ['pruned', prunedText(now)],
   ]);
   const late = lagMs > 10_000 ? [pc.yellow(`tasks and rates are ${spanOf(lagMs)} old`)] : [];
   return [...facts.split('\n'), ...late, '', ...attentionLines(now), '', ...queueLines(now)];
+}
+
+/** A prune that ended longer ago is no longer of interest here. */
+const PRUNED_RECENTLY_MS = 48 * 3_600_000;
+
+/** Returns, for example, `12,000 tasks, ended 3m ago`. Undefined if no prune is running or ended recently. */
+function prunedText({ prune, at }: TaskerStatus): string | undefined {
+  if (prune === null) return undefined;
+  const { deleted, startedAt, endedAt, isRunning, byPolicy } = prune;
+  const agoMs = Date.parse(at) - Date.parse(endedAt ?? startedAt);
+  if (!isRunning && agoMs > PRUNED_RECENTLY_MS) return undefined;
+  const tasks = `${deleted.toLocaleString('en')} ${deleted === 1 ? 'task' : 'tasks'} ${byPolicy ? 'by the policy' : 'by an operator'}`;
+  if (isRunning) return `${tasks} so far; running for ${spanOf(agoMs)}`;
+  return endedAt === null
+    ? `${tasks}; ${pc.yellow(`its process died; it started ${spanOf(agoMs)} ago`)}`
+    : `${tasks}, ended ${spanOf(agoMs)} ago`;
 }
 
 function rate(number: number): string {
@@ -189,7 +206,8 @@ function queueLines({ queues, at }: TaskerStatus): string[] {
   ];
 }
 
-function statusJson({ workers, queues, waits, attention, pauses, unserved, perMinute, ...rest }: TaskerStatus): object {
+function statusJson(now: TaskerStatus): object {
+  const { workers, queues, waits, attention, pauses, unserved, perMinute, prune, ...rest } = now;
   return {
     ...snakeKeys(rest),
     workers: snakeKeys(workers),
@@ -199,5 +217,6 @@ function statusJson({ workers, queues, waits, attention, pauses, unserved, perMi
     pauses: pauses.map(snakeKeys),
     unserved: unserved.map(snakeKeys),
     per_minute: perMinute,
+    prune: prune && snakeKeys(prune),
   };
 }

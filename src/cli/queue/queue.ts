@@ -8,6 +8,9 @@ import { withTasker } from '../with-tasker.ts';
 
 type Queue = Awaited<ReturnType<Tasker['queues']>>[number];
 
+/** The paused steps of a namespace are counted up to this number. */
+const MOST_PAUSED = 100_000;
+
 /** `tasker queue`: shows the queue of every namespace, or of one. */
 export async function queue(namespace: string | undefined, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
@@ -27,9 +30,11 @@ export function queueJson(queue: Queue): Record<string, unknown> {
 
 /** Returns queues as a table, one per line. */
 export function queueTable(queues: readonly Queue[]): string {
+  const anyPaused = queues.some(({ paused }) => paused > 0);
   const rows = queues.map((queue) => [
     queue.namespace,
     `${thousands(queue.ready)}${queue.readyIsExact ? '' : '+'}`,
+    ...(anyPaused ? [pausedOf(queue)] : []),
     queue.oldestReadyMs === null ? '' : spanOf(queue.oldestReadyMs),
     queue.highestPriority === null ? '' : String(queue.highestPriority),
     queue.slots === 0 ? thousands(queue.running) : `${thousands(queue.running)}/${thousands(queue.slots)}`,
@@ -37,7 +42,13 @@ export function queueTable(queues: readonly Queue[]): string {
     queue.nextRetryMs === null ? '' : queue.nextRetryMs <= 0 ? 'due' : `in ${spanOf(queue.nextRetryMs)}`,
     workersOf(queue),
   ]);
-  return table(['namespace', 'ready', 'oldest', 'priority', 'running', 'retries', 'next', 'workers'], rows);
+  const paused = anyPaused ? ['paused'] : [];
+  return table(['namespace', 'ready', ...paused, 'oldest', 'priority', 'running', 'retries', 'next', 'workers'], rows);
+}
+
+function pausedOf({ paused }: Queue): string {
+  if (paused === 0) return '';
+  return pc.yellow(`${thousands(paused)}${paused >= MOST_PAUSED ? '+' : ''}`);
 }
 
 function workersOf({ workers, draining }: Queue): string {

@@ -144,7 +144,7 @@ function summary({ tasks, steps, open, timeline, timelineMinutes }: Analytics): 
     ],
     ['', tasksChart],
     [pc.dim('  took'), spread(tasks.duration)],
-    [pc.dim('tasks open'), open ? `${number(open.total)}${blocked}` : null],
+    [pc.dim('tasks open'), open ? `${openTotal(open)}${blocked}` : null],
     [
       pc.dim('attempts'),
       `${number(steps.attempts)}, ${perTime(steps.attemptsPerHour)}${steps.successRate === null ? '' : `, ${percent(steps.successRate)} succeeded`}`,
@@ -205,6 +205,10 @@ function number(count: number): string {
   return count.toLocaleString('en-US');
 }
 
+function openTotal({ total, totalIsExact }: NonNullable<Analytics['open']>): string {
+  return `${number(total)}${totalIsExact ? '' : '+'}`;
+}
+
 /** A column of a table, by its title. */
 type Column<Row> = readonly [title: string, cell: (row: Row) => string];
 
@@ -216,7 +220,7 @@ function templateTable({ templates, moreTemplates }: Analytics, width: number): 
     ['template', (row) => nameOf(row)],
     ['ended', (row) => number(row.tasks.ended)],
     ['complete', (row) => percent(row.tasks.completionRate)],
-    ['open', (row) => (row.open === null ? pc.dim('-') : number(row.open.total))],
+    ['open', (row) => (row.open === null ? pc.dim('-') : openTotal(row.open))],
     [
       'blocked',
       (row) => (row.open === null || row.open.blocked === 0 ? pc.dim('-') : pc.red(number(row.open.blocked))),

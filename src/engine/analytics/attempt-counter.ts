@@ -29,8 +29,11 @@ const FEW_ATTEMPTS = 500;
 const CATCH_UP_MS = 2_000;
 /** Number of attempts that a turn should count. It takes some hundredths of a second, so that no recording feels it. */
 const ATTEMPTS_A_TURN = 5_000;
-/** A transaction can record some hundred attempts. */
-const FIRST_TRANSACTIONS = 200;
+/**
+ * Number of transactions of the first turn, and of the first one after a quiet time. A transaction can record some hundred
+ * attempts.
+ */
+const FIRST_TRANSACTIONS = 20;
 const FEWEST_TRANSACTIONS = 10;
 const MOST_TRANSACTIONS = 4_000_000;
 /** After this many attempts, the pages of the history that they fill are added to its index. */
@@ -171,12 +174,16 @@ export class AttemptCounter {
   }
 
   /** The next turn counts more transactions, or fewer, so that no turn counts too many attempts. */
-  #adapt({ attempts, complete }: Counted): void {
-    if (attempts > ATTEMPTS_A_TURN * 2)
-      this.#transactions = Math.max(FEWEST_TRANSACTIONS, Math.floor(this.#transactions / 2));
-    else if (!complete && attempts < ATTEMPTS_A_TURN) {
+  #adapt({ attempts, transactions, complete }: Counted): void {
+    if (attempts > ATTEMPTS_A_TURN * 2) {
+      this.#transactions = Math.max(FEWEST_TRANSACTIONS, Math.floor((transactions * ATTEMPTS_A_TURN) / attempts));
+    } else if (complete) {
+      // The next transactions may be of a load that begins, with many more attempts in each.
+      this.#transactions = Math.max(FIRST_TRANSACTIONS, Math.min(this.#transactions, transactions * 2));
+    } else if (attempts < ATTEMPTS_A_TURN) {
       // Most transactions may be of other databases.
-      this.#transactions = Math.min(MOST_TRANSACTIONS, this.#transactions * (attempts * 8 < ATTEMPTS_A_TURN ? 8 : 2));
+      const factor = attempts * 64 < ATTEMPTS_A_TURN ? 8 : 2;
+      this.#transactions = Math.min(MOST_TRANSACTIONS, this.#transactions * factor);
     }
   }
 

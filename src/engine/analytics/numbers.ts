@@ -56,9 +56,14 @@ export interface StepNumbers {
   lastEndedAt: string | null;
 }
 
-/** Open tasks right now, counted up to 10,000 for each snapshot and state. */
+/**
+ * Open tasks right now, counted up to 10,000 for each snapshot and state. If there are more than five snapshots, the limit
+ * is lower, and at least 1,000.
+ */
 export interface OpenTasks {
   total: number;
+  /** False: a limit was reached, so that there may be more. */
+  totalIsExact: boolean;
   blocked: number;
   waitingForRetry: number;
   /** Tasks that wait for a time, a signal, people or another system. */
@@ -335,6 +340,7 @@ function openTasks(counts: readonly OpenCount[]): OpenTasks {
   const of = (state: OpenCount['state']) => sumOf(counts.filter((one) => one.state === state));
   return {
     total: sumOf(counts),
+    totalIsExact: counts.every(({ isExact }) => isExact),
     blocked: of('blocked_by_failures'),
     waitingForRetry: of('waiting_for_retry'),
     waiting: of('waiting'),

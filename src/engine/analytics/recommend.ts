@@ -8,7 +8,9 @@ const MOST = 10;
 export function recommend({ steps, slowSteps, open }: Pick<Numbers, 'steps' | 'slowSteps' | 'open'>): string[] {
   const found: string[] = [];
   if (open && open.blocked > 0) {
-    found.push(`${open.blocked} open tasks are blocked by a failure: \`tasker task summary\` shows the causes`);
+    found.push(
+      `${open.blocked}${open.totalIsExact ? '' : '+'} open tasks are blocked by a failure: \`tasker task summary\` shows the causes`,
+    );
   }
   for (const one of slowSteps) {
     if (one.gaveUp >= 1 && one.attempts >= ENOUGH && (one.errorRate ?? 0) >= 0.1) {

@@ -305,6 +305,9 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     const report = this.#report;
     report.deleted += deleted.length;
     report.skipped += skipped.length;
+    const { tasksPruned } = this.#engine.database.metrics.instruments;
+    if (deleted.length > 0) tasksPruned.of('deleted').add(deleted.length);
+    if (skipped.length > 0) tasksPruned.of('skipped').add(skipped.length);
     for (const { why } of skipped) report.reasons[why] = (report.reasons[why] ?? 0) + 1;
     for (const taskUuid of deleted) this.#engine.search.changed(taskUuid);
   }
@@ -312,6 +315,7 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
   #fail(taskUuid: string, error: unknown): ChunkAnswer {
     const why = messageOf(error);
     this.#report.failed++;
+    this.#engine.database.metrics.instruments.tasksPruned.of('failed').add();
     if (this.#report.failures.length < SHOWN_FAILURES) this.#report.failures.push({ taskUuid, why });
     return { taken: 1, deleted: [], skipped: [] };
   }

@@ -135,7 +135,7 @@ export async function findTasks(
   const search = sort === 'ended' ? read && onlyEnded(read) : read;
   if (before !== undefined) place.after = await placeOf(database, before, sort);
   const slice = { sort, descending: (order === 'desc') !== place.backwards, after: place.after, limit };
-  const found = search ? await look(database, taskLooks(search), slice) : NOTHING;
+  const found = search ? await look(database, taskLooks(search, sort), slice) : NOTHING;
   if (place.backwards) found.places.reverse();
   const { total, totalIsExact, timedOut } = found;
   return {
@@ -153,8 +153,12 @@ function onlyEnded(search: TaskSearch): TaskSearch | undefined {
   return search.ended === false ? undefined : { ...search, ended: true };
 }
 
-function taskLooks(search: TaskSearch): Parameters<typeof look<SearchPlace, Parameters<typeof allTasks>[2]>>[1] {
+function taskLooks(
+  search: TaskSearch,
+  sort: SearchSort,
+): Parameters<typeof look<SearchPlace, Parameters<typeof allTasks>[2]>>[1] {
   return {
+    isPlain: sort !== 'created',
     first: (db, options) => firstTasks(db, search, options),
     all: (db, slice) => allTasks(db, search, slice),
     stretch: (db, options) => stretchOfTasks(db, search, options),
@@ -200,6 +204,7 @@ export async function findSteps(
 
 function stepLooks(search: TaskSearch): Parameters<typeof look<StepPlace, Parameters<typeof allSteps>[2]>>[1] {
   return {
+    isPlain: false,
     first: (db, options) => firstSteps(db, search, options),
     all: (db, slice) => allSteps(db, search, slice),
     stretch: (db, options) => stretchOfSteps(db, search, options),

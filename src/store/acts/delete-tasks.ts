@@ -1,5 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import { countBeforeDelete } from '../analytics/count-before-delete.ts';
+import { lockSearch } from '../search/projection.ts';
 import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
@@ -57,11 +58,14 @@ const DELETIONS = [
   sql('forget_pauses_of_tasks')`${of('pause')}`,
   sql('forget_signals_of_tasks')`${of('signal')}`,
   sql('forget_votes_of_tasks')`${of('vote')}`,
-  sql('forget_found_steps_of_tasks')`${of('step_search')}`,
-  sql('forget_found_tasks')`${of('task_search')}`,
   sql('forget_schedules_of_tasks')`${of('scheduled_task')}`,
   sql('forget_steps_of_tasks')`${of('step')}`,
   sql('forget_tasks')`${of('task')}`,
+];
+
+const FORGET_FOUND = [
+  sql('forget_found_tasks')`${of('task_search')}`,
+  sql('forget_found_steps_of_tasks')`${of('step_search')}`,
 ];
 
 const FORGET_IDENTITIES = sql('forget_identities_of_tasks')`${of('task_identity')}`;
@@ -99,6 +103,10 @@ export async function deleteTasks(db: Db, taskUuids: readonly string[], by: Oper
     ...whatStays(db, ids, by),
     db.query(FORGET_RESTORED_EVENTS, ids),
     ...DELETIONS.map((statement) => db.query(statement, ids)),
+    // Last, so that the lock is short. Without it, a process that writes the search tables could wait for one of these rows
+    // while it has changed another one.
+    lockSearch(db),
+    ...FORGET_FOUND.map((statement) => db.query(statement, ids)),
   ]);
 }
 

@@ -88,7 +88,7 @@ state as (
       (select string_agg(y::text, ',' order by y) from pg_snapshot_xip(b.snap) y where y::text::bigint < b.upto), ''))::pg_snapshot,
     counted_at = case when b.upto >= b.hi then statement_timestamp() else s.counted_at end
     from b
-  returning b.upto >= b.hi complete, s.pruned_at < now() - interval '1 minute' prunable)
+  returning (b.upto - b.lo)::float8 transactions, b.upto >= b.hi complete, s.pruned_at < now() - interval '1 minute' prunable)
 select (select count(*)::int from a) attempts, (select count(*)::int from ends) ends, state.* from state`;
 
 /** The result of a turn. */
@@ -97,6 +97,8 @@ export interface Counted {
   attempts: number;
   /** Number of ends of tasks that were counted. */
   ends: number;
+  /** Number of transactions, of any database, that the turn has covered. */
+  transactions: number;
   /** Everything that was committed before the turn is counted now. */
   complete: boolean;
   /** Old periods were not removed for a while. */

@@ -113,16 +113,18 @@ export async function analyticsSums(db: Db, part: AnalyticsPart): Promise<SumsRo
   return (await db.query<SumsRow>(SUMS, values(part))).rows;
 }
 
+// Grouped by one number, which is a third faster than by part, kind and bucket.
 const HISTOGRAMS = sql('analytics_histograms')`
 with o as materialized (
   select k.part, o.run_hist, o.wait_hist
     from ${PERIODS}
     join unnest($5::int[], $6::int[], $7::int[]) k (template_id, idx, part) on k.template_id = o.template_id and k.idx = o.idx)
-select part, what, bucket::int, sum(count)::bigint count
-  from (select part, 'run' what, e & 511 bucket, e >> 9 count from o cross join unnest(o.run_hist) e
+select (key >> 10)::int part, case when key & 512 = 0 then 'run' else 'wait' end what, (key & 511)::int bucket,
+       sum(count)::bigint count
+  from (select (part::bigint << 10) | (e & 511) key, e >> 9 count from o cross join unnest(o.run_hist) e
         union all
-        select part, 'wait', e & 511, e >> 9 from o cross join unnest(o.wait_hist) e) x
- group by 1, 2, 3 order by 1, 2, 3`;
+        select (part::bigint << 10) | 512 | (e & 511), e >> 9 from o cross join unnest(o.wait_hist) e) x
+ group by key order by key`;
 
 /** A row of statistics whose histogram is needed. Those with the same `part` are added. */
 export interface HistogramKey {
@@ -178,26 +180,36 @@ export async function analyticsTimeline(db: Db, part: AnalyticsPart): Promise<Ti
   return (await db.query<TimelineRow>(TIMELINE, values(part))).rows;
 }
 
+/** Open tasks are counted up to these numbers for each template and state: the fewer, the more templates there are. */
 const MOST_OPEN = 10_000;
+const LEAST_OPEN = 1_000;
+/** Number of open tasks of one state to count in all templates together, if that allows more than `LEAST_OPEN` of each. */
+const OPEN_OF_ALL = 50_000;
 
-// One count for each template and state, because each reads a range of an index.
+// One count for each template and state, because each reads a range of an index. The order makes the planner use it.
 const OPEN = sql('analytics_open_tasks')`
 select m.id "templateId", s.state::text, c.n::int count
   from unnest($1::int[]) m (id)
  cross join unnest('{pending,steps_in_process,waiting_for_retry,waiting,blocked_by_failures}'::tasker.task_state[]) s (state)
  cross join lateral (
    select count(*) n from (
-     select 1 from tasker.task_search x where x.template_id = m.id and x.state = s.state limit ${MOST_OPEN}) y) c
+     select 1 from tasker.task_search x where x.template_id = m.id and x.state = s.state
+      order by x.created_at, x.task_uuid limit $2::int) y) c
  where c.n > 0`;
 
-/** Number of open tasks of a template in a state, counted up to 10,000. */
+/** Number of open tasks of a template in a state. */
 export interface OpenCount {
   templateId: number;
   state: 'pending' | 'steps_in_process' | 'waiting_for_retry' | 'waiting' | 'blocked_by_failures';
   count: number;
+  /** False: there are at least `count`. */
+  isExact: boolean;
 }
 
-/** Returns how many open tasks templates have. */
+/** Returns how many open tasks templates have: at most 10,000 of each state, or fewer if there are many templates. */
 export async function openTasksOf(db: Db, templateIds: readonly number[]): Promise<OpenCount[]> {
-  return (await db.query<OpenCount>(OPEN, [`{${templateIds.join(',')}}`])).rows;
+  const share = Math.floor(OPEN_OF_ALL / Math.max(1, templateIds.length));
+  const most = Math.min(MOST_OPEN, Math.max(LEAST_OPEN, share));
+  const { rows } = await db.query<Omit<OpenCount, 'isExact'>>(OPEN, [`{${templateIds.join(',')}}`, most]);
+  return rows.map((row) => ({ ...row, isExact: row.count < most }));
 }

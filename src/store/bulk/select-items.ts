@@ -67,10 +67,15 @@ function selectionValues({ states, name, handler, errorType, error, workerIds }:
   return [`{${states.join(',')}}`, errorType, error, workers, name, handler];
 }
 
+/** Why a task `d` without a row `t` is skipped. A task that was pruned may have left its identity. */
+const WHY_GONE = `
+case when t.task_uuid is null then coalesce((
+  select 'the task was pruned at ' || tasker.iso(i.pruned_at) from tasker.task_identity i
+   where i.task_uuid = d.task_uuid and i.pruned_at is not null limit 1), 'there is no such task') end`;
+
 const SELECT_GIVEN_TASKS = sql('select_given_tasks')`
 insert into tasker.bulk_item (bulk_id, task_uuid, seen, outcome, why)
-select $1, d.task_uuid, s.seen, case when t.task_uuid is null then 'skipped' end,
-       case when t.task_uuid is null then 'there is no such task' end
+select $1, d.task_uuid, s.seen, case when t.task_uuid is null then 'skipped' end, ${WHY_GONE}
   from unnest($2::uuid[]) d (task_uuid)
   left join lateral (select task_uuid from tasker.task x where x.task_uuid = d.task_uuid offset 0) t on true
   left join lateral (
@@ -93,7 +98,7 @@ const SELECT_REDRIVES = sql('select_redrives')`
 insert into tasker.bulk_item (bulk_id, task_uuid, seen, outcome, why)
 select $1, d.task_uuid,
        case when t.done_at is null then s.seen else array[array[-1, coalesce(t.reruns, 0)]] || s.seen end,
-       case when t.task_uuid is null then 'skipped' end, case when t.task_uuid is null then 'there is no such task' end
+       case when t.task_uuid is null then 'skipped' end, ${WHY_GONE}
   from unnest($2::uuid[]) d (task_uuid)
   left join lateral (select * from tasker.task x where x.task_uuid = d.task_uuid offset 0) t on true
   left join lateral (

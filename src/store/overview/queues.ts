@@ -39,6 +39,18 @@ export async function queuedSteps(db: Db): Promise<QueuedStepsRow[]> {
   return (await db.query<QueuedStepsRow>(QUEUED_STEPS)).rows;
 }
 
+const PAUSED_STEPS = sql('paused_steps')`
+select n.id "namespaceId", c.steps
+  from tasker.namespace n cross join lateral (
+    select count(*)::int steps from (select 1 from tasker.queue q where q.namespace_id = -n.id limit ${MOST_COUNTED}) x) c
+ where c.steps > 0`;
+
+/** Counts the queued steps that a pause holds, up to 100,000 in a namespace. */
+export async function pausedSteps(db: Db): Promise<Map<number, number>> {
+  const { rows } = await db.query<{ namespaceId: number; steps: number }>(PAUSED_STEPS);
+  return new Map(rows.map(({ namespaceId, steps }) => [namespaceId, steps]));
+}
+
 // Hashed, because the steps of one kind may have every second id.
 const LOOK_AT_QUEUED = sql('look_at_queued_steps')`
 select q.namespace_id "namespaceId", q.template_id "templateId", q.template_idx idx, count(*)::int looked,

@@ -55,6 +55,29 @@ export async function pruneTurn(db: Db): Promise<PruneTurn | undefined> {
   return (await db.query<PruneTurn>(HOLDER)).rows[0];
 }
 
+const LAST_PRUNE = sql('last_prune')`
+select r.id, r.by_policy "byPolicy", r.deleted, tasker.iso(r.started_at) "startedAt", tasker.iso(r.ended_at) "endedAt",
+       r.ended_at is null and coalesce(t.held_until > now() and t.holder is not null, false) "isRunning"
+  from (select * from tasker.prune order by id desc limit 1) r left join tasker.prune_turn t on true`;
+
+/** The last run of a prune. */
+export interface LastPruneRow {
+  id: number;
+  /** Whether the configuration asked for it, and not an operator. */
+  byPolicy: boolean;
+  /** Number of tasks that it has deleted so far. */
+  deleted: number;
+  startedAt: string;
+  /** Null: it is running, or its process died. */
+  endedAt: string | null;
+  isRunning: boolean;
+}
+
+/** Returns the last run of a prune; undefined: nothing was ever pruned. */
+export async function lastPrune(db: Db): Promise<LastPruneRow | undefined> {
+  return (await db.query<LastPruneRow>(LAST_PRUNE)).rows[0];
+}
+
 const BEGIN_PRUNE = sql('begin_prune')`
 with a as (
   insert into tasker.operator_action (action, target, details, actor, reason, door)

@@ -143,7 +143,7 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
 
 /** Tasks in the order of their last update. Ended tasks are in one index, and open tasks in another. */
 function byUpdate(
-  { updatedAfter, updatedBefore, ended }: TaskSearch,
+  { updatedAfter, updatedBefore, ended, states }: TaskSearch,
   { descending, after }: Omit<SearchSlice, 'limit'>,
   values: Values,
 ): Omit<TaskSource, 'rest' | 'hasRest'> {
@@ -162,8 +162,9 @@ function byUpdate(
   };
   const both = (limit: number | string) => {
     const parts = [];
-    if (ended !== false) parts.push(part('done_at', limit));
-    if (ended !== true) parts.push(part('updated_at', limit));
+    const wants = (some: readonly string[]) => states === null || states.some((state) => some.includes(state));
+    if (ended !== false && wants(ENDED_STATES)) parts.push(part('done_at', limit));
+    if ((ended !== true && wants(OPEN_STATES)) || parts.length === 0) parts.push(part('updated_at', limit));
     return parts.join(' union all ');
   };
   return {

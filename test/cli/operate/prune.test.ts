@@ -44,6 +44,8 @@ it('tasks are pruned into an archive, shown from it, and restored', async () => 
     '--yes',
   ]);
   expect(done).toMatchObject({ matched: 3, deleted: 3, skipped: 0, failed: 0, files: files() });
+  const status = await on.project.run(['status']);
+  expect(status.stdout).toMatch(/\npruned +3 tasks by an operator, ended [\d.]+ m?s ago\n/);
   const again = await on.project.run(['task', 'create', 'pair', '-k', 'key0', '--return-existing']);
   expect([again.code, again.stderr]).toEqual([
     1,

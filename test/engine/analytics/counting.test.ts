@@ -105,6 +105,41 @@ describe('statistics', () => {
     expect(await attemptsIn(sql)).toBe(1);
   });
 
+  it('of a load that begins are counted in small turns, also after a quiet time with many other transactions', async () => {
+    const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await sql('create table public.burnt (n int)');
+    const burn = (count: number) =>
+      sql(
+        `do $$ begin for i in 1..${count} loop begin insert into public.burnt values (1); exception when others then null; end; end loop; end $$`,
+      );
+    const { analytics } = tasker.engine;
+    await burn(20_000);
+    await analytics.flush();
+    await burn(5);
+    await analytics.flush();
+    const load = async (recordings: number) => {
+      for (let i = 0; i < recordings; i++) {
+        await sql(
+          `insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms)
+           select $1, 0, $2::int * 1000 + n, 1, 'completed', 'complete', now(), 5 from generate_series(1, 400) n`,
+          [taskUuid, attempt++],
+        );
+      }
+    };
+    let attempt = 1;
+    await load(100);
+    const turns: number[] = [];
+    for (let complete = false; !complete; ) {
+      const turn = (await analytics.count({ olderMs: 0 }))!;
+      turns.push(turn.attempts);
+      complete = turn.complete;
+    }
+    expect(turns.reduce((sum, one) => sum + one, 0)).toBe(40_000);
+    expect(Math.max(...turns)).toBeLessThanOrEqual(16_000);
+    expect(await attemptsIn(sql)).toBe(40_000);
+  });
+
   it('do not have an attempt that was rolled back', async () => {
     const { tasker, sql, url } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
     const { taskUuid } = await tasker.createTask(DEMO);

@@ -56,7 +56,7 @@ describe('tasker.analytics', () => {
     expect(found.tasks).toMatchObject({ ended: 25, completed: 25, failed: 0, completionRate: 1, errorRate: 0 });
     expect(found.steps).toMatchObject({ attempts: 54, completed: 47, failed: 7, retried: 4, gaveUp: 3, lost: 0 });
     expect(found.steps.successRate).toBeCloseTo(47 / 54);
-    expect(found.open).toEqual({ total: 3, blocked: 3, waitingForRetry: 0, waiting: 0 });
+    expect(found.open).toEqual({ total: 3, totalIsExact: true, blocked: 3, waitingForRetry: 0, waiting: 0 });
     expect(
       found.templates
         .map((one) => [`${one.namespace}/${one.name}@${one.version}`, one.tasks.ended, one.open?.blocked])

@@ -21,6 +21,12 @@ describe('a prune', () => {
     await tasker.engine.search.flush();
     expect(await rowsOf(sql, taskUuids)).toEqual({ operator_action: 1, task_identity: 3 });
     expect((await tasker.getTask(open.taskUuid)).status).toBe('complete');
+    expect((await tasker.status()).prune).toMatchObject({
+      byPolicy: false,
+      isRunning: false,
+      deleted: 3,
+      endedAt: expect.stringMatching(/^20/),
+    });
     expect((await tasker.audit({ action: 'prune' })).entries).toMatchObject([
       {
         actor: 'ben',
@@ -204,6 +210,16 @@ describe('the identity of a pruned task', () => {
     ]);
   });
 
+  it('stays if a bulk act names the task, which is skipped with the time of the prune', async () => {
+    const { tasker, sql, taskUuids } = await completed(2);
+    await endedAgo(sql, '3 hours', taskUuids.slice(0, 1));
+    await tasker.prune({ olderThan: '2h' }).result();
+    const { done, skipped } = await tasker.bulk.delete({ ids: taskUuids }).result();
+    expect(done).toBe(1);
+    const why = expect.stringMatching(/^the task was pruned at 20[\d-]+T[\d:.]+Z$/);
+    expect(skipped).toEqual([{ taskUuid: taskUuids[0], step: null, why }]);
+  });
+
   it('is released by the prune if that is wanted', async () => {
     const { tasker, requests, sql } = await completed(2);
     await tasker.prune(NOW, { releaseKeys: true }).result();
@@ -319,6 +335,30 @@ describe('two prunes', () => {
     await expect(slow.next()).rejects.toMatchObject({ code: 'illegal_transition' });
     expect(await sql('select count(*)::int n from tasker.task')).toEqual([{ n: 150 }]);
   });
+});
+
+it('a deletion waits for a process that writes the search tables, and neither blocks the other', async () => {
+  const { tasker, sql, url, taskUuids } = await completed(2);
+  await tasker.engine.search.flush();
+  await sql(
+    `insert into tasker.step_search (task_uuid, idx, template_id, state, since, created_at, attempts)
+     select task_uuid, 0, template_id, 'error', now(), created_at, 1 from tasker.task`,
+  );
+  for (const remove of [() => tasker.deleteTask(taskUuids[0]!), () => tasker.prune(NOW).result() as Promise<unknown>]) {
+    const writer = await openSession(url);
+    await writer.query('begin');
+    await writer.query('select pg_advisory_xact_lock(7303014008)');
+    await writer.query('update tasker.task_search set updated_at = updated_at');
+    const removed = remove();
+    await until(
+      () => sql(`select 1 from pg_locks where locktype = 'advisory' and not granted`),
+      (rows) => rows.length === 1,
+    );
+    await writer.query('update tasker.step_search set since = since');
+    await writer.query('commit');
+    await removed;
+  }
+  expect(await sql('select 1 from tasker.task_search union all select 1 from tasker.step_search')).toEqual([]);
 });
 
 it('a task is pruned by the clock of the database, whatever its search tables say', async () => {

@@ -3,8 +3,10 @@ import type { Tasker } from '../../../src/app/tasker.ts';
 import { isConnectionError } from '../../../src/db/connection-error.ts';
 import type { PauseTarget } from '../../../src/engine/pause.ts';
 import { TaskerError } from '../../../src/errors.ts';
+import { look } from '../dead-letters.ts';
 import { DEMO } from '../setup.ts';
 import { type FaultyProxy, startProxy } from './proxy.ts';
+import { Prunes } from './prunes.ts';
 import type { OwnServer } from './server.ts';
 import { type Behaviour, type Journal, startWorker, type WorkerProcess } from './workers.ts';
 
@@ -20,6 +22,10 @@ export const FAULTS = [
   'rerun',
   'bulk',
   'pause',
+  'dlq_add',
+  'dlq_redrive',
+  'dlq_resolve',
+  'prune',
 ] as const;
 type Fault = (typeof FAULTS)[number];
 
@@ -36,6 +42,10 @@ const DECK: Record<Fault, number> = {
   rerun: 5,
   bulk: 3,
   pause: 5,
+  dlq_add: 4,
+  dlq_redrive: 5,
+  dlq_resolve: 2,
+  prune: 4,
 };
 
 /** A run needs at least this many tasks to be meaningful. */
@@ -49,6 +59,17 @@ export interface FaultRun {
   /** Returns numbers from 0 up to 1, the same for the same seed. */
   random(): number;
 }
+
+/** Errors of operators about a task that has moved on, was pruned, or has a dead letter. */
+const MOVED_ON = [
+  'illegal_transition',
+  'timeout',
+  'task_not_found',
+  'step_not_found',
+  'nothing_failed',
+  'conflict',
+  'dead_letter_not_found',
+];
 
 /** A worker that is paused between lock and commit holds its tasks until the server ends its transaction. */
 function isHeldByAnother(error: unknown): boolean {
@@ -74,19 +95,8 @@ export function seeded(seed: number): () => number {
 export class FaultDriver {
   readonly #run: FaultRun;
   readonly #workers: WorkerProcess[] = [];
-  readonly done: Record<Fault, number> = {
-    kill: 0,
-    stall: 0,
-    terminate: 0,
-    crash: 0,
-    cut: 0,
-    cancel: 0,
-    reset: 0,
-    resolve: 0,
-    rerun: 0,
-    bulk: 0,
-    pause: 0,
-  };
+  readonly done = Object.fromEntries(FAULTS.map((fault) => [fault, 0])) as Record<Fault, number>;
+  readonly prunes: Prunes;
   /** Tasks whose creation was acknowledged. */
   readonly created: string[] = [];
   /** Workers that exited without being killed. */
@@ -98,6 +108,7 @@ export class FaultDriver {
 
   constructor(run: FaultRun) {
     this.#run = run;
+    this.prunes = new Prunes(run.tasker, run.server.sql);
   }
 
   async start(): Promise<void> {
@@ -178,7 +189,7 @@ export class FaultDriver {
       await act();
       return true;
     } catch (error) {
-      const movedOn = error instanceof TaskerError && ['illegal_transition', 'timeout'].includes(error.code);
+      const movedOn = error instanceof TaskerError && MOVED_ON.includes(error.code);
       if (!movedOn && !isHeldByAnother(error) && !isConnectionError(error)) throw error;
       return false;
     }
@@ -295,6 +306,49 @@ export class FaultDriver {
     this.#paused.push(target);
     await tasker.pause(target);
     return 1;
+  }
+
+  async dlq_add(): Promise<number> {
+    const [row] = await this.#run.server.sql<{ id: string }>(
+      `select task_uuid id from tasker.task order by random() limit 1`,
+    );
+    if (!row) return 0;
+    await this.#run.tasker.deadLetters.add(row.id, { reason: 'faults' });
+    return 1;
+  }
+
+  async #deadLetter(): Promise<string | undefined> {
+    const rows = await this.#run.server.sql<{ id: string }>(
+      `select id from tasker.dead_letter where status = 'pending' order by random() limit 1`,
+    );
+    return rows[0]?.id;
+  }
+
+  /** Adds what is blocked to the dead letters, and redrives one of them or all. */
+  async dlq_redrive(): Promise<number> {
+    const { tasker, random } = this.#run;
+    await look(tasker);
+    if (random() < 0.3) {
+      const act = tasker.deadLetters.redriveAll({ namespace: 'test' }, { reason: 'faults' });
+      return (await act.result()).done;
+    }
+    const id = await this.#deadLetter();
+    if (id === undefined) return 0;
+    await tasker.deadLetters.redrive(id);
+    return 1;
+  }
+
+  async dlq_resolve(): Promise<number> {
+    const id = await this.#deadLetter();
+    return id === undefined ? 0 : this.#run.tasker.deadLetters.resolve(id, { status: 'permanently_failed' });
+  }
+
+  /** Prunes the ended tasks of one template, beside the next faults. Half of the prunes are stopped early. */
+  prune(): Promise<number> {
+    const { random } = this.#run;
+    const name = this.#one(['again', 'once', 'dynamic']);
+    const signal = random() < 0.5 ? AbortSignal.timeout(Math.ceil(random() * 300)) : undefined;
+    return this.prunes.next({ olderThan: '1s', name }, signal);
   }
 
   #noteFallenWorkers(): void {
