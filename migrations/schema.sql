@@ -4,8 +4,8 @@
 create schema tasker;
 
 create type tasker.outcome as enum ('completed', 'failed', 'worker_lost', 'released', 'cancelled');
-create type tasker.step_state as enum ('pending', 'enqueued', 'in_progress', 'enqueued_for_orchestration', 'enqueued_as_error_for_orchestration', 'waiting_for_retry', 'complete', 'error', 'cancelled', 'resolved_manually');
-create type tasker.task_state as enum ('pending', 'initializing', 'enqueuing_steps', 'steps_in_process', 'evaluating_results', 'waiting_for_dependencies', 'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually');
+create type tasker.step_state as enum ('pending', 'enqueued', 'in_progress', 'enqueued_for_orchestration', 'enqueued_as_error_for_orchestration', 'waiting_for_retry', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting');
+create type tasker.task_state as enum ('pending', 'initializing', 'enqueuing_steps', 'steps_in_process', 'evaluating_results', 'waiting_for_dependencies', 'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting');
 create type tasker.worker_state as enum ('alive', 'dead', 'buried', 'stopped');
 
 CREATE OR REPLACE FUNCTION tasker.add_histograms(a bigint[], b bigint[])
@@ -31,6 +31,12 @@ CREATE OR REPLACE FUNCTION tasker.iso(timestamp with time zone)
  LANGUAGE sql
  STABLE PARALLEL SAFE
 RETURN to_char(($1 AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text);
+
+CREATE OR REPLACE FUNCTION tasker.shown_state(state tasker.task_state, n_wait integer)
+ RETURNS tasker.task_state
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN ((n_wait > 0) AND (state = ANY (ARRAY['waiting_for_dependencies'::tasker.task_state, 'blocked_by_failures'::tasker.task_state]))) THEN 'waiting'::tasker.task_state ELSE state END;
 
 CREATE OR REPLACE FUNCTION tasker.summarize_history()
  RETURNS integer
@@ -166,6 +172,15 @@ create table tasker.checkpoint (
   saved_at timestamp with time zone not null default now(),
   constraint checkpoint_pkey PRIMARY KEY (task_uuid, idx)
 ) with (fillfactor=50);
+
+create table tasker.completion_token (
+  task_uuid uuid not null,
+  idx integer not null,
+  attempt integer not null,
+  hash bytea not null,
+  made_at timestamp with time zone not null default now(),
+  constraint completion_token_pkey PRIMARY KEY (task_uuid, idx, attempt)
+);
 
 create table tasker.dead_letter (
   id uuid not null default gen_random_uuid(),
@@ -474,6 +489,59 @@ create table tasker.queue (
   constraint queue_pkey PRIMARY KEY (namespace_id, rank, id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
 
+create table tasker.schedule (
+  schedule_id uuid not null,
+  name text not null,
+  source text,
+  spec jsonb not null,
+  digest text not null,
+  earlier text[] not null default '{}'::text[],
+  anchor timestamp with time zone not null default now(),
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  passed_at timestamp with time zone,
+  next_due timestamp with time zone,
+  wake_at timestamp with time zone,
+  queued_due timestamp with time zone,
+  firings bigint not null default 0,
+  paused_at timestamp with time zone,
+  paused_by text,
+  pause_reason text,
+  constraint schedule_pkey PRIMARY KEY (schedule_id),
+  constraint schedule_name UNIQUE (name),
+  constraint schedule_pause CHECK (((paused_at IS NULL) = (paused_by IS NULL))),
+  constraint schedule_paused_sleeps CHECK (((paused_at IS NULL) OR (wake_at IS NULL)))
+) with (fillfactor=70);
+CREATE INDEX schedule_wake ON tasker.schedule USING btree (wake_at) WHERE (wake_at IS NOT NULL);
+
+create table tasker.schedule_firing (
+  schedule_id uuid not null,
+  due_at timestamp with time zone not null,
+  until timestamp with time zone,
+  cause text not null,
+  outcome text not null,
+  task_uuid uuid,
+  reason text,
+  at timestamp with time zone not null default now(),
+  constraint schedule_firing_pkey PRIMARY KEY (schedule_id, due_at),
+  constraint firing_cause CHECK ((cause = ANY (ARRAY['due'::text, 'catch_up'::text, 'queued'::text, 'trigger'::text, 'backfill'::text]))),
+  constraint firing_outcome CHECK ((outcome = ANY (ARRAY['created'::text, 'queued'::text, 'skipped'::text, 'missed'::text, 'failed'::text]))),
+  constraint firing_task CHECK (((outcome = 'created'::text) = (task_uuid IS NOT NULL)))
+);
+
+create table tasker.scheduled_task (
+  task_uuid uuid not null,
+  schedule_id uuid not null,
+  name text not null,
+  due_at timestamp with time zone not null,
+  previous_due_at timestamp with time zone,
+  cause text not null,
+  open boolean not null,
+  failure_noted boolean not null default false,
+  constraint scheduled_task_pkey PRIMARY KEY (task_uuid)
+);
+CREATE INDEX scheduled_task_open ON tasker.scheduled_task USING btree (schedule_id) WHERE open;
+
 create table tasker.search_state (
   single boolean not null default true,
   keeper uuid,
@@ -490,6 +558,48 @@ create table tasker.search_writer (
   seen_at timestamp with time zone not null default now(),
   constraint search_writer_pkey PRIMARY KEY (id)
 ) with (fillfactor=50);
+
+create table tasker.signal (
+  task_uuid uuid not null,
+  seq bigint not null generated always as identity,
+  signal_id uuid not null,
+  name text not null,
+  key text,
+  payload jsonb not null,
+  size integer not null,
+  sender text,
+  arrived_at timestamp with time zone not null default now(),
+  held_by integer,
+  held_attempt integer,
+  used_by integer,
+  used_attempt integer,
+  used_at timestamp with time zone,
+  constraint signal_pkey PRIMARY KEY (task_uuid, seq),
+  constraint signal_hold CHECK ((num_nulls(held_by, held_attempt) = ANY (ARRAY[0, 2]))),
+  constraint signal_use CHECK ((num_nulls(used_by, used_attempt, used_at) = ANY (ARRAY[0, 3])))
+) with (fillfactor=70);
+CREATE UNIQUE INDEX signal_ids ON tasker.signal USING btree (signal_id, task_uuid);
+CREATE UNIQUE INDEX signal_key ON tasker.signal USING btree (task_uuid, name, key) WHERE (key IS NOT NULL);
+
+create table tasker.signal_inbox (
+  seq bigint not null generated always as identity,
+  id uuid not null,
+  target jsonb not null,
+  name text not null,
+  key text,
+  payload jsonb not null,
+  sender text,
+  sent_at timestamp with time zone not null default now(),
+  tries integer not null default 0,
+  retry_at timestamp with time zone,
+  done_at timestamp with time zone,
+  outcome jsonb,
+  constraint signal_inbox_pkey PRIMARY KEY (seq),
+  constraint signal_inbox_end CHECK ((num_nulls(done_at, outcome) = ANY (ARRAY[0, 2])))
+) with (fillfactor=50);
+CREATE INDEX signal_inbox_done ON tasker.signal_inbox USING btree (done_at) WHERE (done_at IS NOT NULL);
+CREATE INDEX signal_inbox_ids ON tasker.signal_inbox USING btree (id);
+CREATE INDEX signal_inbox_open ON tasker.signal_inbox USING btree (seq) WHERE (done_at IS NULL);
 
 create table tasker.step (
   task_uuid uuid not null,
@@ -576,13 +686,17 @@ END) stored,
   rerun_at timestamp with time zone,
   copy_of uuid,
   restored_at timestamp with time zone,
+  n_wait integer not null default 0,
   constraint task_pkey PRIMARY KEY (task_uuid),
   constraint task_counters CHECK (((n_active >= 0) AND (n_retry >= 0) AND (n_error >= 0) AND (((n_active + n_retry) + n_error) <= n_open))),
   constraint task_done_has_time CHECK (((done_at IS NOT NULL) = ((verdict IS NOT NULL) OR (n_open = 0)))),
   constraint task_rank CHECK (((rank >= '-100'::integer) AND (rank <= 100))),
-  constraint task_verdict CHECK ((verdict = ANY (ARRAY['error'::tasker.task_state, 'cancelled'::tasker.task_state, 'resolved_manually'::tasker.task_state])))
+  constraint task_verdict CHECK ((verdict = ANY (ARRAY['error'::tasker.task_state, 'cancelled'::tasker.task_state, 'resolved_manually'::tasker.task_state]))),
+  constraint task_waits CHECK ((n_wait >= 0)) NOT VALID
 ) with (fillfactor=50);
+CREATE INDEX task_active ON tasker.task USING btree (task_uuid) WHERE (state = 'steps_in_process'::tasker.task_state);
 CREATE INDEX task_copies ON tasker.task USING btree (copy_of) WHERE (copy_of IS NOT NULL);
+CREATE INDEX task_correlation ON tasker.task USING btree (correlation_id) WHERE ((correlation_id IS NOT NULL) AND (done_at IS NULL));
 CREATE INDEX task_open ON tasker.task USING btree (task_uuid) WHERE (done_at IS NULL);
 
 create table tasker.task_identity (
@@ -653,16 +767,22 @@ create table tasker.template (
   max_waiting_for_retry_minutes integer,
   max_steps_in_process_minutes integer,
   paused boolean not null default false,
-  queue_id integer not null generated always as (
+  waits boolean not null default false,
+  queue_id integer not null generated always as ((
 CASE
-    WHEN paused THEN (- namespace_id)
-    ELSE namespace_id
-END) stored,
+    WHEN paused THEN '-1'::integer
+    ELSE 1
+END * (namespace_id +
+CASE
+    WHEN waits THEN 1073741824
+    ELSE 0
+END))) stored,
+  max_waiting_minutes integer,
   constraint template_pkey PRIMARY KEY (id),
   constraint template_namespace_id_name_version_digest_key UNIQUE (namespace_id, name, version, digest),
   constraint template_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES tasker.namespace(id),
   constraint template_identity CHECK ((identity_strategy = ANY (ARRAY['strict'::text, 'caller_provided'::text, 'always_unique'::text]))),
-  constraint template_limits CHECK (((stale_action IS NULL) = (COALESCE(max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes, max_steps_in_process_minutes) IS NULL))),
+  constraint template_limits CHECK (((stale_action IS NULL) = (COALESCE(max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes, max_steps_in_process_minutes, max_waiting_minutes) IS NULL))),
   constraint template_stale_action CHECK ((stale_action = ANY (ARRAY['dlq'::text, 'error'::text])))
 );
 CREATE INDEX template_on_blocked ON tasker.template USING btree (id) WHERE ((definition #>> '{lifecycle,on_blocked}'::text[]) = 'dlq'::text);
@@ -697,6 +817,46 @@ create table tasker.timer (
   rank smallint not null,
   constraint timer_pkey PRIMARY KEY (due_at, task_uuid, idx)
 );
+
+create table tasker.vote (
+  task_uuid uuid not null,
+  idx integer not null,
+  attempt integer not null,
+  voter text not null,
+  decision text not null,
+  comment text,
+  form jsonb,
+  voted_as text,
+  voted_at timestamp with time zone not null default now(),
+  changes integer not null default 0,
+  constraint vote_pkey PRIMARY KEY (task_uuid, idx, attempt, voter),
+  constraint vote_decision CHECK ((decision = ANY (ARRAY['approve'::text, 'reject'::text])))
+);
+
+create table tasker.wait (
+  task_uuid uuid not null,
+  idx integer not null,
+  kind text not null,
+  attempt integer not null default 0,
+  claim bigint,
+  template_id integer not null,
+  rank smallint not null,
+  since timestamp with time zone not null default now(),
+  until timestamp with time zone,
+  due_at timestamp with time zone,
+  calls integer not null default 0,
+  settings jsonb not null default '{}'::jsonb,
+  progress jsonb not null default '{}'::jsonb,
+  ended_at timestamp with time zone,
+  ended_by text,
+  constraint wait_pkey PRIMARY KEY (task_uuid, idx),
+  constraint wait_end CHECK ((num_nulls(ended_at, ended_by) = ANY (ARRAY[0, 2]))),
+  constraint wait_kind CHECK ((kind = ANY (ARRAY['start'::text, 'timer'::text, 'signal'::text, 'approval'::text, 'completion'::text, 'call'::text]))),
+  constraint wait_of_start CHECK (((kind = 'start'::text) = (idx = '-1'::integer)))
+) with (fillfactor=50);
+CREATE INDEX wait_approvals ON tasker.wait USING btree (since, task_uuid, idx) WHERE ((kind = 'approval'::text) AND (ended_at IS NULL));
+CREATE INDEX wait_due ON tasker.wait USING btree (due_at) WHERE ((ended_at IS NULL) AND (due_at IS NOT NULL));
+CREATE INDEX wait_open ON tasker.wait USING btree (kind, since) WHERE (ended_at IS NULL);
 
 create table tasker.worker (
   id bigint not null generated always as identity,
