@@ -168,7 +168,7 @@ async function everyVerb() {
   await tasker.stop();
 }
 
-/** Prunes tasks among all that have ended, and restores them from their archive. */
+/** Prunes some of the ended tasks, and restores them from their archive. */
 async function pruneAndRestore(tasker) {
   const archive = await mkdtemp(path.join(tmpdir(), 'tasker-explain-archive-'));
   try {

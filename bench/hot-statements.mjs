@@ -214,7 +214,6 @@ export const NOT_HOT = {
   forget_firings_of_schedule: SCHEDULING,
   delete_schedule: SCHEDULING,
   pass_due_times: SCHEDULING,
-  versions_of_template: SCHEDULING,
   late_schedules: SCHEDULING,
   note_firings: SCHEDULING,
   note_scheduled_tasks: SCHEDULING,

@@ -24,7 +24,7 @@ export type {
   TaskSignal,
 };
 
-/** What other systems and people send to waiting tasks. {@link Tasker} inherits it. */
+/** Messages of other systems and of people to waiting tasks. {@link Tasker} inherits it. */
 export abstract class TaskerSignals extends TaskerWaits {
   readonly #engine: Engine;
   /** The decisions that steps wait for. */

@@ -5,7 +5,7 @@ import type { TokenError, TokenUse } from '../engine/waits/tokens.ts';
 
 export type { TimerTime, TokenError, TokenUse };
 
-/** What ends the waits of steps from outside: operators, and tokens. {@link Tasker} inherits it. */
+/** Verbs that end the waits of steps from outside, for operators and with tokens. {@link Tasker} inherits it. */
 export abstract class TaskerWaits {
   readonly #engine: Engine;
 

@@ -17,7 +17,7 @@ export interface StepExplanation {
   waitsFor: string[];
   /** ISO time of the next retry, or of the end of its wait, if it waits for one. */
   until: string | null;
-  /** What it waits for. Null unless it is in `waiting`. */
+  /** Its wait. Null unless it is in `waiting`. */
   wait: StepWait | null;
   /** The handler that runs it. */
   handler: string;

@@ -163,7 +163,7 @@ export interface StepExecutionResult {
   };
 }
 
-/** What a step waits for. Times are ISO 8601. */
+/** The wait of a step. Times are ISO 8601. */
 export interface StepWait {
   /** `completion`: another system completes it by its token. `call`: its handler asked to be called again. */
   kind: Exclude<WaitKind, 'start'>;
@@ -176,7 +176,7 @@ export interface StepWait {
   calls: number;
   /** The settings of the wait, such as the name of a signal, with the names of the template file. */
   settings: Record<string, unknown>;
-  /** What has happened so far, such as votes. */
+  /** The progress so far, such as votes. */
   progress: Record<string, unknown>;
 }
 
@@ -208,7 +208,7 @@ export interface Step {
   lastFailureAt: string | null;
   nextRetryAt: string | null;
   lastAttemptedAt: string | null;
-  /** What it waits for. Null unless it is in `waiting`. */
+  /** Its wait. Null unless it is in `waiting`. */
   wait: StepWait | null;
   /** The worker that runs it or that ran it last. */
   worker: string | null;

@@ -1,7 +1,7 @@
 import type { Fields } from './json.ts';
 
 /**
- * What a step waits for: a time, a signal, the votes of people, a completion from outside, or its next call. `start` is
+ * The kinds of waits of a step: for a time, a signal, the votes of people, a completion from outside, or its next call. `start` is
  * the wait of a task that begins later.
  */
 export const WAIT_KINDS = ['start', 'timer', 'signal', 'approval', 'completion', 'call'] as const;
@@ -38,7 +38,7 @@ export interface WaitRequest {
   forMs?: number | undefined;
   /** Milliseconds until the engine must act before the end, for a reminder. Undefined: only at the end. */
   dueMs?: number | undefined;
-  /** What the kind needs later: names, schemas, what to do at the end. Stored as JSON. */
+  /** The settings that the kind needs later, such as names and schemas. Stored as JSON. */
   settings: Fields;
 }
 
@@ -57,7 +57,7 @@ export interface Wait {
   /** Of `call`: how often the handler has asked to be called again. */
   calls: number;
   settings: Fields;
-  /** What has happened so far: votes, reminders. */
+  /** The progress so far: votes, reminders. */
   progress: Fields;
   endedAt: string | null;
   endedBy: WaitEnd | null;

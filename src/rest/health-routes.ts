@@ -4,7 +4,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import { describeRoute } from './route.ts';
 
-/** What the health routes show of the server. */
+/** The facts about the server that the health routes show. */
 export interface ServerFacts {
   version: string;
   environment: string;

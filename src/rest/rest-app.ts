@@ -71,7 +71,7 @@ function tooLarge(): never {
   throw new HTTPException(413, { message: `the body is larger than ${LARGEST_BODY / 1024 / 1024} MB` });
 }
 
-/** A body that is no JSON is the fault of the request. */
+/** Turns the error about an unreadable body into a known one. */
 function unreadable(error: Error): Error {
   if (!(error instanceof HTTPException) || error.status !== 400) return error;
   return new TaskerError('bad_request', `the body is not valid JSON: ${error.message}`);

@@ -158,7 +158,7 @@ async function cursorOf(tasker: Tasker, filter: object, skipped: number): Promis
   if (skipped > MOST_SKIPPED) {
     throw new TaskerError(
       'bad_request',
-      `page: at most ${MOST_SKIPPED} tasks can be skipped; go on with cursor, the next_cursor of the page before`,
+      `page: at most ${MOST_SKIPPED} tasks can be skipped; pass cursor instead, the next_cursor of the page before`,
     );
   }
   let cursor: string | null | undefined;

@@ -75,8 +75,7 @@ export class TaskerSchedules {
   }
 
   /**
-   * Returns what became of due times, newest first: those that created a task, and those that were left out, with the
-   * reason. The newest thousand of a schedule are kept. `limit`: 1 to 1000, default 50. `before`: ISO 8601.
+   * Returns the outcomes of due times, newest first: a created task, or the reason why the due time was left out. The newest thousand of a schedule are kept. `limit`: 1 to 1000, default 50. `before`: ISO 8601.
    *
    * @example
    * const failed = (await tasker.schedules.firings('poll-orders')).filter(({ outcome }) => outcome === 'failed');

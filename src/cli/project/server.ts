@@ -55,7 +55,7 @@ export async function server(options: ServerOptions): Promise<void> {
   }
 }
 
-/** There is no authentication, so that nobody on another machine may reach the server. */
+/** Refuses addresses that other machines can reach, because there is no authentication. */
 function refuseOthers(host: string): void {
   if (isLoopback(host)) return;
   throw new TaskerError(

@@ -30,7 +30,7 @@ import type { ScheduleChange, ScheduleOptions } from './options.ts';
 import type { FiredTask } from './tasks.ts';
 import { findSchedule, firingView, type Schedule, type ScheduleFiring } from './view.ts';
 
-/** What schedules need from the engine that they belong to. */
+/** The part of the engine that schedules need. */
 export interface ScheduleHost {
   readonly database: Database;
   readonly templates: TemplateStore;

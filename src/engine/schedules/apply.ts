@@ -7,7 +7,7 @@ import { clockMs, listSchedules, lockSchedule, pauseSchedule } from '../../store
 import { type OperatorOptions, operatorOf } from '../operate.ts';
 import { ACT_SETTINGS, insertSpec, onLocked, replace, resumeLocked } from './manage.ts';
 
-/** Who pauses a schedule whose file has disappeared. It is resumed when the file is back. */
+/** The actor that pauses a schedule whose file has disappeared. It is resumed when the file is back. */
 const APPLY = 'schedule apply';
 
 /** The schedules of files, and the package that they belong to. */
@@ -23,7 +23,7 @@ export interface AppliedFiles extends OperatorOptions {
   dryRun?: boolean;
 }
 
-/** What became of the schedule of a file. */
+/** The outcome of applying the schedule of a file. */
 export interface AppliedSchedule {
   name: string;
   /**

@@ -66,7 +66,7 @@ export interface BackfillOptions extends OperatorOptions {
   dryRun?: boolean;
 }
 
-/** What a backfill did, or would do, for a due time. */
+/** The outcome of a backfill for a due time, or the planned one. */
 export interface BackfilledDue {
   dueAt: string;
   /** `exists`: the due time has a task already. `planned`: one would be created. */

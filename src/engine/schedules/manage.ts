@@ -44,7 +44,7 @@ export interface CreateScheduleOptions extends OperatorOptions {
 
 /** Conditions on the schedules to list. */
 export interface ScheduleFilter {
-  /** Only those that the files of this package define. */
+  /** Only schedules that the files of this package define. */
   source?: string | undefined;
   /** Only those in this state. */
   state?: Schedule['state'] | undefined;

@@ -32,13 +32,13 @@ export interface ScheduleOptions {
   catchUp?: CatchUp | undefined;
   /** A duration: how late a due time may be made up for. Default: any time. */
   catchUpWindow?: number | string | undefined;
-  /** What happens at a due time while a task of the schedule is open. Default `allow`. */
+  /** The action at a due time while a task of the schedule is open. Default `allow`. */
   overlap?: Overlap | undefined;
-  /** What happens to the schedule when one of its tasks fails. Default `continue`. */
+  /** The effect of a failed task on its schedule. Default `continue`. */
   onFailure?: FailureAction | undefined;
 }
 
-/** What to change of a schedule. Null removes a setting. */
+/** Changes of a schedule. Null removes a setting. */
 export type ScheduleChange = { [Key in keyof Omit<ScheduleOptions, 'name'>]?: ScheduleOptions[Key] | null };
 
 const FILE_KEYS: Readonly<Record<keyof ScheduleOptions, string>> = {

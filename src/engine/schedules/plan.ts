@@ -41,13 +41,13 @@ export interface PlannedFiring {
   reason: string | null;
 }
 
-/** What becomes of the due times of a schedule, and its state afterwards. */
+/** The outcomes of the due times of a schedule, and its state afterwards. */
 export interface Plan extends Pick<ScheduleState, 'passedMs' | 'nextMs' | 'queuedMs' | 'pauseReason'> {
   firings: PlannedFiring[];
   wakeMs: number | null;
 }
 
-/** Decides what becomes of the due times that have come. Reads no clock, so that it is tested without one. */
+/** Decides the outcomes of the due times that have come. Reads no clock, so that it is tested without one. */
 export function planDue(state: ScheduleState): Plan {
   const plan: Plan = { ...stateOf(state), firings: [], wakeMs: null };
   if (state.pauseReason !== null) return plan;

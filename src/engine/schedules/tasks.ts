@@ -152,7 +152,7 @@ export function looksAtTasks({ overlap, onFailure }: ScheduleSpec): boolean {
 function outcomes(firings: readonly Firing[], fired: readonly FiredTask[]): NewFiring[] {
   return firings.flatMap(({ scheduleId, dueMs, cause, reason: why }, i) => {
     const { taskUuid, fresh, reason } = fired[i]!;
-    // A trigger that was repeated with its key is no due time of its own.
+    // A trigger that was repeated with its key has no due time of its own.
     if (cause === 'trigger' && !fresh) return [];
     const outcome = taskUuid === null ? 'failed' : 'created';
     return [{ scheduleId, dueMs, untilMs: null, cause, outcome, taskUuid, reason: reason ?? why ?? null }];

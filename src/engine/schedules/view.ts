@@ -7,7 +7,7 @@ import { scheduleWords } from '../../model/schedule/words.ts';
 import { type FiringRow, firingsOf } from '../../store/schedules/firings.ts';
 import { listSchedules, type ScheduleRow, scheduleNames } from '../../store/schedules/schedules.ts';
 
-/** What became of a due time. Times are ISO 8601. */
+/** The outcome of a due time. Times are ISO 8601. */
 export interface ScheduleFiring extends Omit<FiringRow, 'scheduleId'> {
   /** The due time; of a task that was triggered by hand, when that was. */
   dueAt: string;
@@ -109,7 +109,7 @@ function viewOf(row: ScheduleRow, last: ScheduleFiring[]): Schedule {
   };
 }
 
-/** Returns the next due times. A paused schedule shows those that it would have if it was resumed now. */
+/** Returns the next due times. A paused schedule shows the due times that it would have if it was resumed now. */
 function nextDues({ spec, anchorMs, nextMs, nowMs, pausedAt }: ScheduleRow): number[] {
   const timing = timingOf(spec, anchorMs);
   const dues: number[] = [];

@@ -9,7 +9,7 @@ import { endLocked } from './end.ts';
 import { takeKept } from './signals.ts';
 import type { BegunRule, EndedWait, WaitEnding } from './waits.ts';
 
-/** What may end a wait as soon as it begins, by its kind: a signal that came before. */
+/** The rules that may end a wait as soon as it begins, by its kind: a signal may have come before. */
 export const whenBegun: Partial<Record<WaitKind, BegunRule>> = { signal: takeKept, approval: requestApproval };
 
 /** Returns whether a wait of this step may end as soon as it begins. */
@@ -17,7 +17,7 @@ export function mayEndAtOnce({ wait }: Recording): boolean {
   return wait !== undefined && whenBegun[wait.kind] !== undefined;
 }
 
-/** Lets steps of locked tasks wait. Returns the indexes of those that the fence rejected, and the waits that ended at once. */
+/** Lets steps of locked tasks wait. Returns the indexes of the steps that the fence rejected, and the waits that ended at once. */
 export async function beginLocked(
   engine: Expanding,
   tx: Db,

@@ -21,7 +21,7 @@ import { endSignalWait } from './signals.ts';
 import { startWhenDue } from './start.ts';
 import type { DueRule, EndedWait, WaitEnding } from './waits.ts';
 
-/** What happens to a wait that is due, by its kind. */
+/** The rules for waits that are due, by their kind. */
 export const whenDue: Partial<Record<WaitKind, DueRule>> = {
   signal: endSignalWait,
   approval: approvalDue,
@@ -48,7 +48,7 @@ const SETTINGS = opening({
 /** How long a wait stays as it is after an attempt to end it has failed, in milliseconds. */
 const POSTPONED_MS = 60_000;
 
-/** The waits that one transaction has ended, and those that it could not end. */
+/** The waits that one transaction has ended, and the waits that it could not end. */
 export interface DueTurn {
   ended: EndedWait[];
   failed: { wait: StepKey; error: unknown }[];

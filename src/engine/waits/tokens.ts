@@ -28,7 +28,7 @@ import type { Snapshot } from '../template-store.ts';
 import { endLocked, endRunning } from './end.ts';
 import type { EndedWait, OpenWait, WaitEnding } from './waits.ts';
 
-/** What a token did. */
+/** The effect of a token. */
 export interface TokenUse {
   taskUuid: string;
   stepUuid: string;

@@ -39,12 +39,12 @@ export interface EndedWait extends StepKey {
 }
 
 /**
- * What a due wait comes to: it ends, or it continues until the engine must act again (ISO 8601), or the rule has dealt
+ * The outcome of a due wait: it ends, or it continues until the engine must act again (ISO 8601), or the rule has dealt
  * with everything itself.
  */
 export type DueResult = WaitEnding | { again: string | null; progress?: Fields } | { handled: EndedWait };
 
-/** What happens to the waits of one kind that are due. The task is locked. */
+/** The rule for due waits of one kind. The task is locked. */
 export type DueRule = (tx: Db, wait: OpenWait, engine: Expanding) => DueResult | Promise<DueResult>;
 
 /** Ends a wait that has just begun, if what it waits for is already there. The task is locked. */

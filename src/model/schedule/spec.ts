@@ -6,18 +6,18 @@ import type { Timing } from './due-times.ts';
 export const CATCH_UPS = ['none', 'last', 'all'] as const;
 export type CatchUp = (typeof CATCH_UPS)[number];
 
-/** What happens at a due time while a task of the schedule is open. */
+/** The action at a due time while a task of the schedule is open. */
 export const OVERLAPS = ['allow', 'skip', 'queue_one', 'cancel_running'] as const;
 export type Overlap = (typeof OVERLAPS)[number];
 
-/** What happens to a schedule when one of its tasks fails. */
+/** The effect of a failed task on its schedule. */
 export const FAILURE_ACTIONS = ['continue', 'pause'] as const;
 export type FailureAction = (typeof FAILURE_ACTIONS)[number];
 
 /** The version of a template that is resolved at each due time: the highest registered one. */
 export const LATEST = 'latest';
 
-/** What caused a task of a schedule. */
+/** The cause of a task of a schedule. */
 export type FiringCause = 'due' | 'catch_up' | 'queued' | 'trigger' | 'backfill';
 
 /** The schedule that created a task, as handlers see it in `context.schedule`. */
@@ -34,7 +34,7 @@ export interface TaskSchedule {
 /** Where the tasks of schedules come from. Workers recognize them by it. */
 export const SCHEDULE_SOURCE = 'tasker.schedule';
 
-/** What became of a due time. */
+/** The outcome of a due time. */
 export type FiringOutcome = 'created' | 'queued' | 'skipped' | 'missed' | 'failed';
 
 /** A schedule as it was given, with defaults. Stored as JSON. */

@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import type { FiringCause, FiringOutcome, TaskSchedule } from '../../model/schedule/spec.ts';
 import { columns, sql } from '../sql.ts';
 
-/** What became of a due time, or of several (`untilMs`) that were left out for one reason. */
+/** The outcome of a due time, or of several (`untilMs`) that were left out for one reason. */
 export interface NewFiring {
   scheduleId: string;
   dueMs: number;
@@ -120,7 +120,7 @@ select f.schedule_id "scheduleId", tasker.iso(f.due_at) "dueAt", tasker.iso(f.un
     order by y.due_at desc limit $2) f
  order by f.schedule_id, f.due_at desc`;
 
-/** What became of a due time, as stored. */
+/** The outcome of a due time, as stored. */
 export interface FiringRow {
   scheduleId: string;
   dueAt: string;

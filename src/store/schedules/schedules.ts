@@ -42,7 +42,7 @@ const rowOf = (row: StoredRow): ScheduleRow => ({ ...row, spec: JSON.parse(row.s
 const DUE_SCHEDULES = sql('due_schedules')`
 select ${COLUMNS} from tasker.schedule s where s.wake_at <= now() order by s.wake_at limit $1 for update skip locked`;
 
-/** Locks schedules that have something to do, the latest ones first. Leaves out those that another process has locked. */
+/** Locks schedules that have something to do, the latest ones first. Leaves out schedules that another process has locked. */
 export async function lockDueSchedules(db: Db, limit: number): Promise<ScheduleRow[]> {
   return (await db.query<StoredRow>(DUE_SCHEDULES, [limit])).rows.map(rowOf);
 }

@@ -65,7 +65,7 @@ export interface BeginningWait extends HeldKey {
 const LAST_MS = 8.64e15;
 
 /**
- * Lets running steps wait, and returns the indexes of those that were accepted: the fence rejects the others. Call it
+ * Lets running steps wait, and returns the indexes of the accepted ones: the fence rejects the others. Call it
  * after lockTasks.
  */
 export async function beginWaits(db: Db, steps: readonly BeginningWait[]): Promise<Set<number>> {

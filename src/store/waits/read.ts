@@ -56,7 +56,7 @@ export async function openWaits(db: Db, steps: readonly StepKey[]): Promise<Open
 const WAITS_OF_TASK = sql('waits_of_task')`
 select ${WAIT_COLUMNS} from tasker.wait w where w.task_uuid = $1 order by w.idx`;
 
-/** Returns the waits of a task, those that have ended too, by their steps. */
+/** Returns the waits of a task by their steps, also the ended ones. */
 export async function waitsOf(db: Db, taskUuid: string): Promise<Wait[]> {
   return (await db.query<WaitRow>(WAITS_OF_TASK, [taskUuid])).rows.map(waitOf);
 }

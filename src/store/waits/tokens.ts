@@ -41,7 +41,7 @@ select s.state::text, s.attempts, coalesce(s.claim, 0) claim, t.template_id "tem
      where x.task_uuid = $1 and x.idx = $2 and x.attempt >= $3 and x.outcome <> 'released' order by x.attempt limit 1) h on true
  where s.task_uuid = $1 and s.idx = $2`;
 
-/** A step for which a token came, and what its attempt came to. */
+/** A step for which a token came, and the outcome of its attempt. */
 export interface TokenState {
   state: string;
   attempts: number;
@@ -54,7 +54,7 @@ export interface TokenState {
   overAttempt: number | null;
   overOutcome: string | null;
   overAt: string | null;
-  /** What ended it, if it waited. */
+  /** The end of its wait, if it waited. */
   overBy: string | null;
 }
 
@@ -69,8 +69,8 @@ update tasker.step set claim = $3, started_at = least(started_at, now())
 returning attempts - spared counted`;
 
 /**
- * Takes a running step from its worker: its fence becomes `claim`. Returns the number of its attempt among those that
- * count. Call it after lockTasks, and record the step in the same transaction.
+ * Takes a running step from its worker: its fence becomes `claim`. Returns the number of its attempt among the
+ * attempts that count. Call it after lockTasks, and record the step in the same transaction.
  */
 export async function takeRunning(
   db: Db,

@@ -299,7 +299,7 @@ test('bad input is refused with the place and the way out', async () => {
   await expect(tasker.schedules.get('hourl')).rejects.toThrow('there is no schedule hourl; did you mean hourly?');
 });
 
-test('jitter delays each due time by a part that is always the same, and is no part of the identity', async () => {
+test('jitter delays each due time by a part that is always the same, and does not belong to the identity', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   const { next, nextFiringAt } = await tasker.schedules.create(hourly({ jitter: '30m' }));
   const delay = Date.parse(nextFiringAt!) - Date.parse(next[0]!);

@@ -85,7 +85,7 @@ async function race(act: Act) {
     won.set(racer.taskUuid, done);
   });
   await Promise.all([...acts, drain()]);
-  // What was locked until the last moment.
+  // Ends the waits whose tasks were locked until the last moment.
   await engine.promoteDue();
   await invariants(sql);
   const rows = await sql<{ task_uuid: string; ended_by: string; state: string; ends: number }>(
@@ -103,7 +103,7 @@ async function race(act: Act) {
 }
 
 describe('a timeout that races', () => {
-  it('a token: exactly one ends the wait, and the other is told', async () => {
+  it('a token: exactly one ends the wait, and the other gets an error', async () => {
     for (const row of await race(({ token }, engine) => engine.completeByToken(token, { ok: true }))) {
       expect(row).toMatchObject(
         row.won ? { ended_by: 'token', state: 'complete' } : { ended_by: 'timeout', state: 'error' },

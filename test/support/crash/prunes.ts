@@ -39,7 +39,7 @@ export class Prunes {
     return done;
   }
 
-  /** Waits for the last prune, and finishes the files of those that ended early. Returns the tasks in the archives. */
+  /** Waits for the last prune, and finishes the files of the prunes that ended early. Returns the tasks in the archives. */
   async archived(): Promise<string[]> {
     const nothing = { olderThan: '9999d' };
     await this.next(nothing);
