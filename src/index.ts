@@ -37,8 +37,6 @@ export { ShutdownController, type ShutdownHandler } from './app/process/shutdown
 export type { BootstrapResult, StopResult } from './app/process/worker-system.ts';
 export { HandlerSystem } from './app/project/handler-system.ts';
 export { type PruneOptions, readArchive } from './app/retention.ts';
-// biome-ignore format: fewer lines
-export type { AppliedSchedule, BackfilledDue, BackfillOptions, CreateScheduleOptions, Schedule, ScheduleChange, ScheduleFilter, ScheduleFiring, ScheduleOptions, SchedulePageOptions, ScheduleSource, TaskerSchedules, TaskSchedule, TriggerOptions } from './app/schedules/tasker-schedules.ts';
 export type { WebOptions, WorkerServerConfig } from './app/server/server-config.ts';
 export {
   type ComponentHealth,
@@ -58,18 +56,6 @@ export {
 } from './app/server/worker-server.ts';
 export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
-export type {
-  Approval,
-  ApprovalDecision,
-  ApprovalFilter,
-  ApprovalPage,
-  ApprovalPageOptions,
-  ApprovalResult,
-  ReassignRequest,
-  TaskerApprovals,
-  Vote,
-  VoteRequest,
-} from './app/tasker-approvals.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
 export type {
   DeadLetter,
@@ -100,17 +86,7 @@ export type {
   TaskPage,
   TaskPageOptions,
 } from './app/tasker-operations.ts';
-export type {
-  SentSignal,
-  Signal,
-  SignalListOptions,
-  SignalOptions,
-  SignalPage,
-  SignalReceipt,
-  SignalTarget,
-  TaskSignal,
-} from './app/tasker-signals.ts';
-export type { TimerTime, TokenError, TokenUse } from './app/tasker-waits.ts';
+export type * from './app/wait-types.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
 export { BootstrapConfig } from './config/bootstrap-config.ts';
 export type { ConfigName, TaskerConfig } from './config/config-keys.ts';

@@ -19,8 +19,8 @@ import {
 } from '../store/tasks.ts';
 import { createLaterTasks } from '../store/waits/start-tasks.ts';
 import { idsOf } from '../tracing/traceparent.ts';
-import { startOf } from './start-time.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
+import { startOf } from './waits/start-time.ts';
 
 /** A task to create. */
 export interface TaskRequest {

@@ -31,11 +31,11 @@ import {
 import { changePause, type PauseResult, type PauseTarget, settle } from './pause.ts';
 import { type RerunOptions, rerunTask, type TaskRerun } from './rerun.ts';
 import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
-import { startTimeMs } from './start-time.ts';
 import type { Task } from './task-view.ts';
 import { TemplateStore } from './template-store.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
 import { rescheduleTask, startTaskNow } from './waits/start.ts';
+import { startTimeMs } from './waits/start-time.ts';
 import { fireTimer, moveTimer, type TimerTime, timeOf } from './waits/timers.ts';
 import {
   completeByToken,

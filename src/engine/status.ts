@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import { listPauses, type PauseRow } from '../store/acts/list-pauses.ts';
 import { type Attention, attention, MOST_WAITING, openTasks, type Rates, rates } from '../store/overview/status.ts';
-import { failedWaitingTasks, lateWaits, type WaitsRow, waitsByKind } from '../store/overview/waits.ts';
+import { failedWaitingTasks, type WaitsRow, waitsByKind } from '../store/overview/waits.ts';
 import { type LastPruneRow, lastPrune } from '../store/retention/runs.ts';
 import { searchLag } from '../store/search/projection.ts';
 import { listWorkers, type WorkerRow } from '../store/workers.ts';
@@ -34,7 +34,7 @@ const MOST_PAUSES = 1_000;
 
 /** Reads the state of an installation. */
 export async function statusFacts(database: Database, { rateSeconds }: { rateSeconds: number }): Promise<StatusFacts> {
-  const [open, noted, rate, { lagMs }, workers, pauses, waits, late, failedWaiting, prune] = await database.pipeline(
+  const [open, noted, rate, { lagMs }, workers, pauses, waits, failedWaiting, prune] = await database.pipeline(
     READING,
     (tx) =>
       Promise.all([
@@ -45,10 +45,20 @@ export async function statusFacts(database: Database, { rateSeconds }: { rateSec
         listWorkers(tx),
         listPauses(tx, MOST_PAUSES),
         waitsByKind(tx, MOST_WAITING),
-        lateWaits(tx),
         failedWaitingTasks(tx),
         lastPrune(tx),
       ]),
   );
-  return { workers, open, rates: rate, lagMs, pauses, waits, lateWaits: late, failedWaiting, prune, ...noted };
+  return {
+    workers,
+    open,
+    rates: rate,
+    lagMs,
+    pauses,
+    waits: waits.kinds,
+    lateWaits: waits.late,
+    failedWaiting,
+    prune,
+    ...noted,
+  };
 }

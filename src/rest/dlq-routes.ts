@@ -207,7 +207,13 @@ export function dlqRoutes(tasker: Tasker): OpenAPIHono {
         })),
         200,
       );
-    })
+    });
+}
+
+/** Routes for open dead letters by priority, and for tasks that are close to a limit. */
+export function investigationRoutes(tasker: Tasker): OpenAPIHono {
+  const { deadLetters } = tasker;
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(QUEUE, async (c) => {
       const { entries } = await deadLetters.list({}, { limit: c.req.valid('query').limit });
       return c.json(

@@ -11,7 +11,7 @@ import { apiPage } from '../server/api-page.ts';
 import { isLoopback } from '../server/bind-address.ts';
 import { answerError } from '../server/error-answer.ts';
 import { analyticsRoutes } from './analytics-routes.ts';
-import { dlqRoutes } from './dlq-routes.ts';
+import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
 import { stepRoutes } from './step-routes.ts';
 import { taskRoutes } from './task-routes.ts';
@@ -46,6 +46,7 @@ export function restApp({ tasker, logger, facts, legacyStatus = false }: RestApp
     app.route('/', routes);
   }
   app.route('/', dlqRoutes(tasker));
+  app.route('/', investigationRoutes(tasker));
   app.route('/', analyticsRoutes(tasker));
   app.get('/metrics', async (c) =>
     c.text(await tasker.metrics.text(), 200, { 'content-type': tasker.metrics.contentType }),

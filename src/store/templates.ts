@@ -165,3 +165,12 @@ export interface TemplateListRow extends RegisteredVersion {
 export async function listTemplates(db: Db): Promise<TemplateListRow[]> {
   return (await db.query<TemplateListRow>(LIST_TEMPLATES)).rows;
 }
+
+const VERSIONS_OF = sql('versions_of_template')`
+select distinct m.version from tasker.template m join tasker.namespace n on n.id = m.namespace_id
+ where n.name = $1 and m.name = $2`;
+
+/** Returns the registered versions of a template. */
+export async function versionsOf(db: Db, namespace: string, name: string): Promise<string[]> {
+  return (await db.query<{ version: string }>(VERSIONS_OF, [namespace, name])).rows.map((row) => row.version);
+}

@@ -6,7 +6,7 @@ import type { ReadYaml } from './read-yaml.ts';
 import type { Path, SpeltTwice } from './spellings.ts';
 import { dependencyRules, type Finding, nameRules, sketchesOf, suggester } from './step-rules.ts';
 import { typeRules } from './type-rules.ts';
-import { waitRules } from './wait-rules.ts';
+import { waitRules } from './waits/wait-rules.ts';
 
 /** A file's data in its first spelling, and the outcome of checking its form. */
 export interface CheckedData {

@@ -13,7 +13,7 @@ import {
   STALENESS_ACTIONS,
   STEP_TYPES,
 } from './task-template.ts';
-import { approvalFile, callAgainFile, signalFile, timerFile } from './wait-file.ts';
+import { approvalFile, callAgainFile, signalFile, timerFile } from './waits/wait-file.ts';
 
 /**
  * The form of a template file in its first spelling. `spellings.ts` converts the other spellings. The parser checks

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Spelling, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
 import { WAIT_CALLABLES } from './task-template.ts';
 import { handlerFile, stepFile, templateFile } from './template-file.ts';
-import { approvalFile, signalFile, timerFile, untilFile } from './wait-file.ts';
+import { approvalFile, signalFile, timerFile, untilFile } from './waits/wait-file.ts';
 
 type Schema = z.core.JSONSchema.JSONSchema;
 

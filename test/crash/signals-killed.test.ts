@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import { invariants, itOnce } from '../support/setup.ts';
-import { signalStep, waitingBench } from '../support/waiting.ts';
+import { signalStep, waitingBench } from '../support/waits/waiting.ts';
 
 const TASKS = 300;
 const SENDERS = 3;

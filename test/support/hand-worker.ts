@@ -25,6 +25,8 @@ export async function handBench() {
 
 let namespaces = 0;
 
+const IDENTITY = { name: 'hand', host: 'h', pid: 1, callables: [], concurrency: 9, leaseMs: 600_000 };
+
 /**
  * One task and a worker that the test drives by hand: the test decides what is claimed and what is recorded together.
  * Steps are identified by their names. Many can share a bench.
@@ -35,15 +37,7 @@ export async function handWorker(steps: Parameters<typeof template>[0], bench?: 
   const namespace = `hand${++namespaces}`;
   await tasker.registerTemplates([template(steps, { namespace })]);
   const { taskUuid } = await tasker.createTask({ ...DEMO, namespace });
-  const identity = {
-    name: 'hand',
-    host: 'h',
-    pid: 1,
-    namespaces: [namespace],
-    callables: [],
-    concurrency: 9,
-    leaseMs: 600_000,
-  };
+  const identity = { ...IDENTITY, namespaces: [namespace] };
   let workerId = await engine.registerWorker(identity);
   const namespaceIds = await engine.namespaceIds([namespace]);
   const snapshot = await engine.snapshotOf(taskUuid);

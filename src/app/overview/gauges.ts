@@ -3,7 +3,7 @@ import { opening } from '../../db/opening.ts';
 import { type Instruments, OVERVIEW } from '../../metrics/instruments.ts';
 import { type PendingRow, pendingDeadLetters } from '../../store/dead-letters/list.ts';
 import { type OpenTasksRow, openTasks } from '../../store/overview/queues.ts';
-import { lateWaits, waitsByKind } from '../../store/overview/waits.ts';
+import { waitsByKind } from '../../store/overview/waits.ts';
 import { listWorkers, type WorkerRow } from '../../store/workers.ts';
 import { type QueueInfo, readQueues } from './queues.ts';
 
@@ -73,14 +73,13 @@ export class OverviewGauges {
   async #read(): Promise<void> {
     const began = performance.now();
     try {
-      const [queues, tasks, workers, dead, waits, late] = await this.#database.transaction(SETTINGS, (tx) =>
+      const [queues, tasks, workers, dead, waits] = await this.#database.transaction(SETTINGS, (tx) =>
         Promise.all([
           readQueues(tx),
           openTasks(tx),
           listWorkers(tx),
           pendingDeadLetters(tx, MOST_DEAD_LETTERS),
           waitsByKind(tx, MOST_WAITS),
-          lateWaits(tx),
         ]),
       );
       this.#readAt = performance.now();
@@ -89,11 +88,11 @@ export class OverviewGauges {
       this.#setTasks(tasks);
       this.#setWorkers(workers);
       this.#setDeadLetters(dead, queues);
-      for (const { kind, count, oldestMs } of waits) {
+      for (const { kind, count, oldestMs } of waits.kinds) {
         this.#on.waitingSteps.of(kind).set(count);
         this.#on.waitingOldest.of(kind).set((oldestMs ?? 0) / 1000);
       }
-      this.#on.lateTimers.set(late);
+      this.#on.lateTimers.set(waits.late);
     } finally {
       const ended = performance.now();
       const pause = this.#leastMs === 0 ? 0 : Math.min((ended - began) * PAUSE, MOST_MS);

@@ -8,7 +8,6 @@ import {
   type LookedAtRow,
   lookAtQueued,
   MOST_COUNTED,
-  pausedSteps,
   type QueuedStepsRow,
   type QueueHeadRow,
   queuedSteps,
@@ -115,9 +114,8 @@ function unknownNamespace(namespace: string, queues: readonly QueueInfo[]): Task
 
 /** Reads the queue of every namespace, by name. */
 export async function readQueues(db: Db): Promise<QueueInfo[]> {
-  const [rows, paused, heads, retries, counts, workers] = await Promise.all([
+  const [rows, heads, retries, counts, workers] = await Promise.all([
     queuedSteps(db),
-    pausedSteps(db),
     queueHeads(db),
     waitingRetries(db),
     countRunning(db),
@@ -141,7 +139,6 @@ export async function readQueues(db: Db): Promise<QueueInfo[]> {
   const facts: Facts = {
     unserved: new Set(unserved),
     looked: await lookAt(db, unserved),
-    paused,
     heads: new Map(heads.map((head) => [head.namespaceId, head])),
     retries: new Map(retries.map((row) => [row.namespaceId, row])),
     running,
@@ -200,7 +197,6 @@ interface Facts {
   /** The rows whose steps no live worker can run, and the samples of their steps. */
   unserved: ReadonlySet<QueuedStepsRow>;
   looked: ReadonlyMap<string, LookedAtRow>;
-  paused: ReadonlyMap<number, number>;
   heads: ReadonlyMap<number, QueueHeadRow>;
   retries: ReadonlyMap<number, WaitingRetriesRow>;
   running: ReadonlyMap<number, number>;
@@ -222,7 +218,7 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
     namespace,
     ready,
     readyIsExact: counted < MOST_COUNTED,
-    paused: facts.paused.get(namespaceId) ?? 0,
+    paused: queued[0]!.paused,
     highestPriority: head?.priority ?? null,
     oldestReadyAt: head?.oldestAt ?? null,
     oldestReadyMs: head?.oldestMs ?? null,

@@ -3,8 +3,9 @@ import type { UserClient } from '../../db/user-transactions.ts';
 import { TaskerError } from '../../errors.ts';
 import { checkUuid, identityHash } from '../../model/ids.ts';
 import { isFields, isStorableText, storableJson } from '../../model/json.ts';
-import { type TaskOfTemplate, tasksOfCorrelation, templatesOfTasks, versionsOf } from '../../store/signals/read.ts';
+import { type TaskOfTemplate, tasksOfCorrelation, templatesOfTasks } from '../../store/signals/read.ts';
 import { findIdentities } from '../../store/tasks.ts';
+import { versionsOf } from '../../store/templates.ts';
 import { shownValue } from '../create-task.ts';
 import { SIGNAL_LIMITS } from './signal-rules.ts';
 

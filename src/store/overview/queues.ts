@@ -1,5 +1,5 @@
 import type { Db } from '../../db/statement.ts';
-import { namespaceOf, partsOf } from '../queue-id.ts';
+import { namespaceOf, partsOf, pausedPartsOf } from '../queue-id.ts';
 import { columns, sql } from '../sql.ts';
 
 /**
@@ -10,8 +10,11 @@ export const MOST_COUNTED = 100_000;
 
 const QUEUED_STEPS = sql('queued_steps')`
 select n.id "namespaceId", n.name namespace, c.template_id "templateId", c.idx, c.steps, m.name template, m.version,
-       s.name step, s.callable, m.definition -> 'steps' -> c.idx -> 'handler' ->> 'resolver' resolver
+       s.name step, s.callable, m.definition -> 'steps' -> c.idx -> 'handler' ->> 'resolver' resolver, p.paused
   from tasker.namespace n
+ cross join lateral (
+   select count(*)::int paused from (
+     select 1 from tasker.queue q where q.namespace_id = any (${pausedPartsOf('n.id')}) limit ${MOST_COUNTED}) x) p
   left join lateral (
     select template_id, tasker.template_idx(idx) idx, count(*)::int steps
       from (select template_id, idx from tasker.queue q where q.namespace_id = any (${partsOf('n.id')}) limit ${MOST_COUNTED}) q
@@ -32,23 +35,13 @@ export interface QueuedStepsRow {
   step: string | null;
   callable: string | null;
   resolver: string | null;
+  /** Queued steps of the namespace that a pause holds, counted up to 100,000. */
+  paused: number;
 }
 
 /** Counts the queued steps of every namespace by step of their template, up to 100,000 in a namespace. */
 export async function queuedSteps(db: Db): Promise<QueuedStepsRow[]> {
   return (await db.query<QueuedStepsRow>(QUEUED_STEPS)).rows;
-}
-
-const PAUSED_STEPS = sql('paused_steps')`
-select n.id "namespaceId", c.steps
-  from tasker.namespace n cross join lateral (
-    select count(*)::int steps from (select 1 from tasker.queue q where q.namespace_id = -n.id limit ${MOST_COUNTED}) x) c
- where c.steps > 0`;
-
-/** Counts the queued steps that a pause holds, up to 100,000 in a namespace. */
-export async function pausedSteps(db: Db): Promise<Map<number, number>> {
-  const { rows } = await db.query<{ namespaceId: number; steps: number }>(PAUSED_STEPS);
-  return new Map(rows.map(({ namespaceId, steps }) => [namespaceId, steps]));
 }
 
 // Hashed, because the steps of one kind may have every second id.

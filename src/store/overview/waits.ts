@@ -9,9 +9,12 @@ const MOST_LATE = 100_000;
 /** Maximum number of failed steps of a template to look at. */
 const MOST_FAILED = 10_000;
 
-// Reads a range of `wait_open` for each kind, and the beginning of `wait_due`.
+// Reads a range of `wait_open` for each kind, and once the beginning of `wait_due`.
 const WAITS_BY_KIND = sql('waits_by_kind')`
-select k.kind, c.n count, tasker.iso(o.since) "oldestSince", (extract(epoch from now() - o.since) * 1000)::float8 "oldestMs"
+select k.kind, c.n count, tasker.iso(o.since) "oldestSince", (extract(epoch from now() - o.since) * 1000)::float8 "oldestMs",
+       (select count(*)::int from (
+          select 1 from tasker.wait
+           where ended_at is null and due_at < now() - interval '${LATE_SECONDS} seconds' limit ${MOST_LATE}) x) late
   from unnest('{start,timer,signal,approval,completion,call}'::text[]) k (kind)
  cross join lateral (
    select count(*)::int n from (
@@ -29,19 +32,13 @@ export interface WaitsRow {
   oldestMs: number | null;
 }
 
-/** Counts the open waits of each kind, up to `most` of each. */
-export async function waitsByKind(db: Db, most: number): Promise<WaitsRow[]> {
-  return (await db.query<WaitsRow>(WAITS_BY_KIND, [most])).rows;
-}
-
-const LATE_WAITS = sql('late_waits')`
-select count(*)::int late from (
-  select 1 from tasker.wait
-   where ended_at is null and due_at < now() - interval '${LATE_SECONDS} seconds' limit ${MOST_LATE}) x`;
-
-/** Counts the waits whose time came more than five seconds ago, up to 100,000. */
-export async function lateWaits(db: Db): Promise<number> {
-  return (await db.query<{ late: number }>(LATE_WAITS)).rows[0]!.late;
+/**
+ * Counts the open waits of each kind, up to `most` of each. `late`: the number of waits whose time came more than five
+ * seconds ago, up to 100,000.
+ */
+export async function waitsByKind(db: Db, most: number): Promise<{ kinds: WaitsRow[]; late: number }> {
+  const { rows } = await db.query<WaitsRow & { late: number }>(WAITS_BY_KIND, [most]);
+  return { kinds: rows, late: rows[0]!.late };
 }
 
 // The first condition is evaluated once, so that nothing else is read where no step waits.

@@ -42,6 +42,7 @@ select json_build_object(
          'waits', ${rowsOf('wait', 'r.idx')},
          'completion_tokens', ${rowsOf('completion_token', 'r.idx, r.attempt')},
          'earlier_steps', ${rowsOf('earlier_step', 'r.idx, r.rerun')},
+         'schedules', ${rowsOf('scheduled_task', 'r.due_at')},
          'signals', ${rowsOf('signal', 'r.seq')},
          'votes', ${rowsOf('vote', 'r.idx, r.attempt, r.voted_at')},
          'dead_letters', ${rowsOf('dead_letter', 'r.created_at')},

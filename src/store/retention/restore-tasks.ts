@@ -12,6 +12,7 @@ const RESTORED: readonly (readonly [list: string, table: string])[] = [
   ['waits', 'wait'],
   ['completion_tokens', 'completion_token'],
   ['earlier_steps', 'earlier_step'],
+  ['schedules', 'scheduled_task'],
   ['signals', 'signal'],
   ['votes', 'vote'],
   ['dead_letters', 'dead_letter'],

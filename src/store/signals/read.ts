@@ -96,12 +96,3 @@ export async function templatesOfTasks(
   const { rows } = await db.query<TaskOfTemplate & { open: boolean }>(TEMPLATES_OF_TASKS, [`{${taskUuids.join(',')}}`]);
   return rows;
 }
-
-const VERSIONS = sql('versions_of_template')`
-select distinct m.version from tasker.template m join tasker.namespace n on n.id = m.namespace_id
- where n.name = $1 and m.name = $2 order by 1`;
-
-/** Returns the registered versions of a template. */
-export async function versionsOf(db: Db, namespace: string, name: string): Promise<string[]> {
-  return (await db.query<{ version: string }>(VERSIONS, [namespace, name])).rows.map((row) => row.version);
-}

@@ -22,6 +22,7 @@ it('a namespace that no worker serves shows its ready steps, their age and prior
     namespace,
     ready: 4,
     readyIsExact: true,
+    paused: 0,
     highestPriority: 7,
     oldestReadyAt: expect.stringMatching(/^\d{4}-.*Z$/),
     oldestReadyMs: expect.any(Number),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { invariants } from '../../support/setup.ts';
-import { approvalStep, type Steps, waitingBench } from '../../support/waiting.ts';
+import { approvalStep, type Steps, waitingBench } from '../../support/waits/waiting.ts';
 
 const code = (call: Promise<unknown>) =>
   call.then(

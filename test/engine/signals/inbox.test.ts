@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openSession } from '../../support/database.ts';
 import { until } from '../../support/setup.ts';
-import { signalStep, waitingBench } from '../../support/waiting.ts';
+import { signalStep, waitingBench } from '../../support/waits/waiting.ts';
 
 const SCHEMA = { type: 'object', required: ['amount'] };
 const STEPS = { pay: signalStep('paid', { schema: SCHEMA }), ship: ['pay'] };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { invariants, itOnce, until } from '../../support/setup.ts';
-import { approvalStep, signalStep, waitingBench } from '../../support/waiting.ts';
+import { approvalStep, signalStep, waitingBench } from '../../support/waits/waiting.ts';
 
 const ROUNDS = 200;
 /** About as long as a signal takes here, so that either may come first. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { invariants } from '../../support/setup.ts';
-import { type Steps, signalStep, waitingBench } from '../../support/waiting.ts';
+import { type Steps, signalStep, waitingBench } from '../../support/waits/waiting.ts';
 
 const PAYMENT = { type: 'object', required: ['amount'], properties: { amount: { type: 'number', minimum: 1 } } };
 const ONE: Steps = { pay: signalStep('paid', { schema: PAYMENT }), ship: ['pay'] };

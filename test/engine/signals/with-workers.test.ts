@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
-import { approvalStep, signalStep } from '../../support/waiting.ts';
+import { approvalStep, signalStep } from '../../support/waits/waiting.ts';
 
 it('a worker lets steps wait for signals and votes, and continues after them at once', async () => {
   const steps = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { age, checkForStale } from '../../support/lifecycle.ts';
 import { setup, template } from '../../support/setup.ts';
-import { letStartLater, letWait } from '../../support/waits.ts';
+import { letStartLater, letWait } from '../../support/waits/waits.ts';
 
 const PAY = { namespace: 'test', name: 'pay' };
 

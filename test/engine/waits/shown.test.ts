@@ -5,7 +5,7 @@ import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { look } from '../../support/dead-letters.ts';
 import { deferred, invariants, setup, template, until } from '../../support/setup.ts';
-import { letStartLater, letWait } from '../../support/waits.ts';
+import { letStartLater, letWait } from '../../support/waits/waits.ts';
 
 const PAY = { namespace: 'test', name: 'pay' };
 const TEMPLATES = template({ pay: [], ship: ['pay'] }, { name: 'pay' });

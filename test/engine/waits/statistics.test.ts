@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { handWorker } from '../../support/hand-worker.ts';
-import { letStartLater } from '../../support/waits.ts';
+import { letStartLater } from '../../support/waits/waits.ts';
 
 const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
 const HOUR_S = 3_600;

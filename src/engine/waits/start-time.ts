@@ -1,6 +1,6 @@
-import { TaskerError } from '../errors.ts';
-import { LONGEST_DURATION_MS } from '../model/duration.ts';
-import type { NewTask } from '../store/tasks.ts';
+import { TaskerError } from '../../errors.ts';
+import { LONGEST_DURATION_MS } from '../../model/duration.ts';
+import type { NewTask } from '../../store/tasks.ts';
 
 const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/;
 const LAST_MS = Date.UTC(10_000, 0);

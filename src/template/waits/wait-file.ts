@@ -6,7 +6,7 @@ import {
   durationMs,
   durationText,
   LONGEST_DURATION_MS,
-} from '../model/duration.ts';
+} from '../../model/duration.ts';
 import type {
   ApprovalConfig,
   CallAgainConfig,
@@ -14,7 +14,7 @@ import type {
   SignalConfig,
   StepTemplate,
   TimerConfig,
-} from './task-template.ts';
+} from '../task-template.ts';
 
 /** The forms of steps that wait, as template files have them, and their conversion. */
 

@@ -1,10 +1,10 @@
-import { durationMs } from '../model/duration.ts';
-import { type Fields, isFields } from '../model/json.ts';
-import { compileSchema } from './json-schema-check.ts';
-import { phraseOf } from './locate.ts';
-import type { Path } from './spellings.ts';
-import { type Finding, type StepSketch, suggester } from './step-rules.ts';
-import { STEP_TYPES, WAIT_CALLABLES } from './task-template.ts';
+import { durationMs } from '../../model/duration.ts';
+import { type Fields, isFields } from '../../model/json.ts';
+import { compileSchema } from '../json-schema-check.ts';
+import { phraseOf } from '../locate.ts';
+import type { Path } from '../spellings.ts';
+import { type Finding, type StepSketch, suggester } from '../step-rules.ts';
+import { STEP_TYPES, WAIT_CALLABLES } from '../task-template.ts';
 
 type WaitType = keyof typeof WAIT_CALLABLES;
 const WAIT_TYPES = Object.keys(WAIT_CALLABLES) as WaitType[];
