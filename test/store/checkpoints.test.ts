@@ -15,6 +15,7 @@ it('a checkpoint belongs to one step of one task, and only its holder saves it',
     taskUuid,
     idx: step.idx,
     data: `{"cursor": ${cursor}}`,
+    calls: null,
   });
   expect(await loadCheckpoints(database, [a])).toEqual([saved(a, 1)]);
   expect(await loadCheckpoints(database, [b])).toEqual([saved(b, 2)]);

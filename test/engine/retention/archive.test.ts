@@ -374,7 +374,7 @@ it('every table that hangs on a task is archived and restored, or need not be', 
     `select c.table_name name from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
       where c.table_schema = 'tasker' and c.column_name = 'task_uuid' and t.table_type = 'BASE TABLE' order by 1`,
   );
-  // Rows of open tasks, of groups and bulk acts, or that are written again. The identity has a statement of its own.
+  // Rows of open tasks, of groups, bulk acts and schedules, or that are written again. The identity has a statement of its own.
   const others = [
     'bulk_item',
     'earlier_end',
@@ -382,6 +382,7 @@ it('every table that hangs on a task is archived and restored, or need not be', 
     'event_retry',
     'pause',
     'queue',
+    'schedule_firing',
     'step_search',
     'task_identity',
     'task_search',

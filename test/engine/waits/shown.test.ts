@@ -109,7 +109,13 @@ describe('a task whose only open step waits', () => {
     expect(status).toMatchObject({ open: { waiting: 1 }, attention: { blocked: 0, lateTimers: 0 } });
     expect(status.waits).toEqual([{ kind: 'signal', count: 1, oldestSince: expect.stringMatching(/^2/) }]);
     expect((await tasker.summarizeTasks({})).states).toEqual({ waiting: 1 });
-    expect((await tasker.analytics({})).open).toEqual({ total: 1, blocked: 0, waitingForRetry: 0, waiting: 1 });
+    expect((await tasker.analytics({})).open).toEqual({
+      total: 1,
+      totalIsExact: true,
+      blocked: 0,
+      waitingForRetry: 0,
+      waiting: 1,
+    });
     const text = await tasker.metrics.text();
     expect(text).toContain('tasker_tasks_open{namespace="test",state="waiting"} 1');
     expect(text).toContain('tasker_waiting_steps{kind="signal"} 1');
