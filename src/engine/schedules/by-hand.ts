@@ -106,7 +106,7 @@ export async function* backfillSchedule(
     if (dues.length === MOST_DUES) {
       throw new TaskerError(
         'bad_request',
-        `schedule ${name} has more than ${MOST_DUES} due times in this range; take a shorter one`,
+        `schedule ${name} has more than ${MOST_DUES} due times in this range; choose a shorter range`,
       );
     }
     dues.push(due);
@@ -195,7 +195,7 @@ async function rangeOf(database: Database, { from, to }: BackfillOptions): Promi
   if (toMs > nowMs) {
     throw new TaskerError(
       'bad_request',
-      `to is after now (${new Date(nowMs).toISOString()}); a backfill is for due times of the past`,
+      `to is after now (${new Date(nowMs).toISOString()}); a backfill covers past due times only`,
     );
   }
   return { fromMs, toMs };

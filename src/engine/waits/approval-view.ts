@@ -207,7 +207,7 @@ function checkFilter(filter: ApprovalFilter): void {
     const near = nearNames(key, KEYS, 1)[0];
     throw new TaskerError(
       'bad_request',
-      `a filter of approvals has no ${key}; ${near ? `did you mean ${near}?` : `it has ${KEYS.join(', ')}`}`,
+      `approvals have no filter ${key}; ${near ? `did you mean ${near}?` : `the filters are ${KEYS.join(', ')}`}`,
     );
   }
   for (const key of ['assignee', 'namespace', 'name'] as const) {
@@ -225,5 +225,5 @@ function readCursor(text: string): { since: string; taskUuid: string; idx: numbe
   } catch {
     // Below.
   }
-  throw new TaskerError('bad_request', 'the cursor is not one of a page of approvals; use nextCursor as it is');
+  throw new TaskerError('bad_request', 'the cursor is not from a page of approvals; pass nextCursor unchanged');
 }

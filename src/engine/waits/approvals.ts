@@ -162,7 +162,7 @@ function checkOpen(row: ApprovalRow | undefined, { taskUuid, step }: ApprovalSte
   if (!row) {
     throw new TaskerError(
       'illegal_transition',
-      `step ${step} of task ${taskUuid} does not wait for votes yet; \`tasker task why ${taskUuid}\` says what it waits for`,
+      `step ${step} of task ${taskUuid} does not wait for votes yet; \`tasker task why ${taskUuid}\` shows what it waits for`,
     );
   }
   if (row.endedAt !== null || row.late) throw waitOver(row);
@@ -213,7 +213,7 @@ function checkVoter(row: ApprovalRow, { by, names }: ReadVote): string | null {
   if (as !== undefined) return as;
   throw new TaskerError(
     'forbidden',
-    `${by} may not vote on step ${row.step} of task ${row.taskUuid}; those who may are ${assignees.slice(0, 20).join(', ')}${assignees.length > 20 ? ', …' : ''}`,
+    `${by} may not vote on step ${row.step} of task ${row.taskUuid}; its assignees are ${assignees.slice(0, 20).join(', ')}${assignees.length > 20 ? ', …' : ''}`,
     { details: { assignees } },
   );
 }
@@ -225,9 +225,13 @@ function checkForm(row: ApprovalRow, { decision, form }: ReadVote): void {
   const violations = compileStored(schema)(form === null ? {} : (JSON.parse(form) as unknown));
   if (violations.length === 0) return;
   const what = violations.map(({ path, message }) => `${path || '/'} ${message}`).join('; ');
-  throw new TaskerError('bad_request', `the form does not fit step ${row.step} of task ${row.taskUuid}: ${what}`, {
-    details: { violations },
-  });
+  throw new TaskerError(
+    'bad_request',
+    `the form does not match the schema of step ${row.step} of task ${row.taskUuid}: ${what}`,
+    {
+      details: { violations },
+    },
+  );
 }
 
 function resultOf(

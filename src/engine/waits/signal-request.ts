@@ -110,7 +110,7 @@ export function checkTarget(target: SignalTarget): SignalTarget {
   }
   throw new TaskerError(
     'bad_request',
-    `a signal goes to the id of a task, { correlationId } or { namespace, name, idempotencyKey }, got ${shownValue(target)}`,
+    `the target of a signal must be a task id, { correlationId } or { namespace, name, idempotencyKey }, got ${shownValue(target)}`,
   );
 }
 
@@ -154,7 +154,7 @@ async function taskOfKey(
   if (open.length > 1) {
     throw new TaskerError(
       'bad_request',
-      `several open tasks of ${of} have the idempotency key ${idempotencyKey}, in different versions: ${open.map(({ taskUuid }) => taskUuid).join(', ')}; give the version or the id of the task`,
+      `several open tasks of ${of} have the idempotency key ${idempotencyKey}, in different versions: ${open.map(({ taskUuid }) => taskUuid).join(', ')}; pass the version or the id of the task`,
     );
   }
   const task = open[0] ?? found.at(-1);
