@@ -36,11 +36,11 @@ export interface VoteRequest {
   decision: 'approve' | 'reject';
   /** The name of the person, at most 128 characters. */
   by: string;
-  /** The roles of this person, which the caller vouches for. Default: none. */
+  /** The roles of this person. The caller must check them. Default: none. */
   roles?: readonly string[] | undefined;
   /** At most 10,000 characters. */
   comment?: string | undefined;
-  /** The filled form, as the schema of the approval requires. At most 256 kB of JSON. */
+  /** The completed form. It must match the schema of the approval. At most 256 kB of JSON. */
   form?: unknown;
 }
 
@@ -103,7 +103,7 @@ function readVote({ decision, by, roles = [], comment, form }: VoteRequest) {
   return { decision, by, names, comment: given, form: stored?.json ?? null };
 }
 
-/** Returns whether a vote decided an approval and is now repeated, because its sender missed the answer. */
+/** Returns whether a vote repeats the deciding vote, because its sender did not get the answer. */
 function isRepeated(row: ApprovalRow, { by, decision, comment, form }: ReadVote): boolean {
   if (row.endedBy !== 'vote') return false;
   const earlier = (JSON.parse(row.votes) as Vote[]).find((one) => one.by === by);
@@ -347,7 +347,7 @@ export async function showApproval(
 }
 
 /**
- * Changes who may vote on an approval. Votes of people who may not vote any more are dropped.
+ * Changes who may vote on an approval. Votes of people who are no longer assignees are dropped.
  * @throws TaskerError `bad_request`, `wait_over`, `illegal_transition`, `task_not_found`, `step_not_found`
  */
 export async function reassign(

@@ -22,7 +22,7 @@ const ENDS: Readonly<Record<WaitEnd, string>> = {
   retry: 'its next attempt began',
 };
 
-/** Returns the error for a signal or a vote that came too late: it says what ended the wait, and when. */
+/** Returns the error for a late signal or vote, with the cause and time of the end of the wait. */
 export function waitOver({ step, taskUuid, until, endedAt, endedBy }: EndedFor): TaskerError {
   const why = endedBy === null ? 'it timed out' : (ENDS[endedBy as WaitEnd] ?? `it ended (${endedBy})`);
   const at = endedBy === 'timeout' || endedBy === null ? (until ?? endedAt) : endedAt;

@@ -8,7 +8,7 @@ import { findIdentities } from '../../store/tasks.ts';
 import { shownValue } from '../create-task.ts';
 import { SIGNAL_LIMITS } from './signal-rules.ts';
 
-/** The task that a signal goes to, or what finds it. */
+/** The id of the task that a signal goes to, or the keys that find it. */
 export type SignalTarget =
   | string
   | {

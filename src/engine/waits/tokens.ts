@@ -32,11 +32,11 @@ import type { EndedWait, OpenWait, WaitEnding } from './waits.ts';
 export interface TokenUse {
   taskUuid: string;
   stepUuid: string;
-  /** Whether an earlier call with the same token did it already. */
+  /** Whether an earlier call with the same token had the same effect. */
   repeated: boolean;
 }
 
-/** Why an outside system failed a step. */
+/** Why another system failed a step. */
 export interface TokenError {
   message: string;
   /** Default `completion_failed`. */
@@ -223,7 +223,7 @@ const WHAT_ENDED: Readonly<Record<string, string>> = {
   cancel: 'it was cancelled',
 };
 
-/** The error for what comes too late: the wait has ended. */
+/** Returns the error for a call after the wait has ended. */
 export function waitOver(why: string): TaskerError {
   return new TaskerError('wait_over', `too late: ${why}; nothing was changed`);
 }
