@@ -275,7 +275,7 @@ describe('the arguments of a signal', () => {
     const task = await create();
     const to = (target: unknown, options = {}) => code(tasker.signal(target as string, 'paid', { amount: 1 }, options));
     expect(await to('x')).toMatch(/^invalid_uuid/);
-    expect(await to(7)).toMatch(/^bad_request: a signal goes to the id of a task/);
+    expect(await to(7)).toMatch(/^bad_request: the target of a signal must be a task id/);
     expect(await to({ correlationId: 'x' })).toMatch(/^invalid_uuid: correlationId/);
     expect(await to({ idempotencyKey: 'x' })).toMatch(/^bad_request: name must be/);
     expect(await to('0199aaaa-0000-7000-8000-00000000aaaa')).toMatch(/^task_not_found/);
