@@ -9,7 +9,7 @@ import { TaskListSchema, TaskRequestSchema, TaskResponseSchema, TaskSummarySchem
 
 /** Options of {@link taskRoutes}. */
 export interface TaskRouteOptions {
-  /** Whether a created task is answered with 200 instead of 201, as the described system does. */
+  /** Whether a created task is answered with 200 instead of 201. */
   legacyStatus: boolean;
 }
 
