@@ -25,7 +25,7 @@ export type {
 };
 
 /**
- * The decisions that steps of the type `approval` wait for. Available as `tasker.approvals`.
+ * The approvals that steps of type `approval` wait for. Available as `tasker.approvals`.
  *
  * @example
  * const { approvals } = await tasker.approvals.list({ assignee: 'anna' }, { limit: 20 });
@@ -41,7 +41,7 @@ export class TaskerApprovals {
   }
 
   /**
-   * Returns a page of the open approvals, the oldest first. With `task`: all approvals of that task, ended ones too.
+   * Returns a page of the open approvals, oldest first. With `task`, returns all approvals of that task, including ended ones.
    *
    * @example
    * const page = await tasker.approvals.list({ assignee: 'managers', namespace: 'shop' });
@@ -65,17 +65,17 @@ export class TaskerApprovals {
   }
 
   /**
-   * Votes on an approval, and returns it. The vote that reaches the quorum decides: what follows from it is committed with
-   * the vote. One vote a person: another one replaces it until the decision. A repeated deciding vote changes nothing.
+   * Votes on an approval, and returns it. The vote that reaches the quorum completes the step in the same transaction.
+   * Each person has one vote, and can change it until the decision. A repeated deciding vote changes nothing.
    *
-   * `by` or one of the `roles` must be among the assignees. The caller vouches for both: tasker does not check who calls.
+   * `by` or one of the `roles` must be among the assignees. The caller must authenticate the person: tasker only compares names.
    *
    * @example
    * const { status } = await tasker.approvals.vote(taskUuid, 'sign_off', {
    *   decision: 'reject', by: 'anna', roles: ['managers'], comment: 'over budget',
    * });
-   * @throws TaskerError `forbidden` if the person may not vote; `wait_over` if it was decided, its limit has passed, or its
-   * task was cancelled; `bad_request` if the form does not fit its schema; and the errors of {@link get}
+   * @throws TaskerError `forbidden` if the person may not vote; `wait_over` if it was decided, timed out, or its task was
+   * cancelled; `bad_request` if the form does not match its schema; and the errors of {@link get}
    */
   async vote(taskUuid: string, step: string, request: VoteRequest): Promise<Approval> {
     const approval = await vote(this.#parts.engine, { taskUuid, step }, request);
@@ -84,8 +84,8 @@ export class TaskerApprovals {
   }
 
   /**
-   * Changes the assignees, and returns the approval. Votes of people who may not vote any more are dropped. The act is in
-   * the audit, as `approval_reassign`.
+   * Changes the assignees, and returns the approval. Votes of people who are no longer assignees are dropped. The audit
+   * records it as `approval_reassign`.
    *
    * @example
    * await tasker.approvals.reassign(taskUuid, 'sign_off', { to: ['bob', 'managers'], by: 'anna', reason: 'on holiday' });

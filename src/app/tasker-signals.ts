@@ -24,10 +24,10 @@ export type {
   TaskSignal,
 };
 
-/** Messages of other systems and of people to waiting tasks. {@link Tasker} inherits it. */
+/** Methods for signals and approvals. {@link Tasker} inherits it. */
 export abstract class TaskerSignals extends TaskerWaits {
   readonly #engine: Engine;
-  /** The decisions that steps wait for. */
+  /** The approvals that steps wait for. */
   readonly approvals: TaskerApprovals;
 
   /** @internal */
@@ -42,12 +42,12 @@ export abstract class TaskerSignals extends TaskerWaits {
   }
 
   /**
-   * Sends a signal to a task: by its id, to all open tasks with a correlation id that have a step for it, or by the
-   * idempotency key that the task was created with. A step that waits for it is completed with the payload, at most 1 MB
-   * of JSON, in the same transaction. A signal that comes before its step waits is kept for it.
+   * Sends a signal to a task by its id or by its idempotency key, or to all open tasks with a correlation id that have a
+   * step for it. A step that waits for it is completed in the same transaction, with the payload as its result: at most
+   * 1 MB of JSON. A signal that arrives before its step waits is kept for it.
    *
-   * The payload must fit the `schema` of the step. With an `idempotencyKey`, the call can be repeated safely. With a
-   * `client` in a transaction of yours, the signal is sent if that transaction commits, within a second of its commit; see
+   * The payload must match the `schema` of the step. With an `idempotencyKey`, the call can be repeated safely. With a
+   * `client` in your own transaction, the signal is delivered within a second after that transaction commits; see
    * {@link getSignal}.
    *
    * @example
@@ -55,7 +55,7 @@ export abstract class TaskerSignals extends TaskerWaits {
    * console.log(tasks[0]!.status); // used, held or kept
    * await tasker.signal({ correlationId: orderId }, 'shipped');
    * await tasker.signal({ namespace: 'shop', name: 'order', idempotencyKey: 'O-7' }, 'shipped');
-   * @throws TaskerError `signal_refused` if no step can use it or the payload does not fit; `wait_over` if it came too late;
+   * @throws TaskerError `signal_refused` if no step can use it or the payload does not match; `wait_over` if it came too late;
    * `task_not_found`, `invalid_uuid`, `bad_request`
    */
   async signal(
@@ -70,8 +70,8 @@ export abstract class TaskerSignals extends TaskerWaits {
   }
 
   /**
-   * Returns a signal with its outcome, by its `signalId`. Undefined: there is none, its task was deleted, or it was sent
-   * with a `client` and refused more than 30 days ago.
+   * Returns a signal and its outcome by its `signalId`. Returns undefined if it does not exist, its task was deleted, or it
+   * was sent with a `client` and refused more than 30 days ago.
    *
    * @example
    * const { status, error, tasks } = (await tasker.getSignal(signalId))!;
@@ -83,7 +83,7 @@ export abstract class TaskerSignals extends TaskerWaits {
   }
 
   /**
-   * Returns the signals that a task has received, in the order of their arrival.
+   * Returns the signals that a task has received, in order of arrival.
    *
    * @example
    * const { signals } = await tasker.listSignals(taskUuid, { kept: true });

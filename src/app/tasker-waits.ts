@@ -5,7 +5,7 @@ import type { TokenError, TokenUse } from '../engine/waits/tokens.ts';
 
 export type { TimerTime, TokenError, TokenUse };
 
-/** Verbs that end the waits of steps from outside, for operators and with tokens. {@link Tasker} inherits it. */
+/** Methods that end the waits of steps, for operators and for holders of tokens. {@link Tasker} inherits it. */
 export abstract class TaskerWaits {
   readonly #engine: Engine;
 
@@ -21,7 +21,7 @@ export abstract class TaskerWaits {
   protected abstract by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions;
 
   /**
-   * Completes a timer step now, with the result that it would have at its time.
+   * Completes a timer step now, as if its time had come.
    *
    * @example
    * await tasker.fireTimer(taskUuid, 'cooling_off', { actor: 'ann', reason: 'the customer agreed' });
@@ -33,8 +33,8 @@ export abstract class TaskerWaits {
   }
 
   /**
-   * Lets a timer step end at another time: ISO 8601 with a zone, milliseconds since 1970, or a date. A time in the past
-   * ends it at once. Returns the time in ISO 8601.
+   * Changes the time of a timer step: ISO 8601 with a zone, milliseconds since 1970, or a date. A time in the past ends it
+   * at once. Returns the time in ISO 8601.
    *
    * @example
    * await tasker.moveTimer(taskUuid, 'trial', '2027-01-15T09:00:00+01:00', { actor: 'ann' });
@@ -58,7 +58,7 @@ export abstract class TaskerWaits {
   }
 
   /**
-   * Lets a task that was created with `startAt` or `delayMs` begin at another time: ISO 8601 with a zone, milliseconds since
+   * Changes the start of a task that was created with `startAt` or `delayMs`: ISO 8601 with a zone, milliseconds since
    * 1970, or a date. A time in the past starts it at once. Returns the time in ISO 8601.
    *
    * @example
@@ -72,10 +72,10 @@ export abstract class TaskerWaits {
 
   /**
    * Completes a step from outside, with the token that its handler got from `context.completionToken()`. The result is
-   * checked against the step's `result_schema`. The same call again changes nothing and is answered with `repeated: true`.
+   * checked against the step's `result_schema`. A repeated call changes nothing and returns `repeated: true`.
    *
-   * If the attempt still runs, the step is complete at once: its handler's signal fires, and what it returns is dropped.
-   * If its worker was lost, the token stays good until the next attempt starts.
+   * If the attempt still runs, the step completes at once: the handler's signal fires, and its return value is dropped.
+   * If its worker was lost, the token stays valid until the next attempt starts.
    *
    * @example
    * app.post('/callback', async (request, response) => {
@@ -90,8 +90,8 @@ export abstract class TaskerWaits {
   }
 
   /**
-   * Fails the attempt of a token. The step is retried by its policy, unless the error is not `retryable`. The same call
-   * again changes nothing.
+   * Fails the attempt of a token. The retry policy of the step applies, unless the error is not `retryable`. A repeated
+   * call changes nothing.
    *
    * @example
    * await tasker.failByToken(token, { message: 'the card was refused', errorType: 'card_refused', retryable: false });
@@ -102,12 +102,12 @@ export abstract class TaskerWaits {
   }
 
   /**
-   * Sets the limit of the wait for a completion to `timeoutMs` milliseconds from now, by the clock of the database. A
-   * system that works for long calls it from time to time. Returns the limit in ISO 8601.
+   * Sets the timeout of the wait for a completion to `timeoutMs` milliseconds from now, by the database clock. A system
+   * that works for a long time can call it repeatedly. Returns the new end of the wait in ISO 8601.
    *
    * @example
    * await tasker.extendByToken(token, { timeoutMs: 60_000 });
-   * @throws TaskerError `token_invalid`; `wait_over` if the wait has ended, also if only its limit has passed;
+   * @throws TaskerError `token_invalid`; `wait_over` if the wait has ended or timed out;
    * `illegal_transition` if the attempt does not wait yet; `bad_request`
    */
   extendByToken(token: string, { timeoutMs }: { timeoutMs: number }): Promise<string> {

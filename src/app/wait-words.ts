@@ -3,7 +3,7 @@ import { spanOf } from '../model/span.ts';
 
 export { spanOf };
 
-/** Returns what a step waits for, in a few words: `signal payment_received`, `2 of 3 signals payment_received`. */
+/** Returns what a step waits for, in a few words: `signal payment_received`, `3 signals item (2 received)`. */
 export function waitedFor({ kind, calls, settings, progress }: StepWait): string {
   switch (kind) {
     case 'timer':
@@ -11,7 +11,7 @@ export function waitedFor({ kind, calls, settings, progress }: StepWait): string
     case 'signal': {
       const [name, count] = [textOf(settings.name), numberOf(settings.count, 1)];
       if (count <= 1) return `signal ${name}`;
-      return `${count} signals ${name}, of which it has ${numberOf(progress.signals, 0)}`;
+      return `${count} signals ${name} (${numberOf(progress.signals, 0)} received)`;
     }
     case 'approval':
       return `the approval "${textOf(settings.title)}"`;
@@ -29,7 +29,7 @@ export function explainWait(
   { now, hasWorkers }: { now: number; hasWorkers: boolean },
 ): string {
   const since = spanOf(now - Date.parse(wait.since));
-  const parts = [`waits for ${waitedFor(wait)} since ${since}${endOf(wait, now)}`];
+  const parts = [`has waited ${since} for ${waitedFor(wait)}${endOf(wait, now)}`];
   if (wait.kind === 'approval') parts.push(peopleOf(wait));
   if (isOverdue(wait, now) && !hasWorkers) parts.push('no running worker serves its namespace: start one');
   parts.push(wayOut(step, wait));
@@ -55,7 +55,7 @@ function endOf({ kind, until, dueAt, settings }: StepWait, now: number): string 
     const next = dueAt === null ? '' : `, called again ${when(dueAt, now)}`;
     return until === null || until === dueAt ? next : `${next}, fails ${when(until, now)}`;
   }
-  if (until === null) return ', without a limit';
+  if (until === null) return ', without a timeout';
   if (kind === 'timer') return `, due ${when(until, now)}`;
   if (settings.on_timeout === 'complete') return `, completes with its default ${when(until, now)}`;
   return `, times out ${when(until, now)}`;
@@ -63,7 +63,7 @@ function endOf({ kind, until, dueAt, settings }: StepWait, now: number): string 
 
 function when(time: string, now: number): string {
   const ms = Date.parse(time) - now;
-  return ms > 0 ? `in ${spanOf(ms)}` : `now, since ${spanOf(-ms)}`;
+  return ms > 0 ? `in ${spanOf(ms)}` : `now, ${spanOf(-ms)} late`;
 }
 
 function isOverdue({ until, dueAt }: StepWait, now: number): boolean {
@@ -88,9 +88,9 @@ function wayOut({ taskUuid, name }: Step, { kind, settings }: StepWait): string 
     case 'approval':
       return `vote: \`tasker approval approve ${step} --by NAME\``;
     case 'completion':
-      return `its token completes it; by hand: \`tasker step complete ${step}\``;
+      return `its token completes it; complete it by hand: \`tasker step complete ${step}\``;
     case 'call':
-      return `by hand: \`tasker step complete ${step}\``;
+      return `complete it by hand: \`tasker step complete ${step}\``;
   }
 }
 

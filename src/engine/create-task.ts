@@ -51,8 +51,8 @@ export interface TaskRequest {
   /** The span that the task belongs to, as a W3C traceparent. Default: the active span of an OpenTelemetry SDK, if any. */
   traceparent?: string;
   /**
-   * When its first steps are ready: ISO 8601 with a zone, milliseconds since 1970, or a date. Until then the task is
-   * `pending`; its identity counts from now. A time in the past starts it at once. Default: at once.
+   * When its first steps become ready: ISO 8601 with a zone, milliseconds since 1970, or a date. Until then the task is
+   * `pending`, but its identity is reserved. A time in the past starts it at once. Default: at once.
    */
   startAt?: string | number | Date;
   /** Instead of `startAt`: milliseconds from now, by the clock of the database. */

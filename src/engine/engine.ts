@@ -381,7 +381,7 @@ export class Engine extends EngineActs {
       count += ended.length;
       await this.announceWaits(ended);
       for (const { wait, error } of failed) {
-        this.logger.error({ ...wait, err: error }, 'a due wait could not be ended; trying again in a minute');
+        this.logger.error({ ...wait, err: error }, 'could not end a due wait; retrying in a minute');
       }
     });
     return count;

@@ -134,7 +134,7 @@ export class StepContext {
   }
 
   /**
-   * The schedule that created the task: its name, the due time, the due time before, and the cause (`due`, `catch_up`,
+   * The schedule that created the task: its name, the due time, the previous due time, and the cause (`due`, `catch_up`,
    * `queued`, `trigger` or `backfill`). Null for other tasks. Times are ISO 8601.
    *
    * @example

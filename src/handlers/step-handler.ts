@@ -128,7 +128,7 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
   }
 
   /**
-   * Returns a result that lets the worker call the handler again later, without spending an attempt. See the function
+   * Returns a result that lets the worker call the handler again later, without using up an attempt. See the function
    * `notYet`.
    *
    * @example

@@ -5,8 +5,8 @@ import { misuse, shown } from './misuse.ts';
 /** Options of `completeLater`. */
 export interface CompleteLaterOptions {
   /**
-   * How long the step waits for its completion, in milliseconds. After that, the attempt has failed, and the retry policy
-   * of the step applies. Default: no limit.
+   * How long the step waits for its completion, in milliseconds. After that, the attempt fails, and the retry policy of
+   * the step applies. Default: no limit.
    */
   timeoutMs?: number | null;
   /** Shown with the wait, for example the id of the job in the other system. At most 64 KiB as JSON. */
@@ -19,7 +19,7 @@ export interface NotYetOptions {
   retryInMs: number;
   /**
    * The position to resume from: any JSON value, read as `context.checkpointCursor`. An object with `cursor` is the whole
-   * progress, as in `context.checkpoint(…)`. Default: the last saved checkpoint stays.
+   * progress, as in `context.checkpoint(…)`. Default: the last saved checkpoint.
    */
   checkpoint?: unknown;
 }

@@ -93,7 +93,7 @@ const StalenessSchema = z
 const LIST = describeRoute({
   method: 'get',
   path: '/v1/dlq',
-  summary: 'Lists dead letters, the newest first',
+  summary: 'Lists dead letters, newest first',
   request: {
     query: z.object({
       resolution_status: statusText.optional(),
@@ -135,7 +135,7 @@ const QUEUE = describeRoute({
 const STALENESS = describeRoute({
   method: 'get',
   path: '/v1/dlq/staleness',
-  summary: 'Lists open tasks with limits, the closest to one first',
+  summary: 'Lists open tasks with lifecycle limits, closest to a limit first',
   request: { query: z.object({ limit: queryNumber(100, { max: 1000 }) }) },
   answer: z.array(StalenessSchema),
 });

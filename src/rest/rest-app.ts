@@ -90,7 +90,7 @@ function onlyLocalHosts(): MiddlewareHandler {
     }
     const origin = c.req.header('origin');
     if (origin !== undefined && !(URL.canParse(origin) && isLoopback(new URL(origin).hostname))) {
-      throw new TaskerError('forbidden', `requests from pages of ${origin} are not answered`);
+      throw new TaskerError('forbidden', `requests from web pages of ${origin} are rejected`);
     }
     await next();
   };

@@ -37,7 +37,7 @@ const ACT = describeRoute({
 const AUDIT = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}/audit',
-  summary: 'Returns the outcomes of the attempts of a step, the newest first',
+  summary: 'Returns the outcomes of the attempts of a step, newest first',
   request: { params: Step },
   answer: z.array(StepAuditSchema),
   errors: [404],

@@ -9,7 +9,7 @@ import { TaskListSchema, TaskRequestSchema, TaskResponseSchema, TaskSummarySchem
 
 /** Options of {@link taskRoutes}. */
 export interface TaskRouteOptions {
-  /** Whether a created task is answered with 200 instead of 201, as the described system does. */
+  /** Whether a created task is answered with 200 instead of 201. */
   legacyStatus: boolean;
 }
 
@@ -22,7 +22,7 @@ const KEY = z.object({ 'idempotency-key': z.string().min(1).max(1000).optional()
 const ListQuery = z.object({
   page: queryNumber(1, { max: 1_000_000 }),
   per_page: queryNumber(25, { max: 100 }),
-  cursor: z.string().optional().openapi({ description: 'The `next_cursor` of the page before. Replaces `page`.' }),
+  cursor: z.string().optional().openapi({ description: 'The `next_cursor` of the previous page. Replaces `page`.' }),
   namespace: z.string().optional(),
   name: z.string().optional(),
   status: z.string().optional().openapi({ description: '`completed` or `pending`; other values are ignored.' }),
@@ -45,7 +45,7 @@ const CREATE = describeRoute({
 const LIST = describeRoute({
   method: 'get',
   path: '/v1/tasks',
-  summary: 'Lists tasks, the newest first',
+  summary: 'Lists tasks, newest first',
   request: { query: ListQuery },
   answer: TaskListSchema,
 });
@@ -158,7 +158,7 @@ async function cursorOf(tasker: Tasker, filter: object, skipped: number): Promis
   if (skipped > MOST_SKIPPED) {
     throw new TaskerError(
       'bad_request',
-      `page: at most ${MOST_SKIPPED} tasks can be skipped; pass cursor instead, the next_cursor of the page before`,
+      `page: at most ${MOST_SKIPPED} tasks can be skipped; pass cursor instead, the next_cursor of the previous page`,
     );
   }
   let cursor: string | null | undefined;

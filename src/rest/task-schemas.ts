@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 
-/** The JSON of tasks and steps, as clients of the described system read it. */
+/** The JSON of tasks and steps, as clients of the earlier system read it. */
 
 const nullableTime = z.string().nullable();
 const label = z.string().max(128);

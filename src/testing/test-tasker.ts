@@ -91,7 +91,7 @@ export class TestTasker {
 
   /**
    * Creates a task and waits until it rests: complete, failed, blocked by failures, or waiting for a time, a signal or
-   * anything else that the test has to bring about. If there is only one template, name, namespace and version can be
+   * another event that the test must cause. If there is only one template, name, namespace and version can be
    * omitted. The types of a request with a name are checked as in `createTask`.
    *
    * @example
@@ -122,8 +122,8 @@ export class TestTasker {
   }
 
   /**
-   * Moves the time forward, without sleeping. Timers, retries, timeouts and reminders that become due run in their order,
-   * each with the steps that follow from it, before the next one. Resolves when no step is ready or running.
+   * Advances the time without sleeping. Timers, retries, timeouts and reminders become due in order. Before the next one,
+   * the steps that became ready run. Resolves when no step is ready or running.
    *
    * The duration is in words (`3 days`, `1 hour 30 minutes`), or as in a template: seconds as a number, `90s`, `15m`,
    * `2h`, `7d`, or ISO 8601 (`P3DT12H`). The clocks of the process and of the database do not change: handlers read the
@@ -140,7 +140,7 @@ export class TestTasker {
   }
 
   /**
-   * Sends a signal, as `tasker.signal` does, and resolves when what follows from it has run.
+   * Sends a signal, as `tasker.signal` does, and resolves when the steps that became ready have run.
    *
    * @example
    * await kit.signal(task.taskUuid, 'payment_received', { cents: 990 });
@@ -151,7 +151,7 @@ export class TestTasker {
   }
 
   /**
-   * Votes on an approval, as `tasker.approvals.vote` does, and resolves when what follows from it has run. By default, a
+   * Votes on an approval, as `tasker.approvals.vote` does, and resolves when the steps that became ready have run. By default, a
    * person named `tester` approves, with the roles of all assignees.
    *
    * @example
@@ -166,8 +166,8 @@ export class TestTasker {
   }
 
   /**
-   * Completes a step that waits for another system, as `tasker.completeByToken` does, and resolves when what follows from
-   * it has run.
+   * Completes a step that waits for another system, as `tasker.completeByToken` does, and resolves when the steps
+   * that became ready have run.
    *
    * @example
    * await kit.completeByToken(token, { receipt: 'R-7' });
@@ -301,7 +301,7 @@ function urlOfEnvironment(): string | undefined {
   return found?.value as string | undefined;
 }
 
-/** How long a kit waits for what follows from a signal, a vote or a completion. */
+/** How long a kit waits for the steps after a signal, a vote or a completion. */
 const SETTLE_MS = 10_000;
 
 const TEST_OPTIONS = { ...TASKER_OPTIONS, stubs: true, keepBackoff: true } as const;

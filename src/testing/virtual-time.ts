@@ -76,7 +76,7 @@ export class VirtualTime {
       open.push(...busy.map(({ step, why }) => `${step} of task ${taskUuid}: ${why}`));
     }
     const what = open.length > 0 ? open.join('; ') : 'domain events are not delivered';
-    return new TaskerError('timeout', `the test kit was not at rest within ${timeoutMs} ms: ${what}`);
+    return new TaskerError('timeout', `the test kit was still busy after ${timeoutMs} ms: ${what}`);
   }
 
   /**

@@ -4,7 +4,7 @@ import type { Logger } from '../logging/logger.ts';
 
 /** The longest time that a timer of Node.js can wait. */
 const LONGEST_MS = 2 ** 31 - 1;
-/** Pause after a run that passed nothing. */
+/** Pause after a run that fired nothing. */
 const HELD_MS = 100;
 /** Pause after a failure. */
 const FAILED_MS = 1_000;
@@ -16,7 +16,7 @@ export class ScheduleTimer {
   readonly #fired: () => void;
   #timer: NodeJS.Timeout | undefined;
   #dueAt = Number.POSITIVE_INFINITY;
-  /** After a run that passed nothing, because another process holds the schedules, the next one is not at once. */
+  /** Delays the next run after one that fired nothing, because another process holds the schedules. */
   #notBefore = Number.NEGATIVE_INFINITY;
   #firing: Promise<void> | undefined;
   #stopped = false;

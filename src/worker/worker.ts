@@ -227,7 +227,7 @@ export class Worker implements WorkerHooks {
     else this.#runner.run(step);
   }
 
-  /** Runs a step of a type that waits. No handler of the user is involved, also if steps are handed out. */
+  /** Runs a step of a type that waits. No user handler runs, even if steps are dispatched elsewhere. */
   #wait(step: DispatchedStep): void {
     this.#start(step);
     beginWait(step, (end) => this.finish(step, end));

@@ -91,7 +91,7 @@ describe('a handler that waits', () => {
 });
 
 describe('context.completionToken', () => {
-  it('without a database says what to pass', async () => {
+  it('without a database throws an error that names the missing option', async () => {
     const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'charge' });
     await expect(context.completionToken()).rejects.toThrow(
       'context of charge: it was created without a database and has no token; pass completionToken to new StepContext',

@@ -48,7 +48,7 @@ async function served({ worker = true, legacyStatus = false } = {}) {
   return { ...made, app, ask, create };
 }
 
-it('a task is created with 201, or with 200 for clients of the described system, and read with its steps', async () => {
+it('a task is created with 201, or with 200 if legacyStatus is set, and read with its steps', async () => {
   const { ask, tasker } = await served();
   const created = await ask<Json & { task_uuid: string }>('POST', '/v1/tasks', {
     ...REQUEST,
@@ -118,7 +118,7 @@ it('errors have a code, a message and their details', async () => {
   expect((await ask('POST', '/v1/tasks', { ...REQUEST, context: { big: 'x'.repeat(5_000_000) } })).status).toBe(413);
 });
 
-it('the same key is the same task, in the body or in the header', async () => {
+it('the same idempotency key in the body or the header identifies the same task', async () => {
   const { ask } = await served({ worker: false });
   const key = { 'idempotency-key': 'k 1' };
   expect((await ask('POST', '/v1/tasks', { ...REQUEST, context: { n: 1 } }, key)).status).toBe(201);
@@ -126,7 +126,7 @@ it('the same key is the same task, in the body or in the header', async () => {
   expect((await ask('POST', '/v1/tasks', { ...REQUEST, context: { n: 3 }, idempotency_key: 'k 1' })).status).toBe(409);
 });
 
-it('requests of pages and host names from elsewhere are refused', async () => {
+it('requests from foreign web pages and to foreign host names are rejected', async () => {
   const { app } = await served({ worker: false });
   const status = async (url: string, headers = {}) => (await app.request(url, { headers })).status;
   expect(await status('http://127.0.0.1/v1/tasks')).toBe(200);
@@ -135,7 +135,7 @@ it('requests of pages and host names from elsewhere are refused', async () => {
   expect(await status('http://localhost/v1/tasks', { origin: 'http://localhost:5173' })).toBe(200);
 });
 
-it('tasks are listed in pages, by the conditions of the described system and others', async () => {
+it('tasks are listed in pages, and filtered by every condition', async () => {
   const { ask, create, tasker } = await served({ worker: false });
   const all: string[] = [];
   for (let n = 0; n < 7; n++) all.unshift(await create({ context: { n }, initiator: n === 3 ? 'someone' : 'tests' }));
@@ -166,7 +166,7 @@ it('tasks are listed in pages, by the conditions of the described system and oth
   expect((await list('namespace=elsewhere')).tasks).toEqual([]);
 });
 
-it('a task is cancelled once, and then the request is refused', async () => {
+it('a task is cancelled once, and a second request is refused', async () => {
   const { ask, create } = await served({ worker: false });
   const uuid = await create();
   expect(await ask('DELETE', `/v1/tasks/${uuid}`)).toMatchObject({ status: 200, body: { status: 'cancelled' } });
@@ -249,7 +249,7 @@ it('the summary has the template, the steps and the dead letter, without content
   expect(JSON.stringify(body)).not.toContain('no luck');
 });
 
-it('dead letters are listed, counted and closed, with the names in either spelling', async () => {
+it('dead letters are listed, counted and closed, with names in PascalCase or snake_case', async () => {
   const { ask, create, tasker } = await served({ worker: false });
   const uuid = await create();
   const { dlqEntryUuid } = await tasker.deadLetters.add(uuid, { reason: 'look' });

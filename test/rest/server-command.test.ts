@@ -34,7 +34,7 @@ it('tasker server answers requests until SIGTERM, with the templates of the proj
   expect(await server.ended).toMatchObject({ code: 0 });
 });
 
-it('tasker server refuses an address that other machines can reach, or that is none', async () => {
+it('tasker server refuses addresses that other machines can reach, and invalid ones', async () => {
   const open = await on.project.run(['server', '--bind', '0.0.0.0:0']);
   expect([open.code, open.stderr]).toEqual([3, expect.stringContaining('no authentication')]);
   const bad = await on.project.run(['server', '--bind', 'nowhere']);

@@ -52,7 +52,7 @@ const KINDS: Row[] = [
       'type: signal, signal: {name: b}, ▸retry: {max_attempts: 2}, ▸timeout_seconds: 3, ▸result_schema: {type: object}, ▸wait: {max_calls: 3}',
     ),
     [
-      'warning: `retry` of `a` has no effect on a signal step: it has no attempts that could be repeated; remove it',
+      'warning: `retry` of `a` has no effect on a signal step: it has no attempts to retry; remove it',
       'warning: `timeout_seconds` of `a` has no effect on a signal step: the limit of a wait is its `timeout`; remove it',
       'warning: `result_schema` of `a` has no effect on a signal step: its result is not checked; write `signal.schema`',
       'error: `wait` of `a` has no effect on a signal step: it limits handlers that ask to be called again; remove it',
@@ -109,15 +109,15 @@ const TIMERS: Row[] = [
       'name: f, type: timer, depends_on: [e], timer: {until: {step: plan, field: at}}',
     ),
     [
-      'error: timer `b` reads the result of `plan`, but does not come after it; add it to `depends_on`',
+      'error: timer `b` reads the result of `plan`, but does not depend on it; add it to `depends_on`',
       'error: unknown step `plam` in timer of `c`; did you mean `plan`?',
-      'error: timer `d` waits for a time in its own result; name a step before it',
+      'error: timer `d` waits for a time in its own result; name an earlier step',
     ],
   ],
   [
     'a batch worker, which has many results',
     `${stepsYaml('find:batchable', 'work:batch_worker < find', 'join:deferred_convergence < work')}  - {name: t, type: timer, depends_on: [join], timer: {until: {step: ▸work, field: at}}}\n`,
-    ['error: `work` in timer of `t` is a batch_worker, whose workers have a result each; name a step that joins them'],
+    ['error: `work` in timer of `t` is a batch_worker with one result for each worker; name the step that joins them'],
   ],
   [
     'durations that cannot be used',
@@ -157,15 +157,15 @@ const SIGNALS: Row[] = [
     'a step that completes at its limit without a result',
     signal('timeout: 1d, on_timeout: ▸complete, default: ~'),
     [
-      'error: `signal` of `a` completes at its limit, but has no result for that; add `default`, or write `on_timeout: fail`',
+      'error: `signal` of `a` completes at its timeout, but has no result then; add `default`, or write `on_timeout: fail`',
     ],
   ],
   [
-    'what has no effect without a limit',
+    'on_timeout and default without a timeout',
     signal('▸on_timeout: fail, ▸default: {a: 1}'),
     [
       'warning: `on_timeout` of `a` has no effect without `timeout`; add one',
-      'warning: `default` of `a` has no effect unless the step completes at its limit; write `on_timeout: complete`',
+      'warning: `default` of `a` has no effect unless the step completes at its timeout; write `on_timeout: complete`',
     ],
   ],
   [
@@ -187,8 +187,8 @@ const SIGNALS: Row[] = [
     'steps that expect different things of one signal',
     `${signal('schema: {type: object}')}  - {name: b, type: signal, signal: {name: paid, schema: {type: object}}}\n  - {name: c, type: signal, signal: {name: ▸paid, on_unknown: ▸keep}}\n`,
     [
-      'error: steps `a` and `c` wait for signal `paid` with different `schema`; give both the same, or name the signals differently',
-      'error: steps `a` and `c` wait for signal `paid` with different `on_unknown`; give both the same, or name the signals differently',
+      'error: steps `a` and `c` wait for signal `paid` with different `schema`; use the same value in both, or different signal names',
+      'error: steps `a` and `c` wait for signal `paid` with different `on_unknown`; use the same value in both, or different signal names',
     ],
   ],
 ];
@@ -211,7 +211,7 @@ const APPROVALS: Row[] = [
     'a quorum above the number of assignees',
     approval('assignees: [ann, bob], escalate_to: [eve], escalate_after: 1d, quorum: ▸4, reject_quorum: 3'),
     [
-      'warning: `quorum` 4 of `a` is more than its 3 assignees; it is reached only if one of them is a role of several people',
+      'warning: `quorum` 4 of `a` is more than its 3 assignees; this works only if one of them is a role with several people',
     ],
   ],
   [
@@ -220,9 +220,9 @@ const APPROVALS: Row[] = [
     ['error: `escalate_to` of `a` has no effect without `escalate_after`; add it, for example `escalate_after: 3d`'],
   ],
   [
-    'a reminder that never comes',
+    'a reminder after the timeout',
     approval('remind_after: ▸1d, timeout: P1D'),
-    ['warning: `remind_after` of `a` never comes, because its `timeout` is not longer; shorten it'],
+    ['warning: `remind_after` of `a` has no effect, because it is not shorter than `timeout`; shorten it'],
   ],
   [
     'a form that is no schema',

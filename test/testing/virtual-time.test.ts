@@ -41,7 +41,7 @@ describe('the time of a test kit', () => {
     expect([task.status, steps.a!.attempts, results.a]).toEqual(['complete', 3, { name: 'a' }]);
   });
 
-  it('makes timers due in their order, each with what follows from it', async () => {
+  it('makes timers due in order, and runs the steps that become ready after each', async () => {
     const calls: [string, number][] = [];
     const kit = await kitOf({
       templates: template({
@@ -108,7 +108,7 @@ describe('the time of a test kit', () => {
     expect((await kit.getRun(task.taskUuid)).task.status).toBe('complete');
   });
 
-  it('passes a year of months with a few statements for each, so that it takes a fraction of a second', async () => {
+  it('advances a year of months with a few statements each, so that it takes a fraction of a second', async () => {
     const months = Array.from({ length: 12 }, (_, month) => [
       [
         `month_${month}`,
@@ -129,7 +129,7 @@ describe('the time of a test kit', () => {
     expect(sent).toBeLessThan(1000);
   });
 
-  it('ends the waits for signals, people and other systems, and runs what follows', async () => {
+  it('ends the waits for signals, people and other systems, and runs the next steps', async () => {
     let token = '';
     const kit = await kitOf({
       templates: template({
@@ -173,7 +173,7 @@ describe('the time of a test kit', () => {
     });
   });
 
-  it('reports steps that still run, and by what they are held up', async () => {
+  it('reports steps that still run, and what holds them up', async () => {
     const kit = await kitOf({
       templates: template({ a: [] }),
       stubs: { a: () => new Promise(() => undefined) },
@@ -181,9 +181,7 @@ describe('the time of a test kit', () => {
     const { taskUuid } = await kit.tasker.createTask(DEMO);
     await expect(kit.advanceTime('1d', { timeoutMs: 200 })).rejects.toMatchObject({
       code: 'timeout',
-      message: expect.stringMatching(
-        new RegExp(`^the test kit was not at rest within 200 ms: a of task ${taskUuid}: `),
-      ),
+      message: expect.stringMatching(new RegExp(`^the test kit was still busy after 200 ms: a of task ${taskUuid}: `)),
     });
   });
 

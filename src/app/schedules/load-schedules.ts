@@ -32,7 +32,7 @@ export async function readSchedules(source: ScheduleSource): Promise<ReadSchedul
       const other = fileOf.get(schedule.name);
       if (other === undefined) read.schedules.push(schedule);
       else {
-        const message = `schedule \`${schedule.name}\` is in ${other} too; rename one of them`;
+        const message = `schedule \`${schedule.name}\` is also in ${other}; rename one of them`;
         read.problems.push(problem(file, 'duplicate_name', message));
       }
       fileOf.set(schedule.name, file);

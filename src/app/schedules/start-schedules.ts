@@ -15,8 +15,8 @@ export interface StartedSchedules {
 }
 
 /**
- * Creates and updates the schedules of files. Content that the database has had before is not applied again, so that an
- * older program that is restarted does not undo the changes of a newer one. Pauses nothing.
+ * Creates and updates the schedules of files. Content that was applied before is not applied again, so that the
+ * restart of an older program does not undo the changes of a newer one. Pauses nothing.
  * @throws TaskerError `schedule_invalid` with every error of every file
  */
 export async function startSchedules({ engine, files, source, logger }: StartedSchedules): Promise<void> {
@@ -26,7 +26,7 @@ export async function startSchedules({ engine, files, source, logger }: StartedS
   for (const { name, change, reason } of await engine.schedules.apply({ source: owner, schedules, all: false })) {
     if (change === 'created' || change === 'updated') logger.info({ schedule: name }, `schedule ${change}`);
     else if (change !== 'unchanged')
-      logger.warn({ schedule: name, reason }, `schedule of a file not applied: ${change}`);
+      logger.warn({ schedule: name, reason }, `schedule from a file not applied: ${change}`);
   }
 }
 

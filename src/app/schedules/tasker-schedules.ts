@@ -25,8 +25,8 @@ export type {
 };
 
 /**
- * The schedules, which create tasks at their due times. Available as `tasker.schedules`. Every process with a worker fires
- * what is due, by the clock of the database. Each due time is passed once, and its task is committed with it.
+ * The schedules, which create tasks at their due times. Available as `tasker.schedules`. Any process with a worker creates
+ * the tasks that are due, by the database clock. Each due time is handled exactly once.
  *
  * @example
  * await tasker.schedules.create({
@@ -46,7 +46,7 @@ export class TaskerSchedules {
   }
 
   /**
-   * Creates a schedule. Its first due time is after now: those before are never made up for; use {@link backfill}.
+   * Creates a schedule. Its first due time is in the future; use {@link backfill} for earlier ones.
    *
    * @example
    * const { words, next } = await tasker.schedules.create({
@@ -86,7 +86,7 @@ export class TaskerSchedules {
   }
 
   /**
-   * Changes a schedule. Null removes a setting. If its times change, the next due time is after now.
+   * Changes a schedule. Null removes a setting. If its times change, the next due time is in the future.
    *
    * @example
    * await tasker.schedules.update('nightly-report', { cron: '0 3 * * *', jitter: '10m' }, { actor: 'ann' });
@@ -102,7 +102,7 @@ export class TaskerSchedules {
   }
 
   /**
-   * Resumes a schedule. The due times of the pause are left out, and listed. Returns false if it was not paused.
+   * Resumes a schedule. Due times during the pause get no task, but are listed. Returns false if it was not paused.
    * @throws TaskerError `schedule_not_found`
    */
   resume(name: string, options: OperatorOptions = {}): Promise<boolean> {
@@ -110,7 +110,7 @@ export class TaskerSchedules {
   }
 
   /**
-   * Creates a task of a schedule now, even if it is paused, and whatever its `overlap`. Returns the id of the task.
+   * Creates a task of a schedule now, even if the schedule is paused or another task is open. Returns the id of the task.
    *
    * @example
    * const taskUuid = await tasker.schedules.trigger('nightly-report', { reason: 'the disk was full', actor: 'ann' });
@@ -121,8 +121,8 @@ export class TaskerSchedules {
   }
 
   /**
-   * Creates tasks for due times of the past, at most 10,000, whatever the `overlap`. A due time that has a task already is
-   * left as it is, so that a backfill can be repeated.
+   * Creates tasks for past due times, at most 10,000, regardless of `overlap`. A due time that already has a task is
+   * unchanged, so a backfill can be repeated.
    *
    * @example
    * const dues = await tasker.schedules.backfill('nightly-report', {
@@ -137,19 +137,19 @@ export class TaskerSchedules {
     return dues;
   }
 
-  /** Like {@link backfill}, in portions, for a progress display. @internal */
+  /** Runs {@link backfill} in chunks, for a progress display. @internal */
   backfilling(name: string, options: BackfillOptions): AsyncGenerator<BackfilledDue[]> {
     return this.#parts.engine.schedules.backfill(name, this.#parts.by(options) as BackfillOptions);
   }
 
-  /** Deletes a schedule. Its tasks stay. @throws TaskerError `schedule_not_found` */
+  /** Deletes a schedule, but not its tasks. @throws TaskerError `schedule_not_found` */
   delete(name: string, options: OperatorOptions = {}): Promise<void> {
     return this.#parts.engine.schedules.delete(name, this.#parts.by(options));
   }
 
   /**
-   * Makes the schedules of a source equal to files: creates and updates them, and pauses those whose file has disappeared.
-   * Changes by hand are undone. `source`: the name of the package.
+   * Creates and updates the schedules of a source from files, and pauses those whose file no longer exists. Changes by hand
+   * are undone. `source`: the name of the package.
    *
    * @example
    * const applied = await tasker.schedules.apply('schedules', { source: 'shop', dryRun: true });

@@ -5,21 +5,21 @@ const PAGE = wholeNumber({ least: 1, most: 1000 });
 
 /** `tasker approval …` */
 export function addApprovalCommands(program: Command): void {
-  const approval = program.command('approval').description('the decisions of people that tasks wait for');
+  const approval = program.command('approval').description('list the approvals that tasks wait for, and vote on them');
   approval
     .command('list')
-    .description('list the open approvals, the oldest first')
+    .description('list the open approvals, oldest first')
     .option('--assignee <name>', 'only approvals that this user or role may vote on')
-    .option('-n, --namespace <namespace>', 'only of tasks of this namespace')
-    .option('--name <name>', 'only of tasks of this template')
-    .option('--task <uuid>', 'all approvals of this task, ended ones too')
+    .option('-n, --namespace <namespace>', 'only approvals of tasks in this namespace')
+    .option('--name <name>', 'only approvals of tasks of this template')
+    .option('--task <uuid>', 'all approvals of this task, including ended ones')
     .option('-l, --limit <number>', 'maximum number of approvals', PAGE, 20)
     .option('--cursor <cursor>', 'next page: the cursor that the page before printed')
     .action(lazily(async () => (await import('./list.ts')).approvalList));
   approval
     .command('show <task> <step>')
     .alias('get')
-    .description('show an approval: who may vote, the votes, and the limit')
+    .description('show an approval with its assignees, votes and timeout')
     .action(lazily(async () => (await import('./show.ts')).approvalShow));
   for (const [verb, does] of [
     ['approve', 'vote for it; the vote that reaches the quorum decides'],
@@ -28,15 +28,15 @@ export function addApprovalCommands(program: Command): void {
     approval
       .command(`${verb} <task> <step>`)
       .description(does)
-      .option('-b, --by <name>', 'who votes; default: the user of this system')
+      .option('-b, --by <name>', 'name of the voter; default: the user of this system')
       .option('--role <name>', 'a role of this person; may be repeated', collect)
       .option('-m, --comment <text>', 'comment, part of the result')
-      .option('--form <json>', 'the filled form as JSON, @file, or - for standard input')
+      .option('--form <json>', 'the completed form as JSON, @file, or - for standard input')
       .action(lazily(async () => (await import('./vote.ts'))[verb]));
   }
   approval
     .command('reassign <task> <step>')
-    .description('change who may vote; votes of others are dropped')
+    .description('change the assignees; votes of people who are no longer assignees are dropped')
     .option('--to <name>', 'user or role that may vote; may be repeated', collect)
     .option('--everyone', 'everyone may vote')
     .option('-r, --reason <text>', 'reason, kept in the audit')

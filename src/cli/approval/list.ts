@@ -72,5 +72,5 @@ export function endText({ status, until, endedBy }: Approval, now: number): stri
   if (status !== 'open') return status === 'approved' ? pc.green(status) : pc.red(status.replace('_', ' '));
   if (until === null) return pc.dim('-');
   const left = Date.parse(until) - now;
-  return left > 0 ? `in ${spanOf(left)}` : pc.red('is late');
+  return left > 0 ? `in ${spanOf(left)}` : pc.red('overdue');
 }

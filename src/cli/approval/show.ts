@@ -39,7 +39,7 @@ function facts(approval: Approval, now: number): string {
     ['template', `${namespace}/${name}@${version}`],
     ['step', step],
     ['status', status === 'open' ? pc.yellow('open') : endText(approval, now)],
-    ['paused', approval.paused ? 'votes count; what follows waits until it is resumed' : null],
+    ['paused', approval.paused ? 'votes count, but later steps start only after a resume' : null],
     ['may vote', assignees.length === 0 ? 'everyone' : assignees.join(', ')],
     ['approvals', `${approval.approvals} of ${quorum}`],
     ['rejections', `${approval.rejections} of ${rejectQuorum}`],

@@ -31,7 +31,7 @@ async function voteOn(
     const by = operatorFrom(options).actor;
     const approval = await tasker.approvals.vote(task, step, { decision, by, roles: role, comment, form });
     if (json) return printJson(approvalJson(approval));
-    note(`${by} has ${decision === 'approve' ? 'approved' : 'rejected'} ${step}: ${outcomeText(approval)}`);
+    note(`${by} ${decision === 'approve' ? 'approved' : 'rejected'} ${step}: ${outcomeText(approval)}`);
   });
 }
 
@@ -59,6 +59,6 @@ export async function approvalReassign(task: string, step: string, options: Reas
     const approval = await tasker.approvals.reassign(task, step, { to, by: actor, reason });
     if (json) return printJson(approvalJson(approval));
     const who = approval.assignees.length === 0 ? 'everyone' : approval.assignees.join(', ');
-    note(`may vote on ${step} now: ${who}`);
+    note(`assignees of ${step}: ${who}`);
   });
 }

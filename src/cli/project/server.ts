@@ -44,7 +44,7 @@ export async function server(options: ServerOptions): Promise<void> {
     listening = await listen(restApp({ tasker, logger, facts, legacyStatus: options.legacyStatus ?? false }), address);
     logger.info({ url: listening.url, database: tasker.place }, 'server is ready');
     await stop.requested;
-    logger.info('stopping, answering the requests in progress');
+    logger.info('stopping, finishing the requests in progress');
   } catch (error) {
     reportError(error, options);
     process.exitCode = exitCodeOf(error, { starting: listening === undefined });
@@ -60,6 +60,6 @@ function refuseOthers(host: string): void {
   if (isLoopback(host)) return;
   throw new TaskerError(
     'config_invalid',
-    `--bind ${host}: the server has no authentication and listens on this machine only; use 127.0.0.1 or ::1, and a proxy that authenticates for other machines`,
+    `--bind ${host}: the server has no authentication, so it listens on loopback addresses only; use 127.0.0.1 or ::1, and an authenticating proxy for other machines`,
   );
 }

@@ -79,7 +79,7 @@ function unsettable(setting: string): string {
   const all = UNSETTABLE.map((one) => one.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
   throw new TaskerError(
     'bad_request',
-    `--unset ${setting}: it is not a setting that can be removed; those are ${all.join(', ')}`,
+    `--unset ${setting}: this setting cannot be removed; removable settings are ${all.join(', ')}`,
   );
 }
 
@@ -103,10 +103,8 @@ async function noteMissingTemplate(tasker: Tasker, { template }: Schedule): Prom
   );
   if (version === 'latest' ? known.length > 0 : known.some((one) => one.version === version)) return;
   const there =
-    known.length > 0 ? `; there is ${known.map((one) => `${namespace}/${name}@${one.version}`).join(', ')}` : '';
-  note(
-    `template ${template} is not registered yet${there}; a due time before it is registered is an outcome with an error`,
-  );
+    known.length > 0 ? `; registered: ${known.map((one) => `${namespace}/${name}@${one.version}`).join(', ')}` : '';
+  note(`template ${template} is not registered yet${there}; until it is, its due times fail`);
 }
 
 /** `tasker schedule pause`: pauses a schedule. */
@@ -152,10 +150,10 @@ export async function scheduleTrigger(
 export async function scheduleDelete(name: string, options: ActOptions & { yes?: boolean }): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const { words, source } = await tasker.schedules.get(name);
-    if (source !== null) note(`its file belongs to ${source}: a start of a worker creates it again`);
+    if (source !== null) note(`its file belongs to ${source}: the next start of a worker creates it again`);
     if (!options.yes && !(await confirmed(`Delete schedule ${name} (${words})?`))) return note('nothing was deleted');
     await tasker.schedules.delete(name, operatorFrom(options));
     if (options.json) return printJson({ deleted: name });
-    note(`deleted schedule ${name}; its tasks stay`);
+    note(`deleted schedule ${name}; its tasks are kept`);
   });
 }

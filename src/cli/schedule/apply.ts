@@ -20,7 +20,10 @@ interface ApplyOptions extends GlobalOptions, OperatorFlags {
 export async function scheduleApply(paths: string[], options: ApplyOptions): Promise<void> {
   const files = paths.length > 0 ? paths : scheduleFolders();
   if (files === undefined) {
-    throw new TaskerError('schedule_invalid', 'there is no folder schedules; name the files or folders to apply');
+    throw new TaskerError(
+      'schedule_invalid',
+      'the folder schedules does not exist; pass the files or folders to apply',
+    );
   }
   const source = options.source ?? loadConfig().config.scheduleSource ?? packageName();
   const { dryRun = false, json } = options;

@@ -39,7 +39,7 @@ function rowOf({ dueAt, outcome, taskUuid, reason }: BackfilledDue): string[] {
 
 function summary(dues: readonly BackfilledDue[], dryRun: boolean): string {
   const count = (wanted: BackfilledDue['outcome']) => dues.filter(({ outcome }) => outcome === wanted).length;
-  const exist = `${counted(count('exists'), 'task')} ${count('exists') === 1 ? 'exists' : 'exist'} already`;
+  const exist = `${counted(count('exists'), 'task')} already ${count('exists') === 1 ? 'exists' : 'exist'}`;
   if (dryRun) return `${counted(count('planned'), 'task')} would be created; ${exist}`;
   const failed = count('failed') > 0 ? `; ${counted(count('failed'), 'task')} could not be created` : '';
   return `${counted(count('created'), 'task')} created; ${exist}${failed}`;

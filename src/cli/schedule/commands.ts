@@ -10,16 +10,16 @@ export function addScheduleCommands(program: Command): void {
   const schedule = program.command('schedule').description('schedules, which create tasks at their due times');
   schedule
     .command('list')
-    .description('list schedules: when they are due, and what became of the last due times')
+    .description('list schedules with their next due times and last outcomes')
     .addOption(new Option('--state <state>', 'only schedules in this state').choices(['active', 'paused', 'over']))
-    .option('--source <name>', 'only schedules of the files of this package')
+    .option('--source <name>', 'only schedules from the files of this package')
     .option('-l, --limit <number>', 'maximum number of schedules', PAGE, 100)
-    .option('--after <name>', 'only schedules after this one in the order of the list')
+    .option('--after <name>', 'next page: only schedules after this name')
     .action(lazily(async () => (await import('./list.ts')).scheduleList));
   schedule
     .command('show <name>')
     .alias('get')
-    .description('show a schedule, its next due times and what became of the last ones')
+    .description('show a schedule, its next due times and its last outcomes')
     .option('-l, --limit <number>', 'maximum number of past due times', PAGE, 20)
     .action(lazily(async () => (await import('./list.ts')).scheduleShow));
   addOperator(addSettings(schedule.command('create <name>').description('create a schedule')))
@@ -38,11 +38,11 @@ function addActs(schedule: Command): void {
     .description('pause a schedule; its open tasks continue')
     .action(lazily(async () => (await import('./act.ts')).schedulePause));
   addOperator(schedule.command('resume <name>'))
-    .description('resume a schedule; the due times of the pause are left out')
+    .description('resume a schedule; due times during the pause get no task')
     .action(lazily(async () => (await import('./act.ts')).scheduleResume));
   addOperator(schedule.command('trigger <name>'))
     .description('create a task of a schedule now; prints its id')
-    .option('-i, --input <json>', 'another context, as a JSON object; @file reads a file, - reads standard input')
+    .option('-i, --input <json>', 'context of this task, as a JSON object; @file reads a file, - reads standard input')
     .option('-k, --idempotency-key <key>', 'with the same key, a task is created only once')
     .action(lazily(async () => (await import('./act.ts')).scheduleTrigger));
   addOperator(schedule.command('backfill <name>'))
@@ -52,11 +52,13 @@ function addActs(schedule: Command): void {
     .option('--dry-run', 'only list the due times')
     .action(lazily(async () => (await import('./backfill.ts')).scheduleBackfill));
   addOperator(schedule.command('delete <name>'))
-    .description('delete a schedule; its tasks stay')
+    .description('delete a schedule, but not its tasks')
     .option('-y, --yes', 'do not ask for confirmation')
     .action(lazily(async () => (await import('./act.ts')).scheduleDelete));
   addOperator(schedule.command('apply [path...]'))
-    .description('make the schedules of a package equal to its files (default: ./schedules), and pause the others')
+    .description(
+      'create and update the schedules of a package from its files (default: ./schedules), and pause the others',
+    )
     .option('--source <name>', 'name of the package; default: schedules.source, otherwise the name in package.json')
     .option('--dry-run', 'only show what would change')
     .action(lazily(async () => (await import('./apply.ts')).scheduleApply));
@@ -65,8 +67,8 @@ function addActs(schedule: Command): void {
 /** Adds the options for the settings of a schedule. */
 function addSettings(command: Command): Command {
   return command
-    .option('-c, --cron <expression>', 'such as "0 9 * * 1-5"; with seconds first if it has six fields')
-    .option('-e, --every <duration>', 'such as 90s, 15m, 2h, 7d or P1DT12H; counted from --start')
+    .option('-c, --cron <expression>', 'cron expression, such as "0 9 * * 1-5"; six fields start with seconds')
+    .option('-e, --every <duration>', 'interval, such as 90s, 15m, 2h, 7d or P1DT12H; counted from --start')
     .option('-z, --timezone <zone>', 'time zone of --cron, such as Europe/Berlin; default: UTC')
     .option(
       '-i, --input <json>',
@@ -74,12 +76,15 @@ function addSettings(command: Command): Command {
     )
     .option('--tag <tag>', 'tag of each task; may be repeated', collect)
     .option('-p, --priority <number>', 'priority of each task, from -100 to 100', PRIORITY)
-    .option('--description <text>', 'what it is for')
-    .option('--jitter <duration>', 'delay each due time by a part of this')
-    .option('--start <time>', 'no due time is before it; such as 2026-01-31T09:00:00+01:00')
-    .option('--end <time>', 'no due time is after it')
-    .option('--catch-up <which>', 'missed due times to make up for: none, last or all; default: last')
-    .option('--catch-up-window <duration>', 'how late they may be made up for; default: any time')
-    .option('--overlap <policy>', 'while a task is open: allow, skip, queue_one or cancel_running; default: allow')
-    .option('--on-failure <action>', 'when a task fails: continue or pause; default: continue');
+    .option('--description <text>', 'purpose of the schedule')
+    .option('--jitter <duration>', 'maximum delay of each due time')
+    .option('--start <time>', 'first possible due time, such as 2026-01-31T09:00:00+01:00')
+    .option('--end <time>', 'last possible due time')
+    .option('--catch-up <which>', 'missed due times that still get a task: none, last or all; default: last')
+    .option('--catch-up-window <duration>', 'how late a missed due time may still get a task; default: no limit')
+    .option(
+      '--overlap <policy>',
+      'what to do while a task is open: allow, skip, queue_one or cancel_running; default: allow',
+    )
+    .option('--on-failure <action>', 'what to do after a task fails: continue or pause; default: continue');
 }

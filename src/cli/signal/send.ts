@@ -30,7 +30,7 @@ export async function signalSend(task: string, name: string, options: SendOption
 
 function targetOf(task: string, { correlation, template }: SendOptions): SignalTarget {
   if (correlation && template !== undefined) {
-    throw new TaskerError('bad_request', '--correlation and --template exclude each other');
+    throw new TaskerError('bad_request', '--correlation and --template cannot be combined');
   }
   if (correlation) return { correlationId: task };
   if (template === undefined) return task;
@@ -50,9 +50,9 @@ export function sentJson({ tasks, ...sent }: SentSignal): object {
 }
 
 function receiptText(name: string, { taskUuid, status, step, duplicate }: SignalReceipt): string {
-  if (duplicate) return `${taskUuid}: a signal with this key came before; ${stateText(status, step)}`;
-  if (status === 'used') return `${taskUuid}: step ${step} has used ${name}`;
-  if (status === 'held') return `${taskUuid}: step ${step} has ${name}, and waits for more`;
+  if (duplicate) return `${taskUuid}: a signal with this key already exists; ${stateText(status, step)}`;
+  if (status === 'used') return `${taskUuid}: step ${step} used ${name}`;
+  if (status === 'held') return `${taskUuid}: step ${step} received ${name}, and waits for more`;
   return `${taskUuid}: kept until a step waits for ${name}`;
 }
 

@@ -29,8 +29,7 @@ export async function signalList(task: string, options: ListOptions): Promise<vo
 
 function whyNone(task: string, { name, kept, cursor }: ListOptions): string {
   if (cursor !== undefined) return 'no further signals';
-  if (kept)
-    return `task ${task} keeps no ${name === undefined ? '' : `${name} `}signals: each was used, or none has come`;
+  if (kept) return `task ${task} has no unused ${name === undefined ? '' : `${name} `}signals`;
   return `task ${task} has received no signals${name === undefined ? '' : ` named ${name}`}`;
 }
 
@@ -69,7 +68,7 @@ export async function signalShow(id: string, options: GlobalOptions): Promise<vo
 
 const STATES: Record<Signal['status'], string> = {
   received: 'received',
-  pending: pc.yellow('pending: it is used after the commit of its sender'),
+  pending: pc.yellow('pending: it is delivered after its sender commits'),
   refused: pc.red('refused'),
 };
 

@@ -38,10 +38,10 @@ export function addTaskCommands(program: Command): void {
     .option('-k, --idempotency-key <key>', 'with the same key, a copy is made only once')
     .action(lazily(async () => (await import('./copy.ts')).taskCopy));
   addOperator(task.command('start-now <uuid>'))
-    .description('start a task now that would begin later')
+    .description('start a task now that was created to start later')
     .action(lazily(async () => (await import('./start.ts')).taskStartNow));
   addOperator(task.command('reschedule <uuid>'))
-    .description('let a task begin at another time')
+    .description('change the start time of a task')
     .option('--at <time>', 'such as 2026-12-24T18:00:00+01:00')
     .option('--in <duration>', 'from now, such as 90s, 15m, 2h, 7d or P1DT12H', duration)
     .action(lazily(async () => (await import('./start.ts')).taskReschedule));
@@ -99,8 +99,8 @@ function addCreate(task: Command): void {
     .option('--return-existing', 'if the task already exists, print its id instead of an error')
     .option('-r, --reason <text>', 'reason, kept with the task')
     .option('-t, --tag <tag>', 'tag, kept with the task; may be repeated', collect)
-    .option('--at <time>', 'begin at this time, such as 2026-12-24T18:00:00+01:00')
-    .option('--in <duration>', 'begin after this time, such as 90s, 15m, 2h, 7d or P1DT12H', duration)
+    .option('--at <time>', 'start at this time, such as 2026-12-24T18:00:00+01:00')
+    .option('--in <duration>', 'start after this time, such as 90s, 15m, 2h, 7d or P1DT12H', duration)
     .option('-w, --wait', 'follow the task until it ends; exits as `task watch`')
     .option('--timeout <seconds>', 'with --wait: stop following after this time', seconds)
     .action(lazily(async () => (await import('./create.ts')).taskCreate));

@@ -4,7 +4,7 @@ import type { GlobalOptions } from '../options.ts';
 import { note, printJson } from '../show/output.ts';
 import { withTasker } from '../with-tasker.ts';
 
-/** `tasker task start-now`: starts a task that would begin later. */
+/** `tasker task start-now`: starts a task that was created to start later. */
 export async function taskStartNow(uuid: string, options: GlobalOptions & OperatorFlags): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     await tasker.startTaskNow(uuid, operatorFrom(options));
@@ -13,7 +13,7 @@ export async function taskStartNow(uuid: string, options: GlobalOptions & Operat
   });
 }
 
-/** `tasker task reschedule`: lets a task begin at another time. */
+/** `tasker task reschedule`: changes the start time of a task. */
 export async function taskReschedule(
   uuid: string,
   options: GlobalOptions & OperatorFlags & { at?: string; in?: number },
@@ -25,6 +25,6 @@ export async function taskReschedule(
   await withTasker(options, {}, async (tasker) => {
     const startAt = await tasker.rescheduleTask(uuid, at ?? Date.now() + delayMs!, operatorFrom(options));
     if (options.json) return printJson({ task_uuid: uuid, start_at: startAt });
-    note(`task ${uuid} begins at ${startAt.slice(0, 19)}Z`);
+    note(`task ${uuid} starts at ${startAt.slice(0, 19)}Z`);
   });
 }

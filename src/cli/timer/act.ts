@@ -7,7 +7,7 @@ import { withTasker } from '../with-tasker.ts';
 /** `tasker timer fire`: completes a timer step now. */
 export const timerFire = actingOnStep((tasker, place, operator) => tasker.fireTimer(...place, operator));
 
-/** `tasker timer move`: lets a timer step end at another time. */
+/** `tasker timer move`: changes the time of a timer step. */
 export async function timerMove(
   task: string,
   step: string,

@@ -9,6 +9,6 @@ export function addTimerCommands(program: Command): void {
     .description('complete a timer step now')
     .action(lazily(async () => (await import('./act.ts')).timerFire));
   addOperator(timer.command('move <task> <step> <until>'))
-    .description('let a timer step end at another time: ISO 8601 with a zone, such as 2027-01-15T09:00:00+01:00')
+    .description('change the time of a timer step: ISO 8601 with a zone, such as 2027-01-15T09:00:00+01:00')
     .action(lazily(async () => (await import('./act.ts')).timerMove));
 }

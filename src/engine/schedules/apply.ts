@@ -71,7 +71,7 @@ async function applyOne(
       const isNew = all ? digest !== row.digest : !row.earlier.includes(digest);
       if (!isNew && !returns) {
         const older = !all && row.earlier.at(-1) !== digest;
-        return older ? done('older', `the database has newer content since ${row.updatedAt}`) : done('unchanged');
+        return older ? done('older', `the database has had newer content since ${row.updatedAt}`) : done('unchanged');
       }
       if (dryRun) return done(isNew ? 'updated' : 'resumed');
       if (isNew) await replace(tx, row, { spec, operator, source, fileDigest: digest });
@@ -92,7 +92,7 @@ async function pauseMissing(database: Database, files: AppliedFiles, operator: O
     const rows = await listSchedules(database, { source, after, limit: 1000 });
     for (const { name, pausedAt } of rows) {
       if (kept.has(name) || pausedAt !== null) continue;
-      const reason = `it is not among the files of ${source} any more`;
+      const reason = `it is no longer among the files of ${source}`;
       if (!dryRun) {
         await onLocked(database, name, async (tx, row) => {
           await pauseSchedule(tx, row.id, { actor: APPLY, reason });

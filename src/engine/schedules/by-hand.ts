@@ -25,7 +25,7 @@ export interface TriggerOptions extends OperatorOptions {
   idempotencyKey?: string;
 }
 
-/** Creates a task of a schedule now, whatever its overlap. @throws TaskerError `schedule_not_found`, `template_not_found`, `invalid_context` */
+/** Creates a task of a schedule now, regardless of its overlap. @throws TaskerError `schedule_not_found`, `template_not_found`, `invalid_context` */
 export async function triggerSchedule(parts: Parts, name: string, options: TriggerOptions): Promise<FiredTask> {
   const operator = operatorOf(options);
   const { context, idempotencyKey = uuidV7(), reason } = options;
@@ -56,7 +56,7 @@ export async function triggerSchedule(parts: Parts, name: string, options: Trigg
   });
 }
 
-/** The due times of the past to create tasks for. */
+/** The past due times to create tasks for. */
 export interface BackfillOptions extends OperatorOptions {
   /** ISO 8601 with a zone, or a date. Inclusive. */
   from: string | Date;
@@ -69,7 +69,7 @@ export interface BackfillOptions extends OperatorOptions {
 /** The outcome of a backfill for a due time, or the planned one. */
 export interface BackfilledDue {
   dueAt: string;
-  /** `exists`: the due time has a task already. `planned`: one would be created. */
+  /** `exists`: the due time already has a task. `planned`: a task would be created. */
   outcome: 'created' | 'exists' | 'planned' | 'failed';
   taskUuid: string | null;
   reason: string | null;
@@ -87,8 +87,8 @@ export interface BackfillPortion {
 }
 
 /**
- * Creates tasks for the due times of a schedule between two times, whatever its overlap. A due time that has a task is left
- * as it is.
+ * Creates tasks for the due times of a schedule between two times, regardless of its overlap. A due time that has a task is
+ * unchanged.
  * @throws TaskerError `schedule_not_found`, `bad_request`
  */
 export async function* backfillSchedule(
@@ -106,7 +106,7 @@ export async function* backfillSchedule(
     if (dues.length === MOST_DUES) {
       throw new TaskerError(
         'bad_request',
-        `schedule ${name} has more than ${MOST_DUES} due times in this range; take a shorter one`,
+        `schedule ${name} has more than ${MOST_DUES} due times in this range; choose a shorter range`,
       );
     }
     dues.push(due);
@@ -195,7 +195,7 @@ async function rangeOf(database: Database, { from, to }: BackfillOptions): Promi
   if (toMs > nowMs) {
     throw new TaskerError(
       'bad_request',
-      `to is after now (${new Date(nowMs).toISOString()}); a backfill is for due times of the past`,
+      `to is after now (${new Date(nowMs).toISOString()}); a backfill covers past due times only`,
     );
   }
   return { fromMs, toMs };

@@ -49,7 +49,7 @@ export interface FiringEngine {
 
 /** The result of a pass. */
 export interface Fired {
-  /** Number of schedules whose due times were passed. */
+  /** Number of schedules whose due times were handled. */
   schedules: number;
   /** The tasks that were created. */
   taskUuids: string[];

@@ -78,7 +78,7 @@ export async function createSchedule(
     if (ifExists === 'error' || !row) {
       throw new TaskerError(
         'conflict',
-        `schedule ${spec.name} exists already; change it with update (\`tasker schedule update ${spec.name}\`), or choose another name`,
+        `schedule ${spec.name} already exists; change it with update (\`tasker schedule update ${spec.name}\`), or choose another name`,
       );
     }
     await replace(tx, row, { spec, operator, source: row.source });

@@ -22,15 +22,15 @@ export interface ScheduleOptions {
   every?: number | string | undefined;
   /** The time zone of `cron`, such as `Europe/Berlin`. Default `UTC`. */
   timezone?: string | undefined;
-  /** A duration. Each due time is delayed by a part of it, which follows from the schedule and the due time. Default 0. */
+  /** A duration: the maximum delay of each due time. The delay is always the same for one due time. Default 0. */
   jitter?: number | string | undefined;
-  /** No due time is before it: a date, or ISO 8601 with a zone. */
+  /** The first possible due time: a date, or ISO 8601 with a zone. */
   start?: string | Date | undefined;
-  /** No due time is after it. */
+  /** The last possible due time. */
   end?: string | Date | undefined;
-  /** The due times to make up for when no worker could fire them. Default `last`. */
+  /** The missed due times that still get a task. Default `last`. */
   catchUp?: CatchUp | undefined;
-  /** A duration: how late a due time may be made up for. Default: any time. */
+  /** A duration: how late a missed due time may still get a task. Default: no limit. */
   catchUpWindow?: number | string | undefined;
   /** The action at a due time while a task of the schedule is open. Default `allow`. */
   overlap?: Overlap | undefined;
@@ -65,7 +65,7 @@ export function readScheduleOptions(options: ScheduleOptions): ScheduleSpec {
   return checked(fileForm(options, 'the schedule'), nameIn(options));
 }
 
-/** Returns a schedule with changes. `cron` replaces `every`, and the other way round. @throws TaskerError `schedule_invalid` */
+/** Returns a schedule with changes. `cron` replaces `every`, and vice versa. @throws TaskerError `schedule_invalid` */
 export function changedSpec(spec: ScheduleSpec, change: ScheduleChange): ScheduleSpec {
   if (typeof change === 'object' && change !== null && 'name' in change) {
     throw new TaskerError('schedule_invalid', `schedule ${spec.name}: a schedule can't be renamed; create another one`);

@@ -103,14 +103,15 @@ function leftOut({ spec, nowMs, nextMs }: ScheduleState, timing: Timing): { befo
   const late = nowMs - ON_TIME_MS - jitterMs;
   const window = windowMs === null ? Number.NEGATIVE_INFINITY : nowMs - windowMs - jitterMs;
   if (catchUp === 'all')
-    return { before: Math.min(window, late), reason: 'its time passed longer ago than catch_up_window' };
+    return { before: Math.min(window, late), reason: 'it was missed for longer than catch_up_window' };
   if (catchUp === 'none' || nextMs === null || nextMs >= late) {
-    return { before: late, reason: 'its time passed while no worker could fire it, and catch_up is none' };
+    return { before: late, reason: 'no worker fired it in time, and catch_up is none' };
   }
   const last = dueBefore(timing, nowMs - jitterMs + 1, nextMs);
-  if (last === null || last >= late) return { before: late, reason: 'only the last missed due time is made up for' };
-  if (last < window) return { before: late, reason: 'its time passed longer ago than catch_up_window' };
-  return { before: last, reason: 'only the last missed due time is made up for' };
+  if (last === null || last >= late)
+    return { before: late, reason: 'a later due time was missed too, and catch_up is last' };
+  if (last < window) return { before: late, reason: 'it was missed for longer than catch_up_window' };
+  return { before: last, reason: 'a later due time was missed too, and catch_up is last' };
 }
 
 /** Passes the due times before a moment. The first ones are listed one by one, the others together. */
@@ -153,7 +154,7 @@ function fire({ spec, nowMs, ...state }: ScheduleState, plan: Plan, open: string
 /** Only the latest due time is queued. */
 function replaceQueued(plan: Plan, dueMs: number): void {
   const queued = plan.queuedMs!;
-  const reason = `the due time ${new Date(dueMs).toISOString()} took its place (overlap: queue_one)`;
+  const reason = `replaced by the due time ${new Date(dueMs).toISOString()} (overlap: queue_one)`;
   const planned = plan.firings.find((firing) => firing.dueMs === queued);
   if (planned) Object.assign(planned, { outcome: 'skipped', reason });
   else plan.firings.push({ dueMs: queued, untilMs: null, previousMs: null, cause: 'due', outcome: 'skipped', reason });

@@ -129,7 +129,7 @@ export async function createScheduled(
     const { taskUuid, identityHash, rank } = one.task;
     if (created.has(taskUuid)) return { taskUuid, fresh: true, rank, reason: null };
     const earlier = standing?.get(identityHash!)?.taskUuid ?? null;
-    return { taskUuid: earlier, fresh: false, rank, reason: 'the task existed already' };
+    return { taskUuid: earlier, fresh: false, rank, reason: 'the task already existed' };
   });
   await noteScheduledTasks(tx, scheduledTasks(firings, fired));
   await noteFirings(tx, outcomes(firings, fired));

@@ -9,9 +9,9 @@ import { listSchedules, type ScheduleRow, scheduleNames } from '../../store/sche
 
 /** The outcome of a due time. Times are ISO 8601. */
 export interface ScheduleFiring extends Omit<FiringRow, 'scheduleId'> {
-  /** The due time; of a task that was triggered by hand, when that was. */
+  /** The due time. For a task that was triggered by hand, the time of the trigger. */
   dueAt: string;
-  /** The last due time that this is for, if it is for several that were left out. */
+  /** The last due time of the outcome, if it stands for several that got no task. */
   until: string | null;
 }
 
@@ -45,7 +45,7 @@ export interface Schedule {
   nextFiringAt: string | null;
   /** The due time that waits for an open task to end. */
   queued: string | null;
-  /** The last due time that was passed. */
+  /** The last due time that was handled. */
   lastDueAt: string | null;
   /** The newest outcomes, newest first. */
   last: ScheduleFiring[];

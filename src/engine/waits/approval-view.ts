@@ -62,7 +62,7 @@ export interface Approval {
   until: string | null;
   remindedAt: string | null;
   escalatedAt: string | null;
-  /** Whether its task, template or namespace is paused: votes count, and what follows waits. */
+  /** Whether its task, template or namespace is paused: votes count, but later steps do not start. */
   paused: boolean;
   endedAt: string | null;
   /** The cause of its end. */
@@ -144,14 +144,14 @@ export function approvalOf(row: ApprovalRow): Approval {
   };
 }
 
-/** Which open approvals to list. All conditions that are given must hold. */
+/** Which open approvals to list. All given conditions must hold. */
 export interface ApprovalFilter {
-  /** A user or a role: approvals that it may vote on, those for everyone included. */
+  /** A user or a role: approvals that it may vote on, including those for everyone. */
   assignee?: string | undefined;
   namespace?: string | undefined;
   /** The name of the template. */
   name?: string | undefined;
-  /** All approvals of one task, ended ones too. */
+  /** All approvals of one task, including ended ones. */
   task?: string | undefined;
 }
 
@@ -163,7 +163,7 @@ export interface ApprovalPageOptions {
   cursor?: string | undefined;
 }
 
-/** A page of approvals, the oldest first. */
+/** A page of approvals, oldest first. */
 export interface ApprovalPage {
   approvals: Approval[];
   nextCursor: string | null;
@@ -207,7 +207,7 @@ function checkFilter(filter: ApprovalFilter): void {
     const near = nearNames(key, KEYS, 1)[0];
     throw new TaskerError(
       'bad_request',
-      `a filter of approvals has no ${key}; ${near ? `did you mean ${near}?` : `it has ${KEYS.join(', ')}`}`,
+      `approvals have no filter ${key}; ${near ? `did you mean ${near}?` : `the filters are ${KEYS.join(', ')}`}`,
     );
   }
   for (const key of ['assignee', 'namespace', 'name'] as const) {
@@ -225,5 +225,5 @@ function readCursor(text: string): { since: string; taskUuid: string; idx: numbe
   } catch {
     // Below.
   }
-  throw new TaskerError('bad_request', 'the cursor is not one of a page of approvals; use nextCursor as it is');
+  throw new TaskerError('bad_request', 'the cursor is not from a page of approvals; pass nextCursor unchanged');
 }

@@ -36,11 +36,11 @@ export interface VoteRequest {
   decision: 'approve' | 'reject';
   /** The name of the person, at most 128 characters. */
   by: string;
-  /** The roles of this person, which the caller vouches for. Default: none. */
+  /** The roles of this person. The caller must check them. Default: none. */
   roles?: readonly string[] | undefined;
   /** At most 10,000 characters. */
   comment?: string | undefined;
-  /** The filled form, as the schema of the approval requires. At most 256 kB of JSON. */
+  /** The completed form. It must match the schema of the approval. At most 256 kB of JSON. */
   form?: unknown;
 }
 
@@ -103,7 +103,7 @@ function readVote({ decision, by, roles = [], comment, form }: VoteRequest) {
   return { decision, by, names, comment: given, form: stored?.json ?? null };
 }
 
-/** Returns whether a vote decided an approval and is now repeated, because its sender missed the answer. */
+/** Returns whether a vote repeats the deciding vote, because its sender did not get the answer. */
 function isRepeated(row: ApprovalRow, { by, decision, comment, form }: ReadVote): boolean {
   if (row.endedBy !== 'vote') return false;
   const earlier = (JSON.parse(row.votes) as Vote[]).find((one) => one.by === by);
@@ -162,7 +162,7 @@ function checkOpen(row: ApprovalRow | undefined, { taskUuid, step }: ApprovalSte
   if (!row) {
     throw new TaskerError(
       'illegal_transition',
-      `step ${step} of task ${taskUuid} does not wait for votes yet; \`tasker task why ${taskUuid}\` says what it waits for`,
+      `step ${step} of task ${taskUuid} does not wait for votes yet; \`tasker task why ${taskUuid}\` shows what it waits for`,
     );
   }
   if (row.endedAt !== null || row.late) throw waitOver(row);
@@ -213,7 +213,7 @@ function checkVoter(row: ApprovalRow, { by, names }: ReadVote): string | null {
   if (as !== undefined) return as;
   throw new TaskerError(
     'forbidden',
-    `${by} may not vote on step ${row.step} of task ${row.taskUuid}; those who may are ${assignees.slice(0, 20).join(', ')}${assignees.length > 20 ? ', …' : ''}`,
+    `${by} may not vote on step ${row.step} of task ${row.taskUuid}; its assignees are ${assignees.slice(0, 20).join(', ')}${assignees.length > 20 ? ', …' : ''}`,
     { details: { assignees } },
   );
 }
@@ -225,9 +225,13 @@ function checkForm(row: ApprovalRow, { decision, form }: ReadVote): void {
   const violations = compileStored(schema)(form === null ? {} : (JSON.parse(form) as unknown));
   if (violations.length === 0) return;
   const what = violations.map(({ path, message }) => `${path || '/'} ${message}`).join('; ');
-  throw new TaskerError('bad_request', `the form does not fit step ${row.step} of task ${row.taskUuid}: ${what}`, {
-    details: { violations },
-  });
+  throw new TaskerError(
+    'bad_request',
+    `the form does not match the schema of step ${row.step} of task ${row.taskUuid}: ${what}`,
+    {
+      details: { violations },
+    },
+  );
 }
 
 function resultOf(
@@ -343,7 +347,7 @@ export async function showApproval(
 }
 
 /**
- * Changes who may vote on an approval. Votes of people who may not vote any more are dropped.
+ * Changes who may vote on an approval. Votes of people who are no longer assignees are dropped.
  * @throws TaskerError `bad_request`, `wait_over`, `illegal_transition`, `task_not_found`, `step_not_found`
  */
 export async function reassign(

@@ -31,7 +31,7 @@ export const whenDue: Partial<Record<WaitKind, DueRule>> = {
     wait,
     by: 'timeout',
     kind: 'retryable',
-    error: { error_type: 'completion_timeout', message: `no completion from outside until ${wait.until}` },
+    error: { error_type: 'completion_timeout', message: `not completed from outside by ${wait.until}` },
   }),
 };
 

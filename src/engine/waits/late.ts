@@ -13,18 +13,18 @@ export interface EndedFor {
 
 const ENDS: Readonly<Record<WaitEnd, string>> = {
   elapsed: 'its time came',
-  timeout: 'its limit passed',
+  timeout: 'it timed out',
   signal: 'its signal arrived',
   vote: 'it was decided',
-  token: 'it was completed by its token',
+  token: 'its token was used',
   operator: 'an operator ended it',
   cancel: 'its task was cancelled',
   retry: 'its next attempt began',
 };
 
-/** Returns the error for a signal or a vote that came too late: it says what ended the wait, and when. */
+/** Returns the error for a late signal or vote, with the cause and time of the end of the wait. */
 export function waitOver({ step, taskUuid, until, endedAt, endedBy }: EndedFor): TaskerError {
-  const why = endedBy === null ? 'its limit passed' : (ENDS[endedBy as WaitEnd] ?? `it ended (${endedBy})`);
+  const why = endedBy === null ? 'it timed out' : (ENDS[endedBy as WaitEnd] ?? `it ended (${endedBy})`);
   const at = endedBy === 'timeout' || endedBy === null ? (until ?? endedAt) : endedAt;
   return new TaskerError('wait_over', `step ${step} of task ${taskUuid} no longer waits: ${why} at ${at}`, {
     details: { task_uuid: taskUuid, step, ended_by: endedBy ?? 'timeout', ended_at: at },

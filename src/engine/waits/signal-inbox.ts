@@ -65,7 +65,7 @@ export class SignalInbox {
       }
       await this.#forget();
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'could not read the inbox of signals; retrying');
+      this.#logger.debug({ error: messageOf(error) }, 'could not read the signal inbox; retrying');
     }
     return used;
   }
@@ -108,7 +108,7 @@ export class SignalInbox {
       const locked = sqlState(error) === LOCK_NOT_AVAILABLE;
       this.#logger[locked ? 'debug' : 'warn'](
         { signal: signalId, name, error: messageOf(error) },
-        'signal not used yet; retrying',
+        'signal not delivered yet; retrying',
       );
       await postponeInbox(database, seq);
       return false;

@@ -9,7 +9,7 @@ import { versionsOf } from '../../store/templates.ts';
 import { shownValue } from '../create-task.ts';
 import { SIGNAL_LIMITS } from './signal-rules.ts';
 
-/** The task that a signal goes to, or what finds it. */
+/** The id of the task that a signal goes to, or the keys that find it. */
 export type SignalTarget =
   | string
   | {
@@ -111,7 +111,7 @@ export function checkTarget(target: SignalTarget): SignalTarget {
   }
   throw new TaskerError(
     'bad_request',
-    `a signal goes to the id of a task, { correlationId } or { namespace, name, idempotencyKey }, got ${shownValue(target)}`,
+    `the target of a signal must be a task id, { correlationId } or { namespace, name, idempotencyKey }, got ${shownValue(target)}`,
   );
 }
 
@@ -155,7 +155,7 @@ async function taskOfKey(
   if (open.length > 1) {
     throw new TaskerError(
       'bad_request',
-      `several open tasks of ${of} have the idempotency key ${idempotencyKey}, in different versions: ${open.map(({ taskUuid }) => taskUuid).join(', ')}; give the version or the id of the task`,
+      `several open tasks of ${of} have the idempotency key ${idempotencyKey}, in different versions: ${open.map(({ taskUuid }) => taskUuid).join(', ')}; pass the version or the id of the task`,
     );
   }
   const task = open[0] ?? found.at(-1);

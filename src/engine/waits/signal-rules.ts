@@ -105,7 +105,7 @@ function violatesSchema(
   const what = violations.map(({ path, message }) => `${path || '/'} ${message}`).join('; ');
   return new TaskerError(
     'signal_refused',
-    `the payload of signal ${name} does not fit the schema of step ${step} of task ${taskUuid}: ${what}`,
+    `the payload of signal ${name} does not match the schema of step ${step} of task ${taskUuid}: ${what}`,
     { details: { task_uuid: taskUuid, step, violations } },
   );
 }
@@ -121,7 +121,7 @@ export function checkPayload(taskUuid: string, snapshot: Snapshot, signal: Judge
 function noSuchStep({ taskUuid }: Pick<SignalTaskRow, 'taskUuid'>, { template }: Snapshot, name: string): TaskerError {
   const names = [...new Set(template.steps.flatMap(({ signal }) => signal?.name ?? []))];
   const near = nearNames(name, names, 1)[0];
-  const known = names.length === 0 ? 'it has none that waits for a signal' : `it waits for ${names.join(', ')}`;
+  const known = names.length === 0 ? 'none of its steps waits for a signal' : `it waits for ${names.join(', ')}`;
   return new TaskerError(
     'signal_refused',
     `no step of task ${taskUuid} (${nameOf(template)}) waits for signal ${name}; ${near === undefined ? known : `did you mean ${near}?`}`,
@@ -137,11 +137,15 @@ function tooLate(task: SignalTaskRow, steps: readonly SignalStep[], name: string
   if (last && (last.late || (last.endedAt !== null && last.endedBy !== 'signal')))
     return waitOver({ ...last, taskUuid, step: nameAt(last.idx) });
   if (verdict === 'cancelled')
-    return new TaskerError('wait_over', `task ${taskUuid} was cancelled at ${doneAt}, so it takes no signal ${name}`, {
-      details: { task_uuid: taskUuid, ended_by: 'cancel', ended_at: doneAt },
-    });
+    return new TaskerError(
+      'wait_over',
+      `task ${taskUuid} was cancelled at ${doneAt}, so it cannot receive signal ${name}`,
+      {
+        details: { task_uuid: taskUuid, ended_by: 'cancel', ended_at: doneAt },
+      },
+    );
   const why = last
-    ? `step ${nameAt(last.idx)} has received it at ${last.endedAt}`
+    ? `step ${nameAt(last.idx)} received it at ${last.endedAt}`
     : doneAt !== null
       ? `the task ended at ${doneAt}`
       : `step ${steps[0]!.name} is over, or will not be created`;

@@ -106,7 +106,7 @@ export async function signalsOfTask(
   }
   const after = cursor === undefined ? 0 : Number(cursor);
   if (!Number.isSafeInteger(after) || after < 0) {
-    throw new TaskerError('bad_request', 'the cursor is not one of a page of signals; use nextCursor as it is');
+    throw new TaskerError('bad_request', 'the cursor is not from a page of signals; pass nextCursor unchanged');
   }
   const search = { taskUuid, after, name: name === undefined ? null : text(name, 'name', 128), kept, limit: limit + 1 };
   const rows = await listSignals(database, search);

@@ -64,15 +64,15 @@ export interface SignalReceipt {
   status: 'used' | 'held' | 'kept';
   /** The step that used it or holds it; null: it is kept. */
   step: string | null;
-  /** Whether a signal with the same key had come before. This one was not stored. */
+  /** Whether an earlier signal has the same key. This one was not stored. */
   duplicate: boolean;
 }
 
 /** The answer to a signal. */
 export interface SentSignal {
-  /** The id for `getSignal`: that of the first signal, if it came with the same key. */
+  /** The id for `getSignal`. For a duplicate, the id of the first signal with the key. */
   signalId: string;
-  /** `received`: it is stored with its tasks. `pending`: it was sent with the client of a caller, and will be used after the commit. */
+  /** `received`: it is stored with its tasks. `pending`: it was sent with a `client`, and is delivered after the commit. */
   status: 'received' | 'pending';
   /** The tasks that have received it. Empty while it is pending. */
   tasks: SignalReceipt[];

@@ -63,9 +63,9 @@ async function openStart(tx: Db, taskUuid: string, past: string): Promise<OpenWa
   const before = (await waitsOf(tx, taskUuid)).find(({ idx }) => idx === START_IDX);
   const why =
     task.completedAt !== null
-      ? `it has ended as ${task.status}`
+      ? `it ended as ${task.status}`
       : before
-        ? `it has started at ${before.endedAt}`
-        : 'it was not created to begin later';
+        ? `it started at ${before.endedAt}`
+        : 'it was not created to start later';
   throw new TaskerError('illegal_transition', `task ${taskUuid} can't be ${past}: ${why}`);
 }

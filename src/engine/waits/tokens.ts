@@ -32,11 +32,11 @@ import type { EndedWait, OpenWait, WaitEnding } from './waits.ts';
 export interface TokenUse {
   taskUuid: string;
   stepUuid: string;
-  /** Whether an earlier call with the same token did it already. */
+  /** Whether an earlier call with the same token had the same effect. */
   repeated: boolean;
 }
 
-/** Why an outside system failed a step. */
+/** Why another system failed a step. */
 export interface TokenError {
   message: string;
   /** Default `completion_failed`. */
@@ -102,8 +102,7 @@ export function extendByToken(engine: Expanding, token: string, timeoutMs: numbe
     const [wait] = isAttempt(key, now) ? await waitFor(tx, key) : [];
     if (!wait) {
       if (now.state !== 'in_progress' || !isAttempt(key, now)) throw await tooLate(tx, key, now);
-      const message =
-        'the attempt of this token still runs and does not wait yet; its limit begins when it waits, so try again then';
+      const message = 'the attempt of this token is still running; its timeout starts when it waits, so try again then';
       throw new TaskerError('illegal_transition', message);
     }
     refuseOverdue(wait);
@@ -205,11 +204,11 @@ function refuseWrongResult(snapshot: Snapshot, { idx }: TokenOf, { kind, result 
 }
 
 function refuseOverdue({ until, overdue }: OpenWait): void {
-  if (overdue) throw waitOver(`its limit passed at ${until}`);
+  if (overdue) throw waitOver(`it timed out at ${until}`);
 }
 
 async function tooLate(tx: Db, key: TokenOf, now: TokenState): Promise<TaskerError> {
-  if (now.doneAt !== null && now.verdict !== null) return waitOver(`its task is ${now.verdict} since ${now.doneAt}`);
+  if (now.doneAt !== null && now.verdict !== null) return waitOver(`its task ended as ${now.verdict} at ${now.doneAt}`);
   const wait = (await waitsOf(tx, key.taskUuid)).find(({ idx, attempt }) => idx === key.idx && attempt === key.attempt);
   const ended = wait?.endedAt ? WHAT_ENDED[wait.endedBy!] : undefined;
   if (ended) return waitOver(`${ended} at ${wait!.endedAt}`);
@@ -218,13 +217,13 @@ async function tooLate(tx: Db, key: TokenOf, now: TokenState): Promise<TaskerErr
 }
 
 const WHAT_ENDED: Readonly<Record<string, string>> = {
-  token: 'its token was used otherwise',
-  timeout: 'its limit passed',
+  token: 'its token was already used',
+  timeout: 'it timed out',
   operator: 'an operator ended it',
   cancel: 'it was cancelled',
 };
 
-/** The error for what comes too late: the wait has ended. */
+/** Returns the error for a call after the wait has ended. */
 export function waitOver(why: string): TaskerError {
   return new TaskerError('wait_over', `too late: ${why}; nothing was changed`);
 }
@@ -237,7 +236,7 @@ async function onTokenStep<T>(
 ): Promise<T> {
   const token = readTokenText(text);
   if (!token || !sameHash(await tokenHash(database, token), tokenSecretHash(token.secret))) {
-    throw new TaskerError('token_invalid', 'this is not a token of a step in this database');
+    throw new TaskerError('token_invalid', 'the token belongs to no step in this database');
   }
   const { taskUuid, idx, attempt } = token;
   return onFreeTask(database, taskUuid, async (tx) => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Fields } from '../json.ts';
 import type { Timing } from './due-times.ts';
 
-/** The due times to make up for after nothing could fire: none, only the last, or all. */
+/** The missed due times that still get a task: none, only the last, or all. */
 export const CATCH_UPS = ['none', 'last', 'all'] as const;
 export type CatchUp = (typeof CATCH_UPS)[number];
 
@@ -23,11 +23,11 @@ export type FiringCause = 'due' | 'catch_up' | 'queued' | 'trigger' | 'backfill'
 /** The schedule that created a task, as handlers see it in `context.schedule`. */
 export interface TaskSchedule {
   name: string;
-  /** ISO 8601. Of a task that was triggered by hand: when that was. */
+  /** ISO 8601. For a task that was triggered by hand, the time of the trigger. */
   due_at: string;
   /** The due time before this one. Null for the first. */
   previous_due_at: string | null;
-  /** `catch_up`: it was made up for; `queued`: it waited for an earlier task to end. */
+  /** `catch_up`: the due time was missed at first; `queued`: it waited for an earlier task to end. */
   cause: FiringCause;
 }
 
@@ -54,7 +54,7 @@ export interface ScheduleSpec {
   startMs: number | null;
   endMs: number | null;
   catchUp: CatchUp;
-  /** How late a due time may be made up for. Null: any time. */
+  /** How late a missed due time may still get a task. Null: no limit. */
   windowMs: number | null;
   overlap: Overlap;
   onFailure: FailureAction;

@@ -73,7 +73,7 @@ function handlerRules(step: StepSketch, data: unknown): Finding[] {
 
 /** Why fields have no effect on a step that waits. */
 const UNUSED: Readonly<Record<string, string>> = {
-  retry: 'it has no attempts that could be repeated',
+  retry: 'it has no attempts to retry',
   timeout_seconds: 'the limit of a wait is its `timeout`',
   result_schema: 'its result is not checked',
 };
@@ -135,17 +135,15 @@ function untilRules(
   if (inContext || typeof step !== 'string') return [];
   const at = [...path, 'step'];
   if (step === name)
-    return [
-      error('self_dependency', `timer \`${name}\` waits for a time in its own result; name a step before it`, at),
-    ];
+    return [error('self_dependency', `timer \`${name}\` waits for a time in its own result; name an earlier step`, at)];
   if (!types.has(step))
     return [error('unknown_step', `unknown step \`${step}\` in timer of \`${name}\`${suggest(step)}`, at)];
   if (types.get(step) === 'batch_worker') {
-    const message = `\`${step}\` in timer of \`${name}\` is a batch_worker, whose workers have a result each; name a step that joins them`;
+    const message = `\`${step}\` in timer of \`${name}\` is a batch_worker with one result for each worker; name the step that joins them`;
     return [error('until_batch_worker', message, at)];
   }
   if (isAbove(step, name, parents)) return [];
-  const message = `timer \`${name}\` reads the result of \`${step}\`, but does not come after it; add it to \`depends_on\``;
+  const message = `timer \`${name}\` reads the result of \`${step}\`, but does not depend on it; add it to \`depends_on\``;
   return [error('until_not_before', message, at)];
 }
 
@@ -163,7 +161,7 @@ function signalRules({ name, path, fields }: StepSketch): Finding[] {
   const findings: Finding[] = [];
   const completes = signal.on_timeout === 'complete';
   if (completes && !given(signal, 'default')) {
-    const message = `\`signal\` of \`${name}\` completes at its limit, but has no result for that; add \`default\`, or write \`on_timeout: fail\``;
+    const message = `\`signal\` of \`${name}\` completes at its timeout, but has no result then; add \`default\`, or write \`on_timeout: fail\``;
     findings.push(error('default_missing', message, [...at, 'on_timeout']));
   }
   if (given(signal, 'on_timeout') && !given(signal, 'timeout')) {
@@ -171,7 +169,7 @@ function signalRules({ name, path, fields }: StepSketch): Finding[] {
     findings.push(atKey(warning('no_effect', message, [...at, 'on_timeout'])));
   }
   if (!completes && given(signal, 'default')) {
-    const message = `\`default\` of \`${name}\` has no effect unless the step completes at its limit; write \`on_timeout: complete\``;
+    const message = `\`default\` of \`${name}\` has no effect unless the step completes at its timeout; write \`on_timeout: complete\``;
     findings.push(atKey(warning('no_effect', message, [...at, 'default'])));
   }
   return [...findings, ...defaultFindings(name, signal, at)];
@@ -215,7 +213,7 @@ function approvalRules({ name, path, fields }: StepSketch): Finding[] {
   for (const key of ['remind_after', 'escalate_after'] as const) {
     const [after, limit] = [durationMs(approval[key]), durationMs(approval.timeout)];
     if (after === undefined || limit === undefined || after < limit) continue;
-    const message = `\`${key}\` of \`${name}\` never comes, because its \`timeout\` is not longer; shorten it`;
+    const message = `\`${key}\` of \`${name}\` has no effect, because it is not shorter than \`timeout\`; shorten it`;
     findings.push(warning('no_effect', message, [...at, key]));
   }
   return [...findings, ...assigneeFindings(name, approval, at)];
@@ -237,7 +235,7 @@ function assigneeFindings(
   for (const person of Array.isArray(escalate_to) ? escalate_to : []) people.add(person);
   for (const [key, wanted] of Object.entries({ quorum, reject_quorum })) {
     if (typeof wanted !== 'number' || wanted <= people.size) continue;
-    const message = `\`${key}\` ${wanted} of \`${name}\` is more than its ${counted(people.size)}; it is reached only if one of them is a role of several people`;
+    const message = `\`${key}\` ${wanted} of \`${name}\` is more than its ${counted(people.size)}; this works only if one of them is a role with several people`;
     findings.push(warning('quorum_high', message, [...at, key]));
   }
   return findings;
@@ -258,7 +256,7 @@ function sharedSignalRules(steps: readonly StepSketch[]): Finding[] {
     }
     return (['schema', 'on_unknown'] as const).flatMap((key) => {
       if (JSON.stringify(signal[key] ?? null) === JSON.stringify(before.signal[key] ?? null)) return [];
-      const message = `steps \`${before.step}\` and \`${step}\` wait for signal \`${signal.name}\` with different \`${key}\`; give both the same, or name the signals differently`;
+      const message = `steps \`${before.step}\` and \`${step}\` wait for signal \`${signal.name}\` with different \`${key}\`; use the same value in both, or different signal names`;
       return [error('signal_differs', message, [...path, 'signal', given(signal, key) ? key : 'name'])];
     });
   });

@@ -47,7 +47,7 @@ export class StepEvents {
     if (behind) to.publish(EventNames.HANDLER_ERROR, event, errorOf(behind.thrown));
   }
 
-  /** Publishes that a handler settled. There is no event for a step that waits, because its result is still to come. */
+  /** Publishes that a handler settled. A step that waits has no event, because it has no result yet. */
   settled(run: RunOfStep, result: StepHandlerResult): void {
     if (waitIn(result)) return;
     if (result.success) {

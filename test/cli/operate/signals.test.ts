@@ -28,7 +28,7 @@ it('signal send, list and show', async () => {
   expect(sent.stderr).toMatch(new RegExp(`^${task}: kept until a step waits for paid\nsignal ${uuid}\n$`));
   const id = sent.stderr.match(new RegExp(`signal (${uuid})`))![1]!;
   expect((await send('-p', '{"amount": 6}', '-k', 'e-1')).stderr).toBe(
-    `${task}: a signal with this key came before; kept\nsignal ${id}\n`,
+    `${task}: a signal with this key already exists; kept\nsignal ${id}\n`,
   );
   expect(await send('--payload', '{}')).toMatchObject({
     code: 1,
@@ -66,7 +66,7 @@ it('signal send finds tasks by correlation id and by idempotency key', async () 
   });
 });
 
-it('approval list says that there is nothing, and acts name what is wrong', async () => {
+it('approval list reports an empty list, and commands name their mistakes', async () => {
   const task = await on.project.create('order');
   expect(await on.project.run(['approval', 'list'])).toMatchObject({
     code: 0,

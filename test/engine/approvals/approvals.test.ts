@@ -48,7 +48,7 @@ describe('an approval', () => {
     await invariants(sql);
   });
 
-  it('is decided by one rejection, unless the template wants more', async () => {
+  it('is decided by one rejection, unless the template requires more', async () => {
     const one = await asked({ quorum: 3 });
     expect((await one.vote('ana', 'reject', { comment: 'no' })).status).toBe('rejected');
     expect(await one.resultOf(one.task, 'ask')).toMatchObject({ decision: 'rejected', by: 'ana', comment: 'no' });
@@ -74,7 +74,7 @@ describe('an approval', () => {
     await invariants(sql);
   });
 
-  it('takes one vote of a person, who can change it until the decision', async () => {
+  it('accepts one vote per person, who can change it until the decision', async () => {
     const { vote } = await asked({ quorum: 2, reject_quorum: 2 });
     await vote('ana', 'reject');
     expect(await vote('ana', 'approve', { comment: 'after all' })).toMatchObject({ approvals: 1, rejections: 0 });
@@ -83,7 +83,7 @@ describe('an approval', () => {
     expect(approval.votes).toMatchObject([{ by: 'ana', decision: 'approve', comment: null, changes: 2 }]);
   });
 
-  it('takes no vote after the decision, but confirms the deciding vote when it is repeated', async () => {
+  it('refuses votes after the decision, but confirms a repeated deciding vote', async () => {
     const { vote, task } = await asked();
     await vote('ana', 'approve', { form: { b: 1, a: [2] } });
     expect((await vote('ana', 'approve', { form: { a: [2], b: 1 } })).status).toBe('approved');
@@ -93,10 +93,10 @@ describe('an approval', () => {
     expect(await code(vote('ana', 'reject'))).toMatch(/^wait_over/);
   });
 
-  it('takes votes only of its assignees, by their names or roles', async () => {
+  it('accepts votes only from its assignees, by name or role', async () => {
     const { vote, task } = await asked({ assignees: ['ana', 'managers'], quorum: 2 });
     expect(await code(vote('bob'))).toBe(
-      `forbidden: bob may not vote on step ask of task ${task}; those who may are ana, managers`,
+      `forbidden: bob may not vote on step ask of task ${task}; its assignees are ana, managers`,
     );
     expect((await vote('bob', 'approve', { roles: ['staff', 'managers'] })).votes).toMatchObject([
       { by: 'bob', as: 'managers' },
@@ -104,23 +104,23 @@ describe('an approval', () => {
     expect((await vote('cy', 'approve', { roles: ['managers'] })).status).toBe('approved');
   });
 
-  it('checks the form of a vote, and passes it on', async () => {
+  it('validates the form of a vote, and adds it to the result', async () => {
     const form = { type: 'object', required: ['limit'], properties: { limit: { type: 'integer' } } };
     const { vote, resultOf, task } = await asked({ form });
     expect(await code(vote('ana'))).toMatch(
-      /^bad_request: the form does not fit step ask .*: \/ must have required property 'limit'/,
+      /^bad_request: the form does not match the schema of step ask .*: \/ must have required property 'limit'/,
     );
     expect(await code(vote('ana', 'approve', { form: { limit: 'x' } }))).toMatch(/\/limit must be integer/);
     await vote('ana', 'approve', { form: { limit: 5 } });
     expect(await resultOf(task, 'ask')).toMatchObject({ form: { limit: 5 }, votes: [{ form: { limit: 5 } }] });
   });
 
-  it('ends with timed_out at its limit, and late votes are refused before and after that is handled', async () => {
+  it('ends with timed_out at its timeout, and late votes are refused before and after the timeout is handled', async () => {
     const { vote, age, engine, resultOf, task, work, tasker, events } = await asked({ timeout: '2d', quorum: 2 });
     await vote('ana');
     await age('3 days');
     const late = await code(vote('bob'));
-    expect(late).toMatch(/^wait_over: step ask .* its limit passed at 20/);
+    expect(late).toMatch(/^wait_over: step ask .* it timed out at 20/);
     await engine.endDueWaits();
     expect(await code(vote('bob'))).toBe(late);
     const result = (await resultOf(task, 'ask')) as { at: string };
@@ -131,7 +131,7 @@ describe('an approval', () => {
     expect(await events()).toEqual(['approval.requested', 'approval.decided']);
   });
 
-  it('reminds and escalates once each, in their time', async () => {
+  it('reminds and escalates once each, when they are due', async () => {
     const { age, engine, tasker, task, events, vote, sql } = await asked({
       assignees: ['ana'],
       remind_after: '1d',
@@ -161,7 +161,7 @@ describe('an approval', () => {
     expect(await sql(`select 1 from tasker.wait where due_at is not null and ended_at is null`)).toEqual([]);
   });
 
-  it('without a limit is not due again after its reminder', async () => {
+  it('without a timeout is not due again after its reminder', async () => {
     const { age, engine, sql, events } = await asked({ remind_after: '1h' });
     await age('2 hours');
     await engine.endDueWaits();
@@ -169,14 +169,14 @@ describe('an approval', () => {
     expect(await events()).toEqual(['approval.requested', 'approval.reminded']);
   });
 
-  it('that no process handled for a week only times out: it does not remind or escalate then', async () => {
+  it('that no process handled for a week only times out, and does not remind or escalate', async () => {
     const { age, engine, events } = await asked({ remind_after: '1d', escalate_after: '2d', timeout: '3d' });
     await age('7 days');
     await engine.endDueWaits();
     expect(await events()).toEqual(['approval.requested', 'approval.decided']);
   });
 
-  it('can be given to others, and votes of those who may not vote any more are dropped', async () => {
+  it('can be reassigned, which drops the votes of people who are no longer assignees', async () => {
     const { tasker, task, vote } = await asked({ assignees: ['ana', 'bob', 'managers'], quorum: 2 });
     await vote('ana');
     await vote('cy', 'approve', { roles: ['managers'] }).catch(() => undefined);
@@ -197,7 +197,7 @@ describe('an approval', () => {
     expect((await tasker.approvals.get(task, 'ask')).status).toBe('approved');
   });
 
-  it('takes votes while its task is paused; a cancelled task takes none', async () => {
+  it('accepts votes while its task is paused, but not after its task was cancelled', async () => {
     const { tasker, task, vote, claim, create, work } = await asked();
     await tasker.pause({ task });
     expect(await tasker.approvals.get(task, 'ask')).toMatchObject({ paused: true });
@@ -240,7 +240,7 @@ describe('an approval', () => {
 });
 
 describe('the list of approvals', () => {
-  it('has the open ones, the oldest first, by pages, assignee and template', async () => {
+  it('has the open approvals, oldest first, in pages, by assignee and by template', async () => {
     const { tasker, create, work } = await waitingBench(steps({ assignees: ['ana', 'managers'] }));
     const tasks: string[] = [];
     for (let i = 0; i < 5; i++) {
@@ -257,7 +257,7 @@ describe('the list of approvals', () => {
       expect((await tasker.approvals.list(filter)).approvals).toEqual([]);
     expect((await tasker.approvals.list({ task: tasks[0] })).approvals).toMatchObject([{ status: 'approved' }]);
     expect(await code(tasker.approvals.list({ asignee: 'x' } as object))).toBe(
-      'bad_request: a filter of approvals has no asignee; did you mean assignee?',
+      'bad_request: approvals have no filter asignee; did you mean assignee?',
     );
     expect(await code(tasker.approvals.list({}, { cursor: 'x' }))).toMatch(/^bad_request: the cursor/);
     expect(await code(tasker.approvals.list({}, { limit: 0 }))).toMatch(/^bad_request: limit/);

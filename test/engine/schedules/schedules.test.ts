@@ -22,7 +22,7 @@ const HOUR = 3_600_000;
 /** Moves the schedules back, as if that much time had passed. */
 const age = (tasker: Tasker, ms: number) => ageSchedules(tasker.engine.database, ms);
 
-test('a schedule creates a task at its due time, and the task says which schedule it is of', async () => {
+test('a schedule creates a task at its due time, and the task names its schedule', async () => {
   const contexts: unknown[] = [];
   const { tasker } = await setup({
     templates: once.templates,
@@ -72,7 +72,7 @@ const missed = async (catchUp: 'none' | 'last' | 'all', more: Partial<ScheduleOp
 test('catch_up decides which of the missed due times get a task, and the others are listed with the reason', async () => {
   const none = await missed('none');
   expect(none.map(([outcome]) => outcome)).toEqual(['missed', 'missed', 'missed', 'missed', 'missed']);
-  expect(none[0]![2]).toBe('its time passed while no worker could fire it, and catch_up is none');
+  expect(none[0]![2]).toBe('no worker fired it in time, and catch_up is none');
   const last = await missed('last');
   expect(last.map(([outcome]) => outcome)).toEqual(['created', 'missed', 'missed', 'missed', 'missed']);
   expect(last[0]![1]).toBe('catch_up');
@@ -97,7 +97,7 @@ test('a long outage is listed in a bounded number of rows', async () => {
   expect(firings.filter(({ outcome }) => outcome === 'created').length).toBeGreaterThan(0);
 });
 
-test('overlap: skip leaves a due time out while a task is open, and queue_one keeps the latest', async () => {
+test('overlap: skip creates no task while one is open, and queue_one keeps the latest due time', async () => {
   const { tasker, sql } = await setup({ ...once, worker: false });
   const tick = async () => {
     await age(tasker, HOUR);
@@ -115,7 +115,7 @@ test('overlap: skip leaves a due time out while a task is open, and queue_one ke
   await tick();
   const queueing = await tasker.schedules.get('hourly');
   expect(queueing.last.map(({ outcome }) => outcome)).toEqual(['queued', 'skipped', 'skipped', 'created']);
-  expect(queueing.last[1]!.reason).toMatch(/took its place/);
+  expect(queueing.last[1]!.reason).toMatch(/^replaced by the due time/);
   expect(queueing.queued).toBe(queueing.last[0]!.dueAt);
   await tasker.cancelTask(queueing.last[3]!.taskUuid!);
   await sql(`update tasker.schedule set wake_at = now()`);
@@ -198,7 +198,7 @@ test('latest is resolved at the due time', async () => {
   expect((await tasker.getTask(last[0]!.taskUuid!)).version).toBe('1.10.0');
 });
 
-test('a clock that is set back passes no due time again', async () => {
+test('a clock that is set back repeats no due time', async () => {
   const { tasker, sql } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ cron: '0 * * * *', every: undefined, catchUp: 'all' }));
   await age(tasker, HOUR);
@@ -214,7 +214,7 @@ test('a clock that is set back passes no due time again', async () => {
   expect(before.last).toHaveLength(1);
 });
 
-test('two processes pass each due time once', async () => {
+test('two processes handle each due time once', async () => {
   const { tasker, another, sql } = await setup({ ...once, worker: false });
   const others = [tasker, await another(), await another()];
   for (let i = 0; i < 20; i++) await tasker.schedules.create(hourly({ name: `s${i}`, catchUp: 'all' }));
@@ -226,7 +226,7 @@ test('two processes pass each due time once', async () => {
   expect(await sql(`select count(*)::int n from tasker.task`)).toEqual([{ n: 200 }]);
 });
 
-test('a trigger creates a task now, once per key, also of a paused schedule', async () => {
+test('a trigger creates a task now, once per key, even for a paused schedule', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ overlap: 'skip' }), { paused: true });
   const first = await tasker.schedules.trigger('hourly', { idempotencyKey: 'k', context: { n: 1 }, reason: 'by hand' });
@@ -272,7 +272,7 @@ test('a backfill creates the tasks of past due times once, and a dry run only li
   );
 });
 
-test('bad input is refused with the place and the way out', async () => {
+test('invalid input is refused with its place and a correction', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   const refused = async (more: object) =>
     tasker.schedules.create({ ...hourly(), ...more } as ScheduleOptions).then(
@@ -295,7 +295,7 @@ test('bad input is refused with the place and the way out', async () => {
   expect(await refused({ name: 'ä b' })).toMatch(/letters, digits/);
   expect(await refused({ overlap: 'skp' })).toMatch(/did you mean `skip`/);
   expect(await refused({})).toBe('accepted');
-  expect(await refused({})).toMatch(/conflict: schedule hourly exists already/);
+  expect(await refused({})).toMatch(/conflict: schedule hourly already exists/);
   await expect(tasker.schedules.get('hourl')).rejects.toThrow('there is no schedule hourl; did you mean hourly?');
 });
 

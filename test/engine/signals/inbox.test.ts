@@ -62,7 +62,7 @@ describe('a signal that is sent with the client of a caller', () => {
     expect(await resultOf(task, 'pay')).toEqual({ amount: 2 });
   });
 
-  it('is refused at once where that can be known, and otherwise afterwards', async () => {
+  it('is refused at once if the error is known then, and otherwise after the commit', async () => {
     const { tasker, client, create, work, engine } = await bench();
     const task = await create();
     await expect(tasker.signal(task, 'paid', {}, { client })).rejects.toMatchObject({ code: 'signal_refused' });
@@ -86,7 +86,7 @@ describe('a signal that is sent with the client of a caller', () => {
     });
   });
 
-  it('with a key that came before is that signal', async () => {
+  it('with the key of an earlier signal is that signal', async () => {
     const { tasker, client, create, engine } = await bench();
     const task = await create();
     const first = await tasker.signal(task, 'paid', { amount: 1 }, { idempotencyKey: 'k' });
@@ -145,7 +145,7 @@ describe('a signal that is sent with the client of a caller', () => {
     );
   });
 
-  it('waits for no other process that uses it, and a client that is none is refused', async () => {
+  it('does not wait for another process that delivers it, and an invalid client is refused', async () => {
     const { tasker, client, create, engine, url, sql } = await bench();
     const task = await create();
     const { signalId } = await tasker.signal(task, 'paid', { amount: 1 }, { client: undefined });

@@ -40,7 +40,7 @@ describe('a signal', () => {
     expect((await tasker.getSignal(sent.signalId))!.tasks[0]).toMatchObject({ status: 'used', step: 'pay' });
   });
 
-  it('is used by one step each, in the order of arrival', async () => {
+  it('is used by one step only, in order of arrival', async () => {
     const { tasker, create, work, resultOf } = await waitingBench({
       first: signalStep('tick'),
       second: signalStep('tick', {}, ['first']),
@@ -52,7 +52,7 @@ describe('a signal', () => {
     expect(await Promise.all(['first', 'second', 'third'].map((step) => resultOf(task, step)))).toEqual([1, 2, 3]);
   });
 
-  it('with a key that came before is the same signal, whatever its payload is', async () => {
+  it('with the key of an earlier signal is the same signal, whatever its payload', async () => {
     const { tasker, create, work, resultOf, sql } = await waitingBench(ONE);
     const task = await create();
     const first = await tasker.signal(task, 'paid', { amount: 1 }, { idempotencyKey: 'e-1' });
@@ -68,7 +68,7 @@ describe('a signal', () => {
   it('that violates the schema is refused with the path, before the step waits and after, and the step keeps waiting', async () => {
     const { tasker, create, work, sql } = await waitingBench(ONE);
     const task = await create();
-    const refused = `signal_refused: the payload of signal paid does not fit the schema of step pay of task ${task}: /amount must be >= 1`;
+    const refused = `signal_refused: the payload of signal paid does not match the schema of step pay of task ${task}: /amount must be >= 1`;
     expect(await code(tasker.signal(task, 'paid', { amount: 0 }))).toBe(refused);
     await work();
     expect(await code(tasker.signal(task, 'paid', { amount: 0 }))).toBe(refused);
@@ -76,7 +76,7 @@ describe('a signal', () => {
     expect(await sql('select 1 from tasker.signal')).toHaveLength(0);
   });
 
-  it('of a name that no step waits for is refused, with a similar name', async () => {
+  it('with a name that no step waits for is refused, and the error suggests a similar name', async () => {
     const { tasker, create } = await waitingBench(ONE);
     const task = await create();
     expect(await code(tasker.signal(task, 'piad', 1))).toMatch(
@@ -92,14 +92,14 @@ describe('a signal', () => {
     await work();
     await tasker.cancelTask(cancelled);
     expect(await code(tasker.signal(done, 'paid', { amount: 1 }))).toMatch(
-      /^signal_refused: no step of task .* any more: step pay has received it at 20/,
+      /^signal_refused: no step of task .* any more: step pay received it at 20/,
     );
     expect(await code(tasker.signal(cancelled, 'paid', { amount: 1 }))).toMatch(
       /^wait_over: step pay of task .* no longer waits: its task was cancelled at 20|^wait_over: task .* was cancelled at 20/,
     );
   });
 
-  it('that nothing can use is kept with on_unknown: keep, and used when the step waits again', async () => {
+  it('that no step can use is kept with on_unknown: keep, and used when the step waits again', async () => {
     const steps = { pay: signalStep('paid', { timeout: '1h', on_unknown: 'keep' }), ship: ['pay'] };
     const { tasker, create, work, age, engine, resultOf } = await waitingBench(steps);
     const task = await create();
@@ -114,13 +114,13 @@ describe('a signal', () => {
     expect(await resultOf(task, 'pay')).toBe(5);
   });
 
-  it('after the limit is late, even if no process has handled the limit', async () => {
+  it('after the timeout is late, even if no process has handled the timeout', async () => {
     const { tasker, create, work, age, engine } = await waitingBench({ pay: signalStep('paid', { timeout: '1h' }) });
     const task = await create();
     await work();
     await age('2 hours');
     const late = await code(tasker.signal(task, 'paid', 5));
-    expect(late).toMatch(/^wait_over: step pay of task .* no longer waits: its limit passed at 20/);
+    expect(late).toMatch(/^wait_over: step pay of task .* no longer waits: it timed out at 20/);
     await engine.endDueWaits();
     expect(await code(tasker.signal(task, 'paid', 5))).toBe(late);
     expect((await tasker.getStep(task, 'pay')).currentState).toBe('error');
@@ -155,7 +155,7 @@ describe('a signal', () => {
     expect(await resultOf(task, 'all')).toEqual(['early', 'second', 'third']);
   });
 
-  it('that a step held until its limit is available to the next wait', async () => {
+  it('that a step held until its timeout is available to the next wait', async () => {
     const { tasker, create, work, age, engine, resultOf } = await waitingBench({
       all: signalStep('reply', { count: 2, timeout: '1h' }),
     });
@@ -210,7 +210,7 @@ describe('a signal', () => {
     expect(again.tasks.map(({ duplicate }) => duplicate)).toEqual([true, true]);
   });
 
-  it('by correlation id that no open task has is refused; a task without one has its own id', async () => {
+  it('by a correlation id that no open task has is refused; a task without one has its own id', async () => {
     const { tasker, create } = await waitingBench(ONE);
     const task = await create();
     expect((await tasker.signal({ correlationId: task }, 'paid', { amount: 1 })).tasks[0]!.status).toBe('kept');
@@ -230,7 +230,7 @@ describe('a signal', () => {
     expect(await code(tasker.signal({ ...target, version: '2.0.0' }, 'paid'))).toMatch(/^task_not_found/);
   });
 
-  it('is recorded while its task is paused, and what follows waits', async () => {
+  it('is recorded while its task is paused, but later steps do not start', async () => {
     const { tasker, create, work, claim } = await waitingBench(ONE);
     const task = await create();
     await work();
@@ -253,7 +253,7 @@ describe('a signal', () => {
   });
 });
 
-describe('what a sender may send', () => {
+describe('the arguments of a signal', () => {
   it.each([
     ['a name that is empty', ['', 1], /^bad_request: the name of a signal must be a string/],
     ['a name with U+0000', ['a\0', 1], /^bad_request/],
@@ -270,12 +270,12 @@ describe('what a sender may send', () => {
     expect(await code(tasker.signal(task, name as string, payload))).toMatch(message);
   });
 
-  it('is checked: the task, the key and the sender', async () => {
+  it('are checked: the task, the key and the sender', async () => {
     const { tasker, create } = await waitingBench(ONE);
     const task = await create();
     const to = (target: unknown, options = {}) => code(tasker.signal(target as string, 'paid', { amount: 1 }, options));
     expect(await to('x')).toMatch(/^invalid_uuid/);
-    expect(await to(7)).toMatch(/^bad_request: a signal goes to the id of a task/);
+    expect(await to(7)).toMatch(/^bad_request: the target of a signal must be a task id/);
     expect(await to({ correlationId: 'x' })).toMatch(/^invalid_uuid: correlationId/);
     expect(await to({ idempotencyKey: 'x' })).toMatch(/^bad_request: name must be/);
     expect(await to('0199aaaa-0000-7000-8000-00000000aaaa')).toMatch(/^task_not_found/);
@@ -283,7 +283,7 @@ describe('what a sender may send', () => {
     expect(await to(task, { by: 7 })).toMatch(/^bad_request: by/);
   });
 
-  it('may be any Unicode, and a payload of 1 MB', async () => {
+  it('can have any Unicode, and a payload of 1 MB', async () => {
     const { tasker, create, work, resultOf } = await waitingBench({ a: signalStep('bezahlt 💶 до') });
     const [one, two] = [await create(), await create()];
     await work();
@@ -294,7 +294,7 @@ describe('what a sender may send', () => {
     expect(await resultOf(two, 'a')).toBeNull();
   });
 
-  it('is limited to 1,000 signals that no step has used', async () => {
+  it('are refused once the task keeps 1,000 unused signals', async () => {
     const { tasker, create, sql } = await waitingBench(ONE);
     const task = await create();
     await sql(

@@ -34,7 +34,7 @@ describe('a step that waits', () => {
     await invariants(hand.sql);
   });
 
-  it('is recorded together with results, and keeps the positions of what is refused', async () => {
+  it('is recorded together with results, and keeps the positions of refused outcomes', async () => {
     const hand = await handWorker({ a: [], wait: TIMER, b: [], other: TIMER });
     await hand.claim();
     const wait = { kind: 'timer', forMs: HOUR, settings: {} } as const;
@@ -51,7 +51,7 @@ describe('a step that waits', () => {
     await invariants(hand.sql);
   });
 
-  it('fails by the policy of its template when no completion comes, and waits again in the next attempt', async () => {
+  it('fails when it times out, is retried by its policy, and waits again in the next attempt', async () => {
     const hand = await handWorker({ a: { retry: { max_attempts: 2, backoff: 'none' } } });
     const wait = { kind: 'completion', forMs: HOUR, settings: {} } as const;
     await hand.claim();
@@ -71,7 +71,7 @@ describe('a step that waits', () => {
     expect((await hand.tasker.getTask(hand.taskUuid)).status).toBe('blocked_by_failures');
   });
 
-  it('is called again without spending an attempt', async () => {
+  it('is called again without using up an attempt', async () => {
     const hand = await handWorker({ a: { retry: { max_attempts: 1 } }, b: ['a'] });
     for (let calls = 1; calls <= 3; calls++) {
       expect(await hand.claim()).toEqual(['a']);
@@ -90,7 +90,7 @@ describe('a step that waits', () => {
     await invariants(hand.sql);
   });
 
-  it('is found after a lost answer, also when its handler was called again since', async () => {
+  it('is found after a lost answer, even if its handler was called again in the meantime', async () => {
     const hand = await handWorker({ a: [] });
     await hand.claim();
     const first = { ...hand.waits('a', { kind: 'call', forMs: HOUR, settings: {} }), attempt: 1 };

@@ -20,7 +20,7 @@ async function waiting(lifecycle: Record<string, unknown> | undefined, { start =
 }
 
 describe('the limits of a lifecycle', () => {
-  it('max_waiting_minutes notes a task that waits for longer, until its wait ends', async () => {
+  it('max_waiting_minutes marks a task that waits for longer as stale, until its wait ends', async () => {
     const { tasker, sql, taskUuid, check } = await waiting({ max_waiting_minutes: 20 });
     expect((await check(19)).noted).toEqual([]);
     expect((await check(2)).noted).toMatchObject([

@@ -26,7 +26,7 @@ const pass = (hand: Hand) =>
   ]);
 
 describe('an operator', () => {
-  it('cancels a task with what it waits for, and its timer does not fire any more', async () => {
+  it('cancels a task and its waits, and its timer no longer fires', async () => {
     const hand = await waiting();
     expect(await hand.tasker.cancelTask(hand.taskUuid, { actor: 'ann' })).toBe(true);
     expect(await waitsOf(hand)).toEqual([{ kind: 'timer', ended_by: 'cancel', ended: true }]);
@@ -85,7 +85,7 @@ describe('an operator', () => {
     }
   });
 
-  it('resets a step that failed by a timeout, and it waits again with a new limit', async () => {
+  it('resets a step that timed out, and it waits again with a new timeout', async () => {
     const hand = await waiting(undefined, { retry: { max_attempts: 1 } });
     await pass(hand);
     expect(await hand.engine.promoteDue()).toBe(1);
@@ -98,7 +98,7 @@ describe('an operator', () => {
     await invariants(hand.sql);
   });
 
-  it('pauses a task: its clock continues, and what becomes ready is not claimed', async () => {
+  it('pauses a task: its waits continue, and steps that become ready are not claimed', async () => {
     const hand = await waiting();
     await hand.tasker.pause({ task: hand.taskUuid });
     await pass(hand);
@@ -111,7 +111,7 @@ describe('an operator', () => {
     expect(await hand.claim()).toEqual(['after']);
   });
 
-  it('pauses a namespace with its lane, and corrects what a program of an earlier version misplaced', async () => {
+  it('pauses a namespace with its lane, and corrects steps that an earlier version put into the wrong queue', async () => {
     const hand = await waiting();
     const { namespace } = await hand.tasker.getTask(hand.taskUuid);
     await pass(hand);

@@ -137,7 +137,7 @@ describe('a timeout that races', () => {
     for (const pair of uses) expect(pair.sort()).toEqual([false, true]);
   });
 
-  it('a pause: what becomes ready is held back', async () => {
+  it('a pause: steps that become ready are held back', async () => {
     const { start, drain, engine, sql, tasker } = await racing();
     const racers = await start(40);
     const pausing = racers.map(async ({ taskUuid, token }) => {

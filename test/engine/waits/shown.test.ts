@@ -92,7 +92,7 @@ describe('a task whose only open step waits', () => {
     expect(steps).toMatchObject([{ taskUuid, name: 'pay', currentState: 'waiting', since: wait!.since, worker: null }]);
   });
 
-  it('and the search tables agree with it, so that a comparison finds nothing to write', async () => {
+  it('has the same state in the search tables, so that a comparison finds nothing to write', async () => {
     const { tasker, sql, taskUuid } = await waiting();
     expect(await refresh(tasker)).toBe(0);
     await sql(`update tasker.wait set ended_at = now(), ended_by = 'signal'`);
@@ -125,7 +125,7 @@ describe('a task whose only open step waits', () => {
     expect(await tasker.status()).toMatchObject({ attention: { lateTimers: 1 } });
   });
 
-  it('is neither running nor at rest: a wait for it continues', async () => {
+  it('is neither running nor at rest, so waitForTask and watchTask continue', async () => {
     const { tasker, taskUuid } = await waiting();
     await expect(tasker.waitForTask(taskUuid, { timeoutMs: 1_300 })).rejects.toMatchObject({ code: 'timeout' });
     const snapshots = [];
@@ -139,11 +139,11 @@ describe('why explains a wait', () => {
   it.each([
     [
       { kind: 'signal', settings: { name: 'payment_received' }, forSeconds: 6.5 * 86_400 },
-      /^waits for signal payment_received since \d+ (ms|s), times out in 6 d; send it: `tasker signal send TASK payment_received`$/,
+      /^has waited \d+ (ms|s) for signal payment_received, times out in 6 d; send it: `tasker signal send TASK payment_received`$/,
     ],
     [
       { kind: 'signal', settings: { name: "it's paid", count: 3 }, progress: { signals: 1 }, forSeconds: null },
-      /^waits for 3 signals it's paid, of which it has 1 since .*, without a limit; send it: `tasker signal send TASK 'it'\\''s paid'`$/,
+      /^has waited .* for 3 signals it's paid \(1 received\), without a timeout; send it: `tasker signal send TASK 'it'\\''s paid'`$/,
     ],
     [
       { kind: 'signal', settings: { name: 'paid', on_timeout: 'complete' }, forSeconds: 7_200 },
@@ -151,7 +151,7 @@ describe('why explains a wait', () => {
     ],
     [
       { kind: 'timer', settings: { due: 'for 3d' }, forSeconds: 3 * 86_400 + 60 },
-      /^waits for its time \(for 3d\) since .*, due in 3 d; fire it now: `tasker timer fire TASK pay`$/,
+      /^has waited .* for its time \(for 3d\), due in 3 d; fire it now: `tasker timer fire TASK pay`$/,
     ],
     [
       {
@@ -159,19 +159,19 @@ describe('why explains a wait', () => {
         settings: { title: 'Ship it?', assignees: ['ann', 'ops'], quorum: 2 },
         forSeconds: 3_700,
       },
-      /^waits for the approval "Ship it\?" since .*, times out in 1 h; needs 2 approvals of ann, ops; vote: `tasker approval approve TASK pay --by NAME`$/,
+      /^has waited .* for the approval "Ship it\?", times out in 1 h; needs 2 approvals of ann, ops; vote: `tasker approval approve TASK pay --by NAME`$/,
     ],
     [
       { kind: 'completion', forSeconds: 90 },
-      /^waits for its completion by another system since .*, times out in 1 min; its token completes it; by hand: `tasker step complete TASK pay`$/,
+      /^has waited .* for its completion by another system, times out in 1 min; its token completes it; complete it by hand: `tasker step complete TASK pay`$/,
     ],
     [
       { kind: 'call', forSeconds: 90 },
-      /^waits for its next call \(0 so far\) since .*, called again in 1 min; by hand: `tasker step complete TASK pay`$/,
+      /^has waited .* for its next call \(0 so far\), called again in 1 min; complete it by hand: `tasker step complete TASK pay`$/,
     ],
     [
       { kind: 'timer', forSeconds: -60 },
-      /due now, since 1 min; no running worker serves its namespace: start one; fire/,
+      /due now, 1 min late; no running worker serves its namespace: start one; fire/,
     ],
   ])('of %j', async (wait, sentence) => {
     const { tasker, taskUuid } = await waiting({ settings: {}, ...wait } as object);
@@ -200,12 +200,12 @@ describe('a task with a wait and a failed step', () => {
     const { tasks } = await tasker.listTasks({ stepState: 'error' }, {});
     expect(tasks).toMatchObject([{ taskUuid, firstError: { step: 'charge', message: 'card declined' } }]);
     expect((await tasker.why(taskUuid)).summary).toMatch(
-      /^pay waits for signal .*; charge failed permanently: an operator must act on it/,
+      /^pay has waited .* for signal .*; charge failed permanently: an operator must act on it/,
     );
     expect((await tasker.summarizeTasks({})).failed).toMatchObject({ steps: 1 });
   });
 
-  it('becomes a dead letter if its template sends blocked tasks there, with its state', async () => {
+  it('becomes a dead letter with its state if its template has on_blocked: dlq', async () => {
     const { tasker, taskUuid, sql } = await failedBeside();
     expect((await look(tasker)).added).toEqual([taskUuid]);
     const { entries } = await tasker.deadLetters.list();

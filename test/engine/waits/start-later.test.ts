@@ -17,17 +17,17 @@ test('a task with delayMs is pending until then, and its identity counts from it
   expect(performance.now() - began).toBeGreaterThan(750);
 });
 
-test('a task that begins later can be started now, rescheduled and cancelled', async () => {
+test('a task that starts later can be started now, rescheduled and cancelled', async () => {
   const { tasker, sql } = await setup({ templates: DEMO_OF_A, handlers: HANDLERS });
   const later = { ...DEMO, startAt: new Date(Date.now() + 86_400_000) };
   const [now, soon, never] = await tasker.createTasks([later, later, later]);
   await tasker.startTaskNow(now!.taskUuid, { actor: 'ann' });
   expect((await tasker.waitForTask(now!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
-  await expect(tasker.startTaskNow(now!.taskUuid)).rejects.toThrow(/can't be started: it has ended as complete/);
+  await expect(tasker.startTaskNow(now!.taskUuid)).rejects.toThrow(/can't be started: it ended as complete/);
   await tasker.rescheduleTask(soon!.taskUuid, Date.now() + 300);
   expect((await tasker.waitForTask(soon!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   expect(await tasker.cancelTask(never!.taskUuid)).toBe(true);
-  await expect(tasker.rescheduleTask(never!.taskUuid, Date.now())).rejects.toThrow(/it has ended as cancelled/);
+  await expect(tasker.rescheduleTask(never!.taskUuid, Date.now())).rejects.toThrow(/it ended as cancelled/);
   expect(await sql(`select count(*)::int n from tasker.wait where ended_at is null`)).toEqual([{ n: 0 }]);
   expect(await sql(`select sum(n_wait)::int n from tasker.task`)).toEqual([{ n: 0 }]);
 });

@@ -36,12 +36,12 @@ describe('a token', () => {
     expect(step!.results!.result).toEqual({ paid: 12 });
     await expect(hand.tasker.failByToken(token, 'no')).rejects.toMatchObject({
       code: 'wait_over',
-      message: expect.stringMatching(/^too late: its token was used otherwise at 20/),
+      message: expect.stringMatching(/^too late: its token was already used at 20/),
     });
     await invariants(hand.sql);
   });
 
-  it('fails the attempt, which the policy of the step retries, and is not good for the next one', async () => {
+  it('fails the attempt, which the retry policy retries, and is not valid for the next attempt', async () => {
     const hand = await handWorker({ pay: { retry: { max_attempts: 2, backoff: 'none' } } });
     const first = await tokenOf(hand);
     await hand.record(hand.waits('pay', WAIT));
@@ -70,7 +70,7 @@ describe('a token', () => {
     await invariants(hand.sql);
   });
 
-  it('stays good after its worker was lost, until the next attempt starts', async () => {
+  it('stays valid after its worker was lost, until the next attempt starts', async () => {
     const hand = await handWorker({ pay: [], ship: ['pay'] });
     const token = await tokenOf(hand);
     await hand.die();
@@ -89,12 +89,12 @@ describe('a token', () => {
     await expect(other.tasker.completeByToken(lost, {})).rejects.toMatchObject({ code: 'wait_over' });
   });
 
-  it('is late after the limit, even if no process has handled the limit yet', async () => {
+  it('is late after the timeout, even if no process has handled the timeout yet', async () => {
     const hand = await handWorker({ pay: { retry: { max_attempts: 1 } } });
     const token = await tokenOf(hand);
     await hand.record(hand.waits('pay', WAIT));
     await past(hand);
-    const late = { code: 'wait_over', message: expect.stringContaining('its limit passed at') };
+    const late = { code: 'wait_over', message: expect.stringContaining('it timed out at') };
     await expect(hand.tasker.completeByToken(token, {})).rejects.toMatchObject(late);
     await expect(hand.tasker.extendByToken(token, { timeoutMs: 5 })).rejects.toMatchObject(late);
     expect(await hand.states()).toEqual({ pay: 'waiting' });
@@ -103,7 +103,7 @@ describe('a token', () => {
     expect(await hand.states()).toEqual({ pay: 'error' });
   });
 
-  it('extends the limit', async () => {
+  it('extends the timeout', async () => {
     const hand = await handWorker({ pay: [] });
     const token = await tokenOf(hand);
     await expect(hand.tasker.extendByToken(token, { timeoutMs: 5 })).rejects.toMatchObject({
@@ -115,7 +115,7 @@ describe('a token', () => {
     await expect(hand.tasker.extendByToken(token, { timeoutMs: -1 })).rejects.toMatchObject({ code: 'bad_request' });
   });
 
-  it('is refused if it is guessed, of another database or damaged', async () => {
+  it('is refused if it is guessed, damaged or from another database', async () => {
     const hand = await handWorker({ pay: [] });
     const token = await tokenOf(hand);
     await hand.record(hand.waits('pay', WAIT));
@@ -138,7 +138,7 @@ describe('a token', () => {
     expect(await (hand.engine satisfies Engine).saveToken(step, IN_TIME)).toBeUndefined();
   });
 
-  it('does not complete a step with a result that its schema refuses', async () => {
+  it('does not complete a step with a result that violates its schema', async () => {
     const result_schema = { type: 'object', required: ['paid'] };
     const hand = await handWorker({ pay: { result_schema } });
     const token = await tokenOf(hand);

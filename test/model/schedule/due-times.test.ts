@@ -63,7 +63,7 @@ test('fixed times that are skipped are due once, at the end of the gap', () => {
   ]);
 });
 
-test('with * in the hour, each hour that passes is due once, also when clocks change', () => {
+test('with * in the hour, each elapsed hour is due once, even when clocks change', () => {
   for (const [zone, from, to] of [
     ['Europe/Berlin', '2026-10-24T20:00Z', '2026-10-25T06:00Z'],
     ['Europe/Berlin', '2026-03-28T20:00Z', '2026-03-29T06:00Z'],
@@ -99,7 +99,7 @@ test('with a step in the hour, no hour is lost or doubled', () => {
   ]);
 });
 
-test('every counts elapsed time from its start, whatever the clocks do', () => {
+test('every counts elapsed time from its start, even when clocks change', () => {
   const anchorMs = Date.parse('2026-03-28T12:00Z');
   const when: Timing = {
     ...timing('', 'Europe/Berlin'),
@@ -199,7 +199,7 @@ test('around each change of the clock, every local time of a day is due exactly 
   }
 });
 
-test('an expression that never matches, or is malformed, is refused with the way out', () => {
+test('an expression that never matches or is malformed is refused with a correction', () => {
   expect(cronProblem('0 0 31 2 *')).toMatch(/never matches.*write `L`/);
   expect(cronProblem('* * * *')).toMatch(/4 fields; write 5 fields/);
   expect(cronProblem('61 * * * *')).toMatch(/invalid value for minute: 61; an example/);

@@ -52,7 +52,7 @@ describe('a handler that returns completeLater', () => {
     await invariants(shared.sql);
   });
 
-  it('of a class has the same token however often it asks in one attempt, and another one in the next', async () => {
+  it('in a class gets the same token on each request in one attempt, and another one in the next', async () => {
     const tokens: string[] = [];
     class Charge extends StepHandler {
       static override handlerName = 'charge';
@@ -115,7 +115,7 @@ describe('a handler that returns completeLater', () => {
     expect(tokens).toHaveLength(1);
   });
 
-  it('is completed while it still runs: its signal fires, and what it returns is dropped', async () => {
+  it('is completed while it still runs: its signal fires, and its return value is dropped', async () => {
     const { lines, logger } = collectingLogger();
     let token = '';
     const slow = defineHandler('charge', {}, async ({ context, signal }) => {
@@ -201,7 +201,7 @@ describe('a handler that returns completeLater', () => {
     expect((await tasker.getStep(taskUuid, 'sum')).results!.result).toEqual({ parts: [{ rows: 1 }, { rows: 2 }] });
   });
 
-  it('publishes no event, and its lines are kept because its attempt may still fail', async () => {
+  it('publishes no event, and its log lines are kept because its attempt may still fail', async () => {
     const later = defineHandler('charge', {}, ({ logger }) => {
       logger.warn('sent to the bank');
       return completeLater();

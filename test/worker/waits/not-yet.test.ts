@@ -25,7 +25,7 @@ async function failureOf(tasker: Awaited<ReturnType<typeof shared.setup>>['taske
 }
 
 describe('a handler that returns notYet', () => {
-  it('is called again with its checkpoint, spends no attempt, and has one row in the history', async () => {
+  it('is called again with its checkpoint, uses up no attempt, and has one row in the history', async () => {
     const { tasker, demo } = await shared.setup(
       { poll: { retry: { max_attempts: 1 } } },
       { handlers: [polling(4, 120)], concurrency: 1 },
@@ -47,7 +47,7 @@ describe('a handler that returns notYet', () => {
     await invariants(shared.sql);
   });
 
-  it('accepts a whole progress as its checkpoint, and keeps the last one without it', async () => {
+  it('accepts a progress object as its checkpoint, and keeps the last one if there is none', async () => {
     const seen: unknown[] = [];
     const handler = defineHandler('poll', {}, ({ context }) => {
       const { checkpointCursor: cursor, checkpointItemsProcessed: items, accumulatedResults: sums } = context;
@@ -88,7 +88,7 @@ describe('a handler that returns notYet', () => {
     ]);
   });
 
-  it('fails with wait_timeout at the limit of its calls', async () => {
+  it('fails with wait_timeout after max_calls calls', async () => {
     const { tasker, demo } = await shared.setup(
       { poll: { wait: { max_calls: 3 } } },
       { handlers: [polling(100, 10)], logger: silentLogger },
@@ -104,7 +104,7 @@ describe('a handler that returns notYet', () => {
     expect(history.map(({ calls }) => calls?.count)).toEqual([3]);
   });
 
-  it('is called for the last time at the limit of its time, and then fails with wait_timeout', async () => {
+  it('is called for the last time at its timeout, and then fails with wait_timeout', async () => {
     const { tasker, demo } = await shared.setup(
       { poll: { wait: { timeout: 0.6 } } },
       { handlers: [polling(100, 400)], logger: silentLogger },
@@ -176,7 +176,7 @@ describe('a handler that returns notYet', () => {
     expect(calls).toBe(before);
   });
 
-  it('keeps its logs and its token apart in each call', async () => {
+  it('gets a new token in each call', async () => {
     const tokens: string[] = [];
     const handler = defineHandler('poll', {}, async ({ context }: { context: StepContext }) => {
       tokens.push(await context.completionToken());

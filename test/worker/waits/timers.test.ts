@@ -71,7 +71,7 @@ describe('a timer step', () => {
     expect(due).toEqual([at, at + 100]);
   });
 
-  it('waits until a time in the result of an earlier step, even one that is too large to be loaded with it', async () => {
+  it('waits until a time in the result of an earlier step, even if the result is too large to be loaded with the step', async () => {
     const large = defineHandler('large', {}, () => ({
       at: { day: '2020-01-01T00:00:00Z' },
       text: 'x'.repeat(9_000_000),
@@ -156,7 +156,7 @@ describe('a timer step', () => {
 });
 
 describe('waiting steps and the slots of a worker', () => {
-  it('100 waits take none of one slot: other work continues', async () => {
+  it('100 waits do not take the only slot, and other work continues', async () => {
     const work = defineHandler('work', {}, () => ({}));
     const { tasker, sql } = await setup({
       templates: [template({ pause: timer({ for: '1h' }) }), template({ work: [] }, { name: 'work' })],
@@ -206,7 +206,7 @@ describe('waiting steps and the slots of a worker', () => {
 describe('a worker that polls once a minute', () => {
   const quiet = { handlers: [], pollMs: 60_000, logger: silentLogger };
 
-  it('fires timers when they are due, one after the other', async () => {
+  it('fires several timers when they are due', async () => {
     const { tasker, demo } = await shared.setup({ pause: timer({ until: { context: 'at' } }) }, quiet);
     const from = Date.now();
     const tasks = await tasker.createTasks([900, 300, 600, 601].map((ms) => ({ ...demo, context: { at: from + ms } })));
@@ -218,7 +218,7 @@ describe('a worker that polls once a minute', () => {
     }
   });
 
-  it('fires a timer that another process has moved to an earlier time, when it is notified', async () => {
+  it('fires a timer that another process moved to an earlier time, because it is notified', async () => {
     const { tasker, demo, another } = await shared.setup({ pause: timer({ for: '1h' }) }, quiet);
     const { taskUuid } = await tasker.createTask(demo);
     await until(

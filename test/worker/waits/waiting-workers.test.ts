@@ -22,7 +22,7 @@ const polling = (ran: number[] = []) =>
   });
 
 describe('a worker that is lost', () => {
-  it('after its steps began to wait costs them nothing', async () => {
+  it('after its steps began to wait does not affect them', async () => {
     const { tasker, sql, url, another } = await setup({
       templates: template({ pause: timer({ for: 2.5 }) }),
       worker: false,
@@ -43,7 +43,7 @@ describe('a worker that is lost', () => {
     await invariants(sql);
   });
 
-  it('before a timer began to wait spends no attempt, even if the step is not retryable', async () => {
+  it('before a timer began to wait uses up no attempt, even if the step is not retryable', async () => {
     const { tasker, sql, url, another } = await setup({
       templates: template({ pause: { ...timer({ for: 0.1 }), retry: { retryable: false } } }),
       worker: false,
@@ -64,7 +64,7 @@ describe('a worker that is lost', () => {
     await invariants(sql);
   });
 
-  it('before completeLater was recorded is worker_lost, and its token stays good until the next attempt', async () => {
+  it('before completeLater was recorded is worker_lost, and its token stays valid until the next attempt', async () => {
     const tokens: string[] = [];
     const later = defineHandler('charge', {}, async ({ context }) => {
       tokens.push(await context.completionToken());
@@ -153,7 +153,7 @@ describe('two workers', () => {
 });
 
 describe('a worker that drains', () => {
-  it('does not wait for waiting steps, and leaves what becomes ready to another one', async () => {
+  it('does not wait for waiting steps, and leaves steps that become ready to another worker', async () => {
     const { tasker, demo, another } = await shared.setup({ pause: timer({ for: 1 }) }, { worker: false });
     const first = await another({ worker: true, handlers: [], name: 'draining' });
     const { taskUuid } = await tasker.createTask(demo);
@@ -172,7 +172,7 @@ describe('a worker that drains', () => {
 });
 
 describe('handlers elsewhere', () => {
-  it('in a thread can ask for a token, wait for it, and ask to be called again', async () => {
+  it('in a thread can get a token, wait for its completion, and ask to be called again', async () => {
     const inThread = (callable: string) => ({ handler: { callable, isolation: 'thread' } });
     const { tasker, demo } = await shared.setup(
       { poll: inThread('polls'), later: inThread('awaits') },
