@@ -66,7 +66,7 @@ describe('a program of the examples prints the outcomes of its tasks', () => {
       'sign-off/sign-contracts.mjs',
       [
         'Acme: publish {"published":true,"approved_by":["ann","bob"]}',
-        'Hooli: archive {"published":false,"because":"they never pay"}',
+        'Hooli: archive {"because":"they never pay","published":false}',
       ],
     ],
     [
