@@ -4,7 +4,7 @@ import { type FiringCause, LATEST, SCHEDULE_SOURCE, type ScheduleSpec } from '..
 import { earliestMinutes } from '../../model/task-limits.ts';
 import type { NewFiring, NewScheduledTask } from '../../store/schedules/firings.ts';
 import { noteFirings, noteScheduledTasks } from '../../store/schedules/firings.ts';
-import { versionsOf } from '../../store/schedules/schedules.ts';
+import { versionsOf } from '../../store/signals/read.ts';
 import { findIdentities, type NewTask } from '../../store/tasks.ts';
 import { insertPortions, newTask, portionsOf, type TaskRequest } from '../create-task.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';

@@ -222,15 +222,6 @@ export async function passDueTimes(db: Db, passed: readonly PassedSchedule[]): P
   return rows.filter((row) => row.full).map((row) => row.id);
 }
 
-const VERSIONS_OF = sql('versions_of_template')`
-select distinct m.version from tasker.template m join tasker.namespace n on n.id = m.namespace_id
- where n.name = $1 and m.name = $2`;
-
-/** Returns the registered versions of a template. */
-export async function versionsOf(db: Db, namespace: string, name: string): Promise<string[]> {
-  return (await db.query<{ version: string }>(VERSIONS_OF, [namespace, name])).rows.map((row) => row.version);
-}
-
 const LATE_SCHEDULES = sql('late_schedules')`
 select count(*)::int late from (
   select 1 from tasker.schedule where wake_at < now() - interval '10 seconds' limit 10000) s`;
