@@ -239,6 +239,7 @@ export const NOT_HOT = {
   defer_waits: WAITS,
   postpone_waits: WAITS,
   close_waits_of_ended: WAITS,
+  close_stray_waits: LEFT_WAITS,
   drop_waits_of_no_task: LEFT_WAITS,
   signal_tasks: SIGNALS,
   add_signals: SIGNALS,

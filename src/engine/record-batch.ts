@@ -83,8 +83,8 @@ async function recordWithWaits(engine: Expanding, batch: readonly Recording[], o
   const work = async (tx: Db): Promise<RecordAnswer> => {
     const locked = lockTasks(tx, taskUuids);
     const recorded = recordOthers(engine, tx, others, own);
-    // Waits that end at once are recorded too, after the others.
-    if (!oneTrip) await recorded;
+    // Waits that end at once are recorded too, after the others. If the lock fails, its error is the one to report.
+    if (!oneTrip) await Promise.all([locked, recorded]);
     const [revised, answer, begun] = await Promise.all([locked, recorded, beginLocked(engine, tx, waits)]);
     const { ended } = begun;
     return {

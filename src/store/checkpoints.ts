@@ -43,6 +43,7 @@ export async function isSaved(db: Db, { taskUuid, idx }: StepKey, data: string):
   return (await db.query(IS_SAVED, [taskUuid, idx, data])).rows.length > 0;
 }
 
+// Calls count until an attempt ends, as in begin_waits: the number of the attempt is the same again after a reset.
 const LOAD_CHECKPOINTS = sql('load_checkpoints')`
 select d.task_uuid "taskUuid", d.idx, c.data, w.calls
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
@@ -51,7 +52,11 @@ select d.task_uuid "taskUuid", d.idx, c.data, w.calls
   left join lateral (
     select json_build_object('count', x.calls, 'since', tasker.iso(x.since), 'number', x.settings -> 'number',
                              'forMs', extract(epoch from now() - x.since) * 1000)::text calls
-      from tasker.wait x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.kind = 'call' offset 0) w on true
+      from tasker.wait x
+     where x.task_uuid = d.task_uuid and x.idx = d.idx and x.kind = 'call'
+       and not exists (select 1 from tasker.history h
+                        where h.task_uuid = d.task_uuid and h.idx = d.idx and h.attempt >= x.attempt and h.outcome <> 'released')
+    offset 0) w on true
  where c.data is not null or w.calls is not null`;
 
 /** The progress of a step: its checkpoint, and the calls of its handler. */

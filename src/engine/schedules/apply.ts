@@ -95,6 +95,8 @@ async function pauseMissing(database: Database, files: AppliedFiles, operator: O
       const reason = `it is no longer among the files of ${source}`;
       if (!dryRun) {
         await onLocked(database, name, async (tx, row) => {
+          // An operator may have paused it in the meantime: that pause must not end when the file is back.
+          if (row.pausedAt !== null) return;
           await pauseSchedule(tx, row.id, { actor: APPLY, reason });
           await noteAct(tx, { action: 'schedule_pause', target: `schedule ${name}` }, { ...operator, reason });
         });

@@ -1,8 +1,8 @@
-import { isConnectionError } from '../../db/connection-error.ts';
+import { isConnectionError, sqlState } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
-import { messageOf } from '../../errors.ts';
+import { isTaskerError, messageOf } from '../../errors.ts';
 import {
   noteFirings,
   noteSeenTasks,
@@ -62,7 +62,7 @@ export interface Fired {
  * committed together with the schedule's next due time, under a lock of the schedule, so that any number of processes can
  * do this at once, and one that dies loses nothing. Only the database's clock counts.
  *
- * If the transaction fails because of one schedule, each is tried alone, and the one that fails again is passed with the
+ * If the transaction fails because of the data of one schedule, each is tried alone, and the one that fails again is passed with the
  * error as its outcome.
  */
 export async function fireDue(engine: FiringEngine): Promise<Fired> {
@@ -73,14 +73,23 @@ export async function fireDue(engine: FiringEngine): Promise<Fired> {
   try {
     return await pass(engine, found, { limit: AT_ONCE });
   } catch (error) {
-    if (isConnectionError(error)) throw error;
+    if (mayPass(error)) throw error;
   }
   try {
     return await pass(engine, found, { limit: 1 });
   } catch (error) {
-    if (isConnectionError(error)) throw error;
+    if (mayPass(error)) throw error;
     return pass(engine, found, { limit: 1, problem: `the task could not be created: ${messageOf(error)}` });
   }
+}
+
+/**
+ * Returns whether the same due times may succeed later: after any error of the database that is not due to the data, such
+ * as a locked table, a timeout or a full disk.
+ */
+function mayPass(error: unknown): boolean {
+  const state = sqlState(error);
+  return isConnectionError(error) || (state !== undefined && !/^(22|23|54|P0)/.test(state));
 }
 
 async function templatesOf(
@@ -95,22 +104,45 @@ async function templatesOf(
   return found;
 }
 
-/** Cancels the open tasks of schedules with `cancel_running`, unless the next task could not be created. */
+/**
+ * Cancels the open tasks of schedules with `cancel_running` that get a new task now. Another process may have passed them
+ * since they were looked at, and its new tasks must stay: the open tasks are read together with what is still due.
+ */
 async function cancelRunning(
   engine: FiringEngine,
-  looked: readonly Pick<ScheduleRow, 'id' | 'spec'>[],
+  looked: readonly ScheduleRow[],
   found: ReadonlyMap<string, FoundTemplate>,
 ): Promise<void> {
   const cancelling = new Map(
-    looked
-      .filter(({ id, spec }) => spec.overlap === 'cancel_running' && canCreate({ id, spec }, found))
-      .map(({ id, spec }) => [id, spec.name]),
+    looked.filter((row) => row.spec.overlap === 'cancel_running' && willCreate(row, found)).map((row) => [row.id, row]),
   );
-  for (const task of await openTasksOf(engine.database, [...cancelling.keys()])) {
-    if (!counts(task)) continue;
-    const reason = `schedule ${cancelling.get(task.scheduleId)} is due again (overlap: cancel_running)`;
-    await engine.cancelTask(task.taskUuid, { actor: 'schedule', reason });
+  const tasks = await openTasksOf(engine.database, [...cancelling.keys()], { due: true });
+  for (const task of tasks) {
+    const { spec } = cancelling.get(task.scheduleId)!;
+    const pauses = failedOf(
+      spec,
+      tasks.filter(({ scheduleId }) => scheduleId === task.scheduleId),
+    );
+    if (!counts(task) || pauses) continue;
+    const reason = `schedule ${spec.name} is due again (overlap: cancel_running)`;
+    try {
+      await engine.cancelTask(task.taskUuid, { actor: 'schedule', reason });
+    } catch (error) {
+      // A task that another transaction has locked must not stop the other schedules. It is tried again.
+      if (isConnectionError(error) || !isTaskerError(error)) throw error;
+    }
   }
+}
+
+/** Returns whether a task is created now if none is open. */
+function willCreate(row: ScheduleRow, found: ReadonlyMap<string, FoundTemplate>): boolean {
+  if (!canCreate(row, found)) return false;
+  return planDue({ ...row, open: [], pauseReason: null }).firings.some(({ outcome }) => outcome === 'created');
+}
+
+/** Returns the task whose failure pauses the schedule. */
+function failedOf({ onFailure }: ScheduleRow['spec'], tasks: readonly OpenTaskRow[]): OpenTaskRow | undefined {
+  return onFailure === 'pause' ? tasks.find((task) => hasFailed(task) && !task.failureNoted) : undefined;
 }
 
 function canCreate({ id, spec }: Pick<ScheduleRow, 'id' | 'spec'>, found: ReadonlyMap<string, FoundTemplate>): boolean {
@@ -168,8 +200,7 @@ async function pass(
 }
 
 function planOf(row: ScheduleRow, tasks: readonly OpenTaskRow[], found: ReadonlyMap<string, FoundTemplate>): Plan {
-  const failed =
-    row.spec.onFailure === 'pause' ? tasks.find((task) => hasFailed(task) && !task.failureNoted) : undefined;
+  const failed = failedOf(row.spec, tasks);
   // If its next task can't be created, nothing was cancelled, and the due time must be passed all the same.
   const free = row.spec.overlap === 'cancel_running' && !canCreate(row, found);
   const open = free ? [] : tasks.filter(counts).map((task) => `task ${task.taskUuid}`);

@@ -11,7 +11,7 @@ import {
 const ON_TIME_MS = 10_000;
 /** Maximum number of due times that one pass fires, and that one pass lists one by one if they are left out. */
 const AT_ONCE = 100;
-/** How often a schedule with a queued due time looks whether its task has ended. */
+/** How often a schedule with a queued due time, or whose task could not be cancelled, looks whether its task has ended. */
 const QUEUED_LOOK_MS = 1_000;
 
 /** The state of a schedule whose due times are to be passed. */
@@ -63,6 +63,8 @@ export function planDue(state: ScheduleState): Plan {
     fired++;
   }
   plan.wakeMs = wakeOf(state, plan);
+  const isHeld = state.spec.overlap === 'cancel_running' && state.open.length > 0;
+  if (isHeld && plan.wakeMs !== null) plan.wakeMs = Math.max(plan.wakeMs, state.nowMs + QUEUED_LOOK_MS);
   return plan;
 }
 

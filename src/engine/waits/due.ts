@@ -6,6 +6,7 @@ import { QUEUE_ORDER } from '../../store/planner.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import { callAgain } from '../../store/waits/call-again.ts';
 import {
+  closeStrayWaits,
   closeWaitsOfEnded,
   deferWaits,
   dropWaitsOfNoTask,
@@ -133,7 +134,14 @@ async function settleDue(engine: Expanding, tx: Db, keys: readonly StepKey[]): P
   }
   const again = calls.length > 0 ? await callAgain(tx, calls) : new Map<number, string>();
   if (deferred.length > 0) await deferWaits(tx, deferred);
-  for (const ended of await endLocked(engine, tx, ends)) if (ended) done.push(ended);
+  const settled = await endLocked(engine, tx, ends);
+  for (const ended of settled) if (ended) done.push(ended);
+  const strays = [
+    ...ends.flatMap(({ wait }, i) => (settled[i] ? [] : [wait])),
+    ...calls.filter((_, i) => !again.has(i)),
+  ];
+  // Otherwise they would stay due forever.
+  if (strays.length > 0) await closeStrayWaits(tx, strays);
   for (const [i, endedAt] of again) {
     const effects = { state: 'enqueued', queued: true, takenFrom: false, task: undefined } as const;
     done.push(endedWait(calls[i]!, { by: 'elapsed', endedAt, ...effects }));

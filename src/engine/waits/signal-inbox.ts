@@ -118,7 +118,8 @@ export class SignalInbox {
   async #forget(): Promise<void> {
     if (performance.now() - this.#forgotAt < FORGET_MS) return;
     this.#forgotAt = performance.now();
-    await forgetInbox(this.#engine.database, { retentionMs: KEPT_MS, limit: FORGOTTEN_AT_ONCE });
+    const some = { retentionMs: KEPT_MS, limit: FORGOTTEN_AT_ONCE };
+    while (!this.#stopped && (await forgetInbox(this.#engine.database, some)) === FORGOTTEN_AT_ONCE);
   }
 }
 

@@ -176,8 +176,9 @@ const LOST: ReadonlySet<string> = new Set(['enqueued', 'waiting_for_retry', 'err
  * Returns whether the attempt of a token is the current one. It stays that after its worker was lost, until the next
  * attempt starts: the outside job may have been done.
  */
-function isAttempt({ attempt }: TokenOf, { attempts, overAttempt, overOutcome, doneAt }: TokenState): boolean {
-  if (doneAt !== null || attempt > attempts) return false;
+function isAttempt({ attempt }: TokenOf, now: TokenState): boolean {
+  const { attempts, earlierAttempts, overAttempt, overOutcome, doneAt } = now;
+  if (doneAt !== null || attempt > attempts || attempt <= earlierAttempts) return false;
   return overAttempt === null || (overAttempt === attempts && overOutcome === 'worker_lost');
 }
 
@@ -212,6 +213,7 @@ async function tooLate(tx: Db, key: TokenOf, now: TokenState): Promise<TaskerErr
   const wait = (await waitsOf(tx, key.taskUuid)).find(({ idx, attempt }) => idx === key.idx && attempt === key.attempt);
   const ended = wait?.endedAt ? WHAT_ENDED[wait.endedBy!] : undefined;
   if (ended) return waitOver(`${ended} at ${wait!.endedAt}`);
+  if (key.attempt <= now.earlierAttempts) return waitOver('the step runs again, because its task was rerun');
   if (now.overAttempt !== null) return waitOver(`its attempt ended as ${now.overOutcome} at ${now.overAt}`);
   return waitOver(`the step is ${now.state}`);
 }

@@ -74,7 +74,9 @@ export async function noteScheduledTasks(db: Db, tasks: readonly NewScheduledTas
 const OPEN_TASKS = sql('open_tasks_of_schedules')`
 select x.schedule_id "scheduleId", x.task_uuid "taskUuid", x.failure_noted "failureNoted", t.state::text,
        t.done_at is not null ended
-  from unnest($1::uuid[]) d (id)
+  from (
+    select id from unnest($1::uuid[]) i (id)
+     where not $2::boolean or exists (select 1 from tasker.schedule s where s.schedule_id = i.id and s.wake_at <= now())) d
  cross join lateral (
    select schedule_id, task_uuid, failure_noted from tasker.scheduled_task y where y.schedule_id = d.id and y.open offset 0) x
  cross join lateral (
@@ -91,10 +93,17 @@ export interface OpenTaskRow {
   ended: boolean;
 }
 
-/** Returns the tasks of schedules that were open when the schedules last looked. */
-export async function openTasksOf(db: Db, scheduleIds: readonly string[]): Promise<OpenTaskRow[]> {
+/**
+ * Returns the tasks of schedules that were open when the schedules last looked. `due`: only of schedules that still have
+ * something to do, so that these tasks are all from before it.
+ */
+export async function openTasksOf(
+  db: Db,
+  scheduleIds: readonly string[],
+  { due = false }: { due?: boolean } = {},
+): Promise<OpenTaskRow[]> {
   if (scheduleIds.length === 0) return [];
-  return (await db.query<OpenTaskRow>(OPEN_TASKS, [`{${scheduleIds.join(',')}}`])).rows;
+  return (await db.query<OpenTaskRow>(OPEN_TASKS, [`{${scheduleIds.join(',')}}`, due])).rows;
 }
 
 const CLOSE_TASKS = sql('close_scheduled_tasks')`

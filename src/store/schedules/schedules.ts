@@ -48,12 +48,11 @@ export async function lockDueSchedules(db: Db, limit: number): Promise<ScheduleR
 }
 
 const LOOK_AT_DUE = sql('look_at_due_schedules')`
-select s.schedule_id id, s.spec from tasker.schedule s where s.wake_at <= now() order by s.wake_at limit $1`;
+select ${COLUMNS} from tasker.schedule s where s.wake_at <= now() order by s.wake_at limit $1`;
 
 /** Returns schedules that have something to do, without locking them. */
-export async function lookAtDueSchedules(db: Db, limit: number): Promise<Pick<ScheduleRow, 'id' | 'spec'>[]> {
-  const { rows } = await db.query<{ id: string; spec: string }>(LOOK_AT_DUE, [limit]);
-  return rows.map(({ id, spec }) => ({ id, spec: JSON.parse(spec) as ScheduleSpec }));
+export async function lookAtDueSchedules(db: Db, limit: number): Promise<ScheduleRow[]> {
+  return (await db.query<StoredRow>(LOOK_AT_DUE, [limit])).rows.map(rowOf);
 }
 
 const LOCK_SCHEDULE = sql('lock_schedule')`

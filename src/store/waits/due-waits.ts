@@ -79,3 +79,32 @@ update tasker.task x set n_wait = 0 from t where x.task_uuid = t.task_uuid and x
 export async function closeWaitsOfEnded(db: Db, taskUuids: readonly string[]): Promise<void> {
   await db.query(CLOSE_WAITS_OF_ENDED, [`{${taskUuids.join(',')}}`]);
 }
+
+// The waits of the task are counted again, because a step may have begun another wait since. The start is not touched.
+const CLOSE_STRAY_WAITS = sql('close_stray_waits')`
+with w as (
+  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = 'cancel'
+    from (
+      select x.tid from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
+       cross join lateral (
+         select ctid tid from tasker.wait x
+          where x.task_uuid = d.task_uuid and x.idx = d.idx and x.idx >= 0 and x.ended_at is null
+            and not exists (
+              select 1 from tasker.step y where y.task_uuid = d.task_uuid and y.idx = d.idx and y.state = 'waiting') offset 0) x) d
+   where w.ctid = d.tid returning w.task_uuid)
+update tasker.task t set n_wait = c.waits
+  from (
+    select u.task_uuid, s.waits + b.waits waits from (select distinct task_uuid from w) u
+     cross join lateral (
+       select count(*)::int waits from tasker.step y where y.task_uuid = u.task_uuid and y.state = 'waiting' offset 0) s
+     cross join lateral (
+       select count(*)::int waits from tasker.wait y where y.task_uuid = u.task_uuid and y.idx = -1 and y.ended_at is null offset 0) b) c
+ where t.task_uuid = c.task_uuid`;
+
+/**
+ * Ends the waits of steps that do not wait: a program of an earlier version has rerun the task without its waits. Call it
+ * after lockTasks.
+ */
+export async function closeStrayWaits(db: Db, waits: readonly StepKey[]): Promise<void> {
+  await db.query(CLOSE_STRAY_WAITS, columns(waits, 'taskUuid', 'idx'));
+}

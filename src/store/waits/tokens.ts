@@ -32,7 +32,7 @@ export interface TokenKey extends StepKey {
 
 // An attempt is over when it has a row in the history. Rows of releases are passed by: the attempt continued.
 const TOKEN_STATE = sql('token_state')`
-select s.state::text, s.attempts, coalesce(s.claim, 0) claim, t.template_id "templateId", t.rank, t.verdict::text verdict,
+select s.state::text, s.attempts, coalesce(s.earlier_attempts, 0) "earlierAttempts", coalesce(s.claim, 0) claim, t.template_id "templateId", t.rank, t.verdict::text verdict,
        tasker.iso(t.done_at) "doneAt", h.attempt "overAttempt", h.outcome::text "overOutcome", tasker.iso(h.ended_at) "overAt",
        h.detail -> 'wait' ->> 'ended_by' "overBy"
   from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid
@@ -45,6 +45,8 @@ select s.state::text, s.attempts, coalesce(s.claim, 0) claim, t.template_id "tem
 export interface TokenState {
   state: string;
   attempts: number;
+  /** The attempts of earlier runs of the step. */
+  earlierAttempts: number;
   claim: number;
   templateId: number;
   rank: number;

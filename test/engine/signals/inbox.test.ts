@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { SignalInbox } from '../../../src/engine/waits/signal-inbox.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
 import { openSession } from '../../support/database.ts';
 import { until } from '../../support/setup.ts';
 import { signalStep, waitingBench } from '../../support/waits/waiting.ts';
@@ -183,4 +185,13 @@ describe('a signal that is sent with the client of a caller', () => {
       message: expect.stringContaining('database of this tasker'),
     });
   });
+});
+
+it('old rows of the inbox are all deleted, however many there are', async () => {
+  const { engine, sql } = await bench();
+  await sql(`insert into tasker.signal_inbox (id, target, name, payload, done_at, outcome)
+    select gen_random_uuid(), '"x"', 'paid', 'null', now() - interval '40 days', '{}' from generate_series(1, 2500)`);
+  // Another process, which has not deleted any in this hour.
+  await new SignalInbox(engine, silentLogger).use();
+  expect(await sql('select count(*)::int remaining from tasker.signal_inbox')).toEqual([{ remaining: 0 }]);
 });

@@ -136,6 +136,24 @@ describe('an operator', () => {
     expect((await hand.engine.listNamespaces()).find(({ name }) => name === namespace)?.readySteps).toBe(1);
   });
 
+  it('ends a due wait that a program of an earlier version left open when it reran the step', async () => {
+    const hand = await waiting();
+    await hand.sql(
+      `update tasker.step set state = 'enqueued', spared = attempts, claim = null where state = 'waiting'`,
+    );
+    await hand.sql('update tasker.task set n_active = 1');
+    await hand.sql(
+      `insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+       select m.queue_id, t.rank, t.task_uuid, 0, m.id from tasker.task t join tasker.template m on m.id = t.template_id`,
+    );
+    await pass(hand);
+    await hand.engine.promoteDue();
+    expect(await waitsOf(hand)).toMatchObject([{ ended_by: 'cancel' }]);
+    expect(await hand.sql('select n_wait from tasker.task')).toEqual([{ n_wait: 0 }]);
+    await invariants(hand.sql);
+    expect(await hand.claim()).toEqual(['wait']);
+  });
+
   it('reruns a task from a step that waits, and deletes a task with its waits and tokens', async () => {
     const hand = await waiting(undefined, {});
     await hand.tasker.rerunTask(hand.taskUuid, { from: 'wait' });

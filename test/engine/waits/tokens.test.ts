@@ -41,6 +41,22 @@ describe('a token', () => {
     await invariants(hand.sql);
   });
 
+  it('of an earlier run is not good for the run that a rerun begins', async () => {
+    const hand = await handWorker({ pay: [] });
+    const token = await tokenOf(hand);
+    await hand.record(hand.waits('pay', { kind: 'call', forMs: 1, settings: {} }));
+    await past(hand);
+    expect(await hand.engine.endDueWaits()).toBe(1);
+    await hand.tasker.rerunTask(hand.taskUuid, { from: 'pay' });
+    const late = { code: 'wait_over', message: expect.stringContaining('its task was rerun') };
+    await expect(hand.tasker.completeByToken(token, {})).rejects.toMatchObject(late);
+    const next = await tokenOf(hand);
+    await expect(hand.tasker.completeByToken(token, {})).rejects.toMatchObject(late);
+    expect(await hand.states()).toEqual({ pay: 'in_progress' });
+    expect(await hand.tasker.completeByToken(next, {})).toMatchObject({ repeated: false });
+    await invariants(hand.sql);
+  });
+
   it('fails the attempt, which the retry policy retries, and is not valid for the next attempt', async () => {
     const hand = await handWorker({ pay: { retry: { max_attempts: 2, backoff: 'none' } } });
     const first = await tokenOf(hand);

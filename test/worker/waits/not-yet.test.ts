@@ -104,6 +104,22 @@ describe('a handler that returns notYet', () => {
     expect(history.map(({ calls }) => calls?.count)).toEqual([3]);
   });
 
+  it('has all its calls again after an operator has reset the step', async () => {
+    const { tasker, demo } = await shared.setup(
+      { poll: { wait: { max_calls: 3 } } },
+      { handlers: [polling(5, 10)], logger: silentLogger },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    expect(await failureOf(tasker, taskUuid)).toMatchObject({ state: 'error', type: 'wait_timeout' });
+    await tasker.resetStep(taskUuid, 'poll');
+    expect((await tasker.waitForTask(taskUuid, WAIT)).status).toBe('complete');
+    const history = (await tasker.getHistory(taskUuid)).filter(({ kind }) => kind === 'attempt');
+    expect(history.map(({ what, calls }) => [what, calls?.count])).toEqual([
+      ['failed', 3],
+      ['completed', 3],
+    ]);
+  });
+
   it('is called for the last time at its timeout, and then fails with wait_timeout', async () => {
     const { tasker, demo } = await shared.setup(
       { poll: { wait: { timeout: 0.6 } } },
