@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { addOperator } from '../operator.ts';
-import { collect, lazily, wholeNumber } from '../options.ts';
+import { collect, lazily, moment, wholeNumber } from '../options.ts';
 
 const PAGE = wholeNumber({ least: 1, most: 1000 });
 const PRIORITY = wholeNumber({ least: -100, most: 100 });
@@ -47,8 +47,12 @@ function addActs(schedule: Command): void {
     .action(lazily(async () => (await import('./act.ts')).scheduleTrigger));
   addOperator(schedule.command('backfill <name>'))
     .description('create the tasks of past due times that have none')
-    .requiredOption('--from <time>', 'first time, such as 2026-01-01T00:00Z; inclusive')
-    .requiredOption('--to <time>', 'last time, such as 2026-01-31T00:00Z; inclusive, at most now')
+    .requiredOption('--from <time>', 'first time, such as 2026-01-01T00:00Z, or an age such as 7d; inclusive', moment)
+    .requiredOption(
+      '--to <time>',
+      'last time, such as 2026-01-31T00:00Z, or an age such as 1h; inclusive, at most now',
+      moment,
+    )
     .option('--dry-run', 'only list the due times')
     .action(lazily(async () => (await import('./backfill.ts')).scheduleBackfill));
   addOperator(schedule.command('delete <name>'))
@@ -62,11 +66,16 @@ function addActs(schedule: Command): void {
     .action(lazily(async () => (await import('./apply.ts')).scheduleApply));
 }
 
+/** A duration without a unit is in seconds, as in files. */
+function secondsOrText(text: string): number | string {
+  return /^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text;
+}
+
 /** Adds the options for the settings of a schedule. */
 function addSettings(command: Command): Command {
   return command
     .option('-c, --cron <expression>', 'such as "0 9 * * 1-5"; with seconds first if it has six fields')
-    .option('-e, --every <duration>', 'such as 90s, 15m, 2h, 7d or P1DT12H; counted from --start')
+    .option('-e, --every <duration>', 'such as 90s, 15m, 2h, 7d or P1DT12H; counted from --start', secondsOrText)
     .option('-z, --timezone <zone>', 'time zone of --cron, such as Europe/Berlin; default: UTC')
     .option(
       '-i, --input <json>',
@@ -75,11 +84,11 @@ function addSettings(command: Command): Command {
     .option('--tag <tag>', 'tag of each task; may be repeated', collect)
     .option('-p, --priority <number>', 'priority of each task, from -100 to 100', PRIORITY)
     .option('--description <text>', 'what it is for')
-    .option('--jitter <duration>', 'delay each due time by a part of this')
+    .option('--jitter <duration>', 'delay each due time by a part of this', secondsOrText)
     .option('--start <time>', 'no due time is before it; such as 2026-01-31T09:00:00+01:00')
     .option('--end <time>', 'no due time is after it')
     .option('--catch-up <which>', 'missed due times to make up for: none, last or all; default: last')
-    .option('--catch-up-window <duration>', 'how late they may be made up for; default: any time')
+    .option('--catch-up-window <duration>', 'how late they may be made up for; default: any time', secondsOrText)
     .option('--overlap <policy>', 'while a task is open: allow, skip, queue_one or cancel_running; default: allow')
     .option('--on-failure <action>', 'when a task fails: continue or pause; default: continue');
 }
