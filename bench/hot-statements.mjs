@@ -252,6 +252,7 @@ export const NOT_HOT = {
   tasks_of_correlation: 'once for a signal by correlation id; reads at most 1,001 open tasks by an index',
   templates_of_tasks: SIGNALS,
   versions_of_template: TEMPLATES,
+  versions_for_schedules: TEMPLATES,
   put_in_signal_inbox: NOTING,
   read_signal_inbox: INBOX,
   lock_signal_inbox: INBOX,

@@ -223,7 +223,7 @@ export async function passDueTimes(db: Db, passed: readonly PassedSchedule[]): P
   return rows.filter((row) => row.full).map((row) => row.id);
 }
 
-const VERSIONS_OF = sql('versions_of_template')`
+const VERSIONS_OF = sql('versions_for_schedules')`
 select distinct m.version from tasker.template m join tasker.namespace n on n.id = m.namespace_id
  where n.name = $1 and m.name = $2`;
 
