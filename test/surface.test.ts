@@ -180,13 +180,13 @@ describe('the surface', () => {
       ApiHandlerOptions
       ApiRequestOptions
       ApiResponseContent
+      AppliedSchedule
       Approval
       ApprovalDecision
       ApprovalFilter
       ApprovalPage
       ApprovalPageOptions
       ApprovalResult
-      AppliedSchedule
       ArchiveDamage
       ArchivedRow
       ArchivedTask
@@ -483,8 +483,8 @@ describe('the surface', () => {
       TaskRequest
       TaskRequestOf
       TaskRerun
-      TaskSignal
       TaskSchedule
+      TaskSignal
       TaskSnapshot
       TaskStaleness
       TaskState
