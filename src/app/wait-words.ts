@@ -1,7 +1,7 @@
 import type { Step, StepWait, Task } from '../engine/task-view.ts';
-import { spanOf } from '../model/span.ts';
+import { spanOf, timeLeft } from '../model/span.ts';
 
-export { spanOf };
+export { spanOf, timeLeft };
 
 /** Returns what a step waits for, in a few words: `signal payment_received`, `3 signals item (2 received)`. */
 export function waitedFor({ kind, calls, settings, progress }: StepWait): string {
@@ -42,7 +42,7 @@ export function explainStart({ taskUuid, startsAt }: Pick<Task, 'taskUuid' | 'st
   if (startsAt === null) return `waits for its start; start it: ${begin}`;
   const ms = Date.parse(startsAt) - now;
   if (ms <= 0) return `was due to start ${spanOf(-ms)} ago, at ${startsAt}; a running worker starts it, or ${begin}`;
-  return `starts in ${spanOf(ms)}, at ${startsAt}; start it now: ${begin}`;
+  return `starts in ${timeLeft(ms)}, at ${startsAt.slice(0, 19)}Z; start it now: ${begin}`;
 }
 
 /** Describes a wait in a few words: `signal payment_received for 2 h, times out in 6 d`. */
@@ -63,7 +63,7 @@ function endOf({ kind, until, dueAt, settings }: StepWait, now: number): string 
 
 function when(time: string, now: number): string {
   const ms = Date.parse(time) - now;
-  return ms > 0 ? `in ${spanOf(ms)}` : `now, ${spanOf(-ms)} late`;
+  return ms > 0 ? `in ${timeLeft(ms)}` : `now, ${spanOf(-ms)} late`;
 }
 
 function isOverdue({ until, dueAt }: StepWait, now: number): boolean {

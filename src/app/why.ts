@@ -174,7 +174,8 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
   const error = step.results?.error?.message;
   switch (step.currentState) {
     case 'pending': {
-      if (open.length === 0 && task.startsAt !== null) return `waits for the start of its task, at ${task.startsAt}`;
+      if (open.length === 0 && task.startsAt !== null)
+        return `waits for the start of its task, at ${task.startsAt.slice(0, 19)}Z`;
       if (open.length === 0 && template.batchConfig) {
         return `waits for another batch worker to end: at most ${template.batchConfig.parallelism} of ${template.name} run at once (parallelism)`;
       }

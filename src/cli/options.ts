@@ -50,6 +50,14 @@ export function moment(text: string, _before?: unknown, now: number = Date.now()
   return date;
 }
 
+/** Parses an option that takes a time in the future: ISO 8601 with a zone. Returns it unchanged. */
+export function timeWithZone(text: string): string {
+  const given = text.trim();
+  const isTime = /^\d{4}-\d{2}-\d{2}T.+(Z|[+-]\d{2}(:?\d{2})?)$/i.test(given) && !Number.isNaN(Date.parse(given));
+  if (isTime) return given;
+  throw new InvalidArgumentError('it must be a date and time with a zone, such as 2026-12-24T18:00:00+01:00.');
+}
+
 /** Like {@link moment}, but also accepts the id of an event, which it returns unchanged. */
 export function momentOrEvent(text: string): Date | string {
   return /^[0-9a-f]{8}-/i.test(text.trim()) ? text.trim() : moment(text);

@@ -4,6 +4,12 @@ const UNITS = [
   [60_000, 'min'],
 ] as const;
 
+/** Formats the time that is left: rounded, so that three days less a second are `3 d`. */
+export function timeLeft(ms: number): string {
+  const [size] = UNITS.find(([size]) => ms >= size) ?? [0];
+  return spanOf(ms + size / 2);
+}
+
 /** Formats a duration: `12 ms`, `3.4 s`, `5 min`, `2 h`, `3 d`. */
 export function spanOf(ms: number): string {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;

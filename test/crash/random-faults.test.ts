@@ -110,7 +110,6 @@ if (inject('postgres') === '18') {
       // Workers that were killed did not write all their changes to the search tables. The comparison finds them.
       await tasker.engine.search.flush();
       await tasker.engine.search.keeper.compare(new Date(0), 0);
-      console.log(await sql(`select task_uuid, idx, s.state found, l.state live, t.state task, t.done_at, x.state ts, x.done_at td from tasker.step_search s full join (select * from tasker.step where state in ('error', 'resolved_manually')) l using (task_uuid, idx) left join tasker.task t using (task_uuid) left join tasker.task_search x using (task_uuid) where s.state is distinct from l.state limit 6`));
       expect(
         await sql(`
           select task_uuid, t.state live, s.state found from tasker.task t full join tasker.task_search s using (task_uuid)

@@ -1,22 +1,22 @@
 import type { BackfilledDue } from '../../app/schedules/tasker-schedules.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
-import { type GlobalOptions, moment } from '../options.ts';
+import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface BackfillOptions extends GlobalOptions, OperatorFlags {
-  from: string;
-  to: string;
+  from: Date;
+  to: Date;
   dryRun?: boolean;
 }
 
 /** `tasker schedule backfill`: creates the tasks of past due times. Exits 1 if one could not be created. */
 export async function scheduleBackfill(name: string, options: BackfillOptions): Promise<void> {
   const { dryRun = false, json } = options;
-  const range = { from: moment(options.from), to: moment(options.to) };
+  const range = { from: options.from, to: options.to };
   await withTasker(options, {}, async (tasker) => {
     const dues: BackfilledDue[] = [];
     for await (const portion of tasker.schedules.backfilling(name, { ...range, dryRun, ...operatorFrom(options) })) {

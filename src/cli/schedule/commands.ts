@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { addOperator } from '../operator.ts';
-import { collect, lazily, wholeNumber } from '../options.ts';
+import { collect, lazily, moment, wholeNumber } from '../options.ts';
 
 const PAGE = wholeNumber({ least: 1, most: 1000 });
 const PRIORITY = wholeNumber({ least: -100, most: 100 });
@@ -47,8 +47,12 @@ function addActs(schedule: Command): void {
     .action(lazily(async () => (await import('./act.ts')).scheduleTrigger));
   addOperator(schedule.command('backfill <name>'))
     .description('create the tasks of past due times that have none')
-    .requiredOption('--from <time>', 'first time, such as 2026-01-01T00:00Z; inclusive')
-    .requiredOption('--to <time>', 'last time, such as 2026-01-31T00:00Z; inclusive, at most now')
+    .requiredOption('--from <time>', 'first time, such as 2026-01-01T00:00Z, or an age such as 7d; inclusive', moment)
+    .requiredOption(
+      '--to <time>',
+      'last time, such as 2026-01-31T00:00Z, or an age such as 1h; inclusive, at most now',
+      moment,
+    )
     .option('--dry-run', 'only list the due times')
     .action(lazily(async () => (await import('./backfill.ts')).scheduleBackfill));
   addOperator(schedule.command('delete <name>'))
@@ -64,11 +68,20 @@ function addActs(schedule: Command): void {
     .action(lazily(async () => (await import('./apply.ts')).scheduleApply));
 }
 
+/** A duration without a unit is in seconds, as in files. */
+function secondsOrText(text: string): number | string {
+  return /^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text;
+}
+
 /** Adds the options for the settings of a schedule. */
 function addSettings(command: Command): Command {
   return command
     .option('-c, --cron <expression>', 'cron expression, such as "0 9 * * 1-5"; six fields start with seconds')
-    .option('-e, --every <duration>', 'interval, such as 90s, 15m, 2h, 7d or P1DT12H; counted from --start')
+    .option(
+      '-e, --every <duration>',
+      'interval, such as 90s, 15m, 2h, 7d or P1DT12H; counted from --start',
+      secondsOrText,
+    )
     .option('-z, --timezone <zone>', 'time zone of --cron, such as Europe/Berlin; default: UTC')
     .option(
       '-i, --input <json>',
@@ -77,11 +90,15 @@ function addSettings(command: Command): Command {
     .option('--tag <tag>', 'tag of each task; may be repeated', collect)
     .option('-p, --priority <number>', 'priority of each task, from -100 to 100', PRIORITY)
     .option('--description <text>', 'purpose of the schedule')
-    .option('--jitter <duration>', 'maximum delay of each due time')
+    .option('--jitter <duration>', 'maximum delay of each due time', secondsOrText)
     .option('--start <time>', 'first possible due time, such as 2026-01-31T09:00:00+01:00')
     .option('--end <time>', 'last possible due time')
     .option('--catch-up <which>', 'missed due times that still get a task: none, last or all; default: last')
-    .option('--catch-up-window <duration>', 'how late a missed due time may still get a task; default: no limit')
+    .option(
+      '--catch-up-window <duration>',
+      'how late a missed due time may still get a task; default: no limit',
+      secondsOrText,
+    )
     .option(
       '--overlap <policy>',
       'what to do while a task is open: allow, skip, queue_one or cancel_running; default: allow',

@@ -2,7 +2,7 @@ import pc from 'picocolors';
 import type { Schedule, ScheduleFiring } from '../../app/schedules/tasker-schedules.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { counted, fields, painted, shortened, spanOf, table } from '../show/text.ts';
+import { counted, fields, painted, shortened, spanOf, table, timeLeft } from '../show/text.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
@@ -44,10 +44,10 @@ export function scheduleTable(schedules: readonly Schedule[], { now, width }: { 
     `${signOf(schedule)} ${schedule.name}`,
     nextText(schedule, now),
     lastText(schedule),
-    schedule.words,
     schedule.template,
+    schedule.words,
   ]);
-  const text = table(['  name', 'next', 'last', 'when', 'template'], rows);
+  const text = table(['  name', 'next', 'last', 'template', 'when'], rows);
   if (width === undefined) return text;
   return text
     .split('\n')
@@ -64,7 +64,7 @@ function signOf({ state, last }: Schedule): string {
 function nextText({ state, nextFiringAt }: Schedule, now: number): string {
   if (state !== 'active' || nextFiringAt === null) return state;
   const left = Date.parse(nextFiringAt) - now;
-  return left > 0 ? `in ${spanOf(left)}` : pc.red(`${spanOf(-left)} late`);
+  return left > 0 ? `in ${timeLeft(left)}` : pc.red(`${spanOf(-left)} late`);
 }
 
 function lastText({ last }: Schedule): string {
@@ -160,15 +160,25 @@ export function firingTable(firings: readonly ScheduleFiring[], width: number | 
   const rows = firings.map((firing) => [
     `${outcomeSign(firing)} ${firing.dueAt.slice(0, 19)}Z`,
     firing.cause,
-    firing.outcome === 'failed' ? pc.red('failed') : firing.outcome,
     firing.taskUuid ?? '',
-    firing.taskState === null ? (firing.taskUuid === null ? '' : pc.dim('deleted')) : painted(firing.taskState),
-    firing.until === null ? (firing.reason ?? '') : `until ${firing.until.slice(0, 19)}Z: ${firing.reason ?? ''}`,
+    outcomeText(firing),
   ]);
-  const text = table(['  due', 'cause', 'outcome', 'task', 'task is in', 'reason'], rows);
-  if (width === undefined) return text;
-  return text
-    .split('\n')
-    .map((line) => shortened(line, width))
-    .join('\n');
+  const [heading, ...lines] = table(['  due', 'cause', 'task', 'outcome'], rows).split('\n');
+  const fit = (line: string) => (width === undefined ? line : shortened(line, width));
+  const notes = firings.map(noteOf);
+  return [heading!, ...lines.flatMap((line, at) => [line, ...notes[at]!])].map(fit).join('\n');
+}
+
+/** Returns the state of the task if there is one, and otherwise why there is none. */
+function outcomeText({ outcome, taskUuid, taskState }: ScheduleFiring): string {
+  if (outcome === 'failed') return pc.red('failed');
+  if (taskUuid === null) return outcome;
+  return taskState === null ? pc.dim('deleted') : painted(taskState);
+}
+
+/** Returns the lines below an outcome: the reason, which may be long, and up to which due time it applies. */
+function noteOf({ until, reason }: ScheduleFiring): string[] {
+  const range = until === null ? '' : `until ${until.slice(0, 19)}Z`;
+  const text = [range, reason ?? ''].filter((part) => part !== '').join(': ');
+  return text === '' ? [] : [`    ${text}`];
 }

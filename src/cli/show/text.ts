@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 
-export { spanOf } from '../../app/wait-words.ts';
+export { spanOf, timeLeft } from '../../app/wait-words.ts';
 
 interface Look {
   sign: string;

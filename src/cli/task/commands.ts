@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { addBulkOptions } from '../bulk/options.ts';
 import { addOperator } from '../operator.ts';
-import { collect, duration, lazily, seconds, wholeNumber } from '../options.ts';
+import { collect, duration, lazily, seconds, timeWithZone, wholeNumber } from '../options.ts';
 import { addPausing } from '../pause/commands.ts';
 import { addPageOptions, addTaskFilter } from '../task-filter.ts';
 
@@ -42,7 +42,7 @@ export function addTaskCommands(program: Command): void {
     .action(lazily(async () => (await import('./start.ts')).taskStartNow));
   addOperator(task.command('reschedule <uuid>'))
     .description('change the start time of a task')
-    .option('--at <time>', 'such as 2026-12-24T18:00:00+01:00')
+    .option('--at <time>', 'such as 2026-12-24T18:00:00+01:00', timeWithZone)
     .option('--in <duration>', 'from now, such as 90s, 15m, 2h, 7d or P1DT12H', duration)
     .action(lazily(async () => (await import('./start.ts')).taskReschedule));
   addPausing(task, 'task');
@@ -99,7 +99,7 @@ function addCreate(task: Command): void {
     .option('--return-existing', 'if the task already exists, print its id instead of an error')
     .option('-r, --reason <text>', 'reason, kept with the task')
     .option('-t, --tag <tag>', 'tag, kept with the task; may be repeated', collect)
-    .option('--at <time>', 'start at this time, such as 2026-12-24T18:00:00+01:00')
+    .option('--at <time>', 'start at this time, such as 2026-12-24T18:00:00+01:00', timeWithZone)
     .option('--in <duration>', 'start after this time, such as 90s, 15m, 2h, 7d or P1DT12H', duration)
     .option('-w, --wait', 'follow the task until it ends; exits as `task watch`')
     .option('--timeout <seconds>', 'with --wait: stop following after this time', seconds)

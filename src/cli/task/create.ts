@@ -128,6 +128,9 @@ async function create(
   options: Omit<TaskCreateOptions, 'name'> & { context: Record<string, unknown> | undefined },
 ): Promise<TaskHandle> {
   const { context, priority, correlationId, idempotencyKey, reason, tag } = options;
+  if (options.at !== undefined && options.in !== undefined) {
+    throw new TaskerError('bad_request', '--at and --in cannot be combined; pass one of them');
+  }
   const start = { startAt: options.at, delayMs: options.in };
   const given = { context, priority, correlationId, idempotencyKey, reason, tags: tag, ...start };
   const request = { name, namespace, version, ...given, initiator: 'cli', sourceSystem: 'cli' };

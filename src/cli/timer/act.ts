@@ -17,6 +17,6 @@ export async function timerMove(
   await withTasker(options, {}, async (tasker) => {
     const moved = await tasker.moveTimer(task, step, until, operatorFrom(options));
     if (options.json) return printJson({ task_uuid: task, step, until: moved });
-    note(`step ${step} waits until ${moved}`);
+    note(`step ${step} waits until ${moved.slice(0, 19)}Z`);
   });
 }

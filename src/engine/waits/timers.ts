@@ -40,7 +40,9 @@ async function openTimer(tx: Db, step: StepKey, past: string): Promise<OpenWait>
   const [wait] = await openWaits(tx, [step]);
   if (wait?.kind === 'timer') return wait;
   const row = await getStep(tx, step.taskUuid, step.idx);
-  const why = wait ? `it waits for a ${wait.kind}, not for a time` : `it is in ${row?.state}`;
+  const why = wait
+    ? `it waits for ${wait.kind === 'approval' ? 'an' : 'a'} ${wait.kind}, not for a time`
+    : `it is ${row?.state}`;
   const message = `step ${row?.name} of task ${step.taskUuid} can't be ${past}: ${why}`;
   throw new TaskerError('illegal_transition', message);
 }

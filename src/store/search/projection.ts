@@ -30,11 +30,14 @@ changed as (
     from live l where s.ctid = l.tid and l.task_uuid is not null),
 gone as (
   delete from tasker.task_search where ctid = any (array(select tid from live where task_uuid is null and tid is not null)))
-select id from live where tid is not null or done_at is null or n_error > 0 or $2::boolean`;
+select id from live
+ where tid is not null or done_at is null or n_error > 0 or $2::boolean
+    or exists (select 1 from tasker.operator_action a where a.task_uuid = live.task_uuid)`;
 
 /**
  * Writes the current rows of tasks, and removes the rows of deleted tasks. Returns the tasks whose steps have to be
- * written or removed. A task that ended without a failure and had no row is returned only with `all`.
+ * written or removed. A task that ended without a failure and without an act of an operator, and had no row, is returned
+ * only with `all`.
  */
 export async function projectTasks(db: Db, taskUuids: readonly string[], all: boolean): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>(PROJECT_TASKS, [`{${taskUuids.join(',')}}`, all]);

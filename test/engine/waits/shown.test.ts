@@ -147,7 +147,7 @@ describe('why explains a wait', () => {
     ],
     [
       { kind: 'signal', settings: { name: 'paid', on_timeout: 'complete' }, forSeconds: 7_200 },
-      /, completes with its default in 1 h; send it/,
+      /, completes with its default in 2 h; send it/,
     ],
     [
       { kind: 'timer', settings: { due: 'for 3d' }, forSeconds: 3 * 86_400 + 60 },
@@ -231,9 +231,11 @@ describe('a task that waits for its start', () => {
     expect(await tasker.listTasks({ status: 'pending' })).toHaveLength(1);
     expect(await tasker.status()).toMatchObject({ open: { pending: 1 }, waits: [{ kind: 'start', count: 1 }] });
     const { summary, steps } = await tasker.why(taskUuid);
-    expect(summary).toBe(`starts in 3 d, at ${task.startsAt}; start it now: \`tasker task start-now ${taskUuid}\``);
+    expect(summary).toBe(
+      `starts in 3 d, at ${task.startsAt!.slice(0, 19)}Z; start it now: \`tasker task start-now ${taskUuid}\``,
+    );
     expect(steps.map((step) => step.why)).toEqual([
-      `waits for the start of its task, at ${task.startsAt}`,
+      `waits for the start of its task, at ${task.startsAt!.slice(0, 19)}Z`,
       'waits for pay',
     ]);
     await sql(`update tasker.wait set until = now() - interval '1 minute'`);
