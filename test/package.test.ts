@@ -290,11 +290,11 @@ describe('the package', () => {
     );
   });
 
-  it('has at most 32 MB and 46 packages without optional packages, as documented', () => {
+  it('has at most 34 MB and 46 packages without optional packages, as documented', () => {
     const page = readFileSync('docs/performance.md', 'utf8');
     expect(weightProblems(weight, page)).toEqual([]);
-    expect(weightProblems({ ...weight, bytes: 32 * 2 ** 20 + 1 }, page)).toContain(
-      'an install without optional packages takes 32.0 MB, above the limit of 32 MB',
+    expect(weightProblems({ ...weight, bytes: 34 * 2 ** 20 + 1 }, page)).toContain(
+      'an install without optional packages takes 34.0 MB, above the limit of 34 MB',
     );
     expect(weightProblems({ ...weight, packages: 47 }, page)).toContain(
       'an install without optional packages has 47 packages, above the limit of 46',

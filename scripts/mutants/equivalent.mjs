@@ -10,7 +10,7 @@ export const EQUIVALENT = [
     why: 'a call without notes changes nothing',
   },
   {
-    file: 'src/engine/record.ts',
+    file: 'src/engine/record-batch.ts',
     line: 'const grown = accepted.length > 0 ? grow(',
     operator: 'comparison',
     original: '>',

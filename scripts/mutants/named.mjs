@@ -27,8 +27,8 @@ export const NAMED = [
   {
     what: 'a cancellation reads steps without locking them',
     file: 'src/store/acts/operate.ts',
-    from: "'waiting_for_retry', 'error') for update),",
-    to: "'waiting_for_retry', 'error')),",
+    from: "'waiting', 'error') for update),",
+    to: "'waiting', 'error')),",
   },
   {
     what: 'a worker that was declared dead still owns its claims',

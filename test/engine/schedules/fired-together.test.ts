@@ -61,7 +61,7 @@ describe('overlap: cancel_running', () => {
     ]);
   });
 
-  it('does not stop other schedules while its open task is locked, and goes on when it is free', async () => {
+  it('does not stop other schedules while its open task is locked, and continues when it is free', async () => {
     const { tasker, age, fire, outcomes } = await bench({ name: 'hourly', overlap: 'cancel_running' });
     await age();
     await fire();
