@@ -41,7 +41,7 @@ it('a schedule is created, shown, changed, paused, resumed and deleted', async (
   expect(created.stderr).toContain('template demo/report@1.0.0 is not registered yet');
   expect(await create('nightly', ...BERLIN)).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('schedule nightly exists already'),
+    stderr: expect.stringContaining('schedule nightly already exists'),
   });
   const listed = await schedule('list');
   expect(listed.stdout).toMatch(
@@ -59,7 +59,7 @@ it('a schedule is created, shown, changed, paused, resumed and deleted', async (
   expect(await schedule('update', 'nightly')).toMatchObject({ code: 2, stderr: expect.stringContaining('--unset') });
   expect(await schedule('update', 'nightly', '--unset', 'name')).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('--unset name: it is not a setting that can be removed'),
+    stderr: expect.stringContaining('--unset name: this setting cannot be removed'),
   });
 
   expect((await schedule('pause', 'nightly', '--reason', 'audit', '--by', 'ann')).stderr).toContain('paused schedule');
@@ -74,7 +74,7 @@ it('a schedule is created, shown, changed, paused, resumed and deleted', async (
     stderr: expect.stringContaining('mean nightly?'),
   });
   expect(await schedule('delete', 'nightly')).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
-  expect((await schedule('delete', 'nightly', '--yes')).stderr).toBe('deleted schedule nightly; its tasks stay\n');
+  expect((await schedule('delete', 'nightly', '--yes')).stderr).toBe('deleted schedule nightly; its tasks are kept\n');
   expect(await schedule('delete', 'nightly', '--yes')).toMatchObject({ code: 1 });
 });
 
@@ -86,12 +86,12 @@ it('a schedule is triggered and backfilled, and past due times are listed with t
   const range = ['--from', '2026-01-01T00:00Z', '--to', '2026-01-03T12:00Z'];
   expect(await schedule('backfill', 'filled', ...range, '--dry-run')).toMatchObject({
     stdout: expect.stringMatching(/^DUE +OUTCOME +TASK +REASON\n2026-01-01T01:00:00Z +planned/),
-    stderr: '3 tasks would be created; 0 tasks exist already\n',
+    stderr: '3 tasks would be created; 0 tasks already exist\n',
   });
-  expect((await schedule('backfill', 'filled', ...range)).stderr).toBe('3 tasks created; 0 tasks exist already\n');
+  expect((await schedule('backfill', 'filled', ...range)).stderr).toBe('3 tasks created; 0 tasks already exist\n');
   expect(await schedule('backfill', 'filled', ...range)).toMatchObject({
     stdout: '',
-    stderr: '0 tasks created; 3 tasks exist already\n',
+    stderr: '0 tasks created; 3 tasks already exist\n',
   });
   const shown = (await schedule('show', 'filled')).stdout;
   expect(shown).toMatch(new RegExp(`^▶ 2026-01-03T01:00:00Z +backfill +${uuid} +steps_in_process$`, 'm'));
@@ -139,7 +139,7 @@ it('apply makes the schedules equal to the files, and pauses one whose file is g
   expect((await apply()).stdout).toMatch(/^monthly +updated/m);
 
   await project.write('schedules/twin.yaml', file('0 1 * * *'));
-  expect(await apply()).toMatchObject({ code: 1, stderr: expect.stringMatching(/is in schedules\/\w+\.yaml too/) });
+  expect(await apply()).toMatchObject({ code: 1, stderr: expect.stringMatching(/is also in schedules\/\w+\.yaml/) });
   await project.write(
     'schedules/twin.yaml',
     'name: twin\ntemplate: demo/report@1.0.0\ncron: 0 0 31 2 *\ncolour: red\n',
@@ -150,7 +150,7 @@ it('apply makes the schedules equal to the files, and pauses one whose file is g
   expect(stderr).toContain('schedules/twin.yaml:4:1: error: unknown key `colour`');
 
   await Promise.all(['monthly', 'twin'].map((name) => rm(path.join(project.folder, `schedules/${name}.yaml`))));
-  expect((await apply()).stdout).toMatch(/^monthly +paused +it is not among the files of shop any more/m);
+  expect((await apply()).stdout).toMatch(/^monthly +paused +it is no longer among the files of shop/m);
   expect((await schedule('show', 'monthly')).stdout).toMatch(/^state +paused since/m);
 });
 
@@ -161,7 +161,7 @@ it('a task that begins later is explained, rescheduled and started', async () =>
     /starts in 3 d, at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ; start it now: `tasker task start-now /,
   );
   const moved = await run('task', 'reschedule', task, '--at', '2127-01-01T09:00:00+01:00');
-  expect(moved.stderr).toBe(`task ${task} begins at 2127-01-01T08:00:00Z\n`);
+  expect(moved.stderr).toBe(`task ${task} starts at 2127-01-01T08:00:00Z\n`);
   expect(await run('task', 'reschedule', task)).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('pass the new time with --at or --in'),
