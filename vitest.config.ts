@@ -5,9 +5,14 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { testsAlone, unitTests } from './test/support/suite/needs.ts';
 
 /** Tests that run on every supported server. All others run once, on the newest. */
-const ON_EVERY_SERVER = ['test/store/**/*.test.ts', 'test/engine/**/*.test.ts'];
-/** Faults and crashes run on the newest and the oldest server; `npm run prove` runs them on the others as well. */
+const STATEMENTS = 'test/store/**/*.test.ts';
+/**
+ * Tests of the engine, faults and crashes run on the newest and the oldest server; `npm run prove` runs them on the others as
+ * well.
+ */
+const ENGINE = 'test/engine/**/*.test.ts';
 const FAULTS = 'test/crash/**/*.test.ts';
+const ON_SERVERS = [STATEMENTS, ENGINE, FAULTS];
 /** Tests without a server, a build or another process. */
 const UNIT = unitTests();
 /** Tests that change their process. All others share processes, because starting one and importing the sources takes a second. */
@@ -63,7 +68,7 @@ export default defineConfig({
           ...common,
           name: 'once',
           include: ['test/**/*.test.ts'],
-          exclude: [...UNIT, ...ALONE, ...ON_EVERY_SERVER, FAULTS],
+          exclude: [...UNIT, ...ALONE, ...ON_SERVERS],
           provide: { postgres: '18' },
         },
       },
@@ -72,7 +77,7 @@ export default defineConfig({
           ...common,
           name: 'alone',
           include: ALONE,
-          exclude: [...ON_EVERY_SERVER, FAULTS],
+          exclude: ON_SERVERS,
           isolate: true,
           provide: { postgres: '18' },
         },
@@ -84,9 +89,9 @@ export default defineConfig({
           typecheck: { enabled: true, only: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.types.json' },
         },
       },
-      onServer('18', [...ON_EVERY_SERVER, FAULTS]),
-      onServer('17', process.env.PROVE === '1' ? [...ON_EVERY_SERVER, FAULTS] : ON_EVERY_SERVER),
-      onServer('15', [...ON_EVERY_SERVER, FAULTS]),
+      onServer('18', ON_SERVERS),
+      onServer('17', process.env.PROVE === '1' ? ON_SERVERS : [STATEMENTS]),
+      onServer('15', ON_SERVERS),
     ],
   },
 });
