@@ -82,7 +82,7 @@ test('a start with broken files fails with every error, and applies none of the 
     ['c.yaml:3:8', '`every` must be a duration'],
     ['c.yaml:4:11', '`Mars/Olympus` is not a known time zone'],
     ['c.yaml:5:6', 'until the year 9999'],
-    ['d.yaml:1:1', 'a-good.yaml too; rename one of them'],
+    ['d.yaml:1:1', 'a-good.yaml; rename one of them'],
     ['e.yaml:1:1', ''],
   ] as const) {
     const line = error!.message.split('\n').find((one) => one.includes(place) && one.includes(text));

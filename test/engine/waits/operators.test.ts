@@ -71,7 +71,7 @@ describe('an operator', () => {
     ]);
     await expect(hand.tasker.fireTimer(hand.taskUuid, 'wait')).rejects.toMatchObject({
       code: 'illegal_transition',
-      message: `step wait of task ${hand.taskUuid} can't be fired: it is in complete`,
+      message: `step wait of task ${hand.taskUuid} can't be fired: it is complete`,
     });
     await invariants(hand.sql);
 
@@ -167,7 +167,7 @@ describe('an operator', () => {
     await hand.tasker.cancelTask(hand.taskUuid);
     await expect(hand.tasker.completeByToken(secret!, {})).rejects.toMatchObject({
       code: 'wait_over',
-      message: expect.stringMatching(/^too late: its task is cancelled since 20/),
+      message: expect.stringMatching(/^too late: its task ended as cancelled at 20/),
     });
     await hand.tasker.deleteTask(hand.taskUuid);
     await expect(hand.tasker.completeByToken(secret!, {})).rejects.toMatchObject({ code: 'token_invalid' });
