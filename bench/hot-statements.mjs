@@ -267,6 +267,7 @@ export const NOT_HOT = {
   note_wait_progress: APPROVALS,
   forget_signals_of_tasks: DELETING,
   forget_votes_of_tasks: DELETING,
+  history_is_short: 'once in a process; reads at most 5,000 rows',
   rest_from_counting: 'writes a table of one row',
   release_pruned_identity: DELETING,
   pruned_at: 'for the message about a task that does not exist; looks up an identity by its index',

@@ -5,6 +5,7 @@ import type { Logger } from '../../logging/logger.ts';
 import {
   type Counted,
   countNew,
+  historyIsShort,
   pruneAnalytics,
   rebaseCounting,
   restFromCounting,
@@ -80,6 +81,8 @@ export class AttemptCounter {
   #looks: NodeJS.Timeout | undefined;
   #turn: Promise<void> | undefined;
   #unsummarized = 0;
+  /** Whether this process has counted nothing yet, and begins with the default number of transactions. */
+  #isFirst: boolean;
   #failing = false;
   #stopped = false;
 
@@ -92,6 +95,7 @@ export class AttemptCounter {
     this.#database = database;
     this.#logger = logger;
     this.#transactions = transactions;
+    this.#isFirst = transactions === FIRST_TRANSACTIONS;
   }
 
   /** Looks periodically whether something is left to count, until the stop. */
@@ -160,13 +164,16 @@ export class AttemptCounter {
       if (!taken) return undefined;
       const began = performance.now();
       if (ahead) await rebaseCounting(tx);
-      const counted = await countNew(tx, { transactions });
+      // On a new database of an old server, nearly all transactions to pass are of other databases.
+      const whole = this.#isFirst && (await historyIsShort(tx, ATTEMPTS_A_TURN));
+      const counted = await countNew(tx, { transactions: whole ? MOST_TRANSACTIONS : transactions });
       if (counted.prunable) await pruneAnalytics(tx);
       const restMs = (performance.now() - began) * (counted.attempts < FEW_ATTEMPTS ? 1 : REST_PER_TURN);
       if (!now) await restFromCounting(tx, restMs);
       return { ...counted, restMs };
     });
     if (!counted) return undefined;
+    this.#isFirst = false;
     this.#adapt(counted);
     this.#unsummarized += counted.attempts;
     if (this.#unsummarized >= ATTEMPTS_A_SUMMARY) await this.#summarize();

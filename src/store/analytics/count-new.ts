@@ -137,3 +137,11 @@ const SUMMARIZE = sql('summarize_history')`select tasker.summarize_history()`;
 export async function summarizeHistory(db: Db): Promise<void> {
   await db.query(SUMMARIZE);
 }
+
+const HISTORY_IS_SHORT = sql('history_is_short')`
+select count(*) < $1 short from (select 1 from tasker.history limit $1) x`;
+
+/** Returns whether fewer attempts than this have ended in the whole database. */
+export async function historyIsShort(db: Db, attempts: number): Promise<boolean> {
+  return (await db.query<{ short: boolean }>(HISTORY_IS_SHORT, [attempts])).rows[0]!.short;
+}
