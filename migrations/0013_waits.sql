@@ -22,8 +22,8 @@ alter table tasker.template
     (case when paused then -1 else 1 end) * (namespace_id + case when waits then 1073741824 else 0 end)) stored;
 
 -- One row per step that waits or has waited, and one with idx -1 for the start of a task. `due_at` is when the engine must
--- act: the end (`until`), or a reminder before it. A row whose wait has ended remains until the task is deleted, so that
--- whoever comes too late learns what ended it.
+-- act: the end (`until`), or a reminder before it. A row whose wait has ended remains until the task is deleted, so that a
+-- caller that comes too late learns what ended it.
 create table tasker.wait (
   task_uuid   uuid not null,
   idx         int not null,

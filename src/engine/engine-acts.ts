@@ -35,8 +35,8 @@ import type { Task } from './task-view.ts';
 import { TemplateStore } from './template-store.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
 import { rescheduleTask, startTaskNow } from './waits/start.ts';
-import { startTimeMs } from './waits/start-time.ts';
-import { fireTimer, moveTimer, type TimerTime, timeOf } from './waits/timers.ts';
+import { instantMs } from './waits/start-time.ts';
+import { fireTimer, moveTimer, type TimerTime } from './waits/timers.ts';
 import {
   completeByToken,
   extendByToken,
@@ -183,7 +183,7 @@ export abstract class EngineActs {
 
   /** Lets a timer step end at another time, and returns that time. */
   async moveTimer(reference: StepReference, until: TimerTime, options: OperatorOptions = {}): Promise<string> {
-    const at = timeOf(until);
+    const at = new Date(instantMs(until, 'the time of the timer')).toISOString();
     const step = await this.find(reference);
     const moved = await this.#noting(step.taskUuid, moveTimer(this, step, at, options));
     await this.announceDue(moved);
@@ -204,7 +204,7 @@ export abstract class EngineActs {
   /** Lets a task begin at another time, and returns that time. */
   async rescheduleTask(given: string, at: TimerTime, options: OperatorOptions = {}): Promise<string> {
     const taskUuid = checkUuid(given, 'the task id');
-    const time = new Date(startTimeMs(at, 'the start')).toISOString();
+    const time = new Date(instantMs(at, 'the start')).toISOString();
     const moved = await this.#noting(taskUuid, rescheduleTask(this, taskUuid, { ...options, at: time }));
     await this.announceDue(moved);
     return moved;

@@ -1,5 +1,6 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
+import { TASK_STATES } from '../engine/task-view.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, queryNumber } from './route.ts';
 
@@ -63,21 +64,6 @@ const BOTTLENECKS = describeRoute({
   },
   answer: BottlenecksSchema,
 });
-
-const TASK_STATES = [
-  'pending',
-  'initializing',
-  'enqueuing_steps',
-  'steps_in_process',
-  'evaluating_results',
-  'waiting_for_dependencies',
-  'waiting_for_retry',
-  'blocked_by_failures',
-  'complete',
-  'error',
-  'cancelled',
-  'resolved_manually',
-] as const;
 
 const seconds = (ms: number | null) => (ms === null ? 0 : Math.round(ms) / 1000);
 
@@ -164,7 +150,7 @@ function rate(part: number, whole: number): number {
 }
 
 /** The states in which steps are listed across tasks. Steps in other states are too many to count. */
-const STEP_STATES = ['enqueued', 'in_progress', 'waiting_for_retry', 'error', 'resolved_manually'] as const;
+const STEP_STATES = ['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error', 'resolved_manually'] as const;
 
 /** The numbers of tasks and steps by state. Steps are counted up to 10,000 for each state. */
 async function systemHealth(tasker: Tasker): Promise<Record<string, number>> {

@@ -22,18 +22,8 @@ function naive(time: string | null): string | null {
 /** Returns a task with its steps. In lists, `steps` is empty. */
 export function taskJson(task: Task, steps: readonly Step[]): z.infer<typeof TaskResponseSchema> {
   return {
-    task_uuid: task.taskUuid,
-    name: task.name,
-    namespace: task.namespace,
-    version: task.version,
-    status: task.status,
-    created_at: task.createdAt,
-    updated_at: task.updatedAt,
-    completed_at: task.completedAt,
+    ...aboutOf(task),
     context: task.context,
-    initiator: task.initiator ?? '',
-    source_system: task.sourceSystem ?? '',
-    reason: task.reason ?? '',
     priority: task.priority,
     tags: task.tags,
     correlation_id: task.correlationId,
@@ -42,6 +32,22 @@ export function taskJson(task: Task, steps: readonly Step[]): z.infer<typeof Tas
     ready_steps: task.readySteps,
     ...healthOf(task),
     steps: steps.map((step) => readinessJson(task, step)),
+  };
+}
+
+function aboutOf(task: Task) {
+  return {
+    task_uuid: task.taskUuid,
+    name: task.name,
+    namespace: task.namespace,
+    version: task.version,
+    status: task.status,
+    created_at: task.createdAt,
+    updated_at: task.updatedAt,
+    completed_at: task.completedAt,
+    initiator: task.initiator ?? '',
+    source_system: task.sourceSystem ?? '',
+    reason: task.reason ?? '',
   };
 }
 
@@ -164,17 +170,7 @@ export function summaryJson(
   const path = `/v1/tasks/${task.taskUuid}`;
   return {
     task: {
-      task_uuid: task.taskUuid,
-      name: task.name,
-      namespace: task.namespace,
-      version: task.version,
-      status: task.status,
-      created_at: task.createdAt,
-      updated_at: task.updatedAt,
-      completed_at: task.completedAt,
-      initiator: task.initiator ?? '',
-      source_system: task.sourceSystem ?? '',
-      reason: task.reason ?? '',
+      ...aboutOf(task),
       correlation_id: task.correlationId,
       ...countsOf(task),
       ...healthOf(task),

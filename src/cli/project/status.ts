@@ -92,7 +92,7 @@ export function statusText(now: TaskerStatus): string[] {
   return [...facts.split('\n'), ...late, '', ...attentionLines(now), '', ...queueLines(now)];
 }
 
-/** A prune that ended longer ago is no longer of interest here. */
+/** A prune that ended longer ago is not shown. */
 const PRUNED_RECENTLY_MS = 48 * 3_600_000;
 
 /** Returns, for example, `12,000 tasks, ended 3m ago`. Undefined if no prune is running or ended recently. */

@@ -58,7 +58,10 @@ export async function signalShow(id: string, options: GlobalOptions): Promise<vo
   await withTasker(options, {}, async (tasker) => {
     const signal = await tasker.getSignal(id);
     if (!signal) {
-      throw new TaskerError('not_found', `there is no signal ${id}; \`tasker signal list TASK\` lists those of a task`);
+      throw new TaskerError(
+        'not_found',
+        `there is no signal ${id}; \`tasker signal list TASK\` lists the signals of a task`,
+      );
     }
     const { payload, tasks, error, ...rest } = signal;
     if (options.json) return printJson({ ...snakeKeys(rest), error, payload, tasks: tasks.map(snakeKeys) });

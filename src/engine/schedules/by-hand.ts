@@ -8,6 +8,7 @@ import { firedBetween } from '../../store/schedules/firings.ts';
 import { clockMs } from '../../store/schedules/schedules.ts';
 import { type OperatorOptions, operatorOf } from '../operate.ts';
 import type { TemplateStore } from '../template-store.ts';
+import { instantMs } from '../waits/start-time.ts';
 import { onLocked } from './manage.ts';
 import { createScheduled, type FiredTask, type Firing, findTemplate, identityOf } from './tasks.ts';
 import { findSchedule } from './view.ts';
@@ -188,8 +189,8 @@ function portionOf(
 }
 
 async function rangeOf(database: Database, { from, to }: BackfillOptions): Promise<{ fromMs: number; toMs: number }> {
-  const fromMs = timeOf(from, 'from');
-  const toMs = timeOf(to, 'to');
+  const fromMs = instantMs(from, 'from');
+  const toMs = instantMs(to, 'to');
   if (toMs < fromMs) throw new TaskerError('bad_request', 'to is before from');
   const nowMs = await clockMs(database);
   if (toMs > nowMs) {
@@ -199,15 +200,4 @@ async function rangeOf(database: Database, { from, to }: BackfillOptions): Promi
     );
   }
   return { fromMs, toMs };
-}
-
-function timeOf(value: unknown, name: string): number {
-  const ms =
-    value instanceof Date
-      ? value.getTime()
-      : typeof value === 'string' && /(?:Z|[+-]\d{2}:\d{2})$/.test(value)
-        ? Date.parse(value)
-        : Number.NaN;
-  if (!Number.isNaN(ms)) return ms;
-  throw new TaskerError('bad_request', `${name} must be a date and time with a zone, such as 2026-01-31T00:00:00Z`);
 }

@@ -30,3 +30,8 @@ export function waitOver({ step, taskUuid, until, endedAt, endedBy }: EndedFor):
     details: { task_uuid: taskUuid, step, ended_by: endedBy ?? 'timeout', ended_at: at },
   });
 }
+
+/** Returns the error for a token or an act on a timer that came too late. */
+export function tooLate(why: string): TaskerError {
+  return new TaskerError('wait_over', `too late: ${why}; nothing was changed`);
+}

@@ -8,6 +8,7 @@ import { openWaits } from '../../store/waits/read.ts';
 import { moveWait } from '../../store/waits/tokens.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operate.ts';
 import { endLocked } from './end.ts';
+import { tooLate } from './late.ts';
 import type { EndedWait, OpenWait } from './waits.ts';
 
 /** Completes a timer step now. @throws TaskerError `illegal_transition` if it does not wait for a time */
@@ -23,11 +24,12 @@ export function fireTimer(engine: Expanding, step: StepKey, options: OperatorOpt
   });
 }
 
-/** Lets a timer fire at another time, and returns it. @throws TaskerError `illegal_transition`, `bad_request` */
+/** Lets a timer fire at another time, and returns it. @throws TaskerError `illegal_transition`, `wait_over` */
 export function moveTimer(engine: Expanding, step: StepKey, until: string, options: OperatorOptions): Promise<string> {
   const operator = operatorOf(options);
   return onFreeTask(engine.database, step.taskUuid, async (tx) => {
     const wait = await openTimer(tx, step, 'moved');
+    if (wait.overdue) throw tooLate(`the timer was due at ${wait.until}`);
     const moved = (await moveWait(tx, step, until))!;
     const act = { action: 'move_timer', ...step, fromState: 'waiting', toState: 'waiting' };
     await noteAct(tx, { ...act, details: JSON.stringify({ from: wait.until, to: moved }) }, operator);
@@ -42,24 +44,10 @@ async function openTimer(tx: Db, step: StepKey, past: string): Promise<OpenWait>
   const row = await getStep(tx, step.taskUuid, step.idx);
   const why = wait
     ? `it waits for ${wait.kind === 'approval' ? 'an' : 'a'} ${wait.kind}, not for a time`
-    : `it is ${row?.state}`;
+    : `its state is ${row?.state}`;
   const message = `step ${row?.name} of task ${step.taskUuid} can't be ${past}: ${why}`;
   throw new TaskerError('illegal_transition', message);
 }
 
 /** A time: ISO 8601 with a zone, milliseconds since 1970, or a date. */
 export type TimerTime = string | number | Date;
-
-const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/;
-const FIRST_MS = Date.UTC(1970, 0);
-const LAST_MS = Date.UTC(10_000, 0);
-
-/** Returns a time in ISO 8601. @throws TaskerError `bad_request` */
-export function timeOf(given: TimerTime): string {
-  const readable = typeof given !== 'string' || ISO.test(given);
-  const date = readable ? new Date(given) : new Date(Number.NaN);
-  const ms = date.getTime();
-  if (ms >= FIRST_MS && ms < LAST_MS) return date.toISOString();
-  const message = `the time of a timer must be ISO 8601 with a zone, such as 2026-12-24T18:00:00Z, milliseconds since 1970 or a date, up to the year 9999; got ${String(given)}`;
-  throw new TaskerError('bad_request', message);
-}

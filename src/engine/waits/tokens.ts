@@ -26,6 +26,7 @@ import {
 import { type Expanding, onFreeTask, operatorOf, settleLocked } from '../operate.ts';
 import type { Snapshot } from '../template-store.ts';
 import { endLocked, endRunning } from './end.ts';
+import { tooLate } from './late.ts';
 import type { EndedWait, OpenWait, WaitEnding } from './waits.ts';
 
 /** The effect of a token. */
@@ -101,7 +102,7 @@ export function extendByToken(engine: Expanding, token: string, timeoutMs: numbe
   return onTokenStep(engine.database, token, async (tx, key, now) => {
     const [wait] = isAttempt(key, now) ? await waitFor(tx, key) : [];
     if (!wait) {
-      if (now.state !== 'in_progress' || !isAttempt(key, now)) throw await tooLate(tx, key, now);
+      if (now.state !== 'in_progress' || !isAttempt(key, now)) throw await lateToken(tx, key, now);
       const message = 'the attempt of this token is still running; its timeout starts when it waits, so try again then';
       throw new TaskerError('illegal_transition', message);
     }
@@ -114,7 +115,7 @@ function useToken(engine: Expanding, token: string, outcome: Outcome): Promise<U
   return onTokenStep(engine.database, token, async (tx, key, now) => {
     const use = { taskUuid: key.taskUuid, stepUuid: stepUuid(key.taskUuid, key.idx) };
     if (await wasUsedFor(tx, key, now, outcome)) return { ...use, repeated: true, ended: undefined };
-    if (!isAttempt(key, now)) throw await tooLate(tx, key, now);
+    if (!isAttempt(key, now)) throw await lateToken(tx, key, now);
     const snapshot = await snapshotOf(engine, tx, now.templateId);
     refuseWrongResult(snapshot, key, outcome);
     const [wait] = await waitFor(tx, key);
@@ -122,7 +123,7 @@ function useToken(engine: Expanding, token: string, outcome: Outcome): Promise<U
     const ended = wait
       ? (await endLocked(engine, tx, [{ wait, by: 'token', ...outcome }]))[0]
       : await endWithoutWait(engine, tx, { key, now, outcome });
-    if (!ended) throw await tooLate(tx, key, now);
+    if (!ended) throw await lateToken(tx, key, now);
     return { ...use, repeated: false, ended };
   });
 }
@@ -205,17 +206,17 @@ function refuseWrongResult(snapshot: Snapshot, { idx }: TokenOf, { kind, result 
 }
 
 function refuseOverdue({ until, overdue }: OpenWait): void {
-  if (overdue) throw waitOver(`it timed out at ${until}`);
+  if (overdue) throw tooLate(`it timed out at ${until}`);
 }
 
-async function tooLate(tx: Db, key: TokenOf, now: TokenState): Promise<TaskerError> {
-  if (now.doneAt !== null && now.verdict !== null) return waitOver(`its task ended as ${now.verdict} at ${now.doneAt}`);
+async function lateToken(tx: Db, key: TokenOf, now: TokenState): Promise<TaskerError> {
+  if (now.doneAt !== null && now.verdict !== null) return tooLate(`its task ended as ${now.verdict} at ${now.doneAt}`);
   const wait = (await waitsOf(tx, key.taskUuid)).find(({ idx, attempt }) => idx === key.idx && attempt === key.attempt);
   const ended = wait?.endedAt ? WHAT_ENDED[wait.endedBy!] : undefined;
-  if (ended) return waitOver(`${ended} at ${wait!.endedAt}`);
-  if (key.attempt <= now.earlierAttempts) return waitOver('the step runs again, because its task was rerun');
-  if (now.overAttempt !== null) return waitOver(`its attempt ended as ${now.overOutcome} at ${now.overAt}`);
-  return waitOver(`the step is ${now.state}`);
+  if (ended) return tooLate(`${ended} at ${wait!.endedAt}`);
+  if (key.attempt <= now.earlierAttempts) return tooLate('the step runs again, because its task was rerun');
+  if (now.overAttempt !== null) return tooLate(`its attempt ended as ${now.overOutcome} at ${now.overAt}`);
+  return tooLate(`the step is ${now.state}`);
 }
 
 const WHAT_ENDED: Readonly<Record<string, string>> = {
@@ -224,11 +225,6 @@ const WHAT_ENDED: Readonly<Record<string, string>> = {
   operator: 'an operator ended it',
   cancel: 'it was cancelled',
 };
-
-/** Returns the error for a call after the wait has ended. */
-export function waitOver(why: string): TaskerError {
-  return new TaskerError('wait_over', `too late: ${why}; nothing was changed`);
-}
 
 /** Checks a token, locks its task, and runs `work`. The lock is taken only for a valid token. */
 async function onTokenStep<T>(
@@ -244,7 +240,7 @@ async function onTokenStep<T>(
   return onFreeTask(database, taskUuid, async (tx) => {
     await lockTasks(tx, [taskUuid]);
     const now = await tokenState(tx, token);
-    if (!now) throw waitOver('its step no longer exists');
+    if (!now) throw tooLate('its step no longer exists');
     return work(tx, { taskUuid, idx, attempt }, now);
   });
 }

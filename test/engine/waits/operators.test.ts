@@ -71,9 +71,17 @@ describe('an operator', () => {
     ]);
     await expect(hand.tasker.fireTimer(hand.taskUuid, 'wait')).rejects.toMatchObject({
       code: 'illegal_transition',
-      message: `step wait of task ${hand.taskUuid} can't be fired: it is complete`,
+      message: `step wait of task ${hand.taskUuid} can't be fired: its state is complete`,
     });
     await invariants(hand.sql);
+
+    const late = await waiting(hand);
+    await late.sql(`update tasker.wait set until = now(), due_at = now() where task_uuid = $1`, [late.taskUuid]);
+    await expect(late.tasker.moveTimer(late.taskUuid, 'wait', '2999-01-02T03:04:05Z')).rejects.toMatchObject({
+      code: 'wait_over',
+      message: expect.stringMatching(/^too late: the timer was due at 20/),
+    });
+    expect(await late.engine.endDueWaits()).toBe(1);
 
     const other = await waiting(hand);
     await other.tasker.moveTimer(other.taskUuid, 'wait', 0);

@@ -54,10 +54,10 @@ test('a malformed start is refused', async () => {
   const { tasker } = await setup({ templates: DEMO_OF_A, worker: false });
   await expect(tasker.createTask({ ...DEMO, delayMs: -1 })).rejects.toThrow(/delayMs must be a number of milliseconds/);
   await expect(tasker.createTask({ ...DEMO, startAt: '2026-01-01' })).rejects.toThrow(
-    /startAt must be ISO 8601 with a zone/,
+    /startAt: it must be ISO 8601 with a time zone/,
   );
   await expect(tasker.createTask({ ...DEMO, startAt: '+300000-01-01T00:00:00Z' })).rejects.toThrow(
-    /up to the year 9999/,
+    /the year must be from 1970 to 9999/,
   );
   await expect(tasker.createTask({ ...DEMO, startAt: new Date(), delayMs: 1 })).rejects.toThrow(/cannot be combined/);
 });
