@@ -36,6 +36,8 @@ const ATTEMPTS_A_TURN = 5_000;
  */
 const FIRST_TRANSACTIONS = 20;
 const FEWEST_TRANSACTIONS = 10;
+/** After this many transactions with few attempts, the next ones have few attempts too. */
+const CERTAINLY_OTHERS = 160;
 const MOST_TRANSACTIONS = 4_000_000;
 /** After this many attempts, the pages of the history that they fill are added to its index. */
 const ATTEMPTS_A_SUMMARY = 20_000;
@@ -188,8 +190,8 @@ export class AttemptCounter {
       // The next transactions may be of a load that begins, with many more attempts in each.
       this.#transactions = Math.max(FIRST_TRANSACTIONS, Math.min(this.#transactions, transactions * 2));
     } else if (attempts < ATTEMPTS_A_TURN) {
-      // Most transactions may be of other databases.
-      const factor = attempts * 64 < ATTEMPTS_A_TURN ? 8 : 2;
+      // Most transactions may be of other databases, or only create tasks whose many attempts follow.
+      const factor = attempts * 64 < ATTEMPTS_A_TURN && this.#transactions >= CERTAINLY_OTHERS ? 8 : 2;
       this.#transactions = Math.min(MOST_TRANSACTIONS, this.#transactions * factor);
     }
   }
