@@ -34,6 +34,13 @@ const KINDS: Row[] = [
     ],
   ],
   [
+    'a step whose type is misspelt, but not that it has no handler',
+    step('type: ▸timr, timer: {for: 1h}'),
+    [
+      `error: \`type\` of step \`a\`: \`timr\` is not one of standard, decision, deferred_convergence, batchable, batch_worker, timer, signal or approval; did you mean \`timer\`?`,
+    ],
+  ],
+  [
     'a step that waits and has a handler',
     step('type: timer, ▸handler: h, timer: {for: 1h}'),
     ['error: timer step `a` has a handler, but waits instead of calling one; remove it, or remove `type: timer`'],

@@ -50,7 +50,10 @@ function handlerRules(step: StepSketch, data: unknown): Finding[] {
   const { type, name, path, fields } = step;
   const kind = waitTypeOf(step);
   const findings: Finding[] = [];
-  if (kind === undefined && !given(fields, 'handler')) {
+  const isKnown = (STEP_TYPES as readonly string[]).includes(type);
+  // With the settings of a wait, only the type is misspelt.
+  const mayWait = !isKnown && WAIT_TYPES.some((other) => given(fields, other));
+  if (kind === undefined && !given(fields, 'handler') && !mayWait) {
     const where = phraseOf([...path, 'handler'], data);
     findings.push(error('missing_field', `${where} is missing; add \`handler: {callable: …}\``, [...path, 'handler']));
   }
@@ -62,7 +65,7 @@ function handlerRules(step: StepSketch, data: unknown): Finding[] {
     const message = `${kind} step \`${name}\` has a handler, but waits instead of calling one; remove it, or remove \`type: ${kind}\``;
     findings.push(atKey(error('handler_unused', message, [...path, 'handler'])));
   }
-  if (!(STEP_TYPES as readonly string[]).includes(type)) return findings;
+  if (!isKnown) return findings;
   for (const other of WAIT_TYPES) {
     if (other === kind || !given(fields, other)) continue;
     const message = `\`${other}\` of \`${name}\` has no effect on a ${type} step; write \`type: ${other}\`, or remove it`;
