@@ -187,7 +187,10 @@ it('timer fire and timer move refuse steps that do not wait for a timer', async 
   const task = await on.project.create('sign');
   for (const [act, ...more] of [['fire'], ['move', '2127-01-01T09:00Z']] as const) {
     const { code, stderr } = await run('timer', act, task, 'ok', ...more);
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/step ok of task .* can't be (fired|moved): its state is /)]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/step ok of task .* can't be (fired|moved): its state is /),
+    ]);
   }
   expect(await run('timer', 'fire', task, 'nope')).toMatchObject({
     code: 1,
