@@ -48,6 +48,7 @@ const BottlenecksSchema = z
 const PERFORMANCE = describeRoute({
   method: 'get',
   path: '/v1/analytics/performance',
+  permission: 'system:analytics_read',
   summary: 'Counts, rates and durations of the last hours',
   request: { query: z.object({ hours: queryNumber(24, { max: 24 * 365 }) }) },
   answer: PerformanceSchema,
@@ -55,6 +56,7 @@ const PERFORMANCE = describeRoute({
 const BOTTLENECKS = describeRoute({
   method: 'get',
   path: '/v1/analytics/bottlenecks',
+  permission: 'system:analytics_read',
   summary: 'The slowest steps and templates of the last day',
   request: {
     query: z.object({

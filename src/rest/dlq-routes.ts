@@ -93,6 +93,7 @@ const StalenessSchema = z
 const LIST = describeRoute({
   method: 'get',
   path: '/v1/dlq',
+  permission: 'dlq:read',
   summary: 'Lists dead letters, newest first',
   request: {
     query: z.object({
@@ -106,6 +107,7 @@ const LIST = describeRoute({
 const OF_TASK = describeRoute({
   method: 'get',
   path: '/v1/dlq/task/{task_uuid}',
+  permission: 'dlq:read',
   summary: 'Returns the newest dead letter of a task',
   request: { params: z.object({ task_uuid: z.string() }) },
   answer: DlqEntrySchema,
@@ -114,6 +116,7 @@ const OF_TASK = describeRoute({
 const CHANGE = describeRoute({
   method: 'patch',
   path: '/v1/dlq/entry/{dlq_entry_uuid}',
+  permission: 'dlq:update',
   summary: 'Changes a dead letter',
   request: { params: z.object({ dlq_entry_uuid: z.string() }), ...jsonBody(DlqChangeSchema) },
   answer: DlqChangedSchema,
@@ -122,12 +125,14 @@ const CHANGE = describeRoute({
 const STATS = describeRoute({
   method: 'get',
   path: '/v1/dlq/stats',
+  permission: 'dlq:stats',
   summary: 'Counts dead letters by reason',
   answer: z.array(DlqStatsSchema),
 });
 const QUEUE = describeRoute({
   method: 'get',
   path: '/v1/dlq/investigation-queue',
+  permission: 'dlq:read',
   summary: 'Lists open dead letters by priority',
   request: { query: z.object({ limit: queryNumber(100, { max: 1000 }) }) },
   answer: z.array(QueueEntrySchema),
@@ -135,6 +140,7 @@ const QUEUE = describeRoute({
 const STALENESS = describeRoute({
   method: 'get',
   path: '/v1/dlq/staleness',
+  permission: 'dlq:read',
   summary: 'Lists open tasks with lifecycle limits, closest to a limit first',
   request: { query: z.object({ limit: queryNumber(100, { max: 1000 }) }) },
   answer: z.array(StalenessSchema),

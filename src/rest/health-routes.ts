@@ -36,24 +36,28 @@ const checked = {
 const HEALTH = describeRoute({
   method: 'get',
   path: '/health',
+  permission: 'public',
   summary: 'Whether the process responds',
   answer: z.object({ status: z.literal('healthy'), timestamp }),
 });
 const LIVE = describeRoute({
   method: 'get',
   path: '/health/live',
+  permission: 'public',
   summary: 'Whether the process responds; restart it if it does not',
   answer: z.object({ status: z.literal('alive'), timestamp }),
 });
 const READY = describeRoute({
   method: 'get',
   path: '/health/ready',
+  permission: 'public',
   summary: 'Whether requests can be answered; 503 names the part that prevents it',
   answer: z.object({ status: z.literal('ready'), ...checked }).openapi('ServerReady'),
 });
 const DETAILED = describeRoute({
   method: 'get',
   path: '/health/detailed',
+  permission: 'public',
   summary: 'The state of every part; always 200',
   answer: z.object({ status: z.enum(['healthy', 'degraded']), ...checked }).openapi('ServerDetailedHealth'),
 });

@@ -1,4 +1,5 @@
 import { createRoute, type RouteConfig, z } from '@hono/zod-openapi';
+import type { Permission } from '../model/permissions.ts';
 import { ErrorSchema } from '../server/schemas.ts';
 
 const ERROR_TEXTS = {
@@ -24,6 +25,8 @@ export interface Described<
 > {
   method: Method;
   path: Path;
+  /** The permission that the caller needs. `public`: none. */
+  permission: Permission | 'public';
   summary: string;
   answer: Answer;
   request?: Request;
@@ -41,7 +44,7 @@ export function describeRoute<
   Request extends RouteConfig['request'] = undefined,
   const Status extends 200 | 201 = 200,
 >(route: Described<Path, Answer, Request, Method, Status>) {
-  const { method, path, summary, answer, request, status = 200, errors = [] } = route;
+  const { method, path, permission, summary, answer, request, status = 200, errors = [] } = route;
   const failed = Object.fromEntries(
     [...ALWAYS, ...errors].map((code) => [
       code,
@@ -52,7 +55,7 @@ export function describeRoute<
     [status]: { description: summary, content: { 'application/json': { schema: answer } } },
     ...failed,
   } as { [Code in Status]: { description: string; content: { 'application/json': { schema: Answer } } } };
-  return createRoute({ method, path, summary, request: request as Request, responses });
+  return createRoute({ method, path, summary, 'x-permission': permission, request: request as Request, responses });
 }
 
 /** A JSON body in a request. */

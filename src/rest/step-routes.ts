@@ -13,6 +13,7 @@ const Step = z.object({ uuid: z.string(), step_uuid: z.string() });
 const LIST = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/workflow_steps',
+  permission: 'steps:read',
   summary: 'Returns the steps of a task',
   request: { params: Task },
   answer: z.array(StepResponseSchema),
@@ -21,6 +22,7 @@ const LIST = describeRoute({
 const GET = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
+  permission: 'steps:read',
   summary: 'Returns a step',
   request: { params: Step },
   answer: StepResponseSchema,
@@ -29,6 +31,7 @@ const GET = describeRoute({
 const ACT = describeRoute({
   method: 'patch',
   path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
+  permission: 'steps:resolve',
   summary: 'Resets, resolves or completes a step by hand',
   request: { params: Step, ...jsonBody(StepActionSchema) },
   answer: StepResponseSchema,
@@ -37,6 +40,7 @@ const ACT = describeRoute({
 const AUDIT = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}/audit',
+  permission: 'steps:read',
   summary: 'Returns the outcomes of the attempts of a step, newest first',
   request: { params: Step },
   answer: z.array(StepAuditSchema),

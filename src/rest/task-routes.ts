@@ -36,6 +36,7 @@ const ListQuery = z.object({
 const CREATE = describeRoute({
   method: 'post',
   path: '/v1/tasks',
+  permission: 'tasks:create',
   summary: 'Creates a task',
   request: { headers: KEY, ...jsonBody(TaskRequestSchema) },
   answer: TaskResponseSchema,
@@ -45,6 +46,7 @@ const CREATE = describeRoute({
 const LIST = describeRoute({
   method: 'get',
   path: '/v1/tasks',
+  permission: 'tasks:list',
   summary: 'Lists tasks, newest first',
   request: { query: ListQuery },
   answer: TaskListSchema,
@@ -52,6 +54,7 @@ const LIST = describeRoute({
 const GET = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}',
+  permission: 'tasks:read',
   summary: 'Returns a task with its steps',
   request: { params: Uuid },
   answer: TaskResponseSchema,
@@ -60,6 +63,7 @@ const GET = describeRoute({
 const CANCEL = describeRoute({
   method: 'delete',
   path: '/v1/tasks/{uuid}',
+  permission: 'tasks:cancel',
   summary: 'Cancels a task',
   request: { params: Uuid },
   answer: TaskResponseSchema,
@@ -68,6 +72,7 @@ const CANCEL = describeRoute({
 const SUMMARY = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/summary',
+  permission: 'tasks:read',
   summary: 'Returns a task, its template and its steps without contents',
   request: { params: Uuid },
   answer: TaskSummarySchema,

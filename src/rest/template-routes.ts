@@ -40,6 +40,7 @@ const DetailSchema = z
 const LIST = describeRoute({
   method: 'get',
   path: '/v1/templates',
+  permission: 'templates:read',
   summary: 'Lists the registered templates',
   request: { query: z.object({ namespace: z.string().optional() }) },
   answer: ListSchema,
@@ -47,6 +48,7 @@ const LIST = describeRoute({
 const DETAIL = describeRoute({
   method: 'get',
   path: '/v1/templates/{namespace}/{name}/{version}',
+  permission: 'templates:read',
   summary: 'Returns the template that new tasks of this version use',
   request: { params: z.object({ namespace: z.string(), name: z.string(), version: z.string() }) },
   answer: DetailSchema,

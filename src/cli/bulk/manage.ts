@@ -1,9 +1,9 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { fields, spanOf, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { describeFilter } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 import { type BulkReport, describeReport, reportJson, runBulk } from './run.ts';

@@ -1,11 +1,11 @@
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { confirmed } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, painted, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { listenForStop } from '../stop-signal.ts';
 import { withTasker } from '../with-tasker.ts';
 import { ProgressBar } from './progress-bar.ts';

@@ -1,4 +1,5 @@
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import {
   type CompactedTable,
   compactDatabase,
@@ -11,7 +12,6 @@ import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, sizeOf, spanOf, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { listenForStop } from '../stop-signal.ts';
 import { withTasker } from '../with-tasker.ts';
 

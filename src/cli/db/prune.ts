@@ -1,4 +1,5 @@
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { ProgressBar } from '../bulk/progress-bar.ts';
@@ -8,7 +9,6 @@ import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, painted, sizeOf, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { listenForStop } from '../stop-signal.ts';
 import { withTasker } from '../with-tasker.ts';
 

@@ -1,3 +1,4 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import type { DeadLetterChange } from '../../app/tasker-dead-letters.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { readIds } from '../bulk/options.ts';
@@ -6,7 +7,6 @@ import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface IdOptions extends GlobalOptions, OperatorFlags {

@@ -1,10 +1,10 @@
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import type { DeadLetter, DeadLetterFilter, DeadLetterPage } from '../../app/tasker-dead-letters.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage } from '../show/page-notes.ts';
 import { counted, painted, shortened, signOf, spanOf, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { quoted } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 

@@ -1,10 +1,10 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import type { RedriveFilter } from '../../app/tasker-dead-letters.ts';
 import { TaskerError } from '../../errors.ts';
 import { type BulkCommandOptions, readIds } from '../bulk/options.ts';
 import { runBulk } from '../bulk/run.ts';
 import { operatorFrom } from '../operator.ts';
 import { note, printJson } from '../show/output.ts';
-import { snakeKeys } from '../show/views.ts';
 import { describeFilter, taskFilterOf } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 

@@ -1,9 +1,9 @@
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import type { DeadLetterDetails } from '../../app/tasker-dead-letters.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { counted, fields, painted, signOf, spanOf, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker dlq show`: shows a dead letter with its snapshot and notes. */

@@ -1,9 +1,9 @@
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import type { DeadLetterStats } from '../../app/tasker-dead-letters.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { painted, signOf, spanOf, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface DlqStatsOptions extends GlobalOptions {

@@ -1,3 +1,4 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { confirmed } from '../confirm.ts';
@@ -5,7 +6,6 @@ import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { deadDeliveries, spanOf, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Options of `tasker event dead`. */

@@ -1,10 +1,10 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import { confirmed } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, deadDeliveries, spanOf, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 import { asFilter, type EventFilterOptions, type Group } from './events.ts';
 

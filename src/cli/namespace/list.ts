@@ -1,8 +1,8 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import type { GlobalOptions } from '../options.ts';
 import { circumstances } from '../pause/describe.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Steps are counted up to this number. */

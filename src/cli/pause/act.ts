@@ -1,9 +1,9 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import type { Pause, PauseResult, PauseTarget } from '../../app/tasker-operations.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 import { circumstances, describePause } from './describe.ts';
 

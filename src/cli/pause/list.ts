@@ -1,7 +1,7 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { spanOf, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 const MOST = 1000;

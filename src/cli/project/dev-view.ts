@@ -1,9 +1,9 @@
 import pc from 'picocolors';
+import type { Task } from '../../app/json/views.ts';
 import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
 import { messageOf } from '../../errors.ts';
 import { LiveScreen } from '../show/live-screen.ts';
 import { type Parents, parentsOf } from '../show/step-tree.ts';
-import type { Task } from '../show/views.ts';
 import { taskTable } from '../task/list.ts';
 import { RESTING, taskBlock } from '../task/watch.ts';
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import type { TaskerStatus } from '../../app/overview/status.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { messageOf } from '../../errors.ts';
@@ -16,7 +17,6 @@ import {
   table,
   wrapWords,
 } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Options of `tasker status`. */

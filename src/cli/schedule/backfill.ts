@@ -1,10 +1,10 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import type { BackfilledDue } from '../../app/schedules/tasker-schedules.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface BackfillOptions extends GlobalOptions, OperatorFlags {

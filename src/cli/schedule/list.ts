@@ -1,9 +1,9 @@
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import type { Schedule, ScheduleFiring } from '../../app/schedules/tasker-schedules.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, fields, painted, shortened, spanOf, table, timeLeft } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface ScheduleListOptions extends GlobalOptions {

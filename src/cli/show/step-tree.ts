@@ -1,9 +1,9 @@
 import pc from 'picocolors';
+import type { Step, Task } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { shortWait } from '../../app/wait-words.ts';
 import { countsOf, type Folded, foldBatches, stateOfBatch, type TreeStep } from './fold-batches.ts';
 import { painted, signOf, spanOf, widthOf, wrapWords } from './text.ts';
-import type { Step, Task } from './views.ts';
 
 /** The parents of each step, by name. */
 export type Parents = ReadonlyMap<string, readonly string[]>;

@@ -1,10 +1,10 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import type { SentSignal, SignalReceipt, SignalTarget } from '../../app/tasker-signals.ts';
 import { TaskerError } from '../../errors.ts';
 import { operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { readInput } from '../read-input.ts';
 import { note, printJson } from '../show/output.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface SendOptions extends GlobalOptions {

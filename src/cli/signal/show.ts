@@ -1,11 +1,11 @@
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import type { Signal, SignalListOptions, TaskSignal } from '../../app/tasker-signals.ts';
 import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage } from '../show/page-notes.ts';
 import { counted, fields, shortened, spanOf, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { quoted } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 import { stateText } from './send.ts';

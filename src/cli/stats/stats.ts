@@ -1,10 +1,10 @@
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import type { GlobalOptions } from '../options.ts';
 import { bar, sparkline } from '../show/chart.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, spanOf, table, wrapWords } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { readReference } from '../template/find.ts';
 import { withTasker } from '../with-tasker.ts';
 

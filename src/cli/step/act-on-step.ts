@@ -1,3 +1,4 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { type BulkCommandOptions, readIds, targetOf } from '../bulk/options.ts';
 import { runBulk } from '../bulk/run.ts';
@@ -6,7 +7,6 @@ import type { GlobalOptions } from '../options.ts';
 import { readInput } from '../read-input.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, printJson } from '../show/output.ts';
-import { snakeKeys } from '../show/views.ts';
 import { describeFilter, taskFilterOf } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 

@@ -1,9 +1,9 @@
 import pc from 'picocolors';
+import { type EarlierRun, type HistoryEntry, type Step, snakeKeys } from '../../app/json/views.ts';
 import { shortWait } from '../../app/wait-words.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { fields, painted, signOf, spanOf, table } from '../show/text.ts';
-import { type EarlierRun, type HistoryEntry, type Step, snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker step list`: lists the steps of a task in the order of its template. */

@@ -1,8 +1,8 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { readObject } from '../read-input.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface TaskCopyOptions extends GlobalOptions, OperatorFlags {

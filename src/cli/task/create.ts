@@ -1,3 +1,4 @@
+import { snakeKeys, taskJson } from '../../app/json/views.ts';
 import { databaseExists, embeddedHome } from '../../app/project/database-admin.ts';
 import { readTemplates, similarTemplate } from '../../app/project/load-templates.ts';
 import type { Tasker, TaskHandle } from '../../app/tasker.ts';
@@ -7,7 +8,6 @@ import { existingFolders } from '../project/folders.ts';
 import { readObject } from '../read-input.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { snakeKeys, taskJson } from '../show/views.ts';
 import { fits, readReference, type TemplateName, type TemplateReference } from '../template/find.ts';
 import { withTasker } from '../with-tasker.ts';
 import { type WatchOptions, watch } from './watch.ts';

@@ -1,11 +1,11 @@
 import pc from 'picocolors';
+import { type Task, taskJson } from '../../app/json/views.ts';
 import type { DeadLetter } from '../../app/tasker-dead-letters.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
 import { print, printJson } from '../show/output.ts';
 import { parentsOf, stepTree } from '../show/step-tree.ts';
 import { counted, fields, painted, spanOf } from '../show/text.ts';
-import { type Task, taskJson } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker task get`: shows a task and its steps. */

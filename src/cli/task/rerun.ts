@@ -1,10 +1,10 @@
 import pc from 'picocolors';
+import { snakeKeys, type TaskRerun } from '../../app/json/views.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, painted, signOf, table } from '../show/text.ts';
-import { snakeKeys, type TaskRerun } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface TaskRerunOptions extends GlobalOptions, OperatorFlags {

@@ -1,11 +1,11 @@
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import type { FailureGroup, StateCounts, TaskSummary, UnservedGroup } from '../../app/overview/task-summary.ts';
 import type { TaskFilter } from '../../app/tasker-operations.ts';
 import type { GlobalOptions } from '../options.ts';
 import { commandOf } from '../show/command-of.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, painted, signOf, spanOf, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { describeFilter, type TaskFilterOptions, taskFilterOf } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 

@@ -1,4 +1,5 @@
 import pc from 'picocolors';
+import { type Step, type Task, taskJson } from '../../app/json/views.ts';
 import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
 import { waitedFor } from '../../app/wait-words.ts';
 import { TaskerError } from '../../errors.ts';
@@ -11,7 +12,6 @@ import { note, print } from '../show/output.ts';
 import { StallNotice } from '../show/stall-notice.ts';
 import { type Parents, parentsOf, stepTree } from '../show/step-tree.ts';
 import { painted, signOf, spanOf, wrapWords } from '../show/text.ts';
-import { type Step, type Task, taskJson } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Options of {@link watch}. */

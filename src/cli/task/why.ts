@@ -1,10 +1,10 @@
+import { snakeKeys } from '../../app/json/views.ts';
 import type { StepExplanation } from '../../app/why.ts';
 import type { GlobalOptions } from '../options.ts';
 import { countsOf, foldBatches } from '../show/fold-batches.ts';
 import { print, printJson } from '../show/output.ts';
 import { drawnTree, parentsOf } from '../show/step-tree.ts';
 import { painted } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker task why`: explains the state of each step. */

@@ -1,4 +1,5 @@
 import pc from 'picocolors';
+import { snakeKeys } from '../../app/json/views.ts';
 import { databaseExists } from '../../app/project/database-admin.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import { differingTemplates, nameOf } from '../../app/project/project.ts';
@@ -9,7 +10,6 @@ import { describePause } from '../pause/describe.ts';
 import { existingFolders } from '../project/folders.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
-import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface Listed {

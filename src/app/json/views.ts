@@ -1,4 +1,4 @@
-import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
+import type { Tasker, TaskSnapshot } from '../tasker.ts';
 
 export type Task = TaskSnapshot['task'];
 export type Step = TaskSnapshot['steps'][number];
