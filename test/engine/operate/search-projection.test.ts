@@ -1,10 +1,14 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { pathToFileURL } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../../src/db/database.ts';
+import { opening } from '../../../src/db/opening.ts';
 import { SearchProjector } from '../../../src/engine/search/projector.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
+import { PINNED_PLANS } from '../../../src/store/planner.ts';
+import { projectTasks } from '../../../src/store/search/projection.ts';
 import { DEMO, deferred, setup, template, until } from '../../support/setup.ts';
 
 const OPTIONS = { templates: template({ first: [], second: ['first'] }), worker: false, autoStart: false } as const;
@@ -29,6 +33,23 @@ it('a new task can be searched for within two seconds, although young tasks wait
     (found) => found.includes(taskUuid),
   );
   expect(performance.now() - began).toBeLessThan(4_000);
+});
+
+it('the statement that writes tasks looks them up by their key, although the table was empty when it was vacuumed', async () => {
+  const { url, sql } = await setup({ ...OPTIONS, searchEnabled: false });
+  await sql('vacuum analyze');
+  const texts: string[] = [];
+  const recorder = { query: async ({ text }: { text: string }) => ({ rows: texts.push(text) && [] }) };
+  await projectTasks(recorder as unknown as Parameters<typeof projectTasks>[0], [], false);
+  const database = await Database.connect({ url, poolSize: 1, logger: silentLogger });
+  onTestFinished(() => database.close());
+  const plan = await database.transaction(opening(PINNED_PLANS), async (tx) => {
+    await tx.query({ name: 'test_prepare', text: `prepare writing(uuid[], boolean) as ${texts[0]}` }, []);
+    const explained = { name: 'test_explain', text: `explain execute writing('{${randomUUID()}}', false)` };
+    return (await tx.query<{ 'QUERY PLAN': string }>(explained, [])).rows.map((row) => row['QUERY PLAN']).join('\n');
+  });
+  expect(plan).toContain('Conflict Arbiter Indexes: task_search_pkey');
+  expect(plan).not.toMatch(/Scan using task_search_(?!pkey)\w+ on task_search s\b/);
 });
 
 it('the changes that a dead process had not written are written by another process', async () => {
