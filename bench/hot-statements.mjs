@@ -122,6 +122,7 @@ export const HOT = [
   'begin_waits',
   'open_waits',
   'end_waits',
+  'record_waits',
   'lock_due_waits',
   'call_again',
   'prune_slice',
