@@ -1,9 +1,10 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
+import { copyTree } from '../support/suite/copy-tree.ts';
 
 const PACKED = ['assets', 'bin', 'dist', 'migrations', 'schemas', 'statements', 'package.json'];
 
@@ -212,8 +213,8 @@ export async function installation(): Promise<{
   const root = await mkdtemp(path.join(tmpdir(), 'tasker-cli-'));
   await chmod(root, 0o755);
   const modules = path.join(root, 'node_modules');
-  await mkdir(path.join(modules, '.bin'), { recursive: true });
-  for (const part of PACKED) await cp(part, path.join(modules, 'tasker-core', part), { recursive: true });
+  for (const folder of ['.bin', 'tasker-core']) await mkdir(path.join(modules, folder), { recursive: true });
+  for (const part of PACKED) copyTree(part, path.join(modules, 'tasker-core', part));
   for (const name of await readdir('node_modules')) {
     if (name.startsWith('.') || name.startsWith('tasker-core')) continue;
     await symlink(path.resolve('node_modules', name), path.join(modules, name));
