@@ -19,7 +19,7 @@ import { StepContext } from '../../src/handlers/step-context.ts';
 import { discoverHandlers } from '../../src/registry/discover-handlers.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
-import { leastOf, msOf } from '../support/measure.ts';
+import { leastOf, msOf } from '../support/suite/measure.ts';
 
 const projects: string[] = [];
 let packageFolder: string;

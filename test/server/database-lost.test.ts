@@ -4,8 +4,8 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { type FaultyProxy, startProxy } from '../support/crash/proxy.ts';
 import { freshDatabase } from '../support/database.ts';
-import { leastOf, msOf } from '../support/measure.ts';
 import { deferred, template, until } from '../support/setup.ts';
+import { leastOf, msOf } from '../support/suite/measure.ts';
 
 /** Creates a server whose database can be disconnected. */
 async function behindProxy({

@@ -7,8 +7,8 @@ import { silentLogger } from '../../../src/logging/logger.ts';
 import { compareWithJournal, keepJournal } from '../../support/crash/attempt-journal.ts';
 import { openSession, type Sql } from '../../support/database.ts';
 import { handWorker } from '../../support/hand-worker.ts';
-import { leastOf, msOf } from '../../support/measure.ts';
 import { DEMO, endStates, RETRY_AT_ONCE, setup, template, until } from '../../support/setup.ts';
+import { leastOf, msOf } from '../../support/suite/measure.ts';
 
 const HANDLERS = [
   defineHandler('a', {}, () => ({})),

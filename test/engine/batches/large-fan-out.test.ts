@@ -3,8 +3,8 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect } from 'vitest';
 import { freshDatabase } from '../../support/database.ts';
-import { leastOf } from '../../support/measure.ts';
 import { invariants, itOnce } from '../../support/setup.ts';
+import { leastOf } from '../../support/suite/measure.ts';
 
 const WORKERS = 10_000;
 

@@ -5,8 +5,8 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../../src/db/database.ts';
 import { SearchProjector } from '../../../src/engine/search/projector.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
-import { leastOf, msOf } from '../../support/measure.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
+import { leastOf, msOf } from '../../support/suite/measure.ts';
 
 const OPTIONS = { templates: template({ first: [], second: ['first'] }), worker: false, autoStart: false } as const;
 

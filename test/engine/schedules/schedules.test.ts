@@ -4,8 +4,8 @@ import type { Tasker } from '../../../src/app/tasker.ts';
 import type { ScheduleOptions } from '../../../src/engine/schedules/options.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { ageSchedules } from '../../../src/store/schedules/age.ts';
-import { leastOf } from '../../support/measure.ts';
 import { setup, template, until } from '../../support/setup.ts';
+import { leastOf } from '../../support/suite/measure.ts';
 
 const once = {
   templates: [template({ a: [] })],

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { SignalInbox } from '../../../src/engine/waits/signal-inbox.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { openSession } from '../../support/database.ts';
-import { leastOf, msOf } from '../../support/measure.ts';
 import { until } from '../../support/setup.ts';
+import { leastOf, msOf } from '../../support/suite/measure.ts';
 import { signalStep, waitingBench } from '../../support/waits/waiting.ts';
 
 const SCHEMA = { type: 'object', required: ['amount'] };

@@ -4,8 +4,8 @@ import type { Tasker } from '../../../src/app/tasker.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { consumer, deliveries } from '../../support/events/deliveries.ts';
-import { leastOf } from '../../support/measure.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
+import { leastOf } from '../../support/suite/measure.ts';
 
 const ROUNDS = 9;
 /** Twenty-five times the latency on an idle machine. */

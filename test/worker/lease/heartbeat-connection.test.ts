@@ -4,8 +4,8 @@ import { Engine } from '../../../src/engine/engine.ts';
 import { openHeartbeatConnection } from '../../../src/engine/heartbeat-connection.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { openSession } from '../../support/database.ts';
-import { leastOf, msOf } from '../../support/measure.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
+import { leastOf, msOf } from '../../support/suite/measure.ts';
 
 const shared = sharedDatabase();
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
-import { leastOf, msOf } from '../../support/measure.ts';
 import { invariants, setup, template, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
+import { leastOf, msOf } from '../../support/suite/measure.ts';
 
 const shared = sharedDatabase();
 const WAIT = { timeoutMs: 30_000 };
