@@ -5,7 +5,8 @@ import { HTTPException } from 'hono/http-exception';
 import { requestId } from 'hono/request-id';
 import { timeout } from 'hono/timeout';
 import type { Tasker } from '../app/tasker.ts';
-import { TaskerError } from '../errors.ts';
+import { isConnectionError, sqlState } from '../engine/engine.ts';
+import { isTaskerError, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { apiPage } from '../server/api-page.ts';
 import { isLoopback } from '../server/bind-address.ts';
@@ -33,6 +34,8 @@ export interface RestAppOptions {
 }
 
 const REQUEST_MS = 30_000;
+/** The SQLSTATE of a statement that was cancelled because it took too long. */
+const STATEMENT_TIMEOUT = '57014';
 /** A context of 1 MB, with room for escapes and the other fields. */
 const LARGEST_BODY = 4 * 1024 * 1024;
 
@@ -46,6 +49,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
     c.header('x-content-type-options', 'nosniff');
   });
   for (const path of ['/v1/*', '/api-docs/*']) app.use(path, onlyLocalHosts());
+  app.use('/v1/*', rejectNul);
   app.use(
     '/v1/*',
     timeout(requestMs, () => tookTooLong(requestMs)),
@@ -60,10 +64,17 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.route('/', analyticsRoutes(tasker));
   app.route('/', processRoutes(tasker, facts, config));
   for (const routes of readRoutes(tasker)) app.route('/', routes);
-  app.doc31('/api-docs/openapi.json', { openapi: '3.1.0', info: { title: 'tasker-core', version: facts.version } });
+  app.doc31('/api-docs/openapi.json', {
+    openapi: '3.1.0',
+    info: {
+      title: 'tasker-core',
+      version: facts.version,
+      description: 'Creates tasks, and shows and changes what happens to them. Times are ISO 8601 in UTC.',
+    },
+  });
   app.route('/', apiPage());
   app.notFound((c) => answerError(c, nothingThere(c.req.method, c.req.path), logger));
-  app.onError((error, c) => answerError(c, unreadable(error), logger));
+  app.onError((error, c) => answerError(c, knownError(error), logger));
   return app;
 }
 
@@ -77,17 +88,30 @@ function tookTooLong(ms: number): HTTPException {
   });
 }
 
+/** PostgreSQL cannot store the character NUL, so nothing has it in its name. */
+const rejectNul: MiddlewareHandler = (c, next) => {
+  if (!c.req.url.includes('%00')) return next();
+  throw new TaskerError('bad_request', 'the address has the character NUL (%00); remove it');
+};
+
 function tooLarge(): never {
   throw new HTTPException(413, { message: `the body is larger than ${LARGEST_BODY / 1024 / 1024} MB` });
 }
 
-/** Turns the error about an unreadable body into a known one. */
-function unreadable(error: Error): Error {
-  if (!(error instanceof HTTPException) || error.status !== 400) return error;
-  return new TaskerError(
-    'json_error',
-    'the body is not valid JSON; check its syntax and its encoding, which must be UTF-8',
-  );
+/** Turns the errors of the body parser and of the connection to the database into known ones. */
+function knownError(error: Error): Error {
+  if (error instanceof HTTPException && error.status === 400) {
+    return new TaskerError(
+      'json_error',
+      'the body is not valid JSON; check its syntax and its encoding, which must be UTF-8',
+    );
+  }
+  if (error instanceof HTTPException || isTaskerError(error)) return error;
+  if (sqlState(error) === STATEMENT_TIMEOUT) {
+    return new TaskerError('timeout', 'the database took too long; ask for less, or try again later', { cause: error });
+  }
+  if (!isConnectionError(error)) return error;
+  return new TaskerError('database_unreachable', 'the database does not respond; try again later', { cause: error });
 }
 
 /** Rejects requests under a foreign host name, which a web page could let point to this machine. */

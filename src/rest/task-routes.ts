@@ -37,17 +37,19 @@ const ListQuery = z.object({
   ...filterQuery,
 });
 
-const CREATE = describeRoute({
-  method: 'post',
-  path: '/v1/tasks',
-  operationId: 'createTask',
-  permission: 'tasks:create',
-  summary: 'Creates a task',
-  request: { headers: KEY, ...jsonBody(TaskRequestSchema) },
-  answer: TaskResponseSchema,
-  status: 201,
-  errors: [404, 409, 413],
-});
+const created = <Status extends 200 | 201>(status: Status) =>
+  describeRoute({
+    method: 'post',
+    path: '/v1/tasks',
+    operationId: 'createTask',
+    permission: 'tasks:create',
+    summary: 'Creates a task',
+    request: { headers: KEY, ...jsonBody(TaskRequestSchema) },
+    answer: TaskResponseSchema,
+    status,
+    errors: [404, 409],
+  });
+const CREATE = created(201);
 const LIST = describeRoute({
   method: 'get',
   path: '/v1/tasks',
@@ -101,8 +103,9 @@ export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): 
     const { task, steps } = await whole(uuid);
     return taskJson(task, steps);
   };
+  const create = legacyStatus ? (created(200) as unknown as typeof CREATE) : CREATE;
   return new OpenAPIHono({ defaultHook: refuseInvalid })
-    .openapi(CREATE, async (c) => {
+    .openapi(create, async (c) => {
       const body = c.req.valid('json');
       const { 'idempotency-key': key } = c.req.valid('header');
       const { taskUuid } = await tasker.createTask(requestOf(body, key));

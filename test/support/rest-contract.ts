@@ -60,7 +60,8 @@ export class Contract {
       return;
     }
     const documented = route.operation.responses[response.status];
-    if (!documented) throw new Error(`${place} answered ${response.status}, which is not documented: ${text.slice(0, 500)}`);
+    if (!documented)
+      throw new Error(`${place} answered ${response.status}, which is not documented: ${text.slice(0, 500)}`);
     if (response.status === 304) return;
     const type = (response.headers.get('content-type') ?? '').split(';')[0]!;
     const form = documented.content?.[type];
@@ -69,7 +70,9 @@ export class Contract {
     const value: unknown = JSON.parse(text);
     const problems = [...this.#violations(form.schema, value), ...this.#extras(form.schema, value, '')];
     if (problems.length > 0) {
-      throw new Error(`${place}: the answer ${response.status} differs from its schema:\n${problems.slice(0, 10).join('\n')}`);
+      throw new Error(
+        `${place}: the answer ${response.status} differs from its schema:\n${problems.slice(0, 10).join('\n')}`,
+      );
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import { TaskerError } from '../../errors.ts';
 import { checkUuid, identityHash } from '../../model/ids.ts';
-import { isStorableText } from '../../model/json.ts';
+import { isFields, isStorableText, storableJson } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { stateHint } from '../../model/state-hint.ts';
 import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
@@ -277,8 +277,8 @@ function textsOf(given: unknown, what: string): string[] {
 /** @throws TaskerError `bad_request` */
 function contextOf(context: TaskFilter['context']): string | null {
   if (context === undefined) return null;
-  const text = JSON.stringify(context);
-  if (typeof context === 'object' && context !== null && !Array.isArray(context) && isStorableText(text)) return text;
+  const stored = isFields(context) ? storableJson(context) : undefined;
+  if (stored?.ok) return stored.json;
   throw new TaskerError('bad_request', 'context must be a JSON object that PostgreSQL can store');
 }
 
@@ -333,7 +333,8 @@ export function timeOf(time: SearchTime | undefined, what: string, now = Date.no
   // Date.parse accepts almost any text and returns some year.
   const isIso = typeof time !== 'string' || /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(time.trim());
   const date = unit ? new Date(now - Number(amount) * UNIT_MS[unit as 's']) : new Date(isIso ? time : Number.NaN);
-  if (Number.isNaN(date.getTime())) {
+  // PostgreSQL has no year 0.
+  if (Number.isNaN(date.getTime()) || date.getUTCFullYear() < 1) {
     throw new TaskerError(
       'bad_request',
       `${what}: ${String(time)} is not a time; use 2026-01-31T12:00:00Z, or an age such as 2h`,

@@ -27,7 +27,6 @@ const WHY = describeRoute({
   request: { params: UuidParam },
   answer: ExplanationSchema,
   errors: [404],
-  etag: true,
 });
 const HISTORY = describeRoute({
   method: 'get',
