@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { orNull } from './or-null.ts';
 import { OpenWaitSchema, PauseSchema, StaleSchema } from './reads/task-detail-schemas.ts';
 
 /** The JSON of tasks and steps, as clients of the earlier system read it. */
@@ -93,7 +94,7 @@ export const TaskResponseSchema = z
     reruns: z.int(),
     rerun_at: nullableTime,
     copy_of: z.uuid().nullable(),
-    stale: StaleSchema.nullable().openapi({ description: 'The limit of its lifecycle that it exceeds.' }),
+    stale: orNull(StaleSchema).openapi({ description: 'The limit of its lifecycle that it exceeds.' }),
     paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that hold for it.' }),
   })
   .openapi('TaskResponse');

@@ -3,7 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 
 type Schema = Record<string, unknown>;
 /** A documented response. */
-export interface DocumentedResponse {
+interface DocumentedResponse {
   description: string;
   content?: Record<string, { schema: Schema }>;
 }
@@ -125,7 +125,7 @@ function patternOf(path: string): RegExp {
 }
 
 /** The answer to a request. */
-export interface Answer<Body> {
+interface Answer<Body> {
   status: number;
   headers: Headers;
   /** The parsed JSON, or the text of other content types. */

@@ -7,7 +7,7 @@ import { stateOfBatch } from './batch-state.ts';
 import { type SnakeKeys, type Step, snakeKeys } from './views.ts';
 
 /** A step in the graph of a task. */
-export interface GraphNode {
+interface GraphNode {
   /** The name of the step. For a step that was not created (yet): its name in the template. */
   name: string;
   /** Differs from `name` for batch workers. */
@@ -31,13 +31,13 @@ export interface GraphNode {
 }
 
 /** A dependency: `to` waits for `from`. */
-export interface GraphEdge {
+interface GraphEdge {
   from: string;
   to: string;
 }
 
 /** The steps of a task or a template, and their dependencies. */
-export interface Graph<Node> {
+interface Graph<Node> {
   nodes: Node[];
   edges: GraphEdge[];
   /** Whether edges between large batches were left out. */

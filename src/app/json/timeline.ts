@@ -9,10 +9,10 @@ import type { HistoryEntry, Step } from './views.ts';
  * it waited for its next attempt. `waiting`: it waited for a time, a signal, votes or another system. `blocked`: it had
  * failed permanently, until an operator acted.
  */
-export type SpanKind = 'queued' | 'running' | 'retry_wait' | 'waiting' | 'blocked';
+type SpanKind = 'queued' | 'running' | 'retry_wait' | 'waiting' | 'blocked';
 
 /** A span of time of a step. */
-export interface TimelineSpan {
+interface TimelineSpan {
   kind: SpanKind;
   from: string;
   /** Null: it has not ended. */
@@ -28,7 +28,7 @@ export interface TimelineSpan {
 }
 
 /** An act of an operator, or of the lifecycle of the template. */
-export interface TimelineAct {
+interface TimelineAct {
   at: string;
   step: string | null;
   what: string;
@@ -37,7 +37,7 @@ export interface TimelineAct {
 }
 
 /** The parts of a task that its timeline is made of. */
-export interface TimelineParts extends TaskSnapshot {
+interface TimelineParts extends TaskSnapshot {
   history: readonly HistoryEntry[];
   waits: readonly TaskWait[];
   graph: TemplateGraph;

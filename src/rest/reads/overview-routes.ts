@@ -5,6 +5,7 @@ import { lastPruneOf } from '../../app/overview/status.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { type Caller, callerOf } from '../caller.ts';
+import { orNull } from '../or-null.ts';
 import { limitOf, time } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
@@ -74,7 +75,7 @@ const RETENTION = describeRoute({
         .openapi({ description: 'Null: tasks are kept forever.' }),
       events_retention_ms: z.number().nullable(),
       audit_retention_ms: z.number().nullable(),
-      last_prune: PruneSchema.nullable(),
+      last_prune: orNull(PruneSchema),
     })
     .openapi('Retention'),
 });

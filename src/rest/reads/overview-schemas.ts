@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { orNull } from '../or-null.ts';
 import { PauseSchema } from './task-detail-schemas.ts';
 import { UnservedSchema } from './worker-routes.ts';
 
@@ -56,7 +57,7 @@ export const StatusSchema = z
       failures: z.number(),
       estimated: z.boolean(),
     }),
-    prune: PruneSchema.nullable(),
+    prune: orNull(PruneSchema),
     lag_ms: z.number(),
   })
   .openapi('Status');
@@ -179,7 +180,7 @@ export const StatsSchema = z
     percentile_error: z.number(),
     tasks: TaskNumbers,
     steps: StepNumbers,
-    open: OpenTasks.nullable(),
+    open: orNull(OpenTasks),
     templates: z.array(
       z.object({
         namespace: z.string(),
@@ -188,7 +189,7 @@ export const StatsSchema = z
         tasks: TaskNumbers,
         steps: StepNumbers,
         average_step_count: nullableNumber,
-        open: OpenTasks.nullable(),
+        open: orNull(OpenTasks),
       }),
     ),
     more_templates: count,

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { orNull } from '../or-null.ts';
 
 /** The JSON of tasks and steps as the command line prints it with `--json`. */
 
@@ -32,7 +33,7 @@ const StepWaitSchema = z
   })
   .openapi('StepWait');
 
-export const OpenWaitSchema = StepWaitSchema.nullable();
+export const OpenWaitSchema = orNull(StepWaitSchema);
 
 export const StaleSchema = z
   .object({ rule: z.string(), minutes: z.number(), since: z.string(), at: z.string() })
@@ -71,7 +72,7 @@ const TaskSchema = z
     recommended_action: z.string(),
     completion_percentage: z.number(),
     health_status: z.string(),
-    stale: StaleSchema.nullable(),
+    stale: orNull(StaleSchema),
     paused: z.array(PauseSchema).nullable(),
   })
   .openapi('Task');
@@ -96,7 +97,7 @@ export const ExplanationSchema = z
   })
   .openapi('TaskExplanation');
 
-export const StepErrorSchema = z
+const StepErrorSchema = z
   .object({
     message: z.string(),
     error_type: nullableText,
@@ -120,7 +121,7 @@ export const HistoryEntrySchema = z
     duration_ms: z.number().nullable(),
     who: z.string(),
     why: nullableText,
-    error: StepErrorSchema.nullable(),
+    error: orNull(StepErrorSchema),
     error_code: nullableText,
     metadata: anything,
     retry_delay_ms: z.number().nullable(),

@@ -5,6 +5,7 @@ import { listHandlers } from '../../app/overview/handlers.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { type Caller, callerOf } from '../caller.ts';
+import { orNull } from '../or-null.ts';
 import { flag, listed, pageFields, pageOf, pageQuery } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
@@ -14,7 +15,7 @@ import { PauseSchema } from './task-detail-schemas.ts';
 const nullableText = z.string().nullable();
 const nullableNumber = z.number().nullable();
 
-export const WorkerSchema = z
+const WorkerSchema = z
   .object({
     id: z.int(),
     name: z.string(),
@@ -170,7 +171,7 @@ const NAMESPACES = describeRoute({
           templates: z.int(),
           ready_steps: z.int(),
           paused_steps: z.int(),
-          pause: PauseSchema.nullable(),
+          pause: orNull(PauseSchema),
         }),
       ),
       ...pageFields,

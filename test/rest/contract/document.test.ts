@@ -121,6 +121,13 @@ describe('the OpenAPI document', () => {
     const visit = (value: unknown, at: string): void => {
       if (typeof value !== 'object' || value === null) return;
       const node = value as Record<string, unknown>;
+      const refersTo = (node['allOf'] as { $ref?: string; type?: unknown }[] | undefined)?.some(({ $ref }) => $ref);
+      if (refersTo && JSON.stringify(node['allOf']).includes('"type":["object","null"]}')) {
+        problems.push(`${at}: null is refused; use orNull() instead of nullable()`);
+      }
+      if (/^\/components\/schemas\/[^/]+$/.test(at) && JSON.stringify(node['type'] ?? '').includes('null')) {
+        problems.push(`${at}: a named schema allows null; use orNull() instead of nullable()`);
+      }
       if (at.endsWith('/schema') || /^\/components\/schemas\/[^/]+$/.test(at)) {
         const text = JSON.stringify(node).replaceAll('"#/components/', '"document#/components/');
         try {

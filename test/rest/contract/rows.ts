@@ -151,7 +151,7 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
     getDlqInvestigationQueue: NOTHING,
     getDlqStaleness: NOTHING,
     // Overview
-    getAnalyticsPerformance: NOTHING,
+    getAnalyticsPerformance: { ok: [{}, { query: 'hours=1' }], 400: [{ query: 'hours=0' }] },
     getAnalyticsBottlenecks: { ok: [{}, { query: 'min_executions=0' }] },
     getStatus: NOTHING,
     getSummary: { ok: [{}, { query: 'namespace=test&limit=1&ended_since=7d' }], 400: [{ query: 'ended_since=never' }] },
