@@ -2,7 +2,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
 import type { TimerTime } from '../engine/waits/timers.ts';
 import type { TokenError, TokenUse } from '../engine/waits/tokens.ts';
-import { type TaskWait, waitsOfTask } from './task-waits.ts';
+import { type TaskWait, waitsOfTask } from './overview/task-waits.ts';
 
 export type { TimerTime, TokenError, TokenUse };
 

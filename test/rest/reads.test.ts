@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ANYONE, type Caller } from '../../src/rest/caller.ts';
 import { readRoutes } from '../../src/rest/reads/read-routes.ts';
 import { taskRoutes } from '../../src/rest/task-routes.ts';
-import { restWorld } from '../support/rest-world.ts';
+import { restWorld } from '../support/rest/world.ts';
 
 const world = restWorld();
 const get = async <Body = Record<string, unknown>>(path: string, headers: Record<string, string> = {}) => {

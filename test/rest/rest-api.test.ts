@@ -3,7 +3,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
-import { asking } from '../support/rest-contract.ts';
+import { asking } from '../support/rest/contract.ts';
 import { setup, template } from '../support/setup.ts';
 
 const first = defineHandler('first', {}, () => ({ made: 1 }));

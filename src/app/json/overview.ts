@@ -7,11 +7,11 @@ import { snakeKeys } from './views.ts';
 /** A live or recently ended worker. */
 export type WorkerInfo = Awaited<ReturnType<Tasker['listWorkers']>>[number];
 /** A worker with its running steps. */
-export type WorkerDetails = Awaited<ReturnType<Tasker['getWorker']>>;
+type WorkerDetails = Awaited<ReturnType<Tasker['getWorker']>>;
 /** The queue of a namespace. */
 export type Queue = Awaited<ReturnType<Tasker['queues']>>[number];
 /** Statistics of a window of time. */
-export type Analytics = Awaited<ReturnType<Tasker['analytics']>>;
+type Analytics = Awaited<ReturnType<Tasker['analytics']>>;
 type Durations = Analytics['tasks']['duration'];
 
 /** Returns the JSON of a page, without its items. */
@@ -67,7 +67,7 @@ export function summaryJson(
 }
 
 /** Returns a filter as JSON. */
-export function filterJson(filter: TaskFilter): Record<string, unknown> {
+function filterJson(filter: TaskFilter): Record<string, unknown> {
   return { ...snakeKeys(filter) };
 }
 

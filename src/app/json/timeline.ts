@@ -1,6 +1,6 @@
 import { grouped } from '../../model/grouped.ts';
 import type { TemplateGraph } from '../../template/template-graph.ts';
-import type { TaskWait } from '../task-waits.ts';
+import type { TaskWait } from '../overview/task-waits.ts';
 import type { TaskSnapshot } from '../tasker.ts';
 import type { HistoryEntry, Step } from './views.ts';
 
@@ -173,7 +173,12 @@ function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefin
     case 'error':
       if (!last) return [];
       return [spanOf({ kind: 'blocked', from: last.at, to: parts.task.completedAt })];
-    default:
+    case 'pending':
+    case 'complete':
+    case 'resolved_manually':
+    case 'cancelled':
+    case 'enqueued_for_orchestration':
+    case 'enqueued_as_error_for_orchestration':
       return wait?.endedAt != null && !last
         ? [spanOf({ kind: 'waiting', from: wait.since, to: wait.endedAt, outcome: wait.endedBy })]
         : [];

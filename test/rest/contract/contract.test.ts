@@ -4,8 +4,8 @@ import { silentLogger } from '../../../src/logging/logger.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
 import { startProxy } from '../../support/crash/proxy.ts';
 import { openSession } from '../../support/database.ts';
-import { asking, type Document, documentOf, type Operation } from '../../support/rest-contract.ts';
-import { restWorld } from '../../support/rest-world.ts';
+import { asking, type Document, documentOf, type Operation } from '../../support/rest/contract.ts';
+import { restWorld } from '../../support/rest/world.ts';
 import { type Row, type Rows, rowsOf } from './rows.ts';
 
 const world = restWorld();

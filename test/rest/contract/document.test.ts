@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { PERMISSIONS } from '../../../src/model/permissions.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
-import { type Document, documentOf, type Operation } from '../../support/rest-contract.ts';
+import { type Document, documentOf, type Operation } from '../../support/rest/contract.ts';
 
 type Listed = Operation & { place: string; path: string; 'x-permission'?: string };
 
@@ -18,7 +18,7 @@ it('every test of the API compares the responses with the document', () => {
     const text = readFileSync(`test/rest/${name}`, 'utf8');
     return /\brestApp\(/.test(text) && !/\basking\(/.test(text) && !text.includes('documentOf(app)');
   });
-  expect(without, 'send the requests with asking(app) of test/support/rest-contract.ts').toEqual([]);
+  expect(without, 'send the requests with asking(app) of test/support/rest/contract.ts').toEqual([]);
 });
 
 let document: Document;

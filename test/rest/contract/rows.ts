@@ -1,4 +1,4 @@
-import { REQUEST, type World } from '../../support/rest-world.ts';
+import { REQUEST, type World } from '../../support/rest/world.ts';
 
 /** A request: the values of the parameters in its path, its query, and its body. */
 export interface Row {
@@ -26,19 +26,29 @@ const NOTHING: Rows = { ok: [{}] };
  * large and foreign bodies, and a foreign host.
  */
 export async function rowsOf(world: World): Promise<Record<string, Rows>> {
-  const { tasker, tasks } = world;
-  const [step] = await tasker.getSteps(tasks.failed);
-  const task = { uuid: tasks.complete };
-  const stepPlace = { uuid: tasks.failed, step_uuid: step!.stepUuid };
-  const [entry] = (await tasker.deadLetters.list({}, { limit: 1 })).entries;
-  const [event] = await tasker.events.list({ limit: 1 });
-  const [bulk] = await tasker.bulk.list();
-  const [worker] = await tasker.listWorkers();
-  const ofTask: Rows = {
-    ok: [{ params: task }, { params: { uuid: tasks.failed } }, { params: { uuid: tasks.waiting } }],
-  };
   return {
-    // Tasks
+    ...(await taskRows(world)),
+    ...(await stepRows(world)),
+    ...templateRows(),
+    ...(await deadLetterRows(world)),
+    ...(await overviewRows(world)),
+    ...(await recordRows(world)),
+    ...(await eventRows(world)),
+    ...PROCESS,
+  };
+}
+
+type Table = Record<string, Rows>;
+
+const ofTask = ({ tasks }: World): Rows => ({
+  ok: [tasks.complete, tasks.failed, tasks.waiting].map((uuid) => ({ params: { uuid } })),
+});
+
+async function taskRows(world: World): Promise<Table> {
+  const { tasks } = world;
+  const task = { uuid: tasks.complete };
+  const each = ofTask(world);
+  return {
     createTask: {
       ok: [{ body: { ...REQUEST, context: { n: 1 } } }],
       400: [{ body: { ...REQUEST, context: 7 } }, { body: { ...REQUEST, tags: 'a' } }, { body: [] }, { body: null }],
@@ -63,32 +73,39 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
         { query: 'page=1000000&per_page=100' },
       ],
     },
-    getTask: ofTask,
+    getTask: each,
     cancelTask: {
       ok: [{ params: { uuid: await world.create({ name: 'slow', reason: 'to cancel' }) } }],
       400: [{ params: task }],
     },
-    getTaskSummary: ofTask,
-    getTaskContext: ofTask,
+    getTaskSummary: each,
+    getTaskContext: each,
     getTaskGraph: {
       ok: [
-        ...ofTask.ok,
+        ...each.ok,
         { params: task, query: 'format=mermaid' },
         { params: task, headers: { accept: 'text/vnd.mermaid' } },
       ],
       400: [{ params: task, query: 'format=xml' }],
     },
-    getTaskTimeline: { ok: [...ofTask.ok, { params: { uuid: tasks.retried } }, { params: { uuid: tasks.elsewhere } }] },
-    getTaskWhy: ofTask,
+    getTaskTimeline: { ok: [...each.ok, { params: { uuid: tasks.retried } }, { params: { uuid: tasks.elsewhere } }] },
+    getTaskWhy: each,
     getTaskHistory: {
-      ok: [...ofTask.ok, { params: task, query: 'step=first&limit=1' }],
+      ok: [...each.ok, { params: task, query: 'step=first&limit=1' }],
       400: [{ params: task, query: 'cursor=x' }],
       404: [{ params: task, query: 'step=nothing' }],
     },
-    getTaskEvents: { ok: ofTask.ok, 400: [{ params: task, query: 'cursor=x' }] },
-    getTaskWaits: ofTask,
-    // Steps
-    getTaskWorkflowSteps: ofTask,
+    getTaskEvents: { ok: each.ok, 400: [{ params: task, query: 'cursor=x' }] },
+    getTaskWaits: each,
+  };
+}
+
+async function stepRows(world: World): Promise<Table> {
+  const { tasker, tasks } = world;
+  const [step] = await tasker.getSteps(tasks.failed);
+  const stepPlace = { uuid: tasks.failed, step_uuid: step!.stepUuid };
+  return {
+    getTaskWorkflowSteps: ofTask(world),
     getTaskWorkflowStep: { ok: [{ params: stepPlace }] },
     resolveTaskWorkflowStep: {
       ok: [
@@ -114,7 +131,11 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
       ok: [{}, { query: 'step_state=error&limit=1&order=asc' }],
       400: [{ query: 'step_state=odd' }, { query: 'order=up' }],
     },
-    // Templates
+  };
+}
+
+function templateRows(): Table {
+  return {
     listTemplates: { ok: [{}, { query: 'namespace=elsewhere' }], 400: [{ query: 'namespace=a&namespace=b' }] },
     getTemplate: { ok: [{ params: DEMO }], 400: [{ params: { ...DEMO, name: NUL } }] },
     getTemplateSource: {
@@ -134,7 +155,13 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
       400: [{ params: DEMO }],
       404: [{ params: DEMO, query: 'with=9.9.9' }],
     },
-    // Dead letters
+  };
+}
+
+async function deadLetterRows(world: World): Promise<Table> {
+  const { tasker, tasks } = world;
+  const [entry] = (await tasker.deadLetters.list({}, { limit: 1 })).entries;
+  return {
     getDlq: { ok: [{}, { query: 'resolution_status=Pending&offset=0' }], 400: [{ query: 'resolution_status=Odd' }] },
     getDlqTask: { ok: [{ params: { task_uuid: tasks.failed } }] },
     updateDlqEntry: {
@@ -150,7 +177,12 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
     getDlqStats: NOTHING,
     getDlqInvestigationQueue: NOTHING,
     getDlqStaleness: NOTHING,
-    // Overview
+  };
+}
+
+async function overviewRows({ tasker }: World): Promise<Table> {
+  const [worker] = await tasker.listWorkers();
+  return {
     getAnalyticsPerformance: { ok: [{}, { query: 'hours=1' }], 400: [{ query: 'hours=0' }] },
     getAnalyticsBottlenecks: { ok: [{}, { query: 'min_executions=0' }] },
     getStatus: NOTHING,
@@ -166,7 +198,12 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
     getQueues: { ok: [{}, { query: 'namespace=test' }], 400: [{ query: 'namespace=nothing' }] },
     getHandlers: { ok: [{}, { query: 'namespace=elsewhere' }] },
     getNamespaces: NOTHING,
-    // Records
+  };
+}
+
+async function recordRows({ tasker }: World): Promise<Table> {
+  const [bulk] = await tasker.bulk.list();
+  return {
     getAudit: {
       ok: [{}, { query: 'actor=ana&limit=1&after=1h&action=bulk_start' }],
       400: [{ query: 'task=7' }, { query: 'cursor=x' }, { query: 'door=back' }],
@@ -177,7 +214,12 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
       400: [{ params: { id: 'x' } }],
       404: [{ params: { id: '999' } }],
     },
-    // Events
+  };
+}
+
+async function eventRows({ tasker, tasks }: World): Promise<Table> {
+  const [event] = await tasker.events.list({ limit: 1 });
+  return {
     getEvents: {
       ok: [{}, { query: 'name=first.*&after=1h&limit=1' }, { query: `task=${tasks.complete}` }],
       400: [{ query: 'after=never' }, { query: 'task=7' }, { query: `name=${NUL}` }],
@@ -185,16 +227,18 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
     getEvent: { ok: [{ params: { event_id: event!.eventId } }], 404: [{ params: { event_id: UNKNOWN } }] },
     getEventsGroups: NOTHING,
     getEventsDead: { ok: [{}], 400: [{ query: 'event=7' }], 404: [{ query: 'group=nothing' }] },
-    // The process
-    getConfig: NOTHING,
-    getMetrics: NOTHING,
-    getMetricsEvents: NOTHING,
-    getHealth: NOTHING,
-    getHealthLive: NOTHING,
-    getHealthReady: NOTHING,
-    getHealthDetailed: NOTHING,
   };
 }
+
+const PROCESS: Table = {
+  getConfig: NOTHING,
+  getMetrics: NOTHING,
+  getMetricsEvents: NOTHING,
+  getHealth: NOTHING,
+  getHealthLive: NOTHING,
+  getHealthReady: NOTHING,
+  getHealthDetailed: NOTHING,
+};
 
 /** Returns the id of a dead letter that is closed. */
 async function closedEntry({ tasker, create }: World): Promise<string> {

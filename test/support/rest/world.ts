@@ -1,14 +1,14 @@
 import { afterAll, beforeAll } from 'vitest';
-import { createTasker } from '../../src/app/create-tasker.ts';
-import type { Tasker } from '../../src/app/tasker.ts';
-import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { restApp } from '../../src/rest/rest-app.ts';
-import { freshDatabase, type Sql } from './database.ts';
-import { partsFor, workers } from './hand-worker.ts';
-import { asking } from './rest-contract.ts';
-import { RETRY_AT_ONCE, template } from './setup.ts';
+import { createTasker } from '../../../src/app/create-tasker.ts';
+import type { Tasker } from '../../../src/app/tasker.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { restApp } from '../../../src/rest/rest-app.ts';
+import { freshDatabase, type Sql } from '../database.ts';
+import { partsFor, workers } from '../hand-worker.ts';
+import { RETRY_AT_ONCE, template } from '../setup.ts';
+import { asking } from './contract.ts';
 
 /** A request for the template that tasks of the world are made of. */
 export const REQUEST = {

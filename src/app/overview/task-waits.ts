@@ -1,7 +1,7 @@
-import type { Engine } from '../engine/engine.ts';
-import { checkUuid, stepUuid } from '../model/ids.ts';
-import { START_IDX, type Wait } from '../model/waits.ts';
-import { waitsOf } from '../store/waits/read.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { checkUuid, stepUuid } from '../../model/ids.ts';
+import { START_IDX, type Wait } from '../../model/waits.ts';
+import { waitsOf } from '../../store/waits/read.ts';
 
 /** The last wait of a step, or the wait of a task for its start. Times are ISO 8601. */
 export interface TaskWait extends Pick<Wait, 'kind' | 'attempt' | 'since' | 'until' | 'dueAt' | 'calls' | 'settings'> {
