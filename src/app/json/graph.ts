@@ -36,14 +36,6 @@ interface GraphEdge {
   to: string;
 }
 
-/** The steps of a task or a template, and their dependencies. */
-interface Graph<Node> {
-  nodes: Node[];
-  edges: GraphEdge[];
-  /** Whether edges between large batches were left out. */
-  edges_truncated: boolean;
-}
-
 /** More edges than this are not listed. */
 const MOST_EDGES = 50_000;
 
