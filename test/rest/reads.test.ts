@@ -189,7 +189,7 @@ describe('requests', () => {
 
   it('malformed JSON and other content types have errors of their own, with the paths of mistakes', async () => {
     const send = async (body: string, type?: string) => {
-      const headers = type === undefined ? {} : { 'content-type': type };
+      const headers: Record<string, string> = type === undefined ? {} : { 'content-type': type };
       const answer = await world.ask<{ error: { code: string; details?: object } }>('POST', '/v1/tasks', body, headers);
       return [answer.status, answer.body.error.code, answer.body.error.details];
     };
@@ -259,7 +259,7 @@ describe('a caller that may see one namespace', () => {
     for (const routes of [...readRoutes(world.tasker), taskRoutes(world.tasker, { legacyStatus: false })])
       app.route('/', routes);
     return async (path: string) =>
-      (await app.request(`http://localhost/v1/${path}`)).json() as Promise<Record<string, never>>;
+      (await app.request(`http://localhost/v1/${path}`)).json() as Promise<Record<string, unknown>>;
   };
 
   it('sees only what belongs to it', async () => {

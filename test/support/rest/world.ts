@@ -23,7 +23,7 @@ export const REQUEST = {
 
 const HANDLERS = [
   defineHandler('first', {}, ({ context }) => {
-    context.logger.info('made one', { made: 1 });
+    context.logger.info({ made: 1 }, 'made one');
     return { made: 1 };
   }),
   defineHandler('second', { inputs: { lucky: 'lucky' } }, ({ lucky, context }) => {
