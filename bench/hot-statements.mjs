@@ -107,6 +107,7 @@ export const HOT = [
   'first_errors',
   'place_of_task',
   'count_open_tasks',
+  'count_steps_by_state',
   'attention',
   'waits_by_kind',
   'failed_waiting_tasks',

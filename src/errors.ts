@@ -5,6 +5,8 @@
 export const ERRORS = {
   // requests
   bad_request: 400,
+  json_error: 400,
+  unsupported_media_type: 415,
   invalid_uuid: 400,
   invalid_context: 400,
   identity_missing: 400,

@@ -2,6 +2,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
 import type { TimerTime } from '../engine/waits/timers.ts';
 import type { TokenError, TokenUse } from '../engine/waits/tokens.ts';
+import { type TaskWait, waitsOfTask } from './overview/task-waits.ts';
 
 export type { TimerTime, TokenError, TokenUse };
 
@@ -19,6 +20,11 @@ export abstract class TaskerWaits {
 
   /** Returns the options of an act, with the door that it came through. */
   protected abstract by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions;
+
+  /** Returns the last wait of each step of a task, also those that have ended. @internal */
+  getWaits(taskUuid: string): Promise<TaskWait[]> {
+    return waitsOfTask(this.#engine, taskUuid);
+  }
 
   /**
    * Completes a timer step now, as if its time had come.

@@ -20,7 +20,7 @@ import { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
 import type { ListOptions } from './list-options.ts';
 import { loadTemplates, type TemplateSource } from './project/load-templates.ts';
-import { policyOf } from './retention.ts';
+import { policyOf, retentionOf } from './retention.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
 import { checkStart } from './start-checks.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
@@ -168,6 +168,11 @@ export class Tasker extends TaskerOperations {
       poolSize: this.#parts.open.database.poolSize,
       poolIdle: this.#parts.open.database.idleConnections,
     };
+  }
+
+  /** What is deleted after some time, by the configuration of this process. @internal */
+  get retention() {
+    return retentionOf(this.#parts.config);
   }
 
   /** Number of statements sent to the database so far. */

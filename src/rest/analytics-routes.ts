@@ -1,4 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { countSteps } from '../app/overview/step-states.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { TASK_STATES } from '../engine/task-view.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
@@ -151,18 +152,35 @@ function rate(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
 }
 
-/** The states in which steps are listed across tasks. Steps in other states are too many to count. */
-const STEP_STATES = ['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error', 'resolved_manually'] as const;
+const STEP_STATES = [
+  'pending',
+  'enqueued',
+  'in_progress',
+  'enqueued_for_orchestration',
+  'enqueued_as_error_for_orchestration',
+  'waiting_for_retry',
+  'waiting',
+  'complete',
+  'error',
+  'cancelled',
+  'resolved_manually',
+] as const;
+/** The states in which steps are listed across tasks. */
+const LISTED = ['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error', 'resolved_manually'] as const;
 
-/** The numbers of tasks and steps by state. Steps are counted up to 10,000 for each state. */
+/** The numbers of tasks and steps by state. If there are many steps, some are projected from a part of them. */
 async function systemHealth(tasker: Tasker): Promise<Record<string, number>> {
-  const [{ states }, steps] = await Promise.all([
-    tasker.summarizeTasks({}, { groups: 1 }),
-    Promise.all(STEP_STATES.map(async (stepState) => (await tasker.listSteps({ stepState }, { limit: 1 })).total)),
-  ]);
+  const [{ states }, steps] = await Promise.all([tasker.summarizeTasks({}, { groups: 1 }), countSteps(tasker.engine)]);
+  const inState: Record<string, number> = { ...steps.states };
+  // Few steps are in these states, so that a projection could miss them. They are counted up to 10,000.
+  if (!steps.isExact) {
+    const totals = LISTED.map(async (stepState) => (await tasker.listSteps({ stepState }, { limit: 1 })).total);
+    for (const [at, total] of (await Promise.all(totals)).entries()) inState[LISTED[at]!] = total;
+  }
   return {
     ...Object.fromEntries(TASK_STATES.map((state) => [`${state}_tasks`, states[state] ?? 0])),
     total_tasks: Object.values(states).reduce((sum, count) => sum + count, 0),
-    ...Object.fromEntries(STEP_STATES.map((state, at) => [`${state}_steps`, steps[at]!])),
+    ...Object.fromEntries(STEP_STATES.map((state) => [`${state}_steps`, inState[state] ?? 0])),
+    total_steps: steps.total,
   };
 }

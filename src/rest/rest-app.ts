@@ -1,11 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
+import { requestId } from 'hono/request-id';
 import { timeout } from 'hono/timeout';
 import type { Tasker } from '../app/tasker.ts';
-import { TaskerError } from '../errors.ts';
+import { isConnectionError, sqlState } from '../engine/engine.ts';
+import { isTaskerError, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { apiPage } from '../server/api-page.ts';
 import { isLoopback } from '../server/bind-address.ts';
@@ -13,6 +14,8 @@ import { answerError } from '../server/error-answer.ts';
 import { analyticsRoutes } from './analytics-routes.ts';
 import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
+import { processRoutes, type ServedConfig } from './reads/process-routes.ts';
+import { readRoutes } from './reads/read-routes.ts';
 import { stepRoutes } from './step-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { templateRoutes } from './template-routes.ts';
@@ -24,22 +27,33 @@ export interface RestAppOptions {
   facts: ServerFacts;
   /** Whether a created task is answered with 200 instead of 201. Default false. */
   legacyStatus?: boolean;
+  /** What `GET /config` shows. Default: there is no such route. */
+  config?: ServedConfig;
+  /** How long a request may take, in milliseconds. Default 30,000. */
+  requestMs?: number;
 }
 
 const REQUEST_MS = 30_000;
+/** The SQLSTATE of a statement that was cancelled because it took too long. */
+const STATEMENT_TIMEOUT = '57014';
 /** A context of 1 MB, with room for escapes and the other fields. */
 const LARGEST_BODY = 4 * 1024 * 1024;
 
 /** The HTTP API of tasks, steps, templates, dead letters and statistics, its OpenAPI document, and the page for it. */
-export function restApp({ tasker, logger, facts, legacyStatus = false }: RestAppOptions): OpenAPIHono {
+export function restApp(options: RestAppOptions): OpenAPIHono {
+  const { tasker, logger, facts, legacyStatus = false, config, requestMs = REQUEST_MS } = options;
   const app = new OpenAPIHono();
+  app.use(requestId());
   app.use(async (c, next) => {
     await next();
-    c.header('x-request-id', randomUUID());
     c.header('x-content-type-options', 'nosniff');
   });
   for (const path of ['/v1/*', '/api-docs/*']) app.use(path, onlyLocalHosts());
-  app.use('/v1/*', timeout(REQUEST_MS, tookTooLong));
+  app.use('/v1/*', rejectNul);
+  app.use(
+    '/v1/*',
+    timeout(requestMs, () => tookTooLong(requestMs)),
+  );
   app.use('/v1/*', bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge }));
   app.route('/', healthRoutes(tasker, facts));
   for (const routes of [taskRoutes(tasker, { legacyStatus }), stepRoutes(tasker), templateRoutes(tasker)]) {
@@ -48,13 +62,19 @@ export function restApp({ tasker, logger, facts, legacyStatus = false }: RestApp
   app.route('/', dlqRoutes(tasker));
   app.route('/', investigationRoutes(tasker));
   app.route('/', analyticsRoutes(tasker));
-  app.get('/metrics', async (c) =>
-    c.text(await tasker.metrics.text(), 200, { 'content-type': tasker.metrics.contentType }),
-  );
-  app.doc31('/api-docs/openapi.json', { openapi: '3.1.0', info: { title: 'tasker-core', version: facts.version } });
+  app.route('/', processRoutes(tasker, facts, config));
+  for (const routes of readRoutes(tasker)) app.route('/', routes);
+  app.doc31('/api-docs/openapi.json', {
+    openapi: '3.1.0',
+    info: {
+      title: 'tasker-core',
+      version: facts.version,
+      description: 'Creates tasks, and shows and changes what happens to them. Times are ISO 8601 in UTC.',
+    },
+  });
   app.route('/', apiPage());
   app.notFound((c) => answerError(c, nothingThere(c.req.method, c.req.path), logger));
-  app.onError((error, c) => answerError(c, unreadable(error), logger));
+  app.onError((error, c) => answerError(c, knownError(error), logger));
   return app;
 }
 
@@ -62,20 +82,36 @@ function nothingThere(method: string, path: string): TaskerError {
   return new TaskerError('not_found', `there is no ${method} ${path}; /api-docs/openapi.json lists all routes`);
 }
 
-function tookTooLong(): HTTPException {
+function tookTooLong(ms: number): HTTPException {
   return new HTTPException(408, {
-    message: `no response within ${REQUEST_MS / 1000} seconds; the database may be slow`,
+    message: `no response within ${ms / 1000} seconds; the database may be slow`,
   });
 }
+
+/** PostgreSQL cannot store the character NUL, so nothing has it in its name. */
+const rejectNul: MiddlewareHandler = (c, next) => {
+  if (!c.req.url.includes('%00')) return next();
+  throw new TaskerError('bad_request', 'the address has the character NUL (%00); remove it');
+};
 
 function tooLarge(): never {
   throw new HTTPException(413, { message: `the body is larger than ${LARGEST_BODY / 1024 / 1024} MB` });
 }
 
-/** Turns the error about an unreadable body into a known one. */
-function unreadable(error: Error): Error {
-  if (!(error instanceof HTTPException) || error.status !== 400) return error;
-  return new TaskerError('bad_request', `the body is not valid JSON: ${error.message}`);
+/** Turns the errors of the body parser and of the connection to the database into known ones. */
+function knownError(error: Error): Error {
+  if (error instanceof HTTPException && error.status === 400) {
+    return new TaskerError(
+      'json_error',
+      'the body is not valid JSON; check its syntax and its encoding, which must be UTF-8',
+    );
+  }
+  if (error instanceof HTTPException || isTaskerError(error)) return error;
+  if (sqlState(error) === STATEMENT_TIMEOUT) {
+    return new TaskerError('timeout', 'the database took too long; ask for less, or try again later', { cause: error });
+  }
+  if (!isConnectionError(error)) return error;
+  return new TaskerError('database_unreachable', 'the database does not respond; try again later', { cause: error });
 }
 
 /** Rejects requests under a foreign host name, which a web page could let point to this machine. */

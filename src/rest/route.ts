@@ -1,6 +1,10 @@
 import { createRoute, type RouteConfig, z } from '@hono/zod-openapi';
+import type { Context, MiddlewareHandler } from 'hono';
+import { TaskerError } from '../errors.ts';
 import type { Permission } from '../model/permissions.ts';
 import { ErrorSchema } from '../server/schemas.ts';
+import { withEtag } from './etag.ts';
+import { operationIdOf, tagOf } from './operation-names.ts';
 
 const ERROR_TEXTS = {
   400: 'the request is invalid',
@@ -9,11 +13,15 @@ const ERROR_TEXTS = {
   408: 'timeout',
   409: 'conflict',
   413: 'the body is too large',
+  415: 'the body is not JSON',
   503: 'the database does not respond',
 } as const;
 
 /** Statuses that every route may answer with. */
-const ALWAYS = [400, 403, 408, 503] as const;
+const ALWAYS = [403, 408, 503] as const;
+/** Statuses of routes with parameters, and of those with a body. */
+const WITH_REQUEST = [400] as const;
+const WITH_BODY = [413, 415] as const;
 
 /** The parts of a route that differ. */
 export interface Described<
@@ -21,19 +29,35 @@ export interface Described<
   Answer extends z.ZodType,
   Request extends RouteConfig['request'],
   Method extends string,
-  Status extends 200 | 201,
+  Status extends 200 | 201 | 202,
 > {
   method: Method;
   path: Path;
   /** The permission that the caller needs. `public`: none. */
   permission: Permission | 'public';
   summary: string;
+  /** What the summary has no room for, in Markdown. */
+  description?: string;
+  /** `z.never()`: it has no JSON form. */
   answer: Answer;
   request?: Request;
   /** Default 200. */
   status?: Status;
-  /** Errors besides those of every route. */
+  /**
+   * Whether the route limits what it shows to the namespaces of the caller. Not needed for routes with a task or a
+   * namespace in the path. Default false.
+   */
+  scoped?: boolean;
+  /** Errors besides those of every route. Routes with a body have 413 and 415 too. */
   errors?: readonly (404 | 409 | 413)[];
+  /** The name of the operation in generated clients. Default: from method and path, such as `getTaskContext`. */
+  operationId?: string;
+  /** The group in the documentation. Default: the first part of the path. */
+  tag?: string;
+  /** Whether the response has an ETag, so that `If-None-Match` is answered with 304. Default false. */
+  etag?: boolean;
+  /** Other forms of the answer, by content type, and what each is. */
+  otherForms?: Readonly<Record<string, string>>;
 }
 
 /** Creates the OpenAPI description of a route, with its types. `Path` uses the braces of OpenAPI. */
@@ -42,20 +66,68 @@ export function describeRoute<
   Answer extends z.ZodType,
   const Method extends 'get' | 'post' | 'patch' | 'delete',
   Request extends RouteConfig['request'] = undefined,
-  const Status extends 200 | 201 = 200,
+  const Status extends 200 | 201 | 202 = 200,
 >(route: Described<Path, Answer, Request, Method, Status>) {
-  const { method, path, permission, summary, answer, request, status = 200, errors = [] } = route;
-  const failed = Object.fromEntries(
-    [...ALWAYS, ...errors].map((code) => [
-      code,
-      { description: ERROR_TEXTS[code], content: { 'application/json': { schema: ErrorSchema } } },
-    ]),
-  );
+  const { method, path, permission, summary, description, answer, request, status = 200, etag = false } = route;
+  const types = Object.keys(request?.body?.content ?? {});
+  const possible = [
+    ...(request ? WITH_REQUEST : []),
+    ...ALWAYS,
+    ...(types.length > 0 ? WITH_BODY : []),
+    ...(route.errors ?? []),
+  ];
+  const failed = possible.map((code) => [
+    code,
+    { description: ERROR_TEXTS[code], content: { 'application/json': { schema: ErrorSchema } } },
+  ]);
+  const others = Object.entries(route.otherForms ?? {}).map(([type, what]) => [
+    type,
+    { schema: z.string().openapi({ description: what }) },
+  ]);
+  const json = answer instanceof z.ZodNever ? {} : { 'application/json': { schema: answer } };
   const responses = {
-    [status]: { description: summary, content: { 'application/json': { schema: answer } } },
-    ...failed,
+    [status]: {
+      description: summary,
+      content: { ...json, ...Object.fromEntries(others) },
+    },
+    ...(etag && { 304: { description: 'not changed since the ETag in If-None-Match' } }),
+    ...Object.fromEntries(failed),
   } as { [Code in Status]: { description: string; content: { 'application/json': { schema: Answer } } } };
-  return createRoute({ method, path, summary, 'x-permission': permission, request: request as Request, responses });
+  const middleware = [...(etag ? [withEtag] : []), ...(types.length > 0 ? [onlyTypes(types)] : [])];
+  const described = createRoute({
+    method,
+    path,
+    operationId: route.operationId ?? operationIdOf(method, path),
+    tags: [route.tag ?? tagOf(path)],
+    summary,
+    ...(description !== undefined && { description }),
+    'x-permission': permission,
+    ...(route.scoped && { 'x-scoped': true }),
+    request: request as Request,
+    responses,
+  });
+  // Assigned, because the type of a route with middleware hides the types of its request from the handler.
+  return Object.assign(described, { middleware }) as typeof described;
+}
+
+/** Refuses bodies of other content types, which would otherwise be read as an empty object. */
+function onlyTypes(types: readonly string[]): MiddlewareHandler {
+  return async (c, next) => {
+    const given = (c.req.header('content-type') ?? '').split(';')[0]!.trim().toLowerCase();
+    if (given === '' && !hasBody(c)) return next();
+    const isJson = /^application\/([\w.-]+\+)?json$/.test(given) && types.includes('application/json');
+    if (!isJson && !types.includes(given)) {
+      throw new TaskerError(
+        'unsupported_media_type',
+        `the body has ${given === '' ? 'no content type' : `the content type ${given}`}; send content-type: ${types.join(' or ')}`,
+      );
+    }
+    return next();
+  };
+}
+
+function hasBody(c: Context): boolean {
+  return (c.req.header('content-length') ?? '0') !== '0' || c.req.header('transfer-encoding') !== undefined;
 }
 
 /** A JSON body in a request. */

@@ -16,9 +16,11 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   404: 'NOT_FOUND',
   408: 'TIMEOUT',
   409: 'CONFLICT',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
   503: 'SERVICE_UNAVAILABLE',
 };
-const OF_THEIR_OWN = new Set(['invalid_uuid', 'database_error']);
+const OF_THEIR_OWN = new Set(['invalid_uuid', 'json_error', 'database_error']);
 
 /** Turns any error into a response. An unexpected error is logged, and the response gives no details. */
 export function answerError(c: Context, thrown: unknown, logger: Logger): Response {
@@ -28,8 +30,12 @@ export function answerError(c: Context, thrown: unknown, logger: Logger): Respon
     const code = BY_STATUS[status] ?? 'INTERNAL_ERROR';
     return c.json<ErrorBody>({ error: { code, message } }, status as ContentfulStatusCode);
   }
-  logger.error({ err: thrown, method: c.req.method, path: c.req.path }, 'unexpected error in a request');
-  const message = 'internal error; see the log of the worker';
+  const requestId = c.get('requestId') as string | undefined;
+  logger.error(
+    { err: thrown, method: c.req.method, path: c.req.path, ...(requestId !== undefined && { requestId }) },
+    'unexpected error in a request',
+  );
+  const message = 'internal error; see the log of the process';
   return c.json<ErrorBody>({ error: { code: 'INTERNAL_ERROR', message } }, 500);
 }
 

@@ -2,6 +2,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { type StatusFacts, statusFacts } from '../../engine/status.ts';
 import type { Pause } from '../../engine/task-view.ts';
 import type { WaitKind } from '../../model/waits.ts';
+import { lastPrune } from '../../store/retention/runs.ts';
 import { listQueues, type QueueInfo, type UnservedSteps } from './queues.ts';
 import type { StateCounts } from './task-summary.ts';
 
@@ -83,6 +84,11 @@ export interface TaskerStatus {
 }
 
 const RATE_SECONDS = 300;
+
+/** Returns the last prune of old tasks. Null: nothing was ever pruned. */
+export async function lastPruneOf(engine: Engine): Promise<TaskerStatus['prune']> {
+  return (await lastPrune(engine.database)) ?? null;
+}
 
 /** Returns the state of an installation. Reads it on two connections. */
 export async function statusOf(engine: Engine): Promise<TaskerStatus> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
-import { snakeKeys } from '../../app/json/views.ts';
+import { statusJson } from '../../app/json/overview.ts';
 import type { TaskerStatus } from '../../app/overview/status.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { messageOf } from '../../errors.ts';
@@ -204,19 +204,4 @@ function queueLines({ queues, at }: TaskerStatus): string[] {
     ...table(['namespace', 'ready', 'oldest', 'running', 'workers', 'unserved'], rows).split('\n'),
     ...(more > 0 ? [pc.dim(`and ${counted(more, 'more namespace')}; --json lists all`)] : []),
   ];
-}
-
-function statusJson(now: TaskerStatus): object {
-  const { workers, queues, waits, attention, pauses, unserved, perMinute, prune, ...rest } = now;
-  return {
-    ...snakeKeys(rest),
-    workers: snakeKeys(workers),
-    queues: queues.map(snakeKeys),
-    waits: waits.map(snakeKeys),
-    attention: snakeKeys(attention),
-    pauses: pauses.map(snakeKeys),
-    unserved: unserved.map(snakeKeys),
-    per_minute: perMinute,
-    prune: prune && snakeKeys(prune),
-  };
 }

@@ -6,7 +6,7 @@ import { nearNames } from '../../model/near-names.ts';
 import type { DeadLetterReason } from '../../store/dead-letters/add.ts';
 import type { DeadLetterSearch, DeadLetterStatus } from '../../store/dead-letters/list.ts';
 import { templateIds } from '../../store/search/search-facts.ts';
-import { type SearchTime, timeOf } from '../search/filter.ts';
+import { type SearchTime, type TaskFilter, timeOf } from '../search/filter.ts';
 import { versionMatcher } from '../search/version-range.ts';
 
 /** The reasons of dead letters. */
@@ -104,12 +104,14 @@ export function readConditions(
 /** Returns the ids of the templates that a filter names; null: it names none. */
 export async function templatesOf(
   database: Database,
-  { namespace, name, templateVersion }: Pick<DeadLetterFilter, 'namespace' | 'name' | 'templateVersion'>,
+  { namespace, name, templateVersion }: Pick<TaskFilter, 'namespace' | 'name' | 'templateVersion'>,
 ): Promise<number[] | null> {
   if (namespace === undefined && name === undefined && templateVersion === undefined) return null;
   const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
-  const all = await templateIds(database, { namespace: namespace ?? null, name: name ?? null });
-  return all.filter(({ version }) => fits(version)).map(({ id }) => id);
+  const namespaces = namespace === undefined ? undefined : [namespace].flat();
+  const all = await templateIds(database, { namespace: null, name: name ?? null });
+  const isIn = (one: string) => namespaces?.includes(one) ?? true;
+  return all.filter((row) => isIn(row.namespace) && fits(row.version)).map(({ id }) => id);
 }
 
 function checkFilter(filter: DeadLetterFilter): void {
