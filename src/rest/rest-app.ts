@@ -14,6 +14,7 @@ import { analyticsRoutes } from './analytics-routes.ts';
 import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
 import { stepRoutes } from './step-routes.ts';
+import { streamRoutes } from './stream-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { templateRoutes } from './template-routes.ts';
 
@@ -48,6 +49,7 @@ export function restApp({ tasker, logger, facts, legacyStatus = false }: RestApp
   app.route('/', dlqRoutes(tasker));
   app.route('/', investigationRoutes(tasker));
   app.route('/', analyticsRoutes(tasker));
+  app.route('/', streamRoutes(tasker));
   app.get('/metrics', async (c) =>
     c.text(await tasker.metrics.text(), 200, { 'content-type': tasker.metrics.contentType }),
   );

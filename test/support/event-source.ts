@@ -1,0 +1,107 @@
+import { onTestFinished } from 'vitest';
+import { until } from './setup.ts';
+
+/** An event of a stream. */
+export interface ReadEvent {
+  event: string;
+  id: string | undefined;
+  data: Record<string, unknown>;
+}
+
+/** A client of server-sent events that keeps everything it reads. */
+export class TestEventSource {
+  readonly events: ReadEvent[] = [];
+  readonly comments: string[] = [];
+  status = 0;
+  body = '';
+  retry: number | undefined;
+  lastId: string | undefined;
+  isOver = false;
+  readonly #abort = new AbortController();
+  readonly #done: Promise<void>;
+
+  private constructor(url: string, headers: Record<string, string>) {
+    this.#done = this.#read(url, headers).finally(() => {
+      this.isOver = true;
+    });
+    onTestFinished(() => this.close());
+  }
+
+  /** Connects, and waits until the stream has begun or was refused. `after`: the `Last-Event-ID`. */
+  static async open(url: string, { after }: { after?: string | undefined } = {}): Promise<TestEventSource> {
+    const source = new TestEventSource(url, after === undefined ? {} : { 'last-event-id': after });
+    await until(
+      () => source.events.length > 0 || source.isOver,
+      (begun) => begun,
+    );
+    return source;
+  }
+
+  async #read(url: string, headers: Record<string, string>): Promise<void> {
+    try {
+      const answer = await fetch(url, { headers, signal: this.#abort.signal });
+      this.status = answer.status;
+      if (answer.status !== 200) {
+        this.body = await answer.text();
+        return;
+      }
+      let text = '';
+      for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
+        text += chunk;
+        const blocks = text.split('\n\n');
+        text = blocks.pop()!;
+        for (const block of blocks) this.#onBlock(block);
+      }
+    } catch {
+      // Closed by one of both.
+    }
+  }
+
+  #onBlock(block: string): void {
+    const fields = new Map(
+      block.split('\n').map((line) => {
+        const at = line.indexOf(': ');
+        return [line.slice(0, at), line.slice(at + 2)];
+      }),
+    );
+    if (fields.has('')) this.comments.push(fields.get('')!);
+    if (fields.has('retry')) this.retry = Number(fields.get('retry'));
+    if (fields.has('id')) this.lastId = fields.get('id');
+    if (!fields.has('event')) return;
+    const data = JSON.parse(fields.get('data')!) as Record<string, unknown>;
+    this.events.push({ event: fields.get('event')!, id: fields.get('id'), data });
+  }
+
+  /** The data of all events of a kind. */
+  of(event: string): Record<string, unknown>[] {
+    return this.events.filter((one) => one.event === event).map((one) => one.data);
+  }
+
+  /** The newest status of each task that was sent, by the greatest revision. */
+  get tasks(): Map<string, string> {
+    return this.#newest('task', (data) => [data.task_uuid as string, data.status as string]);
+  }
+
+  /** The newest state of each step that was sent, by `task/step`. */
+  get steps(): Map<string, string> {
+    return this.#newest('step', (data) => [`${data.task_uuid}/${data.name}`, data.current_state as string]);
+  }
+
+  #newest(event: string, read: (data: Record<string, unknown>) => [string, string]): Map<string, string> {
+    const newest = new Map<string, string>();
+    const revisions = new Map<string, number>();
+    for (const data of this.of(event)) {
+      const [key, value] = read(data);
+      if ((revisions.get(key) ?? 0) > (data.revision as number)) continue;
+      newest.set(key, value);
+      revisions.set(key, data.revision as number);
+    }
+    return newest;
+  }
+
+  /** Closes the connection. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    await this.#done;
+  }
+}
