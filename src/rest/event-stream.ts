@@ -7,7 +7,7 @@ import { waitAtMost } from '../time/wait-at-most.ts';
 import { changeJson } from './stream-json.ts';
 
 /** A client that has not read this many bytes is cut off at the next change. */
-const MOST_UNREAD_BYTES = 512 * 1024;
+const MOST_UNREAD_BYTES = 256 * 1024;
 /** Above this number of bytes, nothing that the client has missed is repeated. */
 const BUSY_BYTES = 64 * 1024;
 const HEARTBEAT_MS = 15_000;

@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
-import { WANT } from '../../src/engine/streams/change-feed.ts';
+import { createTasks } from '../../src/engine/create-task.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
 import { streamRoutes } from '../../src/rest/stream-routes.ts';
 import { listen } from '../../src/server/listen.ts';
+import { pruneChanges } from '../../src/store/streams/task-changes.ts';
 import { TestEventSource } from '../support/event-source.ts';
-import { DEMO, deferred, endStates, setup, template, until } from '../support/setup.ts';
+import { DEMO, deferred, endStates, RETRY_AT_ONCE, setup, template, until } from '../support/setup.ts';
 
 const first = defineHandler('first', {}, () => ({ made: 1 }));
 const second = defineHandler('second', {}, () => ({ made: 2 }));
@@ -23,12 +24,15 @@ async function listening({ tasker }: Pick<Made, 'tasker'>, options?: Parameters<
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   const app = options ? streamRoutes(tasker, options) : restApp({ tasker, logger: silentLogger, facts });
   const server = await listen(app, { host: '127.0.0.1', port: 0 });
-  onTestFinished(async () => {
+  let closing: Promise<void> | undefined;
+  const close = () => {
     tasker.engine.changes.close();
-    await server.close();
-  });
+    closing ??= server.close();
+    return closing;
+  };
+  onTestFinished(() => close());
   const stream = (path: string, after?: string) => TestEventSource.open(`${server.url}${path}`, { after });
-  return { server, stream };
+  return { server, stream, close };
 }
 
 /** A server on its own database, which runs steps too. */
@@ -142,7 +146,6 @@ it('filters select by namespace, name, state, tag and kind', async () => {
   expect([...streams.failed.tasks.keys()]).toEqual([later.taskUuid]);
   expect(streams.steps.of('task')).toEqual([]);
   expect(streams.steps.steps.size).toBe(1);
-  await tasker.rerunTask(later.taskUuid, { from: 'first', reason: 'again' }).catch(() => undefined);
 });
 
 it('refuses what it cannot stream, before the stream begins', async () => {
@@ -162,6 +165,7 @@ it('a stream that resumes on another server gets everything that changed since, 
   const made = await served({ worker: false });
   const { tasker, stream, url, another } = made;
   const [a, b, c] = await tasker.createTasks([DEMO, DEMO, DEMO]);
+  await tasker.engine.search.flush();
   const before = await stream('/v1/stream');
   await caughtUp(before, made);
   // A transaction of a caller that began before the position, and is open while the first server dies.
@@ -229,11 +233,14 @@ it('a position that the log does not have gets a reset, and the stream continues
   );
   await caughtUp(open, made);
   expect(taskUuid).toBeDefined();
+  await tasker.engine.search.log.write(tasker.engine.database, null);
   await until(
-    () => sql(`delete from tasker.task_change where seq <= ${seq} returning seq`),
-    () => true,
+    () => open.of('reset').at(-1)!.reason,
+    (reason) => reason === 'too_many',
   );
-  open.close();
+  await caughtUp(open, made);
+  await pruneChanges(tasker.engine.database, 1);
+  await open.close();
   const { stream: elsewhere } = await listening({ tasker: await made.another() });
   const old = await elsewhere('/v1/stream', open.events[0]!.id!);
   await until(
@@ -262,8 +269,75 @@ it('two thousand tasks that finish at once are all seen, by streams that join be
   }
 });
 
+it('a stream that moves between two servers at random misses no change of a load', async () => {
+  const flaky = defineHandler('first', {}, () => {
+    if (Math.random() < 0.3) throw new Error('try again');
+    return {};
+  });
+  const made = await served({
+    templates: template({ first: { retry: { ...RETRY_AT_ONCE, max_attempts: 3 } }, second: ['first'] }),
+    handlers: [flaky, second],
+  });
+  const { tasker, sql, another } = made;
+  const { stream: elsewhere } = await listening({ tasker: await another({ worker: false }) });
+  const journal = new Map<string, string>();
+  const steps = new Map<string, string>();
+  let position: string | undefined;
+  let isOver = false;
+  const follow = async () => {
+    for (let hop = 0; ; hop++) {
+      const done = isOver;
+      const open = hop % 2 === 0 ? made.stream : elsewhere;
+      const one = await open('/v1/stream?kind=task,step', position);
+      await new Promise((resolve) => setTimeout(resolve, done ? 2_500 : Math.random() * 400));
+      await one.close();
+      expect(one.of('reset')).toEqual([]);
+      position = one.lastId ?? position;
+      for (const [id, state] of one.tasks) journal.set(id, state);
+      for (const [id, state] of one.steps) steps.set(id, state);
+      if (done) return;
+    }
+  };
+  const following = follow();
+  await until(
+    () => position,
+    (id) => id !== undefined,
+  );
+  const tasks = [];
+  for (let i = 0; i < 15; i++) {
+    tasks.push(...(await tasker.createTasks(Array.from({ length: 20 }, () => DEMO))));
+    await tasker.cancelTask(tasks.at(-1)!.taskUuid);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  for (const { taskUuid } of tasks) await tasker.waitForTask(taskUuid, { timeoutMs: 45_000 });
+  isOver = true;
+  await following;
+  const rows = await sql<{ id: string; state: string; steps: Record<string, string> }>(
+    `select t.task_uuid id, t.state::text, jsonb_object_agg(ts.name, s.state) steps
+       from tasker.task t join tasker.step s using (task_uuid)
+       join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = s.idx group by 1, 2`,
+  );
+  expect(rows.length).toBe(300);
+  for (const row of rows) {
+    expect([row.id, journal.get(row.id)]).toEqual([row.id, row.state]);
+    for (const [name, state] of Object.entries(row.steps)) expect(steps.get(`${row.id}/${name}`)).toBe(state);
+  }
+});
+
+it('what a killed process did not announce is announced when the search tables are compared', async () => {
+  const made = await served({ worker: false });
+  const { tasker, stream } = made;
+  const all = await stream('/v1/stream');
+  const { database, templates } = tasker.engine;
+  const [created] = await createTasks(database, templates, [DEMO]);
+  await caughtUp(all, made);
+  expect(all.tasks.has(created!.taskUuid)).toBe(false);
+  await tasker.engine.search.keeper.compare(new Date(0), 0);
+  await sees(all, created!.taskUuid, 'pending');
+});
+
 it('two hundred streams cost one reader: at most one statement a second at rest, and none without a stream', async () => {
-  const made = await setup({ templates: TWO_STEPS, worker: false, search: { enabled: false } });
+  const made = await setup({ templates: TWO_STEPS, worker: false, searchEnabled: false, analyticsEnabled: false });
   const { tasker } = made;
   const { stream } = await listening(made);
   const { taskUuid } = await tasker.createTask(DEMO);
@@ -274,17 +348,18 @@ it('two hundred streams cost one reader: at most one statement a second at rest,
   const quiet = async (ms: number) => {
     await tasker.engine.search.log.flush();
     await new Promise((resolve) => setTimeout(resolve, 700));
-    const before = tasker.statements;
+    const [before, since] = [tasker.statements, performance.now()];
     await new Promise((resolve) => setTimeout(resolve, ms));
-    return tasker.statements - before;
+    return { statements: tasker.statements - before, seconds: (performance.now() - since) / 1_000 };
   };
-  expect(await quiet(2_500)).toBeLessThanOrEqual(3);
+  const { statements, seconds } = await quiet(2_200);
+  expect(statements).toBeLessThanOrEqual(Math.ceil(seconds));
   await Promise.all(streams.map((one) => one.close()));
   await until(
     () => tasker.engine.changes.streams,
     (count) => count === 0,
   );
-  expect(await quiet(1_500)).toBe(0);
+  expect((await quiet(1_200)).statements).toBe(0);
 });
 
 it('a client that does not read is cut off, and the others are not held up', async () => {
@@ -302,12 +377,11 @@ it('a client that does not read is cut off, and the others are not held up', asy
   socket.pause();
   const reading = await stream('/v1/stream');
   expect(tasker.engine.changes.streams).toBe(2);
-  const big = Array.from({ length: 900 }, () => ({ ...DEMO, tags: ['x'.repeat(120), 'y'.repeat(120)] }));
-  let last = '';
+  const tags = Array.from({ length: 60 }, (_, i) => `${i}`.padEnd(120, 'x'));
+  const big = Array.from({ length: 100 }, () => ({ ...DEMO, tags }));
   // The buffers of both sockets take some megabytes first.
   for (let i = 0; i < 60 && tasker.engine.changes.streams > 1; i++) {
-    last = (await tasker.createTasks(big)).at(-1)!.taskUuid;
-    await sees(reading, last, 'pending');
+    await sees(reading, (await tasker.createTasks(big)).at(-1)!.taskUuid, 'pending');
   }
   expect(tasker.engine.changes.streams).toBe(1);
   socket.resume();
@@ -315,10 +389,9 @@ it('a client that does not read is cut off, and the others are not held up', asy
 });
 
 it('a server that stops tells its clients to reconnect', async () => {
-  const { tasker, server, stream } = await served({ worker: false });
+  const { tasker, close, stream } = await served({ worker: false });
   const all = await stream('/v1/stream');
-  tasker.engine.changes.close();
-  await server.close();
+  await close();
   await until(
     () => all.isOver,
     (over) => over,
@@ -437,5 +510,4 @@ it('watchTasks yields the changes of this and other processes, and continues at 
   );
   void tasker.stop();
   await expect(next).rejects.toMatchObject({ code: 'stopped' });
-  expect(WANT).toBe('want');
 });

@@ -69,7 +69,11 @@ export class TestEventSource {
     if (fields.has('id')) this.lastId = fields.get('id');
     if (!fields.has('event')) return;
     const data = JSON.parse(fields.get('data')!) as Record<string, unknown>;
-    this.events.push({ event: fields.get('event')!, id: fields.get('id'), data });
+    const event = fields.get('event')!;
+    this.events.push({ event, id: fields.get('id'), data });
+    const { task_uuid: task, name, revision } = data;
+    if (event === 'task') this.#note(this.tasks, task as string, { state: data.status, revision });
+    if (event === 'step') this.#note(this.steps, `${task}/${name}`, { state: data.current_state, revision });
   }
 
   /** The data of all events of a kind. */
@@ -78,25 +82,15 @@ export class TestEventSource {
   }
 
   /** The newest status of each task that was sent, by the greatest revision. */
-  get tasks(): Map<string, string> {
-    return this.#newest('task', (data) => [data.task_uuid as string, data.status as string]);
-  }
-
+  readonly tasks = new Map<string, string>();
   /** The newest state of each step that was sent, by `task/step`. */
-  get steps(): Map<string, string> {
-    return this.#newest('step', (data) => [`${data.task_uuid}/${data.name}`, data.current_state as string]);
-  }
+  readonly steps = new Map<string, string>();
+  readonly #revisions = new Map<string, number>();
 
-  #newest(event: string, read: (data: Record<string, unknown>) => [string, string]): Map<string, string> {
-    const newest = new Map<string, string>();
-    const revisions = new Map<string, number>();
-    for (const data of this.of(event)) {
-      const [key, value] = read(data);
-      if ((revisions.get(key) ?? 0) > (data.revision as number)) continue;
-      newest.set(key, value);
-      revisions.set(key, data.revision as number);
-    }
-    return newest;
+  #note(newest: Map<string, string>, key: string, { state, revision }: { state: unknown; revision: unknown }): void {
+    if ((this.#revisions.get(key) ?? 0) > (revision as number)) return;
+    newest.set(key, state as string);
+    this.#revisions.set(key, revision as number);
   }
 
   /** Closes the connection. */

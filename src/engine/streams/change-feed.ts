@@ -21,7 +21,7 @@ const ROWS_AT_ONCE = 100;
 /** More than the log ever has. */
 const MOST_ROWS = 100_000;
 const TASKS_AT_ONCE = 500;
-/** Number of missed tasks that one stream gets in one reading, so that others get theirs. */
+/** Number of missed tasks that one stream gets in one reading while many streams have missed some. */
 const MISSED_AT_ONCE = 100;
 /** Number of readings for missed tasks between two polls. */
 const READINGS_A_POLL = 4;
@@ -315,9 +315,10 @@ export class ChangeFeed {
     for (let i = 0; i < READINGS_A_POLL && this.#behind.size > 0 && !this.#closed; i++) {
       const parts = new Map<Member, readonly string[]>();
       const ids = new Set<string>();
+      const share = Math.max(MISSED_AT_ONCE, Math.floor(TASKS_AT_ONCE / this.#behind.size));
       for (const member of this.#behind) {
         if (member.follower.isBusy) continue;
-        const part = member.missed.slice(0, MISSED_AT_ONCE);
+        const part = member.missed.slice(0, share);
         parts.set(member, part);
         for (const id of part) ids.add(id);
         if (ids.size >= TASKS_AT_ONCE) break;

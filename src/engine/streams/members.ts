@@ -56,8 +56,9 @@ export class Member {
   select({ taskUuid, facts, task, taskChange, stepChanges }: TaskChanges, { into, deleted, isMissed }: Parcel): void {
     const { selection } = this.follower;
     if (!task) {
-      // Which namespace an unknown task had cannot be found out any more.
-      if (facts ? selects(selection, facts) : selection.allowed === undefined) deleted.push(taskUuid);
+      // Which namespace an unknown task had cannot be found out any more. A stream of one task was allowed to see it.
+      const isVisible = facts ? selects(selection, facts) : selection.allowed === undefined;
+      if (isVisible || selection.task !== undefined) deleted.push(taskUuid);
       return;
     }
     if (!selects(selection, task) || !(this.#wantsState(task) || isMissed)) return;
