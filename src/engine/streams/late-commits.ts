@@ -16,7 +16,7 @@ export class LateCommits {
   readonly #database: Database;
   readonly #logger: Logger;
   readonly #onFound: (taskUuid: string) => void;
-  /** With each task: the transaction that would have been the next one at the first look. Undefined before that. */
+  /** With each task: a transaction number that is greater than that of its transaction. Undefined before the first look. */
   readonly #tasks = new Map<string, bigint | undefined>();
   #timer: NodeJS.Timeout | undefined;
   #isLooking = false;
@@ -26,6 +26,11 @@ export class LateCommits {
     this.#database = database;
     this.#logger = logger;
     this.#onFound = onFound;
+  }
+
+  /** Number of tasks that are looked for. */
+  get size(): number {
+    return this.#tasks.size;
   }
 
   /** Looks for a task that was inserted in a transaction that is still open. */
@@ -52,7 +57,8 @@ export class LateCommits {
 
   async #look(): Promise<void> {
     const ids = [...this.#tasks.keys()];
-    const { found, oldest, next } = await lateTasks(this.#database, ids);
+    const isNew = ids.some((id) => this.#tasks.get(id) === undefined);
+    const { found, oldest, newest } = await lateTasks(this.#database, ids, { number: isNew });
     for (const id of found) {
       this.#tasks.delete(id);
       this.#onFound(id);
@@ -60,8 +66,8 @@ export class LateCommits {
     for (const id of ids) {
       if (!this.#tasks.has(id)) continue;
       const bound = this.#tasks.get(id);
-      if (bound === undefined) this.#tasks.set(id, next);
-      // No transaction of that time is running, so the creation was rolled back.
+      if (bound === undefined) this.#tasks.set(id, newest);
+      // No transaction of that time is running, and the task is not there: the creation was rolled back.
       else if (oldest >= bound) this.#tasks.delete(id);
     }
   }

@@ -81,24 +81,35 @@ export async function newestChange(db: Db): Promise<ChangeRow> {
   return changeRow((await db.query<StoredRow>(NEWEST_CHANGE)).rows[0]!);
 }
 
+// The end of a snapshot is behind the last transaction that has ended, so running ones may have greater numbers. A number that
+// is assigned now is greater than all of them.
 const LATE_TASKS = sql('late_tasks')`
 select array(select w.id from unnest($1::uuid[]) w (id)
               where exists (select 1 from tasker.task t where t.task_uuid = w.id))::text found,
-       pg_snapshot_xmin(s.now)::text oldest, pg_snapshot_xmax(s.now)::text next
+       pg_snapshot_xmin(s.now)::text oldest, case when $2::boolean then pg_current_xact_id()::text end newest
   from (select pg_current_snapshot() now) s`;
 
 /** Which of some tasks exist. */
 export interface LateTasks {
   found: string[];
-  /** The number of the oldest transaction that is running. */
+  /** All transactions with smaller numbers had ended. */
   oldest: bigint;
-  /** The number of the next transaction. */
-  next: bigint;
+  /** All transactions that had begun to write have smaller numbers. Undefined if it was not asked for. */
+  newest: bigint | undefined;
 }
 
-/** Looks for tasks that may not be committed yet. */
-export async function lateTasks(db: Db, taskUuids: readonly string[]): Promise<LateTasks> {
-  type Row = Record<'found' | 'oldest' | 'next', string>;
-  const { found, oldest, next } = (await db.query<Row>(LATE_TASKS, [`{${taskUuids.join(',')}}`])).rows[0]!;
-  return { found: found.slice(1, -1).split(',').filter(Boolean), oldest: BigInt(oldest), next: BigInt(next) };
+/** Looks for tasks that may not be committed yet. `number`: assigns a transaction number, for `newest`. */
+export async function lateTasks(
+  db: Db,
+  taskUuids: readonly string[],
+  { number }: { number: boolean },
+): Promise<LateTasks> {
+  type Row = { found: string; oldest: string; newest: string | null };
+  const { rows } = await db.query<Row>(LATE_TASKS, [`{${taskUuids.join(',')}}`, number]);
+  const { found, oldest, newest } = rows[0]!;
+  return {
+    found: found.slice(1, -1).split(',').filter(Boolean),
+    oldest: BigInt(oldest),
+    newest: newest === null ? undefined : BigInt(newest),
+  };
 }
