@@ -17,6 +17,7 @@ import { healthRoutes, type ServerFacts } from './health-routes.ts';
 import { processRoutes, type ServedConfig } from './reads/process-routes.ts';
 import { readRoutes } from './reads/read-routes.ts';
 import { stepRoutes } from './step-routes.ts';
+import { streamRoutes } from './stream-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { templateRoutes } from './template-routes.ts';
 
@@ -62,6 +63,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.route('/', dlqRoutes(tasker));
   app.route('/', investigationRoutes(tasker));
   app.route('/', analyticsRoutes(tasker));
+  app.route('/', streamRoutes(tasker));
   app.route('/', processRoutes(tasker, facts, config));
   for (const routes of readRoutes(tasker)) app.route('/', routes);
   app.doc31('/api-docs/openapi.json', {

@@ -6,7 +6,8 @@ import { TaskerError } from '../errors.ts';
 
 /** Handles requests, as a Hono app does. */
 export interface Answering {
-  fetch(request: Request): Response | Promise<Response>;
+  /** `env`: the request and the response of Node, `incoming` and `outgoing`. */
+  fetch(request: Request, env?: object): Response | Promise<Response>;
 }
 
 /** A listening server. */
@@ -22,7 +23,7 @@ const LAST_ANSWERS_MS = 500;
 
 /** @throws TaskerError `address_unavailable` if the port is in use or the address does not belong to this machine */
 export async function listen(app: Answering, address: ListenAddress): Promise<Listening> {
-  const server = createAdaptorServer({ fetch: (request) => app.fetch(request) }) as Server;
+  const server = createAdaptorServer({ fetch: (request, env) => app.fetch(request, env) }) as Server;
   server.requestTimeout = 30_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(unavailable(address, error)));
