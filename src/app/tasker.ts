@@ -329,6 +329,7 @@ export class Tasker extends TaskerOperations {
     const drainMs = Math.min(drainTimeoutMs, LONGEST_TIMER_MS);
     const until = performance.now() + drainMs;
     try {
+      await waitAtMost(FLUSH_MS, this.bulk.stopAll());
       await this.#worker?.stop({ drainTimeoutMs: drainMs });
       // Released steps must not wait for the next poll of another worker.
       await waitAtMost(FLUSH_MS, this.#signals.flush());

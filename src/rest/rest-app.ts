@@ -5,11 +5,15 @@ import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { timeout } from 'hono/timeout';
 import type { Tasker } from '../app/tasker.ts';
-import { TaskerError } from '../errors.ts';
+import { isConnectionError } from '../engine/engine.ts';
+import { isTaskerError, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { apiPage } from '../server/api-page.ts';
 import { isLoopback } from '../server/bind-address.ts';
 import { answerError } from '../server/error-answer.ts';
+import { actRoutes } from './acts/act-routes.ts';
+import { CREATE_MANY_PATH } from './acts/create-many-routes.ts';
+import { checkContentType, limitRequests } from './acts/gate.ts';
 import { analyticsRoutes } from './analytics-routes.ts';
 import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
@@ -24,6 +28,8 @@ export interface RestAppOptions {
   facts: ServerFacts;
   /** Whether a created task is answered with 200 instead of 201. Default false. */
   legacyStatus?: boolean;
+  /** Maximum number of requests in progress; further ones get 503. Default: 50 for each connection of the pool. */
+  mostRequests?: number | undefined;
 }
 
 const REQUEST_MS = 30_000;
@@ -31,7 +37,7 @@ const REQUEST_MS = 30_000;
 const LARGEST_BODY = 4 * 1024 * 1024;
 
 /** The HTTP API of tasks, steps, templates, dead letters and statistics, its OpenAPI document, and the page for it. */
-export function restApp({ tasker, logger, facts, legacyStatus = false }: RestAppOptions): OpenAPIHono {
+export function restApp({ tasker, logger, facts, legacyStatus = false, mostRequests }: RestAppOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(async (c, next) => {
     await next();
@@ -39,8 +45,11 @@ export function restApp({ tasker, logger, facts, legacyStatus = false }: RestApp
     c.header('x-content-type-options', 'nosniff');
   });
   for (const path of ['/v1/*', '/api-docs/*']) app.use(path, onlyLocalHosts());
+  app.use('/v1/*', limitRequests({ poolSize: tasker.vitals.poolSize, mostRequests }));
+  app.use('/v1/*', checkContentType());
   app.use('/v1/*', timeout(REQUEST_MS, tookTooLong));
-  app.use('/v1/*', bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge }));
+  const limit = bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge });
+  app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : limit(c, next)));
   app.route('/', healthRoutes(tasker, facts));
   for (const routes of [taskRoutes(tasker, { legacyStatus }), stepRoutes(tasker), templateRoutes(tasker)]) {
     app.route('/', routes);
@@ -48,6 +57,7 @@ export function restApp({ tasker, logger, facts, legacyStatus = false }: RestApp
   app.route('/', dlqRoutes(tasker));
   app.route('/', investigationRoutes(tasker));
   app.route('/', analyticsRoutes(tasker));
+  app.route('/', actRoutes(tasker, { logger, environment: facts.environment }));
   app.get('/metrics', async (c) =>
     c.text(await tasker.metrics.text(), 200, { 'content-type': tasker.metrics.contentType }),
   );
@@ -72,8 +82,11 @@ function tooLarge(): never {
   throw new HTTPException(413, { message: `the body is larger than ${LARGEST_BODY / 1024 / 1024} MB` });
 }
 
-/** Turns the error about an unreadable body into a known one. */
+/** Turns the errors about an unreadable body and a lost connection into known ones. */
 function unreadable(error: Error): Error {
+  if (!isTaskerError(error) && isConnectionError(error)) {
+    return new TaskerError('database_unreachable', 'the database does not respond; try again later', { cause: error });
+  }
   if (!(error instanceof HTTPException) || error.status !== 400) return error;
   return new TaskerError('bad_request', `the body is not valid JSON: ${error.message}`);
 }

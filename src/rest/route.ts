@@ -9,11 +9,14 @@ const ERROR_TEXTS = {
   408: 'timeout',
   409: 'conflict',
   413: 'the body is too large',
-  503: 'the database does not respond',
+  415: 'the body has another content type',
+  503: 'overloaded, or the database does not respond',
 } as const;
 
 /** Statuses that every route may answer with. */
 const ALWAYS = [400, 403, 408, 503] as const;
+/** Statuses that every route with a body may answer with. */
+const OF_BODIES = [413, 415] as const;
 
 /** The parts of a route that differ. */
 export interface Described<
@@ -21,7 +24,7 @@ export interface Described<
   Answer extends z.ZodType,
   Request extends RouteConfig['request'],
   Method extends string,
-  Status extends 200 | 201,
+  Status extends 200 | 201 | 202,
 > {
   method: Method;
   path: Path;
@@ -42,11 +45,11 @@ export function describeRoute<
   Answer extends z.ZodType,
   const Method extends 'get' | 'post' | 'patch' | 'delete',
   Request extends RouteConfig['request'] = undefined,
-  const Status extends 200 | 201 = 200,
+  const Status extends 200 | 201 | 202 = 200,
 >(route: Described<Path, Answer, Request, Method, Status>) {
   const { method, path, permission, summary, answer, request, status = 200, errors = [] } = route;
   const failed = Object.fromEntries(
-    [...ALWAYS, ...errors].map((code) => [
+    [...ALWAYS, ...(request?.body ? OF_BODIES : []), ...errors].map((code) => [
       code,
       { description: ERROR_TEXTS[code], content: { 'application/json': { schema: ErrorSchema } } },
     ]),
