@@ -5,7 +5,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { timeout } from 'hono/timeout';
 import type { Tasker } from '../app/tasker.ts';
-import { isConnectionError } from '../engine/engine.ts';
+import { isConnectionError, sqlState } from '../engine/engine.ts';
 import { isTaskerError, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { apiPage } from '../server/api-page.ts';
@@ -82,10 +82,16 @@ function tooLarge(): never {
   throw new HTTPException(413, { message: `the body is larger than ${LARGEST_BODY / 1024 / 1024} MB` });
 }
 
-/** Turns the errors about an unreadable body and a lost connection into known ones. */
+/** The errors of PostgreSQL for characters that it cannot store: U+0000, and lone surrogates. */
+const UNSTORABLE = new Set(['22021', '22P05']);
+
+/** Turns the errors about an unreadable request and a lost connection into known ones. */
 function unreadable(error: Error): Error {
   if (!isTaskerError(error) && isConnectionError(error)) {
     return new TaskerError('database_unreachable', 'the database does not respond; try again later', { cause: error });
+  }
+  if (!isTaskerError(error) && UNSTORABLE.has(sqlState(error) ?? '')) {
+    return new TaskerError('bad_request', 'the request has characters that PostgreSQL cannot store, such as U+0000');
   }
   if (!(error instanceof HTTPException) || error.status !== 400) return error;
   return new TaskerError('bad_request', `the body is not valid JSON: ${error.message}`);

@@ -35,6 +35,11 @@ export interface Described<
   request?: Request;
   /** Default 200. */
   status?: Status;
+  /**
+   * Whether the route limits what it shows and changes to the namespaces of the caller. Not needed for routes with a task,
+   * a namespace, a dead letter or a schedule in the path. Default false.
+   */
+  scoped?: boolean;
   /** Errors besides those of every route. */
   errors?: readonly (404 | 409 | 413)[];
 }
@@ -47,7 +52,7 @@ export function describeRoute<
   Request extends RouteConfig['request'] = undefined,
   const Status extends 200 | 201 | 202 = 200,
 >(route: Described<Path, Answer, Request, Method, Status>) {
-  const { method, path, permission, summary, answer, request, status = 200, errors = [] } = route;
+  const { method, path, permission, summary, answer, request, status = 200, errors = [], scoped } = route;
   const failed = Object.fromEntries(
     [...ALWAYS, ...(request?.body ? OF_BODIES : []), ...errors].map((code) => [
       code,
@@ -58,7 +63,15 @@ export function describeRoute<
     [status]: { description: summary, content: { 'application/json': { schema: answer } } },
     ...failed,
   } as { [Code in Status]: { description: string; content: { 'application/json': { schema: Answer } } } };
-  return createRoute({ method, path, summary, 'x-permission': permission, request: request as Request, responses });
+  return createRoute({
+    method,
+    path,
+    summary,
+    'x-permission': permission,
+    ...(scoped && { 'x-scoped': true }),
+    request: request as Request,
+    responses,
+  });
 }
 
 /** A JSON body in a request. */

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
-import type { Caller } from '../../src/rest/caller.ts';
+import { completeLater } from '../../src/handlers/later.ts';
+import { ANYONE, type Caller } from '../../src/rest/caller.ts';
 import { type Json, servedApi } from '../support/rest/served-api.ts';
 import { template, until } from '../support/setup.ts';
 import { approvalStep, signalStep } from '../support/waits/waiting.ts';
@@ -11,17 +12,16 @@ const second = defineHandler('second', { inputs: { lucky: 'lucky' } }, ({ lucky 
   if (!lucky) throw new PermanentError('no luck today');
   return { made: 2 };
 });
-let tokens = new Map<string, string>();
+const tokens = new Map<string, string>();
 const outside = defineHandler('outside', {}, async ({ context }) => {
   tokens.set(context.taskUuid, await context.completionToken());
-  return context.waitForCompletion({ timeoutMs: 3_600_000 }) as never;
+  return completeLater({ timeoutMs: 3_600_000 });
 });
 const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } };
 const NEVER = '019b0000-0000-7000-8000-000000000000';
 
 let api: Awaited<ReturnType<typeof servedApi>>;
 beforeAll(async () => {
-  tokens = new Map();
   api = await servedApi({
     worker: true,
     templates: [
@@ -442,6 +442,7 @@ describe('schedules, dead letters, templates, workers and events', () => {
 
 describe('a caller with a credential', () => {
   const caller = (more: Partial<Caller> = {}): Caller => ({
+    ...ANYONE,
     subject: 'key:ci',
     namespaces: ['test'],
     allows: () => true,
@@ -455,7 +456,7 @@ describe('a caller with a credential', () => {
     const { entries } = await api.tasker.audit({ task: uuid });
     expect(entries.find((one) => one.taskUuid === uuid)).toMatchObject({
       actor: 'key:ci',
-      reason: 'new luck, on behalf of ann',
+      reason: 'new luck (by ann)',
     });
     const place = `/v1/approvals/${await waiting()}/sign/vote`;
     expect((await ask('POST', place, { decision: 'approve', by: 'ann', roles: ['managers'] })).status).toBe(403);

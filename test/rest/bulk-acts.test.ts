@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listen } from '../../src/server/listen.ts';
 import { type Json, servedApi } from '../support/rest/served-api.ts';
 import { DEMO, template, until } from '../support/setup.ts';
 
@@ -202,7 +203,11 @@ describe('POST /v1/tasks/bulk', () => {
 
   it('answers while the body is still being sent, and in portions of bounded size', async () => {
     let send!: ReadableStreamDefaultController<Uint8Array>;
-    const body = new ReadableStream<Uint8Array>({ start: (controller) => void (send = controller) });
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        send = controller;
+      },
+    });
     const request = new Request('http://localhost/v1/tasks/bulk', {
       method: 'POST',
       headers: { 'content-type': 'application/x-ndjson' },
@@ -258,6 +263,40 @@ describe('POST /v1/tasks/bulk', () => {
     expect((await post(lines([REQUEST]))).lines.at(-1)).toMatchObject({ done: true });
     expect((await post('{}', '', 'application/json')).status).toBe(415);
   });
+});
+
+it('over HTTP, an act needs no body, and a content type without a body changes nothing', async () => {
+  const [taskUuid] = await create(1, 'bodiless');
+  const listening = await listen(api.app, { host: '127.0.0.1', port: 0 });
+  try {
+    const send = async (headers: Record<string, string>, body?: string) => {
+      const response = await fetch(`${listening.url}/v1/tasks/${taskUuid}/pause`, {
+        method: 'POST',
+        headers,
+        ...(body !== undefined && { body }),
+      });
+      return [response.status, ((await response.json()) as Json).changed];
+    };
+    expect(await send({})).toEqual([200, true]);
+    expect(await send({ 'content-type': 'application/json' })).toEqual([200, false]);
+    expect(await send({ 'content-type': 'application/json' }, '{"by":"ann"}')).toEqual([200, false]);
+    expect(await send({ 'content-type': 'application/x-www-form-urlencoded' }, '{"by":"ann"}')).toEqual([
+      415,
+      undefined,
+    ]);
+    const many = await fetch(`${listening.url}/v1/tasks/bulk`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson' },
+      body: `${JSON.stringify({ ...DEMO, context: {}, initiator: 'http', source_system: 's', reason: 'r' })}\n`.repeat(
+        2000,
+      ),
+    });
+    expect((await many.text()).trim().split('\n').at(-1)).toBe(
+      '{"done":true,"lines":2000,"created":2000,"existing":0,"failed":0}',
+    );
+  } finally {
+    await listening.close();
+  }
 });
 
 it('requests above the limit are refused with Retry-After, and are accepted again afterwards', async () => {

@@ -51,6 +51,7 @@ const LIST = describeRoute({
   method: 'get',
   path: '/v1/approvals',
   permission: 'approvals:read',
+  scoped: true,
   summary: 'Lists the open approvals, oldest first; with `task` also the ended ones of that task',
   request: {
     query: z.object({

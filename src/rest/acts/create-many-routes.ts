@@ -39,6 +39,7 @@ const CREATE_MANY = describeRoute({
   method: 'post',
   path: CREATE_MANY_PATH,
   permission: 'tasks:create',
+  scoped: true,
   summary: 'Creates many tasks: a request on each line, and a result for each line',
   request: {
     query: z.object({ on_duplicate: z.enum(['error', 'return']).default('error') }),

@@ -21,6 +21,7 @@ const ADD = describeRoute({
   method: 'post',
   path: '/v1/dlq',
   permission: 'dlq:update',
+  scoped: true,
   summary: 'Adds a task to the dead letters',
   request: jsonBody(
     z

@@ -30,8 +30,8 @@ export function operatorOf(
 ): { actor?: string; reason?: string } {
   const { subject } = callerOf(c);
   if (subject === undefined) return { ...(by !== undefined && { actor: by }), ...(reason !== undefined && { reason }) };
-  const remark = by === undefined || by === subject ? undefined : `on behalf of ${by}`;
-  const text = [reason, remark].filter((part) => part !== undefined).join(', ');
+  const remark = by === undefined || by === subject ? undefined : `(by ${by})`;
+  const text = [reason, remark].filter((part) => part !== undefined).join(' ');
   return { actor: subject, ...(text !== '' && { reason: text }) };
 }
 

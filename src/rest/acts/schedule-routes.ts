@@ -24,6 +24,7 @@ const LIST = describeRoute({
   method: 'get',
   path: '/v1/schedules',
   permission: 'schedules:read',
+  scoped: true,
   summary: 'Lists schedules by name, with their next due times and last outcomes',
   request: {
     query: z.object({
@@ -39,6 +40,7 @@ const CREATE = describeRoute({
   method: 'post',
   path: '/v1/schedules',
   permission: 'schedules:write',
+  scoped: true,
   summary: 'Creates a schedule',
   request: jsonBody(
     SettingsSchema.extend({

@@ -43,6 +43,7 @@ const REGISTER = describeRoute({
   method: 'post',
   path: '/v1/templates',
   permission: 'templates:write',
+  scoped: true,
   summary: 'Registers a template; new tasks use it at once, and running tasks keep theirs',
   request: body,
   answer: z.object({ ...about, change, problems: z.array(ProblemSchema) }).openapi('RegisteredTemplate'),
@@ -52,6 +53,7 @@ const VALIDATE = describeRoute({
   method: 'post',
   path: '/v1/templates/validate',
   permission: 'templates:validate',
+  scoped: true,
   summary: 'Checks a template, and compares it with the registered one',
   request: body,
   answer: z
