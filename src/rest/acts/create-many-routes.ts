@@ -1,5 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
-import { type CreatedOrNot, createEach } from '../../app/create-each.ts';
+import { type CreatedOrNot, createEach } from '../../app/server/create-each.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';

@@ -1,7 +1,7 @@
-import { isTaskerError, type TaskerError } from '../errors.ts';
-import { newTask, type TaskRequest } from './create-task.ts';
-import { readRequests } from './read-requests.ts';
-import type { TemplateStore } from './template-store.ts';
+import { isTaskerError, type TaskerError } from '../../errors.ts';
+import { newTask, type TaskRequest } from '../create-task.ts';
+import { readRequests } from '../read-requests.ts';
+import type { TemplateStore } from '../template-store.ts';
 
 /**
  * Checks requests one by one, as {@link createTasks} would, without creating anything. Returns the error of each that would

@@ -1,7 +1,7 @@
-import { checkRequests } from '../engine/check-requests.ts';
-import type { TaskRequest } from '../engine/create-task.ts';
-import { isTaskerError, TaskerError } from '../errors.ts';
-import type { Tasker } from './tasker.ts';
+import { checkRequests } from '../../engine/bulk/check-requests.ts';
+import type { TaskRequest } from '../../engine/create-task.ts';
+import { isTaskerError, TaskerError } from '../../errors.ts';
+import type { Tasker } from '../tasker.ts';
 
 /** The outcome of one request. */
 export type CreatedOrNot = { taskUuid: string; created: boolean } | { error: TaskerError };
