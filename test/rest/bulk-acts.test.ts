@@ -68,7 +68,7 @@ describe('POST /v1/bulk-acts', () => {
     expect(acts).toHaveLength(40);
   });
 
-  it('stops when the server stops, and is resumed in another one; a repeated resume does not take it over', async () => {
+  it('stops when the server stops, and can be resumed; a repeated resume does not take it over', async () => {
     const ids = await create(30, 'resumed');
     const session = await lockOn(ids[29]!);
     const id = await start({ action: 'task_cancel', ids, by: 'ann' });
