@@ -64,6 +64,7 @@ export const ERRORS = {
   not_ready: 503,
   not_found: 404,
   forbidden: 403,
+  backpressure: 503,
 } as const satisfies Record<string, number>;
 
 /** One of the codes of {@link ERRORS}. */

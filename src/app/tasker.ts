@@ -353,6 +353,7 @@ export class Tasker extends TaskerOperations {
     const until = performance.now() + drainMs;
     this.#engine.changes.close();
     try {
+      await waitAtMost(FLUSH_MS, this.bulk.stopAll());
       await this.#worker?.stop({ drainTimeoutMs: drainMs });
       // Released steps must not wait for the next poll of another worker.
       await waitAtMost(FLUSH_MS, this.#signals.flush());

@@ -11,6 +11,9 @@ import type { Logger } from '../logging/logger.ts';
 import { apiPage } from '../server/api-page.ts';
 import { isLoopback } from '../server/bind-address.ts';
 import { answerError } from '../server/error-answer.ts';
+import { actRoutes } from './acts/act-routes.ts';
+import { CREATE_MANY_PATH } from './acts/create-many-routes.ts';
+import { limitRequests } from './acts/gate.ts';
 import { analyticsRoutes } from './analytics-routes.ts';
 import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
@@ -32,6 +35,8 @@ export interface RestAppOptions {
   config?: ServedConfig;
   /** How long a request may take, in milliseconds. Default 30,000. */
   requestMs?: number;
+  /** Maximum number of requests in progress; further ones get 503. Default: 50 for each connection of the pool. */
+  mostRequests?: number | undefined;
 }
 
 const REQUEST_MS = 30_000;
@@ -42,7 +47,7 @@ const LARGEST_BODY = 4 * 1024 * 1024;
 
 /** The HTTP API of tasks, steps, templates, dead letters and statistics, its OpenAPI document, and the page for it. */
 export function restApp(options: RestAppOptions): OpenAPIHono {
-  const { tasker, logger, facts, legacyStatus = false, config, requestMs = REQUEST_MS } = options;
+  const { tasker, logger, facts, legacyStatus = false, config, requestMs = REQUEST_MS, mostRequests } = options;
   const app = new OpenAPIHono();
   app.use(requestId());
   app.use(async (c, next) => {
@@ -50,12 +55,14 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
     c.header('x-content-type-options', 'nosniff');
   });
   for (const path of ['/v1/*', '/api-docs/*']) app.use(path, onlyLocalHosts());
+  app.use('/v1/*', limitRequests({ poolSize: tasker.vitals.poolSize, mostRequests }));
   app.use('/v1/*', rejectNul);
   app.use(
     '/v1/*',
     timeout(requestMs, () => tookTooLong(requestMs)),
   );
-  app.use('/v1/*', bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge }));
+  const limit = bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge });
+  app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : limit(c, next)));
   app.route('/', healthRoutes(tasker, facts));
   for (const routes of [taskRoutes(tasker, { legacyStatus }), stepRoutes(tasker), templateRoutes(tasker)]) {
     app.route('/', routes);
@@ -66,6 +73,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.route('/', streamRoutes(tasker));
   app.route('/', processRoutes(tasker, facts, config));
   for (const routes of readRoutes(tasker)) app.route('/', routes);
+  app.route('/', actRoutes(tasker, { logger, environment: facts.environment }));
   app.doc31('/api-docs/openapi.json', {
     openapi: '3.1.0',
     info: {
@@ -100,6 +108,9 @@ function tooLarge(): never {
   throw new HTTPException(413, { message: `the body is larger than ${LARGEST_BODY / 1024 / 1024} MB` });
 }
 
+/** The errors of PostgreSQL for characters that it cannot store: U+0000, and lone surrogates. */
+const UNSTORABLE = new Set(['22021', '22P05']);
+
 /** Turns the errors of the body parser and of the connection to the database into known ones. */
 function knownError(error: Error): Error {
   if (error instanceof HTTPException && error.status === 400) {
@@ -111,6 +122,9 @@ function knownError(error: Error): Error {
   if (error instanceof HTTPException || isTaskerError(error)) return error;
   if (sqlState(error) === STATEMENT_TIMEOUT) {
     return new TaskerError('timeout', 'the database took too long; ask for less, or try again later', { cause: error });
+  }
+  if (UNSTORABLE.has(sqlState(error) ?? '')) {
+    return new TaskerError('bad_request', 'the request has characters that PostgreSQL cannot store, such as U+0000');
   }
   if (!isConnectionError(error)) return error;
   return new TaskerError('database_unreachable', 'the database does not respond; try again later', { cause: error });

@@ -13,8 +13,8 @@ const ERROR_TEXTS = {
   408: 'timeout',
   409: 'conflict',
   413: 'the body is too large',
-  415: 'the body is not JSON',
-  503: 'the database does not respond',
+  415: 'the body has another content type',
+  503: 'overloaded, or the database does not respond',
 } as const;
 
 /** Statuses that every route may answer with. */
@@ -44,8 +44,8 @@ export interface Described<
   /** Default 200. */
   status?: Status;
   /**
-   * Whether the route limits what it shows to the namespaces of the caller. Not needed for routes with a task or a
-   * namespace in the path. Default false.
+   * Whether the route limits what it shows and changes to the namespaces of the caller. Not needed for routes with a task,
+   * a namespace, a dead letter or a schedule in the path. Default false.
    */
   scoped?: boolean;
   /** Errors besides those of every route. Routes with a body have 413 and 415 too. */
@@ -110,24 +110,41 @@ export function describeRoute<
   return Object.assign(described, { middleware }) as typeof described;
 }
 
-/** Refuses bodies of other content types, which would otherwise be read as an empty object. */
+/** Other names of the content types that routes take. */
+const SYNONYMS: readonly (readonly [RegExp, string])[] = [
+  [/^application\/([\w.-]+\+)?json$/, 'application/json'],
+  [/^(application|text)\/(x-)?yaml$|^text\/plain$/, 'application/yaml'],
+  [/^application\/(x-)?(ndjson|jsonl)$/, 'application/x-ndjson'],
+];
+
+/**
+ * Refuses bodies of other content types. A body that was ignored would leave out what the caller asked for, such as
+ * `dry_run`.
+ */
 function onlyTypes(types: readonly string[]): MiddlewareHandler {
   return async (c, next) => {
     const given = (c.req.header('content-type') ?? '').split(';')[0]!.trim().toLowerCase();
-    if (given === '' && !hasBody(c)) return next();
-    const isJson = /^application\/([\w.-]+\+)?json$/.test(given) && types.includes('application/json');
-    if (!isJson && !types.includes(given)) {
+    if (!hasBody(c, given)) {
+      // Clients that always send a content type may send one without a body.
+      if (given !== '') c.req.raw.headers.delete('content-type');
+      return next();
+    }
+    const name = SYNONYMS.find(([pattern]) => pattern.test(given))?.[1] ?? given;
+    if (!types.includes(name)) {
       throw new TaskerError(
         'unsupported_media_type',
-        `the body has ${given === '' ? 'no content type' : `the content type ${given}`}; send content-type: ${types.join(' or ')}`,
+        `the body has ${given === '' ? 'no content type' : `the content type ${given.slice(0, 100)}`}; send content-type: ${types.join(' or ')}`,
       );
     }
     return next();
   };
 }
 
-function hasBody(c: Context): boolean {
-  return (c.req.header('content-length') ?? '0') !== '0' || c.req.header('transfer-encoding') !== undefined;
+/** Returns whether a request has a body. Requests of this process, without a socket, have neither of the two headers. */
+function hasBody(c: Context, type: string): boolean {
+  const length = c.req.header('content-length');
+  if (length !== undefined) return length !== '0';
+  return c.req.header('transfer-encoding') !== undefined || (type !== '' && c.req.raw.body !== null);
 }
 
 /** A JSON body in a request. */

@@ -134,7 +134,8 @@ export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): 
     });
 }
 
-function requestOf(body: z.infer<typeof TaskRequestSchema>, key: string | undefined) {
+/** Returns a request in the form of the library. */
+export function requestOf(body: z.infer<typeof TaskRequestSchema>, key: string | undefined) {
   const chosen = body.idempotency_key ?? key;
   return {
     name: body.name,

@@ -21,10 +21,17 @@ export interface Listening {
 
 const LAST_ANSWERS_MS = 500;
 
-/** @throws TaskerError `address_unavailable` if the port is in use or the address does not belong to this machine */
-export async function listen(app: Answering, address: ListenAddress): Promise<Listening> {
+/**
+ * Starts to listen. `requestTimeoutMs`: how long a client may take to send a whole request, default 30,000.
+ * @throws TaskerError `address_unavailable` if the port is in use or the address does not belong to this machine
+ */
+export async function listen(
+  app: Answering,
+  address: ListenAddress,
+  { requestTimeoutMs = 30_000 }: { requestTimeoutMs?: number } = {},
+): Promise<Listening> {
   const server = createAdaptorServer({ fetch: (request, env) => app.fetch(request, env) }) as Server;
-  server.requestTimeout = 30_000;
+  server.requestTimeout = requestTimeoutMs;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(unavailable(address, error)));
     server.listen(address.port, address.host, resolve);

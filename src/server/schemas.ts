@@ -7,6 +7,7 @@ export const ErrorSchema = z
       code: z.string().openapi({ example: 'NOT_FOUND' }),
       message: z.string(),
       details: z.record(z.string(), z.unknown()).optional(),
+      retry_after_seconds: z.number().optional(),
     }),
   })
   .openapi('Error');

@@ -41,7 +41,9 @@ export async function server(options: ServerOptions): Promise<void> {
     const { environment } = config.config;
     const state = () => (stop.signal.aborted ? 'shutting_down' : 'running');
     const facts = { version: packageVersion(), environment, state };
-    listening = await listen(restApp({ tasker, logger, facts, legacyStatus: options.legacyStatus ?? false }), address);
+    const app = restApp({ tasker, logger, facts, legacyStatus: options.legacyStatus ?? false });
+    // For bulk creations. The app limits the time of all other requests.
+    listening = await listen(app, address, { requestTimeoutMs: 600_000 });
     logger.info({ url: listening.url, database: tasker.place }, 'server is ready');
     await stop.requested;
     logger.info('stopping, finishing the requests in progress');

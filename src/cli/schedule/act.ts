@@ -1,3 +1,4 @@
+import { scheduleJson } from '../../app/json/acts.ts';
 import type { Schedule, ScheduleChange, ScheduleOptions } from '../../app/schedules/tasker-schedules.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
@@ -7,7 +8,7 @@ import type { GlobalOptions } from '../options.ts';
 import { readObject } from '../read-input.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { withTasker } from '../with-tasker.ts';
-import { localText, scheduleJson } from './list.ts';
+import { localText } from './list.ts';
 
 type Settings = Omit<ScheduleOptions, 'name' | 'context' | 'tags' | 'template'> & {
   template?: string;
