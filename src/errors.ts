@@ -20,6 +20,7 @@ export const ERRORS = {
   bulk_not_found: 404,
   dead_letter_not_found: 404,
   schedule_not_found: 404,
+  credential_not_found: 404,
   schedule_invalid: 400,
   archive_damaged: 500,
   conflict: 409,
@@ -62,6 +63,9 @@ export const ERRORS = {
   not_ready: 503,
   not_found: 404,
   forbidden: 403,
+  unauthorized: 401,
+  authentication_failed: 401,
+  rate_limited: 429,
 } as const satisfies Record<string, number>;
 
 /** One of the codes of {@link ERRORS}. */
