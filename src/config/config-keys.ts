@@ -1,3 +1,4 @@
+import { AUTH_KEYS } from './auth-keys.ts';
 import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
 import { LOG_VARIABLES } from './log-filter.ts';
 import { retentionRules } from './retention-config.ts';
@@ -297,6 +298,7 @@ const KEYS = {
     byDefault: false,
     about: 'Whether the worker serves `GET /config`, with secrets hidden.',
   }),
+  ...AUTH_KEYS,
   /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: key({
     path: 'events.retention_days',

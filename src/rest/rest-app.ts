@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { OpenAPIHono } from '@hono/zod-openapi';
-import type { MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { timeout } from 'hono/timeout';
@@ -8,9 +7,12 @@ import type { Tasker } from '../app/tasker.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { apiPage } from '../server/api-page.ts';
-import { isLoopback } from '../server/bind-address.ts';
 import { answerError } from '../server/error-answer.ts';
 import { analyticsRoutes } from './analytics-routes.ts';
+import { keyRoutes } from './auth/key-routes.ts';
+import { securityOf } from './auth/security.ts';
+import { sessionRoutes } from './auth/session-routes.ts';
+import type { SecuritySettings } from './auth/settings.ts';
 import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
 import { stepRoutes } from './step-routes.ts';
@@ -24,6 +26,8 @@ export interface RestAppOptions {
   facts: ServerFacts;
   /** Whether a created task is answered with 200 instead of 201. Default false. */
   legacyStatus?: boolean;
+  /** Default: as on a loopback address without configuration. */
+  security?: SecuritySettings;
 }
 
 const REQUEST_MS = 30_000;
@@ -31,15 +35,19 @@ const REQUEST_MS = 30_000;
 const LARGEST_BODY = 4 * 1024 * 1024;
 
 /** The HTTP API of tasks, steps, templates, dead letters and statistics, its OpenAPI document, and the page for it. */
-export function restApp({ tasker, logger, facts, legacyStatus = false }: RestAppOptions): OpenAPIHono {
+export function restApp({ tasker, logger, facts, legacyStatus = false, security }: RestAppOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(async (c, next) => {
     await next();
     c.header('x-request-id', randomUUID());
-    c.header('x-content-type-options', 'nosniff');
   });
-  for (const path of ['/v1/*', '/api-docs/*']) app.use(path, onlyLocalHosts());
+  const guards = securityOf({ app, tasker, logger, settings: security });
+  app.use(guards.headers);
+  app.use(guards.origins);
   app.use('/v1/*', timeout(REQUEST_MS, tookTooLong));
+  app.use(guards.authentication);
+  app.use(guards.limits);
+  app.use(guards.scope);
   app.use('/v1/*', bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge }));
   app.route('/', healthRoutes(tasker, facts));
   for (const routes of [taskRoutes(tasker, { legacyStatus }), stepRoutes(tasker), templateRoutes(tasker)]) {
@@ -48,6 +56,8 @@ export function restApp({ tasker, logger, facts, legacyStatus = false }: RestApp
   app.route('/', dlqRoutes(tasker));
   app.route('/', investigationRoutes(tasker));
   app.route('/', analyticsRoutes(tasker));
+  app.route('/', sessionRoutes(guards.sessions));
+  app.route('/', keyRoutes(tasker));
   app.get('/metrics', async (c) =>
     c.text(await tasker.metrics.text(), 200, { 'content-type': tasker.metrics.contentType }),
   );
@@ -76,22 +86,4 @@ function tooLarge(): never {
 function unreadable(error: Error): Error {
   if (!(error instanceof HTTPException) || error.status !== 400) return error;
   return new TaskerError('bad_request', `the body is not valid JSON: ${error.message}`);
-}
-
-/** Rejects requests under a foreign host name, which a web page could let point to this machine. */
-function onlyLocalHosts(): MiddlewareHandler {
-  return async (c, next) => {
-    const { hostname } = new URL(c.req.url);
-    if (!isLoopback(hostname)) {
-      throw new TaskerError(
-        'forbidden',
-        `${c.req.path} was requested from host ${hostname}; use localhost or 127.0.0.1`,
-      );
-    }
-    const origin = c.req.header('origin');
-    if (origin !== undefined && !(URL.canParse(origin) && isLoopback(new URL(origin).hostname))) {
-      throw new TaskerError('forbidden', `requests from web pages of ${origin} are rejected`);
-    }
-    await next();
-  };
 }

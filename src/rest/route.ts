@@ -4,16 +4,20 @@ import { ErrorSchema } from '../server/schemas.ts';
 
 const ERROR_TEXTS = {
   400: 'the request is invalid',
-  403: 'not available from other machines',
+  401: 'the credential is missing or not accepted',
+  403: 'the credential lacks the permission, or the request comes from a foreign web page',
   404: 'not found',
   408: 'timeout',
   409: 'conflict',
   413: 'the body is too large',
+  429: 'too many requests',
   503: 'the database does not respond',
 } as const;
 
 /** Statuses that every route may answer with. */
-const ALWAYS = [400, 403, 408, 503] as const;
+const ALWAYS = [400, 403, 408, 429, 503] as const;
+/** The ways to send a credential. */
+const CREDENTIAL: Record<string, string[]>[] = [{ ApiKey: [] }, { Bearer: [] }, { Session: [] }];
 
 /** The parts of a route that differ. */
 export interface Described<
@@ -25,13 +29,19 @@ export interface Described<
 > {
   method: Method;
   path: Path;
-  /** The permission that the caller needs. `public`: none. */
-  permission: Permission | 'public';
+  /** The permission that the caller needs. `public`: no credential; `authenticated`: any credential. */
+  permission: Permission | 'public' | 'authenticated';
   summary: string;
   answer: Answer;
   request?: Request;
   /** Default 200. */
   status?: Status;
+  /**
+   * Whether the route limits what it shows and changes to the namespaces of the caller. Not needed for routes with a task,
+   * a namespace, a dead letter or a schedule in the path, which are checked for them. Other routes refuse callers that are
+   * limited to namespaces. Default false.
+   */
+  scoped?: boolean;
   /** Errors besides those of every route. */
   errors?: readonly (404 | 409 | 413)[];
 }
@@ -44,9 +54,10 @@ export function describeRoute<
   Request extends RouteConfig['request'] = undefined,
   const Status extends 200 | 201 = 200,
 >(route: Described<Path, Answer, Request, Method, Status>) {
-  const { method, path, permission, summary, answer, request, status = 200, errors = [] } = route;
+  const { method, path, permission, summary, answer, request, status = 200, errors = [], scoped } = route;
+  const isPublic = permission === 'public';
   const failed = Object.fromEntries(
-    [...ALWAYS, ...errors].map((code) => [
+    [...(isPublic ? [] : ([401] as const)), ...ALWAYS, ...errors].map((code) => [
       code,
       { description: ERROR_TEXTS[code], content: { 'application/json': { schema: ErrorSchema } } },
     ]),
@@ -55,7 +66,16 @@ export function describeRoute<
     [status]: { description: summary, content: { 'application/json': { schema: answer } } },
     ...failed,
   } as { [Code in Status]: { description: string; content: { 'application/json': { schema: Answer } } } };
-  return createRoute({ method, path, summary, 'x-permission': permission, request: request as Request, responses });
+  return createRoute({
+    method,
+    path,
+    summary,
+    'x-permission': permission,
+    ...(scoped && { 'x-scoped': true }),
+    security: isPublic ? [] : CREDENTIAL,
+    request: request as Request,
+    responses,
+  });
 }
 
 /** A JSON body in a request. */

@@ -2,6 +2,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
 import { TaskerError } from '../errors.ts';
 import { isUuid } from '../model/ids.ts';
+import { actorOf, type Caller, callerOf, checkNamespace } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from './route.ts';
 import { summaryJson, taskJson } from './task-json.ts';
@@ -37,6 +38,7 @@ const CREATE = describeRoute({
   method: 'post',
   path: '/v1/tasks',
   permission: 'tasks:create',
+  scoped: true,
   summary: 'Creates a task',
   request: { headers: KEY, ...jsonBody(TaskRequestSchema) },
   answer: TaskResponseSchema,
@@ -47,6 +49,7 @@ const LIST = describeRoute({
   method: 'get',
   path: '/v1/tasks',
   permission: 'tasks:list',
+  scoped: true,
   summary: 'Lists tasks, newest first',
   request: { query: ListQuery },
   answer: TaskListSchema,
@@ -93,14 +96,15 @@ export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): 
     .openapi(CREATE, async (c) => {
       const body = c.req.valid('json');
       const { 'idempotency-key': key } = c.req.valid('header');
+      checkNamespace(callerOf(c), body.namespace, `template ${body.namespace}/${body.name}@${body.version}`);
       const { taskUuid } = await tasker.createTask(requestOf(body, key));
       return c.json(await shown(taskUuid), (legacyStatus ? 200 : 201) as 201);
     })
-    .openapi(LIST, async (c) => c.json(await listTasks(tasker, c.req.valid('query')), 200))
+    .openapi(LIST, async (c) => c.json(await listTasks(tasker, c.req.valid('query'), callerOf(c)), 200))
     .openapi(GET, async (c) => c.json(await shown(c.req.valid('param').uuid), 200))
     .openapi(CANCEL, async (c) => {
       const { uuid } = c.req.valid('param');
-      if (!(await tasker.cancelTask(uuid))) {
+      if (!(await tasker.cancelTask(uuid, actorOf(callerOf(c))))) {
         const { status } = await tasker.getTask(uuid);
         throw new TaskerError('bad_request', `Cannot cancel a completed task: it is in ${status}`);
       }
@@ -137,9 +141,13 @@ function requestOf(body: z.infer<typeof TaskRequestSchema>, key: string | undefi
   };
 }
 
-async function listTasks(tasker: Tasker, query: z.infer<typeof ListQuery>): Promise<z.infer<typeof TaskListSchema>> {
+async function listTasks(
+  tasker: Tasker,
+  query: z.infer<typeof ListQuery>,
+  { namespaces }: Caller,
+): Promise<z.infer<typeof TaskListSchema>> {
   const { page, per_page: perPage } = query;
-  const filter = filterOf(query);
+  const filter = { ...filterOf(query), ...(namespaces && { namespaces }) };
   const cursor = query.cursor ?? (await cursorOf(tasker, filter, (page - 1) * perPage));
   const found = cursor === null ? undefined : await tasker.listTasks(filter, { limit: perPage, cursor });
   const { total, totalIsExact } = found ?? (await tasker.listTasks(filter, { limit: 1 }));

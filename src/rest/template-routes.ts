@@ -1,5 +1,6 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
+import { callerOf, visibleNamespaces } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute } from './route.ts';
 
@@ -41,6 +42,7 @@ const LIST = describeRoute({
   method: 'get',
   path: '/v1/templates',
   permission: 'templates:read',
+  scoped: true,
   summary: 'Lists the registered templates',
   request: { query: z.object({ namespace: z.string().optional() }) },
   answer: ListSchema,
@@ -61,7 +63,8 @@ export function templateRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(LIST, async (c) => {
       const { namespace } = c.req.valid('query');
-      const rows = (await templates.list()).filter((row) => namespace === undefined || row.namespace === namespace);
+      const shown = visibleNamespaces(callerOf(c), namespace);
+      const rows = (await templates.list()).filter((row) => shown === undefined || shown.includes(row.namespace));
       const counted = new Map<string, number>();
       for (const row of rows) counted.set(row.namespace, (counted.get(row.namespace) ?? 0) + 1);
       return c.json(

@@ -12,13 +12,15 @@ type ErrorBody = z.infer<typeof ErrorSchema>;
 /** The error code in the response for each status. A few errors have their own code. */
 const BY_STATUS: Readonly<Record<number, string>> = {
   400: 'BAD_REQUEST',
+  401: 'UNAUTHORIZED',
   403: 'FORBIDDEN',
   404: 'NOT_FOUND',
   408: 'TIMEOUT',
   409: 'CONFLICT',
+  429: 'RATE_LIMITED',
   503: 'SERVICE_UNAVAILABLE',
 };
-const OF_THEIR_OWN = new Set(['invalid_uuid', 'database_error']);
+const OF_THEIR_OWN = new Set(['invalid_uuid', 'database_error', 'authentication_failed']);
 
 /** Turns any error into a response. An unexpected error is logged, and the response gives no details. */
 export function answerError(c: Context, thrown: unknown, logger: Logger): Response {

@@ -43,6 +43,8 @@ export interface DeadLetterFilter extends DeadLetterConditions {
   /** Default `pending`; `all` finds closed ones as well. */
   status?: DeadLetterStatus | 'all' | undefined;
   namespace?: string | undefined;
+  /** Any of these namespaces. */
+  namespaces?: readonly string[] | undefined;
   /** The name of the template. */
   name?: string | undefined;
   /** A version of the template, or a range such as `1.x`. */
@@ -57,6 +59,7 @@ const KEYS: readonly (keyof DeadLetterFilter)[] = [
   'status',
   ...CONDITION_KEYS,
   'namespace',
+  'namespaces',
   'name',
   'templateVersion',
   'task',
@@ -104,12 +107,18 @@ export function readConditions(
 /** Returns the ids of the templates that a filter names; null: it names none. */
 export async function templatesOf(
   database: Database,
-  { namespace, name, templateVersion }: Pick<DeadLetterFilter, 'namespace' | 'name' | 'templateVersion'>,
+  {
+    namespace,
+    namespaces,
+    name,
+    templateVersion,
+  }: Pick<DeadLetterFilter, 'namespace' | 'namespaces' | 'name' | 'templateVersion'>,
 ): Promise<number[] | null> {
-  if (namespace === undefined && name === undefined && templateVersion === undefined) return null;
+  if ((namespace ?? namespaces) === undefined && name === undefined && templateVersion === undefined) return null;
   const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
   const all = await templateIds(database, { namespace: namespace ?? null, name: name ?? null });
-  return all.filter(({ version }) => fits(version)).map(({ id }) => id);
+  const within = (one: string) => namespaces === undefined || namespaces.includes(one);
+  return all.filter(({ version, namespace: one }) => fits(version) && within(one)).map(({ id }) => id);
 }
 
 function checkFilter(filter: DeadLetterFilter): void {
@@ -124,6 +133,10 @@ function checkFilter(filter: DeadLetterFilter): void {
   if (filter.status !== undefined) oneOf(filter.status, [...DEAD_LETTER_STATUSES, 'all'], 'status');
   for (const key of ['namespace', 'name', 'templateVersion'] as const) {
     if (filter[key] !== undefined) checkText(filter[key], key);
+  }
+  if (filter.namespaces !== undefined) {
+    if (!Array.isArray(filter.namespaces)) throw new TaskerError('bad_request', 'namespaces must be a list');
+    for (const one of filter.namespaces) checkText(one, 'namespaces');
   }
 }
 

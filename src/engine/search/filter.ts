@@ -35,6 +35,8 @@ export type SearchTime = string | Date;
 /** Conditions on the tasks to find. A task must meet all of them. */
 export interface TaskFilter {
   namespace?: string | undefined;
+  /** Any of these namespaces. */
+  namespaces?: readonly string[] | undefined;
   name?: string | undefined;
   /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */
   templateVersion?: string | undefined;
@@ -78,7 +80,7 @@ export interface TaskFilter {
   worker?: string | undefined;
 }
 
-const KEYS: readonly (keyof TaskFilter)[] = TASK_FILTER_KEYS;
+const KEYS: readonly (keyof TaskFilter)[] = [...TASK_FILTER_KEYS, 'namespaces'];
 
 const TEXTS = [
   'namespace',
@@ -136,7 +138,7 @@ export async function readTaskFilter(
 
 /** Adds the ids of the templates, workers and keys that the filter names. Returns false if they do not exist. */
 async function withTemplates(database: Database, search: TaskSearch, filter: TaskFilter): Promise<boolean> {
-  const { namespace, name, templateVersion, worker, key } = filter;
+  const { namespace, namespaces, name, templateVersion, worker, key } = filter;
   const { step } = search;
   const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
   const [all, places, workers] = await Promise.all([
@@ -144,8 +146,10 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
     step && (step.name ?? step.handler) !== null ? templatePlaces(database, step) : undefined,
     worker === undefined ? undefined : workerIds(database, worker),
   ]);
-  let snapshots = all.filter(({ version }) => fits(version));
-  search.anyTemplate = namespace === undefined && name === undefined && templateVersion === undefined && !places;
+  const within = namespaces === undefined ? undefined : new Set(textsOf(namespaces, 'namespaces'));
+  let snapshots = all.filter((one) => fits(one.version) && (within?.has(one.namespace) ?? true));
+  search.anyTemplate =
+    (namespace ?? namespaces) === undefined && name === undefined && templateVersion === undefined && !places;
   if (step && places) {
     const known = new Set(snapshots.map(({ id }) => id));
     step.places = places.filter(({ templateId }) => known.has(templateId));
@@ -235,6 +239,7 @@ function hasNone({ state, errorType, error, workerIds }: StepCondition): boolean
 export function checkTaskFilter(filter: TaskFilter): void {
   checkKeys(filter);
   statesOf(filter.status);
+  if (filter.namespaces !== undefined) textsOf(filter.namespaces, 'namespaces');
 }
 
 function checkKeys(filter: TaskFilter): void {
