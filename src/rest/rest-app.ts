@@ -43,6 +43,7 @@ export function restApp({ tasker, logger, facts, legacyStatus = false, security 
   });
   const guards = securityOf({ app, tasker, logger, settings: security });
   app.use(guards.headers);
+  app.use('/v1/*', guards.crossOrigin);
   app.use(guards.origins);
   app.use('/v1/*', timeout(REQUEST_MS, tookTooLong));
   app.use(guards.authentication);

@@ -50,11 +50,13 @@ export class Credentials {
   readonly #sessions: Sessions;
   readonly #tokens: Tokens | undefined;
   readonly #wrong: RateLimit;
+  /** The hashes of credentials that were right at some time. */
+  readonly #right = new Set<string>();
   #required: boolean;
 
   constructor(tasker: Tasker, { settings, sessions, logger }: CredentialsParts) {
     this.#sessions = sessions;
-    this.#wrong = wrongCredentials(settings.wrongBurst);
+    this.#wrong = wrongCredentials(settings.wrong);
     this.#tokens = settings.tokens && new Tokens(settings.tokens, logger);
     this.#tasker = tasker;
     this.#settings = settings;
@@ -97,14 +99,18 @@ export class Credentials {
         `${c.req.path} needs a credential: send an API key in the header ${this.#settings.keyHeader}; \`tasker auth key create <name>\` creates one`,
       );
     }
-    // A key that was right a moment ago is not limited, because others may share its address.
-    if (this.#keys.has(cacheKey(text))) return this.#ofText(text);
+    // A credential that was right before is not limited, because others may share its address.
+    const hash = cacheKey(text);
+    if (this.#right.has(hash) || this.#keys.has(hash)) return this.#ofText(text);
     // It counts as wrong until it is known to be right, or many at the same time would not be limited.
     const wait = this.#wrong.take(address);
     if (wait > 0) tooMany(c, wait, 'too many wrong credentials from this address');
     let isWrong = false;
     try {
-      return await this.#ofText(text);
+      const caller = await this.#ofText(text);
+      if (this.#right.size >= MOST_KEYS) this.#right.clear();
+      this.#right.add(hash);
+      return caller;
     } catch (error) {
       isWrong = error instanceof Refused;
       throw error;

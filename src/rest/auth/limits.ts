@@ -6,11 +6,10 @@ import { RateLimit } from './rate-limit.ts';
 
 /** Maximum number of credentials and addresses that are counted. */
 const MOST = 10_000;
-const WRONG_PER_SECOND = 50;
 
 /** Limits the wrong credentials of an address, so that guessing does not load the database. */
-export function wrongCredentials(burst: number): RateLimit {
-  return new RateLimit({ perSecond: WRONG_PER_SECOND, burst, most: MOST });
+export function wrongCredentials(limit: { burst: number; perSecond: number }): RateLimit {
+  return new RateLimit({ ...limit, most: MOST });
 }
 
 /** Limits the requests of a credential, or of an address without one. 0: unlimited. */

@@ -24,9 +24,10 @@ export class Recent<T> {
     return this.#entries.size;
   }
 
-  /** Whether a value is known, and no more than this is said about it. */
+  /** Returns whether {@link get} would not look the key up. */
   has(key: string): boolean {
-    return this.#entries.has(key);
+    const found = this.#entries.get(key);
+    return found !== undefined && performance.now() - found.at < this.#options.freshMs;
   }
 
   get(key: string, look: () => Promise<T>): Promise<T> {

@@ -29,19 +29,21 @@ const SEVERITY: Readonly<Record<FailureReason, 'low' | 'medium'>> = {
   malformed: 'medium',
   forbidden: 'medium',
 };
-const RETRY_AFTER_SECONDS = { low: undefined, medium: 5, high: 60 } as const;
-
-/** Adds the headers of a failed authentication to the response. */
-export function failureHeaders(c: Context, reason: FailureReason, severity: 'low' | 'medium' | 'high'): void {
-  c.header('x-auth-failure-reason', reason);
-  c.header('x-auth-failure-severity', severity);
-  const seconds = RETRY_AFTER_SECONDS[severity];
-  if (seconds !== undefined && reason !== 'forbidden') c.header('retry-after', String(seconds));
-}
+/** Seconds after which another try makes sense. */
+const RETRY_AFTER: Readonly<Record<FailureReason, number | undefined>> = {
+  missing: undefined,
+  expired: undefined,
+  invalid: 5,
+  malformed: 5,
+  forbidden: undefined,
+};
 
 /** Refuses the request, with the headers and the code for the reason. */
 export function refuse(c: Context, reason: FailureReason, message: string): never {
-  failureHeaders(c, reason, SEVERITY[reason]);
+  c.header('x-auth-failure-reason', reason);
+  c.header('x-auth-failure-severity', SEVERITY[reason]);
+  const seconds = RETRY_AFTER[reason];
+  if (seconds !== undefined) c.header('retry-after', String(seconds));
   const code = CODES[reason];
   if (code !== 'forbidden') c.header('www-authenticate', 'Bearer realm="tasker"');
   throw new TaskerError(code, message);

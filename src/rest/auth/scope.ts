@@ -12,7 +12,7 @@ import type { RouteRules } from './route-rules.ts';
 const MOST_TASKS = 20_000;
 
 /** A part of a path that belongs to a namespace, or names one. */
-export interface ScopedPart {
+interface ScopedPart {
   thing: ScopedThing | 'namespace';
   /** The number of the segment in the path. */
   segment: number;

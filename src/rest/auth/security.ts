@@ -4,6 +4,7 @@ import type { Tasker } from '../../app/tasker.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { authenticate } from './authenticate.ts';
 import { Credentials } from './credentials.ts';
+import { crossOrigin } from './cross-origin.ts';
 import { securityHeaders } from './headers.ts';
 import { limitRequests } from './limits.ts';
 import { onlyOwnPages } from './origins.ts';
@@ -23,6 +24,7 @@ export interface SecurityParts {
 /** The middleware of a server's security, in the order in which they run. */
 export interface Guards {
   headers: MiddlewareHandler;
+  crossOrigin: MiddlewareHandler;
   origins: MiddlewareHandler;
   authentication: MiddlewareHandler;
   /** Limits callers to their namespaces. */
@@ -44,6 +46,7 @@ export function securityOf({ app, tasker, logger, settings = LOCAL_SECURITY }: S
   const rules = new RouteRules(app);
   return {
     headers: securityHeaders(settings),
+    crossOrigin: crossOrigin(settings),
     origins: onlyOwnPages(settings, credentials),
     authentication: authenticate(credentials, rules),
     scope: limitToNamespaces(tasker, rules),

@@ -24,8 +24,8 @@ export interface AuthSettings {
   keyHeader: string;
   /** Keys of the configuration. */
   fixedKeys: readonly FixedKey[];
-  /** After so many wrong credentials, an address may try fifty a second. Default 500. */
-  wrongBurst: number;
+  /** How many wrong credentials of an address are looked up: at once, and then in a second. Default 500 and 50. */
+  wrong: { burst: number; perSecond: number };
   /** Undefined: no tokens are accepted. */
   tokens?: TokenSettings | undefined;
 }
@@ -40,7 +40,7 @@ export interface FixedKey {
 
 /** The settings of a server on a loopback address without configuration. */
 export const LOCAL_SECURITY: SecuritySettings = {
-  auth: { required: 'with_keys', keyHeader: 'X-API-Key', fixedKeys: [], wrongBurst: 500 },
+  auth: { required: 'with_keys', keyHeader: 'X-API-Key', fixedKeys: [], wrong: { burst: 500, perSecond: 50 } },
   exposed: false,
   corsOrigins: [],
   tls: false,

@@ -184,3 +184,25 @@ it('every response has headers that keep browsers from framing and guessing', as
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   }
 });
+
+it('only pages of the configured origins can read answers, and never with a session', async () => {
+  const app = on.app({ corsOrigins: ['https://desk.example'] });
+  const asked = (origin: string) => ({
+    origin,
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'x-api-key',
+  });
+  const preflight = async (of: typeof app, origin: string) => {
+    const { status, headers } = await of.request('http://localhost/v1/tasks', {
+      method: 'OPTIONS',
+      headers: asked(origin),
+    });
+    return [status, headers.get('access-control-allow-origin'), headers.get('access-control-allow-credentials')];
+  };
+  expect(await preflight(app, 'https://desk.example')).toEqual([204, 'https://desk.example', null]);
+  expect((await preflight(app, 'https://evil.example'))[1]).toBeNull();
+  expect((await preflight(on.app(), 'https://desk.example'))[1]).toBeNull();
+  const refused = await ask(app, 'GET /v1/tasks', { origin: 'https://desk.example' });
+  expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, 'https://desk.example']);
+  expect(refused.headers.get('vary')).toContain('Origin');
+});

@@ -21,7 +21,7 @@ export interface Answer<T = Json> {
 /** The settings of a server that requires a credential. */
 export const SECURED: SecuritySettings = {
   ...LOCAL_SECURITY,
-  auth: { ...LOCAL_SECURITY.auth, required: 'always', wrongBurst: 1_000_000 },
+  auth: { ...LOCAL_SECURITY.auth, required: 'always', wrong: { burst: 1_000_000, perSecond: 1 } },
 };
 
 /** One database for a file of tests, with apps on it. */
