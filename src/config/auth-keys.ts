@@ -77,7 +77,7 @@ export const AUTH_KEYS = {
     byDefault: 'X-API-Key',
     about: 'The header for API keys, besides `Authorization: Bearer`.',
   },
-  /** API keys besides those that `tasker auth key create` stores. */
+  /** API keys besides the keys of `tasker auth key create`. */
   apiKeys: {
     path: 'orchestration.web.auth.api_keys',
     form: apiKeys,

@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import { TaskerError } from '../errors.ts';
 import type { Permission } from '../model/permissions.ts';
 
-/** Who sends a request, and what it may do. */
+/** The sender of a request, and its rights. */
 export interface Caller {
   /** The name that acts and votes are recorded under. Undefined without authentication: then requests name it. */
   subject: string | undefined;
@@ -16,7 +16,7 @@ export interface Caller {
   credential: 'key' | 'token' | 'session' | undefined;
   /** The id of the API key, if the credential is one or began with one. */
   keyId: string | undefined;
-  /** When its credential expires, in milliseconds since 1970, if the credential says so. */
+  /** When its credential expires, in milliseconds since 1970. Undefined: unknown. */
   expiresAtMs?: number | undefined;
   allows(permission: Permission): boolean;
 }
@@ -44,7 +44,7 @@ export function sees({ namespaces }: Caller, namespace: string | null | undefine
   return namespaces === undefined || (namespace != null && namespaces.includes(namespace));
 }
 
-/** Who acts, as a body says, and why. */
+/** The remarks in a body on an act. */
 export interface Remarks {
   by?: string | null | undefined;
   reason?: string | null | undefined;

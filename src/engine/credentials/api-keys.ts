@@ -30,7 +30,7 @@ export interface CreatedApiKey extends ApiKey {
   key: string;
 }
 
-/** What a new key may do. At least one role or permission is needed. */
+/** The rights of a new key. At least one role or permission is needed. */
 export interface ApiKeyRequest {
   /** Its acts are recorded under `key:` and this name. */
   name: string;

@@ -41,7 +41,7 @@ export class RateLimit {
     return 0;
   }
 
-  /** Gives back one that was taken. */
+  /** Returns one to the bucket. */
   giveBack(key: string, now: number = performance.now()): void {
     const found = this.#buckets.get(key);
     if (found) this.#buckets.set(key, { left: Math.min(this.#options.burst, this.#left(key, now) + 1), at: now });

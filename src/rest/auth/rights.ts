@@ -1,10 +1,10 @@
 import { expandPermissions, isRole, type Permission, ROLE_PERMISSIONS } from '../../model/permissions.ts';
 import type { Caller } from '../caller.ts';
 
-/** What a credential gives. */
+/** The rights that a credential gives. */
 export interface Rights {
   subject: string;
-  /** Roles. Those of `rightsOfRoles` give permissions. */
+  /** The names by which it may vote. They give no permissions. */
   roles: readonly string[];
   /** Permissions and wildcards. */
   permissions: readonly string[];

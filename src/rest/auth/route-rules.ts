@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { PERMISSIONS, type Permission } from '../../model/permissions.ts';
 
-/** What a route requires of its caller. */
+/** The requirements of a route on its caller. */
 export interface RouteRule {
   /** Undefined: the route has none, so that no caller may use it. */
   permission: Permission | 'public' | 'authenticated' | undefined;

@@ -45,7 +45,7 @@ export function scopedParts(path: string): ScopedPart[] {
 
 /**
  * Limits callers to their namespaces. Whatever a path names in another namespace is answered as if it did not exist. Routes
- * that name nothing must limit themselves, and say so with `scoped`; all others are refused.
+ * that name nothing must limit themselves, and have `scoped: true`; all others are refused.
  */
 export function limitToNamespaces(tasker: Tasker, rules: RouteRules): MiddlewareHandler {
   const tasks = new Recent<string | undefined>({ freshMs: Number.POSITIVE_INFINITY, most: MOST_TASKS });

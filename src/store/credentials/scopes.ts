@@ -14,7 +14,7 @@ select spec #>> '{template,namespace}' namespace from tasker.schedule where name
 
 const STATEMENTS = { task: OF_TASK, dead_letter: OF_DEAD_LETTER, schedule: OF_SCHEDULE } as const;
 
-/** What belongs to a namespace. */
+/** The kinds of things that belong to a namespace. */
 export type ScopedThing = keyof typeof STATEMENTS;
 
 /** Returns the namespace of a task or a dead letter by its id, or of a schedule by its name. */

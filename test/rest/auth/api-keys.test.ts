@@ -25,7 +25,7 @@ it('a request needs a key, in X-API-Key or as a bearer token', async () => {
   expect((await ask(renamed, 'GET /v1/tasks', { 'x-api-key': key })).status).toBe(401);
 });
 
-it('a wrong, an unknown and a revoked key get the same answer, and an expired key says so', async () => {
+it('a wrong, an unknown and a revoked key get the same answer, and an expired key another one', async () => {
   const app = on.app();
   const key = await on.key({ name: 'gone', roles: ['viewer'] });
   await revokeKey(on.tasker.engine.database, 'gone', {});

@@ -13,7 +13,7 @@ interface Route {
   method: string;
   path: string;
   permission: Permission | 'public' | 'authenticated' | undefined;
-  /** What limits it to namespaces. */
+  /** The part of its path that belongs to a namespace; `own`: it limits itself; `refused`: it does not. */
   limit: string;
 }
 
