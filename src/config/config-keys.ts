@@ -291,7 +291,6 @@ const KEYS = {
     defaultWords: `\`${DEFAULTS.webAddress.host}:${DEFAULTS.webAddress.port}\``,
     about: 'The address on which the worker serves health, metrics and templates.',
   }),
-  /** Whether the worker serves `GET /config`. */
   webConfigEndpoint: key({
     path: 'worker.web.config_endpoint_enabled',
     form: forms.flag,
@@ -306,7 +305,6 @@ const KEYS = {
     byDefault: DEFAULTS.eventRetentionMs,
     about: 'Age at which domain events are deleted, once every group has passed them; 0: never.',
   }),
-  /** Age at which acts of operators are deleted from the audit. */
   auditRetentionMs: key({
     path: 'audit.retention_days',
     form: forms.days,
