@@ -175,6 +175,8 @@ const RETRYING = 'on request of an operator; looks up each step by key';
 const DELETING =
   'on request of an operator; looks up each task by key, and reads the queue only for tasks that may be in it';
 const FORGETTING = 'once an hour and worker, if audit.retention_days is set';
+const CREDENTIALS =
+  'reads or writes one credential by a key, at most every 2 s for a credential in use; the table has as many rows as there are credentials';
 const NOTING = 'adds a row and reads none';
 const DEAD_LETTERS =
   'on request of an operator; reads a page in the order of an index of dead letters. bench/dead-letters.mjs measures them';
@@ -494,6 +496,20 @@ export const NOT_HOT = {
   waiting_retries: OVERVIEW,
   template_namespaces: OVERVIEW,
   open_tasks: 'for metrics; counts all open tasks on purpose, the less often the longer it takes',
+  namespace_of_task: CREDENTIALS,
+  namespace_of_dead_letter: CREDENTIALS,
+  namespace_of_schedule: CREDENTIALS,
+  create_api_key: CREDENTIALS,
+  list_api_keys: CREDENTIALS,
+  lock_api_keys: CREDENTIALS,
+  revoke_api_key: CREDENTIALS,
+  replace_api_key: CREDENTIALS,
+  find_api_key: CREDENTIALS,
+  has_api_keys: CREDENTIALS,
+  touch_api_keys: CREDENTIALS,
+  begin_web_session: CREDENTIALS,
+  find_web_session: CREDENTIALS,
+  end_web_session: CREDENTIALS,
   kit_open_work: TEST_KIT,
   kit_is_waiting: TEST_KIT,
   kit_busy_tasks: TEST_KIT,

@@ -22,6 +22,7 @@ export const ERRORS = {
   bulk_not_found: 404,
   dead_letter_not_found: 404,
   schedule_not_found: 404,
+  credential_not_found: 404,
   schedule_invalid: 400,
   archive_damaged: 500,
   conflict: 409,
@@ -65,6 +66,9 @@ export const ERRORS = {
   not_found: 404,
   forbidden: 403,
   backpressure: 503,
+  unauthorized: 401,
+  authentication_failed: 401,
+  rate_limited: 429,
 } as const satisfies Record<string, number>;
 
 /** One of the codes of {@link ERRORS}. */

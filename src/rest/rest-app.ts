@@ -9,12 +9,15 @@ import { isConnectionError, sqlState } from '../engine/engine.ts';
 import { isTaskerError, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { apiPage } from '../server/api-page.ts';
-import { isLoopback } from '../server/bind-address.ts';
 import { answerError } from '../server/error-answer.ts';
 import { actRoutes } from './acts/act-routes.ts';
 import { CREATE_MANY_PATH } from './acts/create-many-routes.ts';
 import { limitRequests } from './acts/gate.ts';
 import { analyticsRoutes } from './analytics-routes.ts';
+import { keyRoutes } from './auth/key-routes.ts';
+import { securityOf } from './auth/security.ts';
+import { sessionRoutes } from './auth/session-routes.ts';
+import type { SecuritySettings } from './auth/settings.ts';
 import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
 import { processRoutes, type ServedConfig } from './reads/process-routes.ts';
@@ -37,6 +40,8 @@ export interface RestAppOptions {
   requestMs?: number;
   /** Maximum number of requests in progress; further ones get 503. Default: 50 for each connection of the pool. */
   mostRequests?: number | undefined;
+  /** Default: as on a loopback address without configuration. */
+  security?: SecuritySettings;
 }
 
 const REQUEST_MS = 30_000;
@@ -47,20 +52,25 @@ const LARGEST_BODY = 4 * 1024 * 1024;
 
 /** The HTTP API of tasks, steps, templates, dead letters and statistics, its OpenAPI document, and the page for it. */
 export function restApp(options: RestAppOptions): OpenAPIHono {
-  const { tasker, logger, facts, legacyStatus = false, config, requestMs = REQUEST_MS, mostRequests } = options;
+  const { tasker, logger, facts, legacyStatus = false, config, requestMs = REQUEST_MS, mostRequests, security } = options;
   const app = new OpenAPIHono();
   app.use(requestId());
   app.use(async (c, next) => {
     await next();
-    c.header('x-content-type-options', 'nosniff');
   });
-  for (const path of ['/v1/*', '/api-docs/*']) app.use(path, onlyLocalHosts());
+  const guards = securityOf({ app, tasker, logger, settings: security });
+  app.use(guards.headers);
+  app.use('/v1/*', guards.crossOrigin);
+  app.use(guards.origins);
   app.use('/v1/*', limitRequests({ poolSize: tasker.vitals.poolSize, mostRequests }));
   app.use('/v1/*', rejectNul);
   app.use(
     '/v1/*',
     timeout(requestMs, () => tookTooLong(requestMs)),
   );
+  app.use(guards.authentication);
+  app.use(guards.limits);
+  app.use(guards.scope);
   const limit = bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge });
   app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : limit(c, next)));
   app.route('/', healthRoutes(tasker, facts));
@@ -70,6 +80,8 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.route('/', dlqRoutes(tasker));
   app.route('/', investigationRoutes(tasker));
   app.route('/', analyticsRoutes(tasker));
+  app.route('/', sessionRoutes(guards.sessions));
+  app.route('/', keyRoutes(tasker));
   app.route('/', streamRoutes(tasker));
   app.route('/', processRoutes(tasker, facts, config));
   for (const routes of readRoutes(tasker)) app.route('/', routes);
@@ -128,22 +140,4 @@ function knownError(error: Error): Error {
   }
   if (!isConnectionError(error)) return error;
   return new TaskerError('database_unreachable', 'the database does not respond; try again later', { cause: error });
-}
-
-/** Rejects requests under a foreign host name, which a web page could let point to this machine. */
-function onlyLocalHosts(): MiddlewareHandler {
-  return async (c, next) => {
-    const { hostname } = new URL(c.req.url);
-    if (!isLoopback(hostname)) {
-      throw new TaskerError(
-        'forbidden',
-        `${c.req.path} was requested from host ${hostname}; use localhost or 127.0.0.1`,
-      );
-    }
-    const origin = c.req.header('origin');
-    if (origin !== undefined && !(URL.canParse(origin) && isLoopback(new URL(origin).hostname))) {
-      throw new TaskerError('forbidden', `requests from web pages of ${origin} are rejected`);
-    }
-    await next();
-  };
 }

@@ -8,20 +8,24 @@ import { operationIdOf, tagOf } from './operation-names.ts';
 
 const ERROR_TEXTS = {
   400: 'the request is invalid',
-  403: 'not available from other machines',
+  401: 'the credential is missing or not accepted',
+  403: 'the credential lacks the permission, or the request comes from a foreign web page',
   404: 'not found',
   408: 'timeout',
   409: 'conflict',
   413: 'the body is too large',
   415: 'the body has another content type',
+  429: 'too many requests',
   503: 'overloaded, or the database does not respond',
 } as const;
 
 /** Statuses that every route may answer with. */
-const ALWAYS = [403, 408, 503] as const;
+const ALWAYS = [403, 408, 429, 503] as const;
 /** Statuses of routes with parameters, and of those with a body. */
 const WITH_REQUEST = [400] as const;
 const WITH_BODY = [413, 415] as const;
+/** The ways to send a credential. */
+const CREDENTIAL: Record<string, string[]>[] = [{ ApiKey: [] }, { Bearer: [] }, { Session: [] }];
 
 /** The parts of a route that differ. */
 export interface Described<
@@ -33,8 +37,8 @@ export interface Described<
 > {
   method: Method;
   path: Path;
-  /** The permission that the caller needs. `public`: none. */
-  permission: Permission | 'public';
+  /** The permission that the caller needs. `public`: no credential; `authenticated`: any credential. */
+  permission: Permission | 'public' | 'authenticated';
   summary: string;
   /** What the summary has no room for, in Markdown. */
   description?: string;
@@ -45,7 +49,8 @@ export interface Described<
   status?: Status;
   /**
    * Whether the route limits what it shows and changes to the namespaces of the caller. Not needed for routes with a task,
-   * a namespace, a dead letter or a schedule in the path. Default false.
+   * a namespace, a dead letter or a schedule in the path, which are checked for them. Other routes refuse callers that are
+   * limited to namespaces. Default false.
    */
   scoped?: boolean;
   /** Errors besides those of every route. Routes with a body have 413 and 415 too. */
@@ -69,9 +74,11 @@ export function describeRoute<
   const Status extends 200 | 201 | 202 = 200,
 >(route: Described<Path, Answer, Request, Method, Status>) {
   const { method, path, permission, summary, description, answer, request, status = 200, etag = false } = route;
+  const isPublic = permission === 'public';
   const types = Object.keys(request?.body?.content ?? {});
   const possible = [
     ...(request ? WITH_REQUEST : []),
+    ...(isPublic ? [] : ([401] as const)),
     ...ALWAYS,
     ...(types.length > 0 ? WITH_BODY : []),
     ...(route.errors ?? []),
@@ -103,6 +110,7 @@ export function describeRoute<
     ...(description !== undefined && { description }),
     'x-permission': permission,
     ...(route.scoped && { 'x-scoped': true }),
+    security: isPublic ? [] : CREDENTIAL,
     request: request as Request,
     responses,
   });

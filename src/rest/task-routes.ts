@@ -3,7 +3,7 @@ import { snakeKeys } from '../app/json/views.ts';
 import type { Tasker } from '../app/tasker.ts';
 import type { TaskFilter, TaskPageOptions } from '../app/tasker-operations.ts';
 import { TaskerError } from '../errors.ts';
-import { type Caller, callerOf } from './caller.ts';
+import { actorOf, type Caller, callerOf, checkNamespace } from './caller.ts';
 import { cursor } from './query.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from './route.ts';
@@ -43,6 +43,7 @@ const created = <Status extends 200 | 201>(status: Status) =>
     path: '/v1/tasks',
     operationId: 'createTask',
     permission: 'tasks:create',
+    scoped: true,
     summary: 'Creates a task',
     request: { headers: KEY, ...jsonBody(TaskRequestSchema) },
     answer: TaskResponseSchema,
@@ -108,6 +109,7 @@ export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): 
     .openapi(create, async (c) => {
       const body = c.req.valid('json');
       const { 'idempotency-key': key } = c.req.valid('header');
+      checkNamespace(callerOf(c), body.namespace, `template ${body.namespace}/${body.name}@${body.version}`);
       const { taskUuid } = await tasker.createTask(requestOf(body, key));
       return c.json(await shown(taskUuid), (legacyStatus ? 200 : 201) as 201);
     })
@@ -115,7 +117,7 @@ export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): 
     .openapi(GET, async (c) => c.json(await shown(c.req.valid('param').uuid), 200))
     .openapi(CANCEL, async (c) => {
       const { uuid } = c.req.valid('param');
-      if (!(await tasker.cancelTask(uuid))) {
+      if (!(await tasker.cancelTask(uuid, actorOf(callerOf(c))))) {
         const { status } = await tasker.getTask(uuid);
         throw new TaskerError('bad_request', `Cannot cancel a completed task: it is in ${status}`);
       }

@@ -12,12 +12,14 @@ type ErrorBody = z.infer<typeof ErrorSchema>;
 /** The error code in the response for each status. A few errors have their own code. */
 const BY_STATUS: Readonly<Record<number, string>> = {
   400: 'BAD_REQUEST',
+  401: 'UNAUTHORIZED',
   403: 'FORBIDDEN',
   404: 'NOT_FOUND',
   408: 'TIMEOUT',
   409: 'CONFLICT',
   413: 'PAYLOAD_TOO_LARGE',
   415: 'UNSUPPORTED_MEDIA_TYPE',
+  429: 'RATE_LIMITED',
   503: 'SERVICE_UNAVAILABLE',
 };
 const OF_THEIR_OWN = new Set([
@@ -26,6 +28,7 @@ const OF_THEIR_OWN = new Set([
   'database_error',
   'backpressure',
   'unsupported_media_type',
+  'authentication_failed',
 ]);
 
 /** Turns any error into a response. An unexpected error is logged, and the response gives no details. */

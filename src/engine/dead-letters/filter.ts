@@ -43,6 +43,8 @@ export interface DeadLetterFilter extends DeadLetterConditions {
   /** Default `pending`; `all` finds closed ones as well. */
   status?: DeadLetterStatus | 'all' | undefined;
   namespace?: string | undefined;
+  /** Any of these namespaces. */
+  namespaces?: readonly string[] | undefined;
   /** The name of the template. */
   name?: string | undefined;
   /** A version of the template, or a range such as `1.x`. */
@@ -57,6 +59,7 @@ const KEYS: readonly (keyof DeadLetterFilter)[] = [
   'status',
   ...CONDITION_KEYS,
   'namespace',
+  'namespaces',
   'name',
   'templateVersion',
   'task',
@@ -104,14 +107,19 @@ export function readConditions(
 /** Returns the ids of the templates that a filter names; null: it names none. */
 export async function templatesOf(
   database: Database,
-  { namespace, name, templateVersion }: Pick<TaskFilter, 'namespace' | 'name' | 'templateVersion'>,
+  {
+    namespace,
+    namespaces,
+    name,
+    templateVersion,
+  }: Pick<TaskFilter, 'namespace' | 'namespaces' | 'name' | 'templateVersion'>,
 ): Promise<number[] | null> {
-  if (namespace === undefined && name === undefined && templateVersion === undefined) return null;
+  if ((namespace ?? namespaces) === undefined && name === undefined && templateVersion === undefined) return null;
   const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
-  const namespaces = namespace === undefined ? undefined : [namespace].flat();
   const all = await templateIds(database, { namespace: null, name: name ?? null });
-  const isIn = (one: string) => namespaces?.includes(one) ?? true;
-  return all.filter((row) => isIn(row.namespace) && fits(row.version)).map(({ id }) => id);
+  const named = namespace === undefined ? undefined : [namespace].flat();
+  const within = (one: string) => (named?.includes(one) ?? true) && (namespaces?.includes(one) ?? true);
+  return all.filter((row) => within(row.namespace) && fits(row.version)).map(({ id }) => id);
 }
 
 function checkFilter(filter: DeadLetterFilter): void {
@@ -126,6 +134,10 @@ function checkFilter(filter: DeadLetterFilter): void {
   if (filter.status !== undefined) oneOf(filter.status, [...DEAD_LETTER_STATUSES, 'all'], 'status');
   for (const key of ['namespace', 'name', 'templateVersion'] as const) {
     if (filter[key] !== undefined) checkText(filter[key], key);
+  }
+  if (filter.namespaces !== undefined) {
+    if (!Array.isArray(filter.namespaces)) throw new TaskerError('bad_request', 'namespaces must be a list');
+    for (const one of filter.namespaces) checkText(one, 'namespaces');
   }
 }
 

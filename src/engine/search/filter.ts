@@ -36,6 +36,8 @@ export type SearchTime = string | Date;
 export interface TaskFilter {
   /** One namespace or several. A task must be in one of them. */
   namespace?: string | readonly string[] | undefined;
+  /** Any of these namespaces, besides the condition `namespace`: those that a credential may see. */
+  namespaces?: readonly string[] | undefined;
   name?: string | undefined;
   /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */
   templateVersion?: string | undefined;
@@ -79,7 +81,7 @@ export interface TaskFilter {
   worker?: string | undefined;
 }
 
-const KEYS: readonly (keyof TaskFilter)[] = TASK_FILTER_KEYS;
+const KEYS: readonly (keyof TaskFilter)[] = [...TASK_FILTER_KEYS, 'namespaces'];
 
 const TEXTS = [
   'name',
@@ -137,16 +139,18 @@ export async function readTaskFilter(
 /** Adds the ids of the templates, workers and keys that the filter names. Returns false if they do not exist. */
 async function withTemplates(database: Database, search: TaskSearch, filter: TaskFilter): Promise<boolean> {
   const { name, templateVersion, worker, key } = filter;
-  const namespaces = filter.namespace === undefined ? undefined : textsOf(filter.namespace, 'namespace');
+  const named = filter.namespace === undefined ? undefined : textsOf(filter.namespace, 'namespace');
+  const visible = filter.namespaces === undefined ? undefined : new Set(textsOf(filter.namespaces, 'namespaces'));
   const { step } = search;
   const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
   const [all, places, workers] = await Promise.all([
-    templateIds(database, { namespace: namespaces?.length === 1 ? namespaces[0]! : null, name: name ?? null }),
+    templateIds(database, { namespace: named?.length === 1 ? named[0]! : null, name: name ?? null }),
     step && (step.name ?? step.handler) !== null ? templatePlaces(database, step) : undefined,
     worker === undefined ? undefined : workerIds(database, worker),
   ]);
-  let snapshots = all.filter(({ namespace, version }) => fits(version) && (namespaces?.includes(namespace) ?? true));
-  search.anyTemplate = namespaces === undefined && name === undefined && templateVersion === undefined && !places;
+  const within = (one: string) => (named?.includes(one) ?? true) && (visible?.has(one) ?? true);
+  let snapshots = all.filter(({ namespace, version }) => fits(version) && within(namespace));
+  search.anyTemplate = !named && !visible && name === undefined && templateVersion === undefined && !places;
   if (step && places) {
     const known = new Set(snapshots.map(({ id }) => id));
     step.places = places.filter(({ templateId }) => known.has(templateId));
@@ -236,6 +240,7 @@ function hasNone({ state, errorType, error, workerIds }: StepCondition): boolean
 export function checkTaskFilter(filter: TaskFilter): void {
   checkKeys(filter);
   statesOf(filter.status);
+  if (filter.namespaces !== undefined) textsOf(filter.namespaces, 'namespaces');
 }
 
 function checkKeys(filter: TaskFilter): void {
