@@ -493,4 +493,7 @@ export const NOT_HOT = {
   kit_shift_steps: TEST_KIT,
   kit_shift_waits: TEST_KIT,
   kit_shift_timers: TEST_KIT,
+  kit_create_clock: TEST_KIT,
+  kit_use_clock: TEST_KIT,
+  kit_shift_clock: TEST_KIT,
 };
