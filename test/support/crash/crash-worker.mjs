@@ -11,7 +11,7 @@ const say = (word) => process.stdout.write(`${word}\n`);
 
 let runs = 0;
 
-/** The context of the task configures each step under its name: `{ ms, deaf, late, fail, result }`. */
+/** The context of the task configures each step under its name: `{ ms, deaf, late, fail, result, later, calls }`. */
 class Work extends StepHandler {
   static handlerName = 'work';
 
@@ -24,6 +24,8 @@ class Work extends StepHandler {
       late = false,
       fail,
       result: own,
+      later,
+      calls = 0,
     } = { ...context.getInput('*'), ...context.getInput(name) };
     const seen = Object.fromEntries(
       Object.entries(context.dependencyResults).map(([parent, { result }]) => [parent, result?.run ?? null]),
@@ -32,6 +34,12 @@ class Work extends StepHandler {
     note({ what: 'start', ...about, seen });
     if (ms > 0) await pause(ms, context.signal, { deaf, about });
     if (late && context.attempt === 1) await signalOf(context.signal, about);
+    if (later) {
+      note({ what: 'token', ...about, token: await context.completionToken() });
+      return this.completeLater(later);
+    }
+    const called = Number(context.checkpointCursor ?? 0);
+    if (called < calls) return this.notYet({ retryInMs: 30, checkpoint: called + 1 });
     note({ what: 'end', ...about });
     if (fail === 'always' || (fail === 'once' && context.attempt === 1))
       throw new Error('failed as the context requests');
