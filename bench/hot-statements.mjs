@@ -254,6 +254,7 @@ export const NOT_HOT = {
   versions_of_template: TEMPLATES,
   put_in_signal_inbox: NOTING,
   read_signal_inbox: INBOX,
+  read_signal_inbox_row: INBOX,
   lock_signal_inbox: INBOX,
   settle_signal_inbox: INBOX,
   postpone_signal_inbox: INBOX,
