@@ -5,9 +5,26 @@ import { createInterface } from 'node:readline';
 import { createTasker, StepHandler } from '../../../dist/index.js';
 
 const { journal, retries, ...options } = JSON.parse(process.argv[2]);
+if (process.env.CLOCK_JUMPS) letClockJump();
 const file = openSync(journal, 'a');
 const note = (event) => writeSync(file, `${JSON.stringify({ pid: process.pid, ...event })}\n`);
 const say = (word) => process.stdout.write(`${word}\n`);
+
+/** Sets the clock of this process back and forward, by up to an hour. */
+function letClockJump() {
+  const Real = Date;
+  let byMs = 0;
+  setInterval(() => (byMs = (Math.random() - 0.5) * 7_200_000), 300).unref();
+  globalThis.Date = class extends Real {
+    constructor(...given) {
+      if (given.length > 0) super(...given);
+      else super(Real.now() + byMs);
+    }
+    static now() {
+      return Real.now() + byMs;
+    }
+  };
+}
 
 let runs = 0;
 
