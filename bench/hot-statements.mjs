@@ -258,6 +258,7 @@ export const NOT_HOT = {
   versions_of_template: TEMPLATES,
   put_in_signal_inbox: NOTING,
   read_signal_inbox: INBOX,
+  read_signal_inbox_row: INBOX,
   lock_signal_inbox: INBOX,
   settle_signal_inbox: INBOX,
   postpone_signal_inbox: INBOX,
@@ -518,4 +519,7 @@ export const NOT_HOT = {
   kit_shift_steps: TEST_KIT,
   kit_shift_waits: TEST_KIT,
   kit_shift_timers: TEST_KIT,
+  kit_create_clock: TEST_KIT,
+  kit_use_clock: TEST_KIT,
+  kit_shift_clock: TEST_KIT,
 };

@@ -47,7 +47,8 @@ export interface TaskerStatus {
   waits: OpenWaits[];
   /**
    * Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`; waits
-   * whose time came more than five seconds ago for `lateTimers`. `blocked` includes waiting tasks in which a step failed.
+   * whose time came more than five seconds ago for `lateTimers`; schedules that are more than ten seconds late for
+   * `lateSchedules`. `blocked` includes waiting tasks in which a step failed.
    */
   attention: {
     blocked: number;
@@ -56,6 +57,7 @@ export interface TaskerStatus {
     deadLetters: number;
     deadDeliveries: number;
     lateTimers: number;
+    lateSchedules: number;
   };
   /** The pauses that hold, those of namespaces and templates first; 1,000 at most. */
   pauses: Pause[];
@@ -116,6 +118,7 @@ export async function statusOf(engine: Engine): Promise<TaskerStatus> {
       deadLetters: facts.deadLetters,
       deadDeliveries: facts.deadDeliveries,
       lateTimers: facts.lateWaits,
+      lateSchedules: facts.lateSchedules,
     },
     waits: facts.waits.flatMap(({ kind, count, oldestSince }) =>
       oldestSince === null ? [] : [{ kind, count, oldestSince }],

@@ -163,11 +163,12 @@ function upTo(number: number, most: number): string {
 }
 
 function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] {
-  const { blocked, unserved, stale, deadLetters, deadDeliveries, lateTimers } = attention;
+  const { blocked, unserved, stale, deadLetters, deadDeliveries, lateTimers, lateSchedules } = attention;
   const found: [number, string, string, string][] = [
     [blocked, 'error', `${counted(blocked, 'task')} blocked by failures`, 'npx tasker task summary'],
     [unserved, 'error', `${counted(unserved, 'ready step')} without a worker`, 'npx tasker task summary'],
     [lateTimers, 'waiting', `${counted(lateTimers, 'wait')} overdue`, 'npx tasker doctor'],
+    [lateSchedules, 'waiting', counted(lateSchedules, 'late schedule'), 'npx tasker schedule list'],
     [pauses.length, 'waiting_for_retry', pausedText(pauses), 'npx tasker pause list'],
     [deadLetters, 'error', counted(deadLetters, 'dead letter'), 'npx tasker dlq list'],
     [stale, 'waiting_for_retry', counted(stale, 'stale task'), 'npx tasker task list --stale'],

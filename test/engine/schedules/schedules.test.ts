@@ -206,6 +206,17 @@ test('a firing that cannot create its task is an outcome with its error, and the
   expect(other!.last).toMatchObject([{ outcome: 'created' }]);
 });
 
+test('a schedule that no worker has fired is counted as late in the status and in the metrics', async () => {
+  const { tasker } = await setup({ ...once, worker: false });
+  await tasker.schedules.create(hourly());
+  expect(await tasker.status()).toMatchObject({ attention: { lateSchedules: 0 } });
+  await age(tasker, HOUR + 15_000);
+  expect(await tasker.status()).toMatchObject({ attention: { lateSchedules: 1 } });
+  expect(await tasker.metrics.text()).toContain('tasker_late_schedules 1');
+  await tasker.engine.schedules.fire();
+  expect(await tasker.status()).toMatchObject({ attention: { lateSchedules: 0 } });
+});
+
 test('latest is resolved at the due time', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.registerTemplates(['1.9.0', '1.10.0', '1.10.0-beta'].map((version) => template({ a: [] }, { version })));
