@@ -3,8 +3,9 @@ import type { Tasker } from '../app/tasker.ts';
 import { TaskerError } from '../errors.ts';
 import { isUuid } from '../model/ids.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
-import { describeRoute, jsonBody, queryNumber } from './route.ts';
+import { describeRoute, jsonBody } from './route.ts';
 import { summaryJson, taskJson } from './task-json.ts';
+import { TaskListQuery as ListQuery } from './task-queries.ts';
 import { TaskListSchema, TaskRequestSchema, TaskResponseSchema, TaskSummarySchema } from './task-schemas.ts';
 
 /** Options of {@link taskRoutes}. */
@@ -19,19 +20,6 @@ const LARGEST_PAGE = 1_000;
 
 const Uuid = z.object({ uuid: z.string() });
 const KEY = z.object({ 'idempotency-key': z.string().min(1).max(1000).optional() });
-const ListQuery = z.object({
-  page: queryNumber(1, { max: 1_000_000 }),
-  per_page: queryNumber(25, { max: 100 }),
-  cursor: z.string().optional().openapi({ description: 'The `next_cursor` of the previous page. Replaces `page`.' }),
-  namespace: z.string().optional(),
-  name: z.string().optional(),
-  status: z.string().optional().openapi({ description: '`completed` or `pending`; other values are ignored.' }),
-  state: z.string().optional().openapi({ description: 'One state or several, separated by commas.' }),
-  initiator: z.string().optional(),
-  source_system: z.string().optional(),
-  tag: z.string().optional(),
-  correlation_id: z.string().optional(),
-});
 
 const CREATE = describeRoute({
   method: 'post',

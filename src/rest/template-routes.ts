@@ -2,40 +2,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute } from './route.ts';
-
-const ListSchema = z
-  .object({
-    namespaces: z.array(z.object({ name: z.string(), description: z.string().nullable(), template_count: z.int() })),
-    templates: z.array(
-      z.object({
-        name: z.string(),
-        namespace: z.string(),
-        version: z.string(),
-        description: z.string().nullable(),
-        step_count: z.int(),
-      }),
-    ),
-    total_count: z.int(),
-  })
-  .openapi('TemplateListResponse');
-const DetailSchema = z
-  .object({
-    name: z.string(),
-    namespace: z.string(),
-    version: z.string(),
-    description: z.string().nullable(),
-    configuration: z.null(),
-    steps: z.array(
-      z.object({
-        name: z.string(),
-        description: z.string().nullable(),
-        default_retryable: z.boolean(),
-        default_max_attempts: z.int(),
-        result_schema: z.record(z.string(), z.unknown()).nullable(),
-      }),
-    ),
-  })
-  .openapi('TemplateDetailResponse');
+import { TemplateDetailSchema, TemplateListSchema } from './template-schemas.ts';
 
 const LIST = describeRoute({
   method: 'get',
@@ -43,7 +10,7 @@ const LIST = describeRoute({
   permission: 'templates:read',
   summary: 'Lists the registered templates',
   request: { query: z.object({ namespace: z.string().optional() }) },
-  answer: ListSchema,
+  answer: TemplateListSchema,
 });
 const DETAIL = describeRoute({
   method: 'get',
@@ -51,7 +18,7 @@ const DETAIL = describeRoute({
   permission: 'templates:read',
   summary: 'Returns the template that new tasks of this version use',
   request: { params: z.object({ namespace: z.string(), name: z.string(), version: z.string() }) },
-  answer: DetailSchema,
+  answer: TemplateDetailSchema,
   errors: [404],
 });
 
