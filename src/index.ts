@@ -1,6 +1,7 @@
 import './config/require-node.ts';
 
 export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
+export type { TaskTypes } from './app/known-tasks.ts';
 export type { DrainedWorker, DrainOptions } from './app/overview/drain.ts';
 export type { QueueInfo, QueueListOptions, UnservedReason, UnservedSteps } from './app/overview/queues.ts';
 export type { NamespaceQueue, TaskerStatus } from './app/overview/status.ts';
@@ -54,7 +55,7 @@ export {
   type ShutdownOptions,
   WorkerServer,
 } from './app/server/worker-server.ts';
-export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
+export type { TaskRequestOf } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
 export type {
