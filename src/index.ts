@@ -33,6 +33,7 @@ export {
   transitionToGracefulShutdown,
   type WorkerStatus,
 } from './app/process/bootstrap-worker.ts';
+export { getTaskerClient } from './app/process/process-client.ts';
 export { FfiLayer, type FfiLayerConfig, getFfiLayer } from './app/process/process-module.ts';
 export { ShutdownController, type ShutdownHandler } from './app/process/shutdown-controller.ts';
 export type { BootstrapResult, StopResult } from './app/process/worker-system.ts';
@@ -89,6 +90,22 @@ export type {
 } from './app/tasker-operations.ts';
 export type * from './app/wait-types.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
+export { TaskerClientError } from './client/client-errors.ts';
+export {
+  type CancelTaskResponse,
+  type ClientLayer,
+  type ClientModule,
+  type CreateTaskOptions,
+  type HealthCheckResponse,
+  type ListTasksOptions,
+  type NapiClientResult,
+  type NapiListTasksParams,
+  type NapiTaskRequest,
+  type PaginationInfo,
+  TaskerClient,
+  type TaskListing as TaskListResponse,
+} from './client/tasker-client.ts';
+export type { StepAuditResponse, StepReadinessStatus, StepResponse, TaskResponse } from './client/types.ts';
 export { BootstrapConfig } from './config/bootstrap-config.ts';
 export type { ConfigName, TaskerConfig } from './config/config-keys.ts';
 export type { ConfigProblem } from './config/config-problem.ts';

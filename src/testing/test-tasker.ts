@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createTasker } from '../app/create-tasker.ts';
 import { eventRegistries, type SubscriberSource } from '../app/event-registries.ts';
+import type { TaskTypes } from '../app/known-tasks.ts';
 import { DiscoveredSubscribers } from '../app/project/discovered-subscribers.ts';
 import { loadHandlers } from '../app/project/handler-folders.ts';
 import { loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
-import type { TaskTypes } from '../app/known-tasks.ts';
 import type { CheckedRequest } from '../app/task-types.ts';
 import type { Tasker } from '../app/tasker.ts';
 import type { Approval, VoteRequest } from '../app/tasker-approvals.ts';
