@@ -33,5 +33,29 @@ export {
   TaskerClient,
   type TaskListing,
 } from './tasker-client.ts';
-export type * from './types.ts';
+export type {
+  BottleneckAnalysis,
+  DetailedHealth,
+  DlqChange,
+  DlqChanged,
+  DlqEntry,
+  DlqQueueEntry,
+  DlqStats,
+  Health,
+  PerformanceMetrics,
+  ReadyHealth,
+  Staleness,
+  StepAction,
+  StepAuditResponse,
+  StepReadinessStatus,
+  StepResponse,
+  TaskListQuery,
+  TaskListResponse,
+  TaskPagination,
+  TaskRequestBody,
+  TaskResponse,
+  TaskSummaryResponse,
+  TemplateDetailResponse,
+  TemplateListResponse,
+} from './types.ts';
 export type { FollowOptions } from './watch-task.ts';

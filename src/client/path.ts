@@ -1,7 +1,15 @@
 import { InvalidRequestError } from './client-errors.ts';
 
-/** A value in a query. Lists are joined by commas; undefined and null are left out. */
-export type QueryValue = string | number | boolean | Date | readonly string[] | null | undefined;
+/** A value in a query. The values of a list repeat its key, objects are sent as JSON, and undefined and null are left out. */
+export type QueryValue =
+  | string
+  | number
+  | boolean
+  | Date
+  | readonly string[]
+  | Readonly<Record<string, unknown>>
+  | null
+  | undefined;
 
 /** The query of a request. */
 export type Query = Readonly<Record<string, QueryValue>>;
@@ -29,7 +37,9 @@ export function queryText(query: Query | undefined): string {
   const params = new URLSearchParams();
   for (const [key, value] of Object.entries(query ?? {})) {
     if (value === undefined || value === null) continue;
-    params.set(key, value instanceof Date ? value.toISOString() : String(value));
+    if (value instanceof Date) params.set(key, value.toISOString());
+    else if (Array.isArray(value)) for (const one of value as readonly string[]) params.append(key, one);
+    else params.set(key, typeof value === 'object' ? JSON.stringify(value) : String(value));
   }
   const text = params.toString();
   return text === '' ? '' : `?${text}`;

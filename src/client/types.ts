@@ -1,5 +1,5 @@
 import type { z } from '@hono/zod-openapi';
-import type { BottlenecksSchema, PerformanceSchema } from '../rest/analytics-schemas.ts';
+import type { BottlenecksSchema, PerformanceSchema } from '../rest/schemas/analytics-schemas.ts';
 import type {
   DlqChangedSchema,
   DlqChangeSchema,
@@ -7,9 +7,9 @@ import type {
   DlqStatsSchema,
   QueueEntrySchema,
   StalenessSchema,
-} from '../rest/dlq-schemas.ts';
-import type { DetailedHealthSchema, HealthSchema, ReadySchema } from '../rest/health-schemas.ts';
-import type { TaskListQuery as TaskListQuerySchema } from '../rest/task-queries.ts';
+} from '../rest/schemas/dlq-schemas.ts';
+import type { DetailedHealthSchema, HealthSchema, ReadySchema } from '../rest/schemas/health-schemas.ts';
+import type { TaskListQuery as TaskListQuerySchema } from '../rest/schemas/task-queries.ts';
 import type {
   StepActionSchema,
   StepAuditSchema,
@@ -19,7 +19,7 @@ import type {
   TaskResponseSchema,
   TaskSummarySchema,
 } from '../rest/task-schemas.ts';
-import type { TemplateDetailSchema, TemplateListSchema } from '../rest/template-schemas.ts';
+import type { TemplateDetailSchema, TemplateListSchema } from '../rest/schemas/template-schemas.ts';
 
 /** The body of `POST /v1/tasks`. */
 export type TaskRequestBody = z.input<typeof TaskRequestSchema>;
@@ -34,7 +34,14 @@ export type TaskListResponse = z.output<typeof TaskListSchema>;
 export type TaskPagination = TaskListResponse['pagination'];
 
 /** The filters of a list of tasks, and the page. `state` takes several states, separated by commas. */
-export type TaskListQuery = Partial<z.output<typeof TaskListQuerySchema>>;
+export type TaskListQuery = QueryOf<z.input<typeof TaskListQuerySchema>, z.output<typeof TaskListQuerySchema>>;
+
+/** A query in the forms that a schema reads, and in the form that it makes of them. All parts are optional. */
+type QueryOf<Input, Output> = {
+  [Key in keyof Output]?:
+    | Output[Key]
+    | (Key extends keyof Input ? (unknown extends Input[Key] ? never : Input[Key]) : never);
+};
 
 /** A step in a task, with its readiness. */
 export type StepReadinessStatus = TaskResponse['steps'][number];

@@ -10,7 +10,7 @@ import {
   QueueEntrySchema,
   StalenessSchema,
   statusText,
-} from './dlq-schemas.ts';
+} from './schemas/dlq-schemas.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from './route.ts';
 

@@ -2,7 +2,7 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
-import { type CheckSchema, DetailedHealthSchema, HealthSchema, LiveSchema, ReadySchema } from './health-schemas.ts';
+import { type CheckSchema, DetailedHealthSchema, HealthSchema, LiveSchema, ReadySchema } from './schemas/health-schemas.ts';
 import { describeRoute } from './route.ts';
 
 /** The facts about the server that the health routes show. */

@@ -2,7 +2,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute } from './route.ts';
-import { TemplateDetailSchema, TemplateListSchema } from './template-schemas.ts';
+import { TemplateDetailSchema, TemplateListSchema } from './schemas/template-schemas.ts';
 
 const LIST = describeRoute({
   method: 'get',

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { queryNumber } from './route.ts';
+import { queryNumber } from '../route.ts';
 
 /** The query of the list of tasks. */
 export const TaskListQuery = z.object({
