@@ -62,6 +62,8 @@ export const ERRORS = {
   not_ready: 503,
   not_found: 404,
   forbidden: 403,
+  // a server that a command asks
+  server_unreachable: 503,
 } as const satisfies Record<string, number>;
 
 /** One of the codes of {@link ERRORS}. */

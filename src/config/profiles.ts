@@ -69,7 +69,10 @@ export function readProfile(name: string, file = profilesFile()): ServerAddress 
 /** Adds, replaces or (undefined) removes a profile. Returns whether it was there before. */
 export function writeProfile(name: string, profile: ServerAddress | undefined, file = profilesFile()): boolean {
   if (!NAME.test(name)) {
-    throw new TaskerError('bad_request', `${JSON.stringify(name)} is not a name for a profile; use letters, digits, - and _`);
+    throw new TaskerError(
+      'bad_request',
+      `${JSON.stringify(name)} is not a name for a profile; use letters, digits, - and _`,
+    );
   }
   const profiles = readProfiles(file);
   const there = profiles.delete(name);
@@ -102,5 +105,8 @@ function textOf(file: string): string | undefined {
 /** The file has keys. Windows has no such mode. */
 function refuseShared(file: string): void {
   if (process.platform === 'win32' || (statSync(file).mode & 0o077) === 0) return;
-  throw new TaskerError('config_invalid', `${file}: other users can read it, and it has keys; run \`chmod 600 ${file}\``);
+  throw new TaskerError(
+    'config_invalid',
+    `${file}: other users can read it, and it has keys; run \`chmod 600 ${file}\``,
+  );
 }

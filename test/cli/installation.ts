@@ -74,7 +74,7 @@ export class Running {
 
 /** Commands that only talk to the database and end, by their first words. The others are always processes of their own. */
 const SHORT_COMMANDS = new Set([
-  ...'archive audit bulk dlq event namespace pause queue schedule signal approval timer stats status step task'.split(
+  ...'archive audit bulk completion dlq event namespace pause profile queue schedule signal approval timer stats status step task'.split(
     ' ',
   ),
   ...['template list', 'template show', 'template graph', 'template pause', 'template resume'],

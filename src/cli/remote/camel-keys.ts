@@ -21,14 +21,17 @@ function camel(key: string): string {
 }
 
 /** The fields of answers that are keyed by states or namespaces, whose names are not converted. */
-const KEPT = new Set(['states', 'counts', 'open', 'filter', 'context']);
+const KEPT = new Set(['states', 'counts', 'open']);
 
 /** Converts all keys of an answer that has no user data. */
 function camelDeep(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(camelDeep);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, one]) => [camel(key), KEPT.has(key) && !Array.isArray(one) ? one : camelDeep(one)]),
+    Object.entries(value).map(([key, one]) => {
+      if (key === 'filter') return [key, camelKeys(one as object)];
+      return [camel(key), KEPT.has(key) && !Array.isArray(one) ? one : camelDeep(one)];
+    }),
   );
 }
 
@@ -43,13 +46,19 @@ export function summaryOf(json: object): TaskSummary {
 }
 
 /** Returns a filter as a query: the long options of the command line in snake_case. */
-export function queryOf(filter: TaskFilter): Record<string, string | number | boolean | undefined> {
+export function queryOf(filter: TaskFilter): Record<string, string | number | boolean | readonly string[] | undefined> {
   return Object.fromEntries(
     Object.entries(filter)
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => {
-        const name = key === 'status' ? 'state' : key === 'source' ? 'source_system' : key.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`);
-        if (Array.isArray(value)) return [name, value.join(',')];
+        const name =
+          key === 'status'
+            ? 'state'
+            : key === 'source'
+              ? 'source_system'
+              : key.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`);
+        // States may be joined, but a tag may contain a comma.
+        if (Array.isArray(value)) return [name, name === 'state' ? value.join(',') : (value as string[])];
         if (value instanceof Date) return [name, value.toISOString()];
         return [name, typeof value === 'object' ? JSON.stringify(value) : (value as string | number | boolean)];
       }),

@@ -1,8 +1,9 @@
-import { type Client, createClient, TaskerClientError, type TaskResponse } from '../../client/index.ts';
-import type { Explanation } from '../../app/why.ts';
-import type { Tasker, TaskHandle, TaskSnapshot } from '../../app/tasker.ts';
-import type { TaskFilter, TaskPage, TaskPageOptions } from '../../app/tasker-operations.ts';
 import type { Step, Task } from '../../app/json/views.ts';
+import type { Tasker, TaskHandle, TaskSnapshot } from '../../app/tasker.ts';
+import type { DeadLetter } from '../../app/tasker-dead-letters.ts';
+import type { TaskFilter, TaskPage, TaskPageOptions } from '../../app/tasker-operations.ts';
+import type { Explanation } from '../../app/why.ts';
+import { type Client, createClient, TaskerClientError, type TaskResponse } from '../../client/index.ts';
 import { type ErrorCode, TaskerError } from '../../errors.ts';
 import type { TemplateName } from '../template/find.ts';
 import { camelKeys, queryOf, statusOf, summaryOf } from './camel-keys.ts';
@@ -11,12 +12,16 @@ import type { ChosenServer } from './choose-server.ts';
 /** The verbs that commands use, of a database or of a server. */
 export type Verbs = Pick<
   Tasker,
-  'getTask' | 'getSteps' | 'getCopies' | 'cancelTask' | 'why' | 'summarizeTasks' | 'status' | 'watchTask'
+  'getTask' | 'getSteps' | 'cancelTask' | 'why' | 'summarizeTasks' | 'status' | 'watchTask'
 > & {
   createTask(request: NewTask, options: { onDuplicate: 'return' | 'error' }): Promise<TaskHandle>;
   listTasks(filter: TaskFilter, page: TaskPageOptions): Promise<TaskPage>;
-  deadLetters: Pick<Tasker['deadLetters'], 'list'>;
+  /** The pending dead letter of a task, if there is one. */
+  deadLetterOf(uuid: string): Promise<Pick<DeadLetter, 'dlqReason' | 'dlqTimestamp' | 'assignee'> | undefined>;
 };
+
+/** The verbs of a database. */
+export type LocalVerbs = Verbs & { tasker: Tasker };
 
 type NewTask = Parameters<Tasker['createTask']>[0];
 
@@ -63,23 +68,26 @@ export function remoteVerbs({ url, apiKey, token }: ChosenServer): RemoteVerbs {
       throw known(error, server);
     }
   };
-  const get = <T>(path: string, query?: Record<string, string | number | boolean | undefined>) =>
+  const get = <T>(path: string, query?: ReturnType<typeof queryOf>) =>
     ask((client) => client.request<T>('GET', path, { query }));
   const getSteps = async (uuid: string) => (await ask(({ steps }) => steps.list(uuid))).map(stepOf);
   return {
     server,
     getTask: async (uuid) => taskOf(await ask(({ tasks }) => tasks.get(uuid))),
     getSteps,
-    getCopies: async () => [],
-    deadLetters: {
-      list: async () => ({ entries: [], total: 0, totalIsExact: true, nextCursor: null, previousCursor: null }) as never,
-    },
+    deadLetterOf: (uuid) => ask((client) => deadLetterOf(client, uuid)),
     createTask: (request, options) => ask((client) => create(client, request, options)),
     listTasks: (filter, page) => ask((client) => list(client, filter, page)),
     cancelTask: (uuid) => ask((client) => cancel(client, uuid)),
     why: async (uuid) => {
-      const found = await get<{ task: object; summary: string; steps: object[] }>(`/v1/tasks/${encodeURIComponent(uuid)}/why`);
-      return { task: camelKeys(found.task), summary: found.summary, steps: found.steps.map(camelKeys) } as never as Explanation;
+      const found = await get<{ task: object; summary: string; steps: object[] }>(
+        `/v1/tasks/${encodeURIComponent(uuid)}/why`,
+      );
+      return {
+        task: camelKeys(found.task),
+        summary: found.summary,
+        steps: found.steps.map(camelKeys),
+      } as never as Explanation;
     },
     summarizeTasks: async (filter = {}, options = {}) =>
       summaryOf(await get('/v1/summary', { ...queryOf(filter), limit: options.groups })),
@@ -123,7 +131,8 @@ async function create(client: Client, request: NewTask, options: { onDuplicate: 
   };
   let existed = false;
   const task = await client.tasks.create(wire).catch((error: unknown) => {
-    const existing = error instanceof TaskerClientError && error.code === 'CONFLICT' ? error.details.task_uuid : undefined;
+    const existing =
+      error instanceof TaskerClientError && error.code === 'CONFLICT' ? error.details.task_uuid : undefined;
     if (options.onDuplicate !== 'return' || typeof existing !== 'string') throw error;
     existed = true;
     return client.tasks.get(existing);
@@ -144,10 +153,21 @@ const LARGEST_PAGE = 100;
 async function list(client: Client, filter: TaskFilter, page: TaskPageOptions): Promise<TaskPage> {
   const { limit = 20, cursor, sort = 'created', order } = page;
   if (page.before !== undefined || limit > LARGEST_PAGE) {
-    throw new TaskerError('bad_request', `over a server, --limit is at most ${LARGEST_PAGE}, and --cursor takes the place of --before`);
+    throw new TaskerError(
+      'bad_request',
+      `over a server, --limit is at most ${LARGEST_PAGE}, and --cursor takes the place of --before`,
+    );
   }
-  const query = { ...queryOf(filter), per_page: limit, cursor, ...(sort !== 'created' && { sort }), ...(order && { order }) };
-  const { tasks, pagination } = await client.request<Awaited<ReturnType<Client['tasks']['list']>>>('GET', '/v1/tasks', { query });
+  const query = {
+    ...queryOf(filter),
+    per_page: limit,
+    cursor,
+    ...(sort !== 'created' && { sort }),
+    ...(order && { order }),
+  };
+  const { tasks, pagination } = await client.request<Awaited<ReturnType<Client['tasks']['list']>>>('GET', '/v1/tasks', {
+    query,
+  });
   return {
     tasks: tasks.map(taskOf),
     total: pagination.total_count,
@@ -168,6 +188,18 @@ async function cancel(client: Client, uuid: string): Promise<boolean> {
     // The server refuses to cancel a task that has ended. Of a database, that is no error.
     return false;
   }
+}
+
+async function deadLetterOf(client: Client, uuid: string) {
+  const entry = await client.deadLetters.ofTask(uuid).catch((error: unknown) => {
+    if (error instanceof TaskerClientError && error.status === 404) return undefined;
+    throw error;
+  });
+  if (entry?.resolution_status !== 'Pending') return undefined;
+  const dlqReason = entry.dlq_reason.replace(/(?!^)[A-Z]/g, (sign) => `_${sign}`).toLowerCase();
+  return { dlqReason, dlqTimestamp: `${entry.dlq_timestamp}Z`, assignee: null } as Awaited<
+    ReturnType<Verbs['deadLetterOf']>
+  >;
 }
 
 interface Watching {
