@@ -42,7 +42,7 @@ export function stepVerbs(transport: Transport) {
     reset(task: string, step: string, by: Operator, options: CallOptions = {}): Promise<StepResponse> {
       return act(task, step, { action_type: 'reset_for_retry', reason: by.reason, reset_by: by.by }, options);
     },
-    /** Ends a step by hand without a result. Its dependents go on. */
+    /** Ends a step by hand without a result. Its dependents continue. */
     resolve(task: string, step: string, by: Operator, options: CallOptions = {}): Promise<StepResponse> {
       return act(task, step, { action_type: 'resolve_manually', reason: by.reason, resolved_by: by.by }, options);
     },
@@ -59,7 +59,7 @@ export function stepVerbs(transport: Transport) {
   };
 }
 
-/** Who acts, and why. The server keeps both in the history. */
+/** The operator who acts, and the reason. The server keeps both in the history. */
 export interface Operator {
   reason: string;
   /** With a credential, the server records its subject instead, and keeps this as a remark. */

@@ -59,7 +59,7 @@ export function taskVerbs(transport: Transport) {
     },
     /**
      * Returns the task as soon as it has ended, in whatever state. A task that is blocked by failures has not ended.
-     * @throws RequestTimeoutError after `timeoutMs`; the task goes on
+     * @throws RequestTimeoutError after `timeoutMs`; the task continues
      */
     wait(uuid: string, options: FollowOptions = {}): Promise<TaskResponse> {
       return waitForTask(transport, uuid, options);

@@ -31,7 +31,7 @@ const LONGEST_PAUSE_MS = 5_000;
 /** A gateway answers with 502 or 504 if it does not know whether the request was carried out. */
 const MAY_PASS = new Set([408, 502, 503, 504]);
 
-/** Sends requests to a server, and repeats those that are safe to repeat. */
+/** Sends requests to a server, and repeats a request if that is safe. */
 export class Transport {
   readonly baseUrl: string;
   readonly #options: ClientOptions;

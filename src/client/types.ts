@@ -10,6 +10,7 @@ import type {
 } from '../rest/schemas/dlq-schemas.ts';
 import type { DetailedHealthSchema, HealthSchema, ReadySchema } from '../rest/schemas/health-schemas.ts';
 import type { TaskListQuery as TaskListQuerySchema } from '../rest/schemas/task-queries.ts';
+import type { TemplateDetailSchema, TemplateListSchema } from '../rest/schemas/template-schemas.ts';
 import type {
   StepActionSchema,
   StepAuditSchema,
@@ -19,7 +20,6 @@ import type {
   TaskResponseSchema,
   TaskSummarySchema,
 } from '../rest/task-schemas.ts';
-import type { TemplateDetailSchema, TemplateListSchema } from '../rest/schemas/template-schemas.ts';
 
 /** The body of `POST /v1/tasks`. */
 export type TaskRequestBody = z.input<typeof TaskRequestSchema>;
@@ -52,7 +52,7 @@ export type StepResponse = z.output<typeof StepResponseSchema>;
 /** The outcome of an attempt of a step. */
 export type StepAuditResponse = z.output<typeof StepAuditSchema>;
 
-/** What an operator does to a step. */
+/** An act of an operator on a step. */
 export type StepAction = z.input<typeof StepActionSchema>;
 
 /** A task, its template and its steps without contents. */

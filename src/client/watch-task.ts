@@ -26,7 +26,7 @@ const RESTING: ReadonlySet<string> = new Set([
 
 /** Pauses between reads without a stream. They grow while nothing changes. */
 const POLL_MS = { first: 200, longest: 2_000 };
-/** With a stream, the task is still read now and then, in case the stream is stuck. */
+/** With a stream, the task is still read occasionally, in case the stream is stuck. */
 const CHECK_MS = 60_000;
 /** The server sends something at least every 15 seconds. */
 const IDLE_MS = 45_000;

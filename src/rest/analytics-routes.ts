@@ -1,9 +1,9 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
 import { TASK_STATES } from '../engine/task-view.ts';
-import { BottlenecksSchema, PerformanceSchema } from './schemas/analytics-schemas.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, queryNumber } from './route.ts';
+import { BottlenecksSchema, PerformanceSchema } from './schemas/analytics-schemas.ts';
 
 const PERFORMANCE = describeRoute({
   method: 'get',

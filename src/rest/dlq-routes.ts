@@ -1,6 +1,8 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
 import { TaskerError } from '../errors.ts';
+import { refuseInvalid } from './refuse-invalid.ts';
+import { describeRoute, jsonBody, queryNumber } from './route.ts';
 import {
   DlqChangedSchema,
   DlqChangeSchema,
@@ -11,8 +13,6 @@ import {
   StalenessSchema,
   statusText,
 } from './schemas/dlq-schemas.ts';
-import { refuseInvalid } from './refuse-invalid.ts';
-import { describeRoute, jsonBody, queryNumber } from './route.ts';
 
 const LIST = describeRoute({
   method: 'get',

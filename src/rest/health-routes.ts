@@ -2,8 +2,14 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
-import { type CheckSchema, DetailedHealthSchema, HealthSchema, LiveSchema, ReadySchema } from './schemas/health-schemas.ts';
 import { describeRoute } from './route.ts';
+import {
+  type CheckSchema,
+  DetailedHealthSchema,
+  HealthSchema,
+  LiveSchema,
+  ReadySchema,
+} from './schemas/health-schemas.ts';
 
 /** The facts about the server that the health routes show. */
 export interface ServerFacts {

@@ -4,8 +4,8 @@ import { TaskerError } from '../errors.ts';
 import { isUuid } from '../model/ids.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody } from './route.ts';
-import { summaryJson, taskJson } from './task-json.ts';
 import { TaskListQuery as ListQuery } from './schemas/task-queries.ts';
+import { summaryJson, taskJson } from './task-json.ts';
 import { TaskListSchema, TaskRequestSchema, TaskResponseSchema, TaskSummarySchema } from './task-schemas.ts';
 
 /** Options of {@link taskRoutes}. */

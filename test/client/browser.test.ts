@@ -10,7 +10,7 @@ import { json, scripted } from './served.ts';
 const run = promisify(execFile);
 
 const ENTRY = path.resolve('src/client/index.ts');
-/** What only Node has. */
+/** Names that only Node has. */
 const NODE_ONLY = new Set([
   'process',
   'Buffer',

@@ -208,7 +208,7 @@ describe('a caller', () => {
     ]);
   });
 
-  it('is told about wrong options, without the secret', async () => {
+  it('gets an error for wrong options, without the secret', async () => {
     const wrong = (options: object) => {
       try {
         return createClient(options);

@@ -8,7 +8,7 @@ export function completion(program: Command, shell: Shell): void {
   print(scriptOf(program, shell));
 }
 
-/** What can follow a command: its words, such as `task list`, with its subcommands and options. */
+/** The continuations of a command: its words, such as `task list`, with its subcommands and options. */
 interface Place {
   /** Empty for the program itself. */
   words: string;

@@ -5,7 +5,7 @@ import type { GlobalOptions } from '../options.ts';
 
 /** The server that a command asks instead of a database. */
 export interface ChosenServer extends ServerAddress {
-  /** What chose it: an option or a variable. */
+  /** The option or variable that named it. */
   by: string;
 }
 

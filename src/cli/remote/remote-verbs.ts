@@ -185,7 +185,7 @@ async function cancel(client: Client, uuid: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (!(error instanceof TaskerClientError) || error.status !== 400 || error.code === 'INVALID_UUID') throw error;
-    // The server refuses to cancel a task that has ended. Of a database, that is no error.
+    // The server refuses to cancel a task that has ended. A database does not report that as an error.
     return false;
   }
 }
