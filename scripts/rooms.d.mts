@@ -4,6 +4,8 @@ export interface Room {
   /** The file to read first. */
   begin: string;
   mayImport: readonly string[];
+  /** Rooms of which it may import types. */
+  mayImportTypesOf?: readonly string[];
 }
 
 export const ROOMS: Readonly<Record<string, Room>>;

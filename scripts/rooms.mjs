@@ -1,12 +1,21 @@
 // The rooms of src: the purpose of each, the file to read first, and the rooms that it may import.
 // test/architecture.test.ts enforces the imports. scripts/write-rooms.mjs writes the table in CONTRIBUTING.md.
 
-/** In import order: a room may import only itself and rooms above it. */
+/**
+ * In import order: a room may import only itself and rooms above it. `mayImportTypesOf`: rooms of which it may import only
+ * types, wherever they are.
+ */
 export const ROOMS = {
   errors: {
     about: 'The table of error codes, and `TaskerError`.',
     begin: 'src/errors.ts',
     mayImport: [],
+  },
+  client: {
+    about: 'The client of the HTTP API, `tasker-core/client`. It runs in browsers, so it imports only types.',
+    begin: 'src/client/client.ts',
+    mayImport: [],
+    mayImportTypesOf: ['app', 'rest'],
   },
   time: {
     about: 'Waiting: back-off, timeouts, throttling, one lookup for many callers.',
@@ -117,6 +126,7 @@ export const ROOMS = {
       'Assembles the rooms: `createTasker`. `process/` has `bootstrapWorker`, `server/` has `WorkerServer`, `project/` reads folders of templates and handlers.',
     begin: 'src/app/create-tasker.ts',
     mayImport: [
+      'client',
       'time',
       'tracing',
       'errors',
@@ -144,7 +154,7 @@ export const ROOMS = {
     about:
       'The `tasker` command: a folder for each noun, whose `commands.ts` lists its commands. `show/` formats output.',
     begin: 'src/cli/program.ts',
-    mayImport: ['time', 'app', 'rest', 'server', 'config', 'template', 'errors', 'logging'],
+    mayImport: ['client', 'time', 'app', 'rest', 'server', 'config', 'template', 'errors', 'logging'],
   },
   testing: {
     about: 'The test kit that users import from `tasker-core/testing`.',
@@ -170,6 +180,7 @@ export const ROOMS = {
     about: 'The public names.',
     begin: 'src/index.ts',
     mayImport: [
+      'client',
       'time',
       'app',
       'config',

@@ -30,6 +30,7 @@ const PAGES = {
   metrics: ['metrics', 'Metrics'],
   errors: ['errors', 'Errors'],
   testing: ['testing', 'Testing'],
+  client: ['client', 'Client'],
 };
 const OTHERS = ['others', 'Others'];
 

@@ -69,6 +69,8 @@ export const ERRORS = {
   unauthorized: 401,
   authentication_failed: 401,
   rate_limited: 429,
+  // a server that a command asks
+  server_unreachable: 503,
 } as const satisfies Record<string, number>;
 
 /** One of the codes of {@link ERRORS}. */

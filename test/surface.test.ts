@@ -7,4 +7,11 @@ describe('the surface', () => {
     await expect(`${values.join('\n')}\n`).toMatchFileSnapshot('surface/values.txt');
     await expect(`${types.join('\n')}\n`).toMatchFileSnapshot('surface/types.txt');
   });
+
+  it('of tasker-core/client is this list, so that every change is visible', async () => {
+    const { values, types } = exportsOf('src/client/index.ts');
+    await expect(`${values.join('\n')}\n`).toMatchFileSnapshot('surface/client-values.txt');
+    await expect(`${types.join('\n')}\n`).toMatchFileSnapshot('surface/client-types.txt');
+    expect(Object.keys(await import('../src/client/index.ts')).sort()).toEqual(values);
+  });
 });

@@ -6,7 +6,11 @@ import ts from 'typescript';
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 
 /** The entry points, by their import name. */
-const ENTRIES = { 'tasker-core': 'index.d.ts', 'tasker-core/testing': 'testing/index.d.ts' };
+const ENTRIES = {
+  'tasker-core': 'index.d.ts',
+  'tasker-core/testing': 'testing/index.d.ts',
+  'tasker-core/client': 'client/index.d.ts',
+};
 
 /**
  * @typedef {object} PublicName

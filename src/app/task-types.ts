@@ -1,56 +1,5 @@
 import type { TaskRequest } from '../engine/create-task.ts';
-
-/**
- * The templates of a program, by `namespace/name@version`. `tasker generate types` writes a file that adds them. With
- * that file in the program, `createTask`, `createTasks` and the test kit's `run` check name, namespace, version and
- * context. While this interface is empty, they accept any {@link TaskRequest}.
- *
- * @example
- * declare module 'tasker-core' {
- *   interface TaskTypes {
- *     'shop/order@1.0.0': { namespace: 'shop'; name: 'order'; version: '1.0.0'; context: { order_id: string } };
- *   }
- * }
- */
-// biome-ignore lint/suspicious/noEmptyInterface: programs add to it
-export interface TaskTypes {}
-
-/** An entry of {@link TaskTypes}. `defaults`: keys of the context that the template's `default_context` supplies. */
-interface TaskType {
-  namespace: string;
-  name: string;
-  version: string;
-  context: unknown;
-  defaults?: string;
-}
-
-type Fields = Record<string, unknown>;
-
-/** Makes the keys with a default optional. */
-type WithDefaults<Context, Keys> = Context extends unknown
-  ? { [Key in keyof Context as Key extends Keys ? never : Key]: Context[Key] } & {
-      [Key in keyof Context as Key extends Keys ? Key : never]?: Context[Key];
-    }
-  : never;
-
-type ContextOf<Task extends TaskType> = Task extends { defaults: infer Keys }
-  ? WithDefaults<Task['context'], Keys>
-  : Task['context'];
-
-/** The context, required unless an empty one has the right type. */
-type ContextPart<Context> = unknown extends Context
-  ? { context?: Fields }
-  : Record<never, never> extends Context
-    ? { context?: Context }
-    : { context: Context };
-
-type Parts<Task extends TaskType> = Omit<TaskRequest, 'name' | 'namespace' | 'version' | 'context'> & {
-  name: Task['name'];
-} & (Task['namespace'] extends 'default' ? { namespace?: Task['namespace'] } : { namespace: Task['namespace'] }) &
-  (Task['version'] extends '1.0.0' ? { version?: Task['version'] } : { version: Task['version'] }) &
-  ContextPart<ContextOf<Task>>;
-
-type PartsOf<Task> = Task extends TaskType ? Parts<Task> : never;
+import type { AnyKnown, Dynamic, KnownRequest, Meant, TaskTypes } from './known-tasks.ts';
 
 /**
  * The request for a task of one known template.
@@ -64,34 +13,7 @@ type PartsOf<Task> = Task extends TaskType ? Parts<Task> : never;
  * }
  * const request: TaskRequestOf<'shop/order@1.0.0'> = { namespace: 'shop', name: 'order', context: { order_id: 'O-7' } };
  */
-export type TaskRequestOf<Key extends keyof Types, Types = TaskTypes> = {
-  [Part in keyof PartsOf<Types[Key]>]: PartsOf<Types[Key]>[Part];
-};
-
-type AnyKnown<Types> = { [Key in keyof Types]: TaskRequestOf<Key, Types> }[keyof Types];
-
-type OrDefault<Text extends string, Default extends string> = [Text] extends [never] ? Default : Text;
-
-type First<Wanted, Else> = [Wanted] extends [never] ? Else : Wanted;
-
-/**
- * The templates with the given name and namespace, or otherwise with the name, so that an error points to the part that
- * differs.
- */
-type Meant<Name extends string, Namespace extends string, Version extends string, Known> = First<
-  Extract<Known, { name: Name; namespace?: OrDefault<Namespace, 'default'>; version?: OrDefault<Version, '1.0.0'> }>,
-  First<
-    Extract<Known, { name: Name; namespace?: OrDefault<Namespace, 'default'> }>,
-    First<Extract<Known, { name: Name }>, Known>
-  >
->;
-
-/** An unchecked request, for a name, namespace or version of type `string`. Repeats them so that TypeScript infers them. */
-type Dynamic<Name extends string, Namespace extends string, Version extends string, Request> = Request & {
-  name?: Name;
-  namespace?: Namespace;
-  version?: Version;
-};
+export type TaskRequestOf<Key extends keyof Types, Types = TaskTypes> = KnownRequest<Key, Types, TaskRequest>;
 
 /** The parameter of `createTask` for a request with this name, namespace and version; an absent one is `never`. */
 export type CheckedRequest<
@@ -104,7 +26,7 @@ export type CheckedRequest<
   ? Request
   : string extends Name | Namespace | Version
     ? Dynamic<Name, Namespace, Version, Request>
-    : Meant<Name, Namespace, Version, AnyKnown<Types>>;
+    : Meant<Name, Namespace, Version, AnyKnown<Types, TaskRequest>>;
 
 /**
  * The parameter of `createTasks`. Name, namespace and version are unions over all requests, so each request is checked
@@ -119,4 +41,4 @@ export type CheckedRequests<
   ? TaskRequest
   : string extends Name | Namespace | Version
     ? Dynamic<Name, Namespace, Version, TaskRequest>
-    : AnyKnown<Types>)[];
+    : AnyKnown<Types, TaskRequest>)[];

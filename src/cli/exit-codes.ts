@@ -27,6 +27,7 @@ const REFUSED = new Set<ErrorCode>([
   'embedded_failed',
   'folder_not_writable',
   'address_unavailable',
+  'server_unreachable',
 ]);
 /** These prevent a program that runs steps from starting. In other commands they are failures. */
 const REFUSED_AT_START = new Set<ErrorCode>(['template_invalid', 'handler_invalid', 'handler_not_found']);

@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { packageVersion } from '../config/package-version.ts';
 import { useConfigPath } from '../config/use-config-path.ts';
+import { TaskerError } from '../errors.ts';
 import { addApprovalCommands } from './approval/commands.ts';
 import { addArchiveCommands } from './archive/commands.ts';
 import { addAuditCommands } from './audit/commands.ts';
 import { addAuthCommands } from './auth/commands.ts';
 import { addBulkCommands } from './bulk/commands.ts';
+import { addCompletionCommand } from './completion/commands.ts';
 import { addConfigCommands } from './config/commands.ts';
 import { addDatabaseCommands } from './db/commands.ts';
 import { addDeadLetterCommands } from './dlq/commands.ts';
@@ -13,6 +15,7 @@ import { addEventCommands } from './event/commands.ts';
 import { addGenerateCommands } from './generate/commands.ts';
 import { addNamespaceCommands } from './namespace/commands.ts';
 import { addPauseCommands } from './pause/commands.ts';
+import { addProfileCommands } from './profile/commands.ts';
 import { addProjectCommands } from './project/commands.ts';
 import { addQueueCommands } from './queue/commands.ts';
 import { addScheduleCommands } from './schedule/commands.ts';
@@ -22,6 +25,19 @@ import { addStepCommands } from './step/commands.ts';
 import { addTaskCommands } from './task/commands.ts';
 import { addTemplateCommands } from './template/commands.ts';
 import { addTimerCommands } from './timer/commands.ts';
+
+/** The commands that start something here, or read and write files here. They ask neither a database nor a server. */
+const LOCAL = new Set(['init', 'dev', 'worker', 'server', 'doctor', 'config', 'db', 'generate', 'completion']);
+
+/** Other commands check the server themselves; see `withTasker`. */
+function refuseUselessServer(command: Command): void {
+  const { server, profile } = command.optsWithGlobals<{ server?: string; profile?: string }>();
+  const option = server !== undefined ? '--server' : profile !== undefined ? '--profile' : undefined;
+  let top = command;
+  while (top.parent?.parent) top = top.parent;
+  if (option === undefined || !LOCAL.has(top.name()) || (top.name() === 'worker' && command !== top)) return;
+  throw new TaskerError('bad_request', `tasker ${top.name()} does not work over a server; run it without ${option}`);
+}
 
 /**
  * Defines the commands and their options. The code of a command is imported when it runs, so that help and usage errors
@@ -37,6 +53,8 @@ export function makeProgram(): Command {
       '--database-url <url>',
       'URL of the PostgreSQL server; default: DATABASE_URL, otherwise the embedded server in .tasker/',
     )
+    .option('--server <url>', 'work over a server instead of the database; default: TASKER_ORCHESTRATION_URL, if set')
+    .option('--profile <name>', 'the server and key of `tasker profile set`; default: TASKER_PROFILE')
     .option(
       '--config <path>',
       "configuration: a TOML file or a folder of layers; default: TASKER_CONFIG_PATH, otherwise the project's own",
@@ -53,6 +71,7 @@ export function makeProgram(): Command {
     .hook('preAction', (_program, command) => {
       const { config } = command.optsWithGlobals<{ config?: string }>();
       if (config !== undefined) useConfigPath(config);
+      refuseUselessServer(command);
     })
     .exitOverride();
   addProjectCommands(program);
@@ -76,6 +95,8 @@ export function makeProgram(): Command {
   addDatabaseCommands(program);
   addArchiveCommands(program);
   addConfigCommands(program);
+  addProfileCommands(program);
+  addCompletionCommand(program);
   program.addHelpText(
     'after',
     '\nFirst workflow:  npx tasker init && npx tasker dev\nExit codes: 0 success, 1 failure, 2 usage error (or blocked task), 3 could not start',

@@ -19,6 +19,20 @@ export async function readObject(given: string, option: string): Promise<Record<
   throw new TaskerError('bad_request', `${option} must be a JSON object, such as '{"name":"Ada"}'`);
 }
 
+/** Reads a secret from `@file` or `-`, standard input. @throws TaskerError `bad_request` if it is the value itself */
+export async function readSecret(given: string, option: string): Promise<string> {
+  if (given !== '-' && !given.startsWith('@')) {
+    throw new TaskerError(
+      'bad_request',
+      `${option}: other users can see arguments; pass @file, or - for standard input`,
+    );
+  }
+  const { json, where } = await sourceOf(given, option);
+  const secret = json.trim();
+  if (/^[\x21-\x7e]+$/.test(secret)) return secret;
+  throw new TaskerError('bad_request', `${option}: ${where} must contain one line without spaces`);
+}
+
 async function sourceOf(given: string, option: string): Promise<{ json: string; where: string }> {
   if (given === '-') return { json: await text(process.stdin), where: 'standard input' };
   if (!given.startsWith('@')) return { json: given, where: 'the value' };

@@ -1,52 +1,12 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
-import { countSteps } from '../app/overview/step-states.ts';
 import type { Context } from 'hono';
+import { countSteps } from '../app/overview/step-states.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { TASK_STATES } from '../engine/task-view.ts';
 import { callerOf } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, queryNumber } from './route.ts';
-
-const PerformanceSchema = z
-  .object({
-    total_tasks: z.int(),
-    active_tasks: z.int(),
-    completed_tasks: z.int(),
-    failed_tasks: z.int(),
-    completion_rate: z.number(),
-    error_rate: z.number(),
-    average_task_duration_seconds: z.number(),
-    average_step_duration_seconds: z.number(),
-    tasks_per_hour: z.number(),
-    steps_per_hour: z.number(),
-    system_health_score: z.number(),
-    analysis_period_start: z.string(),
-    calculated_at: z.string(),
-  })
-  .openapi('PerformanceMetrics');
-
-const slow = {
-  namespace_name: z.string(),
-  task_name: z.string(),
-  version: z.string(),
-  average_duration_seconds: z.number(),
-  max_duration_seconds: z.number(),
-  execution_count: z.int(),
-  error_count: z.int(),
-  error_rate: z.number(),
-  last_executed_at: z.string().nullable(),
-};
-const BottlenecksSchema = z
-  .object({
-    slow_steps: z.array(z.object({ ...slow, step_name: z.string() })),
-    slow_tasks: z.array(z.object({ ...slow, average_step_count: z.number() })),
-    resource_utilization: z.object({
-      database_pool_utilization: z.number(),
-      system_health: z.record(z.string(), z.number()),
-    }),
-    recommendations: z.array(z.string()),
-  })
-  .openapi('BottleneckAnalysis');
+import { BottlenecksSchema, PerformanceSchema } from './schemas/analytics-schemas.ts';
 
 const PERFORMANCE = describeRoute({
   method: 'get',
@@ -182,11 +142,16 @@ async function systemHealth(
   tasker: Tasker,
   filter: { namespaces?: readonly string[] },
 ): Promise<Record<string, number>> {
-  const [{ states }, steps] = await Promise.all([tasker.summarizeTasks(filter, { groups: 1 }), countSteps(tasker.engine)]);
+  const [{ states }, steps] = await Promise.all([
+    tasker.summarizeTasks(filter, { groups: 1 }),
+    countSteps(tasker.engine),
+  ]);
   const inState: Record<string, number> = { ...steps.states };
   // Few steps are in these states, so that a projection could miss them. They are counted up to 10,000.
   if (!steps.isExact) {
-    const totals = LISTED.map(async (stepState) => (await tasker.listSteps({ stepState, ...filter }, { limit: 1 })).total);
+    const totals = LISTED.map(
+      async (stepState) => (await tasker.listSteps({ stepState, ...filter }, { limit: 1 })).total,
+    );
     for (const [at, total] of (await Promise.all(totals)).entries()) inState[LISTED[at]!] = total;
   }
   return {

@@ -1,8 +1,15 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import { describeRoute } from './route.ts';
+import {
+  type CheckSchema,
+  DetailedHealthSchema,
+  HealthSchema,
+  LiveSchema,
+  ReadySchema,
+} from './schemas/health-schemas.ts';
 
 /** The facts about the server that the health routes show. */
 export interface ServerFacts {
@@ -12,54 +19,33 @@ export interface ServerFacts {
   state(): string;
 }
 
-const CheckSchema = z
-  .object({
-    status: z.enum(['healthy', 'degraded', 'unhealthy', 'unknown']),
-    message: z.string().optional(),
-    duration_ms: z.int(),
-  })
-  .openapi('ServerHealthCheck');
-const timestamp = z.string();
-const checked = {
-  timestamp,
-  checks: z.record(z.string(), CheckSchema),
-  info: z.object({
-    version: z.string(),
-    environment: z.string(),
-    operational_state: z.string(),
-    web_database_pool_size: z.int(),
-    orchestration_database_pool_size: z.int(),
-    circuit_breaker_state: z.string(),
-  }),
-};
-
 const HEALTH = describeRoute({
   method: 'get',
   path: '/health',
   permission: 'public',
   summary: 'Whether the process responds',
-  answer: z.object({ status: z.literal('healthy'), timestamp }),
+  answer: HealthSchema,
 });
 const LIVE = describeRoute({
   method: 'get',
   path: '/health/live',
   permission: 'public',
   summary: 'Whether the process responds; restart it if it does not',
-  answer: z.object({ status: z.literal('alive'), timestamp }),
+  answer: LiveSchema,
 });
 const READY = describeRoute({
   method: 'get',
   path: '/health/ready',
   permission: 'public',
   summary: 'Whether requests can be answered; 503 names the part that prevents it',
-  answer: z.object({ status: z.literal('ready'), ...checked }).openapi('ServerReady'),
+  answer: ReadySchema,
 });
 const DETAILED = describeRoute({
   method: 'get',
   path: '/health/detailed',
   permission: 'public',
   summary: 'The state of every part; always 200',
-  answer: z.object({ status: z.enum(['healthy', 'degraded']), ...checked }).openapi('ServerDetailedHealth'),
+  answer: DetailedHealthSchema,
 });
 
 type Check = z.infer<typeof CheckSchema>;

@@ -52,7 +52,16 @@ const LARGEST_BODY = 4 * 1024 * 1024;
 
 /** The HTTP API of tasks, steps, templates, dead letters and statistics, its OpenAPI document, and the page for it. */
 export function restApp(options: RestAppOptions): OpenAPIHono {
-  const { tasker, logger, facts, legacyStatus = false, config, requestMs = REQUEST_MS, mostRequests, security } = options;
+  const {
+    tasker,
+    logger,
+    facts,
+    legacyStatus = false,
+    config,
+    requestMs = REQUEST_MS,
+    mostRequests,
+    security,
+  } = options;
   const app = new OpenAPIHono();
   app.use(requestId());
   app.use(async (c, next) => {

@@ -4,10 +4,10 @@ import type { Tasker } from '../app/tasker.ts';
 import type { TaskFilter, TaskPageOptions } from '../app/tasker-operations.ts';
 import { TaskerError } from '../errors.ts';
 import { actorOf, type Caller, callerOf, checkNamespace } from './caller.ts';
-import { cursor } from './query.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
-import { describeRoute, jsonBody, queryNumber } from './route.ts';
-import { filterOf, filterQuery } from './task-filter.ts';
+import { describeRoute, jsonBody } from './route.ts';
+import { TaskListQuery as ListQuery } from './schemas/task-queries.ts';
+import { filterOf } from './task-filter.ts';
 import { summaryJson, taskJson } from './task-json.ts';
 import { TaskListSchema, TaskRequestSchema, TaskResponseSchema, TaskSummarySchema } from './task-schemas.ts';
 
@@ -23,19 +23,6 @@ const LARGEST_PAGE = 1_000;
 
 const Uuid = z.object({ uuid: z.string() });
 const KEY = z.object({ 'idempotency-key': z.string().min(1).max(1000).optional() });
-const ListQuery = z.object({
-  page: queryNumber(1, { max: 1_000_000 }),
-  per_page: queryNumber(25, { max: 100 }),
-  limit: z.coerce.number().int().min(1).max(1000).optional().openapi({ description: 'Replaces `per_page`.' }),
-  cursor: cursor.openapi({ description: '`next_cursor` or `previous_cursor` of another page. Replaces `page`.' }),
-  status: z
-    .string()
-    .optional()
-    .openapi({ description: '`completed` or `pending`; other values are ignored. See `state`.' }),
-  sort: z.enum(['created', 'ended', 'updated']).optional().openapi({ description: 'Default `created`.' }),
-  order: z.enum(['asc', 'desc']).optional().openapi({ description: 'Default `desc`: the newest first.' }),
-  ...filterQuery,
-});
 
 const created = <Status extends 200 | 201>(status: Status) =>
   describeRoute({

@@ -3,49 +3,12 @@ import { snakeKeys } from '../app/json/views.ts';
 import type { Tasker } from '../app/tasker.ts';
 import type { Pause } from '../app/tasker-operations.ts';
 import { callerOf } from './caller.ts';
-import { PauseSchema } from './reads/task-detail-schemas.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute } from './route.ts';
+import { TemplateDetailSchema, TemplateListSchema } from './schemas/template-schemas.ts';
 import { maySee } from './scope.ts';
 
 const Named = z.object({ namespace: z.string(), name: z.string(), version: z.string() });
-
-const ListSchema = z
-  .object({
-    namespaces: z.array(z.object({ name: z.string(), description: z.string().nullable(), template_count: z.int() })),
-    templates: z.array(
-      z.object({
-        name: z.string(),
-        namespace: z.string(),
-        version: z.string(),
-        description: z.string().nullable(),
-        step_count: z.int(),
-        digest: z.string().openapi({ description: 'Of the contents.' }),
-        registered_at: z.string(),
-        paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that hold for it.' }),
-      }),
-    ),
-    total_count: z.int(),
-  })
-  .openapi('TemplateListResponse');
-const DetailSchema = z
-  .object({
-    name: z.string(),
-    namespace: z.string(),
-    version: z.string(),
-    description: z.string().nullable(),
-    configuration: z.null(),
-    steps: z.array(
-      z.object({
-        name: z.string(),
-        description: z.string().nullable(),
-        default_retryable: z.boolean(),
-        default_max_attempts: z.int(),
-        result_schema: z.record(z.string(), z.unknown()).nullable(),
-      }),
-    ),
-  })
-  .openapi('TemplateDetailResponse');
 
 const LIST = describeRoute({
   method: 'get',
@@ -55,7 +18,7 @@ const LIST = describeRoute({
   scoped: true,
   summary: 'Lists the registered templates',
   request: { query: z.object({ namespace: z.string().optional() }) },
-  answer: ListSchema,
+  answer: TemplateListSchema,
 });
 const DETAIL = describeRoute({
   method: 'get',
@@ -64,7 +27,7 @@ const DETAIL = describeRoute({
   summary: 'Returns the template that new tasks of this version use',
   request: { params: Named },
   etag: true,
-  answer: DetailSchema,
+  answer: TemplateDetailSchema,
   errors: [404],
 });
 

@@ -1,5 +1,6 @@
 import { expectTypeOf, it } from 'vitest';
-import type { CheckedRequest, CheckedRequests, TaskRequestOf, TaskTypes } from '../../src/app/task-types.ts';
+import type { TaskTypes } from '../../src/app/known-tasks.ts';
+import type { CheckedRequest, CheckedRequests, TaskRequestOf } from '../../src/app/task-types.ts';
 import type { Tasker, TaskRequest } from '../../src/index.ts';
 
 interface Order {

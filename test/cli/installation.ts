@@ -80,7 +80,7 @@ export class Running {
  * are always processes of their own.
  */
 const SHORT_COMMANDS = new Set([
-  ...'archive audit auth bulk dlq event namespace pause queue schedule signal approval timer stats status step task'.split(
+  ...'archive audit auth bulk completion dlq event namespace pause profile queue schedule signal approval timer stats status step task'.split(
     ' ',
   ),
   ...['template list', 'template show', 'template graph', 'template pause', 'template resume'],

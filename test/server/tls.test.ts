@@ -28,5 +28,6 @@ it('a certificate that cannot be used is reported as a mistake in the configurat
     { cert: Buffer.from('x'), key },
     { cert, key: selfSigned().key },
   ];
-  for (const tls of wrong) await expect(listen(app, address, { tls })).rejects.toMatchObject({ code: 'config_invalid' });
+  for (const tls of wrong)
+    await expect(listen(app, address, { tls })).rejects.toMatchObject({ code: 'config_invalid' });
 });

@@ -1,3 +1,4 @@
+import type { ClientModule, NapiClientResult } from '../../client/tasker-client.ts';
 import { packageVersion } from '../../config/package-version.ts';
 import { FFIError } from '../../errors.ts';
 import { processEvents } from '../../events/subscribing/polled-events.ts';
@@ -8,6 +9,7 @@ import { type FfiWorkerStatus, markOwnModule, type NapiModule } from '../../work
 import { processWorker } from '../../worker/bridge/process-worker.ts';
 import type { DispatchChannel } from '../../worker/dispatch-channel.ts';
 import { type Delivery, deliveryOf } from '../../worker/dispatch-channel.ts';
+import { clientCalls } from './process-client.ts';
 import { workerSystem } from './worker-system.ts';
 
 const VERSION = '1.0.0';
@@ -16,11 +18,14 @@ const VERSION = '1.0.0';
 const byHand = { wake: () => undefined };
 const readByHand = new WeakSet<DispatchChannel>();
 
+/** The worker of this process, and the calls of a client. */
+type ProcessModule = NapiModule & ClientModule<Promise<NapiClientResult>>;
+
 /**
  * The worker of this process as one object, for programs that poll and complete steps by hand, and for pollers and
  * subscribers that take a module. Methods that wait for a commit return promises.
  */
-export const processModule: NapiModule = markOwnModule({
+export const processModule: ProcessModule = markOwnModule<ProcessModule>({
   getVersion: packageVersion,
   getRustVersion: () => `tasker-core ${packageVersion()}, without a native core`,
   healthCheck: () => workerSystem.running?.worker.leaseSure ?? false,
@@ -66,6 +71,7 @@ export const processModule: NapiModule = markOwnModule({
   logInfo,
   logDebug,
   logTrace,
+  ...clientCalls,
 });
 
 /**
@@ -138,12 +144,12 @@ export class FfiLayer {
     return this.#loaded;
   }
 
-  getModule(): NapiModule {
+  getModule(): NapiModule & ClientModule<Promise<NapiClientResult>> {
     return processModule;
   }
 
   /** Returns the same as {@link getModule}. */
-  getRuntime(): NapiModule {
+  getRuntime(): NapiModule & ClientModule<Promise<NapiClientResult>> {
     return processModule;
   }
 

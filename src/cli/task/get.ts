@@ -3,28 +3,28 @@ import { type Task, taskJson } from '../../app/json/views.ts';
 import type { DeadLetter } from '../../app/tasker-dead-letters.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
+import { parentsOf, withVerbs } from '../remote/with-verbs.ts';
 import { print, printJson } from '../show/output.ts';
-import { parentsOf, stepTree } from '../show/step-tree.ts';
+import { stepTree } from '../show/step-tree.ts';
 import { counted, fields, painted, spanOf } from '../show/text.ts';
-import { withTasker } from '../with-tasker.ts';
 
 /** `tasker task get`: shows a task and its steps. */
 export async function taskGet(uuid: string, options: GlobalOptions): Promise<void> {
-  await withTasker(options, {}, async (tasker) => {
+  await withVerbs(options, {}, async (verbs) => {
     const [task, steps, copies, dead] = await Promise.all([
-      tasker.getTask(uuid),
-      tasker.getSteps(uuid),
-      tasker.getCopies(uuid),
-      tasker.deadLetters.list({ task: uuid, status: 'pending' }, { limit: 1 }),
+      verbs.getTask(uuid),
+      verbs.getSteps(uuid),
+      'tasker' in verbs ? verbs.tasker.getCopies(uuid) : undefined,
+      verbs.deadLetterOf(uuid),
     ]);
     if (options.json) return printJson({ ...taskJson({ task, steps }), copies });
-    print(describeTask(task, copies, dead.entries[0]));
+    print(describeTask(task, copies ?? [], dead));
     print('');
-    print(stepTree(steps, await parentsOf(tasker, task), { now: Date.now() }).join('\n'));
+    print(stepTree(steps, await parentsOf(verbs, task), { now: Date.now() }).join('\n'));
   });
 }
 
-function describeTask(task: Task, copies: readonly string[], entry: DeadLetter | undefined): string {
+function describeTask(task: Task, copies: readonly string[], entry: ShownDeadLetter | undefined): string {
   const end = task.completedAt === null ? Date.now() : Date.parse(task.completedAt);
   const took = spanOf(end - Date.parse(task.createdAt));
   return fields([
@@ -32,9 +32,9 @@ function describeTask(task: Task, copies: readonly string[], entry: DeadLetter |
     ['template', `${task.namespace}/${task.name}@${task.version}`],
     ['status', `${painted(task.status)} ${pc.dim(`${task.completedSteps} of ${task.totalSteps} steps done`)}`],
     ['created', `${task.createdAt}${task.initiator ? ` by ${task.initiator}` : ''}`],
-    ['starts', task.startsAt === null ? null : `${task.startsAt}${startsIn(task.startsAt)}`],
+    ['starts', task.startsAt == null ? null : `${task.startsAt}${startsIn(task.startsAt)}`],
     ['ended', task.completedAt === null ? null : `${task.completedAt}, after ${took}`],
-    ['rerun', task.reruns === 0 ? null : `${counted(task.reruns, 'time')}, last at ${task.rerunAt}`],
+    ['rerun', !task.reruns ? null : `${counted(task.reruns, 'time')}, last at ${task.rerunAt}`],
     ...(task.paused ?? []).map((pause) => ['paused', pc.yellow(describePause(pause, Date.now()))] as const),
     ['stale', staleness(task)],
     ['dead letter', entry ? pc.yellow(deadLetter(entry)) : null],
@@ -57,7 +57,9 @@ function listOf(copies: readonly string[]): string {
   return copies.length > 3 ? `${shown} and ${copies.length > 99 ? 'many' : copies.length - 3} more` : shown;
 }
 
-function deadLetter({ dlqReason, dlqTimestamp, assignee }: DeadLetter): string {
+type ShownDeadLetter = Pick<DeadLetter, 'dlqReason' | 'dlqTimestamp' | 'assignee'>;
+
+function deadLetter({ dlqReason, dlqTimestamp, assignee }: ShownDeadLetter): string {
   return `${dlqReason}, since ${dlqTimestamp}, ${assignee === null ? 'no assignee' : `assigned to ${assignee}`}`;
 }
 

@@ -3,6 +3,7 @@ import { pageJson } from '../../app/json/overview.ts';
 import { snakeKeys, type Task } from '../../app/json/views.ts';
 import type { FoundTask, TaskFilter, TaskPage } from '../../app/tasker-operations.ts';
 import type { GlobalOptions } from '../options.ts';
+import { withVerbs } from '../remote/with-verbs.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage, pageNotes } from '../show/page-notes.ts';
 import { painted, shortened, signOf, spanOf, table } from '../show/text.ts';
@@ -14,7 +15,6 @@ import {
   type TaskFilterOptions,
   taskFilterOf,
 } from '../task-filter.ts';
-import { withTasker } from '../with-tasker.ts';
 
 interface TaskListOptions extends GlobalOptions, TaskFilterOptions, PageOptions {
   sort: 'created' | 'ended' | 'updated';
@@ -31,8 +31,8 @@ const WIDE = 120;
 export async function taskList(options: TaskListOptions): Promise<void> {
   const { sort, order, limit, cursor, before, json } = options;
   const filter = taskFilterOf(options, { acts: false });
-  await withTasker(options, {}, async (tasker) => {
-    const page = await tasker.listTasks(filter, { sort, order, limit, cursor, before });
+  await withVerbs(options, {}, async (verbs) => {
+    const page = await verbs.listTasks(filter, { sort, order, limit, cursor, before });
     if (json) return printJson({ tasks: page.tasks.map(taskJson), ...pageJson(page) });
     if (page.tasks.length > 0) print(taskTable(page.tasks, { now: Date.now(), width: process.stdout.columns }));
     else note(whyNone(filter, page, { before, cursor }));
@@ -95,7 +95,7 @@ export function taskTable(tasks: readonly ListedTask[], { now, width }: { now: n
 }
 
 function statusOf({ status, paused, startsAt }: ListedTask, now: number): string {
-  const ms = startsAt === null ? 0 : Date.parse(startsAt) - now;
+  const ms = startsAt == null ? 0 : Date.parse(startsAt) - now;
   const starts = ms > 0 ? pc.dim(`, in ${spanOf(ms)}`) : '';
   return `${painted(status)}${starts}${paused ? pc.yellow(', paused') : ''}`;
 }

@@ -9,8 +9,9 @@ import { orNull } from '../or-null.ts';
 import { limitOf, time } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
+import { filterQuery } from '../schemas/task-queries.ts';
 import { checkSeesAll, searchedNamespaces } from '../scope.ts';
-import { filterOf, filterQuery } from '../task-filter.ts';
+import { filterOf } from '../task-filter.ts';
 import { PruneSchema, StatsSchema, StatusSchema, SummarySchema } from './overview-schemas.ts';
 
 const STATUS = describeRoute({

@@ -6,8 +6,9 @@ import { callerOf } from '../caller.ts';
 import { pageFields, pageQuery } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
+import { filterQuery } from '../schemas/task-queries.ts';
 import { checkVisible } from '../scope.ts';
-import { filterOf, filterQuery } from '../task-filter.ts';
+import { filterOf } from '../task-filter.ts';
 import { UuidParam } from './task-detail-schemas.ts';
 
 /** The facts about a page of a search. */

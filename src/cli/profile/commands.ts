@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { lazily } from '../options.ts';
+
+/** `tasker profile …` */
+export function addProfileCommands(program: Command): void {
+  const profile = program.command('profile').description('servers that --profile names, with their keys');
+  profile
+    .command('list')
+    .description('list the profiles, without their keys')
+    .action(lazily(async () => (await import('./profile.ts')).profileList));
+  profile
+    .command('set <name>')
+    .description('add or replace the profile of the server that --server names')
+    .option('--api-key <source>', 'API key: @file reads a file, - reads standard input; default: TASKER_API_KEY')
+    .option(
+      '--token <source>',
+      'JSON Web Token: @file reads a file, - reads standard input; default: TASKER_AUTH_TOKEN',
+    )
+    .action(lazily(async () => (await import('./profile.ts')).profileSet));
+  profile
+    .command('remove <name>')
+    .description('remove a profile and its key')
+    .action(lazily(async () => (await import('./profile.ts')).profileRemove));
+}

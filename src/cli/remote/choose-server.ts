@@ -1,0 +1,43 @@
+import { profileFromEnvironment, readProfile } from '../../config/profiles.ts';
+import { type ServerAddress, serverFromEnvironment } from '../../config/server-address.ts';
+import { TaskerError } from '../../errors.ts';
+import type { GlobalOptions } from '../options.ts';
+
+/** The server that a command asks instead of a database. */
+export interface ChosenServer extends ServerAddress {
+  /** The option or variable that named it. */
+  by: string;
+}
+
+/**
+ * Returns the server of a command: `--server`, `--profile`, `TASKER_ORCHESTRATION_URL` or `TASKER_PROFILE`, in this order.
+ * Undefined: the command uses a database. `--database-url` is stronger than the variables.
+ * @throws TaskerError `bad_request`, `config_invalid`
+ */
+export function chosenServer({ server, profile, databaseUrl }: GlobalOptions): ChosenServer | undefined {
+  const given = Object.entries({ '--server': server, '--profile': profile, '--database-url': databaseUrl });
+  const options = given.filter(([, value]) => value !== undefined).map(([option]) => option);
+  if (options.length > 1) {
+    throw new TaskerError('bad_request', `${options.join(' and ')} cannot be combined; pass one of them`);
+  }
+  const { url, ...credential } = serverFromEnvironment();
+  if (server !== undefined) return { url: server, ...credential, by: '--server' };
+  if (profile !== undefined) return { ...readProfile(profile), by: '--profile' };
+  if (databaseUrl !== undefined) return undefined;
+  if (url !== undefined) return { url, ...credential, by: 'TASKER_ORCHESTRATION_URL' };
+  const named = profileFromEnvironment();
+  return named === undefined ? undefined : { ...readProfile(named), by: 'TASKER_PROFILE' };
+}
+
+/** @throws TaskerError `bad_request` if a server was chosen for a command that needs a database */
+export function refuseServer(options: GlobalOptions): void {
+  const chosen = chosenServer(options);
+  if (!chosen) return;
+  const way = chosen.by.startsWith('--')
+    ? `run it without ${chosen.by}, where the database is reachable`
+    : `unset ${chosen.by}, or pass --database-url`;
+  throw new TaskerError(
+    'bad_request',
+    `this command works on a database, not over the server that ${chosen.by} names; ${way}`,
+  );
+}

@@ -1,0 +1,61 @@
+export { type Client, createClient } from './client.ts';
+export {
+  type ClientErrorFacts,
+  ConflictError,
+  ConnectionError,
+  ForbiddenError,
+  InvalidAnswerError,
+  InvalidRequestError,
+  NotFoundError,
+  RateLimitedError,
+  RequestTimeoutError,
+  ServerError,
+  TaskerClientError,
+  UnauthorizedError,
+} from './client-errors.ts';
+export type { CallOptions, ClientOptions, Secret } from './client-options.ts';
+export { getTaskerClient } from './get-client.ts';
+export type { NewTask } from './new-task.ts';
+export type { Query, QueryValue } from './path.ts';
+export type { DlqListQuery, Operator } from './read-verbs.ts';
+export type { CreateTaskCall } from './task-verbs.ts';
+export {
+  type CancelTaskResponse,
+  type ClientLayer,
+  type ClientModule,
+  type CreateTaskOptions,
+  type HealthCheckResponse,
+  type ListTasksOptions,
+  type NapiClientResult,
+  type NapiListTasksParams,
+  type NapiTaskRequest,
+  type PaginationInfo,
+  TaskerClient,
+  type TaskListing,
+} from './tasker-client.ts';
+export type {
+  BottleneckAnalysis,
+  DetailedHealth,
+  DlqChange,
+  DlqChanged,
+  DlqEntry,
+  DlqQueueEntry,
+  DlqStats,
+  Health,
+  PerformanceMetrics,
+  ReadyHealth,
+  Staleness,
+  StepAction,
+  StepAuditResponse,
+  StepReadinessStatus,
+  StepResponse,
+  TaskListQuery,
+  TaskListResponse,
+  TaskPagination,
+  TaskRequestBody,
+  TaskResponse,
+  TaskSummaryResponse,
+  TemplateDetailResponse,
+  TemplateListResponse,
+} from './types.ts';
+export type { FollowOptions } from './watch-task.ts';

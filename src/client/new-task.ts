@@ -1,0 +1,45 @@
+import type { AnyKnown, Dynamic, Meant, TaskTypes } from '../app/known-tasks.ts';
+import type { TaskRequestBody } from './types.ts';
+
+/** The fields of a request that have a default. */
+type Optional = 'namespace' | 'version' | 'context' | 'initiator' | 'source_system' | 'reason';
+
+/** A task to create. Fields that are left out have the defaults of {@link NEW_TASK_DEFAULTS}. */
+export type NewTask = Omit<TaskRequestBody, Optional> & Partial<Pick<TaskRequestBody, Optional>>;
+
+/**
+ * The parameter of `tasks.create`. With the file of `tasker generate types` in the program, name, namespace, version and
+ * context are checked.
+ */
+export type CheckedNewTask<Name extends string, Namespace extends string, Version extends string, Types = TaskTypes> = [
+  keyof Types,
+] extends [never]
+  ? NewTask
+  : string extends Name | Namespace | Version
+    ? Dynamic<Name, Namespace, Version, NewTask>
+    : Meant<Name, Namespace, Version, AnyKnown<Types, NewTask>>;
+
+/** The values of the fields that a request leaves out. `correlation_id` is a new UUID. */
+export const NEW_TASK_DEFAULTS = {
+  namespace: 'default',
+  version: '1.0.0',
+  context: {},
+  initiator: 'tasker-core-typescript',
+  source_system: 'tasker-core',
+  reason: 'Task requested',
+} as const;
+
+/** Returns a request with its defaults. Undefined fields count as left out. */
+export function completed(request: NewTask): TaskRequestBody {
+  const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined)) as NewTask;
+  return { ...NEW_TASK_DEFAULTS, ...given, correlation_id: given.correlation_id ?? newUuid() };
+}
+
+/** Returns a random UUID. `crypto.randomUUID` is absent from pages that are not served over HTTPS. */
+export function newUuid(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}

@@ -1,0 +1,46 @@
+import { InvalidRequestError } from './client-errors.ts';
+
+/** A value in a query. The values of a list repeat its key, objects are sent as JSON, and undefined and null are left out. */
+export type QueryValue =
+  | string
+  | number
+  | boolean
+  | Date
+  | readonly string[]
+  | Readonly<Record<string, unknown>>
+  | null
+  | undefined;
+
+/** The query of a request. */
+export type Query = Readonly<Record<string, QueryValue>>;
+
+/** A path, or the mistake in it. The call reports the mistake, because a function that returns a promise must not throw. */
+export type Path = { text: string } | { mistake: InvalidRequestError };
+
+/** Builds a path of encoded segments: `` path`/v1/tasks/${uuid}` ``. */
+export function path(texts: TemplateStringsArray, ...segments: readonly string[]): Path {
+  const wrong = segments.find((segment) => !isSegment(segment));
+  if (wrong !== undefined || segments.includes(undefined as never)) {
+    const message = `${JSON.stringify(wrong) ?? 'undefined'} is not an id or a name`;
+    return { mistake: new InvalidRequestError(message, false, { code: 'BAD_REQUEST' }) };
+  }
+  return { text: texts.reduce((made, text, at) => `${made}${encodeURIComponent(segments[at - 1]!)}${text}`) };
+}
+
+/** A segment of dots would be removed from the path, and another route would be called. Half of a character has no encoding. */
+function isSegment(segment: unknown): boolean {
+  return typeof segment === 'string' && !/^\.{0,2}$/.test(segment) && segment.isWellFormed();
+}
+
+/** Returns the query with its question mark, or an empty text. */
+export function queryText(query: Query | undefined): string {
+  const params = new URLSearchParams();
+  for (const [key, value] of Object.entries(query ?? {})) {
+    if (value === undefined || value === null) continue;
+    if (value instanceof Date) params.set(key, value.toISOString());
+    else if (Array.isArray(value)) for (const one of value as readonly string[]) params.append(key, one);
+    else params.set(key, typeof value === 'object' ? JSON.stringify(value) : String(value));
+  }
+  const text = params.toString();
+  return text === '' ? '' : `?${text}`;
+}

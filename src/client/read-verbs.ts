@@ -1,0 +1,166 @@
+import type { CallOptions } from './client-options.ts';
+import { path } from './path.ts';
+import type { Transport } from './transport.ts';
+import type {
+  BottleneckAnalysis,
+  DetailedHealth,
+  DlqChange,
+  DlqChanged,
+  DlqEntry,
+  DlqQueueEntry,
+  DlqStats,
+  Health,
+  PerformanceMetrics,
+  ReadyHealth,
+  Staleness,
+  StepAction,
+  StepAuditResponse,
+  StepResponse,
+  TemplateDetailResponse,
+  TemplateListResponse,
+} from './types.ts';
+
+/** The verbs for steps. A step is named by its UUID. */
+export function stepVerbs(transport: Transport) {
+  const place = (task: string, step: string) => path`/v1/tasks/${task}/workflow_steps/${step}`;
+  const act = (task: string, step: string, body: StepAction, options: CallOptions): Promise<StepResponse> =>
+    transport.json({ method: 'PATCH', path: place(task, step), body, ...options });
+  return {
+    /** Returns the steps of a task with their results. */
+    list(task: string, options: CallOptions = {}): Promise<StepResponse[]> {
+      return transport.json({ method: 'GET', path: path`/v1/tasks/${task}/workflow_steps`, ...options });
+    },
+    /** Returns a step with its results. */
+    get(task: string, step: string, options: CallOptions = {}): Promise<StepResponse> {
+      return transport.json({ method: 'GET', path: place(task, step), ...options });
+    },
+    /** Returns the outcomes of the attempts of a step, newest first. */
+    audit(task: string, step: string, options: CallOptions = {}): Promise<StepAuditResponse[]> {
+      return transport.json({ method: 'GET', path: path`/v1/tasks/${task}/workflow_steps/${step}/audit`, ...options });
+    },
+    /** Gives a failed step all its attempts again. */
+    reset(task: string, step: string, by: Operator, options: CallOptions = {}): Promise<StepResponse> {
+      return act(task, step, { action_type: 'reset_for_retry', reason: by.reason, reset_by: by.by }, options);
+    },
+    /** Ends a step by hand without a result. Its dependents continue. */
+    resolve(task: string, step: string, by: Operator, options: CallOptions = {}): Promise<StepResponse> {
+      return act(task, step, { action_type: 'resolve_manually', reason: by.reason, resolved_by: by.by }, options);
+    },
+    /** Ends a step by hand with a result. */
+    complete(
+      task: string,
+      step: string,
+      { result, ...by }: Operator & { result: unknown },
+      options: CallOptions = {},
+    ): Promise<StepResponse> {
+      const completion = { reason: by.reason, completed_by: by.by, completion_data: { result } };
+      return act(task, step, { action_type: 'complete_manually', ...completion }, options);
+    },
+  };
+}
+
+/** The operator who acts, and the reason. The server keeps both in the history. */
+export interface Operator {
+  reason: string;
+  /** With a credential, the server records its subject instead, and keeps this as a remark. */
+  by: string;
+}
+
+/** The verbs for templates. */
+export function templateVerbs(transport: Transport) {
+  return {
+    /** Lists the registered templates, of one namespace or of all. */
+    list(query: { namespace?: string } = {}, options: CallOptions = {}): Promise<TemplateListResponse> {
+      return transport.json({ method: 'GET', path: '/v1/templates', query, ...options });
+    },
+    /** Returns the template that new tasks of this version use. */
+    get(namespace: string, name: string, version: string, options: CallOptions = {}): Promise<TemplateDetailResponse> {
+      return transport.json({ method: 'GET', path: path`/v1/templates/${namespace}/${name}/${version}`, ...options });
+    },
+  };
+}
+
+/** The page of a list of dead letters. */
+export interface DlqListQuery {
+  /** `pending`, `manually_resolved`, `permanently_failed` or `cancelled`. Default: all. */
+  resolution_status?: string;
+  /** Default 50. */
+  limit?: number;
+  offset?: number;
+}
+
+/** The verbs for dead letters. */
+export function deadLetterVerbs(transport: Transport) {
+  const list = (query: DlqListQuery = {}, options: CallOptions = {}): Promise<DlqEntry[]> =>
+    transport.json({ method: 'GET', path: '/v1/dlq', query: { ...query }, ...options });
+  return {
+    /** Returns one page of dead letters, newest first. */
+    list,
+    /** Returns all dead letters, newest first, and reads their pages as the loop needs them. */
+    async *listAll(query: Omit<DlqListQuery, 'offset'> = {}, options: CallOptions = {}): AsyncGenerator<DlqEntry> {
+      const { limit = 100 } = query;
+      const seen = new Set<string>();
+      for (let offset = 0; ; offset += limit) {
+        const page = await list({ ...query, limit, offset }, options);
+        // New entries move the older ones to later pages.
+        yield* page.filter(({ dlq_entry_uuid: id }) => !seen.has(id) && seen.add(id));
+        if (page.length < limit) return;
+      }
+    },
+    /** Returns the newest dead letter of a task. */
+    ofTask(task: string, options: CallOptions = {}): Promise<DlqEntry> {
+      return transport.json({ method: 'GET', path: path`/v1/dlq/task/${task}`, ...options });
+    },
+    /** Changes a dead letter. */
+    update(entry: string, change: DlqChange, options: CallOptions = {}): Promise<DlqChanged> {
+      return transport.json({ method: 'PATCH', path: path`/v1/dlq/entry/${entry}`, body: change, ...options });
+    },
+    /** Counts dead letters by reason. */
+    stats(options: CallOptions = {}): Promise<DlqStats[]> {
+      return transport.json({ method: 'GET', path: '/v1/dlq/stats', ...options });
+    },
+    /** Lists open dead letters by priority. */
+    queue(query: { limit?: number } = {}, options: CallOptions = {}): Promise<DlqQueueEntry[]> {
+      return transport.json({ method: 'GET', path: '/v1/dlq/investigation-queue', query, ...options });
+    },
+    /** Lists open tasks with lifecycle limits, closest to a limit first. */
+    staleness(query: { limit?: number } = {}, options: CallOptions = {}): Promise<Staleness[]> {
+      return transport.json({ method: 'GET', path: '/v1/dlq/staleness', query, ...options });
+    },
+  };
+}
+
+/** The verbs for statistics. */
+export function analyticsVerbs(transport: Transport) {
+  return {
+    /** Returns counts, rates and durations. `hours` defaults to 24. */
+    performance(query: { hours?: number } = {}, options: CallOptions = {}): Promise<PerformanceMetrics> {
+      return transport.json({ method: 'GET', path: '/v1/analytics/performance', query, ...options });
+    },
+    /** Returns the slowest steps and templates of the last day. */
+    bottlenecks(
+      query: { limit?: number; min_executions?: number } = {},
+      options: CallOptions = {},
+    ): Promise<BottleneckAnalysis> {
+      return transport.json({ method: 'GET', path: '/v1/analytics/bottlenecks', query, ...options });
+    },
+  };
+}
+
+/** The verbs for the health of the server. */
+export function healthVerbs(transport: Transport) {
+  return {
+    /** Returns that the server responds. */
+    check(options: CallOptions = {}): Promise<Health> {
+      return transport.json({ method: 'GET', path: '/health', ...options });
+    },
+    /** Returns that requests can be answered. @throws ServerError `SERVICE_UNAVAILABLE` if they cannot */
+    ready(options: CallOptions = {}): Promise<ReadyHealth> {
+      return transport.json({ method: 'GET', path: '/health/ready', ...options });
+    },
+    /** Returns the state of every part. */
+    detailed(options: CallOptions = {}): Promise<DetailedHealth> {
+      return transport.json({ method: 'GET', path: '/health/detailed', ...options });
+    },
+  };
+}

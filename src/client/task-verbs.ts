@@ -1,0 +1,96 @@
+import { ConflictError } from './client-errors.ts';
+import type { CallOptions } from './client-options.ts';
+import type { CheckedNewTask, NewTask } from './new-task.ts';
+import { completed } from './new-task.ts';
+import { items } from './pages.ts';
+import { path } from './path.ts';
+import type { Transport } from './transport.ts';
+import type { TaskListQuery, TaskListResponse, TaskResponse, TaskSummaryResponse } from './types.ts';
+import { type FollowOptions, waitForTask, watchTask } from './watch-task.ts';
+
+/** Options of `tasks.create`. */
+export interface CreateTaskCall extends CallOptions {
+  /** Whether a task with the same identity is returned instead of a {@link ConflictError}. Default false. */
+  returnExisting?: boolean | undefined;
+}
+
+/** The verbs for tasks. */
+export function taskVerbs(transport: Transport) {
+  const get = (uuid: string, options: CallOptions = {}): Promise<TaskResponse> =>
+    transport.json({ method: 'GET', path: path`/v1/tasks/${uuid}`, ...options });
+  const list = (query: TaskListQuery = {}, options: CallOptions = {}): Promise<TaskListResponse> =>
+    transport.json({ method: 'GET', path: '/v1/tasks', query, ...options });
+  return {
+    /**
+     * Creates a task. Only a request with `idempotency_key` is repeated after a lost connection.
+     * @throws NotFoundError if the template is not registered
+     * @throws ConflictError if a task with the same identity exists; `details.task_uuid` is its id
+     */
+    create<Name extends string = string, Namespace extends string = never, Version extends string = never>(
+      request: CheckedNewTask<Name, Namespace, Version>,
+      options: CreateTaskCall = {},
+    ): Promise<TaskResponse> {
+      return create(transport, get, request as NewTask, options);
+    },
+    /** Returns a task with its steps. */
+    get,
+    /** Returns one page of tasks, newest first. */
+    list,
+    /** Returns all tasks that match, newest first, and reads their pages as the loop needs them. */
+    listAll(
+      query: Omit<TaskListQuery, 'page' | 'cursor'> = {},
+      options: CallOptions = {},
+    ): AsyncGenerator<TaskResponse> {
+      return items(async (cursor) => {
+        const { tasks, pagination } = await list(
+          { per_page: 100, ...query, ...(cursor !== undefined && { cursor }) },
+          options,
+        );
+        return { items: tasks, next: pagination.next_cursor };
+      });
+    },
+    /** Returns a task, its template and its steps without contents. */
+    summary(uuid: string, options: CallOptions = {}): Promise<TaskSummaryResponse> {
+      return transport.json({ method: 'GET', path: path`/v1/tasks/${uuid}/summary`, ...options });
+    },
+    /** Cancels a task. A task that has ended is refused with {@link InvalidRequestError}. */
+    cancel(uuid: string, options: CallOptions = {}): Promise<TaskResponse> {
+      return transport.json({ method: 'DELETE', path: path`/v1/tasks/${uuid}`, ...options });
+    },
+    /**
+     * Returns the task as soon as it has ended, in whatever state. A task that is blocked by failures has not ended.
+     * @throws RequestTimeoutError after `timeoutMs`; the task continues
+     */
+    wait(uuid: string, options: FollowOptions = {}): Promise<TaskResponse> {
+      return waitForTask(transport, uuid, options);
+    },
+    /** Returns the task now, after each change, and when it has ended. States that pass quickly may be left out. */
+    watch(uuid: string, options: FollowOptions = {}): AsyncGenerator<TaskResponse> {
+      return watchTask(transport, uuid, options);
+    },
+  };
+}
+
+async function create(
+  transport: Transport,
+  get: (uuid: string, options: CallOptions) => Promise<TaskResponse>,
+  request: NewTask,
+  { returnExisting = false, ...options }: CreateTaskCall,
+): Promise<TaskResponse> {
+  const body = completed(request);
+  const repeatable = body.idempotency_key != null;
+  let attempts = 0;
+  const onAttempt = () => {
+    attempts++;
+  };
+  try {
+    return await transport.json({ method: 'POST', path: '/v1/tasks', body, repeatable, onAttempt, ...options });
+  } catch (error) {
+    const existing = error instanceof ConflictError ? error.details.task_uuid : undefined;
+    if (typeof existing !== 'string' || (!returnExisting && attempts === 1)) throw error;
+    const task = await get(existing, options);
+    // An earlier attempt of this request created the task, and its response was lost.
+    if (returnExisting || task.correlation_id === body.correlation_id) return task;
+    throw error;
+  }
+}

@@ -1,0 +1,98 @@
+import type { z } from '@hono/zod-openapi';
+import type { BottlenecksSchema, PerformanceSchema } from '../rest/schemas/analytics-schemas.ts';
+import type {
+  DlqChangedSchema,
+  DlqChangeSchema,
+  DlqEntrySchema,
+  DlqStatsSchema,
+  QueueEntrySchema,
+  StalenessSchema,
+} from '../rest/schemas/dlq-schemas.ts';
+import type { DetailedHealthSchema, HealthSchema, ReadySchema } from '../rest/schemas/health-schemas.ts';
+import type { TaskListQuery as TaskListQuerySchema } from '../rest/schemas/task-queries.ts';
+import type { TemplateDetailSchema, TemplateListSchema } from '../rest/schemas/template-schemas.ts';
+import type {
+  StepActionSchema,
+  StepAuditSchema,
+  StepResponseSchema,
+  TaskListSchema,
+  TaskRequestSchema,
+  TaskResponseSchema,
+  TaskSummarySchema,
+} from '../rest/task-schemas.ts';
+
+/** The body of `POST /v1/tasks`. */
+export type TaskRequestBody = z.input<typeof TaskRequestSchema>;
+
+/** A task with its steps. In lists, `steps` is empty. */
+export type TaskResponse = z.output<typeof TaskResponseSchema>;
+
+/** A page of tasks. */
+export type TaskListResponse = z.output<typeof TaskListSchema>;
+
+/** The place of a page, and the cursor of the next one. */
+export type TaskPagination = TaskListResponse['pagination'];
+
+/** The filters of a list of tasks, and the page. `state` takes several states, separated by commas. */
+export type TaskListQuery = QueryOf<z.input<typeof TaskListQuerySchema>, z.output<typeof TaskListQuerySchema>>;
+
+/** A query in the forms that a schema reads, and in the form that it makes of them. All parts are optional. */
+type QueryOf<Input, Output> = {
+  [Key in keyof Output]?:
+    | Output[Key]
+    | (Key extends keyof Input ? (unknown extends Input[Key] ? never : Input[Key]) : never);
+};
+
+/** A step in a task, with its readiness. */
+export type StepReadinessStatus = TaskResponse['steps'][number];
+
+/** A step with its results. */
+export type StepResponse = z.output<typeof StepResponseSchema>;
+
+/** The outcome of an attempt of a step. */
+export type StepAuditResponse = z.output<typeof StepAuditSchema>;
+
+/** An act of an operator on a step. */
+export type StepAction = z.input<typeof StepActionSchema>;
+
+/** A task, its template and its steps without contents. */
+export type TaskSummaryResponse = z.output<typeof TaskSummarySchema>;
+
+/** The registered templates. */
+export type TemplateListResponse = z.output<typeof TemplateListSchema>;
+
+/** A template. */
+export type TemplateDetailResponse = z.output<typeof TemplateDetailSchema>;
+
+/** A dead letter. */
+export type DlqEntry = z.output<typeof DlqEntrySchema>;
+
+/** A change to a dead letter. */
+export type DlqChange = z.input<typeof DlqChangeSchema>;
+
+/** The answer to a change of a dead letter. */
+export type DlqChanged = z.output<typeof DlqChangedSchema>;
+
+/** The dead letters with one reason. */
+export type DlqStats = z.output<typeof DlqStatsSchema>;
+
+/** An open dead letter, with its priority. */
+export type DlqQueueEntry = z.output<typeof QueueEntrySchema>;
+
+/** An open task with lifecycle limits. */
+export type Staleness = z.output<typeof StalenessSchema>;
+
+/** Counts, rates and durations. */
+export type PerformanceMetrics = z.output<typeof PerformanceSchema>;
+
+/** The slowest steps and templates. */
+export type BottleneckAnalysis = z.output<typeof BottlenecksSchema>;
+
+/** That the server responds. */
+export type Health = z.output<typeof HealthSchema>;
+
+/** That requests can be answered, with the state of every part. */
+export type ReadyHealth = z.output<typeof ReadySchema>;
+
+/** The state of every part of the server. */
+export type DetailedHealth = z.output<typeof DetailedHealthSchema>;

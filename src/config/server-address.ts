@@ -1,0 +1,20 @@
+/** A server, and the credential for it. */
+export interface ServerAddress {
+  url: string;
+  apiKey?: string | undefined;
+  token?: string | undefined;
+}
+
+/**
+ * Returns the server in the environment: `TASKER_ORCHESTRATION_URL`, with `TASKER_API_KEY`, or
+ * `TASKER_ORCHESTRATION_AUTH_TOKEN` or `TASKER_AUTH_TOKEN`. An empty variable counts as not set. `url` is undefined if no
+ * server is set.
+ */
+export function serverFromEnvironment(env: NodeJS.ProcessEnv = process.env): Partial<ServerAddress> {
+  const read = (name: string) => env[name]?.trim() || undefined;
+  return {
+    url: read('TASKER_ORCHESTRATION_URL'),
+    apiKey: read('TASKER_API_KEY'),
+    token: read('TASKER_ORCHESTRATION_AUTH_TOKEN') ?? read('TASKER_AUTH_TOKEN'),
+  };
+}

@@ -1,0 +1,41 @@
+import { z } from '@hono/zod-openapi';
+import { PauseSchema } from '../reads/task-detail-schemas.ts';
+
+/** The JSON of templates. */
+
+export const TemplateListSchema = z
+  .object({
+    namespaces: z.array(z.object({ name: z.string(), description: z.string().nullable(), template_count: z.int() })),
+    templates: z.array(
+      z.object({
+        name: z.string(),
+        namespace: z.string(),
+        version: z.string(),
+        description: z.string().nullable(),
+        step_count: z.int(),
+        digest: z.string().openapi({ description: 'Of the contents.' }),
+        registered_at: z.string(),
+        paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that hold for it.' }),
+      }),
+    ),
+    total_count: z.int(),
+  })
+  .openapi('TemplateListResponse');
+export const TemplateDetailSchema = z
+  .object({
+    name: z.string(),
+    namespace: z.string(),
+    version: z.string(),
+    description: z.string().nullable(),
+    configuration: z.null(),
+    steps: z.array(
+      z.object({
+        name: z.string(),
+        description: z.string().nullable(),
+        default_retryable: z.boolean(),
+        default_max_attempts: z.int(),
+        result_schema: z.record(z.string(), z.unknown()).nullable(),
+      }),
+    ),
+  })
+  .openapi('TemplateDetailResponse');
