@@ -16,6 +16,7 @@ import { healthRoutes, type ServerFacts } from './health-routes.ts';
 import { stepRoutes } from './step-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { templateRoutes } from './template-routes.ts';
+import { webPage } from './web-page.ts';
 
 /** Options of {@link restApp}. */
 export interface RestAppOptions {
@@ -53,6 +54,7 @@ export function restApp({ tasker, logger, facts, legacyStatus = false }: RestApp
   );
   app.doc31('/api-docs/openapi.json', { openapi: '3.1.0', info: { title: 'tasker-core', version: facts.version } });
   app.route('/', apiPage());
+  app.route('/', webPage());
   app.notFound((c) => answerError(c, nothingThere(c.req.method, c.req.path), logger));
   app.onError((error, c) => answerError(c, unreadable(error), logger));
   return app;
