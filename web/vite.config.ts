@@ -17,6 +17,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: 'es2022',
+    rolldownOptions: { checks: { pluginTimings: false } },
     chunkSizeWarningLimit: 900,
   },
   server: { proxy: { '/v1': SERVER, '/api-docs': SERVER, '/health': SERVER } },

@@ -4,6 +4,7 @@ import { createRoot } from 'react-dom/client';
 import { BrowserRouter } from 'react-router';
 import { ApiError, ROOT } from './api/client.ts';
 import { LiveProvider } from './api/live.tsx';
+import { StreamProvider } from './api/stream.tsx';
 import { App } from './app.tsx';
 import { applyTheme } from './frame/theme.ts';
 import './styles.css';
@@ -30,7 +31,9 @@ createRoot(document.getElementById('page')!).render(
     <QueryClientProvider client={queries}>
       <BrowserRouter basename={ROOT.pathname.replace(/\/$/, '')}>
         <LiveProvider>
-          <App />
+          <StreamProvider>
+            <App />
+          </StreamProvider>
         </LiveProvider>
       </BrowserRouter>
     </QueryClientProvider>

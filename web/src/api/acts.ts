@@ -1,4 +1,4 @@
-import { ask } from './client.ts';
+import { ask, pathOf } from './client.ts';
 import type { Routes } from './routes.ts';
 import type { StepDetail } from './types.ts';
 
@@ -8,7 +8,7 @@ export interface Said {
   by: string;
 }
 
-const ofTask = (uuid: string) => `v1/tasks/${uuid}`;
+const ofTask = (uuid: string) => pathOf`v1/tasks/${uuid}`;
 const RETRY = 'POST /v1/tasks/{uuid}/retry';
 
 /** Retries the failed steps of a task. */
@@ -48,10 +48,10 @@ export function completeStep(uuid: string, step: string, result: unknown, { reas
 }
 
 function patchStep(uuid: string, step: string, body: object): Promise<unknown> {
-  return ask(`${ofTask(uuid)}/workflow_steps/${step}`, { method: 'PATCH', body });
+  return ask(pathOf`v1/tasks/${uuid}/workflow_steps/${step}`, { method: 'PATCH', body });
 }
 
 /** Runs a step and everything after it again. */
 export function rerunFrom(uuid: string, step: string, said: Said): Promise<unknown> {
-  return ask(`${ofTask(uuid)}/rerun`, { method: 'POST', body: { from: step, step, ...said } });
+  return ask(`${ofTask(uuid)}/rerun`, { method: 'POST', body: { from: step, ...said } });
 }

@@ -14,6 +14,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Returns a path in which the values cannot be read as other parts of it. */
+export function pathOf(parts: TemplateStringsArray, ...values: readonly string[]): string {
+  return String.raw({ raw: parts }, ...values.map(encodeURIComponent));
+}
+
 export type Query = Record<string, string | number | boolean | undefined>;
 
 /** Returns the address of a route below the root of the page. Parts without a value are left out. */

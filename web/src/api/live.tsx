@@ -9,9 +9,6 @@ interface Live {
 
 const LiveContext = createContext<Live>({ on: true, since: undefined, toggle: () => {} });
 
-/** Milliseconds between two requests of a screen that is live. */
-const POLL_MS = 2_000;
-
 /** Keeps whether the page updates itself. */
 export function LiveProvider({ children }: { children: ReactNode }) {
   const [since, setSince] = useState<Date>();
@@ -24,12 +21,6 @@ export function LiveProvider({ children }: { children: ReactNode }) {
 
 export function useLive(): Live {
   return useContext(LiveContext);
-}
-
-/** Returns how often a screen asks for news: every `ms` while it is live, else never. A hidden page does not ask. */
-export function usePolling(ms = POLL_MS): number | false {
-  const { on } = useLive();
-  return on ? Math.max(ms, POLL_MS) : false;
 }
 
 /** Returns the time, updated every second. It stands still while the page is paused. */

@@ -90,7 +90,7 @@ function LiveSwitch() {
     <Button
       role="switch"
       aria-checked={on}
-      aria-label="Live"
+      aria-label={since ? `Live: Paused at ${CLOCK.format(since)}` : 'Live'}
       look="quiet"
       title={on ? 'The page updates itself. Click to pause.' : 'Click to continue.'}
       onClick={toggle}

@@ -1,23 +1,18 @@
-import { useState } from 'react';
 import { Button } from './controls.tsx';
+import { useCopy } from './copy.ts';
 
 /** Objects and arrays with more entries are folded at first. */
 const OPEN_AT_MOST = 20;
 
 /** A JSON value as a tree that can be folded. The text is never read as markup. */
 export function JsonTree({ value, name }: { value: unknown; name: string }) {
-  const [copied, setCopied] = useState(false);
   const text = JSON.stringify(value, null, 2) ?? 'null';
-  const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 1200);
-  };
+  const { copied, copy } = useCopy(text);
   return (
     <div className="relative">
       <div className="absolute top-1 right-1 flex items-center gap-2 text-xs text-faint">
         {sizeText(text.length)}
-        <Button look="quiet" className="h-6 px-2 text-xs" aria-label={`Copy ${name}`} onClick={() => void copy()}>
+        <Button look="quiet" className="h-6 px-2 text-xs" aria-label={`Copy ${name}`} onClick={copy}>
           {copied ? 'copied' : 'Copy'}
         </Button>
       </div>

@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { ask, type Query, rowsOf } from '../api/client.ts';
-import { usePolling } from '../api/live.tsx';
+import { usePolling } from '../api/polling.ts';
 import { useRoutes } from '../api/routes.ts';
 import { useNamespace } from '../frame/namespace.ts';
 import { Empty, Heading, Panel, Problem } from './controls.tsx';

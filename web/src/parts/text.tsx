@@ -1,5 +1,5 @@
-import { useState } from 'react';
 import { useNow } from '../api/live.tsx';
+import { useCopy } from './copy.ts';
 import { exactText, relativeText, timeOf } from './words.ts';
 
 /** A time relative to now. The exact time is shown on hover. */
@@ -16,21 +16,16 @@ export function Time({ at }: { at: string | null | undefined }) {
 
 /** An id, shortened in the middle. A click copies the whole id. */
 export function Id({ id, what = 'id' }: { id: string; what?: string }) {
-  const [copied, setCopied] = useState(false);
-  const copy = async () => {
-    await navigator.clipboard.writeText(id);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 1200);
-  };
+  const { copied, copy } = useCopy(id);
   const short = id.length > 16 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id;
   return (
     <button
       type="button"
       className="rounded-sm font-mono text-xs text-soft hover:text-ink"
       title={`${id} (click to copy)`}
-      aria-label={`Copy ${what} ${id}`}
-      onClick={() => void copy()}
+      onClick={copy}
     >
+      <span className="sr-only">Copy {what} </span>
       {copied ? 'copied' : short}
     </button>
   );

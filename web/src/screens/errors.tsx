@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
 import { ask } from '../api/client.ts';
-import { usePolling } from '../api/live.tsx';
+import { usePolling } from '../api/polling.ts';
 import { useRoutes } from '../api/routes.ts';
 import type { FailureGroup, Summary } from '../api/types.ts';
 import { useLinks, useNamespace } from '../frame/namespace.ts';

@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
 import { ask } from '../api/client.ts';
-import { usePolling } from '../api/live.tsx';
+import { usePolling, usePrecaution } from '../api/polling.ts';
 import { useRoutes } from '../api/routes.ts';
 import type { Bottlenecks, Performance, Status, Summary } from '../api/types.ts';
 import { useLinks, useNamespace } from '../frame/namespace.ts';
@@ -82,7 +82,7 @@ function useNeeds(): { needs: Need[]; error: Error | null; loading: boolean } {
   const routes = useRoutes();
   const link = useLinks();
   const served = routes?.has('GET /v1/status');
-  const soon = usePolling();
+  const soon = usePrecaution();
   const later = usePolling(SLOWLY_MS);
   const status = useQuery({
     queryKey: ['status'],

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { addressOf, ask } from '../api/client.ts';
-import { usePolling } from '../api/live.tsx';
+import { usePolling } from '../api/polling.ts';
 import type { Health } from '../api/types.ts';
 import { chooseTheme, chosenTheme, THEMES } from '../frame/theme.ts';
 import { Heading, Panel } from '../parts/controls.tsx';

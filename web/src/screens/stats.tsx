@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useSearchParams } from 'react-router';
 import { ask } from '../api/client.ts';
-import { usePolling } from '../api/live.tsx';
+import { usePolling } from '../api/polling.ts';
 import type { Bottlenecks, Performance, Slow } from '../api/types.ts';
 import { useLinks } from '../frame/namespace.ts';
 import { Empty, Heading, Panel, Problem } from '../parts/controls.tsx';

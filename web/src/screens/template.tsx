@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
-import { ask } from '../api/client.ts';
+import { ask, pathOf } from '../api/client.ts';
 import { useLinks } from '../frame/namespace.ts';
 import { Heading, Panel, Problem } from '../parts/controls.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
@@ -19,10 +19,10 @@ const COLUMNS: readonly Column<Detail['steps'][number]>[] = [
 export default function Template() {
   const { namespace = '', name = '', version = '' } = useParams();
   const link = useLinks();
-  const path = [namespace, name, version].map(encodeURIComponent).join('/');
+  const path = pathOf`v1/templates/${namespace}/${name}/${version}`;
   const { data, error } = useQuery({
     queryKey: ['template', path],
-    queryFn: ({ signal }) => ask<Detail>(`v1/templates/${path}`, { signal }),
+    queryFn: ({ signal }) => ask<Detail>(path, { signal }),
   });
   return (
     <>

@@ -9,17 +9,17 @@ export interface Worker {
   id: number;
   name: string;
   host: string;
-  version: string;
+  version: string | null;
   state: string;
   namespaces: string[];
   handlers: string[];
-  missing_handlers: string[];
+  missing_handlers: { handler: string; template: string; step: string }[];
   concurrency: number;
   running: number;
-  seen_at: string;
+  seen_at: string | null;
   started_at: string;
-  completed: number;
-  failed: number;
+  completed: number | null;
+  failed: number | null;
 }
 
 const SHAPES: Readonly<Record<string, [state: string, hue: keyof typeof HUES]>> = {
@@ -27,7 +27,6 @@ const SHAPES: Readonly<Record<string, [state: string, hue: keyof typeof HUES]>> 
   draining: ['paused', 'slate'],
   drained: ['paused', 'slate'],
   lost: ['error', 'red'],
-  silent: ['waiting_for_retry', 'amber'],
 };
 
 export function WorkerState({ state }: { state: string }) {
@@ -64,15 +63,15 @@ const COLUMNS: readonly Column<Worker>[] = [
     kind: 'wide',
     cell: ({ handlers, missing_handlers: missing }) =>
       missing.length > 0 ? (
-        <span className="text-s-red">missing: {missing.join(', ')}</span>
+        <span className="text-s-red">missing: {[...new Set(missing.map(({ handler }) => handler))].join(', ')}</span>
       ) : (
         <span className="text-soft" title={handlers.join(', ')}>
           {handlers.join(', ')}
         </span>
       ),
   },
-  { head: 'Completed', kind: 'num', cell: ({ completed }) => numberText(completed) },
-  { head: 'Failed', kind: 'num', cell: ({ failed }) => numberText(failed) },
+  { head: 'Completed', kind: 'num', cell: ({ completed }) => numberText(completed ?? 0) },
+  { head: 'Failed', kind: 'num', cell: ({ failed }) => numberText(failed ?? 0) },
   { head: 'Seen', kind: 'num', cell: ({ seen_at }) => <Time at={seen_at} /> },
 ];
 

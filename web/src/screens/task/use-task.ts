@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { ask } from '../../api/client.ts';
-import { usePolling } from '../../api/live.tsx';
+import { ask, pathOf } from '../../api/client.ts';
+import { usePrecaution } from '../../api/polling.ts';
 import { type Routes, useRoutes } from '../../api/routes.ts';
 import type { Explanation, HistoryEntry, StepDetail, Task, TaskSummary } from '../../api/types.ts';
 import { hasEnded } from './task-words.ts';
@@ -21,9 +21,9 @@ const ENDED_MS = 15_000;
 /** Reads a task. Only the task itself is polled; the rest is read again when a step changes. */
 export function useTask(uuid: string): { data: TaskData | undefined; error: Error | null } {
   const routes = useRoutes();
-  const soon = usePolling();
-  const later = usePolling(ENDED_MS);
-  const base = `v1/tasks/${uuid}`;
+  const soon = usePrecaution();
+  const later = usePrecaution(ENDED_MS);
+  const base = pathOf`v1/tasks/${uuid}`;
   const task = useQuery({
     queryKey: ['task', uuid],
     queryFn: ({ signal }) => ask<Task>(base, { signal }),
@@ -40,12 +40,18 @@ export function useTask(uuid: string): { data: TaskData | undefined; error: Erro
   const steps = useQuery(part<StepDetail[]>('workflow_steps', 'workflow_steps'));
   const summary = useQuery(part<TaskSummary>('summary', 'summary'));
   const why = useQuery(part<Explanation>('why', 'why'));
-  const history = useQuery(part<HistoryEntry[] | { history: HistoryEntry[] }>('history', 'history'));
+  const history = useQuery(part<{ entries: HistoryEntry[] }>('history?limit=1000', 'history'));
   const error = task.error ?? steps.error;
   if (!task.data || !steps.data) return { data: undefined, error };
-  const entries = history.data && ('history' in history.data ? history.data.history : history.data);
   return {
-    data: { task: task.data, steps: steps.data, summary: summary.data, why: why.data, history: entries, routes },
+    data: {
+      task: task.data,
+      steps: steps.data,
+      summary: summary.data,
+      why: why.data,
+      history: history.data?.entries,
+      routes,
+    },
     error,
   };
 }

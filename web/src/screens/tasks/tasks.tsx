@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useNavigate, useSearchParams } from 'react-router';
 import { ask } from '../../api/client.ts';
-import { usePolling } from '../../api/live.tsx';
+import { usePolling, usePrecaution } from '../../api/polling.ts';
 import { useRoutes } from '../../api/routes.ts';
 import type { Summary, TaskPage } from '../../api/types.ts';
 import { Button, Code, Empty, Heading, Problem } from '../../parts/controls.tsx';
@@ -18,7 +18,7 @@ const SUMMARY_MS = 10_000;
 export default function Tasks() {
   const [search] = useSearchParams();
   const routes = useRoutes();
-  const polling = usePolling();
+  const polling = usePrecaution();
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const query = queryOf(search);
   const page = useQuery({
