@@ -97,7 +97,22 @@ export interface TaskSummary {
   dlq: { in_dlq: boolean; dlq_reason: string | null; resolution_status: string | null };
 }
 
+export interface TaskGraph {
+  nodes: {
+    name: string;
+    template_step_name: string;
+    type: string;
+    handler: string;
+    /** Null: a decision or an analyzer may create the step. */
+    state: string | null;
+    started_at: string | null;
+    completed_at: string | null;
+  }[];
+  edges: { from: string; to: string }[];
+}
+
 export interface Explanation {
+  task: { paused?: unknown[] | null };
   summary: string;
   steps: { step: string; state: string; why: string; until: string | null; held_by: string | null }[];
 }
@@ -116,15 +131,6 @@ export interface HistoryEntry {
   error: StepError | null;
 }
 
-export interface StepAudit {
-  recorded_at: string;
-  success: boolean;
-  execution_time_ms?: number;
-  result?: { type: string; data: unknown };
-  step_name: string;
-  to_state: string;
-}
-
 export interface FailureGroup {
   namespace: string;
   name: string;
@@ -133,8 +139,8 @@ export interface FailureGroup {
   handler: string;
   count: number;
   error_type: string | null;
-  pattern: string;
-  error: string;
+  pattern: string | null;
+  error: string | null;
   task_uuid: string;
   first_at: string;
   last_at: string;

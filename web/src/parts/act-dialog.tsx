@@ -18,20 +18,57 @@ export interface Act {
 
 const NAME = 'tasker.name';
 
+/** The reason of an act and the name of the person, as they are typed. */
+export interface Operator {
+  reason: string;
+  by: string;
+  setReason(reason: string): void;
+  setBy(by: string): void;
+  said(): { reason: string; by: string };
+  /** Keeps the name for the next act. */
+  remember(): void;
+}
+
+export function useOperator(): Operator {
+  const [reason, setReason] = useState('');
+  const [by, setBy] = useState(() => localStorage.getItem(NAME) ?? '');
+  return {
+    reason,
+    by,
+    setReason,
+    setBy,
+    said: () => ({ reason: reason.trim() || 'from the web page', by: by.trim() || 'web' }),
+    remember: () => localStorage.setItem(NAME, by.trim()),
+  };
+}
+
+/** The fields for the reason and the name, which the audit shows. */
+export function OperatorFields({ operator, needsReason }: { operator: Operator; needsReason?: boolean }) {
+  const { reason, by, setReason, setBy } = operator;
+  return (
+    <>
+      <div className="mt-4 grid grid-cols-[1fr_160px] gap-3">
+        <Field label={needsReason ? 'Reason' : 'Reason (optional)'} value={reason} onChange={setReason} />
+        <Field label="Your name" value={by} onChange={setBy} placeholder="web" />
+      </div>
+      <p className="mt-2 text-xs text-faint">The audit shows the name and the reason.</p>
+    </>
+  );
+}
+
 /** Asks before an act: shows what it does, and who will be named in the audit. */
 export function ActDialog({ act, onClose }: { act: Act; onClose(): void }) {
   const queries = useQueryClient();
-  const [reason, setReason] = useState('');
-  const [by, setBy] = useState(() => localStorage.getItem(NAME) ?? '');
+  const operator = useOperator();
   const { mutate, isPending, error } = useMutation({
-    mutationFn: () => act.run({ reason: reason.trim() || 'from the web page', by: by.trim() || 'web' }),
+    mutationFn: () => act.run(operator.said()),
     onSuccess: async () => {
-      localStorage.setItem(NAME, by.trim());
+      operator.remember();
       onClose();
       await queries.invalidateQueries();
     },
   });
-  const incomplete = act.needsReason === true && reason.trim() === '';
+  const incomplete = act.needsReason === true && operator.reason.trim() === '';
   return (
     <Dialog title={act.title} onClose={onClose}>
       <form
@@ -43,11 +80,7 @@ export function ActDialog({ act, onClose }: { act: Act; onClose(): void }) {
       >
         <h2 className="text-base font-semibold">{act.title}</h2>
         <div className="mt-2 text-sm text-soft">{act.preview}</div>
-        <div className="mt-4 grid grid-cols-[1fr_160px] gap-3">
-          <Field label={act.needsReason ? 'Reason' : 'Reason (optional)'} value={reason} onChange={setReason} />
-          <Field label="Your name" value={by} onChange={setBy} placeholder="web" />
-        </div>
-        <p className="mt-2 text-xs text-faint">The audit shows the name and the reason.</p>
+        <OperatorFields operator={operator} needsReason={act.needsReason ?? false} />
         {error && (
           <div className="mt-3">
             <Problem error={error} />

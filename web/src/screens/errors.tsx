@@ -1,11 +1,13 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { Link } from 'react-router';
 import { ask } from '../api/client.ts';
 import { usePolling } from '../api/polling.ts';
 import { useRoutes } from '../api/routes.ts';
 import type { FailureGroup, Summary } from '../api/types.ts';
 import { useLinks, useNamespace } from '../frame/namespace.ts';
-import { Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { type BulkAct, BulkDialog } from '../parts/bulk-dialog.tsx';
+import { Button, Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted, numberText } from '../parts/words.ts';
 
@@ -61,43 +63,56 @@ const moreOf = (count: number) => (count > 0 ? `and ${counted(count, 'smaller gr
 /** Failures with the same cause. Each leads to its tasks. */
 export function Groups({ groups, time }: { groups: readonly FailureGroup[]; time: 'last' | 'due' }) {
   const link = useLinks();
+  const [act, setAct] = useState<BulkAct>();
+  const bulk = useRoutes()?.has('POST /v1/bulk-acts') ?? false;
   return (
-    <ul>
-      {groups.map((group) => {
-        const filter = Object.fromEntries(Object.entries(group.filter).map(([name, value]) => [name, String(value)]));
-        return (
-          <li
-            key={`${group.namespace}/${group.name}@${group.version} ${group.step} ${group.error_type} ${group.pattern}`}
-            className="flex items-start gap-4 border-b border-line px-4 py-3 last:border-b-0 hover:bg-hover"
-          >
-            <span
-              className={`w-12 shrink-0 text-right text-lg leading-6 font-semibold tabular-nums ${time === 'last' ? 'text-s-red' : 'text-s-amber'}`}
+    <>
+      <ul>
+        {groups.map((group) => {
+          const filter = Object.fromEntries(Object.entries(group.filter).map(([name, value]) => [name, String(value)]));
+          return (
+            <li
+              key={`${group.namespace}/${group.name}@${group.version} ${group.step} ${group.error_type} ${group.pattern}`}
+              className="flex items-start gap-4 border-b border-line px-4 py-3 last:border-b-0 hover:bg-hover"
             >
-              {numberText(group.count)}
-            </span>
-            <div className="min-w-0 grow">
-              <Link to={link('tasks', filter)} className="font-medium break-words hover:text-accent hover:underline">
-                {group.pattern}
-              </Link>
-              <p className="mt-0.5 text-sm text-soft">
-                <span className="font-mono text-xs">{group.error_type}</span> in {group.step} of {group.namespace}/
-                {group.name} {group.version}
-              </p>
-            </div>
-            <div className="hidden shrink-0 text-right text-sm text-soft sm:block">
-              <div>
-                {time === 'last' ? 'last' : 'due'} <Time at={group.last_at} />
-              </div>
-              <Link
-                to={link(`tasks/${group.task_uuid}`, { step: group.step })}
-                className="hover:text-accent hover:underline"
+              <span
+                className={`w-[68px] shrink-0 text-right text-lg leading-6 font-semibold tabular-nums ${time === 'last' ? 'text-s-red' : 'text-s-amber'}`}
               >
-                Show one
-              </Link>
-            </div>
-          </li>
-        );
-      })}
-    </ul>
+                {numberText(group.count)}
+              </span>
+              <div className="min-w-0 grow">
+                <Link to={link('tasks', filter)} className="font-medium break-words hover:text-accent hover:underline">
+                  {group.pattern ?? group.error_type ?? 'an error without a text'}
+                </Link>
+                <p className="mt-0.5 text-sm text-soft">
+                  <span className="font-mono text-xs">{group.error_type}</span> in {group.step} of {group.namespace}/
+                  {group.name} {group.version}
+                </p>
+              </div>
+              <div className="hidden shrink-0 text-right text-sm text-soft sm:block">
+                <div>
+                  {time === 'last' ? 'last' : 'due'} <Time at={group.last_at} />
+                </div>
+                <Link
+                  to={link(`tasks/${group.task_uuid}`, { step: group.step })}
+                  className="hover:text-accent hover:underline"
+                >
+                  Show one
+                </Link>
+              </div>
+              {bulk && (
+                <Button
+                  aria-label={`Retry ${group.pattern ?? group.error_type}`}
+                  onClick={() => setAct({ action: 'task_retry', verb: 'Retry', filter: group.filter })}
+                >
+                  Retry
+                </Button>
+              )}
+            </li>
+          );
+        })}
+      </ul>
+      {act && <BulkDialog act={act} onClose={() => setAct(undefined)} />}
+    </>
   );
 }

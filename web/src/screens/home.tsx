@@ -10,6 +10,7 @@ import { Figures } from '../parts/figures.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
 import { useList } from '../parts/list-screen.tsx';
 import { HUES, StateShape } from '../parts/state.tsx';
+import { Throughput } from '../parts/throughput.tsx';
 import { counted, durationText, numberText, percentText } from '../parts/words.ts';
 import { Groups } from './errors.tsx';
 import { type Worker, WorkerState } from './workers.tsx';
@@ -51,6 +52,7 @@ export default function Home() {
       )}
       <Causes />
       <LastHour />
+      <Throughput hours={1} />
       <WorkerTable />
     </>
   );
@@ -197,7 +199,7 @@ function LastHour() {
     refetchInterval: usePolling(SLOWLY_MS),
   });
   if (!data) return null;
-  const seconds = (value: number) => durationText(value * 1000);
+  const seconds = (value: number) => (value === 0 ? '–' : durationText(value * 1000));
   return (
     <section aria-label="Last hour">
       <h2 className="mb-2 text-sm font-semibold">Last hour</h2>

@@ -8,12 +8,13 @@ import { Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
 import { Figures } from '../parts/figures.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
 import { Time } from '../parts/text.tsx';
+import { Throughput } from '../parts/throughput.tsx';
 import { counted, durationText, numberText, percentText } from '../parts/words.ts';
 
 const PERIODS = [1, 24, 168] as const;
 const STATS_MS = 10_000;
 
-const seconds = (value: number) => durationText(value * 1000);
+const seconds = (value: number) => (value === 0 ? '–' : durationText(value * 1000));
 
 const SLOW: readonly Column<Slow>[] = [
   { head: 'Template', cell: (row) => <SlowLink row={row} /> },
@@ -94,6 +95,7 @@ export default function Stats() {
           ]}
         />
       )}
+      <Throughput hours={hours} />
       <SlowTable title="Slowest steps of the last day" rows={bottlenecks.data?.slow_steps} columns={SLOW} />
       <SlowTable
         title="Slowest templates of the last day"

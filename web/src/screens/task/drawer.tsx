@@ -23,7 +23,7 @@ export function Drawer({ data, step, onClose }: DrawerProps) {
   const now = useNow();
   const why = data.why?.steps.find((one) => one.step === step.name)?.why;
   const { error, success, result } = step.results ?? {};
-  const handler = data.summary?.template.steps.find(({ name }) => name === step.name)?.handler;
+  const handler = data.handlers.get(step.name);
   return (
     <aside
       aria-label={`Step ${step.name}`}
@@ -48,7 +48,9 @@ export function Drawer({ data, step, onClose }: DrawerProps) {
       </div>
       <StepActs data={data} step={step} />
       {error && <StepProblem error={error} />}
-      {why && !error && <p className="border-b border-line px-4 py-3 text-sm">{why}</p>}
+      {why && !error && step.current_state !== 'complete' && (
+        <p className="border-b border-line px-4 py-3 text-sm">{why}</p>
+      )}
       <Attempts data={data} step={step} />
       {success && (
         <section aria-label="Result" className="border-b border-line">

@@ -4,7 +4,7 @@ import { useMemo } from 'react';
 import { useNow } from '../../api/live.tsx';
 import type { StepDetail } from '../../api/types.ts';
 import { lookOf, StateShape } from '../../parts/state.tsx';
-import { edgesOf } from './edges.ts';
+import type { Topology } from './edges.ts';
 import { layoutOf, NODE } from './layout.ts';
 import './graph.css';
 import { stepTimeText } from './task-words.ts';
@@ -13,19 +13,21 @@ import type { ViewProps } from './views.tsx';
 type StepNode = Node<{ name: string; step: StepDetail | undefined; selected: boolean }, 'step'>;
 
 const NODE_TYPES = { step: StepBox };
+/** Pixels. */
+const LEAST_HIGH = 280;
+const MOST_HIGH = 600;
 /** Larger graphs get a map. */
 const MAP_FROM = 20;
 
 /** The steps of a task and their dependencies. */
 export default function Graph({ data, selected, onSelect }: ViewProps) {
-  const topology = data.summary?.template.steps.map(({ name, dependencies }) => [name, dependencies]);
-  const key = JSON.stringify([topology, data.steps.map(({ name }) => name)]);
-  // The key stands for the names and edges.
-  const { names, edges, places } = useMemo(() => {
-    const made = new Set(data.steps.map(({ name }) => name));
-    const all = [...made, ...(topology ?? []).map(([name]) => name as string).filter((name) => !made.has(name))];
-    const between = edgesOf(data.summary);
-    return { names: all, edges: between, places: layoutOf(all, between) };
+  const key = JSON.stringify(data.topology);
+  const { names, edges, places, height } = useMemo(() => {
+    // The text is the key, so that a change of state does not lay out the graph again.
+    const { names, edges } = JSON.parse(key) as Topology;
+    const places = layoutOf(names, edges);
+    const rows = Math.max(0, ...[...places.values()].map(({ y }) => y)) + NODE.height;
+    return { names, edges, places, height: Math.min(MOST_HIGH, Math.max(LEAST_HIGH, rows + 160)) };
   }, [key]);
   const steps = new Map(data.steps.map((step) => [step.name, step]));
   const nodes: StepNode[] = names.map((name) => {
@@ -47,7 +49,7 @@ export default function Graph({ data, selected, onSelect }: ViewProps) {
     ...(!(steps.has(from) && steps.has(to)) && { style: { strokeDasharray: '4 4' } }),
   }));
   return (
-    <div className="task-graph h-[480px] overflow-hidden rounded-lg border border-line bg-surface">
+    <div className="task-graph overflow-hidden rounded-lg border border-line bg-surface" style={{ height }}>
       <ReactFlow
         key={key}
         nodes={nodes}

@@ -19,6 +19,7 @@ export function TaskHeader({ data }: { data: TaskData }) {
   const reason = task.status === 'complete' ? undefined : (why?.summary ?? reasonOf(task, steps));
   const until = ended && task.completed_at ? timeOf(task.completed_at) : now;
   const failed = task.failed_steps > 0;
+  const problem = steps.find(({ current_state: state, results }) => state === 'error' && results?.error);
   return (
     <header className="mb-4">
       <p className="mb-1 text-sm text-faint">
@@ -64,6 +65,11 @@ export function TaskHeader({ data }: { data: TaskData }) {
           className={`mt-3 rounded-md border-l-2 px-3 py-2 text-sm ${failed ? 'border-s-red bg-t-red' : 'border-edge bg-hover'}`}
         >
           {reason}
+          {why && problem && (
+            <span className="mt-1 block text-soft">
+              {problem.name}: {problem.results?.error?.message}
+            </span>
+          )}
         </p>
       )}
     </header>

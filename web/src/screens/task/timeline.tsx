@@ -3,7 +3,6 @@ import { Empty, Panel } from '../../parts/controls.tsx';
 import { lookOf, StateShape } from '../../parts/state.tsx';
 import { durationText, exactText, timeOf } from '../../parts/words.ts';
 import { type Attempt, attemptsOf } from './attempts.ts';
-import { edgesOf } from './edges.ts';
 import { hasEnded } from './task-words.ts';
 import type { ViewProps } from './views.tsx';
 
@@ -96,7 +95,7 @@ function startOf(attempts: readonly Attempt[], step: string): number {
 
 /** When all parents of a step were done: then it began to wait for a worker. */
 function readyAt(data: ViewProps['data'], step: string, created: number): number | undefined {
-  const parents = edgesOf(data.summary).filter(({ to }) => to === step);
+  const parents = data.topology.edges.filter(({ to }) => to === step);
   const ends = parents.map(({ from }) => data.steps.find(({ name }) => name === from)?.completed_at);
   if (ends.some((end) => !end)) return undefined;
   return Math.max(created, ...ends.map((end) => timeOf(end!).getTime()));

@@ -2,14 +2,17 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { ask, pathOf } from '../../api/client.ts';
 import { usePrecaution } from '../../api/polling.ts';
 import { type Routes, useRoutes } from '../../api/routes.ts';
-import type { Explanation, HistoryEntry, StepDetail, Task, TaskSummary } from '../../api/types.ts';
+import type { Explanation, HistoryEntry, StepDetail, Task, TaskGraph, TaskSummary } from '../../api/types.ts';
+import { type Topology, topologyOf } from './edges.ts';
 import { hasEnded } from './task-words.ts';
 
 /** Everything that the screen of a task shows. */
 export interface TaskData {
   task: Task;
   steps: readonly StepDetail[];
-  summary: TaskSummary | undefined;
+  topology: Topology;
+  /** The handler of each step, by its name. */
+  handlers: ReadonlyMap<string, string>;
   why: Explanation | undefined;
   history: readonly HistoryEntry[] | undefined;
   routes: Routes | undefined;
@@ -38,16 +41,26 @@ export function useTask(uuid: string): { data: TaskData | undefined; error: Erro
     staleTime: Number.POSITIVE_INFINITY,
   });
   const steps = useQuery(part<StepDetail[]>('workflow_steps', 'workflow_steps'));
-  const summary = useQuery(part<TaskSummary>('summary', 'summary'));
+  const hasGraph = routes?.has('GET /v1/tasks/{uuid}/graph') ?? false;
+  const graph = useQuery(part<TaskGraph>('graph', 'graph'));
+  const summary = useQuery({
+    ...part<TaskSummary>('summary', 'summary'),
+    enabled: version !== undefined && routes !== undefined && !hasGraph,
+  });
   const why = useQuery(part<Explanation>('why', 'why'));
   const history = useQuery(part<{ entries: HistoryEntry[] }>('history?limit=1000', 'history'));
   const error = task.error ?? steps.error;
   if (!task.data || !steps.data) return { data: undefined, error };
+  const topology = topologyOf(steps.data, graph.data, summary.data);
+  const handlers = new Map(
+    (graph.data?.nodes ?? summary.data?.template.steps ?? []).map(({ name, handler }) => [name, handler]),
+  );
   return {
     data: {
       task: task.data,
       steps: steps.data,
-      summary: summary.data,
+      topology,
+      handlers,
       why: why.data,
       history: history.data?.entries,
       routes,

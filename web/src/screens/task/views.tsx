@@ -28,7 +28,7 @@ export function View({ view, ...props }: ViewProps & { view: (typeof VIEWS)[numb
   switch (view) {
     case 'graph':
       return (
-        <Suspense fallback={<div className="h-[480px]" />}>
+        <Suspense fallback={<div className="h-[280px]" />}>
           <Graph {...props} />
         </Suspense>
       );

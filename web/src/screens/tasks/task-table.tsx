@@ -31,9 +31,15 @@ export function TaskTable({ tasks, selected, onSelect }: TaskTableProps) {
           </th>
           <th scope="col">State</th>
           <th scope="col">Task</th>
-          <th scope="col">Id</th>
-          <th scope="col">About</th>
-          <th scope="col">Steps</th>
+          <th scope="col" className="max-sm:hidden">
+            Id
+          </th>
+          <th scope="col" className="max-sm:hidden">
+            About
+          </th>
+          <th scope="col" className="max-sm:hidden">
+            Steps
+          </th>
           <th scope="col" className="num">
             Created
           </th>
@@ -71,16 +77,16 @@ function Row({ task, selected, onToggle }: RowProps) {
       </td>
       <td>
         <Link to={link(`tasks/${task.task_uuid}`)} className="font-medium hover:text-accent hover:underline">
-          <span className="font-normal text-faint">{task.namespace}/</span>
+          <span className="font-normal text-faint max-sm:hidden">{task.namespace}/</span>
           {task.name}
         </Link>
         <span className="ml-1.5 text-xs text-faint">{task.version}</span>
       </td>
-      <td>
+      <td className="max-sm:hidden">
         <Id id={task.task_uuid} what="task id" />
       </td>
-      <td className="wide text-soft">{aboutOf(task)}</td>
-      <td>
+      <td className="wide text-soft max-sm:hidden">{aboutOf(task)}</td>
+      <td className="max-sm:hidden">
         <Progress task={task} />
       </td>
       <td className="num text-soft">
