@@ -39,6 +39,8 @@ export function restApp({ tasker, logger, facts, legacyStatus = false }: RestApp
     c.header('x-request-id', randomUUID());
     c.header('x-content-type-options', 'nosniff');
   });
+  // Before everything that checks requests to the API: the page holds no data, and asks for a credential itself.
+  app.route('/', webPage());
   for (const path of ['/v1/*', '/api-docs/*']) app.use(path, onlyLocalHosts());
   app.use('/v1/*', timeout(REQUEST_MS, tookTooLong));
   app.use('/v1/*', bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge }));
@@ -54,7 +56,6 @@ export function restApp({ tasker, logger, facts, legacyStatus = false }: RestApp
   );
   app.doc31('/api-docs/openapi.json', { openapi: '3.1.0', info: { title: 'tasker-core', version: facts.version } });
   app.route('/', apiPage());
-  app.route('/', webPage());
   app.notFound((c) => answerError(c, nothingThere(c.req.method, c.req.path), logger));
   app.onError((error, c) => answerError(c, unreadable(error), logger));
   return app;

@@ -4,8 +4,10 @@ import { createRoot } from 'react-dom/client';
 import { BrowserRouter } from 'react-router';
 import { ApiError, ROOT } from './api/client.ts';
 import { LiveProvider } from './api/live.tsx';
+import { MeProvider } from './api/me.tsx';
 import { StreamProvider } from './api/stream.tsx';
 import { App } from './app.tsx';
+import { Login } from './frame/login.tsx';
 import { applyTheme } from './frame/theme.ts';
 import './styles.css';
 
@@ -31,9 +33,11 @@ createRoot(document.getElementById('page')!).render(
     <QueryClientProvider client={queries}>
       <BrowserRouter basename={ROOT.pathname.replace(/\/$/, '')}>
         <LiveProvider>
-          <StreamProvider>
-            <App />
-          </StreamProvider>
+          <MeProvider login={<Login />}>
+            <StreamProvider>
+              <App />
+            </StreamProvider>
+          </MeProvider>
         </LiveProvider>
       </BrowserRouter>
     </QueryClientProvider>

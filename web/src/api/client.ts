@@ -34,18 +34,26 @@ interface Sending {
   method?: string;
   query?: Query;
   body?: unknown;
+  /** An API key or token, instead of the session. */
+  credential?: string;
   signal?: AbortSignal;
 }
 
 /** Sends a request to the API and returns the JSON of its answer. */
 export async function ask<Answer>(
   path: string,
-  { method = 'GET', query, body, signal }: Sending = {},
+  { method = 'GET', query, body, credential, signal }: Sending = {},
 ): Promise<Answer> {
   const answer = await sent(addressOf(path, query), {
     method,
     credentials: 'same-origin',
-    headers: { accept: 'application/json', ...(body !== undefined && { 'content-type': 'application/json' }) },
+    headers: {
+      accept: 'application/json',
+      // A form of another site cannot send it.
+      ...(method !== 'GET' && { 'x-tasker-csrf': '1' }),
+      ...(credential !== undefined && { authorization: `Bearer ${credential}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
     ...(body !== undefined && { body: JSON.stringify(body) }),
     ...(signal && { signal }),
   });

@@ -1,7 +1,8 @@
-import { useQuery } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useSearchParams } from 'react-router';
 import { ask } from '../api/client.ts';
 import { useLive } from '../api/live.tsx';
+import { useMe } from '../api/me.tsx';
 import type { Health, Templates } from '../api/types.ts';
 import { Button } from '../parts/controls.tsx';
 import { useNamespace } from './namespace.ts';
@@ -48,6 +49,7 @@ export function TopBar({ onPalette, onMenu }: TopBarProps) {
         <kbd className="font-sans text-xs">⌘K</kbd>
       </button>
       <LiveSwitch />
+      <User />
     </div>
   );
 }
@@ -81,6 +83,25 @@ function Namespaces() {
         <option key={name}>{name}</option>
       ))}
     </select>
+  );
+}
+
+/** Who is logged in. */
+function User() {
+  const { subject, authenticated } = useMe();
+  const queries = useQueryClient();
+  const logOut = useMutation({
+    mutationFn: () => ask('v1/session', { method: 'DELETE' }),
+    onSuccess: () => {
+      queries.clear();
+      location.reload();
+    },
+  });
+  if (!authenticated) return null;
+  return (
+    <Button look="quiet" title={`Logged in as ${subject}`} onClick={() => logOut.mutate()}>
+      Log out
+    </Button>
   );
 }
 

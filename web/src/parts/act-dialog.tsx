@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
+import { useMe } from '../api/me.tsx';
 import { Button, Problem } from './controls.tsx';
 import { Dialog } from './dialog.tsx';
 
@@ -13,6 +14,8 @@ export interface Act {
   danger?: boolean;
   /** Whether the act must have a reason. */
   needsReason?: boolean;
+  /** The act keeps neither a name nor a reason. */
+  silent?: boolean;
   run(said: { reason: string; by: string }): Promise<unknown>;
 }
 
@@ -20,6 +23,8 @@ const NAME = 'tasker.name';
 
 /** The reason of an act and the name of the person, as they are typed. */
 export interface Operator {
+  /** The name of the credential, which then acts. */
+  subject: string | null;
   reason: string;
   by: string;
   setReason(reason: string): void;
@@ -30,28 +35,30 @@ export interface Operator {
 }
 
 export function useOperator(): Operator {
+  const { subject } = useMe();
   const [reason, setReason] = useState('');
   const [by, setBy] = useState(() => localStorage.getItem(NAME) ?? '');
   return {
+    subject,
     reason,
     by,
     setReason,
     setBy,
-    said: () => ({ reason: reason.trim() || 'from the web page', by: by.trim() || 'web' }),
+    said: () => ({ reason: reason.trim() || 'from the web page', by: subject ?? (by.trim() || 'web') }),
     remember: () => localStorage.setItem(NAME, by.trim()),
   };
 }
 
 /** The fields for the reason and the name, which the audit shows. */
 export function OperatorFields({ operator, needsReason }: { operator: Operator; needsReason?: boolean }) {
-  const { reason, by, setReason, setBy } = operator;
+  const { subject, reason, by, setReason, setBy } = operator;
   return (
     <>
-      <div className="mt-4 grid grid-cols-[1fr_160px] gap-3">
+      <div className={`mt-4 grid gap-3 ${subject === null ? 'grid-cols-[1fr_160px]' : ''}`}>
         <Field label={needsReason ? 'Reason' : 'Reason (optional)'} value={reason} onChange={setReason} />
-        <Field label="Your name" value={by} onChange={setBy} placeholder="web" />
+        {subject === null && <Field label="Your name" value={by} onChange={setBy} placeholder="web" />}
       </div>
-      <p className="mt-2 text-xs text-faint">The audit shows the name and the reason.</p>
+      <p className="mt-2 text-xs text-faint">The audit shows {subject ?? 'the name'} and the reason.</p>
     </>
   );
 }
@@ -80,7 +87,7 @@ export function ActDialog({ act, onClose }: { act: Act; onClose(): void }) {
       >
         <h2 className="text-base font-semibold">{act.title}</h2>
         <div className="mt-2 text-sm text-soft">{act.preview}</div>
-        <OperatorFields operator={operator} needsReason={act.needsReason ?? false} />
+        {!act.silent && <OperatorFields operator={operator} needsReason={act.needsReason ?? false} />}
         {error && (
           <div className="mt-3">
             <Problem error={error} />

@@ -9,14 +9,18 @@ const LOOK = {
 
 interface ButtonProps extends ComponentProps<'button'> {
   look?: keyof typeof LOOK;
+  /** The permission that the user lacks for it. It then does nothing, and says why. */
+  lacking?: string | undefined;
 }
 
-export function Button({ look = 'plain', className = '', ...rest }: ButtonProps) {
+export function Button({ look = 'plain', className = '', lacking, ...rest }: ButtonProps) {
+  const refused = lacking !== undefined && { disabled: true, title: `needs the permission ${lacking}` };
   return (
     <button
       type="button"
       className={`inline-flex h-8 items-center gap-1.5 rounded-md px-3 text-sm font-medium whitespace-nowrap disabled:cursor-not-allowed disabled:opacity-50 ${LOOK[look]} ${className}`}
       {...rest}
+      {...refused}
     />
   );
 }

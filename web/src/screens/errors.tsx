@@ -2,6 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { ask } from '../api/client.ts';
+import { useLacking } from '../api/me.tsx';
 import { usePolling } from '../api/polling.ts';
 import { useRoutes } from '../api/routes.ts';
 import type { FailureGroup, Summary } from '../api/types.ts';
@@ -64,6 +65,7 @@ const moreOf = (count: number) => (count > 0 ? `and ${counted(count, 'smaller gr
 export function Groups({ groups, time }: { groups: readonly FailureGroup[]; time: 'last' | 'due' }) {
   const link = useLinks();
   const [act, setAct] = useState<BulkAct>();
+  const lacking = useLacking();
   const bulk = useRoutes()?.has('POST /v1/bulk-acts') ?? false;
   return (
     <>
@@ -102,6 +104,7 @@ export function Groups({ groups, time }: { groups: readonly FailureGroup[]; time
               </div>
               {bulk && (
                 <Button
+                  lacking={lacking('POST /v1/bulk-acts')}
                   aria-label={`Retry ${group.pattern ?? group.error_type}`}
                   onClick={() => setAct({ action: 'task_retry', verb: 'Retry', filter: group.filter })}
                 >

@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { completeStep, rerunFrom, resolveStep, retryStep } from '../../api/acts.ts';
 import { useNow } from '../../api/live.tsx';
+import { useLacking } from '../../api/me.tsx';
 import type { StepDetail } from '../../api/types.ts';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
@@ -98,13 +99,16 @@ function Attempts({ data, step }: Omit<DrawerProps, 'onClose'>) {
   );
 }
 
+const STEP_ROUTE = 'PATCH /v1/tasks/{uuid}/workflow_steps/{step_uuid}';
+
 function StepActs({ data: { task, routes }, step }: Omit<DrawerProps, 'onClose'>) {
   const [act, setAct] = useState<Act>();
+  const lacking = useLacking();
   const { name, step_uuid: id, task_uuid: uuid } = step;
   const open = !hasEnded(task.status);
   const failed = step.current_state === 'error';
   const over = ['complete', 'resolved_manually', 'cancelled'].includes(step.current_state);
-  const acts: { name: string; show: boolean; act: Act }[] = [
+  const acts: { name: string; show: boolean; route?: string; act: Act }[] = [
     {
       name: 'Retry',
       show: open && failed,
@@ -140,6 +144,7 @@ function StepActs({ data: { task, routes }, step }: Omit<DrawerProps, 'onClose'>
     },
     {
       name: 'Rerun from here',
+      route: 'POST /v1/tasks/{uuid}/rerun',
       show: over && (routes?.has('POST /v1/tasks/{uuid}/rerun') ?? false),
       act: {
         title: `Rerun from ${name}`,
@@ -155,7 +160,12 @@ function StepActs({ data: { task, routes }, step }: Omit<DrawerProps, 'onClose'>
   return (
     <div className="flex flex-wrap gap-2 border-b border-line px-4 py-3">
       {shown.map((one, at) => (
-        <Button key={one.name} look={at === 0 ? 'primary' : 'plain'} onClick={() => setAct(one.act)}>
+        <Button
+          key={one.name}
+          look={at === 0 ? 'primary' : 'plain'}
+          lacking={lacking(one.route ?? STEP_ROUTE)}
+          onClick={() => setAct(one.act)}
+        >
           {one.name}
         </Button>
       ))}

@@ -2,6 +2,7 @@ import { type ReactNode, useState } from 'react';
 import { Link } from 'react-router';
 import { actOnTask, cancelTask, retryTask } from '../../api/acts.ts';
 import { useNow } from '../../api/live.tsx';
+import { useLacking } from '../../api/me.tsx';
 import { useLinks } from '../../frame/namespace.ts';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
@@ -85,8 +86,12 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
   );
 }
 
+/** Acts on the failed steps. */
+const RETRY_ROUTE = 'PATCH /v1/tasks/{uuid}/workflow_steps/{step_uuid}';
+
 function TaskActs({ data: { task, routes } }: { data: TaskData }) {
   const [act, setAct] = useState<Act>();
+  const lacking = useLacking();
   if (!routes) return null;
   const { task_uuid: uuid } = task;
   const failed = counted(task.failed_steps, 'step');
@@ -101,6 +106,7 @@ function TaskActs({ data: { task, routes } }: { data: TaskData }) {
     verb: 'Cancel the task',
     preview: 'Its open steps are cancelled. Steps that are running now finish, but their results are dropped.',
     danger: true,
+    silent: true,
     run: () => cancelTask(uuid),
   };
   const resolve: Act = {
@@ -122,14 +128,22 @@ function TaskActs({ data: { task, routes } }: { data: TaskData }) {
   return (
     <div className="flex flex-wrap gap-2">
       {task.failed_steps > 0 && !ended && (
-        <Button look="primary" onClick={() => setAct(retry)}>
+        <Button look="primary" lacking={lacking(RETRY_ROUTE)} onClick={() => setAct(retry)}>
           Retry
         </Button>
       )}
-      {!ended && can('pause') && <Button onClick={() => setAct(pause)}>Pause</Button>}
-      {!ended && can('resolve') && <Button onClick={() => setAct(resolve)}>Resolve</Button>}
+      {!ended && can('pause') && (
+        <Button lacking={lacking('POST /v1/tasks/{uuid}/pause')} onClick={() => setAct(pause)}>
+          Pause
+        </Button>
+      )}
+      {!ended && can('resolve') && (
+        <Button lacking={lacking('POST /v1/tasks/{uuid}/resolve')} onClick={() => setAct(resolve)}>
+          Resolve
+        </Button>
+      )}
       {!ended && (
-        <Button look="danger" onClick={() => setAct(cancel)}>
+        <Button look="danger" lacking={lacking('DELETE /v1/tasks/{uuid}')} onClick={() => setAct(cancel)}>
           Cancel
         </Button>
       )}

@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import { cancelTask, retryTask } from '../../api/acts.ts';
+import { useLacking } from '../../api/me.tsx';
 import type { Routes } from '../../api/routes.ts';
 import type { Task } from '../../api/types.ts';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
@@ -16,6 +17,7 @@ interface SelectionBarProps {
 /** The acts on the selected tasks. */
 export function SelectionBar({ routes, tasks, onClear }: SelectionBarProps) {
   const [act, setAct] = useState<Act>();
+  const lacking = useLacking();
   const failed = tasks.filter(({ failed_steps }) => failed_steps > 0);
   const open = tasks.filter(({ status }) => !hasEnded(status));
   const each = async (chosen: readonly Task[], run: (uuid: string) => Promise<unknown>) => {
@@ -33,6 +35,7 @@ export function SelectionBar({ routes, tasks, onClear }: SelectionBarProps) {
     verb: `Cancel ${counted(open.length, 'task')}`,
     preview: 'Their open steps are cancelled. Steps that are running now finish, but their results are dropped.',
     danger: true,
+    silent: true,
     run: () => each(open, cancelTask),
   };
   return (
@@ -41,10 +44,20 @@ export function SelectionBar({ routes, tasks, onClear }: SelectionBarProps) {
       className="sticky bottom-4 mx-auto mt-4 flex w-fit items-center gap-2 rounded-xl border border-edge bg-raised px-3 py-2 shadow-lg"
     >
       <span className="px-1 text-sm text-soft">{counted(tasks.length, 'task')} selected</span>
-      <Button look="primary" disabled={failed.length === 0} onClick={() => setAct(retry)}>
+      <Button
+        look="primary"
+        lacking={lacking('PATCH /v1/tasks/{uuid}/workflow_steps/{step_uuid}')}
+        disabled={failed.length === 0}
+        onClick={() => setAct(retry)}
+      >
         Retry {failed.length > 0 && failed.length}
       </Button>
-      <Button look="danger" disabled={open.length === 0} onClick={() => setAct(cancel)}>
+      <Button
+        look="danger"
+        lacking={lacking('DELETE /v1/tasks/{uuid}')}
+        disabled={open.length === 0}
+        onClick={() => setAct(cancel)}
+      >
         Cancel {open.length > 0 && open.length}
       </Button>
       <Button look="quiet" onClick={onClear}>
