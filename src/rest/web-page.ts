@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { type Context, Hono } from 'hono';
 
 /** The built page, next to `dist` and `src` in the package. `npm run build:web` writes it from `web/`. */
@@ -101,7 +101,11 @@ function readFiles(): Map<string, StaticFile> {
     names.map((entry) => {
       const file = path.join(entry.parentPath, entry.name);
       const name = path.relative(FOLDER, file).split(path.sep).join('/');
-      return [name, fileOf(name, readFileSync(file))];
+      const content = readFileSync(file);
+      // Scripts and styles are only in the package in compressed form.
+      if (!name.endsWith('.gz')) return [name, fileOf(name, content)];
+      const plain = name.slice(0, -'.gz'.length);
+      return [plain, { ...fileOf(plain, gunzipSync(content)), gzip: new Uint8Array(content) }];
     }),
   );
 }
