@@ -102,7 +102,7 @@ it('an unknown address, and a path that leaves the folder of the page, are not f
   }
 });
 
-it('files with a hash in their name are cached for good, and the document is validated each time', async () => {
+it('files with a hash in their name are cached for a year, and the document is validated each time', async () => {
   const document = await get('/tasks');
   expect(document.headers.get('cache-control')).toBe('no-cache');
   const script = /src="\.\/(files\/[^"]+)"/.exec(await document.text())![1]!;

@@ -23,7 +23,7 @@ export function useLive(): Live {
   return useContext(LiveContext);
 }
 
-/** Returns the time, updated every second. It stands still while the page is paused. */
+/** Returns the time, updated every second. It stops while the page is paused. */
 export function useNow(): Date {
   const { on } = useLive();
   const [now, setNow] = useState(() => new Date());

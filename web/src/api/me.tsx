@@ -3,7 +3,7 @@ import { createContext, type ReactNode, useContext, useEffect } from 'react';
 import { ApiError, ask } from './client.ts';
 import { useRoutes } from './routes.ts';
 
-/** Who uses the page, and what the credential may do. */
+/** The user of the page, and the rights of the credential. */
 export interface Me {
   /** The name that acts are recorded under. Null: the server has no authentication, and acts name a person. */
   subject: string | null;
@@ -17,7 +17,7 @@ const MeContext = createContext<Me>(ANYONE);
 const UNAUTHORIZED = 401;
 
 interface MeProviderProps {
-  /** What is shown to someone without a credential. */
+  /** The page for a user without a credential. */
   login: ReactNode;
   children: ReactNode;
 }

@@ -10,7 +10,7 @@ interface Document {
   paths: Record<string, Record<string, Operation>>;
 }
 
-/** What the server can do, from its OpenAPI document. */
+/** The abilities of the server, from its OpenAPI document. */
 export interface Routes {
   /** Whether it has this route, such as `GET /v1/tasks/{uuid}/why`. */
   has(route: string): boolean;

@@ -10,7 +10,7 @@ const StreamContext = createContext(false);
 const SHOW_MS = 2_000;
 /** After this many lost connections in a row, the page only polls. */
 const MOST_LOST = 5;
-/** What a change of a task may make stale. The rest is polled. */
+/** The queries that a change of a task may make stale. The rest is polled. */
 const AFFECTED = new Set(['tasks', 'task', 'status', 'summary']);
 
 /**

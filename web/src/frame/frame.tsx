@@ -6,7 +6,7 @@ import { Palette } from './palette.tsx';
 import { Rail } from './rail.tsx';
 import { TopBar } from './top-bar.tsx';
 
-/** What surrounds every screen: the navigation, the top bar, and the dialogs that keys open. */
+/** The frame around every screen: the navigation, the top bar, and the dialogs that keys open. */
 export function Frame() {
   const [overlay, setOverlay] = useState<'palette' | 'keys'>();
   const [menu, setMenu] = useState(false);

@@ -86,7 +86,7 @@ function Namespaces() {
   );
 }
 
-/** Who is logged in. */
+/** The user who is logged in. */
 function User() {
   const { subject, authenticated } = useMe();
   const queries = useQueryClient();

@@ -9,7 +9,7 @@ export interface Act {
   title: string;
   /** The verb on the button, with the number of tasks. */
   verb: string;
-  /** What happens, and what runs again. */
+  /** The effect: what happens, and what runs again. */
   preview: ReactNode;
   danger?: boolean;
   /** Whether the act must have a reason. */

@@ -53,7 +53,7 @@ export function Panel({ title, more, children }: { title?: string; more?: ReactN
   );
 }
 
-/** What a screen shows instead of an empty table: the reason, and what to do next. */
+/** Shown instead of an empty table: the reason, and what to do next. */
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <div className="px-6 py-10 text-center">

@@ -5,7 +5,7 @@ export interface GraphEdge {
   to: string;
 }
 
-/** What a graph shows: the names of its nodes, and the edges between them. */
+/** The names of the nodes of a graph, and the edges between them. */
 export interface Topology {
   names: string[];
   edges: GraphEdge[];

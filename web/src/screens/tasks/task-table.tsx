@@ -96,7 +96,7 @@ function Row({ task, selected, onToggle }: RowProps) {
   );
 }
 
-/** What tells this task from others: its error, its tags, or its context. */
+/** Returns what distinguishes a task: its error, its tags, or its context. */
 function aboutOf(task: RowProps['task']): string {
   const error = task.first_error as { error?: string; message?: string } | string | null | undefined;
   const message = typeof error === 'string' ? error : (error?.message ?? error?.error);
