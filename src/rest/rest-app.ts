@@ -26,6 +26,7 @@ import { stepRoutes } from './step-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { templateRoutes } from './template-routes.ts';
+import { webPage } from './web-page.ts';
 
 /** Options of {@link restApp}. */
 export interface RestAppOptions {
@@ -64,9 +65,8 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   } = options;
   const app = new OpenAPIHono();
   app.use(requestId());
-  app.use(async (c, next) => {
-    await next();
-  });
+  // Before everything that checks requests to the API: the page holds no data, and asks for a credential itself.
+  app.route('/', webPage());
   const guards = securityOf({ app, tasker, logger, settings: security });
   app.use(guards.headers);
   app.use('/v1/*', guards.crossOrigin);

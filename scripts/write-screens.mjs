@@ -1,0 +1,105 @@
+// Makes pictures of every screen of the web page, to look at: light and dark, large and small, with the data of examples/night.
+//   npm run screens                     into .screens/
+//   npm run screens -- home task        only these
+//   SCREENS_URL=http://… npm run screens   of a server that runs already
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = path.join(root, '.screens');
+const SIZES = { large: { width: 1440, height: 900 }, small: { width: 390, height: 844 } };
+const PATHS = [
+  'tasks',
+  'errors',
+  'dead-letters',
+  'approvals',
+  'templates',
+  'schedules',
+  'events',
+  'workers',
+  'queues',
+  'stats',
+  'audit',
+  'settings',
+];
+
+/** Starts a program and resolves with it when a line of its output matches. */
+function started(args, cwd, ready) {
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  return new Promise((resolve, reject) => {
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (data) => {
+        output += data;
+        const found = ready.exec(output);
+        if (found) resolve({ child, found });
+      });
+    }
+    child.once('exit', () => reject(new Error(`${args[0]} ended: ${output}`)));
+  });
+}
+
+/** Makes the night in a database of its own, and serves it. */
+async function night() {
+  const place = mkdtempSync(path.join(tmpdir(), 'tasker-screens-'));
+  const worker = await started([path.join(root, 'examples/night/night.mjs')], place, /40 are complete/);
+  const args = [path.join(root, 'bin/tasker.js'), 'server', '--json', '--bind', '127.0.0.1:0'];
+  const server = await started(args, place, /"url":"([^"]+)"/);
+  const stop = async () => {
+    for (const { child } of [server, worker]) {
+      child.kill('SIGTERM');
+      await new Promise((resolve) => child.once('exit', resolve));
+    }
+    rmSync(place, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+  };
+  return { url: server.found[1], stop };
+}
+
+/** Returns the address of each picture. */
+async function addresses(url) {
+  const { tasks } = await (await fetch(`${url}/v1/tasks?state=blocked_by_failures&per_page=1`)).json();
+  const task = tasks[0]?.task_uuid;
+  return {
+    home: '',
+    ...Object.fromEntries(PATHS.map((name) => [name, name])),
+    ...(task && {
+      task: `tasks/${task}`,
+      step: `tasks/${task}?step=charge_card`,
+      timeline: `tasks/${task}?view=timeline`,
+      steps: `tasks/${task}?view=steps`,
+      history: `tasks/${task}?view=history`,
+      data: `tasks/${task}?view=data`,
+    }),
+    template: 'templates/shop/fulfil_order/1.0.0',
+  };
+}
+
+const served = process.env.SCREENS_URL ? { url: process.env.SCREENS_URL, stop: async () => {} } : await night();
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' });
+try {
+  mkdirSync(folder, { recursive: true });
+  const all = await addresses(served.url);
+  const wanted = process.argv.slice(2);
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [size, viewport] of Object.entries(SIZES)) {
+      const page = await browser.newPage({ viewport, colorScheme });
+      for (const [name, address] of Object.entries(all)) {
+        if (wanted.length > 0 && !wanted.includes(name)) continue;
+        await page.goto(`${served.url}/${address}`);
+        await page.locator('h1').waitFor();
+        // The page polls, so that it is never idle for long.
+        await page.waitForTimeout(800);
+        await page.screenshot({ path: path.join(folder, `${name}-${size}-${colorScheme}.png`) });
+      }
+      await page.close();
+    }
+  }
+  console.log(`the pictures are in ${path.relative(process.cwd(), folder)}/`);
+} finally {
+  await browser.close();
+  await served.stop();
+}

@@ -1,0 +1,44 @@
+import AxeBuilderSource from 'axe-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { programPath } from '../support/suite/programs.ts';
+
+/** Starts Debian's browser. */
+export function startBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: programPath('chromium')!, args: ['--no-sandbox'] });
+}
+
+/** A page that remembers everything that must not happen in it. */
+export async function watchedPage(browser: Browser, origin: string): Promise<{ page: Page; problems: string[] }> {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  // The machine may be busy with other tests.
+  page.setDefaultTimeout(90_000);
+  const problems: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') problems.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(`${origin}/`)) problems.push(`request to ${request.url()}`);
+  });
+  return { page, problems };
+}
+
+/** Fails on findings of axe-core that are serious or critical. */
+export async function checkAccess(page: Page): Promise<void> {
+  const found = await page.evaluate(`(() => {
+    const module = { exports: {} };
+    ${AxeBuilderSource.source};
+    return axe.run(document, { resultTypes: ['violations'] });
+  })()`);
+  const { violations } = found as {
+    violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
+  };
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  expect(
+    serious.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n')}`,
+    ),
+    page.url(),
+  ).toEqual([]);
+}

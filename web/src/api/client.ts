@@ -1,0 +1,89 @@
+/** The root of the page and of the API. The server writes it into the document, relative to its address. */
+export const ROOT = new URL('.', document.baseURI);
+
+/** An answer of the server that is not a success, or no answer at all (status 0). */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** Returns a path in which the values cannot be read as other parts of it. */
+export function pathOf(parts: TemplateStringsArray, ...values: readonly string[]): string {
+  return String.raw({ raw: parts }, ...values.map(encodeURIComponent));
+}
+
+export type Query = Record<string, string | number | boolean | undefined>;
+
+/** Returns the address of a route below the root of the page. Parts without a value are left out. */
+export function addressOf(path: string, query: Query = {}): URL {
+  const url = new URL(path.replace(/^\//, ''), ROOT);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== '') url.searchParams.set(name, String(value));
+  }
+  return url;
+}
+
+interface Sending {
+  method?: string;
+  query?: Query;
+  body?: unknown;
+  /** An API key or token, instead of the session. */
+  credential?: string;
+  signal?: AbortSignal;
+}
+
+/** Sends a request to the API and returns the JSON of its answer. */
+export async function ask<Answer>(
+  path: string,
+  { method = 'GET', query, body, credential, signal }: Sending = {},
+): Promise<Answer> {
+  const answer = await sent(addressOf(path, query), {
+    method,
+    credentials: 'same-origin',
+    headers: {
+      accept: 'application/json',
+      // A form of another site cannot send it.
+      ...(method !== 'GET' && { 'x-tasker-csrf': '1' }),
+      ...(credential !== undefined && { authorization: `Bearer ${credential}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(signal && { signal }),
+  });
+  const text = await answer.text();
+  const json = parsed(text);
+  if (answer.ok) return json as Answer;
+  const { code, message } = (json as { error?: { code?: string; message?: string } } | undefined)?.error ?? {};
+  throw new ApiError(answer.status, code ?? 'HTTP', message ?? `the server answered ${answer.status}`);
+}
+
+async function sent(url: URL, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'NO_ANSWER', 'the server does not answer');
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // a proxy answered with something else
+  }
+}
+
+/** Returns the rows of a list, whether the answer is the list or an object with the list under this name. */
+export function rowsOf<Row>(answer: unknown, name: string): Row[] {
+  if (Array.isArray(answer)) return answer as Row[];
+  const rows = (answer as Record<string, unknown> | undefined)?.[name];
+  return Array.isArray(rows) ? (rows as Row[]) : [];
+}

@@ -1,0 +1,66 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { createContext, type ReactNode, useContext, useEffect } from 'react';
+import { ApiError, ask } from './client.ts';
+import { useRoutes } from './routes.ts';
+
+/** The user of the page, and the rights of the credential. */
+export interface Me {
+  /** The name that acts are recorded under. Null: the server has no authentication, and acts name a person. */
+  subject: string | null;
+  /** Null: all. */
+  permissions: string[] | null;
+  authenticated: boolean;
+}
+
+const ANYONE: Me = { subject: null, permissions: null, authenticated: false };
+const MeContext = createContext<Me>(ANYONE);
+const UNAUTHORIZED = 401;
+
+interface MeProviderProps {
+  /** The page for a user without a credential. */
+  login: ReactNode;
+  children: ReactNode;
+}
+
+/** Provides who uses the page. Asks for a credential if the server needs one, and again when it has expired. */
+export function MeProvider({ login, children }: MeProviderProps) {
+  const queries = useQueryClient();
+  const routes = useRoutes();
+  const served = routes?.has('GET /v1/me') ?? false;
+  const { data, error } = useQuery({
+    queryKey: ['me'],
+    queryFn: ({ signal }) => ask<Me>('v1/me', { signal }),
+    enabled: served,
+    staleTime: 60_000,
+  });
+  useEffect(
+    () =>
+      queries.getQueryCache().subscribe((event) => {
+        if (event.type !== 'updated' || event.action.type !== 'error' || event.query.queryKey[0] === 'me') return;
+        const { error: failure } = event.action;
+        if (failure instanceof ApiError && failure.status === UNAUTHORIZED) {
+          void queries.invalidateQueries({ queryKey: ['me'] });
+        }
+      }),
+    [queries],
+  );
+  if (error instanceof ApiError && error.status === UNAUTHORIZED) return login;
+  if (!routes || (served && !data)) return null;
+  return <MeContext value={data ?? ANYONE}>{children}</MeContext>;
+}
+
+export function useMe(): Me {
+  return useContext(MeContext);
+}
+
+/** Returns the permission that the user lacks for a route, such as `POST /v1/tasks/{uuid}/retry`. */
+export function useLacking(): (route: string) => string | undefined {
+  const { permissions } = useMe();
+  const routes = useRoutes();
+  return (route) => {
+    const needed = routes?.permissionOf(route);
+    if (needed === undefined || permissions === null || needed === 'public' || needed === 'authenticated')
+      return undefined;
+    return permissions.includes(needed) ? undefined : needed;
+  };
+}

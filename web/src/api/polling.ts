@@ -1,0 +1,18 @@
+import { useLive } from './live.tsx';
+import { useStreaming } from './stream.tsx';
+
+/** Milliseconds between two requests of a screen. */
+const POLL_MS = 2_000;
+/** While the stream reports changes, polling only guards against a stream that is silently broken. */
+const PRECAUTION_MS = 15_000;
+
+/** Returns how often a screen asks for news that the stream does not report: never while the page is paused. */
+export function usePolling(ms = POLL_MS): number | false {
+  return useLive().on && Math.max(ms, POLL_MS);
+}
+
+/** Returns how often a screen asks for news that the stream reports as well. */
+export function usePrecaution(ms = POLL_MS): number | false {
+  const polling = usePolling(ms);
+  return useStreaming() ? polling && Math.max(polling, PRECAUTION_MS) : polling;
+}

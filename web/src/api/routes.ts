@@ -1,0 +1,44 @@
+import { useQuery } from '@tanstack/react-query';
+import { ask } from './client.ts';
+
+interface Operation {
+  'x-permission'?: string;
+  parameters?: { name: string; in: string }[];
+}
+
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+}
+
+/** The abilities of the server, from its OpenAPI document. */
+export interface Routes {
+  /** Whether it has this route, such as `GET /v1/tasks/{uuid}/why`. */
+  has(route: string): boolean;
+  /** Whether a route reads this query parameter. */
+  reads(route: string, parameter: string): boolean;
+  /** The permission that a route needs. */
+  permissionOf(route: string): string | undefined;
+}
+
+/** Returns what the server can do. Undefined until its OpenAPI document is loaded. */
+export function useRoutes(): Routes | undefined {
+  const { data } = useQuery({
+    queryKey: ['routes'],
+    queryFn: async ({ signal }) => ask<Document>('api-docs/openapi.json', { signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+    select: routesOf,
+  });
+  return data;
+}
+
+function routesOf({ paths }: Document): Routes {
+  const find = (route: string) => {
+    const [method = '', path = ''] = route.split(' ');
+    return paths[path]?.[method.toLowerCase()];
+  };
+  return {
+    has: (route) => find(route) !== undefined,
+    reads: (route, parameter) => find(route)?.parameters?.some(({ name }) => name === parameter) ?? false,
+    permissionOf: (route) => find(route)?.['x-permission'],
+  };
+}

@@ -1,0 +1,70 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
+import { addressOf } from './client.ts';
+import { useLive } from './live.tsx';
+import { useRoutes } from './routes.ts';
+
+const StreamContext = createContext(false);
+
+/** Changes are shown at most this often, however many there are. */
+const SHOW_MS = 2_000;
+/** After this many lost connections in a row, the page only polls. */
+const MOST_LOST = 5;
+/** The queries that a change of a task may make stale. The rest is polled. */
+const AFFECTED = new Set(['tasks', 'task', 'status', 'summary']);
+
+/**
+ * Follows the changes of tasks while the page is live and visible. A change only says that something is new; the screen
+ * then reads it again. Browsers allow few connections to a host, so a hidden page closes its stream.
+ */
+export function StreamProvider({ children }: { children: ReactNode }) {
+  const [connected, setConnected] = useState(false);
+  const served = useRoutes()?.has('GET /v1/stream') ?? false;
+  const visible = useVisible();
+  const { on } = useLive();
+  const queries = useQueryClient();
+  const active = served && visible && on;
+  useEffect(() => {
+    if (!active) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let lost = 0;
+    const show = () => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        void queries.invalidateQueries({ predicate: ({ queryKey: [name] }) => AFFECTED.has(String(name)) });
+      }, SHOW_MS);
+    };
+    const source = new EventSource(addressOf('v1/stream'));
+    source.addEventListener('open', () => {
+      lost = 0;
+      setConnected(true);
+    });
+    source.addEventListener('error', () => {
+      setConnected(false);
+      lost += 1;
+      if (lost >= MOST_LOST) source.close();
+    });
+    for (const name of ['task', 'deleted', 'reset']) source.addEventListener(name, show);
+    return () => {
+      source.close();
+      clearTimeout(timer);
+      setConnected(false);
+    };
+  }, [active, queries]);
+  return <StreamContext value={connected}>{children}</StreamContext>;
+}
+
+/** Whether changes arrive by the stream, so that polling is only a precaution. */
+export function useStreaming(): boolean {
+  return useContext(StreamContext);
+}
+
+function useVisible(): boolean {
+  const [visible, setVisible] = useState(!document.hidden);
+  useEffect(() => {
+    const listen = () => setVisible(!document.hidden);
+    document.addEventListener('visibilitychange', listen);
+    return () => document.removeEventListener('visibilitychange', listen);
+  }, []);
+  return visible;
+}

@@ -1,0 +1,237 @@
+/** The answers of the API, as far as the page uses them. */
+
+export interface Step {
+  workflow_step_uuid: string;
+  name: string;
+  current_state: string;
+  dependencies_satisfied: boolean;
+  ready_for_execution: boolean;
+  last_failure_at: string | null;
+  next_retry_at: string | null;
+  attempts: number;
+  max_attempts: number;
+  last_attempted_at: string | null;
+}
+
+export interface Task {
+  task_uuid: string;
+  name: string;
+  namespace: string;
+  version: string;
+  status: string;
+  created_at: string;
+  updated_at: string;
+  completed_at: string | null;
+  context: unknown;
+  initiator: string | null;
+  source_system: string | null;
+  reason: string | null;
+  priority: number;
+  tags: string[];
+  correlation_id: string;
+  parent_correlation_id: string | null;
+  total_steps: number;
+  completed_steps: number;
+  failed_steps: number;
+  in_progress_steps: number;
+  ready_steps: number;
+  completion_percentage: number;
+  steps: Step[];
+}
+
+export interface TaskPage {
+  tasks: Task[];
+  pagination?: {
+    total_count: number;
+    total_is_exact?: boolean;
+    next_cursor: string | null;
+    previous_cursor?: string | null;
+  };
+}
+
+export interface StepError {
+  message: string;
+  error_type?: string | null;
+  backtrace?: string[] | null;
+  retryable?: boolean;
+  status_code?: number | null;
+  context?: Record<string, unknown>;
+}
+
+export interface StepResults {
+  success: boolean;
+  result: unknown;
+  error: StepError | null;
+  metadata: {
+    execution_time_ms?: number | null;
+    worker_id?: string | null;
+    started_at?: string | null;
+    completed_at?: string | null;
+    error_type?: string | null;
+    [more: string]: unknown;
+  };
+}
+
+/** A step with its result, from the list of the steps of a task. */
+export interface StepDetail {
+  step_uuid: string;
+  task_uuid: string;
+  name: string;
+  created_at: string;
+  updated_at: string;
+  completed_at: string | null;
+  results: StepResults | null;
+  current_state: string;
+  attempts: number;
+  max_attempts: number;
+  last_failure_at: string | null;
+  next_retry_at: string | null;
+  last_attempted_at: string | null;
+}
+
+export interface TaskSummary {
+  task: Task;
+  template: {
+    steps: { name: string; step_type: string; handler: string; dependencies: string[]; max_attempts: number }[];
+  };
+  dlq: { in_dlq: boolean; dlq_reason: string | null; resolution_status: string | null };
+}
+
+export interface TaskGraph {
+  nodes: {
+    name: string;
+    template_step_name: string;
+    type: string;
+    handler: string;
+    /** Null: a decision or an analyzer may create the step. */
+    state: string | null;
+    started_at: string | null;
+    completed_at: string | null;
+  }[];
+  edges: { from: string; to: string }[];
+}
+
+export interface Explanation {
+  task: { paused?: unknown[] | null };
+  summary: string;
+  steps: { step: string; state: string; why: string; until: string | null; held_by: string | null }[];
+}
+
+export interface HistoryEntry {
+  step: string | null;
+  kind: string;
+  attempt: number | null;
+  what: string;
+  to_state: string | null;
+  started_at: string | null;
+  at: string;
+  duration_ms: number | null;
+  who: string | null;
+  why: string | null;
+  error: StepError | null;
+}
+
+export interface FailureGroup {
+  namespace: string;
+  name: string;
+  version: string;
+  step: string;
+  handler: string;
+  count: number;
+  error_type: string | null;
+  pattern: string | null;
+  error: string | null;
+  task_uuid: string;
+  first_at: string;
+  last_at: string;
+  filter: Record<string, string | boolean>;
+}
+
+export interface UnservedGroup {
+  namespace: string;
+  reason: string;
+  handlers: string[];
+  templates: string[];
+  count: number;
+  first_at: string;
+  filter: Record<string, string>;
+}
+
+interface Groups<Group> {
+  steps: number;
+  more_groups: number;
+  timed_out: boolean;
+  groups: Group[];
+}
+
+export interface Summary {
+  states: Record<string, number>;
+  templates: { namespace: string; name: string; version: string; counts: Record<string, number> }[];
+  failed: Groups<FailureGroup>;
+  waiting_for_retry: Groups<FailureGroup>;
+  unserved: Groups<UnservedGroup>;
+}
+
+export interface Status {
+  at: string;
+  open: Record<string, number>;
+  workers: { alive: number; lost: number; slots: number; slots_used: number };
+  attention: Record<string, number>;
+  per_minute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
+}
+
+export interface Performance {
+  total_tasks: number;
+  active_tasks: number;
+  completed_tasks: number;
+  failed_tasks: number;
+  completion_rate: number;
+  error_rate: number;
+  average_task_duration_seconds: number;
+  average_step_duration_seconds: number;
+  tasks_per_hour: number;
+  steps_per_hour: number;
+}
+
+export interface Slow {
+  namespace_name: string;
+  task_name: string;
+  version: string;
+  step_name?: string;
+  average_duration_seconds: number;
+  max_duration_seconds: number;
+  execution_count: number;
+  error_count: number;
+  error_rate: number;
+  last_executed_at: string | null;
+}
+
+export interface Bottlenecks {
+  slow_steps: Slow[];
+  slow_tasks: Slow[];
+  resource_utilization: { database_pool_utilization: number; system_health: Record<string, number> };
+  recommendations: string[];
+}
+
+export interface DeadLetter {
+  dlq_entry_uuid: string;
+  task_uuid: string;
+  original_state: string;
+  dlq_reason: string;
+  dlq_timestamp: string;
+  minutes_in_dlq: number;
+  namespace_name: string | null;
+  task_name: string | null;
+  current_state: string | null;
+  priority_score: number;
+}
+
+export interface Templates {
+  templates: { name: string; namespace: string; version: string; description: string | null; step_count: number }[];
+}
+
+export interface Health {
+  status: string;
+  checks: Record<string, { status: string; message?: string; duration_ms: number }>;
+  info: { version: string; environment: string; operational_state: string };
+}

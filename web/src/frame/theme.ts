@@ -1,0 +1,24 @@
+export const THEMES = ['system', 'light', 'dark'] as const;
+export type Theme = (typeof THEMES)[number];
+
+const CHOICE = 'tasker.theme';
+const darkSystem = matchMedia('(prefers-color-scheme: dark)');
+
+export function chosenTheme(): Theme {
+  const stored = localStorage.getItem(CHOICE);
+  return THEMES.find((theme) => theme === stored) ?? 'system';
+}
+
+export function chooseTheme(theme: Theme): void {
+  localStorage.setItem(CHOICE, theme);
+  applyTheme();
+}
+
+/** Shows the chosen theme, or that of the system. */
+export function applyTheme(): void {
+  const theme = chosenTheme();
+  const dark = theme === 'dark' || (theme === 'system' && darkSystem.matches);
+  document.documentElement.dataset.theme = dark ? 'dark' : 'light';
+}
+
+darkSystem.addEventListener('change', applyTheme);

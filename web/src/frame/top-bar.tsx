@@ -1,0 +1,123 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useSearchParams } from 'react-router';
+import { ask } from '../api/client.ts';
+import { useLive } from '../api/live.tsx';
+import { useMe } from '../api/me.tsx';
+import type { Health, Templates } from '../api/types.ts';
+import { Button } from '../parts/controls.tsx';
+import { useNamespace } from './namespace.ts';
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+
+interface TopBarProps {
+  onPalette(): void;
+  onMenu(): void;
+}
+
+export function TopBar({ onPalette, onMenu }: TopBarProps) {
+  const { data: health } = useQuery({
+    queryKey: ['health'],
+    queryFn: ({ signal }) => ask<Health>('health/detailed', { signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const environment = health?.info.environment;
+  const production = environment === 'production';
+  return (
+    <div
+      className={`sticky top-0 z-10 flex h-12 items-center gap-2 border-b bg-surface px-3 sm:px-6 ${production ? 'border-t-2 border-t-s-red border-b-line' : 'border-line'}`}
+    >
+      <Button look="quiet" className="px-2 sm:hidden" aria-label="Open the navigation" onClick={onMenu}>
+        <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
+          <path d="M2 4h12M2 8h12M2 12h12" stroke="currentColor" strokeWidth="1.5" />
+        </svg>
+      </Button>
+      <Namespaces />
+      {environment && (
+        <span
+          className={`hidden rounded px-1.5 text-xs sm:inline ${production ? 'bg-t-red font-semibold text-s-red' : 'bg-hover text-soft'}`}
+        >
+          {environment}
+        </span>
+      )}
+      <div className="grow" />
+      <button
+        type="button"
+        className="hidden h-8 w-56 items-center justify-between rounded-md border border-edge px-2.5 text-sm text-faint hover:bg-hover md:flex"
+        onClick={onPalette}
+      >
+        Search or go to
+        <kbd className="font-sans text-xs">⌘K</kbd>
+      </button>
+      <LiveSwitch />
+      <User />
+    </div>
+  );
+}
+
+function Namespaces() {
+  const namespace = useNamespace();
+  const [, setSearch] = useSearchParams();
+  const { data } = useQuery({
+    queryKey: ['templates', undefined],
+    queryFn: ({ signal }) => ask<Templates>('v1/templates', { signal }),
+    staleTime: 60_000,
+  });
+  const names = [...new Set(data?.templates.map((template) => template.namespace))].sort();
+  if (namespace && !names.includes(namespace)) names.push(namespace);
+  return (
+    <select
+      aria-label="Namespace"
+      className="h-8 max-w-44 rounded-md border border-edge bg-surface px-2 text-sm text-ink"
+      value={namespace ?? ''}
+      onChange={({ target }) =>
+        setSearch((search) => {
+          search.delete('cursor');
+          if (target.value === '') search.delete('namespace');
+          else search.set('namespace', target.value);
+          return search;
+        })
+      }
+    >
+      <option value="">All namespaces</option>
+      {names.map((name) => (
+        <option key={name}>{name}</option>
+      ))}
+    </select>
+  );
+}
+
+/** The user who is logged in. */
+function User() {
+  const { subject, authenticated } = useMe();
+  const queries = useQueryClient();
+  const logOut = useMutation({
+    mutationFn: () => ask('v1/session', { method: 'DELETE' }),
+    onSuccess: () => {
+      queries.clear();
+      location.reload();
+    },
+  });
+  if (!authenticated) return null;
+  return (
+    <Button look="quiet" title={`Logged in as ${subject}`} onClick={() => logOut.mutate()}>
+      Log out
+    </Button>
+  );
+}
+
+function LiveSwitch() {
+  const { on, since, toggle } = useLive();
+  return (
+    <Button
+      role="switch"
+      aria-checked={on}
+      aria-label={since ? `Live: Paused at ${CLOCK.format(since)}` : 'Live'}
+      look="quiet"
+      title={on ? 'The page updates itself. Click to pause.' : 'Click to continue.'}
+      onClick={toggle}
+    >
+      <span className={`size-2 rounded-full ${on ? 'bg-s-green' : 'bg-s-slate'}`} />
+      {since === undefined ? 'Live' : `Paused at ${CLOCK.format(since)}`}
+    </Button>
+  );
+}

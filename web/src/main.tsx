@@ -1,0 +1,45 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { BrowserRouter } from 'react-router';
+import { ApiError, ROOT } from './api/client.ts';
+import { LiveProvider } from './api/live.tsx';
+import { MeProvider } from './api/me.tsx';
+import { StreamProvider } from './api/stream.tsx';
+import { App } from './app.tsx';
+import { Login } from './frame/login.tsx';
+import { applyTheme } from './frame/theme.ts';
+import './styles.css';
+
+applyTheme();
+
+/** An answer that will not change by asking again. */
+const isFinal = (error: Error) => error instanceof ApiError && error.status >= 400 && error.status < 500;
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      networkMode: 'always',
+      staleTime: 1_000,
+      refetchOnWindowFocus: true,
+      retry: (count, error) => count < 1 && !isFinal(error),
+    },
+    mutations: { networkMode: 'always' },
+  },
+});
+
+createRoot(document.getElementById('page')!).render(
+  <StrictMode>
+    <QueryClientProvider client={queries}>
+      <BrowserRouter basename={ROOT.pathname.replace(/\/$/, '')}>
+        <LiveProvider>
+          <MeProvider login={<Login />}>
+            <StreamProvider>
+              <App />
+            </StreamProvider>
+          </MeProvider>
+        </LiveProvider>
+      </BrowserRouter>
+    </QueryClientProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,126 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { type ReactNode, useState } from 'react';
+import { useMe } from '../api/me.tsx';
+import { Button, Problem } from './controls.tsx';
+import { Dialog } from './dialog.tsx';
+
+export interface Act {
+  /** The title of the dialog: what the act does. */
+  title: string;
+  /** The verb on the button, with the number of tasks. */
+  verb: string;
+  /** The effect: what happens, and what runs again. */
+  preview: ReactNode;
+  danger?: boolean;
+  /** Whether the act must have a reason. */
+  needsReason?: boolean;
+  /** The act keeps neither a name nor a reason. */
+  silent?: boolean;
+  run(said: { reason: string; by: string }): Promise<unknown>;
+}
+
+const NAME = 'tasker.name';
+
+/** The reason of an act and the name of the person, as they are typed. */
+export interface Operator {
+  /** The name of the credential, which then acts. */
+  subject: string | null;
+  reason: string;
+  by: string;
+  setReason(reason: string): void;
+  setBy(by: string): void;
+  said(): { reason: string; by: string };
+  /** Keeps the name for the next act. */
+  remember(): void;
+}
+
+export function useOperator(): Operator {
+  const { subject } = useMe();
+  const [reason, setReason] = useState('');
+  const [by, setBy] = useState(() => localStorage.getItem(NAME) ?? '');
+  return {
+    subject,
+    reason,
+    by,
+    setReason,
+    setBy,
+    said: () => ({ reason: reason.trim() || 'from the web page', by: subject ?? (by.trim() || 'web') }),
+    remember: () => localStorage.setItem(NAME, by.trim()),
+  };
+}
+
+/** The fields for the reason and the name, which the audit shows. */
+export function OperatorFields({ operator, needsReason }: { operator: Operator; needsReason?: boolean }) {
+  const { subject, reason, by, setReason, setBy } = operator;
+  return (
+    <>
+      <div className={`mt-4 grid gap-3 ${subject === null ? 'grid-cols-[1fr_160px]' : ''}`}>
+        <Field label={needsReason ? 'Reason' : 'Reason (optional)'} value={reason} onChange={setReason} />
+        {subject === null && <Field label="Your name" value={by} onChange={setBy} placeholder="web" />}
+      </div>
+      <p className="mt-2 text-xs text-faint">The audit shows {subject ?? 'the name'} and the reason.</p>
+    </>
+  );
+}
+
+/** Asks before an act: shows what it does, and who will be named in the audit. */
+export function ActDialog({ act, onClose }: { act: Act; onClose(): void }) {
+  const queries = useQueryClient();
+  const operator = useOperator();
+  const { mutate, isPending, error } = useMutation({
+    mutationFn: () => act.run(operator.said()),
+    onSuccess: async () => {
+      operator.remember();
+      onClose();
+      await queries.invalidateQueries();
+    },
+  });
+  const incomplete = act.needsReason === true && operator.reason.trim() === '';
+  return (
+    <Dialog title={act.title} onClose={onClose}>
+      <form
+        className="p-5"
+        onSubmit={(event) => {
+          event.preventDefault();
+          mutate();
+        }}
+      >
+        <h2 className="text-base font-semibold">{act.title}</h2>
+        <div className="mt-2 text-sm text-soft">{act.preview}</div>
+        {!act.silent && <OperatorFields operator={operator} needsReason={act.needsReason ?? false} />}
+        {error && (
+          <div className="mt-3">
+            <Problem error={error} />
+          </div>
+        )}
+        <div className="mt-5 flex justify-end gap-2">
+          <Button onClick={onClose}>Keep as it is</Button>
+          <Button type="submit" look={act.danger ? 'danger' : 'primary'} disabled={isPending || incomplete}>
+            {act.verb}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+interface FieldProps {
+  label: string;
+  value: string;
+  placeholder?: string;
+  onChange(value: string): void;
+}
+
+function Field({ label, value, placeholder, onChange }: FieldProps) {
+  return (
+    <label className="block text-xs text-soft">
+      {label}
+      <input
+        className="mt-1 block h-8 w-full rounded-md border border-edge bg-surface px-2 text-sm text-ink placeholder:text-faint"
+        value={value}
+        placeholder={placeholder}
+        onChange={(event) => onChange(event.target.value)}
+      />
+    </label>
+  );
+}

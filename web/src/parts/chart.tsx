@@ -1,0 +1,82 @@
+import { useEffect, useRef } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { numberText, timeOf } from './words.ts';
+
+export interface Point {
+  at: string;
+  attempts_completed: number;
+  attempts_failed: number;
+}
+
+const HEIGHT = 140;
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+
+/** Completed and failed attempts over time. The same numbers are in the sentence that describes it. */
+export default function Chart({ points }: { points: readonly Point[] }) {
+  const place = useRef<HTMLDivElement>(null);
+  const text = JSON.stringify(points.map((point) => [point.at, point.attempts_completed, point.attempts_failed]));
+  useEffect(() => {
+    const parent = place.current;
+    if (!parent) return;
+    const rows = JSON.parse(text) as [string, number, number][];
+    const data: uPlot.AlignedData = [
+      rows.map(([at]) => timeOf(at).getTime() / 1000),
+      rows.map(([, completed]) => completed),
+      rows.map(([, , failed]) => failed),
+    ];
+    const plot = new uPlot(optionsOf(parent), data, parent);
+    const resized = new ResizeObserver(() => plot.setSize({ width: parent.clientWidth, height: HEIGHT }));
+    resized.observe(parent);
+    return () => {
+      resized.disconnect();
+      plot.destroy();
+    };
+  }, [text]);
+  const sum = (count: (point: Point) => number) => numberText(points.reduce((total, point) => total + count(point), 0));
+  return (
+    <figure className="m-0 px-4 py-3">
+      <div ref={place} aria-hidden="true" style={{ height: HEIGHT }} />
+      <figcaption className="mt-1 flex gap-4 text-xs text-soft">
+        <span>
+          <span className="mr-1.5 inline-block size-2 rounded-full bg-s-green" />
+          {sum((point) => point.attempts_completed)} attempts completed
+        </span>
+        <span>
+          <span className="mr-1.5 inline-block size-2 rounded-full bg-s-red" />
+          {sum((point) => point.attempts_failed)} failed
+        </span>
+      </figcaption>
+    </figure>
+  );
+}
+
+function optionsOf(parent: HTMLElement): uPlot.Options {
+  const colour = (name: string) => getComputedStyle(parent).getPropertyValue(name).trim();
+  const font = `12px ${getComputedStyle(parent).fontFamily}`;
+  const axis = {
+    stroke: colour('--faint'),
+    font,
+    grid: { stroke: colour('--line'), width: 1 },
+    ticks: { show: false },
+  };
+  const series = (name: string) => ({
+    stroke: colour(name),
+    width: 1.5,
+    points: { show: false },
+    paths: uPlot.paths.stepped!({ align: 1 }),
+  });
+  return {
+    width: parent.clientWidth,
+    height: HEIGHT,
+    legend: { show: false },
+    cursor: { show: false },
+    padding: [8, 8, 0, 0],
+    scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 4)] } },
+    axes: [
+      { ...axis, space: 80, values: (_, times) => times.map((time) => CLOCK.format(time * 1000)) },
+      { ...axis, size: 44 },
+    ],
+    series: [{}, series('--s-green'), series('--s-red')],
+  };
+}

@@ -1,0 +1,34 @@
+import { type ReactNode, useEffect, useRef } from 'react';
+
+interface DialogProps {
+  title: string;
+  onClose(): void;
+  children: ReactNode;
+  /** Default: 480 px wide, in the upper third of the page. */
+  className?: string;
+}
+
+/** A modal dialog, named by what it does. Escape and a click beside it close it. */
+export function Dialog({ title, onClose, children, className = 'w-[480px]' }: DialogProps) {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const dialog = ref.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes the dialog as well
+    <dialog
+      ref={ref}
+      aria-label={title}
+      className={`mx-auto mt-[12vh] max-w-[calc(100vw-32px)] rounded-xl border border-edge bg-raised p-0 text-ink shadow-2xl ${className}`}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => event.target === event.currentTarget && onClose()}
+    >
+      {children}
+    </dialog>
+  );
+}

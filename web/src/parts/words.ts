@@ -1,0 +1,59 @@
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** Returns a duration in the two largest units: `850 ms`, `12.4 s`, `3 min 20 s`, `2 d 4 h`. */
+export function durationText(ms: number): string {
+  if (ms < SECOND) return `${Math.round(ms)} ms`;
+  if (ms < 59.95 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
+  if (ms < HOUR) return two(ms, MINUTE, 'min', SECOND, 's');
+  if (ms < DAY) return two(ms, HOUR, 'h', MINUTE, 'min');
+  return two(ms, DAY, 'd', HOUR, 'h');
+}
+
+function two(ms: number, large: number, largeName: string, small: number, smallName: string): string {
+  const rest = Math.floor((ms % large) / small);
+  return `${Math.floor(ms / large)} ${largeName}${rest > 0 ? ` ${rest} ${smallName}` : ''}`;
+}
+
+/** Returns a time relative to another, up to a day: `just now`, `3 min ago`, `in 29 min`. Then its date and time. */
+export function relativeText(time: Date, now: Date): string {
+  const ms = now.getTime() - time.getTime();
+  const size = Math.abs(ms);
+  if (size >= DAY) return dateText(time);
+  if (size < 5 * SECOND) return ms >= 0 ? 'just now' : 'now';
+  const text = size < MINUTE ? `${Math.round(size / SECOND)} s` : oneUnit(size);
+  return ms >= 0 ? `${text} ago` : `in ${text}`;
+}
+
+function oneUnit(ms: number): string {
+  return ms < HOUR ? `${Math.round(ms / MINUTE)} min` : `${Math.round(ms / HOUR)} h`;
+}
+
+const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const EXACT = new Intl.DateTimeFormat(undefined, {
+  dateStyle: 'full',
+  timeStyle: 'long',
+});
+
+export const dateText = (time: Date) => DATE.format(time);
+export const exactText = (time: Date) => EXACT.format(time);
+
+/** Parses a time of the API. Those without a zone are in UTC. */
+export function timeOf(text: string): Date {
+  return new Date(/Z|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`);
+}
+
+const NUMBER = new Intl.NumberFormat('en');
+export const numberText = (value: number) => NUMBER.format(value);
+
+export function percentText(share: number): string {
+  const percent = share * 100;
+  return `${percent > 0 && percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
+}
+
+/** Returns a number with its noun: `1 task`, `57 tasks`. */
+export function counted(count: number, noun: string): string {
+  return `${numberText(count)} ${noun}${count === 1 ? '' : 's'}`;
+}

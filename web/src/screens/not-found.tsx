@@ -1,0 +1,15 @@
+import { Link } from 'react-router';
+import { Empty, Heading } from '../parts/controls.tsx';
+
+export function NotFound() {
+  return (
+    <>
+      <Heading title="Page not found" />
+      <Empty title="There is no page at this address">
+        <Link to="/" className="text-accent underline">
+          Go to Home
+        </Link>
+      </Empty>
+    </>
+  );
+}

@@ -1,0 +1,70 @@
+import { Empty, Panel } from '../../parts/controls.tsx';
+import { type Column, Grid } from '../../parts/grid.tsx';
+import { State } from '../../parts/state.tsx';
+import { Time } from '../../parts/text.tsx';
+import { durationText } from '../../parts/words.ts';
+import { attemptsOf } from './attempts.ts';
+import type { ViewProps } from './views.tsx';
+
+interface Entry {
+  key: string;
+  at: string;
+  step: string | null;
+  what: string;
+  state: string | null;
+  attempt: number | null;
+  ms: number | null;
+  who: string | null;
+  why: string | null;
+}
+
+const COLUMNS: readonly Column<Entry>[] = [
+  { head: 'When', cell: ({ at }) => <Time at={at} /> },
+  { head: 'Step', cell: ({ step }) => step ?? <span className="text-faint">task</span> },
+  { head: 'What', cell: ({ state, what }) => (state ? <State state={state} /> : what) },
+  { head: 'Attempt', kind: 'num', cell: ({ attempt }) => attempt },
+  { head: 'Duration', kind: 'num', cell: ({ ms }) => (ms === null ? '' : durationText(ms)) },
+  { head: 'Who', cell: ({ who }) => <span className="text-soft">{who}</span> },
+  { head: 'Why', kind: 'wide', cell: ({ why }) => why },
+];
+
+/** Every attempt and every act of a person, the newest first. */
+export function HistoryView({ data }: ViewProps) {
+  const rows = entriesOf(data).sort((a, b) => b.at.localeCompare(a.at));
+  return (
+    <Panel>
+      {rows.length > 0 ? (
+        <Grid name="History" columns={COLUMNS} rows={rows} keyOf={({ key }) => key} />
+      ) : (
+        <Empty title="Nothing has happened yet">Attempts and acts of people appear here.</Empty>
+      )}
+    </Panel>
+  );
+}
+
+function entriesOf(data: ViewProps['data']): Entry[] {
+  if (data.history) {
+    return data.history.map((entry, at) => ({
+      key: String(at),
+      at: entry.at,
+      step: entry.step,
+      what: entry.what,
+      state: entry.kind === 'attempt' ? entry.to_state : null,
+      attempt: entry.attempt,
+      ms: entry.duration_ms,
+      who: entry.who,
+      why: entry.why,
+    }));
+  }
+  return attemptsOf(data).map(({ step, attempt, start, end, state, who, error }) => ({
+    key: `${step} ${attempt}`,
+    at: (end ?? start).toISOString(),
+    step,
+    what: '',
+    state,
+    attempt,
+    ms: end ? end.getTime() - start.getTime() : null,
+    who,
+    why: error,
+  }));
+}

@@ -1,0 +1,60 @@
+import { useNow } from '../../api/live.tsx';
+import { Panel } from '../../parts/controls.tsx';
+import { State } from '../../parts/state.tsx';
+import { Time } from '../../parts/text.tsx';
+import { stepTimeText } from './task-words.ts';
+import type { ViewProps } from './views.tsx';
+
+export function StepsView({ data: { steps }, selected, onSelect }: ViewProps) {
+  const now = useNow();
+  return (
+    <Panel>
+      <table className="grid-table" aria-label="Steps">
+        <thead>
+          <tr>
+            <th scope="col">State</th>
+            <th scope="col">Step</th>
+            <th scope="col" className="num">
+              Attempts
+            </th>
+            <th scope="col" className="num">
+              Duration
+            </th>
+            <th scope="col">Worker</th>
+            <th scope="col">Error</th>
+            <th scope="col" className="num">
+              Last attempt
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {steps.map((step) => (
+            <tr key={step.step_uuid} aria-selected={step.name === selected}>
+              <td>
+                <State state={step.current_state} />
+              </td>
+              <td>
+                <button
+                  type="button"
+                  className="font-medium hover:text-accent hover:underline"
+                  onClick={() => onSelect(step.name)}
+                >
+                  {step.name}
+                </button>
+              </td>
+              <td className="num text-soft">
+                {step.attempts}/{step.max_attempts}
+              </td>
+              <td className="num">{stepTimeText(step, now)}</td>
+              <td className="text-soft">{step.results?.metadata.worker_id}</td>
+              <td className="wide text-s-red">{step.results?.error?.message}</td>
+              <td className="num text-soft">
+                <Time at={step.last_attempted_at} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Panel>
+  );
+}

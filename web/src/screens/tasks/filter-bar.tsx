@@ -1,0 +1,136 @@
+import { useState } from 'react';
+import { Link, useSearchParams } from 'react-router';
+import type { Routes } from '../../api/routes.ts';
+import { Button } from '../../parts/controls.tsx';
+import { numberText } from '../../parts/words.ts';
+import { type Chip, chipsOf, FIELDS, SEGMENTS } from './filters.ts';
+
+/** The groups of states, with the numbers of tasks in them. */
+export function Segments({ counts }: { counts: Record<string, number> | undefined }) {
+  const [search] = useSearchParams();
+  const state = search.get('state') ?? '';
+  return (
+    <nav className="mb-3 flex gap-1 overflow-x-auto" aria-label="State">
+      {SEGMENTS.map(({ label, states }) => {
+        const to = new URLSearchParams(search);
+        to.delete('cursor');
+        if (states.length > 0) to.set('state', states.join(','));
+        else to.delete('state');
+        const current = state === states.join(',');
+        const count = countOf(states, counts);
+        return (
+          <Link
+            key={label}
+            to={{ search: to.toString() }}
+            aria-current={current ? 'true' : undefined}
+            className={`flex h-8 items-center gap-1.5 rounded-md px-2.5 text-sm whitespace-nowrap ${current ? 'bg-select font-medium' : 'text-soft hover:bg-hover'}`}
+          >
+            {label}
+            {count !== undefined && <span className="text-xs text-faint tabular-nums">{numberText(count)}</span>}
+          </Link>
+        );
+      })}
+    </nav>
+  );
+}
+
+function countOf(states: readonly string[], counts: Record<string, number> | undefined): number | undefined {
+  if (!counts) return undefined;
+  const counted = states.length > 0 ? states.map((state) => counts[state] ?? 0) : Object.values(counts);
+  return counted.reduce((sum, count) => sum + count, 0);
+}
+
+/** The filters of the list as chips, and a form that adds one. */
+export function FilterBar({ routes }: { routes: Routes | undefined }) {
+  const [search, setSearch] = useSearchParams();
+  const chips = chipsOf(search);
+  const usable = FIELDS.filter(({ name }) => routes?.reads('GET /v1/tasks', name) && !search.has(name));
+  const change = (edit: (search: URLSearchParams) => void) =>
+    setSearch((now) => {
+      now.delete('cursor');
+      edit(now);
+      return now;
+    });
+  return (
+    <div className="mb-4 flex flex-wrap items-center gap-2">
+      {chips.map((chip) => (
+        <FilterChip key={chip.name} chip={chip} onRemove={() => change((now) => now.delete(chip.name))} />
+      ))}
+      {usable.length > 0 && (
+        <AddFilter fields={usable} onAdd={(name, value) => change((now) => now.set(name, value))} />
+      )}
+      {chips.length > 1 && (
+        <Button
+          look="quiet"
+          className="h-7 px-2"
+          onClick={() =>
+            change((now) => {
+              for (const { name } of chips) now.delete(name);
+            })
+          }
+        >
+          Clear all
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function FilterChip({ chip, onRemove }: { chip: Chip; onRemove(): void }) {
+  return (
+    <span className="inline-flex h-7 max-w-full items-center gap-1 rounded-md border border-edge bg-surface pl-2 text-sm">
+      <span className="truncate">{chip.text}</span>
+      <button
+        type="button"
+        className="grid size-6 place-items-center rounded text-faint hover:text-ink"
+        aria-label={`Remove the filter ${chip.text}`}
+        onClick={onRemove}
+      >
+        ×
+      </button>
+    </span>
+  );
+}
+
+interface AddFilterProps {
+  fields: typeof FIELDS;
+  onAdd(name: string, value: string): void;
+}
+
+function AddFilter({ fields, onAdd }: AddFilterProps) {
+  const [chosen, setChosen] = useState('');
+  const [value, setValue] = useState('');
+  const field = fields.find(({ name }) => name === chosen) ?? fields[0]!;
+  return (
+    <form
+      className="flex h-7 items-stretch overflow-hidden rounded-md border border-dashed border-edge text-sm focus-within:border-solid focus-within:border-accent"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (value.trim() !== '') onAdd(field.name, value.trim());
+        setValue('');
+        setChosen('');
+      }}
+    >
+      <select
+        aria-label="Filter by"
+        className="bg-transparent pl-2 text-soft outline-none"
+        value={field.name}
+        onChange={({ target }) => setChosen(target.value)}
+      >
+        {fields.map(({ name, label }) => (
+          <option key={name} value={name}>
+            {label}
+          </option>
+        ))}
+      </select>
+      <input
+        data-filter
+        aria-label={`${field.label} to filter by`}
+        placeholder={field.placeholder}
+        className="w-40 bg-transparent px-2 outline-none placeholder:text-faint"
+        value={value}
+        onChange={({ target }) => setValue(target.value)}
+      />
+    </form>
+  );
+}

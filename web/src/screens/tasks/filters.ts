@@ -1,0 +1,88 @@
+import { lookOf } from '../../parts/state.tsx';
+
+/** A filter of the task list. Its name is the query parameter, of this page and of the API. */
+export interface Field {
+  name: string;
+  label: string;
+  placeholder: string;
+}
+
+export const FIELDS: readonly Field[] = [
+  { name: 'name', label: 'Template', placeholder: 'fulfil_order' },
+  { name: 'template_version', label: 'Version', placeholder: '>=1.2.0' },
+  { name: 'tag', label: 'Tag', placeholder: 'vip' },
+  { name: 'initiator', label: 'Initiator', placeholder: 'api' },
+  { name: 'source_system', label: 'Source', placeholder: 'checkout' },
+  { name: 'correlation_id', label: 'Correlation id', placeholder: 'UUID' },
+  { name: 'key', label: 'Idempotency key', placeholder: 'order-17' },
+  { name: 'step', label: 'Step', placeholder: 'charge_card' },
+  { name: 'step_state', label: 'Step state', placeholder: 'error' },
+  { name: 'handler', label: 'Handler', placeholder: 'charge_card' },
+  { name: 'error_type', label: 'Error type', placeholder: 'card_declined' },
+  { name: 'error', label: 'Error contains', placeholder: 'certificate' },
+  { name: 'worker', label: 'Worker', placeholder: 'worker-1' },
+  { name: 'created_after', label: 'Created after', placeholder: '2h' },
+  { name: 'created_before', label: 'Created before', placeholder: '1h' },
+  { name: 'context', label: 'Context contains', placeholder: '{"order_id":"O-17"}' },
+];
+
+/** Filters that are only set by links. */
+const FLAGS: Readonly<Record<string, string>> = { open: 'Open', ended: 'Ended', stale: 'Stale' };
+
+/** Groups of states above the list. */
+export const SEGMENTS: readonly { label: string; states: readonly string[] }[] = [
+  { label: 'All', states: [] },
+  { label: 'Blocked', states: ['blocked_by_failures'] },
+  { label: 'Retrying', states: ['waiting_for_retry'] },
+  {
+    label: 'In progress',
+    states: [
+      'pending',
+      'initializing',
+      'enqueuing_steps',
+      'steps_in_process',
+      'evaluating_results',
+      'waiting_for_dependencies',
+    ],
+  },
+  { label: 'Waiting', states: ['waiting'] },
+  { label: 'Complete', states: ['complete', 'resolved_manually'] },
+  { label: 'Failed', states: ['error'] },
+  { label: 'Cancelled', states: ['cancelled'] },
+];
+
+export interface Chip {
+  name: string;
+  text: string;
+}
+
+/** Returns the filters of an address as texts. The namespace and the state have their own controls. */
+export function chipsOf(search: URLSearchParams): Chip[] {
+  const fields = FIELDS.flatMap(({ name, label }) => {
+    const value = search.get(name);
+    if (value === null) return [];
+    return [{ name, text: `${label}: ${name === 'step_state' ? lookOf(value).word : value}` }];
+  });
+  const flags = Object.entries(FLAGS).flatMap(([name, text]) => (search.get(name) === 'true' ? [{ name, text }] : []));
+  const state = search.get('state');
+  const isSegment = SEGMENTS.some(({ states }) => states.join(',') === (state ?? ''));
+  return [
+    ...fields,
+    ...flags,
+    ...(state && !isSegment ? [{ name: 'state', text: `State: ${lookOf(state).word}` }] : []),
+  ];
+}
+
+/** The parts of the address that are sent to the API. */
+export function queryOf(search: URLSearchParams): Record<string, string> {
+  const names = [
+    ...FIELDS.map(({ name }) => name),
+    ...Object.keys(FLAGS),
+    'namespace',
+    'state',
+    'cursor',
+    'sort',
+    'order',
+  ];
+  return Object.fromEntries(names.flatMap((name) => (search.get(name) ? [[name, search.get(name)!]] : [])));
+}
