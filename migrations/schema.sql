@@ -32,6 +32,12 @@ CREATE OR REPLACE FUNCTION tasker.iso(timestamp with time zone)
  STABLE PARALLEL SAFE
 RETURN to_char(($1 AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text);
 
+CREATE OR REPLACE FUNCTION tasker.schedule_now()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN now();
+
 CREATE OR REPLACE FUNCTION tasker.shown_state(state tasker.task_state, n_wait integer)
  RETURNS tasker.task_state
  LANGUAGE sql
@@ -92,6 +98,30 @@ create table tasker.analytics_state (
   constraint analytics_state_pkey PRIMARY KEY (single),
   constraint analytics_state_single CHECK (single)
 ) with (fillfactor=50);
+
+create table tasker.api_key (
+  key_id uuid not null,
+  name text not null,
+  prefix text not null,
+  hash bytea not null,
+  roles text[] not null,
+  permissions text[] not null,
+  namespaces text[],
+  created_at timestamp with time zone not null default now(),
+  created_by text not null,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  revoked_by text,
+  replaced_by uuid,
+  last_used_at timestamp with time zone,
+  constraint api_key_pkey PRIMARY KEY (key_id),
+  constraint api_key_hash UNIQUE (hash),
+  constraint api_key_allows_something CHECK (((cardinality(roles) + cardinality(permissions)) > 0)),
+  constraint api_key_is_sha256 CHECK ((octet_length(hash) = 32)),
+  constraint api_key_revoked CHECK (((revoked_at IS NULL) = (revoked_by IS NULL))),
+  constraint api_key_sees_something CHECK ((cardinality(namespaces) > 0))
+);
+CREATE UNIQUE INDEX api_key_name ON tasker.api_key USING btree (name) WHERE ((revoked_at IS NULL) AND (replaced_by IS NULL));
 
 create table tasker.archive_file (
   name text not null,
@@ -699,6 +729,14 @@ CREATE INDEX task_copies ON tasker.task USING btree (copy_of) WHERE (copy_of IS 
 CREATE INDEX task_correlation ON tasker.task USING btree (correlation_id) WHERE ((correlation_id IS NOT NULL) AND (done_at IS NULL));
 CREATE INDEX task_open ON tasker.task USING btree (task_uuid) WHERE (done_at IS NULL);
 
+create table tasker.task_change (
+  seq bigint not null generated always as identity,
+  mark integer not null default floor((random() * (2147483647)::double precision)),
+  size integer not null,
+  tasks uuid[],
+  constraint task_change_pkey PRIMARY KEY (seq)
+);
+
 create table tasker.task_identity (
   hash bytea not null,
   task_uuid uuid not null,
@@ -857,6 +895,22 @@ create table tasker.wait (
 CREATE INDEX wait_approvals ON tasker.wait USING btree (since, task_uuid, idx) WHERE ((kind = 'approval'::text) AND (ended_at IS NULL));
 CREATE INDEX wait_due ON tasker.wait USING btree (due_at) WHERE ((ended_at IS NULL) AND (due_at IS NOT NULL));
 CREATE INDEX wait_open ON tasker.wait USING btree (kind, since) WHERE ((ended_at IS NULL) AND (kind IS NOT NULL));
+
+create table tasker.web_session (
+  hash bytea not null,
+  key_id uuid,
+  subject text not null,
+  roles text[] not null,
+  permissions text[] not null,
+  namespaces text[],
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint web_session_pkey PRIMARY KEY (hash),
+  constraint web_session_key_id_fkey FOREIGN KEY (key_id) REFERENCES tasker.api_key(key_id),
+  constraint web_session_is_sha256 CHECK ((octet_length(hash) = 32))
+);
+CREATE INDEX web_session_expires ON tasker.web_session USING btree (expires_at);
+CREATE INDEX web_session_key ON tasker.web_session USING btree (key_id);
 
 create table tasker.worker (
   id bigint not null generated always as identity,
