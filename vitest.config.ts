@@ -13,6 +13,26 @@ const STATEMENTS = 'test/store/**/*.test.ts';
 const ENGINE = 'test/engine/**/*.test.ts';
 const FAULTS = 'test/crash/**/*.test.ts';
 const ON_SERVERS = [STATEMENTS, ENGINE, FAULTS];
+/**
+ * Faults of processes, connections and event loops. To the server they are connections that end, and their statements also
+ * run in the tests of the engine. So they run on the newest server only, except with `npm run prove`.
+ */
+const FAULTS_OF_PROCESSES = [
+  'blocked-for-a-minute',
+  'blocked-loop',
+  'dead-before-answer',
+  'dynamic-killed',
+  'events-killed',
+  'lost-answers',
+  'lost-saves',
+  'pgbouncer',
+  'prune-killed',
+  'signals-killed',
+  'silent-server',
+  'worker-killed',
+  'worker-stopped',
+].map((name) => `test/crash/${name}.test.ts`);
+const PROVE = process.env.PROVE === '1';
 /** Tests without a server, a build or another process. */
 const UNIT = unitTests();
 /** Tests that change their process. All others share processes, because starting one and importing the sources takes a second. */
@@ -27,8 +47,8 @@ const common = {
   expect: { poll: { timeout: 20_000 } },
 } as const;
 
-function onServer(postgres: string, include: string[]): TestProjectInlineConfiguration {
-  return { test: { ...common, name: `postgres-${postgres}`, include, provide: { postgres } } };
+function onServer(postgres: string, include: string[], exclude: string[] = []): TestProjectInlineConfiguration {
+  return { test: { ...common, name: `postgres-${postgres}`, include, exclude, provide: { postgres } } };
 }
 
 /** Starts with the longest files. One that starts last would keep a single worker busy at the end. */
@@ -90,8 +110,8 @@ export default defineConfig({
         },
       },
       onServer('18', ON_SERVERS),
-      onServer('17', process.env.PROVE === '1' ? ON_SERVERS : [STATEMENTS]),
-      onServer('15', ON_SERVERS),
+      onServer('17', PROVE ? ON_SERVERS : [STATEMENTS]),
+      onServer('15', ON_SERVERS, PROVE ? [] : FAULTS_OF_PROCESSES),
     ],
   },
 });

@@ -107,6 +107,7 @@ export const HOT = [
   'first_errors',
   'place_of_task',
   'count_open_tasks',
+  'count_steps_by_state',
   'attention',
   'waits_by_kind',
   'failed_waiting_tasks',
@@ -122,6 +123,7 @@ export const HOT = [
   'begin_waits',
   'open_waits',
   'end_waits',
+  'record_waits',
   'lock_due_waits',
   'call_again',
   'prune_slice',
@@ -173,6 +175,8 @@ const RETRYING = 'on request of an operator; looks up each step by key';
 const DELETING =
   'on request of an operator; looks up each task by key, and reads the queue only for tasks that may be in it';
 const FORGETTING = 'once an hour and worker, if audit.retention_days is set';
+const CREDENTIALS =
+  'reads or writes one credential by a key, at most every 2 s for a credential in use; the table has as many rows as there are credentials';
 const NOTING = 'adds a row and reads none';
 const DEAD_LETTERS =
   'on request of an operator; reads a page in the order of an index of dead letters. bench/dead-letters.mjs measures them';
@@ -254,6 +258,7 @@ export const NOT_HOT = {
   versions_of_template: TEMPLATES,
   put_in_signal_inbox: NOTING,
   read_signal_inbox: INBOX,
+  read_signal_inbox_row: INBOX,
   lock_signal_inbox: INBOX,
   settle_signal_inbox: INBOX,
   postpone_signal_inbox: INBOX,
@@ -294,6 +299,13 @@ export const NOT_HOT = {
   drop_archive_file: PRUNE_ROWS,
   archive_files: PRUNE_ROWS,
   lock_search: NO_TABLE,
+  announce_changes: NOTING,
+  changed_tasks: 'for streams, which rest four times as long as a reading takes; looks up each task by key',
+  changed_steps: 'as changed_tasks, if a stream wants steps; looks up the steps of each task by key',
+  prune_changes: 'after 256 rows; reads the log of changes, which is short',
+  read_changes: 'once a second while there are streams; reads the log of changes by its key',
+  newest_change: 'once when the first stream begins; reads one row by its key',
+  late_tasks: 'once a second while tasks that callers insert are not committed; looks up each by key',
   lock_counting: NO_TABLE,
   rebase_counting: 'once after a restore; writes one row',
   plan_as_before_counting: NO_TABLE,
@@ -485,6 +497,20 @@ export const NOT_HOT = {
   waiting_retries: OVERVIEW,
   template_namespaces: OVERVIEW,
   open_tasks: 'for metrics; counts all open tasks on purpose, the less often the longer it takes',
+  namespace_of_task: CREDENTIALS,
+  namespace_of_dead_letter: CREDENTIALS,
+  namespace_of_schedule: CREDENTIALS,
+  create_api_key: CREDENTIALS,
+  list_api_keys: CREDENTIALS,
+  lock_api_keys: CREDENTIALS,
+  revoke_api_key: CREDENTIALS,
+  replace_api_key: CREDENTIALS,
+  find_api_key: CREDENTIALS,
+  has_api_keys: CREDENTIALS,
+  touch_api_keys: CREDENTIALS,
+  begin_web_session: CREDENTIALS,
+  find_web_session: CREDENTIALS,
+  end_web_session: CREDENTIALS,
   kit_open_work: TEST_KIT,
   kit_is_waiting: TEST_KIT,
   kit_busy_tasks: TEST_KIT,
@@ -493,4 +519,7 @@ export const NOT_HOT = {
   kit_shift_steps: TEST_KIT,
   kit_shift_waits: TEST_KIT,
   kit_shift_timers: TEST_KIT,
+  kit_create_clock: TEST_KIT,
+  kit_use_clock: TEST_KIT,
+  kit_shift_clock: TEST_KIT,
 };

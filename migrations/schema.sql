@@ -856,7 +856,7 @@ create table tasker.wait (
 ) with (fillfactor=50);
 CREATE INDEX wait_approvals ON tasker.wait USING btree (since, task_uuid, idx) WHERE ((kind = 'approval'::text) AND (ended_at IS NULL));
 CREATE INDEX wait_due ON tasker.wait USING btree (due_at) WHERE ((ended_at IS NULL) AND (due_at IS NOT NULL));
-CREATE INDEX wait_open ON tasker.wait USING btree (kind, since) WHERE (ended_at IS NULL);
+CREATE INDEX wait_open ON tasker.wait USING btree (kind, since) WHERE ((ended_at IS NULL) AND (kind IS NOT NULL));
 
 create table tasker.worker (
   id bigint not null generated always as identity,

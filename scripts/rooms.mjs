@@ -138,7 +138,7 @@ export const ROOMS = {
   rest: {
     about: 'The HTTP API of `tasker server`: tasks, steps, templates, dead letters, statistics.',
     begin: 'src/rest/rest-app.ts',
-    mayImport: ['time', 'errors', 'logging', 'model', 'template', 'engine', 'server', 'app'],
+    mayImport: ['time', 'errors', 'logging', 'model', 'template', 'engine', 'events', 'server', 'app'],
   },
   cli: {
     about:

@@ -11,10 +11,11 @@ const FILES = new URL('../statements/', import.meta.url);
 const VARIANTS = {
   claim_steps: { claim_steps: ['one'], claim_steps_of_several: ['several'] },
   record_steps: {
-    record_steps: ['static', 'plain'],
-    record_steps_dynamic: ['dynamic', 'plain'],
-    record_steps_events: ['static', 'events'],
-    record_steps_dynamic_events: ['dynamic', 'events'],
+    record_steps: ['static', 'plain', 'held'],
+    record_steps_dynamic: ['dynamic', 'plain', 'held'],
+    record_steps_events: ['static', 'events', 'held'],
+    record_steps_dynamic_events: ['dynamic', 'events', 'held'],
+    record_waits: ['static', 'waits'],
   },
 };
 

@@ -5,6 +5,8 @@
 export const ERRORS = {
   // requests
   bad_request: 400,
+  json_error: 400,
+  unsupported_media_type: 415,
   invalid_uuid: 400,
   invalid_context: 400,
   identity_missing: 400,
@@ -20,6 +22,7 @@ export const ERRORS = {
   bulk_not_found: 404,
   dead_letter_not_found: 404,
   schedule_not_found: 404,
+  credential_not_found: 404,
   schedule_invalid: 400,
   archive_damaged: 500,
   conflict: 409,
@@ -62,6 +65,10 @@ export const ERRORS = {
   not_ready: 503,
   not_found: 404,
   forbidden: 403,
+  backpressure: 503,
+  unauthorized: 401,
+  authentication_failed: 401,
+  rate_limited: 429,
 } as const satisfies Record<string, number>;
 
 /** One of the codes of {@link ERRORS}. */

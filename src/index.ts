@@ -54,6 +54,7 @@ export {
   type ShutdownOptions,
   WorkerServer,
 } from './app/server/worker-server.ts';
+export type { WatchTasksOptions } from './app/streams/watch-tasks.ts';
 export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
@@ -147,6 +148,8 @@ export type {
 } from './engine/retention/prune-act.ts';
 export type { RestoreAct, RestoreOptions, RestoreProgress, RestoreReport } from './engine/retention/restore.ts';
 export type { AttemptLog, StepLogLine } from './engine/step-logs.ts';
+export type { ResetReason, StreamChange, StreamStep, StreamTask } from './engine/streams/changes.ts';
+export type { StreamFilter, StreamKind } from './engine/streams/stream-filter.ts';
 export type {
   AttemptCalls,
   EventProblem,

@@ -28,7 +28,7 @@ with done as (
     done_at = now(),
     next_at = case when d.kind = 1 and d.delay > 0 then now() + d.delay * interval '1 ms' end
     from (
-      select d.*, x.tid
+      select d.*, x.*
         from rows from (
           unnest($1::uuid[], $2::int[], $3::bigint[], $4::smallint[], $5::int[], $6::int[], $7::smallint[], $8::int[]),
           jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb), jsonb_array_elements($14::jsonb)

@@ -37,6 +37,11 @@ async function withEmptyPath(env: NodeJS.ProcessEnv = {}): Promise<Run> {
       include: [...FILES, others],
       testNamePattern: 'pgbouncer|broker$|with a broker|chromium|python3|promtool',
       globalSetup: ['test/support/suite/not-tested.ts'],
+      // One process, because each would import all sources.
+      pool: 'forks',
+      isolate: false,
+      maxWorkers: 1,
+      experimental: { fsModuleCache: true },
     },
   };
   writeFileSync(config, `export default ${JSON.stringify(options)};`);

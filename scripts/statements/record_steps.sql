@@ -18,6 +18,9 @@ dynamic|-- has a cost, so other templates have a variant without it.
 events|--
 events|-- This variant stores domain events with the steps. An event that announces another attempt, or the end of the attempts,
 events|-- is stored only if the recording had that outcome.
+waits|--
+waits|-- This variant ends waits of steps (claim: the attempt that waits) and records that they completed, in one change of each
+waits|-- row.
 with done as (
   update tasker.step s set
     state = case d.kind when 0 then 'complete'::tasker.step_state when 3 then 'enqueued'
@@ -27,19 +30,29 @@ with done as (
     result = case when d.kind = 0 then d.result end,
     spared = s.spared + case when d.kind = 3 then 1 else 0 end,
     done_at = now(),
+waits|    claim = 0, started_at = least(s.started_at, now()),
     next_at = case when d.kind = 1 and d.delay > 0 then now() + d.delay * interval '1 ms' end
     from (
-static|      select d.*, x.tid
+static|      select d.*, x.*
 dynamic|      select d.*, x.tid, coalesce(b.tolerant, false) tolerant
         from rows from (
           unnest($1::uuid[], $2::int[], $3::bigint[], $4::smallint[], $5::int[], $6::int[], $7::smallint[], $8::int[]),
 plain|          jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb)
 plain|        ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, ord)
+waits|          jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb), unnest($14::text[])
+waits|        ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, ended_by, ord)
 events|          jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb), jsonb_array_elements($14::jsonb)
 events|        ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, told, ord)
         cross join lateral (
-          select ctid tid from tasker.step x
-           where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'in_progress' and x.claim = d.claim offset 0) x
+held|          select ctid tid from tasker.step x
+held|           where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'in_progress' and x.claim = d.claim offset 0) x
+waits|          select x.ctid tid, w.tid wait_tid
+waits|            from tasker.step x
+waits|           cross join lateral (
+waits|             select w.ctid tid from tasker.wait w
+waits|              where w.task_uuid = d.task_uuid and w.idx = d.idx and w.attempt = d.claim and w.ended_at is null offset 0) w
+waits|           cross join lateral (select t.done_at from tasker.task t where t.task_uuid = d.task_uuid offset 0) t
+waits|           where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' and t.done_at is null offset 0) x
 dynamic|        left join lateral (
 dynamic|          select x.failure_strategy <> 'fail_fast' tolerant from tasker.batch x
 dynamic|           where d.idx >= 131072 and x.task_uuid = d.task_uuid and x.worker_idx = tasker.template_idx(d.idx) offset 0) b on true
@@ -48,8 +61,12 @@ dynamic|           where d.idx >= 131072 and x.task_uuid = d.task_uuid and x.wor
   returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, s.started_at, s.next_at,
     d.claim, d.kind, d.template_id, d.rank, d.ms, d.detail, d.ord,
 events|    d.result, d.told,
+waits|    d.wait_tid, d.ended_by,
 static|    s.state = 'complete' closed),
 dynamic|    s.state = 'complete' or (s.state = 'error' and d.tolerant) closed),
+waits|w as (
+waits|  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = done.ended_by
+waits|    from done where w.ctid = done.wait_tid returning done.ord, w.ended_at),
 dec as (
   select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, min(x.ord) ord,
          case when (select exists (select 1 from tasker.pause where resumed_at is null)) and (
@@ -138,13 +155,16 @@ events|   where coalesce((e.event -> 'retried')::boolean = (d.state <> 'error'),
 events|   order by d.ord, e.place),
 t as (
   update tasker.task set
-    n_open = n_open - c.done, n_active = n_active + c.act, n_retry = n_retry + c.ret, n_error = n_error + c.err,
+held|    n_open = n_open - c.done, n_active = n_active + c.act, n_retry = n_retry + c.ret, n_error = n_error + c.err,
+waits|    n_open = n_open - c.done, n_active = n_active + c.act + c.waited, n_wait = n_wait - c.waited,
+waits|    n_retry = n_retry + c.ret, n_error = n_error + c.err,
     done_at = case when n_open = c.done then now() end
     from (
       select c.*, x.tid
         from (
           select task_uuid, min(ord) filter (where rec) ord,
                  (count(*) filter (where rec and closed))::int done,
+waits|                 (count(*) filter (where rec))::int waited,
                  (count(*) filter (where rec and state = 'waiting_for_retry'))::int ret,
                  (count(*) filter (where rec and state = 'error' and not closed))::int err,
                  (count(*) filter (where not rec) - count(*) filter (where rec and state <> 'enqueued'))::int act
@@ -166,6 +186,7 @@ select child.*, ended.*, rest.*
                (select count(*) from k where state = 'enqueued')::int
                  + (count(*) filter (where state = 'enqueued'))::int queued,
 events|               tasker.iso(now()) "recordedAt",
+waits|               (select json_agg(json_build_object('ord', ord, 'endedAt', tasker.iso(ended_at)))::text from w) "waitEnds",
                json_agg(json_build_object('ord', ord, 'state', state, 'attempts', attempts, 'spared', spared,
                                           'maxAttempts', max_attempts))
                  filter (where kind <> 0)::text uncompleted

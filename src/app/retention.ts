@@ -27,6 +27,12 @@ export function policyOf(config: RetentionConfig): RetentionPolicy | undefined {
   return { rules, archive, releaseKeys, share: config.retentionShare };
 }
 
+/** Which tasks, events and acts are deleted, by the configuration of this process. Undefined policy: no tasks. */
+export function retentionOf(config: TaskerConfig) {
+  const { eventRetentionMs: eventsMs, auditRetentionMs } = config;
+  return { policy: policyOf(config), eventsMs, auditMs: auditRetentionMs ?? null };
+}
+
 /** How to prune, who does it and why. */
 export interface PruneOptions extends OperatorOptions {
   /** The folder for archive files, which is created if it does not exist. Default: tasks are not archived. */

@@ -10,6 +10,7 @@ import {
   DUE,
   type Engine,
 } from '../engine/engine.ts';
+import { CHANNEL_CHANGES, WANT } from '../engine/streams/change-feed.ts';
 import { CHANNEL_SIGNALS } from '../engine/waits/signal-inbox.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -58,7 +59,16 @@ export class Signals {
     this.#logger = moduleLogger(logger, 'app');
     this.#listener = new Listener(
       open.database,
-      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS, CHANNEL_WORKER, CHANNEL_SIGNALS, CHANNEL_SCHEDULES],
+      [
+        CHANNEL_WORK,
+        CHANNEL_ENDED,
+        CHANNEL_TAKEN,
+        CHANNEL_EVENTS,
+        CHANNEL_WORKER,
+        CHANNEL_SIGNALS,
+        CHANNEL_SCHEDULES,
+        CHANNEL_CHANGES,
+      ],
       { onNotify: (channel, payload) => this.#onNotify(channel, payload), onCatchUp: () => this.#catchUp() },
       moduleLogger(logger, 'db'),
     );
@@ -96,6 +106,7 @@ export class Signals {
     else if (channel === CHANNEL_EVENTS) this.#onEvents();
     else if (channel === CHANNEL_SIGNALS) void this.#parts.engine.signalInbox.use();
     else if (channel === CHANNEL_SCHEDULES) worker()?.look();
+    else if (channel === CHANNEL_CHANGES) this.#onChanges(payload);
     else if (channel === CHANNEL_TAKEN) worker()?.taken(payload);
     else if (channel === CHANNEL_WORKER) worker()?.asked(payload.split(',').map(Number));
     else waiter.ended(payload.split(','));
@@ -123,7 +134,14 @@ export class Signals {
     this.#targets.events.wake();
   }
 
+  #onChanges(payload: string): void {
+    const { search, changes } = this.#parts.engine;
+    if (payload === WANT) search.log.want();
+    else changes.wake();
+  }
+
   #catchUp(): void {
+    this.#parts.engine.changes.wake();
     this.#targets.worker()?.wake();
     this.#targets.waiter.catchUp();
     void this.#parts.engine.signalInbox.use();

@@ -3,11 +3,18 @@ import { type BulkReport, type BulkSummary, reportOf, stopOne, summaries } from 
 import { type BulkTarget, readTarget } from '../engine/bulk/targets.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type OperatorOptions, operatorOf, resultOf } from '../engine/operate.ts';
+import { TaskerError } from '../errors.ts';
 import type { BulkAction } from '../store/bulk/bulks.ts';
 
 /** The actor, the reason, and a signal that stops the act after the transaction in progress. */
 export interface BulkOptions extends OperatorOptions {
   signal?: AbortSignal | undefined;
+}
+
+/** An act that runs without a caller that waits for it. */
+interface Background {
+  stop: AbortController;
+  ended: Promise<void>;
 }
 
 /** The parts of a tasker that {@link TaskerBulk} needs. */
@@ -33,6 +40,8 @@ export interface BulkParts {
  */
 export class TaskerBulk {
   readonly #parts: BulkParts;
+  /** The acts that run in this process without a caller that waits for them, by their ids. */
+  readonly #running = new Map<number, Background>();
 
   /** @internal */
   constructor(parts: BulkParts) {
@@ -76,6 +85,40 @@ export class TaskerBulk {
    */
   resolveSteps(target: BulkTarget, options: BulkOptions & { result?: unknown } = {}): BulkAct {
     return this.#act('step_resolve', target, options);
+  }
+
+  /**
+   * Runs an act to its end without a caller that waits for it. Resolves with the id once the act has begun: from then on,
+   * {@link resume} can continue it in any process. `onEnd` receives what ended it. @internal
+   */
+  async runAlone(start: (signal: AbortSignal) => BulkAct, onEnd: (error: unknown) => void): Promise<number> {
+    const stop = new AbortController();
+    const progress = start(stop.signal)[Symbol.asyncIterator]();
+    // The first progress comes after the act is stored as running.
+    const { id } = (await progress.next()).value as { id: number };
+    const work = async () => {
+      while (!(await progress.next()).done);
+    };
+    const ended = work()
+      .then(
+        () => onEnd(undefined),
+        (error: unknown) => onEnd(error),
+      )
+      .finally(() => this.#running.delete(id));
+    this.#running.set(id, { stop, ended });
+    return id;
+  }
+
+  /** Returns whether this process works on an act that {@link runAlone} has begun. @internal */
+  runsHere(id: number): boolean {
+    return this.#running.has(id);
+  }
+
+  /** Stops the acts of {@link runAlone} after the transactions in progress. They can be resumed. @internal */
+  async stopAll(): Promise<void> {
+    const running = [...this.#running.values()];
+    for (const { stop } of running) stop.abort(new TaskerError('stopped', 'the process stops'));
+    await Promise.all(running.map(({ ended }) => ended));
   }
 
   #act(action: BulkAction, target: BulkTarget, { signal, ...options }: BulkOptions & { result?: unknown }): BulkAct {

@@ -180,7 +180,7 @@ export class TaskerDeadLetters {
    * @throws TaskerError `bad_request`
    */
   stats(
-    filter: { addedAfter?: SearchTime | undefined; namespace?: string | undefined; name?: string | undefined } = {},
+    filter: Pick<DeadLetterFilter, 'addedAfter' | 'namespace' | 'namespaces' | 'name'> = {},
   ): Promise<DeadLetterStats[]> {
     return statsOfDeadLetters(this.#parts.engine.database, filter);
   }

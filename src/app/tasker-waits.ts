@@ -2,6 +2,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
 import type { TimerTime } from '../engine/waits/timers.ts';
 import type { TokenError, TokenUse } from '../engine/waits/tokens.ts';
+import { type TaskWait, waitsOfTask } from './overview/task-waits.ts';
 
 export type { TimerTime, TokenError, TokenUse };
 
@@ -20,6 +21,11 @@ export abstract class TaskerWaits {
   /** Returns the options of an act, with the door that it came through. */
   protected abstract by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions;
 
+  /** Returns the last wait of each step of a task, also those that have ended. @internal */
+  getWaits(taskUuid: string): Promise<TaskWait[]> {
+    return waitsOfTask(this.#engine, taskUuid);
+  }
+
   /**
    * Completes a timer step now, as if its time had come.
    *
@@ -33,8 +39,8 @@ export abstract class TaskerWaits {
   }
 
   /**
-   * Changes the time of a timer step: ISO 8601 with a zone, milliseconds since 1970, or a date. A time in the past ends it
-   * at once. Returns the time in ISO 8601.
+   * Changes the time of a timer step: ISO 8601 with a zone, milliseconds since 1970, a date, or `{ delayMs }` from now by
+   * the clock of the database. A time in the past ends it at once. Returns the time in ISO 8601.
    *
    * @example
    * await tasker.moveTimer(taskUuid, 'trial', '2027-01-15T09:00:00+01:00', { actor: 'ann' });
@@ -59,10 +65,11 @@ export abstract class TaskerWaits {
 
   /**
    * Changes the start of a task that was created with `startAt` or `delayMs`: ISO 8601 with a zone, milliseconds since
-   * 1970, or a date. A time in the past starts it at once. Returns the time in ISO 8601.
+   * 1970, a date, or `{ delayMs }` from now by the clock of the database. A time in the past starts it at once. Returns the
+   * time in ISO 8601.
    *
    * @example
-   * await tasker.rescheduleTask(taskUuid, '2027-01-15T09:00:00+01:00', { actor: 'ann' });
+   * await tasker.rescheduleTask(taskUuid, { delayMs: 3_600_000 }, { actor: 'ann' });
    * @throws TaskerError `bad_request` if the time is malformed; `illegal_transition` if it has started or ended;
    * `task_not_found`, `invalid_uuid`
    */

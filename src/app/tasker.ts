@@ -6,6 +6,8 @@ import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-t
 import type { Engine } from '../engine/engine.ts';
 import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
 import type { AttemptLog } from '../engine/step-logs.ts';
+import type { StreamChange } from '../engine/streams/changes.ts';
+import type { StreamFilter } from '../engine/streams/stream-filter.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
@@ -20,9 +22,10 @@ import { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
 import type { ListOptions } from './list-options.ts';
 import { loadTemplates, type TemplateSource } from './project/load-templates.ts';
-import { policyOf } from './retention.ts';
+import { policyOf, retentionOf } from './retention.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
 import { checkStart } from './start-checks.ts';
+import { type WatchTasksOptions, watchTasks } from './streams/watch-tasks.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
 import { onlySuccess, type TaskSnapshot, TaskWaiter, type WaitOptions, watchTask } from './task-waiter.ts';
 import { countTasker } from './tasker-counts.ts';
@@ -170,6 +173,11 @@ export class Tasker extends TaskerOperations {
     };
   }
 
+  /** What is deleted after some time, by the configuration of this process. @internal */
+  get retention() {
+    return retentionOf(this.#parts.config);
+  }
+
   /** Number of statements sent to the database so far. */
   get statements(): number {
     return this.#parts.open.database.statements;
@@ -303,6 +311,21 @@ export class Tasker extends TaskerOperations {
     return watchTask(taskUuid, { engine: this.#engine, waiter: this.#waiter, signal });
   }
 
+  /**
+   * Yields the changes of all tasks that match a filter, until `signal` fires: the newest state of each changed task, without
+   * its context. Intermediate states may be left out, and a state may be repeated; a greater `revision` is newer. After a
+   * `reset`, read the tasks again. All watches of a process share one reader.
+   *
+   * @example
+   * for await (const change of tasker.watchTasks({ namespace: 'shop', state: ['error', 'blocked_by_failures'] })) {
+   *   if (change.kind === 'task') console.log(change.task.taskUuid, change.task.status);
+   * }
+   * @throws TaskerError `bad_request`, `invalid_uuid`, `stopped`
+   */
+  watchTasks(filter: StreamFilter = {}, options: WatchTasksOptions = {}): AsyncGenerator<StreamChange> {
+    return watchTasks(this.#engine.changes, filter, options);
+  }
+
   /** @internal */
   protected override changed(taskUuid: string): void {
     this.#worker?.taken(taskUuid);
@@ -328,7 +351,9 @@ export class Tasker extends TaskerOperations {
       );
     const drainMs = Math.min(drainTimeoutMs, LONGEST_TIMER_MS);
     const until = performance.now() + drainMs;
+    this.#engine.changes.close();
     try {
+      await waitAtMost(FLUSH_MS, this.bulk.stopAll());
       await this.#worker?.stop({ drainTimeoutMs: drainMs });
       // Released steps must not wait for the next poll of another worker.
       await waitAtMost(FLUSH_MS, this.#signals.flush());

@@ -4,6 +4,7 @@ import { useConfigPath } from '../config/use-config-path.ts';
 import { addApprovalCommands } from './approval/commands.ts';
 import { addArchiveCommands } from './archive/commands.ts';
 import { addAuditCommands } from './audit/commands.ts';
+import { addAuthCommands } from './auth/commands.ts';
 import { addBulkCommands } from './bulk/commands.ts';
 import { addConfigCommands } from './config/commands.ts';
 import { addDatabaseCommands } from './db/commands.ts';
@@ -67,6 +68,7 @@ export function makeProgram(): Command {
   addEventCommands(program);
   addBulkCommands(program);
   addAuditCommands(program);
+  addAuthCommands(program);
   addTemplateCommands(program);
   addNamespaceCommands(program);
   addPauseCommands(program);

@@ -1,3 +1,4 @@
+import { AUTH_KEYS } from './auth-keys.ts';
 import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
 import { LOG_VARIABLES } from './log-filter.ts';
 import { retentionRules } from './retention-config.ts';
@@ -290,13 +291,13 @@ const KEYS = {
     defaultWords: `\`${DEFAULTS.webAddress.host}:${DEFAULTS.webAddress.port}\``,
     about: 'The address on which the worker serves health, metrics and templates.',
   }),
-  /** Whether the worker serves `GET /config`. */
   webConfigEndpoint: key({
     path: 'worker.web.config_endpoint_enabled',
     form: forms.flag,
     byDefault: false,
     about: 'Whether the worker serves `GET /config`, with secrets hidden.',
   }),
+  ...AUTH_KEYS,
   /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: key({
     path: 'events.retention_days',
@@ -304,7 +305,6 @@ const KEYS = {
     byDefault: DEFAULTS.eventRetentionMs,
     about: 'Age at which domain events are deleted, once every group has passed them; 0: never.',
   }),
-  /** Age at which acts of operators are deleted from the audit. */
   auditRetentionMs: key({
     path: 'audit.retention_days',
     form: forms.days,

@@ -6,6 +6,7 @@ import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import { type AuditRow, forgetActs, forgetBulks, listAudit } from '../store/acts/audit.ts';
 import type { Door } from './operate.ts';
+import { isCursorTime } from './search/cursor.ts';
 import { type SearchTime, timeOf } from './search/filter.ts';
 
 /** Conditions on the acts to list. An act must meet all of them. */
@@ -109,7 +110,7 @@ function cursorOf({ at, id }: AuditEntry): string {
 function readCursor(text: string): { at: string; id: number } {
   try {
     const [at, id] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [string, number];
-    if (!Number.isNaN(Date.parse(at)) && Number.isSafeInteger(id)) return { at, id };
+    if (isCursorTime(at) && Number.isSafeInteger(id)) return { at, id };
   } catch {
     // Rejected below.
   }

@@ -35,8 +35,7 @@ import type { Task } from './task-view.ts';
 import { TemplateStore } from './template-store.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
 import { rescheduleTask, startTaskNow } from './waits/start.ts';
-import { instantMs } from './waits/start-time.ts';
-import { fireTimer, moveTimer, type TimerTime } from './waits/timers.ts';
+import { fireTimer, moveTimer, newTimeOf, type TimerTime } from './waits/timers.ts';
 import {
   completeByToken,
   extendByToken,
@@ -183,7 +182,7 @@ export abstract class EngineActs {
 
   /** Lets a timer step end at another time, and returns that time. */
   async moveTimer(reference: StepReference, until: TimerTime, options: OperatorOptions = {}): Promise<string> {
-    const at = new Date(instantMs(until, 'the time of the timer')).toISOString();
+    const at = newTimeOf(until, 'the time of the timer');
     const step = await this.find(reference);
     const moved = await this.#noting(step.taskUuid, moveTimer(this, step, at, options));
     await this.announceDue(moved);
@@ -204,8 +203,8 @@ export abstract class EngineActs {
   /** Lets a task begin at another time, and returns that time. */
   async rescheduleTask(given: string, at: TimerTime, options: OperatorOptions = {}): Promise<string> {
     const taskUuid = checkUuid(given, 'the task id');
-    const time = new Date(instantMs(at, 'the start')).toISOString();
-    const moved = await this.#noting(taskUuid, rescheduleTask(this, taskUuid, { ...options, at: time }));
+    const time = newTimeOf(at, 'the start');
+    const moved = await this.#noting(taskUuid, rescheduleTask(this, taskUuid, { ...options, time }));
     await this.announceDue(moved);
     return moved;
   }

@@ -66,6 +66,7 @@ import {
 } from './search/search.ts';
 import { listWithoutTables, searchIsOff } from './search/without-tables.ts';
 import { type AttemptLog, attemptLog } from './step-logs.ts';
+import { ChangeFeed } from './streams/change-feed.ts';
 import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import type { Snapshot } from './template-store.ts';
@@ -89,11 +90,14 @@ export class Engine extends EngineActs {
   readonly events: EventLog;
   /** The schedules, which create tasks at their due times. */
   readonly schedules: Schedules;
+  /** Reads changes of tasks, for streams. */
+  readonly changes: ChangeFeed;
 
   constructor(database: Database, logger: Logger, options?: EngineOptions) {
     super(database, logger, options);
     this.events = new EventLog(database, this.templates);
     this.schedules = new Schedules(this);
+    this.changes = new ChangeFeed(database, logger, this.search.log);
   }
 
   // ---- operations of one statement
@@ -125,7 +129,10 @@ export class Engine extends EngineActs {
 
   async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<CreatedTask[]> {
     const created = await this.count.creation(() => createTasks(this.database, this.templates, requests, options));
-    for (const task of created) this.search.changed(task.taskUuid);
+    for (const { taskUuid } of created) {
+      if (options?.client) this.search.createdLater(taskUuid);
+      else this.search.changed(taskUuid);
+    }
     return created;
   }
 

@@ -5,6 +5,7 @@ import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
 import { hasOutcome } from '../model/dynamic-outcome.ts';
 import { isStorableText, storableJson } from '../model/json.ts';
+import { START_IDX } from '../model/waits.ts';
 import { noteAct } from '../store/acts/audit.ts';
 import { deleteTasks, releaseIdentity } from '../store/acts/delete-tasks.ts';
 import {
@@ -22,6 +23,7 @@ import { existingSteps } from '../store/expand-tasks.ts';
 import { getStep } from '../store/read-steps.ts';
 import type { StepKey } from '../store/step-key.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
+import { openWaits } from '../store/waits/read.ts';
 import { grow, growthOf } from './record.ts';
 import type { TemplateStore } from './template-store.ts';
 
@@ -201,6 +203,7 @@ export async function settleLocked(
   operator: Operator,
 ): Promise<string> {
   const how = SETTLEMENTS[action];
+  await refuseBeforeStart(tx, step, action);
   if (result !== null && (action === 'complete' || hasOutcome(JSON.parse(result))))
     await expand(tx, { engine, step, result });
   const settled = await settle(tx, { ...step, ...how, result }, operator);
@@ -208,6 +211,16 @@ export async function settleLocked(
   if (!settled) throw await refusal(tx, step, action, how.fromStates);
   const { taskState } = { ...settled, ...(await moveBatches(tx, step.taskUuid)) };
   return taskState;
+}
+
+/** The steps of a task that starts later must not become ready before its start. */
+async function refuseBeforeStart(tx: Db, { taskUuid }: StepKey, action: SettleOptions['action']): Promise<void> {
+  const [start] = await openWaits(tx, [{ taskUuid, idx: START_IDX }]);
+  if (!start || start.taskEnded) return;
+  throw new TaskerError(
+    'illegal_transition',
+    `the steps of task ${taskUuid} can't be ${action}d yet: it starts at ${start.until}; start it now with \`tasker task start-now ${taskUuid}\`, or cancel it`,
+  );
 }
 
 /** Returns the result as JSON text. Null if the stored result is kept. */

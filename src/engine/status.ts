@@ -4,6 +4,7 @@ import { listPauses, type PauseRow } from '../store/acts/list-pauses.ts';
 import { type Attention, attention, MOST_WAITING, openTasks, type Rates, rates } from '../store/overview/status.ts';
 import { failedWaitingTasks, type WaitsRow, waitsByKind } from '../store/overview/waits.ts';
 import { type LastPruneRow, lastPrune } from '../store/retention/runs.ts';
+import { lateSchedules } from '../store/schedules/schedules.ts';
 import { searchLag } from '../store/search/projection.ts';
 import { listWorkers, type WorkerRow } from '../store/workers.ts';
 
@@ -17,6 +18,8 @@ export interface StatusFacts extends Attention {
   waits: WaitsRow[];
   /** Waits whose time came more than five seconds ago. */
   lateWaits: number;
+  /** Schedules whose due time passed more than ten seconds ago. */
+  lateSchedules: number;
   /** Waiting tasks in which a step has failed. */
   failedWaiting: number;
   prune: LastPruneRow | undefined;
@@ -34,7 +37,7 @@ const MOST_PAUSES = 1_000;
 
 /** Reads the state of an installation. */
 export async function statusFacts(database: Database, { rateSeconds }: { rateSeconds: number }): Promise<StatusFacts> {
-  const [open, noted, rate, { lagMs }, workers, pauses, waits, failedWaiting, prune] = await database.pipeline(
+  const [open, noted, rate, { lagMs }, workers, pauses, waits, late, failedWaiting, prune] = await database.pipeline(
     READING,
     (tx) =>
       Promise.all([
@@ -45,6 +48,7 @@ export async function statusFacts(database: Database, { rateSeconds }: { rateSec
         listWorkers(tx),
         listPauses(tx, MOST_PAUSES),
         waitsByKind(tx, MOST_WAITING),
+        lateSchedules(tx),
         failedWaitingTasks(tx),
         lastPrune(tx),
       ]),
@@ -57,6 +61,7 @@ export async function statusFacts(database: Database, { rateSeconds }: { rateSec
     pauses,
     waits: waits.kinds,
     lateWaits: waits.late,
+    lateSchedules: late,
     failedWaiting,
     prune,
     ...noted,

@@ -236,6 +236,8 @@ export interface HistoryEntry {
   error: StepError | null;
   errorCode: string | null;
   metadata: Record<string, unknown>;
+  /** Milliseconds from the end of a failed attempt until the next one was due. Null if there was none to come. */
+  retryDelayMs: number | null;
   /** The calls of the handler, if it asked to be called again in this attempt. Otherwise null. */
   calls: AttemptCalls | null;
   /** The result of the attempt, if a rerun has dropped it. Otherwise null; the step has the current one. */
@@ -479,6 +481,7 @@ export function historyView(row: HistoryRow): HistoryEntry {
     error,
     errorCode: detail.error?.error_code ?? null,
     metadata: detail.custom ?? {},
+    retryDelayMs: detail.retry_delay_ms ?? null,
     calls: detail.calls ?? null,
     droppedResult: droppedResult === null ? null : JSON.parse(droppedResult),
   };

@@ -187,6 +187,11 @@ export const INSTRUMENTS = {
     [],
     `Waits whose time came more than five seconds ago and that no worker has ended, counted up to 100,000, ${OF_ALL}`,
   ),
+  lateSchedules: gauge(
+    'tasker.late_schedules',
+    [],
+    `Schedules whose due time passed more than ten seconds ago and that no worker has fired, counted up to 10,000, ${OF_ALL}`,
+  ),
   workers: gauge(
     'tasker.workers',
     ['state'],
@@ -328,6 +333,7 @@ export const OVERVIEW = [
   'waitingSteps',
   'waitingOldest',
   'lateTimers',
+  'lateSchedules',
   'workers',
 ] as const;
 

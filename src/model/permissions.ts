@@ -39,3 +39,76 @@ export const PERMISSIONS = [
 
 /** One of {@link PERMISSIONS}. */
 export type Permission = (typeof PERMISSIONS)[number];
+
+/** The sets of permissions that have a name. */
+export const ROLES = ['viewer', 'operator', 'admin'] as const;
+
+/** One of {@link ROLES}. */
+export type Role = (typeof ROLES)[number];
+
+const VIEWER: readonly Permission[] = [
+  'tasks:read',
+  'tasks:list',
+  'steps:read',
+  'dlq:read',
+  'dlq:stats',
+  'templates:read',
+  'system:handlers_read',
+  'system:analytics_read',
+  'worker:templates_read',
+  'approvals:read',
+  'schedules:read',
+  'events:read',
+  'workers:read',
+];
+const OPERATOR: readonly Permission[] = [
+  ...VIEWER,
+  'tasks:create',
+  'tasks:cancel',
+  'tasks:update',
+  'steps:resolve',
+  'dlq:update',
+  'templates:validate',
+  'system:config_read',
+  'worker:config_read',
+  'signals:send',
+  'approvals:decide',
+  'schedules:write',
+  'events:replay',
+  'workers:drain',
+  'audit:read',
+];
+
+/**
+ * The permissions of each role. A viewer changes nothing. An operator runs tasks, but neither deletes them nor changes
+ * templates or credentials, and does not see what templates declare as sensitive.
+ */
+export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
+  viewer: VIEWER,
+  operator: OPERATOR,
+  admin: PERMISSIONS,
+};
+
+const KNOWN: ReadonlySet<string> = new Set(PERMISSIONS);
+const RESOURCES: ReadonlySet<string> = new Set(PERMISSIONS.map((permission) => permission.split(':')[0]!));
+
+/** Returns whether a text is a role. */
+export function isRole(text: string): text is Role {
+  return (ROLES as readonly string[]).includes(text);
+}
+
+/** Returns whether a text is a permission, or a wildcard for those of a resource, such as `tasks:*`. */
+export function isPermission(text: string): boolean {
+  return KNOWN.has(text) || (text.endsWith(':*') && RESOURCES.has(text.slice(0, -2)));
+}
+
+/** Returns the permissions that texts stand for: permissions and wildcards. There is no wildcard for everything. */
+export function expandPermissions(texts: Iterable<string>): Set<Permission> {
+  const found = new Set<Permission>();
+  for (const text of texts) {
+    if (KNOWN.has(text)) found.add(text as Permission);
+    if (!text.endsWith(':*')) continue;
+    for (const permission of PERMISSIONS) if (permission.startsWith(text.slice(0, -1))) found.add(permission);
+  }
+  return found;
+}

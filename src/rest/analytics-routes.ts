@@ -1,6 +1,9 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { countSteps } from '../app/overview/step-states.ts';
+import type { Context } from 'hono';
 import type { Tasker } from '../app/tasker.ts';
 import { TASK_STATES } from '../engine/task-view.ts';
+import { callerOf } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, queryNumber } from './route.ts';
 
@@ -49,6 +52,7 @@ const PERFORMANCE = describeRoute({
   method: 'get',
   path: '/v1/analytics/performance',
   permission: 'system:analytics_read',
+  scoped: true,
   summary: 'Counts, rates and durations of the last hours',
   request: { query: z.object({ hours: queryNumber(24, { max: 24 * 365 }) }) },
   answer: PerformanceSchema,
@@ -57,6 +61,7 @@ const BOTTLENECKS = describeRoute({
   method: 'get',
   path: '/v1/analytics/bottlenecks',
   permission: 'system:analytics_read',
+  scoped: true,
   summary: 'The slowest steps and templates of the last day',
   request: {
     query: z.object({
@@ -67,6 +72,11 @@ const BOTTLENECKS = describeRoute({
   answer: BottlenecksSchema,
 });
 
+/** Returns the condition that limits statistics to the namespaces of the caller. */
+const within = (c: Context) => {
+  const { namespaces } = callerOf(c);
+  return namespaces ? { namespaces } : {};
+};
 const seconds = (ms: number | null) => (ms === null ? 0 : Math.round(ms) / 1000);
 
 /** Routes for statistics. */
@@ -74,7 +84,7 @@ export function analyticsRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(PERFORMANCE, async (c) => {
       const { hours } = c.req.valid('query');
-      const { tasks, steps, open, from } = await tasker.analytics({ since: `${hours}h`, limit: 1 });
+      const { tasks, steps, open, from } = await tasker.analytics({ since: `${hours}h`, limit: 1, ...within(c) });
       const blocked = open?.blocked ?? 0;
       const failed = tasks.failed + blocked;
       const total = tasks.ended + (open?.total ?? 0);
@@ -100,8 +110,8 @@ export function analyticsRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(BOTTLENECKS, async (c) => {
       const { limit, min_executions: least } = c.req.valid('query');
       const [found, systemHealthNow] = await Promise.all([
-        tasker.analytics({ since: '24h', sort: 'duration', limit: 1000 }),
-        systemHealth(tasker),
+        tasker.analytics({ since: '24h', sort: 'duration', limit: 1000, ...within(c) }),
+        systemHealth(tasker, within(c)),
       ]);
       const { poolSize, poolIdle } = tasker.vitals;
       return c.json(
@@ -151,18 +161,38 @@ function rate(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
 }
 
-/** The states in which steps are listed across tasks. Steps in other states are too many to count. */
-const STEP_STATES = ['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error', 'resolved_manually'] as const;
+const STEP_STATES = [
+  'pending',
+  'enqueued',
+  'in_progress',
+  'enqueued_for_orchestration',
+  'enqueued_as_error_for_orchestration',
+  'waiting_for_retry',
+  'waiting',
+  'complete',
+  'error',
+  'cancelled',
+  'resolved_manually',
+] as const;
+/** The states in which steps are listed across tasks. */
+const LISTED = ['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error', 'resolved_manually'] as const;
 
-/** The numbers of tasks and steps by state. Steps are counted up to 10,000 for each state. */
-async function systemHealth(tasker: Tasker): Promise<Record<string, number>> {
-  const [{ states }, steps] = await Promise.all([
-    tasker.summarizeTasks({}, { groups: 1 }),
-    Promise.all(STEP_STATES.map(async (stepState) => (await tasker.listSteps({ stepState }, { limit: 1 })).total)),
-  ]);
+/** The numbers of tasks and steps by state. If there are many steps, some are projected from a part of them. */
+async function systemHealth(
+  tasker: Tasker,
+  filter: { namespaces?: readonly string[] },
+): Promise<Record<string, number>> {
+  const [{ states }, steps] = await Promise.all([tasker.summarizeTasks(filter, { groups: 1 }), countSteps(tasker.engine)]);
+  const inState: Record<string, number> = { ...steps.states };
+  // Few steps are in these states, so that a projection could miss them. They are counted up to 10,000.
+  if (!steps.isExact) {
+    const totals = LISTED.map(async (stepState) => (await tasker.listSteps({ stepState, ...filter }, { limit: 1 })).total);
+    for (const [at, total] of (await Promise.all(totals)).entries()) inState[LISTED[at]!] = total;
+  }
   return {
     ...Object.fromEntries(TASK_STATES.map((state) => [`${state}_tasks`, states[state] ?? 0])),
     total_tasks: Object.values(states).reduce((sum, count) => sum + count, 0),
-    ...Object.fromEntries(STEP_STATES.map((state, at) => [`${state}_steps`, steps[at]!])),
+    ...Object.fromEntries(STEP_STATES.map((state) => [`${state}_steps`, inState[state] ?? 0])),
+    total_steps: steps.total,
   };
 }

@@ -1,19 +1,76 @@
 import type { Context } from 'hono';
+import { TaskerError } from '../errors.ts';
 import type { Permission } from '../model/permissions.ts';
 
-/** Who sends a request, and what it may do. */
+/** The sender of a request, and its rights. */
 export interface Caller {
   /** The name that acts and votes are recorded under. Undefined without authentication: then requests name it. */
   subject: string | undefined;
   /** The namespaces that it may see and change. Undefined: all. */
   namespaces: readonly string[] | undefined;
+  /** Its roles, by which it may vote on approvals. */
+  roles: readonly string[];
+  /** Its permissions, in order. Undefined: all, because there is no authentication. */
+  permissions: readonly Permission[] | undefined;
+  /** The kind of its credential. Undefined without one. */
+  credential: 'key' | 'token' | 'session' | undefined;
+  /** The id of the API key, if the credential is one or began with one. */
+  keyId: string | undefined;
+  /** When its credential expires, in milliseconds since 1970. Undefined: unknown. */
+  expiresAtMs?: number | undefined;
   allows(permission: Permission): boolean;
 }
 
+const NO_CREDENTIAL = { subject: undefined, roles: [], credential: undefined, keyId: undefined } as const;
+
 /** The caller of a server without authentication. */
-export const ANYONE: Caller = { subject: undefined, namespaces: undefined, allows: () => true };
+export const ANYONE: Caller = {
+  ...NO_CREDENTIAL,
+  namespaces: undefined,
+  permissions: undefined,
+  allows: () => true,
+};
+
+/** The caller of a public route of a server with authentication. */
+export const STRANGER: Caller = { ...NO_CREDENTIAL, namespaces: [], permissions: [], allows: () => false };
 
 /** Returns who sent the request. */
 export function callerOf(c: Context): Caller {
   return (c.get('caller') as Caller | undefined) ?? ANYONE;
+}
+
+/** Returns whether the caller may see and change what is in a namespace. */
+export function sees({ namespaces }: Caller, namespace: string | null | undefined): boolean {
+  return namespaces === undefined || (namespace != null && namespaces.includes(namespace));
+}
+
+/** The remarks in a body on an act. */
+export interface Remarks {
+  by?: string | null | undefined;
+  reason?: string | null | undefined;
+}
+
+/**
+ * Returns the actor and the reason of an act, for the audit. The credential acts; a `by` counts only without one, and is a
+ * remark otherwise.
+ */
+export function actorOf({ subject }: Caller, { by, reason }: Remarks = {}): { actor?: string; reason?: string } {
+  const remark = subject !== undefined && by != null && by !== subject ? `(by ${by})` : undefined;
+  const text = [reason ?? undefined, remark].filter((part) => part !== undefined).join(' ');
+  const actor = subject ?? by ?? undefined;
+  return { ...(actor !== undefined && { actor }), ...(text !== '' && { reason: text }) };
+}
+
+/**
+ * Returns the namespaces to limit a list to, from the namespace that the request names. Undefined: all. Empty: the list
+ * is empty, because the caller may not see the namespace.
+ */
+export function visibleNamespaces(caller: Caller, requested: string | undefined): readonly string[] | undefined {
+  if (requested === undefined) return caller.namespaces;
+  return sees(caller, requested) ? [requested] : [];
+}
+
+/** @throws TaskerError `not_found` if the caller may not see the namespace, as if there were nothing in it */
+export function checkNamespace(caller: Caller, namespace: string | null | undefined, what: string): void {
+  if (!sees(caller, namespace)) throw new TaskerError('not_found', `there is no ${what}`);
 }

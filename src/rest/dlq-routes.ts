@@ -1,6 +1,8 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 import type { Tasker } from '../app/tasker.ts';
 import { TaskerError } from '../errors.ts';
+import { actorOf, callerOf, sees } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from './route.ts';
 
@@ -94,6 +96,7 @@ const LIST = describeRoute({
   method: 'get',
   path: '/v1/dlq',
   permission: 'dlq:read',
+  scoped: true,
   summary: 'Lists dead letters, newest first',
   request: {
     query: z.object({
@@ -126,6 +129,7 @@ const STATS = describeRoute({
   method: 'get',
   path: '/v1/dlq/stats',
   permission: 'dlq:stats',
+  scoped: true,
   summary: 'Counts dead letters by reason',
   answer: z.array(DlqStatsSchema),
 });
@@ -133,6 +137,7 @@ const QUEUE = describeRoute({
   method: 'get',
   path: '/v1/dlq/investigation-queue',
   permission: 'dlq:read',
+  scoped: true,
   summary: 'Lists open dead letters by priority',
   request: { query: z.object({ limit: queryNumber(100, { max: 1000 }) }) },
   answer: z.array(QueueEntrySchema),
@@ -141,6 +146,7 @@ const STALENESS = describeRoute({
   method: 'get',
   path: '/v1/dlq/staleness',
   permission: 'dlq:read',
+  scoped: true,
   summary: 'Lists open tasks with lifecycle limits, closest to a limit first',
   request: { query: z.object({ limit: queryNumber(100, { max: 1000 }) }) },
   answer: z.array(StalenessSchema),
@@ -148,6 +154,14 @@ const STALENESS = describeRoute({
 
 type Details = Awaited<ReturnType<Tasker['deadLetters']['get']>>;
 
+/** So many are read to find those of the caller's namespaces. */
+const MOST_STALE = 1000;
+
+/** Returns the condition that limits a list to the namespaces of the caller. */
+const within = (c: Context) => {
+  const { namespaces } = callerOf(c);
+  return namespaces ? { namespaces } : {};
+};
 const naive = (text: string) => text.replace(/Z$/, '');
 const naiveOrNull = (text: string | null) => (text === null ? null : naive(text));
 
@@ -175,7 +189,7 @@ export function dlqRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(LIST, async (c) => {
       const { resolution_status: status = 'all', limit, offset } = c.req.valid('query');
-      const { entries } = await deadLetters.list({ status }, { limit, offset, sort: 'added' });
+      const { entries } = await deadLetters.list({ status, ...within(c) }, { limit, offset, sort: 'added' });
       const details = await Promise.all(entries.map(({ dlqEntryUuid }) => deadLetters.get(dlqEntryUuid)));
       return c.json(details.map(entryJson), 200);
     })
@@ -193,12 +207,12 @@ export function dlqRoutes(tasker: Tasker): OpenAPIHono {
         ...(notes != null && (status == null ? { note: notes } : { resolutionNotes: notes })),
         ...(metadata != null && { metadata }),
       };
-      await deadLetters.update(id, change, by == null ? {} : { actor: by });
+      await deadLetters.update(id, change, actorOf(callerOf(c), { by }));
       const message = 'Investigation status updated successfully';
       return c.json({ success: true as const, message, dlq_entry_uuid: id }, 200);
     })
     .openapi(STATS, async (c) => {
-      const rows = await deadLetters.stats();
+      const rows = await deadLetters.stats(within(c));
       return c.json(
         rows.map((row) => ({
           dlq_reason: pascal(row.dlqReason),
@@ -221,7 +235,7 @@ export function investigationRoutes(tasker: Tasker): OpenAPIHono {
   const { deadLetters } = tasker;
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(QUEUE, async (c) => {
-      const { entries } = await deadLetters.list({}, { limit: c.req.valid('query').limit });
+      const { entries } = await deadLetters.list(within(c), { limit: c.req.valid('query').limit });
       return c.json(
         entries.map((entry) => ({
           dlq_entry_uuid: entry.dlqEntryUuid,
@@ -240,7 +254,10 @@ export function investigationRoutes(tasker: Tasker): OpenAPIHono {
       );
     })
     .openapi(STALENESS, async (c) => {
-      const rows = await deadLetters.staleness({ limit: c.req.valid('query').limit });
+      const caller = callerOf(c);
+      const { limit } = c.req.valid('query');
+      const all = await deadLetters.staleness({ limit: caller.namespaces ? MOST_STALE : limit });
+      const rows = all.filter(({ namespaceName }) => sees(caller, namespaceName)).slice(0, limit);
       return c.json(
         rows.map((row) => ({
           task_uuid: row.taskUuid,

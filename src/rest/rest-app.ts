@@ -1,19 +1,29 @@
-import { randomUUID } from 'node:crypto';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
+import { requestId } from 'hono/request-id';
 import { timeout } from 'hono/timeout';
 import type { Tasker } from '../app/tasker.ts';
-import { TaskerError } from '../errors.ts';
+import { isConnectionError, sqlState } from '../engine/engine.ts';
+import { isTaskerError, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { apiPage } from '../server/api-page.ts';
-import { isLoopback } from '../server/bind-address.ts';
 import { answerError } from '../server/error-answer.ts';
+import { actRoutes } from './acts/act-routes.ts';
+import { CREATE_MANY_PATH } from './acts/create-many-routes.ts';
+import { limitRequests } from './acts/gate.ts';
 import { analyticsRoutes } from './analytics-routes.ts';
+import { keyRoutes } from './auth/key-routes.ts';
+import { securityOf } from './auth/security.ts';
+import { sessionRoutes } from './auth/session-routes.ts';
+import type { SecuritySettings } from './auth/settings.ts';
 import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
+import { processRoutes, type ServedConfig } from './reads/process-routes.ts';
+import { readRoutes } from './reads/read-routes.ts';
 import { stepRoutes } from './step-routes.ts';
+import { streamRoutes } from './stream-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { templateRoutes } from './template-routes.ts';
 import { webPage } from './web-page.ts';
@@ -25,25 +35,56 @@ export interface RestAppOptions {
   facts: ServerFacts;
   /** Whether a created task is answered with 200 instead of 201. Default false. */
   legacyStatus?: boolean;
+  /** What `GET /config` shows. Default: there is no such route. */
+  config?: ServedConfig;
+  /** How long a request may take, in milliseconds. Default 30,000. */
+  requestMs?: number;
+  /** Maximum number of requests in progress; further ones get 503. Default: 50 for each connection of the pool. */
+  mostRequests?: number | undefined;
+  /** Default: as on a loopback address without configuration. */
+  security?: SecuritySettings;
 }
 
 const REQUEST_MS = 30_000;
+/** The SQLSTATE of a statement that was cancelled because it took too long. */
+const STATEMENT_TIMEOUT = '57014';
 /** A context of 1 MB, with room for escapes and the other fields. */
 const LARGEST_BODY = 4 * 1024 * 1024;
 
 /** The HTTP API of tasks, steps, templates, dead letters and statistics, its OpenAPI document, and the page for it. */
-export function restApp({ tasker, logger, facts, legacyStatus = false }: RestAppOptions): OpenAPIHono {
+export function restApp(options: RestAppOptions): OpenAPIHono {
+  const {
+    tasker,
+    logger,
+    facts,
+    legacyStatus = false,
+    config,
+    requestMs = REQUEST_MS,
+    mostRequests,
+    security,
+  } = options;
   const app = new OpenAPIHono();
-  app.use(async (c, next) => {
+  app.use(requestId());
+  app.use(async (_c, next) => {
     await next();
-    c.header('x-request-id', randomUUID());
-    c.header('x-content-type-options', 'nosniff');
   });
+  const guards = securityOf({ app, tasker, logger, settings: security });
+  app.use(guards.headers);
   // Before everything that checks requests to the API: the page holds no data, and asks for a credential itself.
   app.route('/', webPage());
-  for (const path of ['/v1/*', '/api-docs/*']) app.use(path, onlyLocalHosts());
-  app.use('/v1/*', timeout(REQUEST_MS, tookTooLong));
-  app.use('/v1/*', bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge }));
+  app.use('/v1/*', guards.crossOrigin);
+  app.use(guards.origins);
+  app.use('/v1/*', limitRequests({ poolSize: tasker.vitals.poolSize, mostRequests }));
+  app.use('/v1/*', rejectNul);
+  app.use(
+    '/v1/*',
+    timeout(requestMs, () => tookTooLong(requestMs)),
+  );
+  app.use(guards.authentication);
+  app.use(guards.limits);
+  app.use(guards.scope);
+  const limit = bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge });
+  app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : limit(c, next)));
   app.route('/', healthRoutes(tasker, facts));
   for (const routes of [taskRoutes(tasker, { legacyStatus }), stepRoutes(tasker), templateRoutes(tasker)]) {
     app.route('/', routes);
@@ -51,13 +92,23 @@ export function restApp({ tasker, logger, facts, legacyStatus = false }: RestApp
   app.route('/', dlqRoutes(tasker));
   app.route('/', investigationRoutes(tasker));
   app.route('/', analyticsRoutes(tasker));
-  app.get('/metrics', async (c) =>
-    c.text(await tasker.metrics.text(), 200, { 'content-type': tasker.metrics.contentType }),
-  );
-  app.doc31('/api-docs/openapi.json', { openapi: '3.1.0', info: { title: 'tasker-core', version: facts.version } });
+  app.route('/', sessionRoutes(guards.sessions));
+  app.route('/', keyRoutes(tasker));
+  app.route('/', streamRoutes(tasker));
+  app.route('/', processRoutes(tasker, facts, config));
+  for (const routes of readRoutes(tasker)) app.route('/', routes);
+  app.route('/', actRoutes(tasker, { logger, environment: facts.environment }));
+  app.doc31('/api-docs/openapi.json', {
+    openapi: '3.1.0',
+    info: {
+      title: 'tasker-core',
+      version: facts.version,
+      description: 'Creates tasks, and shows and changes what happens to them. Times are ISO 8601 in UTC.',
+    },
+  });
   app.route('/', apiPage());
   app.notFound((c) => answerError(c, nothingThere(c.req.method, c.req.path), logger));
-  app.onError((error, c) => answerError(c, unreadable(error), logger));
+  app.onError((error, c) => answerError(c, knownError(error), logger));
   return app;
 }
 
@@ -65,36 +116,40 @@ function nothingThere(method: string, path: string): TaskerError {
   return new TaskerError('not_found', `there is no ${method} ${path}; /api-docs/openapi.json lists all routes`);
 }
 
-function tookTooLong(): HTTPException {
+function tookTooLong(ms: number): HTTPException {
   return new HTTPException(408, {
-    message: `no response within ${REQUEST_MS / 1000} seconds; the database may be slow`,
+    message: `no response within ${ms / 1000} seconds; the database may be slow`,
   });
 }
+
+/** PostgreSQL cannot store the character NUL, so nothing has it in its name. */
+const rejectNul: MiddlewareHandler = (c, next) => {
+  if (!c.req.url.includes('%00')) return next();
+  throw new TaskerError('bad_request', 'the address has the character NUL (%00); remove it');
+};
 
 function tooLarge(): never {
   throw new HTTPException(413, { message: `the body is larger than ${LARGEST_BODY / 1024 / 1024} MB` });
 }
 
-/** Turns the error about an unreadable body into a known one. */
-function unreadable(error: Error): Error {
-  if (!(error instanceof HTTPException) || error.status !== 400) return error;
-  return new TaskerError('bad_request', `the body is not valid JSON: ${error.message}`);
-}
+/** The errors of PostgreSQL for characters that it cannot store: U+0000, and lone surrogates. */
+const UNSTORABLE = new Set(['22021', '22P05']);
 
-/** Rejects requests under a foreign host name, which a web page could let point to this machine. */
-function onlyLocalHosts(): MiddlewareHandler {
-  return async (c, next) => {
-    const { hostname } = new URL(c.req.url);
-    if (!isLoopback(hostname)) {
-      throw new TaskerError(
-        'forbidden',
-        `${c.req.path} was requested from host ${hostname}; use localhost or 127.0.0.1`,
-      );
-    }
-    const origin = c.req.header('origin');
-    if (origin !== undefined && !(URL.canParse(origin) && isLoopback(new URL(origin).hostname))) {
-      throw new TaskerError('forbidden', `requests from web pages of ${origin} are rejected`);
-    }
-    await next();
-  };
+/** Turns the errors of the body parser and of the connection to the database into known ones. */
+function knownError(error: Error): Error {
+  if (error instanceof HTTPException && error.status === 400) {
+    return new TaskerError(
+      'json_error',
+      'the body is not valid JSON; check its syntax and its encoding, which must be UTF-8',
+    );
+  }
+  if (error instanceof HTTPException || isTaskerError(error)) return error;
+  if (sqlState(error) === STATEMENT_TIMEOUT) {
+    return new TaskerError('timeout', 'the database took too long; ask for less, or try again later', { cause: error });
+  }
+  if (UNSTORABLE.has(sqlState(error) ?? '')) {
+    return new TaskerError('bad_request', 'the request has characters that PostgreSQL cannot store, such as U+0000');
+  }
+  if (!isConnectionError(error)) return error;
+  return new TaskerError('database_unreachable', 'the database does not respond; try again later', { cause: error });
 }

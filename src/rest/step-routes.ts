@@ -2,6 +2,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
 import { isTaskerError, TaskerError } from '../errors.ts';
 import { isUuid } from '../model/ids.ts';
+import { actorOf, type Caller, callerOf } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody } from './route.ts';
 import { auditJson, stepJson } from './task-json.ts';
@@ -15,6 +16,7 @@ const LIST = describeRoute({
   path: '/v1/tasks/{uuid}/workflow_steps',
   permission: 'steps:read',
   summary: 'Returns the steps of a task',
+  etag: true,
   request: { params: Task },
   answer: z.array(StepResponseSchema),
   errors: [404],
@@ -24,6 +26,7 @@ const GET = describeRoute({
   path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
   permission: 'steps:read',
   summary: 'Returns a step',
+  etag: true,
   request: { params: Step },
   answer: StepResponseSchema,
   errors: [404],
@@ -31,6 +34,7 @@ const GET = describeRoute({
 const ACT = describeRoute({
   method: 'patch',
   path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
+  operationId: 'resolveTaskWorkflowStep',
   permission: 'steps:resolve',
   summary: 'Resets, resolves or completes a step by hand',
   request: { params: Step, ...jsonBody(StepActionSchema) },
@@ -42,6 +46,7 @@ const AUDIT = describeRoute({
   path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}/audit',
   permission: 'steps:read',
   summary: 'Returns the outcomes of the attempts of a step, newest first',
+  etag: true,
   request: { params: Step },
   answer: z.array(StepAuditSchema),
   errors: [404],
@@ -63,7 +68,7 @@ export function stepRoutes(tasker: Tasker): OpenAPIHono {
       const place = c.req.valid('param');
       await find(place);
       try {
-        await act(tasker, place, c.req.valid('json'));
+        await act(tasker, place, { action: c.req.valid('json'), caller: callerOf(c) });
       } catch (error) {
         if (!isTaskerError(error) || error.code !== 'illegal_transition') throw error;
         throw new TaskerError('bad_request', `Cannot manually resolve step: ${error.message}`, { cause: error });
@@ -81,17 +86,17 @@ export function stepRoutes(tasker: Tasker): OpenAPIHono {
 function act(
   tasker: Tasker,
   { uuid, step_uuid: step }: z.infer<typeof Step>,
-  action: z.infer<typeof StepActionSchema>,
+  { action, caller }: { action: z.infer<typeof StepActionSchema>; caller: Caller },
 ): Promise<void> {
-  const { reason } = action;
+  const by = (name: string) => actorOf(caller, { by: name, reason: action.reason });
   switch (action.action_type) {
     case 'reset_for_retry':
-      return tasker.resetStep(uuid, step, { reason, actor: action.reset_by });
+      return tasker.resetStep(uuid, step, by(action.reset_by));
     case 'resolve_manually':
-      return tasker.resolveStep(uuid, step, { reason, actor: action.resolved_by });
+      return tasker.resolveStep(uuid, step, by(action.resolved_by));
     case 'complete_manually': {
       const { result } = action.completion_data;
-      return tasker.completeStep(uuid, step, { reason, actor: action.completed_by, result });
+      return tasker.completeStep(uuid, step, { ...by(action.completed_by), result });
     }
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { z } from '@hono/zod-openapi';
+import { snakeKeys } from '../app/json/views.ts';
 import type { Tasker, TaskSnapshot } from '../app/tasker.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import type { StepAuditSchema, StepResponseSchema, TaskResponseSchema, TaskSummarySchema } from './task-schemas.ts';
@@ -32,6 +33,13 @@ export function taskJson(task: Task, steps: readonly Step[]): z.infer<typeof Tas
     ready_steps: task.readySteps,
     ...healthOf(task),
     steps: steps.map((step) => readinessJson(task, step)),
+    waiting_steps: task.waitingSteps,
+    starts_at: task.startsAt,
+    reruns: task.reruns,
+    rerun_at: task.rerunAt,
+    copy_of: task.copyOf,
+    stale: task.stale,
+    paused: task.paused === null ? null : task.paused.map((pause) => snakeKeys(pause)),
   };
 }
 
@@ -126,6 +134,12 @@ export function stepJson(step: Step): z.infer<typeof StepResponseSchema> {
     last_failure_at: step.lastFailureAt,
     next_retry_at: step.nextRetryAt,
     last_attempted_at: step.lastAttemptedAt,
+    template_step_name: step.templateStepName,
+    handler: step.callable,
+    worker: step.worker,
+    wait: step.wait && snakeKeys(step.wait),
+    rerun: step.rerun,
+    event_problems: step.eventProblems,
   };
 }
 

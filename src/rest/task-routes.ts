@@ -1,9 +1,13 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { snakeKeys } from '../app/json/views.ts';
 import type { Tasker } from '../app/tasker.ts';
+import type { TaskFilter, TaskPageOptions } from '../app/tasker-operations.ts';
 import { TaskerError } from '../errors.ts';
-import { isUuid } from '../model/ids.ts';
+import { actorOf, type Caller, callerOf, checkNamespace } from './caller.ts';
+import { cursor } from './query.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from './route.ts';
+import { filterOf, filterQuery } from './task-filter.ts';
 import { summaryJson, taskJson } from './task-json.ts';
 import { TaskListSchema, TaskRequestSchema, TaskResponseSchema, TaskSummarySchema } from './task-schemas.ts';
 
@@ -22,32 +26,40 @@ const KEY = z.object({ 'idempotency-key': z.string().min(1).max(1000).optional()
 const ListQuery = z.object({
   page: queryNumber(1, { max: 1_000_000 }),
   per_page: queryNumber(25, { max: 100 }),
-  cursor: z.string().optional().openapi({ description: 'The `next_cursor` of the previous page. Replaces `page`.' }),
-  namespace: z.string().optional(),
-  name: z.string().optional(),
-  status: z.string().optional().openapi({ description: '`completed` or `pending`; other values are ignored.' }),
-  state: z.string().optional().openapi({ description: 'One state or several, separated by commas.' }),
-  initiator: z.string().optional(),
-  source_system: z.string().optional(),
-  tag: z.string().optional(),
-  correlation_id: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(1000).optional().openapi({ description: 'Replaces `per_page`.' }),
+  cursor: cursor.openapi({ description: '`next_cursor` or `previous_cursor` of another page. Replaces `page`.' }),
+  status: z
+    .string()
+    .optional()
+    .openapi({ description: '`completed` or `pending`; other values are ignored. See `state`.' }),
+  sort: z.enum(['created', 'ended', 'updated']).optional().openapi({ description: 'Default `created`.' }),
+  order: z.enum(['asc', 'desc']).optional().openapi({ description: 'Default `desc`: the newest first.' }),
+  ...filterQuery,
 });
 
-const CREATE = describeRoute({
-  method: 'post',
-  path: '/v1/tasks',
-  permission: 'tasks:create',
-  summary: 'Creates a task',
-  request: { headers: KEY, ...jsonBody(TaskRequestSchema) },
-  answer: TaskResponseSchema,
-  status: 201,
-  errors: [404, 409, 413],
-});
+const created = <Status extends 200 | 201>(status: Status) =>
+  describeRoute({
+    method: 'post',
+    path: '/v1/tasks',
+    operationId: 'createTask',
+    permission: 'tasks:create',
+    scoped: true,
+    summary: 'Creates a task',
+    request: { headers: KEY, ...jsonBody(TaskRequestSchema) },
+    answer: TaskResponseSchema,
+    status,
+    errors: [404, 409],
+  });
+const CREATE = created(201);
 const LIST = describeRoute({
   method: 'get',
   path: '/v1/tasks',
+  operationId: 'listTasks',
   permission: 'tasks:list',
-  summary: 'Lists tasks, newest first',
+  scoped: true,
+  summary: 'Lists tasks, newest first, by any of these conditions',
+  description:
+    'Reads tables that are written after the commit of a change, so that those of the last second may be missing.',
   request: { query: ListQuery },
   answer: TaskListSchema,
 });
@@ -56,6 +68,7 @@ const GET = describeRoute({
   path: '/v1/tasks/{uuid}',
   permission: 'tasks:read',
   summary: 'Returns a task with its steps',
+  etag: true,
   request: { params: Uuid },
   answer: TaskResponseSchema,
   errors: [404],
@@ -63,6 +76,7 @@ const GET = describeRoute({
 const CANCEL = describeRoute({
   method: 'delete',
   path: '/v1/tasks/{uuid}',
+  operationId: 'cancelTask',
   permission: 'tasks:cancel',
   summary: 'Cancels a task',
   request: { params: Uuid },
@@ -74,6 +88,7 @@ const SUMMARY = describeRoute({
   path: '/v1/tasks/{uuid}/summary',
   permission: 'tasks:read',
   summary: 'Returns a task, its template and its steps without contents',
+  etag: true,
   request: { params: Uuid },
   answer: TaskSummarySchema,
   errors: [404],
@@ -89,18 +104,20 @@ export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): 
     const { task, steps } = await whole(uuid);
     return taskJson(task, steps);
   };
+  const create = legacyStatus ? (created(200) as unknown as typeof CREATE) : CREATE;
   return new OpenAPIHono({ defaultHook: refuseInvalid })
-    .openapi(CREATE, async (c) => {
+    .openapi(create, async (c) => {
       const body = c.req.valid('json');
       const { 'idempotency-key': key } = c.req.valid('header');
+      checkNamespace(callerOf(c), body.namespace, `template ${body.namespace}/${body.name}@${body.version}`);
       const { taskUuid } = await tasker.createTask(requestOf(body, key));
       return c.json(await shown(taskUuid), (legacyStatus ? 200 : 201) as 201);
     })
-    .openapi(LIST, async (c) => c.json(await listTasks(tasker, c.req.valid('query')), 200))
+    .openapi(LIST, async (c) => c.json(await listTasks(tasker, c.req.valid('query'), callerOf(c)), 200))
     .openapi(GET, async (c) => c.json(await shown(c.req.valid('param').uuid), 200))
     .openapi(CANCEL, async (c) => {
       const { uuid } = c.req.valid('param');
-      if (!(await tasker.cancelTask(uuid))) {
+      if (!(await tasker.cancelTask(uuid, actorOf(callerOf(c))))) {
         const { status } = await tasker.getTask(uuid);
         throw new TaskerError('bad_request', `Cannot cancel a completed task: it is in ${status}`);
       }
@@ -119,7 +136,8 @@ export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): 
     });
 }
 
-function requestOf(body: z.infer<typeof TaskRequestSchema>, key: string | undefined) {
+/** Returns a request in the form of the library. */
+export function requestOf(body: z.infer<typeof TaskRequestSchema>, key: string | undefined) {
   const chosen = body.idempotency_key ?? key;
   return {
     name: body.name,
@@ -137,29 +155,54 @@ function requestOf(body: z.infer<typeof TaskRequestSchema>, key: string | undefi
   };
 }
 
-async function listTasks(tasker: Tasker, query: z.infer<typeof ListQuery>): Promise<z.infer<typeof TaskListSchema>> {
-  const { page, per_page: perPage } = query;
-  const filter = filterOf(query);
-  const cursor = query.cursor ?? (await cursorOf(tasker, filter, (page - 1) * perPage));
-  const found = cursor === null ? undefined : await tasker.listTasks(filter, { limit: perPage, cursor });
-  const { total, totalIsExact } = found ?? (await tasker.listTasks(filter, { limit: 1 }));
+async function listTasks(
+  tasker: Tasker,
+  {
+    page,
+    per_page,
+    limit: perPage = per_page,
+    cursor: given,
+    status,
+    sort,
+    order,
+    ...query
+  }: z.infer<typeof ListQuery>,
+  caller: Caller,
+): Promise<z.infer<typeof TaskListSchema>> {
+  const filter = { ...statusFilter(status), ...filterOf(query, caller) };
+  const how = { sort, order };
+  const cursor = given ?? (await cursorOf(tasker, { filter, how }, (page - 1) * perPage));
+  const found = cursor === null ? undefined : await tasker.listTasks(filter, { ...how, limit: perPage, cursor });
+  const facts = found ?? (await tasker.listTasks(filter, { ...how, limit: 1 }));
+  const { total, totalIsExact, timedOut, lagMs, completeSince } = facts;
   return {
-    tasks: (found?.tasks ?? []).map((task) => taskJson(task, [])),
+    tasks: (found?.tasks ?? []).map((task) => ({
+      ...taskJson(task, []),
+      first_error: task.firstError && snakeKeys(task.firstError),
+    })),
     pagination: {
       page,
       per_page: perPage,
       total_count: total,
       total_pages: Math.ceil(total / perPage),
       has_next: (found?.nextCursor ?? null) !== null,
-      has_previous: query.cursor === undefined ? page > 1 : (found?.previousCursor ?? null) !== null,
+      has_previous: given === undefined ? page > 1 : (found?.previousCursor ?? null) !== null,
       next_cursor: found?.nextCursor ?? null,
+      previous_cursor: found?.previousCursor ?? null,
       total_is_exact: totalIsExact,
+      timed_out: timedOut,
+      lag_ms: Math.round(lagMs),
+      complete_since: completeSince,
     },
   };
 }
 
 /** Returns the cursor behind this many tasks. Undefined: the first page; null: there are not so many. */
-async function cursorOf(tasker: Tasker, filter: object, skipped: number): Promise<string | null | undefined> {
+async function cursorOf(
+  tasker: Tasker,
+  { filter, how }: { filter: TaskFilter; how: Pick<TaskPageOptions, 'sort' | 'order'> },
+  skipped: number,
+): Promise<string | null | undefined> {
   if (skipped > MOST_SKIPPED) {
     throw new TaskerError(
       'bad_request',
@@ -169,25 +212,13 @@ async function cursorOf(tasker: Tasker, filter: object, skipped: number): Promis
   let cursor: string | null | undefined;
   for (let left = skipped; left > 0 && cursor !== null; left -= LARGEST_PAGE) {
     const limit = Math.min(left, LARGEST_PAGE);
-    cursor = (await tasker.listTasks(filter, { limit, ...(cursor !== undefined && { cursor }) })).nextCursor;
+    cursor = (await tasker.listTasks(filter, { ...how, limit, ...(cursor !== undefined && { cursor }) })).nextCursor;
   }
   return cursor;
 }
 
-function filterOf(query: z.infer<typeof ListQuery>) {
-  const { namespace, name, status, state, initiator, source_system: source, tag, correlation_id } = query;
-  if (correlation_id !== undefined && !isUuid(correlation_id)) {
-    throw new TaskerError('invalid_uuid', `correlation_id: ${correlation_id} is not a UUID`);
-  }
-  return {
-    namespace,
-    name,
-    initiator,
-    source,
-    tag,
-    correlationId: correlation_id,
-    ...(status === 'completed' && { status: 'complete' }),
-    ...(status === 'pending' && { open: true }),
-    ...(state !== undefined && { status: state.split(',') }),
-  };
+/** Returns the conditions of `status`, which distinguishes only two kinds of tasks. */
+function statusFilter(status: string | undefined): TaskFilter {
+  if (status === 'completed') return { status: 'complete' };
+  return status === 'pending' ? { open: true } : {};
 }

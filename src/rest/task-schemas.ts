@@ -1,4 +1,6 @@
 import { z } from '@hono/zod-openapi';
+import { orNull } from './or-null.ts';
+import { OpenWaitSchema, PauseSchema, StaleSchema } from './reads/task-detail-schemas.ts';
 
 /** The JSON of tasks and steps, as clients of the earlier system read it. */
 
@@ -87,12 +89,26 @@ export const TaskResponseSchema = z
     ready_steps: z.int(),
     ...health,
     steps: z.array(StepReadinessSchema),
+    waiting_steps: z.int(),
+    starts_at: nullableTime.openapi({ description: 'When the task begins. Null: it does not wait for its start.' }),
+    reruns: z.int(),
+    rerun_at: nullableTime,
+    copy_of: z.uuid().nullable(),
+    stale: orNull(StaleSchema).openapi({ description: 'The limit of its lifecycle that it exceeds.' }),
+    paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that hold for it.' }),
   })
   .openapi('TaskResponse');
 
+const ListedTaskSchema = TaskResponseSchema.extend({
+  first_error: z
+    .object({ step: z.string(), error_type: z.string().nullable(), message: z.string().nullable() })
+    .nullable()
+    .openapi({ description: 'The error of its first failed step.' }),
+}).openapi('ListedTask');
+
 export const TaskListSchema = z
   .object({
-    tasks: z.array(TaskResponseSchema),
+    tasks: z.array(ListedTaskSchema),
     pagination: z
       .object({
         page: z.int(),
@@ -102,7 +118,14 @@ export const TaskListSchema = z
         has_next: z.boolean(),
         has_previous: z.boolean(),
         next_cursor: z.string().nullable().openapi({ description: 'Pass it as `cursor` for the next page.' }),
+        previous_cursor: z.string().nullable(),
         total_is_exact: z.boolean().openapi({ description: 'False: there are more than `total_count`.' }),
+        timed_out: z.boolean().openapi({ description: 'The search stopped after 2 seconds; the next page continues.' }),
+        lag_ms: z.int().openapi({ description: 'Changes younger than this may be missing.' }),
+        complete_since: z
+          .string()
+          .nullable()
+          .openapi({ description: 'Older tasks are still being added to the search.' }),
       })
       .openapi('Pagination'),
   })
@@ -128,6 +151,14 @@ export const StepResponseSchema = z
     last_failure_at: nullableTime,
     next_retry_at: nullableTime,
     last_attempted_at: nullableTime,
+    template_step_name: z.string().openapi({ description: 'Differs from `name` for batch workers.' }),
+    handler: z.string(),
+    worker: z.string().nullable().openapi({ description: 'The worker that runs it, or ran it last.' }),
+    wait: OpenWaitSchema.openapi({ description: 'Null unless it is in `waiting`.' }),
+    rerun: z.int().openapi({ description: 'The rerun that its current run belongs to. 0 is the first run.' }),
+    event_problems: z.array(
+      z.object({ event: z.string(), kind: z.string(), message: z.string(), path: z.string().nullable() }),
+    ),
   })
   .openapi('StepResponse');
 

@@ -1,7 +1,14 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { snakeKeys } from '../app/json/views.ts';
 import type { Tasker } from '../app/tasker.ts';
+import type { Pause } from '../app/tasker-operations.ts';
+import { callerOf } from './caller.ts';
+import { PauseSchema } from './reads/task-detail-schemas.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute } from './route.ts';
+import { maySee } from './scope.ts';
+
+const Named = z.object({ namespace: z.string(), name: z.string(), version: z.string() });
 
 const ListSchema = z
   .object({
@@ -13,6 +20,9 @@ const ListSchema = z
         version: z.string(),
         description: z.string().nullable(),
         step_count: z.int(),
+        digest: z.string().openapi({ description: 'Of the contents.' }),
+        registered_at: z.string(),
+        paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that hold for it.' }),
       }),
     ),
     total_count: z.int(),
@@ -40,7 +50,9 @@ const DetailSchema = z
 const LIST = describeRoute({
   method: 'get',
   path: '/v1/templates',
+  operationId: 'listTemplates',
   permission: 'templates:read',
+  scoped: true,
   summary: 'Lists the registered templates',
   request: { query: z.object({ namespace: z.string().optional() }) },
   answer: ListSchema,
@@ -50,10 +62,20 @@ const DETAIL = describeRoute({
   path: '/v1/templates/{namespace}/{name}/{version}',
   permission: 'templates:read',
   summary: 'Returns the template that new tasks of this version use',
-  request: { params: z.object({ namespace: z.string(), name: z.string(), version: z.string() }) },
+  request: { params: Named },
+  etag: true,
   answer: DetailSchema,
   errors: [404],
 });
+
+/** Returns the pauses of a version, its template and its namespace. */
+function pausesOf({ namespace, name, version }: z.infer<typeof Named>, pauses: readonly Pause[]) {
+  const template = `${namespace}/${name}`;
+  const held = pauses.filter(
+    ({ scope, target }) => scope !== 'task' && [namespace, template, `${template}@${version}`].includes(target),
+  );
+  return held.length > 0 ? held.map((pause) => snakeKeys(pause)) : null;
+}
 
 /** Routes for templates. */
 export function templateRoutes(tasker: Tasker): OpenAPIHono {
@@ -61,7 +83,11 @@ export function templateRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(LIST, async (c) => {
       const { namespace } = c.req.valid('query');
-      const rows = (await templates.list()).filter((row) => namespace === undefined || row.namespace === namespace);
+      const caller = callerOf(c);
+      const [all, pauses] = await Promise.all([templates.list(), tasker.pauses()]);
+      const rows = all.filter(
+        (row) => (namespace === undefined || row.namespace === namespace) && maySee(caller, row.namespace),
+      );
       const counted = new Map<string, number>();
       for (const row of rows) counted.set(row.namespace, (counted.get(row.namespace) ?? 0) + 1);
       return c.json(
@@ -73,6 +99,9 @@ export function templateRoutes(tasker: Tasker): OpenAPIHono {
             version: row.version,
             description: row.description,
             step_count: row.steps,
+            digest: row.digest,
+            registered_at: row.registeredAt,
+            paused: pausesOf(row, pauses),
           })),
           total_count: rows.length,
         },

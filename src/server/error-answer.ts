@@ -12,13 +12,24 @@ type ErrorBody = z.infer<typeof ErrorSchema>;
 /** The error code in the response for each status. A few errors have their own code. */
 const BY_STATUS: Readonly<Record<number, string>> = {
   400: 'BAD_REQUEST',
+  401: 'UNAUTHORIZED',
   403: 'FORBIDDEN',
   404: 'NOT_FOUND',
   408: 'TIMEOUT',
   409: 'CONFLICT',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  429: 'RATE_LIMITED',
   503: 'SERVICE_UNAVAILABLE',
 };
-const OF_THEIR_OWN = new Set(['invalid_uuid', 'database_error']);
+const OF_THEIR_OWN = new Set([
+  'invalid_uuid',
+  'json_error',
+  'database_error',
+  'backpressure',
+  'unsupported_media_type',
+  'authentication_failed',
+]);
 
 /** Turns any error into a response. An unexpected error is logged, and the response gives no details. */
 export function answerError(c: Context, thrown: unknown, logger: Logger): Response {
@@ -28,14 +39,29 @@ export function answerError(c: Context, thrown: unknown, logger: Logger): Respon
     const code = BY_STATUS[status] ?? 'INTERNAL_ERROR';
     return c.json<ErrorBody>({ error: { code, message } }, status as ContentfulStatusCode);
   }
-  logger.error({ err: thrown, method: c.req.method, path: c.req.path }, 'unexpected error in a request');
-  const message = 'internal error; see the log of the worker';
+  const requestId = c.get('requestId') as string | undefined;
+  logger.error(
+    { err: thrown, method: c.req.method, path: c.req.path, ...(requestId !== undefined && { requestId }) },
+    'unexpected error in a request',
+  );
+  const message = 'internal error; see the log of the process';
   return c.json<ErrorBody>({ error: { code: 'INTERNAL_ERROR', message } }, 500);
 }
 
-function answerKnown(c: Context, { code, message, details }: TaskerError): Response {
-  const status = ERRORS[code];
-  const wireCode = OF_THEIR_OWN.has(code) ? code.toUpperCase() : (BY_STATUS[status] ?? 'INTERNAL_ERROR');
-  const error = { code: wireCode, message, ...(Object.keys(details).length > 0 && { details }) };
-  return c.json<ErrorBody>({ error }, status);
+function answerKnown(c: Context, known: TaskerError): Response {
+  const error = wireError(known);
+  if (error.retry_after_seconds !== undefined) c.header('retry-after', String(error.retry_after_seconds));
+  return c.json<ErrorBody>({ error }, ERRORS[known.code]);
+}
+
+/** Returns an error as responses show it. */
+export function wireError({ code, message, details }: TaskerError): ErrorBody['error'] {
+  const wireCode = OF_THEIR_OWN.has(code) ? code.toUpperCase() : (BY_STATUS[ERRORS[code]] ?? 'INTERNAL_ERROR');
+  const { retry_after_seconds: after, ...rest } = details;
+  return {
+    code: wireCode,
+    message,
+    ...(Object.keys(rest).length > 0 && { details: rest }),
+    ...(typeof after === 'number' && { retry_after_seconds: after }),
+  };
 }

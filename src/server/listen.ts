@@ -1,12 +1,14 @@
 import type { Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { ListenAddress } from '../config/value-forms.ts';
-import { TaskerError } from '../errors.ts';
+import { messageOf, TaskerError } from '../errors.ts';
 
 /** Handles requests, as a Hono app does. */
 export interface Answering {
-  fetch(request: Request): Response | Promise<Response>;
+  /** `env`: the request and the response of Node, `incoming` and `outgoing`. */
+  fetch(request: Request, env?: object): Response | Promise<Response>;
 }
 
 /** A listening server. */
@@ -18,19 +20,47 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/** The certificate of a server that speaks TLS, and its private key, as PEM. */
+export interface TlsFiles {
+  cert: Buffer;
+  key: Buffer;
+}
+
 const LAST_ANSWERS_MS = 500;
 
-/** @throws TaskerError `address_unavailable` if the port is in use or the address does not belong to this machine */
-export async function listen(app: Answering, address: ListenAddress): Promise<Listening> {
-  const server = createAdaptorServer({ fetch: (request) => app.fetch(request) }) as Server;
-  server.requestTimeout = 30_000;
+/**
+ * Starts to listen, with TLS if there is a certificate. `requestTimeoutMs`: how long a client may take to send a whole
+ * request, default 30,000.
+ * @throws TaskerError `config_invalid` if the certificate cannot be used
+ * @throws TaskerError `address_unavailable` if the port is in use or the address does not belong to this machine
+ */
+export async function listen(
+  app: Answering,
+  address: ListenAddress,
+  { tls, requestTimeoutMs = 30_000 }: { tls?: TlsFiles | undefined; requestTimeoutMs?: number } = {},
+): Promise<Listening> {
+  const server = serverFor(app, tls);
+  server.requestTimeout = requestTimeoutMs;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(unavailable(address, error)));
     server.listen(address.port, address.host, resolve);
   });
   const { port } = server.address() as AddressInfo;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return { url: `http://${host}:${port}`, port, close: () => close(server) };
+  return { url: `${tls ? 'https' : 'http'}://${host}:${port}`, port, close: () => close(server) };
+}
+
+function serverFor(app: Answering, tls: TlsFiles | undefined): Server {
+  const fetch = (request: Request, env: object) => app.fetch(request, env);
+  if (!tls) return createAdaptorServer({ fetch }) as Server;
+  try {
+    const serverOptions = { ...tls, minVersion: 'TLSv1.2' as const };
+    return createAdaptorServer({ fetch, createServer: createSecureServer, serverOptions }) as Server;
+  } catch (error) {
+    throw new TaskerError('config_invalid', `the certificate or its key cannot be used: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 function close(server: Server): Promise<void> {

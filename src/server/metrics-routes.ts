@@ -37,18 +37,42 @@ export function metricsRoutes(worker: ServedWorker): OpenAPIHono {
     })
     .openapi(EVENT_METRICS, async (c) => {
       const [values, groups] = await Promise.all([worker.metrics.json(), worker.eventGroups()]);
-      const { in_process_bus, ...counts } = eventCounts(values);
-      return c.json(
-        {
-          ...counts,
-          in_process_bus: { ...in_process_bus, subscriber_count: worker.eventListeners() },
-          groups: groups?.map(groupJson) ?? null,
-          captured_at: new Date().toISOString(),
-          worker_id: worker.facts().workerId,
-        },
-        200,
-      );
+      const { workerId } = worker.facts();
+      return c.json(eventMetricsJson({ values, groups, listeners: worker.eventListeners(), workerId }), 200);
     });
+}
+
+/** What `/metrics/events` shows. */
+export interface EventMetricsParts {
+  values: Values;
+  /** Null: the database does not respond. */
+  groups: readonly EventGroup[] | null;
+  /** Number of listeners for fast events in this process. */
+  listeners: number;
+  workerId: string;
+}
+
+/** Returns the answer of `/metrics/events`. */
+export function eventMetricsJson({ values, groups, listeners, workerId }: EventMetricsParts) {
+  const { in_process_bus: bus, ...counts } = eventCounts(values);
+  return {
+    ...counts,
+    in_process_bus: {
+      ...bus,
+      subscriber_count: listeners,
+      // The names of the original system, whose subscribers in other languages were behind a channel.
+      rust_handler_dispatches: 0,
+      rust_handler_errors: 0,
+      rust_subscriber_patterns: 0,
+      rust_handler_count: 0,
+      ffi_channel_dispatches: bus.total_events_dispatched,
+      ffi_channel_drops: bus.dropped,
+      ffi_subscriber_count: listeners,
+    },
+    groups: groups?.map(groupJson) ?? null,
+    captured_at: new Date().toISOString(),
+    worker_id: workerId,
+  };
 }
 
 function groupJson({ name, patterns, waiting, secondsBehind, retrying, dead, members, membersDiffer }: EventGroup) {
@@ -68,6 +92,7 @@ function eventCounts(values: Values) {
       durable_routed: published('durable'),
       fast_routed: published('fast'),
       broadcast_routed: published('broadcast'),
+      fast_delivery_errors: sumOf(values, 'dropped_total'),
       routing_errors: unpublished('invalid') + unpublished('failed'),
     },
     unpublished: { invalid: unpublished('invalid'), failed: unpublished('failed'), refused: unpublished('refused') },

@@ -7,6 +7,7 @@ export const ErrorSchema = z
       code: z.string().openapi({ example: 'NOT_FOUND' }),
       message: z.string(),
       details: z.record(z.string(), z.unknown()).optional(),
+      retry_after_seconds: z.number().optional(),
     }),
   })
   .openapi('Error');
@@ -131,6 +132,7 @@ export const EventMetricsSchema = z
         durable_routed: count,
         fast_routed: count,
         broadcast_routed: count,
+        fast_delivery_errors: count,
         routing_errors: count,
       })
       .openapi({ description: 'Events committed with their results, by delivery mode.' }),
@@ -138,7 +140,19 @@ export const EventMetricsSchema = z
       description: 'Declared events that were not published: invalid payload, failed publisher, or refused result.',
     }),
     in_process_bus: z
-      .object({ total_events_dispatched: count, dropped: count, waiting: count, subscriber_count: count })
+      .object({
+        total_events_dispatched: count,
+        dropped: count,
+        waiting: count,
+        subscriber_count: count,
+        rust_handler_dispatches: count,
+        rust_handler_errors: count,
+        rust_subscriber_patterns: count,
+        rust_handler_count: count,
+        ffi_channel_dispatches: count,
+        ffi_channel_drops: count,
+        ffi_subscriber_count: count,
+      })
       .openapi({ description: 'Fast and broadcast events in this process.' }),
     deliveries: z
       .object({ delivered: count, failed: count, dead: count })
@@ -152,6 +166,8 @@ export const EventMetricsSchema = z
           seconds_behind: z.number(),
           retrying: count,
           dead: count,
+          members: count,
+          members_differ: z.boolean(),
         }),
       )
       .nullable()

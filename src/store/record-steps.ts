@@ -1,4 +1,5 @@
 import type { Db } from '../db/statement.ts';
+import type { WaitEnd } from '../model/waits.ts';
 import type { ClaimedStepRow } from './claim-steps.ts';
 import { sqlFile } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
@@ -10,6 +11,8 @@ const RECORD_STEPS = {
   static: { plain: sqlFile('record_steps'), events: sqlFile('record_steps_events') },
   dynamic: { plain: sqlFile('record_steps_dynamic'), events: sqlFile('record_steps_dynamic_events') },
 };
+
+const RECORD_WAITS = sqlFile('record_waits');
 
 /** The outcome of one attempt, as the statement takes it. Attempts that begin to wait are recorded by beginWaits. */
 export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, lost: 4, waits: 5 } as const;
@@ -117,6 +120,8 @@ interface AnswerRow {
   /** Present only for the statement that stores events. */
   recordedAt?: string;
   uncompleted: string | null;
+  /** Present only for the statement that ends waits. */
+  waitEnds?: string | null;
 }
 
 /** Records the ends of attempts, moves their tasks on, and claims ready children for this worker. Call it after lockTasks. */
@@ -130,6 +135,30 @@ export async function recordSteps(
   if (events !== '[]') values.push(events);
   const statement = RECORD_STEPS[own.dynamic ? 'dynamic' : 'static'][events === '[]' ? 'plain' : 'events'];
   return readAnswer((await db.query<AnswerRow>(statement, values)).rows[0]!, batch);
+}
+
+/** A wait of a step that ends because the step is complete. */
+export interface CompletedWait extends Omit<RecordedStep, 'claim' | 'kind'> {
+  /** The attempt that waits. */
+  attempt: number;
+  endedBy: WaitEnd;
+}
+
+/**
+ * Ends waits of templates without dynamic steps, and records that their steps are complete. Returns the answer of the
+ * recording, and the times of the ends by their index in the batch: those of waits that had not ended. Children go to the
+ * queue. Call it after lockTasks.
+ */
+export async function recordWaits(
+  db: Db,
+  waits: readonly CompletedWait[],
+): Promise<Recorded & { endedAt: Map<number, string> }> {
+  const batch = waits.map((wait) => ({ ...wait, claim: wait.attempt, kind: KIND.completed }));
+  const values = parameters(batch, { freeSlots: 0, token: 0, lastRank: -101 });
+  values.push(`{${waits.map((wait) => wait.endedBy).join(',')}}`);
+  const row = (await db.query<AnswerRow>(RECORD_WAITS, values)).rows[0]!;
+  const ends = JSON.parse(row.waitEnds ?? '[]') as { ord: number; endedAt: string }[];
+  return { ...readAnswer(row, batch), endedAt: new Map(ends.map(({ ord, endedAt }) => [ord - 1, endedAt])) };
 }
 
 /** Returns JSON texts as an array. Most are `null`, so the `null`s at the end are left out. */

@@ -144,9 +144,10 @@ export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<
   return new Map(rows.map((row) => [row.task_uuid, row.state]));
 }
 
-const TASK_COLUMNS = `
+/** The columns of a {@link TaskRow}. `context`: the expression for the context, which may be large. */
+export const taskColumns = (context: string): string => `
   t.task_uuid "taskUuid", m.name, n.name namespace, m.version, (${shownState('t')})::text status, tasker.iso(t.created_at) "createdAt",
-  c.updated_at "updatedAt", tasker.iso(t.done_at) "completedAt", t.context, t.initiator, t.source_system "sourceSystem",
+  c.updated_at "updatedAt", tasker.iso(t.done_at) "completedAt", ${context} context, t.initiator, t.source_system "sourceSystem",
   t.reason, -t.rank priority, coalesce(t.tags, '{}') tags, coalesce(t.correlation_id, t.task_uuid) "correlationId",
   t.parent_correlation_id "parentCorrelationId", c.total "totalSteps", c.pending "pendingSteps",
   c.in_progress "inProgressSteps", c.completed "completedSteps", c.failed "failedSteps", c.ready "readySteps", c.waiting "waitingSteps",
@@ -155,8 +156,9 @@ const TASK_COLUMNS = `
   case when t.state = 'waiting_for_dependencies' then (
     select tasker.iso(x.until) from tasker.wait x where x.task_uuid = t.task_uuid and x.idx = -1 and x.ended_at is null offset 0) end "startsAt",
   ${PAUSES_OF_TASK} paused`;
+const TASK_COLUMNS = taskColumns('t.context');
 
-const TASK_COUNTS = `
+export const TASK_COUNTS = `
   cross join lateral (
     select count(*)::int total,
            (count(*) filter (where s.state in ('pending', 'waiting_for_retry')))::int pending,
@@ -165,7 +167,7 @@ const TASK_COUNTS = `
            (count(*) filter (where s.state = 'error'))::int failed,
            (count(*) filter (where s.state = 'enqueued'))::int ready,
            (count(*) filter (where s.state = 'waiting'))::int waiting,
-           coalesce(max(s.attempts), 0)::int attempts,
+           coalesce(max(s.attempts), 0)::int attempts, coalesce(sum(s.attempts), 0)::int starts,
            tasker.iso(greatest(t.created_at, t.done_at, max(s.started_at), max(s.done_at))) updated_at
       from tasker.step s where s.task_uuid = t.task_uuid) c
   left join lateral (

@@ -29,6 +29,8 @@ export interface TestContextOptions {
   maxRetries?: number;
   /** The checkpoint of an earlier attempt: `{ cursor, items_processed, accumulated_results }`. Default: none. */
   checkpoint?: Fields | null;
+  /** The return value of `context.completionToken()`. Default `test_token`. It completes no step. */
+  completionToken?: string;
   /** Aborts the handler's `context.signal`. */
   signal?: AbortSignal;
   /** Default: a logger that writes nothing. */
@@ -96,6 +98,7 @@ export function createTestContext(options: TestContextOptions = {}): StepContext
     get event() {
       return testStepEvent({ ...params, dependencies });
     },
+    completionToken: () => Promise.resolve(options.completionToken ?? 'test_token'),
     dependency: (name) => dependencies.get(name),
     dependencyNames: () => [...dependencies.keys()],
   });
@@ -142,7 +145,9 @@ function copied<T>(value: T, name: string): T {
 
 /** The data of the step in a test. The event has defaults for everything else. */
 export interface TestStep
-  extends Required<Omit<TestContextOptions, 'dependencyResults' | 'signal' | 'logger' | 'schedule'>> {
+  extends Required<
+    Omit<TestContextOptions, 'dependencyResults' | 'signal' | 'logger' | 'schedule' | 'completionToken'>
+  > {
   schedule?: TaskSchedule | undefined;
   dependencies: ReadonlyMap<string, DependencyResultParams>;
 }

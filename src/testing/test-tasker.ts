@@ -122,8 +122,8 @@ export class TestTasker {
   }
 
   /**
-   * Advances the time without sleeping. Timers, retries, timeouts and reminders become due in order. Before the next one,
-   * the steps that became ready run. Resolves when no step is ready or running.
+   * Advances the time without sleeping. Timers, retries, timeouts, reminders and schedules become due in order. Before the
+   * next one, the steps that became ready run. Resolves when no step is ready or running.
    *
    * The duration is in words (`3 days`, `1 hour 30 minutes`), or as in a template: seconds as a number, `90s`, `15m`,
    * `2h`, `7d`, or ISO 8601 (`P3DT12H`). The clocks of the process and of the database do not change: handlers read the

@@ -8,8 +8,10 @@ import {
   busyTasks,
   type OpenWork,
   openWork,
+  shiftClock,
   shiftTimers,
   shiftTimes,
+  useOwnClock,
 } from '../store/testing/virtual-time.ts';
 
 const SETTINGS = opening({ lock_timeout: '10s' });
@@ -19,7 +21,8 @@ const LONGEST_PAUSE_MS = 20;
 
 /**
  * The clock of a test kit. It moves the due times in the kit's database back instead of waiting for them. The clock of the
- * database does not change, so leases and the timeouts of handlers are not affected.
+ * database does not change, so leases and the timeouts of handlers are not affected. Schedules are due at times of day,
+ * so their clock moves forward instead.
  */
 export class VirtualTime {
   readonly #tasker: Tasker;
@@ -27,6 +30,7 @@ export class VirtualTime {
   #aheadUs = 0;
   /** Timers with a time of their own that were already moved with this clock. */
   readonly #moved = new Set<string>();
+  #hasOwnClock = false;
 
   constructor(tasker: Tasker) {
     this.#tasker = tasker;
@@ -55,7 +59,10 @@ export class VirtualTime {
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
       const work = await openWork(engine.database);
       const isDue = work.dueUs !== null && work.dueUs <= 0;
-      if (isDue) await engine.promoteDue();
+      if (isDue) {
+        await engine.promoteDue();
+        await engine.schedules.fire();
+      }
       if (isDue || work.ready) worker?.wake();
       if (!isDue && !work.ready && !work.running && (await this.#eventsAreDelivered(work))) return work;
       if (performance.now() > until) throw await this.#unsettled(timeoutMs);
@@ -92,7 +99,10 @@ export class VirtualTime {
   }
 
   async #shift(us: number): Promise<void> {
-    await this.#tasker.engine.database.pipeline(SETTINGS, (tx) => shiftTimes(tx, us));
+    const { database } = this.#tasker.engine;
+    if (!this.#hasOwnClock) await database.pipeline(SETTINGS, useOwnClock);
+    this.#hasOwnClock = true;
+    await database.pipeline(SETTINGS, (tx) => Promise.all([shiftTimes(tx, us), shiftClock(tx, us)]));
     this.#aheadUs += us;
   }
 }

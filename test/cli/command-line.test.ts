@@ -44,7 +44,7 @@ describe('the command line', () => {
     [['task'], 'Usage: tasker task'],
     [['task', 'create'], 'the name of the template is missing'],
   ])('answers %j with advice, exit code 2 and no standard output', async (args, wayOut) => {
-    const { code, stdout, stderr } = await project.run(args);
+    const { code, stdout, stderr } = await project.run(args, { shared: true });
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(wayOut)]);
   });
 
@@ -98,9 +98,9 @@ describe('the command line', () => {
   });
 
   it('commands that only read do not create a database', async () => {
-    const { code, stderr } = await project.run(['task', 'list']);
+    const { code, stderr } = await project.run(['task', 'list'], { shared: true });
     expect([code, stderr]).toEqual([3, expect.stringContaining('there is no database')]);
-    expect((await project.run(['db', 'status'])).stdout).toContain('not created yet');
+    expect((await project.run(['db', 'status'], { shared: true })).stdout).toContain('not created yet');
   });
 
   it('a worker refuses to run outside of a project, and suggests init', async () => {

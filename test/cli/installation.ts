@@ -1,9 +1,10 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
+import { copyTree } from '../support/suite/copy-tree.ts';
 
 const PACKED = ['assets', 'bin', 'dist', 'migrations', 'schemas', 'statements', 'package.json'];
 
@@ -19,6 +20,8 @@ export interface Ended {
 export interface RunOptions {
   env?: Record<string, string>;
   input?: string;
+  /** The command ends early, such as one that is refused, so that it may share a process like the short commands. */
+  shared?: boolean;
 }
 
 /** A running command. */
@@ -72,33 +75,28 @@ export class Running {
   }
 }
 
-/** Commands that only talk to the database and end, by their first words. The others are always processes of their own. */
+/**
+ * Commands on a server that only talk to it and end, by their first words. Except for those that need no database, the others
+ * are always processes of their own.
+ */
 const SHORT_COMMANDS = new Set([
-  ...'archive audit bulk dlq event namespace pause queue schedule signal approval timer stats status step task'.split(
+  ...'archive audit auth bulk dlq event namespace pause queue schedule signal approval timer stats status step task'.split(
     ' ',
   ),
   ...['template list', 'template show', 'template graph', 'template pause', 'template resume'],
-  ...['db prune', 'db compact', 'worker list', 'worker drain', 'worker resume'],
+  ...['db prune', 'db compact', 'db status', 'db migrate', 'worker list', 'worker drain', 'worker resume'],
 ]);
-/** Options with which a command runs for long, reads its input, or loads handlers. */
-const LONG = new Set([
-  '--wait',
-  '-w',
-  '--watch',
-  '--follow',
-  '-f',
-  'watch',
-  'follow',
-  '-',
-  '--ids',
-  '--verbose',
-  '--handlers',
-]);
+/** Commands that only read and write files. */
+const WITHOUT_DATABASE = new Set(['config', 'init', 'help', '--version']);
+/** Options with which a command runs until it is stopped, reads its input, or loads handlers. */
+const LONG = new Set(['--watch', '--follow', '-f', 'follow', '-', '--ids', '--verbose', '--handlers']);
 
 function isShort(args: readonly string[], env: Readonly<Record<string, string | undefined>>): boolean {
+  if (args.some((arg) => LONG.has(arg))) return false;
+  if (WITHOUT_DATABASE.has(args[0]!)) return true;
   const known = SHORT_COMMANDS.has(args[0]!) || SHORT_COMMANDS.has(args.slice(0, 2).join(' '));
   const onServer = env.DATABASE_URL !== undefined || args.includes('--database-url');
-  return known && onServer && !args.some((arg) => LONG.has(arg));
+  return known && onServer;
 }
 
 /** Runs short commands in one process; see command-host.mjs. */
@@ -179,10 +177,10 @@ export class Project {
     return { ...own, ...this.#env, ...env };
   }
 
-  /** Runs `tasker …` until it exits. Short commands of a project on a database share a process. */
+  /** Runs `tasker …` until it exits. Short commands share a process. */
   run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
     const env = this.#environment(options.env);
-    if (options.input !== undefined || !isShort(args, env)) return this.start(args, options).ended;
+    if (options.input !== undefined || !(options.shared || isShort(args, env))) return this.start(args, options).ended;
     return this.#host.run(args, this.folder, env);
   }
 
@@ -215,8 +213,8 @@ export async function installation(): Promise<{
   const root = await mkdtemp(path.join(tmpdir(), 'tasker-cli-'));
   await chmod(root, 0o755);
   const modules = path.join(root, 'node_modules');
-  await mkdir(path.join(modules, '.bin'), { recursive: true });
-  for (const part of PACKED) await cp(part, path.join(modules, 'tasker-core', part), { recursive: true });
+  for (const folder of ['.bin', 'tasker-core']) await mkdir(path.join(modules, folder), { recursive: true });
+  for (const part of PACKED) copyTree(part, path.join(modules, 'tasker-core', part));
   for (const name of await readdir('node_modules')) {
     if (name.startsWith('.') || name.startsWith('tasker-core')) continue;
     await symlink(path.resolve('node_modules', name), path.join(modules, name));

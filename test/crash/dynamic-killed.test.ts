@@ -135,7 +135,7 @@ describe('workers that are killed at any moment', () => {
     const killing = victims.killEvery(250);
     let [checks, created, working] = [0, 0, 0];
     const end = performance.now() + SECONDS * 1_000;
-    while (performance.now() < end || (victims.kills < 5 && performance.now() < end + 30_000)) {
+    while (performance.now() < end || (victims.kills < 5 && performance.now() < end + 90_000)) {
       if (working < 30) {
         const branches = [['left'], ['right'], ['left', 'right']][created % 3];
         const context = { ms: created % 7, branches, rows: 10, parts: 1 + (created % 5) };
@@ -179,21 +179,27 @@ describe('workers that are killed at any moment', () => {
     const started = performance.now();
     const killing = victims.killEvery(300);
     const context = { rows: ROWS, parts: PROVE ? 100 : 16, at_once: PROVE ? 500 : 100, ms: 10 };
-    const { taskUuid } = await tasker.createTask({ ...DEMO, context });
-    const task = await tasker.waitForTask(taskUuid, { timeoutMs: PROVE ? 1_000_000 : 90_000 });
+    let lost = 0;
+    // Without a kill during a step, a run proves nothing, so it is repeated.
+    for (let runs = 0; lost === 0 && runs < 5; runs++) {
+      await sql('truncate copied');
+      const { taskUuid } = await tasker.createTask({ ...DEMO, context });
+      const task = await tasker.waitForTask(taskUuid, { timeoutMs: PROVE ? 1_000_000 : 90_000 });
+      expect(task.status).toBe('complete');
+      const [rows] = await sql(
+        `select count(*)::int n, count(distinct id)::int distinct, min(id) first, max(id) last from copied`,
+      );
+      expect(rows).toEqual({ n: ROWS, distinct: ROWS, first: 0, last: ROWS - 1 });
+      expect((await tasker.getStep(taskUuid, 'total')).results!.result).toEqual({ workers: context.parts });
+      [{ n: lost }] = (await sql(`select count(*)::int n from tasker.history where outcome = 'worker_lost'`)) as [
+        { n: number },
+      ];
+    }
     const seconds = (performance.now() - started) / 1_000;
     victims.stopKilling();
     await killing;
-    expect(task.status).toBe('complete');
-    const [rows] = await sql(
-      `select count(*)::int n, count(distinct id)::int distinct, min(id) first, max(id) last from copied`,
-    );
-    expect(rows).toEqual({ n: ROWS, distinct: ROWS, first: 0, last: ROWS - 1 });
-    expect((await tasker.getStep(taskUuid, 'total')).results!.result).toEqual({ workers: context.parts });
-    const [lost] = await sql<{ n: number }>(`select count(*)::int n from tasker.history where outcome = 'worker_lost'`);
-    console.log(`${ROWS} rows in ${seconds.toFixed(1)} s, ${victims.kills} kills, ${lost!.n} starts lost`);
-    // Without kills, the test proves nothing.
-    expect(lost!.n).toBeGreaterThan(0);
+    console.log(`${ROWS} rows in ${seconds.toFixed(1)} s, ${victims.kills} kills, ${lost} starts lost`);
+    expect(lost).toBeGreaterThan(0);
     await invariants(sql);
   });
 

@@ -62,7 +62,8 @@ it('the results of several locked tasks are all recorded when their locks are re
 });
 
 it('a due retry is not delayed by another retry whose task is locked', async () => {
-  const retry = { backoff: 'linear', backoff_base_ms: 1_000, max_attempts: 2 };
+  // Both retries are made due below, under the lock, so that none is due before that on a busy machine.
+  const retry = { backoff: 'linear', backoff_base_ms: 600_000, max_attempts: 2 };
   const flaky = defineHandler('a', {}, ({ context }) => {
     if (context.retryCount === 0) throw new Error('again');
     return {};
@@ -76,6 +77,12 @@ it('a due retry is not delayed by another retry whose task is locked', async () 
   const holder = await openSession(url);
   await holder.query('begin');
   await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [held!.taskUuid]);
+  await sql('update tasker.step set next_at = now()');
+  // The locked one first.
+  await sql(
+    `update tasker.timer set due_at = now() - case when task_uuid = $1 then interval '1 second' else interval '0' end`,
+    [held!.taskUuid],
+  );
   expect((await tasker.waitForTask(free!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   // Nothing piles up in the meantime: callers still get answers.
   await new Promise((resolve) => setTimeout(resolve, 3_000));

@@ -1,103 +1,178 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
-import { invariants, itOnce } from '../support/setup.ts';
-import { signalStep, waitingBench } from '../support/waits/waiting.ts';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { startServer } from '../support/crash/server.ts';
+import { openJournal, startWorker } from '../support/crash/workers.ts';
+import { DEMO, invariants, itOnce, template, until } from '../support/setup.ts';
+import { signalStep } from '../support/waits/waiting.ts';
 
-const TASKS = 300;
-const SENDERS = 3;
-const KILLS = 8;
+const PROVE = process.env.PROVE === '1';
+const TASKS = Number(process.env.TASKER_SIGNAL_TASKS ?? (PROVE ? 20_000 : 300));
+const SENDERS = PROVE || TASKS >= 20_000 ? 8 : 3;
+const KILLS = Math.max(8, Math.round(TASKS / 500));
+/** Deaths of workers. A new process needs seconds to start on a busy machine. */
+const DEATHS = Math.max(2, Math.round(TASKS / 1_000));
+const RESTARTS = Math.max(1, Math.round(TASKS / 5_000));
+const WORKERS = 2;
 
 // Sends each signal twice with its key, half of them from a transaction of its own, and writes what was acknowledged.
 const SENDER = `
-  import { writeSync } from 'node:fs';
+  import { readFileSync, writeSync } from 'node:fs';
   import pg from 'pg';
-  const { createTasker } = await import(process.env.PACKAGE);
-  const tasker = await createTasker({ worker: false });
-  const client = new pg.Client({ connectionString: process.env.DATABASE_URL });
-  await client.connect();
-  for (const [i, task] of JSON.parse(process.env.TASKS).entries()) {
+  const { createTasker, silentLogger } = await import(process.env.PACKAGE);
+  const again = async (work) => {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        // The server restarts. Anything else is a mistake.
+        const code = error.code ?? error.cause?.code;
+        if (tries > 600 || ['bad_request', 'signal_refused', 'wait_over', 'task_not_found'].includes(code)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  };
+  const tasker = await again(() => createTasker({ worker: false, logger: silentLogger }));
+  let client;
+  const inTransaction = (work) => again(async () => {
+    try {
+      if (!client) {
+        client = new pg.Client({ connectionString: process.env.DATABASE_URL });
+        client.on('error', () => {});
+        await client.connect();
+      }
+      await client.query('begin');
+      await work(client);
+      await client.query('commit');
+    } catch (error) {
+      client?.end().catch(() => {});
+      client = undefined;
+      throw error;
+    }
+  });
+  const { first, tasks } = JSON.parse(readFileSync(0, 'utf8'));
+  for (let i = first; i < tasks.length; i++) {
+    const task = tasks[i];
     for (const value of [i, -1 - i]) {
       const options = { idempotencyKey: 'k' + i, by: 'sender' };
-      if (i % 2 === 0) {
-        await tasker.signal(task, 'go', value, options);
-      } else {
-        await client.query('begin');
-        await tasker.signal(task, 'go', value, { ...options, client });
-        await client.query('commit');
-      }
-      writeSync(1, task + '\\n');
+      if (i % 2 === 0) await again(() => tasker.signal(task, 'go', value, options));
+      else await inTransaction((tx) => tasker.signal(task, 'go', value, { ...options, client: tx }));
+      writeSync(1, i + ' ' + task + '\\n');
     }
   }
   writeSync(1, 'end\\n');
-  await client.end();
+  await client?.end();
   await tasker.stop();
 `;
 
-function send(databaseUrl: string, tasks: readonly string[], acknowledged: Set<string>) {
+/** Starts a process that sends the signals of these tasks, from the one at `first` on. */
+function send(databaseUrl: string, of: { first: number; tasks: readonly string[] }, acknowledged: Set<string>) {
   const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', SENDER], {
-    env: {
-      PATH: process.env.PATH ?? '',
-      PACKAGE: pathToFileURL('dist/index.js').href,
-      DATABASE_URL: databaseUrl,
-      TASKS: JSON.stringify(tasks),
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env.PATH ?? '', PACKAGE: pathToFileURL('dist/index.js').href, DATABASE_URL: databaseUrl },
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  let lines = 0;
-  let ended = false;
+  child.stdin!.on('error', () => {}); // a killed process does not read
+  child.stdin!.end(JSON.stringify(of));
+  let [lines, last, ended] = [0, of.first, false];
   createInterface(child.stdout!).on('line', (line) => {
     lines++;
     if (line === 'end') ended = true;
-    else acknowledged.add(line);
+    else {
+      const [index, task] = line.split(' ');
+      last = Number(index);
+      acknowledged.add(task!);
+    }
   });
   return {
     child,
     lines: () => lines,
+    last: () => last,
     ended: () => ended,
     over: new Promise((resolve) => child.once('close', resolve)),
   };
 }
 
 itOnce(
-  'no acknowledged signal is lost and none is used twice, although its senders are killed',
+  'no acknowledged signal is lost and none is used twice, although senders, workers and the server are killed',
   async () => {
-    const { tasker, work, engine, sql, url } = await waitingBench({ a: signalStep('go'), b: ['a'] });
-    const tasks = (
-      await tasker.createTasks(
-        Array.from({ length: TASKS }, () => ({ namespace: 'test', name: 'demo', version: '1.0.0' })),
-      )
-    ).map(({ taskUuid }) => taskUuid);
+    const server = await startServer();
+    const { sql, url } = server;
+    const steps = {
+      a: { ...signalStep('go', { schema: { type: 'integer' } }), retry: { max_attempts: 50 } },
+      b: { handler: 'work', dependencies: ['a'], retry: { max_attempts: 50, backoff: 'none' } },
+    };
+    const tasker = await createTasker({
+      databaseUrl: url,
+      templates: template(steps),
+      worker: false,
+      logger: silentLogger,
+    });
+    onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }));
+    const tasks: string[] = [];
+    while (tasks.length < TASKS) {
+      const requests = Array.from({ length: Math.min(500, TASKS - tasks.length) }, () => DEMO);
+      for (const { taskUuid } of await tasker.createTasks(requests)) tasks.push(taskUuid);
+    }
     const acknowledged = new Set<string>();
-    let over = false;
+    const journal = openJournal();
+    const start = () =>
+      startWorker({
+        databaseUrl: url,
+        journal,
+        leaseMs: 1_500,
+        pollMs: 200,
+        concurrency: 50,
+        poolSize: 6,
+        retries: 600,
+      });
     // Steps begin to wait while signals arrive.
-    const working = (async () => {
-      while (!over) await work();
+    const workers = await Promise.all(Array.from({ length: WORKERS }, start));
+    let [kills, deaths, restarts, over] = [0, 0, 0, false];
+    const due = (count: number, all: number) => acknowledged.size >= ((count + 1) * TASKS) / (all + 1);
+    const disturbing = (async () => {
+      while (!over) {
+        await sleep(50);
+        if (restarts < RESTARTS && due(restarts, RESTARTS)) {
+          await server.crash();
+          restarts++;
+        }
+        if (deaths < DEATHS && due(deaths, DEATHS)) {
+          await workers[deaths % WORKERS]!.end('SIGKILL');
+          workers[deaths % WORKERS] = await start();
+          deaths++;
+        }
+      }
     })();
-    let kills = 0;
     const senders = Array.from({ length: SENDERS }, async (_, number) => {
       const mine = tasks.filter((_, i) => i % SENDERS === number);
-      for (;;) {
-        const sender = send(url, mine, acknowledged);
+      for (let first = 0; ; ) {
+        const sender = send(url, { first, tasks: mine }, acknowledged);
         if (kills < KILLS) {
-          const after = 5 + Math.floor(Math.random() * 60);
-          while (sender.lines() < after && sender.child.exitCode === null)
-            await new Promise((resolve) => setTimeout(resolve, 2));
-          sender.child.kill('SIGKILL');
           kills++;
+          const after = 5 + Math.floor(Math.random() * Math.max(60, (mine.length * SENDERS) / KILLS));
+          while (sender.lines() < after && sender.child.exitCode === null) await sleep(2);
+          sender.child.kill('SIGKILL');
         }
         await sender.over;
         if (sender.ended()) return;
+        first = sender.last();
       }
     });
     await Promise.all(senders);
-    await engine.signalInbox.use();
     over = true;
-    await working;
-    await work();
-    expect(kills).toBeGreaterThanOrEqual(KILLS);
+    await disturbing;
+    await until(
+      async () => (await sql<{ n: number }>(`select count(*)::int n from tasker.task where done_at is null`))[0]!.n,
+      (open) => open === 0,
+      60_000 + TASKS * 10,
+    );
+    console.log(`${TASKS} tasks, ${kills} senders and ${deaths} workers killed, ${restarts} restarts of the server`);
+    expect(Math.min(kills, deaths, restarts)).toBeGreaterThanOrEqual(1);
     expect(acknowledged.size).toBe(TASKS);
     const ends = await sql<{ status: string; n: number }>(
       `select state::text status, count(*)::int n from tasker.task group by 1`,
@@ -113,5 +188,5 @@ itOnce(
     expect(wrong).toEqual([]);
     await invariants(sql);
   },
-  120_000,
+  180_000 + TASKS * 60,
 );

@@ -12,7 +12,7 @@ import {
   type StepHandlerResult,
   withMixins,
 } from '../../src/index.ts';
-import { states } from '../support/setup.ts';
+import { itOnce, states } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
 /** start → route (decision) → a | b, which `join` joins, and then `last`. */
@@ -100,7 +100,7 @@ const skipping: [string, Decide][] = [
 ];
 
 describe('a decision handler on a real engine', () => {
-  it.each(branching)(
+  itOnce.each(branching)(
     '%s creates the branch, which reads the routing context, and its convergence',
     async (_, decide) => {
       for (const route of bothClasses(decide)) {
@@ -121,7 +121,7 @@ describe('a decision handler on a real engine', () => {
     },
   );
 
-  it.each(skipping)('%s creates nothing and stores the reason, and the task completes', async (_, decide) => {
+  itOnce.each(skipping)('%s creates nothing and stores the reason, and the task completes', async (_, decide) => {
     for (const route of bothClasses(decide)) {
       const seen = await run(route);
       expect(seen.status).toBe('complete');

@@ -1,4 +1,4 @@
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { KeptSnapshots, MAX_KEPT } from '../../src/engine/template-store.ts';
@@ -43,7 +43,7 @@ itOnce(
   },
 );
 
-it('memory stays flat while more templates are in use than the cache holds', async () => {
+itOnce('memory stays flat while more templates are in use than the cache holds', async () => {
   const kept = new KeptSnapshots<{ id: number }>();
   const used = Array.from({ length: MAX_KEPT + 1 }, (_, id) => ({ id }));
   for (const one of used) kept.put(one);

@@ -4,6 +4,8 @@ import { TaskerError } from '../../src/errors.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
+/** Nothing is created by these tests, so they share a namespace. */
+const refusing = shared.once({ a: [] }, { worker: false });
 
 const throws = () => {
   throw new RangeError('hands off');
@@ -49,13 +51,13 @@ const CODES = ['bad_request', 'invalid_uuid', 'invalid_context'];
 
 /** Checks that createTask and createTasks throw a TaskerError that names the field, and create nothing. */
 async function refused(odd: (demo: TaskRequest) => unknown, names: string) {
-  const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
+  const { tasker, demo } = await refusing();
   const request = odd(demo) as TaskRequest;
   for (const [attempt, message] of [
-    [tasker.createTask(request), names],
-    [tasker.createTasks([demo, request]), names],
+    [() => tasker.createTask(request), names],
+    [() => tasker.createTasks([demo, request]), names],
   ] as const) {
-    const error: unknown = await attempt.then(
+    const error: unknown = await attempt().then(
       () => 'it was created',
       (thrown: unknown) => thrown,
     );

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CreateTaskerOptions } from '../../src/app/create-tasker.ts';
 import { TaskerError } from '../../src/errors.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
@@ -54,16 +53,24 @@ const UNSTORABLE: [string, unknown, string][] = [
   ['a revoked proxy inside', { a: revoked() }, '.a'],
 ];
 
+/** The functions that the handler calls, by their numbers in the contexts of the tasks. */
+const functions: (() => unknown)[] = [];
+const running = shared.once(
+  { a: { retry: { max_attempts: 2, backoff: 'none' } }, b: ['a'] },
+  {
+    handlers: [
+      defineHandler('a', { inputs: { fn: 'fn' } }, ({ fn }) => functions[Number(fn)]!()),
+      defineHandler('b', {}, ({ context }) => context.getDependencyResult('a')),
+    ],
+  },
+);
+/** Nothing is created with it. */
+const refusing = shared.once({ a: [] }, { worker: false, handlers: [] });
+
 /** Runs one step with the handler `fn` until it ends. */
-async function run(fn: () => unknown, options: CreateTaskerOptions = {}) {
-  const { tasker, demo } = await shared.setup(
-    { a: { retry: { max_attempts: 2, backoff: 'none' } }, b: ['a'] },
-    {
-      ...options,
-      handlers: [defineHandler('a', {}, fn), defineHandler('b', {}, ({ context }) => context.getDependencyResult('a'))],
-    },
-  );
-  const { taskUuid } = await tasker.createTask(demo);
+async function run(fn: () => unknown) {
+  const { tasker, demo } = await running();
+  const { taskUuid } = await tasker.createTask({ ...demo, context: { fn: functions.push(fn) - 1 } });
   const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   const [a, b] = await tasker.getSteps(taskUuid);
   return { status, a: a!, b: b!, error: a!.results?.error };
@@ -199,10 +206,8 @@ describe('the other values that a handler returns or throws', () => {
 });
 
 describe("a task's context", () => {
-  const noWorker = { worker: false, handlers: [] };
-
   it.each(UNSTORABLE)('a context with %s is rejected with an error that names the path', async (_, value, path) => {
-    const { tasker, demo } = await shared.setup({ a: [] }, noWorker);
+    const { tasker, demo } = await refusing();
     const refused = tasker.createTask({ ...demo, context: value as Record<string, unknown> });
     await expect(refused).rejects.toMatchObject({ code: 'invalid_context' });
     await expect(refused).rejects.toThrow(`context${path}`);
@@ -228,7 +233,7 @@ describe("a task's context", () => {
     ['a hostile proxy', hostile, 'hands off'],
     ['a revoked proxy', revoked(), 'context'],
   ])('a context of %s is rejected', async (_, value, message) => {
-    const { tasker, demo } = await shared.setup({ a: [] }, noWorker);
+    const { tasker, demo } = await refusing();
     const refused = tasker.createTask({ ...demo, context: value as Record<string, unknown> });
     await expect(refused).rejects.toBeInstanceOf(TaskerError);
     await expect(refused).rejects.toMatchObject({ code: 'invalid_context', message: expect.stringContaining(message) });
@@ -276,7 +281,7 @@ describe('the other fields of a request', () => {
     ['no name', { name: '' }, 'bad_request', 'name'],
     ['an unknown version', { version: '9.9.9' }, 'template_not_found', 'there is'],
   ])('a request with %s is rejected', async (_, request, code, message) => {
-    const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
+    const { tasker, demo } = await refusing();
     await expect(tasker.createTask({ ...demo, ...request })).rejects.toMatchObject({
       code,
       message: expect.stringContaining(message),

@@ -19,6 +19,7 @@ import { StepContext } from '../../src/handlers/step-context.ts';
 import { discoverHandlers } from '../../src/registry/discover-handlers.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
+import { leastOf, msOf } from '../support/suite/measure.ts';
 
 const projects: string[] = [];
 let packageFolder: string;
@@ -473,13 +474,16 @@ describe('in a separate process', () => {
 });
 
 it('discovers 200 files in about a second', async () => {
-  const files = Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`handlers/h${n}.ts`, greet(`h${n}`)]));
-  const root = project(files);
-  const before = performance.now();
-  const { count } = await discover(root);
-  const took = performance.now() - before;
-  console.log(`200 files discovered in ${Math.round(took)} ms`);
-  expect(count).toBe(200);
+  let round = 0;
+  // Each round has files that were never compiled.
+  const discovery = () => {
+    round++;
+    const names = Array.from({ length: 200 }, (_, n) => `h${n}_${round}`);
+    const root = project(Object.fromEntries(names.map((name) => [`handlers/${name}.ts`, greet(name)])));
+    return msOf(async () => expect((await discover(root)).count).toBe(200));
+  };
   // The bound is generous for a busy machine; see the printed figure.
+  const took = await leastOf(5_000, discovery, 5);
+  console.log(`200 files discovered in ${Math.round(took)} ms`);
   expect(took).toBeLessThan(5_000);
 });

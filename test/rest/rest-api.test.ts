@@ -3,6 +3,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
+import { asking } from '../support/rest/contract.ts';
 import { setup, template } from '../support/setup.ts';
 
 const first = defineHandler('first', {}, () => ({ made: 1 }));
@@ -32,15 +33,7 @@ async function served({ worker = true, legacyStatus = false } = {}) {
   });
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   const app = restApp({ tasker: made.tasker, logger: silentLogger, facts, legacyStatus });
-  const ask = async <T = Json>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
-    const answer = await app.request(`http://localhost${path}`, {
-      method,
-      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
-      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    });
-    const text = await answer.text();
-    return { status: answer.status, headers: answer.headers, body: JSON.parse(text) as T };
-  };
+  const ask = asking(app);
   const create = async (more: object = {}) => {
     const { body } = await ask<{ task_uuid: string }>('POST', '/v1/tasks', { ...REQUEST, ...more });
     return body.task_uuid;
@@ -100,7 +93,7 @@ it('errors have a code, a message and their details', async () => {
     'BAD_REQUEST',
     expect.stringContaining('context'),
   ]);
-  expect(await refused('POST', '/v1/tasks', '{"name":')).toEqual([400, 'BAD_REQUEST', expect.stringContaining('JSON')]);
+  expect(await refused('POST', '/v1/tasks', '{"name":')).toEqual([400, 'JSON_ERROR', expect.stringContaining('JSON')]);
   expect(await refused('GET', '/v1/tasks/7')).toEqual([400, 'INVALID_UUID', expect.any(String)]);
   expect(await refused('GET', '/v1/tasks/019b0000-0000-7000-8000-000000000000')).toEqual([
     404,
@@ -290,7 +283,18 @@ it('templates are listed by namespace, and shown with their steps', async () => 
   const { ask } = await served({ worker: false });
   expect((await ask('GET', '/v1/templates?namespace=test')).body).toEqual({
     namespaces: [{ name: 'test', description: null, template_count: 1 }],
-    templates: [{ name: 'demo', namespace: 'test', version: '1.0.0', description: null, step_count: 2 }],
+    templates: [
+      {
+        name: 'demo',
+        namespace: 'test',
+        version: '1.0.0',
+        description: null,
+        step_count: 2,
+        digest: expect.any(String),
+        registered_at: expect.any(String),
+        paused: null,
+      },
+    ],
     total_count: 1,
   });
   expect((await ask('GET', '/v1/templates/test/demo/1.0.0')).body).toMatchObject({
@@ -314,7 +318,7 @@ it('statistics, health and metrics have the documented fields', async () => {
   });
   const { body } = await ask<{ resource_utilization: { system_health: Json } }>('GET', '/v1/analytics/bottlenecks');
   expect(body).toMatchObject({ slow_steps: [], slow_tasks: [], recommendations: expect.any(Array) });
-  expect(Object.keys(body.resource_utilization.system_health)).toHaveLength(20);
+  expect(Object.keys(body.resource_utilization.system_health)).toHaveLength(26);
   expect((await ask('GET', '/health')).body).toMatchObject({ status: 'healthy' });
   expect((await ask('GET', '/health/ready')).body).toMatchObject({
     status: 'ready',

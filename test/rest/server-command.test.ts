@@ -1,15 +1,21 @@
 import { afterAll, expect, it } from 'vitest';
 import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from '../cli/installation.ts';
+import { until } from '../support/setup.ts';
 
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
 let server: Running;
 
 afterAll(() => server?.process.kill('SIGKILL'));
 
-it('tasker server answers requests until SIGTERM, with the templates of the project', async () => {
-  server = on.project.start(['server', '--bind', '127.0.0.1:0', '--json']);
+/** Starts a server that is ended after the tests, and returns its URL on this machine. */
+async function started(args: readonly string[]): Promise<string> {
+  server = on.project.start(['server', ...args, '--json']);
   await server.until('server is ready');
-  const url = /"url":"([^"]+)"/.exec(server.output)![1]!;
+  return /"url":"([^"]+)"/.exec(server.output)![1]!.replace('0.0.0.0', '127.0.0.1');
+}
+
+it('tasker server answers requests until SIGTERM, with the templates of the project', async () => {
+  const url = await started(['--bind', '127.0.0.1:0']);
   const body = JSON.stringify({
     name: 'pair',
     namespace: 'demo',
@@ -34,9 +40,42 @@ it('tasker server answers requests until SIGTERM, with the templates of the proj
   expect(await server.ended).toMatchObject({ code: 0 });
 });
 
-it('tasker server refuses addresses that other machines can reach, and invalid ones', async () => {
+it('beyond loopback, tasker server does not start without a key, and refuses an invalid address', async () => {
   const open = await on.project.run(['server', '--bind', '0.0.0.0:0']);
   expect([open.code, open.stderr]).toEqual([3, expect.stringContaining('no authentication')]);
+  expect(open.stderr).toContain('tasker auth key create');
   const bad = await on.project.run(['server', '--bind', 'nowhere']);
   expect([bad.code, bad.stderr]).toEqual([3, expect.stringContaining('is not an address')]);
+});
+
+it('with --insecure, tasker server starts beyond loopback and warns', async () => {
+  const url = await started(['--bind', '0.0.0.0:0', '--insecure']);
+  expect(server.output).toContain('--insecure: every machine');
+  expect((await fetch(`${url}/v1/tasks`)).status).toBe(200);
+  server.process.kill('SIGTERM');
+  await server.ended;
+});
+
+it('tasker auth key creates keys, which the server beyond loopback requires, and revokes them', async () => {
+  const made = await on.project.run(['auth', 'key', 'create', 'ci', '--role', 'viewer', '--expires-in', '90d']);
+  expect([made.code, made.stdout]).toEqual([0, expect.stringMatching(/^tsk_[a-z2-9]{8}_[\w-]{43}\n$/)]);
+  const key = made.stdout.trim();
+  const url = await started(['--bind', '0.0.0.0:0']);
+  const status = async (headers: Record<string, string> = {}) => (await fetch(`${url}/v1/tasks`, { headers })).status;
+  expect(await status()).toBe(401);
+  expect(await status({ 'x-api-key': key })).toBe(200);
+  const again = await on.project.run(['auth', 'key', 'create', 'ci', '--role', 'viewer']);
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('tasker auth key rotate ci')]);
+  const rotated = await on.project.json<{ key: string }>(['auth', 'key', 'rotate', 'ci', '--overlap', '0']);
+  expect(await status({ 'x-api-key': rotated.key })).toBe(200);
+  const { keys } = await on.project.json<{ keys: object[] }>(['auth', 'key', 'list', '--all']);
+  expect(keys).toMatchObject([{ state: 'expired' }, { name: 'ci', state: 'active', roles: ['viewer'] }]);
+  expect(JSON.stringify(keys)).not.toContain(key.split('_')[2]);
+  expect((await on.project.run(['auth', 'key', 'revoke', 'ci'])).code).toBe(0);
+  await until(
+    () => status({ 'x-api-key': rotated.key }),
+    (seen) => seen === 401,
+  );
+  server.process.kill('SIGTERM');
+  await server.ended;
 });

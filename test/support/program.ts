@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
+import { copyTree } from './suite/copy-tree.ts';
 
 const CONNECT = `
 import { createTasker } from './dist/index.js';
@@ -32,10 +33,8 @@ export function ownMigrations(): Record<string, string> {
 export function programWith(migrations: Record<string, string>): Program {
   const folder = mkdtempSync(path.join(tmpdir(), 'tasker-program-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  cpSync('dist', path.join(folder, 'dist'), { recursive: true });
-  cpSync('package.json', path.join(folder, 'package.json'));
-  cpSync('statements', path.join(folder, 'statements'), { recursive: true });
-  cpSync('migrations', path.join(folder, 'migrations'), { recursive: true, filter: (file) => !/\d{4}_/.test(file) });
+  for (const part of ['dist', 'package.json', 'statements']) copyTree(part, path.join(folder, part));
+  copyTree('migrations', path.join(folder, 'migrations'), (file) => !/\d{4}_/.test(file));
   symlinkSync(path.resolve('node_modules'), path.join(folder, 'node_modules'), 'junction');
   for (const [name, text] of Object.entries(migrations)) writeFileSync(path.join(folder, 'migrations', name), text);
   writeFileSync(path.join(folder, 'connect.mjs'), CONNECT);

@@ -15,6 +15,7 @@ export interface Shared {
 }
 
 type Steps = Parameters<typeof template>[0];
+type Options = CreateTaskerOptions & { task?: Record<string, unknown> };
 
 /**
  * Creates one database for all tests of a file, each in its own namespace. For tests that do not need an empty database,
@@ -23,39 +24,54 @@ type Steps = Parameters<typeof template>[0];
 export function sharedDatabase(): {
   readonly url: string;
   sql: Sql;
-  setup(steps: Steps, options?: CreateTaskerOptions & { task?: Record<string, unknown> }): Promise<Shared>;
+  setup(steps: Steps, options?: Options): Promise<Shared>;
+  /**
+   * Returns a function that creates a tasker when it is first called, and then returns the same one until the end of the file.
+   * For tests that differ only in their tasks, because starting a worker takes longer than most of them.
+   */
+  once(steps: Steps, options?: Options): () => Promise<Shared>;
 } {
   let database: Awaited<ReturnType<typeof freshDatabase>>;
   let namespaces = 0;
+  const kept: Tasker[] = [];
+  const setup = async (steps: Steps, { task, ...options }: Options, created: (tasker: Tasker) => void) => {
+    const namespace = `n${++namespaces}`;
+    const another = async (more: CreateTaskerOptions = {}) => {
+      const tasker = await createTasker({
+        templates: template(steps, { namespace, ...task }),
+        databaseUrl: database.url,
+        poolSize: 4,
+        migrate: false,
+        logger: silentLogger,
+        ...options,
+        ...more,
+      });
+      created(tasker);
+      return tasker;
+    };
+    return {
+      tasker: await another(),
+      demo: { namespace, name: 'demo', version: '1.0.0', ...namesOf(task) },
+      another,
+    };
+  };
   beforeAll(async () => {
     database = await freshDatabase();
   });
-  afterAll(() => database.drop());
+  afterAll(async () => {
+    await Promise.all(kept.map((tasker) => tasker.stop({ drainTimeoutMs: 100 })));
+    await database.drop();
+  });
   return {
     get url() {
       return database.url;
     },
     sql: (text, values) => database.sql(text, values),
-    setup: async (steps, { task, ...options } = {}) => {
-      const namespace = `n${++namespaces}`;
-      const another = async (more: CreateTaskerOptions = {}) => {
-        const tasker = await createTasker({
-          templates: template(steps, { namespace, ...task }),
-          databaseUrl: database.url,
-          poolSize: 4,
-          migrate: false,
-          logger: silentLogger,
-          ...options,
-          ...more,
-        });
-        onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }));
-        return tasker;
-      };
-      return {
-        tasker: await another(),
-        demo: { namespace, name: 'demo', version: '1.0.0', ...namesOf(task) },
-        another,
-      };
+    setup: (steps, options = {}) =>
+      setup(steps, options, (tasker) => onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }))),
+    once: (steps, options = {}) => {
+      let made: Promise<Shared> | undefined;
+      return () => (made ??= setup(steps, options, (tasker) => void kept.push(tasker)));
     },
   };
 }

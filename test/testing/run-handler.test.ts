@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  completeLater,
   defineHandler,
   isStepHandlerResult,
   PermanentError,
@@ -52,6 +53,17 @@ describe('a context for tests', () => {
     ]);
     expect([context.checkpointCursor, context.hasCheckpoint(), context.signal.aborted]).toEqual([null, false, false]);
     expect(createTestContext().taskUuid).not.toBe(context.taskUuid);
+  });
+
+  it('has a completion token, so that a handler that completes later can be called', async () => {
+    const handler = defineHandler('later', {}, async ({ context }) => {
+      sent.push(await context.completionToken());
+      return completeLater({ timeoutMs: 1_000 });
+    });
+    const sent: string[] = [];
+    expect(await runHandler(handler)).toMatchObject({ success: true });
+    await runHandler(handler, { completionToken: 'token-7' });
+    expect(sent).toEqual(['test_token', 'token-7']);
   });
 
   it('accepts bare results, including results that have a key named result', () => {

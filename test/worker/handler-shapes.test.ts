@@ -11,16 +11,23 @@ const shared = sharedDatabase();
 const STEPS = { a: { retry: { max_attempts: 2, backoff: 'none' } }, neighbour: [] };
 const neighbour = sdk.defineHandler('neighbour', {}, () => ({}));
 
+type Callable = Pick<HandlerShape, 'call'>;
+
 /** The handler as a class and as a function. The outcome of the step is the same. */
 const HANDLERS = {
-  'a class': ({ call }: HandlerShape) =>
+  'a class': ({ call }: Callable) =>
     class extends sdk.StepHandler {
       static override readonly handlerName = 'a';
       override call(context: sdk.StepContext) {
         return call(context, sdk) as sdk.StepHandlerResult;
       }
     },
-  'a function': ({ call }: HandlerShape) => sdk.defineHandler('a', {}, ({ context }) => call(context, sdk)),
+  'a function': ({ call }: Callable) => sdk.defineHandler('a', {}, ({ context }) => call(context, sdk)),
+};
+
+/** A handler that calls that of the shape whose number the task has. */
+const ANY_SHAPE: Callable = {
+  call: (context, package_) => HANDLER_SHAPES[Number(context.inputData.shape)]!.call(context, package_),
 };
 
 /** Waits until the step reaches its expected state, and returns its stored outcome. */
@@ -28,7 +35,7 @@ async function outcomeOf(tasker: sdk.Tasker, taskUuid: string, { outcome }: Hand
   const { currentState, attempts, results } = await until(
     () => tasker.getStep(taskUuid, 'a'),
     (step) => step.currentState === outcome.state,
-    40_000,
+    100_000,
   );
   const { error_type: type, message } = results?.error ?? {};
   return { state: currentState, attempts, ...(results?.success ? { result: results.result } : { type, message }) };
@@ -38,11 +45,14 @@ const inProcess = HANDLER_SHAPES.filter(({ processes }) => !processes);
 const apart = HANDLER_SHAPES.filter(({ processes }) => processes);
 
 describe.each(Object.entries(HANDLERS))('a handler that is %s', (_, handlerOf) => {
+  const oneWorker = shared.once(STEPS, { handlers: [handlerOf(ANY_SHAPE), neighbour] });
   it.each(inProcess.map((shape) => [shape.shape, shape] as const))(
     'a handler that %s has the documented outcome',
     async (_, shape) => {
-      const { tasker, demo } = await shared.setup(STEPS, { handlers: [handlerOf(shape), neighbour], ...shape.options });
-      const { taskUuid } = await tasker.createTask(demo);
+      const { tasker, demo } = shape.options
+        ? await shared.setup(STEPS, { handlers: [handlerOf(shape), neighbour], ...shape.options })
+        : await oneWorker();
+      const { taskUuid } = await tasker.createTask({ ...demo, context: { shape: HANDLER_SHAPES.indexOf(shape) } });
       expect(await outcomeOf(tasker, taskUuid, shape)).toEqual(shape.outcome);
       // The other step must not affect this one.
       const rests = ({ currentState }: sdk.Step) => currentState === 'complete';

@@ -85,7 +85,9 @@ it('a step whose checkpoint waits for a lock times out and continues from the pr
   locked.resolve();
   // The recording of the attempt waits for the same row.
   await until(
-    () => sql(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%record_steps%'`),
+    () =>
+      sql(`select 1 from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock' and query like '%record_steps%'`),
     (waiting) => waiting.length > 0,
   );
   await holder.query('rollback');

@@ -6,24 +6,43 @@ export type EarlierRun = Awaited<ReturnType<Tasker['getEarlierRuns']>>[number];
 export type TaskRerun = Awaited<ReturnType<Tasker['rerunTask']>>;
 export type HistoryEntry = Awaited<ReturnType<Tasker['getHistory']>>[number];
 
+/** `createdAt` as `created_at`. */
+type SnakeCase<Key extends string> = Key extends `${infer Sign}${infer Rest}`
+  ? `${Sign extends Lowercase<Sign> ? Sign : `_${Lowercase<Sign>}`}${SnakeCase<Rest>}`
+  : '';
+
+/** The JSON of the pauses of a task, and of the wait of a step. Other values stay as they are. */
+type SnakeValue<Key, Value> = Key extends 'paused' | 'wait'
+  ? Value extends readonly (infer Item extends object)[]
+    ? SnakeKeys<Item>[]
+    : Value extends object
+      ? SnakeKeys<Value>
+      : Value
+  : Value;
+
+/** A view with its keys in snake_case, as {@link snakeKeys} returns it. */
+export type SnakeKeys<View> = {
+  [Key in keyof View as Key extends string ? SnakeCase<Key> : never]: SnakeValue<Key, View[Key]>;
+};
+
 /**
  * Converts the keys of a view to snake_case, as in all JSON output. Values, which may be user data, are not changed,
  * except the pauses of a task and the waits of a step.
  */
-export function snakeKeys(view: object): Record<string, unknown> {
+export function snakeKeys<View extends object>(view: View): SnakeKeys<View> {
   return Object.fromEntries(
     Object.entries(view).map(([key, value]) => [
       key.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`),
       key === 'paused' && Array.isArray(value)
-        ? value.map(snakeKeys)
+        ? value.map((pause: object) => snakeKeys(pause))
         : key === 'wait' && value
           ? snakeKeys(value)
           : value,
     ]),
-  );
+  ) as SnakeKeys<View>;
 }
 
 /** Returns a task and its steps as JSON. */
-export function taskJson({ task, steps }: TaskSnapshot): Record<string, unknown> {
-  return { ...snakeKeys(task), steps: steps.map(snakeKeys) };
+export function taskJson({ task, steps }: TaskSnapshot) {
+  return { ...snakeKeys(task), steps: steps.map((step) => snakeKeys(step)) };
 }

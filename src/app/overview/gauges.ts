@@ -4,6 +4,7 @@ import { type Instruments, OVERVIEW } from '../../metrics/instruments.ts';
 import { type PendingRow, pendingDeadLetters } from '../../store/dead-letters/list.ts';
 import { type OpenTasksRow, openTasks } from '../../store/overview/queues.ts';
 import { waitsByKind } from '../../store/overview/waits.ts';
+import { lateSchedules } from '../../store/schedules/schedules.ts';
 import { listWorkers, type WorkerRow } from '../../store/workers.ts';
 import { type QueueInfo, readQueues } from './queues.ts';
 
@@ -73,13 +74,14 @@ export class OverviewGauges {
   async #read(): Promise<void> {
     const began = performance.now();
     try {
-      const [queues, tasks, workers, dead, waits] = await this.#database.transaction(SETTINGS, (tx) =>
+      const [queues, tasks, workers, dead, waits, late] = await this.#database.transaction(SETTINGS, (tx) =>
         Promise.all([
           readQueues(tx),
           openTasks(tx),
           listWorkers(tx),
           pendingDeadLetters(tx, MOST_DEAD_LETTERS),
           waitsByKind(tx, MOST_WAITS),
+          lateSchedules(tx),
         ]),
       );
       this.#readAt = performance.now();
@@ -93,6 +95,7 @@ export class OverviewGauges {
         this.#on.waitingOldest.of(kind).set((oldestMs ?? 0) / 1000);
       }
       this.#on.lateTimers.set(waits.late);
+      this.#on.lateSchedules.set(late);
     } finally {
       const ended = performance.now();
       const pause = this.#leastMs === 0 ? 0 : Math.min((ended - began) * PAUSE, MOST_MS);

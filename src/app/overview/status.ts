@@ -2,6 +2,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { type StatusFacts, statusFacts } from '../../engine/status.ts';
 import type { Pause } from '../../engine/task-view.ts';
 import type { WaitKind } from '../../model/waits.ts';
+import { lastPrune } from '../../store/retention/runs.ts';
 import { listQueues, type QueueInfo, type UnservedSteps } from './queues.ts';
 import type { StateCounts } from './task-summary.ts';
 
@@ -46,7 +47,8 @@ export interface TaskerStatus {
   waits: OpenWaits[];
   /**
    * Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`; waits
-   * whose time came more than five seconds ago for `lateTimers`. `blocked` includes waiting tasks in which a step failed.
+   * whose time came more than five seconds ago for `lateTimers`; schedules that are more than ten seconds late for
+   * `lateSchedules`. `blocked` includes waiting tasks in which a step failed.
    */
   attention: {
     blocked: number;
@@ -55,6 +57,7 @@ export interface TaskerStatus {
     deadLetters: number;
     deadDeliveries: number;
     lateTimers: number;
+    lateSchedules: number;
   };
   /** The pauses that hold, those of namespaces and templates first; 1,000 at most. */
   pauses: Pause[];
@@ -84,6 +87,11 @@ export interface TaskerStatus {
 
 const RATE_SECONDS = 300;
 
+/** Returns the last prune of old tasks. Null: nothing was ever pruned. */
+export async function lastPruneOf(engine: Engine): Promise<TaskerStatus['prune']> {
+  return (await lastPrune(engine.database)) ?? null;
+}
+
 /** Returns the state of an installation. Reads it on two connections. */
 export async function statusOf(engine: Engine): Promise<TaskerStatus> {
   const [facts, all] = await Promise.all([
@@ -110,6 +118,7 @@ export async function statusOf(engine: Engine): Promise<TaskerStatus> {
       deadLetters: facts.deadLetters,
       deadDeliveries: facts.deadDeliveries,
       lateTimers: facts.lateWaits,
+      lateSchedules: facts.lateSchedules,
     },
     waits: facts.waits.flatMap(({ kind, count, oldestSince }) =>
       oldestSince === null ? [] : [{ kind, count, oldestSince }],

@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import { snakeKeys } from '../../app/json/views.ts';
+import { approvalJson } from '../../app/json/acts.ts';
 import type { Approval, ApprovalFilter } from '../../app/tasker-approvals.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
@@ -36,11 +36,6 @@ export async function approvalList(options: ListOptions): Promise<void> {
 function whyNone(words: string, cursor: string | undefined): string {
   if (cursor !== undefined) return 'no further approvals';
   return words === '' ? 'no open approvals' : `no approval matches: ${words}`;
-}
-
-/** Returns an approval as JSON. The form and the votes keep their own keys. */
-export function approvalJson({ form, votes, ...approval }: Approval): object {
-  return { ...snakeKeys(approval), form, votes };
 }
 
 /** Returns approvals as a table, each with its title below it. `width`: of the terminal. */

@@ -1,11 +1,12 @@
 import pc from 'picocolors';
+import { approvalJson } from '../../app/json/acts.ts';
 import type { Approval } from '../../app/tasker-approvals.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { fields, spanOf, table } from '../show/text.ts';
 import { quoted } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
-import { approvalJson, endText } from './list.ts';
+import { endText } from './list.ts';
 
 /** `tasker approval show`: shows an approval with its votes. */
 export async function approvalShow(task: string, step: string, options: GlobalOptions): Promise<void> {

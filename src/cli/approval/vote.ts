@@ -1,3 +1,4 @@
+import { approvalJson } from '../../app/json/acts.ts';
 import type { Approval } from '../../app/tasker-approvals.ts';
 import { TaskerError } from '../../errors.ts';
 import { operatorFrom } from '../operator.ts';
@@ -5,7 +6,6 @@ import type { GlobalOptions } from '../options.ts';
 import { readInput } from '../read-input.ts';
 import { note, printJson } from '../show/output.ts';
 import { withTasker } from '../with-tasker.ts';
-import { approvalJson } from './list.ts';
 
 interface VoteOptions extends GlobalOptions {
   by?: string;

@@ -1,3 +1,4 @@
+import { bulkReportJson } from '../../app/json/acts.ts';
 import { snakeKeys } from '../../app/json/views.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
@@ -6,7 +7,7 @@ import { note, print, printJson } from '../show/output.ts';
 import { fields, spanOf, table } from '../show/text.ts';
 import { describeFilter } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
-import { type BulkReport, describeReport, reportJson, runBulk } from './run.ts';
+import { type BulkReport, describeReport, runBulk } from './run.ts';
 
 type Summary = Omit<BulkReport, 'skipped' | 'failed'>;
 
@@ -43,7 +44,7 @@ function targetOf({ filter }: Summary): string {
 export async function bulkShow(id: number, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const report = await tasker.bulk.show(id);
-    if (options.json) return printJson(reportJson(report));
+    if (options.json) return printJson(bulkReportJson(report));
     const resumable = report.state === 'stopped' || report.state === 'interrupted';
     print(
       fields([

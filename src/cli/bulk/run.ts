@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import { snakeKeys } from '../../app/json/views.ts';
+import { bulkPreviewJson, bulkReportJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { confirmed } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -56,13 +56,8 @@ export async function runBulk(
 async function dryRun(act: BulkAct, { json }: BulkRunOptions, what: string): Promise<void> {
   const preview = await act.preview();
   await act.discard();
-  const { id: _, sample, ...counts } = preview;
   if (!json) return print(describePreview(preview, what));
-  printJson({
-    ...snakeKeys(counts),
-    dry_run: true,
-    sample: sample.map((one) => ({ ...snakeKeys(one), steps: one.steps.map(snakeKeys) })),
-  });
+  printJson(bulkPreviewJson(preview));
 }
 
 /** Shows what would be done, and asks for confirmation. Without it, the selection is discarded. */
@@ -150,14 +145,9 @@ async function work(act: BulkAct, what: string, { json, stop }: BulkRunOptions &
   }
   bar.clear();
   const report = await act.result();
-  if (json) printJson(reportJson(report));
+  if (json) printJson(bulkReportJson(report));
   else print(describeReport(report, what));
   if (report.failedCount > 0) process.exitCode = EXIT.failed;
-}
-
-/** Returns a bulk act as JSON. */
-export function reportJson({ skipped, failed, ...report }: BulkReport): Record<string, unknown> {
-  return { ...snakeKeys(report), skipped: skipped.map(snakeKeys), failed: failed.map(snakeKeys) };
 }
 
 /** Describes the outcomes of the items. `what` describes the selection, if it is known. */

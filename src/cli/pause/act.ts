@@ -1,4 +1,4 @@
-import { snakeKeys } from '../../app/json/views.ts';
+import { pauseJson } from '../../app/json/acts.ts';
 import type { Pause, PauseResult, PauseTarget } from '../../app/tasker-operations.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -40,8 +40,7 @@ function acting(scope: Pause['scope'], verb: 'pause' | 'resume', describe: (resu
     await withTasker(options, {}, async (tasker) => {
       const result = await tasker[verb]({ [scope]: name } as PauseTarget, operatorFrom(options));
       if (!json) return note(describe(result));
-      const { pause, others, ...rest } = result;
-      printJson({ ...snakeKeys(rest), pause: pause && snakeKeys(pause), others: others.map(snakeKeys) });
+      printJson(pauseJson(result));
     });
   };
 }

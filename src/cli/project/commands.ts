@@ -23,8 +23,13 @@ export function addProjectCommands(program: Command): void {
   );
   program
     .command('server')
-    .description('serve the HTTP API of tasks until SIGTERM, on this machine only; runs no steps')
+    .description(
+      'serve the HTTP API of tasks until SIGTERM; runs no steps. Beyond loopback, requests need a credential',
+    )
     .option('--bind <address>', 'address to listen on', '127.0.0.1:8080')
+    .option('--insecure', 'require no credential, even on addresses that other machines reach')
+    .option('--tls-cert <file>', 'certificate (PEM), to serve https; needs --tls-key')
+    .option('--tls-key <file>', 'private key of the certificate (PEM)')
     .option('--legacy-status', 'answer 200 instead of 201 for a created task, for clients of the described system')
     .action(lazily(async () => (await import('./server.ts')).server));
   program

@@ -4,20 +4,23 @@ import { checkUrl } from '../../app/project/database-admin.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { packageVersion } from '../../config/package-version.ts';
-import { TaskerError } from '../../errors.ts';
 import { restApp } from '../../rest/rest-app.ts';
-import { isLoopback, parseBindAddress } from '../../server/bind-address.ts';
+import { parseBindAddress } from '../../server/bind-address.ts';
 import { type Listening, listen } from '../../server/listen.ts';
 import { exitCodeOf } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { reportError } from '../report-error.ts';
 import { listenForStop } from '../stop-signal.ts';
 import { existingFolders } from './folders.ts';
+import { checkSecurity, readTls, securityFrom } from './server-security.ts';
 
 /** Options of `tasker server`. */
 export interface ServerOptions extends GlobalOptions {
   bind: string;
   legacyStatus?: boolean;
+  insecure?: boolean;
+  tlsCert?: string;
+  tlsKey?: string;
 }
 
 /** `tasker server`: answers HTTP requests about tasks until a signal arrives, then finishes the requests in progress. */
@@ -31,9 +34,11 @@ export async function server(options: ServerOptions): Promise<void> {
   let listening: Listening | undefined;
   try {
     const address = parseBindAddress(options.bind);
-    refuseOthers(address.host);
     checkUrl(options);
     const config = loadConfig();
+    const tls = readTls(options);
+    const secured = { host: address.host, insecure: options.insecure ?? false, tls: tls !== undefined };
+    const security = securityFrom(config.config, secured);
     const { databaseUrl } = options;
     const templates = existingFolders(options);
     tasker = await createTasker({ config, databaseUrl, templates, worker: false, logger });
@@ -41,8 +46,11 @@ export async function server(options: ServerOptions): Promise<void> {
     const { environment } = config.config;
     const state = () => (stop.signal.aborted ? 'shutting_down' : 'running');
     const facts = { version: packageVersion(), environment, state };
-    listening = await listen(restApp({ tasker, logger, facts, legacyStatus: options.legacyStatus ?? false }), address);
-    logger.info({ url: listening.url, database: tasker.place }, 'server is ready');
+    await checkSecurity(tasker, security, { bind: options.bind, logger });
+    const app = restApp({ tasker, logger, facts, security, legacyStatus: options.legacyStatus ?? false });
+    // For bulk creations. The app limits the time of all other requests.
+    listening = await listen(app, address, { tls, requestTimeoutMs: 600_000 });
+    logger.info({ url: listening.url, database: tasker.place, credentials: security.auth.required }, 'server is ready');
     await stop.requested;
     logger.info('stopping, finishing the requests in progress');
   } catch (error) {
@@ -50,16 +58,9 @@ export async function server(options: ServerOptions): Promise<void> {
     process.exitCode = exitCodeOf(error, { starting: listening === undefined });
   } finally {
     stop.release();
+    // Clients of streams are told to reconnect, and do not hold up the end of the other requests.
+    tasker?.engine.changes.close();
     await listening?.close();
     await tasker?.stop();
   }
-}
-
-/** Refuses addresses that other machines can reach, because there is no authentication. */
-function refuseOthers(host: string): void {
-  if (isLoopback(host)) return;
-  throw new TaskerError(
-    'config_invalid',
-    `--bind ${host}: the server has no authentication, so it listens on loopback addresses only; use 127.0.0.1 or ::1, and an authenticating proxy for other machines`,
-  );
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
-import { snakeKeys } from '../../app/json/views.ts';
+import { statusJson } from '../../app/json/overview.ts';
 import type { TaskerStatus } from '../../app/overview/status.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { messageOf } from '../../errors.ts';
@@ -163,11 +163,12 @@ function upTo(number: number, most: number): string {
 }
 
 function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] {
-  const { blocked, unserved, stale, deadLetters, deadDeliveries, lateTimers } = attention;
+  const { blocked, unserved, stale, deadLetters, deadDeliveries, lateTimers, lateSchedules } = attention;
   const found: [number, string, string, string][] = [
     [blocked, 'error', `${counted(blocked, 'task')} blocked by failures`, 'npx tasker task summary'],
     [unserved, 'error', `${counted(unserved, 'ready step')} without a worker`, 'npx tasker task summary'],
     [lateTimers, 'waiting', `${counted(lateTimers, 'wait')} overdue`, 'npx tasker doctor'],
+    [lateSchedules, 'waiting', counted(lateSchedules, 'late schedule'), 'npx tasker schedule list'],
     [pauses.length, 'waiting_for_retry', pausedText(pauses), 'npx tasker pause list'],
     [deadLetters, 'error', counted(deadLetters, 'dead letter'), 'npx tasker dlq list'],
     [stale, 'waiting_for_retry', counted(stale, 'stale task'), 'npx tasker task list --stale'],
@@ -204,19 +205,4 @@ function queueLines({ queues, at }: TaskerStatus): string[] {
     ...table(['namespace', 'ready', 'oldest', 'running', 'workers', 'unserved'], rows).split('\n'),
     ...(more > 0 ? [pc.dim(`and ${counted(more, 'more namespace')}; --json lists all`)] : []),
   ];
-}
-
-function statusJson(now: TaskerStatus): object {
-  const { workers, queues, waits, attention, pauses, unserved, perMinute, prune, ...rest } = now;
-  return {
-    ...snakeKeys(rest),
-    workers: snakeKeys(workers),
-    queues: queues.map(snakeKeys),
-    waits: waits.map(snakeKeys),
-    attention: snakeKeys(attention),
-    pauses: pauses.map(snakeKeys),
-    unserved: unserved.map(snakeKeys),
-    per_minute: perMinute,
-    prune: prune && snakeKeys(prune),
-  };
 }

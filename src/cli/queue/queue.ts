@@ -1,12 +1,9 @@
 import pc from 'picocolors';
-import { snakeKeys } from '../../app/json/views.ts';
-import type { Tasker } from '../../app/tasker.ts';
+import { type Queue, queueJson } from '../../app/json/overview.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { spanOf, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
-
-type Queue = Awaited<ReturnType<Tasker['queues']>>[number];
 
 /** The paused steps of a namespace are counted up to this number. */
 const MOST_PAUSED = 100_000;
@@ -21,11 +18,6 @@ export async function queue(namespace: string | undefined, options: GlobalOption
     const unserved = unservedTable(queues);
     if (unserved !== undefined) print(`\n${pc.red('ready steps that no live worker can run')}\n${unserved}`);
   });
-}
-
-/** Returns a queue as JSON. */
-export function queueJson(queue: Queue): Record<string, unknown> {
-  return { ...snakeKeys(queue), unserved: queue.unserved.map(snakeKeys) };
 }
 
 /** Returns queues as a table, one per line. */

@@ -1,13 +1,14 @@
+import { scheduleJson } from '../../app/json/acts.ts';
 import type { Schedule, ScheduleChange, ScheduleOptions } from '../../app/schedules/tasker-schedules.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import { TaskerError } from '../../errors.ts';
+import { isTaskerError, TaskerError } from '../../errors.ts';
 import { confirmed } from '../confirm.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { readObject } from '../read-input.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { withTasker } from '../with-tasker.ts';
-import { localText, scheduleJson } from './list.ts';
+import { localText } from './list.ts';
 
 type Settings = Omit<ScheduleOptions, 'name' | 'context' | 'tags' | 'template'> & {
   template?: string;
@@ -50,7 +51,8 @@ export async function scheduleCreate(
   const settings = (await settingsOf(options)) as Omit<ScheduleOptions, 'name'>;
   await withTasker(options, { mayMake: true }, async (tasker) => {
     const how = { ...operatorFrom(options), paused: options.paused ?? false };
-    await report(tasker, await tasker.schedules.create({ ...settings, name }, how), { done: 'created', ...options });
+    const created = await asUsage(tasker.schedules.create({ ...settings, name }, how));
+    await report(tasker, created, { done: 'created', ...options });
   });
 }
 
@@ -65,11 +67,19 @@ export async function scheduleUpdate(
     throw new TaskerError('bad_request', 'nothing to change: pass settings such as --cron or --unset');
   }
   await withTasker(options, {}, async (tasker) => {
-    await report(tasker, await tasker.schedules.update(name, change, operatorFrom(options)), {
-      done: 'updated',
-      ...options,
-    });
+    const updated = await asUsage(tasker.schedules.update(name, change, operatorFrom(options)));
+    await report(tasker, updated, { done: 'updated', ...options });
   });
+}
+
+/** A schedule that is invalid as given on the command line is a wrong command line, like an option that cannot be parsed. */
+async function asUsage<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!isTaskerError(error) || error.code !== 'schedule_invalid') throw error;
+    throw new TaskerError('bad_request', error.message, { cause: error });
+  }
 }
 
 function unsettable(setting: string): string {

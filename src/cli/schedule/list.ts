@@ -1,4 +1,5 @@
 import pc from 'picocolors';
+import { scheduleJson } from '../../app/json/acts.ts';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Schedule, ScheduleFiring } from '../../app/schedules/tasker-schedules.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -31,11 +32,6 @@ function whyNone({ state, source, after }: Pick<ScheduleListOptions, 'state' | '
     return 'no schedules yet; create one with `tasker schedule create`, or put files into schedules/';
   }
   return `no schedule matches: ${[state && `state ${state}`, source && `source ${source}`].filter(Boolean).join(', ')}`;
-}
-
-/** Returns a schedule as JSON. */
-export function scheduleJson(schedule: Schedule): Record<string, unknown> {
-  return { ...snakeKeys(schedule), last: schedule.last.map(snakeKeys) };
 }
 
 /** Returns schedules as a table. `width`: of the terminal; undefined: the output is not a terminal. */

@@ -73,10 +73,3 @@ export function countsOf(workers: readonly TreeStep[]): [state: string, count: n
   const place = (state: string) => (order.includes(state) ? order.indexOf(state) : order.length);
   return [...counts].sort(([one], [other]) => place(one) - place(other));
 }
-
-/** Returns the state shown for a folded batch: an active state if there is one, otherwise the most serious one. */
-export function stateOfBatch(workers: readonly TreeStep[]): string {
-  const present = new Set(workers.map(({ state }) => state));
-  const order = ['in_progress', 'enqueued', 'waiting_for_retry', 'waiting', 'error', 'pending', 'cancelled'];
-  return order.find((state) => present.has(state)) ?? 'complete';
-}

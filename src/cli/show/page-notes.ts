@@ -4,27 +4,6 @@ import { counted, spanOf } from './text.ts';
 /** A lag below this is not mentioned. */
 const UNNOTICED_LAG_MS = 2_000;
 
-/** Returns the JSON of a page, without its items. */
-export function pageJson({
-  total,
-  totalIsExact,
-  nextCursor,
-  previousCursor,
-  timedOut,
-  lagMs,
-  completeSince,
-}: SearchPage) {
-  return {
-    total,
-    total_is_exact: totalIsExact,
-    next_cursor: nextCursor,
-    previous_cursor: previousCursor,
-    timed_out: timedOut,
-    lag_ms: Math.round(lagMs),
-    complete_since: completeSince,
-  };
-}
-
 /** Describes a page below its table: how much the search found, by which filter, and how old its data is. */
 export function pageNotes(
   page: SearchPage,

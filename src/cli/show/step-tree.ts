@@ -1,8 +1,9 @@
 import pc from 'picocolors';
+import { stateOfBatch } from '../../app/json/batch-state.ts';
 import type { Step, Task } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { shortWait } from '../../app/wait-words.ts';
-import { countsOf, type Folded, foldBatches, stateOfBatch, type TreeStep } from './fold-batches.ts';
+import { countsOf, type Folded, foldBatches, type TreeStep } from './fold-batches.ts';
 import { painted, signOf, spanOf, widthOf, wrapWords } from './text.ts';
 
 /** The parents of each step, by name. */
@@ -115,7 +116,7 @@ export function drawnTree<S extends TreeStep>(
   return lines.map((line) => {
     const { name, label, branches, otherParents, workers } = line;
     const step = folded.steps.get(name);
-    const state = workers ? stateOfBatch(workers) : step!.state;
+    const state = workers ? stateOfBatch(workers.map((worker) => worker.state)) : step!.state;
     const sign = spinner && state === 'in_progress' ? painted('in_progress', spinner) : signOf(state);
     const gap = ' '.repeat(width - widthOfLine(line));
     const also = otherParents.length > 0 ? pc.dim(` (also after ${otherParents.join(', ')})`) : '';

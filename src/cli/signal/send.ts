@@ -1,5 +1,5 @@
-import { snakeKeys } from '../../app/json/views.ts';
-import type { SentSignal, SignalReceipt, SignalTarget } from '../../app/tasker-signals.ts';
+import { sentJson } from '../../app/json/acts.ts';
+import type { SignalReceipt, SignalTarget } from '../../app/tasker-signals.ts';
 import { TaskerError } from '../../errors.ts';
 import { operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -42,11 +42,6 @@ function targetOf(task: string, { correlation, template }: SendOptions): SignalT
     );
   }
   return { namespace, name, version, idempotencyKey: task };
-}
-
-/** Returns an answer as JSON. */
-export function sentJson({ tasks, ...sent }: SentSignal): object {
-  return { ...snakeKeys(sent), tasks: tasks.map(snakeKeys) };
 }
 
 function receiptText(name: string, { taskUuid, status, step, duplicate }: SignalReceipt): string {

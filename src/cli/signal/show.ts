@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import { snakeKeys } from '../../app/json/views.ts';
+import { signalJson, taskSignalJson } from '../../app/json/acts.ts';
 import type { Signal, SignalListOptions, TaskSignal } from '../../app/tasker-signals.ts';
 import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -17,7 +17,7 @@ export async function signalList(task: string, options: ListOptions): Promise<vo
   const { name, kept, limit, cursor, json } = options;
   await withTasker(options, {}, async (tasker) => {
     const { signals, nextCursor } = await tasker.listSignals(task, { name, kept, limit, cursor });
-    if (json) return printJson({ signals: signals.map(signalJson), next_cursor: nextCursor });
+    if (json) return printJson({ signals: signals.map(taskSignalJson), next_cursor: nextCursor });
     if (signals.length === 0) return note(whyNone(task, options));
     print(signalTable(signals, { now: Date.now(), width: process.stdout.columns }));
     note(counted(signals.length, 'signal'));
@@ -32,8 +32,6 @@ function whyNone(task: string, { name, kept, cursor }: ListOptions): string {
   if (kept) return `task ${task} has no unused ${name === undefined ? '' : `${name} `}signals`;
   return `task ${task} has received no signals${name === undefined ? '' : ` named ${name}`}`;
 }
-
-const signalJson = ({ payload, ...signal }: TaskSignal) => ({ ...snakeKeys(signal), payload });
 
 /** Returns signals as a table, each with its payload below it. `width`: of the terminal. */
 export function signalTable(signals: readonly TaskSignal[], { now, width }: { now: number; width?: number }): string {
@@ -63,8 +61,7 @@ export async function signalShow(id: string, options: GlobalOptions): Promise<vo
         `there is no signal ${id}; \`tasker signal list TASK\` lists the signals of a task`,
       );
     }
-    const { payload, tasks, error, ...rest } = signal;
-    if (options.json) return printJson({ ...snakeKeys(rest), error, payload, tasks: tasks.map(snakeKeys) });
+    if (options.json) return printJson(signalJson(signal));
     print(signalText(signal, Date.now()));
   });
 }

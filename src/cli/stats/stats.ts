@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import { snakeKeys } from '../../app/json/views.ts';
+import { statsJson } from '../../app/json/overview.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import type { GlobalOptions } from '../options.ts';
 import { bar, sparkline } from '../show/chart.ts';
@@ -57,37 +57,6 @@ function whyNone(found: Analytics): string {
   const began =
     Date.parse(found.countedSince) > Date.parse(found.from) ? `; counting began at ${found.countedSince}` : '';
   return `no attempt ended ${windowText(found)}${began}; --since 7d looks further back`;
-}
-
-/** Returns statistics as JSON. */
-export function statsJson({
-  tasks,
-  steps,
-  open,
-  templates,
-  slowSteps,
-  timeline,
-  ...rest
-}: Analytics): Record<string, unknown> {
-  return {
-    ...snakeKeys(rest),
-    tasks: numbersJson(tasks),
-    steps: numbersJson(steps),
-    open: open && snakeKeys(open),
-    templates: templates.map((one) => ({
-      ...snakeKeys(one),
-      tasks: numbersJson(one.tasks),
-      steps: numbersJson(one.steps),
-      open: one.open && snakeKeys(one.open),
-    })),
-    slow_steps: slowSteps.map(numbersJson),
-    timeline: timeline.map(snakeKeys),
-  };
-}
-
-function numbersJson(numbers: { duration: Durations; queueing?: Durations }): Record<string, unknown> {
-  const { duration, queueing } = numbers;
-  return { ...snakeKeys(numbers), duration: snakeKeys(duration), ...(queueing && { queueing: snakeKeys(queueing) }) };
 }
 
 /** Returns statistics as text. */

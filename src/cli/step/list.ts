@@ -1,9 +1,10 @@
+import { pageJson } from '../../app/json/overview.ts';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { FoundStep } from '../../app/tasker-operations.ts';
 import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { nextPage, pageJson, pageNotes } from '../show/page-notes.ts';
+import { nextPage, pageNotes } from '../show/page-notes.ts';
 import { painted, shortened, signOf, spanOf, table } from '../show/text.ts';
 import {
   describeFilter,

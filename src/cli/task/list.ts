@@ -1,9 +1,10 @@
 import pc from 'picocolors';
+import { pageJson } from '../../app/json/overview.ts';
 import { snakeKeys, type Task } from '../../app/json/views.ts';
 import type { FoundTask, TaskFilter, TaskPage } from '../../app/tasker-operations.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { nextPage, pageJson, pageNotes } from '../show/page-notes.ts';
+import { nextPage, pageNotes } from '../show/page-notes.ts';
 import { painted, shortened, signOf, spanOf, table } from '../show/text.ts';
 import {
   describeFilter,

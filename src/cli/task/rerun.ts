@@ -1,5 +1,6 @@
 import pc from 'picocolors';
-import { snakeKeys, type TaskRerun } from '../../app/json/views.ts';
+import { rerunJson } from '../../app/json/acts.ts';
+import type { TaskRerun } from '../../app/json/views.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
@@ -22,7 +23,7 @@ export async function taskRerun(uuid: string, options: TaskRerunOptions): Promis
   const { from, dryRun = false, json } = options;
   await withTasker(options, {}, async (tasker) => {
     const rerun = await tasker.rerunTask(uuid, { from, dryRun, ...operatorFrom(options) });
-    if (json) return printJson({ ...snakeKeys(rerun), steps: rerun.steps.map(snakeKeys) });
+    if (json) return printJson(rerunJson(rerun));
     if (dryRun) {
       print(table(['  step', 'state', 'attempts', 'what happens', ''], rowsOf(rerun.steps)));
       print('');

@@ -23,7 +23,7 @@ export async function taskReschedule(
     throw new TaskerError('bad_request', 'pass the new time with --at or --in');
   }
   await withTasker(options, {}, async (tasker) => {
-    const startAt = await tasker.rescheduleTask(uuid, at ?? Date.now() + delayMs!, operatorFrom(options));
+    const startAt = await tasker.rescheduleTask(uuid, at ?? { delayMs: delayMs! }, operatorFrom(options));
     if (options.json) return printJson({ task_uuid: uuid, start_at: startAt });
     note(`task ${uuid} starts at ${startAt.slice(0, 19)}Z`);
   });

@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import { snakeKeys } from '../../app/json/views.ts';
+import { summaryJson } from '../../app/json/overview.ts';
 import type { FailureGroup, StateCounts, TaskSummary, UnservedGroup } from '../../app/overview/task-summary.ts';
 import type { TaskFilter } from '../../app/tasker-operations.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -36,7 +36,7 @@ export async function taskSummary(options: TaskSummaryOptions): Promise<void> {
   const groups = options.limit ?? (options.json ? 100 : 10);
   await withTasker(options, {}, async (tasker) => {
     const summary = await tasker.summarizeTasks(filter, { groups, ...(recent && { endedSince: RECENT }) });
-    if (options.json) return printJson(summaryJson(summary, filter));
+    if (options.json) return printJson(withCommands(summaryJson(summary, filter), summary));
     const text = summaryText(summary, { filter, limit: groups, now: Date.now() });
     if (text === '') return note(whyNone(filter));
     print(text);
@@ -212,30 +212,21 @@ function listed(names: readonly string[]): string {
   return names.length <= 4 ? names.join(', ') : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`;
 }
 
-function summaryJson(summary: TaskSummary, filter: TaskFilter): Record<string, unknown> {
-  const { templates, failed, waitingForRetry, unserved, ...rest } = summary;
-  const failures = ({ groups, ...found }: TaskSummary['failed']) => ({
-    ...snakeKeys(found),
-    groups: groups.map((group) => groupJson(group, 'task retry')),
+/** Returns a summary with the commands that show and retry the tasks of each group. */
+function withCommands(summary: ReturnType<typeof summaryJson>, { failed, waitingForRetry, unserved }: TaskSummary) {
+  const commands = (groups: readonly { filter: TaskFilter }[], act?: string) =>
+    groups.map(({ filter }) => ({
+      show: commandOf('task list', filter, { acts: false }),
+      ...(act !== undefined && { retry: commandOf(act, filter, { acts: true }) }),
+    }));
+  const joined = <Group extends object>(found: { groups: Group[] }, added: readonly object[]) => ({
+    ...found,
+    groups: found.groups.map((group, at) => ({ ...group, ...added[at] })),
   });
-  const { groups, ...found } = unserved;
   return {
-    filter: snakeKeys(filter),
-    templates: templates.map(snakeKeys),
-    ...snakeKeys(rest),
-    failed: failures(failed),
-    waiting_for_retry: failures(waitingForRetry),
-    unserved: { ...snakeKeys(found), groups: groups.map((group) => groupJson(group)) },
-  };
-}
-
-/** Returns a group with the commands that show it and act on it. */
-function groupJson<Group extends { filter: TaskFilter }>(group: Group, act?: string): Record<string, unknown> {
-  const { filter } = group;
-  return {
-    ...snakeKeys(group),
-    filter: snakeKeys(filter),
-    show: commandOf('task list', filter, { acts: false }),
-    ...(act !== undefined && { retry: commandOf(act, filter, { acts: true }) }),
+    ...summary,
+    failed: joined(summary.failed, commands(failed.groups, 'task retry')),
+    waiting_for_retry: joined(summary.waiting_for_retry, commands(waitingForRetry.groups, 'task retry')),
+    unserved: joined(summary.unserved, commands(unserved.groups)),
   };
 }

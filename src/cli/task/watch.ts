@@ -1,4 +1,5 @@
 import pc from 'picocolors';
+import { stateOfBatch } from '../../app/json/batch-state.ts';
 import { type Step, type Task, taskJson } from '../../app/json/views.ts';
 import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
 import { waitedFor } from '../../app/wait-words.ts';
@@ -6,7 +7,7 @@ import { TaskerError } from '../../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { reportError } from '../report-error.ts';
-import { foldBatches, stateOfBatch } from '../show/fold-batches.ts';
+import { foldBatches } from '../show/fold-batches.ts';
 import { LiveScreen } from '../show/live-screen.ts';
 import { note, print } from '../show/output.ts';
 import { StallNotice } from '../show/stall-notice.ts';
@@ -164,7 +165,8 @@ function plainLines(write: (line: string) => void, remark: (line: string) => voi
         tell(
           name,
           String(tenths),
-          () => `${signOf(stateOfBatch(workers))} ${name}: ${over} of ${workers.length} ended`,
+          () =>
+            `${signOf(stateOfBatch(workers.map(({ state }) => state)))} ${name}: ${over} of ${workers.length} ended`,
         );
       }
       for (const step of steps) {

@@ -1,3 +1,4 @@
+import { TaskerError } from '../../errors.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, printJson } from '../show/output.ts';
@@ -11,11 +12,15 @@ export const timerFire = actingOnStep((tasker, place, operator) => tasker.fireTi
 export async function timerMove(
   task: string,
   step: string,
-  until: string,
-  options: GlobalOptions & OperatorFlags,
+  until: string | undefined,
+  options: GlobalOptions & OperatorFlags & { in?: number },
 ): Promise<void> {
+  const { in: delayMs } = options;
+  if ((until === undefined) === (delayMs === undefined)) {
+    throw new TaskerError('bad_request', 'pass the new time, or a duration from now with --in');
+  }
   await withTasker(options, {}, async (tasker) => {
-    const moved = await tasker.moveTimer(task, step, until, operatorFrom(options));
+    const moved = await tasker.moveTimer(task, step, until ?? { delayMs: delayMs! }, operatorFrom(options));
     if (options.json) return printJson({ task_uuid: task, step, until: moved });
     note(`step ${step} waits until ${moved.slice(0, 19)}Z`);
   });

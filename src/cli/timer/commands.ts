@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { addOperator } from '../operator.ts';
-import { lazily } from '../options.ts';
+import { duration, lazily } from '../options.ts';
 
 /** `tasker timer …` */
 export function addTimerCommands(program: Command): void {
@@ -8,7 +8,8 @@ export function addTimerCommands(program: Command): void {
   addOperator(timer.command('fire <task> <step>'))
     .description('complete a timer step now')
     .action(lazily(async () => (await import('./act.ts')).timerFire));
-  addOperator(timer.command('move <task> <step> <until>'))
+  addOperator(timer.command('move <task> <step> [until]'))
     .description('change the time of a timer step: ISO 8601 with a zone, such as 2027-01-15T09:00:00+01:00')
+    .option('--in <duration>', 'from now, such as 90s, 15m, 2h, 7d or P1DT12H', duration)
     .action(lazily(async () => (await import('./act.ts')).timerMove));
 }

@@ -1,3 +1,4 @@
+import { drainedJson, workerJson } from '../../app/json/acts.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -5,7 +6,7 @@ import { note, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
 import { withTasker } from '../with-tasker.ts';
-import { type WorkerInfo, workerJson } from './list.ts';
+import type { WorkerInfo } from './list.ts';
 
 /** Options of `tasker worker drain` and `tasker worker resume`. */
 export interface WorkerDrainOptions extends GlobalOptions, OperatorFlags {
@@ -22,9 +23,10 @@ export async function workerDrain(name: string, options: WorkerDrainOptions): Pr
     await withTasker(options, {}, async (tasker) => {
       const { signal } = stop;
       const how = { ...operatorFrom(options), wait, timeoutMs, signal, onProgress: progress };
-      const { worker, changed, left } = await tasker.drainWorker(name, how).finally(() => line(''));
+      const drained = await tasker.drainWorker(name, how).finally(() => line(''));
+      const { worker, changed, left } = drained;
       if (worker.state === 'lost') process.exitCode = EXIT.failed;
-      if (json) return printJson({ ...workerJson(worker), changed, left_namespaces: left });
+      if (json) return printJson(drainedJson(drained));
       note(outcomeOf(worker, changed));
       if (left.length > 0) {
         const steps = left.length === 1 ? 'its steps wait' : 'their steps wait';

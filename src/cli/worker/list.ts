@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import { snakeKeys } from '../../app/json/views.ts';
+import { workerJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
@@ -54,16 +54,6 @@ export async function workerShow(name: string, options: GlobalOptions): Promise<
     if (worker.steps.length > 0) print(`\n${stepTable(worker)}`);
     for (const line of missingLines([worker])) note(line);
   });
-}
-
-/** Returns a worker as JSON. */
-export function workerJson(worker: WorkerInfo | WorkerDetails): Record<string, unknown> {
-  return {
-    ...snakeKeys(worker),
-    drain: worker.drain && snakeKeys(worker.drain),
-    missing_handlers: worker.missingHandlers.map(snakeKeys),
-    ...('steps' in worker && { steps: worker.steps.map(snakeKeys) }),
-  };
 }
 
 const PAINT: Record<WorkerInfo['state'], (text: string) => string> = {

@@ -39,8 +39,8 @@ export const ALLOWED_VARIABLES: Readonly<Record<string, RegExp>> = {
   POD_NAMESPACE: NAME,
 };
 
-/** Allowed prefixes of names, and the forms of values: the secrets of webhooks have names that users choose. */
-const ALLOWED_PREFIXES: Readonly<Record<string, RegExp>> = { TASKER_WEBHOOK_: TEXT };
+/** Allowed prefixes of names, and the forms of values: secrets of webhooks and API keys have names that users choose. */
+const ALLOWED_PREFIXES: Readonly<Record<string, RegExp>> = { TASKER_WEBHOOK_: TEXT, TASKER_API_KEY_: TEXT };
 
 /** The names and prefixes of allowed variables, for docs and messages. */
 export const ALLOWED_NAMES: readonly string[] = [

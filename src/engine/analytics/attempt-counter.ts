@@ -24,6 +24,10 @@ const READ_MS = 1_500;
  * the greatest load it falls behind, and catches up later.
  */
 const REST_PER_TURN = 19;
+/** The same for a burst: what it leaves is counted when it is over, or at the usual pace if it lasts. */
+const REST_IN_BURST = 59;
+/** A load is a burst for this long. */
+const BURST_MS = 30_000;
 /** After fewer attempts, the rest is as long as the turn: most of it went to planning. */
 const FEW_ATTEMPTS = 500;
 /** Maximum time to count what is left before statistics are read, or when the process stops. */
@@ -170,7 +174,7 @@ export class AttemptCounter {
       const whole = this.#isFirst && (await historyIsShort(tx, ATTEMPTS_A_TURN));
       const counted = await countNew(tx, { transactions: whole ? MOST_TRANSACTIONS : transactions });
       if (counted.prunable) await pruneAnalytics(tx);
-      const restMs = (performance.now() - began) * (counted.attempts < FEW_ATTEMPTS ? 1 : REST_PER_TURN);
+      const restMs = (performance.now() - began) * restAfter(counted);
       if (!now) await restFromCounting(tx, restMs);
       return { ...counted, restMs };
     });
@@ -250,4 +254,10 @@ export class AttemptCounter {
       this.#logger.debug({ error: messageOf(error) }, 'statistics not written at the stop');
     }
   }
+}
+
+/** Returns the rest after a turn, as a multiple of its duration. */
+function restAfter({ attempts, complete, sinceCompleteMs }: Counted): number {
+  if (attempts < FEW_ATTEMPTS) return 1;
+  return !complete && sinceCompleteMs < BURST_MS ? REST_IN_BURST : REST_PER_TURN;
 }

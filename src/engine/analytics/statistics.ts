@@ -31,11 +31,23 @@ import { recommend } from './recommend.ts';
 export type { AnalyticsSort, Durations, OpenTasks, StepAnalytics, StepNumbers, TaskNumbers, TemplateAnalytics };
 
 const SORTS: readonly AnalyticsSort[] = ['time', 'duration', 'queueing', 'failures', 'count'];
-const OPTIONS = ['namespace', 'name', 'templateVersion', 'step', 'since', 'until', 'sort', 'limit'] as const;
+const OPTIONS = [
+  'namespace',
+  'namespaces',
+  'name',
+  'templateVersion',
+  'step',
+  'since',
+  'until',
+  'sort',
+  'limit',
+] as const;
 
 /** Which statistics to return. */
 export interface AnalyticsOptions {
   namespace?: string | undefined;
+  /** Any of these namespaces. */
+  namespaces?: readonly string[] | undefined;
   /** The name of a template. */
   name?: string | undefined;
   /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */
@@ -184,15 +196,15 @@ function checked(options: AnalyticsOptions): AnalyticsOptions {
   return options;
 }
 
-function isFiltered({ namespace, name, templateVersion, step }: AnalyticsOptions): boolean {
-  return (namespace ?? name ?? templateVersion ?? step) !== undefined;
+function isFiltered({ namespace, namespaces, name, templateVersion, step }: AnalyticsOptions): boolean {
+  return (namespace ?? namespaces ?? name ?? templateVersion ?? step) !== undefined;
 }
 
 /** Returns the steps of the chosen templates. */
 function chosenSteps(all: readonly SnapshotStep[], options: AnalyticsOptions): SnapshotStep[] {
-  const { templateVersion, step } = options;
+  const { namespaces, templateVersion, step } = options;
   const matches = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
-  const found = all.filter((one) => matches(one.version));
+  const found = all.filter((one) => matches(one.version) && (namespaces?.includes(one.namespace) ?? true));
   if (step === undefined || found.length === 0) return found;
   const having = new Set(found.filter((one) => one.step === step).map((one) => one.templateId));
   if (having.size > 0) return found.filter((one) => having.has(one.templateId));
@@ -207,9 +219,11 @@ function chosenSteps(all: readonly SnapshotStep[], options: AnalyticsOptions): S
 /** Returns the error of options that no template meets. `all`: the steps of templates that meet all but the version. */
 async function notFound(
   database: Database,
-  { namespace, name, templateVersion }: AnalyticsOptions,
+  { namespace, namespaces, name, templateVersion }: AnalyticsOptions,
   all: readonly SnapshotStep[],
 ): Promise<TaskerError> {
+  if (namespaces !== undefined)
+    return new TaskerError('template_not_found', `there is no such template in ${namespaces.join(', ')}`);
   const text = (parts: { namespace?: string | undefined; name?: string | undefined }) =>
     [parts.namespace, parts.name].filter((part) => part !== undefined).join('/');
   const wanted = text({ namespace, name });

@@ -15,7 +15,7 @@ import {
   queuedDeadLetters,
 } from '../../store/dead-letters/list.ts';
 import { listStaleness, type StalenessRow } from '../../store/dead-letters/staleness.ts';
-import { type SearchTime, timeOf } from '../search/filter.ts';
+import { timeOf } from '../search/filter.ts';
 import type { TaskState } from '../task-view.ts';
 import { type DeadLetterFilter, readDeadLetterFilter, templatesOf } from './filter.ts';
 
@@ -187,7 +187,7 @@ export function deadLetterNotFound(id: string): TaskerError {
 /** Counts dead letters by their reason. @throws TaskerError `bad_request` */
 export async function statsOfDeadLetters(
   database: Database,
-  filter: { addedAfter?: SearchTime | undefined; namespace?: string | undefined; name?: string | undefined },
+  filter: Pick<DeadLetterFilter, 'addedAfter' | 'namespace' | 'namespaces' | 'name'>,
 ): Promise<DeadLetterStats[]> {
   const addedAfter = timeOf(filter.addedAfter, 'addedAfter');
   const templates = await templatesOf(database, filter);

@@ -6,7 +6,7 @@ import { nearNames } from '../../model/near-names.ts';
 import type { DeadLetterReason } from '../../store/dead-letters/add.ts';
 import type { DeadLetterSearch, DeadLetterStatus } from '../../store/dead-letters/list.ts';
 import { templateIds } from '../../store/search/search-facts.ts';
-import { type SearchTime, timeOf } from '../search/filter.ts';
+import { type SearchTime, type TaskFilter, timeOf } from '../search/filter.ts';
 import { versionMatcher } from '../search/version-range.ts';
 
 /** The reasons of dead letters. */
@@ -43,6 +43,8 @@ export interface DeadLetterFilter extends DeadLetterConditions {
   /** Default `pending`; `all` finds closed ones as well. */
   status?: DeadLetterStatus | 'all' | undefined;
   namespace?: string | undefined;
+  /** Any of these namespaces. */
+  namespaces?: readonly string[] | undefined;
   /** The name of the template. */
   name?: string | undefined;
   /** A version of the template, or a range such as `1.x`. */
@@ -57,6 +59,7 @@ const KEYS: readonly (keyof DeadLetterFilter)[] = [
   'status',
   ...CONDITION_KEYS,
   'namespace',
+  'namespaces',
   'name',
   'templateVersion',
   'task',
@@ -104,12 +107,19 @@ export function readConditions(
 /** Returns the ids of the templates that a filter names; null: it names none. */
 export async function templatesOf(
   database: Database,
-  { namespace, name, templateVersion }: Pick<DeadLetterFilter, 'namespace' | 'name' | 'templateVersion'>,
+  {
+    namespace,
+    namespaces,
+    name,
+    templateVersion,
+  }: Pick<TaskFilter, 'namespace' | 'namespaces' | 'name' | 'templateVersion'>,
 ): Promise<number[] | null> {
-  if (namespace === undefined && name === undefined && templateVersion === undefined) return null;
+  if ((namespace ?? namespaces) === undefined && name === undefined && templateVersion === undefined) return null;
   const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
-  const all = await templateIds(database, { namespace: namespace ?? null, name: name ?? null });
-  return all.filter(({ version }) => fits(version)).map(({ id }) => id);
+  const all = await templateIds(database, { namespace: null, name: name ?? null });
+  const named = namespace === undefined ? undefined : [namespace].flat();
+  const within = (one: string) => (named?.includes(one) ?? true) && (namespaces?.includes(one) ?? true);
+  return all.filter((row) => within(row.namespace) && fits(row.version)).map(({ id }) => id);
 }
 
 function checkFilter(filter: DeadLetterFilter): void {
@@ -124,6 +134,10 @@ function checkFilter(filter: DeadLetterFilter): void {
   if (filter.status !== undefined) oneOf(filter.status, [...DEAD_LETTER_STATUSES, 'all'], 'status');
   for (const key of ['namespace', 'name', 'templateVersion'] as const) {
     if (filter[key] !== undefined) checkText(filter[key], key);
+  }
+  if (filter.namespaces !== undefined) {
+    if (!Array.isArray(filter.namespaces)) throw new TaskerError('bad_request', 'namespaces must be a list');
+    for (const one of filter.namespaces) checkText(one, 'namespaces');
   }
 }
 

@@ -41,8 +41,9 @@ function partsOf(cursor: string): Parts {
   try {
     const parts = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as Parts;
     const [, , , at, taskUuid, idx] = parts;
-    const isPlace = typeof at === 'string' && !Number.isNaN(Date.parse(at)) && isUuid(taskUuid);
-    if (isPlace && (idx === undefined || idx === null || Number.isInteger(idx))) return parts;
+    const isPlace = isCursorTime(at) && isUuid(taskUuid);
+    if (isPlace && (idx === undefined || idx === null || (Number.isInteger(idx) && Math.abs(idx) < 2 ** 31)))
+      return parts;
   } catch {
     // Rejected below.
   }
@@ -50,6 +51,12 @@ function partsOf(cursor: string): Parts {
     'bad_request',
     'the cursor is not from a page of this search; pass next_cursor or previous_cursor unchanged',
   );
+}
+
+/** Whether a value is a time as cursors have it. `Date.parse` also accepts texts that PostgreSQL rejects. */
+export function isCursorTime(at: unknown): at is string {
+  const isForm = typeof at === 'string' && /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/.test(at);
+  return isForm && !Number.isNaN(Date.parse(at));
 }
 
 /** Returns the cursors of a page whose positions are in the order of the list. */

@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import { TaskerError } from '../../errors.ts';
 import { checkUuid, identityHash } from '../../model/ids.ts';
-import { isStorableText } from '../../model/json.ts';
+import { isFields, isStorableText, storableJson } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { stateHint } from '../../model/state-hint.ts';
 import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
@@ -34,7 +34,10 @@ export type SearchTime = string | Date;
 
 /** Conditions on the tasks to find. A task must meet all of them. */
 export interface TaskFilter {
-  namespace?: string | undefined;
+  /** One namespace or several. A task must be in one of them. */
+  namespace?: string | readonly string[] | undefined;
+  /** Any of these namespaces, besides the condition `namespace`: those that a credential may see. */
+  namespaces?: readonly string[] | undefined;
   name?: string | undefined;
   /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */
   templateVersion?: string | undefined;
@@ -78,10 +81,9 @@ export interface TaskFilter {
   worker?: string | undefined;
 }
 
-const KEYS: readonly (keyof TaskFilter)[] = TASK_FILTER_KEYS;
+const KEYS: readonly (keyof TaskFilter)[] = [...TASK_FILTER_KEYS, 'namespaces'];
 
 const TEXTS = [
-  'namespace',
   'name',
   'templateVersion',
   'initiator',
@@ -136,16 +138,19 @@ export async function readTaskFilter(
 
 /** Adds the ids of the templates, workers and keys that the filter names. Returns false if they do not exist. */
 async function withTemplates(database: Database, search: TaskSearch, filter: TaskFilter): Promise<boolean> {
-  const { namespace, name, templateVersion, worker, key } = filter;
+  const { name, templateVersion, worker, key } = filter;
+  const named = filter.namespace === undefined ? undefined : textsOf(filter.namespace, 'namespace');
+  const visible = filter.namespaces === undefined ? undefined : new Set(textsOf(filter.namespaces, 'namespaces'));
   const { step } = search;
   const fits = templateVersion === undefined ? () => true : versionMatcher(templateVersion);
   const [all, places, workers] = await Promise.all([
-    templateIds(database, { namespace: namespace ?? null, name: name ?? null }),
+    templateIds(database, { namespace: named?.length === 1 ? named[0]! : null, name: name ?? null }),
     step && (step.name ?? step.handler) !== null ? templatePlaces(database, step) : undefined,
     worker === undefined ? undefined : workerIds(database, worker),
   ]);
-  let snapshots = all.filter(({ version }) => fits(version));
-  search.anyTemplate = namespace === undefined && name === undefined && templateVersion === undefined && !places;
+  const within = (one: string) => (named?.includes(one) ?? true) && (visible?.has(one) ?? true);
+  let snapshots = all.filter(({ namespace, version }) => fits(version) && within(namespace));
+  search.anyTemplate = !named && !visible && name === undefined && templateVersion === undefined && !places;
   if (step && places) {
     const known = new Set(snapshots.map(({ id }) => id));
     step.places = places.filter(({ templateId }) => known.has(templateId));
@@ -235,6 +240,7 @@ function hasNone({ state, errorType, error, workerIds }: StepCondition): boolean
 export function checkTaskFilter(filter: TaskFilter): void {
   checkKeys(filter);
   statesOf(filter.status);
+  if (filter.namespaces !== undefined) textsOf(filter.namespaces, 'namespaces');
 }
 
 function checkKeys(filter: TaskFilter): void {
@@ -254,6 +260,7 @@ function checkKeys(filter: TaskFilter): void {
     if (filter[key] === undefined || typeof filter[key] === 'string') continue;
     throw new TaskerError('bad_request', `${key} must be a string`);
   }
+  if (filter.namespace !== undefined) textsOf(filter.namespace, 'namespace');
   for (const key of FLAGS) {
     if (filter[key] === undefined || typeof filter[key] === 'boolean') continue;
     throw new TaskerError('bad_request', `${key} must be true or false`);
@@ -275,8 +282,8 @@ function textsOf(given: unknown, what: string): string[] {
 /** @throws TaskerError `bad_request` */
 function contextOf(context: TaskFilter['context']): string | null {
   if (context === undefined) return null;
-  const text = JSON.stringify(context);
-  if (typeof context === 'object' && context !== null && !Array.isArray(context) && isStorableText(text)) return text;
+  const stored = isFields(context) ? storableJson(context) : undefined;
+  if (stored?.ok) return stored.json;
   throw new TaskerError('bad_request', 'context must be a JSON object that PostgreSQL can store');
 }
 
@@ -331,7 +338,8 @@ export function timeOf(time: SearchTime | undefined, what: string, now = Date.no
   // Date.parse accepts almost any text and returns some year.
   const isIso = typeof time !== 'string' || /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(time.trim());
   const date = unit ? new Date(now - Number(amount) * UNIT_MS[unit as 's']) : new Date(isIso ? time : Number.NaN);
-  if (Number.isNaN(date.getTime())) {
+  // PostgreSQL has no year 0.
+  if (Number.isNaN(date.getTime()) || date.getUTCFullYear() < 1) {
     throw new TaskerError(
       'bad_request',
       `${what}: ${String(time)} is not a time; use 2026-01-31T12:00:00Z, or an age such as 2h`,

@@ -59,7 +59,7 @@ export class SearchKeeper {
   readonly #database: Database;
   readonly #logger: Logger;
   readonly #id: string;
-  readonly #write: (taskUuids: readonly string[]) => Promise<void>;
+  readonly #write: (taskUuids: readonly string[], how?: { announce: boolean }) => Promise<void>;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #compareAt = 0;
@@ -67,7 +67,7 @@ export class SearchKeeper {
 
   constructor(
     { database, logger, id }: { database: Database; logger: Logger; id: string },
-    { write }: { write(taskUuids: readonly string[]): Promise<void> },
+    { write }: { write(taskUuids: readonly string[], how?: { announce: boolean }): Promise<void> },
   ) {
     this.#database = database;
     this.#logger = logger;
@@ -163,7 +163,8 @@ export class SearchKeeper {
       const { missing, last } = await this.#database.pipeline(COMPARING, (tx) =>
         tasksToFill(tx, { before: to, limit: FILLED_AT_ONCE }),
       );
-      if (missing.length > 0) await this.#write(missing);
+      // They have not changed, so no stream wants them.
+      if (missing.length > 0) await this.#write(missing, { announce: false });
       added += missing.length;
       to = last ?? FIRST_ID;
       // Another process has taken over if this one was too slow.

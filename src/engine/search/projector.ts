@@ -11,6 +11,8 @@ import {
   projectSteps,
   projectTasks,
 } from '../../store/search/projection.ts';
+import { ChangeLog } from '../streams/change-log.ts';
+import { LateCommits } from '../streams/late-commits.ts';
 import { SearchKeeper } from './keeper.ts';
 
 /** Time between two turns. A search finds an ended task after one turn. */
@@ -49,6 +51,9 @@ export interface SearchProjectorOptions {
 export class SearchProjector {
   readonly enabled: boolean;
   readonly keeper: SearchKeeper;
+  /** Announces the same changes, for streams. */
+  readonly log: ChangeLog;
+  readonly #lateCommits: LateCommits;
   readonly #database: Database;
   readonly #logger: Logger;
   readonly #mostTasks: number;
@@ -82,8 +87,10 @@ export class SearchProjector {
     this.#mostTasks = mostTasks;
     this.keeper = new SearchKeeper(
       { database, logger, id: this.#id },
-      { write: (tasks) => this.#writeSome(tasks, true) },
+      { write: (tasks, how) => this.#writeSome(tasks, { all: true, ...how }) },
     );
+    this.log = new ChangeLog(database, logger, { alone: !enabled, mostTasks });
+    this.#lateCommits = new LateCommits(database, logger, (taskUuid) => this.changed(taskUuid));
   }
 
   /** Keeps the tables complete together with other processes, until it is stopped. */
@@ -93,14 +100,21 @@ export class SearchProjector {
 
   /** Notes a task that changed. This costs only an entry in a map. */
   changed(taskUuid: string): void {
+    this.log.noted(taskUuid);
     if (!this.enabled || this.#changed.has(taskUuid) || this.#due.has(taskUuid)) return;
     if (this.#isFull()) return;
     this.#changed.set(taskUuid, Date.now());
     this.#awaken();
   }
 
+  /** Notes a task that was created in a transaction of the caller, which is still open. */
+  createdLater(taskUuid: string): void {
+    this.#lateCommits.watch(taskUuid);
+  }
+
   /** Notes a task that ended or that an operator acted on. It is written in the next turn. */
   writeSoon(taskUuid: string): void {
+    this.log.noted(taskUuid);
     if (!this.enabled) return;
     if (!this.#changed.delete(taskUuid) && (this.#due.has(taskUuid) || this.#isFull())) return;
     this.#due.add(taskUuid);
@@ -128,7 +142,8 @@ export class SearchProjector {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await Promise.all([this.#turn, this.keeper.stop()]);
+    this.#lateCommits.stop();
+    await Promise.all([this.#turn, this.keeper.stop(), this.log.stop()]);
     try {
       if (this.#hasWork()) await this.#write(true);
       if (this.#notedAt > 0 && this.#overflowedSince === undefined) await dropSearchWriter(this.#database, this.#id);
@@ -199,7 +214,7 @@ export class SearchProjector {
     let written = 0;
     try {
       for (; written < taken.length; written += TASKS_AT_ONCE) {
-        await this.#writeSome(taken.slice(written, written + TASKS_AT_ONCE), false);
+        await this.#writeSome(taken.slice(written, written + TASKS_AT_ONCE), { all: false });
       }
       if (overflowedSince !== undefined) {
         await this.keeper.compare(new Date(overflowedSince), 0);
@@ -226,10 +241,20 @@ export class SearchProjector {
     await noteSearchWriter(this.#database, this.#id, pendingMs);
   }
 
-  /** Writes these tasks. `all`: writes the steps of all of them. */
-  async #writeSome(taskUuids: readonly string[], all: boolean): Promise<void> {
+  /**
+   * Writes these tasks. `all`: writes the steps of all of them. `announce`: adds the tasks to the log of changes in the same
+   * transaction, so that the log misses nothing that the tables have. Default true.
+   */
+  async #writeSome(
+    taskUuids: readonly string[],
+    { all, announce = true }: { all: boolean; announce?: boolean },
+  ): Promise<void> {
     await this.#database.transaction(SETTINGS, async (tx) => {
-      const [, withSteps] = await Promise.all([lockSearch(tx), projectTasks(tx, taskUuids, all)]);
+      const [, withSteps] = await Promise.all([
+        lockSearch(tx),
+        projectTasks(tx, taskUuids, all),
+        announce ? this.log.write(tx, taskUuids) : undefined,
+      ]);
       if (withSteps.length > 0) await projectSteps(tx, withSteps);
     });
   }

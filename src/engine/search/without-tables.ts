@@ -32,17 +32,20 @@ export async function listWithoutTables(
   if (unlisted) throw searchIsOff(`the condition ${unlisted[0]}`);
   const states = filter.status === undefined ? [] : [filter.status].flat();
   if (states.length > 1) throw searchIsOff('a list of several states');
+  const namespaces = filter.namespace === undefined ? undefined : [filter.namespace].flat();
+  if (namespaces && namespaces.length > 1) throw searchIsOff('a list of several namespaces');
   if (sort !== 'created' || order !== 'desc') throw searchIsOff(`the order ${sort}, ${order}`);
   const { after } = readCursor<{ at: string; taskUuid: string }>(cursor, { sort, order });
-  const rows = await listTasks(database, {
+  const search = {
     before: before === undefined ? (after?.taskUuid ?? null) : checkUuid(before, 'before'),
-    namespace: filter.namespace ?? null,
+    namespace: namespaces?.[0] ?? null,
     name: filter.name ?? null,
     states: states[0] === undefined ? null : storedStates(states[0]),
     openOnly: filter.open ?? false,
     stale: filter.stale ?? false,
     limit: limit + 1,
-  });
+  };
+  const rows = namespaces?.length === 0 ? [] : await listTasks(database, search);
   const tasks = rows.slice(0, limit).map((row) => ({ ...taskView(row), firstError: null }));
   const places = tasks.map((task) => ({ at: task.createdAt, taskUuid: task.taskUuid }));
   const more = rows.length > limit;

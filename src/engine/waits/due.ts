@@ -82,7 +82,7 @@ async function takeTurn(engine: Expanding, report: (turn: DueTurn) => Promise<vo
     });
     await report({ ended, failed: [] });
   } catch (error) {
-    if (keys.length === 0 || mayPass(error)) throw error;
+    if (keys.length === 0 || (mayPass(error) && !tookTooLong(error))) throw error;
     for (const key of keys) await report(await endAlone(engine, key));
   }
   return keys.length;
@@ -93,6 +93,14 @@ function mayPass(error: unknown): boolean {
   return isConnectionError(error) || /^(40|55|57)/.test(sqlState(error) ?? '');
 }
 
+/** Returns whether a statement took too long. If one wait is the reason, the same transaction would never succeed. */
+function tookTooLong(error: unknown): boolean {
+  return sqlState(error) === QUERY_CANCELED;
+}
+
+/** SQLSTATE. */
+const QUERY_CANCELED = '57014';
+
 /** Ends one due wait, or postpones it. */
 async function endAlone(engine: Expanding, key: StepKey): Promise<DueTurn> {
   const on = { settings: SETTINGS, tasks: [key.taskUuid] };
@@ -100,7 +108,7 @@ async function endAlone(engine: Expanding, key: StepKey): Promise<DueTurn> {
     const ended = await withFreeTasks(engine.database, on, (tx) => settleDue(engine, tx, [key]));
     return { ended: ended ?? [], failed: [] };
   } catch (error) {
-    if (mayPass(error)) throw error;
+    if (mayPass(error) && !tookTooLong(error)) throw error;
     await withFreeTasks(engine.database, on, (tx) => postponeWaits(tx, [key], POSTPONED_MS));
     return { ended: [], failed: [{ wait: key, error }] };
   }

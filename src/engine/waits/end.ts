@@ -3,7 +3,7 @@ import { templateIndex } from '../../model/ids.ts';
 import { storableJson } from '../../model/json.ts';
 import { retryDelayMs } from '../../model/retry-delay.ts';
 import { existingSteps } from '../../store/expand-tasks.ts';
-import { KIND, type Recorded } from '../../store/record-steps.ts';
+import { KIND, type Recorded, recordWaits } from '../../store/record-steps.ts';
 import type { HeldKey, StepKey } from '../../store/step-key.ts';
 import { endWaits, FENCE_OF_WAITS } from '../../store/waits/end-waits.ts';
 import { takeRunning } from '../../store/waits/tokens.ts';
@@ -35,6 +35,45 @@ export async function endLocked(
     tx,
   );
   for (const error of unreadable.values()) throw error;
+  const [plain, others] = [[], []] as [number[], number[]];
+  for (let i = 0; i < ends.length; i++) (isPlain(engine, ends[i]!) ? plain : others).push(i);
+  const done: (EndedWait | undefined)[] = ends.map(() => undefined);
+  const set = (places: readonly number[], ended: readonly (EndedWait | undefined)[]) => {
+    for (let i = 0; i < places.length; i++) done[places[i]!] = ended[i];
+  };
+  const these = (places: readonly number[]) => places.map((i) => ends[i]!);
+  if (plain.length > 0) set(plain, await completePlain(engine, tx, these(plain)));
+  if (others.length > 0) set(others, await endAndRecord(engine, tx, these(others)));
+  return done;
+}
+
+/** Returns whether the end completes a step, and its template never gets more steps. */
+function isPlain({ templates }: Expanding, { wait, kind }: WaitEnding): boolean {
+  return kind === 'completed' && !templates.get(wait.templateId).graph.dynamic;
+}
+
+/** Ends waits and completes their steps in one statement. A result that cannot be stored is recorded as the failure it is. */
+async function completePlain(
+  engine: Expanding,
+  tx: Db,
+  ends: readonly WaitEnding[],
+): Promise<(EndedWait | undefined)[]> {
+  const recordings = ends.map((ending) => recordingOf(engine, ending, { counted: 0 }));
+  if (recordings.some(({ kind }) => kind !== KIND.completed)) return endAndRecord(engine, tx, ends);
+  const waits = recordings.map((step, i) => ({ ...step, attempt: ends[i]!.wait.attempt, endedBy: ends[i]!.by }));
+  const { endedAt, ...answer } = await recordWaits(tx, waits);
+  const effects = effectsOf({ ...answer, takenFrom: [] });
+  return ends.map(({ wait, by }, i) => {
+    const at = endedAt.get(i);
+    return at === undefined ? undefined : endedWait(wait, { by, endedAt: at, ...effects(wait) });
+  });
+}
+
+async function endAndRecord(
+  engine: Expanding,
+  tx: Db,
+  ends: readonly WaitEnding[],
+): Promise<(EndedWait | undefined)[]> {
   const taken = await endWaits(
     tx,
     ends.map(({ wait: { taskUuid, idx, attempt }, by }) => ({ taskUuid, idx, attempt, by })),

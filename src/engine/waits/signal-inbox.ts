@@ -7,6 +7,7 @@ import {
   lockInbox,
   postponeInbox,
   readInbox,
+  readInboxRow,
   settleInbox,
 } from '../../store/signals/inbox.ts';
 import type { SignalTarget } from './signal-request.ts';
@@ -73,13 +74,14 @@ export class SignalInbox {
   async #useAll(): Promise<number> {
     let used = 0;
     for (let after = 0; ; ) {
-      const rows = await readInbox(this.#engine.database, after, ROWS_AT_ONCE);
-      for (const row of rows) {
+      const places = await readInbox(this.#engine.database, after, ROWS_AT_ONCE);
+      for (const seq of places) {
         if (this.#stopped) return used;
-        if (await this.#useOne(row)) used++;
+        const row = await readInboxRow(this.#engine.database, seq);
+        if (row && (await this.#useOne(row))) used++;
       }
-      if (rows.length < ROWS_AT_ONCE) return used;
-      after = rows.at(-1)!.seq;
+      if (places.length < ROWS_AT_ONCE) return used;
+      after = places.at(-1)!;
     }
   }
 

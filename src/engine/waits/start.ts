@@ -7,8 +7,8 @@ import { watchTasks } from '../../store/stale-tasks.ts';
 import { getTasks, lockTasks } from '../../store/tasks.ts';
 import { openWaits, waitsOf } from '../../store/waits/read.ts';
 import { startTask } from '../../store/waits/start-tasks.ts';
-import { moveWait } from '../../store/waits/tokens.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operate.ts';
+import { moveTo, type NewTime } from './timers.ts';
 import type { DueRule, EndedWait, OpenWait } from './waits.ts';
 
 /** Starts a task whose time has come. */
@@ -42,12 +42,12 @@ export function startTaskNow(engine: Expanding, taskUuid: string, options: Opera
 export function rescheduleTask(
   engine: Expanding,
   taskUuid: string,
-  { at, ...options }: OperatorOptions & { at: string },
+  { time, ...options }: OperatorOptions & { time: NewTime },
 ): Promise<string> {
   const operator = operatorOf(options);
   return onFreeTask(engine.database, taskUuid, async (tx) => {
     const wait = await openStart(tx, taskUuid, 'rescheduled');
-    const moved = (await moveWait(tx, wait, at))!;
+    const moved = await moveTo(tx, wait, time);
     const act = { action: 'reschedule_task', taskUuid, fromState: 'pending', toState: 'pending' };
     await noteAct(tx, { ...act, details: JSON.stringify({ from: wait.until, to: moved }) }, operator);
     return moved;

@@ -1,14 +1,17 @@
 import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
+import { LONGEST_DURATION_MS } from '../../model/duration.ts';
+import { isFields } from '../../model/json.ts';
 import { noteAct } from '../../store/acts/audit.ts';
 import { getStep } from '../../store/read-steps.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import { lockTasks } from '../../store/tasks.ts';
 import { openWaits } from '../../store/waits/read.ts';
-import { moveWait } from '../../store/waits/tokens.ts';
+import { extendWait, moveWait } from '../../store/waits/tokens.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operate.ts';
 import { endLocked } from './end.ts';
 import { tooLate } from './late.ts';
+import { instantMs } from './start-time.ts';
 import type { EndedWait, OpenWait } from './waits.ts';
 
 /** Completes a timer step now. @throws TaskerError `illegal_transition` if it does not wait for a time */
@@ -25,12 +28,12 @@ export function fireTimer(engine: Expanding, step: StepKey, options: OperatorOpt
 }
 
 /** Lets a timer fire at another time, and returns it. @throws TaskerError `illegal_transition`, `wait_over` */
-export function moveTimer(engine: Expanding, step: StepKey, until: string, options: OperatorOptions): Promise<string> {
+export function moveTimer(engine: Expanding, step: StepKey, until: NewTime, options: OperatorOptions): Promise<string> {
   const operator = operatorOf(options);
   return onFreeTask(engine.database, step.taskUuid, async (tx) => {
     const wait = await openTimer(tx, step, 'moved');
     if (wait.overdue) throw tooLate(`the timer was due at ${wait.until}`);
-    const moved = (await moveWait(tx, step, until))!;
+    const moved = await moveTo(tx, step, until);
     const act = { action: 'move_timer', ...step, fromState: 'waiting', toState: 'waiting' };
     await noteAct(tx, { ...act, details: JSON.stringify({ from: wait.until, to: moved }) }, operator);
     return moved;
@@ -49,5 +52,30 @@ async function openTimer(tx: Db, step: StepKey, past: string): Promise<OpenWait>
   throw new TaskerError('illegal_transition', message);
 }
 
-/** A time: ISO 8601 with a zone, milliseconds since 1970, or a date. */
-export type TimerTime = string | number | Date;
+/**
+ * A time: ISO 8601 with a zone, milliseconds since 1970, or a date. Or milliseconds from now, by the clock of the
+ * database.
+ */
+export type TimerTime = string | number | Date | { delayMs: number };
+
+/** A checked {@link TimerTime}. `at`: ISO 8601. */
+export type NewTime = { at: string } | { delayMs: number };
+
+/** Checks a time. `what`: its name, for the error. @throws TaskerError `bad_request` */
+export function newTimeOf(given: TimerTime, what: string): NewTime {
+  if (!isFields(given) || given instanceof Date || !('delayMs' in given)) {
+    return { at: new Date(instantMs(given, what)).toISOString() };
+  }
+  const { delayMs } = given;
+  if (typeof delayMs === 'number' && delayMs >= 0 && delayMs <= LONGEST_DURATION_MS) return { delayMs };
+  const most = LONGEST_DURATION_MS / 86_400_000;
+  throw new TaskerError(
+    'bad_request',
+    `${what}: delayMs must be a number of milliseconds from 0 to ${most} days, got ${String(delayMs)}`,
+  );
+}
+
+/** Lets a wait end at another time, and returns that time. Call it after lockTasks. */
+export async function moveTo(tx: Db, wait: StepKey, time: NewTime): Promise<string> {
+  return ('at' in time ? await moveWait(tx, wait, time.at) : await extendWait(tx, wait, time.delayMs))!;
+}

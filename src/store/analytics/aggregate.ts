@@ -84,11 +84,34 @@ w as materialized (
     left join a q on q.task_uuid = a.task_uuid and q.idx = c.parent and q.state = 'complete'
      and c.n = 1 and c.plain and t.reruns is null
     left join parents p on p.task_uuid = a.task_uuid and p.child = a.tidx),
+-- Parents that were counted earlier. Each is looked up once, whatever the number of its children.
+earlier as materialized (
+  select distinct w.task_uuid, e.parent
+    from w join children c on c.template_id = w.template_id and c.child = w.tidx
+    join edges e on e.template_id = w.template_id and e.child = w.tidx
+   where w.ready is null and w.attempt = 1 and w.reruns is null and c.plain
+     and w.outcome <> 'released' and w.started_at is not null),
+settled as materialized (
+  select p.task_uuid, p.parent, s.done_at from earlier p cross join lateral (
+    select x.done_at from tasker.step x
+     where x.task_uuid = p.task_uuid and x.idx = p.parent and x.state = 'complete' offset 0) s),
+late as materialized (
+  select w.task_uuid, w.tidx, max(p.done_at) at
+    from w join children c on c.template_id = w.template_id and c.child = w.tidx
+    join edges e on e.template_id = w.template_id and e.child = w.tidx
+    join settled p on p.task_uuid = w.task_uuid and p.parent = e.parent
+   where w.ready is null and w.attempt = 1 and w.reruns is null and c.plain
+   group by 1, 2, c.n having count(*) = c.n),
+v as materialized (
+  select w.*, coalesce(w.ready, l.at) was_ready
+    from w left join late l on l.task_uuid = w.task_uuid and l.tidx = w.tidx and w.attempt = 1),
 x as (
-  select w.*, ready was_ready from w where ready is not null or outcome = 'released' or started_at is null
+  select v.* from v where was_ready is not null or outcome = 'released' or started_at is null
   union all
-  select w.*, r.ready from w cross join lateral (${READY_BY_LOOKUP}) r
-   where w.ready is null and w.outcome <> 'released' and w.started_at is not null),`;
+  select w.task_uuid, w.idx, w.tidx, w.attempt, w.outcome, w.state, w.started_at, w.ended_at, w.duration_ms,
+         w.template_id, w.begun_at, w.reruns, w.ends_task, w.ready, r.ready
+    from v w cross join lateral (${READY_BY_LOOKUP}) r
+   where w.was_ready is null and w.outcome <> 'released' and w.started_at is not null),`;
 
 // A task has ended if an attempt, or an act, is of the transaction that ended it. Both have the time of that transaction. An
 // end that a rerun undid in the meantime is in `earlier_end`.

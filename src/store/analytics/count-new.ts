@@ -56,7 +56,7 @@ export async function rebaseCounting(db: Db): Promise<void> {
 // have to be read otherwise. Rows of transactions from `upto` on are left for the next turn.
 const COUNT_NEW = sql('count_new_attempts')`
 with b as materialized (
-  select s.after, c.snap, x.lo, x.hi, least(x.hi, x.lo + $1::bigint) upto, f.finished,
+  select s.after, s.counted_at, c.snap, x.lo, x.hi, least(x.hi, x.lo + $1::bigint) upto, f.finished,
          least(x.lo, (select min(y) from unnest(f.finished) y where y >= x.lo - 1000)) first,
          array(select y from unnest(f.finished) y where y < x.lo - 1000) early
     from tasker.analytics_state s
@@ -88,7 +88,8 @@ state as (
       (select string_agg(y::text, ',' order by y) from pg_snapshot_xip(b.snap) y where y::text::bigint < b.upto), ''))::pg_snapshot,
     counted_at = case when b.upto >= b.hi then statement_timestamp() else s.counted_at end
     from b
-  returning (b.upto - b.lo)::float8 transactions, b.upto >= b.hi complete, s.pruned_at < now() - interval '1 minute' prunable)
+  returning (b.upto - b.lo)::float8 transactions, b.upto >= b.hi complete, s.pruned_at < now() - interval '1 minute' prunable,
+            1000 * extract(epoch from statement_timestamp() - b.counted_at)::float8 "sinceCompleteMs")
 select (select count(*)::int from a) attempts, (select count(*)::int from ends) ends, state.* from state`;
 
 /** The result of a turn. */
@@ -103,6 +104,8 @@ export interface Counted {
   complete: boolean;
   /** Old periods were not removed for a while. */
   prunable: boolean;
+  /** Time since the last turn that was complete, before this one. */
+  sinceCompleteMs: number;
 }
 
 /**

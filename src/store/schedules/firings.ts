@@ -76,7 +76,7 @@ select x.schedule_id "scheduleId", x.task_uuid "taskUuid", x.failure_noted "fail
        t.done_at is not null ended
   from (
     select id from unnest($1::uuid[]) i (id)
-     where not $2::boolean or exists (select 1 from tasker.schedule s where s.schedule_id = i.id and s.wake_at <= now())) d
+     where not $2::boolean or exists (select 1 from tasker.schedule s where s.schedule_id = i.id and s.wake_at <= tasker.schedule_now())) d
  cross join lateral (
    select schedule_id, task_uuid, failure_noted from tasker.scheduled_task y where y.schedule_id = d.id and y.open offset 0) x
  cross join lateral (

@@ -6,7 +6,7 @@ const MS = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`;
 
 const COLUMNS = `
   s.schedule_id id, s.name, s.source, s.spec, s.digest, s.earlier, ${MS('s.anchor')} "anchorMs", ${MS('s.passed_at')} "passedMs",
-  ${MS('s.next_due')} "nextMs", ${MS('s.wake_at')} "wakeMs", ${MS('s.queued_due')} "queuedMs", ${MS('now()')} "nowMs",
+  ${MS('s.next_due')} "nextMs", ${MS('s.wake_at')} "wakeMs", ${MS('s.queued_due')} "queuedMs", ${MS('tasker.schedule_now()')} "nowMs",
   tasker.iso(s.created_at) "createdAt", tasker.iso(s.updated_at) "updatedAt", tasker.iso(s.paused_at) "pausedAt",
   ${MS('s.paused_at')} "pausedMs", s.paused_by "pausedBy", s.pause_reason "pauseReason"`;
 
@@ -40,7 +40,7 @@ type StoredRow = Omit<ScheduleRow, 'spec'> & { spec: string };
 const rowOf = (row: StoredRow): ScheduleRow => ({ ...row, spec: JSON.parse(row.spec) as ScheduleSpec });
 
 const DUE_SCHEDULES = sql('due_schedules')`
-select ${COLUMNS} from tasker.schedule s where s.wake_at <= now() order by s.wake_at limit $1 for update skip locked`;
+select ${COLUMNS} from tasker.schedule s where s.wake_at <= tasker.schedule_now() order by s.wake_at limit $1 for update skip locked`;
 
 /** Locks schedules that have something to do, the latest ones first. Leaves out schedules that another process has locked. */
 export async function lockDueSchedules(db: Db, limit: number): Promise<ScheduleRow[]> {
@@ -48,7 +48,7 @@ export async function lockDueSchedules(db: Db, limit: number): Promise<ScheduleR
 }
 
 const LOOK_AT_DUE = sql('look_at_due_schedules')`
-select ${COLUMNS} from tasker.schedule s where s.wake_at <= now() order by s.wake_at limit $1`;
+select ${COLUMNS} from tasker.schedule s where s.wake_at <= tasker.schedule_now() order by s.wake_at limit $1`;
 
 /** Returns schedules that have something to do, without locking them. */
 export async function lookAtDueSchedules(db: Db, limit: number): Promise<ScheduleRow[]> {
@@ -93,7 +93,7 @@ export async function scheduleNames(db: Db): Promise<string[]> {
   return (await db.query<{ name: string }>(SCHEDULE_NAMES)).rows.map((row) => row.name);
 }
 
-const NOW = sql('schedule_clock')`select ${MS('now()')} "nowMs"`;
+const NOW = sql('schedule_clock')`select ${MS('tasker.schedule_now()')} "nowMs"`;
 
 /** Returns the time of the database, in milliseconds since 1970. */
 export async function clockMs(db: Db): Promise<number> {
@@ -224,7 +224,7 @@ export async function passDueTimes(db: Db, passed: readonly PassedSchedule[]): P
 
 const LATE_SCHEDULES = sql('late_schedules')`
 select count(*)::int late from (
-  select 1 from tasker.schedule where wake_at < now() - interval '10 seconds' limit 10000) s`;
+  select 1 from tasker.schedule where wake_at < tasker.schedule_now() - interval '10 seconds' limit 10000) s`;
 
 /** Returns the number of schedules whose due time passed more than ten seconds ago, counted up to 10,000. */
 export async function lateSchedules(db: Db): Promise<number> {

@@ -9,29 +9,28 @@ export async function lockSearch(db: Db): Promise<void> {
   await db.query(LOCK_SEARCH);
 }
 
-// Because only one process writes at a time, no other row of a task can appear between the lookup and the insert. That
-// is cheaper than `on conflict`. Rows are updated by ctid, because a join could read the whole table when its
-// statistics are outdated.
+// `on conflict` looks a row up by its key. A lookup in a query may use any index that contains the id: after a vacuum of an
+// empty table, all of them seem to have a single page, and the plan would read a whole index for every task.
 const PROJECT_TASKS = sql('project_tasks')`
 with live as materialized (
   select w.id, t.task_uuid, t.template_id, ${shownState('t')} state, t.created_at, t.done_at, coalesce(t.done_at, now()) updated_at,
-         t.n_error, t.initiator, t.source_system, t.reason, t.tags, t.correlation_id, t.parent_correlation_id, s.tid
+         t.n_error, t.initiator, t.source_system, t.reason, t.tags, t.correlation_id, t.parent_correlation_id
     from unnest($1::uuid[]) w (id)
-    left join lateral (select * from tasker.task t where t.task_uuid = w.id offset 0) t on true
-    left join lateral (select ctid tid from tasker.task_search s where s.task_uuid = w.id offset 0) s on true),
-added as (
+    left join lateral (select * from tasker.task t where t.task_uuid = w.id offset 0) t on true),
+written as (
   insert into tasker.task_search (task_uuid, template_id, state, created_at, done_at, updated_at, initiator,
                                   source_system, reason, tags, correlation_id, parent_correlation_id)
   select task_uuid, template_id, state, created_at, done_at, updated_at, initiator, source_system, reason, tags,
          correlation_id, parent_correlation_id
-    from live where task_uuid is not null and tid is null),
-changed as (
-  update tasker.task_search s set state = l.state, done_at = l.done_at, updated_at = l.updated_at
-    from live l where s.ctid = l.tid and l.task_uuid is not null),
+    from live where task_uuid is not null
+  on conflict (task_uuid) do update set state = excluded.state, done_at = excluded.done_at, updated_at = excluded.updated_at
+  returning task_uuid, xmax <> 0 existed),
 gone as (
-  delete from tasker.task_search where ctid = any (array(select tid from live where task_uuid is null and tid is not null)))
+  delete from tasker.task_search where task_uuid = any (array(select id from live where task_uuid is null)))
+select task_uuid id from written where existed
+ union
 select id from live
- where tid is not null or done_at is null or n_error > 0 or $2::boolean
+ where task_uuid is null or done_at is null or n_error > 0 or $2::boolean
     or exists (select 1 from tasker.operator_action a where a.task_uuid = live.task_uuid)`;
 
 /**

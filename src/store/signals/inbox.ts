@@ -36,12 +36,21 @@ export interface InboxRow extends InboxSignal {
 }
 
 const READ_INBOX = sql('read_signal_inbox')`
-select ${COLUMNS} from tasker.signal_inbox x
+select x.seq::float8 seq from tasker.signal_inbox x
  where x.done_at is null and x.seq > $1 and (x.retry_at is null or x.retry_at <= now()) order by x.seq limit $2`;
 
-/** Returns open rows of the inbox after a place, in the order of their arrival. */
-export async function readInbox(db: Db, after: number, limit: number): Promise<InboxRow[]> {
-  return (await db.query<InboxRow>(READ_INBOX, [after, limit])).rows;
+/** Returns the places of open rows of the inbox after a place, in the order of their arrival. */
+export async function readInbox(db: Db, after: number, limit: number): Promise<number[]> {
+  return (await db.query<{ seq: number }>(READ_INBOX, [after, limit])).rows.map((row) => row.seq);
+}
+
+// Each row is read on its own, because payloads are large: a hundred of them would take 100 MB.
+const READ_INBOX_ROW = sql('read_signal_inbox_row')`
+select ${COLUMNS} from tasker.signal_inbox x where x.seq = $1 and x.done_at is null`;
+
+/** Returns an open row of the inbox. Undefined if it is done. */
+export async function readInboxRow(db: Db, seq: number): Promise<InboxRow | undefined> {
+  return (await db.query<InboxRow>(READ_INBOX_ROW, [seq])).rows[0];
 }
 
 const LOCK_INBOX = sql('lock_signal_inbox')`

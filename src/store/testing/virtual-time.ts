@@ -3,6 +3,13 @@ import { columns, sql } from '../sql.ts';
 
 /** Statements of the test kit, which moves due times instead of waiting for them. */
 
+// A schedule with a queued due time checks every second whether its open task has ended. The kit knows when it has.
+const DUE_SCHEDULE = `case when s.queued_due is not null and exists (
+    select from tasker.scheduled_task x join tasker.task t using (task_uuid)
+     where x.schedule_id = s.schedule_id and x.open and t.done_at is null
+       and tasker.shown_state(t.state, t.n_wait) <> 'blocked_by_failures')
+  then case when s.next_due is not null then greatest(s.wake_at, s.next_due) end else s.wake_at end`;
+
 // Steps of paused tasks are queued under a negative id and do not count. A step that was retried or cancelled by hand may
 // leave its timer, which then does nothing.
 const OPEN_WORK = sql('kit_open_work')`
@@ -12,7 +19,10 @@ select exists (select from tasker.queue where namespace_id > 0) ready,
        (select (extract(epoch from min(due_at) - now()) * 1000000)::float8
           from (select min(due_at) due_at from tasker.timer
                 union all
-                select min(due_at) from tasker.wait where ended_at is null) x) "dueUs",
+                select min(due_at) from tasker.wait where ended_at is null
+                union all
+                select min(${DUE_SCHEDULE}) - (tasker.schedule_now() - now()) from tasker.schedule s
+                 where s.wake_at is not null) x) "dueUs",
        (select coalesce(json_agg(json_build_object('taskUuid', task_uuid, 'idx', idx, 'attempt', attempt)), '[]')::text
           from tasker.wait where kind = 'timer' and ended_at is null and settings ->> 'due' not like 'for %') timers`;
 
@@ -24,14 +34,14 @@ export interface AbsoluteTimer {
   attempt: number;
 }
 
-/** The work of a database that does not wait for a time, and when the next retry or wait is due. */
+/** The work of a database that does not wait for a time, and when the next retry, wait or schedule is due. */
 export interface OpenWork {
   /** Steps are in the queue. */
   ready: boolean;
   /** Workers hold steps. */
   running: boolean;
   hasSubscribers: boolean;
-  /** Microseconds until the next retry or wait is due. Null if there is none. */
+  /** Microseconds until the next retry, wait or schedule is due. Null if there is none. */
   dueUs: number | null;
   timers: AbsoluteTimer[];
 }
@@ -94,4 +104,22 @@ export async function shiftTimers(db: Db, timers: readonly AbsoluteTimer[], us: 
     db.query(LOCK_TIMED),
     db.query(SHIFT_TIMERS, [...columns(timers, 'taskUuid', 'idx', 'attempt'), us]),
   ]);
+}
+
+const CREATE_CLOCK = sql('kit_create_clock')`
+create table tasker.kit_clock as select interval '0' ahead`;
+const USE_CLOCK = sql('kit_use_clock')`
+create or replace function tasker.schedule_now() returns timestamptz language sql stable parallel safe
+return (select now() + ahead from tasker.kit_clock)`;
+const SHIFT_CLOCK = sql('kit_shift_clock')`
+update tasker.kit_clock set ahead = ahead + $1::float8 * interval '1 microsecond'`;
+
+/** Replaces the clock of schedules with one that can be moved. Sends all statements at once. */
+export async function useOwnClock(db: Db): Promise<void> {
+  await Promise.all([db.query(CREATE_CLOCK), db.query(USE_CLOCK)]);
+}
+
+/** Moves the clock of schedules forward. Call {@link useOwnClock} before. */
+export async function shiftClock(db: Db, us: number): Promise<void> {
+  await db.query(SHIFT_CLOCK, [us]);
 }

@@ -68,7 +68,8 @@ function problemsOf(file: ScheduleFile): Problem[] {
   if (cron != null && every != null) add('every', 'cannot be combined with `cron`; remove one of them');
   const wrong = cron == null ? undefined : cronProblem(cron);
   if (wrong !== undefined) add('cron', `\`${cron}\` is not usable: ${wrong}`);
-  if (every != null && durationMs(every)! < SHORTEST_EVERY_MS) add('every', 'must be at least one second');
+  if (every != null && durationMs(every)! < SHORTEST_EVERY_MS)
+    add('every', `must be at least one second, not ${every}; write for example 30s, 15m or 1d`);
   if (timezone != null && !isZone(timezone)) {
     const [near] = nearZones(timezone);
     const way = near === undefined ? 'write a name such as `Europe/Berlin` or `UTC`' : `did you mean \`${near}\`?`;

@@ -116,11 +116,12 @@ it.each([
   [['--cron', '0 0 31 2 *'], 'it never matches'],
   [['--cron', '0 9 * * *', '--timezone', 'Mars/Olympus'], 'is not a known time zone'],
   [['--every', '-5s'], '`every` must be a duration'],
+  [['--every', '0'], '`every` must be at least one second, not 0; write for example 30s, 15m or 1d'],
   [['--every', '1h', '--cron', '0 9 * * *'], 'cannot be combined'],
   [['--every', '1h', '--end', '300000-01-01T00:00Z'], 'until the year 9999'],
   [['--every', '1h', '--overlap', 'often'], 'allow, skip, queue_one or cancel_running'],
 ])('schedule create with %j names what is wrong', async (settings, message) => {
-  expect(await create('wrong', ...settings)).toMatchObject({ code: 1, stderr: expect.stringContaining(message) });
+  expect(await create('wrong', ...settings)).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
   expect(await schedule('show', 'wrong')).toMatchObject({ code: 1 });
 });
 

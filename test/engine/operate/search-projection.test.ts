@@ -1,11 +1,16 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { pathToFileURL } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../../src/db/database.ts';
+import { opening } from '../../../src/db/opening.ts';
 import { SearchProjector } from '../../../src/engine/search/projector.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
-import { DEMO, deferred, setup, template, until } from '../../support/setup.ts';
+import { PINNED_PLANS } from '../../../src/store/planner.ts';
+import { projectTasks } from '../../../src/store/search/projection.ts';
+import { DEMO, setup, template, until } from '../../support/setup.ts';
+import { leastOf, msOf } from '../../support/suite/measure.ts';
 
 const OPTIONS = { templates: template({ first: [], second: ['first'] }), worker: false, autoStart: false } as const;
 
@@ -22,13 +27,33 @@ function projectorOn(url: string, options: ConstructorParameters<typeof SearchPr
 
 it('a new task can be searched for within two seconds, although young tasks wait a turn', async () => {
   const { tasker } = await setup(OPTIONS);
-  const { taskUuid } = await tasker.createTask(DEMO);
-  const began = performance.now();
-  await until(
-    async () => (await tasker.listTasks({ open: true }, {})).tasks.map((task) => task.taskUuid),
-    (found) => found.includes(taskUuid),
-  );
-  expect(performance.now() - began).toBeLessThan(4_000);
+  const untilFound = async () => {
+    const { taskUuid } = await tasker.createTask(DEMO);
+    return msOf(() =>
+      until(
+        async () => (await tasker.listTasks({ open: true }, {})).tasks.map((task) => task.taskUuid),
+        (found) => found.includes(taskUuid),
+      ),
+    );
+  };
+  expect(await leastOf(4_000, untilFound)).toBeLessThan(4_000);
+});
+
+it('the statement that writes tasks looks them up by their key, although the table was empty when it was vacuumed', async () => {
+  const { url, sql } = await setup({ ...OPTIONS, searchEnabled: false });
+  await sql('vacuum analyze');
+  const texts: string[] = [];
+  const recorder = { query: async ({ text }: { text: string }) => ({ rows: texts.push(text) && [] }) };
+  await projectTasks(recorder as unknown as Parameters<typeof projectTasks>[0], [], false);
+  const database = await Database.connect({ url, poolSize: 1, logger: silentLogger });
+  onTestFinished(() => database.close());
+  const plan = await database.transaction(opening(PINNED_PLANS), async (tx) => {
+    await tx.query({ name: 'test_prepare', text: `prepare writing(uuid[], boolean) as ${texts[0]}` }, []);
+    const explained = { name: 'test_explain', text: `explain execute writing('{${randomUUID()}}', false)` };
+    return (await tx.query<{ 'QUERY PLAN': string }>(explained, [])).rows.map((row) => row['QUERY PLAN']).join('\n');
+  });
+  expect(plan).toContain('Conflict Arbiter Indexes: task_search_pkey');
+  expect(plan).not.toMatch(/Scan using task_search_(?!pkey)\w+ on task_search s\b/);
 });
 
 it('the changes that a dead process had not written are written by another process', async () => {
@@ -80,16 +105,10 @@ it('the last changes of a process that was killed are found', async () => {
     await tasker.engine.search.flush();
     const tasks = await tasker.createTasks(Array.from({ length: 25 }, () => request));
     await tasker.cancelTask(tasks[0].taskUuid);
-    console.log('created');
-    setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const created = deferred();
-  child.stdout.on('data', () => created.resolve());
-  await created.promise;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
+    process.kill(process.pid, 'SIGKILL');`;
+  // It kills itself, because on a busy machine this process could be too late, after the changes are written.
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' });
+  expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
   expect((await tasker.listTasks({}, {})).total).toBeLessThan(26);
   await sql(`update tasker.task set created_at = created_at - interval '1 minute'`);
   // The turn of a process that was killed ends after a while.

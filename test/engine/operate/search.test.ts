@@ -3,7 +3,7 @@ import type { StepPage, TaskPage, TaskPageOptions } from '../../../src/engine/se
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
 import { openSession } from '../../support/database.ts';
-import { template } from '../../support/setup.ts';
+import { itOnce, template } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 
 const shared = sharedDatabase();
@@ -227,7 +227,7 @@ it('no step is found by an error or a worker in a state that has none', async ()
   expect((await tasker.getTask(ids.slow!)).status).toBe('waiting_for_retry');
 });
 
-it('a search for which the contexts are too large returns what it found, and continues at its cursor', async () => {
+itOnce('a search for which the contexts are too large returns what it found, and continues at its cursor', async () => {
   const { tasker, demo } = await shared.setup(STEPS, { worker: false });
   const { namespace } = demo;
   const { taskUuid } = await tasker.createTask({ ...demo, context: { wanted: true } });
@@ -251,22 +251,25 @@ it('a search for which the contexts are too large returns what it found, and con
   expect(next.nextCursor).not.toBe(page.nextCursor);
 });
 
-it('a search of steps that takes too long reports it, even with more templates than it reads one by one', async () => {
-  const { tasker, demo } = await shared.setup(STEPS, { worker: false });
-  await tasker.createTask(demo);
-  await tasker.engine.search.flush();
-  await shared.sql(
-    `insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition)
+itOnce(
+  'a search of steps that takes too long reports it, even with more templates than it reads one by one',
+  async () => {
+    const { tasker, demo } = await shared.setup(STEPS, { worker: false });
+    await tasker.createTask(demo);
+    await tasker.engine.search.flush();
+    await shared.sql(
+      `insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition)
      select namespace_id, 'other', i::text, digest, identity_strategy, 0, 0, '{}' from tasker.template, generate_series(1, 500) i
       where id = (select max(id) from tasker.template)`,
-  );
-  expect((await tasker.listSteps({ namespace: demo.namespace })).steps).toHaveLength(1);
-  const session = await openSession(shared.url);
-  await session.query('begin');
-  await session.query('lock table tasker.step_search');
-  const page = await tasker.listSteps({ namespace: demo.namespace });
-  expect(page).toMatchObject({ steps: [], timedOut: true, totalIsExact: false });
-});
+    );
+    expect((await tasker.listSteps({ namespace: demo.namespace })).steps).toHaveLength(1);
+    const session = await openSession(shared.url);
+    await session.query('begin');
+    await session.query('lock table tasker.step_search');
+    const page = await tasker.listSteps({ namespace: demo.namespace });
+    expect(page).toMatchObject({ steps: [], timedOut: true, totalIsExact: false });
+  },
+);
 
 /** Walks through all pages, and back. Returns the total, and how many tasks or steps both ways have. */
 async function walk(find: (page: object) => Promise<TaskPage | StepPage>): Promise<[number, number, number]> {

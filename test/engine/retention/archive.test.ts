@@ -9,7 +9,7 @@ import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { eventLog, writeEvents } from '../../support/events/event-log.ts';
 import { allOf, completed, endedAgo, endTurn, rowsOf, temporaryFolder } from '../../support/retention.ts';
-import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
+import { DEMO, invariants, itOnce, setup, template, until } from '../../support/setup.ts';
 
 const NOW = { olderThan: '0s' };
 const files = (folder: string) =>
@@ -51,7 +51,7 @@ describe('an archive', () => {
     expect(await tasksIn(report.files[0]!)).toEqual([...taskUuids].sort());
   });
 
-  it('has several files if they become large, which sort by time', async () => {
+  itOnce('has several files if they become large, which sort by time', async () => {
     const { tasker, taskUuids } = await completed(250);
     const folder = temporaryFolder();
     const act = tasker.prune(NOW, { archive: folder, share: 1, fullBytes: 1 });
@@ -71,7 +71,7 @@ describe('an archive', () => {
     expect(await sql('select 1 from tasker.archive_file')).toEqual([]);
   });
 
-  it('that cannot be written deletes nothing, and says where and why', async () => {
+  itOnce('that cannot be written deletes nothing, and says where and why', async () => {
     const { tasker, sql } = await completed(2);
     const folder = temporaryFolder();
     writeFileSync(path.join(folder, 'file'), 'x');
@@ -84,7 +84,7 @@ describe('an archive', () => {
     expect(await tasker.prune(NOW).result()).toMatchObject({ deleted: 2 });
   });
 
-  it('skips a task that is too large for a line', async () => {
+  itOnce('skips a task that is too large for a line', async () => {
     const { tasker, sql, taskUuids } = await completed(2);
     await sql(
       `insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, execution)
@@ -277,7 +277,7 @@ describe('an archive file', () => {
     return { ...made, file: file! };
   }
 
-  it('that ends within a part gives all tasks before it, and says that it is incomplete', async () => {
+  itOnce('that ends within a part gives all tasks before it, and says that it is incomplete', async () => {
     const { tasker, sql, file, taskUuids } = await threeParts();
     // Unknown to the database, like a copy.
     const copy = file.replace('tasks-', 'copy-');
@@ -297,7 +297,7 @@ describe('an archive file', () => {
     expect(await rowsOf(sql, taskUuids)).toMatchObject({ task: 250, step: 500 });
   });
 
-  it('that was changed gives nothing of the damaged part', async () => {
+  itOnce('that was changed gives nothing of the damaged part', async () => {
     const { file } = await threeParts();
     const bytes = readFileSync(file);
     const at = Math.floor(bytes.length / 2);
@@ -310,7 +310,7 @@ describe('an archive file', () => {
     expect(read).toHaveLength(100);
   });
 
-  it('that was unpacked, or packed again, is read as well', async () => {
+  itOnce('that was unpacked, or packed again, is read as well', async () => {
     const { file, taskUuids } = await threeParts();
     const text = gunzipSync(readFileSync(file));
     const plain = file.replace('.gz', '');
@@ -324,7 +324,7 @@ describe('an archive file', () => {
     await expect(tasksIn(plain)).rejects.toMatchObject({ code: 'archive_damaged', details: { kind: 'incomplete' } });
   });
 
-  it('that is not an archive is refused', async () => {
+  itOnce('that is not an archive is refused', async () => {
     const folder = temporaryFolder();
     const file = path.join(folder, 'x');
     const { tasker } = await setup({ worker: false });

@@ -106,7 +106,9 @@ it('applying files without a schedule leaves the pause of an operator, which a f
   );
   const applying = tasker.engine.schedules.apply({ source: 'shop', schedules: [], all: true });
   await until(
-    () => sql(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%tasker.schedule%'`),
+    () =>
+      sql(`select 1 from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock' and query like '%tasker.schedule%'`),
     (rows) => rows.length > 0,
   );
   await operator.query('commit');

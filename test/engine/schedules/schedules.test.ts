@@ -5,6 +5,7 @@ import type { ScheduleOptions } from '../../../src/engine/schedules/options.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { ageSchedules } from '../../../src/store/schedules/age.ts';
 import { setup, template, until } from '../../support/setup.ts';
+import { leastOf } from '../../support/suite/measure.ts';
 
 const once = {
   templates: [template({ a: [] })],
@@ -50,15 +51,24 @@ test('a schedule creates a task at its due time, and the task names its schedule
 
 test('a worker learns of a new schedule at once', async () => {
   const { tasker } = await setup(once);
-  const began = performance.now();
-  await tasker.schedules.create(hourly({ every: 1 }));
-  await until(
-    () => tasker.schedules.get('hourly'),
-    ({ last }) => last.length > 0,
-  );
-  expect(performance.now() - began).toBeLessThan(2_000);
-  const { last } = await tasker.schedules.get('hourly');
-  expect(Date.parse(last[0]!.at) - Date.parse(last[0]!.dueAt)).toBeLessThan(500);
+  const late: number[] = [];
+  let schedules = 0;
+  const firstFiring = async () => {
+    const name = `every-second-${++schedules}`;
+    const began = performance.now();
+    await tasker.schedules.create(hourly({ name, every: 1 }));
+    const { last } = await until(
+      () => tasker.schedules.get(name),
+      (schedule) => schedule.last.length > 0,
+    );
+    const took = performance.now() - began;
+    const first = last.at(-1)!;
+    late.push(Date.parse(first.at) - Date.parse(first.dueAt));
+    await tasker.schedules.pause(name);
+    return late.at(-1)! < 500 ? took : Number.POSITIVE_INFINITY;
+  };
+  expect(await leastOf(2_000, firstFiring)).toBeLessThan(2_000);
+  expect(late.at(-1)).toBeLessThan(500);
 });
 
 const missed = async (catchUp: 'none' | 'last' | 'all', more: Partial<ScheduleOptions> = {}) => {
@@ -159,7 +169,12 @@ test('on_failure: pause pauses the schedule once, and a resume lets it run again
     (schedule) => schedule.last[0]?.taskState === 'blocked_by_failures',
   );
   await tick();
-  expect(await tasker.schedules.get('hourly')).toMatchObject({
+  // At each tick, the worker may be firing it as well, and not have ended yet.
+  const paused = await until(
+    () => tasker.schedules.get('hourly'),
+    (schedule) => schedule.state === 'paused',
+  );
+  expect(paused).toMatchObject({
     state: 'paused',
     pausedBy: 'schedule',
     pauseReason: `task ${last[0]!.taskUuid} failed (on_failure: pause)`,
@@ -167,7 +182,10 @@ test('on_failure: pause pauses the schedule once, and a resume lets it run again
   expect(await tasker.schedules.resume('hourly')).toBe(true);
   expect(await tasker.schedules.resume('hourly')).toBe(false);
   await tick();
-  const { state, last: outcomes } = await tasker.schedules.get('hourly');
+  const { state, last: outcomes } = await until(
+    () => tasker.schedules.get('hourly'),
+    (schedule) => schedule.last.length === 3,
+  );
   expect(state).toBe('active');
   expect(outcomes.map(({ outcome }) => outcome)).toEqual(['created', 'missed', 'created']);
   expect(outcomes[1]!.reason).toBe('the schedule was paused');
@@ -186,6 +204,17 @@ test('a firing that cannot create its task is an outcome with its error, and the
     last: [{ outcome: 'failed', reason: expect.stringContaining('no version of template test/gone is registered') }],
   });
   expect(other!.last).toMatchObject([{ outcome: 'created' }]);
+});
+
+test('a schedule that no worker has fired is counted as late in the status and in the metrics', async () => {
+  const { tasker } = await setup({ ...once, worker: false });
+  await tasker.schedules.create(hourly());
+  expect(await tasker.status()).toMatchObject({ attention: { lateSchedules: 0 } });
+  await age(tasker, HOUR + 15_000);
+  expect(await tasker.status()).toMatchObject({ attention: { lateSchedules: 1 } });
+  expect(await tasker.metrics.text()).toContain('tasker_late_schedules 1');
+  await tasker.engine.schedules.fire();
+  expect(await tasker.status()).toMatchObject({ attention: { lateSchedules: 0 } });
 });
 
 test('latest is resolved at the due time', async () => {

@@ -240,11 +240,14 @@ describe('a wait of a task that a program of an earlier version ended or deleted
 });
 
 describe('a wait that cannot be ended', () => {
-  it('is postponed, and does not stop the others', async () => {
+  it.each([
+    ['its recording fails', 'P0001'],
+    ['a statement always takes too long', '57014'],
+  ])('is postponed, and does not stop the others, if %s', async (_, code) => {
     const hand = await waiting();
     const other = await waiting(hand);
     await hand.sql(`create function no() returns trigger language plpgsql as $$ begin
-      if new.task_uuid = '${hand.taskUuid}' then raise 'no'; end if; return new; end $$`);
+      if new.task_uuid = '${hand.taskUuid}' then raise 'no' using errcode = '${code}'; end if; return new; end $$`);
     await hand.sql(`create trigger no before insert on tasker.history for each row execute function no()`);
     await pass(hand);
     await pass(other);

@@ -21,7 +21,10 @@ it('events whose notification is lost are found by polling, every second by defa
   await another({ worker: false, templates: [], subscribers: [Audit], databaseDirectUrl: proxy.url });
   // Its listening connection stays open, but nothing arrives on it any more.
   proxy.silence();
-  for (let count = 1; count <= 4; count++) {
+  const between = () => heard.slice(1).map(({ at }, n) => at - heard[n]!.at);
+  // Each event except the first is committed right after a poll and waits for the next poll. A busy machine can delay some
+  // of them.
+  while (heard.length < 4 || (Math.min(...between()) >= 1_500 && heard.length < 15)) {
     const { taskUuid } = await tasker.createTask(DEMO);
     await tasker.waitForTask(taskUuid);
     await until(
@@ -29,10 +32,7 @@ it('events whose notification is lost are found by polling, every second by defa
       (events) => events.some(({ task }) => task === taskUuid),
     );
   }
-  expect(heard).toHaveLength(4);
-  // Each event except the first is committed right after a poll and waits for the next poll. The minimum is used because a
-  // busy machine does not delay all of them.
-  const between = Math.min(...heard.slice(1).map(({ at }, n) => at - heard[n]!.at));
-  expect(between).toBeGreaterThan(700);
-  expect(between).toBeLessThan(1_500);
+  expect(new Set(heard.map(({ task }) => task)).size).toBe(heard.length);
+  expect(Math.min(...between())).toBeGreaterThan(700);
+  expect(Math.min(...between())).toBeLessThan(1_500);
 });

@@ -45,7 +45,13 @@ it('an idle process polls the log once a second for all its sinks and subscriber
     () => timeOf(tasker, 1),
     (ms) => ms > 500,
   );
-  expect(await timeOf(tasker, MEASURED_POLLS)).toBeGreaterThan((MEASURED_POLLS - 1) * 1_000 - 100);
+  // Other statements of the process, such as those of a lost connection, can only shorten the time.
+  const expected = (MEASURED_POLLS - 1) * 1_000 - 100;
+  let longest = 0;
+  for (let tries = 0; longest <= expected && tries < 4; tries++) {
+    longest = Math.max(longest, await timeOf(tasker, MEASURED_POLLS));
+  }
+  expect(longest).toBeGreaterThan(expected);
 });
 
 it('subscribers that are added, stopped and restarted while others run do not affect them and miss no events', async () => {

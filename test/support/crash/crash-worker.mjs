@@ -5,13 +5,30 @@ import { createInterface } from 'node:readline';
 import { createTasker, StepHandler } from '../../../dist/index.js';
 
 const { journal, retries, ...options } = JSON.parse(process.argv[2]);
+if (process.env.CLOCK_JUMPS) letClockJump();
 const file = openSync(journal, 'a');
 const note = (event) => writeSync(file, `${JSON.stringify({ pid: process.pid, ...event })}\n`);
 const say = (word) => process.stdout.write(`${word}\n`);
 
+/** Sets the clock of this process back and forward, by up to an hour. */
+function letClockJump() {
+  const Real = Date;
+  let byMs = 0;
+  setInterval(() => (byMs = (Math.random() - 0.5) * 7_200_000), 300).unref();
+  globalThis.Date = class extends Real {
+    constructor(...given) {
+      if (given.length > 0) super(...given);
+      else super(Real.now() + byMs);
+    }
+    static now() {
+      return Real.now() + byMs;
+    }
+  };
+}
+
 let runs = 0;
 
-/** The context of the task configures each step under its name: `{ ms, deaf, late, fail, result }`. */
+/** The context of the task configures each step under its name: `{ ms, deaf, late, fail, result, later, calls }`. */
 class Work extends StepHandler {
   static handlerName = 'work';
 
@@ -24,6 +41,8 @@ class Work extends StepHandler {
       late = false,
       fail,
       result: own,
+      later,
+      calls = 0,
     } = { ...context.getInput('*'), ...context.getInput(name) };
     const seen = Object.fromEntries(
       Object.entries(context.dependencyResults).map(([parent, { result }]) => [parent, result?.run ?? null]),
@@ -32,6 +51,12 @@ class Work extends StepHandler {
     note({ what: 'start', ...about, seen });
     if (ms > 0) await pause(ms, context.signal, { deaf, about });
     if (late && context.attempt === 1) await signalOf(context.signal, about);
+    if (later) {
+      note({ what: 'token', ...about, token: await context.completionToken() });
+      return this.completeLater(later);
+    }
+    const called = Number(context.checkpointCursor ?? 0);
+    if (called < calls) return this.notYet({ retryInMs: 30, checkpoint: called + 1 });
     note({ what: 'end', ...about });
     if (fail === 'always' || (fail === 'once' && context.attempt === 1))
       throw new Error('failed as the context requests');

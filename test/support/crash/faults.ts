@@ -8,6 +8,7 @@ import { DEMO } from '../setup.ts';
 import { type FaultyProxy, startProxy } from './proxy.ts';
 import { Prunes } from './prunes.ts';
 import type { OwnServer } from './server.ts';
+import { WAITING_BEHAVIOUR, WaitFaults } from './wait-faults.ts';
 import { type Behaviour, type Journal, startWorker, type WorkerProcess } from './workers.ts';
 
 export const FAULTS = [
@@ -97,6 +98,7 @@ export class FaultDriver {
   readonly #workers: WorkerProcess[] = [];
   readonly done = Object.fromEntries(FAULTS.map((fault) => [fault, 0])) as Record<Fault, number>;
   readonly prunes: Prunes;
+  readonly waits: WaitFaults;
   /** Tasks whose creation was acknowledged. */
   readonly created: string[] = [];
   /** Workers that exited without being killed. */
@@ -109,6 +111,8 @@ export class FaultDriver {
   constructor(run: FaultRun) {
     this.#run = run;
     this.prunes = new Prunes(run.tasker, run.server.sql);
+    const { tasker, server, journal, random } = run;
+    this.waits = new WaitFaults({ tasker, sql: server.sql, journal, random });
   }
 
   async start(): Promise<void> {
@@ -139,6 +143,7 @@ export class FaultDriver {
    */
   async go(ms: number, templates: readonly string[]): Promise<void> {
     const from = performance.now();
+    const waits = this.waits.keepActing((act) => this.#trying(act));
     const missing = () => this.created.length <= ENOUGH_TASKS || FAULTS.some((fault) => this.done[fault] === 0);
     for (let passed = 0; passed < ms || (missing() && passed < 3 * ms); passed = performance.now() - from) {
       await this.#create(this.#one(templates));
@@ -146,6 +151,7 @@ export class FaultDriver {
       await this.#fault(this.#draw());
       this.#noteFallenWorkers();
     }
+    await waits.stop();
     for (const worker of this.#workers) worker.signal('SIGCONT');
     this.#proxy.decide = () => undefined;
     while (this.#paused.length > 0) await this.#fault('pause', 1);
@@ -165,7 +171,9 @@ export class FaultDriver {
       else if (dice < 0.25) behaviour.left = { fail: 'always' };
       else if (dice < 0.28) behaviour.right = { ms: 3_000 };
       if (name === 'dynamic') Object.assign(behaviour, this.#outcomes());
-      return { ...DEMO, name, context: behaviour };
+      if (name === 'waits') Object.assign(behaviour, WAITING_BEHAVIOUR);
+      const later = this.#run.random() < 0.2 ? { delayMs: Math.floor(this.#run.random() * 500) } : {};
+      return { ...DEMO, name, context: behaviour, ...later };
     });
     await this.#trying(async () => {
       for (const { taskUuid } of await this.#run.tasker.createTasks(requests)) this.created.push(taskUuid);
@@ -346,7 +354,7 @@ export class FaultDriver {
   /** Prunes the ended tasks of one template, beside the next faults. Half of the prunes are stopped early. */
   prune(): Promise<number> {
     const { random } = this.#run;
-    const name = this.#one(['again', 'once', 'dynamic']);
+    const name = this.#one(['again', 'once', 'dynamic', 'waits']);
     const signal = random() < 0.5 ? AbortSignal.timeout(Math.ceil(random() * 300)) : undefined;
     return this.prunes.next({ olderThan: '1s', name }, signal);
   }
@@ -368,6 +376,7 @@ export class FaultDriver {
         const { id, name } = step;
         await this.#trying(() => this.#run.tasker.resolveStep(id, name));
       }
+      await this.#trying(() => this.waits.settle());
       await sleep(50);
     }
   }

@@ -13,7 +13,7 @@ import { template } from '../setup.ts';
 /** A note of a handler or a worker. The notes of one process are in order. */
 export interface Noted {
   pid: number;
-  what: 'start' | 'end' | 'abort' | 'ended' | 'log' | 'stopped';
+  what: 'start' | 'end' | 'abort' | 'ended' | 'log' | 'stopped' | 'token';
   task: string;
   step: string;
   /** The attempt, as the handler counts it. */
@@ -25,6 +25,8 @@ export interface Noted {
   /** In a note that a handler starts: the run of each ancestor whose result it received. */
   seen: Record<string, string | null>;
   reason?: string;
+  /** The completion token of the attempt. */
+  token?: string;
   /** For the end of a task. The note is written after the commit, so it is an acknowledgement. */
   task_uuid?: string;
   state?: string;
@@ -167,11 +169,20 @@ export function workTemplate(
 
 /**
  * The behaviour of the handler `work` in each step; `*` is for all steps. `late`: its first attempt succeeds after its
- * signal has fired. `result`: an additional result.
+ * signal has fired. `result`: an additional result. `later`: it waits for its token to be used. `calls`: it asks to be
+ * called again that many times.
  */
 export type Behaviour = Record<
   string,
-  { ms?: number; deaf?: boolean; late?: boolean; fail?: 'once' | 'always'; result?: object }
+  {
+    ms?: number;
+    deaf?: boolean;
+    late?: boolean;
+    fail?: 'once' | 'always';
+    result?: object;
+    later?: { timeoutMs: number };
+    calls?: number;
+  }
 >;
 
 /**

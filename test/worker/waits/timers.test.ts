@@ -3,6 +3,7 @@ import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { invariants, setup, template, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
+import { leastOf, msOf } from '../../support/suite/measure.ts';
 
 const shared = sharedDatabase();
 const WAIT = { timeoutMs: 30_000 };
@@ -96,13 +97,18 @@ describe('a timer step', () => {
 
   it('with a time in the past completes at once', async () => {
     const { tasker, demo } = await shared.setup({ pause: timer({ until: { context: 'at' } }) }, { handlers: [] });
-    const from = performance.now();
-    const { taskUuid } = await tasker.createTask({ ...demo, context: { at: '1999-12-31T23:00:00+00:00' } });
-    expect((await tasker.waitForTask(taskUuid, WAIT)).status).toBe('complete');
-    expect(performance.now() - from).toBeLessThan(1_500);
-    const fired = (await tasker.getStep(taskUuid, 'pause')).results!.result as Fired;
-    expect(Date.parse(fired.due_at)).toBe(Date.parse('1999-12-31T23:00:00Z'));
-    expect(Date.parse(fired.fired_at)).toBeGreaterThan(Date.parse('2020-01-01T00:00:00Z'));
+    const untilComplete = async () => {
+      let taskUuid = '';
+      const took = await msOf(async () => {
+        ({ taskUuid } = await tasker.createTask({ ...demo, context: { at: '1999-12-31T23:00:00+00:00' } }));
+        expect((await tasker.waitForTask(taskUuid, WAIT)).status).toBe('complete');
+      });
+      const fired = (await tasker.getStep(taskUuid, 'pause')).results!.result as Fired;
+      expect(Date.parse(fired.due_at)).toBe(Date.parse('1999-12-31T23:00:00Z'));
+      expect(Date.parse(fired.fired_at)).toBeGreaterThan(Date.parse('2020-01-01T00:00:00Z'));
+      return took;
+    };
+    expect(await leastOf(1_500, untilComplete)).toBeLessThan(1_500);
   });
 
   const forms = 'ISO 8601 with a time zone, such as 2030-01-31T09:00:00Z, or milliseconds since 1970 as a number';
@@ -183,7 +189,7 @@ describe('waiting steps and the slots of a worker', () => {
 
   it('a worker stops while steps wait, and another one ends their waits', async () => {
     const { tasker, sql, another } = await setup({
-      templates: template({ pause: timer({ for: 1.2 }) }),
+      templates: template({ pause: timer({ for: '1h' }) }),
       worker: false,
       logger: silentLogger,
     });
@@ -197,6 +203,8 @@ describe('waiting steps and the slots of a worker', () => {
     await first.stop({ drainTimeoutMs: 30_000 });
     expect(performance.now() - from).toBeLessThan(5_000);
     expect((await tasker.getStep(taskUuid, 'pause')).currentState).toBe('waiting');
+    // While no worker runs, so that the next one finds a wait that is due.
+    await tasker.moveTimer(taskUuid, 'pause', Date.now());
     await another({ worker: true, handlers: [] });
     expect((await tasker.waitForTask(taskUuid, WAIT)).status).toBe('complete');
     await invariants(sql);

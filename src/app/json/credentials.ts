@@ -1,0 +1,25 @@
+import type { ApiKey, CreatedApiKey } from '../credentials/api-keys.ts';
+
+/** Returns a key as JSON. */
+export function apiKeyJson(key: ApiKey) {
+  return {
+    id: key.keyId,
+    name: key.name,
+    prefix: key.prefix,
+    state: key.state,
+    roles: key.roles,
+    permissions: key.permissions,
+    namespaces: key.namespaces,
+    created_at: key.createdAt,
+    created_by: key.createdBy,
+    expires_at: key.expiresAt,
+    last_used_at: key.lastUsedAt,
+    revoked_at: key.revokedAt,
+    revoked_by: key.revokedBy,
+  };
+}
+
+/** Returns a new key as JSON, with the key itself. */
+export function createdKeyJson(key: CreatedApiKey) {
+  return { key: key.key, ...apiKeyJson(key) };
+}

@@ -1,0 +1,142 @@
+import { grouped } from '../../model/grouped.ts';
+import { mermaidOf } from '../../template/mermaid.ts';
+import type { StepType, TaskTemplate } from '../../template/task-template.ts';
+import { graphOf, type TemplateGraph } from '../../template/template-graph.ts';
+import type { TaskSnapshot } from '../tasker.ts';
+import { stateOfBatch } from './batch-state.ts';
+import { type SnakeKeys, type Step, snakeKeys } from './views.ts';
+
+/** A step in the graph of a task. */
+interface GraphNode {
+  /** The name of the step. For a step that was not created (yet): its name in the template. */
+  name: string;
+  /** Differs from `name` for batch workers. */
+  template_step_name: string;
+  type: StepType;
+  handler: string;
+  /** Null: the step was not created (yet). A decision or an analyzer may create it. */
+  state: string | null;
+  step_uuid: string | null;
+  attempts: number;
+  max_attempts: number;
+  /** When its last attempt started. */
+  started_at: string | null;
+  completed_at: string | null;
+  /** How long its last ended attempt took. */
+  duration_ms: number | null;
+  next_retry_at: string | null;
+  wait: SnakeKeys<NonNullable<Step['wait']>> | null;
+  worker: string | null;
+  error: { error_type: string | null; message: string } | null;
+}
+
+/** A dependency: `to` waits for `from`. */
+interface GraphEdge {
+  from: string;
+  to: string;
+}
+
+/** More edges than this are not listed. */
+const MOST_EDGES = 50_000;
+
+/** Returns the steps of a task with their states and times, and their dependencies. */
+export function taskGraph(
+  { task, steps }: TaskSnapshot,
+  { template, graph }: { template: TaskTemplate; graph: TemplateGraph },
+) {
+  const made = grouped(steps, (step) => step.templateStepName);
+  const nodes = template.steps.flatMap((one, idx): GraphNode[] => {
+    const own = made.get(one.name);
+    if (own) return own.map((step) => nodeOf(step, one.type));
+    return [notCreated(one, graph.types[idx]!)];
+  });
+  const namesOf = (idx: number) => {
+    const name = graph.names[idx]!;
+    return made.get(name)?.map((step) => step.name) ?? [name];
+  };
+  const { taskUuid, namespace, name, version, status, createdAt, completedAt } = task;
+  return {
+    task_uuid: taskUuid,
+    namespace,
+    name,
+    version,
+    status,
+    created_at: createdAt,
+    completed_at: completedAt,
+    nodes,
+    ...edgesOf(graph, namesOf),
+  };
+}
+
+/** Returns the steps of a template and their dependencies, as `tasker template graph --json`. */
+export function templateGraph(template: TaskTemplate) {
+  const graph = graphOf(template);
+  const nodes = template.steps.map(({ name, type, handler }) => ({ name, type, callable: handler.callable }));
+  return { nodes, ...edgesOf(graph, (idx) => [graph.names[idx]!]) };
+}
+
+function edgesOf({ parents }: TemplateGraph, namesOf: (idx: number) => readonly string[]) {
+  const edges: GraphEdge[] = [];
+  for (const [child, above] of parents.entries()) {
+    for (const to of namesOf(child)) {
+      for (const parent of above) {
+        for (const from of namesOf(parent)) {
+          if (edges.length === MOST_EDGES) return { edges, edges_truncated: true };
+          edges.push({ from, to });
+        }
+      }
+    }
+  }
+  return { edges, edges_truncated: false };
+}
+
+function nodeOf(step: Step, type: StepType): GraphNode {
+  const error = step.results?.error ?? null;
+  return {
+    name: step.name,
+    template_step_name: step.templateStepName,
+    type,
+    handler: step.callable,
+    state: step.currentState,
+    step_uuid: step.stepUuid,
+    attempts: step.attempts,
+    max_attempts: step.maxAttempts,
+    started_at: step.lastAttemptedAt,
+    completed_at: step.completedAt,
+    duration_ms: step.results?.metadata.execution_time_ms ?? null,
+    next_retry_at: step.nextRetryAt,
+    wait: step.wait && snakeKeys(step.wait),
+    worker: step.worker,
+    error: error && { error_type: error.error_type, message: error.message },
+  };
+}
+
+function notCreated({ name, handler, retry }: TaskTemplate['steps'][number], type: StepType): GraphNode {
+  return {
+    name,
+    template_step_name: name,
+    type,
+    handler: handler.callable,
+    state: null,
+    step_uuid: null,
+    attempts: 0,
+    max_attempts: retry.maxAttempts,
+    started_at: null,
+    completed_at: null,
+    duration_ms: null,
+    next_retry_at: null,
+    wait: null,
+    worker: null,
+    error: null,
+  };
+}
+
+/** Returns the graph of a task as a Mermaid flowchart, coloured by state. A batch is one node. */
+export function taskMermaid({ steps }: TaskSnapshot, template: TaskTemplate): string {
+  const made = grouped(steps, (step) => step.templateStepName);
+  return mermaidOf(template, (name) => {
+    const own = made.get(name);
+    if (own?.length === 1) return own[0]!.currentState;
+    return own && stateOfBatch(own.map((step) => step.currentState));
+  });
+}

@@ -1,0 +1,223 @@
+import { grouped } from '../../model/grouped.ts';
+import type { TemplateGraph } from '../../template/template-graph.ts';
+import type { TaskWait } from '../overview/task-waits.ts';
+import type { TaskSnapshot } from '../tasker.ts';
+import type { HistoryEntry, Step } from './views.ts';
+
+/**
+ * What a step did in a span of time. `queued`: ready, and no worker had claimed it. `running`: a handler ran. `retry_wait`:
+ * it waited for its next attempt. `waiting`: it waited for a time, a signal, votes or another system. `blocked`: it had
+ * failed permanently, until an operator acted.
+ */
+type SpanKind = 'queued' | 'running' | 'retry_wait' | 'waiting' | 'blocked';
+
+/** A span of time of a step. */
+interface TimelineSpan {
+  kind: SpanKind;
+  from: string;
+  /** Null: it has not ended. */
+  to: string | null;
+  /** When it ends at the latest, if it has not ended and that is known: the time of the retry, or the limit of the wait. */
+  until: string | null;
+  /** The attempt that runs, or that it waits for. Null for waits without an attempt. */
+  attempt: number | null;
+  worker: string | null;
+  /** How an attempt ended, such as `completed` or `failed`; what ended a wait. Null otherwise. */
+  outcome: string | null;
+  error: string | null;
+}
+
+/** An act of an operator, or of the lifecycle of the template. */
+interface TimelineAct {
+  at: string;
+  step: string | null;
+  what: string;
+  who: string;
+  why: string | null;
+}
+
+/** The parts of a task that its timeline is made of. */
+interface TimelineParts extends TaskSnapshot {
+  history: readonly HistoryEntry[];
+  waits: readonly TaskWait[];
+  graph: TemplateGraph;
+}
+
+/** Returns what each step of a task did and when, enough to draw a Gantt chart. `now`: ISO 8601. */
+export function taskTimeline(parts: TimelineParts, now: string) {
+  const { task, steps, history } = parts;
+  const ends = endsByTemplateStep(parts);
+  const byStep = grouped(history, (entry) => entry.step);
+  const waits = new Map(parts.waits.map((wait) => [wait.step, wait]));
+  return {
+    task_uuid: task.taskUuid,
+    status: task.status,
+    created_at: task.createdAt,
+    starts_at: task.startsAt,
+    completed_at: task.completedAt,
+    now,
+    steps: steps.map((step) => ({
+      name: step.name,
+      template_step_name: step.templateStepName,
+      step_uuid: step.stepUuid,
+      handler: step.callable,
+      state: step.currentState,
+      spans: spansOf(step, { ...parts, ends, entries: byStep.get(step.name) ?? [], wait: waits.get(step.name) }),
+    })),
+    acts: history
+      .filter(({ kind }) => kind === 'operator')
+      .map(({ at, step, what, who, why }): TimelineAct => ({ at, step, what, who, why })),
+  };
+}
+
+interface StepParts extends TimelineParts {
+  /** Sorted times, in milliseconds, at which steps of a template step ended. */
+  ends: ReadonlyMap<string, readonly number[]>;
+  /** The history of the step, in order. */
+  entries: readonly HistoryEntry[];
+  wait: TaskWait | undefined;
+}
+
+function spansOf(step: Step, parts: StepParts): TimelineSpan[] {
+  const attempts = parts.entries.filter(({ kind, startedAt }) => kind === 'attempt' && startedAt !== null);
+  const spans: TimelineSpan[] = [];
+  let last: HistoryEntry | undefined;
+  for (const attempt of attempts) {
+    const before = { parts, last, number: attempt.attempt, rerun: attempt.rerun };
+    spans.push(...beforeAttempt(step, attempt.startedAt!, before));
+    spans.push(...attemptSpans(attempt, parts.wait));
+    last = attempt;
+  }
+  spans.push(...currentSpans(step, parts, last));
+  return spans.filter(({ from, to }) => to === null || Date.parse(to) >= Date.parse(from));
+}
+
+interface Before {
+  parts: StepParts;
+  /** The attempt before. */
+  last: HistoryEntry | undefined;
+  number: number | null;
+  /** The run that the attempt belongs to. */
+  rerun: number | null;
+}
+
+/** The time from the attempt before, or from when the step became ready, until `start`. */
+function beforeAttempt(step: Step, start: string, before: Before): TimelineSpan[] {
+  const { number: attempt } = before;
+  const readyAt = readyBefore(step, start, before);
+  const queued = spanOf({ kind: 'queued', from: readyAt, to: start, attempt });
+  return [...gapBefore(readyAt, before), queued];
+}
+
+/** The time from the attempt before until the step was ready again. */
+function gapBefore(readyAt: string, { last, number: attempt, rerun }: Before): TimelineSpan[] {
+  if (!last || last.rerun !== rerun || Date.parse(readyAt) <= Date.parse(last.at)) return [];
+  return [spanOf({ kind: last.toState === 'error' ? 'blocked' : 'retry_wait', from: last.at, to: readyAt, attempt })];
+}
+
+/** When the step was ready for the attempt that started at `start`: the latest event before it that made it so. */
+function readyBefore(step: Step, start: string, { parts, last, rerun }: Before): string {
+  const { task, graph, ends, entries } = parts;
+  const limit = Date.parse(start);
+  const acts = entries.filter((entry) => entry.kind === 'operator' && entry.toState === 'enqueued');
+  const acted = latestBefore(
+    acts.map(({ at }) => Date.parse(at)),
+    limit,
+  );
+  const times = [acted, last ? Date.parse(last.at) : 0];
+  if (last && last.rerun === rerun) {
+    if (acted <= Date.parse(last.at)) times.push(Date.parse(last.at) + (last.retryDelayMs ?? 0));
+  } else {
+    times.push(Date.parse(task.createdAt), task.startsAt === null ? 0 : Date.parse(task.startsAt));
+    const idx = graph.indexOf.get(step.templateStepName)!;
+    for (const parent of graph.parents[idx]!) times.push(latestBefore(ends.get(graph.names[parent]!) ?? [], limit));
+  }
+  return new Date(Math.min(limit, Math.max(...times))).toISOString();
+}
+
+function attemptSpans(attempt: HistoryEntry, wait: TaskWait | undefined): TimelineSpan[] {
+  const { startedAt, at, who, what, error, attempt: number } = attempt;
+  const running = { attempt: number, worker: who, outcome: what, error: error?.message ?? null };
+  // The attempt whose handler left its step to a wait ends with the wait.
+  if (wait && wait.attempt === number && wait.endedAt !== null && Date.parse(wait.since) >= Date.parse(startedAt!)) {
+    return [
+      spanOf({ kind: 'running', from: startedAt!, to: wait.since, attempt: number, worker: who }),
+      spanOf({ ...running, kind: 'waiting', from: wait.since, to: at, worker: null }),
+    ];
+  }
+  return [spanOf({ ...running, kind: 'running', from: startedAt!, to: at })];
+}
+
+/** What the step does now. */
+function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefined): TimelineSpan[] {
+  const { wait } = parts;
+  const number = (last?.attempt ?? 0) + 1;
+  const before = { parts, last, number, rerun: step.rerun };
+  switch (step.currentState) {
+    case 'in_progress': {
+      const from = step.lastAttemptedAt ?? parts.task.createdAt;
+      return [
+        ...beforeAttempt(step, from, before),
+        spanOf({ kind: 'running', from, to: null, attempt: number, worker: step.worker }),
+      ];
+    }
+    case 'enqueued': {
+      const from = readyBefore(step, new Date().toISOString(), before);
+      return [...gapBefore(from, before), spanOf({ kind: 'queued', from, to: null, attempt: number })];
+    }
+    case 'waiting_for_retry':
+      if (!last) return [];
+      return [spanOf({ kind: 'retry_wait', from: last.at, to: null, attempt: number, until: step.nextRetryAt })];
+    case 'waiting':
+      return wait ? [spanOf({ kind: 'waiting', from: wait.since, to: null, until: wait.until })] : [];
+    case 'error':
+      if (!last) return [];
+      return [spanOf({ kind: 'blocked', from: last.at, to: parts.task.completedAt })];
+    case 'pending':
+    case 'complete':
+    case 'resolved_manually':
+    case 'cancelled':
+    case 'enqueued_for_orchestration':
+    case 'enqueued_as_error_for_orchestration':
+      return wait?.endedAt != null && !last
+        ? [spanOf({ kind: 'waiting', from: wait.since, to: wait.endedAt, outcome: wait.endedBy })]
+        : [];
+  }
+}
+
+function spanOf(span: Pick<TimelineSpan, 'kind' | 'from' | 'to'> & Partial<TimelineSpan>): TimelineSpan {
+  const { kind, from, to, until = null, attempt = null, worker = null, outcome = null, error = null } = span;
+  return { kind, from, to, until, attempt, worker, outcome, error };
+}
+
+/** Returns the times at which steps ended, sorted, by their step in the template. */
+function endsByTemplateStep({ steps, history }: TimelineParts): Map<string, number[]> {
+  const templateOf = new Map(steps.map((step) => [step.name, step.templateStepName]));
+  const ends = new Map<string, number[]>();
+  const add = (name: string, at: string) => {
+    const own = ends.get(name);
+    if (own) own.push(Date.parse(at));
+    else ends.set(name, [Date.parse(at)]);
+  };
+  for (const { step, toState, at } of history) {
+    const name = step === null ? undefined : templateOf.get(step);
+    if (name !== undefined && ENDED.has(toState)) add(name, at);
+  }
+  for (const { templateStepName, completedAt } of steps) if (completedAt !== null) add(templateStepName, completedAt);
+  for (const times of ends.values()) times.sort((one, other) => one - other);
+  return ends;
+}
+
+/** `error`: a batch may continue without a failed worker. */
+const ENDED: ReadonlySet<string> = new Set(['complete', 'resolved_manually', 'error', 'cancelled']);
+
+/** Returns the last of the sorted times that is not after the limit. 0 if there is none. */
+function latestBefore(times: readonly number[], limit: number): number {
+  let [low, high] = [0, times.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[middle]! <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return times[low - 1] ?? 0;
+}

@@ -1,0 +1,29 @@
+import type { Command } from 'commander';
+import { addOperator } from '../operator.ts';
+import { collect, collectNamespaces, duration, lazily } from '../options.ts';
+
+/** `tasker auth …` */
+export function addAuthCommands(program: Command): void {
+  const auth = program.command('auth').description('manage the credentials of the HTTP API');
+  const key = auth.command('key').description('create, list, revoke and rotate API keys');
+  addOperator(key.command('create <name>'))
+    .description('create an API key and print it; it cannot be shown again')
+    .option('--role <role>', 'viewer, operator or admin; may be repeated', collect)
+    .option('--permission <permission>', 'a permission such as tasks:read, or tasks:*; may be repeated', collect)
+    .option('-n, --namespace <namespace>', 'only this namespace; may be repeated (default: all)', collectNamespaces)
+    .option('--expires-in <duration>', 'time until the key expires, such as 90d (default: never)', duration)
+    .action(lazily(async () => (await import('./keys.ts')).keyCreate));
+  key
+    .command('list')
+    .description('list API keys: prefix, rights, expiry and last use')
+    .option('--all', 'also revoked and expired keys')
+    .action(lazily(async () => (await import('./keys.ts')).keyList));
+  addOperator(key.command('revoke <key>'))
+    .description('revoke an API key by its name, prefix or id; servers refuse it within 2 seconds')
+    .action(lazily(async () => (await import('./keys.ts')).keyRevoke));
+  addOperator(key.command('rotate <key>'))
+    .description('print a new API key with the same name and rights; the old one works until the overlap ends')
+    .option('--overlap <duration>', 'how long the old key still works (default: 24h); 0 ends it now', duration)
+    .option('--expires-in <duration>', 'time until the new key expires (default: never)', duration)
+    .action(lazily(async () => (await import('./keys.ts')).keyRotate));
+}

@@ -1,0 +1,40 @@
+import { isTaskerError, type TaskerError } from '../../errors.ts';
+import { newTask, type TaskRequest } from '../create-task.ts';
+import { readRequests } from '../read-requests.ts';
+import type { TemplateStore } from '../template-store.ts';
+
+/**
+ * Checks requests one by one, as {@link createTasks} would, without creating anything. Returns the error of each that would
+ * be refused, and undefined for the others.
+ */
+export async function checkRequests(
+  templates: TemplateStore,
+  requests: readonly TaskRequest[],
+): Promise<(TaskerError | undefined)[]> {
+  const missing = new Map<string, TaskerError>();
+  const errors: (TaskerError | undefined)[] = [];
+  for (const request of requests) errors.push(await errorOf(templates, request, missing));
+  return errors;
+}
+
+/** `missing`: the errors of templates that were not found, so that each is looked up once. */
+async function errorOf(
+  templates: TemplateStore,
+  given: TaskRequest,
+  missing: Map<string, TaskerError>,
+): Promise<TaskerError | undefined> {
+  let key = '';
+  try {
+    const [request] = readRequests([given]);
+    const { name, namespace = 'default', version = '1.0.0' } = request!;
+    key = `${namespace}/${name}@${version}`;
+    const known = missing.get(key);
+    if (known) return known;
+    newTask(request!, await templates.newest(namespace, name, version), 0);
+    return undefined;
+  } catch (error) {
+    if (!isTaskerError(error)) throw error;
+    if (error.code === 'template_not_found') missing.set(key, error as TaskerError);
+    return error as TaskerError;
+  }
+}

@@ -1,0 +1,25 @@
+import type { Database } from '../../db/database.ts';
+import { TaskerError } from '../../errors.ts';
+import { isUuid } from '../../model/ids.ts';
+import { isStorableText } from '../../model/json.ts';
+import { namespaceOf, type ScopedThing } from '../../store/credentials/scopes.ts';
+
+export type { ScopedThing };
+
+/** Returns the namespace of a task, a dead letter or a schedule. Undefined if there is none with this key. */
+export async function scopeOf(database: Database, thing: ScopedThing, key: string): Promise<string | undefined> {
+  if (thing === 'schedule' ? !isStorableText(key) : !isUuid(key)) return undefined;
+  return namespaceOf(database, thing, key);
+}
+
+const MISSING = {
+  task: (key: string) => new TaskerError('task_not_found', `there is no task ${key}`),
+  dead_letter: (key: string) =>
+    new TaskerError('dead_letter_not_found', `there is no entry ${key} in the dead letters`),
+  schedule: (key: string) => new TaskerError('schedule_not_found', `there is no schedule ${key}`),
+} as const;
+
+/** Returns the error for something that does not exist, or that the caller may not see. */
+export function notThere(thing: ScopedThing, key: string): TaskerError {
+  return MISSING[thing](key);
+}

@@ -1,0 +1,163 @@
+import type { Database } from '../../db/database.ts';
+import { opening } from '../../db/opening.ts';
+import type { Db } from '../../db/statement.ts';
+import { messageOf } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { announceChanges, pruneChanges } from '../../store/streams/task-changes.ts';
+
+/** Time between two announcements while a server has streams. */
+const SOON_MS = 200;
+/** Time between two announcements if the search tables, which announce changes too, are turned off. */
+const TURN_MS = 500;
+const RETRY_MS = 2_000;
+/** How long a request for early announcements holds. A server with streams repeats it every 30 seconds. */
+const WANTED_MS = 90_000;
+const TASKS_AT_ONCE = 5_000;
+/** Maximum number of changed tasks to remember. */
+const MOST_TASKS = 200_000;
+/** Whoever writes a row whose number is a multiple of this one prunes the log. */
+const ROWS_A_PRUNING = 256;
+
+// If the search tables are on, they announce the same changes again. So a crash may lose these rows.
+const RELAXED = opening({ synchronous_commit: 'off', statement_timeout: '20s' });
+const DURABLE = opening({ statement_timeout: '20s' });
+
+/** Options of {@link ChangeLog}. */
+export interface ChangeLogOptions {
+  /** Whether nothing else announces the changes of this process, because the search tables are turned off. */
+  alone: boolean;
+  mostTasks?: number;
+}
+
+/**
+ * Announces the tasks that this process changed, for streams. The search tables do so as well, when they are written. This
+ * log announces them earlier while any server has streams.
+ */
+export class ChangeLog {
+  readonly #database: Database;
+  readonly #logger: Logger;
+  readonly #alone: boolean;
+  readonly #mostTasks: number;
+  #ids = new Set<string>();
+  #lost = false;
+  #wantedUntil = Number.NEGATIVE_INFINITY;
+  #isActive: boolean;
+  #timer: NodeJS.Timeout | undefined;
+  #turn: Promise<void> | undefined;
+  #failing = false;
+  #stopped = false;
+  /** Called after this process has announced changes. */
+  onAnnounced: () => void = () => {};
+
+  constructor(database: Database, logger: Logger, { alone, mostTasks = MOST_TASKS }: ChangeLogOptions) {
+    this.#database = database;
+    this.#logger = logger;
+    this.#alone = alone;
+    this.#isActive = alone;
+    this.#mostTasks = mostTasks;
+  }
+
+  /** Whether a server has streams, as far as this process has heard. */
+  get isWanted(): boolean {
+    return performance.now() < this.#wantedUntil;
+  }
+
+  /** Announces changes early for the next 90 seconds. */
+  want(): void {
+    this.#wantedUntil = performance.now() + WANTED_MS;
+    this.#isActive = !this.#stopped;
+  }
+
+  /** Notes a task that changed. */
+  noted(taskUuid: string): void {
+    if (!this.#isActive) return;
+    if (this.#ids.size >= this.#mostTasks) this.#lost = true;
+    else this.#ids.add(taskUuid);
+    if (!this.#timer && !this.#turn) this.#begin(this.isWanted ? SOON_MS : TURN_MS);
+  }
+
+  #begin(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#turn = this.#run();
+    }, ms);
+    this.#timer.unref();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#announceAll();
+      this.#failing = false;
+    } catch (error) {
+      // Logged once, because every turn fails while the server is unreachable.
+      if (!this.#failing) this.#logger.debug({ error: messageOf(error) }, 'changes not announced; retrying');
+      this.#failing = true;
+    } finally {
+      this.#turn = undefined;
+      if (!this.#alone && !this.isWanted) this.#forget();
+      if (this.#hasWork && !this.#stopped) this.#begin(this.#failing ? RETRY_MS : SOON_MS);
+    }
+  }
+
+  get #hasWork(): boolean {
+    return this.#ids.size > 0 || this.#lost;
+  }
+
+  /** The search tables announce what is left. */
+  #forget(): void {
+    this.#isActive = false;
+    this.#ids.clear();
+    this.#lost = false;
+  }
+
+  async #announceAll(): Promise<void> {
+    while (this.#hasWork) {
+      const ids = [...this.#ids].slice(0, TASKS_AT_ONCE);
+      const lost = this.#lost;
+      for (const id of ids) this.#ids.delete(id);
+      this.#lost = false;
+      try {
+        await this.#database.pipeline(this.#alone ? DURABLE : RELAXED, (tx) => this.write(tx, ids));
+        // The search tables know what was lost, if they are on.
+        if (lost && this.#alone) await this.#database.pipeline(DURABLE, (tx) => this.write(tx, null));
+        this.onAnnounced();
+      } catch (error) {
+        for (const id of ids) this.#ids.add(id);
+        this.#lost ||= lost;
+        throw error;
+      }
+    }
+  }
+
+  /**
+   * Adds tasks to the log, in the transaction of the caller. Until its commit, no other process can add any. Null: changes
+   * were lost.
+   */
+  async write(db: Db, taskUuids: readonly string[] | null): Promise<void> {
+    const seq = await announceChanges(db, taskUuids, { notify: this.isWanted });
+    if (seq % ROWS_A_PRUNING !== 0) return;
+    setImmediate(() => {
+      if (this.#stopped) return;
+      pruneChanges(this.#database).catch((error: unknown) =>
+        this.#logger.debug({ error: messageOf(error) }, 'log of changes not pruned'),
+      );
+    });
+  }
+
+  /** Announces the changes that are left. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#isActive = false;
+    clearTimeout(this.#timer);
+    await this.#turn;
+    await this.flush().catch((error: unknown) =>
+      this.#logger.debug({ error: messageOf(error) }, 'changes not announced at shutdown'),
+    );
+  }
+
+  /** Announces all changes of this process. */
+  async flush(): Promise<void> {
+    await this.#turn;
+    await this.#announceAll();
+  }
+}

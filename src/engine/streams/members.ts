@@ -1,0 +1,155 @@
+import type { ClosingReason, StreamChange, StreamTask } from './changes.ts';
+import type { TaskChanges } from './newest-states.ts';
+import { type Selection, selects } from './stream-filter.ts';
+
+/** Maximum number of tasks that a stream with a filter on states remembers to have sent. */
+const MOST_SENT = 20_000;
+/** Maximum number of ids in one `deleted`. */
+const DELETED_AT_ONCE = 1_000;
+
+/** Receives the changes of a stream. */
+export interface Follower {
+  readonly selection: Selection;
+  /** Whether it still has much to send. Then nothing that it missed is repeated, for now. */
+  readonly isBusy: boolean;
+  /**
+   * The stream begins. Without a cursor, it first gets what it missed. `resumed`: it continues at the position that was
+   * asked for.
+   */
+  opened(position: { revision: number; cursor: string | undefined; resumed: boolean }): void;
+  /** Must not throw. `cursor`: the position behind these changes, if it is safe to continue there. */
+  receive(changes: readonly StreamChange[], cursor: string | undefined): void;
+  /** The stream ends. */
+  ended(reason: ClosingReason): void;
+}
+
+/** The changes for a stream. */
+interface Parcel {
+  into: StreamChange[];
+  deleted: string[];
+  isMissed: boolean;
+}
+
+/** A stream that gets changes. */
+export class Member {
+  readonly follower: Follower;
+  /** Tasks that it has missed, or that it begins with. */
+  missed: string[];
+  /** Tasks in the states of its filter that it has sent, if its filter has states. */
+  readonly #sent = new Set<string>();
+
+  constructor(follower: Follower, missed: string[]) {
+    this.follower = follower;
+    this.missed = missed;
+  }
+
+  /** Whether it wants the steps of this task. */
+  wantsSteps(task: StreamTask): boolean {
+    const { selection } = this.follower;
+    return selection.wantsSteps && selects(selection, task);
+  }
+
+  /**
+   * Adds the changes that it may see and wants to see. `isMissed`: in whatever state, because its client may have the task in
+   * another one.
+   */
+  select({ taskUuid, facts, task, taskChange, stepChanges }: TaskChanges, { into, deleted, isMissed }: Parcel): void {
+    const { selection } = this.follower;
+    if (!task) {
+      // Which namespace an unknown task had cannot be found out any more. A stream of one task was allowed to see it.
+      const isVisible = facts ? selects(selection, facts) : selection.allowed === undefined;
+      if (isVisible || selection.task !== undefined) deleted.push(taskUuid);
+      return;
+    }
+    if (!selects(selection, task) || !(this.#wantsState(task) || isMissed)) return;
+    if (taskChange && selection.wantsTasks) into.push(taskChange);
+    if (selection.wantsSteps) for (const change of stepChanges) into.push(change);
+  }
+
+  #wantsState({ taskUuid, status }: StreamTask): boolean {
+    const { states } = this.follower.selection;
+    if (!states) return true;
+    if (!states.has(status)) return this.#sent.delete(taskUuid);
+    this.#sent.delete(taskUuid);
+    this.#sent.add(taskUuid);
+    if (this.#sent.size > MOST_SENT) this.#sent.delete(this.#sent.values().next().value!);
+    return true;
+  }
+}
+
+/** The streams of a process, by what they follow. */
+export class Members {
+  readonly #single = new Map<string, Set<Member>>();
+  readonly #broad = new Set<Member>();
+  size = 0;
+
+  add(member: Member): void {
+    const { task } = member.follower.selection;
+    if (task === undefined) this.#broad.add(member);
+    else this.#single.set(task, (this.#single.get(task) ?? new Set()).add(member));
+    this.size++;
+  }
+
+  remove(member: Member): void {
+    const { task } = member.follower.selection;
+    const set = task === undefined ? this.#broad : this.#single.get(task);
+    if (!set?.delete(member)) return;
+    this.size--;
+    if (task !== undefined && set.size === 0) this.#single.delete(task);
+  }
+
+  *all(): Generator<Member> {
+    yield* this.#broad;
+    for (const members of this.#single.values()) yield* members;
+  }
+
+  /** Whether a stream may want changes of this task. */
+  mayWant(taskUuid: string): boolean {
+    return this.#broad.size > 0 || this.#single.has(taskUuid);
+  }
+
+  /** Whether a stream wants the steps of this task. */
+  wantsSteps(task: StreamTask): boolean {
+    for (const member of this.#of(task.taskUuid)) if (member.wantsSteps(task)) return true;
+    return false;
+  }
+
+  *#of(taskUuid: string): Generator<Member> {
+    yield* this.#broad;
+    yield* this.#single.get(taskUuid) ?? [];
+  }
+
+  /** Hands changes to the streams that want them. `cursor`: the position behind them. */
+  deliver(
+    changes: readonly TaskChanges[],
+    { revision, cursor }: { revision: number; cursor: string | undefined },
+  ): void {
+    const parcels = new Map<Member, Parcel>();
+    for (const change of changes) {
+      for (const member of this.#of(change.taskUuid)) {
+        const parcel = parcels.get(member) ?? { into: [], deleted: [], isMissed: false };
+        parcels.set(member, parcel);
+        member.select(change, parcel);
+      }
+    }
+    for (const [member, { into, deleted }] of parcels) {
+      hand(member, { changes: withDeleted(into, deleted, revision), cursor });
+    }
+  }
+}
+
+/** Hands changes to a stream. It gets no position before it has what it missed. */
+export function hand(
+  { follower, missed }: Member,
+  { changes, cursor }: { changes: readonly StreamChange[]; cursor: string | undefined },
+): void {
+  if (changes.length > 0) follower.receive(changes, missed.length === 0 ? cursor : undefined);
+}
+
+/** Adds the deleted tasks to the other changes. */
+export function withDeleted(changes: StreamChange[], deleted: readonly string[], revision: number): StreamChange[] {
+  for (let i = 0; i < deleted.length; i += DELETED_AT_ONCE) {
+    changes.push({ kind: 'deleted', taskUuids: deleted.slice(i, i + DELETED_AT_ONCE), revision });
+  }
+  return changes;
+}

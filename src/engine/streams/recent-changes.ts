@@ -1,0 +1,106 @@
+import type { ChangeRow } from '../../store/streams/task-changes.ts';
+import type { Position, ResetReason } from './changes.ts';
+
+/** Maximum number of tasks to remember. The log itself has about as many. */
+const MOST_TASKS = 250_000;
+
+/**
+ * The part of the log of changes that this process has read: for each task, its last row. Streams that resume find here what
+ * they have missed.
+ */
+export class RecentChanges {
+  /** In the order of the rows. */
+  readonly #rows = new Map<string, number>();
+  readonly #marks = new Map<number, number>();
+  /** The number of the oldest row from which on all are known. */
+  #from = 0;
+  #newest: Position | undefined;
+  /** The number of the last row that says that changes were lost. */
+  #lostAt = 0;
+
+  /** The newest row that was read. Undefined before the first one. */
+  get newest(): Position | undefined {
+    return this.#newest;
+  }
+
+  /** Begins behind a row. */
+  beginAt({ seq, mark }: Position): void {
+    this.#rows.clear();
+    this.#marks.clear();
+    this.#from = seq;
+    this.#newest = { seq, mark };
+    this.#marks.set(seq, mark);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#rows.clear();
+    this.#marks.clear();
+    this.#newest = undefined;
+  }
+
+  /** Adds the next row. */
+  add({ seq, mark, tasks }: ChangeRow): void {
+    this.#newest = { seq, mark };
+    this.#marks.set(seq, mark);
+    if (tasks === null) this.#lostAt = seq;
+    for (const taskUuid of tasks ?? []) {
+      this.#rows.delete(taskUuid);
+      this.#rows.set(taskUuid, seq);
+    }
+    this.#trim();
+  }
+
+  #trim(): void {
+    for (const [taskUuid, seq] of this.#rows) {
+      if (this.#rows.size <= MOST_TASKS) break;
+      this.#rows.delete(taskUuid);
+      this.#from = Math.max(this.#from, seq);
+    }
+    // A position before the oldest known row is of no use.
+    for (const seq of this.#marks.keys()) {
+      if (seq >= this.#from && this.#marks.size <= MOST_TASKS) break;
+      this.#marks.delete(seq);
+      this.#from = Math.max(this.#from, seq + 1);
+    }
+  }
+
+  /** Adds the rows of the log up to the newest one, oldest first. Returns false if the log has changed since. */
+  addOlder(rows: readonly ChangeRow[]): boolean {
+    const newest = this.#newest;
+    if (!newest || !rows.some(({ seq, mark }) => seq === newest.seq && mark === newest.mark)) return false;
+    this.beginAt(rows[0]!);
+    for (const row of rows) if (row.seq <= newest.seq) this.add(row);
+    return true;
+  }
+
+  /** Whether a position may be before the rows that are known here. */
+  isBefore({ seq }: Position): boolean {
+    return seq < this.#from;
+  }
+
+  /** Why a stream cannot continue at a position. Undefined if it can. */
+  problemWith({ seq, mark }: Position): ResetReason | undefined {
+    if (this.isBefore({ seq, mark })) return 'too_old';
+    const own = this.#marks.get(seq);
+    if (own === undefined && seq <= (this.#newest?.seq ?? 0)) return 'unknown_id';
+    if (own !== mark) return 'database_restored';
+    return seq < this.#lostAt ? 'too_many' : undefined;
+  }
+
+  /** The number of the last row with a task. Undefined if none is known. */
+  rowOf(taskUuid: string): number | undefined {
+    return this.#rows.get(taskUuid);
+  }
+
+  /** Returns the tasks that changed after a position, up to a number of them. */
+  since({ seq }: Position, limit: number): string[] {
+    const tasks: string[] = [];
+    for (const [taskUuid, row] of this.#rows) {
+      if (row <= seq) continue;
+      tasks.push(taskUuid);
+      if (tasks.length >= limit) break;
+    }
+    return tasks;
+  }
+}

@@ -1,0 +1,107 @@
+import { z } from '@hono/zod-openapi';
+
+/** The answers of acts, as `--json` of the command line prints them. */
+
+export const TaskPath = z.object({ uuid: z.string() });
+export const StepPath = z.object({
+  uuid: z.string(),
+  step: z.string().openapi({ description: 'The name or id of the step.' }),
+});
+
+export const time = z.string().openapi({ description: 'ISO 8601.' });
+export const timeOrNull = z.string().nullable();
+/** JSON of a user: any keys and values. */
+export const anything = z.record(z.string(), z.unknown());
+/** A name in the path or a body. PostgreSQL can't store U+0000. */
+export const named = (longest = 200) => z.string().min(1).max(longest);
+/** A cursor of a page. */
+export const cursor = z.string().max(2000).optional();
+
+export const PauseSchema = z
+  .object({
+    scope: z.enum(['task', 'template', 'namespace']),
+    target: z.string(),
+    paused_at: time,
+    paused_by: z.string(),
+    reason: z.string().nullable(),
+  })
+  .openapi('Pause');
+
+export const PauseResultSchema = z
+  .object({
+    scope: z.enum(['task', 'template', 'namespace']),
+    target: z.string(),
+    changed: z.boolean().openapi({ description: 'False: it was paused already, or was not paused.' }),
+    steps: z.int().openapi({ description: 'Ready steps that were held back, or returned to workers.' }),
+    pause: PauseSchema.nullable(),
+    others: z.array(PauseSchema),
+  })
+  .openapi('PauseResult');
+
+export const RerunSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    from: z.string(),
+    rerun: z.int(),
+    dry_run: z.boolean(),
+    status_before: z.string(),
+    status: z.string(),
+    steps: z.array(
+      z.object({
+        step: z.string(),
+        template_step_name: z.string(),
+        state: z.string(),
+        attempts: z.int(),
+        retryable: z.boolean(),
+        change: z.enum(['again', 'removed', 'returned']),
+      }),
+    ),
+  })
+  .openapi('Rerun');
+
+export const CopySchema = z
+  .object({
+    task_uuid: z.uuid(),
+    name: z.string(),
+    namespace: z.string(),
+    version: z.string(),
+    priority: z.int(),
+    total_steps: z.int(),
+    created: z.boolean(),
+    copy_of: z.uuid(),
+  })
+  .openapi('TaskCopy');
+
+export const ActedStepSchema = z
+  .object({
+    step_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    name: z.string(),
+    template_step_name: z.string(),
+    callable: z.string(),
+    current_state: z.string(),
+    created_at: time,
+    updated_at: time,
+    completed_at: timeOrNull,
+    results: anything.nullable().openapi({ description: 'Null without the permission tasks:context_read.' }),
+    dependencies_satisfied: z.boolean(),
+    retry_eligible: z.boolean(),
+    ready_for_execution: z.boolean(),
+    total_parents: z.int(),
+    completed_parents: z.int(),
+    attempts: z.int(),
+    max_attempts: z.int(),
+    rerun: z.int(),
+    last_failure_at: timeOrNull,
+    next_retry_at: timeOrNull,
+    last_attempted_at: timeOrNull,
+    wait: anything.nullable(),
+    worker: z.string().nullable(),
+    event_problems: z.array(z.unknown()),
+  })
+  .openapi('ActedStep');
+
+/** Gives JSON the type of its schema. The tests compare the two. */
+export function as<Schema extends z.ZodType>(_: Schema, json: object): z.infer<Schema> {
+  return json as z.infer<Schema>;
+}

@@ -1,0 +1,194 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { approvalJson } from '../../app/json/acts.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import { TaskerError } from '../../errors.ts';
+import { callerOf } from '../caller.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
+import { describeRoute, jsonBody, queryNumber } from '../route.ts';
+import { anything, as, cursor, named, time, timeOrNull } from './act-schemas.ts';
+import { checkTask, OPERATOR, operatorOf, personOf, seesNamespace } from './operator.ts';
+
+const VoteSchema = z.object({
+  by: z.string(),
+  decision: z.enum(['approve', 'reject']),
+  at: time,
+  comment: z.string().nullable(),
+  form: z.unknown(),
+  as: z.string().nullable(),
+  changes: z.int(),
+});
+const ApprovalSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    step: z.string(),
+    step_uuid: z.uuid(),
+    namespace: z.string(),
+    name: z.string(),
+    version: z.string(),
+    title: z.string(),
+    status: z.enum(['open', 'approved', 'rejected', 'timed_out', 'ended']),
+    assignees: z.array(z.string()),
+    form: anything.nullable(),
+    quorum: z.int(),
+    reject_quorum: z.int(),
+    approvals: z.int(),
+    rejections: z.int(),
+    votes: z.array(VoteSchema),
+    since: time,
+    until: timeOrNull,
+    reminded_at: timeOrNull,
+    escalated_at: timeOrNull,
+    paused: z.boolean(),
+    ended_at: timeOrNull,
+    ended_by: z.string().nullable(),
+  })
+  .openapi('Approval');
+
+const Place = z.object({ task_uuid: z.string(), step: z.string() });
+
+const LIST = describeRoute({
+  method: 'get',
+  path: '/v1/approvals',
+  permission: 'approvals:read',
+  scoped: true,
+  summary: 'Lists the open approvals, oldest first; with `task` also the ended ones of that task',
+  request: {
+    query: z.object({
+      assignee: named().optional(),
+      namespace: named().optional(),
+      name: named().optional(),
+      task: named().optional(),
+      limit: queryNumber(50, { max: 1000 }),
+      cursor,
+    }),
+  },
+  answer: z.object({ approvals: z.array(ApprovalSchema), next_cursor: z.string().nullable() }),
+  errors: [404],
+});
+const SHOW = describeRoute({
+  method: 'get',
+  path: '/v1/approvals/{task_uuid}/{step}',
+  permission: 'approvals:read',
+  summary: 'Returns an approval with its votes',
+  request: { params: Place },
+  answer: ApprovalSchema,
+  errors: [404, 409],
+});
+const VOTE = describeRoute({
+  method: 'post',
+  path: '/v1/approvals/{task_uuid}/{step}/vote',
+  permission: 'approvals:decide',
+  summary: 'Votes on an approval, as the subject of the credential',
+  request: {
+    params: Place,
+    ...jsonBody(
+      z
+        .strictObject({
+          decision: z.enum(['approve', 'reject']),
+          comment: named(10_000).nullish(),
+          form: z.unknown().optional(),
+          by: named(128).optional().openapi({ description: 'The voter, on a server without authentication.' }),
+          roles: z.array(named(128)).max(1000).optional().openapi({ description: 'Only without authentication.' }),
+        })
+        .openapi('VoteRequest'),
+    ),
+  },
+  answer: ApprovalSchema,
+  errors: [404, 409],
+});
+const REASSIGN = describeRoute({
+  method: 'post',
+  path: '/v1/approvals/{task_uuid}/{step}/reassign',
+  permission: 'approvals:decide',
+  summary: 'Changes who may vote; votes of others are dropped',
+  request: {
+    params: Place,
+    ...jsonBody(
+      z
+        .strictObject({
+          ...OPERATOR,
+          to: z.array(named(128)).max(1000).default([]),
+          everyone: z.boolean().default(false),
+        })
+        .openapi('ReassignRequest'),
+    ),
+  },
+  answer: ApprovalSchema,
+  errors: [404, 409],
+});
+
+type Shown = Awaited<ReturnType<Tasker['approvals']['get']>>;
+
+/** Routes for approvals. */
+export function approvalRoutes(tasker: Tasker): OpenAPIHono {
+  const { approvals } = tasker;
+  const shown = (c: Context, approval: Shown) => {
+    const readable = callerOf(c).allows('tasks:context_read');
+    const votes = readable ? approval.votes : approval.votes.map((vote) => ({ ...vote, form: null }));
+    return as(ApprovalSchema, approvalJson({ ...approval, votes }));
+  };
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
+    .openapi(LIST, async (c) => {
+      const { limit, cursor, ...filter } = c.req.valid('query');
+      const page = await listWithin(tasker, c, filter, { limit, cursor });
+      return c.json({ approvals: page.approvals.map((one) => shown(c, one)), next_cursor: page.nextCursor }, 200);
+    })
+    .openapi(SHOW, async (c) => {
+      const { task_uuid: task, step } = c.req.valid('param');
+      await checkTask(tasker, c, task);
+      return c.json(shown(c, await approvals.get(task, step)), 200);
+    })
+    .openapi(VOTE, async (c) => {
+      const { task_uuid: task, step } = c.req.valid('param');
+      const { decision, comment, form, ...given } = c.req.valid('json');
+      await checkTask(tasker, c, task);
+      const by = personOf(c, given.by);
+      if (by === undefined) {
+        throw new TaskerError('bad_request', 'by is missing: without authentication, a vote names its voter');
+      }
+      const roles = rolesOf(c, given.roles);
+      const vote = { decision, by, roles, form, ...(comment != null && { comment }) };
+      return c.json(shown(c, await approvals.vote(task, step, vote)), 200);
+    })
+    .openapi(REASSIGN, async (c) => {
+      const { task_uuid: task, step } = c.req.valid('param');
+      const { to, everyone, ...operator } = c.req.valid('json');
+      if (to.length > 0 === everyone) {
+        throw new TaskerError('bad_request', 'pass to, a list of users and roles, or everyone: true');
+      }
+      await checkTask(tasker, c, task);
+      const { actor: by, reason } = operatorOf(c, operator);
+      return c.json(shown(c, await approvals.reassign(task, step, { to, by, reason })), 200);
+    });
+}
+
+/** The roles of a voter: those of its credential. A body can name roles only if there is no credential. */
+function rolesOf(c: Context, given: readonly string[] | undefined): readonly string[] | undefined {
+  const caller = callerOf(c) as { subject: string | undefined; roles?: readonly string[] };
+  return caller.subject === undefined ? given : caller.roles;
+}
+
+/** Lists the approvals that a caller may see. */
+async function listWithin(
+  tasker: Tasker,
+  c: Context,
+  filter: { task?: string | undefined; namespace?: string | undefined; assignee?: string | undefined },
+  page: { limit: number; cursor: string | undefined },
+) {
+  const caller = callerOf(c);
+  if (caller.namespaces === undefined) return tasker.approvals.list(filter, page);
+  if (filter.task !== undefined) {
+    await checkTask(tasker, c, filter.task);
+    return tasker.approvals.list(filter, page);
+  }
+  const namespace = filter.namespace ?? (caller.namespaces.length === 1 ? caller.namespaces[0] : undefined);
+  if (namespace === undefined) {
+    throw new TaskerError(
+      'bad_request',
+      `namespace is missing; this credential is for ${caller.namespaces.join(', ')}, so name one of them`,
+    );
+  }
+  if (!seesNamespace(caller, namespace)) return { approvals: [], nextCursor: null };
+  return tasker.approvals.list({ ...filter, namespace }, page);
+}

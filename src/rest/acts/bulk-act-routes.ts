@@ -1,0 +1,268 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { bulkPreviewJson } from '../../app/json/acts.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import { messageOf, TaskerError } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import type { Permission } from '../../model/permissions.ts';
+import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
+import { callerOf } from '../caller.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
+import { describeRoute, jsonBody } from '../route.ts';
+import { anything, as, named } from './act-schemas.ts';
+import { ActBody, checkTask, OPERATOR, operatorOf, optionalBody, seesNamespace } from './operator.ts';
+
+/** The acts, with the permission that each needs. */
+const PERMISSIONS = {
+  task_retry: 'tasks:update',
+  task_cancel: 'tasks:cancel',
+  task_resolve: 'tasks:update',
+  task_delete: 'tasks:delete',
+  task_redrive: 'dlq:update',
+  step_retry: 'steps:resolve',
+  step_reset: 'steps:resolve',
+  step_resolve: 'steps:resolve',
+} as const satisfies Record<string, Permission>;
+type Action = keyof typeof PERMISSIONS;
+
+/** Ids in one request. More tasks are selected by a filter. */
+const MOST_IDS = 10_000;
+/** Ids in one request of a credential that is limited to namespaces: each is looked up. */
+const MOST_CHECKED_IDS = 1_000;
+
+const RequestSchema = z
+  .strictObject({
+    ...OPERATOR,
+    action: z.enum(Object.keys(PERMISSIONS) as [Action, ...Action[]]),
+    filter: anything
+      .optional()
+      .openapi({ description: 'The conditions of GET /v1/tasks, such as `{"error_type": "timeout"}`.' }),
+    ids: z.array(z.string()).min(1).max(MOST_IDS).optional().openapi({ description: 'Ids of tasks, or of steps.' }),
+    steps: z
+      .array(z.strictObject({ task_uuid: z.string(), step: named(1000) }))
+      .min(1)
+      .max(MOST_IDS)
+      .optional(),
+    result: z.unknown().optional().openapi({ description: 'For step_resolve.' }),
+    dry_run: z.boolean().default(false),
+  })
+  .openapi('BulkActRequest');
+const SampleSchema = z.object({
+  task_uuid: z.uuid(),
+  template: z.string(),
+  status: z.string(),
+  steps: z.array(
+    z.object({
+      name: z.string(),
+      state: z.string(),
+      attempts: z.int(),
+      retryable: z.boolean().openapi({ description: 'False: it may have had its effect, and must not run twice.' }),
+      error_type: z.string().nullable(),
+      error: z.string().nullable(),
+    }),
+  ),
+});
+const PreviewSchema = z
+  .object({
+    action: z.string(),
+    matched: z.int(),
+    skipped: z.int().openapi({ description: 'Ids that do not exist.' }),
+    steps: z.int().openapi({ description: 'Steps that would run again.' }),
+    not_retryable: z.int(),
+    dry_run: z.literal(true),
+    sample: z.array(SampleSchema).openapi({ description: 'The first ten tasks.' }),
+  })
+  .openapi('BulkActPreview');
+const StartedSchema = z
+  .object({
+    id: z.int(),
+    action: z.string(),
+    state: z.string(),
+    matched: z.int(),
+    done: z.int(),
+    skipped_count: z.int(),
+    failed_count: z.int(),
+  })
+  .openapi('StartedBulkAct');
+const Id = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
+
+const PREVIEW = {
+  description: 'The preview of an act with `dry_run`',
+  content: { 'application/json': { schema: PreviewSchema } },
+};
+const START = describeRoute({
+  method: 'post',
+  path: '/v1/bulk-acts',
+  permission: 'tasks:update',
+  scoped: true,
+  summary: 'Acts on many tasks or steps; GET /v1/bulk-acts/{id} shows the progress',
+  request: jsonBody(RequestSchema),
+  answer: StartedSchema,
+  status: 202,
+  errors: [404, 409],
+});
+Object.assign(START.responses, { 200: PREVIEW });
+const STOP = describeRoute({
+  method: 'post',
+  path: '/v1/bulk-acts/{id}/stop',
+  permission: 'tasks:update',
+  scoped: true,
+  summary: 'Stops a bulk act after the transaction in progress',
+  request: { params: Id, ...optionalBody(ActBody) },
+  answer: z.object({ id: z.int(), stopped: z.boolean() }),
+  errors: [404, 409],
+});
+const RESUME = describeRoute({
+  method: 'post',
+  path: '/v1/bulk-acts/{id}/resume',
+  permission: 'tasks:update',
+  scoped: true,
+  summary: 'Continues a bulk act that was stopped or whose process died; nothing is done twice',
+  request: { params: Id, ...optionalBody(ActBody) },
+  answer: StartedSchema,
+  status: 202,
+  errors: [404, 409],
+});
+
+/** Routes that begin, stop and resume bulk acts. */
+export function bulkActRoutes(tasker: Tasker, logger: Logger): OpenAPIHono {
+  const { bulk } = tasker;
+  const begin = async (start: Parameters<typeof bulk.runAlone>[0]) => {
+    const id = await bulk.runAlone(start, (error) => {
+      if (error !== undefined) logger.warn({ error: messageOf(error) }, 'bulk act stopped');
+    });
+    return progressOf(tasker, id);
+  };
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
+    .openapi(START, async (c) => {
+      const body = c.req.valid('json');
+      await checkAct(tasker, c, body);
+      const by = operatorOf(c, body);
+      if (!body.dry_run) return c.json(await begin((signal) => actOf(tasker, body, { ...by, signal })), 202);
+      const act = actOf(tasker, body, by);
+      const preview = await act.preview().finally(() => act.discard().catch(() => undefined));
+      return c.json(as(PreviewSchema, bulkPreviewJson(preview)), 200) as never;
+    })
+    .openapi(STOP, async (c) => {
+      const { id } = c.req.valid('param');
+      await checkStored(tasker, c, id);
+      return c.json({ id, stopped: await bulk.stop(id, operatorOf(c, c.req.valid('json'))) }, 200);
+    })
+    .openapi(RESUME, async (c) => {
+      const { id } = c.req.valid('param');
+      await checkStored(tasker, c, id);
+      // A repeated request must not take the act over from this process, which would end the first one with an error.
+      if (bulk.runsHere(id)) return c.json(await progressOf(tasker, id), 202);
+      const by = operatorOf(c, c.req.valid('json'));
+      return c.json(await begin((signal) => bulk.resume(id, { ...by, signal })), 202);
+    });
+}
+
+async function progressOf(tasker: Tasker, id: number): Promise<z.infer<typeof StartedSchema>> {
+  const { action, state, matched, done, skippedCount, failedCount } = await tasker.bulk.show(id);
+  return { id, action, state, matched, done, skipped_count: skippedCount, failed_count: failedCount };
+}
+
+type Options = Parameters<Tasker['bulk']['resume']>[1];
+
+function actOf(tasker: Tasker, body: z.infer<typeof RequestSchema>, options: Options) {
+  const { bulk, deadLetters } = tasker;
+  const target = targetOf(body);
+  switch (body.action) {
+    case 'task_retry':
+      return bulk.retry(target, options);
+    case 'task_cancel':
+      return bulk.cancel(target, options);
+    case 'task_resolve':
+      return bulk.resolve(target, options);
+    case 'task_delete':
+      return bulk.delete(target, options);
+    case 'task_redrive':
+      return deadLetters.redriveAll(target as { ids: readonly string[] }, options);
+    case 'step_retry':
+      return bulk.retrySteps(target, options);
+    case 'step_reset':
+      return bulk.resetSteps(target, options);
+    case 'step_resolve':
+      return bulk.resolveSteps(target, { ...options, ...(body.result !== undefined && { result: body.result }) });
+  }
+}
+
+function targetOf({
+  action,
+  filter,
+  ids,
+  steps,
+}: z.infer<typeof RequestSchema>): Parameters<Tasker['bulk']['retry']>[0] {
+  if ([filter, ids, steps].filter((given) => given !== undefined).length !== 1) {
+    throw new TaskerError('bad_request', 'pass exactly one of filter, ids and steps');
+  }
+  if (filter !== undefined) return filterOf(filter);
+  if (steps !== undefined) return { steps: steps.map(({ task_uuid: taskUuid, step }) => ({ taskUuid, step })) };
+  return action.startsWith('step_') ? { steps: ids! } : { ids: ids! };
+}
+
+const OF_DEAD_LETTERS = ['dlqReason', 'assignee', 'unassigned', 'addedAfter', 'addedBefore', 'all'];
+const SNAKE = new Map(
+  [...TASK_FILTER_KEYS, ...OF_DEAD_LETTERS].map((key) => [
+    key.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`),
+    key,
+  ]),
+);
+
+/** Returns a filter with the keys of the library. `state` is `status`, as in GET /v1/tasks. */
+function filterOf(given: Record<string, unknown>): object {
+  const filter: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(given)) {
+    const known = key === 'state' ? 'status' : key === 'source_system' ? 'source' : SNAKE.get(key);
+    if (known === undefined) {
+      throw new TaskerError(
+        'bad_request',
+        `filter: unknown condition ${key}; the conditions are ${[...SNAKE.keys()].join(', ')}`,
+      );
+    }
+    filter[known] = known === 'status' && typeof value === 'string' ? value.split(',') : value;
+  }
+  return filter;
+}
+
+/** Refuses an act that the caller may not do, or on what it may not see. */
+async function checkAct(tasker: Tasker, c: Context, body: z.infer<typeof RequestSchema>): Promise<void> {
+  const caller = callerOf(c);
+  const permission = PERMISSIONS[body.action];
+  if (!caller.allows(permission))
+    throw new TaskerError('forbidden', `${body.action} needs the permission ${permission}`);
+  if (caller.namespaces === undefined) return;
+  const { filter, ids = [], steps = [] } = body;
+  if (filter !== undefined) {
+    if (typeof filter.namespace === 'string' && seesNamespace(caller, filter.namespace)) return;
+    const mine = caller.namespaces.join(', ');
+    throw new TaskerError('forbidden', `filter.namespace must be one of this credential's namespaces: ${mine}`);
+  }
+  if (ids.length + steps.length > MOST_CHECKED_IDS) {
+    throw new TaskerError('bad_request', `pass at most ${MOST_CHECKED_IDS} ids with this credential, or a filter`);
+  }
+  if (body.action.startsWith('step_') && ids.length > 0) {
+    throw new TaskerError('bad_request', 'with this credential, name steps as steps: [{ task_uuid, step }]');
+  }
+  const entries = body.action === 'task_redrive';
+  const tasks = [...ids, ...steps.map((step) => step.task_uuid)];
+  for (const id of tasks) {
+    const task = entries ? (await tasker.deadLetters.get(id)).taskUuid : id;
+    await checkTask(tasker, c, task);
+  }
+}
+
+/** A credential may stop and resume the acts on its own namespaces, which their filters name. */
+async function checkStored(tasker: Tasker, c: Context, id: number): Promise<void> {
+  const caller = callerOf(c);
+  if (!caller.allows('tasks:update')) throw new TaskerError('forbidden', 'this needs the permission tasks:update');
+  const { action, filter, actor } = await tasker.bulk.show(id);
+  if (!caller.allows(PERMISSIONS[action])) {
+    throw new TaskerError('forbidden', `${action} needs the permission ${PERMISSIONS[action]}`);
+  }
+  if (caller.namespaces === undefined || actor === caller.subject) return;
+  const named = filter?.namespace === undefined ? [] : [filter.namespace].flat();
+  if (named.length > 0 && named.every((namespace) => seesNamespace(caller, namespace))) return;
+  throw new TaskerError('bulk_not_found', `there is no bulk act ${id}`);
+}

@@ -1,0 +1,261 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { scheduleJson } from '../../app/json/acts.ts';
+import { snakeKeys } from '../../app/json/views.ts';
+import type { Schedule, ScheduleChange, ScheduleOptions } from '../../app/schedules/tasker-schedules.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import { TaskerError } from '../../errors.ts';
+import { callerOf } from '../caller.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
+import { describeRoute, jsonBody, queryNumber } from '../route.ts';
+import { anything, as, cursor, named } from './act-schemas.ts';
+import { ActBody, checkNamespace, OPERATOR, operatorOf, optionalBody, seesNamespace } from './operator.ts';
+import {
+  BackfilledSchema,
+  ChangedScheduleSchema,
+  ChangeSchema,
+  ScheduleSchema,
+  SettingsSchema,
+} from './schedule-schemas.ts';
+
+const Named = z.object({ name: z.string() });
+
+const LIST = describeRoute({
+  method: 'get',
+  path: '/v1/schedules',
+  permission: 'schedules:read',
+  scoped: true,
+  summary: 'Lists schedules by name, with their next due times and last outcomes',
+  request: {
+    query: z.object({
+      state: z.enum(['active', 'paused', 'over']).optional(),
+      source: named().optional(),
+      limit: queryNumber(50, { max: 1000 }),
+      cursor,
+    }),
+  },
+  answer: z.object({ schedules: z.array(ScheduleSchema), next_cursor: z.string().nullable() }),
+});
+const CREATE = describeRoute({
+  method: 'post',
+  path: '/v1/schedules',
+  permission: 'schedules:write',
+  scoped: true,
+  summary: 'Creates a schedule',
+  request: jsonBody(
+    SettingsSchema.extend({
+      ...OPERATOR,
+      paused: z.boolean().default(false),
+      if_exists: z.enum(['error', 'keep', 'update']).default('error'),
+    }).openapi('ScheduleRequest'),
+  ),
+  answer: ScheduleSchema,
+  status: 201,
+  errors: [404, 409],
+});
+const SHOW = describeRoute({
+  method: 'get',
+  path: '/v1/schedules/{name}',
+  permission: 'schedules:read',
+  summary: 'Returns a schedule with the outcomes of its due times, newest first',
+  request: { params: Named, query: z.object({ limit: queryNumber(20, { max: 1000 }), before: named(100).optional() }) },
+  answer: ScheduleSchema,
+  errors: [404],
+});
+const CHANGE = describeRoute({
+  method: 'patch',
+  path: '/v1/schedules/{name}',
+  permission: 'schedules:write',
+  summary: 'Changes a schedule; null removes a setting',
+  request: { params: Named, ...jsonBody(ChangeSchema.extend(OPERATOR).openapi('ScheduleChange')) },
+  answer: ScheduleSchema,
+  errors: [404, 409],
+});
+const DELETE = describeRoute({
+  method: 'delete',
+  path: '/v1/schedules/{name}',
+  permission: 'schedules:write',
+  summary: 'Deletes a schedule, but not its tasks',
+  request: { params: Named, ...optionalBody(ActBody) },
+  answer: z.object({ deleted: z.string() }),
+  errors: [404, 409],
+});
+const PAUSE = describeRoute({
+  method: 'post',
+  path: '/v1/schedules/{name}/pause',
+  permission: 'schedules:write',
+  summary: 'Pauses a schedule; its open tasks continue',
+  request: { params: Named, ...optionalBody(ActBody) },
+  answer: ChangedScheduleSchema,
+  errors: [404],
+});
+const RESUME = describeRoute({
+  method: 'post',
+  path: '/v1/schedules/{name}/resume',
+  permission: 'schedules:write',
+  summary: 'Resumes a schedule; due times of the pause get no task',
+  request: { params: Named, ...optionalBody(ActBody) },
+  answer: ChangedScheduleSchema,
+  errors: [404],
+});
+const TRIGGER = describeRoute({
+  method: 'post',
+  path: '/v1/schedules/{name}/trigger',
+  permission: 'schedules:write',
+  summary: 'Creates a task of a schedule now',
+  request: {
+    params: Named,
+    headers: z.object({ 'idempotency-key': named(1000).optional() }),
+    ...optionalBody(
+      z
+        .strictObject({ ...OPERATOR, context: anything.optional(), idempotency_key: named(1000).optional() })
+        .openapi('TriggerRequest'),
+    ),
+  },
+  answer: z.object({ task_uuid: z.uuid() }),
+  status: 201,
+  errors: [404, 409],
+});
+const BACKFILL = describeRoute({
+  method: 'post',
+  path: '/v1/schedules/{name}/backfill',
+  permission: 'schedules:write',
+  summary: 'Creates the tasks of past due times, or lists them',
+  request: {
+    params: Named,
+    ...jsonBody(
+      z
+        .strictObject({ ...OPERATOR, from: named(100), to: named(100), dry_run: z.boolean().default(false) })
+        .openapi('BackfillRequest'),
+    ),
+  },
+  answer: z.array(BackfilledSchema),
+  errors: [404, 409],
+});
+
+const namespaceOf = (template: string) => template.split('/')[0]!;
+
+/** Routes for schedules. */
+export function scheduleRoutes(tasker: Tasker): OpenAPIHono {
+  const routes = new OpenAPIHono({ defaultHook: refuseInvalid });
+  addReads(routes, tasker);
+  addChanges(routes, tasker);
+  addTasks(routes, tasker);
+  return routes;
+}
+
+/** Returns a schedule that the caller may see. @throws TaskerError `schedule_not_found` */
+async function visible(tasker: Tasker, c: Context, name: string): Promise<Schedule> {
+  const schedule = await tasker.schedules.get(name);
+  if (seesNamespace(callerOf(c), namespaceOf(schedule.template))) return schedule;
+  throw new TaskerError('schedule_not_found', `there is no schedule ${name}`);
+}
+
+async function checkVisible(tasker: Tasker, c: Context, name: string): Promise<void> {
+  if (callerOf(c).namespaces !== undefined) await visible(tasker, c, name);
+}
+
+const shown = (c: Context, schedule: Schedule) => {
+  const readable = callerOf(c).allows('tasks:context_read') ? schedule : { ...schedule, context: {} };
+  return as(ScheduleSchema, scheduleJson(readable));
+};
+
+function addReads(routes: OpenAPIHono, tasker: Tasker): void {
+  const { schedules } = tasker;
+  routes
+    .openapi(LIST, async (c) => {
+      const { limit, cursor: after, ...filter } = c.req.valid('query');
+      const found = await schedules.list(filter, { limit, after });
+      const seen = found.filter(({ template }) => seesNamespace(callerOf(c), namespaceOf(template)));
+      const next = found.length === limit ? found.at(-1)!.name : null;
+      return c.json({ schedules: seen.map((one) => shown(c, one)), next_cursor: next }, 200);
+    })
+    .openapi(SHOW, async (c) => {
+      const { name } = c.req.valid('param');
+      const { limit, before } = c.req.valid('query');
+      const schedule = await visible(tasker, c, name);
+      const last = await schedules.firings(name, { limit, ...(before !== undefined && { before }) });
+      return c.json(shown(c, { ...schedule, last }), 200);
+    });
+}
+
+function addChanges(routes: OpenAPIHono, tasker: Tasker): void {
+  const { schedules } = tasker;
+  const paused = async (c: Context, verb: 'pause' | 'resume', name: string, operator: z.infer<typeof ActBody>) => {
+    await checkVisible(tasker, c, name);
+    const changed = await schedules[verb](name, operatorOf(c, operator));
+    return { changed, ...shown(c, await schedules.get(name)) };
+  };
+  routes
+    .openapi(CREATE, async (c) => {
+      const { reason, by, paused, if_exists: ifExists, ...settings } = c.req.valid('json');
+      checkNamespace(c, namespaceOf(settings.template));
+      if (ifExists !== 'error') await checkExisting(tasker, c, settings.name);
+      const options = { ...operatorOf(c, { reason, by }), paused, ifExists };
+      const schedule = await schedules.create(camelKeys(settings) as unknown as ScheduleOptions, options);
+      return c.json(shown(c, schedule), 201);
+    })
+    .openapi(CHANGE, async (c) => {
+      const { name } = c.req.valid('param');
+      const { reason, by, ...change } = c.req.valid('json');
+      if (Object.keys(change).length === 0) throw new TaskerError('bad_request', 'the body names no setting to change');
+      await checkVisible(tasker, c, name);
+      if (typeof change.template === 'string') checkNamespace(c, namespaceOf(change.template));
+      const changed = await schedules.update(name, camelKeys(change) as ScheduleChange, operatorOf(c, { reason, by }));
+      return c.json(shown(c, changed), 200);
+    })
+    .openapi(DELETE, async (c) => {
+      const { name } = c.req.valid('param');
+      await checkVisible(tasker, c, name);
+      await schedules.delete(name, operatorOf(c, c.req.valid('json')));
+      return c.json({ deleted: name }, 200);
+    })
+    .openapi(PAUSE, async (c) => c.json(await paused(c, 'pause', c.req.valid('param').name, c.req.valid('json')), 200))
+    .openapi(RESUME, async (c) =>
+      c.json(await paused(c, 'resume', c.req.valid('param').name, c.req.valid('json')), 200),
+    );
+}
+
+/** A credential may not keep or update a schedule of another namespace under cover of a creation. */
+async function checkExisting(tasker: Tasker, c: Context, name: string): Promise<void> {
+  if (callerOf(c).namespaces === undefined) return;
+  const found = await tasker.schedules.get(name).catch(() => undefined);
+  if (found) checkNamespace(c, namespaceOf(found.template));
+}
+
+function addTasks(routes: OpenAPIHono, tasker: Tasker): void {
+  const { schedules } = tasker;
+  routes
+    .openapi(TRIGGER, async (c) => {
+      const { name } = c.req.valid('param');
+      const { context, idempotency_key, ...operator } = c.req.valid('json');
+      const key = idempotency_key ?? c.req.valid('header')['idempotency-key'];
+      await checkVisible(tasker, c, name);
+      const taskUuid = await schedules.trigger(name, {
+        ...operatorOf(c, operator),
+        ...(context !== undefined && { context }),
+        ...(key !== undefined && { idempotencyKey: key }),
+      });
+      return c.json({ task_uuid: taskUuid }, 201);
+    })
+    .openapi(BACKFILL, async (c) => {
+      const { name } = c.req.valid('param');
+      const { from, to, dry_run: dryRun, ...operator } = c.req.valid('json');
+      await checkVisible(tasker, c, name);
+      const dues = await schedules.backfill(name, { from, to, dryRun, ...operatorOf(c, operator) });
+      return c.json(
+        dues.map((due) => as(BackfilledSchema, snakeKeys(due))),
+        200,
+      );
+    });
+}
+
+/** Returns settings with the keys of the library. */
+function camelKeys(settings: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([key, value]) => [
+      key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+      value,
+    ]),
+  );
+}

@@ -1,0 +1,195 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { sentJson, signalJson, taskSignalJson } from '../../app/json/acts.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import type { SignalTarget } from '../../app/tasker-signals.ts';
+import { TaskerError } from '../../errors.ts';
+import { callerOf } from '../caller.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
+import { describeRoute, jsonBody, queryNumber } from '../route.ts';
+import { as, cursor, named, TaskPath, time, timeOrNull } from './act-schemas.ts';
+import { checkEverywhere, checkNamespace, checkTask, personOf, seesNamespace } from './operator.ts';
+
+const SIGNAL = {
+  name: named(128),
+  payload: z.unknown().optional().openapi({ description: 'Any JSON of at most 1 MB. Default null.' }),
+  idempotency_key: named(256).optional(),
+  by: named(256).optional(),
+};
+const KEY = z.object({ 'idempotency-key': named(256).optional() });
+const SignalBody = z.strictObject(SIGNAL).openapi('SignalRequest');
+const TargetedBody = z
+  .strictObject({
+    ...SIGNAL,
+    correlation_id: z.uuid().optional().openapi({ description: 'All open tasks with this correlation id.' }),
+    template: named(500)
+      .optional()
+      .openapi({ description: 'With `key`: `namespace/name` or `namespace/name@version`.' }),
+    key: named(10_000).optional().openapi({ description: 'The idempotency key of the task.' }),
+  })
+  .openapi('TargetedSignalRequest');
+const SentSchema = z
+  .object({
+    signal_id: z.uuid(),
+    status: z.enum(['received', 'pending']),
+    tasks: z.array(
+      z.object({
+        task_uuid: z.uuid(),
+        status: z.enum(['used', 'held', 'kept']),
+        step: z.string().nullable(),
+        duplicate: z.boolean(),
+      }),
+    ),
+  })
+  .openapi('SentSignal');
+const about = {
+  signal_id: z.uuid(),
+  name: z.string(),
+  idempotency_key: z.string().nullable(),
+  by: z.string().nullable(),
+};
+const payload = z.unknown().openapi({ description: 'Null without the permission tasks:context_read.' });
+const TaskSignalsSchema = z
+  .object({
+    signals: z.array(
+      z.object({
+        ...about,
+        arrived_at: time,
+        status: z.enum(['used', 'held', 'kept']),
+        step: z.string().nullable(),
+        used_at: timeOrNull,
+        payload,
+      }),
+    ),
+    next_cursor: z.string().nullable(),
+  })
+  .openapi('TaskSignals');
+const SignalSchema = z
+  .object({
+    ...about,
+    sent_at: time,
+    status: z.enum(['received', 'pending', 'refused']),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    payload,
+    tasks: SentSchema.shape.tasks,
+  })
+  .openapi('Signal');
+
+const SEND = describeRoute({
+  method: 'post',
+  path: '/v1/tasks/{uuid}/signals',
+  permission: 'signals:send',
+  summary: 'Sends a signal to a task',
+  request: { params: TaskPath, headers: KEY, ...jsonBody(SignalBody) },
+  answer: SentSchema,
+  status: 201,
+  errors: [404, 409],
+});
+const SEND_TO = describeRoute({
+  method: 'post',
+  path: '/v1/signals',
+  permission: 'signals:send',
+  scoped: true,
+  summary: 'Sends a signal to the tasks with a correlation id, or to the task with an idempotency key',
+  request: { headers: KEY, ...jsonBody(TargetedBody) },
+  answer: SentSchema,
+  status: 201,
+  errors: [404, 409],
+});
+const LIST = describeRoute({
+  method: 'get',
+  path: '/v1/tasks/{uuid}/signals',
+  permission: 'tasks:read',
+  summary: 'Lists the signals of a task in order of arrival',
+  request: {
+    params: TaskPath,
+    query: z.object({
+      name: named(128).optional(),
+      kept: z.enum(['true', 'false']).optional().openapi({ description: 'Only signals that no step has used.' }),
+      limit: queryNumber(50, { max: 1000 }),
+      cursor,
+    }),
+  },
+  answer: TaskSignalsSchema,
+  errors: [404],
+});
+const SHOW = describeRoute({
+  method: 'get',
+  path: '/v1/signals/{signal_id}',
+  permission: 'tasks:read',
+  scoped: true,
+  summary: 'Returns a signal with its outcome',
+  request: { params: z.object({ signal_id: z.string() }) },
+  answer: SignalSchema,
+  errors: [404],
+});
+
+/** Routes for signals. */
+export function signalRoutes(tasker: Tasker): OpenAPIHono {
+  const send = async (c: Context, target: SignalTarget, body: z.infer<typeof SignalBody>, key: string | undefined) => {
+    const { name, idempotency_key: idempotencyKey = key, by } = body;
+    const sent = await tasker.signal(target, name, body.payload ?? null, { by: personOf(c, by), idempotencyKey });
+    return as(SentSchema, sentJson(sent));
+  };
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
+    .openapi(SEND, async (c) => {
+      const { uuid } = c.req.valid('param');
+      await checkTask(tasker, c, uuid);
+      return c.json(await send(c, uuid, c.req.valid('json'), c.req.valid('header')['idempotency-key']), 201);
+    })
+    .openapi(SEND_TO, async (c) => {
+      const body = c.req.valid('json');
+      const target = targetOf(body);
+      if ('correlationId' in target) checkEverywhere(c, 'a signal to a correlation id');
+      else checkNamespace(c, target.namespace);
+      return c.json(await send(c, target, body, c.req.valid('header')['idempotency-key']), 201);
+    })
+    .openapi(LIST, async (c) => {
+      const { uuid } = c.req.valid('param');
+      const { name, kept, limit, cursor } = c.req.valid('query');
+      await checkTask(tasker, c, uuid);
+      const page = await tasker.listSignals(uuid, { name, kept: kept === 'true', limit, cursor });
+      const signals = page.signals.map((one) => taskSignalJson(readable(c, one)));
+      return c.json(as(TaskSignalsSchema, { signals, next_cursor: page.nextCursor }), 200);
+    })
+    .openapi(SHOW, async (c) => {
+      const { signal_id: id } = c.req.valid('param');
+      const signal = await tasker.getSignal(id);
+      if (!signal || !(await seesTasks(tasker, c, signal))) {
+        throw new TaskerError(
+          'not_found',
+          `there is no signal ${id}; GET /v1/tasks/{uuid}/signals lists those of a task`,
+        );
+      }
+      return c.json(as(SignalSchema, signalJson(readable(c, signal))), 200);
+    });
+}
+
+function targetOf({ correlation_id: correlationId, template, key }: z.infer<typeof TargetedBody>) {
+  if (correlationId !== undefined && template === undefined && key === undefined) return { correlationId };
+  if (correlationId !== undefined || template === undefined || key === undefined) {
+    throw new TaskerError(
+      'bad_request',
+      'pass correlation_id, or template (namespace/name) and key, the key of the task',
+    );
+  }
+  const [, namespace, name, version] = /^([^/@]+)\/([^/@]+)(?:@([^/@]+))?$/.exec(template) ?? [];
+  if (namespace === undefined || name === undefined) {
+    throw new TaskerError('bad_request', 'template must be namespace/name or namespace/name@version');
+  }
+  return { namespace, name, version, idempotencyKey: key };
+}
+
+function readable<S extends { payload: unknown }>(c: Context, signal: S): S {
+  return callerOf(c).allows('tasks:context_read') ? signal : { ...signal, payload: null };
+}
+
+/** Returns whether the caller may see a task that has the signal. */
+async function seesTasks(tasker: Tasker, c: Context, { tasks }: { tasks: readonly { taskUuid: string }[] }) {
+  const caller = callerOf(c);
+  if (caller.namespaces === undefined) return true;
+  for (const { taskUuid } of tasks) {
+    if (!seesNamespace(caller, (await tasker.getTask(taskUuid)).namespace)) return false;
+  }
+  return tasks.length > 0;
+}

@@ -1,0 +1,75 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { snakeKeys } from '../../app/json/views.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import { callerOf } from '../caller.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
+import { describeRoute, jsonBody } from '../route.ts';
+import { ActedStepSchema, as, named, StepPath, time } from './act-schemas.ts';
+import { ActBody, checkTask, OPERATOR, operatorOf, optionalBody } from './operator.ts';
+
+const act = { params: StepPath, ...optionalBody(ActBody) };
+
+const RETRY = describeRoute({
+  method: 'post',
+  path: '/v1/tasks/{uuid}/workflow_steps/{step}/retry',
+  permission: 'steps:resolve',
+  summary: 'Retries a step that failed or waits for a retry',
+  request: act,
+  answer: ActedStepSchema,
+  errors: [404, 409],
+});
+const FIRE = describeRoute({
+  method: 'post',
+  path: '/v1/tasks/{uuid}/workflow_steps/{step}/fire',
+  permission: 'steps:resolve',
+  summary: 'Completes a timer step now',
+  request: act,
+  answer: ActedStepSchema,
+  errors: [404, 409],
+});
+const MOVE = describeRoute({
+  method: 'post',
+  path: '/v1/tasks/{uuid}/workflow_steps/{step}/move',
+  permission: 'steps:resolve',
+  summary: 'Changes the time of a timer step',
+  request: {
+    params: StepPath,
+    ...jsonBody(
+      z
+        .strictObject({ ...OPERATOR, until: named(100).openapi({ description: 'ISO 8601 with a zone.' }) })
+        .openapi('MoveTimerRequest'),
+    ),
+  },
+  answer: z.object({ task_uuid: z.uuid(), step: z.string(), until: time }),
+  errors: [404, 409],
+});
+
+/** Routes that act on one step. */
+export function stepActRoutes(tasker: Tasker): OpenAPIHono {
+  const shown = async (c: Context, { uuid, step }: z.infer<typeof StepPath>) => {
+    const after = await tasker.getStep(uuid, step);
+    const readable = callerOf(c).allows('tasks:context_read') ? after : { ...after, results: null };
+    return as(ActedStepSchema, snakeKeys(readable));
+  };
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
+    .openapi(RETRY, async (c) => {
+      const place = c.req.valid('param');
+      await checkTask(tasker, c, place.uuid);
+      await tasker.retryStep(place.uuid, place.step, operatorOf(c, c.req.valid('json')));
+      return c.json(await shown(c, place), 200);
+    })
+    .openapi(FIRE, async (c) => {
+      const place = c.req.valid('param');
+      await checkTask(tasker, c, place.uuid);
+      await tasker.fireTimer(place.uuid, place.step, operatorOf(c, c.req.valid('json')));
+      return c.json(await shown(c, place), 200);
+    })
+    .openapi(MOVE, async (c) => {
+      const { uuid, step } = c.req.valid('param');
+      const { until, ...operator } = c.req.valid('json');
+      await checkTask(tasker, c, uuid);
+      const moved = await tasker.moveTimer(uuid, step, until, operatorOf(c, operator));
+      return c.json({ task_uuid: uuid.toLowerCase(), step, until: moved }, 200);
+    });
+}

@@ -1,0 +1,133 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { Tasker } from '../../app/tasker.ts';
+import { isTaskerError, TaskerError } from '../../errors.ts';
+import { formatProblem, parseTemplate } from '../../template/parse-template.ts';
+import { digestOf } from '../../template/template-digest.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
+import { describeRoute } from '../route.ts';
+import { named } from './act-schemas.ts';
+import { checkNamespace } from './operator.ts';
+
+/** A template in YAML, as a text; or its content as JSON; or `{ "source": "…" }` with the YAML in JSON. */
+const body = {
+  body: {
+    content: {
+      'application/yaml': { schema: z.string() },
+      'application/json': { schema: z.object({ source: z.string().optional(), name: named().optional() }).loose() },
+    },
+    required: true,
+  },
+} as const;
+const ProblemSchema = z
+  .object({
+    severity: z.enum(['error', 'warning']),
+    code: z.string(),
+    message: z.string(),
+    file: z.string().nullable(),
+    line: z.int(),
+    column: z.int(),
+    path: z.string(),
+  })
+  .openapi('TemplateProblem');
+const about = {
+  namespace: z.string(),
+  name: z.string(),
+  version: z.string(),
+  digest: z.string(),
+  previous_digest: z.string().nullable().openapi({ description: 'What new tasks of this version used before.' }),
+};
+const change = z.enum(['new', 'changed', 'unchanged']);
+
+const REGISTER = describeRoute({
+  method: 'post',
+  path: '/v1/templates',
+  permission: 'templates:write',
+  scoped: true,
+  summary: 'Registers a template; new tasks use it at once, and running tasks keep theirs',
+  request: body,
+  answer: z.object({ ...about, change, problems: z.array(ProblemSchema) }).openapi('RegisteredTemplate'),
+  status: 201,
+});
+const VALIDATE = describeRoute({
+  method: 'post',
+  path: '/v1/templates/validate',
+  permission: 'templates:validate',
+  scoped: true,
+  summary: 'Checks a template, and compares it with the registered one',
+  request: body,
+  answer: z
+    .object({
+      valid: z.boolean(),
+      problems: z.array(ProblemSchema),
+      template: z
+        .object({ ...about, change })
+        .nullable()
+        .openapi({ description: 'Null if it has errors.' }),
+    })
+    .openapi('ValidatedTemplate'),
+});
+
+const LARGEST = 1_048_576;
+
+/** Options of {@link templateWriteRoutes}. */
+export interface TemplateWriteOptions {
+  /** The environment whose overrides of a template are applied. */
+  environment: string;
+}
+
+/** Routes that register and check templates. */
+export function templateWriteRoutes(tasker: Tasker, { environment }: TemplateWriteOptions): OpenAPIHono {
+  const read = async (c: Context) => parseTemplate(await sourceOf(c), { environment });
+  const compared = async (template: NonNullable<ReturnType<typeof parseTemplate>['template']>) => {
+    const { namespace, name, version } = template;
+    const previous = await digestInUse(tasker, { namespace, name, version });
+    const digest = digestOf(template);
+    const changed = previous === null ? 'new' : previous === digest ? 'unchanged' : 'changed';
+    return { namespace, name, version, digest, previous_digest: previous, change: changed } as const;
+  };
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
+    .openapi(REGISTER, async (c) => {
+      const { template, problems } = await read(c);
+      if (!template) {
+        const errors = problems.filter(({ severity }) => severity === 'error');
+        const text = errors.slice(0, 20).map(formatProblem).join('\n');
+        throw new TaskerError('template_invalid', text, { details: { problems } });
+      }
+      checkNamespace(c, template.namespace);
+      const outcome = await compared(template);
+      await tasker.registerTemplates(template);
+      return c.json({ ...outcome, problems }, 201);
+    })
+    .openapi(VALIDATE, async (c) => {
+      const { template, problems } = await read(c);
+      if (template) checkNamespace(c, template.namespace);
+      return c.json({ valid: template !== null, problems, template: template && (await compared(template)) }, 200);
+    });
+}
+
+/** Returns the text of a template in a request. @throws TaskerError `bad_request` */
+async function sourceOf(c: Context): Promise<string> {
+  const text = await c.req.text();
+  if (Buffer.byteLength(text) > LARGEST) {
+    throw new TaskerError(
+      'bad_request',
+      `a template may have at most ${LARGEST} bytes; split it into several templates`,
+    );
+  }
+  if (!/^application\/([\w.+-]*\+)?json\b/i.test(c.req.header('content-type') ?? '')) return text;
+  const given = c.req.valid('json' as never) as { source?: unknown };
+  return typeof given.source === 'string' ? given.source : text;
+}
+
+async function digestInUse(
+  tasker: Tasker,
+  { namespace, name, version }: { namespace: string; name: string; version: string },
+): Promise<string | null> {
+  try {
+    return (await tasker.engine.templates.newest(namespace, name, version)).digest;
+  } catch (error) {
+    if (isTaskerError(error) && error.code === 'template_not_found') return null;
+    throw error;
+  }
+}

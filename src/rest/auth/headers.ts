@@ -1,0 +1,21 @@
+import type { MiddlewareHandler } from 'hono';
+
+/** Headers that keep browsers from guessing types, framing pages, and passing addresses and answers on. */
+const HEADERS: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+};
+
+/** Adds headers for browsers to every response that does not have its own. */
+export function securityHeaders({ tls }: { tls: boolean }): MiddlewareHandler {
+  return async (c, next) => {
+    await next();
+    const { headers } = c.res;
+    for (const [name, value] of Object.entries(HEADERS)) if (!headers.has(name)) c.header(name, value);
+    if (tls) c.header('strict-transport-security', 'max-age=31536000');
+    if (c.req.path.startsWith('/v1/') && !headers.has('cache-control')) c.header('cache-control', 'no-store');
+  };
+}

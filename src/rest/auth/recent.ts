@@ -1,0 +1,49 @@
+interface Entry<T> {
+  at: number;
+  value: Promise<T>;
+}
+
+/** Options of {@link Recent}. */
+export interface RecentOptions {
+  /** How long a value is used, in milliseconds. */
+  freshMs: number;
+  /** Maximum number of values. The oldest are forgotten first. */
+  most: number;
+}
+
+/** Values that were looked up recently. Lookups of the same key at the same time are one. A failed lookup is not kept. */
+export class Recent<T> {
+  readonly #entries = new Map<string, Entry<T>>();
+  readonly #options: RecentOptions;
+
+  constructor(options: RecentOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Returns whether {@link get} would not look the key up. */
+  has(key: string): boolean {
+    const found = this.#entries.get(key);
+    return found !== undefined && performance.now() - found.at < this.#options.freshMs;
+  }
+
+  get(key: string, look: () => Promise<T>): Promise<T> {
+    const found = this.#entries.get(key);
+    const now = performance.now();
+    if (found && now - found.at < this.#options.freshMs) return found.value;
+    const entry = { at: now, value: look() };
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    if (this.#entries.size > this.#options.most) this.#entries.delete(this.#entries.keys().next().value!);
+    entry.value.catch(() => this.forget(key, entry));
+    return entry.value;
+  }
+
+  /** Looks the key up again the next time. */
+  forget(key: string, only?: Entry<T>): void {
+    if (only === undefined || this.#entries.get(key) === only) this.#entries.delete(key);
+  }
+}

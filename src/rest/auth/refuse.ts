@@ -1,0 +1,50 @@
+import type { Context } from 'hono';
+import { type ErrorCode, TaskerError } from '../../errors.ts';
+
+/** Why a credential is not accepted, as clients of the described API read it. */
+export type FailureReason = 'missing' | 'expired' | 'invalid' | 'malformed' | 'forbidden';
+
+/** A credential that is not accepted. The middleware turns it into a response. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly reason: FailureReason;
+
+  constructor(reason: FailureReason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+const CODES: Readonly<Record<FailureReason, ErrorCode>> = {
+  missing: 'unauthorized',
+  expired: 'authentication_failed',
+  invalid: 'authentication_failed',
+  malformed: 'authentication_failed',
+  forbidden: 'forbidden',
+};
+const SEVERITY: Readonly<Record<FailureReason, 'low' | 'medium'>> = {
+  missing: 'low',
+  expired: 'low',
+  invalid: 'medium',
+  malformed: 'medium',
+  forbidden: 'medium',
+};
+/** Seconds after which another try makes sense. */
+const RETRY_AFTER: Readonly<Record<FailureReason, number | undefined>> = {
+  missing: undefined,
+  expired: undefined,
+  invalid: 5,
+  malformed: 5,
+  forbidden: undefined,
+};
+
+/** Refuses the request, with the headers and the code for the reason. */
+export function refuse(c: Context, reason: FailureReason, message: string): never {
+  c.header('x-auth-failure-reason', reason);
+  c.header('x-auth-failure-severity', SEVERITY[reason]);
+  const seconds = RETRY_AFTER[reason];
+  if (seconds !== undefined) c.header('retry-after', String(seconds));
+  const code = CODES[reason];
+  if (code !== 'forbidden') c.header('www-authenticate', 'Bearer realm="tasker"');
+  throw new TaskerError(code, message);
+}

@@ -1,0 +1,68 @@
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { matchedRoutes } from 'hono/route';
+import { PERMISSIONS, type Permission } from '../../model/permissions.ts';
+
+/** The requirements of a route on its caller. */
+export interface RouteRule {
+  /** Undefined: the route has none, so that no caller may use it. */
+  permission: Permission | 'public' | 'authenticated' | undefined;
+  /** Its path, with `:` before parameters. */
+  path: string;
+  /** Whether the route limits what it shows and changes to the namespaces of the caller. */
+  scoped: boolean;
+}
+
+/** Pages and documents that are not in the OpenAPI document, and need no credential. */
+const PUBLIC = /^\/(metrics|api-docs\/.*)$/;
+
+interface DescribedRoute {
+  method: string;
+  path: string;
+  'x-permission'?: unknown;
+  'x-scoped'?: unknown;
+}
+
+/** The rules of all routes of an app, from their descriptions. */
+export class RouteRules {
+  readonly #app: OpenAPIHono;
+  #rules: Map<string, RouteRule> | undefined;
+
+  constructor(app: OpenAPIHono) {
+    this.#app = app;
+  }
+
+  /** Returns the rule of the route that will answer. Undefined: there is no such route. */
+  of(c: Context): RouteRule | undefined {
+    const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
+    return route && this.ruleFor(route.method, route.path);
+  }
+
+  /** Returns the rule of a route by its method and its path, with `:` before parameters. */
+  ruleFor(method: string, path: string): RouteRule {
+    this.#rules ??= this.#read();
+    const found = this.#rules.get(`${method} ${path}`);
+    if (found) return found;
+    return { permission: method === 'GET' && PUBLIC.test(path) ? 'public' : undefined, path, scoped: false };
+  }
+
+  #read(): Map<string, RouteRule> {
+    const rules = new Map<string, RouteRule>();
+    for (const definition of this.#app.openAPIRegistry.definitions) {
+      if (definition.type !== 'route') continue;
+      const route = definition.route as DescribedRoute;
+      const path = route.path.replaceAll(/\/\{(.+?)\}/g, '/:$1');
+      const permission = route['x-permission'];
+      const known =
+        permission === 'public' ||
+        permission === 'authenticated' ||
+        (PERMISSIONS as readonly unknown[]).includes(permission);
+      rules.set(`${route.method.toUpperCase()} ${path}`, {
+        permission: known ? (permission as RouteRule['permission']) : undefined,
+        path,
+        scoped: route['x-scoped'] === true,
+      });
+    }
+    return rules;
+  }
+}

@@ -1,0 +1,68 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { type Caller, callerOf } from '../caller.ts';
+import { describeRoute } from '../route.ts';
+import type { Sessions } from './sessions.ts';
+
+const MeSchema = z
+  .object({
+    authenticated: z.boolean().openapi({ description: 'False: the server needs no credential.' }),
+    subject: z.string().nullable(),
+    credential: z.enum(['key', 'token', 'session']).nullable(),
+    roles: z.array(z.string()),
+    permissions: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
+    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
+  })
+  .openapi('Me');
+const SessionSchema = MeSchema.extend({ expires_at: z.string() }).openapi('Session');
+
+const BEGIN = describeRoute({
+  method: 'post',
+  path: '/v1/session',
+  permission: 'authenticated',
+  scoped: true,
+  summary: 'Begins a session of a browser with the rights of the key or token, and sets its cookie',
+  answer: SessionSchema,
+  status: 201,
+});
+const END = describeRoute({
+  method: 'delete',
+  path: '/v1/session',
+  permission: 'authenticated',
+  scoped: true,
+  summary: 'Ends the session of the cookie',
+  answer: z.object({ ended: z.literal(true) }),
+});
+const ME = describeRoute({
+  method: 'get',
+  path: '/v1/me',
+  permission: 'authenticated',
+  scoped: true,
+  summary: 'Returns who the caller is, and what it may do',
+  answer: MeSchema,
+});
+
+function meJson({ subject, credential, roles, permissions, namespaces }: Caller): z.infer<typeof MeSchema> {
+  return {
+    authenticated: credential !== undefined,
+    subject: subject ?? null,
+    credential: credential ?? null,
+    roles: [...roles],
+    permissions: permissions ? [...permissions] : null,
+    namespaces: namespaces ? [...namespaces] : null,
+  };
+}
+
+/** Routes for sessions of browsers, and for what a credential may do. */
+export function sessionRoutes(sessions: Sessions): OpenAPIHono {
+  return new OpenAPIHono()
+    .openapi(BEGIN, async (c) => {
+      const caller = callerOf(c);
+      const expiresAt = await sessions.begin(c, caller);
+      return c.json({ ...meJson(caller), expires_at: expiresAt }, 201);
+    })
+    .openapi(END, async (c) => {
+      await sessions.end(c);
+      return c.json({ ended: true as const }, 200);
+    })
+    .openapi(ME, (c) => c.json(meJson(callerOf(c)), 200));
+}

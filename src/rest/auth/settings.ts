@@ -1,0 +1,48 @@
+import type { TokenSettings } from './tokens.ts';
+
+/** The settings of a server's security. */
+export interface SecuritySettings {
+  auth: AuthSettings;
+  /** Whether other machines can reach the server. */
+  exposed: boolean;
+  /** The origins of web pages on other hosts that may use the API. Default: none. */
+  corsOrigins: readonly string[];
+  /** Whether the server itself speaks TLS. */
+  tls: boolean;
+  /** Maximum number of requests of a credential in a second. 0: unlimited. */
+  requestsPerSecond: number;
+}
+
+/** The settings of authentication. */
+export interface AuthSettings {
+  /**
+   * When a credential is required. `always`; `with_keys`: as soon as the database has an API key; `never`: only with
+   * `--insecure`.
+   */
+  required: 'always' | 'with_keys' | 'never';
+  /** The header for API keys, besides `Authorization: Bearer`. Default `X-API-Key`. */
+  keyHeader: string;
+  /** Keys of the configuration. */
+  fixedKeys: readonly FixedKey[];
+  /** How many wrong credentials of an address are looked up: at once, and then in a second. Default 500 and 50. */
+  wrong: { burst: number; perSecond: number };
+  /** Undefined: no tokens are accepted. */
+  tokens?: TokenSettings | undefined;
+}
+
+/** An API key of the configuration. */
+export interface FixedKey {
+  key: string;
+  /** Acts are recorded under `key:` and this name. */
+  name: string;
+  permissions: readonly string[];
+}
+
+/** The settings of a server on a loopback address without configuration. */
+export const LOCAL_SECURITY: SecuritySettings = {
+  auth: { required: 'with_keys', keyHeader: 'X-API-Key', fixedKeys: [], wrong: { burst: 500, perSecond: 50 } },
+  exposed: false,
+  corsOrigins: [],
+  tls: false,
+  requestsPerSecond: 0,
+};

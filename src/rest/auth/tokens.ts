@@ -1,0 +1,151 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
+import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { isStorableText } from '../../model/json.ts';
+import { isPermission, ROLES } from '../../model/permissions.ts';
+import type { Caller } from '../caller.ts';
+import { KeySet, type KeySetSettings } from './key-set.ts';
+import { Refused } from './refuse.ts';
+import { callerWith, permissionsOfRoles } from './rights.ts';
+
+/** Which tokens (JWT) are accepted. */
+export interface TokenSettings {
+  issuer: string;
+  audience: string;
+  /** Only algorithms with a public key: a token cannot choose another kind. */
+  algorithms: readonly string[];
+  /** Whether a token with an unknown permission is rejected. If not, the permission is ignored. */
+  strict: boolean;
+  /** The public key as PEM, or where the keys are. */
+  keys: { pem: string } | KeySetSettings;
+}
+
+/** The clocks of the provider and of this machine may differ by this much. */
+const TOLERANCE_SECONDS = 5;
+const LONGEST = 16_384;
+const LONGEST_SUBJECT = 200;
+const MOST = 1_000;
+/** Names of roles that give permissions. Plain names such as `admin` often mean something else at a provider. */
+const ROLE_NAMES = new Map(ROLES.map((role) => [`tasker-${role}`, role]));
+
+/** Returns whether a text may be a token. */
+export function looksLikeToken(text: string): boolean {
+  return text.length <= LONGEST && /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text);
+}
+
+/** Verifies tokens, and reads the rights of their bearers. */
+export class Tokens {
+  readonly #settings: TokenSettings;
+  readonly #key: KeyObject | KeySet;
+  readonly #options: JWTVerifyOptions;
+
+  /**
+   * `keySet`: the keys of the provider. Default: they are loaded when they are needed.
+   * @throws TaskerError `config_invalid` if the public key cannot be read
+   */
+  constructor(settings: TokenSettings, logger: Logger, keySet?: KeySet) {
+    this.#settings = settings;
+    this.#key = 'pem' in settings.keys ? readKey(settings.keys.pem) : (keySet ?? new KeySet(settings.keys, logger));
+    this.#options = {
+      issuer: settings.issuer,
+      audience: settings.audience,
+      algorithms: [...settings.algorithms],
+      requiredClaims: ['sub', 'exp'],
+      clockTolerance: TOLERANCE_SECONDS,
+    };
+  }
+
+  /** Returns the bearer of a token. @throws Refused; TaskerError `not_ready` if the keys cannot be loaded */
+  async callerOf(token: string): Promise<Caller> {
+    const payload = await this.#verified(token);
+    const { sub, exp, roles, permissions, namespaces, worker_namespaces } = payload as JWTPayload &
+      Record<string, unknown>;
+    const allRoles = textsOf(roles, 'roles');
+    const given = textsOf(permissions, 'permissions');
+    const unknown = given.find((one) => !isPermission(one));
+    if (this.#settings.strict && unknown !== undefined) {
+      throw new Refused('invalid', `the token has the unknown permission ${shortened(unknown)}`);
+    }
+    const own = allRoles.flatMap((role) => ROLE_NAMES.get(role) ?? []);
+    return callerWith(
+      {
+        subject: subjectOf(sub),
+        roles: allRoles,
+        permissions: [...permissionsOfRoles(own), ...given],
+        namespaces: namespacesOf(namespaces, worker_namespaces),
+      },
+      { credential: 'token', keyId: undefined, expiresAtMs: exp! * 1000 },
+    );
+  }
+
+  async #verified(token: string): Promise<JWTPayload> {
+    try {
+      const key = this.#key;
+      if (!(key instanceof KeySet)) return (await jwtVerify(token, key, this.#options)).payload;
+      return (await jwtVerify(token, (header, jws) => key.keyFor(header, jws), this.#options)).payload;
+    } catch (error) {
+      if (isTaskerError(error)) throw error;
+      throw refusedBecause(error);
+    }
+  }
+}
+
+function refusedBecause(error: unknown): Refused {
+  if (error instanceof errors.JWTExpired) return new Refused('expired', 'the token has expired; get a new one');
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return new Refused('invalid', `the token is not accepted: its claim ${error.claim} is missing or wrong`);
+  }
+  if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) {
+    return new Refused('malformed', 'the token is not a signed JWT');
+  }
+  // Its signature, its algorithm or its key. The difference would help only someone who forges tokens.
+  return new Refused('invalid', 'the server does not accept this token');
+}
+
+function readKey(pem: string): KeyObject {
+  const wrong = (why: string, cause?: unknown) =>
+    new TaskerError(
+      'config_invalid',
+      `orchestration.web.auth.jwt_public_key: ${why}; it must be a public key in PEM form`,
+      cause === undefined ? undefined : { cause },
+    );
+  // Node would read the public part of a private key, which does not belong on this machine.
+  if (pem.includes('PRIVATE KEY')) throw wrong('this is a private key');
+  let key: KeyObject;
+  try {
+    key = createPublicKey(pem);
+  } catch (error) {
+    throw wrong(messageOf(error), error);
+  }
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
+  if (type === 'rsa' && (details?.modulusLength ?? 0) < 2048) throw wrong('the RSA key has less than 2048 bits');
+  return key;
+}
+
+function subjectOf(sub: unknown): string {
+  if (typeof sub === 'string' && sub !== '' && sub.length <= LONGEST_SUBJECT && isStorableText(sub)) {
+    // Acts of API keys are recorded under such names.
+    if (!sub.startsWith('key:')) return sub;
+  }
+  throw new Refused('invalid', 'the token is not accepted: its claim sub is missing or wrong');
+}
+
+/** An empty list of the described claim `worker_namespaces` means all, as its tools write it; one of `namespaces` none. */
+function namespacesOf(namespaces: unknown, described: unknown): string[] | null {
+  if (namespaces !== undefined) return textsOf(namespaces, 'namespaces');
+  const found = textsOf(described, 'worker_namespaces');
+  return found.length === 0 || found.includes('*') ? null : found;
+}
+
+function textsOf(claim: unknown, name: string): string[] {
+  if (claim === undefined) return [];
+  if (Array.isArray(claim) && claim.length <= MOST && claim.every((one) => typeof one === 'string')) {
+    return claim as string[];
+  }
+  throw new Refused('invalid', `the token is not accepted: its claim ${name} must be a list of texts`);
+}
+
+function shortened(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}

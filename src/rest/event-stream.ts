@@ -1,0 +1,185 @@
+import type { ChangeFeed, Following } from '../engine/streams/change-feed.ts';
+import type { ClosingReason, StreamChange } from '../engine/streams/changes.ts';
+import type { Follower } from '../engine/streams/members.ts';
+import type { Selection } from '../engine/streams/stream-filter.ts';
+import { TaskerError } from '../errors.ts';
+import { waitAtMost } from '../time/wait-at-most.ts';
+import { changeJson } from './stream-json.ts';
+
+/** A client that has not read this many bytes is cut off at the next change. */
+const MOST_UNREAD_BYTES = 256 * 1024;
+/** Above this number of bytes, nothing that the client has missed is repeated. */
+const BUSY_BYTES = 64 * 1024;
+const HEARTBEAT_MS = 15_000;
+/** Credentials are checked when a stream begins. So it ends after this time, and the client comes back. */
+const LONGEST_MS = 15 * 60_000;
+/** How long a request waits until the stream begins. */
+const OPENING_MS = 10_000;
+/** Delay after which clients reconnect. It differs, so that they do not all come at once. */
+const RETRY_MS = { from: 500, to: 3_000 };
+
+/** Settings of an {@link EventStream} that tests change. */
+export interface EventStreamLimits {
+  heartbeatMs?: number;
+  longestMs?: number;
+  mostUnreadBytes?: number;
+}
+
+const TEXTS = new WeakMap<StreamChange, string>();
+const encoder = new TextEncoder();
+
+/** The block of a change, without its end. All streams of a process share it. */
+function textOf(change: StreamChange): string {
+  let text = TEXTS.get(change);
+  if (text === undefined) {
+    const { event, data } = changeJson(change);
+    text = block(event, data);
+    TEXTS.set(change, text);
+  }
+  return text;
+}
+
+function block(event: string, data: object): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n`;
+}
+
+function retry(): string {
+  return `retry: ${Math.round(RETRY_MS.from + Math.random() * (RETRY_MS.to - RETRY_MS.from))}\n`;
+}
+
+/** A stream of server-sent events for one client. */
+export class EventStream implements Follower {
+  readonly selection: Selection;
+  readonly body: ReadableStream<Uint8Array>;
+  readonly #limits: Required<EventStreamLimits>;
+  readonly #cut: (() => void) | undefined;
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  #following: Following | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #renewal: NodeJS.Timeout | undefined;
+  #isOver = false;
+  /** Whether something was sent since the last heartbeat. */
+  #isFresh = false;
+  #lastId: string | undefined;
+
+  private constructor(selection: Selection, limits: EventStreamLimits, cut: (() => void) | undefined) {
+    this.selection = selection;
+    this.#cut = cut;
+    this.#limits = {
+      heartbeatMs: HEARTBEAT_MS,
+      longestMs: LONGEST_MS,
+      mostUnreadBytes: MOST_UNREAD_BYTES,
+      ...limits,
+    };
+    this.body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        cancel: () => this.#leave(),
+      },
+      { highWaterMark: this.#limits.mostUnreadBytes, size: (chunk) => chunk?.byteLength ?? 0 },
+    );
+  }
+
+  /**
+   * Begins a stream. `after`: the `Last-Event-ID` of the client. `cut`: closes the connection, whatever is still to be sent.
+   * @throws TaskerError `stopped`, `not_ready`
+   */
+  static async begin(
+    feed: ChangeFeed,
+    selection: Selection,
+    {
+      after,
+      cut,
+      limits = {},
+    }: { after: string | undefined; cut?: (() => void) | undefined; limits?: EventStreamLimits },
+  ): Promise<EventStream> {
+    const stream = new EventStream(selection, limits, cut);
+    const begun = feed.follow(stream, { after });
+    if (!(await waitAtMost(OPENING_MS, begun))) {
+      feed.forget(stream);
+      begun.then((following) => following.leave()).catch(() => {});
+      throw new TaskerError('not_ready', 'the stream could not begin in time; the database may be slow');
+    }
+    stream.#start(await begun);
+    return stream;
+  }
+
+  #start(following: Following): void {
+    this.#following = following;
+    if (this.#isOver) {
+      this.#leave();
+      return;
+    }
+    this.#heartbeat = setInterval(() => this.#beat(), this.#limits.heartbeatMs);
+    this.#heartbeat.unref();
+    // Not all at the same time, if all have reconnected after a restart.
+    this.#renewal = setTimeout(() => this.ended('renew'), this.#limits.longestMs * (1 - Math.random() / 4));
+    this.#renewal.unref();
+  }
+
+  /** Number of bytes that the client has not read. */
+  get #unread(): number {
+    return this.#limits.mostUnreadBytes - (this.#controller.desiredSize ?? 0);
+  }
+
+  get isBusy(): boolean {
+    return this.#unread > BUSY_BYTES;
+  }
+
+  opened({ revision, cursor, resumed }: { revision: number; cursor: string | undefined; resumed: boolean }): void {
+    this.#send(`${retry()}${this.#idLine(cursor)}${block('open', { revision, resumed })}\n`);
+  }
+
+  receive(changes: readonly StreamChange[], cursor: string | undefined): void {
+    const last = changes.length - 1;
+    this.#send(changes.map((change, i) => `${i === last ? this.#idLine(cursor) : ''}${textOf(change)}\n`).join(''));
+  }
+
+  #idLine(cursor: string | undefined): string {
+    if (cursor === undefined) return '';
+    this.#lastId = cursor;
+    return `id: ${cursor}\n`;
+  }
+
+  /** Keeps the connection open, and moves the position of the client on, so that it does not become too old. */
+  #beat(): void {
+    const position = this.#following?.position();
+    if (position && position.cursor !== this.#lastId) {
+      this.#send(`${this.#idLine(position.cursor)}${block('position', { revision: position.revision })}\n`);
+    } else if (!this.#isFresh) this.#send(': heartbeat\n\n');
+    this.#isFresh = false;
+  }
+
+  #send(text: string): void {
+    if (this.#isOver) return;
+    // A single batch may be larger than the limit, if the client has read everything before it.
+    if (this.#unread >= this.#limits.mostUnreadBytes) {
+      this.ended('slow');
+      return;
+    }
+    this.#controller.enqueue(encoder.encode(text));
+    this.#isFresh = true;
+  }
+
+  ended(reason: ClosingReason): void {
+    if (this.#isOver) return;
+    this.#leave();
+    if (reason === 'slow') {
+      // A client that does not read would not get a last event, and what is queued for it would stay in memory.
+      if (this.#cut) this.#cut();
+      else this.#controller.error(new Error('the client does not read its stream'));
+      return;
+    }
+    this.#controller.enqueue(encoder.encode(`${retry()}${block('closing', { reason })}\n`));
+    this.#controller.close();
+  }
+
+  #leave(): void {
+    this.#isOver = true;
+    clearInterval(this.#heartbeat);
+    clearTimeout(this.#renewal);
+    this.#following?.leave();
+  }
+}

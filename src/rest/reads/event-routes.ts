@@ -1,0 +1,164 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { snakeKeys } from '../../app/json/views.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import { timeOf } from '../../engine/search/filter.ts';
+import { TaskerError } from '../../errors.ts';
+import { callerOf } from '../caller.ts';
+import { cursorAt, pageFields, pageQuery, positionOf, time } from '../query.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
+import { describeRoute } from '../route.ts';
+import { maySee } from '../scope.ts';
+
+type LoggedEvent = Awaited<ReturnType<Tasker['events']['list']>>[number];
+
+export const EventSchema = z
+  .object({
+    id: z.int(),
+    event_id: z.uuid(),
+    name: z.string(),
+    version: z.string(),
+    task_uuid: z.uuid(),
+    step_uuid: z.uuid(),
+    step_name: z.string(),
+    namespace: z.string(),
+    correlation_id: z.string(),
+    attempt: z.int(),
+    publisher: z.string(),
+    fired_at: z.string(),
+    payload: z.unknown(),
+    metadata: z.record(z.string(), z.unknown()),
+    execution_result: z.unknown(),
+  })
+  .openapi('DomainEvent');
+
+const GroupSchema = z
+  .object({
+    name: z.string(),
+    patterns: z.array(z.string()),
+    waiting: z.int().openapi({ description: 'Events that the group has yet to receive.' }),
+    seconds_behind: z.number(),
+    retrying: z.int(),
+    dead: z.int(),
+    members: z.int(),
+    members_differ: z.boolean(),
+    created_at: z.string(),
+    seen_at: z.string(),
+  })
+  .openapi('EventGroup');
+
+const DeadSchema = z
+  .object({ group: z.string(), attempts: z.int(), error: z.string(), died_at: z.string(), event: EventSchema })
+  .openapi('DeadDelivery');
+
+const LIST = describeRoute({
+  method: 'get',
+  path: '/v1/events',
+  permission: 'events:read',
+  scoped: true,
+  summary: 'Lists durable events, newest first',
+  request: {
+    query: z.object({
+      name: z.string().optional().openapi({ description: 'A name or a pattern.', example: 'payment.*' }),
+      task: z.string().optional().openapi({ description: 'The id of a task.' }),
+      after: time.optional(),
+      before: time.optional(),
+      ...pageQuery(),
+    }),
+  },
+  answer: z.object({ events: z.array(EventSchema), ...pageFields }).openapi('EventList'),
+});
+const GROUPS = describeRoute({
+  method: 'get',
+  path: '/v1/events/groups',
+  permission: 'events:read',
+  summary: 'Lists the groups that receive events, with the lag of each',
+  answer: z.object({ groups: z.array(GroupSchema), ...pageFields }).openapi('EventGroupList'),
+});
+const DEAD = describeRoute({
+  method: 'get',
+  path: '/v1/events/dead',
+  permission: 'events:read',
+  scoped: true,
+  summary: 'Lists dead deliveries, newest first',
+  request: {
+    query: z.object({
+      group: z.string().optional(),
+      event: z.string().optional().openapi({ description: 'The id of an event.' }),
+      limit: pageQuery().limit,
+    }),
+  },
+  answer: z.object({ dead: z.array(DeadSchema), ...pageFields }).openapi('DeadDeliveryList'),
+  errors: [404],
+});
+const SHOW = describeRoute({
+  method: 'get',
+  path: '/v1/events/{event_id}',
+  permission: 'events:read',
+  scoped: true,
+  summary: 'Returns a durable event, and its envelope as sinks send it',
+  request: { params: z.object({ event_id: z.string() }) },
+  answer: EventSchema.extend({ envelope: z.record(z.string(), z.unknown()) }).openapi('DomainEventWithEnvelope'),
+  errors: [404],
+});
+
+/** Returns an event as JSON. */
+export function eventJson(event: LoggedEvent) {
+  return snakeKeys(event);
+}
+
+interface EventSearch {
+  name?: string | undefined;
+  taskUuid?: string | undefined;
+  after?: string | undefined;
+  before?: string | undefined;
+}
+
+/** Returns a page of the log. Its cursor is the position of its last event, which stays valid when events are added. */
+export async function eventPage(
+  tasker: Tasker,
+  search: EventSearch,
+  { limit, cursor }: { limit: number; cursor?: string | undefined },
+) {
+  const given = Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined));
+  const place = cursor === undefined ? {} : { beforeId: positionOf(cursor) };
+  // One more than asked for shows whether there is a next page.
+  const found = await tasker.events.list({ ...given, ...place, limit: Math.min(limit + 1, 1000) });
+  const items = found.slice(0, limit);
+  const more = found.length > limit || (limit === 1000 && found.length === limit);
+  return { items, next_cursor: more ? cursorAt(items.at(-1)!.id) : null, previous_cursor: null };
+}
+
+/** Routes for the log of durable events and the groups that receive them. */
+export function eventRoutes(tasker: Tasker): OpenAPIHono {
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
+    .openapi(GROUPS, async (c) => {
+      const groups = await tasker.events.groups();
+      const shown = groups.map((group) => ({ ...snakeKeys(group), patterns: [...group.patterns] }));
+      return c.json({ groups: shown, next_cursor: null, previous_cursor: null }, 200);
+    })
+    .openapi(DEAD, async (c) => {
+      const { group, event: eventId, limit } = c.req.valid('query');
+      const caller = callerOf(c);
+      const which = { ...(group !== undefined && { group }), ...(eventId !== undefined && { eventId }), limit };
+      const dead = (await tasker.events.dead(which)).filter(({ event }) => maySee(caller, event.namespace));
+      const shown = dead.map((one) => ({ ...snakeKeys(one), event: eventJson(one.event) }));
+      return c.json({ dead: shown, next_cursor: null, previous_cursor: null }, 200);
+    })
+    .openapi(LIST, async (c) => {
+      const { name, task: taskUuid, limit, cursor, ...times } = c.req.valid('query');
+      const caller = callerOf(c);
+      const after = timeOf(times.after, 'after') ?? undefined;
+      const before = timeOf(times.before, 'before') ?? undefined;
+      const { items, ...cursors } = await eventPage(tasker, { name, taskUuid, after, before }, { limit, cursor });
+      const seen = items.filter(({ namespace }) => maySee(caller, namespace));
+      return c.json({ events: seen.map(eventJson), ...cursors }, 200);
+    })
+    .openapi(SHOW, async (c) => {
+      const { event_id: id } = c.req.valid('param');
+      const event = await tasker.events.get(id);
+      if (!maySee(callerOf(c), event.namespace)) {
+        throw new TaskerError('event_not_found', `there is no durable event ${id}`);
+      }
+      return c.json({ ...eventJson(event), envelope: { ...(await tasker.events.envelope(id)) } }, 200);
+    });
+}

@@ -1,0 +1,220 @@
+import { z } from '@hono/zod-openapi';
+import { orNull } from '../or-null.ts';
+import { PauseSchema } from './task-detail-schemas.ts';
+import { UnservedSchema } from './worker-routes.ts';
+
+const count = z.int();
+const nullableText = z.string().nullable();
+const nullableNumber = z.number().nullable();
+const anything = z.record(z.string(), z.unknown());
+const StateCounts = z
+  .record(z.string(), count)
+  .openapi('StateCounts', { description: 'Numbers of tasks by state, without zeros.' });
+
+export const PruneSchema = z
+  .object({
+    id: count,
+    by_policy: z.boolean(),
+    deleted: count,
+    started_at: z.string(),
+    ended_at: nullableText,
+    is_running: z.boolean(),
+  })
+  .openapi('Prune');
+
+export const StatusSchema = z
+  .object({
+    at: z.string(),
+    workers: z.object({ alive: count, lost: count, slots: count, slots_used: count }),
+    queues: z.array(
+      z.object({
+        namespace: z.string(),
+        ready: count,
+        oldest_at: nullableText,
+        running: count,
+        workers: count,
+        unserved: count,
+      }),
+    ),
+    open: StateCounts,
+    waits: z.array(z.object({ kind: z.string(), count, oldest_since: z.string() })),
+    attention: z
+      .object({
+        blocked: count,
+        stale: count,
+        unserved: count,
+        dead_letters: count,
+        dead_deliveries: count,
+        late_timers: count,
+      })
+      .openapi({ description: 'Counts of what needs a person.' }),
+    pauses: z.array(PauseSchema),
+    unserved: z.array(UnservedSchema.extend({ namespace: z.string() })),
+    per_minute: z.object({
+      created: z.number(),
+      ended: z.number(),
+      attempts: z.number(),
+      failures: z.number(),
+      estimated: z.boolean(),
+    }),
+    prune: orNull(PruneSchema),
+    lag_ms: z.number(),
+  })
+  .openapi('Status');
+
+const groupFilter = anything.openapi({
+  description: 'Parameters of `GET /v1/tasks` that find the tasks of the group.',
+});
+const groupsOf = <Group extends z.ZodType>(one: Group) =>
+  z.object({
+    steps: count,
+    groups: z.array(one),
+    more_groups: count,
+    timed_out: z.boolean().openapi({ description: 'Grouping took too long; nothing is known.' }),
+  });
+const FailureGroup = z
+  .object({
+    namespace: z.string(),
+    name: z.string(),
+    version: z.string(),
+    step: z.string(),
+    handler: z.string(),
+    count,
+    filter: groupFilter,
+    error_type: nullableText,
+    pattern: nullableText,
+    error: nullableText,
+    task_uuid: z.uuid(),
+    first_at: z.string(),
+    last_at: z.string(),
+  })
+  .openapi('FailureGroup');
+
+const UnservedGroup = z
+  .object({
+    namespace: z.string(),
+    reason: z.enum(['no_worker', 'no_handler']),
+    handlers: z.array(z.string()),
+    templates: z.array(z.string()),
+    count,
+    first_at: nullableText,
+    filter: groupFilter,
+  })
+  .openapi('UnservedGroup');
+
+export const SummarySchema = z
+  .object({
+    filter: anything,
+    templates: z.array(z.object({ namespace: z.string(), name: z.string(), version: z.string(), counts: StateCounts })),
+    states: StateCounts,
+    open_since: nullableText,
+    ended_since: nullableText,
+    failed: groupsOf(FailureGroup),
+    waiting_for_retry: groupsOf(FailureGroup),
+    unserved: groupsOf(UnservedGroup),
+    lag_ms: z.number(),
+  })
+  .openapi('Summary');
+
+const Durations = z
+  .object({
+    count,
+    total_ms: z.number(),
+    average_ms: nullableNumber,
+    min_ms: nullableNumber,
+    max_ms: nullableNumber,
+    p50_ms: nullableNumber,
+    p95_ms: nullableNumber,
+    p99_ms: nullableNumber,
+  })
+  .openapi('Durations');
+const TaskNumbers = z
+  .object({
+    ended: count,
+    completed: count,
+    failed: count,
+    cancelled: count,
+    resolved_manually: count,
+    completion_rate: nullableNumber,
+    error_rate: nullableNumber,
+    ended_per_hour: z.number(),
+    duration: Durations,
+    slowest_task_uuid: nullableText,
+    last_ended_at: nullableText,
+  })
+  .openapi('TaskNumbers');
+const stepNumbers = {
+  attempts: count,
+  completed: count,
+  failed: count,
+  lost: count,
+  cancelled: count,
+  released: count,
+  retried: count,
+  gave_up: count,
+  success_rate: nullableNumber,
+  error_rate: nullableNumber,
+  attempts_per_hour: z.number(),
+  duration: Durations,
+  queueing: Durations,
+  slowest_task_uuid: nullableText,
+  last_ended_at: nullableText,
+};
+const StepNumbers = z.object(stepNumbers).openapi('StepNumbers');
+const OpenTasks = z
+  .object({
+    total: count,
+    total_is_exact: z.boolean(),
+    blocked: count,
+    waiting_for_retry: count,
+    waiting: count,
+  })
+  .openapi('OpenTasks');
+
+export const StatsSchema = z
+  .object({
+    from: z.string(),
+    to: z.string(),
+    counted_since: z.string(),
+    counted_until: z.string(),
+    percentile_error: z.number(),
+    tasks: TaskNumbers,
+    steps: StepNumbers,
+    open: orNull(OpenTasks),
+    templates: z.array(
+      z.object({
+        namespace: z.string(),
+        name: z.string(),
+        version: z.string(),
+        tasks: TaskNumbers,
+        steps: StepNumbers,
+        average_step_count: nullableNumber,
+        open: orNull(OpenTasks),
+      }),
+    ),
+    more_templates: count,
+    slow_steps: z.array(
+      z.object({
+        namespace: z.string(),
+        name: z.string(),
+        version: z.string(),
+        step: z.string(),
+        handler: z.string(),
+        share_of_time: nullableNumber,
+        ...stepNumbers,
+      }),
+    ),
+    more_steps: count,
+    timeline: z.array(
+      z.object({
+        at: z.string(),
+        tasks_completed: count,
+        tasks_not_completed: count,
+        attempts_completed: count,
+        attempts_failed: count,
+      }),
+    ),
+    timeline_minutes: z.number(),
+    recommendations: z.array(z.string()),
+  })
+  .openapi('Statistics');

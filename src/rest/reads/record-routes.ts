@@ -1,0 +1,146 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { snakeKeys } from '../../app/json/views.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import { TaskerError } from '../../errors.ts';
+import { type Caller, callerOf } from '../caller.ts';
+import { cursorAt, pageFields, pageQuery, positionOf, time } from '../query.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
+import { describeRoute } from '../route.ts';
+import { maySee } from '../scope.ts';
+
+type BulkSummary = Awaited<ReturnType<Tasker['bulk']['list']>>[number];
+
+const nullableText = z.string().nullable();
+const anything = z.record(z.string(), z.unknown());
+
+const AuditSchema = z
+  .object({
+    id: z.int(),
+    at: z.string(),
+    actor: z.string(),
+    door: nullableText,
+    action: z.string(),
+    task_uuid: z.uuid().nullable(),
+    template: nullableText,
+    step: nullableText,
+    target: nullableText,
+    from_state: nullableText,
+    to_state: nullableText,
+    reason: nullableText,
+    bulk_id: z.int().nullable(),
+    details: anything.nullable(),
+  })
+  .openapi('AuditEntry');
+
+const BulkSchema = z
+  .object({
+    id: z.int(),
+    action: z.string(),
+    state: z.string(),
+    filter: anything.nullable().openapi({ description: 'Null: its items were named one by one.' }),
+    actor: z.string(),
+    reason: nullableText,
+    door: z.string(),
+    matched: z.int(),
+    done: z.int(),
+    skipped_count: z.int(),
+    failed_count: z.int(),
+    created_at: z.string(),
+    started_at: nullableText,
+    seen_at: z.string(),
+    ended_at: nullableText,
+  })
+  .openapi('BulkAct');
+const items = z.array(z.object({ task_uuid: z.uuid(), step: nullableText, why: z.string() }));
+const BulkReportSchema = BulkSchema.extend({ skipped: items, failed: items }).openapi('BulkReport');
+
+const AUDIT = describeRoute({
+  method: 'get',
+  path: '/v1/audit',
+  permission: 'audit:read',
+  scoped: true,
+  summary: 'Lists acts of operators and of lifecycles, newest first',
+  request: {
+    query: z.object({
+      actor: z.string().optional(),
+      action: z.string().optional(),
+      door: z.enum(['library', 'cli', 'rest', 'lifecycle', 'policy']).optional(),
+      after: time.optional(),
+      before: time.optional(),
+      task: z.string().optional().openapi({ description: 'The id of a task.' }),
+      bulk: z.coerce.number().int().min(1).optional().openapi({ description: 'The id of a bulk act.' }),
+      target: z.string().optional(),
+      ...pageQuery(),
+    }),
+  },
+  answer: z.object({ entries: z.array(AuditSchema), ...pageFields }).openapi('AuditList'),
+});
+const BULKS = describeRoute({
+  method: 'get',
+  path: '/v1/bulk-acts',
+  permission: 'audit:read',
+  scoped: true,
+  summary: 'Lists bulk acts, newest first',
+  request: { query: z.object(pageQuery()) },
+  answer: z.object({ bulk_acts: z.array(BulkSchema), ...pageFields }).openapi('BulkActList'),
+});
+const BULK = describeRoute({
+  method: 'get',
+  path: '/v1/bulk-acts/{id}',
+  permission: 'audit:read',
+  scoped: true,
+  summary: 'Returns a bulk act with its progress, and the items that were skipped or failed',
+  request: { params: z.object({ id: z.coerce.number().int().min(1) }) },
+  answer: BulkReportSchema,
+  errors: [404],
+});
+
+/** Routes for the audit and for bulk acts. */
+export function recordRoutes(tasker: Tasker): OpenAPIHono {
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
+    .openapi(AUDIT, async (c) => {
+      const { limit, cursor, ...filter } = c.req.valid('query');
+      const caller = callerOf(c);
+      const { entries, nextCursor } = await tasker.audit(filter, { limit, cursor });
+      const seen = entries.filter(({ template }) => isOfCaller(template?.split('/')[0], caller));
+      return c.json(
+        { entries: seen.map((entry) => snakeKeys(entry)), next_cursor: nextCursor, previous_cursor: null },
+        200,
+      );
+    })
+    .openapi(BULKS, async (c) => {
+      const { limit, cursor } = c.req.valid('query');
+      const caller = callerOf(c);
+      const place = cursor === undefined ? {} : { before: positionOf(cursor) };
+      const found = await tasker.bulk.list({ limit, ...place });
+      const last = found.at(-1);
+      const next = found.length === limit && last && last.id > 1 ? cursorAt(last.id) : null;
+      const seen = found.filter((act) => isVisible(act, caller)).map(bulkJson);
+      return c.json({ bulk_acts: seen, next_cursor: next, previous_cursor: null }, 200);
+    })
+    .openapi(BULK, async (c) => {
+      const { id } = c.req.valid('param');
+      const { skipped, failed, ...report } = await tasker.bulk.show(id);
+      if (!isVisible(report, callerOf(c))) {
+        throw new TaskerError('bulk_not_found', `there is no bulk act ${id}; GET /v1/bulk-acts lists them`);
+      }
+      const lists = { skipped: skipped.map((item) => snakeKeys(item)), failed: failed.map((item) => snakeKeys(item)) };
+      return c.json({ ...bulkJson(report), ...lists }, 200);
+    });
+}
+
+/** Returns a bulk act as JSON. Its filter keeps the names of the library. */
+function bulkJson(act: BulkSummary) {
+  return { ...snakeKeys(act), filter: act.filter as Record<string, unknown> | null };
+}
+
+/** Callers of some namespaces see only what belongs to one of them for certain. */
+function isOfCaller(namespace: string | undefined, caller: Caller): boolean {
+  return caller.namespaces === undefined || (namespace !== undefined && maySee(caller, namespace));
+}
+
+function isVisible({ filter }: Pick<BulkSummary, 'filter'>, caller: Caller): boolean {
+  if (caller.namespaces === undefined) return true;
+  const named = filter?.namespace === undefined ? [] : [filter.namespace].flat();
+  return named.length > 0 && named.every((namespace) => maySee(caller, namespace));
+}

@@ -1,0 +1,151 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { taskGraph, taskMermaid } from '../../app/json/graph.ts';
+import { taskTimeline } from '../../app/json/timeline.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import { callerOf } from '../caller.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
+import { describeRoute } from '../route.ts';
+import { checkVisible } from '../scope.ts';
+import { FORMAT, MERMAID, wantsMermaid } from './mermaid-answer.ts';
+import { OpenWaitSchema, UuidParam } from './task-detail-schemas.ts';
+
+const nullableTime = z.string().nullable();
+const Edges = {
+  edges: z.array(z.object({ from: z.string(), to: z.string() })),
+  edges_truncated: z.boolean().openapi({ description: 'True: there are more than 50,000 edges.' }),
+};
+
+const GraphSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    namespace: z.string(),
+    name: z.string(),
+    version: z.string(),
+    status: z.string(),
+    created_at: z.string(),
+    completed_at: nullableTime,
+    nodes: z.array(
+      z
+        .object({
+          name: z.string(),
+          template_step_name: z.string(),
+          type: z.string(),
+          handler: z.string(),
+          state: z.string().nullable().openapi({ description: 'Null: a decision or an analyzer may create the step.' }),
+          step_uuid: z.uuid().nullable(),
+          attempts: z.int(),
+          max_attempts: z.int(),
+          started_at: nullableTime,
+          completed_at: nullableTime,
+          duration_ms: z.number().nullable(),
+          next_retry_at: nullableTime,
+          wait: OpenWaitSchema,
+          worker: z.string().nullable(),
+          error: z.object({ error_type: z.string().nullable(), message: z.string() }).nullable(),
+        })
+        .openapi('TaskGraphNode'),
+    ),
+    ...Edges,
+  })
+  .openapi('TaskGraph');
+
+const TimelineSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    status: z.string(),
+    created_at: z.string(),
+    starts_at: nullableTime,
+    completed_at: nullableTime,
+    now: z.string().openapi({ description: 'The end of spans that have not ended.' }),
+    steps: z.array(
+      z.object({
+        name: z.string(),
+        template_step_name: z.string(),
+        step_uuid: z.uuid(),
+        handler: z.string(),
+        state: z.string(),
+        spans: z.array(
+          z
+            .object({
+              kind: z.enum(['queued', 'running', 'retry_wait', 'waiting', 'blocked']),
+              from: z.string(),
+              to: nullableTime.openapi({ description: 'Null: it has not ended.' }),
+              until: nullableTime.openapi({ description: 'When it ends at the latest, if that is known.' }),
+              attempt: z.int().nullable(),
+              worker: z.string().nullable(),
+              outcome: z.string().nullable(),
+              error: z.string().nullable(),
+            })
+            .openapi('TimelineSpan'),
+        ),
+      }),
+    ),
+    acts: z.array(
+      z.object({
+        at: z.string(),
+        step: z.string().nullable(),
+        what: z.string(),
+        who: z.string(),
+        why: z.string().nullable(),
+      }),
+    ),
+  })
+  .openapi('TaskTimeline');
+
+const GRAPH = describeRoute({
+  method: 'get',
+  path: '/v1/tasks/{uuid}/graph',
+  permission: 'tasks:read',
+  summary: 'Returns the steps of a task and their dependencies, with states and times',
+  description:
+    'As a Mermaid flowchart with `?format=mermaid` or `Accept: text/vnd.mermaid`. There a batch is one node.',
+  request: { params: UuidParam, query: FORMAT },
+  answer: GraphSchema,
+  otherForms: { [MERMAID]: 'A Mermaid flowchart, coloured by state.' },
+  errors: [404],
+  etag: true,
+});
+const TIMELINE = describeRoute({
+  method: 'get',
+  path: '/v1/tasks/{uuid}/timeline',
+  permission: 'tasks:read',
+  summary: 'Returns what each step of a task did and when, for a Gantt chart',
+  description:
+    'Spans are `queued` (ready, not yet claimed), `running`, `retry_wait`, `waiting` and `blocked` (failed permanently). The queue keeps no times: the start of `queued` is the latest of the creation of the task, the end of the last parent, the time at which a retry was due, and the last act on the step.',
+  request: { params: UuidParam },
+  answer: TimelineSchema,
+  errors: [404],
+});
+
+/** Routes for the graph and the timeline of a task. */
+export function taskGraphRoutes(tasker: Tasker): OpenAPIHono {
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
+    .openapi(GRAPH, async (c) => {
+      const { uuid } = c.req.valid('param');
+      await checkVisible(tasker, callerOf(c), uuid);
+      const [task, steps, found] = await Promise.all([
+        tasker.getTask(uuid),
+        tasker.getSteps(uuid),
+        tasker.engine.snapshotOf(uuid),
+      ]);
+      c.header('vary', 'Accept', { append: true });
+      if (wantsMermaid(c, c.req.valid('query').format)) {
+        return c.body(taskMermaid({ task, steps }, found.template), 200, {
+          'content-type': `${MERMAID}; charset=utf-8`,
+        }) as never;
+      }
+      return c.json(taskGraph({ task, steps }, found), 200);
+    })
+    .openapi(TIMELINE, async (c) => {
+      const { uuid } = c.req.valid('param');
+      await checkVisible(tasker, callerOf(c), uuid);
+      const [task, steps, history, waits, { graph }] = await Promise.all([
+        tasker.getTask(uuid),
+        tasker.getSteps(uuid),
+        tasker.getHistory(uuid),
+        tasker.getWaits(uuid),
+        tasker.engine.snapshotOf(uuid),
+      ]);
+      return c.json(taskTimeline({ task, steps, history, waits, graph }, new Date().toISOString()), 200);
+    });
+}

@@ -1,0 +1,256 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { queueJson, type WorkerInfo, workerDetailsJson, workerJson } from '../../app/json/overview.ts';
+import { snakeKeys } from '../../app/json/views.ts';
+import { listHandlers } from '../../app/overview/handlers.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import { TaskerError } from '../../errors.ts';
+import { type Caller, callerOf } from '../caller.ts';
+import { orNull } from '../or-null.ts';
+import { flag, listed, pageFields, pageOf, pageQuery } from '../query.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
+import { describeRoute } from '../route.ts';
+import { maySee } from '../scope.ts';
+import { PauseSchema } from './task-detail-schemas.ts';
+
+const nullableText = z.string().nullable();
+const nullableNumber = z.number().nullable();
+
+const WorkerSchema = z
+  .object({
+    id: z.int(),
+    name: z.string(),
+    host: z.string(),
+    pid: z.int(),
+    version: nullableText,
+    state: z.enum(['running', 'draining', 'drained', 'lost', 'stopped']),
+    drain: z.object({ requested_at: z.string(), by: z.string(), reason: nullableText }).nullable(),
+    namespaces: z.array(z.string()),
+    handlers: z.array(z.string()),
+    resolvers: z.array(z.string()),
+    missing_handlers: z.array(
+      z.object({
+        namespace: z.string(),
+        template: z.string(),
+        version: z.string(),
+        step: z.string(),
+        handler: z.string(),
+      }),
+    ),
+    concurrency: z.int(),
+    running: z.int(),
+    oldest_step_at: nullableText,
+    oldest_step_ms: nullableNumber,
+    started_at: z.string(),
+    seen_at: nullableText,
+    silent_ms: nullableNumber,
+    ended_at: nullableText,
+    completed: nullableNumber,
+    failed: nullableNumber,
+    completed_per_second: nullableNumber,
+    failed_per_second: nullableNumber,
+    loop_lag_ms: nullableNumber,
+  })
+  .openapi('Worker');
+
+const WorkerDetailsSchema = WorkerSchema.extend({
+  steps: z.array(
+    z.object({
+      task_uuid: z.uuid(),
+      step: z.string(),
+      namespace: z.string(),
+      template: z.string(),
+      version: z.string(),
+      handler: z.string(),
+      attempt: z.int(),
+      started_at: z.string(),
+      age_ms: z.number(),
+    }),
+  ),
+}).openapi('WorkerDetails');
+
+export const UnservedSchema = z
+  .object({
+    handler: z.string(),
+    reason: z.enum(['no_worker', 'no_handler', 'draining']),
+    steps: z.int(),
+    templates: z.array(z.string()),
+  })
+  .openapi('UnservedSteps');
+
+const QueueSchema = z
+  .object({
+    namespace: z.string(),
+    ready: z.int(),
+    ready_is_exact: z.boolean(),
+    paused: z.int(),
+    highest_priority: nullableNumber,
+    oldest_ready_at: nullableText,
+    oldest_ready_ms: nullableNumber,
+    running: z.int(),
+    retries: z.int(),
+    next_retry_at: nullableText,
+    next_retry_ms: nullableNumber,
+    workers: z.array(z.string()),
+    draining: z.array(z.string()),
+    slots: z.int(),
+    unserved: z.array(UnservedSchema),
+    unserved_steps: z.int(),
+  })
+  .openapi('Queue');
+
+const WORKERS = describeRoute({
+  method: 'get',
+  path: '/v1/workers',
+  permission: 'workers:read',
+  scoped: true,
+  summary: 'Lists the live workers of all processes, and the recently ended ones',
+  request: {
+    query: z.object({
+      namespace: listed.optional().openapi({ description: 'Only workers that serve one of these namespaces.' }),
+      state: listed.optional(),
+      all: flag
+        .optional()
+        .openapi({ description: 'Includes those that ended in the last day. Default: in the last hour.' }),
+      ...pageQuery(1000),
+    }),
+  },
+  answer: z.object({ workers: z.array(WorkerSchema), ...pageFields }).openapi('WorkerList'),
+});
+const WORKER = describeRoute({
+  method: 'get',
+  path: '/v1/workers/{name}',
+  permission: 'workers:read',
+  scoped: true,
+  summary: 'Returns a worker, by its name or id, with its running steps',
+  request: { params: z.object({ name: z.string() }) },
+  answer: WorkerDetailsSchema,
+  errors: [404],
+});
+const QUEUES = describeRoute({
+  method: 'get',
+  path: '/v1/queues',
+  permission: 'workers:read',
+  scoped: true,
+  summary: 'Returns the queue of every namespace',
+  request: { query: z.object({ namespace: z.string().optional() }) },
+  answer: z.object({ queues: z.array(QueueSchema), ...pageFields }).openapi('QueueList'),
+});
+const HANDLERS = describeRoute({
+  method: 'get',
+  path: '/v1/handlers',
+  permission: 'system:handlers_read',
+  scoped: true,
+  summary: 'Lists the handlers that templates name, with the live workers that have each',
+  request: { query: z.object({ namespace: z.string().optional(), ...pageQuery(1000) }) },
+  answer: z
+    .object({
+      handlers: z.array(
+        z.object({
+          namespace: z.string(),
+          handler: z.string(),
+          resolver: nullableText,
+          steps: z.array(z.object({ template: z.string(), version: z.string(), step: z.string() })),
+          workers: z.array(z.string()).openapi({ description: 'Empty: no live worker can run these steps.' }),
+        }),
+      ),
+      ...pageFields,
+    })
+    .openapi('HandlerList'),
+});
+const NAMESPACES = describeRoute({
+  method: 'get',
+  path: '/v1/namespaces',
+  permission: 'templates:read',
+  scoped: true,
+  summary: 'Lists the namespaces, with their ready steps and their pause',
+  answer: z
+    .object({
+      namespaces: z.array(
+        z.object({
+          name: z.string(),
+          templates: z.int(),
+          ready_steps: z.int(),
+          paused_steps: z.int(),
+          pause: orNull(PauseSchema),
+        }),
+      ),
+      ...pageFields,
+    })
+    .openapi('NamespaceList'),
+});
+
+const DAY_MS = 86_400_000;
+const WHOLE = { next_cursor: null, previous_cursor: null };
+
+/** Routes for workers, queues, handlers and namespaces. */
+export function workerRoutes(tasker: Tasker): OpenAPIHono {
+  return new OpenAPIHono({ defaultHook: refuseInvalid })
+    .openapi(WORKERS, async (c) => {
+      const { namespace, state, all, ...page } = c.req.valid('query');
+      const caller = callerOf(c);
+      const found = await tasker.listWorkers({
+        ...(state !== undefined && { state: state as WorkerInfo['state'][] }),
+        ...(all && { endedWithinMs: DAY_MS }),
+      });
+      const wanted = found.filter(
+        ({ namespaces }) => namespace === undefined || namespaces.some((one) => namespace.includes(one)),
+      );
+      const { items, ...cursors } = pageOf(
+        wanted.filter((worker) => isVisible(worker, caller)),
+        page,
+      );
+      return c.json({ workers: items.map((worker) => workerJson(visiblePart(worker, caller))), ...cursors }, 200);
+    })
+    .openapi(WORKER, async (c) => {
+      const { name } = c.req.valid('param');
+      const caller = callerOf(c);
+      const worker = await tasker.getWorker(name);
+      if (!isVisible(worker, caller)) {
+        throw new TaskerError('worker_not_found', `no worker of the namespaces of this credential is named ${name}`);
+      }
+      const steps = worker.steps.filter(({ namespace }) => maySee(caller, namespace));
+      return c.json(workerDetailsJson({ ...visiblePart(worker, caller), steps }), 200);
+    })
+    .openapi(QUEUES, async (c) => {
+      const caller = callerOf(c);
+      const { namespace } = c.req.valid('query');
+      const queues = await tasker.queues(namespace === undefined ? {} : { namespace });
+      const seen = queues.filter((queue) => maySee(caller, queue.namespace));
+      return c.json({ queues: seen.map(queueJson), ...WHOLE }, 200);
+    })
+    .openapi(HANDLERS, async (c) => {
+      const { namespace, ...page } = c.req.valid('query');
+      const caller = callerOf(c);
+      const all = (await listHandlers(tasker.engine)).filter(
+        (one) => (namespace === undefined || one.namespace === namespace) && maySee(caller, one.namespace),
+      );
+      const { items, ...cursors } = pageOf(all, page);
+      return c.json({ handlers: items, ...cursors }, 200);
+    })
+    .openapi(NAMESPACES, async (c) => {
+      const caller = callerOf(c);
+      const [namespaces, pauses] = await Promise.all([tasker.engine.listNamespaces(), tasker.pauses()]);
+      const paused = new Map(pauses.filter(({ scope }) => scope === 'namespace').map((pause) => [pause.target, pause]));
+      const shown = namespaces
+        .filter(({ name }) => maySee(caller, name))
+        .map((one) => {
+          const pause = paused.get(one.name);
+          return { ...snakeKeys(one), pause: pause ? snakeKeys(pause) : null };
+        });
+      return c.json({ namespaces: shown, ...WHOLE }, 200);
+    });
+}
+
+function isVisible({ namespaces }: WorkerInfo, caller: Caller): boolean {
+  return caller.namespaces === undefined || namespaces.some((namespace) => maySee(caller, namespace));
+}
+
+/** Leaves out what belongs to other namespaces. */
+function visiblePart<Worker extends WorkerInfo>(worker: Worker, caller: Caller): Worker {
+  if (caller.namespaces === undefined) return worker;
+  return {
+    ...worker,
+    namespaces: worker.namespaces.filter((namespace) => maySee(caller, namespace)),
+    missingHandlers: worker.missingHandlers.filter(({ namespace }) => maySee(caller, namespace)),
+  };
+}

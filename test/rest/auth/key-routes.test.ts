@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+import { template } from '../../support/setup.ts';
+import { type App, ask, type Json, SECURED, secured } from './secured.ts';
+
+const on = secured([template({ first: [] })]);
+const create = (app: App, key: string, body: object) => ask(app, 'POST /v1/auth/keys', { 'x-api-key': key }, body);
+
+it('keys are created, listed, rotated and revoked over HTTP, under the name of the credential', async () => {
+  const app = on.app();
+  const headers = { 'x-api-key': await on.key({ name: 'root', roles: ['admin'] }) };
+  const made = await create(app, headers['x-api-key'], { name: 'shop', roles: ['viewer'], by: 'ana', reason: 'new' });
+  expect([made.status, made.body.name, made.body.created_by]).toEqual([201, 'shop', 'key:root']);
+  expect((await ask(app, 'GET /v1/tasks', { 'x-api-key': made.body.key as string })).status).toBe(200);
+  const rotated = await ask(app, 'POST /v1/auth/keys/shop/rotate', headers, { overlap_seconds: 0 });
+  expect([rotated.status, rotated.body.name]).toEqual([201, 'shop']);
+  const listed = await ask<{ keys: Json[] }>(app, 'GET /v1/auth/keys', headers);
+  expect(listed.body.keys.map(({ name }) => name)).toEqual(['root', 'shop']);
+  expect(JSON.stringify(listed.body)).not.toMatch(/tsk_\w{8}_/);
+  const revoked = await ask<{ keys: Json[] }>(app, 'POST /v1/auth/keys/shop/revoke', headers, {});
+  expect(revoked.body.keys).toMatchObject([{ state: 'revoked' }, { state: 'revoked' }]);
+  expect((await ask(app, 'POST /v1/auth/keys/nothing/revoke', headers, {})).status).toBe(404);
+  const { entries } = await on.tasker.audit({ actor: 'key:root' }, {});
+  expect(entries.map(({ action, door }) => `${action} ${door}`)).toEqual([
+    'revoke_key rest',
+    'revoke_key rest',
+    'rotate_key rest',
+    'create_key rest',
+  ]);
+  expect(entries.at(-1)!.reason).toBe('new (by ana)');
+});
+
+it('a credential cannot give itself more rights', async () => {
+  const app = on.app();
+  const manager = await on.key({ name: 'manager', permissions: ['auth:manage', 'tasks:read'] });
+  expect((await create(app, manager, { name: 'more', roles: ['admin'] })).status).toBe(403);
+  expect((await create(app, manager, { name: 'more', permissions: ['tasks:*'] })).status).toBe(403);
+  expect((await create(app, manager, { name: 'same', permissions: ['tasks:read'] })).status).toBe(201);
+  await on.key({ name: 'strong', roles: ['admin'] });
+  expect((await ask(app, 'POST /v1/auth/keys/strong/rotate', { 'x-api-key': manager }, {})).status).toBe(403);
+  const limited = await on.key({ name: 'limited', roles: ['admin'], namespaces: ['test'] });
+  expect((await create(app, limited, { name: 'all', roles: ['admin'] })).status).toBe(403);
+  expect((await create(app, manager, { name: 'x', permissions: ['tasks:fly'] })).status).toBe(400);
+});
+
+it('the first key over HTTP makes the server require one', async () => {
+  await on.sql('delete from tasker.api_key');
+  const app = on.app({ auth: { ...SECURED.auth, required: 'with_keys' } });
+  expect((await ask(app, 'GET /v1/tasks')).status).toBe(200);
+  const made = await ask(app, 'POST /v1/auth/keys', {}, { name: 'first', roles: ['admin'], by: 'ana' });
+  expect([made.status, made.body.created_by]).toEqual([201, 'ana']);
+  // Another server sees the key at once, because it has not looked yet.
+  const another = on.app({ auth: { ...SECURED.auth, required: 'with_keys' } });
+  expect((await ask(another, 'GET /v1/tasks')).status).toBe(401);
+  expect((await ask(another, 'GET /v1/tasks', { 'x-api-key': made.body.key as string })).status).toBe(200);
+});

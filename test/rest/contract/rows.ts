@@ -1,0 +1,250 @@
+import { REQUEST, type World } from '../../support/rest/world.ts';
+
+/** A request: the values of the parameters in its path, its query, and its body. */
+export interface Row {
+  params?: Record<string, string>;
+  query?: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+/** The requests of an operation by the status of their answers. `ok` stands for 200, 201 or 202. */
+export interface Rows {
+  ok: Row[];
+  400?: Row[];
+  404?: Row[];
+  409?: Row[];
+}
+
+const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
+const DEMO = { namespace: 'test', name: 'demo', version: '1.1.0' };
+const NUL = '%00';
+const NOTHING: Rows = { ok: [{}] };
+
+/**
+ * The requests of every operation, by its `operationId`. The test adds requests with invalid and unknown ids, malformed,
+ * large and foreign bodies, and a foreign host.
+ */
+export async function rowsOf(world: World): Promise<Record<string, Rows>> {
+  return {
+    ...(await taskRows(world)),
+    ...(await stepRows(world)),
+    ...templateRows(),
+    ...(await deadLetterRows(world)),
+    ...(await overviewRows(world)),
+    ...(await recordRows(world)),
+    ...(await eventRows(world)),
+    ...PROCESS,
+  };
+}
+
+type Table = Record<string, Rows>;
+
+const ofTask = ({ tasks }: World): Rows => ({
+  ok: [tasks.complete, tasks.failed, tasks.waiting].map((uuid) => ({ params: { uuid } })),
+});
+
+async function taskRows(world: World): Promise<Table> {
+  const { tasks } = world;
+  const task = { uuid: tasks.complete };
+  const each = ofTask(world);
+  return {
+    createTask: {
+      ok: [{ body: { ...REQUEST, context: { n: 1 } } }],
+      400: [{ body: { ...REQUEST, context: 7 } }, { body: { ...REQUEST, tags: 'a' } }, { body: [] }, { body: null }],
+      404: [{ body: { ...REQUEST, name: 'nothing' } }],
+      409: [{ body: REQUEST }],
+    },
+    listTasks: {
+      ok: [
+        {},
+        { query: 'page=2&per_page=1&state=error,complete&status=pending' },
+        { query: 'limit=1000&tag=urgent&tag=eu&open&created_after=2h&sort=updated&order=asc' },
+        { query: 'context={"lucky":true}&step=first&step_state=complete&handler=first' },
+      ],
+      400: [
+        { query: 'state=odd' },
+        { query: 'created_after=someday' },
+        { query: 'context=[]' },
+        { query: 'correlation_id=7' },
+        { query: 'cursor=nonsense' },
+        { query: `namespace=${NUL}` },
+        { query: 'open=maybe' },
+        { query: 'page=1000000&per_page=100' },
+      ],
+    },
+    getTask: each,
+    cancelTask: {
+      ok: [{ params: { uuid: await world.create({ name: 'slow', reason: 'to cancel' }) } }],
+      400: [{ params: task }],
+    },
+    getTaskSummary: each,
+    getTaskContext: each,
+    getTaskGraph: {
+      ok: [
+        ...each.ok,
+        { params: task, query: 'format=mermaid' },
+        { params: task, headers: { accept: 'text/vnd.mermaid' } },
+      ],
+      400: [{ params: task, query: 'format=xml' }],
+    },
+    getTaskTimeline: { ok: [...each.ok, { params: { uuid: tasks.retried } }, { params: { uuid: tasks.elsewhere } }] },
+    getTaskWhy: each,
+    getTaskHistory: {
+      ok: [...each.ok, { params: task, query: 'step=first&limit=1' }],
+      400: [{ params: task, query: 'cursor=x' }],
+      404: [{ params: task, query: 'step=nothing' }],
+    },
+    getTaskEvents: { ok: each.ok, 400: [{ params: task, query: 'cursor=x' }] },
+    getTaskWaits: each,
+  };
+}
+
+async function stepRows(world: World): Promise<Table> {
+  const { tasker, tasks } = world;
+  const [step] = await tasker.getSteps(tasks.failed);
+  const stepPlace = { uuid: tasks.failed, step_uuid: step!.stepUuid };
+  return {
+    getTaskWorkflowSteps: ofTask(world),
+    getTaskWorkflowStep: { ok: [{ params: stepPlace }] },
+    resolveTaskWorkflowStep: {
+      ok: [
+        {
+          params: { uuid: tasks.failed, step_uuid: (await tasker.getStep(tasks.failed, 'second')).stepUuid },
+          body: { action_type: 'resolve_manually', reason: 'done', resolved_by: 'ana' },
+        },
+      ],
+      400: [
+        { params: stepPlace, body: { action_type: 'nothing' } },
+        { params: stepPlace, body: { action_type: 'reset_for_retry', reason: 'again', reset_by: 'ana' } },
+      ],
+    },
+    getTaskWorkflowStepAudit: { ok: [{ params: stepPlace }] },
+    getTaskWorkflowStepLogs: {
+      ok: [
+        { params: { uuid: tasks.failed, step: 'second' } },
+        { params: { uuid: tasks.failed, step: step!.stepUuid } },
+      ],
+      400: [{ params: { uuid: tasks.failed, step: 'second' }, query: 'attempt=0' }],
+    },
+    getSteps: {
+      ok: [{}, { query: 'step_state=error&limit=1&order=asc' }],
+      400: [{ query: 'step_state=odd' }, { query: 'order=up' }],
+    },
+  };
+}
+
+function templateRows(): Table {
+  return {
+    listTemplates: { ok: [{}, { query: 'namespace=elsewhere' }], 400: [{ query: 'namespace=a&namespace=b' }] },
+    getTemplate: { ok: [{ params: DEMO }], 400: [{ params: { ...DEMO, name: NUL } }] },
+    getTemplateSource: {
+      ok: [
+        { params: DEMO },
+        { params: DEMO, query: 'format=json' },
+        { params: DEMO, headers: { accept: 'application/json' } },
+      ],
+      400: [{ params: DEMO, query: 'format=xml' }],
+    },
+    getTemplateGraph: {
+      ok: [{ params: DEMO }, { params: DEMO, query: 'format=mermaid' }],
+      400: [{ params: DEMO, query: 'format=xml' }],
+    },
+    getTemplateDiff: {
+      ok: [{ params: DEMO, query: 'with=1.0.0' }],
+      400: [{ params: DEMO }],
+      404: [{ params: DEMO, query: 'with=9.9.9' }],
+    },
+  };
+}
+
+async function deadLetterRows(world: World): Promise<Table> {
+  const { tasker, tasks } = world;
+  const [entry] = (await tasker.deadLetters.list({}, { limit: 1 })).entries;
+  return {
+    getDlq: { ok: [{}, { query: 'resolution_status=Pending&offset=0' }], 400: [{ query: 'resolution_status=Odd' }] },
+    getDlqTask: { ok: [{ params: { task_uuid: tasks.failed } }] },
+    updateDlqEntry: {
+      ok: [
+        {
+          params: { dlq_entry_uuid: entry!.dlqEntryUuid },
+          body: { resolution_notes: 'look later', resolved_by: 'ana' },
+        },
+      ],
+      400: [{ params: { dlq_entry_uuid: entry!.dlqEntryUuid }, body: { resolution_status: 'Odd' } }],
+      409: [{ params: { dlq_entry_uuid: await closedEntry(world) }, body: { resolution_status: 'Cancelled' } }],
+    },
+    getDlqStats: NOTHING,
+    getDlqInvestigationQueue: NOTHING,
+    getDlqStaleness: NOTHING,
+  };
+}
+
+async function overviewRows({ tasker }: World): Promise<Table> {
+  const [worker] = await tasker.listWorkers();
+  return {
+    getAnalyticsPerformance: { ok: [{}, { query: 'hours=1' }], 400: [{ query: 'hours=0' }] },
+    getAnalyticsBottlenecks: { ok: [{}, { query: 'min_executions=0' }] },
+    getStatus: NOTHING,
+    getSummary: { ok: [{}, { query: 'namespace=test&limit=1&ended_since=7d' }], 400: [{ query: 'ended_since=never' }] },
+    getStats: {
+      ok: [{}, { query: 'namespace=test&name=demo&step=first&since=2h&sort=queueing' }],
+      400: [{ query: 'since=never' }],
+      404: [{ query: 'name=nothing' }],
+    },
+    getRetention: NOTHING,
+    getWorkers: { ok: [{}, { query: 'all&namespace=test&state=running' }], 400: [{ query: 'state=odd' }] },
+    getWorker: { ok: [{ params: { name: worker!.name } }], 400: [{ params: { name: NUL } }] },
+    getQueues: { ok: [{}, { query: 'namespace=test' }], 400: [{ query: 'namespace=nothing' }] },
+    getHandlers: { ok: [{}, { query: 'namespace=elsewhere' }] },
+    getNamespaces: NOTHING,
+  };
+}
+
+async function recordRows({ tasker }: World): Promise<Table> {
+  const [bulk] = await tasker.bulk.list();
+  return {
+    getAudit: {
+      ok: [{}, { query: 'actor=ana&limit=1&after=1h&action=bulk_start' }],
+      400: [{ query: 'task=7' }, { query: 'cursor=x' }, { query: 'door=back' }],
+    },
+    getBulkActs: { ok: [{}, { query: 'limit=1' }], 400: [{ query: 'cursor=x' }] },
+    getBulkAct: {
+      ok: [{ params: { id: String(bulk!.id) } }],
+      400: [{ params: { id: 'x' } }],
+      404: [{ params: { id: '999' } }],
+    },
+  };
+}
+
+async function eventRows({ tasker, tasks }: World): Promise<Table> {
+  const [event] = await tasker.events.list({ limit: 1 });
+  return {
+    getEvents: {
+      ok: [{}, { query: 'name=first.*&after=1h&limit=1' }, { query: `task=${tasks.complete}` }],
+      400: [{ query: 'after=never' }, { query: 'task=7' }, { query: `name=${NUL}` }],
+    },
+    getEvent: { ok: [{ params: { event_id: event!.eventId } }], 404: [{ params: { event_id: UNKNOWN } }] },
+    getEventsGroups: NOTHING,
+    getEventsDead: { ok: [{}], 400: [{ query: 'event=7' }], 404: [{ query: 'group=nothing' }] },
+  };
+}
+
+const PROCESS: Table = {
+  getConfig: NOTHING,
+  getMetrics: NOTHING,
+  getMetricsEvents: NOTHING,
+  getHealth: NOTHING,
+  getHealthLive: NOTHING,
+  getHealthReady: NOTHING,
+  getHealthDetailed: NOTHING,
+};
+
+/** Returns the id of a dead letter that is closed. */
+async function closedEntry({ tasker, create }: World): Promise<string> {
+  const { dlqEntryUuid } = await tasker.deadLetters.add(await create({ name: 'slow', reason: 'to close' }), {
+    reason: 'look',
+  });
+  await tasker.deadLetters.update(dlqEntryUuid, { status: 'manually_resolved' }, { actor: 'ana' });
+  return dlqEntryUuid;
+}

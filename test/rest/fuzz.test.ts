@@ -1,0 +1,184 @@
+import net from 'node:net';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { consoleLogger } from '../../src/logging/console-logger.ts';
+import { listen } from '../../src/server/listen.ts';
+import { pick, type RandomRequest, RandomRequests, randomOf } from '../support/rest/random-requests.ts';
+import { servedApi } from '../support/rest/served-api.ts';
+import { DEMO, template } from '../support/setup.ts';
+import { approvalStep, signalStep } from '../support/waits/waiting.ts';
+
+const PROVE = process.env.PROVE === '1';
+/** Number of requests: 5,000 in the suite, 1,000,000 in `npm run prove`. */
+const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? (PROVE ? 1_000_000 : 5_000));
+const RAW = Math.ceil(REQUESTS / 20);
+const AT_ONCE = 16;
+/** The same seed creates the same requests. */
+const SEED = Number(process.env.SEED ?? 20_261_128);
+
+/** Log lines that were injected, or that report an unexpected error. */
+const badLines: string[] = [];
+
+/** A line of the log is one line of JSON, whatever was in the request. */
+function checkLine(line: string): void {
+  const isGood = () => {
+    const { msg } = JSON.parse(line) as { msg?: string };
+    return line.trimEnd().split(/[\n\r]/).length === 1 && msg !== 'injected' && msg !== 'unexpected error in a request';
+  };
+  try {
+    if (isGood()) return;
+  } catch {
+    // It is not JSON.
+  }
+  if (badLines.length < 20) badLines.push(line.slice(0, 2000));
+}
+
+let api: Awaited<ReturnType<typeof servedApi>>;
+let requests: RandomRequests;
+
+beforeAll(async () => {
+  const logger = consoleLogger({ level: 'debug', form: 'json', write: checkLine });
+  api = await servedApi({
+    logger,
+    templates: [
+      template({ first: [], second: ['first'] }),
+      template({ sign: approvalStep(), paid: signalStep('paid') }, { name: 'waits' }),
+    ],
+  });
+  await api.sql('create table canary (n int)');
+  await api.sql('insert into canary values (1)');
+  const tasks = await api.tasker.createTasks(
+    Array.from({ length: 30 }, (_, n) => ({ ...DEMO, idempotencyKey: `k${n}`, name: n % 3 === 0 ? 'waits' : 'demo' })),
+  );
+  const ids = tasks.map(({ taskUuid }) => taskUuid);
+  const steps = await Promise.all(ids.slice(0, 3).map((id) => api.tasker.getSteps(id)));
+  const entries = await Promise.all(ids.slice(0, 5).map((id) => api.tasker.deadLetters.add(id)));
+  await api.tasker.schedules.create({ name: 'nightly', template: 'test/demo@1.0.0', cron: '0 2 1 1 *' });
+  const step = ['first', 'second', 'sign', 'paid'];
+  requests = new RandomRequests(api.document, {
+    uuid: ids,
+    task_uuid: ids,
+    task: ids,
+    ids,
+    step,
+    from: step,
+    step_uuid: steps.flat().map(({ stepUuid }) => stepUuid),
+    dlq_entry_uuid: entries.map(({ dlqEntryUuid }) => dlqEntryUuid),
+    namespace: ['test'],
+    version: ['1.0.0'],
+    name: ['demo', 'waits', 'nightly', 'paid'],
+    template: ['test/demo@1.0.0', 'test/waits'],
+    key: ['k1', 'k2'],
+    id: ['1', '2', '3'],
+  });
+});
+afterAll(() => api.stop());
+
+/** Returns what is wrong with the answer to a request. */
+async function problemOf({ method, path, headers, body }: RandomRequest): Promise<string | undefined> {
+  let request: Request;
+  try {
+    request = new Request(`http://localhost${path}`, { method, headers, ...(body !== undefined && { body }) });
+  } catch {
+    // No client can send it.
+    return undefined;
+  }
+  const response = await api.app.fetch(request);
+  const { status } = response;
+  const text = await response.text();
+  if (response.headers.has('set-cookie')) return 'a header was injected';
+  if (!response.headers.has('x-request-id')) return 'there is no request id';
+  if (!/^[0-9a-f-]{36}$/.test(response.headers.get('x-request-id')!)) return "the request id is not the server's";
+  if (!(response.headers.get('content-type') ?? '').startsWith('application/json'))
+    return status >= 500 ? `status ${status}` : undefined;
+  const answer = { status, headers: response.headers, body: JSON.parse(text) as unknown };
+  if (status >= 500 && status !== 503) return `status ${status}: ${text.slice(0, 300)}`;
+  if (status >= 400 && !/^\{"error":\{"code":"[A-Z_]+","message":/.test(text))
+    return `the error has another form: ${text.slice(0, 300)}`;
+  return api.contract.problemOf({ method, path: path.split('?')[0]! }, answer);
+}
+
+it(`${REQUESTS} generated requests get documented answers, and nothing in them is executed`, {
+  timeout: PROVE ? 36_000_000 : 120_000,
+}, async () => {
+  const wrong: string[] = [];
+  let next = 0;
+  const heap: number[] = [];
+  const work = async () => {
+    for (let at = next++; at < REQUESTS && wrong.length < 20; at = next++) {
+      const request = requests.create(SEED, at);
+      const problem = await problemOf(request).catch((error: unknown) => `threw ${String((error as Error).stack)}`);
+      if (problem !== undefined) {
+        const { method, path, headers, body } = request;
+        wrong.push(
+          `seed ${SEED}, number ${at}: ${method} ${path.slice(0, 300)} ${JSON.stringify(headers).slice(0, 300)} ${body?.slice(0, 600)}\n    ${problem}`,
+        );
+      }
+      if (at % 50_000 === 49_999) heap.push(process.memoryUsage().heapUsed);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  expect(wrong).toEqual([]);
+  expect(await api.sql('select n from canary')).toEqual([{ n: 1 }]);
+  expect(Object.keys(Object.prototype)).toEqual([]);
+  expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  expect(badLines).toEqual([]);
+  // The heap after the first tenth may not double.
+  if (heap.length > 10) expect(Math.min(...heap.slice(-3))).toBeLessThan(2 * Math.max(...heap.slice(0, 3)));
+});
+
+it(`${RAW} requests of broken bytes are refused by the server, which keeps serving`, {
+  timeout: PROVE ? 3_600_000 : 120_000,
+}, async () => {
+  const listening = await listen(api.app, { host: '127.0.0.1', port: 0 });
+  try {
+    const statuses = new Set<string>();
+    for (let at = 0; at < RAW; at += AT_ONCE) {
+      const some = Array.from({ length: AT_ONCE }, (_, i) => brokenBytes(requests.create(SEED + 1, at + i), at + i));
+      for (const status of await Promise.all(some.map((bytes) => statusOf(listening.port, bytes))))
+        statuses.add(status);
+    }
+    expect([...statuses].filter((status) => /^5(?!03)/.test(status))).toEqual([]);
+    expect(await (await fetch(`${listening.url}/health`)).json()).toMatchObject({ status: 'healthy' });
+  } finally {
+    await listening.close();
+  }
+});
+
+/** A request as bytes, with some of them changed, left out or repeated. */
+function brokenBytes({ method, path, headers, body = '' }: RandomRequest, at: number): Buffer {
+  const random = randomOf(SEED + at);
+  const lines = [
+    `${method} ${path.slice(0, 3000)} HTTP/1.1`,
+    'host: localhost',
+    'connection: close',
+    `content-length: ${Buffer.byteLength(body)}`,
+  ];
+  const text = [...lines, ...Object.entries(headers).map(([key, value]) => `${key}: ${value}`), '', body].join('\r\n');
+  const bytes = Buffer.from(text);
+  for (let left = Math.floor(random() * 6); left > 0; left--) {
+    bytes[Math.floor(random() * Math.min(bytes.length, 400))] = pick(random, [
+      0,
+      10,
+      13,
+      32,
+      58,
+      127,
+      255,
+      Math.floor(random() * 256),
+    ]);
+  }
+  return random() < 0.2 ? bytes.subarray(0, Math.floor(random() * bytes.length)) : bytes;
+}
+
+/** Returns the status of the answer. Empty: the connection was closed without one. */
+function statusOf(port: number, bytes: Buffer): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = net.connect(port, '127.0.0.1', () => socket.end(bytes));
+    const done = () => resolve(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? '');
+    socket.setTimeout(2_000, () => socket.destroy());
+    socket.on('data', (data) => (text = (text + String(data)).slice(0, 100)));
+    socket.on('error', () => {});
+    socket.on('close', done);
+  });
+}
