@@ -27,6 +27,8 @@ export function buildWebIfStale() {
   const { status } = spawnSync(process.execPath, [vite, 'build', 'web', '--logLevel', 'warn'], {
     stdio: ['ignore', 2, 2],
     cwd: root,
+    // A test runner sets another value, with which React is built for development.
+    env: { ...process.env, NODE_ENV: 'production' },
   });
   if (status !== 0) throw new Error('the build of the web page failed, see above; if vite is missing, run npm ci');
 }

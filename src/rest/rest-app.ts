@@ -65,10 +65,10 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   } = options;
   const app = new OpenAPIHono();
   app.use(requestId());
-  // Before everything that checks requests to the API: the page holds no data, and asks for a credential itself.
-  app.route('/', webPage());
   const guards = securityOf({ app, tasker, logger, settings: security });
   app.use(guards.headers);
+  // Before everything that checks requests to the API: the page holds no data, and asks for a credential itself.
+  app.route('/', webPage());
   app.use('/v1/*', guards.crossOrigin);
   app.use(guards.origins);
   app.use('/v1/*', limitRequests({ poolSize: tasker.vitals.poolSize, mostRequests }));

@@ -77,9 +77,10 @@ export function webPage(): Hono {
   app.get('/', page);
   for (const screen of SCREENS) app.get(`/${screen}`, page).get(`/${screen}/*`, page);
   for (const pattern of ['/files/:name', '/icon.svg']) {
-    app.get(pattern, async (c, next) => {
+    app.get(pattern, async (c) => {
       const file = found(c.req.path.slice(1));
-      return file ? send(c, file) : next();
+      // Without `next`, so that the checks of the API do not answer instead.
+      return file ? send(c, file) : c.notFound();
     });
   }
   return app;

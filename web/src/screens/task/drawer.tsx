@@ -83,7 +83,7 @@ function Attempts({ data, step }: Omit<DrawerProps, 'onClose'>) {
       <h3 className="mb-1 text-xs font-medium text-faint">Attempts</h3>
       <ul className="text-sm">
         {own.toReversed().map(({ attempt, state, start, error }) => (
-          <li key={attempt} className="flex items-baseline gap-3 py-0.5">
+          <li key={start.getTime()} className="flex items-baseline gap-3 py-0.5">
             <span className="w-4 text-right text-faint tabular-nums">{attempt}</span>
             <State state={state} />
             <span className="grow truncate text-soft" title={error ?? ''}>

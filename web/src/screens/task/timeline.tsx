@@ -65,7 +65,7 @@ export function Timeline({ data, selected, onSelect }: ViewProps) {
                   />
                 )}
                 {own.map((attempt) => (
-                  <Bar key={attempt.attempt} attempt={attempt} at={at} now={now} />
+                  <Bar key={attempt.start.getTime()} attempt={attempt} at={at} now={now} />
                 ))}
               </span>
             </button>
