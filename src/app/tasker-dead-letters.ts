@@ -20,7 +20,6 @@ import {
 import type { DeadLetterFilter } from '../engine/dead-letters/filter.ts';
 import type { Redrive } from '../engine/dead-letters/redrive.ts';
 import { type OperatorOptions, operatorOf } from '../engine/operate.ts';
-import type { SearchTime } from '../engine/search/filter.ts';
 import type { BulkOptions, BulkParts } from './tasker-bulk.ts';
 
 export type {

@@ -21,7 +21,7 @@ export abstract class TaskerWaits {
   /** Returns the options of an act, with the door that it came through. */
   protected abstract by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions;
 
-  /** Returns the last wait of each step of a task, also those that have ended. @internal */
+  /** Returns the last wait of each step of a task, including ended waits. @internal */
   getWaits(taskUuid: string): Promise<TaskWait[]> {
     return waitsOfTask(this.#engine, taskUuid);
   }

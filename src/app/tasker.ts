@@ -173,7 +173,7 @@ export class Tasker extends TaskerOperations {
     };
   }
 
-  /** What is deleted after some time, by the configuration of this process. @internal */
+  /** The data that is deleted after some time, by the configuration of this process. @internal */
   get retention() {
     return retentionOf(this.#parts.config);
   }

@@ -35,7 +35,7 @@ export interface RestAppOptions {
   facts: ServerFacts;
   /** Whether a created task is answered with 200 instead of 201. Default false. */
   legacyStatus?: boolean;
-  /** What `GET /config` shows. Default: there is no such route. */
+  /** The settings that `GET /config` shows. Default: there is no such route. */
   config?: ServedConfig;
   /** How long a request may take, in milliseconds. Default 30,000. */
   requestMs?: number;

@@ -40,7 +40,7 @@ export interface Described<
   /** The permission that the caller needs. `public`: no credential; `authenticated`: any credential. */
   permission: Permission | 'public' | 'authenticated';
   summary: string;
-  /** What the summary has no room for, in Markdown. */
+  /** Details, in Markdown. */
   description?: string;
   /** `z.never()`: it has no JSON form. */
   answer: Answer;

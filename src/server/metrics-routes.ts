@@ -42,7 +42,7 @@ export function metricsRoutes(worker: ServedWorker): OpenAPIHono {
     });
 }
 
-/** What `/metrics/events` shows. */
+/** The parts of `/metrics/events`. */
 export interface EventMetricsParts {
   values: Values;
   /** Null: the database does not respond. */

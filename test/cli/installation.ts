@@ -76,8 +76,8 @@ export class Running {
 }
 
 /**
- * Commands on a server that only talk to it and end, by their first words. Except for those that need no database, the others
- * are always processes of their own.
+ * Commands on a server that only talk to it and end, by their first words. Except for commands that need no database, the
+ * others are always processes of their own.
  */
 const SHORT_COMMANDS = new Set([
   ...'archive audit auth bulk completion dlq event namespace pause profile queue schedule signal approval timer stats status step task'.split(

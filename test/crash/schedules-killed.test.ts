@@ -37,7 +37,7 @@ it.runIf(SECONDS > 0 && inject('postgres') === '18')(
       kills++;
       workers[place] = await start(place);
     }
-    // What was missed while too few processes were running is made up for.
+    // Due times that were missed while too few processes were running are made up for.
     await until(
       () =>
         sql<{ late: number }>(

@@ -7,7 +7,7 @@ const used = () => {
   const { heapUsed, external } = process.memoryUsage();
   return (heapUsed + external) / 2 ** 20;
 };
-/** Buffers are freed some time after the objects that refer to them, so this waits until no more is freed. */
+/** Buffers are freed some time after the objects that refer to them, so this waits until nothing further is freed. */
 const memory = async () => {
   let least = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 3 || (used() < least - 0.5 && round < 20); round++) {

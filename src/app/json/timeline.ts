@@ -5,7 +5,7 @@ import type { TaskSnapshot } from '../tasker.ts';
 import type { HistoryEntry, Step } from './views.ts';
 
 /**
- * What a step did in a span of time. `queued`: ready, and no worker had claimed it. `running`: a handler ran. `retry_wait`:
+ * The activity of a step in a span of time. `queued`: ready, and no worker had claimed it. `running`: a handler ran. `retry_wait`:
  * it waited for its next attempt. `waiting`: it waited for a time, a signal, votes or another system. `blocked`: it had
  * failed permanently, until an operator acted.
  */
@@ -148,7 +148,7 @@ function attemptSpans(attempt: HistoryEntry, wait: TaskWait | undefined): Timeli
   return [spanOf({ ...running, kind: 'running', from: startedAt!, to: at })];
 }
 
-/** What the step does now. */
+/** Returns the spans of the step that have not ended. */
 function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefined): TimelineSpan[] {
   const { wait } = parts;
   const number = (last?.attempt ?? 0) + 1;

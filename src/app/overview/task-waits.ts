@@ -14,7 +14,7 @@ export interface TaskWait extends Pick<Wait, 'kind' | 'attempt' | 'since' | 'unt
   endedBy: Wait['endedBy'];
 }
 
-/** Returns the last wait of each step of a task, also those that have ended. @throws TaskerError `task_not_found`, `invalid_uuid` */
+/** Returns the last wait of each step of a task, including ended waits. @throws TaskerError `task_not_found`, `invalid_uuid` */
 export async function waitsOfTask(engine: Engine, given: string): Promise<TaskWait[]> {
   const taskUuid = checkUuid(given, 'the task id');
   const waits = await waitsOf(engine.database, taskUuid);

@@ -7,7 +7,7 @@ import type { Tasker } from '../tasker.ts';
 export type CreatedOrNot = { taskUuid: string; created: boolean } | { error: TaskerError };
 
 /**
- * Creates tasks in one transaction, and leaves out those that are refused. Returns the outcome of each. `onDuplicate`:
+ * Creates tasks in one transaction, and leaves out refused requests. Returns the outcome of each. `onDuplicate`:
  * whether an earlier task with the same identity is an error. @internal
  * @throws TaskerError what is not about one request, such as `database_unreachable`
  */

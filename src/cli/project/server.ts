@@ -58,7 +58,7 @@ export async function server(options: ServerOptions): Promise<void> {
     process.exitCode = exitCodeOf(error, { starting: listening === undefined });
   } finally {
     stop.release();
-    // Clients of streams are told to reconnect, and do not hold up the end of the other requests.
+    // Tells the clients of streams to reconnect, so that they do not hold up the end of the other requests.
     tasker?.engine.changes.close();
     await listening?.close();
     await tasker?.stop();

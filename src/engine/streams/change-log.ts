@@ -15,7 +15,7 @@ const WANTED_MS = 90_000;
 const TASKS_AT_ONCE = 5_000;
 /** Maximum number of changed tasks to remember. */
 const MOST_TASKS = 200_000;
-/** Whoever writes a row whose number is a multiple of this one prunes the log. */
+/** The process that writes a row whose number is a multiple of this one prunes the log. */
 const ROWS_A_PRUNING = 256;
 
 // If the search tables are on, they announce the same changes again. So a crash may lose these rows.

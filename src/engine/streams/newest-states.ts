@@ -16,7 +16,7 @@ const READING = opening({ ...PINNED_PLANS, statement_timeout: '20s' });
 /** The changes of one task. */
 export interface TaskChanges {
   taskUuid: string;
-  /** What is known about the task. Undefined if it does not exist and was never seen. */
+  /** The known facts about the task. Undefined if it does not exist and was never seen. */
   facts: StreamedFacts | undefined;
   /** Undefined if the task does not exist. */
   task: StreamTask | undefined;
@@ -74,7 +74,7 @@ export class NewestStates {
         this.#forget(taskUuid);
         return { taskUuid, facts: known?.facts, task, taskChange: undefined, stepChanges: [] };
       }
-      // What a joining stream gets is not remembered, because the other streams have not got it.
+      // Blocks for a joining stream are not remembered, because the other streams have not got them.
       const isNew = all || this.#isNew(task, createHash('sha1').update(JSON.stringify(row)).digest('base64'));
       const stepRows = steps.get(taskUuid) ?? [];
       const changedRows = all ? stepRows : this.#newSteps(taskUuid, stepRows);

@@ -19,7 +19,7 @@ export interface StreamFilter {
   /** `task`, `step` or both. Default: `task`; for a single task: both. */
   kind?: StreamKind | readonly StreamKind[] | undefined;
 }
-/** What a stream sends. */
+/** A kind of object whose changes a stream sends. */
 export type StreamKind = 'task' | 'step';
 
 const KEYS = ['task', 'namespace', 'name', 'state', 'tag', 'kind'] as const satisfies readonly (keyof StreamFilter)[];

@@ -18,7 +18,7 @@ export const CREATE_MANY_PATH = '/v1/tasks/bulk';
 /** The largest request line: a context of 1 MB, with room for escapes. */
 const LONGEST_LINE = 4 * 1024 * 1024;
 const MOST_LINES = 100_000;
-/** One transaction creates at most so many tasks, and reads at most so many bytes. */
+/** Maximum number of tasks, and of bytes, in one transaction. */
 const CHUNK_LINES = 500;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 /** A sender that pauses gets the results of the lines so far. */

@@ -6,7 +6,7 @@ import { waitAtMost } from '../../time/wait-at-most.ts';
 import type { ServerFacts } from '../health-routes.ts';
 import { describeRoute } from '../route.ts';
 
-/** What `GET /config` shows. */
+/** The settings that `GET /config` shows. */
 export interface ServedConfig {
   /** The authentication of the server. Default: none. */
   auth?: Partial<z.infer<typeof AuthSchema>>;

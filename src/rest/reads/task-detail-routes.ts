@@ -57,7 +57,7 @@ const WAITS = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/waits',
   permission: 'tasks:read',
-  summary: 'Lists the last wait of each step of a task, also those that have ended',
+  summary: 'Lists the last wait of each step of a task, including ended waits',
   description:
     'A wait for a time, a signal, votes, a completion from outside, or the next call of a handler. The wait of a task that starts later has no step.',
   request: { params: UuidParam },

@@ -110,7 +110,7 @@ const WORKERS = describeRoute({
       state: listed.optional(),
       all: flag
         .optional()
-        .openapi({ description: 'Includes those that ended in the last day. Default: in the last hour.' }),
+        .openapi({ description: 'Includes workers that ended in the last day. Default: in the last hour.' }),
       ...pageQuery(1000),
     }),
   },

@@ -13,7 +13,7 @@ export const TemplateListSchema = z
         version: z.string(),
         description: z.string().nullable(),
         step_count: z.int(),
-        digest: z.string().openapi({ description: 'Of the contents.' }),
+        digest: z.string().openapi({ description: 'A hash of the contents.' }),
         registered_at: z.string(),
         paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that hold for it.' }),
       }),

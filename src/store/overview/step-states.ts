@@ -10,7 +10,7 @@ select state::text, count(*)::int steps,
   from (select state from tasker.step limit ${MOST_STEPS_COUNTED}) s
  group by 1`;
 
-/** Number of steps in a state, among those that were counted. */
+/** Number of counted steps in a state. */
 export interface StepStateRow {
   state: string;
   steps: number;

@@ -19,7 +19,7 @@ it('a task of an open transaction is looked for while other transactions end, un
   } as typeof database;
   const late = new LateCommits(counting, silentLogger, (taskUuid) => found.push(taskUuid));
   onTestFinished(() => late.stop());
-  // The numbers of these transactions are greater than all that have ended.
+  // These transactions have greater numbers than every ended transaction.
   const [kept, dropped] = await Promise.all(
     clients.map(async (client) => {
       await client.connect();

@@ -159,7 +159,7 @@ export class WaitFaults {
     await this.#each(dice < 0.5 ? [complete, complete] : dice < 0.75 ? [complete] : dice < 0.9 ? [fail] : [extend]);
   }
 
-  /** Runs acts at once, and returns the results of those that were not refused. Throws other errors. */
+  /** Runs acts at once, and returns the results of the accepted ones. Throws other errors. */
   async #each<T>(acts: readonly (() => Promise<T>)[]): Promise<T[]> {
     const results = await Promise.allSettled(acts.map((act) => act()));
     const done: T[] = [];
