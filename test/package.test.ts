@@ -334,14 +334,14 @@ describe('the package', () => {
     );
   });
 
-  it('has at most 34 MB and 46 packages without optional packages, as documented', () => {
+  it('has at most 37 MB and 47 packages without optional packages, as documented', () => {
     const page = readFileSync('docs/performance.md', 'utf8');
     expect(weightProblems(weight, page)).toEqual([]);
-    expect(weightProblems({ ...weight, bytes: 34 * 2 ** 20 + 1 }, page)).toContain(
-      'an install without optional packages takes 34.0 MB, above the limit of 34 MB',
+    expect(weightProblems({ ...weight, bytes: 37 * 2 ** 20 + 1 }, page)).toContain(
+      'an install without optional packages takes 37.0 MB, above the limit of 37 MB',
     );
-    expect(weightProblems({ ...weight, packages: 47 }, page)).toContain(
-      'an install without optional packages has 47 packages, above the limit of 46',
+    expect(weightProblems({ ...weight, packages: 48 }, page)).toContain(
+      'an install without optional packages has 48 packages, above the limit of 47',
     );
     expect(weightProblems({ ...weight, bytes: weight.bytes * 0.9 }, page)).toEqual([
       expect.stringMatching(/^docs\/performance\.md says .* MB and .* packages, measured .*: run npm run weight$/),
