@@ -16,7 +16,9 @@ export interface Act {
   needsReason?: boolean;
   /** The act keeps neither a name nor a reason. */
   silent?: boolean;
-  run(said: { reason: string; by: string }): Promise<unknown>;
+  /** The label of a field for JSON that the act sends, which begins as `{}`. */
+  json?: string;
+  run(said: { reason: string; by: string }, json: unknown): Promise<unknown>;
 }
 
 const NAME = 'tasker.name';
@@ -67,15 +69,17 @@ export function OperatorFields({ operator, needsReason }: { operator: Operator; 
 export function ActDialog({ act, onClose }: { act: Act; onClose(): void }) {
   const queries = useQueryClient();
   const operator = useOperator();
+  const [json, setJson] = useState('{}');
+  const parsed = parsedJson(json);
   const { mutate, isPending, error } = useMutation({
-    mutationFn: () => act.run(operator.said()),
+    mutationFn: () => act.run(operator.said(), parsed?.value),
     onSuccess: async () => {
       operator.remember();
       onClose();
       await queries.invalidateQueries();
     },
   });
-  const incomplete = act.needsReason === true && operator.reason.trim() === '';
+  const incomplete = (act.needsReason === true && operator.reason.trim() === '') || parsed === undefined;
   return (
     <Dialog title={act.title} onClose={onClose}>
       <form
@@ -87,6 +91,20 @@ export function ActDialog({ act, onClose }: { act: Act; onClose(): void }) {
       >
         <h2 className="text-base font-semibold">{act.title}</h2>
         <div className="mt-2 text-sm text-soft">{act.preview}</div>
+        {act.json && (
+          <label className="mt-4 block text-xs text-soft">
+            {act.json}
+            <textarea
+              className="mt-1 block w-full rounded-md border border-edge bg-surface p-2 font-mono text-xs text-ink"
+              rows={4}
+              spellCheck={false}
+              aria-invalid={parsed === undefined}
+              value={json}
+              onChange={({ target }) => setJson(target.value)}
+            />
+            {parsed === undefined && <span className="text-s-red">This is not valid JSON.</span>}
+          </label>
+        )}
         {!act.silent && <OperatorFields operator={operator} needsReason={act.needsReason ?? false} />}
         {error && (
           <div className="mt-3">
@@ -102,6 +120,15 @@ export function ActDialog({ act, onClose }: { act: Act; onClose(): void }) {
       </form>
     </Dialog>
   );
+}
+
+/** Returns the value of a JSON text. Undefined if it is not valid. */
+function parsedJson(text: string): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return undefined;
+  }
 }
 
 interface FieldProps {

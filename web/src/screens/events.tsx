@@ -4,7 +4,7 @@ import { ListScreen, useList } from '../parts/list-screen.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted, numberText } from '../parts/words.ts';
 
-interface DomainEvent {
+export interface DomainEvent {
   event_id: string;
   name: string;
   fired_at: string;
@@ -23,7 +23,7 @@ interface Group {
   members: number;
 }
 
-const EVENTS: readonly Column<DomainEvent>[] = [
+export const EVENT_COLUMNS: readonly Column<DomainEvent>[] = [
   { head: 'When', cell: ({ fired_at }) => <Time at={fired_at} /> },
   { head: 'Event', cell: ({ name }) => <span className="font-medium">{name}</span> },
   { head: 'Step', cell: ({ step_name }) => <span className="text-soft">{step_name}</span> },
@@ -55,7 +55,7 @@ export default function Events() {
         title="Events"
         path="/v1/events"
         rows="events"
-        columns={EVENTS}
+        columns={EVENT_COLUMNS}
         keyOf={({ event_id }) => event_id}
         answer={(events) =>
           events.length === 0 ? 'No durable event yet' : `The last ${counted(events.length, 'durable event')}`

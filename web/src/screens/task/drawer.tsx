@@ -136,10 +136,10 @@ function StepActs({ data: { task, routes }, step }: Omit<DrawerProps, 'onClose'>
       act: {
         title: `Complete ${name}`,
         verb: 'Complete the step',
-        preview:
-          'The step counts as done with the result {}, and the steps after it continue. To give another result, use `npx tasker step complete`.',
+        preview: 'The step counts as done with this result, and the steps after it continue.',
+        json: 'Result (JSON)',
         needsReason: true,
-        run: (said) => completeStep(uuid, id, {}, said),
+        run: (said, result) => completeStep(uuid, id, result, said),
       },
     },
     {

@@ -1,6 +1,7 @@
 import { lazy, Suspense } from 'react';
-import { Empty, Panel } from '../../parts/controls.tsx';
+import { Panel } from '../../parts/controls.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
+import { EventsView } from './events-view.tsx';
 import { HistoryView } from './history-view.tsx';
 import { StepsView } from './steps-view.tsx';
 import { Timeline } from './timeline.tsx';
@@ -39,11 +40,7 @@ export function View({ view, ...props }: ViewProps & { view: (typeof VIEWS)[numb
     case 'history':
       return <HistoryView {...props} />;
     case 'events':
-      return (
-        <Panel>
-          <Empty title="No events">The steps of this task have published no domain events.</Empty>
-        </Panel>
-      );
+      return <EventsView {...props} />;
     case 'data':
       return <ContentsView {...props} />;
   }

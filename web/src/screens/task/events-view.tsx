@@ -1,0 +1,30 @@
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { ask, pathOf } from '../../api/client.ts';
+import { usePrecaution } from '../../api/polling.ts';
+import { Empty, Panel, Problem } from '../../parts/controls.tsx';
+import { Grid } from '../../parts/grid.tsx';
+import { type DomainEvent, EVENT_COLUMNS } from '../events.tsx';
+import type { ViewProps } from './views.tsx';
+
+/** The domain events that the steps of the task have published. */
+export function EventsView({ data: { task } }: ViewProps) {
+  const events = useQuery({
+    queryKey: ['task', task.task_uuid, 'events', task.updated_at],
+    queryFn: ({ signal }) =>
+      ask<{ events: DomainEvent[] }>(`${pathOf`v1/tasks/${task.task_uuid}/events`}?limit=1000`, { signal }),
+    refetchInterval: usePrecaution(),
+    placeholderData: keepPreviousData,
+  });
+  if (events.error && !events.data) return <Problem error={events.error} />;
+  if (!events.data) return null;
+  const rows = events.data.events;
+  return (
+    <Panel>
+      {rows.length > 0 ? (
+        <Grid name="Events" columns={EVENT_COLUMNS} rows={rows} keyOf={({ event_id }) => event_id} />
+      ) : (
+        <Empty title="No events">The steps of this task have published no domain events.</Empty>
+      )}
+    </Panel>
+  );
+}
