@@ -295,7 +295,7 @@ export interface Line {
     ]);
     expect(use("void t.createTask({ name: 'bill', context: { amount: 1 } });")).toEqual([
       expect.stringContaining(
-        `Property 'namespace' is missing in type '{ name: "bill"; context: { amount: number; }; }' but required in type 'TaskRequestOf<"shop/bill@1.0.0", TaskTypes>'`,
+        `Property 'namespace' is missing in type '{ name: "bill"; context: { amount: number; }; }' but required in type 'KnownRequest<"shop/bill@1.0.0", TaskTypes, TaskRequest>'`,
       ),
     ]);
     expect(use("void t.createTask({ namespace: 'shop', name: 'bill', context: { amount: 'much' } });")).toEqual([

@@ -12,7 +12,11 @@ export function addProjectCommands(program: Command): void {
     .option('--typescript', 'write TypeScript; default: if the project has typescript or a tsconfig.json')
     .action(lazily(async () => (await import('./init.ts')).init));
   workerOptions(program.command('dev'))
-    .description('run the project locally: database, worker, live reload and a view of running tasks')
+    .option(
+      '--bind <address>',
+      'loopback address of the web page and the API (default: 127.0.0.1:8080, or a free port)',
+    )
+    .description('run the project locally: database, worker, web page, live reload and a view of running tasks')
     .action(lazily(async () => (await import('./dev.ts')).dev));
   const worker = workerOptions(program.command('worker'))
     .option('--web <address>', 'address of the health and metrics server (default: 127.0.0.1:8081); off disables it')

@@ -9,6 +9,7 @@ import type { Tasker } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { messageOf } from '../../errors.ts';
 import { moduleLogger } from '../../logging/module-logger.ts';
+import type { Listening } from '../../server/listen.ts';
 import { exampleCommand } from '../example-command.ts';
 import { EXIT, exitCodeOf } from '../exit-codes.ts';
 import { leave } from '../leave.ts';
@@ -21,12 +22,18 @@ import { runnableFolders, scheduleFolders } from './folders.ts';
 import { watchFolder } from './watch-folder.ts';
 import { taskerOptions, type WorkerOptions } from './worker.ts';
 
+/** Options of `tasker dev`. */
+export interface DevOptions extends WorkerOptions {
+  bind?: string;
+}
+
 /** `tasker dev`: runs the database, a worker, live reload and a view of running tasks until Ctrl-C. */
-export async function dev(options: WorkerOptions): Promise<void> {
+export async function dev(options: DevOptions): Promise<void> {
   const stop = listenForStop();
   const ended = new AbortController();
   let starting = true;
   let view: DevView | undefined;
+  let web: Listening | undefined;
   const tell = (line: string) => (view ? view.print(line) : note(line));
   try {
     const folders = runnableFolders(options);
@@ -53,10 +60,13 @@ export async function dev(options: WorkerOptions): Promise<void> {
       handlers: project.library.registry,
       logger,
     });
+    // Imported here, because the modules take as long to load as a small database takes to start.
+    const { serveWeb } = await import('./dev-web.ts');
+    web = await serveWeb(tasker, { bind: options.bind, environment, logger });
     starting = false;
     await tasker.serveToo(project.brokenNamespaces);
     beginReloading(tasker);
-    for (const line of greeting(project, tasker, options)) tell(line);
+    for (const line of greeting(project, tasker, { ...options, url: web.url })) tell(line);
     if (process.stdout.isTTY && !options.json) {
       view = new DevView(process.stdout);
       view.show(tasker, ['no tasks yet']);
@@ -64,10 +74,13 @@ export async function dev(options: WorkerOptions): Promise<void> {
     await stop.requested;
     view?.end();
     view = undefined;
+    tasker.engine.changes.close();
+    await web.close();
     if (tasker.stats?.running) tell('stopping after running handlers finish; press Ctrl-C again to stop at once');
     await tasker.stop({ drainTimeoutMs: options.drainTimeout });
   } catch (error) {
     view?.end();
+    await web?.close();
     reportError(error, options);
     process.exitCode = starting ? exitCodeOf(error, { starting }) : EXIT.failed;
   } finally {
@@ -77,13 +90,14 @@ export async function dev(options: WorkerOptions): Promise<void> {
   }
 }
 
-function greeting(project: Project, tasker: Tasker, options: WorkerOptions): string[] {
+function greeting(project: Project, tasker: Tasker, options: DevOptions & { url: string }): string[] {
   const [first] = project.templates;
   const place = chosenUrl(options) === undefined ? `embedded PostgreSQL in ${embeddedHome()}` : tasker.place;
   const about = fields([
     ['database', place],
     ['templates', project.templates.map(nameOf).join(', ') || 'none yet'],
     ['handlers', project.library.registry.listHandlers().join(', ') || 'none yet'],
+    ['web page', options.url],
   ]);
   const how = first ? ['', 'Create a task from another terminal:', `  ${pc.bold(exampleCommand(first))}`] : [];
   return [
