@@ -61,7 +61,7 @@ const REPLAY = describeRoute({
       .openapi('ReplayRequest'),
   ),
   answer: z.object({ group: z.string(), replayed: z.int(), would_replay: z.int().optional() }).openapi('Replay'),
-  errors: [404, 409],
+  errors: [404],
 });
 const DeadBody = z
   .strictObject({
@@ -79,7 +79,7 @@ const REDELIVER = describeRoute({
   summary: 'Delivers the dead deliveries of a group again',
   request: jsonBody(DeadBody),
   answer: z.object({ group: z.string(), redelivered: z.int() }),
-  errors: [404, 409],
+  errors: [404],
 });
 const DISCARD = describeRoute({
   method: 'post',
@@ -88,7 +88,7 @@ const DISCARD = describeRoute({
   summary: 'Deletes the dead deliveries of a group',
   request: jsonBody(DeadBody),
   answer: z.object({ group: z.string(), discarded: z.int() }),
-  errors: [404, 409],
+  errors: [404],
 });
 const REMOVE_GROUP = describeRoute({
   method: 'delete',
@@ -97,7 +97,7 @@ const REMOVE_GROUP = describeRoute({
   summary: 'Removes a group with its waiting events and dead deliveries',
   request: { params: z.object({ group: z.string() }), ...optionalBody(ActBody) },
   answer: z.object({ group: z.string(), removed: z.literal(true) }),
-  errors: [404, 409],
+  errors: [404],
 });
 
 /** Routes that act on workers and on groups of subscribers. */
