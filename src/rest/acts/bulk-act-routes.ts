@@ -99,6 +99,7 @@ const START = describeRoute({
   request: jsonBody(RequestSchema),
   answer: StartedSchema,
   status: 202,
+  errors: [404],
 });
 Object.assign(START.responses, { 200: PREVIEW });
 const STOP = describeRoute({

@@ -15,7 +15,7 @@ import { PauseSchema } from './task-detail-schemas.ts';
 const nullableText = z.string().nullable();
 const nullableNumber = z.number().nullable();
 
-const WorkerSchema = z
+export const WorkerSchema = z
   .object({
     id: z.int(),
     name: z.string(),

@@ -30,10 +30,7 @@ export async function bulkRows(world: World): Promise<Table> {
         { body: { ...body, filter: { state: 'error', namespace: 'test' }, dry_run: true } },
         { body: { ...body, action: 'step_retry', steps: [{ task_uuid: failed, step: 'second' }], dry_run: true } },
       ],
-      202: [
-        { body: { ...body, ids: [tasks.complete] } },
-        { body: { ...body, action: 'task_redrive', ids: [UNKNOWN] } },
-      ],
+      202: [{ body: { ...body, ids: [tasks.complete] } }, ,],
       400: [
         { body: { ...body, action: 'odd', ids: [failed] } },
         { body },
@@ -74,6 +71,7 @@ async function deadLetterActRows(world: World): Promise<Table> {
   const other = { dlq_entry_uuid: await entryOf(redriven!) };
   const over = { dlq_entry_uuid: await entryOf(closed!) };
   await tasker.deadLetters.update(over.dlq_entry_uuid, { status: 'manually_resolved' }, { actor: 'ana' });
+  await tasker.resolveTask(closed!, { actor: 'ana' });
   return {
     postDlq: {
       ok: [{ body: { ...ACT, task_uuid: added, assignee: 'ana', priority: 3, metadata: { ticket: 7 } } }],
@@ -90,9 +88,11 @@ async function deadLetterActRows(world: World): Promise<Table> {
       409: [{ params: over, body: { to: 'bob' } }],
     },
     postDlqEntryNote: {
-      ok: [{ params: open, body: { ...ACT, note: 'asked the bank' } }],
+      ok: [
+        { params: open, body: { ...ACT, note: 'asked the bank' } },
+        { params: over, body: { note: 'it was the bank' } },
+      ],
       400: [{ params: open, body: { note: '' } }],
-      409: [{ params: over, body: { note: 'too late' } }],
     },
     postDlqEntryResolve: {
       ok: [{ params: open, body: { ...ACT, status: 'permanently_failed', notes: 'no luck' } }],

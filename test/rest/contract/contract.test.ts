@@ -6,7 +6,7 @@ import { restApp } from '../../../src/rest/rest-app.ts';
 import { startProxy } from '../../support/crash/proxy.ts';
 import { openSession } from '../../support/database.ts';
 import { asking, type Document, documentOf, type Operation } from '../../support/rest/contract.ts';
-import { restWorld } from '../../support/rest/world.ts';
+import { restWorld, UNSECURED } from '../../support/rest/world.ts';
 import type { Row, Rows } from './row.ts';
 import { rowsOf } from './rows.ts';
 
@@ -73,7 +73,7 @@ function refused({ method, path, operation, rows }: Route): [status: number, url
     }
     found.push([415, urlOf(path, row), { ...row, headers: { 'content-type': 'text/html' } }]);
   }
-  if (path.startsWith('/v1/')) found.push([403, `http://evil.example${urlOf(path, row)}`, row]);
+  if (path.startsWith('/v1/')) found.push([403, `http://evil.example${urlOf(path, row)}`, { ...row, secured: false }]);
   return found.map(([status, url, one]) => [status, url, method === 'GET' ? { headers: one.headers ?? {} } : one]);
 }
 
@@ -152,7 +152,7 @@ const FROM_MEMORY = /^\/(health|metrics|config)|^\/v1\/(templates\/|retention|me
 it('a read that takes too long is answered with 408, and the server recovers', async () => {
   const facts = { version: '1', environment: 'test', state: () => 'running' };
   const tasker = await createTasker({ databaseUrl: world.url, worker: false, logger: silentLogger, poolSize: 4 });
-  const ask = asking(restApp({ tasker, logger: silentLogger, facts, requestMs: 150 }));
+  const ask = asking(restApp({ tasker, logger: silentLogger, facts, requestMs: 150, security: UNSECURED }));
   const blocker = await openSession(world.url);
   await lockAll(blocker);
   const reads = routes.filter(({ method, path }) => method === 'GET' && !FROM_MEMORY.test(path));
@@ -172,7 +172,7 @@ it('reads are answered with 503 while the database is away, and work again when 
   const proxy = await startProxy(world.url);
   const facts = { version: '1', environment: 'test', state: () => 'running' };
   const tasker = await createTasker({ databaseUrl: proxy.url, worker: false, logger: silentLogger, poolSize: 4 });
-  const ask = asking(restApp({ tasker, logger: silentLogger, facts }));
+  const ask = asking(restApp({ tasker, logger: silentLogger, facts, security: UNSECURED }));
   expect((await ask('GET', '/v1/tasks')).status).toBe(200);
   proxy.decide = () => 'cut';
   const reads = routes.filter(({ method, path }) => method === 'GET' && !FROM_MEMORY.test(path));

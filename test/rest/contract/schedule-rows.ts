@@ -22,7 +22,7 @@ export async function scheduleRows({ tasker }: World): Promise<Table> {
       400: [
         { body: { name: 'wrong' } },
         { body: { ...settings, name: 'wrong', every: 'often' } },
-        { body: { ...settings, name: 'wrong', template: 'test/nothing@1.0.0' } },
+        { body: { ...settings, name: 'wrong', template: 'nothing' } },
         { body: { ...settings, name: 'wrong', odd: 1 } },
       ],
       409: [{ body: { ...settings, name: 'night' } }],

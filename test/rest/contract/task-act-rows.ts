@@ -10,6 +10,13 @@ export async function failedTask({ tasker, create }: World, number: number): Pro
   return uuid;
 }
 
+/** Creates a task of a version whose third step comes after the one that fails. */
+async function failedOf({ tasker, create }: World, version: string): Promise<string> {
+  const uuid = await create({ version, context: {} });
+  await tasker.waitForTask(uuid);
+  return uuid;
+}
+
 async function completeTask({ tasker, create }: World, name: string): Promise<string> {
   const uuid = await create({ context: { lucky: name } });
   await tasker.waitForTask(uuid);
@@ -26,20 +33,22 @@ async function laterTask({ tasker }: World): Promise<string> {
 export async function taskActRows(world: World): Promise<Table> {
   const { complete } = world.tasks;
   const of = (uuid: string, body: object = ACT): Row => ({ params: { uuid }, body });
-  const [retried, resolved, stepRetried, paused, deleted, rerun, later, moved] = await Promise.all([
+  const [retried, resolved, other, failed, paused, deleted, rerun, later, moved] = await Promise.all([
     failedTask(world, 1),
     failedTask(world, 2),
     failedTask(world, 3),
+    failedOf(world, '1.1.0'),
     world.create({ name: 'slow', reason: 'to pause' }),
     completeTask(world, 'deleted'),
     completeTask(world, 'rerun'),
     laterTask(world),
     laterTask(world),
   ]);
+  await world.tasker.copyTask(complete, { context: { lucky: 'taken' }, idempotencyKey: 'taken' });
   const invalid: Rows[400] = [of(complete, { by: 7 }), of(complete, { reasn: 'a misspelt key' })];
   return {
     postTaskRetry: {
-      ok: [of(retried), { params: { uuid: stepRetried }, body: {} }],
+      ok: [of(retried), { params: { uuid: other }, body: {} }],
       400: invalid,
       409: [of(complete)],
     },
@@ -57,7 +66,7 @@ export async function taskActRows(world: World): Promise<Table> {
       ok: [of(rerun, { ...ACT, from: 'second', dry_run: true }), of(rerun, { ...ACT, from: 'second' })],
       400: [of(rerun), of(rerun, { from: 7 })],
       404: [of(rerun, { from: 'nothing' })],
-      409: [of(later, { from: 'first' })],
+      409: [of(failed, { from: 'third' })],
     },
     postTaskCopy: {
       ok: [
@@ -65,7 +74,7 @@ export async function taskActRows(world: World): Promise<Table> {
         { ...of(complete, { context: { lucky: 'other' } }), headers: { 'idempotency-key': 'other copy' } },
       ],
       400: [of(complete, { context: [] })],
-      409: [of(complete, ACT)],
+      409: [of(complete, { context: { lucky: 'taken' }, idempotency_key: 'taken' })],
     },
     ...(await stepActRows(world)),
     getStream: {

@@ -1,7 +1,8 @@
+import { createApiKey } from '../../../src/app/credentials/api-keys.ts';
 import type { World } from '../../support/rest/world.ts';
 import { template, until } from '../../support/setup.ts';
 import { approvalStep, signalStep } from '../../support/waits/waiting.ts';
-import { ACT, type Row, type Table, UNKNOWN } from './row.ts';
+import { ACT, type Row, type Table } from './row.ts';
 
 const TEMPLATES = [
   template({ sign: approvalStep({ assignees: ['ann', 'managers'] }), paid: signalStep('paid') }, { name: 'waits' }),
@@ -29,6 +30,8 @@ export async function waitRows(world: World): Promise<Table> {
 async function signalRows(world: World): Promise<Table> {
   const { complete } = world.tasks;
   const [uuid, shown] = await Promise.all([
+    waiting(world, 'waits'),
+    waiting(world, 'waits'),
     waiting(world, 'waits', { idempotencyKey: 'order 7' }),
     waiting(world, 'waits', { correlationId: CORRELATION }),
   ]);
@@ -77,13 +80,15 @@ async function approvalRows(world: World): Promise<Table> {
     params: { task_uuid, step: 'sign' },
     ...(body && { body }),
   });
+  const request = { name: 'foreign', permissions: ['approvals:read'], namespaces: ['elsewhere'] };
+  const { key: foreign } = await createApiKey(world.tasker, request, { actor: 'ana' });
   const vote = { decision: 'approve', by: 'ann', comment: 'fine' };
   const second: Row = { params: { task_uuid: complete, step: 'second' } };
   return {
     getApprovals: {
       ok: [{}, { query: 'assignee=ann&namespace=test&name=waits&limit=1' }, { query: `task=${open}` }],
       400: [{ query: 'cursor=x' }, { query: 'task=7' }],
-      404: [{ query: `task=${UNKNOWN}` }],
+      404: [{ query: `task=${complete}`, secured: true, headers: { 'x-api-key': foreign } }],
     },
     getApproval: { ok: [sign(open)], 404: [{ params: { task_uuid: open, step: 'nothing' } }], 409: [second] },
     postApprovalVote: {
@@ -103,17 +108,18 @@ async function approvalRows(world: World): Promise<Table> {
 }
 
 async function completionRows(world: World): Promise<Table> {
-  const [complete, fail, extend, over] = await Promise.all(
-    Array.from({ length: 4 }, async () => world.tokens.get(await waiting(world, 'outer'))!),
+  const [complete, fail, extend, over, failed] = await Promise.all(
+    Array.from({ length: 5 }, async () => world.tokens.get(await waiting(world, 'outer'))!),
   );
   await world.tasker.completeByToken(over!, { made: 1 });
+  await world.tasker.failByToken(failed!, { message: 'no stock' });
   const unknown = 'nothing';
   return {
     postCompletionsComplete: {
       ok: [{ body: { token: complete, result: { made: 3 } } }, { body: { token: complete, result: { made: 3 } } }],
       400: [{ body: {} }, { body: { token: 7 } }],
       403: [{ body: { token: unknown } }],
-      409: [{ body: { token: over, result: { made: 2 } } }],
+      409: [{ body: { token: failed, result: { made: 2 } } }],
     },
     postCompletionsFail: {
       ok: [{ body: { token: fail, message: 'no stock', error_type: 'stock', retryable: false } }],

@@ -5,7 +5,7 @@ import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
 import { completeLater } from '../../../src/handlers/later.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
-import { LOCAL_SECURITY } from '../../../src/rest/auth/settings.ts';
+import { LOCAL_SECURITY, type SecuritySettings } from '../../../src/rest/auth/settings.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
 import { freshDatabase, type Sql } from '../database.ts';
 import { partsFor, workers } from '../hand-worker.ts';
@@ -107,20 +107,21 @@ export function restWorld(): World {
   return world;
 }
 
+/** The security of a server that requires no credential, although there are keys. */
+export const UNSECURED: SecuritySettings = { ...LOCAL_SECURITY, auth: { ...LOCAL_SECURITY.auth, required: 'never' } };
+
 async function appOf(tasker: Tasker) {
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   const config = { configuration: () => ({ 'worker.concurrency': 10 }) };
-  const appWith = (required: 'never' | 'always') => {
-    const security = { ...LOCAL_SECURITY, auth: { ...LOCAL_SECURITY.auth, required } };
-    return restApp({ tasker, logger: silentLogger, facts, config, security });
-  };
-  const app = appWith('never');
+  const appWith = (security: SecuritySettings) => restApp({ tasker, logger: silentLogger, facts, config, security });
+  const secured = { ...UNSECURED, auth: { ...UNSECURED.auth, required: 'always' } } as const;
+  const app = appWith(UNSECURED);
   const ask = asking(app);
   const create = async (more: object = {}) => {
     const { body } = await ask<{ task_uuid: string }>('POST', '/v1/tasks', { ...REQUEST, ...more });
     return body.task_uuid;
   };
-  return { app, ask, askSecured: asking(appWith('always')), tokens: TOKENS, create };
+  return { app, ask, askSecured: asking(appWith(secured)), tokens: TOKENS, create };
 }
 
 async function tasksOf({ tasker, create }: World): Promise<World['tasks']> {
