@@ -6,7 +6,7 @@ export async function operateRows(world: World): Promise<Table> {
   const { tasker } = world;
   await tasker.engine.events.joinGroup({ name: 'obsolete', patterns: ['first.*'] });
   const [worker] = await tasker.listWorkers();
-  const lost: Row = { params: { name: await lostWorker(world) }, body: ACT };
+  const stopped: Row = { params: { name: await stoppedWorker(world) }, body: ACT };
   const live: Row = { params: { name: worker!.name }, body: ACT };
   const orphan = { namespace: 'elsewhere', name: 'orphan' };
   const pausing = (params: Record<string, string>) => ({
@@ -24,8 +24,8 @@ export async function operateRows(world: World): Promise<Table> {
     postNamespacePause: pausing({ namespace: 'elsewhere' }),
     postNamespaceResume: pausing({ namespace: 'elsewhere' }),
     ...eventActRows(),
-    postWorkerDrain: { ok: [live, live], 400: [{ ...live, body: { by: 7 } }], 409: [lost] },
-    postWorkerResume: { ok: [live, live], 400: [{ ...live, body: { by: 7 } }], 409: [lost] },
+    postWorkerDrain: { ok: [live, live], 400: [{ ...live, body: { by: 7 } }], 409: [stopped] },
+    postWorkerResume: { ok: [live, live], 400: [{ ...live, body: { by: 7 } }], 409: [stopped] },
   };
 }
 
@@ -51,9 +51,10 @@ function eventActRows(): Table {
   };
 }
 
-/** Returns the name of a worker that was lost. */
-async function lostWorker({ tasker }: World): Promise<string> {
-  const about = { name: 'lost', host: 'h', pid: 1, namespaces: ['elsewhere'], callables: [], concurrency: 1 };
-  await tasker.engine.registerWorker({ ...about, leaseMs: 1 });
+/** Returns the name of a worker that has stopped. */
+async function stoppedWorker({ tasker }: World): Promise<string> {
+  const about = { name: 'gone', host: 'h', pid: 1, namespaces: ['elsewhere'], callables: [], concurrency: 1 };
+  const id = await tasker.engine.registerWorker({ ...about, leaseMs: 600_000 });
+  await tasker.engine.stopWorker(id, { timeoutMs: 20_000 });
   return about.name;
 }
