@@ -30,7 +30,8 @@ export async function bulkRows(world: World): Promise<Table> {
         { body: { ...body, filter: { state: 'error', namespace: 'test' }, dry_run: true } },
         { body: { ...body, action: 'step_retry', steps: [{ task_uuid: failed, step: 'second' }], dry_run: true } },
       ],
-      202: [{ body: { ...body, ids: [tasks.complete] } }, ,],
+      202: [{ body: { ...body, ids: [tasks.complete] } }],
+      404: [{ body: { ...body, action: 'task_redrive', ids: [UNKNOWN] } }],
       400: [
         { body: { ...body, action: 'odd', ids: [failed] } },
         { body },
