@@ -6,15 +6,15 @@ import { timeOf } from '../../engine/search/filter.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { time } from '../query.ts';
-import { WorkerSchema } from '../reads/worker-routes.ts';
+import { WorkerDetailsSchema } from '../reads/worker-routes.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
 import { as, named } from './act-schemas.ts';
 import { ActBody, checkEverywhere, OPERATOR, operatorOf, optionalBody, seesNamespace } from './operator.ts';
 
 const Worker = z.object({ name: z.string().openapi({ description: 'The name or id of a worker.' }) });
-const ChangedSchema = WorkerSchema.extend({ changed: z.boolean() }).openapi('ChangedWorker');
-const DrainedSchema = WorkerSchema.extend({
+const ChangedSchema = WorkerDetailsSchema.extend({ changed: z.boolean() }).openapi('ChangedWorker');
+const DrainedSchema = WorkerDetailsSchema.extend({
   changed: z.boolean(),
   left_namespaces: z
     .array(z.string())

@@ -15,7 +15,7 @@ import { PauseSchema } from './task-detail-schemas.ts';
 const nullableText = z.string().nullable();
 const nullableNumber = z.number().nullable();
 
-export const WorkerSchema = z
+const WorkerSchema = z
   .object({
     id: z.int(),
     name: z.string(),
@@ -52,7 +52,7 @@ export const WorkerSchema = z
   })
   .openapi('Worker');
 
-const WorkerDetailsSchema = WorkerSchema.extend({
+export const WorkerDetailsSchema = WorkerSchema.extend({
   steps: z.array(
     z.object({
       task_uuid: z.uuid(),

@@ -72,7 +72,7 @@ async function deadLetterActRows(world: World): Promise<Table> {
   const other = { dlq_entry_uuid: await entryOf(redriven!) };
   const over = { dlq_entry_uuid: await entryOf(closed!) };
   await tasker.deadLetters.update(over.dlq_entry_uuid, { status: 'manually_resolved' }, { actor: 'ana' });
-  await tasker.resolveTask(closed!, { actor: 'ana' });
+  const waits = { dlq_entry_uuid: await entryOf(await world.create({ name: 'slow', reason: 'to redrive' })) };
   return {
     postDlq: {
       ok: [{ body: { ...ACT, task_uuid: added, assignee: 'ana', priority: 3, metadata: { ticket: 7 } } }],
@@ -103,7 +103,7 @@ async function deadLetterActRows(world: World): Promise<Table> {
     postDlqEntryRedrive: {
       ok: [{ params: other, body: ACT }],
       400: [{ params: other, body: { by: 7 } }],
-      409: [{ params: over, body: ACT }],
+      409: [{ params: waits, body: ACT }],
     },
   };
 }
