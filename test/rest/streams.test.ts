@@ -10,6 +10,7 @@ import { streamRoutes } from '../../src/rest/stream-routes.ts';
 import { listen } from '../../src/server/listen.ts';
 import { pruneChanges } from '../../src/store/streams/task-changes.ts';
 import { TestEventSource } from '../support/event-source.ts';
+import { asking } from '../support/rest/contract.ts';
 import { DEMO, deferred, endStates, RETRY_AT_ONCE, setup, template, until } from '../support/setup.ts';
 
 const first = defineHandler('first', {}, () => ({ made: 1 }));
@@ -32,7 +33,7 @@ async function listening({ tasker }: Pick<Made, 'tasker'>, options?: Parameters<
   };
   onTestFinished(() => close());
   const stream = (path: string, after?: string) => TestEventSource.open(`${server.url}${path}`, { after });
-  return { server, stream, close };
+  return { server, stream, close, ask: asking(app) };
 }
 
 /** A server on its own database, which runs steps too. */
@@ -59,7 +60,8 @@ async function caughtUp(stream: TestEventSource, { tasker }: Pick<Made, 'tasker'
 }
 
 it('a stream of all tasks sends the newest state of each changed task, without its context', async () => {
-  const { tasker, stream } = await served();
+  const { tasker, stream, ask } = await served();
+  expect((await ask('GET', '/v1/stream')).status).toBe(200);
   const all = await stream('/v1/stream');
   expect(all.events[0]).toMatchObject({
     event: 'open',

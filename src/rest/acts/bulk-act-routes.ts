@@ -99,7 +99,7 @@ const START = describeRoute({
   request: jsonBody(RequestSchema),
   answer: StartedSchema,
   status: 202,
-  errors: [404, 409],
+  errors: [404],
 });
 Object.assign(START.responses, { 200: PREVIEW });
 const STOP = describeRoute({
@@ -110,7 +110,7 @@ const STOP = describeRoute({
   summary: 'Stops a bulk act after the transaction in progress',
   request: { params: Id, ...optionalBody(ActBody) },
   answer: z.object({ id: z.int(), stopped: z.boolean() }),
-  errors: [404, 409],
+  errors: [404],
 });
 const RESUME = describeRoute({
   method: 'post',

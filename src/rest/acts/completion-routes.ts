@@ -23,7 +23,7 @@ const COMPLETE = describeRoute({
   summary: 'Completes a step from outside with its token',
   request: jsonBody(z.strictObject({ token, result: z.unknown().optional() }).openapi('CompleteRequest')),
   answer: UseSchema,
-  errors: [404, 409],
+  errors: [409],
 });
 const FAIL = describeRoute({
   method: 'post',
@@ -41,7 +41,7 @@ const FAIL = describeRoute({
       .openapi('FailRequest'),
   ),
   answer: UseSchema,
-  errors: [404, 409],
+  errors: [409],
 });
 const EXTEND = describeRoute({
   method: 'post',
@@ -54,7 +54,7 @@ const EXTEND = describeRoute({
       .openapi('ExtendRequest'),
   ),
   answer: z.object({ until: time }).openapi('Extended'),
-  errors: [404, 409],
+  errors: [409],
 });
 
 /** Routes for other systems that complete steps. The token is the credential. */

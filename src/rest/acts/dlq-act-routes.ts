@@ -68,7 +68,7 @@ const NOTE = describeRoute({
     ...jsonBody(z.strictObject({ ...OPERATOR, note: z.string().min(1).max(10_000) }).openapi('NoteRequest')),
   },
   answer: ChangedSchema,
-  errors: [404, 409],
+  errors: [404],
 });
 const RESOLVE = describeRoute({
   method: 'post',

@@ -2,19 +2,20 @@ import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { drainedJson, workerJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { timeOf } from '../../engine/search/filter.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
+import { time } from '../query.ts';
+import { WorkerDetailsSchema } from '../reads/worker-routes.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
 import { as, named } from './act-schemas.ts';
 import { ActBody, checkEverywhere, OPERATOR, operatorOf, optionalBody, seesNamespace } from './operator.ts';
 
 const Worker = z.object({ name: z.string().openapi({ description: 'The name or id of a worker.' }) });
-const WorkerSchema = z
-  .object({ id: z.int(), name: z.string(), state: z.string(), changed: z.boolean() })
-  .loose()
-  .openapi('ChangedWorker');
-const DrainedSchema = WorkerSchema.extend({
+const ChangedSchema = WorkerDetailsSchema.extend({ changed: z.boolean() }).openapi('ChangedWorker');
+const DrainedSchema = WorkerDetailsSchema.extend({
+  changed: z.boolean(),
   left_namespaces: z
     .array(z.string())
     .openapi({ description: 'Namespaces from which no other live worker takes steps.' }),
@@ -37,7 +38,7 @@ const RESUME = describeRoute({
   scoped: true,
   summary: 'Lets a drained worker take steps again',
   request: { params: Worker, ...optionalBody(ActBody) },
-  answer: WorkerSchema,
+  answer: ChangedSchema,
   errors: [404, 409],
 });
 
@@ -54,14 +55,14 @@ const REPLAY = describeRoute({
         group,
         name: named().optional().openapi({ description: 'A pattern of event names, such as `payment.*`.' }),
         task: named().optional(),
-        after: named(100).optional(),
-        before: named(100).optional(),
+        after: time.optional(),
+        before: time.optional(),
         dry_run: z.boolean().default(false),
       })
       .openapi('ReplayRequest'),
   ),
   answer: z.object({ group: z.string(), replayed: z.int(), would_replay: z.int().optional() }).openapi('Replay'),
-  errors: [404, 409],
+  errors: [404],
 });
 const DeadBody = z
   .strictObject({
@@ -79,7 +80,7 @@ const REDELIVER = describeRoute({
   summary: 'Delivers the dead deliveries of a group again',
   request: jsonBody(DeadBody),
   answer: z.object({ group: z.string(), redelivered: z.int() }),
-  errors: [404, 409],
+  errors: [404],
 });
 const DISCARD = describeRoute({
   method: 'post',
@@ -88,7 +89,7 @@ const DISCARD = describeRoute({
   summary: 'Deletes the dead deliveries of a group',
   request: jsonBody(DeadBody),
   answer: z.object({ group: z.string(), discarded: z.int() }),
-  errors: [404, 409],
+  errors: [404],
 });
 const REMOVE_GROUP = describeRoute({
   method: 'delete',
@@ -97,7 +98,7 @@ const REMOVE_GROUP = describeRoute({
   summary: 'Removes a group with its waiting events and dead deliveries',
   request: { params: z.object({ group: z.string() }), ...optionalBody(ActBody) },
   answer: z.object({ group: z.string(), removed: z.literal(true) }),
-  errors: [404, 409],
+  errors: [404],
 });
 
 /** Routes that act on workers and on groups of subscribers. */
@@ -115,7 +116,7 @@ export function operateRoutes(tasker: Tasker): OpenAPIHono {
       const { name } = c.req.valid('param');
       await checkWorker(tasker, c, name);
       const { worker, changed } = await tasker.resumeWorker(name, operatorOf(c, c.req.valid('json')));
-      return c.json(as(WorkerSchema, { ...workerJson(worker), changed }), 200);
+      return c.json(as(ChangedSchema, { ...workerJson(worker), changed }), 200);
     });
 }
 
@@ -142,8 +143,8 @@ function addEvents(routes: OpenAPIHono, tasker: Tasker): void {
         group,
         ...(name !== undefined && { name }),
         ...(task !== undefined && { taskUuid: task }),
-        ...(after !== undefined && { after }),
-        ...(before !== undefined && { before }),
+        after: timeOf(after, 'after') ?? undefined,
+        before: timeOf(before, 'before') ?? undefined,
       };
       if (dryRun) {
         return c.json({ group, replayed: 0, would_replay: await tasker.events.countReplay(which) }, 200);

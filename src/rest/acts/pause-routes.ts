@@ -30,12 +30,14 @@ const RESUME_TEMPLATE = describeRoute({
 const PAUSE_VERSION = describeRoute({
   ...common,
   path: '/v1/templates/{namespace}/{name}/{version}/pause',
+  operationId: 'postTemplateVersionPause',
   summary: `Pauses a version of a template: ${PAUSES}`,
   request: { params: OfVersion, ...body },
 });
 const RESUME_VERSION = describeRoute({
   ...common,
   path: '/v1/templates/{namespace}/{name}/{version}/resume',
+  operationId: 'postTemplateVersionResume',
   summary: 'Ends the pause of a version of a template',
   request: { params: OfVersion, ...body },
 });

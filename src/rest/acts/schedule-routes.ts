@@ -51,7 +51,7 @@ const CREATE = describeRoute({
   ),
   answer: ScheduleSchema,
   status: 201,
-  errors: [404, 409],
+  errors: [409],
 });
 const SHOW = describeRoute({
   method: 'get',
@@ -69,7 +69,7 @@ const CHANGE = describeRoute({
   summary: 'Changes a schedule; null removes a setting',
   request: { params: Named, ...jsonBody(ChangeSchema.extend(OPERATOR).openapi('ScheduleChange')) },
   answer: ScheduleSchema,
-  errors: [404, 409],
+  errors: [404],
 });
 const DELETE = describeRoute({
   method: 'delete',
@@ -78,7 +78,7 @@ const DELETE = describeRoute({
   summary: 'Deletes a schedule, but not its tasks',
   request: { params: Named, ...optionalBody(ActBody) },
   answer: z.object({ deleted: z.string() }),
-  errors: [404, 409],
+  errors: [404],
 });
 const PAUSE = describeRoute({
   method: 'post',
@@ -114,7 +114,7 @@ const TRIGGER = describeRoute({
   },
   answer: z.object({ task_uuid: z.uuid() }),
   status: 201,
-  errors: [404, 409],
+  errors: [404],
 });
 const BACKFILL = describeRoute({
   method: 'post',
@@ -130,7 +130,7 @@ const BACKFILL = describeRoute({
     ),
   },
   answer: z.array(BackfilledSchema),
-  errors: [404, 409],
+  errors: [404],
 });
 
 const namespaceOf = (template: string) => template.split('/')[0]!;

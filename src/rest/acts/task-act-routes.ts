@@ -67,7 +67,7 @@ const pausing = (verb: 'pause' | 'resume') =>
     summary: verb === 'pause' ? 'Pauses a task: running steps finish' : 'Ends the pause of a task',
     request: act,
     answer: PauseResultSchema,
-    errors: [404, 409],
+    errors: verb === 'pause' ? ([404, 409] as const) : ([404] as const),
   }) as const;
 const PAUSE = describeRoute({ method: 'post', path: '/v1/tasks/{uuid}/pause', ...pausing('pause') });
 const RESUME = describeRoute({ method: 'post', path: '/v1/tasks/{uuid}/resume', ...pausing('resume') });

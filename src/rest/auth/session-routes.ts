@@ -21,6 +21,8 @@ const BEGIN = describeRoute({
   permission: 'authenticated',
   scoped: true,
   summary: 'Begins a session of a browser with the rights of the key or token, and sets its cookie',
+  // Refused without a credential that can begin one.
+  request: {},
   answer: SessionSchema,
   status: 201,
 });

@@ -46,6 +46,7 @@ export const StatusSchema = z
         dead_letters: count,
         dead_deliveries: count,
         late_timers: count,
+        late_schedules: count,
       })
       .openapi({ description: 'Counts of what needs a person.' }),
     pauses: z.array(PauseSchema),

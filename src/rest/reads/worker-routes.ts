@@ -52,7 +52,7 @@ const WorkerSchema = z
   })
   .openapi('Worker');
 
-const WorkerDetailsSchema = WorkerSchema.extend({
+export const WorkerDetailsSchema = WorkerSchema.extend({
   steps: z.array(
     z.object({
       task_uuid: z.uuid(),

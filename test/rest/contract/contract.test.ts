@@ -1,12 +1,14 @@
 import { beforeAll, expect, it } from 'vitest';
 import { createTasker } from '../../../src/app/create-tasker.ts';
+import { messageOf } from '../../../src/errors.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
 import { startProxy } from '../../support/crash/proxy.ts';
 import { openSession } from '../../support/database.ts';
 import { asking, type Document, documentOf, type Operation } from '../../support/rest/contract.ts';
-import { restWorld } from '../../support/rest/world.ts';
-import { type Row, type Rows, rowsOf } from './rows.ts';
+import { restWorld, UNSECURED } from '../../support/rest/world.ts';
+import type { Row, Rows } from './row.ts';
+import { rowsOf } from './rows.ts';
 
 const world = restWorld();
 const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
@@ -15,6 +17,9 @@ const LARGE = JSON.stringify({ context: 'x'.repeat(5 * 1024 * 1024) });
 const ELSEWHERE = new Set(['408', '503']);
 /** Answers that need a credential, or more requests than the limit. The tests of authentication produce them. */
 const OF_CREDENTIALS = new Set(['401', '429']);
+
+/** Every stream begins with this event. */
+const FIRST_EVENT = /^retry: \d+\n(id: .+\n)?event: open\ndata: \{.+\}\n\n/;
 
 interface Route {
   method: string;
@@ -49,7 +54,7 @@ function refused({ method, path, operation, rows }: Route): [status: number, url
   const [row = {}] = rows.ok;
   const found: [number, string, Row][] = [];
   const params = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
-  const uuids = params.filter((name) => /uuid|event_id/.test(name));
+  const uuids = params.filter((name) => /uuid|event_id|signal_id/.test(name));
   if (uuids.length > 0) {
     const wrong = { ...row.params, ...Object.fromEntries(uuids.map((name) => [name, 'not-a-uuid'])) };
     found.push([400, urlOf(path, { ...row, params: wrong }), row]);
@@ -61,11 +66,14 @@ function refused({ method, path, operation, rows }: Route): [status: number, url
     if (!params.includes('id')) found.push([404, urlOf(path, { ...row, params: unknown }), row]);
   }
   if (operation.requestBody) {
-    found.push([400, urlOf(path, row), { ...row, body: '{"unfinished":' }]);
-    found.push([413, urlOf(path, row), { ...row, body: LARGE }]);
-    found.push([415, urlOf(path, row), { ...row, headers: { 'content-type': 'text/plain' } }]);
+    // Bodies of lines are streams: each line is refused on its own, and there may be many.
+    if (operation.requestBody.content['application/json']) {
+      found.push([400, urlOf(path, row), { ...row, body: '{"unfinished":' }]);
+      found.push([413, urlOf(path, row), { ...row, body: LARGE }]);
+    }
+    found.push([415, urlOf(path, row), { ...row, headers: { 'content-type': 'text/html' } }]);
   }
-  if (path.startsWith('/v1/')) found.push([403, `http://evil.example${urlOf(path, row)}`, row]);
+  if (path.startsWith('/v1/')) found.push([403, `http://evil.example${urlOf(path, row)}`, { ...row, secured: false }]);
   return found.map(([status, url, one]) => [status, url, method === 'GET' ? { headers: one.headers ?? {} } : one]);
 }
 
@@ -78,28 +86,35 @@ it('every operation has rows in the contract table', () => {
 
 it('every operation gives each documented answer, and each has the documented shape', async () => {
   const missing: string[] = [];
+  const wrong: string[] = [];
   for (const route of routes) {
     const { method, path, operation, rows } = route;
     const seen = new Set<string>();
-    const send = async (status: number, url: string, { body, headers }: Row) => {
-      const answer = await world.ask(method, url, body, headers);
-      expect([`${method} ${url}`, answer.status, answer.status === status ? '' : answer.body]).toEqual([
-        `${method} ${url}`,
-        status,
-        '',
-      ]);
-      seen.add(String(status));
-      return answer;
+    const send = async (status: number, url: string, { body, headers, secured }: Row) => {
+      const place = `${operation.operationId}, ${method} ${url}, body ${JSON.stringify(body)?.slice(0, 200)}`;
+      try {
+        const answer = await (secured ? world.askSecured : world.ask)(method, url, body, headers);
+        if (answer.status !== status)
+          wrong.push(`${place}: ${answer.status}, not ${status}: ${JSON.stringify(answer.body)}`);
+        else seen.add(String(status));
+        return answer;
+      } catch (error) {
+        // The answer is not the documented one.
+        wrong.push(`${place}: ${messageOf(error)}`);
+        return undefined;
+      }
     };
     // Requests that are refused come first, because a successful one may change what they refer to.
     for (const [status, url, row] of refused(route)) await send(status, url, row);
-    for (const status of [400, 404, 409] as const) {
+    for (const status of [400, 403, 404, 409, 202] as const) {
       for (const row of rows[status] ?? []) await send(status, urlOf(path, row), row);
     }
     const ok = Number(Object.keys(operation.responses).find((status) => status.startsWith('2')));
     for (const row of rows.ok) {
       const answer = await send(ok, urlOf(path, row), row);
+      if (!answer) continue;
       expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+      if (answer.headers.get('content-type')?.startsWith('text/event-stream')) expect(answer.body).toMatch(FIRST_EVENT);
       if (!operation.responses[304]) continue;
       const headers = { ...row.headers, 'if-none-match': answer.headers.get('etag')! };
       await send(304, urlOf(path, row), { headers });
@@ -110,6 +125,7 @@ it('every operation gives each documented answer, and each has the documented sh
         missing.push(`${operation.operationId} ${status}`);
     }
   }
+  expect.soft(wrong, 'answers that differ from what is expected').toEqual([]);
   expect(missing, 'documented answers without a row').toEqual([]);
 }, 60_000);
 
@@ -131,12 +147,12 @@ async function lockAll(session: Awaited<ReturnType<typeof openSession>>): Promis
 }
 
 /** Requests that are answered from memory, at most until the cache of the templates is refreshed. */
-const FROM_MEMORY = /^\/(health|metrics|config)|^\/v1\/(templates\/|retention)/;
+const FROM_MEMORY = /^\/(health|metrics|config)|^\/v1\/(templates\/|retention|me$)/;
 
 it('a read that takes too long is answered with 408, and the server recovers', async () => {
   const facts = { version: '1', environment: 'test', state: () => 'running' };
   const tasker = await createTasker({ databaseUrl: world.url, worker: false, logger: silentLogger, poolSize: 4 });
-  const ask = asking(restApp({ tasker, logger: silentLogger, facts, requestMs: 150 }));
+  const ask = asking(restApp({ tasker, logger: silentLogger, facts, requestMs: 150, security: UNSECURED }));
   const blocker = await openSession(world.url);
   await lockAll(blocker);
   const reads = routes.filter(({ method, path }) => method === 'GET' && !FROM_MEMORY.test(path));
@@ -156,7 +172,7 @@ it('reads are answered with 503 while the database is away, and work again when 
   const proxy = await startProxy(world.url);
   const facts = { version: '1', environment: 'test', state: () => 'running' };
   const tasker = await createTasker({ databaseUrl: proxy.url, worker: false, logger: silentLogger, poolSize: 4 });
-  const ask = asking(restApp({ tasker, logger: silentLogger, facts }));
+  const ask = asking(restApp({ tasker, logger: silentLogger, facts, security: UNSECURED }));
   expect((await ask('GET', '/v1/tasks')).status).toBe(200);
   proxy.decide = () => 'cut';
   const reads = routes.filter(({ method, path }) => method === 'GET' && !FROM_MEMORY.test(path));

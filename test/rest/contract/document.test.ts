@@ -27,7 +27,15 @@ let operations: Listed[];
 beforeAll(async () => {
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   // The document needs no database: no request is sent to the tasker.
-  const tasker = { engine: {}, events: {}, deadLetters: {}, schedules: {}, approvals: {}, bulk: {} } as never;
+  const tasker = {
+    engine: {},
+    events: {},
+    deadLetters: {},
+    schedules: {},
+    approvals: {},
+    bulk: {},
+    vitals: {},
+  } as never;
   const app = restApp({ tasker, logger: silentLogger, facts, config: { configuration: () => ({}) } });
   document = await documentOf(app);
   operations = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -79,7 +87,7 @@ describe('the OpenAPI document', () => {
     expect(breaking(({ operationId }) => /^[a-z][A-Za-z]+$/.test(operationId ?? ''))).toEqual([]);
     expect(breaking(({ tags }) => tags?.length === 1)).toEqual([]);
     expect(breaking(({ summary }) => /^[A-Z].{10,110}[^.]$/.test(summary ?? ''))).toEqual([]);
-    const known: readonly string[] = [...PERMISSIONS, 'public'];
+    const known: readonly string[] = [...PERMISSIONS, 'public', 'authenticated'];
     expect(breaking((one) => known.includes(one['x-permission'] ?? ''))).toEqual([]);
     const ids = operations.map(({ operationId }) => operationId!);
     expect(ids.filter((id, at) => ids.indexOf(id) !== at)).toEqual([]);

@@ -1,25 +1,15 @@
 import { REQUEST, type World } from '../../support/rest/world.ts';
+import { bulkRows } from './bulk-rows.ts';
+import { credentialRows } from './credential-rows.ts';
+import { operateRows } from './operate-rows.ts';
+import { NOTHING, type Rows, type Table, UNKNOWN } from './row.ts';
+import { scheduleRows } from './schedule-rows.ts';
+import { taskActRows } from './task-act-rows.ts';
+import { templateActRows } from './template-act-rows.ts';
+import { waitRows } from './wait-rows.ts';
 
-/** A request: the values of the parameters in its path, its query, and its body. */
-export interface Row {
-  params?: Record<string, string>;
-  query?: string;
-  body?: unknown;
-  headers?: Record<string, string>;
-}
-
-/** The requests of an operation by the status of their answers. `ok` stands for 200, 201 or 202. */
-export interface Rows {
-  ok: Row[];
-  400?: Row[];
-  404?: Row[];
-  409?: Row[];
-}
-
-const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
 const DEMO = { namespace: 'test', name: 'demo', version: '1.1.0' };
 const NUL = '%00';
-const NOTHING: Rows = { ok: [{}] };
 
 /**
  * The requests of every operation, by its `operationId`. The test adds requests with invalid and unknown ids, malformed,
@@ -35,10 +25,15 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
     ...(await recordRows(world)),
     ...(await eventRows(world)),
     ...PROCESS,
+    ...(await taskActRows(world)),
+    ...(await waitRows(world)),
+    ...(await bulkRows(world)),
+    ...(await scheduleRows(world)),
+    ...(await operateRows(world)),
+    ...(await credentialRows(world)),
+    ...templateActRows(),
   };
 }
-
-type Table = Record<string, Rows>;
 
 const ofTask = ({ tasks }: World): Rows => ({
   ok: [tasks.complete, tasks.failed, tasks.waiting].map((uuid) => ({ params: { uuid } })),

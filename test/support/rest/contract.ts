@@ -132,6 +132,15 @@ interface Answer<Body> {
   body: Body;
 }
 
+/** Returns the body of a response. Of a stream, which does not end by itself, only its first event. */
+async function textOf(response: Response): Promise<string> {
+  if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return response.text();
+  const reader = response.body!.getReader();
+  const { value } = await reader.read();
+  await reader.cancel();
+  return new TextDecoder().decode(value);
+}
+
 /** Returns a function that sends requests to an app, and compares each response with the app's document. */
 export function asking(app: OpenAPIHono) {
   let contract: Promise<Contract> | undefined;
@@ -148,7 +157,7 @@ export function asking(app: OpenAPIHono) {
       headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
-    const text = await response.text();
+    const text = await textOf(response);
     (await contract).check({ method, path: new URL(url).pathname, response, text });
     const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false;
     return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as Body };

@@ -3,7 +3,9 @@ import { createTasker } from '../../../src/app/create-tasker.ts';
 import type { Tasker } from '../../../src/app/tasker.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
+import { completeLater } from '../../../src/handlers/later.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
+import { LOCAL_SECURITY, type SecuritySettings } from '../../../src/rest/auth/settings.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
 import { freshDatabase, type Sql } from '../database.ts';
 import { partsFor, workers } from '../hand-worker.ts';
@@ -21,6 +23,9 @@ export const REQUEST = {
   reason: 'to see',
 };
 
+/** The completion tokens of tasks that wait for another system, by task. */
+const TOKENS = new Map<string, string>();
+
 const HANDLERS = [
   defineHandler('first', {}, ({ context }) => {
     context.logger.info({ made: 1 }, 'made one');
@@ -34,6 +39,10 @@ const HANDLERS = [
   defineHandler('analyze', {}, () => partsFor('work', 'a', 'b')),
   defineHandler('work', {}, () => ({})),
   defineHandler('join', {}, () => ({})),
+  defineHandler('outside', {}, async ({ context }) => {
+    TOKENS.set(context.taskUuid, await context.completionToken());
+    return completeLater({ timeoutMs: 3_600_000 });
+  }),
 ];
 
 const EVENT = { name: 'first.made', description: 'A first thing.', schema: { type: 'object' } };
@@ -63,6 +72,10 @@ export interface World {
   url: string;
   app: ReturnType<typeof restApp>;
   ask: ReturnType<typeof asking>;
+  /** Sends requests to an app on it that requires a credential. */
+  askSecured: ReturnType<typeof asking>;
+  /** The completion tokens of tasks whose handler `outside` has begun, by task. */
+  tokens: ReadonlyMap<string, string>;
   create(more?: object): Promise<string>;
   /** Ids of tasks: complete, completed after a retry, failed and in the dead letters, waiting for a timer, of another namespace. */
   tasks: { complete: string; retried: string; failed: string; waiting: string; elsewhere: string };
@@ -94,16 +107,21 @@ export function restWorld(): World {
   return world;
 }
 
+/** The security of a server that requires no credential, although there are keys. */
+export const UNSECURED: SecuritySettings = { ...LOCAL_SECURITY, auth: { ...LOCAL_SECURITY.auth, required: 'never' } };
+
 async function appOf(tasker: Tasker) {
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   const config = { configuration: () => ({ 'worker.concurrency': 10 }) };
-  const app = restApp({ tasker, logger: silentLogger, facts, config });
+  const appWith = (security: SecuritySettings) => restApp({ tasker, logger: silentLogger, facts, config, security });
+  const secured = { ...UNSECURED, auth: { ...UNSECURED.auth, required: 'always' } } as const;
+  const app = appWith(UNSECURED);
   const ask = asking(app);
   const create = async (more: object = {}) => {
     const { body } = await ask<{ task_uuid: string }>('POST', '/v1/tasks', { ...REQUEST, ...more });
     return body.task_uuid;
   };
-  return { app, ask, create };
+  return { app, ask, askSecured: asking(appWith(secured)), tokens: TOKENS, create };
 }
 
 async function tasksOf({ tasker, create }: World): Promise<World['tasks']> {
