@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { orNull } from '../or-null.ts';
 
 /** The answers of acts, as `--json` of the command line prints them. */
 
@@ -33,7 +34,7 @@ export const PauseResultSchema = z
     target: z.string(),
     changed: z.boolean().openapi({ description: 'False: it was paused already, or was not paused.' }),
     steps: z.int().openapi({ description: 'Ready steps that were held back, or returned to workers.' }),
-    pause: PauseSchema.nullable(),
+    pause: orNull(PauseSchema),
     others: z.array(PauseSchema),
   })
   .openapi('PauseResult');
