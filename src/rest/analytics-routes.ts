@@ -144,20 +144,30 @@ async function systemHealth(
 ): Promise<Record<string, number>> {
   const [{ states }, steps] = await Promise.all([
     tasker.summarizeTasks(filter, { groups: 1 }),
-    countSteps(tasker.engine),
+    filter.namespaces ? stepsOf(tasker, filter) : allSteps(tasker),
   ]);
-  const inState: Record<string, number> = { ...steps.states };
-  // Few steps are in these states, so that a projection could miss them. They are counted up to 10,000.
-  if (!steps.isExact) {
-    const totals = LISTED.map(
-      async (stepState) => (await tasker.listSteps({ stepState, ...filter }, { limit: 1 })).total,
-    );
-    for (const [at, total] of (await Promise.all(totals)).entries()) inState[LISTED[at]!] = total;
-  }
   return {
     ...Object.fromEntries(TASK_STATES.map((state) => [`${state}_tasks`, states[state] ?? 0])),
     total_tasks: Object.values(states).reduce((sum, count) => sum + count, 0),
-    ...Object.fromEntries(STEP_STATES.map((state) => [`${state}_steps`, inState[state] ?? 0])),
-    total_steps: steps.total,
+    ...steps,
   };
+}
+
+async function allSteps(tasker: Tasker): Promise<Record<string, number>> {
+  const { states, isExact, total } = await countSteps(tasker.engine);
+  return {
+    ...Object.fromEntries(STEP_STATES.map((state) => [`${state}_steps`, states[state] ?? 0])),
+    // Few steps are in these states, so that a projection could miss them.
+    ...(!isExact && (await stepsOf(tasker, {}))),
+    total_steps: total,
+  };
+}
+
+/** Counts the steps in the listed states, each up to 10,000. The other steps are counted only for all namespaces. */
+async function stepsOf(tasker: Tasker, filter: { namespaces?: readonly string[] }): Promise<Record<string, number>> {
+  const totals = LISTED.map(async (stepState) => {
+    const { total } = await tasker.listSteps({ stepState, ...filter }, { limit: 1 });
+    return [`${stepState}_steps`, total] as const;
+  });
+  return Object.fromEntries(await Promise.all(totals));
 }

@@ -1,5 +1,4 @@
 import type { Context } from 'hono';
-import { TaskerError } from '../errors.ts';
 import type { Permission } from '../model/permissions.ts';
 
 /** The sender of a request, and its rights. */
@@ -39,11 +38,6 @@ export function callerOf(c: Context): Caller {
   return (c.get('caller') as Caller | undefined) ?? ANYONE;
 }
 
-/** Returns whether the caller may see and change what is in a namespace. */
-export function sees({ namespaces }: Caller, namespace: string | null | undefined): boolean {
-  return namespaces === undefined || (namespace != null && namespaces.includes(namespace));
-}
-
 /** The remarks in a body on an act. */
 export interface Remarks {
   by?: string | null | undefined;
@@ -59,18 +53,4 @@ export function actorOf({ subject }: Caller, { by, reason }: Remarks = {}): { ac
   const text = [reason ?? undefined, remark].filter((part) => part !== undefined).join(' ');
   const actor = subject ?? by ?? undefined;
   return { ...(actor !== undefined && { actor }), ...(text !== '' && { reason: text }) };
-}
-
-/**
- * Returns the namespaces to limit a list to, from the namespace that the request names. Undefined: all. Empty: the list
- * is empty, because the caller may not see the namespace.
- */
-export function visibleNamespaces(caller: Caller, requested: string | undefined): readonly string[] | undefined {
-  if (requested === undefined) return caller.namespaces;
-  return sees(caller, requested) ? [requested] : [];
-}
-
-/** @throws TaskerError `not_found` if the caller may not see the namespace, as if there were nothing in it */
-export function checkNamespace(caller: Caller, namespace: string | null | undefined, what: string): void {
-  if (!sees(caller, namespace)) throw new TaskerError('not_found', `there is no ${what}`);
 }

@@ -2,7 +2,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Tasker } from '../app/tasker.ts';
 import { TaskerError } from '../errors.ts';
-import { actorOf, callerOf, sees } from './caller.ts';
+import { actorOf, callerOf } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from './route.ts';
 import {
@@ -15,6 +15,7 @@ import {
   StalenessSchema,
   statusText,
 } from './schemas/dlq-schemas.ts';
+import { maySee } from './scope.ts';
 
 const LIST = describeRoute({
   method: 'get',
@@ -181,7 +182,7 @@ export function investigationRoutes(tasker: Tasker): OpenAPIHono {
       const caller = callerOf(c);
       const { limit } = c.req.valid('query');
       const all = await deadLetters.staleness({ limit: caller.namespaces ? MOST_STALE : limit });
-      const rows = all.filter(({ namespaceName }) => sees(caller, namespaceName)).slice(0, limit);
+      const rows = all.filter(({ namespaceName }) => maySee(caller, namespaceName)).slice(0, limit);
       return c.json(
         rows.map((row) => ({
           task_uuid: row.taskUuid,

@@ -18,10 +18,12 @@ import { keyRoutes } from './auth/key-routes.ts';
 import { securityOf } from './auth/security.ts';
 import { sessionRoutes } from './auth/session-routes.ts';
 import type { SecuritySettings } from './auth/settings.ts';
+import { callerOf } from './caller.ts';
 import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
 import { processRoutes, type ServedConfig } from './reads/process-routes.ts';
 import { readRoutes } from './reads/read-routes.ts';
+import { withoutHints } from './scope.ts';
 import { stepRoutes } from './step-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 import { taskRoutes } from './task-routes.ts';
@@ -105,7 +107,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   });
   app.route('/', apiPage());
   app.notFound((c) => answerError(c, nothingThere(c.req.method, c.req.path), logger));
-  app.onError((error, c) => answerError(c, knownError(error), logger));
+  app.onError((error, c) => answerError(c, withoutHints(knownError(error), callerOf(c)), logger));
   return app;
 }
 

@@ -54,7 +54,7 @@ export interface Described<
    */
   scoped?: boolean;
   /** Errors besides those of every route. Routes with a body have 413 and 415 too. */
-  errors?: readonly (404 | 409 | 413)[];
+  errors?: readonly (400 | 404 | 409 | 413)[];
   /** The name of the operation in generated clients. Default: from method and path, such as `getTaskContext`. */
   operationId?: string;
   /** The group in the documentation. Default: the first part of the path. */

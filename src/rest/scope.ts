@@ -1,10 +1,11 @@
 import type { Tasker } from '../app/tasker.ts';
-import { TaskerError } from '../errors.ts';
+import { notThere } from '../engine/credentials/scopes.ts';
+import { ERRORS, isTaskerError, TaskerError } from '../errors.ts';
 import type { Caller } from './caller.ts';
 
-/** Whether the caller may see a namespace. */
-export function maySee({ namespaces }: Caller, namespace: string): boolean {
-  return namespaces?.includes(namespace) ?? true;
+/** Whether the caller may see and change what is in a namespace. What is in none needs a credential for all. */
+export function maySee({ namespaces }: Caller, namespace: string | null | undefined): boolean {
+  return namespaces === undefined || (namespace != null && namespaces.includes(namespace));
 }
 
 /**
@@ -23,14 +24,28 @@ export function searchedNamespaces(caller: Caller, asked: string | undefined): s
 export async function checkVisible(tasker: Tasker, caller: Caller, taskUuid: string): Promise<void> {
   if (caller.namespaces === undefined) return;
   const { namespace } = await tasker.getTask(taskUuid);
-  if (!maySee(caller, namespace)) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+  if (!maySee(caller, namespace)) throw notThere('task', taskUuid);
+}
+
+/** @throws TaskerError `not_found` if the caller may not see the namespace, as if there were nothing in it */
+export function checkNamespace(caller: Caller, namespace: string | null | undefined, what: string): void {
+  if (!maySee(caller, namespace)) throw new TaskerError('not_found', `there is no ${what}`);
 }
 
 /** Refuses callers that may not see all namespaces. @throws TaskerError `forbidden` */
-export function checkSeesAll({ namespaces }: Caller, what: string, instead: string): void {
+export function checkSeesAll({ namespaces }: Caller, what: string, instead?: string): void {
   if (namespaces === undefined) return;
   throw new TaskerError(
     'forbidden',
-    `${what} describes all namespaces, and this credential may see only ${namespaces.join(', ')}; use ${instead}`,
+    `${what} concerns all namespaces, and this credential may see only ${namespaces.join(', ')}${instead === undefined ? '' : `; use ${instead}`}`,
   );
+}
+
+/**
+ * Leaves the suggestions out of the error for what does not exist, because they name what is in other namespaces. So it is
+ * also the same as the error for what exists in another namespace.
+ */
+export function withoutHints<Thrown extends Error>(error: Thrown, { namespaces }: Caller): Thrown | TaskerError {
+  if (namespaces === undefined || !isTaskerError(error) || ERRORS[error.code] !== 404) return error;
+  return new TaskerError(error.code, error.message.split('; ')[0]!);
 }

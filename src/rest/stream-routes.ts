@@ -8,6 +8,7 @@ import { callerOf } from './caller.ts';
 import { EventStream, type EventStreamLimits } from './event-stream.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute } from './route.ts';
+import { checkVisible } from './scope.ts';
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -40,6 +41,7 @@ const OneQuery = z.object({ kind: several('`task` or `step`. Default: both.'), .
 
 const ALL = streamRoute({
   path: '/v1/stream',
+  scoped: true,
   summary: 'Streams the changes of all tasks as server-sent events',
   request: { query: AllQuery, headers: LastEventId },
 });
@@ -53,7 +55,7 @@ const ONE = streamRoute({
 function streamRoute<
   const Path extends string,
   Request extends NonNullable<Parameters<typeof createRoute>[0]['request']>,
->(route: { path: Path; summary: string; request: Request; errors?: readonly 404[] }) {
+>(route: { path: Path; summary: string; request: Request; scoped?: boolean; errors?: readonly 404[] }) {
   const described = describeRoute({ method: 'get', permission: 'tasks:read', answer: z.string(), ...route });
   return createRoute({
     ...described,
@@ -93,10 +95,7 @@ export function streamRoutes(tasker: Tasker, { limits = {} }: StreamRouteOptions
       const { uuid } = c.req.valid('param');
       const { kind, last_event_id: id } = c.req.valid('query');
       const caller = callerOf(c);
-      const { namespace } = await tasker.getTask(uuid);
-      if (caller.namespaces && !caller.namespaces.includes(namespace)) {
-        throw new TaskerError('task_not_found', `there is no task ${uuid}`);
-      }
+      await Promise.all([checkVisible(tasker, caller, uuid), tasker.getTask(uuid)]);
       const byDefault = caller.allows('steps:read') ? ['task', 'step'] : ['task'];
       const filter = { task: uuid, kind: kindsOf(c, kind ?? byDefault) };
       return begin(c, filter, c.req.valid('header')['last-event-id'] ?? id);

@@ -24,6 +24,14 @@ const SCREENS = [
   'settings',
 ] as const;
 
+/** The paths of the page and its files, as routes. They need no credential, because they hold no data. */
+export const PAGE_PATHS: readonly string[] = [
+  '/',
+  ...SCREENS.flatMap((screen) => [`/${screen}`, `/${screen}/*`]),
+  '/files/:name',
+  '/icon.svg',
+];
+
 const HEADERS = {
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",

@@ -6,8 +6,9 @@ import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from '../route.ts';
+import { checkVisible, maySee } from '../scope.ts';
 import { anything, as, cursor, named, time, timeOrNull } from './act-schemas.ts';
-import { checkTask, OPERATOR, operatorOf, personOf, seesNamespace } from './operator.ts';
+import { OPERATOR, operatorOf, personOf } from './operator.ts';
 
 const VoteSchema = z.object({
   by: z.string(),
@@ -136,13 +137,13 @@ export function approvalRoutes(tasker: Tasker): OpenAPIHono {
     })
     .openapi(SHOW, async (c) => {
       const { task_uuid: task, step } = c.req.valid('param');
-      await checkTask(tasker, c, task);
+      await checkVisible(tasker, callerOf(c), task);
       return c.json(shown(c, await approvals.get(task, step)), 200);
     })
     .openapi(VOTE, async (c) => {
       const { task_uuid: task, step } = c.req.valid('param');
       const { decision, comment, form, ...given } = c.req.valid('json');
-      await checkTask(tasker, c, task);
+      await checkVisible(tasker, callerOf(c), task);
       const by = personOf(c, given.by);
       if (by === undefined) {
         throw new TaskerError('bad_request', 'by is missing: without authentication, a vote names its voter');
@@ -157,7 +158,7 @@ export function approvalRoutes(tasker: Tasker): OpenAPIHono {
       if (to.length > 0 === everyone) {
         throw new TaskerError('bad_request', 'pass to, a list of users and roles, or everyone: true');
       }
-      await checkTask(tasker, c, task);
+      await checkVisible(tasker, callerOf(c), task);
       const { actor: by, reason } = operatorOf(c, operator);
       return c.json(shown(c, await approvals.reassign(task, step, { to, by, reason })), 200);
     });
@@ -179,7 +180,7 @@ async function listWithin(
   const caller = callerOf(c);
   if (caller.namespaces === undefined) return tasker.approvals.list(filter, page);
   if (filter.task !== undefined) {
-    await checkTask(tasker, c, filter.task);
+    await checkVisible(tasker, callerOf(c), filter.task);
     return tasker.approvals.list(filter, page);
   }
   const namespace = filter.namespace ?? (caller.namespaces.length === 1 ? caller.namespaces[0] : undefined);
@@ -189,6 +190,6 @@ async function listWithin(
       `namespace is missing; this credential is for ${caller.namespaces.join(', ')}, so name one of them`,
     );
   }
-  if (!seesNamespace(caller, namespace)) return { approvals: [], nextCursor: null };
+  if (!maySee(caller, namespace)) return { approvals: [], nextCursor: null };
   return tasker.approvals.list({ ...filter, namespace }, page);
 }

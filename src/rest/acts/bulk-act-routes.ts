@@ -9,8 +9,9 @@ import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
+import { checkVisible, maySee } from '../scope.ts';
 import { anything, as, named } from './act-schemas.ts';
-import { ActBody, checkTask, OPERATOR, operatorOf, optionalBody, seesNamespace } from './operator.ts';
+import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 /** The acts, with the permission that each needs. */
 const PERMISSIONS = {
@@ -235,7 +236,7 @@ async function checkAct(tasker: Tasker, c: Context, body: z.infer<typeof Request
   if (caller.namespaces === undefined) return;
   const { filter, ids = [], steps = [] } = body;
   if (filter !== undefined) {
-    if (typeof filter.namespace === 'string' && seesNamespace(caller, filter.namespace)) return;
+    if (typeof filter.namespace === 'string' && maySee(caller, filter.namespace)) return;
     const mine = caller.namespaces.join(', ');
     throw new TaskerError('forbidden', `filter.namespace must be one of this credential's namespaces: ${mine}`);
   }
@@ -249,7 +250,7 @@ async function checkAct(tasker: Tasker, c: Context, body: z.infer<typeof Request
   const tasks = [...ids, ...steps.map((step) => step.task_uuid)];
   for (const id of tasks) {
     const task = entries ? (await tasker.deadLetters.get(id)).taskUuid : id;
-    await checkTask(tasker, c, task);
+    await checkVisible(tasker, callerOf(c), task);
   }
 }
 
@@ -263,6 +264,6 @@ async function checkStored(tasker: Tasker, c: Context, id: number): Promise<void
   }
   if (caller.namespaces === undefined || actor === caller.subject) return;
   const named = filter?.namespace === undefined ? [] : [filter.namespace].flat();
-  if (named.length > 0 && named.every((namespace) => seesNamespace(caller, namespace))) return;
+  if (named.length > 0 && named.every((namespace) => maySee(caller, namespace))) return;
   throw new TaskerError('bulk_not_found', `there is no bulk act ${id}`);
 }

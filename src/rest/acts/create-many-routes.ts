@@ -7,9 +7,9 @@ import { wireError } from '../../server/error-answer.ts';
 import { type Caller, callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
+import { maySee, withoutHints } from '../scope.ts';
 import { requestOf } from '../task-routes.ts';
 import { TaskRequestSchema } from '../task-schemas.ts';
-import { seesNamespace } from './operator.ts';
 import { type Line, readLines } from './read-lines.ts';
 
 /** The path, whose body has other limits than those of other routes. */
@@ -206,7 +206,7 @@ class BulkCreation {
     this.#counts.lines++;
     if ('error' in outcome) {
       this.#counts.failed++;
-      return { line, error: shortError(outcome.error) };
+      return { line, error: shortError(withoutHints(outcome.error, this.#parts.caller)) };
     }
     if (outcome.created) this.#counts.created++;
     else this.#counts.existing++;
@@ -244,6 +244,6 @@ function readRequest(
     const [first] = problems;
     return refused(`${first?.path ? `${first.path}: ` : ''}${first?.message}`, { problems });
   }
-  if (seesNamespace(caller, data.namespace)) return { request: requestOf(data, undefined) };
-  return { error: new TaskerError('forbidden', `this credential is not for namespace ${data.namespace}`) };
+  if (maySee(caller, data.namespace)) return { request: requestOf(data, undefined) };
+  return { error: new TaskerError('not_found', `there is no template ${data.namespace}/${data.name}@${data.version}`) };
 }

@@ -7,8 +7,9 @@ import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
+import { checkVisible, maySee } from '../scope.ts';
 import { anything, as, named } from './act-schemas.ts';
-import { ActBody, checkTask, OPERATOR, operatorOf, optionalBody, seesNamespace } from './operator.ts';
+import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 const Entry = z.object({ dlq_entry_uuid: z.string() });
 const EntrySchema = z
@@ -123,7 +124,7 @@ export function dlqActRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(ADD, async (c) => {
       const { task_uuid: task, assignee, priority, metadata, ...operator } = c.req.valid('json');
-      await checkTask(tasker, c, task);
+      await checkVisible(tasker, callerOf(c), task);
       const entry = await deadLetters.add(task, { ...operatorOf(c, operator), assignee, priority, metadata });
       return c.json(as(EntrySchema, snakeKeys(entry)), 201);
     })
@@ -156,6 +157,6 @@ async function checkEntry(tasker: Tasker, c: Context, id: string): Promise<void>
   const caller = callerOf(c);
   if (caller.namespaces === undefined) return;
   const { namespaceName } = await tasker.deadLetters.get(id);
-  if (seesNamespace(caller, namespaceName)) return;
+  if (maySee(caller, namespaceName)) return;
   throw new TaskerError('dead_letter_not_found', `there is no dead letter ${id}`);
 }

@@ -9,8 +9,9 @@ import { time } from '../query.ts';
 import { WorkerDetailsSchema } from '../reads/worker-routes.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
+import { checkSeesAll, maySee } from '../scope.ts';
 import { as, named } from './act-schemas.ts';
-import { ActBody, checkEverywhere, OPERATOR, operatorOf, optionalBody, seesNamespace } from './operator.ts';
+import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 const Worker = z.object({ name: z.string().openapi({ description: 'The name or id of a worker.' }) });
 const ChangedSchema = WorkerDetailsSchema.extend({ changed: z.boolean() }).openapi('ChangedWorker');
@@ -125,16 +126,15 @@ async function checkWorker(tasker: Tasker, c: Context, name: string): Promise<vo
   const caller = callerOf(c);
   if (caller.namespaces === undefined) return;
   const { namespaces } = await tasker.getWorker(name);
-  if (namespaces.every((namespace) => seesNamespace(caller, namespace))) return;
-  if (!namespaces.some((namespace) => seesNamespace(caller, namespace))) {
+  if (namespaces.every((namespace) => maySee(caller, namespace))) return;
+  if (!namespaces.some((namespace) => maySee(caller, namespace))) {
     throw new TaskerError('worker_not_found', `there is no worker ${name}`);
   }
   throw new TaskerError('forbidden', `worker ${name} also serves namespaces that this credential is not for`);
 }
 
 function addEvents(routes: OpenAPIHono, tasker: Tasker): void {
-  const everywhere = (c: Context) =>
-    checkEverywhere(c, 'a group of subscribers receives events of all namespaces, and');
+  const everywhere = (c: Context) => checkSeesAll(callerOf(c), 'a group of subscribers');
   routes
     .openapi(REPLAY, async (c) => {
       everywhere(c);

@@ -3,10 +3,12 @@ import type { Context } from 'hono';
 import { pauseJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import type { PauseTarget } from '../../app/tasker-operations.ts';
+import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
+import { checkNamespace } from '../scope.ts';
 import { as, PauseResultSchema } from './act-schemas.ts';
-import { ActBody, checkNamespace, operatorOf, optionalBody } from './operator.ts';
+import { ActBody, operatorOf, optionalBody } from './operator.ts';
 
 const common = { method: 'post', permission: 'tasks:update', answer: PauseResultSchema, errors: [404] } as const;
 const body = optionalBody(ActBody);
@@ -61,7 +63,7 @@ export function pauseRoutes(tasker: Tasker): OpenAPIHono {
     verb: 'pause' | 'resume',
     { namespace, target, operator }: { namespace: string; target: PauseTarget; operator: z.infer<typeof ActBody> },
   ) => {
-    checkNamespace(c, namespace);
+    checkNamespace(callerOf(c), namespace, `namespace ${namespace}`);
     return as(PauseResultSchema, pauseJson(await tasker[verb](target, operatorOf(c, operator))));
   };
   const of = ({ namespace, name, version }: { namespace: string; name: string; version?: string }) => ({

@@ -2,14 +2,20 @@ import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { scheduleJson } from '../../app/json/acts.ts';
 import { snakeKeys } from '../../app/json/views.ts';
-import type { Schedule, ScheduleChange, ScheduleOptions } from '../../app/schedules/tasker-schedules.ts';
+import type {
+  Schedule,
+  ScheduleChange,
+  ScheduleFilter,
+  ScheduleOptions,
+} from '../../app/schedules/tasker-schedules.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from '../route.ts';
+import { checkNamespace, maySee } from '../scope.ts';
 import { anything, as, cursor, named } from './act-schemas.ts';
-import { ActBody, checkNamespace, OPERATOR, operatorOf, optionalBody, seesNamespace } from './operator.ts';
+import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 import {
   BackfilledSchema,
   ChangedScheduleSchema,
@@ -133,6 +139,8 @@ const BACKFILL = describeRoute({
   errors: [404],
 });
 
+/** The largest page of schedules. */
+const LARGEST_PAGE = 1000;
 const namespaceOf = (template: string) => template.split('/')[0]!;
 
 /** Routes for schedules. */
@@ -147,12 +155,37 @@ export function scheduleRoutes(tasker: Tasker): OpenAPIHono {
 /** Returns a schedule that the caller may see. @throws TaskerError `schedule_not_found` */
 async function visible(tasker: Tasker, c: Context, name: string): Promise<Schedule> {
   const schedule = await tasker.schedules.get(name);
-  if (seesNamespace(callerOf(c), namespaceOf(schedule.template))) return schedule;
+  if (maySee(callerOf(c), namespaceOf(schedule.template))) return schedule;
   throw new TaskerError('schedule_not_found', `there is no schedule ${name}`);
 }
 
-async function checkVisible(tasker: Tasker, c: Context, name: string): Promise<void> {
+async function checkSchedule(tasker: Tasker, c: Context, name: string): Promise<void> {
   if (callerOf(c).namespaces !== undefined) await visible(tasker, c, name);
+}
+
+/**
+ * Returns a page of the schedules that the caller may see. The cursor is the name of one of them, never of another one.
+ */
+async function visiblePage(
+  tasker: Tasker,
+  c: Context,
+  { filter, limit, cursor }: { filter: ScheduleFilter; limit: number; cursor: string | undefined },
+): Promise<{ seen: Schedule[]; next: string | null }> {
+  const caller = callerOf(c);
+  const size = caller.namespaces === undefined ? limit : LARGEST_PAGE;
+  const seen: Schedule[] = [];
+  let after = cursor;
+  let more = true;
+  // One more than the page shows whether there is a next one.
+  while (more && seen.length <= limit) {
+    const found = await tasker.schedules.list(filter, { limit: size, after });
+    seen.push(...found.filter(({ template }) => maySee(caller, namespaceOf(template))));
+    after = found.at(-1)?.name;
+    more = found.length === size && (caller.namespaces !== undefined || seen.length < limit);
+  }
+  const isFull = caller.namespaces === undefined ? seen.length === limit : seen.length > limit;
+  const page = seen.slice(0, limit);
+  return { seen: page, next: isFull ? page.at(-1)!.name : null };
 }
 
 const shown = (c: Context, schedule: Schedule) => {
@@ -164,10 +197,8 @@ function addReads(routes: OpenAPIHono, tasker: Tasker): void {
   const { schedules } = tasker;
   routes
     .openapi(LIST, async (c) => {
-      const { limit, cursor: after, ...filter } = c.req.valid('query');
-      const found = await schedules.list(filter, { limit, after });
-      const seen = found.filter(({ template }) => seesNamespace(callerOf(c), namespaceOf(template)));
-      const next = found.length === limit ? found.at(-1)!.name : null;
+      const { limit, cursor, ...filter } = c.req.valid('query');
+      const { seen, next } = await visiblePage(tasker, c, { filter, limit, cursor });
       return c.json({ schedules: seen.map((one) => shown(c, one)), next_cursor: next }, 200);
     })
     .openapi(SHOW, async (c) => {
@@ -182,14 +213,14 @@ function addReads(routes: OpenAPIHono, tasker: Tasker): void {
 function addChanges(routes: OpenAPIHono, tasker: Tasker): void {
   const { schedules } = tasker;
   const paused = async (c: Context, verb: 'pause' | 'resume', name: string, operator: z.infer<typeof ActBody>) => {
-    await checkVisible(tasker, c, name);
+    await checkSchedule(tasker, c, name);
     const changed = await schedules[verb](name, operatorOf(c, operator));
     return { changed, ...shown(c, await schedules.get(name)) };
   };
   routes
     .openapi(CREATE, async (c) => {
       const { reason, by, paused, if_exists: ifExists, ...settings } = c.req.valid('json');
-      checkNamespace(c, namespaceOf(settings.template));
+      checkNamespace(callerOf(c), namespaceOf(settings.template), `template ${settings.template}`);
       if (ifExists !== 'error') await checkExisting(tasker, c, settings.name);
       const options = { ...operatorOf(c, { reason, by }), paused, ifExists };
       const schedule = await schedules.create(camelKeys(settings) as unknown as ScheduleOptions, options);
@@ -199,14 +230,16 @@ function addChanges(routes: OpenAPIHono, tasker: Tasker): void {
       const { name } = c.req.valid('param');
       const { reason, by, ...change } = c.req.valid('json');
       if (Object.keys(change).length === 0) throw new TaskerError('bad_request', 'the body names no setting to change');
-      await checkVisible(tasker, c, name);
-      if (typeof change.template === 'string') checkNamespace(c, namespaceOf(change.template));
+      await checkSchedule(tasker, c, name);
+      if (typeof change.template === 'string') {
+        checkNamespace(callerOf(c), namespaceOf(change.template), `template ${change.template}`);
+      }
       const changed = await schedules.update(name, camelKeys(change) as ScheduleChange, operatorOf(c, { reason, by }));
       return c.json(shown(c, changed), 200);
     })
     .openapi(DELETE, async (c) => {
       const { name } = c.req.valid('param');
-      await checkVisible(tasker, c, name);
+      await checkSchedule(tasker, c, name);
       await schedules.delete(name, operatorOf(c, c.req.valid('json')));
       return c.json({ deleted: name }, 200);
     })
@@ -220,7 +253,8 @@ function addChanges(routes: OpenAPIHono, tasker: Tasker): void {
 async function checkExisting(tasker: Tasker, c: Context, name: string): Promise<void> {
   if (callerOf(c).namespaces === undefined) return;
   const found = await tasker.schedules.get(name).catch(() => undefined);
-  if (found) checkNamespace(c, namespaceOf(found.template));
+  if (!found || maySee(callerOf(c), namespaceOf(found.template))) return;
+  throw new TaskerError('conflict', `schedule ${name} already exists; choose another name`);
 }
 
 function addTasks(routes: OpenAPIHono, tasker: Tasker): void {
@@ -230,7 +264,7 @@ function addTasks(routes: OpenAPIHono, tasker: Tasker): void {
       const { name } = c.req.valid('param');
       const { context, idempotency_key, ...operator } = c.req.valid('json');
       const key = idempotency_key ?? c.req.valid('header')['idempotency-key'];
-      await checkVisible(tasker, c, name);
+      await checkSchedule(tasker, c, name);
       const taskUuid = await schedules.trigger(name, {
         ...operatorOf(c, operator),
         ...(context !== undefined && { context }),
@@ -241,7 +275,7 @@ function addTasks(routes: OpenAPIHono, tasker: Tasker): void {
     .openapi(BACKFILL, async (c) => {
       const { name } = c.req.valid('param');
       const { from, to, dry_run: dryRun, ...operator } = c.req.valid('json');
-      await checkVisible(tasker, c, name);
+      await checkSchedule(tasker, c, name);
       const dues = await schedules.backfill(name, { from, to, dryRun, ...operatorOf(c, operator) });
       return c.json(
         dues.map((due) => as(BackfilledSchema, snakeKeys(due))),

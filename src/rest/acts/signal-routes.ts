@@ -7,8 +7,9 @@ import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from '../route.ts';
+import { checkNamespace, checkSeesAll, checkVisible, maySee } from '../scope.ts';
 import { as, cursor, named, TaskPath, time, timeOrNull } from './act-schemas.ts';
-import { checkEverywhere, checkNamespace, checkTask, personOf, seesNamespace } from './operator.ts';
+import { personOf } from './operator.ts';
 
 const SIGNAL = {
   name: named(128),
@@ -134,20 +135,20 @@ export function signalRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(SEND, async (c) => {
       const { uuid } = c.req.valid('param');
-      await checkTask(tasker, c, uuid);
+      await checkVisible(tasker, callerOf(c), uuid);
       return c.json(await send(c, uuid, c.req.valid('json'), c.req.valid('header')['idempotency-key']), 201);
     })
     .openapi(SEND_TO, async (c) => {
       const body = c.req.valid('json');
       const target = targetOf(body);
-      if ('correlationId' in target) checkEverywhere(c, 'a signal to a correlation id');
-      else checkNamespace(c, target.namespace);
+      if ('correlationId' in target) checkSeesAll(callerOf(c), 'a signal to a correlation id', 'template and key');
+      else checkNamespace(callerOf(c), target.namespace, `template ${body.template}`);
       return c.json(await send(c, target, body, c.req.valid('header')['idempotency-key']), 201);
     })
     .openapi(LIST, async (c) => {
       const { uuid } = c.req.valid('param');
       const { name, kept, limit, cursor } = c.req.valid('query');
-      await checkTask(tasker, c, uuid);
+      await checkVisible(tasker, callerOf(c), uuid);
       const page = await tasker.listSignals(uuid, { name, kept: kept === 'true', limit, cursor });
       const signals = page.signals.map((one) => taskSignalJson(readable(c, one)));
       return c.json(as(TaskSignalsSchema, { signals, next_cursor: page.nextCursor }), 200);
@@ -189,7 +190,7 @@ async function seesTasks(tasker: Tasker, c: Context, { tasks }: { tasks: readonl
   const caller = callerOf(c);
   if (caller.namespaces === undefined) return true;
   for (const { taskUuid } of tasks) {
-    if (!seesNamespace(caller, (await tasker.getTask(taskUuid)).namespace)) return false;
+    if (!maySee(caller, (await tasker.getTask(taskUuid)).namespace)) return false;
   }
   return tasks.length > 0;
 }

@@ -5,8 +5,9 @@ import type { Tasker } from '../../app/tasker.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
+import { checkVisible } from '../scope.ts';
 import { ActedStepSchema, as, named, StepPath, time } from './act-schemas.ts';
-import { ActBody, checkTask, OPERATOR, operatorOf, optionalBody } from './operator.ts';
+import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 const act = { params: StepPath, ...optionalBody(ActBody) };
 
@@ -55,20 +56,20 @@ export function stepActRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(RETRY, async (c) => {
       const place = c.req.valid('param');
-      await checkTask(tasker, c, place.uuid);
+      await checkVisible(tasker, callerOf(c), place.uuid);
       await tasker.retryStep(place.uuid, place.step, operatorOf(c, c.req.valid('json')));
       return c.json(await shown(c, place), 200);
     })
     .openapi(FIRE, async (c) => {
       const place = c.req.valid('param');
-      await checkTask(tasker, c, place.uuid);
+      await checkVisible(tasker, callerOf(c), place.uuid);
       await tasker.fireTimer(place.uuid, place.step, operatorOf(c, c.req.valid('json')));
       return c.json(await shown(c, place), 200);
     })
     .openapi(MOVE, async (c) => {
       const { uuid, step } = c.req.valid('param');
       const { until, ...operator } = c.req.valid('json');
-      await checkTask(tasker, c, uuid);
+      await checkVisible(tasker, callerOf(c), uuid);
       const moved = await tasker.moveTimer(uuid, step, until, operatorOf(c, operator));
       return c.json({ task_uuid: uuid.toLowerCase(), step, until: moved }, 200);
     });

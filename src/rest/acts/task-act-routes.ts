@@ -4,10 +4,12 @@ import { snakeKeys } from '../../app/json/views.ts';
 import { durationMs } from '../../app/schedules/duration.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
+import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
+import { checkVisible } from '../scope.ts';
 import { anything, as, CopySchema, named, PauseResultSchema, RerunSchema, TaskPath, time } from './act-schemas.ts';
-import { ActBody, checkTask, OPERATOR, operatorOf, optionalBody } from './operator.ts';
+import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 const act = { params: TaskPath, ...optionalBody(ActBody) };
 
@@ -119,7 +121,7 @@ export function taskActRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(RERUN, async (c) => {
       const { uuid } = c.req.valid('param');
       const { from, dry_run: dryRun, ...operator } = c.req.valid('json');
-      await checkTask(tasker, c, uuid);
+      await checkVisible(tasker, callerOf(c), uuid);
       const rerun = await tasker.rerunTask(uuid, { from, dryRun, ...operatorOf(c, operator) });
       return c.json(as(RerunSchema, rerunJson(rerun)), 200);
     })
@@ -127,7 +129,7 @@ export function taskActRoutes(tasker: Tasker): OpenAPIHono {
       const { uuid } = c.req.valid('param');
       const { context, idempotency_key, ...operator } = c.req.valid('json');
       const key = idempotency_key ?? c.req.valid('header')['idempotency-key'];
-      await checkTask(tasker, c, uuid);
+      await checkVisible(tasker, callerOf(c), uuid);
       const copy = await tasker.copyTask(uuid, {
         ...operatorOf(c, operator),
         ...(context !== undefined && { context }),
@@ -142,13 +144,13 @@ function addEndings(routes: OpenAPIHono, tasker: Tasker): void {
   routes
     .openapi(RETRY, async (c) => {
       const { uuid } = c.req.valid('param');
-      await checkTask(tasker, c, uuid);
+      await checkVisible(tasker, callerOf(c), uuid);
       const steps = await tasker.retryTask(uuid, operatorOf(c, c.req.valid('json')));
       return c.json({ task_uuid: uuid.toLowerCase(), steps, status: await statusOf(uuid) }, 200);
     })
     .openapi(RESOLVE, async (c) => {
       const { uuid } = c.req.valid('param');
-      await checkTask(tasker, c, uuid);
+      await checkVisible(tasker, callerOf(c), uuid);
       const resolved = await tasker.resolveTask(uuid, operatorOf(c, c.req.valid('json')));
       const status = await statusOf(uuid);
       if (!resolved && status !== 'resolved_manually') {
@@ -158,7 +160,7 @@ function addEndings(routes: OpenAPIHono, tasker: Tasker): void {
     })
     .openapi(DELETE, async (c) => {
       const { uuid } = c.req.valid('param');
-      await checkTask(tasker, c, uuid);
+      await checkVisible(tasker, callerOf(c), uuid);
       await tasker.deleteTask(uuid, operatorOf(c, c.req.valid('json')));
       return c.json({ task_uuid: uuid.toLowerCase(), deleted: true as const }, 200);
     });
@@ -168,26 +170,26 @@ function addStarts(routes: OpenAPIHono, tasker: Tasker): void {
   routes
     .openapi(PAUSE, async (c) => {
       const { uuid: task } = c.req.valid('param');
-      await checkTask(tasker, c, task);
+      await checkVisible(tasker, callerOf(c), task);
       const result = await tasker.pause({ task }, operatorOf(c, c.req.valid('json')));
       return c.json(as(PauseResultSchema, pauseJson(result)), 200);
     })
     .openapi(RESUME, async (c) => {
       const { uuid: task } = c.req.valid('param');
-      await checkTask(tasker, c, task);
+      await checkVisible(tasker, callerOf(c), task);
       const result = await tasker.resume({ task }, operatorOf(c, c.req.valid('json')));
       return c.json(as(PauseResultSchema, pauseJson(result)), 200);
     })
     .openapi(START_NOW, async (c) => {
       const { uuid } = c.req.valid('param');
-      await checkTask(tasker, c, uuid);
+      await checkVisible(tasker, callerOf(c), uuid);
       await tasker.startTaskNow(uuid, operatorOf(c, c.req.valid('json')));
       return c.json({ task_uuid: uuid.toLowerCase(), started: true as const }, 200);
     })
     .openapi(RESCHEDULE, async (c) => {
       const { uuid } = c.req.valid('param');
       const { at, in: span, ...operator } = c.req.valid('json');
-      await checkTask(tasker, c, uuid);
+      await checkVisible(tasker, callerOf(c), uuid);
       const startAt = await tasker.rescheduleTask(uuid, startOf(at, span), operatorOf(c, operator));
       return c.json({ task_uuid: uuid.toLowerCase(), start_at: startAt }, 200);
     });

@@ -4,10 +4,11 @@ import type { Tasker } from '../../app/tasker.ts';
 import { isTaskerError, TaskerError } from '../../errors.ts';
 import { formatProblem, parseTemplate } from '../../template/parse-template.ts';
 import { digestOf } from '../../template/template-digest.ts';
+import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
+import { checkNamespace } from '../scope.ts';
 import { named } from './act-schemas.ts';
-import { checkNamespace } from './operator.ts';
 
 /** A template in YAML, as a text; or its content as JSON; or `{ "source": "…" }` with the YAML in JSON. */
 const body = {
@@ -48,6 +49,7 @@ const REGISTER = describeRoute({
   request: body,
   answer: z.object({ ...about, change, problems: z.array(ProblemSchema) }).openapi('RegisteredTemplate'),
   status: 201,
+  errors: [404],
 });
 const VALIDATE = describeRoute({
   method: 'post',
@@ -66,6 +68,7 @@ const VALIDATE = describeRoute({
         .openapi({ description: 'Null if it has errors.' }),
     })
     .openapi('ValidatedTemplate'),
+  errors: [404],
 });
 
 const LARGEST = 1_048_576;
@@ -94,14 +97,14 @@ export function templateWriteRoutes(tasker: Tasker, { environment }: TemplateWri
         const text = errors.slice(0, 20).map(formatProblem).join('\n');
         throw new TaskerError('template_invalid', text, { details: { problems } });
       }
-      checkNamespace(c, template.namespace);
+      checkNamespace(callerOf(c), template.namespace, `namespace ${template.namespace}`);
       const outcome = await compared(template);
       await tasker.registerTemplates(template);
       return c.json({ ...outcome, problems }, 201);
     })
     .openapi(VALIDATE, async (c) => {
       const { template, problems } = await read(c);
-      if (template) checkNamespace(c, template.namespace);
+      if (template) checkNamespace(callerOf(c), template.namespace, `namespace ${template.namespace}`);
       return c.json({ valid: template !== null, problems, template: template && (await compared(template)) }, 200);
     });
 }

@@ -2,6 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { PERMISSIONS, type Permission } from '../../model/permissions.ts';
+import { PAGE_PATHS } from '../web-page.ts';
 
 /** The requirements of a route on its caller. */
 export interface RouteRule {
@@ -43,7 +44,8 @@ export class RouteRules {
     this.#rules ??= this.#read();
     const found = this.#rules.get(`${method} ${path}`);
     if (found) return found;
-    return { permission: method === 'GET' && PUBLIC.test(path) ? 'public' : undefined, path, scoped: false };
+    const isPublic = method === 'GET' && (PUBLIC.test(path) || PAGE_PATHS.includes(path));
+    return { permission: isPublic ? 'public' : undefined, path, scoped: false };
   }
 
   #read(): Map<string, RouteRule> {

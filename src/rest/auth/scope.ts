@@ -3,7 +3,8 @@ import type { Tasker } from '../../app/tasker.ts';
 import { notThere, type ScopedThing, scopeOf } from '../../engine/credentials/scopes.ts';
 import { TaskerError } from '../../errors.ts';
 import { isUuid } from '../../model/ids.ts';
-import { type Caller, callerOf, sees } from '../caller.ts';
+import { type Caller, callerOf } from '../caller.ts';
+import { maySee } from '../scope.ts';
 import { Recent } from './recent.ts';
 import { refuse } from './refuse.ts';
 import type { RouteRules } from './route-rules.ts';
@@ -60,10 +61,10 @@ export function limitToNamespaces(tasker: Tasker, rules: RouteRules): Middleware
   };
   const check = async (caller: Caller, thing: ScopedPart['thing'], key: string): Promise<void> => {
     if (thing === 'namespace') {
-      if (!sees(caller, key)) throw new TaskerError('not_found', `there is nothing in namespace ${key}`);
+      if (!maySee(caller, key)) throw new TaskerError('not_found', `there is nothing in namespace ${key}`);
     } else if (thing === 'schedule' || isUuid(key)) {
       // Other texts are refused by the route.
-      if (!sees(caller, await look(thing, key))) throw notThere(thing, key);
+      if (!maySee(caller, await look(thing, key))) throw notThere(thing, key);
     }
   };
   return async (c, next) => {

@@ -18,6 +18,7 @@ const SessionSchema = MeSchema.extend({ expires_at: z.string() }).openapi('Sessi
 const BEGIN = describeRoute({
   method: 'post',
   path: '/v1/session',
+  errors: [400],
   permission: 'authenticated',
   scoped: true,
   summary: 'Begins a session of a browser with the rights of the key or token, and sets its cookie',

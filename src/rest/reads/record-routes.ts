@@ -139,8 +139,9 @@ function isOfCaller(namespace: string | undefined, caller: Caller): boolean {
   return caller.namespaces === undefined || (namespace !== undefined && maySee(caller, namespace));
 }
 
-function isVisible({ filter }: Pick<BulkSummary, 'filter'>, caller: Caller): boolean {
-  if (caller.namespaces === undefined) return true;
+function isVisible({ filter, actor }: Pick<BulkSummary, 'filter' | 'actor'>, caller: Caller): boolean {
+  // It may follow its own acts, whose items were checked.
+  if (caller.namespaces === undefined || actor === caller.subject) return true;
   const named = filter?.namespace === undefined ? [] : [filter.namespace].flat();
   return named.length > 0 && named.every((namespace) => maySee(caller, namespace));
 }

@@ -192,21 +192,19 @@ export function workerRoutes(tasker: Tasker): OpenAPIHono {
         ...(state !== undefined && { state: state as WorkerInfo['state'][] }),
         ...(all && { endedWithinMs: DAY_MS }),
       });
-      const wanted = found.filter(
+      const visible = found.filter((worker) => isVisible(worker, caller)).map((worker) => visiblePart(worker, caller));
+      const wanted = visible.filter(
         ({ namespaces }) => namespace === undefined || namespaces.some((one) => namespace.includes(one)),
       );
-      const { items, ...cursors } = pageOf(
-        wanted.filter((worker) => isVisible(worker, caller)),
-        page,
-      );
-      return c.json({ workers: items.map((worker) => workerJson(visiblePart(worker, caller))), ...cursors }, 200);
+      const { items, ...cursors } = pageOf(wanted, page);
+      return c.json({ workers: items.map(workerJson), ...cursors }, 200);
     })
     .openapi(WORKER, async (c) => {
       const { name } = c.req.valid('param');
       const caller = callerOf(c);
       const worker = await tasker.getWorker(name);
       if (!isVisible(worker, caller)) {
-        throw new TaskerError('worker_not_found', `no worker of the namespaces of this credential is named ${name}`);
+        throw new TaskerError('worker_not_found', `there is no worker ${name}`);
       }
       const steps = worker.steps.filter(({ namespace }) => maySee(caller, namespace));
       return c.json(workerDetailsJson({ ...visiblePart(worker, caller), steps }), 200);
@@ -214,8 +212,12 @@ export function workerRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(QUEUES, async (c) => {
       const caller = callerOf(c);
       const { namespace } = c.req.valid('query');
-      const queues = await tasker.queues(namespace === undefined ? {} : { namespace });
-      const seen = queues.filter((queue) => maySee(caller, queue.namespace));
+      // The error for an unknown namespace names those there are.
+      const only = namespace === undefined || caller.namespaces !== undefined ? {} : { namespace };
+      const queues = await tasker.queues(only);
+      const seen = queues.filter(
+        (queue) => maySee(caller, queue.namespace) && (namespace === undefined || queue.namespace === namespace),
+      );
       return c.json({ queues: seen.map(queueJson), ...WHOLE }, 200);
     })
     .openapi(HANDLERS, async (c) => {

@@ -6,7 +6,10 @@ import { scopedParts } from '../../../src/rest/auth/scope.ts';
 import { DEMO, template } from '../../support/setup.ts';
 import { type App, secured } from './secured.ts';
 
-const on = secured([template({ hidden_step: [] }, { name: 'demo' })]);
+const on = secured([
+  template({ hidden_step: [] }, { name: 'demo' }),
+  template({ own_step: [] }, { name: 'own', namespace: 'other' }),
+]);
 
 /** A route, and what it requires. */
 interface Route {
@@ -46,7 +49,11 @@ beforeAll(async () => {
   keys.wrong = `${keys.admin!.slice(0, -2)}${keys.admin!.endsWith('xx') ? 'yy' : 'xx'}`;
   const { taskUuid } = await on.tasker.createTask({ ...DEMO, initiator: 'a', sourceSystem: 'b', reason: 'c' });
   const entry = await on.tasker.deadLetters.add(taskUuid, {});
-  await on.tasker.schedules.create({ name: 'hidden', template: 'test/demo@1.0.0', every: '24h' });
+  const ended = await on.tasker.createTask({ ...DEMO, initiator: 'a', sourceSystem: 'b', reason: 'c' });
+  await on.tasker.cancelTask(ended.taskUuid, { actor: 'ann', reason: 'in test' });
+  for (const name of ['hidden', 'hidden-2']) {
+    await on.tasker.schedules.create({ name, template: 'test/demo@1.0.0', every: '24h' });
+  }
   Object.assign(values, { task: taskUuid, dead_letter: entry.dlqEntryUuid, schedule: 'hidden', namespace: 'test' });
 });
 
@@ -133,20 +140,94 @@ it('a route without the right credential answers 401 or 403, and with it, neithe
 
 it('a credential of another namespace gets 404 for what exists, and nothing of it in lists', async () => {
   const wrong: string[] = [];
+  const found = (text: string) => /hidden|"demo"|"test"|demo@/.test(text) || text.includes(values.task!);
   for (const route of routes.filter(({ permission }) => permission !== 'public')) {
     const { status, reason, text } = await send(route, keys.elsewhere, { real: true });
     const fits = {
       refused: status === 403 && reason === 'forbidden',
-      own: status !== 401 && reason === null && !/hidden_step|"demo"|"test"|demo@/.test(text),
+      own: status !== 401 && reason === null && !found(text),
     }[route.limit];
     if (!(fits ?? (status === 404 && reason === null))) wrong.push(`${route.method} ${route.path}: ${status} ${text}`);
   }
   expect(wrong).toEqual([]);
   // The same requests find something with a credential for all namespaces.
-  const found = routes.filter(
-    ({ path, method }) => method === 'GET' && ['/v1/tasks/:uuid', '/v1/tasks', '/v1/dlq'].includes(path),
+  const read = routes.filter(
+    ({ path, method }) => method === 'GET' && ['/v1/tasks/:uuid', '/v1/tasks', '/v1/dlq', '/v1/audit'].includes(path),
   );
-  for (const route of found) expect((await send(route, keys.admin, { real: true })).text).toContain(values.task);
+  for (const route of read) expect((await send(route, keys.admin, { real: true })).text).toContain(values.task);
+});
+
+it('the web page needs no credential, and everything under /v1 does except for completions', async () => {
+  const open = routes.filter(({ path, permission }) => path.startsWith('/v1') && permission === 'public');
+  expect(open.map(({ path }) => path).sort()).toEqual([
+    '/v1/completions/complete',
+    '/v1/completions/extend',
+    '/v1/completions/fail',
+  ]);
+  for (const path of ['/', '/tasks', `/tasks/${values.task}`, '/templates/test/demo/1.0.0']) {
+    const answer = await app.request(`http://localhost${path}`);
+    expect([path, answer.status, answer.headers.get('content-type')]).toEqual([path, 200, 'text/html; charset=utf-8']);
+    expect(await answer.text()).not.toContain('hidden_step');
+  }
+  for (const path of ['/v1', '/v1/', '/v1/nothing', '/v1/files/index.html', '/v1/icon.svg']) {
+    expect([path, (await app.request(`http://localhost${path}`)).status]).toEqual([path, 401]);
+  }
+});
+
+it('the error for what does not exist names nothing of other namespaces, and is that for what does', async () => {
+  const read = async (path: string, key = keys.elsewhere!) =>
+    (await app.request(`http://localhost/v1/${path}`, { headers: { 'x-api-key': key } })).text();
+  for (const path of [
+    'templates/other/demo/1.0.0',
+    'templates/other/demo/1.0.0/source',
+    'queues?namespace=tes',
+    'stats?namespace=other&name=demo',
+    'events/dead?group=none',
+    'workers/none',
+  ]) {
+    expect([path, await read(path)]).toEqual([path, expect.not.stringMatching(/test|hidden|"near"/)]);
+  }
+  expect(await read('templates/other/demo/1.0.0', keys.admin)).toContain('test/demo@1.0.0');
+  const create = async (path: string, body: object) => {
+    const headers = { 'x-api-key': keys.elsewhere!, 'content-type': 'application/json' };
+    const request = { method: 'POST', headers, body: JSON.stringify(body) };
+    const answer = await app.request(`http://localhost/v1/${path}`, request);
+    return [answer.status, await answer.text()];
+  };
+  const task = { ...DEMO, namespace: 'other', context: {}, initiator: 'a', source_system: 'b', reason: 'c' };
+  expect(await create('tasks', task)).toEqual([404, expect.not.stringMatching(/test|"near"/)]);
+  const schedule = { name: 'hidden', template: 'other/demo@1.0.0', every: '24h', if_exists: 'update' };
+  expect(await create('schedules', schedule)).toEqual([409, expect.not.stringContaining('test')]);
+});
+
+it('a page of schedules has only those of the caller, and its cursor is the name of one of them', async () => {
+  for (const name of ['a-mine', 'z-mine']) {
+    await on.tasker.schedules.create({ name, template: 'other/any@1.0.0', every: '24h' });
+  }
+  const read = async (query: string) => {
+    const headers = { 'x-api-key': keys.elsewhere! };
+    const answer = await app.request(`http://localhost/v1/schedules?${query}`, { headers });
+    const { schedules, next_cursor: next } = (await answer.json()) as {
+      schedules: { name: string }[];
+      next_cursor: unknown;
+    };
+    return [schedules.map(({ name }) => name), next];
+  };
+  expect(await read('limit=1')).toEqual([['a-mine'], 'a-mine']);
+  expect(await read('limit=1&cursor=a-mine')).toEqual([['z-mine'], null]);
+  expect(await read('limit=2')).toEqual([['a-mine', 'z-mine'], null]);
+});
+
+it('a credential counts only the steps of its namespaces', async () => {
+  const read = async (key: string) => {
+    const answer = await app.request('http://localhost/v1/analytics/bottlenecks', { headers: { 'x-api-key': key } });
+    const { resource_utilization: use } = (await answer.json()) as {
+      resource_utilization: { system_health: Record<string, number> };
+    };
+    return Object.values(use.system_health).reduce((sum, count) => sum + count, 0);
+  };
+  expect(await read(keys.elsewhere!)).toBe(0);
+  expect(await read(keys.admin!)).toBeGreaterThan(0);
 });
 
 it('a credential sees and changes its own namespaces, and the 404 for others is that of what does not exist', async () => {
