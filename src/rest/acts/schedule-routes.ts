@@ -57,7 +57,7 @@ const CREATE = describeRoute({
   ),
   answer: ScheduleSchema,
   status: 201,
-  errors: [409],
+  errors: [404, 409],
 });
 const SHOW = describeRoute({
   method: 'get',

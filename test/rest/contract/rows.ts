@@ -31,7 +31,7 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
     ...(await scheduleRows(world)),
     ...(await operateRows(world)),
     ...(await credentialRows(world)),
-    ...templateActRows(),
+    ...(await templateActRows(world)),
   };
 }
 

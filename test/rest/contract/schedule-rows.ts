@@ -1,9 +1,12 @@
+import { createApiKey } from '../../../src/app/credentials/api-keys.ts';
 import type { World } from '../../support/rest/world.ts';
 import { ACT, type Row, type Table } from './row.ts';
 
 /** Requests for schedules. */
 export async function scheduleRows({ tasker }: World): Promise<Table> {
   const settings = { template: 'test/slow@1.0.0', every: '1h' };
+  const request = { name: 'schedules_of_others', permissions: ['schedules:write'], namespaces: ['elsewhere'] };
+  const { key } = await createApiKey(tasker, request, { actor: 'ana' });
   for (const name of ['night', 'old']) await tasker.schedules.create({ name, ...settings });
   const night = (body?: object): Row => ({ params: { name: 'night' }, ...(body && { body }) });
   const past = { from: '2020-01-01T00:00:00Z', to: '2020-01-01T02:00:00Z' };
@@ -25,6 +28,7 @@ export async function scheduleRows({ tasker }: World): Promise<Table> {
         { body: { ...settings, name: 'wrong', template: 'nothing' } },
         { body: { ...settings, name: 'wrong', odd: 1 } },
       ],
+      404: [{ body: { ...settings, name: 'foreign' }, secured: true, headers: { 'x-api-key': key } }],
       409: [{ body: { ...settings, name: 'night' } }],
     },
     getSchedule: {

@@ -1,3 +1,5 @@
+import { createApiKey } from '../../../src/app/credentials/api-keys.ts';
+import type { World } from '../../support/rest/world.ts';
 import type { Table } from './row.ts';
 
 const YAML = { 'content-type': 'application/yaml' };
@@ -11,7 +13,14 @@ steps:
 `;
 
 /** Requests that register and check templates. */
-export function templateActRows(): Table {
+export async function templateActRows({ tasker }: World): Promise<Table> {
+  const request = {
+    name: 'templates_of_others',
+    permissions: ['templates:write', 'templates:validate'],
+    namespaces: ['elsewhere'],
+  };
+  const { key } = await createApiKey(tasker, request, { actor: 'ana' });
+  const foreign = { body: { source: SOURCE }, secured: true, headers: { 'x-api-key': key } };
   return {
     postTemplates: {
       ok: [
@@ -20,10 +29,12 @@ export function templateActRows(): Table {
         { body: { name: 'plain', namespace: 'test', version: '1.0.0', steps: [{ name: 'first', handler: 'first' }] } },
       ],
       400: [{ body: 'name: [', headers: YAML }, { body: { name: 'x' } }, { body: '', headers: YAML }, { body: [] }],
+      404: [foreign],
     },
     postTemplatesValidate: {
       ok: [{ body: { source: SOURCE } }, { body: SOURCE, headers: YAML }, { body: 'name: [', headers: YAML }],
       400: [{ body: [] }],
+      404: [foreign],
     },
   };
 }
