@@ -9,7 +9,7 @@ export function maySee({ namespaces }: Caller, namespace: string | null | undefi
 }
 
 /**
- * Returns the namespaces to search: the one that was asked for, if the caller may see it, else all that it may see.
+ * Returns the namespaces to search: the one that was asked for, if the caller may see it, else all its namespaces.
  * Undefined: all. Empty: none.
  */
 export function searchedNamespaces(caller: Caller, asked: string | undefined): string | string[] | undefined {
