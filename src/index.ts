@@ -1,7 +1,6 @@
 import './config/require-node.ts';
 
 export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
-export type { TaskTypes } from './app/known-tasks.ts';
 export type { DrainedWorker, DrainOptions } from './app/overview/drain.ts';
 export type { QueueInfo, QueueListOptions, UnservedReason, UnservedSteps } from './app/overview/queues.ts';
 export type { NamespaceQueue, TaskerStatus } from './app/overview/status.ts';
@@ -57,7 +56,7 @@ export {
   WorkerServer,
 } from './app/server/worker-server.ts';
 export type { WatchTasksOptions } from './app/streams/watch-tasks.ts';
-export type { TaskRequestOf } from './app/task-types.ts';
+export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
 export type {
@@ -91,22 +90,7 @@ export type {
 } from './app/tasker-operations.ts';
 export type * from './app/wait-types.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
-export { TaskerClientError } from './client/client-errors.ts';
-export {
-  type CancelTaskResponse,
-  type ClientLayer,
-  type ClientModule,
-  type CreateTaskOptions,
-  type HealthCheckResponse,
-  type ListTasksOptions,
-  type NapiClientResult,
-  type NapiListTasksParams,
-  type NapiTaskRequest,
-  type PaginationInfo,
-  TaskerClient,
-  type TaskListing as TaskListResponse,
-} from './client/tasker-client.ts';
-export type { StepAuditResponse, StepReadinessStatus, StepResponse, TaskResponse } from './client/types.ts';
+export * from './client/described-client.ts';
 export { BootstrapConfig } from './config/bootstrap-config.ts';
 export type { ConfigName, TaskerConfig } from './config/config-keys.ts';
 export type { ConfigProblem } from './config/config-problem.ts';
@@ -293,7 +277,6 @@ export {
   handleNoOpWorker,
   type RustBatchWorkerInputs,
 } from './handlers/batch/batch-worker-context.ts';
-
 export type { BatchableResult } from './handlers/batch/batchable-mixin.ts';
 export { applyBatchable, Batchable, BatchableMixin, BatchableStepHandler } from './handlers/batch/batchable-mixin.ts';
 export { type Checkpoint, checkpointYield } from './handlers/batch/checkpoint-yield.ts';
@@ -326,7 +309,6 @@ export {
   DecisionHandler,
   DecisionMixin,
 } from './handlers/decision/decision-mixin.ts';
-
 export { type DecisionReturn, defineDecisionHandler } from './handlers/decision/define-decision-handler.ts';
 export { defineHandler } from './handlers/define-handler.ts';
 export { type DependencyResult, type DependencyResultParams, dependencyResult } from './handlers/dependency-result.ts';

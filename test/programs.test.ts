@@ -12,11 +12,12 @@ const FILES = [
   'test/db/pooled-transactions.test.ts',
   'test/events/sinks/rabbitmq-sink.test.ts',
   'test/metrics/alert-rules.test.ts',
+  'test/web/web-page.test.ts',
 ];
 const OTHERS = `
 import { describeWith } from '${pathToFileURL('test/support/suite/programs.ts')}';
 import { it } from 'vitest';
-for (const name of ['chromium', 'python3']) describeWith(name, name, () => it('runs', () => {}));
+for (const name of ['python3']) describeWith(name, name, () => it('runs', () => {}));
 `;
 
 interface Run {
@@ -35,7 +36,7 @@ async function withEmptyPath(env: NodeJS.ProcessEnv = {}): Promise<Run> {
     root: process.cwd(),
     test: {
       include: [...FILES, others],
-      testNamePattern: 'pgbouncer|broker$|with a broker|chromium|python3|promtool',
+      testNamePattern: 'pgbouncer|broker$|with a broker|in a browser|python3|promtool',
       globalSetup: ['test/support/suite/not-tested.ts'],
       // One process, because each would import all sources.
       pool: 'forks',
@@ -61,7 +62,7 @@ describe('a run of the suite without outside programs', () => {
     const { code, output } = await withEmptyPath();
     expect(output).toMatch(/Tests +\d+ skipped \(\d+\)/);
     expect(output.trim().split('\n').at(-1)).toMatch(
-      /^not tested, since programs are missing: a transaction pooler \(\d+ tests need pgbouncer\), a message broker \(\d+ tests need rabbitmq-server\), a browser \(1 test needs chromium\), Python \(1 test needs python3\), Prometheus rules \(1 test needs promtool\); on Debian: apt-get install --no-install-recommends pgbouncer rabbitmq-server chromium python3 promtool$/,
+      /^not tested, since programs are missing: a transaction pooler \(\d+ tests need pgbouncer\), a message broker \(\d+ tests need rabbitmq-server\), a browser \(\d+ tests need chromium\), Python \(1 test needs python3\), Prometheus rules \(1 test needs promtool\); on Debian: apt-get install --no-install-recommends pgbouncer rabbitmq-server chromium python3 promtool$/,
     );
     expect(code).toBe(0);
   });

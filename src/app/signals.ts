@@ -19,7 +19,7 @@ import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { waitsByType } from '../template/task-template.ts';
 import { Throttle } from '../time/throttle.ts';
 import type { Worker } from '../worker/worker.ts';
-import type { TaskWaiter } from './task-waiter.ts';
+import type { TaskWaiter } from './streams/task-waiter.ts';
 import type { TaskerDelivery } from './tasker-delivery.ts';
 import type { TaskerEvents } from './tasker-events.ts';
 import type { TaskerParts } from './tasker-parts.ts';

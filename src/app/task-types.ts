@@ -1,6 +1,8 @@
 import type { TaskRequest } from '../engine/create-task.ts';
 import type { AnyKnown, Dynamic, KnownRequest, Meant, TaskTypes } from './known-tasks.ts';
 
+export type { TaskTypes } from './known-tasks.ts';
+
 /**
  * The request for a task of one known template.
  *

@@ -25,9 +25,9 @@ import { loadTemplates, type TemplateSource } from './project/load-templates.ts'
 import { policyOf, retentionOf } from './retention.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
 import { checkStart } from './start-checks.ts';
+import { onlySuccess, type TaskSnapshot, TaskWaiter, type WaitOptions, watchTask } from './streams/task-waiter.ts';
 import { type WatchTasksOptions, watchTasks } from './streams/watch-tasks.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
-import { onlySuccess, type TaskSnapshot, TaskWaiter, type WaitOptions, watchTask } from './task-waiter.ts';
 import { countTasker } from './tasker-counts.ts';
 import { TaskerDelivery } from './tasker-delivery.ts';
 import { TaskerEvents } from './tasker-events.ts';

@@ -1,6 +1,6 @@
 import { afterAll, expect, it } from 'vitest';
 import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from '../cli/installation.ts';
-import { TestEventSource } from '../support/event-source.ts';
+import { TestEventSource } from '../support/rest/event-source.ts';
 import { until } from '../support/setup.ts';
 
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });

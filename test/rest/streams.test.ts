@@ -4,60 +4,12 @@ import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
 import { createTasks } from '../../src/engine/create-task.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { restApp } from '../../src/rest/rest-app.ts';
 import { streamRoutes } from '../../src/rest/stream-routes.ts';
 import { listen } from '../../src/server/listen.ts';
 import { pruneChanges } from '../../src/store/streams/task-changes.ts';
-import { TestEventSource } from '../support/event-source.ts';
-import { asking } from '../support/rest/contract.ts';
+import { TestEventSource } from '../support/rest/event-source.ts';
+import { caughtUp, listening, OTHER, second, sees, served, TWO_STEPS } from '../support/rest/streams.ts';
 import { DEMO, deferred, endStates, RETRY_AT_ONCE, setup, template, until } from '../support/setup.ts';
-
-const first = defineHandler('first', {}, () => ({ made: 1 }));
-const second = defineHandler('second', {}, () => ({ made: 2 }));
-const TWO_STEPS = template({ first: [], second: ['first'] });
-const OTHER = template({ first: [] }, { namespace: 'other', name: 'thing' });
-
-type Made = Awaited<ReturnType<typeof setup>>;
-
-/** A server for the API of a tasker, on a port of its own. */
-async function listening({ tasker }: Pick<Made, 'tasker'>, options?: Parameters<typeof streamRoutes>[1]) {
-  const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
-  const app = options ? streamRoutes(tasker, options) : restApp({ tasker, logger: silentLogger, facts });
-  const server = await listen(app, { host: '127.0.0.1', port: 0 });
-  let closing: Promise<void> | undefined;
-  const close = () => {
-    tasker.engine.changes.close();
-    closing ??= server.close();
-    return closing;
-  };
-  onTestFinished(() => close());
-  const stream = (path: string, after?: string) => TestEventSource.open(`${server.url}${path}`, { after });
-  return { server, stream, close, ask: asking(app) };
-}
-
-/** A server on its own database, which runs steps too. */
-async function served(options: Parameters<typeof setup>[0] = {}) {
-  const made = await setup({ templates: [TWO_STEPS, OTHER], handlers: [first, second], ...options });
-  return { ...made, ...(await listening(made)) };
-}
-
-/** Waits until a stream has sent a task in a state. */
-const sees = (stream: TestEventSource, taskUuid: string, state: string) =>
-  until(
-    () => stream.tasks.get(taskUuid),
-    (seen) => seen === state,
-  );
-
-/** Waits until a stream is behind everything that has happened so far. */
-async function caughtUp(stream: TestEventSource, { tasker }: Pick<Made, 'tasker'>): Promise<void> {
-  const { taskUuid } = await tasker.createTask(DEMO);
-  await tasker.cancelTask(taskUuid);
-  await until(
-    () => stream.of('task').find((task) => task.task_uuid === taskUuid),
-    (seen) => seen !== undefined,
-  );
-}
 
 it('a stream of all tasks sends the newest state of each changed task, without its context', async () => {
   const { tasker, stream, ask } = await served();

@@ -1,7 +1,7 @@
 import { request } from 'node:https';
 import { expect, it, onTestFinished } from 'vitest';
 import { listen } from '../../src/server/listen.ts';
-import { selfSigned } from '../support/certificate.ts';
+import { selfSigned } from '../support/rest/certificate.ts';
 
 const app = { fetch: (asked: Request) => new Response(new URL(asked.url).protocol) };
 const address = { host: '127.0.0.1', port: 0 };

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import { until } from './setup.ts';
+import { until } from '../setup.ts';
 
 /** An event of a stream. */
 export interface ReadEvent {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject, it } from 'vitest';
-import { openJournal, startWorker, workTemplate } from '../support/crash/workers.ts';
-import { invariants, setup, until } from '../support/setup.ts';
+import { openJournal, startWorker, workTemplate } from '../../support/crash/workers.ts';
+import { invariants, setup, until } from '../../support/setup.ts';
 
 const SECONDS = Number(process.env.TASKER_SCHEDULE_SECONDS ?? (process.env.PROVE === '1' ? 300 : 0));
 const SCHEDULES = 50;

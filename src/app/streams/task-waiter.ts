@@ -1,9 +1,9 @@
-import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
-import type { Engine } from '../engine/engine.ts';
-import type { Step, Task } from '../engine/task-view.ts';
-import { messageOf, TaskerError } from '../errors.ts';
-import type { Logger } from '../logging/logger.ts';
-import { checkUuid } from '../model/ids.ts';
+import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Step, Task } from '../../engine/task-view.ts';
+import { messageOf, TaskerError } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { checkUuid } from '../../model/ids.ts';
 
 /** The states that end a wait: the task has ended, or rests until an operator acts. */
 const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 'blocked_by_failures']);
