@@ -55,7 +55,7 @@ export {
   type ShutdownOptions,
   WorkerServer,
 } from './app/server/worker-server.ts';
-export type { WatchTasksOptions } from './app/streams/watch-tasks.ts';
+export type * from './app/streams/stream-types.ts';
 export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
@@ -90,7 +90,9 @@ export type {
 } from './app/tasker-operations.ts';
 export type * from './app/wait-types.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
-export * from './client/described-client.ts';
+export { TaskerClientError } from './client/client-errors.ts';
+export type * from './client/described-types.ts';
+export { TaskerClient } from './client/tasker-client.ts';
 export { BootstrapConfig } from './config/bootstrap-config.ts';
 export type { ConfigName, TaskerConfig } from './config/config-keys.ts';
 export type { ConfigProblem } from './config/config-problem.ts';
@@ -150,8 +152,6 @@ export type {
 } from './engine/retention/prune-act.ts';
 export type { RestoreAct, RestoreOptions, RestoreProgress, RestoreReport } from './engine/retention/restore.ts';
 export type { AttemptLog, StepLogLine } from './engine/step-logs.ts';
-export type { ResetReason, StreamChange, StreamStep, StreamTask } from './engine/streams/changes.ts';
-export type { StreamFilter, StreamKind } from './engine/streams/stream-filter.ts';
 export type {
   AttemptCalls,
   EventProblem,

@@ -24,16 +24,19 @@ const documented = readdirSync(FOLDER)
   });
 
 /** Returns the imports that an example leaves out: those of names that it uses and does not declare. */
-function importsFor(example: string): string[] {
-  return documented
+function importsFor(example: string, own: string): string[] {
+  // Two entries may have different things of one name. An example means that of its own entry.
+  const names = new Map(documented.map((one) => [one.name, one]));
+  for (const one of documented) if (one.entry === own) names.set(one.name, one);
+  return [...names.values()]
     .filter(({ name }) => new RegExp(`(?<![.\\w'])${name}\\b(?!['\\w])`).test(example))
     .filter(({ name }) => !new RegExp(`(?:class|const|function|import.*) ${name}\\b`).test(example))
     .map(({ name, entry }) => `import { ${name} } from '${entry}';`);
 }
 
 /** Returns the example as a module. Code with `this` is put into a handler, and code with `return` into a function. */
-function moduleOf(example: string): string {
-  const imports = [...importsFor(example), ...(example.match(/^import .*$/gm) ?? [])];
+function moduleOf(example: string, entry: string): string {
+  const imports = [...importsFor(example, entry), ...(example.match(/^import .*$/gm) ?? [])];
   const body = example.replace(/^import .*$/gm, '');
   const has = (pattern: RegExp) => pattern.test(body);
   const member = has(/\bthis\./) && !has(/^(?:export )?(?:abstract )?class /m);
@@ -67,10 +70,10 @@ it('the examples in docstrings compile', { timeout: 120_000 }, () => {
   const files = new Map([globals]);
   // An augmentation changes types for the whole program, so each is compiled as a separate program.
   const augmentations: Map<string, string>[] = [];
-  for (const { name, examples } of documented) {
+  for (const { name, entry, examples } of documented) {
     for (const text of examples) {
       // The names of the files are numbered, because some names differ only in case.
-      const file: [string, string] = [path.resolve(`example-${files.size}-${name}.ts`), moduleOf(text)];
+      const file: [string, string] = [path.resolve(`example-${files.size}-${name}.ts`), moduleOf(text, entry)];
       if (/^declare module/m.test(text)) augmentations.push(new Map([globals, file]));
       else files.set(...file);
     }

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from 'node:fs';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildWebIfStale } from '../../scripts/build-web.mjs';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
@@ -46,7 +46,7 @@ let tasker: Tasker;
 let dropDatabase: () => Promise<void>;
 let server: Listening;
 
-beforeAll(async () => {
+async function setUp(): Promise<void> {
   buildWebIfStale();
   const { url, drop } = await freshDatabase();
   dropDatabase = drop;
@@ -66,7 +66,11 @@ beforeAll(async () => {
     return app.fetch(new Request(`${origin}${pathname.slice(PREFIX.length)}${search}`, request));
   };
   server = await listen({ fetch: behindPrefix }, { host: '127.0.0.1', port: 0 });
-});
+}
+
+let ready: Promise<void> | undefined;
+/** Starts the server at the first test that runs: without a browser, there may be no database either. */
+const started = () => (ready ??= setUp());
 
 afterAll(async () => {
   await server?.close();
@@ -76,59 +80,64 @@ afterAll(async () => {
 
 const get = (path: string, headers: Record<string, string> = {}) => app.request(`http://localhost${path}`, { headers });
 
-it('every screen has an address of its own, which a page of another site can neither frame nor extend', async () => {
-  for (const path of ['', ...Object.values(SCREENS), 'tasks/7', 'templates/shop/order/1.0.0', 'tasks/']) {
-    const answer = await get(`/${path}`);
-    expect(answer.status, path).toBe(200);
-    expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
-    const policy = answer.headers.get('content-security-policy');
-    expect(policy).toContain("frame-ancestors 'none'");
-    expect(policy).toContain("script-src 'self';");
-    expect(policy).not.toContain('unsafe');
-    const base = /<base href="([^"]+)"/.exec(await answer.text())![1]!;
-    expect(new URL(base, `http://localhost/${path}`).pathname, path).toBe('/');
-  }
-});
+describe('the files of the page', () => {
+  beforeAll(started);
 
-it('an unknown address, and a path that leaves the folder of the page, are not found', async () => {
-  for (const path of [
-    '/nothing',
-    '/files/nothing.js',
-    '/files/..%2f..%2fpackage.json',
-    '/files/%2e%2e/index.html',
-    '/index.html',
-  ]) {
-    expect((await get(path)).status, path).toBe(404);
-  }
-});
+  it('every screen has an address of its own, which a page of another site can neither frame nor extend', async () => {
+    for (const path of ['', ...Object.values(SCREENS), 'tasks/7', 'templates/shop/order/1.0.0', 'tasks/']) {
+      const answer = await get(`/${path}`);
+      expect(answer.status, path).toBe(200);
+      expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
+      const policy = answer.headers.get('content-security-policy');
+      expect(policy).toContain("frame-ancestors 'none'");
+      expect(policy).toContain("script-src 'self';");
+      expect(policy).not.toContain('unsafe');
+      const base = /<base href="([^"]+)"/.exec(await answer.text())![1]!;
+      expect(new URL(base, `http://localhost/${path}`).pathname, path).toBe('/');
+    }
+  });
 
-it('files with a hash in their name are cached for a year, and the document is validated each time', async () => {
-  const document = await get('/tasks');
-  expect(document.headers.get('cache-control')).toBe('no-cache');
-  const script = /src="\.\/(files\/[^"]+)"/.exec(await document.text())![1]!;
-  const file = await get(`/${script}`, { 'accept-encoding': 'br, gzip' });
-  expect(file.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
-  expect(file.headers.get('content-encoding')).toBe('gzip');
-  for (const path of ['/tasks', `/${script}`]) {
-    const etag = (await get(path)).headers.get('etag')!;
-    expect((await get(path, { 'if-none-match': `W/${etag}, "other"` })).status).toBe(304);
-    expect((await get(path, { 'if-none-match': '"other"' })).status).toBe(200);
-  }
-});
+  it('an unknown address, and a path that leaves the folder of the page, are not found', async () => {
+    for (const path of [
+      '/nothing',
+      '/files/nothing.js',
+      '/files/..%2f..%2fpackage.json',
+      '/files/%2e%2e/index.html',
+      '/index.html',
+    ]) {
+      expect((await get(path)).status, path).toBe(404);
+    }
+  });
 
-it('the first screen loads at most 300 KB of JavaScript, compressed', () => {
-  const folder = 'assets/web/files/';
-  const scripts = readdirSync(folder).filter((name) => name.endsWith('.js.gz'));
-  const later = scripts.filter((name) => name.startsWith('graph-'));
-  expect(later.length).toBe(1);
-  // All scripts but the graph, which is more than any first screen loads.
-  const sizes = scripts.filter((name) => !later.includes(name)).map((name) => statSync(folder + name).size);
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(300 * 1024);
+  it('files with a hash in their name are cached for a year, and the document is validated each time', async () => {
+    const document = await get('/tasks');
+    expect(document.headers.get('cache-control')).toBe('no-cache');
+    const script = /src="\.\/(files\/[^"]+)"/.exec(await document.text())![1]!;
+    const file = await get(`/${script}`, { 'accept-encoding': 'br, gzip' });
+    expect(file.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    expect(file.headers.get('content-encoding')).toBe('gzip');
+    for (const path of ['/tasks', `/${script}`]) {
+      const etag = (await get(path)).headers.get('etag')!;
+      expect((await get(path, { 'if-none-match': `W/${etag}, "other"` })).status).toBe(304);
+      expect((await get(path, { 'if-none-match': '"other"' })).status).toBe(200);
+    }
+  });
+
+  it('the first screen loads at most 300 KB of JavaScript, compressed', () => {
+    const folder = 'assets/web/files/';
+    const scripts = readdirSync(folder).filter((name) => name.endsWith('.js.gz'));
+    const later = scripts.filter((name) => name.startsWith('graph-'));
+    expect(later.length).toBe(1);
+    // All scripts but the graph, which is more than any first screen loads.
+    const sizes = scripts.filter((name) => !later.includes(name)).map((name) => statSync(folder + name).size);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(300 * 1024);
+  });
 });
 
 describeWith('chromium', 'the web page in a browser', () => {
   let browser: Awaited<ReturnType<typeof startBrowser>>;
   beforeAll(async () => {
+    await started();
     browser = await startBrowser();
   });
   afterAll(() => browser?.close());

@@ -148,7 +148,9 @@ export class FaultDriver {
     for (let passed = 0; passed < ms || (missing() && passed < 3 * ms); passed = performance.now() - from) {
       await this.#create(this.#one(templates));
       await sleep(20 + this.#run.random() * 120);
-      await this.#fault(this.#draw());
+      // After its time, the run goes on for the kinds that had nothing to act on.
+      const left = passed < ms ? [] : FAULTS.filter((fault) => this.done[fault] === 0);
+      await this.#fault(left.length > 0 ? this.#one(left) : this.#draw());
       this.#noteFallenWorkers();
     }
     await waits.stop();
@@ -327,7 +329,9 @@ export class FaultDriver {
 
   async #deadLetter(): Promise<string | undefined> {
     const rows = await this.#run.server.sql<{ id: string }>(
-      `select id from tasker.dead_letter where status = 'pending' order by random() limit 1`,
+      // Those of blocked tasks first, because the others cannot be redriven.
+      `select d.id from tasker.dead_letter d left join tasker.task t using (task_uuid) where d.status = 'pending'
+        order by t.state is distinct from 'blocked_by_failures', random() limit 1`,
     );
     return rows[0]?.id;
   }

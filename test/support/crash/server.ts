@@ -45,9 +45,20 @@ export async function startServer(settings: Record<string, string> = {}): Promis
       held.push(await startEmbedded(options));
     },
     async kill() {
-      process.kill(held.at(-1)!.postmasterPid, 'SIGKILL');
+      const pid = held.at(-1)!.postmasterPid;
+      process.kill(pid, 'SIGKILL');
+      // A server does not start while the process of its lock file exists, if only until its parent has read how it ended.
+      while (exists(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
       held.push(await startEmbedded(options));
     },
     log: () => readFileSync(logFile, 'utf8'),
   };
+}
+
+function exists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
