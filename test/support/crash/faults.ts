@@ -148,7 +148,7 @@ export class FaultDriver {
     for (let passed = 0; passed < ms || (missing() && passed < 3 * ms); passed = performance.now() - from) {
       await this.#create(this.#one(templates));
       await sleep(20 + this.#run.random() * 120);
-      // After its time, the run goes on for the kinds that had nothing to act on.
+      // After its time, the run continues for the kinds that had nothing to act on.
       const left = passed < ms ? [] : FAULTS.filter((fault) => this.done[fault] === 0);
       await this.#fault(left.length > 0 ? this.#one(left) : this.#draw());
       this.#noteFallenWorkers();
