@@ -42,7 +42,10 @@ it('tasker server answers requests until SIGTERM, with the templates of the proj
 
 it('beyond loopback, tasker server does not start without a key, and refuses an invalid address', async () => {
   const open = await on.project.run(['server', '--bind', '0.0.0.0:0']);
-  expect([open.code, open.stderr]).toEqual([3, expect.stringContaining('no authentication')]);
+  expect([open.code, open.stderr]).toEqual([
+    3,
+    expect.stringContaining('no API key exists; create one with `tasker auth key create'),
+  ]);
   expect(open.stderr).toContain('tasker auth key create');
   const bad = await on.project.run(['server', '--bind', 'nowhere']);
   expect([bad.code, bad.stderr]).toEqual([3, expect.stringContaining('is not an address')]);

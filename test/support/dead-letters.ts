@@ -33,8 +33,10 @@ export async function blockingTasker({ templates = [BLOCKING], message = 'no suc
   );
   const quick = defineHandler('quick', {}, () => ({}));
   const handlers = [broken, quick];
-  const made = await setup({ templates, handlers, logger: silentLogger });
-  await firstLook(made.sql);
+  const made = await setup({ templates, handlers, logger: silentLogger, autoStart: false });
+  // So that the worker does not look at its start. Its look could last until the test has blocked tasks.
+  await made.sql('update tasker.dead_letter_look set looked_at = clock_timestamp()');
+  await made.tasker.start();
   return {
     ...made,
     repair: () => {

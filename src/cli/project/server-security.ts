@@ -113,7 +113,7 @@ export async function checkSecurity(
   if (exposed) {
     throw new TaskerError(
       'config_invalid',
-      `--bind ${bind}: other machines can reach this address, and there is no authentication, because there is no API key; create one with \`tasker auth key create <name> --role admin\`, or pass --insecure to let every machine in`,
+      `--bind ${bind}: other machines can reach this address, but no API key exists; create one with \`tasker auth key create <name> --role admin\`, or pass --insecure to let every machine in`,
     );
   }
   logger.warn('requests need a credential, but there is no API key; `tasker auth key create <name>` creates one');

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { orNull } from '../or-null.ts';
+import { PauseSchema } from '../reads/task-detail-schemas.ts';
 
 /** The answers of acts, as `--json` of the command line prints them. */
 
@@ -17,16 +18,6 @@ export const anything = z.record(z.string(), z.unknown());
 export const named = (longest = 200) => z.string().min(1).max(longest);
 /** A cursor of a page. */
 export const cursor = z.string().max(2000).optional();
-
-export const PauseSchema = z
-  .object({
-    scope: z.enum(['task', 'template', 'namespace']),
-    target: z.string(),
-    paused_at: time,
-    paused_by: z.string(),
-    reason: z.string().nullable(),
-  })
-  .openapi('Pause');
 
 export const PauseResultSchema = z
   .object({
