@@ -70,7 +70,7 @@ it('seeded gives the same numbers for the same seed', () => {
 if (inject('postgres') === '18') {
   for (const seed of SEEDS) {
     it(`random faults for ${SECONDS} s (SEED=${seed}) lose nothing and break no invariant, and every task ends`, {
-      timeout: SECONDS * 3_000 + 120_000,
+      timeout: SECONDS * 3_000 + 300_000,
     }, async () => {
       const server = await startServer();
       const { sql, url } = server;

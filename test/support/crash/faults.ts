@@ -51,6 +51,8 @@ const DECK: Record<Fault, number> = {
 
 /** A run needs at least this many tasks to be meaningful. */
 export const ENOUGH_TASKS = 100;
+/** How often each kind of fault that had nothing to act on is tried at least. */
+const TRIES = 5;
 
 export interface FaultRun {
   server: OwnServer;
@@ -138,19 +140,23 @@ export class FaultDriver {
   }
 
   /**
-   * Creates tasks and injects faults for the given time. On a slow machine, continues up to three times as long, until
-   * each kind of fault has affected something.
+   * Creates tasks and injects faults for the given time. Each kind of fault needs something to act on: continues with the
+   * kinds that had nothing, each at least {@link TRIES} times, and for up to three times as long.
    */
   async go(ms: number, templates: readonly string[]): Promise<void> {
     const from = performance.now();
     const waits = this.waits.keepActing((act) => this.#trying(act));
-    const missing = () => this.created.length <= ENOUGH_TASKS || FAULTS.some((fault) => this.done[fault] === 0);
-    for (let passed = 0; passed < ms || (missing() && passed < 3 * ms); passed = performance.now() - from) {
+    let tries = 0;
+    for (;;) {
+      const passed = performance.now() - from;
+      const left = passed < ms ? [] : FAULTS.filter((fault) => this.done[fault] === 0);
+      const idle = Object.values(this.waits.done).includes(0) || this.created.length <= ENOUGH_TASKS;
+      if (passed >= ms && ((left.length === 0 && !idle) || (passed >= 3 * ms && tries >= FAULTS.length * TRIES))) break;
       await this.#create(this.#one(templates));
       await sleep(20 + this.#run.random() * 120);
-      // After its time, the run continues for the kinds that had nothing to act on.
-      const left = passed < ms ? [] : FAULTS.filter((fault) => this.done[fault] === 0);
-      await this.#fault(left.length > 0 ? this.#one(left) : this.#draw());
+      // An act may wait half a minute for a lock, so that time alone does not bound the tries.
+      if (left.length > 0) await this.#fault(left[tries++ % left.length]!);
+      else await this.#fault(this.#draw());
       this.#noteFallenWorkers();
     }
     await waits.stop();
