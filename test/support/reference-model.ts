@@ -138,9 +138,9 @@ const planWithWaits: fc.Arbitrary<Plan> = fc.oneof(
   { weight: 24, arbitrary: plan },
   { weight: 2, arbitrary: fc.constant<Plan>({ kind: 'timer' }) },
   { weight: 2, arbitrary: fc.constant<Plan>({ kind: 'signal' }) },
-  { weight: 1, arbitrary: fc.constantFrom<Plan>({ kind: 'signal_default' }, { kind: 'call_back' }) },
+  { weight: 2, arbitrary: fc.constantFrom<Plan>({ kind: 'signal_default' }, { kind: 'call_back' }) },
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 3 }).map((times): Plan => ({ kind: 'poll', times })) },
-  { weight: 1, arbitrary: fc.constantFrom<Plan>({ kind: 'signal_late' }, { kind: 'no_call_back' }) },
+  { weight: 2, arbitrary: fc.constantFrom<Plan>({ kind: 'signal_late' }, { kind: 'no_call_back' }) },
 );
 
 const stepParts = (plan: fc.Arbitrary<Plan>) =>
