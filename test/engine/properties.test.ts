@@ -155,5 +155,5 @@ it.each([
     expect(graphs).toBeGreaterThanOrEqual(ENOUGH_GRAPHS);
     await invariants(sql);
   },
-  PROVE ? 3_600_000 : 120_000,
+  PROVE ? 3_600_000 : 240_000,
 );
