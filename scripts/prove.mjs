@@ -31,6 +31,17 @@ const PROOFS = [
     '3600000',
   ],
   [
+    'engine and faults on PostgreSQL 15',
+    vitest,
+    'run',
+    'test/engine',
+    'test/crash',
+    '--project',
+    'postgres-15',
+    '--testTimeout',
+    '3600000',
+  ],
+  [
     'a million generated requests to the HTTP API',
     vitest,
     'run',

@@ -377,7 +377,7 @@ describe('the package', () => {
     expect(await pagePrograms('strict/out')).toEqual(PAGE_RESULTS);
     const kit = await run(process.execPath, ['strict/out/kit.js'], { cwd: project });
     expect(kit.stdout.trim()).toBe('[{"twice":4},{"twice":6},{"attempt":1}]');
-  }, 120_000);
+  });
 
   it('reads a folder of JavaScript handlers without optional packages, and reports what TypeScript needs', async () => {
     expect(await onOwnDatabase('folder.js', './javascript')).toBe('complete');

@@ -184,5 +184,5 @@ it.each([
     expect([...ended].sort()).toEqual([...PLANS].sort());
     await invariants(sql);
   },
-  PROVE ? 3_600_000 : 120_000,
+  PROVE ? 3_600_000 : 240_000,
 );

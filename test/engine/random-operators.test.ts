@@ -317,5 +317,5 @@ it(
     const [server] = await sql(`select deadlocks::int from pg_stat_database where datname = current_database()`);
     expect(server).toEqual({ deadlocks: 0 });
   },
-  PROVE ? 3_600_000 : 120_000,
+  PROVE ? 3_600_000 : 240_000,
 );

@@ -136,7 +136,7 @@ it('a route without the right credential answers 401 or 403, and with it, neithe
     }
   }
   expect(wrong).toEqual([]);
-}, 120_000);
+});
 
 it('a credential of another namespace gets 404 for what exists, and nothing of it in lists', async () => {
   const wrong: string[] = [];
