@@ -3,7 +3,6 @@ import { type Column, Grid } from '../../parts/grid.tsx';
 import { State } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
 import { durationText } from '../../parts/words.ts';
-import { attemptsOf } from './attempts.ts';
 import type { ViewProps } from './views.tsx';
 
 interface Entry {
@@ -42,29 +41,16 @@ export function HistoryView({ data }: ViewProps) {
   );
 }
 
-function entriesOf(data: ViewProps['data']): Entry[] {
-  if (data.history) {
-    return data.history.map((entry, at) => ({
-      key: String(at),
-      at: entry.at,
-      step: entry.step,
-      what: entry.what,
-      state: entry.kind === 'attempt' ? entry.to_state : null,
-      attempt: entry.attempt,
-      ms: entry.duration_ms,
-      who: entry.who,
-      why: entry.why,
-    }));
-  }
-  return attemptsOf(data).map(({ step, attempt, start, end, state, who, error }) => ({
-    key: `${step} ${attempt}`,
-    at: (end ?? start).toISOString(),
-    step,
-    what: '',
-    state,
-    attempt,
-    ms: end ? end.getTime() - start.getTime() : null,
-    who,
-    why: error,
+function entriesOf({ history = [] }: ViewProps['data']): Entry[] {
+  return history.map((entry, at) => ({
+    key: String(at),
+    at: entry.at,
+    step: entry.step,
+    what: entry.what,
+    state: entry.kind === 'attempt' ? entry.to_state : null,
+    attempt: entry.attempt,
+    ms: entry.duration_ms,
+    who: entry.who,
+    why: entry.why,
   }));
 }

@@ -1,7 +1,6 @@
 import { useState } from 'react';
 import { cancelTask, retryTask } from '../../api/acts.ts';
 import { useLacking } from '../../api/me.tsx';
-import type { Routes } from '../../api/routes.ts';
 import type { Task } from '../../api/types.ts';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
@@ -9,13 +8,12 @@ import { counted } from '../../parts/words.ts';
 import { hasEnded } from '../task/task-words.ts';
 
 interface SelectionBarProps {
-  routes: Routes;
   tasks: readonly Task[];
   onClear(): void;
 }
 
 /** The acts on the selected tasks. */
-export function SelectionBar({ routes, tasks, onClear }: SelectionBarProps) {
+export function SelectionBar({ tasks, onClear }: SelectionBarProps) {
   const [act, setAct] = useState<Act>();
   const lacking = useLacking();
   const failed = tasks.filter(({ failed_steps }) => failed_steps > 0);
@@ -28,7 +26,7 @@ export function SelectionBar({ routes, tasks, onClear }: SelectionBarProps) {
     title: `Retry ${counted(failed.length, 'task')}`,
     verb: `Retry ${counted(failed.length, 'task')}`,
     preview: `The failed steps run again with a full set of attempts: ${stepsOf(failed)}. Completed steps keep their results.`,
-    run: (said) => each(failed, (uuid) => retryTask(routes, uuid, said)),
+    run: (said) => each(failed, (uuid) => retryTask(uuid, said)),
   };
   const cancel: Act = {
     title: `Cancel ${counted(open.length, 'task')}`,

@@ -52,7 +52,6 @@ export default function Tasks() {
       <Pages page={page.data} />
       {selected.size > 0 && routes && (
         <SelectionBar
-          routes={routes}
           tasks={tasks.filter(({ task_uuid }) => selected.has(task_uuid))}
           onClear={() => setSelected(new Set())}
         />
