@@ -6,11 +6,13 @@ export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
   readonly code: string;
+  readonly details: Record<string, unknown> | undefined;
 
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, code: string, message: string, details?: Record<string, unknown>) {
     super(message);
     this.status = status;
     this.code = code;
+    this.details = details;
   }
 }
 
@@ -39,11 +41,22 @@ interface Sending {
   signal?: AbortSignal;
 }
 
+interface Failure {
+  code?: string;
+  message?: string;
+  details?: Record<string, unknown>;
+}
+
 /** Sends a request to the API and returns the JSON of its answer. */
-export async function ask<Answer>(
+export async function ask<Answer>(path: string, sending: Sending = {}): Promise<Answer> {
+  return parsed(await askText(path, sending)) as Answer;
+}
+
+/** Sends a request to the API and returns the text of its answer. */
+export async function askText(
   path: string,
   { method = 'GET', query, body, credential, signal }: Sending = {},
-): Promise<Answer> {
+): Promise<string> {
   const answer = await sent(addressOf(path, query), {
     method,
     credentials: 'same-origin',
@@ -58,10 +71,9 @@ export async function ask<Answer>(
     ...(signal && { signal }),
   });
   const text = await answer.text();
-  const json = parsed(text);
-  if (answer.ok) return json as Answer;
-  const { code, message } = (json as { error?: { code?: string; message?: string } } | undefined)?.error ?? {};
-  throw new ApiError(answer.status, code ?? 'HTTP', message ?? `the server answered ${answer.status}`);
+  if (answer.ok) return text;
+  const { code, message, details } = (parsed(text) as { error?: Failure } | undefined)?.error ?? {};
+  throw new ApiError(answer.status, code ?? 'HTTP', message ?? `the server answered ${answer.status}`, details);
 }
 
 async function sent(url: URL, init: RequestInit): Promise<Response> {

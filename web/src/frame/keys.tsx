@@ -44,7 +44,7 @@ function isTyping(target: EventTarget | null): boolean {
 export function KeysHelp({ onClose }: { onClose(): void }) {
   const keys = [
     ['⌘ K or Ctrl K', 'Search or go to'],
-    ['/', 'Filter the tasks'],
+    ['/', 'Filter the list'],
     ['l', 'Pause or continue live data'],
     ['?', 'Show the keys'],
     ['Esc', 'Close what is open'],

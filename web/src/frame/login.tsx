@@ -1,25 +1,75 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { ask } from '../api/client.ts';
-import { Button, Problem } from '../parts/controls.tsx';
+import { ApiError, addressOf, ask } from '../api/client.ts';
+import { useRoutes } from '../api/routes.ts';
+import { Button, Code, Problem } from '../parts/controls.tsx';
+import { madeKey } from './made-key.ts';
+
+interface Providers {
+  oidc: { name: string; login_url: string } | null;
+}
+
+const NOT_FOUND = 404;
+
+/** The identity provider that the server offers, if it offers one. */
+function useProvider(): Providers['oidc'] | undefined {
+  // Asked only if there is such a route: a browser reports every 404 as an error.
+  const served = useRoutes()?.has('GET /v1/auth/providers') ?? false;
+  const { data } = useQuery({
+    queryKey: ['providers'],
+    queryFn: async ({ signal }) => {
+      try {
+        return (await ask<Providers>('v1/auth/providers', { signal })).oidc;
+      } catch (error) {
+        if (error instanceof ApiError && error.status === NOT_FOUND) return null;
+        throw error;
+      }
+    },
+    enabled: served,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  return data;
+}
 
 /** Begins a session with an API key. The key is not kept in the browser; the session is a cookie that scripts cannot read. */
 export function Login() {
   const queries = useQueryClient();
-  const [key, setKey] = useState('');
+  const made = madeKey();
+  const [key, setKey] = useState(made?.key ?? '');
+  const provider = useProvider();
   const { mutate, isPending, error } = useMutation({
     mutationFn: () => ask('v1/session', { method: 'POST', credential: key.trim() }),
     onSuccess: () => queries.invalidateQueries(),
   });
   return (
-    <main className="mx-auto mt-[16vh] w-[360px] max-w-[calc(100vw-32px)]">
+    <main className="mx-auto mt-[16vh] w-[360px] max-w-[calc(100vw-32px)] pb-8">
       <img src="icon.svg" alt="" width="32" height="32" />
       <h1 className="mt-4 text-xl font-semibold tracking-tight">Log in to tasker</h1>
+      {made && (
+        <p className="mt-3 rounded-md border border-s-green bg-t-green p-3 text-sm">
+          The server now needs a key. This is {made.name}, which you just created. Copy it before you go on:
+          <code className="mt-2 block font-mono text-xs break-all select-all">{made.key}</code>
+        </p>
+      )}
+      {provider && (
+        <>
+          <Button
+            look="primary"
+            className="mt-5 h-9 w-full justify-center"
+            onClick={() => location.assign(addressOf(provider.login_url))}
+          >
+            Log in with {provider.name}
+          </Button>
+          <p className="mt-5 flex items-center gap-3 text-xs text-faint before:h-px before:grow before:bg-line after:h-px after:grow after:bg-line">
+            or with a key
+          </p>
+        </>
+      )}
       <form
         className="mt-4"
         onSubmit={(event) => {
           event.preventDefault();
-          mutate();
+          if (key.trim() !== '' && !isPending) mutate();
         }}
       >
         <label className="block text-sm text-soft">
@@ -27,7 +77,8 @@ export function Login() {
           <input
             type="password"
             autoComplete="current-password"
-            className="mt-1 mb-4 block h-9 w-full rounded-md border border-edge bg-surface px-2.5 text-base text-ink"
+            placeholder="tsk_…"
+            className="mt-1 mb-4 block h-9 w-full rounded-md border border-edge bg-surface px-2.5 text-base text-ink placeholder:text-faint"
             value={key}
             onChange={({ target }) => setKey(target.value)}
           />
@@ -35,14 +86,16 @@ export function Login() {
         {error && <Problem error={error} />}
         <Button
           type="submit"
-          look="primary"
-          className="w-full justify-center"
+          look={provider ? 'plain' : 'primary'}
+          className="h-9 w-full justify-center"
           disabled={key.trim() === '' || isPending}
         >
           Log in
         </Button>
       </form>
-      <p className="mt-4 text-sm text-faint">An operator of the server creates keys on its command line.</p>
+      <p className="mt-4 text-sm text-faint">
+        An operator of the server creates keys: <Code>npx tasker auth key create NAME --role viewer</Code>
+      </p>
     </main>
   );
 }

@@ -14,11 +14,17 @@ interface ButtonProps extends ComponentProps<'button'> {
 }
 
 export function Button({ look = 'plain', className = '', lacking, ...rest }: ButtonProps) {
-  const refused = lacking !== undefined && { disabled: true, title: `needs the permission ${lacking}` };
+  // Not `disabled`: the keyboard must reach it, to read the reason.
+  const refused = lacking !== undefined && {
+    'aria-disabled': true,
+    type: 'button' as const,
+    title: `needs the permission ${lacking}`,
+    onClick: undefined,
+  };
   return (
     <button
       type="button"
-      className={`inline-flex h-8 items-center gap-1.5 rounded-md px-3 text-sm font-medium whitespace-nowrap disabled:cursor-not-allowed disabled:opacity-50 ${LOOK[look]} ${className}`}
+      className={`inline-flex h-8 items-center gap-1.5 rounded-md px-3 text-sm font-medium whitespace-nowrap disabled:cursor-not-allowed disabled:opacity-50 aria-disabled:cursor-not-allowed aria-disabled:opacity-50 ${LOOK[look]} ${className}`}
       {...rest}
       {...refused}
     />

@@ -1,101 +1,122 @@
 import { useState } from 'react';
 import { Link } from 'react-router';
-import { ask, pathOf } from '../api/client.ts';
+import { pathOf } from '../api/client.ts';
+import { useMe } from '../api/me.tsx';
 import { useLinks } from '../frame/namespace.ts';
-import { type Act, ActDialog } from '../parts/act-dialog.tsx';
-import { Button } from '../parts/controls.tsx';
-import type { Column } from '../parts/grid.tsx';
-import { ListScreen } from '../parts/list-screen.tsx';
+import { ActButton } from '../parts/act-button.tsx';
+import { Code, Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { useList } from '../parts/list-screen.tsx';
+import { HUES, StateShape } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
+import { ReassignDialog } from './approval/reassign-dialog.tsx';
+import { type Approval, VoteDialog, Votes } from './approval/vote-dialog.tsx';
 
-interface Approval {
-  task_uuid: string;
-  step: string;
-  namespace: string;
-  name: string;
-  title: string;
-  assignees: string[];
-  quorum: number;
-  approvals: number;
-  form: unknown;
-  since: string;
-  until: string | null;
-}
-
-const COLUMNS: readonly Column<Approval>[] = [
-  { head: 'Waiting since', cell: ({ since }) => <Time at={since} /> },
-  { head: 'Question', kind: 'wide', cell: ({ title }) => <span className="font-medium">{title}</span> },
-  { head: 'Task', cell: (approval) => <TaskLink approval={approval} /> },
-  { head: 'Who may vote', cell: ({ assignees }) => <span className="text-soft">{assignees.join(', ')}</span> },
-  { head: 'Votes', kind: 'num', cell: ({ approvals, quorum }) => `${approvals} of ${quorum}` },
-  { head: 'Until', kind: 'num', cell: ({ until }) => <Time at={until} /> },
-  { head: '', kind: 'num', cell: (approval) => <Votes approval={approval} /> },
-];
-
-function TaskLink({ approval: { task_uuid: uuid, step, namespace, name } }: { approval: Approval }) {
-  const link = useLinks();
-  return (
-    <Link className="hover:text-accent hover:underline" to={link(`tasks/${uuid}`, { step })}>
-      <span className="text-faint">{namespace}/</span>
-      {name}
-    </Link>
-  );
-}
-
-function Votes({ approval: { task_uuid: uuid, step, title, form } }: { approval: Approval }) {
-  const [act, setAct] = useState<Act>();
-  const vote = (decision: 'approve' | 'reject', verb: string): Act => ({
-    title: `${verb} "${title}"`,
-    verb,
-    preview:
-      decision === 'approve'
-        ? 'Your vote counts for it. The vote that reaches the quorum decides, and the task continues.'
-        : 'Your vote counts against it. One rejection decides, unless the template wants more.',
-    danger: decision === 'reject',
-    run: ({ reason, by }) =>
-      ask(pathOf`v1/approvals/${uuid}/${step}/vote`, {
-        method: 'POST',
-        body: { decision, comment: reason, by },
-      }),
-  });
-  // Votes with a form are given on the command line until the page has forms.
-  if (form) return <span className="text-xs text-faint">has a form: use tasker approval approve</span>;
-  return (
-    <span className="inline-flex gap-1">
-      <Button className="h-7" aria-label={`Approve ${title}`} onClick={() => setAct(vote('approve', 'Approve'))}>
-        Approve
-      </Button>
-      <Button
-        look="danger"
-        className="h-7"
-        aria-label={`Reject ${title}`}
-        onClick={() => setAct(vote('reject', 'Reject'))}
-      >
-        Reject
-      </Button>
-      {act && <ActDialog act={act} onClose={() => setAct(undefined)} />}
-    </span>
-  );
-}
+const MOST = 200;
 
 export default function Approvals() {
+  const { rows, error } = useList<Approval>('/v1/approvals', 'approvals', { limit: MOST });
   return (
-    <ListScreen<Approval>
-      title="Approvals"
-      path="/v1/approvals"
-      rows="approvals"
-      columns={COLUMNS}
-      keyOf={({ task_uuid, step }) => `${task_uuid} ${step}`}
-      answer={(approvals) =>
-        approvals.length === 0
-          ? 'Nothing waits for a decision'
-          : `${counted(approvals.length, 'task')} waiting for a decision, oldest first`
-      }
-      empty={{
-        title: 'Nothing waits for a decision',
-        next: 'Tasks with a step of type approval appear here until people have voted.',
-      }}
-    />
+    <>
+      <Heading title="Approvals" answer={rows ? answerOf(rows) : '\u00a0'} />
+      {error && !rows && <Problem error={error} />}
+      {rows && (
+        <Panel>
+          {rows.length > 0 ? (
+            <ul aria-label="Approvals">
+              {rows.map((approval) => (
+                <Item key={`${approval.task_uuid} ${approval.step}`} approval={approval} />
+              ))}
+            </ul>
+          ) : (
+            <Empty title="Nothing waits for a decision">
+              A step with <Code>type: approval</Code> in a template waits here until people have voted.
+            </Empty>
+          )}
+        </Panel>
+      )}
+    </>
+  );
+}
+
+function answerOf(approvals: readonly Approval[]): string {
+  if (approvals.length === 0) return 'Nothing waits for a decision';
+  const more = approvals.length === MOST ? 'at least ' : '';
+  return `${more}${counted(approvals.length, 'task')} waiting for a decision, oldest first`;
+}
+
+function Item({ approval }: { approval: Approval }) {
+  const { task_uuid: uuid, step, title, namespace, name, assignees, quorum, approvals, since, until } = approval;
+  const link = useLinks();
+  return (
+    <li className="flex flex-wrap items-start gap-x-6 gap-y-3 border-b border-line px-4 py-3 last:border-b-0">
+      <div className="min-w-0 grow basis-[320px]">
+        <Link
+          className="font-medium break-words hover:text-accent hover:underline"
+          to={link(pathOf`tasks/${uuid}`, { step })}
+        >
+          {title}
+        </Link>
+        {approval.paused && (
+          <span className={`ml-2 inline-flex items-center gap-1 text-xs ${HUES.slate}`}>
+            <StateShape state="paused" size={12} />
+            Paused
+          </span>
+        )}
+        <p className="mt-0.5 text-sm break-words text-soft">
+          <span className="text-faint">{namespace}/</span>
+          {name} · {step} · since <Time at={since} />
+          {until && (
+            <>
+              {' '}
+              · until <Time at={until} />
+            </>
+          )}
+          {approval.escalated_at && <span className="text-s-amber"> · escalated</span>}
+        </p>
+        <p className="mt-0.5 text-sm text-soft">
+          <span className="tabular-nums">
+            {approvals} of {counted(quorum, 'approval')}
+          </span>{' '}
+          · {assignees.length > 0 ? `may vote: ${assignees.join(', ')}` : 'everyone may vote'}
+        </p>
+        {approval.votes.length > 0 && (
+          <div className="mt-1.5 border-l-2 border-line pl-3">
+            <Votes votes={approval.votes} />
+          </div>
+        )}
+      </div>
+      <Acts approval={approval} />
+    </li>
+  );
+}
+
+function Acts({ approval }: { approval: Approval }) {
+  const [open, setOpen] = useState<'approve' | 'reject' | 'reassign'>();
+  const { subject } = useMe();
+  const close = () => setOpen(undefined);
+  const { title, votes } = approval;
+  const own = votes.find(({ by }) => by === subject)?.decision;
+  const vote = 'POST /v1/approvals/{task_uuid}/{step}/vote';
+  return (
+    <div className="flex flex-wrap items-center gap-2">
+      {own && <span className="text-xs text-faint">you voted to {own}</span>}
+      <ActButton route={vote} target={title} look="primary" onClick={() => setOpen('approve')}>
+        Approve
+      </ActButton>
+      <ActButton route={vote} target={title} look="danger" onClick={() => setOpen('reject')}>
+        Reject
+      </ActButton>
+      <ActButton
+        route="POST /v1/approvals/{task_uuid}/{step}/reassign"
+        target={title}
+        look="quiet"
+        onClick={() => setOpen('reassign')}
+      >
+        Reassign
+      </ActButton>
+      {open === 'reassign' && <ReassignDialog approval={approval} onClose={close} />}
+      {(open === 'approve' || open === 'reject') && <VoteDialog approval={approval} decision={open} onClose={close} />}
+    </div>
   );
 }

@@ -1,7 +1,14 @@
-import { Link } from 'react-router';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import { Link, useSearchParams } from 'react-router';
+import { ask, pathOf } from '../api/client.ts';
+import { useLacking } from '../api/me.tsx';
+import { usePolling } from '../api/polling.ts';
 import { useLinks } from '../frame/namespace.ts';
-import type { Column } from '../parts/grid.tsx';
-import { ListScreen } from '../parts/list-screen.tsx';
+import { Readable } from '../parts/act-button.tsx';
+import { Button, Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { ChoiceField, TextField } from '../parts/form/field.tsx';
+import { type Column, Grid } from '../parts/grid.tsx';
 import { Id, Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
 
@@ -15,8 +22,19 @@ interface AuditEntry {
   template: string | null;
   step: string | null;
   target: string | null;
+  from_state: string | null;
+  to_state: string | null;
   reason: string | null;
 }
+
+interface Page {
+  entries: AuditEntry[];
+  next_cursor: string | null;
+}
+
+const ROUTE = 'GET /v1/audit';
+const AUDIT_MS = 5_000;
+const TYPING_MS = 400;
 
 const COLUMNS: readonly Column<AuditEntry>[] = [
   { head: 'When', cell: ({ at }) => <Time at={at} /> },
@@ -24,7 +42,15 @@ const COLUMNS: readonly Column<AuditEntry>[] = [
   { head: 'Act', cell: ({ action }) => action.replaceAll('_', ' ') },
   { head: 'On', cell: (entry) => <Target entry={entry} /> },
   { head: 'Step', cell: ({ step }) => step },
-  { head: 'Reason', kind: 'wide', cell: ({ reason }) => <span className="text-soft">{reason}</span> },
+  {
+    head: 'Reason',
+    kind: 'wide',
+    cell: ({ reason }) => (
+      <span className="text-soft" title={reason ?? undefined}>
+        {reason}
+      </span>
+    ),
+  },
   { head: 'Through', cell: ({ door }) => <span className="text-faint">{door}</span> },
 ];
 
@@ -33,7 +59,7 @@ function Target({ entry: { task_uuid: uuid, target, template } }: { entry: Audit
   if (!uuid) return target ?? template;
   return (
     <span className="inline-flex items-baseline gap-2">
-      <Link className="hover:text-accent hover:underline" to={link(`tasks/${uuid}`)}>
+      <Link className="hover:text-accent hover:underline" to={link(pathOf`tasks/${uuid}`)}>
         {template ?? 'task'}
       </Link>
       <Id id={uuid} what="task id" />
@@ -41,20 +67,146 @@ function Target({ entry: { task_uuid: uuid, target, template } }: { entry: Audit
   );
 }
 
+const DOORS = [
+  ['', 'Anywhere'],
+  ['rest', 'API and web page'],
+  ['cli', 'Command line'],
+  ['library', 'Library'],
+  ['lifecycle', 'Limits of a lifecycle'],
+  ['policy', 'Policy'],
+] as const;
+const PERIODS = [
+  ['', 'Any time'],
+  ['1h', 'Last hour'],
+  ['24h', 'Last 24 hours'],
+  ['168h', 'Last 7 days'],
+] as const;
+const FILTERS = ['actor', 'action', 'door', 'target', 'task', 'after', 'bulk'] as const;
+type Filters = Partial<Record<(typeof FILTERS)[number], string>>;
+
 export default function Audit() {
+  const [search, setSearch] = useSearchParams();
+  const filters: Filters = Object.fromEntries(
+    FILTERS.flatMap((key) => (search.get(key) ? [[key, search.get(key)!]] : [])),
+  );
+  const lacking = useLacking()(ROUTE);
+  const { data, error, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
+    queryKey: ['audit', filters],
+    queryFn: ({ pageParam, signal }) => ask<Page>('v1/audit', { query: { ...filters, cursor: pageParam }, signal }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    refetchInterval: usePolling(AUDIT_MS),
+    enabled: lacking === undefined,
+  });
+  const entries = data?.pages.flatMap((page) => page.entries);
+  const change = (key: (typeof FILTERS)[number], value: string) =>
+    setSearch(
+      (now) => {
+        if (value === '') now.delete(key);
+        else now.set(key, value);
+        return now;
+      },
+      { replace: true },
+    );
+  const filtered = Object.keys(filters).length > 0;
   return (
-    <ListScreen<AuditEntry>
-      title="Audit"
-      path="/v1/audit"
-      rows="entries"
-      columns={COLUMNS}
-      keyOf={({ id }) => String(id)}
-      answer={(entries) =>
-        entries.length === 0 ? 'No act of a person yet' : `The last ${counted(entries.length, 'act')}, newest first`
-      }
-      empty={{
-        title: 'No acts yet',
-        next: 'Retries, resolutions, pauses and other acts of people appear here, with their reasons.',
+    <>
+      <Heading title="Audit" answer={entries ? answerOf(entries.length, hasNextPage, filtered) : '\u00a0'} />
+      <Readable route={ROUTE}>
+        <Bar filters={filters} onChange={change} />
+        {error && !entries && <Problem error={error} />}
+        {entries && (
+          <Panel>
+            {entries.length > 0 ? (
+              <Grid name="Audit" columns={COLUMNS} rows={entries} keyOf={({ id }) => String(id)} />
+            ) : filtered ? (
+              <Empty title="No act matches">
+                <Button onClick={() => setSearch({})}>Clear the filters</Button>
+              </Empty>
+            ) : (
+              <Empty title="No acts yet">
+                Retries, resolutions, pauses and other acts of people appear here, with their reasons.
+              </Empty>
+            )}
+          </Panel>
+        )}
+        {hasNextPage && (
+          <div className="text-center">
+            <Button disabled={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+              Show older acts
+            </Button>
+          </div>
+        )}
+      </Readable>
+    </>
+  );
+}
+
+function answerOf(count: number, more: boolean, filtered: boolean): string {
+  if (count === 0) return filtered ? 'No act matches the filters' : 'No act of a person yet';
+  return `${more ? 'The last ' : ''}${counted(count, 'act')}${filtered ? ' that match' : ''}, newest first`;
+}
+
+interface BarProps {
+  filters: Filters;
+  onChange(key: (typeof FILTERS)[number], value: string): void;
+}
+
+function Bar({ filters, onChange }: BarProps) {
+  return (
+    <fieldset aria-label="Filters" className="mb-4 grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-6">
+      <Typed label="Who" value={filters.actor} onChange={(text) => onChange('actor', text)} />
+      <Typed
+        label="Act"
+        placeholder="task_retry"
+        value={filters.action}
+        // The acts are shown with spaces.
+        onChange={(text) => onChange('action', text.replaceAll(' ', '_'))}
+      />
+      <Typed label="Target" value={filters.target} onChange={(text) => onChange('target', text)} />
+      <Typed label="Task" placeholder="Its id" value={filters.task} onChange={(text) => onChange('task', text)} />
+      <ChoiceField
+        label="When"
+        value={filters.after ?? ''}
+        options={PERIODS}
+        onChange={(text) => onChange('after', text)}
+      />
+      <ChoiceField
+        label="Through"
+        value={filters.door ?? ''}
+        options={DOORS}
+        onChange={(text) => onChange('door', text)}
+      />
+    </fieldset>
+  );
+}
+
+interface TypedProps {
+  label: string;
+  placeholder?: string;
+  value: string | undefined;
+  onChange(text: string): void;
+}
+
+/** A field that filters when the user pauses typing. */
+function Typed({ label, placeholder, value = '', onChange }: TypedProps) {
+  const [typed, setTyped] = useState<string>();
+  const text = typed ?? value;
+  useEffect(() => {
+    if (typed === undefined || typed.trim() === value) return;
+    const timer = setTimeout(() => onChange(typed.trim()), TYPING_MS);
+    return () => clearTimeout(timer);
+  });
+  return (
+    <TextField
+      label={label}
+      type="search"
+      placeholder={placeholder}
+      value={text}
+      onChange={setTyped}
+      onBlur={() => {
+        if (typed !== undefined && typed.trim() !== value) onChange(typed.trim());
+        setTyped(undefined);
       }}
     />
   );

@@ -1,8 +1,14 @@
-import { Panel } from '../parts/controls.tsx';
-import { type Column, Grid } from '../parts/grid.tsx';
-import { ListScreen, useList } from '../parts/list-screen.tsx';
+import { Readable } from '../parts/act-button.tsx';
+import { Heading } from '../parts/controls.tsx';
+import type { Column } from '../parts/grid.tsx';
+import { useList } from '../parts/list-screen.tsx';
+import { TabPanel, Tabs, useTab } from '../parts/tabs.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted, numberText } from '../parts/words.ts';
+import { Catalogue } from './events/catalogue.tsx';
+import { DeadDeliveries } from './events/dead-deliveries.tsx';
+import { type Group, Groups } from './events/groups.tsx';
+import { Log } from './events/log.tsx';
 
 export interface DomainEvent {
   event_id: string;
@@ -11,16 +17,6 @@ export interface DomainEvent {
   step_name: string;
   task_uuid: string;
   payload: unknown;
-}
-
-interface Group {
-  name: string;
-  patterns: string[];
-  waiting: number;
-  seconds_behind: number | null;
-  retrying: number;
-  dead: number;
-  members: number;
 }
 
 export const EVENT_COLUMNS: readonly Column<DomainEvent>[] = [
@@ -34,42 +30,38 @@ export const EVENT_COLUMNS: readonly Column<DomainEvent>[] = [
   },
 ];
 
-const GROUPS: readonly Column<Group>[] = [
-  { head: 'Group', cell: ({ name }) => <span className="font-medium">{name}</span> },
-  { head: 'Patterns', kind: 'wide', cell: ({ patterns }) => patterns.join(', ') },
-  { head: 'Waiting', kind: 'num', cell: ({ waiting }) => numberText(waiting) },
-  { head: 'Behind', kind: 'num', cell: ({ seconds_behind: behind }) => (behind === null ? '–' : `${behind} s`) },
-  { head: 'Retrying', kind: 'num', cell: ({ retrying }) => numberText(retrying) },
-  {
-    head: 'Dead',
-    kind: 'num',
-    cell: ({ dead }) => <span className={dead > 0 ? 'text-s-red' : ''}>{numberText(dead)}</span>,
-  },
-];
+const VIEWS = [
+  { key: 'log', name: 'Log' },
+  { key: 'catalogue', name: 'Catalogue' },
+  { key: 'groups', name: 'Groups' },
+  { key: 'dead', name: 'Dead deliveries' },
+] as const;
 
 export default function Events() {
-  const { rows: groups } = useList<Group>('/v1/events/groups', 'groups');
+  const [view, choose] = useTab(VIEWS);
   return (
     <>
-      <ListScreen<DomainEvent>
-        title="Events"
-        path="/v1/events"
-        rows="events"
-        columns={EVENT_COLUMNS}
-        keyOf={({ event_id }) => event_id}
-        answer={(events) =>
-          events.length === 0 ? 'No durable event yet' : `The last ${counted(events.length, 'durable event')}`
-        }
-        empty={{
-          title: 'No events yet',
-          next: 'Steps whose template declares publishes_events publish domain events here.',
-        }}
-      />
-      {groups && groups.length > 0 && (
-        <Panel title="Subscriber groups">
-          <Grid name="Subscriber groups" columns={GROUPS} rows={groups} keyOf={({ name }) => name} />
-        </Panel>
-      )}
+      <Heading title="Events" answer={<Answer />} />
+      <Tabs label="Views of the events" tabs={VIEWS} current={view} onChoose={choose} />
+      <TabPanel current={view}>
+        <Readable route="GET /v1/events">
+          {view === 'log' && <Log />}
+          {view === 'catalogue' && <Catalogue />}
+          {view === 'groups' && <Groups />}
+          {view === 'dead' && <DeadDeliveries />}
+        </Readable>
+      </TabPanel>
     </>
   );
+}
+
+function Answer() {
+  const { rows, error } = useList<Group>('/v1/events/groups', 'groups');
+  // A credential for some namespaces may not see groups, which are for all.
+  if (error && !rows) return 'Events of the tasks, and their deliveries';
+  if (!rows) return '\u00a0';
+  const dead = rows.reduce((sum, group) => sum + group.dead, 0);
+  const waiting = rows.reduce((sum, group) => sum + group.waiting, 0);
+  if (rows.length === 0) return 'No group receives events';
+  return `${counted(rows.length, 'group')}, ${counted(waiting, 'event')} to deliver${dead > 0 ? `, ${numberText(dead)} given up` : ''}`;
 }

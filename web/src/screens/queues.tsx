@@ -1,8 +1,15 @@
+import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
+import { ask, pathOf } from '../api/client.ts';
+import { useLacking } from '../api/me.tsx';
+import { usePolling } from '../api/polling.ts';
+import { useRoutes } from '../api/routes.ts';
 import { useLinks } from '../frame/namespace.ts';
+import { ActButton } from '../parts/act-button.tsx';
 import { Code } from '../parts/controls.tsx';
 import type { Column } from '../parts/grid.tsx';
 import { ListScreen } from '../parts/list-screen.tsx';
+import { HUES, StateShape } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted, numberText } from '../parts/words.ts';
 
@@ -20,8 +27,32 @@ interface Queue {
   unserved_steps: number;
 }
 
-const COLUMNS: readonly Column<Queue>[] = [
-  { head: 'Namespace', cell: ({ namespace }) => <NamespaceLink name={namespace} /> },
+interface Pause {
+  by?: string | null;
+  reason?: string | null;
+}
+
+const NAMESPACES_MS = 5_000;
+
+/** The pauses of whole namespaces. */
+function usePauses(): ReadonlyMap<string, Pause> | undefined {
+  const route = 'GET /v1/namespaces';
+  const served = useRoutes()?.has(route) ?? false;
+  const lacking = useLacking()(route);
+  const { data } = useQuery({
+    queryKey: ['namespaces'],
+    queryFn: ({ signal }) => ask<{ namespaces: { name: string; pause: Pause | null }[] }>('v1/namespaces', { signal }),
+    enabled: served && lacking === undefined,
+    refetchInterval: usePolling(NAMESPACES_MS),
+  });
+  return data && new Map(data.namespaces.flatMap(({ name, pause }) => (pause ? [[name, pause] as const] : [])));
+}
+
+const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Column<Queue>[] => [
+  {
+    head: 'Namespace',
+    cell: ({ namespace }) => <NamespaceLink name={namespace} pause={pauses?.get(namespace)} />,
+  },
   {
     head: 'Ready',
     kind: 'num',
@@ -32,7 +63,7 @@ const COLUMNS: readonly Column<Queue>[] = [
   { head: 'Slots', kind: 'num', cell: ({ slots }) => numberText(slots) },
   { head: 'Retries', kind: 'num', cell: ({ retries }) => numberText(retries) },
   { head: 'Next retry', kind: 'num', cell: ({ next_retry_at }) => <Time at={next_retry_at} /> },
-  { head: 'Paused', kind: 'num', cell: ({ paused }) => numberText(paused) },
+  { head: 'Held by pauses', kind: 'num', cell: ({ paused }) => numberText(paused) },
   {
     head: 'Workers',
     kind: 'wide',
@@ -43,37 +74,69 @@ const COLUMNS: readonly Column<Queue>[] = [
         <span className="text-soft">{workers.join(', ')}</span>
       ),
   },
+  {
+    head: '',
+    kind: 'num',
+    cell: (queue) => pauses && <PauseAct queue={queue} paused={pauses.has(queue.namespace)} />,
+  },
 ];
 
-function NamespaceLink({ name }: { name: string }) {
+function NamespaceLink({ name, pause }: { name: string; pause: Pause | undefined }) {
   const link = useLinks();
   return (
-    <Link
-      className="font-medium hover:text-accent hover:underline"
-      to={link('tasks', { namespace: name, open: 'true' })}
+    <span className="inline-flex items-center gap-2">
+      <Link
+        className="font-medium hover:text-accent hover:underline"
+        to={link('tasks', { namespace: name, open: 'true' })}
+      >
+        {name}
+      </Link>
+      {pause && (
+        <span
+          className={`inline-flex items-center gap-1 text-xs ${HUES.slate}`}
+          title={[pause.by && `by ${pause.by}`, pause.reason].filter(Boolean).join(': ')}
+        >
+          <StateShape state="paused" size={12} />
+          Paused
+        </span>
+      )}
+    </span>
+  );
+}
+
+function PauseAct({ queue: { namespace, ready }, paused }: { queue: Queue; paused: boolean }) {
+  const verb = paused ? 'Resume' : 'Pause';
+  return (
+    <ActButton
+      route={`POST /v1/namespaces/{namespace}/${verb.toLowerCase()}`}
+      target={namespace}
+      look="quiet"
+      className="h-7 px-2"
+      act={{
+        title: `${verb} ${namespace}`,
+        verb: `${verb} the namespace`,
+        preview: paused
+          ? 'Its steps start again.'
+          : `Running steps finish. No other step of the namespace starts until it is resumed${ready > 0 ? `, also not the ${counted(ready, 'step')} that ${ready === 1 ? 'is' : 'are'} ready` : ''}.`,
+        run: (said) =>
+          ask(`${pathOf`v1/namespaces/${namespace}`}/${verb.toLowerCase()}`, { method: 'POST', body: said }),
+      }}
     >
-      {name}
-    </Link>
+      {verb}
+    </ActButton>
   );
 }
 
 export default function Queues() {
+  const pauses = usePauses();
   return (
     <ListScreen<Queue>
       title="Queues"
       path="/v1/queues"
       rows="queues"
-      columns={COLUMNS}
+      columns={columnsOf(pauses)}
       keyOf={({ namespace }) => namespace}
-      answer={(queues) => {
-        const ready = queues.reduce((sum, queue) => sum + queue.ready, 0);
-        const unserved = queues.reduce((sum, queue) => sum + queue.unserved_steps, 0);
-        const rest =
-          unserved > 0
-            ? `, and no worker can run ${unserved === ready ? 'them' : `${numberText(unserved)} of them`}`
-            : '';
-        return `${counted(ready, 'step')} ready${rest}`;
-      }}
+      answer={answerOf}
       empty={{
         title: 'No queues yet',
         next: (
@@ -84,4 +147,12 @@ export default function Queues() {
       }}
     />
   );
+}
+
+function answerOf(queues: readonly Queue[]): string {
+  const ready = queues.reduce((sum, queue) => sum + queue.ready, 0);
+  const unserved = queues.reduce((sum, queue) => sum + queue.unserved_steps, 0);
+  const rest =
+    unserved > 0 ? `, and no worker can run ${unserved === ready ? 'them' : `${numberText(unserved)} of them`}` : '';
+  return `${counted(ready, 'step')} ready${rest}`;
 }

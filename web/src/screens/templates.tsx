@@ -1,60 +1,133 @@
-import { Link } from 'react-router';
-import type { Templates as Answer } from '../api/types.ts';
+import { Link, useNavigate } from 'react-router';
 import { useLinks } from '../frame/namespace.ts';
-import { Code } from '../parts/controls.tsx';
-import type { Column } from '../parts/grid.tsx';
-import { ListScreen } from '../parts/list-screen.tsx';
+import { ActButton } from '../parts/act-button.tsx';
+import { Code, Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { type Column, Grid } from '../parts/grid.tsx';
+import { useList } from '../parts/list-screen.tsx';
+import { HUES, StateShape } from '../parts/state.tsx';
+import { Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
+import { addressOfTemplate, newestFirst, type TemplateRow } from './template/use-template.ts';
 
-type Row = Answer['templates'][number];
+/** The newest version of a template, with the names of all. */
+interface Row extends TemplateRow {
+  versions: string[];
+}
 
 const COLUMNS: readonly Column<Row>[] = [
   { head: 'Template', cell: (row) => <TemplateLink row={row} /> },
-  { head: 'Version', cell: ({ version }) => version },
+  { head: 'Versions', cell: (row) => <Versions row={row} /> },
   { head: 'Description', kind: 'wide', cell: ({ description }) => <span className="text-soft">{description}</span> },
   { head: 'Steps', kind: 'num', cell: ({ step_count }) => step_count },
-  { head: 'Tasks', cell: (row) => <TasksLink row={row} /> },
+  { head: 'Registered', kind: 'num', cell: ({ registered_at }) => <Time at={registered_at} /> },
+  { head: '', kind: 'num', cell: (row) => <Acts row={row} /> },
 ];
 
-function TemplateLink({ row: { namespace, name, version } }: { row: Row }) {
+function TemplateLink({ row }: { row: Row }) {
   const link = useLinks();
   return (
-    <Link
-      className="font-medium hover:text-accent hover:underline"
-      to={link(`templates/${namespace}/${name}/${version}`)}
-    >
-      <span className="font-normal text-faint">{namespace}/</span>
-      {name}
-    </Link>
+    <span className="inline-flex items-center gap-2">
+      <Link className="font-medium hover:text-accent hover:underline" to={link(addressOfTemplate(row))}>
+        <span className="font-normal text-faint">{row.namespace}/</span>
+        {row.name}
+      </Link>
+      {row.paused && (
+        <span className={`inline-flex items-center gap-1 text-xs ${HUES.slate}`}>
+          <StateShape state="paused" size={12} />
+          Paused
+        </span>
+      )}
+    </span>
   );
 }
 
-function TasksLink({ row: { namespace, name } }: { row: Row }) {
+function Versions({ row }: { row: Row }) {
   const link = useLinks();
+  const [newest, ...older] = row.versions;
   return (
-    <Link className="text-soft hover:text-accent hover:underline" to={link('tasks', { namespace, name })}>
-      Show tasks
-    </Link>
+    <span className="text-soft tabular-nums">
+      {newest}
+      {older.length > 0 && (
+        <Link
+          className="ml-2 text-xs text-faint hover:text-accent hover:underline"
+          to={link(addressOfTemplate(row), { view: 'compare' })}
+        >
+          and {older.length === 1 ? older[0] : `${older.length} older`}
+        </Link>
+      )}
+    </span>
   );
+}
+
+function Acts({ row }: { row: Row }) {
+  const link = useLinks();
+  const navigate = useNavigate();
+  return (
+    <span className="inline-flex items-center gap-3">
+      <Link
+        className="text-soft hover:text-accent hover:underline"
+        to={link('tasks', { namespace: row.namespace, name: row.name })}
+      >
+        Show tasks
+      </Link>
+      <ActButton
+        route="POST /v1/tasks"
+        target={`${row.namespace}/${row.name}`}
+        look="quiet"
+        className="h-7 px-2"
+        onClick={() => void navigate(link(`${addressOfTemplate(row)}/new`))}
+      >
+        Create a task
+      </ActButton>
+    </span>
+  );
+}
+
+function newestOf(rows: readonly TemplateRow[]): Row[] {
+  const found = new Map<string, TemplateRow[]>();
+  for (const row of rows) {
+    const key = JSON.stringify([row.namespace, row.name]);
+    const versions = found.get(key);
+    if (versions) versions.push(row);
+    else found.set(key, [row]);
+  }
+  return [...found.values()].map((versions) => {
+    const sorted = versions.sort(newestFirst);
+    return { ...sorted[0]!, versions: sorted.map(({ version }) => version) };
+  });
 }
 
 export default function Templates() {
+  const { rows, error } = useList<TemplateRow>('/v1/templates', 'templates');
+  const templates = rows && newestOf(rows);
+  const versions = rows?.length ?? 0;
   return (
-    <ListScreen<Row>
-      title="Templates"
-      path="/v1/templates"
-      rows="templates"
-      columns={COLUMNS}
-      keyOf={({ namespace, name, version }) => `${namespace}/${name}@${version}`}
-      answer={(templates) => counted(templates.length, 'template')}
-      empty={{
-        title: 'No templates yet',
-        next: (
-          <>
-            Put a YAML file into the folder of templates, or begin with <Code>npx tasker init</Code>.
-          </>
-        ),
-      }}
-    />
+    <>
+      <Heading
+        title="Templates"
+        answer={
+          templates
+            ? `${counted(templates.length, 'template')}${versions > templates.length ? ` in ${counted(versions, 'version')}` : ''}`
+            : '\u00a0'
+        }
+      />
+      {error && !rows && <Problem error={error} />}
+      {templates && (
+        <Panel>
+          {templates.length > 0 ? (
+            <Grid
+              name="Templates"
+              columns={COLUMNS}
+              rows={templates}
+              keyOf={({ namespace, name }) => `${namespace}/${name}`}
+            />
+          ) : (
+            <Empty title="No templates yet">
+              Put a YAML file into the folder of templates, or begin with <Code>npx tasker init</Code>.
+            </Empty>
+          )}
+        </Panel>
+      )}
+    </>
   );
 }

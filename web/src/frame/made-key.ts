@@ -1,0 +1,15 @@
+interface MadeKey {
+  name: string;
+  key: string;
+}
+
+/**
+ * The first key of a server, until the user has copied it. From then on the server needs a credential, so the page asks
+ * for one, and must not lose the key. It is only in the memory of the page.
+ */
+let made: MadeKey | undefined;
+
+export const madeKey = () => made;
+export function keepMadeKey(key: MadeKey | undefined): void {
+  made = key;
+}

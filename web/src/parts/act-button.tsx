@@ -1,0 +1,47 @@
+import { type ComponentProps, type ReactNode, useState } from 'react';
+import { useLacking } from '../api/me.tsx';
+import { useRoutes } from '../api/routes.ts';
+import { type Act, ActDialog } from './act-dialog.tsx';
+import { Button, Empty, Panel } from './controls.tsx';
+
+interface ActButtonProps extends ComponentProps<typeof Button> {
+  /** The route of the act, such as `POST /v1/schedules/{name}/pause`. */
+  route: string;
+  /** What it acts on, if the page has several such buttons. */
+  target?: string | undefined;
+  /** Asked for before it runs. Otherwise, `onClick` opens a dialog of its own. */
+  act?: Act;
+}
+
+/** A button for an act. It shows the permission that the user lacks for it, and is absent if the server has no such route. */
+export function ActButton({ route, target, act, ...rest }: ActButtonProps) {
+  const [open, setOpen] = useState(false);
+  const lacking = useLacking()(route);
+  const served = useRoutes()?.has(route);
+  if (!served) return null;
+  return (
+    <>
+      <Button
+        data-act={route}
+        title={target}
+        {...(act && { onClick: () => setOpen(true) })}
+        {...rest}
+        lacking={lacking}
+      />
+      {act && open && <ActDialog act={act} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+/** Shows its content only to users who may read a route. Others read which permission they lack. */
+export function Readable({ route, children }: { route: string; children: ReactNode }) {
+  const lacking = useLacking()(route);
+  if (lacking === undefined) return children;
+  return (
+    <Panel>
+      <Empty title={`This needs the permission ${lacking}`}>
+        Ask an operator for a key or a role that has it. Settings shows which role has which permission.
+      </Empty>
+    </Panel>
+  );
+}

@@ -1,0 +1,51 @@
+import { useState } from 'react';
+import { ask, pathOf } from '../../api/client.ts';
+import { ChoiceField, TextField } from '../../parts/form/field.tsx';
+import { FormDialog } from '../../parts/form/form-dialog.tsx';
+import type { Approval } from './vote-dialog.tsx';
+
+/** Changes who may vote. */
+export function ReassignDialog({ approval, onClose }: { approval: Approval; onClose(): void }) {
+  const { task_uuid: uuid, step, title, assignees, votes } = approval;
+  const [whom, setWhom] = useState<'some' | 'everyone'>(assignees.length > 0 ? 'some' : 'everyone');
+  const [names, setNames] = useState(assignees.join(', '));
+  const to = names
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
+  return (
+    <FormDialog
+      title={`Reassign "${title}"`}
+      verb="Reassign"
+      complete={whom === 'everyone' || to.length > 0}
+      onClose={onClose}
+      send={(said) =>
+        ask(pathOf`v1/approvals/${uuid}/${step}/reassign`, {
+          method: 'POST',
+          body: { ...said, ...(whom === 'everyone' ? { everyone: true } : { to }) },
+        })
+      }
+    >
+      <ChoiceField
+        label="Who may vote"
+        value={whom}
+        options={[
+          ['some', 'These users and roles'],
+          ['everyone', 'Everyone with the permission'],
+        ]}
+        onChange={(value) => setWhom(value as typeof whom)}
+      />
+      {whom === 'some' && (
+        <TextField
+          label="Users and roles"
+          required
+          hint="Separated by commas."
+          autoComplete="off"
+          value={names}
+          onChange={setNames}
+        />
+      )}
+      {votes.length > 0 && <p className="text-s-amber">Votes of people who may no longer vote are dropped.</p>}
+    </FormDialog>
+  );
+}

@@ -1,0 +1,118 @@
+import { useQueries, useQuery } from '@tanstack/react-query';
+import { Link } from 'react-router';
+import { ask, pathOf } from '../../api/client.ts';
+import { useLinks, useNamespace } from '../../frame/namespace.ts';
+import { Code, Empty, Panel } from '../../parts/controls.tsx';
+import { type Column, Grid } from '../../parts/grid.tsx';
+import { addressOfTemplate, newestFirst, type TemplateRow, type TemplateSource } from '../template/use-template.ts';
+
+interface Declared {
+  name: string;
+  description?: string | null;
+  publisher?: string | null;
+  condition?: string | null;
+  delivery_mode?: string | null;
+}
+
+interface Row extends Declared {
+  template: TemplateRow;
+  step: string;
+}
+
+/** Reading the templates takes a request for each. */
+const MOST_TEMPLATES = 200;
+
+const COLUMNS: readonly Column<Row>[] = [
+  { head: 'Event', cell: ({ name }) => <EventLink name={name} /> },
+  { head: 'Published by', cell: ({ template, step }) => <TemplateLink template={template} step={step} /> },
+  {
+    head: 'On',
+    cell: ({ condition }) => <span className="text-soft">{(condition ?? 'success').replaceAll('_', ' ')}</span>,
+  },
+  {
+    head: 'Publisher',
+    cell: ({ publisher }) => <span className="font-mono text-xs text-soft">{publisher ?? 'result of the step'}</span>,
+  },
+  { head: 'Delivery', cell: ({ delivery_mode: mode }) => <span className="text-soft">{mode ?? 'durable'}</span> },
+  { head: 'Description', kind: 'wide', cell: ({ description }) => <span className="text-soft">{description}</span> },
+];
+
+function EventLink({ name }: { name: string }) {
+  const link = useLinks();
+  return (
+    <Link className="font-medium hover:text-accent hover:underline" to={link('events', { name })}>
+      {name}
+    </Link>
+  );
+}
+
+function TemplateLink({ template, step }: { template: TemplateRow; step: string }) {
+  const link = useLinks();
+  return (
+    <Link className="hover:text-accent hover:underline" to={link(addressOfTemplate(template))}>
+      <span className="text-faint">{template.namespace}/</span>
+      {template.name} <span className="text-faint">· {step}</span>
+    </Link>
+  );
+}
+
+/** The events that the newest versions of the templates declare. */
+export function Catalogue() {
+  const namespace = useNamespace();
+  const { data: list } = useQuery({
+    queryKey: ['templates', undefined],
+    queryFn: ({ signal }) => ask<{ templates: TemplateRow[] }>('v1/templates', { signal }),
+    staleTime: 5_000,
+  });
+  const newest = new Map<string, TemplateRow>();
+  for (const row of [...(list?.templates ?? [])].sort(newestFirst)) {
+    const key = `${row.namespace}/${row.name}`;
+    if (!newest.has(key) && (namespace === undefined || row.namespace === namespace)) newest.set(key, row);
+  }
+  const templates = [...newest.values()].slice(0, MOST_TEMPLATES);
+  const sources = useQueries({
+    queries: templates.map(({ namespace, name, version }) => {
+      const path = `${pathOf`v1/templates/${namespace}/${name}/${version}`}/source`;
+      return {
+        queryKey: ['template', path],
+        queryFn: ({ signal }: { signal: AbortSignal }) =>
+          ask<TemplateSource>(path, { query: { format: 'json' }, signal }),
+        staleTime: 60_000,
+      };
+    }),
+  });
+  if (!list || sources.some(({ isPending }) => isPending)) return null;
+  const rows = sources.flatMap(({ data }, at) =>
+    (data?.template.steps ?? []).flatMap((step) =>
+      ((step.publishes_events as Declared[] | undefined) ?? []).map((event) => ({
+        ...event,
+        template: templates[at]!,
+        step: step.name,
+      })),
+    ),
+  );
+  rows.sort((a, b) => a.name.localeCompare(b.name));
+  return (
+    <Panel
+      {...(newest.size > MOST_TEMPLATES && {
+        title: 'Catalogue',
+        more: `of the first ${MOST_TEMPLATES} templates; choose a namespace to see others`,
+      })}
+    >
+      {rows.length > 0 ? (
+        <Grid
+          name="Catalogue"
+          columns={COLUMNS}
+          rows={rows}
+          keyOf={({ name, template, step, condition }) =>
+            `${name} ${template.namespace}/${template.name} ${step} ${condition}`
+          }
+        />
+      ) : (
+        <Empty title="No template declares an event">
+          Add <Code>publishes_events</Code> to a step. Its events and their schemas then appear here.
+        </Empty>
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,105 @@
+import { useState } from 'react';
+import { ask, pathOf } from '../../api/client.ts';
+import { ActButton } from '../../parts/act-button.tsx';
+import { Empty, Panel, Problem } from '../../parts/controls.tsx';
+import { type Column, Grid } from '../../parts/grid.tsx';
+import { useList } from '../../parts/list-screen.tsx';
+import { Time } from '../../parts/text.tsx';
+import { durationText, numberText } from '../../parts/words.ts';
+import { ReplayDialog } from './replay-dialog.tsx';
+
+export interface Group {
+  name: string;
+  patterns: string[];
+  waiting: number;
+  seconds_behind: number | null;
+  retrying: number;
+  dead: number;
+  members: number;
+  members_differ: boolean;
+  seen_at: string;
+}
+
+const SECOND = 1000;
+
+const columnsOf = (onReplay: (group: string) => void): readonly Column<Group>[] => [
+  { head: 'Group', cell: ({ name }) => <span className="font-medium">{name}</span> },
+  {
+    head: 'Patterns',
+    kind: 'wide',
+    cell: ({ patterns }) => <span className="font-mono text-xs text-soft">{patterns.join(', ')}</span>,
+  },
+  {
+    head: 'Members',
+    kind: 'num',
+    cell: ({ members, members_differ: differ }) => (
+      <span
+        className={members === 0 || differ ? 'text-s-amber' : ''}
+        title={differ ? 'its members subscribe to different patterns' : undefined}
+      >
+        {members === 0 ? 'none' : numberText(members)}
+      </span>
+    ),
+  },
+  { head: 'Waiting', kind: 'num', cell: ({ waiting }) => numberText(waiting) },
+  {
+    head: 'Behind',
+    kind: 'num',
+    cell: ({ seconds_behind: behind }) => (behind ? durationText(behind * SECOND) : '–'),
+  },
+  { head: 'Retrying', kind: 'num', cell: ({ retrying }) => numberText(retrying) },
+  {
+    head: 'Dead',
+    kind: 'num',
+    cell: ({ dead }) => <span className={dead > 0 ? 'text-s-red' : ''}>{numberText(dead)}</span>,
+  },
+  { head: 'Seen', kind: 'num', cell: ({ seen_at }) => <Time at={seen_at} /> },
+  { head: '', kind: 'num', cell: (group) => <Acts group={group} onReplay={() => onReplay(group.name)} /> },
+];
+
+function Acts({ group: { name, waiting, dead, members }, onReplay }: { group: Group; onReplay(): void }) {
+  return (
+    <span className="inline-flex gap-1">
+      <ActButton route="POST /v1/events/replay" target={name} look="quiet" className="h-7 px-2" onClick={onReplay}>
+        Replay
+      </ActButton>
+      <ActButton
+        route="DELETE /v1/events/groups/{group}"
+        target={name}
+        look="quiet"
+        className="h-7 px-2"
+        act={{
+          title: `Remove the group ${name}`,
+          verb: 'Remove the group',
+          danger: true,
+          preview: `${numberText(waiting)} waiting events and ${numberText(dead)} dead deliveries are lost to it. ${members > 0 ? 'Its members are running: they register it again, and it then starts with new events.' : 'If it returns, it starts with new events.'}`,
+          run: (said) => ask(pathOf`v1/events/groups/${name}`, { method: 'DELETE', body: said }),
+        }}
+      >
+        Remove
+      </ActButton>
+    </span>
+  );
+}
+
+/** The groups that receive events, with the lag of each. */
+export function Groups() {
+  const { rows, error } = useList<Group>('/v1/events/groups', 'groups');
+  const [replay, setReplay] = useState<string>();
+  if (error && !rows) return <Problem error={error} />;
+  if (!rows) return null;
+  return (
+    <Panel>
+      {rows.length > 0 ? (
+        <Grid name="Subscriber groups" columns={columnsOf(setReplay)} rows={rows} keyOf={({ name }) => name} />
+      ) : (
+        <Empty title="No group receives events">
+          Pass subscribers to createTasker. Each durable subscriber appears here with its lag.
+        </Empty>
+      )}
+      {replay !== undefined && (
+        <ReplayDialog groups={rows.map(({ name }) => name)} group={replay} onClose={() => setReplay(undefined)} />
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,405 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { useNavigate, useParams } from 'react-router';
+import { ask, pathOf } from '../../api/client.ts';
+import { useLacking } from '../../api/me.tsx';
+import { useLinks } from '../../frame/namespace.ts';
+import { ActButton } from '../../parts/act-button.tsx';
+import { useOperator } from '../../parts/act-dialog.tsx';
+import { Button, Heading, Panel, Problem } from '../../parts/controls.tsx';
+import { useDraft } from '../../parts/form/draft.ts';
+import { ChoiceField, TextField } from '../../parts/form/field.tsx';
+import { SchemaForm } from '../../parts/form/schema-form.tsx';
+import { durationText } from '../../parts/words.ts';
+import { newestFirst, type TemplateRow, useSource } from '../template/use-template.ts';
+import { ScheduleCrumbs, useSchedule } from './schedule.tsx';
+import type { Schedule } from './schedule-types.ts';
+
+/** What is typed. Empty: the default. */
+interface Draft {
+  name: string;
+  template: string;
+  timing: 'cron' | 'every';
+  cron: string;
+  every: string;
+  timezone: string;
+  overlap: string;
+  catch_up: string;
+  on_failure: string;
+  jitter: string;
+  start: string;
+  end: string;
+  description: string;
+  tags: string;
+  priority: string;
+  context: unknown;
+}
+
+const NEW: Draft = {
+  name: '',
+  template: '',
+  timing: 'cron',
+  cron: '0 2 * * *',
+  every: '',
+  timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  overlap: 'allow',
+  catch_up: 'last',
+  on_failure: 'continue',
+  jitter: '',
+  start: '',
+  end: '',
+  description: '',
+  tags: '',
+  priority: '',
+  context: {},
+};
+
+const OVERLAPS = [
+  ['allow', 'Start the next task as well'],
+  ['skip', 'Skip the due time'],
+  ['queue_one', 'Start one when it has ended'],
+  ['cancel_running', 'Cancel the open task'],
+] as const;
+const CATCH_UPS = [
+  ['none', 'Nothing'],
+  ['last', 'A task for the last one'],
+  ['all', 'A task for each'],
+] as const;
+const ON_FAILURE = [
+  ['continue', 'Continue'],
+  ['pause', 'Pause the schedule'],
+] as const;
+const SECOND = 1000;
+
+function NewSchedule() {
+  return <ScheduleForm beginning={NEW} />;
+}
+
+function EditSchedule() {
+  const { name = '' } = useParams();
+  const { data, error } = useSchedule(name);
+  if (error && !data) return <Problem error={error} />;
+  return data ? <ScheduleForm key={data.id} beginning={draftOf(data)} existing={name} /> : null;
+}
+
+export default function ScheduleFormScreen() {
+  return useParams().name === undefined ? <NewSchedule /> : <EditSchedule />;
+}
+
+function draftOf(schedule: Schedule): Draft {
+  const span = (ms: number | null) => (ms ? `${ms / SECOND}s` : '');
+  return {
+    name: schedule.name,
+    template: schedule.template,
+    timing: schedule.cron === null ? 'every' : 'cron',
+    cron: schedule.cron ?? '',
+    every: span(schedule.every_ms),
+    timezone: schedule.timezone,
+    overlap: schedule.overlap,
+    catch_up: schedule.catch_up,
+    on_failure: schedule.on_failure,
+    jitter: span(schedule.jitter_ms),
+    start: schedule.start ?? '',
+    end: schedule.end ?? '',
+    description: schedule.description ?? '',
+    tags: schedule.tags.join(', '),
+    priority: schedule.priority === null ? '' : String(schedule.priority),
+    context: schedule.context ?? {},
+  };
+}
+
+const listOf = (text: string) =>
+  text
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean);
+
+/** Returns the settings as the API takes them. Null: no value. */
+function settingsOf(draft: Draft): Record<string, unknown> {
+  const { timing, cron, every, tags, priority, context, name: _, ...texts } = draft;
+  const rest = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, text.trim() || null]));
+  return {
+    ...rest,
+    cron: timing === 'cron' ? cron.trim() || null : null,
+    every: timing === 'every' ? every.trim() || null : null,
+    tags: tags.trim() === '' ? null : listOf(tags),
+    priority: priority.trim() === '' ? null : Number(priority),
+    context: context ?? {},
+  };
+}
+
+/** Returns what differs, so that settings that the user did not touch stay as they are. */
+function changesOf(before: Draft, after: Draft): Record<string, unknown> {
+  const old = settingsOf(before);
+  const changes = Object.entries(settingsOf(after)).filter(
+    ([key, value]) => JSON.stringify(value) !== JSON.stringify(old[key]),
+  );
+  return Object.fromEntries(changes);
+}
+
+function useTemplates(): TemplateRow[] {
+  const { data } = useQuery({
+    queryKey: ['templates', undefined],
+    queryFn: ({ signal }) => ask<{ templates: TemplateRow[] }>('v1/templates', { signal }),
+    staleTime: 5_000,
+  });
+  return data?.templates ?? [];
+}
+
+function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: string }) {
+  const [draft, setDraft, forget] = useDraft(`schedule ${existing ?? ''}`, beginning);
+  const [valid, setValid] = useState(true);
+  const operator = useOperator();
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const link = useLinks();
+  const changes = changesOf(beginning, draft);
+  const { mutate, isPending, error } = useMutation({
+    mutationFn: () => {
+      const { reason: _, ...by } = operator.said();
+      if (existing !== undefined) {
+        return ask<Schedule>(pathOf`v1/schedules/${existing}`, { method: 'PATCH', body: { ...changes, ...by } });
+      }
+      const given = Object.entries(settingsOf(draft)).filter(([, value]) => value !== null);
+      return ask<Schedule>('v1/schedules', {
+        method: 'POST',
+        body: { name: draft.name.trim(), ...Object.fromEntries(given), ...by },
+      });
+    },
+    onSuccess: async ({ name }) => {
+      forget();
+      await queries.invalidateQueries({ queryKey: ['schedule'] });
+      void navigate(link(pathOf`schedules/${name}`));
+    },
+  });
+  const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
+  const title = existing === undefined ? 'Create a schedule' : `Edit ${existing}`;
+  const incomplete = draft.name.trim() === '' || draft.template === '';
+  const nothing = existing !== undefined && Object.keys(changes).length === 0;
+  return (
+    <div className="max-w-[680px]">
+      <ScheduleCrumbs />
+      <Heading title={title} answer="It creates a task of a template at each of its due times." />
+      <form
+        noValidate
+        aria-label={title}
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (valid && !incomplete && !nothing && !isPending) mutate();
+        }}
+      >
+        <What draft={draft} change={change} isNew={existing === undefined} />
+        <When draft={draft} change={change} />
+        <Context draft={draft} change={change} isNew={existing === undefined} onValid={setValid} />
+        <More draft={draft} change={change} />
+        {error && <Problem error={error} />}
+        <div className="flex justify-end gap-2">
+          <Button
+            onClick={() => {
+              forget();
+              void navigate(link(existing === undefined ? 'schedules' : pathOf`schedules/${existing}`));
+            }}
+          >
+            Discard
+          </Button>
+          <ActButton
+            route={existing === undefined ? 'POST /v1/schedules' : 'PATCH /v1/schedules/{name}'}
+            type="submit"
+            look="primary"
+            disabled={isPending || !valid || incomplete || nothing}
+          >
+            {existing === undefined ? 'Create the schedule' : 'Save the changes'}
+          </ActButton>
+        </div>
+      </form>
+    </div>
+  );
+}
+
+interface PartProps {
+  draft: Draft;
+  change(part: Partial<Draft>): void;
+  isNew?: boolean;
+}
+
+function What({ draft, change, isNew }: PartProps) {
+  const names = new Map<string, string[]>();
+  for (const { namespace, name, version } of useTemplates()) {
+    names.set(`${namespace}/${name}`, [...(names.get(`${namespace}/${name}`) ?? []), version]);
+  }
+  const templates = [...names].flatMap(([name, versions]) => [
+    `${name}@latest`,
+    ...versions
+      .map((version) => ({ version }))
+      .sort(newestFirst)
+      .map(({ version }) => `${name}@${version}`),
+  ]);
+  if (draft.template !== '' && !templates.includes(draft.template)) templates.push(draft.template);
+  return (
+    <Panel title="What">
+      <div className="grid gap-3 p-4 sm:grid-cols-2">
+        {isNew && (
+          <TextField
+            label="Name"
+            required
+            autoComplete="off"
+            value={draft.name}
+            onChange={(name) => change({ name })}
+          />
+        )}
+        <ChoiceField
+          label="Template"
+          required
+          hint="@latest is the highest version at each due time."
+          value={draft.template}
+          options={[['', 'Choose…'], ...templates.map((name) => [name, name] as const)]}
+          onChange={(template) => change({ template })}
+        />
+        <TextField label="Description" value={draft.description} onChange={(description) => change({ description })} />
+      </div>
+    </Panel>
+  );
+}
+
+function When({ draft, change }: PartProps) {
+  const every = /^\d+$/.test(draft.every.trim()) ? durationText(Number(draft.every) * SECOND) : undefined;
+  return (
+    <Panel title="When">
+      <div className="grid gap-3 p-4 sm:grid-cols-2">
+        <ChoiceField
+          label="Repeats"
+          value={draft.timing}
+          options={[
+            ['cron', 'At times of a cron expression'],
+            ['every', 'At a fixed interval'],
+          ]}
+          onChange={(timing) => change({ timing: timing as Draft['timing'] })}
+        />
+        {draft.timing === 'cron' ? (
+          <TextField
+            label="Cron expression"
+            required
+            className="font-mono"
+            hint="Minute, hour, day, month, weekday. L is the last day of a month."
+            value={draft.cron}
+            onChange={(cron) => change({ cron })}
+          />
+        ) : (
+          <TextField
+            label="Every"
+            required
+            placeholder="15m"
+            hint={every ?? 'Such as 30s, 15m or 2h.'}
+            value={draft.every}
+            onChange={(text) => change({ every: text })}
+          />
+        )}
+        <TextField
+          label="Time zone"
+          list="time-zones"
+          autoComplete="off"
+          value={draft.timezone}
+          onChange={(timezone) => change({ timezone })}
+        />
+        <datalist id="time-zones">
+          {Intl.supportedValuesOf('timeZone').map((zone) => (
+            <option key={zone} value={zone} />
+          ))}
+        </datalist>
+        <TextField
+          label="Jitter"
+          placeholder="none"
+          hint="Each task starts up to this much later."
+          value={draft.jitter}
+          onChange={(jitter) => change({ jitter })}
+        />
+      </div>
+    </Panel>
+  );
+}
+
+function Context({ draft, change, isNew, onValid }: PartProps & { onValid(valid: boolean): void }) {
+  const hidden = useLacking()('GET /v1/tasks/{uuid}/context');
+  const newest = useTemplates()
+    .filter(({ namespace, name }) => draft.template === `${namespace}/${name}@latest`)
+    .sort(newestFirst)[0];
+  const [namespace = '', rest = ''] = draft.template.split('/');
+  const [name = '', version = ''] = rest.split('@');
+  const template = newest ?? { namespace, name, version };
+  const { data, isPending } = useSource(
+    template,
+    draft.template !== '' && (version !== 'latest' || newest !== undefined),
+  );
+  return (
+    <Panel title="Context of its tasks">
+      <div className="p-4">
+        {hidden !== undefined && !isNew ? (
+          <p className="text-sm text-soft">
+            To see and change it, you need the permission {hidden}. It stays as it is.
+          </p>
+        ) : draft.template === '' ? (
+          <p className="text-sm text-soft">Choose a template first.</p>
+        ) : (
+          !isPending && (
+            <SchemaForm
+              key={draft.template}
+              schema={data?.template.input_schema ?? undefined}
+              label="Context"
+              value={draft.context}
+              violations={[]}
+              onChange={(context) => change({ context })}
+              onValid={onValid}
+            />
+          )
+        )}
+      </div>
+    </Panel>
+  );
+}
+
+function More({ draft, change }: PartProps) {
+  return (
+    <Panel title="More">
+      <div className="grid gap-3 p-4 sm:grid-cols-2">
+        <ChoiceField
+          label="While a task is still open"
+          value={draft.overlap}
+          options={OVERLAPS}
+          onChange={(overlap) => change({ overlap })}
+        />
+        <ChoiceField
+          label="After missed due times"
+          value={draft.catch_up}
+          options={CATCH_UPS}
+          onChange={(text) => change({ catch_up: text })}
+        />
+        <ChoiceField
+          label="After a failed task"
+          value={draft.on_failure}
+          options={ON_FAILURE}
+          onChange={(text) => change({ on_failure: text })}
+        />
+        <TextField
+          label="Priority"
+          inputMode="numeric"
+          hint="From −100 to 100. Higher starts earlier."
+          value={draft.priority}
+          onChange={(priority) => change({ priority })}
+        />
+        <TextField
+          label="Start"
+          placeholder="2030-01-31T12:00:00Z"
+          value={draft.start}
+          onChange={(start) => change({ start })}
+        />
+        <TextField
+          label="End"
+          placeholder="2030-12-31T12:00:00Z"
+          value={draft.end}
+          onChange={(end) => change({ end })}
+        />
+        <TextField label="Tags" hint="Separated by commas." value={draft.tags} onChange={(tags) => change({ tags })} />
+      </div>
+    </Panel>
+  );
+}

@@ -1,0 +1,81 @@
+import { useQuery } from '@tanstack/react-query';
+import { ask } from '../../api/client.ts';
+import { useLacking } from '../../api/me.tsx';
+import { Readable } from '../../parts/act-button.tsx';
+import { Empty, Panel, Problem } from '../../parts/controls.tsx';
+import { type Column, Grid } from '../../parts/grid.tsx';
+import { JsonTree } from '../../parts/json-tree.tsx';
+import { durationText } from '../../parts/words.ts';
+
+interface Rule extends Record<string, unknown> {
+  keep_ms?: number;
+}
+
+interface Retention {
+  policy: { rules: Rule[]; archive: string | null; release_keys: boolean } | null;
+  events_retention_ms: number | null;
+  audit_retention_ms: number | null;
+  last_prune: Record<string, unknown> | null;
+}
+
+const ROUTE = 'GET /v1/retention';
+
+const COLUMNS: readonly Column<Rule & { at: number }>[] = [
+  { head: 'Rule', kind: 'num', cell: ({ at }) => at + 1 },
+  { head: 'Tasks', kind: 'wide', cell: (rule) => wordsOf(rule) },
+  { head: 'Kept after their end', kind: 'num', cell: ({ keep_ms: keep }) => (keep ? durationText(keep) : 'forever') },
+];
+
+function wordsOf({ keep_ms: _, at: __, ...rule }: Rule): string {
+  const parts = Object.entries(rule).filter(([, value]) => value !== null && value !== undefined);
+  if (parts.length === 0) return 'all others';
+  return parts
+    .map(([key, value]) => `${key.replaceAll('_', ' ')} ${[value].flat().join(' or ').replaceAll('_', ' ')}`)
+    .join(', ');
+}
+
+const kept = (ms: number | null) => (ms ? durationText(ms) : 'forever');
+
+/** Which tasks are pruned, and when they were. */
+export function RetentionView() {
+  const lacking = useLacking()(ROUTE);
+  const { data, error } = useQuery({
+    queryKey: ['retention'],
+    queryFn: ({ signal }) => ask<Retention>('v1/retention', { signal }),
+    enabled: lacking === undefined,
+  });
+  return (
+    <Readable route={ROUTE}>
+      {error && <Problem error={error} />}
+      {data && (
+        <>
+          <Panel title="Tasks" more={data.policy?.archive ? `archived in ${data.policy.archive}` : undefined}>
+            {data.policy ? (
+              <Grid
+                name="Retention"
+                columns={COLUMNS}
+                rows={data.policy.rules.map((rule, at) => ({ ...rule, at }))}
+                keyOf={({ at }) => String(at)}
+              />
+            ) : (
+              <Empty title="Tasks are kept forever">Set retention in the configuration to prune ended tasks.</Empty>
+            )}
+          </Panel>
+          <Panel title="Records">
+            <dl className="grid grid-cols-[auto_1fr] gap-x-6 gap-y-1 px-4 py-3 text-sm">
+              <dt className="text-faint">Durable events</dt>
+              <dd>{kept(data.events_retention_ms)}</dd>
+              <dt className="text-faint">Audit</dt>
+              <dd>{kept(data.audit_retention_ms)}</dd>
+            </dl>
+          </Panel>
+          {data.last_prune && (
+            <Panel title="Last prune">
+              <JsonTree name="the last prune" value={data.last_prune} />
+            </Panel>
+          )}
+        </>
+      )}
+    </Readable>
+  );
+}

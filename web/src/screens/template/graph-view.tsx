@@ -1,0 +1,107 @@
+import { lazy, Suspense, useState } from 'react';
+import { Panel } from '../../parts/controls.tsx';
+import { JsonTree } from '../../parts/json-tree.tsx';
+import { durationText, numberText, percentText } from '../../parts/words.ts';
+import { type StepStats, type TemplateName, useGraph, useSource, useStats } from './use-template.ts';
+
+const TemplateGraph = lazy(() => import('./template-graph.tsx'));
+
+export const PERIODS = [
+  [1, 'Last hour'],
+  [24, 'Last 24 hours'],
+  [168, 'Last 7 days'],
+] as const;
+
+/** A step that fails at least so often is red. */
+const BAD = 0.05;
+
+interface Props {
+  template: TemplateName;
+  hours: number;
+}
+
+/** The graph of a template, with the numbers of its steps. */
+export function GraphView({ template, hours }: Props) {
+  const graph = useGraph(template);
+  const stats = useStats(template, hours);
+  const [selected, setSelected] = useState<string>();
+  if (!graph.data) return null;
+  const numbers = new Map(stats.data?.slow_steps.map((step) => [step.step, step]));
+  const steps = graph.data.nodes.map(({ name, type }) => {
+    const found = numbers.get(name);
+    return {
+      name,
+      detail: found ? detailOf(found) : type === 'standard' ? 'not run' : typeText(type),
+      hue: hueOf(found),
+      share: found?.share_of_time ?? undefined,
+    };
+  });
+  return (
+    <>
+      <Suspense fallback={<div className="h-[280px]" />}>
+        <TemplateGraph steps={steps} edges={graph.data.edges} selected={selected} onSelect={setSelected} />
+      </Suspense>
+      <p className="mt-2 mb-6 text-xs text-faint">
+        {numbers.size > 0
+          ? 'Each step shows its p95 duration and how many of its attempts failed. The bar is its share of the time of all steps.'
+          : 'No step ran in this period. Durations and failures appear on the steps once tasks have run.'}
+      </p>
+      {selected && <StepFacts template={template} step={selected} numbers={numbers.get(selected)} />}
+    </>
+  );
+}
+
+export const typeText = (type: string) => type.replaceAll('_', ' ');
+
+function hueOf(step: StepStats | undefined): 'grey' | 'amber' | 'red' {
+  const rate = step?.error_rate ?? 0;
+  if (rate === 0) return 'grey';
+  return rate >= BAD ? 'red' : 'amber';
+}
+
+function detailOf({ duration, error_rate: rate }: StepStats): string {
+  const p95 = duration.p95_ms === null ? '' : `p95 ${durationText(duration.p95_ms)}`;
+  return [p95, `${percentText(rate ?? 0)} failed`].filter(Boolean).join(' · ');
+}
+
+function StepFacts({
+  template,
+  step,
+  numbers,
+}: {
+  template: TemplateName;
+  step: string;
+  numbers: StepStats | undefined;
+}) {
+  const { data } = useSource(template);
+  const definition = data?.template.steps.find(({ name }) => name === step);
+  return (
+    <Panel title={`Step ${step}`}>
+      {numbers && (
+        <dl className="flex flex-wrap gap-x-8 gap-y-1 border-b border-line px-4 py-3 text-sm">
+          {factsOf(numbers).map(([name, value]) => (
+            <div key={name} className="flex gap-1.5">
+              <dt className="text-faint">{name}</dt>
+              <dd className="tabular-nums">{value}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {definition && <JsonTree name={`the step ${step}`} value={definition} />}
+    </Panel>
+  );
+}
+
+const ms = (value: number | null) => (value === null ? '–' : durationText(value));
+
+function factsOf({ attempts, failed, retried, duration, queueing, share_of_time: share }: StepStats) {
+  return [
+    ['Attempts', numberText(attempts)],
+    ['Failed', numberText(failed)],
+    ['Retried', numberText(retried)],
+    ['p50', ms(duration.p50_ms)],
+    ['p95', ms(duration.p95_ms)],
+    ['Queueing p95', ms(queueing.p95_ms)],
+    ['Share of time', share === null ? '–' : percentText(share)],
+  ] as const;
+}

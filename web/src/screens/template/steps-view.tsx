@@ -1,0 +1,60 @@
+import { Panel } from '../../parts/controls.tsx';
+import { type Column, Grid } from '../../parts/grid.tsx';
+import { durationText, numberText, percentText } from '../../parts/words.ts';
+import { typeText } from './graph-view.tsx';
+import { type StepStats, type TemplateName, useGraph, useSource, useStats } from './use-template.ts';
+
+interface Row {
+  name: string;
+  type: string;
+  handler: string;
+  after: string;
+  description: string;
+  numbers: StepStats | undefined;
+}
+
+const ms = (value: number | null | undefined) => (value == null ? '–' : durationText(value));
+
+const COLUMNS: readonly Column<Row>[] = [
+  { head: 'Step', cell: ({ name }) => <span className="font-medium">{name}</span> },
+  { head: 'Type', cell: ({ type }) => <span className="text-soft">{typeText(type)}</span> },
+  { head: 'Handler', cell: ({ handler }) => <span className="font-mono text-xs">{handler}</span> },
+  { head: 'After', cell: ({ after }) => <span className="text-soft">{after}</span> },
+  { head: 'Description', kind: 'wide', cell: ({ description }) => <span className="text-soft">{description}</span> },
+  { head: 'Attempts', kind: 'num', cell: ({ numbers }) => numberText(numbers?.attempts ?? 0) },
+  {
+    head: 'Failed',
+    kind: 'num',
+    cell: ({ numbers }) => (
+      <span className={numbers?.failed ? 'text-s-red' : ''}>{percentText(numbers?.error_rate ?? 0)}</span>
+    ),
+  },
+  { head: 'p50', kind: 'num', cell: ({ numbers }) => ms(numbers?.duration.p50_ms) },
+  { head: 'p95', kind: 'num', cell: ({ numbers }) => ms(numbers?.duration.p95_ms) },
+];
+
+/** The steps of a template as a table. */
+export function StepsView({ template, hours }: { template: TemplateName; hours: number }) {
+  const { data: graph } = useGraph(template);
+  const { data: source } = useSource(template);
+  const { data: stats } = useStats(template, hours);
+  if (!graph) return null;
+  const numbers = new Map(stats?.slow_steps.map((step) => [step.step, step]));
+  const descriptions = new Map(source?.template.steps.map(({ name, description }) => [name, description]));
+  const rows = graph.nodes.map(({ name, type, callable }) => ({
+    name,
+    type,
+    handler: callable,
+    after: graph.edges
+      .filter(({ to }) => to === name)
+      .map(({ from }) => from)
+      .join(', '),
+    description: descriptions.get(name) ?? '',
+    numbers: numbers.get(name),
+  }));
+  return (
+    <Panel>
+      <Grid name="Steps" columns={COLUMNS} rows={rows} keyOf={({ name }) => name} />
+    </Panel>
+  );
+}

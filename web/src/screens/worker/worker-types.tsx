@@ -1,0 +1,80 @@
+import { ask, pathOf } from '../../api/client.ts';
+import { ActButton } from '../../parts/act-button.tsx';
+import { HUES, StateShape } from '../../parts/state.tsx';
+
+export interface Worker {
+  id: number;
+  name: string;
+  host: string;
+  pid: number;
+  version: string | null;
+  state: string;
+  drain: { requested_at: string; by: string; reason: string | null } | null;
+  namespaces: string[];
+  handlers: string[];
+  missing_handlers: { namespace: string; handler: string; template: string; version: string; step: string }[];
+  concurrency: number;
+  running: number;
+  oldest_step_ms: number | null;
+  seen_at: string | null;
+  started_at: string;
+  completed: number | null;
+  failed: number | null;
+  completed_per_second: number | null;
+  loop_lag_ms: number | null;
+}
+
+const SHAPES: Readonly<Record<string, [state: string, hue: keyof typeof HUES]>> = {
+  running: ['complete', 'green'],
+  draining: ['paused', 'slate'],
+  drained: ['paused', 'slate'],
+  lost: ['error', 'red'],
+};
+
+export function WorkerState({ state }: { state: string }) {
+  const [shape, hue] = SHAPES[state] ?? ['cancelled', 'grey'];
+  return (
+    <span className={`inline-flex items-center gap-1.5 ${HUES[hue]}`}>
+      <StateShape state={shape} />
+      <span className="capitalize">{state}</span>
+    </span>
+  );
+}
+
+export function Slots({ running, concurrency }: Pick<Worker, 'running' | 'concurrency'>) {
+  return (
+    <span className="inline-flex items-center gap-2">
+      <span className="flex h-1 w-16 overflow-hidden rounded-full bg-line">
+        <span className="bg-s-blue" style={{ width: `${Math.min(1, running / Math.max(concurrency, 1)) * 100}%` }} />
+      </span>
+      <span className="text-xs text-faint tabular-nums">
+        {running}/{concurrency}
+      </span>
+    </span>
+  );
+}
+
+/** Drain, or resume. Workers that have ended have neither. */
+export function WorkerAct({ worker, small }: { worker: Worker; small?: boolean }) {
+  const { name, state, running, namespaces } = worker;
+  if (!['running', 'draining', 'drained'].includes(state)) return null;
+  const drains = state === 'running';
+  const verb = drains ? 'Drain' : 'Resume';
+  return (
+    <ActButton
+      route={`POST /v1/workers/{name}/${verb.toLowerCase()}`}
+      target={name}
+      {...(small && { look: 'quiet', className: 'h-7 px-2' })}
+      act={{
+        title: `${verb} ${name}`,
+        verb: `${verb} the worker`,
+        preview: drains
+          ? `It takes no more steps of ${namespaces.join(', ')}. ${running === 0 ? 'It runs no step now.' : running === 1 ? 'The step that it runs now finishes.' : `The ${running} steps that it runs now finish.`} Steps wait if no other worker takes them.`
+          : 'It takes steps again.',
+        run: (said) => ask(`${pathOf`v1/workers/${name}`}/${verb.toLowerCase()}`, { method: 'POST', body: said }),
+      }}
+    >
+      {verb}
+    </ActButton>
+  );
+}
