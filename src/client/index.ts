@@ -1,3 +1,5 @@
+export type { SearchQuery, StepLog } from './act-verbs.ts';
+export type * from './api-types.ts';
 export { type Client, createClient } from './client.ts';
 export {
   type ClientErrorFacts,
@@ -14,10 +16,13 @@ export {
   UnauthorizedError,
 } from './client-errors.ts';
 export type { CallOptions, ClientOptions, Secret } from './client-options.ts';
+export type { CreatedTask, CreateManyOptions } from './create-many.ts';
 export { getTaskerClient } from './get-client.ts';
 export type { NewTask } from './new-task.ts';
+export type { HandlerInfo } from './operate-verbs.ts';
 export type { Query, QueryValue } from './path.ts';
 export type { DlqListQuery, Operator } from './read-verbs.ts';
+export type { Listing, PageOf, PageQuery } from './send.ts';
 export type { CreateTaskCall } from './task-verbs.ts';
 export {
   type CancelTaskResponse,
@@ -58,4 +63,5 @@ export type {
   TemplateDetailResponse,
   TemplateListResponse,
 } from './types.ts';
+export type { Change, ChangesOptions, ChangesQuery } from './watch-changes.ts';
 export type { FollowOptions } from './watch-task.ts';

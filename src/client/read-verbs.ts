@@ -1,5 +1,6 @@
+import type { Act, DeadLetterInfo, RedriveOutcome } from './api-types.ts';
 import type { CallOptions } from './client-options.ts';
-import { path } from './path.ts';
+import { type Path, path } from './path.ts';
 import type { Transport } from './transport.ts';
 import type {
   BottleneckAnalysis,
@@ -93,6 +94,8 @@ export interface DlqListQuery {
 export function deadLetterVerbs(transport: Transport) {
   const list = (query: DlqListQuery = {}, options: CallOptions = {}): Promise<DlqEntry[]> =>
     transport.json({ method: 'GET', path: '/v1/dlq', query: { ...query }, ...options });
+  const act = <T>(path: Path, body: object, options: CallOptions): Promise<T> =>
+    transport.json({ method: 'POST', path, body, ...options });
   return {
     /** Returns one page of dead letters, newest first. */
     list,
@@ -114,6 +117,33 @@ export function deadLetterVerbs(transport: Transport) {
     /** Changes a dead letter. */
     update(entry: string, change: DlqChange, options: CallOptions = {}): Promise<DlqChanged> {
       return transport.json({ method: 'PATCH', path: path`/v1/dlq/entry/${entry}`, body: change, ...options });
+    },
+    /** Adds a task to the dead letters. */
+    add(
+      request: Act & { task_uuid: string; assignee?: string; priority?: number; metadata?: Record<string, unknown> },
+      options: CallOptions = {},
+    ): Promise<DeadLetterInfo> {
+      return transport.json({ method: 'POST', path: '/v1/dlq', body: request, ...options });
+    },
+    /** Assigns a dead letter, or changes its priority. Null removes the assignee. */
+    assign(entry: string, body: Act & { to?: string | null; priority?: number }, options: CallOptions = {}) {
+      return act<{ changed: number }>(path`/v1/dlq/entry/${entry}/assign`, body, options);
+    },
+    /** Adds a remark. */
+    note(entry: string, body: Act & { note: string }, options: CallOptions = {}) {
+      return act<{ changed: number }>(path`/v1/dlq/entry/${entry}/note`, body, options);
+    },
+    /** Closes a dead letter. Its task does not change. `status`: default `manually_resolved`. */
+    resolve(
+      entry: string,
+      body: Act & { status?: 'manually_resolved' | 'permanently_failed' | 'cancelled'; notes?: string } = {},
+      options: CallOptions = {},
+    ) {
+      return act<{ changed: number }>(path`/v1/dlq/entry/${entry}/resolve`, body, options);
+    },
+    /** Lets the task run again, and closes the entry. */
+    redrive(entry: string, by: Act = {}, options: CallOptions = {}) {
+      return act<RedriveOutcome>(path`/v1/dlq/entry/${entry}/redrive`, by, options);
     },
     /** Counts dead letters by reason. */
     stats(options: CallOptions = {}): Promise<DlqStats[]> {

@@ -11,6 +11,7 @@ import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
 import { checkVisible, maySee } from '../scope.ts';
 import { anything, as, named } from './act-schemas.ts';
+import { PreviewSchema, StartedSchema } from './bulk-act-schemas.ts';
 import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 /** The acts, with the permission that each needs. */
@@ -48,43 +49,6 @@ const RequestSchema = z
     dry_run: z.boolean().default(false),
   })
   .openapi('BulkActRequest');
-const SampleSchema = z.object({
-  task_uuid: z.uuid(),
-  template: z.string(),
-  status: z.string(),
-  steps: z.array(
-    z.object({
-      name: z.string(),
-      state: z.string(),
-      attempts: z.int(),
-      retryable: z.boolean().openapi({ description: 'False: it may have had its effect, and must not run twice.' }),
-      error_type: z.string().nullable(),
-      error: z.string().nullable(),
-    }),
-  ),
-});
-const PreviewSchema = z
-  .object({
-    action: z.string(),
-    matched: z.int(),
-    skipped: z.int().openapi({ description: 'Ids that do not exist.' }),
-    steps: z.int().openapi({ description: 'Steps that would run again.' }),
-    not_retryable: z.int(),
-    dry_run: z.literal(true),
-    sample: z.array(SampleSchema).openapi({ description: 'The first ten tasks.' }),
-  })
-  .openapi('BulkActPreview');
-const StartedSchema = z
-  .object({
-    id: z.int(),
-    action: z.string(),
-    state: z.string(),
-    matched: z.int(),
-    done: z.int(),
-    skipped_count: z.int(),
-    failed_count: z.int(),
-  })
-  .openapi('StartedBulkAct');
 const Id = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 
 const PREVIEW = {

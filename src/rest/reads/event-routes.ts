@@ -8,47 +8,9 @@ import { cursorAt, pageFields, pageQuery, positionOf, time } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { maySee } from '../scope.ts';
+import { DeadSchema, EventSchema, GroupSchema } from './event-schemas.ts';
 
 type LoggedEvent = Awaited<ReturnType<Tasker['events']['list']>>[number];
-
-export const EventSchema = z
-  .object({
-    id: z.int(),
-    event_id: z.uuid(),
-    name: z.string(),
-    version: z.string(),
-    task_uuid: z.uuid(),
-    step_uuid: z.uuid(),
-    step_name: z.string(),
-    namespace: z.string(),
-    correlation_id: z.string(),
-    attempt: z.int(),
-    publisher: z.string(),
-    fired_at: z.string(),
-    payload: z.unknown(),
-    metadata: z.record(z.string(), z.unknown()),
-    execution_result: z.unknown(),
-  })
-  .openapi('DomainEvent');
-
-const GroupSchema = z
-  .object({
-    name: z.string(),
-    patterns: z.array(z.string()),
-    waiting: z.int().openapi({ description: 'Events that the group has yet to receive.' }),
-    seconds_behind: z.number(),
-    retrying: z.int(),
-    dead: z.int(),
-    members: z.int(),
-    members_differ: z.boolean(),
-    created_at: z.string(),
-    seen_at: z.string(),
-  })
-  .openapi('EventGroup');
-
-const DeadSchema = z
-  .object({ group: z.string(), attempts: z.int(), error: z.string(), died_at: z.string(), event: EventSchema })
-  .openapi('DeadDelivery');
 
 const LIST = describeRoute({
   method: 'get',
