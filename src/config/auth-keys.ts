@@ -87,6 +87,12 @@ export const AUTH_KEYS = {
     about:
       'API keys besides those of `tasker auth key create`: tables with `key`, `permissions` and a `description`, under which their acts are recorded.',
   },
+  apiKeysEnabled: {
+    path: 'orchestration.web.auth.api_keys_enabled',
+    form: flag,
+    byDefault: true,
+    about: 'Whether API keys are accepted. `false` rejects those of the file and those of `tasker auth key create`.',
+  },
   jwtVerification: {
     path: 'orchestration.web.auth.jwt_verification_method',
     form: verification,
@@ -116,6 +122,7 @@ export const AUTH_KEYS = {
     form: httpUrl,
     byDefault: undefined as string | undefined,
     defaultWords: 'none',
+    secret: true as const,
     about: 'The URL of the key set of tokens. It must not lead to a private address.',
   },
   jwksAllowHttp: {
@@ -153,6 +160,12 @@ export const AUTH_KEYS = {
     form: algorithms,
     byDefault: ['RS256'] as TokenAlgorithm[],
     about: 'The algorithms that tokens may be signed with.',
+  },
+  permissionsClaim: {
+    path: 'orchestration.web.auth.permissions_claim',
+    form: word,
+    byDefault: 'permissions',
+    about: 'The claim of tokens that lists permissions.',
   },
   jwtStrict: {
     path: 'orchestration.web.auth.strict_validation',

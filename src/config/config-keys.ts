@@ -3,6 +3,7 @@ import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
 import { LOG_VARIABLES } from './log-filter.ts';
 import { retentionRules } from './retention-config.ts';
 import { SCHEDULE_KEYS } from './schedule-keys.ts';
+import { SERVER_KEYS } from './server-keys.ts';
 import * as forms from './value-forms.ts';
 import { webhooks } from './webhook-config.ts';
 
@@ -297,6 +298,7 @@ const KEYS = {
     byDefault: false,
     about: 'Whether the worker serves `GET /config`, with secrets hidden.',
   }),
+  ...SERVER_KEYS,
   ...AUTH_KEYS,
   /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: key({

@@ -38,7 +38,7 @@ export interface RestAppOptions {
   /** Whether a created task is answered with 200 instead of 201. Default false. */
   legacyStatus?: boolean;
   /** The settings that `GET /config` shows. Default: there is no such route. */
-  config?: ServedConfig;
+  config?: ServedConfig | undefined;
   /** How long a request may take, in milliseconds. Default 30,000. */
   requestMs?: number;
   /** Maximum number of requests in progress; further ones get 503. Default: 50 for each connection of the pool. */

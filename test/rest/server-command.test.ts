@@ -8,8 +8,8 @@ let server: Running;
 afterAll(() => server?.process.kill('SIGKILL'));
 
 /** Starts a server that is ended after the tests, and returns its URL on this machine. */
-async function started(args: readonly string[]): Promise<string> {
-  server = on.project.start(['server', ...args, '--json']);
+async function started(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
+  server = on.project.start(['server', ...args, '--json'], { env });
   await server.until('server is ready');
   return /"url":"([^"]+)"/.exec(server.output)![1]!.replace('0.0.0.0', '127.0.0.1');
 }
@@ -41,20 +41,59 @@ it('tasker server answers requests until SIGTERM, with the templates of the proj
 });
 
 it('beyond loopback, tasker server does not start without a key, and refuses an invalid address', async () => {
-  const open = await on.project.run(['server', '--bind', '0.0.0.0:0']);
+  const open = await on.project.run(['server'], { env: { TASKER_WEB_BIND_ADDRESS: '0.0.0.0:0' } });
   expect([open.code, open.stderr]).toEqual([
     3,
     expect.stringContaining('no API key exists; create one with `tasker auth key create'),
   ]);
-  expect(open.stderr).toContain('tasker auth key create');
+  expect(open.stderr).toContain('orchestration.web.bind_address 0.0.0.0:0 (variable TASKER_WEB_BIND_ADDRESS): other');
   const bad = await on.project.run(['server', '--bind', 'nowhere']);
   expect([bad.code, bad.stderr]).toEqual([3, expect.stringContaining('is not an address')]);
+});
+
+const CONFIGURED = `
+[common.database.pool]
+max_connections = 4
+[orchestration.web]
+bind_address = "0.0.0.0:0"
+config_endpoint_enabled = true
+legacy_status = true
+misspelt = 1
+[orchestration.web.database_pools]
+web_api_max_connections = 3
+[[orchestration.web.auth.api_keys]]
+key = "0123456789abcdef-secret"
+permissions = ["tasks:*", "system:config_read"]
+`;
+
+it('tasker server takes its settings from the configuration, and GET /config shows them without secrets', async () => {
+  await on.project.write('served.toml', CONFIGURED);
+  const env = { TASKER_CONFIG_PATH: 'served.toml', TASKER_WEB_BIND_ADDRESS: '' };
+  const url = await started([], env);
+  expect(server.output).toContain('unknown key orchestration.web.misspelt is ignored');
+  const headers = { 'x-api-key': '0123456789abcdef-secret', 'content-type': 'application/json' };
+  const context = { name: 'pair', namespace: 'demo', version: '1.0.0', context: { lucky: true } };
+  const body = JSON.stringify({ ...context, initiator: 'a', source_system: 'b', reason: 'c' });
+  expect((await fetch(`${url}/v1/tasks`, { method: 'POST', headers, body })).status).toBe(200);
+  expect((await fetch(`${url}/config`)).status).toBe(401);
+  const config = await fetch(`${url}/config`, { headers });
+  const text = await config.text();
+  expect([config.status, config.headers.get('cache-control')]).toEqual([200, 'no-store']);
+  expect(JSON.parse(text)).toMatchObject({
+    auth: { enabled: true, api_key_count: 1, verification_method: 'none' },
+    database_pools: { web_api_pool_size: 3 },
+    configuration: { 'orchestration.web.legacy_status': true, 'common.database.pool.max_connections': 3 },
+  });
+  expect(text).not.toContain('secret');
+  server.process.kill('SIGTERM');
+  await server.ended;
 });
 
 it('with --insecure, tasker server starts beyond loopback and warns', async () => {
   const url = await started(['--bind', '0.0.0.0:0', '--insecure']);
   expect(server.output).toContain('--insecure: every machine');
   expect((await fetch(`${url}/v1/tasks`)).status).toBe(200);
+  expect((await fetch(`${url}/config`)).status).toBe(404);
   server.process.kill('SIGTERM');
   await server.ended;
 });

@@ -132,7 +132,7 @@ export class Credentials {
     const fixed = this.#ofConfiguration(text);
     if (fixed) return fixed;
     if (this.#tokens && looksLikeToken(text)) return this.#tokens.callerOf(text);
-    if (!looksLikeApiKey(text)) throw new Refused('invalid', UNKNOWN);
+    if (this.#settings.keysEnabled === false || !looksLikeApiKey(text)) throw new Refused('invalid', UNKNOWN);
     const { database } = this.#tasker.engine;
     const key = await this.#keys.get(cacheKey(text), () => keyOf(database, text));
     if (key === undefined || key.state === 'revoked') throw new Refused('invalid', UNKNOWN);

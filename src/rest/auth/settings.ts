@@ -22,6 +22,8 @@ export interface AuthSettings {
   required: 'always' | 'with_keys' | 'never';
   /** The header for API keys, besides `Authorization: Bearer`. Default `X-API-Key`. */
   keyHeader: string;
+  /** False: no API key is accepted. Default true. */
+  keysEnabled?: boolean;
   /** Keys of the configuration. */
   fixedKeys: readonly FixedKey[];
   /** How many wrong credentials of an address are looked up: at once, and then in a second. Default 500 and 50. */
