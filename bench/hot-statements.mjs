@@ -282,6 +282,7 @@ export const NOT_HOT = {
   table_spaces: SIZES,
   space_of_table: SIZES,
   estimate_ended_tasks: SIZES,
+  task_histogram: 'on request; reads at most 100,000 rows of an index, and stops after a second',
   prepare_compacting: NO_TABLE,
   compact_table: 'on request of an operator; rewrites tables on purpose',
   take_prune_turn: PRUNE_ROWS,

@@ -74,6 +74,20 @@ async function taskRows(world: World): Promise<Table> {
       400: [{ params: task }],
     },
     getTaskSummary: each,
+    getTaskHistogram: {
+      ok: [
+        {},
+        { query: 'buckets=10&created_after=2h&tag=urgent' },
+        { query: 'by=failed&since=1d&step_state=error' },
+        { query: 'namespace=nothing' },
+      ],
+      400: [
+        { query: 'buckets=1' },
+        { query: 'by=luck' },
+        { query: 'by=failed&since=someday' },
+        { query: 'context=[]' },
+      ],
+    },
     getTaskContext: each,
     getTaskGraph: {
       ok: [
@@ -158,6 +172,11 @@ async function deadLetterRows(world: World): Promise<Table> {
   const [entry] = (await tasker.deadLetters.list({}, { limit: 1 })).entries;
   return {
     getDlq: { ok: [{}, { query: 'resolution_status=Pending&offset=0' }], 400: [{ query: 'resolution_status=Odd' }] },
+    getDlqEntries: {
+      ok: [{}, { query: 'status=all&dlq_reason=manual_dlq&unassigned&limit=1' }],
+      400: [{ query: 'status=odd' }, { query: 'sort=priority&status=all' }, { query: 'unassigned&assignee=ana' }],
+    },
+    getDlqEntry: { ok: [{ params: { dlq_entry_uuid: entry!.dlqEntryUuid } }] },
     getDlqTask: { ok: [{ params: { task_uuid: tasks.failed } }] },
     updateDlqEntry: {
       ok: [
