@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Tasker } from '../../app/tasker.ts';
 import { eventRoutes } from './event-routes.ts';
+import { operatorReadRoutes } from './operator-routes.ts';
 import { overviewRoutes } from './overview-routes.ts';
 import { recordRoutes } from './record-routes.ts';
 import { stepSearchRoutes } from './step-search-routes.ts';
@@ -20,5 +21,6 @@ export function readRoutes(tasker: Tasker): OpenAPIHono[] {
     recordRoutes(tasker),
     eventRoutes(tasker),
     templateReadRoutes(tasker),
+    operatorReadRoutes(tasker),
   ];
 }

@@ -91,6 +91,7 @@ async function taskRows(world: World): Promise<Table> {
       404: [{ params: task, query: 'step=nothing' }],
     },
     getTaskEvents: { ok: each.ok, 400: [{ params: task, query: 'cursor=x' }] },
+    getTaskRuns: { ok: [{ params: { uuid: tasks.failed } }] },
     getTaskWaits: each,
   };
 }
@@ -158,6 +159,11 @@ async function deadLetterRows(world: World): Promise<Table> {
   const [entry] = (await tasker.deadLetters.list({}, { limit: 1 })).entries;
   return {
     getDlq: { ok: [{}, { query: 'resolution_status=Pending&offset=0' }], 400: [{ query: 'resolution_status=Odd' }] },
+    getDlqEntries: {
+      ok: [{}, { query: 'status=all&namespace=test&unassigned&sort=added&limit=1&added_after=1h' }],
+      400: [{ query: 'status=odd' }, { query: 'added_after=never' }, { query: 'cursor=x' }, { query: 'task=7' }],
+    },
+    getDlqEntry: { ok: [{ params: { dlq_entry_uuid: entry!.dlqEntryUuid } }] },
     getDlqTask: { ok: [{ params: { task_uuid: tasks.failed } }] },
     updateDlqEntry: {
       ok: [
@@ -169,7 +175,7 @@ async function deadLetterRows(world: World): Promise<Table> {
       400: [{ params: { dlq_entry_uuid: entry!.dlqEntryUuid }, body: { resolution_status: 'Odd' } }],
       409: [{ params: { dlq_entry_uuid: await closedEntry(world) }, body: { resolution_status: 'Cancelled' } }],
     },
-    getDlqStats: NOTHING,
+    getDlqStats: { ok: [{}, { query: 'namespace=test&added_after=1h' }], 400: [{ query: 'added_after=never' }] },
     getDlqInvestigationQueue: NOTHING,
     getDlqStaleness: NOTHING,
   };
