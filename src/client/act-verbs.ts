@@ -194,8 +194,8 @@ export function stepActVerbs(send: Send) {
     /** Completes a timer step now. */
     fire: (task: string, step: string, by?: Act, options?: CallOptions) =>
       send<ActedStep>('POST', path`/v1/tasks/${task}/workflow_steps/${step}/fire`, by, options),
-    /** Changes the time of a timer step. `until`: ISO 8601 with a zone. */
-    move: (task: string, step: string, to: Act & { until: string }, options?: CallOptions) =>
+    /** Changes the time of a timer step. `until`: ISO 8601 with a zone; `in`: from now, such as `2h`. */
+    move: (task: string, step: string, to: Act & ({ until: string } | { in: string }), options?: CallOptions) =>
       send<{ task_uuid: string; step: string; until: string }>(
         'POST',
         path`/v1/tasks/${task}/workflow_steps/${step}/move`,

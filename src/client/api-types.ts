@@ -20,6 +20,7 @@ import type {
 } from '../rest/acts/signal-schemas.ts';
 import type { ProblemSchema } from '../rest/acts/template-write-schemas.ts';
 import type { DeadSchema, EventSchema, GroupSchema } from '../rest/reads/event-schemas.ts';
+import type { DeadLetterPageSchema, DeadLetterRowSchema, TaskRunsSchema } from '../rest/reads/operator-schemas.ts';
 import type { PruneSchema, StatsSchema, StatusSchema, SummarySchema } from '../rest/reads/overview-schemas.ts';
 import type { AuditSchema, BulkReportSchema, BulkSchema } from '../rest/reads/record-schemas.ts';
 import type { FoundStepSchema } from '../rest/reads/step-search-schemas.ts';
@@ -38,6 +39,13 @@ import type {
   WorkerSchema,
 } from '../rest/reads/worker-schemas.ts';
 import type { CreatedSchema, KeySchema, MeSchema, SessionSchema } from '../rest/schemas/key-schemas.ts';
+
+/** A dead letter, as the command line shows it. */
+export type DeadLetterRow = z.output<typeof DeadLetterRowSchema>;
+/** A page of dead letters. */
+export type DeadLetterPage = z.output<typeof DeadLetterPageSchema>;
+/** The results that reruns replaced, and the copies of a task. */
+export type TaskRuns = z.output<typeof TaskRunsSchema>;
 
 type Json = Record<string, unknown>;
 

@@ -21,7 +21,7 @@ export { getTaskerClient } from './get-client.ts';
 export type { NewTask } from './new-task.ts';
 export type { HandlerInfo } from './operate-verbs.ts';
 export type { Query, QueryValue } from './path.ts';
-export type { DlqListQuery, Operator } from './read-verbs.ts';
+export type { DlqListQuery, DlqSearchQuery, Operator } from './read-verbs.ts';
 export type { Listing, PageOf, PageQuery } from './send.ts';
 export type { CreateTaskCall } from './task-verbs.ts';
 export {

@@ -213,6 +213,9 @@ export function installationVerbs(send: Send) {
     ) => send<TasksSummary>('GET', '/v1/summary', query, options),
     /** Returns rates, durations and queueing times. Default: of the last hour. */
     stats: (query?: StatsQuery, options?: CallOptions) => send<Statistics>('GET', '/v1/stats', query, options),
+    /** Returns the pauses in force. */
+    pauses: (query?: { limit?: number }, options?: CallOptions) =>
+      send<{ pauses: PauseInfo[] }>('GET', '/v1/pauses', query, options),
     /** Returns which tasks are pruned, and the last prune. */
     retention: (options?: CallOptions) => send<Retention>('GET', '/v1/retention', {}, options),
     /** Returns the configuration of the server, with secrets hidden. */

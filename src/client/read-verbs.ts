@@ -1,4 +1,4 @@
-import type { Act, DeadLetterInfo, RedriveOutcome } from './api-types.ts';
+import type { Act, DeadLetterInfo, DeadLetterPage, DeadLetterRow, RedriveOutcome } from './api-types.ts';
 import type { CallOptions } from './client-options.ts';
 import { type Path, path } from './path.ts';
 import type { Transport } from './transport.ts';
@@ -90,6 +90,24 @@ export interface DlqListQuery {
   offset?: number;
 }
 
+/** The conditions of a search for dead letters. */
+export interface DlqSearchQuery {
+  /** Default `pending`; `all` finds closed ones as well. */
+  status?: 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled' | 'all';
+  namespace?: string;
+  name?: string;
+  template_version?: string;
+  task?: string;
+  dlq_reason?: string;
+  assignee?: string;
+  unassigned?: boolean;
+  added_after?: string;
+  added_before?: string;
+  sort?: 'priority' | 'added';
+  limit?: number;
+  cursor?: string;
+}
+
 /** The verbs for dead letters. */
 export function deadLetterVerbs(transport: Transport) {
   const list = (query: DlqListQuery = {}, options: CallOptions = {}): Promise<DlqEntry[]> =>
@@ -117,6 +135,14 @@ export function deadLetterVerbs(transport: Transport) {
     /** Changes a dead letter. */
     update(entry: string, change: DlqChange, options: CallOptions = {}): Promise<DlqChanged> {
       return transport.json({ method: 'PATCH', path: path`/v1/dlq/entry/${entry}`, body: change, ...options });
+    },
+    /** Returns a page of the dead letters that match, by default the open ones with the highest priority first. */
+    search(query: DlqSearchQuery = {}, options: CallOptions = {}): Promise<DeadLetterPage> {
+      return transport.json({ method: 'GET', path: '/v1/dlq/entries', query: { ...query }, ...options });
+    },
+    /** Returns a dead letter, by its id or that of its task, with its notes and the task as it was. */
+    get(entry: string, options: CallOptions = {}): Promise<DeadLetterRow> {
+      return transport.json({ method: 'GET', path: path`/v1/dlq/entry/${entry}`, ...options });
     },
     /** Adds a task to the dead letters. */
     add(
@@ -146,8 +172,11 @@ export function deadLetterVerbs(transport: Transport) {
       return act<RedriveOutcome>(path`/v1/dlq/entry/${entry}/redrive`, by, options);
     },
     /** Counts dead letters by reason. */
-    stats(options: CallOptions = {}): Promise<DlqStats[]> {
-      return transport.json({ method: 'GET', path: '/v1/dlq/stats', ...options });
+    stats(
+      query: { namespace?: string | undefined; name?: string | undefined; added_after?: string | undefined } = {},
+      options: CallOptions = {},
+    ): Promise<DlqStats[]> {
+      return transport.json({ method: 'GET', path: '/v1/dlq/stats', query, ...options });
     },
     /** Lists open dead letters by priority. */
     queue(query: { limit?: number } = {}, options: CallOptions = {}): Promise<DlqQueueEntry[]> {

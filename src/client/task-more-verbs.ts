@@ -7,6 +7,7 @@ import type {
   TaskExplanation,
   TaskGraph,
   TaskHistoryEntry,
+  TaskRuns,
   TaskTimeline,
   TaskWait,
 } from './api-types.ts';
@@ -47,6 +48,8 @@ export function taskDetailVerbs(send: Send) {
     /** Returns a page of the durable events of a task, newest first. */
     events: (task: string, query?: PageQuery, options?: CallOptions) =>
       send<PageOf<'events', DomainEventInfo>>('GET', path`/v1/tasks/${task}/events`, query, options),
+    /** Returns the results that reruns replaced, and the copies of the task. */
+    runs: (task: string, options?: CallOptions) => send<TaskRuns>('GET', path`/v1/tasks/${task}/runs`, {}, options),
     /** Returns the last wait of each step, including ended waits. */
     waits: (task: string, options?: CallOptions) =>
       send<{ waits: TaskWait[] }>('GET', path`/v1/tasks/${task}/waits`, {}, options),

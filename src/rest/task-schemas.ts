@@ -168,7 +168,12 @@ const person = z.string().min(1).max(200);
 export const StepActionSchema = z
   .discriminatedUnion('action_type', [
     z.object({ action_type: z.literal('reset_for_retry'), reason, reset_by: person }),
-    z.object({ action_type: z.literal('resolve_manually'), reason, resolved_by: person }),
+    z.object({
+      action_type: z.literal('resolve_manually'),
+      reason,
+      resolved_by: person,
+      result: z.unknown().optional(),
+    }),
     z.object({
       action_type: z.literal('complete_manually'),
       reason,

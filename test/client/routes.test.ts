@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Client, createClient, InvalidAnswerError } from '../../src/client/index.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
@@ -210,11 +211,10 @@ describe('acts', () => {
 
 describe('changes', () => {
   const block = (id: string, event: string) => `id: ${id}\nevent: ${event}\ndata: {"task_uuid":"t"}\nretry: 1\n\n`;
-  const stream =
-    (body: string) => (response: { writeHead(status: number, headers: object): void; end(text: string): void }) => {
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
-      response.end(body);
-    };
+  const stream = (body: string) => (response: ServerResponse) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.end(body);
+  };
 
   it('continue after the last one when the connection is lost', async () => {
     const { client, received } = await scripted([

@@ -105,6 +105,7 @@ async function taskRows(world: World): Promise<Table> {
       404: [{ params: task, query: 'step=nothing' }],
     },
     getTaskEvents: { ok: each.ok, 400: [{ params: task, query: 'cursor=x' }] },
+    getTaskRuns: { ok: [{ params: { uuid: tasks.failed } }] },
     getTaskWaits: each,
   };
 }
@@ -173,8 +174,19 @@ async function deadLetterRows(world: World): Promise<Table> {
   return {
     getDlq: { ok: [{}, { query: 'resolution_status=Pending&offset=0' }], 400: [{ query: 'resolution_status=Odd' }] },
     getDlqEntries: {
-      ok: [{}, { query: 'status=all&dlq_reason=manual_dlq&unassigned&limit=1' }],
-      400: [{ query: 'status=odd' }, { query: 'sort=priority&status=all' }, { query: 'unassigned&assignee=ana' }],
+      ok: [
+        {},
+        { query: 'status=all&dlq_reason=manual_dlq&unassigned&limit=1' },
+        { query: 'status=all&namespace=test&unassigned&sort=added&limit=1&added_after=1h' },
+      ],
+      400: [
+        { query: 'status=odd' },
+        { query: 'sort=priority&status=all' },
+        { query: 'unassigned&assignee=ana' },
+        { query: 'added_after=never' },
+        { query: 'cursor=x' },
+        { query: 'task=7' },
+      ],
     },
     getDlqEntry: { ok: [{ params: { dlq_entry_uuid: entry!.dlqEntryUuid } }] },
     getDlqTask: { ok: [{ params: { task_uuid: tasks.failed } }] },
@@ -188,7 +200,7 @@ async function deadLetterRows(world: World): Promise<Table> {
       400: [{ params: { dlq_entry_uuid: entry!.dlqEntryUuid }, body: { resolution_status: 'Odd' } }],
       409: [{ params: { dlq_entry_uuid: await closedEntry(world) }, body: { resolution_status: 'Cancelled' } }],
     },
-    getDlqStats: NOTHING,
+    getDlqStats: { ok: [{}, { query: 'namespace=test&added_after=1h' }], 400: [{ query: 'added_after=never' }] },
     getDlqInvestigationQueue: NOTHING,
     getDlqStaleness: NOTHING,
   };

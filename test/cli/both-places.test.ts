@@ -1,0 +1,294 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Ended, PAIR_HANDLERS, projectOnDatabase, type Running } from './installation.ts';
+
+const PAIR = `name: pair
+namespace: demo
+version: "1.0.0"
+identity_strategy: always_unique
+steps:
+  - name: first
+    handler: first
+    publishes_events:
+      - { name: pair.made, condition: success, delivery_mode: durable }
+  - { name: second, handler: second, dependencies: [first] }
+`;
+const WAITS = `name: waits
+namespace: demo
+version: "1.0.0"
+identity_strategy: always_unique
+steps:
+  - { name: pause, type: timer, timer: { for: 14d } }
+  - { name: pay, type: signal, signal: { name: paid, timeout: 7d } }
+  - { name: agree, type: approval, approval: { title: Agree?, quorum: 2 } }
+`;
+
+const on = projectOnDatabase({
+  'templates/pair.yaml': PAIR,
+  'templates/waits.yaml': WAITS,
+  'handlers/pair.js': PAIR_HANDLERS,
+});
+const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
+let server: Running;
+let url: string;
+/** Tasks in the same state, of which each act takes one for the database and one for the server. */
+const stock: Record<'failed' | 'done' | 'waiting' | 'later', string[]> = {
+  failed: [],
+  done: [],
+  waiting: [],
+  later: [],
+};
+const take = (kind: keyof typeof stock): string => {
+  const next = stock[kind].pop();
+  if (next === undefined) throw new Error(`more ${kind} tasks are needed`);
+  return next;
+};
+
+beforeAll(async () => {
+  const worker = on.project.start(['worker', '--json']);
+  const create = async (kind: keyof typeof stock, count: number, ...args: string[]) => {
+    for (let at = 0; at < count; at++) stock[kind].push(await on.project.create(...args));
+  };
+  await create('failed', 30, 'pair', '-t', 'failed', '-r', 'to fail');
+  await create('done', 8, 'pair', '-i', '{"lucky":true,"in_snake":{"a_b":1}}');
+  await create('waiting', 14, 'waits');
+  await create('later', 4, 'pair', '--in', '2h');
+  const rest = async () => {
+    const { tasks } = await on.project.json<{ tasks: { status: string }[] }>(['task', 'list', '-l', '100']);
+    const counts: Record<string, number> = {};
+    for (const { status } of tasks) counts[status] = (counts[status] ?? 0) + 1;
+    return counts;
+  };
+  const expected = { blocked_by_failures: 30, complete: 8, waiting: 14, pending: 4 };
+  await expect.poll(rest, { timeout: 60_000 }).toEqual(expected);
+  // Without a worker, nothing changes by itself.
+  worker.process.kill('SIGTERM');
+  await worker.ended;
+  server = on.project.start(['server', '--bind', '127.0.0.1:0', '--json']);
+  await server.until('server is ready');
+  url = /"url":"([^"]+)"/.exec(server.output)![1]!;
+}, 120_000);
+
+afterAll(() => {
+  server?.process.kill('SIGKILL');
+});
+
+const here = (args: string[]) => on.project.run(args);
+/** Runs a command on a machine that reaches only the server. */
+const there = (args: string[]) =>
+  on.project.run(args, { env: { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', TASKER_ORCHESTRATION_URL: url } });
+
+/** Replaces what differs between two moments, or between two things that were made in the same way. */
+function masked(text: string): string {
+  return text
+    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'UUID')
+    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?/g, 'TIME')
+    .replaceAll(/\d+(\.\d+)? ?(µs|ms|s|min|h|days?)\b( \d+ (s|min|h))?/g, 'SPAN')
+    .replaceAll(/-(here|there)\b/g, '-PLACE')
+    .replaceAll(/\btk_\w+/g, 'KEY')
+    .replaceAll(/bulk \d+/g, 'bulk N')
+    .replaceAll(/ +/g, ' ');
+}
+
+const CHANGING =
+  /_ms$|^(id|lag_ms|percentile_error|duration|queueing|seconds_behind|.*_minutes|.*_per_(hour|second|minute)|key|prefix)$/;
+
+function maskedJson(value: unknown): unknown {
+  if (typeof value === 'string') return masked(value);
+  if (Array.isArray(value)) return value.map(maskedJson);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [
+      key,
+      CHANGING.test(key) && typeof one !== 'string' && one !== null ? typeof one : maskedJson(one),
+    ]),
+  );
+}
+
+function shownOf({ code, stdout, stderr }: Ended, args: readonly string[]): unknown {
+  const out = args.includes('--json') && stdout !== '' ? maskedJson(JSON.parse(stdout)) : masked(stdout);
+  return { code, out, err: masked(stderr) };
+}
+
+/** Expects the same output from a command on the database and over the server. Some is counted in the background. */
+async function same(args: string[]): Promise<void> {
+  let both: [unknown, unknown] = [0, 1];
+  const attempt = async () => {
+    both = [shownOf(await here(args), args), shownOf(await there(args), args)];
+    return JSON.stringify(both[0]) === JSON.stringify(both[1]) || isEqual(both);
+  };
+  for (let tries = 0; tries < 5 && !(await attempt()); tries++);
+  expect.soft(both[1], args.join(' ')).toEqual(both[0]);
+}
+
+function isEqual([one, other]: [unknown, unknown]): boolean {
+  try {
+    expect(one).toEqual(other);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('a command prints the same on a database and over a server', () => {
+  it('if it reads', async () => {
+    const failed = stock.failed[0]!;
+    const waiting = stock.waiting[0]!;
+    const { workers } = { workers: await on.project.json<{ name: string }[]>(['worker', 'list']) };
+    await here(['schedule', 'create', 'nightly', '-t', 'demo/pair@1.0.0', '--cron', '0 3 * * *', '-i', '{"a_b":1}']);
+    await here(['dlq', 'add', stock.failed[1]!, '-r', 'look']);
+    await here(['dlq', 'note', stock.failed[1]!, 'a remark']);
+    await here(['signal', 'send', waiting, 'other', '--payload', '{"a_b":1}', '--by', 'ann']);
+    await here(['namespace', 'pause', 'demo', '-r', 'calm', '-b', 'ann']);
+    const events = await on.project.json<{ event_id: string }[]>(['event', 'list', '--name', 'pair.made']);
+    const signals = await on.project.json<{ signals: { signal_id: string }[] }>(['signal', 'list', waiting]);
+    const reads: string[][] = [
+      ['task', 'get', failed],
+      ['task', 'get', stock.done[0]!],
+      ['task', 'get', waiting],
+      ['task', 'get', stock.later[0]!],
+      ['task', 'list', '--status', 'blocked_by_failures', '-l', '3'],
+      ['task', 'list', '--tag', 'none'],
+      ['task', 'summary'],
+      ['task', 'why', failed],
+      ['task', 'why', waiting],
+      ['task', 'steps', failed],
+      ['step', 'list', '--step-state', 'error', '-l', '2'],
+      ['step', 'get', failed, 'second'],
+      ['step', 'get', waiting, 'agree'],
+      ['step', 'history', failed],
+      ['step', 'history', failed, 'second'],
+      ['step', 'logs', failed, 'second'],
+      ['signal', 'list', waiting],
+      ['signal', 'show', signals.signals[0]!.signal_id],
+      ['approval', 'list', '-l', '2'],
+      ['approval', 'show', waiting, 'agree'],
+      ['schedule', 'list'],
+      ['schedule', 'show', 'nightly'],
+      ['dlq', 'list'],
+      ['dlq', 'show', stock.failed[1]!],
+      ['dlq', 'stats'],
+      ['dlq', 'staleness'],
+      ['event', 'list', '-l', '2', '--name', 'pair.*'],
+      ['event', 'show', events[0]!.event_id],
+      ['event', 'list', '-l', '1', '--before', events[0]!.event_id],
+      ['event', 'groups'],
+      ['event', 'dead'],
+      ['worker', 'list', '--all'],
+      ['worker', 'show', workers[0]!.name],
+      ['queue'],
+      ['queue', 'demo'],
+      ['namespace', 'list'],
+      ['pause', 'list'],
+      ['template', 'list'],
+      ['template', 'show', 'demo/waits@1.0.0'],
+      ['template', 'graph', 'demo/pair@1.0.0'],
+      ['stats'],
+      ['status'],
+      ['audit', 'list', '-l', '5'],
+      ['bulk', 'list'],
+      ['auth', 'key', 'list'],
+    ];
+    for (const args of reads) {
+      await same(args);
+      await same([...args, '--json']);
+    }
+    await here(['namespace', 'resume', 'demo']);
+  }, 120_000);
+
+  it('if what it names does not exist', async () => {
+    const wrong: string[][] = [
+      ['task', 'get', UNKNOWN],
+      ['task', 'get', 'no-id'],
+      ['task', 'retry', UNKNOWN],
+      ['step', 'retry', stock.failed[0]!, 'nothing'],
+      ['step', 'get', UNKNOWN, 'first'],
+      ['signal', 'show', UNKNOWN],
+      ['approval', 'show', stock.failed[0]!, 'first'],
+      ['schedule', 'show', 'nothing'],
+      ['dlq', 'show', UNKNOWN],
+      ['dlq', 'redrive', UNKNOWN],
+      ['event', 'show', UNKNOWN],
+      ['worker', 'show', 'nothing'],
+      ['worker', 'drain', 'nothing'],
+      ['queue', 'nothing'],
+      ['template', 'show', 'demo/nothing@1.0.0'],
+      ['bulk', 'show', '999'],
+      ['auth', 'key', 'revoke', 'nothing'],
+      ['stats', 'demo/nothing'],
+    ];
+    for (const args of wrong) await same(args);
+  }, 60_000);
+
+  it('if it acts', async () => {
+    const json = (...args: string[]) => [...args, '--json'];
+    const acts: ((place: 'here' | 'there') => string[])[] = [
+      () => ['task', 'cancel', take('failed'), '-r', 'over'],
+      () => ['task', 'cancel', take('done')],
+      () => ['task', 'retry', take('failed')],
+      () => ['task', 'retry', take('done')],
+      () => ['task', 'resolve', take('failed')],
+      () => ['task', 'rerun', take('done'), '--from', 'second'],
+      () => ['task', 'rerun', stock.failed[0]!, '--from', 'first', '--dry-run'],
+      () => ['task', 'copy', stock.failed[0]!, '-i', '{"a_b":1}'],
+      () => ['task', 'pause', take('failed'), '-r', 'calm'],
+      () => ['task', 'delete', take('done'), '--yes'],
+      () => ['task', 'start-now', take('later')],
+      () => ['task', 'reschedule', take('later'), '--in', '3h'],
+      () => ['task', 'retry', '--id', take('failed'), '--id', take('failed'), '--yes'],
+      () => ['task', 'retry', '--id', stock.failed[0]!, '--id', UNKNOWN, '--dry-run'],
+      () => ['task', 'cancel', '--tag', 'none', '--yes'],
+      () => ['task', 'create', 'pair', '-t', 'made', '-p', '3'],
+      (place) => ['task', 'create', 'pair', '-k', `key-${place}`],
+      (place) => ['task', 'create', 'pair', '-k', `key-${place}`],
+      (place) => ['task', 'create', 'pair', '-k', `key-${place}`, '--return-existing'],
+      () => ['step', 'retry', take('failed'), 'second', '-r', 'again'],
+      () => ['step', 'reset', take('failed'), 'second'],
+      () => ['step', 'resolve', take('failed'), 'second', '--result', '{"a_b":1}'],
+      () => ['step', 'complete', take('failed'), 'second', '--result', '{"a_b":1}'],
+      () => ['step', 'complete', take('waiting'), 'pay', '--result', '7'],
+      () => ['step', 'retry', stock.done[0]!, 'first'],
+      () => ['timer', 'fire', take('waiting'), 'pause'],
+      () => ['timer', 'move', take('waiting'), 'pause', '--in', '2h'],
+      () => ['timer', 'move', take('waiting'), 'pause', '2035-01-01T00:00:00Z'],
+      () => ['signal', 'send', take('waiting'), 'paid', '--payload', '{"a_b":1}'],
+      () => ['approval', 'approve', stock.waiting[0]!, 'agree', '--by', 'ann', '--comment', 'yes'],
+      () => ['approval', 'reject', stock.waiting[1]!, 'agree', '--by', 'bob'],
+      (place) => ['schedule', 'create', `s-${place}`, '-t', 'demo/pair@1.0.0', '--every', '2h', '--jitter', '5m'],
+      (place) => ['schedule', 'create', `s-${place}`, '-t', 'demo/pair@1.0.0', '--every', '2h'],
+      (place) => ['schedule', 'update', `s-${place}`, '--every', '3h', '--unset', 'jitter'],
+      (place) => ['schedule', 'pause', `s-${place}`, '-r', 'calm'],
+      (place) => ['schedule', 'resume', `s-${place}`],
+      (place) => ['schedule', 'trigger', `s-${place}`, '-i', '{"a_b":1}'],
+      (place) => [
+        'schedule',
+        'backfill',
+        `s-${place}`,
+        '--from',
+        '2026-01-01T00:00Z',
+        '--to',
+        '2026-01-01T06:00Z',
+        '--dry-run',
+      ],
+      (place) => ['schedule', 'delete', `s-${place}`, '--yes'],
+      () => ['dlq', 'add', take('failed'), '-r', 'look', '--priority', '5'],
+      () => ['dlq', 'assign', stock.failed[1]!, '--to', 'ann', '--priority', '7'],
+      () => ['dlq', 'update', stock.failed[1]!, '--notes', 'seen'],
+      () => ['namespace', 'pause', 'demo'],
+      () => ['namespace', 'resume', 'demo'],
+      () => ['template', 'pause', 'demo/pair@1.0.0'],
+      () => ['template', 'resume', 'demo/pair@1.0.0'],
+      (place) => ['auth', 'key', 'create', `k-${place}`, '--role', 'viewer', '--expires-in', '7d'],
+      (place) => ['auth', 'key', 'rotate', `k-${place}`],
+      (place) => ['auth', 'key', 'revoke', `k-${place}`],
+    ];
+    for (const act of acts) {
+      const [first, second] = [json(...act('here')), json(...act('there'))];
+      const local = shownOf(await here(first), first);
+      const undo = { pause: 'resume', resume: 'pause' }[first[1]!];
+      // Both pause and resume the same thing.
+      if (undo && /^(namespace|template)$/.test(first[0]!)) await here([first[0]!, undo, first[2]!]);
+      const remote = shownOf(await there(second), second);
+      expect.soft(remote, second.join(' ')).toEqual(local);
+    }
+  }, 120_000);
+});
