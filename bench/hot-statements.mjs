@@ -462,6 +462,8 @@ export const NOT_HOT = {
   forget_schedules_of_tasks: DELETING,
   forget_selections: BULK,
   create_bulk: BULK,
+  key_bulk: BULK,
+  find_bulk_request: BULK,
   count_selected: BULK,
   discard_bulk: BULK,
   take_bulk: BULK,

@@ -13,7 +13,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
-import type { MetricsReport } from '../metrics/metrics.ts';
+import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
@@ -152,6 +152,11 @@ export class Tasker extends TaskerOperations {
   /** Current statistics of the worker; undefined with `worker: false`. */
   get stats(): WorkerStats | undefined {
     return this.#worker?.stats;
+  }
+
+  /** For the parts of this package that count. @internal */
+  get instruments(): Metrics['instruments'] {
+    return this.#parts.metrics.instruments;
   }
 
   /** The metrics, for Prometheus and for programs. Empty with `metrics: false`. */

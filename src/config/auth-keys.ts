@@ -181,6 +181,13 @@ export const AUTH_KEYS = {
     defaultWords: 'none',
     about: 'Origins of web pages on other hosts that may use the API, such as `https://desk.example.com`.',
   },
+  metricsNeedCredential: {
+    path: 'orchestration.web.metrics_need_credential',
+    form: flag,
+    byDefault: false,
+    about:
+      'Whether `/metrics` and `/metrics/events` of `tasker server` need a credential with `system:analytics_read`, wherever requests do. Metrics name namespaces, templates and handlers.',
+  },
   requestsPerSecond: {
     path: 'orchestration.web.rate_limiting.requests_per_second',
     form: whole(0, 1_000_000),

@@ -1,6 +1,7 @@
 import { AUTH_KEYS } from './auth-keys.ts';
 import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
 import { LOG_VARIABLES } from './log-filter.ts';
+import { OIDC_KEYS } from './oidc-keys.ts';
 import { retentionRules } from './retention-config.ts';
 import { SCHEDULE_KEYS } from './schedule-keys.ts';
 import { SERVER_KEYS } from './server-keys.ts';
@@ -300,6 +301,7 @@ const KEYS = {
   }),
   ...SERVER_KEYS,
   ...AUTH_KEYS,
+  ...OIDC_KEYS,
   /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: key({
     path: 'events.retention_days',

@@ -78,10 +78,10 @@ export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
     'orchestration.web.auth.api_key',
   ]),
   ...because('workers connect to the database directly, not through another server', ['worker.orchestration_client.*']),
-  ...because("the worker's port has no pools, timeouts or authentication of its own", [
+  ...because('the port of `tasker worker` accepts the credentials of `orchestration.web.auth`', ['worker.web.auth.*']),
+  ...because("the worker's port has no pools or timeouts of its own", [
     'worker.web.request_timeout_ms',
     'worker.web.database_pools.*',
-    'worker.web.auth.*',
     'worker.web.cors.*',
     'worker.web.tls.*',
     'worker.web.rate_limiting.*',

@@ -15,6 +15,7 @@ import { CREATE_MANY_PATH } from './acts/create-many-routes.ts';
 import { limitRequests } from './acts/gate.ts';
 import { analyticsRoutes } from './analytics-routes.ts';
 import { keyRoutes } from './auth/key-routes.ts';
+import { oidcRoutes } from './auth/oidc/oidc-routes.ts';
 import { securityOf } from './auth/security.ts';
 import { sessionRoutes } from './auth/session-routes.ts';
 import type { SecuritySettings } from './auth/settings.ts';
@@ -68,6 +69,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(requestId());
   const guards = securityOf({ app, tasker, logger, settings: security });
+  app.use(guards.counting);
   app.use(guards.headers);
   // Before everything that checks requests to the API: the page holds no data, and asks for a credential itself.
   app.route('/', webPage());
@@ -92,6 +94,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.route('/', investigationRoutes(tasker));
   app.route('/', analyticsRoutes(tasker));
   app.route('/', sessionRoutes(guards.sessions));
+  app.route('/', oidcRoutes(guards, logger));
   app.route('/', keyRoutes(tasker));
   app.route('/', streamRoutes(tasker));
   app.route('/', processRoutes(tasker, facts, config));

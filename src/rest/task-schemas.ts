@@ -94,6 +94,10 @@ export const TaskResponseSchema = z
     reruns: z.int(),
     rerun_at: nullableTime,
     copy_of: z.uuid().nullable(),
+    created_with: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The credential that created it over HTTP. Null: a program with the database did.' }),
     stale: orNull(StaleSchema).openapi({ description: 'The limit of its lifecycle that it exceeds.' }),
     paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that hold for it.' }),
   })

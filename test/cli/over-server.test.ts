@@ -92,6 +92,8 @@ describe('over a server', () => {
       3,
       [expect.stringMatching(/^error: GET .*: the connection failed: /), ''],
     ]);
+    const blocked = await over(['task', 'list', '--server', 'http://127.0.0.1:9']);
+    expect([blocked.code, blocked.stderr]).toEqual([3, expect.stringContaining('listen on another one, such as 8080')]);
     const noUrl = await over(['task', 'list', '--server', 'nowhere']);
     expect([noUrl.code, noUrl.stderr]).toEqual([2, expect.stringContaining('the server: nowhere is not the address')]);
     const both = await on.project.run(['task', 'list', '--server', url, '--database-url', on.database.url]);

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { afterAll, expect, it } from 'vitest';
 import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from '../cli/installation.ts';
 import { until } from '../support/setup.ts';
 
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
+type Json = Record<string, unknown>;
 let server: Running;
 
 afterAll(() => server?.process.kill('SIGKILL'));
@@ -87,6 +90,32 @@ it('tasker server takes its settings from the configuration, and GET /config sho
   expect(text).not.toContain('secret');
   server.process.kill('SIGTERM');
   await server.ended;
+});
+
+it('one process serves and works; SIGTERM answers requests in flight, ends streams and lets handlers finish', async () => {
+  const url = await started(['--bind', '127.0.0.1:0', '--with-worker']);
+  const same = { name: 'pair', namespace: 'demo', version: '1.0.0', initiator: 'a', source_system: 'b', reason: 'c' };
+  const body = JSON.stringify({ ...same, context: { lucky: true, with: 'worker' } });
+  const headers = { 'content-type': 'application/json' };
+  const created = (await (await fetch(`${url}/v1/tasks`, { method: 'POST', headers, body })).json()) as Json;
+  const state = async () => ((await (await fetch(`${url}/v1/tasks/${created.task_uuid}`)).json()) as Json).status;
+  await until(state, (seen) => seen === 'complete');
+  expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/tasker_steps_successes_total\S* [1-9]/);
+  const stream = await fetch(`${url}/v1/stream`);
+  const half = request(`${url}/v1/tasks`, { method: 'POST', headers });
+  const answer = once(half, 'response') as Promise<[IncomingMessage]>;
+  half.write(body.slice(0, 20));
+  await once(half, 'socket');
+  await until(
+    async () => (await (await fetch(`${url}/metrics`)).text()).length,
+    (length) => length > 0,
+  );
+  server.process.kill('SIGTERM');
+  await server.until('stopping, finishing the requests in progress');
+  expect(await stream.text()).toContain('event: closing');
+  half.end(body.slice(20).replace('"worker"', '"other"'));
+  expect((await answer)[0].statusCode).toBe(201);
+  expect(await server.ended).toMatchObject({ code: 0 });
 });
 
 it('with --insecure, tasker server starts beyond loopback and warns', async () => {

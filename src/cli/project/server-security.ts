@@ -6,6 +6,7 @@ import type { LoadedConfig } from '../../config/load-config.ts';
 import { shownConfig } from '../../config/show/show-config.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { type OidcSettings, openidClient } from '../../rest/auth/oidc/oidc-login.ts';
 import { LOCAL_SECURITY, type SecuritySettings } from '../../rest/auth/settings.ts';
 import type { TokenSettings } from '../../rest/auth/tokens.ts';
 import type { ServedConfig } from '../../rest/reads/process-routes.ts';
@@ -28,8 +29,10 @@ export function securityFrom(
     );
   }
   const tokens = tokensFrom(config);
+  const oidc = oidcFrom(config);
   const fixed = config.apiKeysEnabled ? config.apiKeys : [];
-  const always = config.authEnabled || exposed || fixed.length > 0 || tokens !== undefined || !config.apiKeysEnabled;
+  const hasOther = fixed.length > 0 || tokens !== undefined || oidc !== undefined || !config.apiKeysEnabled;
+  const always = config.authEnabled || exposed || hasOther;
   return {
     auth: {
       ...LOCAL_SECURITY.auth,
@@ -42,10 +45,12 @@ export function securityFrom(
         name: description ?? `configured ${index + 1}`,
       })),
       tokens,
+      oidc: insecure ? undefined : oidc,
     },
     exposed,
     corsOrigins: config.corsOrigins,
     tls,
+    metricsNeedCredential: config.metricsNeedCredential,
     requestsPerSecond: config.requestsPerSecond,
   };
 }
@@ -67,6 +72,34 @@ function tokensFrom(config: TaskerConfig): TokenSettings | undefined {
   }
   const pem = config.jwtPublicKey ?? readPem(config.jwtPublicKeyPath);
   return pem === undefined ? undefined : { ...same, keys: { pem } };
+}
+
+/** @throws TaskerError `config_invalid` if a setting is missing */
+function oidcFrom(config: TaskerConfig): OidcSettings | undefined {
+  const { oidcIssuer: issuer, oidcClientId: clientId, publicUrl, oidcAllowHttp: allowHttp } = config;
+  if (issuer === undefined) return undefined;
+  if (!allowHttp && !issuer.startsWith('https:')) throw invalid('oidc.issuer', 'must be an https URL');
+  if (clientId === undefined) throw invalid('oidc.client_id', 'is missing, which the login with OIDC needs');
+  if (publicUrl === undefined) {
+    throw new TaskerError(
+      'config_invalid',
+      'orchestration.web.public_url is missing, which the login with OIDC needs: the URL of this server for browsers',
+    );
+  }
+  return {
+    issuer,
+    clientId,
+    publicUrl,
+    allowHttp,
+    name: config.oidcName ?? new URL(issuer).host,
+    clientSecret: config.oidcClientSecret,
+    scopes: config.oidcScopes,
+    subjectClaim: config.oidcSubjectClaim,
+    rolesClaim: config.oidcRolesClaim,
+    roles: config.oidcRoles,
+    namespacesClaim: config.oidcNamespacesClaim,
+    sessionMs: config.oidcSessionMs,
+  };
 }
 
 function readPem(path: string | undefined): string | undefined {
@@ -138,7 +171,8 @@ export async function checkSecurity(
     if (exposed) logger.warn('--insecure: every machine that reaches this address can read and change all tasks');
     return;
   }
-  if (auth.required !== 'always' || auth.fixedKeys.length > 0 || auth.tokens) return;
+  if (auth.oidc) await openidClient();
+  if (auth.required !== 'always' || auth.fixedKeys.length > 0 || auth.tokens || auth.oidc) return;
   if (auth.keysEnabled === false) {
     throw invalid('api_keys_enabled', '= false leaves no credential that could work; configure tokens, or remove it');
   }

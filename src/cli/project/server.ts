@@ -1,37 +1,46 @@
 import { createTasker } from '../../app/create-tasker.ts';
 import { programLogger } from '../../app/process/program-logger.ts';
 import { checkUrl } from '../../app/project/database-admin.ts';
+import { WorkerServer } from '../../app/server/worker-server.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { CONFIG_KEYS } from '../../config/config-keys.ts';
 import { type LoadedConfig, loadConfig, withOverrides } from '../../config/load-config.ts';
 import { packageVersion } from '../../config/package-version.ts';
 import { phraseSource, shownValue } from '../../config/show/show-config.ts';
+import { WorkerBootstrapError } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
 import { restApp } from '../../rest/rest-app.ts';
 import { parseBindAddress } from '../../server/bind-address.ts';
 import { type Listening, listen } from '../../server/listen.ts';
-import { exitCodeOf } from '../exit-codes.ts';
+import { EXIT, exitCodeOf } from '../exit-codes.ts';
+import { leave } from '../leave.ts';
 import type { GlobalOptions } from '../options.ts';
 import { reportError } from '../report-error.ts';
 import { listenForStop } from '../stop-signal.ts';
-import { existingFolders } from './folders.ts';
+import { existingFolders, runnableFolders, scheduleFolders } from './folders.ts';
 import { checkSecurity, readTls, securityFrom, servedConfig } from './server-security.ts';
 
 /** Options of `tasker server`. */
 export interface ServerOptions extends GlobalOptions {
   bind?: string;
   legacyStatus?: boolean;
+  withWorker?: boolean;
   insecure?: boolean;
   tlsCert?: string;
   tlsKey?: string;
 }
 
-/** `tasker server`: answers HTTP requests about tasks until a signal arrives, then finishes the requests in progress. */
+/**
+ * `tasker server`: answers HTTP requests about tasks until a signal arrives, then finishes the requests in progress. With
+ * `--with-worker`, it also runs steps, and lets those that run finish.
+ */
 export async function server(options: ServerOptions): Promise<void> {
   const stop = listenForStop();
   const logger = programLogger({
     level: options.verbose ? 'debug' : undefined,
     form: options.json ? 'json' : undefined,
   });
+  const worker = options.withWorker ? new WorkerServer() : undefined;
   let tasker: Tasker | undefined;
   let listening: Listening | undefined;
   try {
@@ -44,8 +53,9 @@ export async function server(options: ServerOptions): Promise<void> {
     const tls = readTls(options, config);
     const secured = { host: address.host, insecure: options.insecure ?? false, tls: tls !== undefined };
     const security = securityFrom(config, secured);
-    const templates = existingFolders(options);
-    tasker = await createTasker({ config: loaded, templates, worker: false, logger });
+    tasker = worker
+      ? await startWorker(worker, options, { loaded, logger })
+      : await createTasker({ config: loaded, templates: existingFolders(options), worker: false, logger });
     tasker.door = 'rest';
     const { environment } = config;
     const state = () => (stop.signal.aborted ? 'shutting_down' : 'running');
@@ -60,21 +70,40 @@ export async function server(options: ServerOptions): Promise<void> {
       requestMs: config.serverRequestMs,
       config: servedConfig(loaded, security),
     });
-    // For bulk creations. The app limits the time of all other requests.
-    listening = await listen(app, address, { tls, requestTimeoutMs: 600_000 });
-    logger.info({ url: listening.url, database: tasker.place, authentication: security.auth.required }, 'server is ready');
+    // The time to send is for bulk creations. The app limits the time of all other requests.
+    const { drainTimeoutMs: lastAnswersMs } = config;
+    listening = await listen(app, address, { tls, requestTimeoutMs: 600_000, lastAnswersMs });
+    logger.info(
+      { url: listening.url, database: tasker.place, authentication: security.auth.required },
+      'server is ready',
+    );
     await stop.requested;
     logger.info('stopping, finishing the requests in progress');
   } catch (error) {
-    reportError(error, options);
-    process.exitCode = exitCodeOf(error, { starting: listening === undefined });
+    const shown = error instanceof WorkerBootstrapError ? error.cause : error;
+    reportError(shown, options);
+    process.exitCode = exitCodeOf(shown, { starting: listening === undefined });
   } finally {
-    stop.release();
     // Tells the clients of streams to reconnect, so that they do not hold up the end of the other requests.
     tasker?.engine.changes.close();
     await listening?.close();
-    await tasker?.stop();
+    await (worker?.shutdown() ?? tasker?.stop());
+    if (worker && worker.status().activeHandlers > 0) process.exitCode = EXIT.failed;
+    stop.release();
+    if (worker) leave();
   }
+}
+
+/** Starts to run steps, without a port of its own: the server also serves health and metrics. */
+async function startWorker(
+  worker: WorkerServer,
+  options: ServerOptions,
+  { loaded, logger }: { loaded: LoadedConfig; logger: Logger },
+): Promise<Tasker> {
+  worker.needsHandlers = true;
+  const folders = runnableFolders(options);
+  await worker.start({ config: loaded, ...folders, schedules: scheduleFolders(), web: false, logger });
+  return worker.tasker!;
 }
 
 /** The configuration, with the options that replace parts of it. */

@@ -32,7 +32,10 @@ function describeTask(task: Task, copies: readonly string[], entry: ShownDeadLet
     ['task', task.taskUuid],
     ['template', `${task.namespace}/${task.name}@${task.version}`],
     ['status', `${painted(task.status)} ${pc.dim(`${task.completedSteps} of ${task.totalSteps} steps done`)}`],
-    ['created', `${task.createdAt}${task.initiator ? ` by ${task.initiator}` : ''}`],
+    [
+      'created',
+      `${task.createdAt}${task.initiator ? ` by ${task.initiator}` : ''}${task.createdWith ? ` with ${task.createdWith}` : ''}`,
+    ],
     ['starts', task.startsAt == null ? null : `${task.startsAt}${startsIn(task.startsAt)}`],
     ['ended', task.completedAt === null ? null : `${task.completedAt}, after ${took}`],
     ['rerun', !task.reruns ? null : `${counted(task.reruns, 'time')}, last at ${task.rerunAt}`],

@@ -1,3 +1,4 @@
+import type { OidcSettings } from './oidc/oidc-login.ts';
 import type { TokenSettings } from './tokens.ts';
 
 /** The settings of a server's security. */
@@ -9,6 +10,8 @@ export interface SecuritySettings {
   corsOrigins: readonly string[];
   /** Whether the server itself speaks TLS. */
   tls: boolean;
+  /** Whether metrics need a credential, wherever requests do. Default false. */
+  metricsNeedCredential?: boolean;
   /** Maximum number of requests of a credential in a second. 0: unlimited. */
   requestsPerSecond: number;
 }
@@ -30,6 +33,8 @@ export interface AuthSettings {
   wrong: { burst: number; perSecond: number };
   /** Undefined: no tokens are accepted. */
   tokens?: TokenSettings | undefined;
+  /** Undefined: nobody logs in with an identity provider. */
+  oidc?: OidcSettings | undefined;
 }
 
 /** An API key of the configuration. */

@@ -125,12 +125,13 @@ function readKey(pem: string): KeyObject {
   return key;
 }
 
-function subjectOf(sub: unknown): string {
+/** Returns the claim that acts are recorded under. @throws Refused if it cannot be one */
+export function subjectOf(sub: unknown, claim = 'sub'): string {
   if (typeof sub === 'string' && sub !== '' && sub.length <= LONGEST_SUBJECT && isStorableText(sub)) {
     // Acts of API keys are recorded under such names.
     if (!sub.startsWith('key:')) return sub;
   }
-  throw new Refused('invalid', 'the token is not accepted: its claim sub is missing or wrong');
+  throw new Refused('invalid', `the token is not accepted: its claim ${claim} is missing or wrong`);
 }
 
 /** An empty list of the described claim `worker_namespaces` means all, as its tools write it; one of `namespaces` none. */

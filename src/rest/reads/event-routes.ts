@@ -4,6 +4,7 @@ import type { Tasker } from '../../app/tasker.ts';
 import { timeOf } from '../../engine/search/filter.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
+import { fillPage } from '../fill-page.ts';
 import { cursorAt, pageFields, pageQuery, positionOf, time } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
@@ -90,6 +91,8 @@ export async function eventPage(
   return { items, next_cursor: more ? cursorAt(items.at(-1)!.id) : null, previous_cursor: null };
 }
 
+const MOST_DEAD = 1000;
+
 /** Routes for the log of durable events and the groups that receive them. */
 export function eventRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
@@ -101,9 +104,11 @@ export function eventRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(DEAD, async (c) => {
       const { group, event: eventId, limit } = c.req.valid('query');
       const caller = callerOf(c);
-      const which = { ...(group !== undefined && { group }), ...(eventId !== undefined && { eventId }), limit };
+      // There is no cursor, so that the deliveries of other namespaces must not use up the page.
+      const most = caller.namespaces === undefined ? limit : MOST_DEAD;
+      const which = { ...(group !== undefined && { group }), ...(eventId !== undefined && { eventId }), limit: most };
       const dead = (await tasker.events.dead(which)).filter(({ event }) => maySee(caller, event.namespace));
-      const shown = dead.map((one) => ({ ...snakeKeys(one), event: eventJson(one.event) }));
+      const shown = dead.slice(0, limit).map((one) => ({ ...snakeKeys(one), event: eventJson(one.event) }));
       return c.json({ dead: shown, next_cursor: null, previous_cursor: null }, 200);
     })
     .openapi(LIST, async (c) => {
@@ -111,9 +116,11 @@ export function eventRoutes(tasker: Tasker): OpenAPIHono {
       const caller = callerOf(c);
       const after = timeOf(times.after, 'after') ?? undefined;
       const before = timeOf(times.before, 'before') ?? undefined;
-      const { items, ...cursors } = await eventPage(tasker, { name, taskUuid, after, before }, { limit, cursor });
-      const seen = items.filter(({ namespace }) => maySee(caller, namespace));
-      return c.json({ events: seen.map(eventJson), ...cursors }, 200);
+      const visible = ({ namespace }: LoggedEvent) => maySee(caller, namespace);
+      const { items, ...cursors } = await fillPage({ limit, cursor }, visible, (page) =>
+        eventPage(tasker, { name, taskUuid, after, before }, page),
+      );
+      return c.json({ events: items.map(eventJson), ...cursors }, 200);
     })
     .openapi(SHOW, async (c) => {
       const { event_id: id } = c.req.valid('param');

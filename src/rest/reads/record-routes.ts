@@ -3,6 +3,7 @@ import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { type Caller, callerOf } from '../caller.ts';
+import { fillPage } from '../fill-page.ts';
 import { cursorAt, pageFields, pageQuery, positionOf, time } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
@@ -58,22 +59,24 @@ export function recordRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(AUDIT, async (c) => {
       const { limit, cursor, ...filter } = c.req.valid('query');
       const caller = callerOf(c);
-      const { entries, nextCursor } = await tasker.audit(filter, { limit, cursor });
-      const seen = entries.filter(({ template }) => isOfCaller(template?.split('/')[0], caller));
-      return c.json(
-        { entries: seen.map((entry) => snakeKeys(entry)), next_cursor: nextCursor, previous_cursor: null },
-        200,
-      );
+      type Entry = Awaited<ReturnType<Tasker['audit']>>['entries'][number];
+      const visible = ({ template }: Entry) => isOfCaller(template?.split('/')[0], caller);
+      const { items, ...cursors } = await fillPage({ limit, cursor }, visible, async (page) => {
+        const { entries, nextCursor } = await tasker.audit(filter, page);
+        return { items: entries, next_cursor: nextCursor };
+      });
+      return c.json({ entries: items.map((entry) => snakeKeys(entry)), ...cursors }, 200);
     })
     .openapi(BULKS, async (c) => {
-      const { limit, cursor } = c.req.valid('query');
       const caller = callerOf(c);
-      const place = cursor === undefined ? {} : { before: positionOf(cursor) };
-      const found = await tasker.bulk.list({ limit, ...place });
-      const last = found.at(-1);
-      const next = found.length === limit && last && last.id > 1 ? cursorAt(last.id) : null;
-      const seen = found.filter((act) => isVisible(act, caller)).map(bulkJson);
-      return c.json({ bulk_acts: seen, next_cursor: next, previous_cursor: null }, 200);
+      const visible = (act: BulkSummary) => isVisible(act, caller);
+      const { items, ...cursors } = await fillPage(c.req.valid('query'), visible, async ({ limit, cursor }) => {
+        const place = cursor === undefined ? {} : { before: positionOf(cursor) };
+        const found = await tasker.bulk.list({ limit, ...place });
+        const last = found.at(-1);
+        return { items: found, next_cursor: found.length === limit && last && last.id > 1 ? cursorAt(last.id) : null };
+      });
+      return c.json({ bulk_acts: items.map(bulkJson), ...cursors }, 200);
     })
     .openapi(BULK, async (c) => {
       const { id } = c.req.valid('param');
