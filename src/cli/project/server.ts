@@ -50,6 +50,7 @@ export async function server(options: ServerOptions): Promise<void> {
     const app = restApp({ tasker, logger, facts, security, legacyStatus: options.legacyStatus ?? false });
     // For bulk creations. The app limits the time of all other requests.
     listening = await listen(app, address, { tls, requestTimeoutMs: 600_000 });
+    await tasker.httpWorkers.resume();
     logger.info({ url: listening.url, database: tasker.place, credentials: security.auth.required }, 'server is ready');
     await stop.requested;
     logger.info('stopping, finishing the requests in progress');
