@@ -30,6 +30,7 @@ import { streamRoutes } from './stream-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { templateRoutes } from './template-routes.ts';
 import { webPage } from './web-page.ts';
+import { workRoutes } from './workers/worker-routes.ts';
 
 /** Options of {@link restApp}. */
 export interface RestAppOptions {
@@ -99,6 +100,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.route('/', streamRoutes(tasker));
   app.route('/', processRoutes(tasker, facts, config));
   for (const routes of readRoutes(tasker)) app.route('/', routes);
+  app.route('/', workRoutes(tasker));
   app.route('/', actRoutes(tasker, { logger, environment: facts.environment }));
   app.doc31('/api-docs/openapi.json', {
     openapi: '3.1.0',

@@ -73,6 +73,7 @@ export async function server(options: ServerOptions): Promise<void> {
     // The time to send is for bulk creations. The app limits the time of all other requests.
     const { drainTimeoutMs: lastAnswersMs } = config;
     listening = await listen(app, address, { tls, requestTimeoutMs: 600_000, lastAnswersMs });
+    await tasker.httpWorkers.resume();
     logger.info(
       { url: listening.url, database: tasker.place, authentication: security.auth.required },
       'server is ready',

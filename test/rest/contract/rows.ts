@@ -7,6 +7,7 @@ import { scheduleRows } from './schedule-rows.ts';
 import { taskActRows } from './task-act-rows.ts';
 import { templateActRows } from './template-act-rows.ts';
 import { waitRows } from './wait-rows.ts';
+import { workRows } from './work-rows.ts';
 
 const DEMO = { namespace: 'test', name: 'demo', version: '1.1.0' };
 const NUL = '%00';
@@ -32,6 +33,7 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
     ...(await operateRows(world)),
     ...(await credentialRows(world)),
     ...(await templateActRows(world)),
+    ...(await workRows(world)),
   };
 }
 
