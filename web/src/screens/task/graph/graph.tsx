@@ -10,13 +10,22 @@ import {
   useReactFlow,
 } from '@xyflow/react';
 import '@xyflow/react/dist/base.css';
-import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import {
+  type KeyboardEvent,
+  type RefObject,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 import { useSearchParams } from 'react-router';
 import { lookOf } from '../../../parts/state.tsx';
 import { batchSize } from './batch-node.tsx';
 import { PathWords } from './critical-path-words.tsx';
 import '../graph.css';
-import { type GraphEdge, layoutOf, NODE, type Place } from '../layout.ts';
+import { type Direction, type GraphEdge, layoutOf, NODE, type Place, type Size } from '../layout.ts';
 import type { ViewProps } from '../views.tsx';
 import { StepNode, type StepNodeData } from './graph-node.tsx';
 import { edgeKey, type Group, type Shape } from './shape.ts';
@@ -27,6 +36,11 @@ const NODE_TYPES = { step: StepNode };
 /** Pixels. */
 const LEAST_HIGH = 280;
 const MOST_HIGH = 600;
+/** Space for the drawer, which the direction of the graph does not depend on. */
+const DRAWER = 436;
+const MARGIN = 60;
+/** A graph that would be smaller from left to right goes from top to bottom, if it is larger then. */
+const LEAST_ZOOM = 0.8;
 /** Larger graphs get a map. */
 const MAP_FROM = 20;
 /** Only the visible nodes of larger graphs are in the document. */
@@ -38,17 +52,24 @@ const MOVE_MS = 150;
 
 /** The steps of a task and their dependencies. */
 export default function Graph(props: ViewProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const width = useWidth(box, props.selected !== undefined);
   return (
-    <ReactFlowProvider>
-      <Flow {...props} />
+    <div ref={box}>
+      {width !== undefined && (
+        <ReactFlowProvider>
+          <Flow {...props} width={width} />
+        </ReactFlowProvider>
+      )}
       <PathWords path={props.data.criticalPath} onSelect={props.onSelect} />
-    </ReactFlowProvider>
+    </div>
   );
 }
 
-function Flow({ data: { task, shape, criticalPath }, selected, onSelect }: ViewProps) {
+function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }: ViewProps & { width: number }) {
   const { unfolded, toggle } = useUnfolded();
-  const { places, height, structure } = useLayout(shape, unfolded);
+  const box = useRef<HTMLElement>(null);
+  const { places, height, structure, direction } = useLayout(shape, { unfolded, width });
   const chosen = selected === undefined ? undefined : (shape.groupOf.get(selected) ?? selected);
   const [first] = shape.groups;
   const select = useRef(onSelect);
@@ -58,25 +79,25 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect }: ViewP
     unfolded,
     selected,
     focusable: chosen !== undefined && shape.byName.has(chosen) ? chosen : first?.name,
-    critical: criticalPath?.edges,
+    direction,
     onSelect: useCallback((name: string) => select.current(name), []),
     onToggle: toggle,
   });
   const edges = useEdges(shape, criticalPath?.edges);
-  const box = useRef<HTMLDivElement>(null);
   const { following, setFollowing } = useFollow(shape);
-  const onKeyDown = useArrowKeys(shape, { places, onSelect });
+  const onKeyDown = useArrowKeys(shape, { places, direction, onSelect });
   useShownSelection(chosen, places);
   return (
     <section
       ref={box}
       aria-label={`Graph of ${task.name}`}
+      data-direction={direction}
       className="task-graph overflow-hidden rounded-lg border border-line bg-surface"
       style={{ height }}
       onKeyDown={onKeyDown}
     >
       <ReactFlow
-        key={structure}
+        key={`${direction} ${structure}`}
         nodes={nodes}
         edges={edges}
         nodeTypes={NODE_TYPES}
@@ -147,11 +168,29 @@ function useUnfolded(): { unfolded: ReadonlySet<string>; toggle(name: string): v
   return { unfolded, toggle };
 }
 
-function useLayout({ groups, edges }: Shape, unfolded: ReadonlySet<string>) {
+/** Returns the width of the graph beside an open drawer, whether or not it is open. */
+function useWidth(box: RefObject<HTMLElement | null>, isOpen: boolean): number | undefined {
+  const [width, setWidth] = useState<number>();
+  const open = useRef(isOpen);
+  open.current = isOpen;
+  useLayoutEffect(() => {
+    const measure = () => {
+      const own = box.current?.clientWidth ?? 0;
+      const beside = matchMedia('(min-width: 64rem)').matches && !open.current ? DRAWER : 0;
+      setWidth(own - beside);
+    };
+    measure();
+    addEventListener('resize', measure);
+    return () => removeEventListener('resize', measure);
+  }, [box]);
+  return width;
+}
+
+function useLayout({ groups, edges }: Shape, { unfolded, width }: { unfolded: ReadonlySet<string>; width: number }) {
   const sizes = groups.map(({ name, isBatch, steps }) =>
     isBatch ? batchSize(steps.length, unfolded.has(name)) : NODE,
   );
-  // The text is the key, so that a change of state does not lay out the graph again.
+  // The texts are the keys, so that a change of state does not lay out the graph again.
   const structure = JSON.stringify([groups.map(({ name }) => name), edges.map(({ from, to }) => [from, to])]);
   const key = JSON.stringify(sizes.map(({ width, height }) => [width, height]));
   return useMemo(() => {
@@ -159,10 +198,27 @@ function useLayout({ groups, edges }: Shape, unfolded: ReadonlySet<string>) {
     const all = JSON.parse(key) as [number, number][];
     const byName = new Map(names.map((name, at) => [name, { width: all[at]![0], height: all[at]![1] }]));
     const lines = pairs.map(([from, to]): GraphEdge => ({ from, to }));
-    const places = layoutOf(names, lines, (name) => byName.get(name)!);
-    const bottom = Math.max(0, ...names.map((name) => places.get(name)!.y + byName.get(name)!.height));
-    return { places, structure, height: Math.min(MOST_HIGH, Math.max(LEAST_HIGH, bottom + 160)) };
-  }, [structure, key]);
+    const laidOut = (direction: Direction) => {
+      const places = layoutOf(names, lines, { sizeOf: (name) => byName.get(name)!, direction });
+      const size = extentOf(places, byName);
+      const zoom = Math.min(1, (width - MARGIN) / size.width, (MOST_HIGH - MARGIN) / size.height);
+      return { places, direction, size, zoom };
+    };
+    const across = laidOut('LR');
+    const down = across.zoom < LEAST_ZOOM ? laidOut('TB') : across;
+    const { places, direction, size, zoom } = down.zoom > across.zoom ? down : across;
+    const height = Math.min(MOST_HIGH, Math.max(LEAST_HIGH, Math.ceil(size.height * Math.max(zoom, 0.3)) + 2 * MARGIN));
+    return { places, structure, direction, height };
+  }, [structure, key, width]);
+}
+
+function extentOf(places: ReadonlyMap<string, Place>, sizes: ReadonlyMap<string, Size>): Size {
+  let [width, height] = [1, 1];
+  for (const [name, { x, y }] of places) {
+    width = Math.max(width, x + sizes.get(name)!.width);
+    height = Math.max(height, y + sizes.get(name)!.height);
+  }
+  return { width, height };
 }
 
 interface NodeOptions {
@@ -171,14 +227,14 @@ interface NodeOptions {
   selected: string | undefined;
   /** The node that the Tab key reaches. The arrow keys reach the others. */
   focusable: string | undefined;
-  critical: ReadonlySet<string> | undefined;
+  direction: Direction;
   onSelect(name: string): void;
   onToggle(name: string): void;
 }
 
 /** Returns the nodes. Those that did not change are the same objects, so that they are not drawn again. */
 function useNodes({ groups }: Shape, options: NodeOptions): FlowNode[] {
-  const { places, unfolded, selected, focusable, onSelect, onToggle } = options;
+  const { places, unfolded, selected, focusable, direction, onSelect, onToggle } = options;
   const before = useRef(new Map<string, { group: Group; node: FlowNode }>());
   return useMemo(() => {
     const next = new Map<string, { group: Group; node: FlowNode }>();
@@ -192,6 +248,7 @@ function useNodes({ groups }: Shape, options: NodeOptions): FlowNode[] {
         isUnfolded,
         selected: isSelected ? selected : undefined,
         isFocusable: name === focusable,
+        direction,
         onSelect,
         onToggle,
       };
@@ -216,7 +273,7 @@ function useNodes({ groups }: Shape, options: NodeOptions): FlowNode[] {
     }
     before.current = next;
     return [...next.values()].map(({ node }) => node);
-  }, [groups, places, unfolded, selected, focusable, onSelect, onToggle]);
+  }, [groups, places, unfolded, selected, focusable, direction, onSelect, onToggle]);
 }
 
 /** A step that did not change is the same object in two answers. */
@@ -282,16 +339,14 @@ function useShownSelection(name: string | undefined, places: ReadonlyMap<string,
 
 /** Arrow keys go along the edges, and to the neighbours of the same rank. */
 function useArrowKeys(
-  { edges, byName }: Shape,
-  { places, onSelect }: { places: ReadonlyMap<string, Place>; onSelect(name: string): void },
+  { edges }: Shape,
+  { places, direction, onSelect }: Omit<Move, 'from'> & { onSelect(name: string): void },
 ) {
-  return ({ key, target, preventDefault }: KeyboardEvent<HTMLElement> & { preventDefault(): void }) => {
-    const from = target instanceof HTMLElement ? target.dataset.node : undefined;
-    const place = from === undefined ? undefined : places.get(from);
-    if (from === undefined || !place) return;
-    const to = neighbour(key, { from, place, edges, places });
-    if (to === undefined || !byName.has(to)) return;
-    preventDefault();
+  return (event: KeyboardEvent<HTMLElement>) => {
+    const from = event.target instanceof HTMLElement ? event.target.dataset.node : undefined;
+    const to = from === undefined ? undefined : neighbour(event.key, edges, { from, places, direction });
+    if (to === undefined) return;
+    event.preventDefault();
     onSelect(to);
     // The node may be drawn only after it was moved into view.
     const focus = (tries: number) => {
@@ -303,24 +358,32 @@ function useArrowKeys(
   };
 }
 
-interface Step {
+interface Move {
   from: string;
-  place: Place;
-  edges: readonly GraphEdge[];
   places: ReadonlyMap<string, Place>;
+  direction: Direction;
 }
 
-function neighbour(key: string, { from, place, edges, places }: Step): string | undefined {
+const KEYS = {
+  LR: { onward: 'ArrowRight', back: 'ArrowLeft', next: 'ArrowDown', previous: 'ArrowUp' },
+  TB: { onward: 'ArrowDown', back: 'ArrowUp', next: 'ArrowRight', previous: 'ArrowLeft' },
+} as const;
+
+function neighbour(key: string, edges: readonly GraphEdge[], { from, places, direction }: Move): string | undefined {
+  const { onward, back, next, previous } = KEYS[direction];
+  const [along, across] = direction === 'LR' ? (['x', 'y'] as const) : (['y', 'x'] as const);
+  const place = places.get(from)!;
   const nearest = (names: readonly string[]) =>
     names.toSorted(
-      (one, other) => Math.abs(places.get(one)!.y - place.y) - Math.abs(places.get(other)!.y - place.y),
+      (one, other) =>
+        Math.abs(places.get(one)![across] - place[across]) - Math.abs(places.get(other)![across] - place[across]),
     )[0];
-  if (key === 'ArrowRight') return nearest(edges.filter((edge) => edge.from === from).map(({ to }) => to));
-  if (key === 'ArrowLeft') return nearest(edges.filter((edge) => edge.to === from).map((edge) => edge.from));
-  if (key !== 'ArrowDown' && key !== 'ArrowUp') return undefined;
-  const down = key === 'ArrowDown';
-  const rank = [...places].filter(
-    ([, { x, y }]) => Math.abs(x - place.x) < NODE.width && (down ? y > place.y : y < place.y),
-  );
+  if (key === onward) return nearest(edges.filter((edge) => edge.from === from).map(({ to }) => to));
+  if (key === back) return nearest(edges.filter((edge) => edge.to === from).map((edge) => edge.from));
+  if (key !== next && key !== previous) return undefined;
+  const rank = [...places].filter(([, other]) => {
+    const isBeside = Math.abs(other[along] - place[along]) < NODE.height;
+    return isBeside && (key === next ? other[across] > place[across] : other[across] < place[across]);
+  });
   return nearest(rank.map(([name]) => name));
 }
