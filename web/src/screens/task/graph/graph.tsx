@@ -8,6 +8,8 @@ import {
   ReactFlow,
   ReactFlowProvider,
   useReactFlow,
+  useStore,
+  type Viewport,
 } from '@xyflow/react';
 import '@xyflow/react/dist/base.css';
 import {
@@ -28,6 +30,7 @@ import '../graph.css';
 import { type Direction, type GraphEdge, layoutOf, NODE, type Place, type Size } from '../layout.ts';
 import type { ViewProps } from '../views.tsx';
 import { StepNode, type StepNodeData } from './graph-node.tsx';
+import { type Drawing, nodeAt, Overview, OverviewMap } from './overview.tsx';
 import { edgeKey, type Group, type Shape } from './shape.ts';
 
 type FlowNode = Node<StepNodeData, 'step'>;
@@ -43,10 +46,16 @@ const MARGIN = 60;
 const LEAST_ZOOM = 0.8;
 /** Larger graphs get a map. */
 const MAP_FROM = 20;
-/** Only the visible nodes of larger graphs are in the document. */
+/** Of larger graphs, only the nodes in view are in the document. */
 const ALL_IN_DOCUMENT = 100;
 /** Below this zoom, texts cannot be read and are not drawn. */
 const READABLE_ZOOM = 0.45;
+/** Below this zoom, a large graph is a picture. */
+const LARGE_READABLE_ZOOM = 0.6;
+/** Of the view of a large graph, in pixels of the graph. */
+const TILE = 300;
+const NO_EDGES: Edge[] = [];
+const FIT = { maxZoom: 1, padding: 0.12 } as const;
 const FOLLOW_ZOOM = 0.9;
 const MOVE_MS = 150;
 
@@ -69,22 +78,32 @@ export default function Graph(props: ViewProps) {
 function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }: ViewProps & { width: number }) {
   const { unfolded, toggle } = useUnfolded();
   const box = useRef<HTMLElement>(null);
-  const { places, height, structure, direction } = useLayout(shape, { unfolded, width });
+  const { places, sizes, height, structure, direction } = useLayout(shape, { unfolded, width });
+  const isLarge = shape.groups.length > ALL_IN_DOCUMENT;
   const chosen = selected === undefined ? undefined : (shape.groupOf.get(selected) ?? selected);
   const [first] = shape.groups;
+  const focusable = chosen !== undefined && shape.byName.has(chosen) ? chosen : first?.name;
   const select = useRef(onSelect);
   select.current = onSelect;
   const nodes = useNodes(shape, {
     places,
     unfolded,
     selected,
-    focusable: chosen !== undefined && shape.byName.has(chosen) ? chosen : first?.name,
+    focusable,
     direction,
     onSelect: useCallback((name: string) => select.current(name), []),
     onToggle: toggle,
   });
-  const edges = useEdges(shape, criticalPath?.edges);
-  const { following, setFollowing } = useFollow(shape);
+  const critical = criticalPath?.edges;
+  const edges = useEdges(shape, critical);
+  const { inView, isFar, look } = useInView(nodes, focusable);
+  const drawing = useMemo(
+    () => ({ shape, places, sizes, critical, selected: chosen, isAcross: direction === 'LR' }),
+    [shape, places, sizes, critical, chosen, direction],
+  );
+  const { following, setFollowing } = useFollow(shape, places);
+  const { screenToFlowPosition } = useReactFlow();
+  const moved = useFittedView(isLarge ? drawing : undefined, height);
   const onKeyDown = useArrowKeys(shape, { places, direction, onSelect });
   useShownSelection(chosen, places);
   return (
@@ -92,14 +111,15 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
       ref={box}
       aria-label={`Graph of ${task.name}`}
       data-direction={direction}
-      className="task-graph overflow-hidden rounded-lg border border-line bg-surface"
+      className="task-graph relative overflow-hidden rounded-lg border border-line bg-surface"
       style={{ height }}
       onKeyDown={onKeyDown}
     >
+      {isLarge && <Overview drawing={drawing} withNodes={isFar} />}
       <ReactFlow
         key={`${direction} ${structure}`}
-        nodes={nodes}
-        edges={edges}
+        nodes={isLarge ? inView : nodes}
+        edges={isLarge ? NO_EDGES : edges}
         nodeTypes={NODE_TYPES}
         nodesDraggable={false}
         nodesConnectable={false}
@@ -107,21 +127,33 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
         edgesFocusable={false}
         elementsSelectable={false}
         disableKeyboardA11y
-        onlyRenderVisibleElements={shape.groups.length > ALL_IN_DOCUMENT}
         minZoom={0.05}
-        fitView
-        fitViewOptions={{ maxZoom: 1, padding: 0.12 }}
+        {...(isLarge
+          ? { defaultViewport: viewOf(drawing, { width, height }) }
+          : { fitView: true, fitViewOptions: FIT })}
         onMoveStart={(event) => {
           box.current?.classList.add('moving');
-          if (event) setFollowing(false);
+          if (!event) return;
+          moved.current = true;
+          setFollowing(false);
         }}
-        onMove={(_, { zoom }) => box.current?.classList.toggle('far', zoom < READABLE_ZOOM)}
+        onMove={(_, view) => {
+          box.current?.classList.toggle('far', !isLarge && view.zoom < READABLE_ZOOM);
+          if (isLarge) look(view, box.current);
+        }}
         onMoveEnd={() => box.current?.classList.remove('moving')}
-        onInit={({ getZoom }) => box.current?.classList.toggle('far', getZoom() < READABLE_ZOOM)}
+        onInit={({ getViewport }) => {
+          if (isLarge) look(getViewport(), box.current);
+          else box.current?.classList.toggle('far', getViewport().zoom < READABLE_ZOOM);
+        }}
+        onPaneClick={({ clientX: x, clientY: y }) => {
+          const name = isLarge ? nodeAt(drawing, screenToFlowPosition({ x, y })) : undefined;
+          if (name !== undefined) onSelect(name);
+        }}
         proOptions={{ hideAttribution: true }}
       >
-        <Background gap={24} size={1} color="var(--line)" />
-        <Controls showInteractive={false} />
+        {!isLarge && <Background gap={24} size={1} color="var(--line)" />}
+        <Controls showInteractive={false} showFitView={!isLarge} />
         <Panel position="top-right">
           <button
             type="button"
@@ -133,7 +165,8 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
             Follow
           </button>
         </Panel>
-        {shape.groups.length >= MAP_FROM && (
+        {isLarge && !isFar && <OverviewMap drawing={drawing} />}
+        {!isLarge && shape.groups.length >= MAP_FROM && (
           <MiniMap
             pannable
             zoomable
@@ -146,6 +179,58 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
       </ReactFlow>
     </section>
   );
+}
+
+/** Shows the whole graph again when the drawer opens or closes, until the user has moved it. */
+function useFittedView(large: Drawing | undefined, height: number) {
+  const width = useStore((state) => state.width);
+  const { fitView, setViewport } = useReactFlow();
+  const moved = useRef(false);
+  const latest = useRef({ large, height });
+  latest.current = { large, height };
+  const before = useRef(width);
+  useEffect(() => {
+    if (before.current === 0 || before.current === width || moved.current) {
+      before.current = width;
+      return;
+    }
+    before.current = width;
+    const { large: drawing, height } = latest.current;
+    if (drawing) void setViewport(viewOf(drawing, { width, height }));
+    else void fitView(FIT);
+  }, [width, fitView, setViewport]);
+  return moved;
+}
+
+/** Returns the view that shows a whole large graph. */
+function viewOf({ places, sizes }: Drawing, { width, height }: Size): Viewport {
+  const extent = extentOf(places, sizes);
+  const zoom = Math.max(0.05, Math.min(1, (width - MARGIN) / extent.width, (height - MARGIN) / extent.height));
+  return { x: (width - extent.width * zoom) / 2, y: (height - extent.height * zoom) / 2, zoom };
+}
+
+/**
+ * Returns the nodes of a large graph that are in the document: from near those in view, from afar only the one that has the
+ * focus. The view is only looked at by tiles, so that most movements change nothing.
+ */
+function useInView(nodes: readonly FlowNode[], focusable: string | undefined) {
+  const [key, setKey] = useState('far');
+  const look = useCallback(({ x, y, zoom }: Viewport, box: HTMLElement | null) => {
+    if (!box) return;
+    const tile = (pixels: number) => Math.floor(pixels / zoom / TILE);
+    const tiles = [-x, -y, box.clientWidth - x, box.clientHeight - y].map(tile);
+    setKey(zoom < LARGE_READABLE_ZOOM ? 'far' : tiles.join());
+  }, []);
+  const inView = useMemo(() => {
+    if (key === 'far') return nodes.filter(({ id }) => id === focusable);
+    const [left, top, right, bottom] = key.split(',').map(Number) as [number, number, number, number];
+    return nodes.filter(({ id, position: { x, y }, width = 0, height = 0 }) => {
+      const isSeen =
+        x + width > left * TILE && y + height > top * TILE && x < (right + 1) * TILE && y < (bottom + 1) * TILE;
+      return isSeen || id === focusable;
+    });
+  }, [key, nodes, focusable]);
+  return { inView, isFar: key === 'far', look };
 }
 
 /** The batches that are shown with all their workers. They are in the address. */
@@ -208,7 +293,7 @@ function useLayout({ groups, edges }: Shape, { unfolded, width }: { unfolded: Re
     const down = across.zoom < LEAST_ZOOM ? laidOut('TB') : across;
     const { places, direction, size, zoom } = down.zoom > across.zoom ? down : across;
     const height = Math.min(MOST_HIGH, Math.max(LEAST_HIGH, Math.ceil(size.height * Math.max(zoom, 0.3)) + 2 * MARGIN));
-    return { places, structure, direction, height };
+    return { places, sizes: byName, structure, direction, height };
   }, [structure, key, width]);
 }
 
@@ -307,16 +392,19 @@ function useEdges({ edges, byName }: Shape, critical: ReadonlySet<string> | unde
 }
 
 /** Moves the running step into view whenever another one runs. */
-function useFollow({ groups }: Shape) {
+function useFollow({ groups }: Shape, places: ReadonlyMap<string, Place>) {
   const [following, setFollowing] = useState(false);
-  const { fitView } = useReactFlow();
+  const { setCenter } = useReactFlow();
+  const latest = useRef(places);
+  latest.current = places;
   const active = ['in_progress', 'waiting_for_retry', 'waiting', 'enqueued', 'error']
     .map((state) => groups.find((group) => group.state === state)?.name)
     .find((name) => name !== undefined);
   useEffect(() => {
-    if (!following || active === undefined) return;
-    void fitView({ nodes: [{ id: active }], maxZoom: FOLLOW_ZOOM, duration: MOVE_MS });
-  }, [following, active, fitView]);
+    const place = active === undefined ? undefined : latest.current.get(active);
+    if (!following || !place) return;
+    void setCenter(place.x + NODE.width / 2, place.y + NODE.height / 2, { zoom: FOLLOW_ZOOM, duration: MOVE_MS });
+  }, [following, active, setCenter]);
   return { following, setFollowing };
 }
 
