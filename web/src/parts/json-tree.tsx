@@ -43,7 +43,7 @@ export function JsonTree({ value, name }: { value: unknown; name: string }) {
           {copied ? 'copied' : 'Copy'}
         </Button>
       </div>
-      <div className="overflow-x-auto px-3 pb-2 font-mono text-xs leading-5">
+      <div className="overflow-x-auto pr-3 pb-2 pl-6 font-mono text-xs leading-5">
         <Node key={wanted} value={value} depth={0} wanted={wanted} />
       </div>
     </div>

@@ -47,7 +47,7 @@ function entriesOf({ history = [] }: ViewProps['data']): Entry[] {
     at: entry.at,
     step: entry.step,
     what: entry.what,
-    state: entry.kind === 'attempt' ? entry.to_state : null,
+    state: entry.kind !== 'attempt' ? null : entry.error ? 'error' : entry.to_state,
     attempt: entry.attempt,
     ms: entry.duration_ms,
     who: entry.who,

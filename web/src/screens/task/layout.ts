@@ -15,8 +15,13 @@ export interface Size {
   height: number;
 }
 
-export const NODE = { width: 184, height: 48 } as const;
-const GAP = { x: 56, y: 20 } as const;
+/** From left to right, or from top to bottom. */
+export type Direction = 'LR' | 'TB';
+
+export const NODE = { width: 200, height: 48 } as const;
+/** Pixels between the ranks, and between the nodes of a rank. */
+const RANK_GAP: Readonly<Record<Direction, number>> = { LR: 48, TB: 36 };
+const NODE_GAP = 20;
 /** Dagre needs a second for 100 nodes, and 15 for 1,000. */
 const MOST_FOR_DAGRE = 60;
 /** Passes in which each node moves towards its neighbours. */
@@ -25,22 +30,33 @@ const PASSES = 4;
 const LEAST_WRAPPED = 16;
 
 /**
- * Returns the place of each node, from left to right. It depends only on names, edges and sizes, so that a node does not
- * move when its state changes.
+ * Returns the place of each node. It depends only on names, edges and sizes, so that a node does not move when its state
+ * changes.
  */
 export function layoutOf(
   names: readonly string[],
   edges: readonly GraphEdge[],
-  sizeOf: (name: string) => Size = () => NODE,
+  { sizeOf = () => NODE, direction = 'LR' }: { sizeOf?(name: string): Size; direction?: Direction } = {},
 ): Map<string, Place> {
   const known = new Set(names);
   const inside = edges.filter(({ from, to }) => known.has(from) && known.has(to));
-  return names.length > MOST_FOR_DAGRE ? layered(names, inside, sizeOf) : byDagre(names, inside, sizeOf);
+  const layout = names.length > MOST_FOR_DAGRE ? layered : byDagre;
+  const gap = RANK_GAP[direction];
+  if (direction === 'LR') return layout(names, inside, { sizeOf, gap });
+  const turned = (name: string) => ({ width: sizeOf(name).height, height: sizeOf(name).width });
+  const places = layout(names, inside, { sizeOf: turned, gap });
+  return new Map([...places].map(([name, { x, y }]) => [name, { x: y, y: x }]));
 }
 
-function byDagre(names: readonly string[], edges: readonly GraphEdge[], sizeOf: (name: string) => Size) {
+interface Options {
+  sizeOf(name: string): Size;
+  /** Between the ranks. */
+  gap: number;
+}
+
+function byDagre(names: readonly string[], edges: readonly GraphEdge[], { sizeOf, gap }: Options): Map<string, Place> {
   const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: 'LR', nodesep: GAP.y, ranksep: GAP.x });
+  graph.setGraph({ rankdir: 'LR', nodesep: NODE_GAP, ranksep: gap });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const name of names) graph.setNode(name, { ...sizeOf(name) });
   for (const { from, to } of edges) graph.setEdge(from, to);
@@ -55,7 +71,7 @@ function byDagre(names: readonly string[], edges: readonly GraphEdge[], sizeOf: 
 }
 
 /** Each node is in the rank after its last parent, near its neighbours. Takes milliseconds for 1,000 nodes. */
-function layered(names: readonly string[], edges: readonly GraphEdge[], sizeOf: (name: string) => Size) {
+function layered(names: readonly string[], edges: readonly GraphEdge[], options: Options): Map<string, Place> {
   const parents = neighboursOf(names, edges, 'to', 'from');
   const children = neighboursOf(names, edges, 'from', 'to');
   const ranks = ranksOf(names, parents, children);
@@ -72,12 +88,13 @@ function layered(names: readonly string[], edges: readonly GraphEdge[], sizeOf: 
       number(rank);
     }
   }
-  return placed(ranks, { sizeOf, mostInColumn: Math.max(LEAST_WRAPPED, Math.ceil(1.5 * Math.sqrt(names.length))) });
+  const mostInColumn = Math.max(LEAST_WRAPPED, Math.ceil(1.5 * Math.sqrt(names.length)));
+  return placed(ranks, { ...options, mostInColumn });
 }
 
 function placed(
   ranks: readonly (readonly string[])[],
-  { sizeOf, mostInColumn }: { sizeOf(name: string): Size; mostInColumn: number },
+  { sizeOf, gap, mostInColumn }: Options & { mostInColumn: number },
 ): Map<string, Place> {
   const places = new Map<string, Place>();
   let x = 0;
@@ -86,13 +103,13 @@ function placed(
     const each = Math.ceil(rank.length / columns);
     for (let column = 0; column < columns; column++) {
       const own = rank.slice(column * each, (column + 1) * each);
-      const height = own.reduce((sum, name) => sum + sizeOf(name).height + GAP.y, -GAP.y);
+      const height = own.reduce((sum, name) => sum + sizeOf(name).height + NODE_GAP, -NODE_GAP);
       let y = -height / 2;
       for (const name of own) {
         places.set(name, { x, y });
-        y += sizeOf(name).height + GAP.y;
+        y += sizeOf(name).height + NODE_GAP;
       }
-      x += Math.max(...own.map((name) => sizeOf(name).width)) + (column < columns - 1 ? GAP.y : GAP.x);
+      x += Math.max(...own.map((name) => sizeOf(name).width)) + (column < columns - 1 ? NODE_GAP : gap);
     }
   }
   const top = Math.min(...[...places.values()].map(({ y }) => y));

@@ -26,13 +26,14 @@ export function Stuck({ data, onSelect }: StuckProps) {
   const lacking = useLacking();
   const link = useLinks();
   if (!why || task.status === 'complete') return null;
-  const failed = steps?.filter(({ current_state: state }) => state === 'error') ?? [];
+  // A batch may continue without its failed workers.
+  const isBad = task.status === 'blocked_by_failures' || task.status === 'error';
+  const failed = isBad ? (steps?.filter(({ current_state: state }) => state === 'error') ?? []) : [];
   const move = hasEnded(task.status) ? undefined : moveOf(data);
   const needed = move && 'act' in move ? lacking(move.route) : undefined;
-  const isBad = task.failed_steps > 0;
   return (
     <section
-      aria-label="Why it is not moving"
+      aria-label="Why"
       className={`mt-3 flex flex-wrap items-start gap-x-4 gap-y-2 rounded-md border-l-2 px-3 py-2 text-sm ${isBad ? 'border-s-red bg-t-red' : 'border-edge bg-hover'}`}
     >
       <div className="min-w-0 grow basis-80 break-words">

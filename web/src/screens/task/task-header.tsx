@@ -29,7 +29,7 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
         / {task.namespace}
       </p>
       <div className="flex flex-wrap items-start justify-between gap-x-4 gap-y-3">
-        <div className="flex flex-wrap items-baseline gap-x-3 gap-y-1">
+        <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
           <h1 className="text-xl leading-7 font-semibold tracking-tight">{task.name}</h1>
           <Link
             to={link(`templates/${task.namespace}/${task.name}/${task.version}`)}

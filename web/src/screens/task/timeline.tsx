@@ -17,6 +17,8 @@ const BARS = {
   red: 'bg-s-red',
   slate: 'bg-s-slate',
 } as const;
+/** Of the time before, how much of a blocked step is shown. */
+const BLOCKED_SHARE = 0.1;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 /** What a span is called, and how it is drawn: only attempts are bars, so that waits and queueing stand apart. */
 const KINDS = {
@@ -48,7 +50,8 @@ export function Timeline({ data, selected, onSelect }: ViewProps) {
       </Panel>
     );
   }
-  const isOpen = rows.some(({ spans }) => spans.some(({ to }) => to === null));
+  // A blocked step does not move: a long night must not squeeze the attempts before it.
+  const isOpen = rows.some(({ spans }) => spans.some(({ kind, to }) => to === null && kind !== 'blocked'));
   const { from, to } = rangeOf(timeline, rows, isOpen ? now.getTime() : undefined);
   const at = (time: number) => Math.min(1, Math.max(0, (time - from) / (to - from))) * 100;
   const place = ({ from: start, to: end }: TimelineSpan) => ({
@@ -70,16 +73,14 @@ export function Timeline({ data, selected, onSelect }: ViewProps) {
               <li key={name} className="timeline-row">
                 <button
                   type="button"
+                  aria-label={`${name}: ${lookOf(state).word}`}
                   aria-pressed={name === selected}
                   className={`flex h-8 w-full items-center pr-4 text-left ${name === selected ? 'bg-select' : 'hover:bg-hover'}`}
                   onClick={() => onSelect(name)}
                 >
                   <span className="flex w-[212px] shrink-0 items-center gap-2 px-4 text-sm">
                     <StateShape state={state} />
-                    <span
-                      className={`truncate ${onPath.has(data.shape.groupOf.get(name) ?? name) ? 'font-semibold' : ''}`}
-                      title={name}
-                    >
+                    <span className={`truncate ${onPath.has(name) ? 'font-semibold' : ''}`} title={name}>
                       {name}
                     </span>
                   </span>
@@ -135,7 +136,7 @@ function Legend({ isOpen }: { isOpen: boolean }) {
       <span className="inline-flex items-center gap-1.5">{bar('h-px bg-faint')} in the queue</span>
       <span className="inline-flex items-center gap-1.5">{bar('h-0.5 bg-s-amber opacity-60')} waits for its retry</span>
       <span className="inline-flex items-center gap-1.5">
-        {bar('hatched h-2.5 rounded-sm text-s-violet')} waits for something else
+        {bar('hatched h-2.5 rounded-sm text-s-violet')} waits or is blocked
       </span>
       {isOpen && <span className="inline-flex items-center gap-1.5">{bar('!w-px h-3 bg-accent')} now</span>}
     </p>
@@ -152,7 +153,13 @@ function rowsOf(timeline: TimelineData | undefined): Row[] {
 }
 
 function rangeOf({ created_at }: TimelineData, rows: readonly Row[], now: number | undefined) {
-  const from = Math.min(timeOf(created_at).getTime(), ...rows.map(({ start }) => start));
-  const ends = rows.flatMap(({ spans }) => spans.flatMap(({ to }) => (to ? [timeOf(to).getTime()] : [])));
-  return { from, to: Math.max(now ?? 0, from + 1, ...ends) };
+  const from = Math.min(timeOf(created_at).getTime(), rows[0]!.start);
+  let to = Math.max(now ?? 0, from + 1);
+  for (const { spans } of rows) {
+    for (const span of spans) {
+      if (span.kind !== 'blocked') to = Math.max(to, timeOf(span.to ?? span.from).getTime());
+      else to = Math.max(to, from + (timeOf(span.from).getTime() - from) * (1 + BLOCKED_SHARE));
+    }
+  }
+  return { from, to };
 }

@@ -1,4 +1,4 @@
-import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef } from 'react';
 import { ask, pathOf } from '../../api/client.ts';
 import { usePrecaution } from '../../api/polling.ts';
@@ -32,14 +32,15 @@ export function useTask(uuid: string): { data: TaskData | undefined; error: Erro
   const soon = usePrecaution();
   const later = usePrecaution(ENDED_MS);
   const task = useQuery({
-    queryKey: ['task', uuid],
-    queryFn: ({ signal }) => ask<Task>(pathOf`v1/tasks/${uuid}`, { signal }),
+    ...taskQuery(uuid),
     refetchInterval: ({ state }) => (state.data && hasEnded(state.data.status) ? later : soon),
   });
   const graph = useTaskPart<TaskGraph>(uuid, 'graph');
-  const steps = useTaskPart<StepDetail[]>(uuid, 'workflow_steps');
-  const why = useTaskPart<Explanation>(uuid, 'why');
-  const history = useTaskPart<{ entries: HistoryEntry[] }>(uuid, 'history?limit=1000');
+  // The rest would hold up the first view.
+  const isShown = task.data !== undefined && graph.data !== undefined;
+  const why = useTaskPart<Explanation>(uuid, 'why', isShown);
+  const steps = useTaskPart<StepDetail[]>(uuid, 'workflow_steps', isShown);
+  const history = useTaskPart<{ entries: HistoryEntry[] }>(uuid, 'history?limit=1000', isShown);
   useRereadParts(uuid, task.data);
 
   const ended = task.data !== undefined && hasEnded(task.data.status);
@@ -66,13 +67,32 @@ export function useTask(uuid: string): { data: TaskData | undefined; error: Erro
 /** Reads a part of a task, such as `timeline`, and again when a step changes. */
 export function useTaskPart<Answer>(uuid: string, path: string, enabled = true) {
   return useQuery({
-    queryKey: ['task-part', uuid, path],
-    queryFn: ({ signal }) => ask<Answer>(`${pathOf`v1/tasks/${uuid}`}/${path}`, { signal }),
+    ...partQuery<Answer>(uuid, path),
     enabled,
     placeholderData: keepPreviousData,
-    staleTime: Number.POSITIVE_INFINITY,
     refetchOnWindowFocus: false,
   });
+}
+
+function taskQuery(uuid: string) {
+  return {
+    queryKey: ['task', uuid],
+    queryFn: ({ signal }: { signal: AbortSignal }) => ask<Task>(pathOf`v1/tasks/${uuid}`, { signal }),
+  };
+}
+
+function partQuery<Answer>(uuid: string, path: string) {
+  return {
+    queryKey: ['task-part', uuid, path],
+    queryFn: ({ signal }: { signal: AbortSignal }) => ask<Answer>(`${pathOf`v1/tasks/${uuid}`}/${path}`, { signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+  };
+}
+
+/** Requests what the first view of a task needs. */
+export function prefetchTask(queries: QueryClient, uuid: string): void {
+  void queries.prefetchQuery(taskQuery(uuid));
+  void queries.prefetchQuery(partQuery(uuid, 'graph'));
 }
 
 function useRereadParts(uuid: string, task: Task | undefined): void {

@@ -7,7 +7,9 @@ import { Timeline } from './timeline.tsx';
 import './task.css';
 import type { TaskData } from './use-task.ts';
 
-const Graph = lazy(() => import('./graph/graph.tsx'));
+// Loaded while the task is requested.
+const graph = import('./graph/graph.tsx');
+const Graph = lazy(() => graph);
 
 export const VIEWS = [
   { key: 'graph', name: 'Graph' },

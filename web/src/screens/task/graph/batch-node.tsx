@@ -56,7 +56,7 @@ export function BatchGrid({ group: { name, steps }, selected, isFocusable, onSel
       role="group"
       aria-label={`${counted(steps.length, 'worker')} of ${name}`}
       className="nodrag nopan grid px-3"
-      style={{ gridTemplateColumns: `repeat(${columns}, ${CELL}px)` }}
+      style={{ gridTemplateColumns: `repeat(${columns}, ${CELL}px)`, gridAutoRows: CELL }}
       onKeyDown={onKeyDown}
     >
       {steps.map((step, at) => {
@@ -69,7 +69,7 @@ export function BatchGrid({ group: { name, steps }, selected, isFocusable, onSel
             aria-pressed={step.name === selected}
             title={`${step.name}: ${word}`}
             tabIndex={isFocusable && at === current ? 0 : -1}
-            className={`flex size-5 items-center justify-center rounded ${step.name === selected ? 'bg-select outline-2 -outline-offset-2 outline-accent' : 'hover:bg-hover'}`}
+            className={`flex size-full items-center justify-center rounded ${step.name === selected ? 'bg-select outline-2 -outline-offset-2 outline-accent' : 'hover:bg-hover'}`}
             onClick={() => onSelect(step.name)}
           >
             <StateShape state={step.state ?? 'pending'} size={14} />

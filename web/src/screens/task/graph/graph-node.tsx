@@ -3,6 +3,7 @@ import { memo } from 'react';
 import { useNow } from '../../../api/live.tsx';
 import type { GraphNode } from '../../../api/types.ts';
 import { lookOf, StateShape } from '../../../parts/state.tsx';
+import type { Direction } from '../layout.ts';
 import { isTicking, stepTimeText } from '../task-words.ts';
 import { BatchBar, progressText } from './batch-bar.tsx';
 import { BatchGrid } from './batch-node.tsx';
@@ -14,13 +15,15 @@ export type StepNodeData = {
   /** The selected step, if it is in this group. */
   selected: string | undefined;
   isFocusable: boolean;
+  direction: Direction;
   onSelect(name: string): void;
   onToggle(name: string): void;
 };
 
 /** A step in the graph, or a batch. */
 export const StepNode = memo(function StepNode({ data }: NodeProps<Node<StepNodeData, 'step'>>) {
-  const { group, isUnfolded, selected, isFocusable, onSelect, onToggle } = data;
+  const { group, isUnfolded, selected, isFocusable, direction, onSelect, onToggle } = data;
+  const [before, after] = direction === 'LR' ? [Position.Left, Position.Right] : [Position.Top, Position.Bottom];
   const { name, state, presence, isBatch, madeBy } = group;
   const { hue } = lookOf(state ?? 'pending');
   const words = stateWords(group);
@@ -30,28 +33,31 @@ export const StepNode = memo(function StepNode({ data }: NodeProps<Node<StepNode
       data-hue={state === undefined ? undefined : hue}
       data-presence={presence}
     >
-      <Handle type="target" position={Position.Left} isConnectable={false} />
+      <Handle type="target" position={before} isConnectable={false} />
       <div className={isUnfolded ? 'flex h-9 w-full items-center' : 'flex size-full items-center'}>
-        <button
-          type="button"
-          data-node={name}
-          aria-label={`${name}: ${words}`}
-          aria-pressed={selected === name}
-          tabIndex={isFocusable ? 0 : -1}
-          className="step-main"
-          onClick={() => onSelect(name)}
-        >
+        <div className="step-main">
           <StateShape state={state ?? 'pending'} size={16} />
-          <span className="step-text min-w-0 grow">
-            <span className="flex items-center gap-1">
-              <span className="truncate text-sm leading-[18px] font-medium" title={name}>
+          <div className="step-text min-w-0 grow">
+            <div className="flex items-center gap-1">
+              <span aria-hidden="true" className="truncate text-sm leading-[18px] font-medium">
                 {name}
               </span>
               {madeBy !== undefined && <MadeAtRunTime by={madeBy} />}
-            </span>
+            </div>
             {!isUnfolded && <Detail group={group} words={words} />}
-          </span>
-        </button>
+          </div>
+          {/* It covers the texts, of which some change every second. */}
+          <button
+            type="button"
+            data-node={name}
+            aria-label={`${name}: ${words}`}
+            aria-pressed={selected === name}
+            title={name}
+            tabIndex={isFocusable ? 0 : -1}
+            className="absolute inset-0 rounded-[7px]"
+            onClick={() => onSelect(name)}
+          />
+        </div>
         {isBatch && presence === 'made' && (
           <button
             type="button"
@@ -66,7 +72,7 @@ export const StepNode = memo(function StepNode({ data }: NodeProps<Node<StepNode
         )}
       </div>
       {isUnfolded && <BatchGrid group={group} selected={selected} isFocusable={isFocusable} onSelect={onSelect} />}
-      <Handle type="source" position={Position.Right} isConnectable={false} />
+      <Handle type="source" position={after} isConnectable={false} />
     </div>
   );
 });
@@ -84,18 +90,20 @@ function Detail({ group, words }: { group: Group; words: string }) {
   const [step] = group.steps;
   if (group.isBatch && step) {
     return (
-      <span className="mt-0.5 block">
-        <span className="block truncate pb-1 text-xs leading-4 text-faint tabular-nums">{words}</span>
+      <div className="mt-0.5">
+        <div aria-hidden="true" className="truncate pb-1 text-xs leading-4 text-faint tabular-nums">
+          {words}
+        </div>
         <BatchBar group={group} />
-      </span>
+      </div>
     );
   }
   return (
-    <span className="block truncate text-xs text-faint tabular-nums">
+    <div aria-hidden="true" className="truncate text-xs text-faint tabular-nums">
       {words}
       {step && (isTicking(step) ? <TickingTime step={step} /> : <Took step={step} />)}
       {step && step.attempts > 1 && ` · ${step.attempts}/${step.max_attempts}`}
-    </span>
+    </div>
   );
 }
 

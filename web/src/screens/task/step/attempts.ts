@@ -9,7 +9,7 @@ export interface Attempt {
   start: Date;
   /** Undefined while it runs. */
   end: Date | undefined;
-  /** The state of the step after the attempt. */
+  /** `error` if it failed, even if the step was retried. */
   state: string;
   who: string | null;
   error: StepError | null;
@@ -25,7 +25,7 @@ export function attemptsOf(step: StepDetail, history: readonly HistoryEntry[]): 
             rerun: entry.rerun ?? 0,
             start: timeOf(entry.started_at),
             end: timeOf(entry.at),
-            state: entry.to_state ?? 'complete',
+            state: entry.error ? 'error' : (entry.to_state ?? 'complete'),
             who: entry.who,
             error: entry.error,
           },
@@ -60,6 +60,11 @@ export function differenceOf({ start, end, error }: Attempt, before: Attempt | u
 
 function errorDifference(error: StepError | null, before: StepError | null): string | undefined {
   if (!error || !before) return undefined;
-  if (error.message === before.message) return 'same error';
+  if (withoutNumbers(error.message) === withoutNumbers(before.message)) return 'same error';
   return error.error_type === before.error_type ? `another ${error.error_type ?? 'error'}` : 'another error';
+}
+
+/** Two errors that differ only in ids, times or counts are the same. */
+function withoutNumbers(message: string): string {
+  return message.replace(/[\da-f]{8}-[\da-f-]{27}|\d+/gi, '#');
 }

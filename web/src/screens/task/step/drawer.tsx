@@ -58,9 +58,19 @@ export function Drawer({ data, selected, onSelect, onClose }: DrawerProps) {
   const step = data.steps?.find(({ name }) => name === selected);
   if (step) return <StepDrawer data={data} step={step} onClose={onClose} />;
   const group = data.shape.byName.get(selected);
-  if (!group) return null;
+  if (!group || (!group.isBatch && group.presence === 'made'))
+    return <LoadingDrawer name={selected} onClose={onClose} />;
   if (group.presence !== 'made') return <AbsentDrawer group={group} onClose={onClose} />;
-  return group.isBatch ? <BatchDrawer group={group} onSelect={onSelect} onClose={onClose} /> : null;
+  return <BatchDrawer group={group} onSelect={onSelect} onClose={onClose} />;
+}
+
+/** Keeps the place of the drawer, so that the graph does not move when the steps are loaded. */
+function LoadingDrawer({ name, onClose }: { name: string; onClose(): void }) {
+  return (
+    <DrawerFrame name={name} facts="Loading" onClose={onClose}>
+      <div className="h-40" />
+    </DrawerFrame>
+  );
 }
 
 interface StepDrawerProps {

@@ -18,7 +18,7 @@ export function Attempts({ step, history }: { step: StepDetail; history: readonl
             const difference = differenceOf(attempt, attempts[at - 1]);
             return (
               <li key={start.getTime()} className="border-t border-line py-1.5 first:border-t-0">
-                <div className="flex items-baseline gap-3">
+                <div className="flex items-center gap-3">
                   <span className="w-4 text-right text-faint tabular-nums">{number}</span>
                   <State state={state} />
                   <span className="grow text-soft tabular-nums">

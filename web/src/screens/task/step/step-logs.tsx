@@ -25,12 +25,12 @@ export function StepLogs({ step: { task_uuid: uuid, name } }: { step: StepDetail
             Attempt {attempt}
             {dropped > 0 && `, without ${dropped} earlier lines`}
           </h4>
-          <ol className="overflow-x-auto px-4 font-mono text-xs leading-5">
+          <ol className="px-4 font-mono text-xs leading-5">
             {lines.map(({ at, level, message, fields }, line) => (
-              <li key={`${at} ${line}`} className="flex gap-2 whitespace-pre" title={exactText(timeOf(at))}>
+              <li key={`${at} ${line}`} className="flex gap-2" title={exactText(timeOf(at))}>
                 <span className="text-faint">{timeOf(at).toISOString().slice(11, 23)}</span>
-                <span className={`w-10 ${LEVELS[level] ?? 'text-faint'}`}>{level}</span>
-                <span>
+                <span className={`w-10 shrink-0 ${LEVELS[level] ?? 'text-faint'}`}>{level}</span>
+                <span className="min-w-0 whitespace-pre-wrap [overflow-wrap:anywhere]">
                   {message}
                   {Object.keys(fields).length > 0 && <span className="text-faint"> {JSON.stringify(fields)}</span>}
                 </span>

@@ -26,16 +26,19 @@ export function StepProblem({ error }: { error: StepError }) {
       </div>
       <p className="mt-0.5 text-xs text-soft">{facts.join(' · ')}</p>
       {backtrace && backtrace.length > 0 && (
-        <ol aria-label="Frames" className="mt-2 overflow-x-auto font-mono text-xs leading-5">
+        <ol aria-label="Frames" className="mt-2 font-mono text-xs leading-5">
           {backtrace.map((frame, at) => (
-            <li key={`${at} ${frame}`} className={`whitespace-pre ${FOREIGN.test(frame) ? 'text-faint' : 'text-ink'}`}>
+            <li
+              key={`${at} ${frame}`}
+              className={`[overflow-wrap:anywhere] ${FOREIGN.test(frame) ? 'text-faint' : 'text-ink'}`}
+            >
               {frame}
             </li>
           ))}
         </ol>
       )}
       {context && Object.keys(context).length > 0 && (
-        <pre className="mt-2 overflow-x-auto font-mono text-xs leading-5 text-soft">
+        <pre className="mt-2 font-mono text-xs leading-5 whitespace-pre-wrap text-soft [overflow-wrap:anywhere]">
           {JSON.stringify(context, null, 2)}
         </pre>
       )}
