@@ -10,7 +10,7 @@ const collect = runInNewContext('gc') as () => void;
  */
 export async function heapMb(): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (let unchanged = 0, rounds = 0; unchanged < 3 && rounds < 40; rounds++) {
+  for (let unchanged = 0, rounds = 0; unchanged < 2 && rounds < 12; rounds++) {
     collect();
     await new Promise((resolve) => setTimeout(resolve, 20));
     const used = process.memoryUsage().heapUsed / 1_048_576;
