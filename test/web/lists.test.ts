@@ -126,7 +126,8 @@ describeWith('chromium', 'the lists of the web page', () => {
     await table.getByRole('columnheader', { name: 'Initiator' }).waitFor();
     await table.getByRole('button', { name: 'Created' }).click();
     await page.waitForURL(/order=asc/);
-    expect(await table.getByRole('columnheader', { name: 'Created' }).getAttribute('aria-sort')).toBe('ascending');
+    const created = table.getByRole('columnheader', { name: 'Created' });
+    await expect.poll(() => created.getAttribute('aria-sort')).toBe('ascending');
     await page.getByLabel('Time zone').selectOption('Asia/Tokyo');
     await expect.poll(() => table.locator('time').first().getAttribute('title')).toMatch(/GMT\+9|JST|Japan/);
     await checkAccess(page);

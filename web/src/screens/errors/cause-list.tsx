@@ -88,7 +88,7 @@ function CauseRow({ cause, time, brief, onAct }: CauseRowProps) {
             {time === 'last' ? 'last' : 'due'} <Time at={lastAt} />
           </span>
         </div>
-        <div className="flex shrink-0 gap-2 max-sm:ml-14">
+        <div className={`flex shrink-0 gap-2 ${brief ? '' : 'max-sm:ml-14'}`}>
           {!brief && (
             <Button look="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
               Details
@@ -122,7 +122,7 @@ function Details({ cause: { groups, title } }: { cause: Cause }) {
   const link = useLinks();
   const [first] = groups;
   return (
-    <div className="border-t border-line bg-page px-4 py-3 sm:pl-[72px]">
+    <div className="border-t border-line bg-page px-4 py-3 sm:pl-[63px]">
       <h3 className="text-xs text-faint">Example</h3>
       <p className="mt-1 font-mono text-xs break-words whitespace-pre-wrap">{first!.error ?? title}</p>
       <Link
