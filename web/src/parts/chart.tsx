@@ -70,10 +70,10 @@ function optionsOf(parent: HTMLElement): uPlot.Options {
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0],
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 4)] } },
     axes: [
-      { ...axis, space: 80, values: (_, times) => times.map((time) => hourText(new Date(time * 1000))) },
+      { ...axis, space: 80, size: 28, values: (_, times) => times.map((time) => hourText(new Date(time * 1000))) },
       { ...axis, size: 44 },
     ],
     series: [{}, series('--s-green'), series('--s-red')],

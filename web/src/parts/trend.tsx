@@ -8,7 +8,7 @@ const BAR = 4;
 
 /** The failures of a group in the last day, hour by hour. Steps that were retried since are not in it. */
 export function Trend({ filter }: { filter: Record<string, string> }) {
-  const data = useHistogram({ ...filter, by: 'failed', since: `${HOURS}h`, buckets: HOURS + 1 }, TREND_MS);
+  const data = useHistogram({ ...filter, by: 'failed', since: `${HOURS}h`, buckets: HOURS + 2 }, TREND_MS);
   if (!data) return <div className="h-6 w-24" />;
   const buckets = bucketsOf(data);
   const most = Math.max(1, ...buckets.map(({ total }) => total));

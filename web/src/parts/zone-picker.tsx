@@ -9,7 +9,7 @@ export function ZonePicker({ className = '' }: { className?: string }) {
     <select
       aria-label="Time zone"
       title="The time zone of all times"
-      className={`h-8 max-w-36 rounded-md border border-transparent bg-surface px-1.5 text-sm text-soft hover:bg-hover ${className}`}
+      className={`h-8 max-w-44 rounded-md [field-sizing:content] border border-transparent bg-surface px-1.5 text-sm text-soft hover:bg-hover ${className}`}
       value={choice}
       onChange={({ target }) => chooseZone(target.value)}
     >

@@ -53,7 +53,11 @@ function Body({ letter }: { letter: LetterDetails }) {
           <Link className="text-accent hover:underline" to={link(`tasks/${letter.task_uuid}`)}>
             Open the task
           </Link>{' '}
-          <Id id={letter.task_uuid} what="task id" />
+          ·{' '}
+          <Link className="text-accent hover:underline" to={link(`tasks/${letter.task_uuid}`, { view: 'history' })}>
+            History
+          </Link>{' '}
+          · <Id id={letter.task_uuid} what="task id" />
         </Fact>
         <Fact name="State">
           {letter.current_state ? <State state={letter.current_state} /> : 'deleted'}

@@ -66,7 +66,7 @@ function CauseRow({ cause, time, brief, onAct }: CauseRowProps) {
     <li className="border-b border-line last:border-b-0">
       <div className="flex flex-wrap items-start gap-x-4 gap-y-2 px-4 py-3 sm:flex-nowrap">
         <span
-          className={`w-12 shrink-0 text-right text-lg leading-6 font-semibold tabular-nums sm:w-[68px] ${time === 'last' ? 'text-s-red' : 'text-s-amber'}`}
+          className={`min-w-10 shrink-0 text-right text-lg leading-6 font-semibold tabular-nums ${time === 'last' ? 'text-s-red' : 'text-s-amber'}`}
         >
           {numberText(count)}
         </span>
@@ -84,11 +84,11 @@ function CauseRow({ cause, time, brief, onAct }: CauseRowProps) {
         </div>
         <div className="hidden shrink-0 items-center gap-4 lg:flex">
           {time === 'last' && <Trend filter={trendOf(cause)} />}
-          <span className="w-24 text-right text-sm text-soft">
+          <span className="w-28 text-right text-sm whitespace-nowrap text-soft">
             {time === 'last' ? 'last' : 'due'} <Time at={lastAt} />
           </span>
         </div>
-        <div className="flex shrink-0 gap-2 max-sm:ml-16">
+        <div className={`flex shrink-0 gap-2 ${brief ? '' : 'max-sm:ml-14'}`}>
           {!brief && (
             <Button look="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
               Details
@@ -122,7 +122,7 @@ function Details({ cause: { groups, title } }: { cause: Cause }) {
   const link = useLinks();
   const [first] = groups;
   return (
-    <div className="border-t border-line bg-page px-4 py-3 sm:pl-[100px]">
+    <div className="border-t border-line bg-page px-4 py-3 sm:pl-[63px]">
       <h3 className="text-xs text-faint">Example</h3>
       <p className="mt-1 font-mono text-xs break-words whitespace-pre-wrap">{first!.error ?? title}</p>
       <Link
@@ -137,7 +137,7 @@ function Details({ cause: { groups, title } }: { cause: Cause }) {
           <li key={`${group.namespace}/${group.name}@${group.version} ${group.step}`} className="flex gap-3 py-0.5">
             <Link
               to={link('tasks', queryOfGroup(group))}
-              className="w-20 shrink-0 text-right tabular-nums hover:text-accent hover:underline"
+              className="w-20 shrink-0 tabular-nums hover:text-accent hover:underline"
             >
               {counted(group.count, 'step')}
             </Link>

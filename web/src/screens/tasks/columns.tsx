@@ -105,7 +105,7 @@ function Name({ task }: { task: Row }) {
         <span className="font-normal text-faint max-sm:hidden">{task.namespace}/</span>
         {task.name}
       </Link>
-      <span className="ml-1.5 text-xs text-faint">{task.version}</span>
+      <span className="ml-1.5 text-xs text-faint max-sm:hidden">{task.version}</span>
     </>
   );
 }
