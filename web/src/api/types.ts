@@ -183,6 +183,12 @@ export interface HistoryEntry {
   error: StepError | null;
 }
 
+export interface History {
+  entries: HistoryEntry[];
+  /** Null: there are no more. */
+  next_cursor: string | null;
+}
+
 /** What a rerun covers. */
 export interface Rerun {
   steps: { step: string; state: string; retryable: boolean; change: 'again' | 'removed' | 'returned' }[];

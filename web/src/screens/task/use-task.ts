@@ -2,7 +2,7 @@ import { keepPreviousData, type QueryClient, useQuery, useQueryClient } from '@t
 import { useEffect, useMemo, useRef } from 'react';
 import { ask, pathOf } from '../../api/client.ts';
 import { usePrecaution } from '../../api/polling.ts';
-import type { Explanation, HistoryEntry, StepDetail, Task, TaskGraph } from '../../api/types.ts';
+import type { Explanation, StepDetail, Task, TaskGraph } from '../../api/types.ts';
 import { timeOf } from '../../parts/words.ts';
 import { type CriticalPath, criticalPathOf } from './graph/critical-path.ts';
 import { type Shape, shapeOf } from './graph/shape.ts';
@@ -16,7 +16,7 @@ export interface TaskData {
   /** Undefined until they are loaded: they are the largest part. */
   steps: readonly StepDetail[] | undefined;
   why: Explanation | undefined;
-  history: readonly HistoryEntry[] | undefined;
+  stepsError: Error | null;
 }
 
 /** A task that has ended is asked for less often. */
@@ -40,7 +40,6 @@ export function useTask(uuid: string): { data: TaskData | undefined; error: Erro
   const isShown = task.data !== undefined && graph.data !== undefined;
   const why = useTaskPart<Explanation>(uuid, 'why', isShown);
   const steps = useTaskPart<StepDetail[]>(uuid, 'workflow_steps', isShown);
-  const history = useTaskPart<{ entries: HistoryEntry[] }>(uuid, 'history?limit=1000', isShown);
   useRereadParts(uuid, task.data);
 
   const ended = task.data !== undefined && hasEnded(task.data.status);
@@ -58,7 +57,7 @@ export function useTask(uuid: string): { data: TaskData | undefined; error: Erro
       criticalPath,
       steps: steps.data,
       why: why.data,
-      history: history.data?.entries,
+      stepsError: steps.error,
     },
     error,
   };

@@ -54,6 +54,8 @@ const READABLE_ZOOM = 0.45;
 const LARGE_READABLE_ZOOM = 0.6;
 /** Of the view of a large graph, in pixels of the graph. */
 const TILE = 300;
+/** Nodes that are added to the document in one frame. */
+const AT_ONCE = 12;
 const NO_EDGES: Edge[] = [];
 const FIT = { maxZoom: 1, padding: 0.12 } as const;
 const FOLLOW_ZOOM = 0.9;
@@ -96,7 +98,7 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
   });
   const critical = criticalPath?.edges;
   const edges = useEdges(shape, critical);
-  const { inView, isFar, look } = useInView(nodes, focusable);
+  const { inView, isPicture, look } = useInView(nodes, focusable);
   const drawing = useMemo(
     () => ({ shape, places, sizes, critical, selected: chosen, isAcross: direction === 'LR' }),
     [shape, places, sizes, critical, chosen, direction],
@@ -115,7 +117,7 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
       style={{ height }}
       onKeyDown={onKeyDown}
     >
-      {isLarge && <Overview drawing={drawing} withNodes={isFar} />}
+      {isLarge && <Overview drawing={drawing} withNodes={isPicture} />}
       <ReactFlow
         key={`${direction} ${structure}`}
         nodes={isLarge ? inView : nodes}
@@ -165,7 +167,7 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
             Follow
           </button>
         </Panel>
-        {isLarge && !isFar && <OverviewMap drawing={drawing} />}
+        {isLarge && !isPicture && <OverviewMap drawing={drawing} />}
         {!isLarge && shape.groups.length >= MAP_FROM && (
           <MiniMap
             pannable
@@ -224,13 +226,27 @@ function useInView(nodes: readonly FlowNode[], focusable: string | undefined) {
   const inView = useMemo(() => {
     if (key === 'far') return nodes.filter(({ id }) => id === focusable);
     const [left, top, right, bottom] = key.split(',').map(Number) as [number, number, number, number];
-    return nodes.filter(({ id, position: { x, y }, width = 0, height = 0 }) => {
-      const isSeen =
-        x + width > left * TILE && y + height > top * TILE && x < (right + 1) * TILE && y < (bottom + 1) * TILE;
-      return isSeen || id === focusable;
-    });
+    const seen = nodes.filter(
+      ({ id, position: { x, y }, width = 0, height = 0 }) =>
+        id !== focusable &&
+        x + width > left * TILE &&
+        y + height > top * TILE &&
+        x < (right + 1) * TILE &&
+        y < (bottom + 1) * TILE,
+    );
+    return [...nodes.filter(({ id }) => id === focusable), ...seen];
   }, [key, nodes, focusable]);
-  return { inView, isFar: key === 'far', look };
+  const isFar = key === 'far';
+  // A few in each frame, so that the movement does not stop.
+  const [count, setCount] = useState(AT_ONCE);
+  const next = isFar ? AT_ONCE : Math.max(AT_ONCE, Math.min(inView.length, count + AT_ONCE));
+  useEffect(() => {
+    if (next === count) return;
+    const frame = requestAnimationFrame(() => setCount(next));
+    return () => cancelAnimationFrame(frame);
+  }, [next, count]);
+  const some = useMemo(() => inView.slice(0, count), [inView, count]);
+  return { inView: some, isPicture: isFar || count < inView.length, look };
 }
 
 /** The batches that are shown with all their workers. They are in the address. */

@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react';
 import { useNow } from '../../../api/live.tsx';
 import type { StepDetail } from '../../../api/types.ts';
-import { Button } from '../../../parts/controls.tsx';
+import { Button, Problem } from '../../../parts/controls.tsx';
 import { State } from '../../../parts/state.tsx';
 import { BatchBar, progressText } from '../graph/batch-bar.tsx';
 import { type Group, progressOf } from '../graph/shape.ts';
@@ -59,16 +59,16 @@ export function Drawer({ data, selected, onSelect, onClose }: DrawerProps) {
   if (step) return <StepDrawer data={data} step={step} onClose={onClose} />;
   const group = data.shape.byName.get(selected);
   if (!group || (!group.isBatch && group.presence === 'made'))
-    return <LoadingDrawer name={selected} onClose={onClose} />;
+    return <LoadingDrawer name={selected} error={data.stepsError} onClose={onClose} />;
   if (group.presence !== 'made') return <AbsentDrawer group={group} onClose={onClose} />;
   return <BatchDrawer group={group} onSelect={onSelect} onClose={onClose} />;
 }
 
 /** Keeps the place of the drawer, so that the graph does not move when the steps are loaded. */
-function LoadingDrawer({ name, onClose }: { name: string; onClose(): void }) {
+function LoadingDrawer({ name, error, onClose }: { name: string; error: Error | null; onClose(): void }) {
   return (
-    <DrawerFrame name={name} facts="Loading" onClose={onClose}>
-      <div className="h-40" />
+    <DrawerFrame name={name} facts={error ? '' : 'Loading'} onClose={onClose}>
+      <div className="min-h-40 p-4">{error && <Problem error={error} />}</div>
     </DrawerFrame>
   );
 }
@@ -103,7 +103,7 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
       {why && !error && state !== 'complete' && (
         <p className="border-b border-line px-4 py-3 text-sm break-words">{why}</p>
       )}
-      <Attempts step={step} history={data.history} />
+      <Attempts step={step} />
       <InputAndOutput data={data} step={step} />
       <StepLogs step={step} />
       <dl className="grid grid-cols-[88px_1fr] gap-y-1 border-b border-line px-4 py-3 text-sm">

@@ -1,12 +1,14 @@
-import type { HistoryEntry, StepDetail } from '../../../api/types.ts';
+import type { History, StepDetail } from '../../../api/types.ts';
 import { State } from '../../../parts/state.tsx';
 import { Time } from '../../../parts/text.tsx';
 import { durationText } from '../../../parts/words.ts';
+import { useTaskPart } from '../use-task.ts';
 import { attemptsOf, differenceOf } from './attempts.ts';
 
 /** The attempts of a step, the newest first, each with its difference from the one before. */
-export function Attempts({ step, history }: { step: StepDetail; history: readonly HistoryEntry[] | undefined }) {
-  const attempts = attemptsOf(step, history ?? []);
+export function Attempts({ step }: { step: StepDetail }) {
+  const history = useTaskPart<History>(step.task_uuid, `history?limit=1000&step=${encodeURIComponent(step.name)}`);
+  const attempts = attemptsOf(step, history.data?.entries ?? []);
   if (attempts.length < 2) return null;
   return (
     <section aria-label="Attempts" className="border-b border-line px-4 py-3">
