@@ -53,7 +53,7 @@ describeWith('chromium', 'the web page and roles', () => {
   let shop: Shop;
   let browser: Browser;
   let url: string;
-  let document: { paths: Record<string, Record<string, Operation>> };
+  let openApi: { paths: Record<string, Record<string, Operation>> };
   const keys = {} as Record<Role, string>;
   let blocked: string;
   beforeAll(async () => {
@@ -62,7 +62,7 @@ describeWith('chromium', 'the web page and roles', () => {
     ({ url } = await shop.serve({ ...LOCAL_SECURITY, auth }));
     browser = await startBrowser();
     for (const role of ROLES) keys[role] = await shop.key(role, role);
-    document = (await (await fetch(`${url}/api-docs/openapi.json`)).json()) as typeof document;
+    openApi = (await (await fetch(`${url}/api-docs/openapi.json`)).json()) as typeof openApi;
     const { tasker } = shop;
     await tasker.createTask({ namespace: 'test', name: 'approve', context: {} });
     ({ taskUuid: blocked } = await tasker.createTask({ namespace: 'test', name: 'broken', context: {} }));
@@ -152,14 +152,12 @@ describeWith('chromium', 'the web page and roles', () => {
       await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
       // The screen has its data: the acts of a list come with its rows.
       if (path in ACTS) await page.locator(`[data-act="${ACTS[path]}"]`).first().waitFor();
-      const buttons = await page.locator('main button').evaluateAll((found) =>
-        found.map((button) => ({
-          name: button.getAttribute('aria-label') ?? button.textContent!,
-          route: button.getAttribute('data-act'),
-          off: button.getAttribute('aria-disabled') === 'true' || (button as HTMLButtonElement).disabled,
-          title: button.title,
-        })),
-      );
+      const buttons = (await page.evaluate(`[...document.querySelectorAll('main button')].map((button) => ({
+        name: button.getAttribute('aria-label') ?? button.textContent,
+        route: button.getAttribute('data-act'),
+        off: button.getAttribute('aria-disabled') === 'true' || button.disabled,
+        title: button.title,
+      }))`)) as { name: string; route: string | null; off: boolean; title: string }[];
       for (const { name, route, off, title } of buttons) {
         if (route !== null) {
           seen.add(route);
@@ -192,46 +190,49 @@ describeWith('chromium', 'the web page and roles', () => {
 
   /** Shows another screen without loading the page again, as a link does. */
   const goTo = (page: Page, path: string) =>
-    page.evaluate((address) => {
-      history.pushState({}, '', address);
-      dispatchEvent(new PopStateEvent('popstate'));
-    }, `/${path}`);
+    page.evaluate(
+      `history.pushState({}, '', ${JSON.stringify(`/${path}`)}); dispatchEvent(new PopStateEvent('popstate'))`,
+    );
   const permissionOf = (route: string) => {
     const [method = '', path = ''] = route.split(' ');
-    return document.paths[path]![method.toLowerCase()]!['x-permission'] as Permission;
+    return openApi.paths[path]![method.toLowerCase()]!['x-permission'] as Permission;
   };
 
   it('the session of a viewer is refused by every route that changes something', async () => {
     const { page } = await enter('viewer');
-    const routes = Object.entries(document.paths).flatMap(([path, operations]) =>
+    const routes = Object.entries(openApi.paths).flatMap(([path, operations]) =>
       CHANGES.flatMap((method) => {
         const permission = operations[method]?.['x-permission'];
         if (permission === undefined || permission === 'public' || permission === 'authenticated') return [];
-        return [[method.toUpperCase(), path.replaceAll(/\{(.*?)\}/g, (_, name) => valueOf(name as string))]];
+        return [[method.toUpperCase(), path.replaceAll(/\{(.*?)\}/g, (_, name) => segmentOf(name as string))]];
       }),
     );
     expect(routes.length).toBeGreaterThan(40);
     const before = await shop.sql('select count(*)::int n from tasker.operator_action');
-    const answers = await page.evaluate(async (all) => {
-      const found: [string, number][] = [];
-      for (const [method, path] of all as [string, string][]) {
-        const { status } = await fetch(path, {
-          method,
-          headers: { 'x-tasker-csrf': '1', 'content-type': 'application/json' },
-          body: '{}',
-        });
-        found.push([`${method} ${path}`, status]);
+    const answers = (await page.evaluate(`(async () => {
+      const found = [];
+      for (const [method, path] of ${JSON.stringify(routes)}) {
+        const headers = { 'x-tasker-csrf': '1', 'content-type': 'application/json' };
+        found.push([method + ' ' + path, (await fetch(path, { method, headers, body: '{}' })).status]);
       }
       return found;
-    }, routes);
+    })()`)) as [string, number][];
     expect(answers.filter(([, status]) => status !== 403)).toEqual([]);
     expect(await shop.sql('select count(*)::int n from tasker.operator_action')).toEqual(before);
     await page.context().close();
   });
 
-  const valueOf = (name: string) =>
-    ({ task_uuid: blocked, uuid: blocked, step: 'broken', namespace: 'test', version: '1.0.0', key: 'viewer' })[name] ??
-    'nightly';
+  const segmentOf = (name: string) =>
+    (
+      ({
+        task_uuid: blocked,
+        uuid: blocked,
+        step: 'broken',
+        namespace: 'test',
+        version: '1.0.0',
+        key: 'viewer',
+      }) as Record<string, string>
+    )[name] ?? 'nightly';
 
   it('an admin makes a key, which is shown once, and revokes it', async () => {
     const { page, problems } = await enter('admin');
@@ -242,7 +243,7 @@ describeWith('chromium', 'the web page and roles', () => {
     await dialog.getByLabel('Role').selectOption('operator');
     await dialog.getByRole('button', { name: 'Create the key' }).click();
     const box = page.getByRole('region', { name: 'New key' });
-    const key = await box.locator('code').innerText();
+    const key = (await box.locator('code').textContent())!;
     expect((await fetch(`${url}/v1/me`, { headers: { 'x-api-key': key } })).status).toBe(200);
     await checkAccess(page);
     expect(await page.title()).not.toMatch(/^[12]$/);

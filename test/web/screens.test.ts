@@ -111,7 +111,7 @@ describeWith('chromium', 'the screens of the web page', () => {
     await page.getByLabel('send: 1 change').waitFor();
     await page.getByLabel('check: the same').waitFor();
     const row = page.getByRole('table', { name: 'Changes' }).getByRole('row', { name: /steps.send/ });
-    expect(await row.innerText()).toContain('["check","bill"]');
+    expect(await row.textContent()).toContain('["check","bill"]');
     await page.getByText('- name: bill').waitFor();
     await checkPage();
   });
@@ -168,7 +168,7 @@ describeWith('chromium', 'the screens of the web page', () => {
     await dialog.getByRole('list', { name: 'Due times' }).getByRole('listitem').first().waitFor();
     const before = await shop.tasker.schedules.firings('new', { limit: 100 });
     const button = dialog.getByRole('button', { name: /^Create \d+ tasks?$/ });
-    const planned = Number((await button.innerText()).replace(/\D/g, ''));
+    const planned = Number((await button.textContent())!.replace(/\D/g, ''));
     await button.click();
     await dialog.waitFor({ state: 'detached' });
     const after = await shop.tasker.schedules.firings('new', { limit: 100 });
@@ -256,5 +256,5 @@ describeWith('chromium', 'the screens of the web page', () => {
 async function expectError(field: Locator, message: string): Promise<void> {
   expect(await field.getAttribute('aria-invalid')).toBe('true');
   const id = (await field.getAttribute('aria-describedby'))!;
-  expect(await field.page().locator(`[id="${id}"]`).innerText()).toContain(message);
+  expect(await field.page().locator(`[id="${id}"]`).textContent()).toContain(message);
 }
