@@ -17,7 +17,9 @@ export function Palette({ onClose }: { onClose(): void }) {
     entry.run?.();
     if (entry.to !== undefined) void navigate(entry.to);
   };
-  useEffect(() => document.getElementById(`${list}-${current}`)?.scrollIntoView({ block: 'nearest' }), [list, current]);
+  useEffect(() => {
+    document.getElementById(`${list}-${current}`)?.scrollIntoView({ block: 'nearest' });
+  }, [list, current]);
   return (
     <Dialog title="Search or go to" onClose={onClose} className="mt-[12vh] w-[560px]">
       <input

@@ -7,7 +7,7 @@ import { useRoutes } from '../api/routes.ts';
 import type { Health } from '../api/types.ts';
 import { chooseTheme, chosenTheme, THEMES } from '../frame/theme.ts';
 import { Readable } from '../parts/act-button.tsx';
-import { Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { Code, Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
 import { JsonTree } from '../parts/json-tree.tsx';
 import { HUES, StateShape } from '../parts/state.tsx';
@@ -106,7 +106,7 @@ function Configuration() {
     return (
       <Panel>
         <Empty title="This server does not show its configuration">
-          A server that was started by tasker server or tasker dev does, with secrets hidden.
+          Read it in the folder of the server: <Code>npx tasker config show</Code>
         </Empty>
       </Panel>
     );

@@ -46,11 +46,12 @@ export function shapeOf(given: unknown, root: unknown = given, depth = 0): Shape
     return { kind, schema, fields: [], item };
   }
   if (kind !== 'object') return { kind, schema, fields: [] };
-  const fields = Object.entries(schema.properties ?? {}).map(([name, inner]) => ({
-    name,
-    shape: shapeOf(inner, root, depth + 1),
-    required: schema.required?.includes(name) ?? false,
-  }));
+  const required = Array.isArray(schema.required) ? schema.required : [];
+  // Required ones first. The database does not keep the order of the others.
+  const place = (name: string) => (required.includes(name) ? required.indexOf(name) : required.length);
+  const fields = Object.entries(schema.properties ?? {})
+    .map(([name, inner]) => ({ name, shape: shapeOf(inner, root, depth + 1), required: required.includes(name) }))
+    .sort((a, b) => place(a.name) - place(b.name));
   return { kind, schema, fields };
 }
 

@@ -130,14 +130,16 @@ function Contents({ schedule }: { schedule: Schedule }) {
         <Panel title="Next times" more={timezone}>
           {next.length > 0 && schedule.state === 'active' ? (
             <ol className="px-4 py-2 text-sm">
-              {next.map((at) => (
+              {next.map((at, index) => (
                 <li key={at} className="flex justify-between gap-4 py-1 tabular-nums">
                   <time dateTime={at} title={exactText(timeOf(at))}>
                     {inZone(at, timezone)}
                   </time>
-                  <span className="text-soft">
-                    <Time at={at} />
-                  </span>
+                  {index === 0 && (
+                    <span className="text-soft">
+                      <Time at={at} />
+                    </span>
+                  )}
                 </li>
               ))}
             </ol>

@@ -31,7 +31,7 @@ const COLUMNS: readonly Column<Change>[] = [
     ),
   },
   { head: 'Where', cell: ({ path }) => <span className="font-mono text-xs">{path}</span> },
-  { head: 'Before', kind: 'wide', cell: ({ from }) => <Value value={from} /> },
+  { head: 'Before', cell: ({ from }) => <Value value={from} /> },
   { head: 'After', kind: 'wide', cell: ({ to }) => <Value value={to} /> },
 ];
 
@@ -39,7 +39,7 @@ function Value({ value }: { value: unknown }) {
   if (value === null || value === undefined) return <span className="text-faint">–</span>;
   const text = JSON.stringify(value);
   return (
-    <span className="font-mono text-xs" title={text}>
+    <span className="block max-w-[420px] truncate font-mono text-xs" title={text}>
       {text}
     </span>
   );

@@ -33,9 +33,12 @@ const MOST_HIGH = 600;
 const MAP_FROM = 20;
 const COLOURS = { red: 'var(--s-red)', green: 'var(--s-green)' };
 const MARGIN = 120;
+const NARROW = 640;
+const READABLE = 0.75;
 
 /** The steps of a template and their dependencies, in the look of the graph of a task. */
 export default function TemplateGraph({ steps, edges, selected, onSelect }: TemplateGraphProps) {
+  const narrow = innerWidth < NARROW;
   const names = steps.map(({ name }) => name);
   const key = JSON.stringify([names, edges]);
   const { places, height } = useMemo(() => {
@@ -73,7 +76,8 @@ export default function TemplateGraph({ steps, edges, selected, onSelect }: Temp
         onlyRenderVisibleElements={steps.length > 200}
         minZoom={0.05}
         fitView
-        fitViewOptions={{ maxZoom: 1, padding: 0.12 }}
+        // Names stay readable on a small screen; the rest of a wide graph is reached by dragging.
+        fitViewOptions={{ maxZoom: 1, padding: 0.12, ...(narrow && { minZoom: READABLE }) }}
         // A page with a graph must still scroll.
         preventScrolling={false}
         zoomOnScroll={false}
