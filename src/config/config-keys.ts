@@ -1,10 +1,8 @@
-import { AUTH_KEYS } from './auth-keys.ts';
 import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
 import { LOG_VARIABLES } from './log-filter.ts';
-import { OIDC_KEYS } from './oidc-keys.ts';
 import { retentionRules } from './retention-config.ts';
 import { SCHEDULE_KEYS } from './schedule-keys.ts';
-import { SERVER_KEYS } from './server-keys.ts';
+import { SERVER_KEYS } from './server/server-keys.ts';
 import * as forms from './value-forms.ts';
 import { webhooks } from './webhook-config.ts';
 
@@ -300,8 +298,6 @@ const KEYS = {
     about: 'Whether the worker serves `GET /config`, with secrets hidden.',
   }),
   ...SERVER_KEYS,
-  ...AUTH_KEYS,
-  ...OIDC_KEYS,
   /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: key({
     path: 'events.retention_days',

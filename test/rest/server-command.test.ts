@@ -141,7 +141,7 @@ it('tasker auth key creates keys, which the server beyond loopback requires, and
   expect(await status({ 'x-api-key': rotated.key })).toBe(200);
   const { keys } = await on.project.json<{ keys: object[] }>(['auth', 'key', 'list', '--all']);
   expect(keys).toMatchObject([{ state: 'expired' }, { name: 'ci', state: 'active', roles: ['viewer'] }]);
-  expect(JSON.stringify(keys)).not.toContain(key.split('_')[2]);
+  expect(JSON.stringify(keys)).not.toContain(key.slice('tsk_12345678_'.length));
   expect((await on.project.run(['auth', 'key', 'revoke', 'ci'])).code).toBe(0);
   await until(
     () => status({ 'x-api-key': rotated.key }),

@@ -73,9 +73,8 @@ export async function takeBulk(
   return (await db.query(TAKE_BULK, [id, runner, from])).rows.length > 0;
 }
 
-const KEY_BULK = sql(
-  'key_bulk',
-)`update tasker.bulk set request_key = $2, request_hash = decode($3, 'hex') where id = $1`;
+const KEY_BULK = sql('key_bulk')`
+update tasker.bulk set request_key = $2, request_hash = decode($3, 'hex') where id = $1`;
 
 /** The key of the request that begins a bulk act, and the SHA-256 of the request in hex. */
 export interface BulkRequest {

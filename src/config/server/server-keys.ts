@@ -1,8 +1,10 @@
-import * as forms from './value-forms.ts';
+import { AUTH_KEYS } from '../auth-keys.ts';
+import * as forms from '../value-forms.ts';
+import { OIDC_KEYS } from './oidc-keys.ts';
 
 const file: forms.ValueForm<string> = { ...forms.word, words: 'the path of a file' };
 
-/** The settings of `tasker server` besides those of its security. Times in milliseconds. */
+/** The settings of `tasker server`. Times in milliseconds. */
 export const SERVER_KEYS = {
   /** The worker's port has the same variable, so that it means the port of the program that is started. */
   serverAddress: {
@@ -55,4 +57,6 @@ export const SERVER_KEYS = {
     isPath: true as const,
     about: 'The private key of the certificate (PEM).',
   },
+  ...AUTH_KEYS,
+  ...OIDC_KEYS,
 };

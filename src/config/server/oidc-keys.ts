@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { ROLES, type Role } from '../model/permissions.ts';
-import { flag, seconds, type ValueForm, word } from './value-forms.ts';
+import { ROLES, type Role } from '../../model/permissions.ts';
+import { flag, seconds, type ValueForm, word } from '../value-forms.ts';
 
 const httpUrl = z.string().refine((text) => text === '' || (/^https?:\/\/[^?#]+$/.test(text) && URL.canParse(text)));
 const words = 'an http or https URL without a query';
