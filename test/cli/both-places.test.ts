@@ -249,6 +249,7 @@ describe('a command prints the same on a database and over a server', () => {
       () => ['task', 'retry', '--id', stock.failed[0]!, '--id', UNKNOWN, '--dry-run'],
       () => ['task', 'cancel', '--tag', 'none', '--yes'],
       () => ['task', 'create', 'pair', '-t', 'made', '-p', '3'],
+      () => ['task', 'create', 'pair', '--in', '2h'],
       (place) => ['task', 'create', 'pair', '-k', `key-${place}`],
       (place) => ['task', 'create', 'pair', '-k', `key-${place}`],
       (place) => ['task', 'create', 'pair', '-k', `key-${place}`, '--return-existing'],

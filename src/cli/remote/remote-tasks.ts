@@ -174,12 +174,10 @@ async function create(
   { startAt, delayMs, ...request }: Create[0],
   { onDuplicate = 'error' }: { onDuplicate?: 'error' | 'return' } = {},
 ): Promise<TaskHandle> {
-  if (startAt !== undefined || delayMs !== undefined) {
-    throw new TaskerError('bad_request', '--at and --in need a database; run the command without a server');
-  }
   const { context, ...given } = request;
+  const start = snakeQuery({ startAt, startIn: delayMs === undefined ? undefined : spanText(delayMs) });
   let existed = false;
-  const body = { ...snakeQuery(given), ...(context !== undefined && { context }) } as { name: string };
+  const body = { ...snakeQuery(given), ...start, ...(context !== undefined && { context }) } as { name: string };
   const task = await client.tasks.create(body).catch((error: unknown) => {
     const existing =
       error instanceof TaskerClientError && error.code === 'CONFLICT' ? error.details.task_uuid : undefined;
@@ -187,7 +185,11 @@ async function create(
     existed = true;
     return client.tasks.get(existing);
   });
-  const { taskUuid, name, namespace, version, priority, totalSteps } = taskOf(task);
+  const { taskUuid, name, namespace, version, priority, totalSteps, startsAt } = taskOf(task);
+  if (!existed && startsAt == null && Object.keys(start).length > 0) {
+    const text = `the server is older than this command, and started task ${taskUuid} at once; cancel it, and update the server`;
+    throw new TaskerError('conflict', text);
+  }
   return { taskUuid, name, namespace, version, priority, totalSteps, created: !existed };
 }
 
