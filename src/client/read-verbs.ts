@@ -43,9 +43,15 @@ export function stepVerbs(transport: Transport) {
     reset(task: string, step: string, by: Operator, options: CallOptions = {}): Promise<StepResponse> {
       return act(task, step, { action_type: 'reset_for_retry', reason: by.reason, reset_by: by.by }, options);
     },
-    /** Ends a step by hand without a result. Its dependents continue. */
-    resolve(task: string, step: string, by: Operator, options: CallOptions = {}): Promise<StepResponse> {
-      return act(task, step, { action_type: 'resolve_manually', reason: by.reason, resolved_by: by.by }, options);
+    /** Ends a step by hand, with a result or without one. Its dependents continue. */
+    resolve(
+      task: string,
+      step: string,
+      { result, ...by }: Operator & { result?: unknown },
+      options: CallOptions = {},
+    ): Promise<StepResponse> {
+      const resolution = { reason: by.reason, resolved_by: by.by, ...(result !== undefined && { result }) };
+      return act(task, step, { action_type: 'resolve_manually', ...resolution }, options);
     },
     /** Ends a step by hand with a result. */
     complete(

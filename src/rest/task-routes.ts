@@ -1,5 +1,6 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { snakeKeys } from '../app/json/views.ts';
+import { durationMs } from '../app/schedules/duration.ts';
 import type { Tasker } from '../app/tasker.ts';
 import type { TaskFilter, TaskPageOptions } from '../app/tasker-operations.ts';
 import { TaskerError } from '../errors.ts';
@@ -145,6 +146,8 @@ export function requestOf(
     ...(body.parent_correlation_id != null && { parentCorrelationId: body.parent_correlation_id }),
     ...(chosen !== undefined && { idempotencyKey: chosen }),
     ...(subject !== undefined && { createdWith: subject }),
+    ...(body.start_at != null && { startAt: body.start_at }),
+    ...(body.start_in != null && { delayMs: durationMs(body.start_in)! }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { durationMs } from '../app/schedules/duration.ts';
 import { orNull } from './or-null.ts';
 import { OpenWaitSchema, PauseSchema, StaleSchema } from './reads/task-detail-schemas.ts';
 
@@ -21,6 +22,17 @@ export const TaskRequestSchema = z
     correlation_id: z.uuid().nullish(),
     parent_correlation_id: z.uuid().nullish(),
     idempotency_key: z.string().min(1).max(1000).nullish(),
+    start_at: z
+      .string()
+      .max(100)
+      .nullish()
+      .openapi({ description: 'When it starts: ISO 8601 with a zone. Default: now.' }),
+    start_in: z
+      .string()
+      .max(100)
+      .refine((text) => durationMs(text) !== undefined, { error: 'must be a duration, such as 90s, 15m, 2h or 7d' })
+      .nullish()
+      .openapi({ description: 'Instead of `start_at`: from now, such as `2h`.' }),
     requested_at: z.string().nullish().openapi({ description: 'Accepted, and ignored.' }),
     options: z.unknown().optional().openapi({ description: 'Accepted, and ignored.' }),
   })

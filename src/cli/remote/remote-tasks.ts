@@ -14,10 +14,29 @@ function taskOf({ steps: _, ...task }: TaskResponse): Task {
   const { initiator, source_system: source, reason } = task;
   return camelKeys({
     ...task,
+    ...executionOf(task),
     initiator: initiator || null,
     source_system: source || null,
     reason: reason || null,
   });
+}
+
+const ENDED: ReadonlySet<string> = new Set(['complete', 'error', 'cancelled', 'resolved_manually']);
+
+/** The API has these fields as the earlier system had them, the command line as the library has them. */
+function executionOf(task: Omit<TaskResponse, 'steps'>) {
+  const { status, failed_steps: failed, ready_steps: ready, in_progress_steps: running, waiting_steps: waiting } = task;
+  const as = (executionStatus: Task['executionStatus'], recommendedAction: Task['recommendedAction']) => ({
+    execution_status: executionStatus,
+    recommended_action: recommendedAction,
+  });
+  if (ENDED.has(status)) return as('all_complete', 'none');
+  if (status === 'blocked_by_failures' || (status === 'waiting' && failed > 0)) {
+    return as('blocked_by_failures', 'handle_failures');
+  }
+  if (ready > 0) return as('has_ready_steps', 'execute_ready_steps');
+  if (running > 0 || waiting > 0 || status === 'waiting') return as('processing', 'wait_for_completion');
+  return as('waiting_for_dependencies', 'wait_for_dependencies');
 }
 
 function stepOf({ handler, ...step }: { handler: string }): Step {
@@ -155,12 +174,10 @@ async function create(
   { startAt, delayMs, ...request }: Create[0],
   { onDuplicate = 'error' }: { onDuplicate?: 'error' | 'return' } = {},
 ): Promise<TaskHandle> {
-  if (startAt !== undefined || delayMs !== undefined) {
-    throw new TaskerError('bad_request', '--at and --in need a database; run the command without a server');
-  }
   const { context, ...given } = request;
+  const start = snakeQuery({ startAt, startIn: delayMs === undefined ? undefined : spanText(delayMs) });
   let existed = false;
-  const body = { ...snakeQuery(given), ...(context !== undefined && { context }) } as { name: string };
+  const body = { ...snakeQuery(given), ...start, ...(context !== undefined && { context }) } as { name: string };
   const task = await client.tasks.create(body).catch((error: unknown) => {
     const existing =
       error instanceof TaskerClientError && error.code === 'CONFLICT' ? error.details.task_uuid : undefined;
@@ -168,7 +185,11 @@ async function create(
     existed = true;
     return client.tasks.get(existing);
   });
-  const { taskUuid, name, namespace, version, priority, totalSteps } = taskOf(task);
+  const { taskUuid, name, namespace, version, priority, totalSteps, startsAt } = taskOf(task);
+  if (!existed && startsAt == null && Object.keys(start).length > 0) {
+    const text = `the server is older than this command, and started task ${taskUuid} at once; cancel it, and update the server`;
+    throw new TaskerError('conflict', text);
+  }
   return { taskUuid, name, namespace, version, priority, totalSteps, created: !existed };
 }
 

@@ -47,8 +47,15 @@ async function taskRows(world: World): Promise<Table> {
   const each = ofTask(world);
   return {
     createTask: {
-      ok: [{ body: { ...REQUEST, context: { n: 1 } } }],
-      400: [{ body: { ...REQUEST, context: 7 } }, { body: { ...REQUEST, tags: 'a' } }, { body: [] }, { body: null }],
+      ok: [{ body: { ...REQUEST, context: { n: 1 } } }, { body: { ...REQUEST, context: { n: 2 }, start_in: '2h' } }],
+      400: [
+        { body: { ...REQUEST, context: { n: 3 }, start_at: 'never' } },
+        { body: { ...REQUEST, start_in: 'soon' } },
+        { body: { ...REQUEST, context: 7 } },
+        { body: { ...REQUEST, tags: 'a' } },
+        { body: [] },
+        { body: null },
+      ],
       404: [{ body: { ...REQUEST, name: 'nothing' } }],
       409: [{ body: REQUEST }],
     },
