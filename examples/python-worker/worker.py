@@ -171,6 +171,8 @@ class Worker:
 
     def run(self):
         self.register()
+        if self.stopping:
+            return
         for target in (self.beat, self.report):
             threading.Thread(target=target, daemon=True).start()
         while not self.stopping:
@@ -184,7 +186,11 @@ class Worker:
                 self.claim(free)
         with self.changed:  # the running steps end first
             self.changed.wait_for(lambda: not self.held)
-        self.api.call("POST", f"workers/{self.id}/heartbeat", {"steps": [], "phase": "stopped"})
+        end = time.monotonic() + 5  # without an answer, the lease expires
+        try:
+            self.api.call("POST", f"workers/{self.id}/heartbeat", {"steps": [], "phase": "stopped"}, lambda: time.monotonic() > end)
+        except ApiError as error:
+            print(f"could not sign off: {error}", file=sys.stderr)
 
     def claim(self, free):
         self.request += 1
@@ -267,6 +273,8 @@ class Worker:
                     self.failed(error)
 
     def stop(self, *_):
+        if self.stopping:  # the second signal
+            os._exit(1)
         self.stopping = True
 
 

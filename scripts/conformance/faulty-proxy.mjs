@@ -6,7 +6,7 @@ export async function startProxy(port) {
   const proxy = {
     /** Returns what to do with a request: `drop` its answer, send it `twice`, `refuse` it, or undefined. */
     decide: () => undefined,
-    counts: { requests: 0, drop: 0, twice: 0, refuse: 0 },
+    counts: { requests: 0, drop: 0, twice: 0, refuse: 0, leases_lost: 0 },
     /** What the last heartbeat listed, and how many there were. */
     listed: [],
     beats: 0,
@@ -40,6 +40,7 @@ export async function startProxy(port) {
       }
       let answer = await forward(request, body);
       if (fault === 'twice') answer = await forward(request, body);
+      if (answer.status === 409 && answer.body.includes('WORKER_LOST')) proxy.counts.leases_lost++;
       if (fault === 'drop') return response.destroy();
       response.writeHead(answer.status, { 'content-type': 'application/json' });
       response.end(answer.body);

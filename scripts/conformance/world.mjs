@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { startProxy } from './faulty-proxy.mjs';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+/** Short, so that the cases that need a lost lease are short. */
 export const LEASE_SECONDS = 3;
 const AT_ONCE = { backoff: 'none', max_attempts: 5 };
 
@@ -52,7 +53,6 @@ function freePort() {
 export async function startWorld({ command, databaseUrl, verbose }) {
   const folder = mkdtempSync(path.join(tmpdir(), 'tasker-conformance-'));
   for (const one of TEMPLATES) writeFileSync(path.join(folder, `${one.name}.json.yaml`), JSON.stringify(one));
-  writeFileSync(path.join(folder, 'tasker.toml'), `[worker]\nlease_seconds = ${LEASE_SECONDS}\n`);
   const port = await freePort();
   const proxy = await startProxy(port);
   const api = `http://127.0.0.1:${port}`;
@@ -71,7 +71,8 @@ export async function startWorld({ command, databaseUrl, verbose }) {
     show(name, child);
     return child;
   };
-  world.startServer = async () => {
+  world.startServer = async (leaseSeconds = LEASE_SECONDS) => {
+    writeFileSync(path.join(folder, 'tasker.toml'), `[worker]\nlease_seconds = ${leaseSeconds}\n`);
     const args = [path.join(ROOT, 'bin/tasker.js'), 'server', '--templates', folder, '--bind', `127.0.0.1:${port}`];
     const env = {
       TASKER_CONFIG_PATH: path.join(folder, 'tasker.toml'),
@@ -130,8 +131,14 @@ export async function startWorld({ command, databaseUrl, verbose }) {
   world.running = (uuid, name) =>
     until(`step ${name} runs`, async () => (await world.step(uuid, name))?.current_state === 'in_progress');
   world.stop = async () => {
-    for (const child of [world.worker, world.server]) if (child) child.kill('SIGTERM');
-    await Promise.all([world.worker?.over, world.server?.over]);
+    // The worker first, because it signs off from the server.
+    for (const child of [world.worker, world.server]) {
+      if (!child) continue;
+      child.kill('SIGTERM');
+      const late = setTimeout(() => child.kill('SIGKILL'), 20_000);
+      await child.over;
+      clearTimeout(late);
+    }
     proxy.close();
     rmSync(folder, { recursive: true, force: true });
   };

@@ -9,7 +9,7 @@ import { describeWith } from '../support/suite/programs.ts';
 
 const run = promisify(execFile);
 const FOLDER = path.resolve('examples/python-worker');
-const STORM_SECONDS = process.env['PROVE'] === '1' ? 600 : 2;
+const STORM_SECONDS = process.env['PROVE'] === '1' ? 600 : 1;
 
 /** The commands of the README, without the installation. */
 function commands(): string[] {

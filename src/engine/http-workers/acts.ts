@@ -104,7 +104,7 @@ export class HttpWorkerActs {
     const from = this.#engine.withLanes({ ...claim, token });
     let refused = false;
     try {
-      const { steps } = await this.#engine.claimed(() =>
+      const { steps, passedOver } = await this.#engine.claimed(() =>
         database.transaction(CLAIMING, async (tx) => {
           refused = !(await noteClaim(tx, workerId, request));
           if (refused) throw new NothingClaimed({ steps: [], taken: 0, passedOver: false });
@@ -118,7 +118,7 @@ export class HttpWorkerActs {
           return claimed;
         }),
       );
-      return { kind: 'claimed', steps: steps.map((row) => ({ ...row, claim: token })), passedOver: false };
+      return { kind: 'claimed', steps: steps.map((row) => ({ ...row, claim: token })), passedOver };
     } catch (error) {
       if (error instanceof NothingClaimed) {
         return refused ? { kind: 'refused' } : { kind: 'claimed', steps: [], passedOver: error.passedOver };

@@ -51,6 +51,23 @@ interface Scope {
   namespaceIds: readonly number[];
   excluded: Set<bigint>;
   at: number;
+  /** Settles when no waiting claim is trying. */
+  turn: Promise<void>;
+  /** The wake after which a claim has found the queue empty. */
+  dry?: Wake;
+}
+
+/** Something after which the queue may hold steps. */
+interface Wake {
+  woken: Promise<void>;
+  wake: () => void;
+}
+
+/** What one try of a claim found. `final`: its request has claimed, so it is not tried again. */
+interface Try {
+  steps: DispatchedStep[];
+  final: boolean;
+  passedOver: boolean;
 }
 
 /** Claims steps for workers over HTTP, and prepares them. */
@@ -81,10 +98,10 @@ export class Claims {
   /** Claims steps, and waits for some if there are none. Undefined: the worker may not claim. */
   async claim(wish: ClaimWish): Promise<DispatchedStep[] | undefined> {
     const until = performance.now() + wish.waitMs;
-    for (;;) {
+    for (let tries = 0; ; tries++) {
       const { woken } = this.#woken;
       const scope = await this.#scopeOf(wish);
-      const claimed = await this.#claimOnce(wish, scope);
+      const claimed = await (tries === 0 ? this.#claimOnce(wish, scope) : this.#claimInTurn(wish, scope));
       if (claimed === undefined || claimed.steps.length > 0 || claimed.final) return claimed?.steps;
       const left = until - performance.now();
       if (left <= 0 || this.#stopped || wish.signal.aborted) return [];
@@ -92,10 +109,24 @@ export class Claims {
     }
   }
 
-  async #claimOnce(
-    { worker, request, slots, handlers }: ClaimWish,
-    scope: Scope,
-  ): Promise<{ steps: DispatchedStep[]; final: boolean; passedOver: boolean } | undefined> {
+  /** After a wake, waiting claims try one after the other, until one has found the queue empty. */
+  async #claimInTurn(wish: ClaimWish, scope: Scope): Promise<Try | undefined> {
+    const before = scope.turn;
+    const { woken: turn, wake: end } = newWake();
+    scope.turn = turn;
+    try {
+      await before;
+      const after = this.#woken;
+      if (scope.dry === after) return { steps: [], final: false, passedOver: false };
+      const claimed = await this.#claimOnce(wish, scope);
+      if (claimed && !claimed.passedOver && claimed.steps.length < wish.slots) scope.dry = after;
+      return claimed;
+    } finally {
+      end();
+    }
+  }
+
+  async #claimOnce({ worker, request, slots, handlers }: ClaimWish, scope: Scope): Promise<Try | undefined> {
     const { engine } = this.#options;
     const excluded = [...scope.excluded, ...this.#unreadable.excluded()];
     const { namespaceIds } = scope;
@@ -121,7 +152,7 @@ export class Claims {
     const { engine } = this.#options;
     const namespaceIds = await engine.namespaceIds(namespaces);
     const excluded = new Set(namespaceIds.length > 0 ? await engine.httpWorkers.unserved(namespaceIds, handlers) : []);
-    const scope = { namespaceIds, excluded, at: performance.now() };
+    const scope = { namespaceIds, excluded, at: performance.now(), turn: Promise.resolve() };
     this.#scopes.set(key, scope);
     return scope;
   }
@@ -198,7 +229,7 @@ export class Claims {
   }
 }
 
-function newWake(): { woken: Promise<void>; wake: () => void } {
+function newWake(): Wake {
   let wake = () => {};
   const woken = new Promise<void>((resolve) => {
     wake = resolve;

@@ -50,7 +50,7 @@ afterAll(async () => {
 });
 
 const appOn = (on: Tasker) => restApp({ tasker: on, logger: silentLogger, facts: FACTS, security: UNSECURED });
-const create = (name: string, context: object = {}) =>
+const create = (name: string, context: Record<string, unknown> = {}) =>
   tasker.createTask<string, string, string>({ namespace: 'test', name, version: '1.0.0', context });
 
 /** Registers a worker for some handlers, with a server of its own in this process. */
