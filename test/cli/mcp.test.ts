@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createApiKey } from '../../src/app/credentials/api-keys.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
 import { type Listening, listen } from '../../src/server/listen.ts';
 import { type ActsBench, actsBench } from '../support/rest/acts-bench.ts';
-import { installation } from './installation.ts';
+import { installation, PAIR } from './installation.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the answers of tools have no types.
 type Json = Record<string, any>;
@@ -98,6 +98,7 @@ describe('tasker mcp', () => {
     await bench.api.tasker.deadLetters.add(task_uuid, { actor: 'ann', reason: 'look' });
     const step = 'second';
     const template = { namespace: 'test', name: 'demo', version: '1.0.0' };
+    const yaml = PAIR.replace('handler: first', 'handler: first, result_schema: { type: object }');
     const given: Record<string, Json> = {
       task_list: { open: true, limit: 5 },
       task_inspect: { task_uuid },
@@ -112,6 +113,13 @@ describe('tasker mcp', () => {
       dlq_inspect: { task_uuid },
       stats: { since: '1h' },
       template_inspect_remote: template,
+      template_validate: { yaml },
+      template_inspect: { yaml },
+      template_visualize: { yaml },
+      handler_generate: { yaml },
+      schema_inspect: { yaml },
+      schema_compare: { yaml, producer: 'first', consumer: 'second' },
+      schema_diff: { before: yaml, after: yaml.replace('second', 'third') },
     };
     const { tools } = await reader.client.listTools();
     const answers: Record<string, Json> = {};
@@ -119,6 +127,9 @@ describe('tasker mcp', () => {
     const refused = Object.entries(answers).filter(([, answer]) => answer.isError);
     expect(refused).toEqual([]);
     expect(Object.keys(answers)).toEqual(expect.arrayContaining(Object.keys(given)));
+    expect(answers.template_validate).toMatchObject({ valid: true, step_count: 2 });
+    expect(answers.handler_generate!.handlers).toContain("from 'tasker-core'");
+    expect(answers.schema_diff).toMatchObject({ breaking: true });
     expect(answers.connection_status).toMatchObject({ writes_allowed: false, caller: { authenticated: false } });
     expect(answers.connection_status!.place).not.toMatch(/:(?!\[redacted\])[^/@]+@/);
     expect(answers.task_why!.summary).toContain('failed permanently');
@@ -255,6 +266,7 @@ describe('tasker mcp', () => {
       cwd: tmpdir(),
       env: { PATH: process.env.PATH },
     });
+    onTestFinished(() => void child.kill('SIGKILL'));
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
     const send = (message: object | string) =>

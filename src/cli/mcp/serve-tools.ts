@@ -6,6 +6,7 @@ import { messageOf } from '../../errors.ts';
 import { answerText } from './answer.ts';
 import type { Backend } from './backend.ts';
 import { READ_TOOLS } from './read-tools.ts';
+import { TEMPLATE_TOOLS } from './template-tools.ts';
 import type { ReadTool, WriteTool } from './tool.ts';
 import { WRITE_TOOLS } from './write-tools.ts';
 
@@ -47,7 +48,7 @@ export function addTools(server: McpServer, { backend, mayWrite, by }: Serving):
     input: {},
     run: async () => ({ place, writes_allowed: mayWrite, caller: await ask({ method: 'GET', path: path`/v1/me` }) }),
   };
-  for (const tool of [connection, ...READ_TOOLS]) {
+  for (const tool of [connection, ...TEMPLATE_TOOLS, ...READ_TOOLS]) {
     add(tool, { readOnlyHint: true, openWorldHint: false }, (given) => tool.run(ask, given));
   }
   if (!mayWrite) return;
