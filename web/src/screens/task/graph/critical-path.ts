@@ -34,7 +34,13 @@ export function criticalPathOf(task: Task, { groups, edges, byName }: Shape, now
   };
   const open = hasEnded(task.status) ? [] : groups.filter(({ state }) => UNFINISHED.has(state ?? ''));
   const oldest = open.toSorted((one, other) => readyAt(one.name) - readyAt(other.name))[0];
-  const last = oldest ?? groups.toSorted((one, other) => (ends.get(other.name) ?? 0) - (ends.get(one.name) ?? 0))[0];
+  // Only the failed steps hold up a task that is blocked.
+  const failed = task.status === 'blocked_by_failures' ? groups.filter(({ state }) => state === 'error') : [];
+  const last =
+    oldest ??
+    (failed.length > 0 ? failed : groups).toSorted(
+      (one, other) => (ends.get(other.name) ?? 0) - (ends.get(one.name) ?? 0),
+    )[0];
   if (!last || (!oldest && ends.get(last.name) === undefined)) return undefined;
 
   const names: string[] = [];
