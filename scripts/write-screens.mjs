@@ -76,6 +76,10 @@ async function addresses(url) {
       data: `tasks/${task}?view=data`,
     }),
     template: 'templates/shop/fulfil_order/1.0.0',
+    'new-task': 'templates/shop/fulfil_order/1.0.0/new',
+    'new-schedule': 'schedules/new/form',
+    keys: 'settings?view=keys',
+    roles: 'settings?view=roles',
   };
 }
 

@@ -33,7 +33,7 @@ const SCREENS = {
 } as const;
 /** Names of buttons that change something, wherever they are. */
 const VERBS =
-  /^(Retry|Cancel|Resolve|Rerun from here|Pause|Resume|Approve|Reject|Reassign|Trigger|Backfill|Edit|Delete|Drain|Replay|Remove|Redeliver|Discard|Create a (task|schedule|key)|Create the task|Rotate|Revoke)( |$)/;
+  /^(Retry|Cancel|Resolve|Rerun from here|Pause|Resume|Approve|Reject|Reassign|Trigger|Backfill|Delete|Drain|Replay|Redeliver|Discard|Create a (task|schedule|key)|Create the task|Rotate|Revoke)( |$)/;
 /** An act that a screen shows once it is complete. */
 const ACTS: Readonly<Record<string, string>> = {
   approvals: 'POST /v1/approvals/{task_uuid}/{step}/vote',
