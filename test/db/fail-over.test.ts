@@ -67,7 +67,7 @@ describeWith('pg_rewind', 'after a fail-over', () => {
       expect(starts()).toBe(before + TASKS * 4);
       expect(startedTwice(journal)).toEqual([]);
       expect(await lostAcknowledgements(journal, (text, values) => cluster.sql(text, values) as never)).toEqual([]);
-      await cluster.rejoin();
+      if (PROVE) await cluster.rejoin();
     }
     const reader = await createTasker({
       databaseUrl,
@@ -93,6 +93,6 @@ describeWith('pg_rewind', 'after a fail-over', () => {
         worker: false,
         logger: silentLogger,
       }),
-    ).rejects.toThrow(/no host is read-write at the moment \(127\.0\.0\.1:\d+ is a standby; /);
+    ).rejects.toThrow(/no host is read-write at the moment .*is a standby/);
   });
 });
