@@ -39,8 +39,8 @@ describeWith('pg_rewind', 'after a fail-over', () => {
     onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }));
     const journal = openJournal();
     const workers = [
-      await startWorker({ databaseUrl, journal, concurrency: 20 }),
-      await startWorker({ databaseUrl, journal, concurrency: 20 }),
+      await startWorker({ databaseUrl, journal, concurrency: 20, leaseMs: 120_000 }),
+      await startWorker({ databaseUrl, journal, concurrency: 20, leaseMs: 120_000 }),
     ];
     const starts = () => journal.of('start').length;
     const recorded = async () => (await cluster.sql<{ n: number }>('select count(*)::int n from tasker.history'))[0]!.n;
