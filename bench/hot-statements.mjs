@@ -408,6 +408,7 @@ export const NOT_HOT = {
   remove_event_group: GROUPS,
   notify: NO_TABLE,
   ping: NO_TABLE,
+  replica_lag: NO_TABLE,
   server_facts: NO_TABLE,
   ensure_namespace: ON_STARTUP,
   namespace_ids: ON_STARTUP,

@@ -234,7 +234,12 @@ export class Assembly {
       const limits = { stepsPerDecision, decisionDepth, workersPerBatch };
       const search = { enabled: config.searchEnabled };
       const analytics = { enabled: config.analyticsEnabled };
-      const engine = new Engine(open.database, moduleLogger(logger, 'engine'), { ...limits, search, analytics });
+      const engine = new Engine(open.database, moduleLogger(logger, 'engine'), {
+        ...limits,
+        search,
+        analytics,
+        replica: open.replica,
+      });
       await engine.templates.registerAll(made.templates);
       const schedules = { files: options.schedules, source: config.scheduleSource };
       await startSchedules({ engine, ...schedules, logger: moduleLogger(logger, 'app') });

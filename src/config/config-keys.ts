@@ -1,3 +1,4 @@
+import { DATABASE_KEYS } from './database-keys.ts';
 import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
 import { LOG_VARIABLES } from './log-filter.ts';
 import { retentionRules } from './retention-config.ts';
@@ -59,18 +60,7 @@ const KEYS = {
     variableUnchecked: true,
     about: 'The PostgreSQL server, 15 or later.',
   }),
-  /** For LISTEN and migrations, if `databaseUrl` points to a transaction pooler. Default: `DATABASE_DIRECT_URL`. */
-  databaseDirectUrl: option({
-    path: 'common.database.direct_url',
-    variables: ['DATABASE_DIRECT_URL'],
-    form: forms.url,
-    byDefault: undefined,
-    defaultWords: '`common.database.url`',
-    secret: true,
-    variableUnchecked: true,
-    about:
-      'The same database without a pooler, for LISTEN and migrations. Ignored if a different database URL takes precedence over the one it was given with.',
-  }),
+  ...DATABASE_KEYS,
   /** Allows the embedded server in production. */
   embedded: key({
     path: 'common.database.embedded',

@@ -171,13 +171,20 @@ export class Engine extends EngineActs {
 
   /** Finds tasks by many conditions; changes of the last second or two may be missing. @throws TaskerError `bad_request` */
   findTasks(filter: SearchFilter, page: TaskPageOptions = {}): Promise<TaskPage> {
-    return (this.search.enabled ? findTasks : listWithoutTables)(this.database, filter, page);
+    return this.#listed((on) => (this.search.enabled ? findTasks : listWithoutTables)(on, filter, page));
+  }
+
+  /** Reads a list from the replica, if there is one. `lagMs` of the answer includes its delay. */
+  async #listed<Page extends { lagMs: number }>(read: (on: Database) => Promise<Page>): Promise<Page> {
+    if (!this.replica) return read(this.database);
+    const { answer, lagMs } = await this.replica.read(this.database, read);
+    return { ...answer, lagMs: answer.lagMs + lagMs };
   }
 
   /** Finds steps of all tasks, like {@link findTasks}. @throws TaskerError `bad_request` */
   async findSteps(filter: SearchFilter, page: StepPageOptions = {}): Promise<StepPage> {
     if (!this.search.enabled) throw searchIsOff('a list of the steps of all tasks');
-    return findSteps(this.database, filter, page);
+    return this.#listed((on) => findSteps(on, filter, page));
   }
 
   /** Returns the steps of a task. @throws TaskerError `task_not_found`, `invalid_uuid` */
@@ -252,7 +259,8 @@ export class Engine extends EngineActs {
   /** Returns statistics, after counting what was not counted yet. */
   async readAnalytics(options: AnalyticsOptions): Promise<Analytics> {
     await this.analytics.catchUp();
-    return readAnalytics(this.database, options, { withOpen: this.search.enabled });
+    const read = (on: Database) => readAnalytics(on, options, { withOpen: this.search.enabled });
+    return this.replica ? (await this.replica.read(this.database, read)).answer : read(this.database);
   }
 
   /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */

@@ -173,6 +173,9 @@ export class Cluster {
   /** Brings the servers that ended back as standbys. */
   async rejoin(): Promise<void> {
     const { port } = this.#nodes[this.#primary]!;
+    // pg_rewind reads the timeline in the control file, which the first checkpoint after the promotion writes. Without it,
+    // pg_rewind finds nothing to do, and the old primary never catches up.
+    await queryOf(port, 'checkpoint');
     for (const node of this.#nodes.filter(
       ({ process }) => process?.exitCode !== null || process?.signalCode !== null,
     )) {
