@@ -59,7 +59,7 @@ async function assistant(args: readonly string[], env: Record<string, string> = 
       const [{ text }] = content as [{ text: string }];
       return isError && !text.startsWith('{')
         ? { text, isError }
-        : { ...JSON.parse(text), ...(isError && { isError }) };
+        : { ...JSON.parse(text), ...(isError ? { isError } : {}) };
     },
   };
   assistants.push(made);
@@ -246,7 +246,7 @@ describe('tasker mcp', () => {
     expect(answer.context.notes).toContain('more characters');
     expect(answer.context.rows.at(-1)).toMatch(/^… \d+ more$/);
     const uri = `tasker://tasks/${task_uuid}`;
-    const [resource] = (await reader.client.readResource({ uri })).contents as [{ text: string }];
+    const [resource] = (await reader.client.readResource({ uri })).contents as unknown as [{ text: string }];
     for (const shown of [text, resource.text]) expect(shown).not.toMatch(/k-123456|hunter2|t-1234/);
   });
 
@@ -256,7 +256,7 @@ describe('tasker mcp', () => {
     expect(uris).toContain('tasker://templates/test/demo/1.0.0');
     expect(uris.some((uri) => uri.startsWith('tasker://tasks/'))).toBe(true);
     const [template] = (await reader.client.readResource({ uri: 'tasker://templates/other/elsewhere/1.0.0' }))
-      .contents as [{ text: string }];
+      .contents as unknown as [{ text: string }];
     expect(JSON.parse(template.text)).toMatchObject({ template: { name: 'elsewhere' } });
     await expect(reader.client.readResource({ uri: `tasker://tasks/${NEVER}` })).rejects.toThrow(NEVER);
   });
