@@ -109,16 +109,9 @@ export function ancestorsOf(steps: readonly PlannedStep[]): Map<string, Set<stri
 
 /** Returns whether an attempt of a step fails, and how. */
 export function failureOf(plan: Plan, retryCount: number): 'retryable' | 'permanent' | undefined {
-  switch (plan.kind) {
-    case 'fail_first':
-      return retryCount < plan.times ? 'retryable' : undefined;
-    case 'fail_always':
-      return 'retryable';
-    case 'fail_permanently':
-      return 'permanent';
-    default:
-      return undefined;
-  }
+  if (plan.kind === 'fail_first') return retryCount < plan.times ? 'retryable' : undefined;
+  if (plan.kind === 'fail_always') return 'retryable';
+  return plan.kind === 'fail_permanently' ? 'permanent' : undefined;
 }
 
 /** Whether a step with this plan waits without a handler. */

@@ -165,14 +165,14 @@ describeWith('chromium', 'the page of a task', () => {
     const dialog = page.getByRole('dialog', { name: 'Complete charge' });
     const send = dialog.getByRole('button', { name: 'Complete the step' });
     await dialog.getByLabel('Reason').fill('paid in cash');
-    await dialog.getByText('reference is missing').waitFor();
+    await dialog.getByText('is required').waitFor();
     expect(await send.isDisabled()).toBe(true);
     await dialog.getByLabel('reference').fill('cash');
     // What was typed survives a reload.
     await page.reload();
     await drawer(page, 'charge').getByRole('button', { name: 'Complete', exact: true }).click();
     await dialog.getByLabel('amount').fill('-1');
-    await dialog.getByText('amount must be at least 0').waitFor();
+    await dialog.getByText('must be at least 0').waitFor();
     await dialog.getByLabel('amount').fill('5');
     await dialog.getByLabel('Reason').fill('paid in cash');
     await checkAccess(page);

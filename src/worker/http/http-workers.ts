@@ -295,7 +295,7 @@ export class HttpWorkers {
     const own = (attempt: Attempt) => usable.has(incarnationOf(attempt.claim));
     await this.#given.find(attempts.filter(own));
     const answers = await Promise.all(
-      reports.map((report, i) => (own(attempts[i]!) ? this.#one(report, attempts[i]!) : undefined)),
+      reports.map(async (report, i) => (own(attempts[i]!) ? this.#one(report, attempts[i]!) : undefined)),
     );
     const open = answers.flatMap((answer, i) => (answer === undefined && own(attempts[i]!) ? [i] : []));
     const ends =

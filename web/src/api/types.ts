@@ -252,52 +252,6 @@ export interface Status {
   per_minute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
 }
 
-export interface Performance {
-  total_tasks: number;
-  active_tasks: number;
-  completed_tasks: number;
-  failed_tasks: number;
-  completion_rate: number;
-  error_rate: number;
-  average_task_duration_seconds: number;
-  average_step_duration_seconds: number;
-  tasks_per_hour: number;
-  steps_per_hour: number;
-}
-
-export interface Slow {
-  namespace_name: string;
-  task_name: string;
-  version: string;
-  step_name?: string;
-  average_duration_seconds: number;
-  max_duration_seconds: number;
-  execution_count: number;
-  error_count: number;
-  error_rate: number;
-  last_executed_at: string | null;
-}
-
-export interface Bottlenecks {
-  slow_steps: Slow[];
-  slow_tasks: Slow[];
-  resource_utilization: { database_pool_utilization: number; system_health: Record<string, number> };
-  recommendations: string[];
-}
-
-export interface DeadLetter {
-  dlq_entry_uuid: string;
-  task_uuid: string;
-  original_state: string;
-  dlq_reason: string;
-  dlq_timestamp: string;
-  minutes_in_dlq: number;
-  namespace_name: string | null;
-  task_name: string | null;
-  current_state: string | null;
-  priority_score: number;
-}
-
 export interface Templates {
   templates: { name: string; namespace: string; version: string; description: string | null; step_count: number }[];
 }

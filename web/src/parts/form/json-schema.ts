@@ -10,9 +10,12 @@ export interface Schema {
   format?: string;
   minimum?: number;
   maximum?: number;
+  minLength?: number;
   maxLength?: number;
+  pattern?: string;
   properties?: Readonly<Record<string, unknown>>;
   required?: readonly string[];
+  additionalProperties?: unknown;
   items?: unknown;
 }
 
@@ -80,21 +83,13 @@ function kindOf(schema: Schema): Kind {
   if ('const' in schema) return 'choice';
   const types = [schema.type].flat().filter((type) => type !== undefined && type !== 'null');
   if (types.length !== 1) return isObject(schema.properties) && types.length === 0 ? 'object' : 'json';
-  switch (types[0]) {
-    case 'string':
-      return 'text';
-    case 'integer':
-    case 'number':
-      return 'number';
-    case 'boolean':
-      return 'boolean';
-    case 'object':
-      return isObject(schema.properties) && Object.keys(schema.properties).length > 0 ? 'object' : 'json';
-    case 'array':
-      return isObject(schema.items) ? 'list' : 'json';
-    default:
-      return 'json';
-  }
+  const [type] = types;
+  if (type === 'string') return 'text';
+  if (type === 'integer' || type === 'number') return 'number';
+  if (type === 'boolean') return 'boolean';
+  if (type === 'array') return isObject(schema.items) ? 'list' : 'json';
+  const hasFields = isObject(schema.properties) && Object.keys(schema.properties).length > 0;
+  return type === 'object' && hasFields ? 'object' : 'json';
 }
 
 /** Returns the value that a form begins with: the defaults, and what is required. Undefined: nothing. */

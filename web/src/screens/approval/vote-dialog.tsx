@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { ApiError, ask, pathOf } from '../../api/client.ts';
-import { useDraft } from '../../parts/form/draft.ts';
+import { useDraft } from '../../parts/draft.ts';
 import { FormDialog } from '../../parts/form/form-dialog.tsx';
 import { initialOf, type Schema, shapeOf, violationsOf } from '../../parts/form/json-schema.ts';
 import { SchemaForm } from '../../parts/form/schema-form.tsx';

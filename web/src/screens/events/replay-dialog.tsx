@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { ask } from '../../api/client.ts';
 import { Problem } from '../../parts/controls.tsx';
-import { useDraft } from '../../parts/form/draft.ts';
+import { useDraft } from '../../parts/draft.ts';
 import { ChoiceField, TextField } from '../../parts/form/field.tsx';
 import { FormDialog } from '../../parts/form/form-dialog.tsx';
 import { counted } from '../../parts/words.ts';

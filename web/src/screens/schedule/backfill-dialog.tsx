@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { ask, pathOf } from '../../api/client.ts';
 import { Problem } from '../../parts/controls.tsx';
-import { useDraft } from '../../parts/form/draft.ts';
+import { useDraft } from '../../parts/draft.ts';
 import { TextField } from '../../parts/form/field.tsx';
 import { FormDialog } from '../../parts/form/form-dialog.tsx';
 import { counted, dateText, numberText, timeOf } from '../../parts/words.ts';

@@ -7,7 +7,7 @@ import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { useOperator } from '../../parts/act-dialog.tsx';
 import { Button, Heading, Panel, Problem } from '../../parts/controls.tsx';
-import { useDraft } from '../../parts/form/draft.ts';
+import { useDraft } from '../../parts/draft.ts';
 import { ChoiceField, TextField } from '../../parts/form/field.tsx';
 import { SchemaForm } from '../../parts/form/schema-form.tsx';
 import { durationText } from '../../parts/words.ts';

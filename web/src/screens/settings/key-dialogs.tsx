@@ -4,7 +4,7 @@ import { ask, pathOf } from '../../api/client.ts';
 import { useMe } from '../../api/me.tsx';
 import { Button } from '../../parts/controls.tsx';
 import { useCopy } from '../../parts/copy.ts';
-import { useDraft } from '../../parts/form/draft.ts';
+import { useDraft } from '../../parts/draft.ts';
 import { ChoiceField, TextField } from '../../parts/form/field.tsx';
 import { FormDialog } from '../../parts/form/form-dialog.tsx';
 import type { ApiKey, CreatedKey } from './keys.tsx';

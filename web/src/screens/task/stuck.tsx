@@ -81,16 +81,9 @@ function moveOf({ task, steps, why }: TaskData): Move | undefined {
   const retrying = steps?.find(({ current_state: state }) => state === 'waiting_for_retry');
   if (retrying) return moveBy(retryOf(retrying));
   const waiting = steps?.find(({ current_state: state }) => state === 'waiting');
-  switch (waiting?.wait?.kind) {
-    case 'timer':
-      return moveBy(fireOf(waiting));
-    case 'signal':
-      return moveBy(signalOf(waiting, String(waiting.wait.settings.name)));
-    case 'approval':
-      return { name: 'Open the approvals', screen: 'approvals' };
-    default:
-      break;
-  }
+  if (waiting?.wait?.kind === 'timer') return moveBy(fireOf(waiting));
+  if (waiting?.wait?.kind === 'signal') return moveBy(signalOf(waiting, String(waiting.wait.settings.name)));
+  if (waiting?.wait?.kind === 'approval') return { name: 'Open the approvals', screen: 'approvals' };
   const ready = why?.steps.find(({ state }) => state === 'enqueued');
   return ready && /no running worker|draining/.test(ready.why)
     ? { name: 'Show the workers', screen: 'workers' }

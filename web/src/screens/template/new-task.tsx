@@ -6,7 +6,7 @@ import { useLacking, useMe } from '../../api/me.tsx';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Button, Heading, Problem } from '../../parts/controls.tsx';
-import { useDraft } from '../../parts/form/draft.ts';
+import { useDraft } from '../../parts/draft.ts';
 import { TextField } from '../../parts/form/field.tsx';
 import { initialOf, shapeOf, violationsOf } from '../../parts/form/json-schema.ts';
 import { SchemaForm } from '../../parts/form/schema-form.tsx';

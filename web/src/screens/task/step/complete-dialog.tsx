@@ -1,9 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { completeStep } from '../../../api/acts.ts';
 import { ask, pathOf } from '../../../api/client.ts';
 import type { StepDetail } from '../../../api/types.ts';
-import { type JsonDraft, JsonField, useJsonDraft } from '../../../parts/json-field.tsx';
-import type { Schema } from '../../../parts/json-schema.ts';
+import { useDraft } from '../../../parts/draft.ts';
+import { checkValue } from '../../../parts/form/check-value.ts';
+import { initialOf, type Schema, shapeOf } from '../../../parts/form/json-schema.ts';
+import { SchemaForm } from '../../../parts/form/schema-form.tsx';
 import type { TaskData } from '../use-task.ts';
 import { quoted } from './copy-as.tsx';
 import { OperatorDialog } from './operator-dialog.tsx';
@@ -30,24 +33,36 @@ export function CompleteDialog({ data: { task }, step, onClose }: CompleteDialog
 
 function Loaded({ step, schema, onClose }: { step: StepDetail; schema: Schema | null; onClose(): void }) {
   const { name, task_uuid: uuid, step_uuid: id } = step;
-  const draft: JsonDraft = useJsonDraft(`${uuid} ${name}`, { schema, first: {} });
+  const beginning = (schema && initialOf(shapeOf(schema), true)) ?? {};
+  const [value, setValue, forget] = useDraft<unknown>(`complete ${uuid} ${name}`, beginning);
+  const [valid, setValid] = useState(true);
+  const violations = schema && valid ? checkValue(schema, value) : [];
   return (
     <OperatorDialog
       title={`Complete ${name}`}
       verb="Complete the step"
       needsReason
-      isReady={draft.problems.length === 0}
-      command={`npx tasker step complete ${uuid} ${quoted(name)} --result ${quoted(JSON.stringify(draft.value) ?? '{}')}`}
+      isReady={valid && violations.length === 0}
+      command={`npx tasker step complete ${uuid} ${quoted(name)} --result ${quoted(JSON.stringify(value) ?? '{}')}`}
       send={async (said) => {
-        await completeStep(uuid, id, draft.value, said);
-        draft.forget();
+        await completeStep(uuid, id, value, said);
+        forget();
       }}
       onClose={onClose}
     >
       <p className="mt-2 text-sm text-soft">
         The step counts as done with this result, and the steps after it continue and read it.
       </p>
-      <JsonField label="Result" draft={draft} schema={schema} />
+      <div className="mt-4">
+        <SchemaForm
+          schema={schema ?? undefined}
+          label="Result"
+          value={value}
+          violations={violations}
+          onChange={setValue}
+          onValid={setValid}
+        />
+      </div>
     </OperatorDialog>
   );
 }
