@@ -21,7 +21,7 @@ async function started({ guarded }: { guarded: boolean }): Promise<(path: string
   });
   const url = server.url!.replace('0.0.0.0', '127.0.0.1');
   return async (path, key) => {
-    const headers = key === undefined ? {} : { 'x-api-key': key };
+    const headers: Record<string, string> = key === undefined ? {} : { 'x-api-key': key };
     const answer = await fetch(`${url}${path}`, { headers });
     await answer.body?.cancel();
     return answer.status;
