@@ -6,7 +6,7 @@ import type { Logger } from '../../../logging/logger.ts';
 import { orNull } from '../../or-null.ts';
 import { describeRoute } from '../../route.ts';
 import { addressOf } from '../address.ts';
-import { tooMany, wrongCredentials } from '../limits.ts';
+import { tooMany } from '../limits.ts';
 import { Refused, refuse } from '../refuse.ts';
 import type { Guards } from '../security.ts';
 import type { OidcLogin, Pending } from './oidc-login.ts';
