@@ -72,7 +72,9 @@ async function login(of: App = app, query = '') {
 }
 
 const me = async (session: string | undefined, of: App = app): Promise<Json> =>
-  (await (await of.request('http://localhost/v1/me', { headers: { cookie: session!.split(';')[0]! } })).json()) as Json;
+  (
+    await of.request('http://localhost/v1/me', { headers: { cookie: session!.split(';')[0]! } })
+  ).json() as Promise<Json>;
 
 it('a person with a mapped role gets a session in the same cookie as with a key', async () => {
   expect(await (await app.request('http://localhost/v1/auth/providers')).json()).toEqual({
