@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { at, latencies, many, probeOf, startTasker, throughput, withDatabase, withServer } from './harness.mjs';
+import { withHttpWorker } from './http-workers.mjs';
 import { serverCpu } from './server-cpu.mjs';
 import { WORKLOADS } from './workloads.mjs';
 
@@ -22,6 +23,8 @@ const { values: options } = parseArgs({
 });
 const DEFAULT_CONCURRENCY = 100;
 const names = options.workloads.split(',');
+/** The workloads whose steps run in this process. */
+const ownNames = names.filter((name) => name !== 'W10');
 for (const name of names) {
   if (name in WORKLOADS) continue;
   console.error(`error: unknown workload ${name}; the workloads are ${Object.keys(WORKLOADS).join(', ')}`);
@@ -29,18 +32,31 @@ for (const name of names) {
 }
 
 async function measure(url, folder, concurrency, isDefault) {
+  if (names.includes('W10')) await measureHttp(url, concurrency, isDefault);
+  if (ownNames.length === 0) return;
   const result =
     Number(options.payload) > 0
       ? { ok: true, text: randomBytes(Math.ceil(Number(options.payload) * 0.75)).toString('base64') }
       : { ok: true };
-  const tasker = await startTasker(url, folder, { names, result, ...(isDefault ? {} : { concurrency }) });
+  const tasker = await startTasker(url, folder, { names: ownNames, result, ...(isDefault ? {} : { concurrency }) });
   const probe = await probeOf(url);
   // Fill the tables first, because plans made on empty tables cost three times as much.
-  await many(tasker, names[0], Math.ceil(2000 / WORKLOADS[names[0]].length));
+  await many(tasker, ownNames[0], Math.ceil(2000 / WORKLOADS[ownNames[0]].length));
   await probe.query('vacuum analyze');
-  for (const name of names) console.log(format(await workload(tasker, probe, name, concurrency, isDefault)));
+  for (const name of ownNames) console.log(format(await workload(tasker, probe, name, concurrency, isDefault)));
   await probe.end();
   await tasker.stop();
+}
+
+/** The processor time is that of the server; the client has a process of its own. */
+async function measureHttp(url, concurrency, isDefault) {
+  const probe = await probeOf(url);
+  await withHttpWorker(url, concurrency, async (tasker) => {
+    await many(tasker, 'W10', 500);
+    await probe.query('vacuum analyze');
+    console.log(format(await workload(tasker, probe, 'W10', concurrency, isDefault)));
+  });
+  await probe.end();
 }
 
 async function workload(tasker, probe, name, concurrency, isDefault) {

@@ -199,8 +199,27 @@ const APPROVALS =
   'for the votes of people; looks up one wait and its votes by their keys, or reads a page of open approvals';
 const SIZES = 'on request of an operator; reads the catalog';
 
+const HTTP_WORKERS = 'for workers over HTTP: reads their few rows, or steps by key; W10 measures it';
 /** All other statements, with the reason. */
 export const NOT_HOT = {
+  mark_http_worker: HTTP_WORKERS,
+  http_worker: HTTP_WORKERS,
+  living_http_instance: HTTP_WORKERS,
+  any_http_worker: HTTP_WORKERS,
+  note_http_claim: HTTP_WORKERS,
+  unserved_steps: HTTP_WORKERS,
+  sign_off_http_worker: HTTP_WORKERS,
+  http_worker_stopped: HTTP_WORKERS,
+  give_http_steps: HTTP_WORKERS,
+  forget_http_steps: HTTP_WORKERS,
+  restart_http_timeout: HTTP_WORKERS,
+  due_http_steps: HTTP_WORKERS,
+  next_http_due: HTTP_WORKERS,
+  missing_http_steps: HTTP_WORKERS,
+  held_http_steps: HTTP_WORKERS,
+  http_attempt_ends: HTTP_WORKERS,
+  tidy_http_steps: HTTP_WORKERS,
+  tidy_http_claims: HTTP_WORKERS,
   create_later_tasks: 'for tasks that begin later; as create_tasks, without a queue',
   start_task: WAITS,
   due_schedules: 'runs only when a schedule is due; reads the index of due times',
@@ -282,6 +301,7 @@ export const NOT_HOT = {
   table_spaces: SIZES,
   space_of_table: SIZES,
   estimate_ended_tasks: SIZES,
+  task_histogram: 'on request; reads at most 100,000 rows of an index, and stops after a second',
   prepare_compacting: NO_TABLE,
   compact_table: 'on request of an operator; rewrites tables on purpose',
   take_prune_turn: PRUNE_ROWS,
@@ -388,6 +408,7 @@ export const NOT_HOT = {
   remove_event_group: GROUPS,
   notify: NO_TABLE,
   ping: NO_TABLE,
+  replica_lag: NO_TABLE,
   server_facts: NO_TABLE,
   ensure_namespace: ON_STARTUP,
   namespace_ids: ON_STARTUP,
@@ -461,6 +482,8 @@ export const NOT_HOT = {
   forget_schedules_of_tasks: DELETING,
   forget_selections: BULK,
   create_bulk: BULK,
+  key_bulk: BULK,
+  find_bulk_request: BULK,
   count_selected: BULK,
   discard_bulk: BULK,
   take_bulk: BULK,

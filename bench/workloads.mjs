@@ -16,6 +16,8 @@ export const WORKLOADS = {
   W6: [[], ...range(1000).map(() => [0]), range(1000).map((i) => i + 1)],
   /** W1 with one durable event per step. */
   W7: [[], [0], [1], [2]],
+  /** W1 with a worker over HTTP. */
+  W10: [[], [0], [1], [2]],
 };
 
 /** The event of each step of W7. */

@@ -176,11 +176,15 @@ create table tasker.bulk (
   started_at timestamp with time zone,
   seen_at timestamp with time zone not null default now(),
   ended_at timestamp with time zone,
+  request_key text,
+  request_hash bytea,
   constraint bulk_pkey PRIMARY KEY (id),
   constraint bulk_action CHECK ((action = ANY (ARRAY['task_cancel'::text, 'task_retry'::text, 'task_resolve'::text, 'task_delete'::text, 'task_redrive'::text, 'step_retry'::text, 'step_reset'::text, 'step_resolve'::text]))),
   constraint bulk_counts CHECK ((((done + skipped) + failed) <= matched)),
+  constraint bulk_request CHECK (((request_key IS NULL) = (request_hash IS NULL))),
   constraint bulk_state CHECK ((state = ANY (ARRAY['selected'::text, 'running'::text, 'stopped'::text, 'done'::text])))
 ) with (fillfactor=50);
+CREATE UNIQUE INDEX bulk_request_key ON tasker.bulk USING btree (actor, request_key) WHERE (request_key IS NOT NULL);
 
 create table tasker.bulk_item (
   bulk_id bigint not null,
@@ -415,6 +419,24 @@ create table tasker.history (
   constraint history_pkey PRIMARY KEY (task_uuid, idx, attempt)
 );
 CREATE INDEX history_tx ON tasker.history USING brin (tx);
+
+create table tasker.http_claim (
+  worker_id bigint not null,
+  request integer not null,
+  made_at timestamp with time zone not null default now(),
+  constraint http_claim_pkey PRIMARY KEY (worker_id, request)
+);
+
+create table tasker.http_step (
+  claim bigint not null,
+  task_uuid uuid not null,
+  idx integer not null,
+  timeout_ms bigint,
+  due_at timestamp with time zone,
+  missing_since timestamp with time zone,
+  constraint http_step_pkey PRIMARY KEY (claim, task_uuid, idx)
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+CREATE INDEX http_step_due ON tasker.http_step USING btree (due_at) WHERE (due_at IS NOT NULL);
 
 create table tasker.migration (
   id integer not null,
@@ -717,6 +739,7 @@ END) stored,
   copy_of uuid,
   restored_at timestamp with time zone,
   n_wait integer not null default 0,
+  created_with text,
   constraint task_pkey PRIMARY KEY (task_uuid),
   constraint task_counters CHECK (((n_active >= 0) AND (n_retry >= 0) AND (n_error >= 0) AND (((n_active + n_retry) + n_error) <= n_open))),
   constraint task_done_has_time CHECK (((done_at IS NOT NULL) = ((verdict IS NOT NULL) OR (n_open = 0)))),
@@ -936,6 +959,7 @@ create table tasker.worker (
   drain_at timestamp with time zone,
   drain_by text,
   drain_reason text,
+  protocol integer,
   constraint worker_pkey PRIMARY KEY (id),
   constraint worker_drain CHECK ((num_nulls(drain_at, drain_by) = ANY (ARRAY[0, 2]))),
   constraint worker_phase CHECK ((phase = ANY (ARRAY['running'::text, 'draining'::text, 'drained'::text])))

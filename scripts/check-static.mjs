@@ -35,6 +35,7 @@ const CHECKS = {
   'web-build': tool('vite', 'build', 'web', '--logLevel', 'warn'),
   deadcode: tool('knip', '--no-progress'),
   lines: script('count-lines.mjs'),
+  distribution: script('distribution.mjs', '--check'),
   'template-schema': script('write-json-schema.mjs', '--check'),
   reference: script('write-reference.mjs', '--check'),
   'handler-shapes': script('write-handler-shapes.mjs', '--check'),

@@ -31,6 +31,17 @@ const PROOFS = [
     '3600000',
   ],
   [
+    'engine and faults on PostgreSQL 15',
+    vitest,
+    'run',
+    'test/engine',
+    'test/crash',
+    '--project',
+    'postgres-15',
+    '--testTimeout',
+    '3600000',
+  ],
+  [
     'a million generated requests to the HTTP API',
     vitest,
     'run',
@@ -43,6 +54,7 @@ const PROOFS = [
   ['plans on a million rows', 'bench/explain.mjs'],
   ['cost and latency of events', 'bench/events.mjs'],
   ['throughput on large tables, creation, idle', 'bench/scale.mjs'],
+  ['the web page with 1,000 steps, and with 2,000 changes a second', 'bench/web.mjs', '--seconds', '600'],
   ['mutation testing, a sample of 300 mutants', 'scripts/mutants.mjs'],
 ];
 

@@ -1,6 +1,7 @@
 // Makes pictures of every screen of the web page, to look at: light and dark, large and small, with the data of examples/night.
 //   npm run screens                     into .screens/
 //   npm run screens -- home task        only these
+//   npm run screens -- --docs           the pictures of README and the guide, of a run of the demo, into docs/pictures
 //   SCREENS_URL=http://… npm run screens   of a server that runs already
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -82,9 +83,70 @@ async function addresses(url) {
   };
 }
 
-const served = process.env.SCREENS_URL ? { url: process.env.SCREENS_URL, stop: async () => {} } : await night();
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' });
-try {
+/** Runs the demo, and serves its tasks. */
+async function demo() {
+  const place = mkdtempSync(path.join(tmpdir(), 'tasker-screens-'));
+  const args = [path.join(root, 'examples/orders/demo.mjs'), '--web', '--folder', path.join(place, '.tasker')];
+  const { child, found } = await started(args, place, /(http:\S+)\/tasks; Ctrl-C ends it/);
+  const stop = async () => {
+    child.kill('SIGINT');
+    await new Promise((resolve) => child.once('exit', resolve));
+    rmSync(place, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+  };
+  return { url: found[1], stop };
+}
+
+const ask = async (url) => (await fetch(url)).json();
+
+/** Returns the addresses of the pictures of README and the guide. */
+async function docsAddresses(url) {
+  const { tasks: blocked } = await ask(`${url}/v1/tasks?state=blocked_by_failures&per_page=50`);
+  const { tasks: complete } = await ask(`${url}/v1/tasks?state=complete&per_page=50`);
+  const failed = blocked.find(({ first_error: error }) => error?.step === 'check_fraud') ?? blocked[0];
+  const waits = await Promise.all(
+    complete.map(async ({ task_uuid }) => {
+      const { steps } = await ask(`${url}/v1/tasks/${task_uuid}/timeline`);
+      return {
+        task_uuid,
+        count: steps.flatMap(({ spans }) => spans).filter(({ kind }) => kind === 'retry_wait').length,
+      };
+    }),
+  );
+  const retried = waits.toSorted((one, other) => other.count - one.count)[0];
+  return {
+    'web-home': '',
+    'web-task': `tasks/${failed.task_uuid}?step=${failed.first_error.step}`,
+    'web-timeline': `tasks/${retried.task_uuid}?view=timeline`,
+  };
+}
+
+/** Shortens the path of this machine in the texts of the page. */
+function withoutPaths(place) {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(place, '~/shop/');
+}
+
+async function drawForDocs(browser, url) {
+  const page = await browser.newPage({ viewport: { width: 1200, height: 760 }, colorScheme: 'light' });
+  for (const [name, address] of Object.entries(await docsAddresses(url))) {
+    await page.goto(`${url}/${address}`);
+    await page.locator('h1').waitFor();
+    await page.waitForTimeout(1_500);
+    await page.evaluate(withoutPaths, root);
+    await page.screenshot({ path: path.join(root, `docs/pictures/${name}.png`) });
+  }
+}
+
+const forDocs = process.argv.includes('--docs');
+const served = process.env.SCREENS_URL
+  ? { url: process.env.SCREENS_URL, stop: async () => {} }
+  : await (forDocs ? demo() : night());
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox'],
+});
+/** Draws every screen, in all sizes and colours. */
+async function drawAll() {
   mkdirSync(folder, { recursive: true });
   const all = await addresses(served.url);
   const wanted = process.argv.slice(2);
@@ -103,6 +165,11 @@ try {
     }
   }
   console.log(`the pictures are in ${path.relative(process.cwd(), folder)}/`);
+}
+
+try {
+  if (forDocs) await drawForDocs(browser, served.url);
+  else await drawAll();
 } finally {
   await browser.close();
   await served.stop();

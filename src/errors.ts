@@ -40,6 +40,7 @@ export const ERRORS = {
   result_not_storable: 400,
   step_failed: 500,
   step_taken_away: 409,
+  worker_lost: 409,
   // domain events
   publisher_invalid: 400,
   publisher_not_found: 404,

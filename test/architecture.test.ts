@@ -9,7 +9,12 @@ import { ROOMS, withRooms } from '../scripts/rooms.mjs';
 const TYPES_ONLY = new Set(['worker>template', 'events>template', 'store>db']);
 
 /** `db` may query databases, locks and versions. All other queries are in `store`. */
-const MAY_ASK_THE_SERVER = new Set(['db/database.ts', 'db/opening.ts', 'db/embedded/ensure-database.ts']);
+const MAY_ASK_THE_SERVER = new Set([
+  'db/database.ts',
+  'db/opening.ts',
+  'db/host-finder.ts',
+  'db/embedded/ensure-database.ts',
+]);
 
 const SRC = path.resolve('src');
 

@@ -14,10 +14,11 @@ const FILES = [
   'test/metrics/alert-rules.test.ts',
   'test/web/web-page.test.ts',
 ];
-const OTHERS = `
+/** A test file of a suite for each of these programs. */
+const suitesFor = (names: readonly string[]) => `
 import { describeWith } from '${pathToFileURL('test/support/suite/programs.ts')}';
 import { it } from 'vitest';
-for (const name of ['python3']) describeWith(name, name, () => it('runs', () => {}));
+for (const name of ${JSON.stringify(names)}) describeWith(name, 'suite of ' + name, () => it('runs', () => {}));
 `;
 
 interface Run {
@@ -25,18 +26,25 @@ interface Run {
   output: string;
 }
 
-/** Runs those files with an empty PATH. No server is set up for them, so a test that is not skipped fails. */
-async function withEmptyPath(env: NodeJS.ProcessEnv = {}): Promise<Run> {
+/**
+ * Runs these files, and a suite for each of the `others`, with an empty PATH. No server is set up for them, so a test that is
+ * not skipped fails.
+ */
+async function withEmptyPath(
+  files: readonly string[],
+  others: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<Run> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tasker-programs-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const others = path.join(folder, 'others.test.mjs');
+  const file = path.join(folder, 'others.test.mjs');
   const config = path.join(folder, 'vitest.config.mjs');
-  writeFileSync(others, OTHERS.replaceAll("'vitest'", `'${import.meta.resolve('vitest')}'`));
+  writeFileSync(file, suitesFor(others).replaceAll("'vitest'", `'${import.meta.resolve('vitest')}'`));
   const options = {
     root: process.cwd(),
     test: {
-      include: [...FILES, others],
-      testNamePattern: 'pgbouncer|broker$|with a broker|in a browser|python3|promtool',
+      include: [...files, file],
+      testNamePattern: 'suite of|pgbouncer|broker$|with a broker|in a browser|promtool',
       globalSetup: ['test/support/suite/not-tested.ts'],
       // One process, because each would import all sources.
       pool: 'forks',
@@ -59,7 +67,7 @@ async function withEmptyPath(env: NodeJS.ProcessEnv = {}): Promise<Run> {
 
 describe('a run of the suite without outside programs', () => {
   it('skips the tests that need them, and its last line names the programs and how to install them', async () => {
-    const { code, output } = await withEmptyPath();
+    const { code, output } = await withEmptyPath(FILES, ['python3']);
     expect(output).toMatch(/Tests +\d+ skipped \(\d+\)/);
     expect(output.trim().split('\n').at(-1)).toMatch(
       /^not tested, since programs are missing: a transaction pooler \(\d+ tests need pgbouncer\), a message broker \(\d+ tests need rabbitmq-server\), a browser \(\d+ tests need chromium\), Python \(1 test needs python3\), Prometheus rules \(1 test needs promtool\); on Debian: apt-get install --no-install-recommends pgbouncer rabbitmq-server chromium python3 promtool$/,
@@ -67,9 +75,10 @@ describe('a run of the suite without outside programs', () => {
     expect(code).toBe(0);
   });
 
-  it('fails with TASKER_REQUIRE_ALL=1 for each file that needs a missing program', async () => {
-    const { code, output } = await withEmptyPath({ TASKER_REQUIRE_ALL: '1' });
-    expect(output).toMatch(/Tests +6 failed \| \d+ skipped/);
+  it('fails with TASKER_REQUIRE_ALL=1 for each suite that needs a missing program', async () => {
+    // The other files import all sources, and declare their suites in the same way.
+    const { code, output } = await withEmptyPath([FILES[3]!], PROGRAM_NAMES, { TASKER_REQUIRE_ALL: '1' });
+    expect(output).toMatch(new RegExp(`Tests +${PROGRAM_NAMES.length + 1} failed \\| \\d+ skipped`));
     expect(output).toContain('TASKER_REQUIRE_ALL=1, and pgbouncer is not installed; on Debian: apt-get install');
     expect(output).toContain('not tested, since programs are missing: a transaction pooler');
     expect(code).toBe(1);

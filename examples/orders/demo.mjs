@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import pc from 'picocolors';
 import { findFaults, readOutcomes } from './outcomes.mjs';
 import { watchProgress } from './progress.mjs';
+import { serveWeb } from './serve-web.mjs';
 import { openShop } from './shop.mjs';
 import { readCatalogue, readOrders } from './shop-files.mjs';
 import { row, totalsOf, WIDTH } from './totals.mjs';
@@ -11,6 +12,7 @@ import { row, totalsOf, WIDTH } from './totals.mjs';
 const HELP = `npm run demo -- [options]
 
   --fresh          place new orders instead of continuing with the last ones
+  --web            serve the web page with the tasks of the demo until Ctrl-C
   --folder PATH    folder of the embedded PostgreSQL and the demo's files; default: .tasker of this repository
   --help           print this help
 
@@ -20,7 +22,12 @@ const REPEATED_MS = 500;
 
 async function main() {
   const { values: options } = parseArgs({
-    options: { fresh: { type: 'boolean', default: false }, folder: { type: 'string' }, help: { type: 'boolean' } },
+    options: {
+      fresh: { type: 'boolean', default: false },
+      web: { type: 'boolean', default: false },
+      folder: { type: 'string' },
+      help: { type: 'boolean' },
+    },
   });
   if (options.help) return console.log(HELP);
   const folder = path.resolve(options.folder ?? path.join(import.meta.dirname, '../../.tasker'));
@@ -31,6 +38,7 @@ async function main() {
   const shop = await openShop({ folder, fresh: options.fresh, catalogue });
   try {
     await run(shop, orders, { folder, signal });
+    if (options.web) await showWeb({ folder, signal });
   } catch (error) {
     if (!signal.aborted) throw error;
     console.log('  stopped without losing anything; the next npm run demo continues where this one stopped');
@@ -71,6 +79,20 @@ async function run({ tasker, ledgers, batch, logFile }, orders, { folder, signal
   showNext(outcomes);
 }
 
+/** Serves the web page until Ctrl-C. The worker and the services of the shop keep running, so that a retry does work. */
+async function showWeb({ folder, signal }) {
+  const web = await serveWeb({ folder });
+  try {
+    console.log(`\n${pc.bold('web page')}\n  ${pc.cyan(`${web.url}/tasks`)}; Ctrl-C ends it`);
+    await new Promise((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', resolve);
+    });
+  } finally {
+    await web.stop();
+  }
+}
+
 function showThisRun({ steps, seconds, lost }) {
   const rate = `${Math.round(steps / seconds)} steps/s; a service takes 20 to 80 ms`;
   console.log(row('steps done by this run', steps, `in ${seconds.toFixed(1)} s${steps > 0 ? `: ${rate}` : ''}`));
@@ -90,6 +112,7 @@ function showNext(outcomes) {
   const next = [
     ['the same orders again: all exist already', 'npm run demo'],
     ['new orders; kill -9 it halfway, run it again', 'npm run demo -- --fresh'],
+    ['look at the orders in a browser', 'npm run demo -- --web'],
     refused && [`why order ${refused.orderId} was refused`, `npx tasker task why ${refused.taskUuid}`],
     ['the tables in the database', database],
     ['your own workflow', 'docs/guide/first-workflow.md'],

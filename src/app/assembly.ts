@@ -13,6 +13,7 @@ import { untold, useWorkerLogger } from '../logging/process-logger.ts';
 import { type Metrics, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Listening } from '../server/listen.ts';
+import type { WorkerAppOptions } from '../server/worker-app.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
@@ -48,6 +49,8 @@ export interface AssemblyParts {
   reload?: boolean;
   /** Refuses to start if no file in these folders exports a handler. By default, that is a warning. */
   needsHandlers?: boolean;
+  /** Authenticates requests to the port on an address that other machines reach. */
+  guard?: WorkerAppOptions['guard'];
   /** The registry to put handlers into; it outlives this worker. Default: a new registry. */
   registry?: HandlerRegistry;
   /** The state for reports: `starting`, `running` and so on. */
@@ -169,7 +172,7 @@ export class Assembly {
 
   /** Opens the port before anything else, so that health checks get an answer from the beginning. */
   async #openPort(): Promise<void> {
-    const { port, logger } = this.#parts;
+    const { port, logger, guard } = this.#parts;
     const { webEnabled, webAddress: address } = this.config;
     if (!port || !webEnabled) return;
     // Imported only here, so that a worker without a port does not pay for loading the server.
@@ -179,7 +182,7 @@ export class Assembly {
       import('../server/bind-address.ts'),
     ]);
     const ofServer = moduleLogger(logger, 'server');
-    const app = workerApp({ worker: this.report, logger: ofServer, exposed: !isLoopback(address.host) });
+    const app = workerApp({ worker: this.report, logger: ofServer, exposed: !isLoopback(address.host), guard });
     this.#listening = await listen(app, address);
     ofServer.info({ url: this.#listening.url }, 'health and metrics server listening');
   }
@@ -231,7 +234,12 @@ export class Assembly {
       const limits = { stepsPerDecision, decisionDepth, workersPerBatch };
       const search = { enabled: config.searchEnabled };
       const analytics = { enabled: config.analyticsEnabled };
-      const engine = new Engine(open.database, moduleLogger(logger, 'engine'), { ...limits, search, analytics });
+      const engine = new Engine(open.database, moduleLogger(logger, 'engine'), {
+        ...limits,
+        search,
+        analytics,
+        replica: open.replica,
+      });
       await engine.templates.registerAll(made.templates);
       const schedules = { files: options.schedules, source: config.scheduleSource };
       await startSchedules({ engine, ...schedules, logger: moduleLogger(logger, 'app') });

@@ -5,6 +5,7 @@ import { Database } from '../db/database.ts';
 import type { EmbeddedServer } from '../db/embedded/start-embedded.ts';
 import { startEmbedded } from '../db/embedded/start-embedded.ts';
 import { migrate } from '../engine/migrate.ts';
+import { Replica } from '../engine/replica.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -24,6 +25,8 @@ export interface OpenDatabaseOptions {
 export interface OpenDatabase {
   database: Database;
   embedded: EmbeddedServer | undefined;
+  /** A standby for lists and statistics. */
+  replica: Replica | undefined;
   close(): Promise<void>;
 }
 
@@ -43,8 +46,10 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDa
       logger,
       metrics: options.metrics,
     });
+    const { databaseReplicaUrl: url, ...rest } = config;
+    const replica = url === undefined ? undefined : new Replica({ ...rest, url, logger });
     const close = async () => {
-      await database.close();
+      await Promise.all([database.close(), replica?.close()]);
       await embedded?.stop();
     };
     try {
@@ -53,7 +58,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDa
       await database.close();
       throw lostAtStart(database.place, error);
     }
-    return { database, embedded, close };
+    return { database, embedded, replica, close };
   } catch (error) {
     await embedded?.stop();
     throw error;

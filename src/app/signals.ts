@@ -31,6 +31,8 @@ const LOWEST_RANK = 100;
 /** The parts of a tasker that react to events in this process and in others. */
 export interface SignalTargets {
   worker: () => Worker | undefined;
+  /** The workers that use the HTTP API of this process. */
+  httpWorkers: () => Pick<Worker, 'wake' | 'dueIn' | 'look'> | undefined;
   served: ServedNamespaces;
   waiter: TaskWaiter;
   delivery: TaskerDelivery;
@@ -99,14 +101,19 @@ export class Signals {
   // ---- receiving
 
   #onNotify(channel: string, payload: string): void {
-    const { worker, waiter } = this.#targets;
+    const { worker, httpWorkers, waiter } = this.#targets;
     this.#parts.metrics.instruments.messagesReceived.of(channel).add();
-    if (channel === CHANNEL_WORK && payload.startsWith(DUE)) worker()?.dueIn(Number(payload.slice(DUE.length)) || 0);
-    else if (channel === CHANNEL_WORK) this.#onWork(Number(payload));
+    if (channel === CHANNEL_WORK && payload.startsWith(DUE)) {
+      const ms = Number(payload.slice(DUE.length)) || 0;
+      worker()?.dueIn(ms);
+      httpWorkers()?.dueIn(ms);
+    } else if (channel === CHANNEL_WORK) this.#onWork(Number(payload));
     else if (channel === CHANNEL_EVENTS) this.#onEvents();
     else if (channel === CHANNEL_SIGNALS) void this.#parts.engine.signalInbox.use();
-    else if (channel === CHANNEL_SCHEDULES) worker()?.look();
-    else if (channel === CHANNEL_CHANGES) this.#onChanges(payload);
+    else if (channel === CHANNEL_SCHEDULES) {
+      worker()?.look();
+      httpWorkers()?.look();
+    } else if (channel === CHANNEL_CHANGES) this.#onChanges(payload);
     else if (channel === CHANNEL_TAKEN) worker()?.taken(payload);
     else if (channel === CHANNEL_WORKER) worker()?.asked(payload.split(',').map(Number));
     else waiter.ended(payload.split(','));
@@ -116,6 +123,7 @@ export class Signals {
     const { served } = this.#targets;
     const worker = this.#targets.worker();
     worker?.wake(rank);
+    this.#targets.httpWorkers()?.wake();
     // A worker that serves every namespace was started before there was one.
     if (!worker || !served.isWaiting) return;
     served

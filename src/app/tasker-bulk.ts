@@ -1,14 +1,16 @@
 import { BulkAct, beginAgain, beginNew } from '../engine/bulk/bulk-act.ts';
-import { type BulkReport, type BulkSummary, reportOf, stopOne, summaries } from '../engine/bulk/bulks.ts';
+import { type BulkReport, type BulkSummary, begunBy, reportOf, stopOne, summaries } from '../engine/bulk/bulks.ts';
 import { type BulkTarget, readTarget } from '../engine/bulk/targets.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type OperatorOptions, operatorOf, resultOf } from '../engine/operate.ts';
 import { TaskerError } from '../errors.ts';
-import type { BulkAction } from '../store/bulk/bulks.ts';
+import type { BulkAction, BulkRequest } from '../store/bulk/bulks.ts';
 
 /** The actor, the reason, and a signal that stops the act after the transaction in progress. */
 export interface BulkOptions extends OperatorOptions {
   signal?: AbortSignal | undefined;
+  /** The request of a server that begins it. @internal */
+  request?: BulkRequest | undefined;
 }
 
 /** An act that runs without a caller that waits for it. */
@@ -109,6 +111,12 @@ export class TaskerBulk {
     return id;
   }
 
+  /** Returns the act that a request with this key began, for the same actor. @internal */
+  async begunBy(key: string, options: OperatorOptions): Promise<{ id: number; hash: string } | undefined> {
+    const { actor } = operatorOf(this.#parts.by(options));
+    return begunBy(this.#parts.engine.database, { actor, key });
+  }
+
   /** Returns whether this process works on an act that {@link runAlone} has begun. @internal */
   runsHere(id: number): boolean {
     return this.#running.has(id);
@@ -121,13 +129,18 @@ export class TaskerBulk {
     await Promise.all(running.map(({ ended }) => ended));
   }
 
-  #act(action: BulkAction, target: BulkTarget, { signal, ...options }: BulkOptions & { result?: unknown }): BulkAct {
+  #act(
+    action: BulkAction,
+    target: BulkTarget,
+    { signal, request, ...options }: BulkOptions & { result?: unknown },
+  ): BulkAct {
     const { engine, by, changed } = this.#parts;
     const selection = {
       action,
       target: readTarget(action, target),
       result: resultOf({ action: 'resolve', result: options.result }),
       operator: operatorOf(by(options)),
+      request,
     };
     return new BulkAct(engine, () => beginNew(engine, selection), { signal, changed });
   }

@@ -3,7 +3,7 @@ import { DEFAULTS } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
 import type { CopyOptions } from '../engine/copy-task.ts';
 import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, RecordAnswer } from '../engine/engine.ts';
 import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
 import type { AttemptLog } from '../engine/step-logs.ts';
 import type { StreamChange } from '../engine/streams/changes.ts';
@@ -13,11 +13,12 @@ import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
-import type { MetricsReport } from '../metrics/metrics.ts';
+import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import type { Tracing } from '../tracing/tracing.ts';
+import { HttpWorkers } from '../worker/http/http-workers.ts';
 import { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
 import type { ListOptions } from './list-options.ts';
@@ -59,6 +60,7 @@ export class Tasker extends TaskerOperations {
   readonly #waiter: TaskWaiter;
   readonly #signals: Signals;
   readonly #worker: Worker | undefined;
+  #httpWorkers: HttpWorkers | undefined;
   readonly #stopCounting: () => void;
   readonly #delivery: TaskerDelivery;
   /** The `fast` and `broadcast` events of its worker. @internal */
@@ -85,6 +87,7 @@ export class Tasker extends TaskerOperations {
     this.#stopCounting = countTasker(parts, this.eventBus);
     this.#signals = new Signals(parts, {
       worker: () => this.#worker,
+      httpWorkers: () => this.#httpWorkers,
       served: this.#served,
       waiter: this.#waiter,
       delivery: this.#delivery,
@@ -93,22 +96,35 @@ export class Tasker extends TaskerOperations {
     this.#worker = parts.registry && this.#makeWorker(parts.registry);
   }
 
+  /** The workers that use the HTTP API. @internal */
+  get httpWorkers(): HttpWorkers {
+    this.#httpWorkers ??= new HttpWorkers({ ...this.#parts.config, ...this.#workerOptions() });
+    return this.#httpWorkers;
+  }
+
   #makeWorker(registry: HandlerRegistry): Worker {
     const { config } = this.#parts;
     return new Worker({
       ...config,
-      ...this.#parts,
+      ...this.#workerOptions(),
       registry,
-      retention: policyOf(config),
       threads: config.threads ?? availableParallelism(),
-      logger: moduleLogger(this.#parts.logger, 'worker'),
       namespaces: () => this.namespaces,
+    });
+  }
+
+  #workerOptions() {
+    const { config } = this.#parts;
+    return {
+      ...this.#parts,
+      retention: policyOf(config),
+      logger: moduleLogger(this.#parts.logger, 'worker'),
       pollMs: () => config.pollMs ?? (this.#signals.isListening ? DEFAULTS.pollMs : DEFAULTS.pollWithoutNotifyMs),
-      onTasksEnded: (ended) => this.#signals.tasksEnded(ended),
-      onWorkLeft: (rank) => this.#signals.work(rank),
+      onTasksEnded: (ended: RecordAnswer['ended']) => this.#signals.tasksEnded(ended),
+      onWorkLeft: (rank: number) => this.#signals.work(rank),
       eventBus: this.eventBus,
       onEventsStored: () => this.#signals.eventsStored(),
-    });
+    };
   }
 
   /** Starts listening and, with handlers, running steps. `createTasker` calls it unless `autoStart: false`. */
@@ -152,6 +168,11 @@ export class Tasker extends TaskerOperations {
   /** Current statistics of the worker; undefined with `worker: false`. */
   get stats(): WorkerStats | undefined {
     return this.#worker?.stats;
+  }
+
+  /** For the parts of this package that count. @internal */
+  get instruments(): Metrics['instruments'] {
+    return this.#parts.metrics.instruments;
   }
 
   /** The metrics, for Prometheus and for programs. Empty with `metrics: false`. */
@@ -354,6 +375,7 @@ export class Tasker extends TaskerOperations {
     this.#engine.changes.close();
     try {
       await waitAtMost(FLUSH_MS, this.bulk.stopAll());
+      await this.#httpWorkers?.stop();
       await this.#worker?.stop({ drainTimeoutMs: drainMs });
       // Released steps must not wait for the next poll of another worker.
       await waitAtMost(FLUSH_MS, this.#signals.flush());

@@ -13,6 +13,7 @@ import { addDatabaseCommands } from './db/commands.ts';
 import { addDeadLetterCommands } from './dlq/commands.ts';
 import { addEventCommands } from './event/commands.ts';
 import { addGenerateCommands } from './generate/commands.ts';
+import { addMcpCommand } from './mcp/commands.ts';
 import { addNamespaceCommands } from './namespace/commands.ts';
 import { addPauseCommands } from './pause/commands.ts';
 import { addProfileCommands } from './profile/commands.ts';
@@ -96,6 +97,7 @@ export function makeProgram(): Command {
   addArchiveCommands(program);
   addConfigCommands(program);
   addProfileCommands(program);
+  addMcpCommand(program);
   addCompletionCommand(program);
   program.addHelpText(
     'after',

@@ -3,20 +3,21 @@ import type { Tasker } from '../app/tasker.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { GlobalOptions } from './options.ts';
-import { refuseServer } from './remote/choose-server.ts';
+import { chosenServer } from './remote/choose-server.ts';
 
 /** Returns the logger of a command that runs no steps. It prints warnings, or everything with `--verbose`. */
 export function notesLogger({ verbose }: GlobalOptions): Logger {
   return consoleLogger({ level: verbose ? 'debug' : 'warn', form: 'notes' });
 }
 
-/** Opens the database for one command that has no form for a server, and always closes it afterwards. */
+/** Runs a command on the server that its options name, otherwise on a database, which is always closed afterwards. */
 export async function withTasker<T>(
   options: GlobalOptions,
   { mayMake = false, listen = false }: { mayMake?: boolean; listen?: boolean },
   use: (tasker: Tasker) => Promise<T>,
 ): Promise<T> {
-  refuseServer(options);
+  const server = chosenServer(options);
+  if (server) return use((await import('./remote/remote-tasker.ts')).remoteTasker(server));
   const { databaseUrl } = options;
   const tasker = await openClient({ databaseUrl, logger: notesLogger(options), mayMake, listen });
   try {

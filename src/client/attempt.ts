@@ -86,6 +86,10 @@ export function wasNotSent(error: ConnectionError): boolean {
   return typeof code === 'string' && NOT_SENT.has(code);
 }
 
+/** What fetch calls a bad port. */
+const BLOCKED =
+  'this port belongs to another protocol, so that fetch does not use it; let the server listen on another one, such as 8080';
+
 /** Browsers hide the reason of a failure, Node has it in the causes. */
 function connectionError(what: string, error: unknown): ConnectionError {
   let deepest = error;
@@ -96,7 +100,7 @@ function connectionError(what: string, error: unknown): ConnectionError {
     deepest = deepest.cause;
   }
   const text = deepest instanceof Error ? deepest.message || deepest.name : String(deepest);
-  const why = code !== undefined && !text.includes(code) ? `${code} ${text}` : text;
+  const why = text === 'bad port' ? BLOCKED : code !== undefined && !text.includes(code) ? `${code} ${text}` : text;
   return new ConnectionError(`${what}: the connection failed: ${why}`, true, {
     code: 'CONNECTION_FAILED',
     details: code === undefined ? {} : { cause_code: code },

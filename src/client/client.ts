@@ -1,7 +1,20 @@
+import { approvalVerbs, bulkActVerbs, completionVerbs, scheduleVerbs, signalVerbs, stepActVerbs } from './act-verbs.ts';
 import type { CallOptions, ClientOptions } from './client-options.ts';
+import {
+  auditVerbs,
+  credentialVerbs,
+  eventVerbs,
+  installationVerbs,
+  namespaceVerbs,
+  templateMoreVerbs,
+  workerVerbs,
+} from './operate-verbs.ts';
 import { analyticsVerbs, deadLetterVerbs, healthVerbs, stepVerbs, templateVerbs } from './read-verbs.ts';
+import { sender } from './send.ts';
+import { taskActVerbs, taskDetailVerbs } from './task-more-verbs.ts';
 import { taskVerbs } from './task-verbs.ts';
 import { type Call, Transport } from './transport.ts';
+import { type Change, type ChangesOptions, type ChangesQuery, watchChanges } from './watch-changes.ts';
 
 /**
  * Connects to a server. Nothing is sent before the first call.
@@ -16,13 +29,32 @@ export function createClient(options: ClientOptions = {}): Client {
   const transport = new Transport(options);
   return {
     baseUrl: transport.baseUrl,
-    tasks: taskVerbs(transport),
-    steps: stepVerbs(transport),
-    templates: templateVerbs(transport),
+    ...groupsOf(transport),
+    changes: (query = {}, more = {}) => watchChanges(transport, query, more),
+    request: (method, path, more = {}) => transport.json({ ...more, method, path }),
+  };
+}
+
+function groupsOf(transport: Transport) {
+  const send = sender(transport);
+  return {
+    tasks: { ...taskVerbs(transport), ...taskDetailVerbs(send), ...taskActVerbs(send) },
+    steps: { ...stepVerbs(transport), ...stepActVerbs(send) },
+    templates: { ...templateVerbs(transport), ...templateMoreVerbs(send) },
+    namespaces: namespaceVerbs(send),
+    signals: signalVerbs(send),
+    approvals: approvalVerbs(send),
+    completions: completionVerbs(send),
+    schedules: scheduleVerbs(send),
     deadLetters: deadLetterVerbs(transport),
+    events: eventVerbs(send),
+    bulkActs: bulkActVerbs(send),
+    workers: workerVerbs(send),
+    installation: installationVerbs(send),
+    audit: auditVerbs(send),
+    credentials: credentialVerbs(send),
     analytics: analyticsVerbs(transport),
     health: healthVerbs(transport),
-    request: (method, path, more = {}) => transport.json({ ...more, method, path }),
   };
 }
 
@@ -32,15 +64,14 @@ export function createClient(options: ClientOptions = {}): Client {
  * @example
  * function report(client: Client) { return client.analytics.performance({ hours: 24 }); }
  */
-export interface Client {
+export interface Client extends Readonly<ReturnType<typeof groupsOf>> {
   /** The address of the server, without a slash at its end. */
   readonly baseUrl: string;
-  readonly tasks: ReturnType<typeof taskVerbs>;
-  readonly steps: ReturnType<typeof stepVerbs>;
-  readonly templates: ReturnType<typeof templateVerbs>;
-  readonly deadLetters: ReturnType<typeof deadLetterVerbs>;
-  readonly analytics: ReturnType<typeof analyticsVerbs>;
-  readonly health: ReturnType<typeof healthVerbs>;
+  /**
+   * Returns the changes of all tasks that the credential may see, as they happen. Intermediate states may be left out.
+   * After a lost connection it continues where it was, or sends `reset`.
+   */
+  changes(query?: ChangesQuery, options?: ChangesOptions): AsyncGenerator<Change>;
   /**
    * Sends a request to a route that has no method here, and returns its JSON. `path` is encoded, such as `/v1/queues`.
    */

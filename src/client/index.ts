@@ -1,3 +1,57 @@
+export type { SearchQuery, StepLog } from './act-verbs.ts';
+export type {
+  Act,
+  ActedStep,
+  ApiKeyInfo,
+  ApprovalInfo,
+  AuditEntryInfo,
+  BackfilledDue,
+  BrowserSession,
+  BulkActInfo,
+  BulkActPreview,
+  BulkActReport,
+  BulkActRequest,
+  ChangedWorker,
+  DeadDeliveryInfo,
+  DeadLetterInfo,
+  DeadLetterPage,
+  DeadLetterRow,
+  DomainEventInfo,
+  DrainingWorker,
+  EventGroupInfo,
+  FoundStepInfo,
+  InstallationStatus,
+  Me,
+  NewApiKey,
+  PauseInfo,
+  PauseOutcome,
+  PruneInfo,
+  QueueInfo,
+  RedriveOutcome,
+  RerunOutcome,
+  ScheduleChanges,
+  ScheduleInfo,
+  ScheduleRequest,
+  SentSignalInfo,
+  SignalInfo,
+  SignalRequest,
+  StartedBulkAct,
+  Statistics,
+  TargetedSignalRequest,
+  TaskCopy,
+  TaskExplanation,
+  TaskGraph,
+  TaskHistoryEntry,
+  TaskRuns,
+  TaskSignalInfo,
+  TasksSummary,
+  TaskTimeline,
+  TaskWait,
+  TemplateProblemInfo,
+  TokenUse,
+  WorkerDetails,
+  WorkerInfo,
+} from './api-types.ts';
 export { type Client, createClient } from './client.ts';
 export {
   type ClientErrorFacts,
@@ -14,10 +68,13 @@ export {
   UnauthorizedError,
 } from './client-errors.ts';
 export type { CallOptions, ClientOptions, Secret } from './client-options.ts';
+export type { CreatedTask, CreateManyOptions } from './create-many.ts';
 export { getTaskerClient } from './get-client.ts';
 export type { NewTask } from './new-task.ts';
+export type { HandlerInfo } from './operate-verbs.ts';
 export type { Query, QueryValue } from './path.ts';
-export type { DlqListQuery, Operator } from './read-verbs.ts';
+export type { DlqListQuery, DlqSearchQuery, Operator } from './read-verbs.ts';
+export type { Listing, PageOf, PageQuery } from './send.ts';
 export type { CreateTaskCall } from './task-verbs.ts';
 export {
   type CancelTaskResponse,
@@ -58,4 +115,5 @@ export type {
   TemplateDetailResponse,
   TemplateListResponse,
 } from './types.ts';
+export type { Change, ChangesOptions, ChangesQuery } from './watch-changes.ts';
 export type { FollowOptions } from './watch-task.ts';

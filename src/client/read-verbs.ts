@@ -1,5 +1,6 @@
+import type { Act, DeadLetterInfo, DeadLetterPage, DeadLetterRow, RedriveOutcome } from './api-types.ts';
 import type { CallOptions } from './client-options.ts';
-import { path } from './path.ts';
+import { type Path, path } from './path.ts';
 import type { Transport } from './transport.ts';
 import type {
   BottleneckAnalysis,
@@ -42,9 +43,15 @@ export function stepVerbs(transport: Transport) {
     reset(task: string, step: string, by: Operator, options: CallOptions = {}): Promise<StepResponse> {
       return act(task, step, { action_type: 'reset_for_retry', reason: by.reason, reset_by: by.by }, options);
     },
-    /** Ends a step by hand without a result. Its dependents continue. */
-    resolve(task: string, step: string, by: Operator, options: CallOptions = {}): Promise<StepResponse> {
-      return act(task, step, { action_type: 'resolve_manually', reason: by.reason, resolved_by: by.by }, options);
+    /** Ends a step by hand, with a result or without one. Its dependents continue. */
+    resolve(
+      task: string,
+      step: string,
+      { result, ...by }: Operator & { result?: unknown },
+      options: CallOptions = {},
+    ): Promise<StepResponse> {
+      const resolution = { reason: by.reason, resolved_by: by.by, ...(result !== undefined && { result }) };
+      return act(task, step, { action_type: 'resolve_manually', ...resolution }, options);
     },
     /** Ends a step by hand with a result. */
     complete(
@@ -89,10 +96,30 @@ export interface DlqListQuery {
   offset?: number;
 }
 
+/** The conditions of a search for dead letters. */
+export interface DlqSearchQuery {
+  /** Default `pending`; `all` finds closed ones as well. */
+  status?: 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled' | 'all';
+  namespace?: string;
+  name?: string;
+  template_version?: string;
+  task?: string;
+  dlq_reason?: string;
+  assignee?: string;
+  unassigned?: boolean;
+  added_after?: string;
+  added_before?: string;
+  sort?: 'priority' | 'added';
+  limit?: number;
+  cursor?: string;
+}
+
 /** The verbs for dead letters. */
 export function deadLetterVerbs(transport: Transport) {
   const list = (query: DlqListQuery = {}, options: CallOptions = {}): Promise<DlqEntry[]> =>
     transport.json({ method: 'GET', path: '/v1/dlq', query: { ...query }, ...options });
+  const act = <T>(path: Path, body: object, options: CallOptions): Promise<T> =>
+    transport.json({ method: 'POST', path, body, ...options });
   return {
     /** Returns one page of dead letters, newest first. */
     list,
@@ -115,9 +142,47 @@ export function deadLetterVerbs(transport: Transport) {
     update(entry: string, change: DlqChange, options: CallOptions = {}): Promise<DlqChanged> {
       return transport.json({ method: 'PATCH', path: path`/v1/dlq/entry/${entry}`, body: change, ...options });
     },
+    /** Returns a page of the dead letters that match, by default the open ones with the highest priority first. */
+    search(query: DlqSearchQuery = {}, options: CallOptions = {}): Promise<DeadLetterPage> {
+      return transport.json({ method: 'GET', path: '/v1/dlq/entries', query: { ...query }, ...options });
+    },
+    /** Returns a dead letter, by its id or that of its task, with its notes and the task as it was. */
+    get(entry: string, options: CallOptions = {}): Promise<DeadLetterRow> {
+      return transport.json({ method: 'GET', path: path`/v1/dlq/entry/${entry}`, ...options });
+    },
+    /** Adds a task to the dead letters. */
+    add(
+      request: Act & { task_uuid: string; assignee?: string; priority?: number; metadata?: Record<string, unknown> },
+      options: CallOptions = {},
+    ): Promise<DeadLetterInfo> {
+      return transport.json({ method: 'POST', path: '/v1/dlq', body: request, ...options });
+    },
+    /** Assigns a dead letter, or changes its priority. Null removes the assignee. */
+    assign(entry: string, body: Act & { to?: string | null; priority?: number }, options: CallOptions = {}) {
+      return act<{ changed: number }>(path`/v1/dlq/entry/${entry}/assign`, body, options);
+    },
+    /** Adds a remark. */
+    note(entry: string, body: Act & { note: string }, options: CallOptions = {}) {
+      return act<{ changed: number }>(path`/v1/dlq/entry/${entry}/note`, body, options);
+    },
+    /** Closes a dead letter. Its task does not change. `status`: default `manually_resolved`. */
+    resolve(
+      entry: string,
+      body: Act & { status?: 'manually_resolved' | 'permanently_failed' | 'cancelled'; notes?: string } = {},
+      options: CallOptions = {},
+    ) {
+      return act<{ changed: number }>(path`/v1/dlq/entry/${entry}/resolve`, body, options);
+    },
+    /** Lets the task run again, and closes the entry. */
+    redrive(entry: string, by: Act = {}, options: CallOptions = {}) {
+      return act<RedriveOutcome>(path`/v1/dlq/entry/${entry}/redrive`, by, options);
+    },
     /** Counts dead letters by reason. */
-    stats(options: CallOptions = {}): Promise<DlqStats[]> {
-      return transport.json({ method: 'GET', path: '/v1/dlq/stats', ...options });
+    stats(
+      query: { namespace?: string | undefined; name?: string | undefined; added_after?: string | undefined } = {},
+      options: CallOptions = {},
+    ): Promise<DlqStats[]> {
+      return transport.json({ method: 'GET', path: '/v1/dlq/stats', query, ...options });
     },
     /** Lists open dead letters by priority. */
     queue(query: { limit?: number } = {}, options: CallOptions = {}): Promise<DlqQueueEntry[]> {

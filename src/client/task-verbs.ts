@@ -1,5 +1,6 @@
 import { ConflictError } from './client-errors.ts';
 import type { CallOptions } from './client-options.ts';
+import { type CreatedTask, type CreateManyOptions, createMany } from './create-many.ts';
 import type { CheckedNewTask, NewTask } from './new-task.ts';
 import { completed } from './new-task.ts';
 import { items } from './pages.ts';
@@ -31,6 +32,17 @@ export function taskVerbs(transport: Transport) {
       options: CreateTaskCall = {},
     ): Promise<TaskResponse> {
       return create(transport, get, request as NewTask, options);
+    },
+    /**
+     * Creates any number of tasks, in requests of up to 1,000. Returns the result of each, in order, as the loop needs them.
+     * With `onDuplicate: 'return'` and keys, a request is repeated after a lost connection.
+     * @throws InvalidAnswerError if the server did not answer all requests; `details.from` is the first without a result
+     */
+    createMany(
+      requests: Iterable<NewTask> | AsyncIterable<NewTask>,
+      options: CreateManyOptions = {},
+    ): AsyncGenerator<CreatedTask> {
+      return createMany(transport, requests, options);
     },
     /** Returns a task with its steps. */
     get,

@@ -12,6 +12,8 @@ export interface Call extends CallOptions {
   query?: Query | undefined;
   /** Sent as JSON. */
   body?: unknown;
+  /** Sent as it is, instead of `body`. */
+  text?: string | undefined;
   headers?: Readonly<Record<string, string>> | undefined;
   /** Whether the request may be sent again although the first may have been carried out. Default: for GET. */
   repeatable?: boolean | undefined;
@@ -61,6 +63,14 @@ export class Transport {
     }));
   }
 
+  /** Sends a request, and returns the body of its response as text. */
+  text(call: Call): Promise<string> {
+    return this.#repeated(call, async (response, what) => {
+      if (!response.ok) throw await readError(what, response);
+      return response.text();
+    });
+  }
+
   /** Opens a stream, and returns its response as soon as its headers are there. The time limit ends then. */
   stream(call: Call): Promise<Response> {
     return this.#repeated(call, async (response, what) => {
@@ -74,7 +84,7 @@ export class Transport {
     const url = `${this.baseUrl}${path}${queryText(call.query)}`;
     const what = `${call.method} ${this.baseUrl}${path}`;
     const timeoutMs = amountOf('timeoutMs', call.timeoutMs, { byDefault: this.#timeoutMs, min: 1 });
-    const body = call.body === undefined ? undefined : textOf(call.body);
+    const body = call.body === undefined ? call.text : textOf(call.body);
     const end = performance.now() + this.#totalMs;
     for (let attempts = 1; ; attempts++) {
       const headers = await this.#headers(call);

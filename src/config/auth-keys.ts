@@ -87,6 +87,12 @@ export const AUTH_KEYS = {
     about:
       'API keys besides those of `tasker auth key create`: tables with `key`, `permissions` and a `description`, under which their acts are recorded.',
   },
+  apiKeysEnabled: {
+    path: 'orchestration.web.auth.api_keys_enabled',
+    form: flag,
+    byDefault: true,
+    about: 'Whether API keys are accepted. `false` rejects those of the file and those of `tasker auth key create`.',
+  },
   jwtVerification: {
     path: 'orchestration.web.auth.jwt_verification_method',
     form: verification,
@@ -116,6 +122,7 @@ export const AUTH_KEYS = {
     form: httpUrl,
     byDefault: undefined as string | undefined,
     defaultWords: 'none',
+    secret: true as const,
     about: 'The URL of the key set of tokens. It must not lead to a private address.',
   },
   jwksAllowHttp: {
@@ -154,6 +161,12 @@ export const AUTH_KEYS = {
     byDefault: ['RS256'] as TokenAlgorithm[],
     about: 'The algorithms that tokens may be signed with.',
   },
+  permissionsClaim: {
+    path: 'orchestration.web.auth.permissions_claim',
+    form: word,
+    byDefault: 'permissions',
+    about: 'The claim of tokens that lists permissions.',
+  },
   jwtStrict: {
     path: 'orchestration.web.auth.strict_validation',
     form: flag,
@@ -167,6 +180,13 @@ export const AUTH_KEYS = {
     byDefault: [] as string[],
     defaultWords: 'none',
     about: 'Origins of web pages on other hosts that may use the API, such as `https://desk.example.com`.',
+  },
+  metricsNeedCredential: {
+    path: 'orchestration.web.metrics_need_credential',
+    form: flag,
+    byDefault: false,
+    about:
+      'Whether `/metrics` and `/metrics/events` of `tasker server` need a credential with `system:analytics_read`, wherever requests do. Metrics name namespaces, templates and handlers.',
   },
   requestsPerSecond: {
     path: 'orchestration.web.rate_limiting.requests_per_second',

@@ -1,8 +1,9 @@
-import { AUTH_KEYS } from './auth-keys.ts';
+import { DATABASE_KEYS } from './database-keys.ts';
 import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
 import { LOG_VARIABLES } from './log-filter.ts';
 import { retentionRules } from './retention-config.ts';
 import { SCHEDULE_KEYS } from './schedule-keys.ts';
+import { SERVER_KEYS } from './server/server-keys.ts';
 import * as forms from './value-forms.ts';
 import { webhooks } from './webhook-config.ts';
 
@@ -59,18 +60,7 @@ const KEYS = {
     variableUnchecked: true,
     about: 'The PostgreSQL server, 15 or later.',
   }),
-  /** For LISTEN and migrations, if `databaseUrl` points to a transaction pooler. Default: `DATABASE_DIRECT_URL`. */
-  databaseDirectUrl: option({
-    path: 'common.database.direct_url',
-    variables: ['DATABASE_DIRECT_URL'],
-    form: forms.url,
-    byDefault: undefined,
-    defaultWords: '`common.database.url`',
-    secret: true,
-    variableUnchecked: true,
-    about:
-      'The same database without a pooler, for LISTEN and migrations. Ignored if a different database URL takes precedence over the one it was given with.',
-  }),
+  ...DATABASE_KEYS,
   /** Allows the embedded server in production. */
   embedded: key({
     path: 'common.database.embedded',
@@ -297,7 +287,7 @@ const KEYS = {
     byDefault: false,
     about: 'Whether the worker serves `GET /config`, with secrets hidden.',
   }),
-  ...AUTH_KEYS,
+  ...SERVER_KEYS,
   /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: key({
     path: 'events.retention_days',

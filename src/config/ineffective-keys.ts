@@ -62,29 +62,26 @@ export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
     'orchestration.batch_processing.checkpoint_stall_minutes',
   ]),
   ...because('there is no such server here', ['orchestration.grpc.*', 'worker.grpc.*']),
-  ...because('options of `tasker server` set it, or it has one value', [
-    'orchestration.web.enabled',
-    'orchestration.web.bind_address',
-    'orchestration.web.request_timeout_ms',
-    'orchestration.web.config_endpoint_enabled',
-    'orchestration.web.database_pools.*',
+  ...because('the command `tasker server` starts the server', ['orchestration.web.enabled']),
+  ...because('the server has one pool, and sheds load by the number of requests in progress', [
+    ...['pool_size', 'connection_timeout_seconds', 'idle_timeout_seconds'].map(
+      (name) => `orchestration.web.database_pools.web_api_${name}`,
+    ),
+    'orchestration.web.database_pools.max_total_connections_hint',
     'orchestration.web.resilience.*',
-    'orchestration.web.tls.*',
   ]),
-  ...because('the server signs no tokens, and reads permissions from the claim `permissions`', [
+  ...because('the server signs no tokens', [
     'orchestration.web.auth.jwt_private_key',
     'orchestration.web.auth.jwt_token_expiry_hours',
-    'orchestration.web.auth.permissions_claim',
   ]),
   ...because('such a key never worked; `tasker auth key create` creates one with the permissions that it needs', [
     'orchestration.web.auth.api_key',
-    'orchestration.web.auth.api_keys_enabled',
   ]),
   ...because('workers connect to the database directly, not through another server', ['worker.orchestration_client.*']),
-  ...because("the worker's port has no pools, timeouts or authentication of its own", [
+  ...because('the port of `tasker worker` accepts the credentials of `orchestration.web.auth`', ['worker.web.auth.*']),
+  ...because("the worker's port has no pools or timeouts of its own", [
     'worker.web.request_timeout_ms',
     'worker.web.database_pools.*',
-    'worker.web.auth.*',
     'worker.web.cors.*',
     'worker.web.tls.*',
     'worker.web.rate_limiting.*',

@@ -192,11 +192,11 @@ function layOver(below: Mixed, values: readonly Sourced[]): Mixed {
   const sources = { ...below.sources };
   for (const { name, value, source } of values) {
     if (value === undefined || (name === 'databaseDirectUrl' && value === '')) continue;
-    // A direct URL belongs to the database URL it was given with, not to a URL that overrides that one.
+    // These URLs belong to the database URL they were given with, not to a URL that overrides that one.
     const replaces = config.databaseUrl !== undefined || source.from === 'option';
     if (name === 'databaseUrl' && value !== config.databaseUrl && replaces) {
-      config.databaseDirectUrl = undefined;
-      sources.databaseDirectUrl = { from: 'default' };
+      Object.assign(config, { databaseDirectUrl: undefined, databaseReplicaUrl: undefined });
+      for (const other of ['databaseDirectUrl', 'databaseReplicaUrl'] as const) sources[other] = { from: 'default' };
     }
     Object.assign(config, { [name]: value });
     sources[name] = source;

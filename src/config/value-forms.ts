@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isTaskerError } from '../errors.ts';
 import { regexOfPatterns } from '../model/event-pattern.ts';
 import { isNamespace, NAMESPACE_RULE } from '../model/namespace.ts';
+import { hostsOf } from './database-hosts.ts';
 import { FILTER_LEVELS, type LogFilter, parseLogFilter } from './log-filter.ts';
 
 /** An address to listen on. */
@@ -92,15 +93,23 @@ export const word: ValueForm<string> = {
 };
 
 /** A URL. An empty text counts as not given. */
-const urlOf = (beginning: RegExp, words: string): ValueForm<string | undefined> => ({
+const urlOf = (
+  beginning: RegExp,
+  words: string,
+  canParse: (text: string) => boolean = URL.canParse,
+): ValueForm<string | undefined> => ({
   schema: z
     .string()
-    .refine((text) => text === '' || (beginning.test(text) && URL.canParse(text)))
+    .refine((text) => text === '' || (beginning.test(text) && canParse(text)))
     .transform((text) => text || undefined),
   words,
 });
 
-export const url = urlOf(/^postgres(ql)?:\/\//, 'a PostgreSQL URL such as postgres://user:password@host:5432/database');
+export const url = urlOf(
+  /^postgres(ql)?:\/\//,
+  'a PostgreSQL URL such as postgres://user:password@host:5432/database',
+  (text) => hostsOf(text) !== undefined,
+);
 export const rabbitmqUrl = urlOf(/^amqps?:\/\/[^/]/, 'a RabbitMQ URL such as amqp://user:password@host:5672/vhost');
 
 export { NAMESPACE_RULE };

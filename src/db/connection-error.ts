@@ -1,3 +1,4 @@
+import { hostsOf } from '../config/database-hosts.ts';
 import { hiddenUrl } from '../config/show/show-config.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 
@@ -41,7 +42,7 @@ export function isConnectionError(error: unknown): boolean {
 
 /** Returns the URL without its secrets, for messages and logs. */
 export function redactUrl(url: string): string {
-  return URL.canParse(url) ? hiddenUrl(url) : 'the given database URL';
+  return URL.canParse(url) || hostsOf(url) ? hiddenUrl(url) : 'the given database URL';
 }
 
 /**

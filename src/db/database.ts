@@ -1,4 +1,4 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { DEFAULTS } from '../config/defaults.ts';
 import { TaskerError } from '../errors.ts';
@@ -6,6 +6,7 @@ import type { Histogram } from '../metrics/instrument.ts';
 import { type Metrics, silentMetrics } from '../metrics/metrics.ts';
 import { checkScheme, isConnectionError, lostStatement, redactUrl, refusedConnection } from './connection-error.ts';
 import type { DatabaseOptions, DatabaseReach } from './database-options.ts';
+import { configOf, forgetHosts, keptIn, poolOf } from './driver-config.ts';
 import { BEGIN, type Opening } from './opening.ts';
 import { type Session, sessionOn } from './session.ts';
 import type { Db, Rows, Statement } from './statement.ts';
@@ -249,7 +250,9 @@ export class Database implements Db {
   }
 
   #noteSilence(error: unknown): void {
-    if (error instanceof Error && error.message === 'Query read timeout') this.#silentAt = performance.now();
+    if (!(error instanceof Error) || error.message !== 'Query read timeout') return;
+    this.#silentAt = performance.now();
+    forgetHosts(this.#options);
   }
 
   /**
@@ -377,8 +380,9 @@ export class Database implements Db {
   /** Opens a connection outside the pool, for LISTEN and locks. The caller ends it. @internal */
   async dedicated(): Promise<pg.Client> {
     const socket = keptIn(this.#sockets);
-    const client = new pg.Client({
-      ...configOf(this.directUrl, this.#options),
+    const { Client = pg.Client, ...config } = configOf(this.directUrl, this.#options);
+    const client = new Client({
+      ...config,
       stream: () => socket,
       query_timeout: 0,
     } as pg.ClientConfig);
@@ -411,52 +415,6 @@ export class Database implements Db {
   #cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
-}
-
-const INT8 = 20;
-const INT8_ARRAY = 1016;
-const JSON_TYPES = new Set([114, 3802]);
-const asIs = (text: string) => text;
-
-/**
- * Parses int8 as a number, since ids stay below 2^53, and leaves JSON as text. The driver's globals are not changed.
- */
-const types = {
-  getTypeParser(oid: number, format?: 'text' | 'binary') {
-    if (oid === INT8) return Number;
-    if (oid === INT8_ARRAY) return (text: string) => (text === '{}' ? [] : text.slice(1, -1).split(',').map(Number));
-    if (JSON_TYPES.has(oid)) return asIs;
-    return pg.types.getTypeParser(oid, format as 'text');
-  },
-} as pg.CustomTypesConfig;
-
-/** Returns the configuration of the driver. */
-function configOf(url: string, options: DatabaseOptions): pg.ClientConfig {
-  return {
-    connectionString: url,
-    application_name: options.applicationName ?? 'tasker-core',
-    connectionTimeoutMillis: options.acquireTimeoutMs ?? DEFAULTS.acquireTimeoutMs,
-    query_timeout: options.statementTimeoutMs ?? 60_000,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    types,
-  };
-}
-
-function poolOf(options: DatabaseOptions, { sockets, max }: { sockets: Set<Socket>; max: number }): pg.Pool {
-  return new pg.Pool({
-    ...configOf(options.url, options),
-    stream: () => keptIn(sockets),
-    pipeline: options.pipeline ?? true,
-    max,
-    idleTimeoutMillis: options.idleTimeoutMs ?? DEFAULTS.idleTimeoutMs,
-  } as pg.PoolConfig);
-}
-
-function keptIn(sockets: Set<Socket>): Socket {
-  const socket = new Socket();
-  sockets.add(socket);
-  return socket.once('close', () => sockets.delete(socket));
 }
 
 function timed<Query extends string | pg.QueryConfig>(query: Query, timeoutMs: number | undefined) {

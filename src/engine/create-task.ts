@@ -57,6 +57,8 @@ export interface TaskRequest {
   startAt?: string | number | Date;
   /** Instead of `startAt`: milliseconds from now, by the clock of the database. */
   delayMs?: number;
+  /** The credential that a server creates it with. @internal */
+  createdWith?: string;
 }
 
 /** How {@link createTasks} treats a task whose identity already exists. */
@@ -267,6 +269,7 @@ export function newTask(request: TaskRequest, snapshot: Snapshot, position: numb
     sourceSystem: label(request.sourceSystem ?? defaults?.sourceSystem, 'sourceSystem', where),
     reason: label(request.reason ?? defaults?.reason, 'reason', where),
     tags: tagsOf(request.tags ?? defaults?.tags, where),
+    createdWith: request.createdWith ?? null,
     identityHash: hash,
     start: startOf(request, where),
   };

@@ -29,6 +29,7 @@ import {
   settleStep,
 } from './operate.ts';
 import { changePause, type PauseResult, type PauseTarget, settle } from './pause.ts';
+import type { Replica } from './replica.ts';
 import { type RerunOptions, rerunTask, type TaskRerun } from './rerun.ts';
 import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
 import type { Task } from './task-view.ts';
@@ -90,6 +91,8 @@ export interface ActEffects {
 export interface EngineOptions extends Partial<DynamicLimits> {
   search?: SearchProjectorOptions;
   analytics?: AttemptCounterOptions;
+  /** A standby for lists and statistics. */
+  replica?: Replica | undefined;
 }
 
 /** The acts of operators on tasks, steps, pauses and workers, and the notifications of what they have changed. */
@@ -102,10 +105,12 @@ export abstract class EngineActs {
   readonly analytics: AttemptCounter;
   /** Uses the signals that callers have sent in their own transactions. */
   readonly signalInbox: SignalInbox;
+  protected readonly replica: Replica | undefined;
   protected readonly logger: Logger;
   protected readonly count: EngineCounts;
 
-  constructor(database: Database, logger: Logger, { search, analytics, ...limits }: EngineOptions = {}) {
+  constructor(database: Database, logger: Logger, { search, analytics, replica, ...limits }: EngineOptions = {}) {
+    this.replica = replica;
     this.database = database;
     this.logger = logger;
     this.count = new EngineCounts(database.metrics.instruments);

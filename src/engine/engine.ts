@@ -51,6 +51,7 @@ import { type Thresholds, watchOpenTasks } from './dead-letters/watch.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { CHANNEL_TAKEN, EngineActs, type EngineOptions, type StepReference } from './engine-acts.ts';
 import { EventLog } from './events/log.ts';
+import { HttpWorkerActs } from './http-workers/acts.ts';
 import type { RecordAnswer, Recording } from './record.ts';
 import { record } from './record-batch.ts';
 import { type EarlierRun, earlierRunView } from './rerun.ts';
@@ -67,7 +68,7 @@ import {
 import { listWithoutTables, searchIsOff } from './search/without-tables.ts';
 import { type AttemptLog, attemptLog } from './step-logs.ts';
 import { ChangeFeed } from './streams/change-feed.ts';
-import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
+import { promoteDue, type Swept, sweep, takeFrom, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import type { Snapshot } from './template-store.ts';
 import { endDueWaits } from './waits/due.ts';
@@ -90,6 +91,8 @@ export class Engine extends EngineActs {
   readonly events: EventLog;
   /** The schedules, which create tasks at their due times. */
   readonly schedules: Schedules;
+  /** What workers over HTTP do. */
+  readonly httpWorkers: HttpWorkerActs;
   /** Reads changes of tasks, for streams. */
   readonly changes: ChangeFeed;
 
@@ -97,6 +100,7 @@ export class Engine extends EngineActs {
     super(database, logger, options);
     this.events = new EventLog(database, this.templates);
     this.schedules = new Schedules(this);
+    this.httpWorkers = new HttpWorkerActs(this);
     this.changes = new ChangeFeed(database, logger, this.search.log);
   }
 
@@ -167,13 +171,20 @@ export class Engine extends EngineActs {
 
   /** Finds tasks by many conditions; changes of the last second or two may be missing. @throws TaskerError `bad_request` */
   findTasks(filter: SearchFilter, page: TaskPageOptions = {}): Promise<TaskPage> {
-    return (this.search.enabled ? findTasks : listWithoutTables)(this.database, filter, page);
+    return this.#listed((on) => (this.search.enabled ? findTasks : listWithoutTables)(on, filter, page));
+  }
+
+  /** Reads a list from the replica, if there is one. `lagMs` of the answer includes its delay. */
+  async #listed<Page extends { lagMs: number }>(read: (on: Database) => Promise<Page>): Promise<Page> {
+    if (!this.replica) return read(this.database);
+    const { answer, lagMs } = await this.replica.read(this.database, read);
+    return { ...answer, lagMs: answer.lagMs + lagMs };
   }
 
   /** Finds steps of all tasks, like {@link findTasks}. @throws TaskerError `bad_request` */
   async findSteps(filter: SearchFilter, page: StepPageOptions = {}): Promise<StepPage> {
     if (!this.search.enabled) throw searchIsOff('a list of the steps of all tasks');
-    return findSteps(this.database, filter, page);
+    return this.#listed((on) => findSteps(on, filter, page));
   }
 
   /** Returns the steps of a task. @throws TaskerError `task_not_found`, `invalid_uuid` */
@@ -219,16 +230,19 @@ export class Engine extends EngineActs {
    * @throws InDoubtError: the worker may own the steps; find them by the token
    */
   async claim(claim: Claim, { timeoutMs }: Partial<Patience> = {}): Promise<Claimed> {
-    const from = this.#withLanes(claim);
-    const claimed = await this.count.claim(() =>
-      this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, from)),
-    );
+    const from = this.withLanes(claim);
+    return this.claimed(() => this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, from)));
+  }
+
+  /** Counts a claim, and notes its tasks for the search. */
+  async claimed(run: () => Promise<Claimed>): Promise<Claimed> {
+    const claimed = await this.count.claim(run);
     for (const step of claimed.steps) this.search.changed(step.taskUuid);
     return claimed;
   }
 
   /** Adds the lanes of namespaces whose templates have steps that wait. Without any, a claim runs the same statement as ever. */
-  #withLanes(claim: Claim): Claim {
+  withLanes(claim: Claim): Claim {
     const waiting = this.templates.namespacesWithWaits;
     if (waiting.size === 0) return claim;
     const lanes = claim.namespaceIds.filter((id) => waiting.has(id)).map(laneOf);
@@ -245,7 +259,8 @@ export class Engine extends EngineActs {
   /** Returns statistics, after counting what was not counted yet. */
   async readAnalytics(options: AnalyticsOptions): Promise<Analytics> {
     await this.analytics.catchUp();
-    return readAnalytics(this.database, options, { withOpen: this.search.enabled });
+    const read = (on: Database) => readAnalytics(on, options, { withOpen: this.search.enabled });
+    return this.replica ? (await this.replica.read(this.database, read)).answer : read(this.database);
   }
 
   /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */
@@ -360,7 +375,15 @@ export class Engine extends EngineActs {
 
   /** Takes the steps of lost workers. After a restart of the server, every worker has `leaseMs` to reconnect first. */
   async sweep(leaseMs: number): Promise<Swept> {
-    const swept = await sweep(this, leaseMs);
+    return this.#announceSwept(await sweep(this, leaseMs));
+  }
+
+  /** Takes steps that a live worker no longer knows of. */
+  async takeFrom(lost: readonly HeldKey[], workerId: number): Promise<Swept> {
+    return this.#announceSwept(await takeFrom(this, lost, workerId));
+  }
+
+  async #announceSwept(swept: Swept): Promise<Swept> {
     this.count.swept(swept);
     for (const step of swept.steps) this.search.changed(step.taskUuid);
     for (const task of swept.ended) this.search.writeSoon(task.taskUuid);
@@ -437,6 +460,7 @@ export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';
 export type { AdoptedStepRow } from '../store/doubtful.ts';
 export type { ResultRow } from '../store/read-steps.ts';
 export { type EventsText, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
+export type { HeldKey } from '../store/step-key.ts';
 export type { StepLogRow } from '../store/step-logs.ts';
 export type { WorkerPhase, WorkerReport } from '../store/workers.ts';
 export type { QueueCheck } from './check-queue.ts';

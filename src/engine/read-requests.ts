@@ -59,6 +59,7 @@ const REQUEST_FIELDS: Readonly<Record<keyof TaskRequest, true>> = {
   traceparent: true,
   startAt: true,
   delayMs: true,
+  createdWith: true,
 };
 
 /** Rejects unknown fields, so that a misspelt `idempotencyKey` does not create a second task. */
@@ -99,6 +100,7 @@ function fieldsOf(given: TaskRequest, what: string): TaskRequest {
       traceparent: read('traceparent'),
       startAt: read('startAt'),
       delayMs: read('delayMs'),
+      createdWith: read('createdWith'),
     };
   } catch (cause) {
     throw new TaskerError('bad_request', `${what} of a task can't be read: reading its ${reading} throws`, {

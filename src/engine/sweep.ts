@@ -6,6 +6,7 @@ import { templateIndex, uuidV7 } from '../model/ids.ts';
 import { storeEvents } from '../store/events/store-events.ts';
 import { compactQueue, dueTasks, promoteRetries, queueBloat, tryCompacting } from '../store/queue.ts';
 import { type EndedTaskRow, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
+import type { HeldKey } from '../store/step-key.ts';
 import {
   buryWorkers,
   type DeadWorkerRow,
@@ -55,15 +56,7 @@ export async function sweep(
   leaseMs: number,
 ): Promise<Swept> {
   const dead = await declareDead(database, leaseMs);
-  const swept: Swept = {
-    dead,
-    lost: dead,
-    steps: [],
-    ended: [],
-    takenFrom: [],
-    queued: 0,
-    eventsStored: false,
-  };
+  const swept = nothingSwept(dead);
   const workers = await deadWorkers(database);
   if (workers.length === 0) return swept;
   const all = workers.map(({ id }) => id);
@@ -71,18 +64,50 @@ export async function sweep(
     const tasks = await tasksOfDead(database, all);
     if (tasks.length === 0) break;
     const taken = await withFreeTasks(database, { settings: SETTINGS, tasks }, (tx, free) =>
-      takeBackFrom({ tx, templates }, free, all),
+      takeBackFrom({ tx, templates }, { tasks: free, workerIds: all }),
     );
     // Locked tasks are left for the next sweep, and their workers stay `dead` until then.
     if (!taken) return swept;
-    swept.steps.push(...taken.steps);
+    add(swept, taken);
     swept.lost = lostIn(swept, workers);
-    swept.ended.push(...taken.ended);
-    swept.takenFrom.push(...taken.takenFrom);
-    swept.queued += taken.queued;
-    swept.eventsStored ||= taken.eventsStored;
   }
   await buryWorkers(database, all);
+  return swept;
+}
+
+const nothingSwept = (dead: DeadWorkerRow[]): Swept => ({
+  dead,
+  lost: dead,
+  steps: [],
+  ended: [],
+  takenFrom: [],
+  queued: 0,
+  eventsStored: false,
+});
+
+function add(swept: Swept, taken: Omit<Swept, 'dead' | 'lost'>): void {
+  swept.steps.push(...taken.steps);
+  swept.ended.push(...taken.ended);
+  swept.takenFrom.push(...taken.takenFrom);
+  swept.queued += taken.queued;
+  swept.eventsStored ||= taken.eventsStored;
+}
+
+/**
+ * Takes single steps from a live worker that no longer knows that it holds them. Those of locked tasks are left for the
+ * next call.
+ */
+export async function takeFrom(
+  { database, templates }: { database: Database; templates: TemplateStore },
+  lost: readonly HeldKey[],
+  workerId: number,
+): Promise<Swept> {
+  const swept = nothingSwept([]);
+  const tasks = [...new Set(lost.map((step) => step.taskUuid))];
+  const taken = await withFreeTasks(database, { settings: SETTINGS, tasks }, (tx, free) =>
+    takeBackFrom({ tx, templates }, { tasks: free, workerIds: [workerId], only: lost }),
+  );
+  if (taken) add(swept, taken);
   return swept;
 }
 
@@ -95,10 +120,9 @@ function lostIn({ dead, steps }: Swept, workers: readonly DeadWorkerRow[]): Dead
 
 async function takeBackFrom(
   on: { tx: Db; templates: TemplateStore },
-  taskUuids: readonly string[],
-  dead: readonly number[],
+  from: { tasks: readonly string[]; workerIds: readonly number[]; only?: readonly HeldKey[] },
 ): Promise<Omit<Swept, 'dead' | 'lost'>> {
-  const taken = await takeBack(on.tx, taskUuids, dead);
+  const taken = await takeBack(on.tx, from.tasks, from.workerIds, from.only);
   const queued = taken.filter((row) => row.state === 'enqueued').length;
   const failing = taken.filter((row) => row.state === 'failing');
   const lost = taken.filter((row) => row.state !== 'enqueued');

@@ -50,6 +50,8 @@ export interface Task {
   context: Record<string, unknown>;
   initiator: string | null;
   sourceSystem: string | null;
+  /** The credential that created it over HTTP, as its acts are recorded. Null: a program with the database. */
+  createdWith: string | null;
   reason: string | null;
   priority: number;
   tags: string[];
@@ -314,6 +316,7 @@ export function taskView(row: TaskRow): Task {
     context: JSON.parse(row.context) as Record<string, unknown>,
     initiator: row.initiator,
     sourceSystem: row.sourceSystem,
+    createdWith: row.createdWith,
     reason: row.reason,
     priority: row.priority,
     tags: row.tags,

@@ -31,6 +31,29 @@ const OF_HANDLER = ['namespace', 'handler'];
  * that the original system has too keeps its name.
  */
 export const INSTRUMENTS = {
+  // the server
+  authRequests: counter(
+    'tasker.auth.requests.total',
+    ['credential'],
+    'Requests to this server that need a credential, by its kind: key, token, session, none',
+  ),
+  authFailures: counter(
+    'tasker.auth.failures.total',
+    ['reason'],
+    'Requests that this server refused because of their credential: missing, expired, invalid, malformed, forbidden',
+  ),
+  jwtVerification: seconds('tasker.auth.jwt.verification.duration', [], 'Time to verify a token'),
+  permissionDenials: counter(
+    'tasker.permission.denials.total',
+    ['permission'],
+    'Requests that this server refused because their credential lacks the permission',
+  ),
+  requestsRejected: counter(
+    'tasker.api.requests_rejected.total',
+    ['reason'],
+    'Requests that this server rejected without working on them: rate_limited, overloaded',
+  ),
+
   // tasks
   tasksRequested: counter('tasker.tasks.requests.total', OF_TASK, 'Tasks created by this process'),
   tasksCompleted: counter(

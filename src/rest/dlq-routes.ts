@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import type { Tasker } from '../app/tasker.ts';
 import { TaskerError } from '../errors.ts';
 import { actorOf, callerOf } from './caller.ts';
+import { time } from './query.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from './route.ts';
 import {
@@ -56,6 +57,9 @@ const STATS = describeRoute({
   permission: 'dlq:stats',
   scoped: true,
   summary: 'Counts dead letters by reason',
+  request: {
+    query: z.object({ namespace: z.string().optional(), name: z.string().optional(), added_after: time.optional() }),
+  },
   answer: z.array(DlqStatsSchema),
 });
 const QUEUE = describeRoute({
@@ -137,7 +141,8 @@ export function dlqRoutes(tasker: Tasker): OpenAPIHono {
       return c.json({ success: true as const, message, dlq_entry_uuid: id }, 200);
     })
     .openapi(STATS, async (c) => {
-      const rows = await deadLetters.stats(within(c));
+      const { namespace, name, added_after: addedAfter } = c.req.valid('query');
+      const rows = await deadLetters.stats({ namespace, name, addedAfter, ...within(c) });
       return c.json(
         rows.map((row) => ({
           dlq_reason: pascal(row.dlqReason),
@@ -149,6 +154,8 @@ export function dlqRoutes(tasker: Tasker): OpenAPIHono {
           oldest_entry: naiveOrNull(row.oldestEntry),
           newest_entry: naiveOrNull(row.newestEntry),
           avg_resolution_time_minutes: row.avgResolutionTimeMinutes,
+          unassigned: row.unassigned,
+          oldest_pending: naiveOrNull(row.oldestPending),
         })),
         200,
       );
@@ -194,6 +201,7 @@ export function investigationRoutes(tasker: Tasker): OpenAPIHono {
           staleness_threshold_minutes: row.stalenessThresholdMinutes,
           health_status: row.healthStatus,
           priority: row.priority,
+          rule: row.rule,
         })),
         200,
       );

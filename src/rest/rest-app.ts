@@ -15,6 +15,7 @@ import { CREATE_MANY_PATH } from './acts/create-many-routes.ts';
 import { limitRequests } from './acts/gate.ts';
 import { analyticsRoutes } from './analytics-routes.ts';
 import { keyRoutes } from './auth/key-routes.ts';
+import { oidcRoutes } from './auth/oidc/oidc-routes.ts';
 import { securityOf } from './auth/security.ts';
 import { sessionRoutes } from './auth/session-routes.ts';
 import type { SecuritySettings } from './auth/settings.ts';
@@ -29,6 +30,7 @@ import { streamRoutes } from './stream-routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { templateRoutes } from './template-routes.ts';
 import { webPage } from './web-page.ts';
+import { workRoutes } from './workers/worker-routes.ts';
 
 /** Options of {@link restApp}. */
 export interface RestAppOptions {
@@ -38,7 +40,7 @@ export interface RestAppOptions {
   /** Whether a created task is answered with 200 instead of 201. Default false. */
   legacyStatus?: boolean;
   /** The settings that `GET /config` shows. Default: there is no such route. */
-  config?: ServedConfig;
+  config?: ServedConfig | undefined;
   /** How long a request may take, in milliseconds. Default 30,000. */
   requestMs?: number;
   /** Maximum number of requests in progress; further ones get 503. Default: 50 for each connection of the pool. */
@@ -68,6 +70,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(requestId());
   const guards = securityOf({ app, tasker, logger, settings: security });
+  app.use(guards.counting);
   app.use(guards.headers);
   // Before everything that checks requests to the API: the page holds no data, and asks for a credential itself.
   app.route('/', webPage());
@@ -92,23 +95,28 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.route('/', investigationRoutes(tasker));
   app.route('/', analyticsRoutes(tasker));
   app.route('/', sessionRoutes(guards.sessions));
+  app.route('/', oidcRoutes(guards, logger));
   app.route('/', keyRoutes(tasker));
   app.route('/', streamRoutes(tasker));
   app.route('/', processRoutes(tasker, facts, config));
   for (const routes of readRoutes(tasker)) app.route('/', routes);
+  app.route('/', workRoutes(tasker));
   app.route('/', actRoutes(tasker, { logger, environment: facts.environment }));
-  app.doc31('/api-docs/openapi.json', {
-    openapi: '3.1.0',
-    info: {
-      title: 'tasker-core',
-      version: facts.version,
-      description: 'Creates tasks, and shows and changes what happens to them. Times are ISO 8601 in UTC.',
-    },
+  let document: string | undefined;
+  app.get('/api-docs/openapi.json', (c) => {
+    // Once, because it takes 100 ms, and every web page asks for it.
+    document ??= JSON.stringify(app.getOpenAPI31Document(openApiHead(facts)));
+    return c.body(document, 200, { 'content-type': 'application/json' });
   });
   app.route('/', apiPage());
   app.notFound((c) => answerError(c, nothingThere(c.req.method, c.req.path), logger));
   app.onError((error, c) => answerError(c, withoutHints(knownError(error), callerOf(c)), logger));
   return app;
+}
+
+function openApiHead({ version }: ServerFacts) {
+  const description = 'Creates tasks, and shows and changes what happens to them. Times are ISO 8601 in UTC.';
+  return { openapi: '3.1.0', info: { title: 'tasker-core', version, description } };
 }
 
 function nothingThere(method: string, path: string): TaskerError {

@@ -93,7 +93,10 @@ function act(
     case 'reset_for_retry':
       return tasker.resetStep(uuid, step, by(action.reset_by));
     case 'resolve_manually':
-      return tasker.resolveStep(uuid, step, by(action.resolved_by));
+      return tasker.resolveStep(uuid, step, {
+        ...by(action.resolved_by),
+        ...(action.result !== undefined && { result: action.result }),
+      });
     case 'complete_manually': {
       const { result } = action.completion_data;
       return tasker.completeStep(uuid, step, { ...by(action.completed_by), result });

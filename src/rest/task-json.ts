@@ -38,6 +38,7 @@ export function taskJson(task: Task, steps: readonly Step[]): z.infer<typeof Tas
     reruns: task.reruns,
     rerun_at: task.rerunAt,
     copy_of: task.copyOf,
+    created_with: task.createdWith,
     stale: task.stale,
     paused: task.paused === null ? null : task.paused.map((pause) => snakeKeys(pause)),
   };

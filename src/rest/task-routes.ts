@@ -1,5 +1,6 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { snakeKeys } from '../app/json/views.ts';
+import { durationMs } from '../app/schedules/duration.ts';
 import type { Tasker } from '../app/tasker.ts';
 import type { TaskFilter, TaskPageOptions } from '../app/tasker-operations.ts';
 import { TaskerError } from '../errors.ts';
@@ -98,7 +99,7 @@ export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): 
       const body = c.req.valid('json');
       const { 'idempotency-key': key } = c.req.valid('header');
       checkNamespace(callerOf(c), body.namespace, `template ${body.namespace}/${body.name}@${body.version}`);
-      const { taskUuid } = await tasker.createTask(requestOf(body, key));
+      const { taskUuid } = await tasker.createTask(requestOf(body, key, callerOf(c)));
       return c.json(await shown(taskUuid), (legacyStatus ? 200 : 201) as 201);
     })
     .openapi(LIST, async (c) => c.json(await listTasks(tasker, c.req.valid('query'), callerOf(c)), 200))
@@ -125,7 +126,11 @@ export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): 
 }
 
 /** Returns a request in the form of the library. */
-export function requestOf(body: z.infer<typeof TaskRequestSchema>, key: string | undefined) {
+export function requestOf(
+  body: z.infer<typeof TaskRequestSchema>,
+  key: string | undefined,
+  { subject }: Pick<Caller, 'subject'>,
+) {
   const chosen = body.idempotency_key ?? key;
   return {
     name: body.name,
@@ -140,6 +145,9 @@ export function requestOf(body: z.infer<typeof TaskRequestSchema>, key: string |
     ...(body.correlation_id != null && { correlationId: body.correlation_id }),
     ...(body.parent_correlation_id != null && { parentCorrelationId: body.parent_correlation_id }),
     ...(chosen !== undefined && { idempotencyKey: chosen }),
+    ...(subject !== undefined && { createdWith: subject }),
+    ...(body.start_at != null && { startAt: body.start_at }),
+    ...(body.start_in != null && { delayMs: durationMs(body.start_in)! }),
   };
 }
 

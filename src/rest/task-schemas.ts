@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { durationMs } from '../app/schedules/duration.ts';
 import { orNull } from './or-null.ts';
 import { OpenWaitSchema, PauseSchema, StaleSchema } from './reads/task-detail-schemas.ts';
 
@@ -21,6 +22,17 @@ export const TaskRequestSchema = z
     correlation_id: z.uuid().nullish(),
     parent_correlation_id: z.uuid().nullish(),
     idempotency_key: z.string().min(1).max(1000).nullish(),
+    start_at: z
+      .string()
+      .max(100)
+      .nullish()
+      .openapi({ description: 'When it starts: ISO 8601 with a zone. Default: now.' }),
+    start_in: z
+      .string()
+      .max(100)
+      .refine((text) => durationMs(text) !== undefined, { error: 'must be a duration, such as 90s, 15m, 2h or 7d' })
+      .nullish()
+      .openapi({ description: 'Instead of `start_at`: from now, such as `2h`.' }),
     requested_at: z.string().nullish().openapi({ description: 'Accepted, and ignored.' }),
     options: z.unknown().optional().openapi({ description: 'Accepted, and ignored.' }),
   })
@@ -94,6 +106,10 @@ export const TaskResponseSchema = z
     reruns: z.int(),
     rerun_at: nullableTime,
     copy_of: z.uuid().nullable(),
+    created_with: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The credential that created it over HTTP. Null: a program with the database did.' }),
     stale: orNull(StaleSchema).openapi({ description: 'The limit of its lifecycle that it exceeds.' }),
     paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that hold for it.' }),
   })
@@ -168,7 +184,12 @@ const person = z.string().min(1).max(200);
 export const StepActionSchema = z
   .discriminatedUnion('action_type', [
     z.object({ action_type: z.literal('reset_for_retry'), reason, reset_by: person }),
-    z.object({ action_type: z.literal('resolve_manually'), reason, resolved_by: person }),
+    z.object({
+      action_type: z.literal('resolve_manually'),
+      reason,
+      resolved_by: person,
+      result: z.unknown().optional(),
+    }),
     z.object({
       action_type: z.literal('complete_manually'),
       reason,

@@ -29,6 +29,9 @@ const OF_THEIR_OWN = new Set([
   'backpressure',
   'unsupported_media_type',
   'authentication_failed',
+  // What a worker over HTTP does next depends on them.
+  'step_taken_away',
+  'worker_lost',
 ]);
 
 /** Turns any error into a response. An unexpected error is logged, and the response gives no details. */

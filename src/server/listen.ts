@@ -16,7 +16,7 @@ export interface Listening {
   /** `http://127.0.0.1:8081` */
   url: string;
   port: number;
-  /** Stops the server. Requests in progress have 500 ms to finish before their connections are closed. */
+  /** Stops the server. Requests in progress have `lastAnswersMs` to finish before their connections are closed. */
   close(): Promise<void>;
 }
 
@@ -26,18 +26,24 @@ export interface TlsFiles {
   key: Buffer;
 }
 
-const LAST_ANSWERS_MS = 500;
+/** Options of {@link listen}. */
+export interface ListenOptions {
+  tls?: TlsFiles | undefined;
+  /** How long a client may take to send a whole request. Default 30,000. */
+  requestTimeoutMs?: number;
+  /** How long {@link Listening.close} waits for requests in progress. Default 500. */
+  lastAnswersMs?: number;
+}
 
 /**
- * Starts to listen, with TLS if there is a certificate. `requestTimeoutMs`: how long a client may take to send a whole
- * request, default 30,000.
+ * Starts to listen, with TLS if there is a certificate.
  * @throws TaskerError `config_invalid` if the certificate cannot be used
  * @throws TaskerError `address_unavailable` if the port is in use or the address does not belong to this machine
  */
 export async function listen(
   app: Answering,
   address: ListenAddress,
-  { tls, requestTimeoutMs = 30_000 }: { tls?: TlsFiles | undefined; requestTimeoutMs?: number } = {},
+  { tls, requestTimeoutMs = 30_000, lastAnswersMs = 500 }: ListenOptions = {},
 ): Promise<Listening> {
   const server = serverFor(app, tls);
   server.requestTimeout = requestTimeoutMs;
@@ -47,7 +53,7 @@ export async function listen(
   });
   const { port } = server.address() as AddressInfo;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return { url: `${tls ? 'https' : 'http'}://${host}:${port}`, port, close: () => close(server) };
+  return { url: `${tls ? 'https' : 'http'}://${host}:${port}`, port, close: () => close(server, lastAnswersMs) };
 }
 
 function serverFor(app: Answering, tls: TlsFiles | undefined): Server {
@@ -63,9 +69,9 @@ function serverFor(app: Answering, tls: TlsFiles | undefined): Server {
   }
 }
 
-function close(server: Server): Promise<void> {
+function close(server: Server, lastAnswersMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const cutting = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS);
+    const cutting = setTimeout(() => server.closeAllConnections(), lastAnswersMs);
     server.close((error) => {
       clearTimeout(cutting);
       if (error) reject(error);

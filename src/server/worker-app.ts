@@ -21,23 +21,25 @@ export interface WorkerAppOptions {
   logger: Logger;
   /** True if other machines can reach the server. Then only health and metrics are available. */
   exposed: boolean;
+  /** Authenticates requests on an address that other machines reach. Default: only health and metrics are available there. */
+  guard?: MiddlewareHandler | undefined;
 }
 
 const REQUEST_MS = 30_000;
 
 /** The HTTP API of a worker: health, metrics, templates, configuration, the OpenAPI document and its page. */
-export function workerApp({ worker, logger, exposed }: WorkerAppOptions): OpenAPIHono {
+export function workerApp({ worker, logger, exposed, guard }: WorkerAppOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(async (c, next) => {
     await next();
     c.header('x-request-id', randomUUID());
   });
-  for (const path of ['/v1/*', '/config', '/api-docs/*']) app.use(path, onlyHere(exposed));
+  for (const path of ['/v1/*', '/config', '/api-docs/*']) app.use(path, (exposed && guard) || onlyHere(exposed));
   app.use('/v1/*', timeout(REQUEST_MS, tookTooLong));
   app.route('/', healthRoutes(worker, { exposed }));
   app.route('/', metricsRoutes(worker));
   app.route('/', templateRoutes(worker));
-  if (worker.config) app.route('/', configRoute(worker, worker.config));
+  if (worker.config) app.route('/', configRoute(worker, worker.config, { guarded: exposed && guard !== undefined }));
   app.doc31('/api-docs/openapi.json', {
     openapi: '3.1.0',
     info: { title: 'tasker-core worker', version: worker.facts().version },
@@ -90,7 +92,11 @@ const CONFIG = jsonRoute({
 });
 
 /** The route for the effective configuration. */
-function configRoute(worker: ServedWorker, config: () => Record<string, unknown>): OpenAPIHono {
+function configRoute(
+  worker: ServedWorker,
+  config: () => Record<string, unknown>,
+  { guarded }: { guarded: boolean },
+): OpenAPIHono {
   return new OpenAPIHono().openapi(CONFIG, (c) => {
     const { workerId, version, environment } = worker.facts();
     return c.json(
@@ -98,7 +104,7 @@ function configRoute(worker: ServedWorker, config: () => Record<string, unknown>
         metadata: { timestamp: new Date().toISOString(), environment, version },
         worker_id: workerId,
         worker_type: 'typescript',
-        auth: { enabled: false },
+        auth: { enabled: guarded },
         messaging: { backend: 'postgresql', queues: ['worker_dispatch_queue', 'worker_completion_queue'] },
         configuration: config(),
       },

@@ -1,7 +1,7 @@
 import type { Db } from '../db/statement.ts';
 import { queueIdOf } from './queue-id.ts';
 import { sql } from './sql.ts';
-import type { StepKey } from './step-key.ts';
+import type { HeldKey, StepKey } from './step-key.ts';
 
 const DECLARE_DEAD = sql('declare_dead')`
 update tasker.worker set state = 'dead' where id in (
@@ -59,7 +59,8 @@ with held as (
       select exists (select 1 from tasker.task t cross join lateral (
                 select callable from tasker.template_step x where x.template_id = t.template_id and x.idx = s.idx offset 0) x
                 where t.task_uuid = s.task_uuid and x.callable in ('tasker.timer', 'tasker.signal', 'tasker.approval')) waits) w
-   where s.task_uuid = any ($1::uuid[]) and s.state = 'in_progress' and (s.claim >> 24) = any ($2::bigint[])),
+   where s.task_uuid = any ($1::uuid[]) and s.state = 'in_progress' and (s.claim >> 24) = any ($2::bigint[])
+     and ($3::text[] is null or s.claim || ':' || s.idx || ':' || s.task_uuid = any ($3))),
 lost as (
   update tasker.step s set
     state = case when h.again then 'enqueued'::tasker.step_state else 'error' end, spared = s.spared + h.saved,
@@ -104,14 +105,19 @@ export interface TakenBackRow extends StepKey {
   retryable: boolean;
 }
 
-/** Takes the steps of dead workers in these tasks: to the queue or to `error`, by the retry policy. Call it after lockTasks. */
+/**
+ * Takes the steps of workers in these tasks: to the queue or to `error`, by the retry policy. `only`: takes no others. Call
+ * it after lockTasks.
+ */
 export async function takeBack(
   db: Db,
   taskUuids: readonly string[],
   workerIds: readonly number[],
+  only?: readonly HeldKey[],
 ): Promise<TakenBackRow[]> {
   const values = [taskUuids, workerIds].map((ids) => `{${ids.join(',')}}`);
-  return (await db.query<TakenBackRow>(TAKE_BACK, values)).rows;
+  const keys = only?.map(({ claim, idx, taskUuid }) => `${claim}:${idx}:${taskUuid}`) ?? null;
+  return (await db.query<TakenBackRow>(TAKE_BACK, [...values, keys])).rows;
 }
 
 const BURY = sql('bury_workers')`

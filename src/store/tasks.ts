@@ -10,18 +10,18 @@ import { STILL_STALE } from './stale-tasks.ts';
 const CREATE_TASKS = sql('create_tasks')`
 with input as materialized (
   select * from rows from (
-    unnest($1::uuid[], $2::int[], $3::smallint[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $11::text[], $12::text[]),
+    unnest($1::uuid[], $2::int[], $3::smallint[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $11::text[], $12::text[], $13::text[]),
     jsonb_array_elements($4::jsonb), jsonb_array_elements($10::jsonb)
-  ) d (task_uuid, template_id, rank, correlation_id, parent_correlation_id, initiator, source_system, reason, hash, traceparent, context, tags)),
+  ) d (task_uuid, template_id, rank, correlation_id, parent_correlation_id, initiator, source_system, reason, hash, traceparent, created_with, context, tags)),
 ident as (
   insert into tasker.task_identity (hash, task_uuid)
   select decode(hash, 'hex'), task_uuid from input where hash is not null order by 1
   on conflict do nothing returning task_uuid),
 t as (
   insert into tasker.task (task_uuid, template_id, rank, n_open, n_active, context, correlation_id, parent_correlation_id,
-                           initiator, source_system, reason, traceparent, tags)
+                           initiator, source_system, reason, traceparent, created_with, tags)
   select i.task_uuid, i.template_id, i.rank, m.initial_count, m.root_count, i.context, i.correlation_id, i.parent_correlation_id,
-         i.initiator, i.source_system, i.reason, i.traceparent,
+         i.initiator, i.source_system, i.reason, i.traceparent, i.created_with,
          case when i.tags <> 'null' then array(select jsonb_array_elements_text(i.tags)) end
     from input i join tasker.template m on m.id = i.template_id
    where i.hash is null or i.task_uuid in (select task_uuid from ident)
@@ -59,6 +59,8 @@ export interface NewTask extends TaskOrigin {
   /** The span that created the task. */
   traceparent: string | null;
   tags: readonly string[] | null;
+  /** The credential that a server creates it with. Null: a program with the database creates it. */
+  createdWith: string | null;
   /** SHA-256 in hex, or null for a task without an identity. */
   identityHash: string | null;
   /** When it begins, in milliseconds since 1970 or from now. Undefined: at once. */
@@ -72,7 +74,7 @@ export async function createTasks(db: Db, tasks: readonly NewTask[]): Promise<Se
     `[${tasks.map((t) => t.context).join(',')}]`,
     ...lists(tasks, 'correlationId', 'parentCorrelationId', 'initiator', 'sourceSystem', 'reason'),
     JSON.stringify(tasks.map((t) => t.tags)),
-    ...lists(tasks, 'identityHash', 'traceparent'),
+    ...lists(tasks, 'identityHash', 'traceparent', 'createdWith'),
   ]);
   return new Set(rows.map((row) => row.task_uuid));
 }
@@ -147,7 +149,7 @@ export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<
 /** The columns of a {@link TaskRow}. `context`: the expression for the context, which may be large. */
 export const taskColumns = (context: string): string => `
   t.task_uuid "taskUuid", m.name, n.name namespace, m.version, (${shownState('t')})::text status, tasker.iso(t.created_at) "createdAt",
-  c.updated_at "updatedAt", tasker.iso(t.done_at) "completedAt", ${context} context, t.initiator, t.source_system "sourceSystem",
+  c.updated_at "updatedAt", tasker.iso(t.done_at) "completedAt", ${context} context, t.created_with "createdWith", t.initiator, t.source_system "sourceSystem",
   t.reason, -t.rank priority, coalesce(t.tags, '{}') tags, coalesce(t.correlation_id, t.task_uuid) "correlationId",
   t.parent_correlation_id "parentCorrelationId", c.total "totalSteps", c.pending "pendingSteps",
   c.in_progress "inProgressSteps", c.completed "completedSteps", c.failed "failedSteps", c.ready "readySteps", c.waiting "waitingSteps",
@@ -203,6 +205,7 @@ export interface TaskRow extends TaskFacts {
   reruns: number;
   rerunAt: string | null;
   copyOf: string | null;
+  createdWith: string | null;
   verdict: string | null;
   /** Number of steps that must still end. */
   openSteps: number;

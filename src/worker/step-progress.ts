@@ -49,7 +49,7 @@ function earlierCalls(
  */
 export function stepProgress(
   engine: Engine,
-  deadlines: Deadlines,
+  deadlines: Pick<Deadlines, 'restart'>,
 ): Pick<StepHost, 'loadResult' | 'saveCheckpoint' | 'transaction' | 'completionToken'> {
   return {
     async loadResult(step, idx) {

@@ -101,6 +101,21 @@ it('every deployment file allows more time to stop than the drain timeout, and p
   for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
     expect(container[probe].httpGet).toMatchObject({ path: expect.stringMatching(/^\/health\//), port: 'health' });
   }
+  const [server, service] = documents.get('kubernetes/server.yaml')!.map((one) => one.toJS());
+  const served = server.spec.template.spec;
+  const [migrate] = documents.get('kubernetes/migrate.yaml')!.map((one) => one.toJS().spec.template.spec);
+  expect([served.terminationGracePeriodSeconds, served.containers[0].command.at(-1)]).toEqual([45, 'server']);
+  expect(served.containers[0].ports).toEqual([{ name: 'http', containerPort: 8080 }]);
+  expect(service.spec.selector).toEqual(server.spec.selector.matchLabels);
+  expect(migrate.containers[0].command.slice(-2)).toEqual(['db', 'migrate']);
+  for (const one of [...served.containers, ...migrate.containers]) {
+    expect(one.securityContext).toEqual(container.securityContext);
+  }
+  const [monitor] = documents.get('kubernetes/pod-monitor.yaml')!.map((one) => one.toJS().spec);
+  expect(monitor.podMetricsEndpoints.map(({ port }: { port: string }) => port)).toEqual(['health', 'http']);
+  const newer = await readFile('deploy/Dockerfile.node24', 'utf8');
+  const instructions = (text: string) => text.replaceAll(/^#.*\n/gm, '').replaceAll('node:20', 'node:24');
+  expect(instructions(newer)).toBe(instructions(DOCKERFILE));
   expect(DOCKERFILE).toMatch(/^USER node$/m);
   expect(await readFile('deploy/tasker-worker.service', 'utf8')).toMatch(/^TimeoutStopSec=45$/m);
 });

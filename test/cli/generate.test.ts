@@ -40,6 +40,39 @@ describe('tasker generate', () => {
     ]);
   });
 
+  it('generate scaffold writes schemas and stubs, keeps handlers, and checks whether the schemas are up to date', async () => {
+    const run = (given: string[]) => project.run(given, { shared: true });
+    const args = ['generate', 'scaffold', 'templates/pair.yaml', '-o', 'made'];
+    const missing = await run([...args, '--check']);
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('made/models/pair.ts does not match')]);
+    expect(await run(args)).toMatchObject({ code: 0, stdout: '' });
+    const stubs = await readFile(path.join(project.folder, 'made/handlers/pair.ts'), 'utf8');
+    expect(stubs).toContain("export const second = defineHandler(\n  'second',");
+    await project.write('made/handlers/pair.ts', '// mine');
+    expect(await run([...args, '--check'])).toMatchObject({ code: 0 });
+    expect((await run(args)).stderr).toContain('made/handlers/pair.ts exists, and is kept');
+    expect(await readFile(path.join(project.folder, 'made/handlers/pair.ts'), 'utf8')).toBe('// mine');
+    const handler = ['generate', 'handler', 'templates/pair.yaml'];
+    expect((await run([...handler, '--step', 'first'])).stdout).toContain('export const first');
+    expect(await run([...handler, '--step', 'third'])).toMatchObject({ code: 1 });
+    expect(await run([...handler, '-o', 'made/handlers/pair.ts'])).toMatchObject({ code: 1 });
+    const zod = await run(['generate', 'types', '--zod']);
+    expect(zod.stdout).toContain('export const PairInputSchema = z.object({');
+    expect(JSON.parse((await run(['template', 'inspect', 'templates/pair.yaml', '--json'])).stdout)).toMatchObject({
+      execution_order: ['first', 'second'],
+    });
+    await project.write('other.yaml', TEMPLATE.replaceAll('second', 'third'));
+    const diff = await run(['template', 'diff', 'templates/pair.yaml', 'other.yaml', '--check']);
+    expect([diff.code, diff.stdout]).toEqual([
+      1,
+      expect.stringContaining('breaking  STEP_REMOVED: step second was removed'),
+    ]);
+    const compared = await run(['template', 'compare', 'templates/pair.yaml', 'first', 'second']);
+    expect([compared.code, compared.stderr]).toEqual([2, expect.stringContaining('has no result_schema')]);
+    const found = await run(['template', 'validate', 'other.yaml', '--findings']);
+    expect(JSON.parse(found.stdout)).toMatchObject([{ valid: true, step_count: 2 }]);
+  });
+
   it('generate asyncapi writes a document named after the project, as YAML or JSON', async () => {
     const { code, stdout } = await project.run(['generate', 'asyncapi']);
     const document = parse(stdout) as { info: object };

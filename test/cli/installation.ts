@@ -1,8 +1,9 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, symlinkSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
 import { copyTree } from '../support/suite/copy-tree.ts';
 
@@ -205,6 +206,26 @@ export class Project {
   }
 }
 
+/**
+ * Returns a folder `node_modules` with the packed files of this package, outside the repository. The tests of a process share
+ * it, because copying it takes longer than most commands.
+ */
+function installedModules(): string {
+  const modules = path.join(inject('data'), `installed-${process.pid}`, 'node_modules');
+  if (existsSync(modules)) return modules;
+  const making = path.join(path.dirname(modules), 'making');
+  for (const folder of ['.bin', 'tasker-core']) mkdirSync(path.join(making, folder), { recursive: true });
+  chmodSync(path.dirname(modules), 0o755);
+  for (const part of PACKED) copyTree(part, path.join(making, 'tasker-core', part));
+  for (const name of readdirSync('node_modules')) {
+    if (name.startsWith('.') || name.startsWith('tasker-core')) continue;
+    symlinkSync(path.resolve('node_modules', name), path.join(making, name));
+  }
+  symlinkSync('../tasker-core/bin/tasker.js', path.join(making, '.bin', 'tasker'));
+  renameSync(making, modules);
+  return modules;
+}
+
 /** Installs the package as users do: only the packed files, outside the repository. */
 export async function installation(): Promise<{
   project(name: string, env?: Record<string, string>): Promise<Project>;
@@ -212,14 +233,8 @@ export async function installation(): Promise<{
 }> {
   const root = await mkdtemp(path.join(tmpdir(), 'tasker-cli-'));
   await chmod(root, 0o755);
-  const modules = path.join(root, 'node_modules');
-  for (const folder of ['.bin', 'tasker-core']) await mkdir(path.join(modules, folder), { recursive: true });
-  for (const part of PACKED) copyTree(part, path.join(modules, 'tasker-core', part));
-  for (const name of await readdir('node_modules')) {
-    if (name.startsWith('.') || name.startsWith('tasker-core')) continue;
-    await symlink(path.resolve('node_modules', name), path.join(modules, name));
-  }
-  await symlink('../tasker-core/bin/tasker.js', path.join(modules, '.bin', 'tasker'));
+  const modules = installedModules();
+  await symlink(modules, path.join(root, 'node_modules'));
   const projects: Project[] = [];
   const host = new CommandHost(path.join(modules, 'tasker-core', 'dist', 'cli', 'main.js'));
   return {

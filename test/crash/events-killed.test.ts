@@ -70,7 +70,7 @@ async function startedAgain(start: () => Promise<WorkerProcess>): Promise<Worker
 
 itOnce(
   `each group gets every committed event in order, and no other event, while processes and the server are killed or stopped (SEED=${SEED})`,
-  { timeout: PROVE ? 3_600_000 : 120_000 },
+  { timeout: PROVE ? 3_600_000 : 240_000 },
   async () => {
     const server = await startServer();
     const { url: databaseUrl, sql } = server;

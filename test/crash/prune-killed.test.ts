@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { readArchive } from '../../src/app/retention.ts';
+import { openSession } from '../support/database.ts';
 import { completed, endTurn, rowsOf, temporaryFolder } from '../support/retention.ts';
 import { invariants } from '../support/setup.ts';
 
@@ -25,17 +26,23 @@ it('a prune that is killed at any moment loses no task that is not archived, and
   const home = temporaryFolder();
   let [kills, useful] = [0, 0];
   const left = async () => (await sql<{ n: number }>('select count(*)::int n from tasker.task'))[0]!.n;
+  // One task stays until the last kill, so that no prune that is killed has deleted all.
+  const holder = await openSession(url);
+  await holder.query('begin');
+  await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [[...taskUuids].sort().at(-1)]);
   for (let before = TASKS; before > 0; ) {
     const earlier = new Set(readdirSync(folder));
     const child = prune(url, folder, home);
     const ended = once(child, 'exit');
     if (kills < KILLS) {
-      // At a random moment after it has created its file.
+      // At a random moment after it has created its file, every second time also after it has deleted tasks.
       const hasBegun = () => readdirSync(folder).some((name) => name.endsWith('.part') && !earlier.has(name));
       while (!hasBegun() && child.exitCode === null) await sleep(2);
-      await sleep(Math.random() * 300);
+      const deletes = kills % 2 === 0;
+      while (deletes && (await left()) === before && child.exitCode === null) await sleep(2);
+      await sleep(Math.random() * (deletes ? 30 : 300));
       child.kill('SIGKILL');
-      kills++;
+      if (++kills === KILLS) await holder.query('rollback');
     }
     await ended;
     await endTurn(sql);

@@ -113,7 +113,7 @@ if (inject('postgres') === '18') {
       // The crash undoes the claim, so the attempt has the same number and the earlier run is rejected. This fails only if
       // another session has flushed the WAL in between, including the claim.
       let starts = await startsDespiteCrash('again');
-      for (let tries = 0; starts.length === 1 && tries < 4; tries++) starts = await startsDespiteCrash('again');
+      for (let tries = 0; starts.length === 1 && tries < 9; tries++) starts = await startsDespiteCrash('again');
       expect(starts).toEqual([1, 1]);
       await invariants(sql);
       await stopAll([worker]);

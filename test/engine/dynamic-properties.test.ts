@@ -179,7 +179,7 @@ describe('random templates with decisions, batches and convergences end as a sim
       for (const [kind, seen] of Object.entries(kinds)) if (kind !== 'chance') expect(seen, kind).toBeGreaterThan(0);
       await invariants(sql);
     },
-    PROVE ? 3_600_000 : 120_000,
+    PROVE ? 3_600_000 : 240_000,
   );
 });
 

@@ -14,7 +14,7 @@ import {
 } from '../support/crash/dynamic-templates.ts';
 import { freshDatabase, type Sql } from '../support/database.ts';
 import { age, checkForStale } from '../support/lifecycle.ts';
-import { failureOf, randomSteps, templateStepsOf } from '../support/reference-model.ts';
+import { failureOf, laterOf, randomSteps, signalFor, templateStepsOf } from '../support/reference-model.ts';
 import { invariants, template, until } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';
@@ -36,9 +36,19 @@ const KINDS = [
   'redrive retried',
   'redrive reopened',
   'resolve refused',
+  'call_back done',
+  'signal done',
 ];
 
 type OwnConfig = Pick<DynamicConfig, 'step' | 'plan'>;
+
+/** Uses a token while operators act on the same step. One of them is late. */
+async function callBack(tasker: Tasker, token: string, result: object): Promise<void> {
+  const outcome = await tasker
+    .completeByToken(token, result)
+    .then(() => 'done', refusedAs(['wait_over', 'token_invalid']));
+  count(`call_back ${outcome}`);
+}
 
 /** Waits a few turns of the event loop, so that operators find running steps, and then ends as the plan of the step says. */
 const act = defineHandler('act', {}, async ({ context }) => {
@@ -49,7 +59,10 @@ const act = defineHandler('act', {}, async ({ context }) => {
   const failure = failureOf(plan, context.retryCount);
   if (failure === 'permanent') throw new PermanentError(`${step} fails permanently`);
   if (failure === 'retryable') throw new Error(`${step} fails`);
-  return { ...result, by: step };
+  const later = await laterOf(plan, context, (token) => {
+    callBacks.push(callBack(answering!, token, { by: step }));
+  });
+  return later ?? { ...result, by: step };
 });
 
 type Verb = 'cancel' | 'reset' | 'resolve' | 'complete' | 'correct' | 'create' | 'expire' | 'redrive';
@@ -73,7 +86,7 @@ const action: fc.Arbitrary<Action> = fc.record({
   tasker: fc.nat(1),
 });
 
-const short = randomSteps(20).map((steps) => ({ steps: templateStepsOf(steps), outcomes: {} }));
+const short = randomSteps(20, { waits: true }).map((steps) => ({ steps: templateStepsOf(steps), outcomes: {} }));
 /** `outcomes`: the result with which an operator completes a decision or an analyzer. */
 const dynamic = randomDynamicSteps(20).map((steps) => ({
   steps: dynamicTemplateSteps(steps),
@@ -91,6 +104,47 @@ const round = fc.record({
 });
 
 const counts: Record<string, number> = {};
+function count(kind: string, by = 1): void {
+  counts[kind] = (counts[kind] ?? 0) + by;
+}
+/** The tasker that uses tokens, and the uses of the round. */
+let answering: Tasker | undefined;
+const callBacks: Promise<void>[] = [];
+
+/** Turns an error with one of these codes into the outcome `refused`, and throws others. */
+function refusedAs(codes: readonly string[]) {
+  return (error: unknown): 'refused' => {
+    if (!(error instanceof TaskerError && codes.includes(error.code))) throw error;
+    return 'refused';
+  };
+}
+
+/** Sends signals to waiting steps until it is stopped: each step that is run again waits again. */
+function keepSignalling(tasker: Tasker, sql: Sql): { stop(): Promise<void> } {
+  let stopped = false;
+  const loop = async () => {
+    while (!stopped) {
+      const rows = await sql<{ id: string; name: string }>(
+        `select s.task_uuid id, m.name from tasker.step s join tasker.task t using (task_uuid)
+           join tasker.template_step m on m.template_id = t.template_id and m.idx = s.idx where s.state = 'waiting'`,
+      );
+      const send = async ({ id, name }: { id: string; name: string }) =>
+        count(
+          `signal ${await tasker.signal(id, signalFor(name), { by: name }).then(() => 'done', refusedAs(['signal_refused', 'wait_over']))}`,
+        );
+      await Promise.all(rows.map(send));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const done = loop();
+  done.catch(() => undefined);
+  return {
+    stop: () => {
+      stopped = true;
+      return done;
+    },
+  };
+}
 
 /** Runs an operator's action. It succeeds or is rejected correctly. */
 async function perform(
@@ -130,7 +184,7 @@ async function perform(
       case 'expire': {
         await age(sql, 6, taskUuid);
         const { ended } = await checkForStale(tasker);
-        counts['expire ended'] = (counts['expire ended'] ?? 0) + ended.length;
+        count('expire ended', ended.length);
         return;
       }
       case 'redrive': {
@@ -138,19 +192,13 @@ async function perform(
           if (error.code !== 'conflict') throw error;
         });
         const { how } = await tasker.deadLetters.redrive(taskUuid);
-        counts[`redrive ${how}`] = (counts[`redrive ${how}`] ?? 0) + 1;
+        count(`redrive ${how}`);
         for await (const _ of tasker.engine.lookForDeadLetters({ leastMs: 0 }));
       }
     }
   };
-  const refused = (error: unknown) => {
-    const expected =
-      error instanceof TaskerError && ['illegal_transition', 'step_not_found', 'nothing_failed'].includes(error.code);
-    if (!expected) throw error;
-    return 'refused';
-  };
-  const outcome = (await attempt().then(() => 'done', refused)) as string;
-  counts[`${act.verb} ${outcome}`] = (counts[`${act.verb} ${outcome}`] ?? 0) + 1;
+  const refused = refusedAs(['illegal_transition', 'step_not_found', 'nothing_failed']);
+  count(`${act.verb} ${await attempt().then(() => 'done', refused)}`);
 }
 
 /** Checks, besides the invariants, that no step completes twice and that no ended task starts a step. */
@@ -194,6 +242,7 @@ async function runRound(
     for (let next = left.shift(); next; next = left.shift())
       await perform({ taskers, sql }, { tasks, names, outcomes }, next);
   };
+  const signals = keepSignalling(taskers[0]!, sql);
   await Promise.all(Array.from({ length: given.operators }, operator));
   const ends = await Promise.all(tasks.map((taskUuid) => taskers[0]!.waitForTask(taskUuid, { timeoutMs: 20_000 })));
   for (const { status } of ends) expect(['complete', 'blocked_by_failures', 'cancelled', 'error']).toContain(status);
@@ -204,6 +253,8 @@ async function runRound(
   await invariants(sql);
   await nothingTwice(sql);
   await settleAll(taskers, tasks);
+  await signals.stop();
+  await Promise.all(callBacks.splice(0));
   await invariants(sql);
 }
 
@@ -239,6 +290,7 @@ it(
     const first = await createTasker({ databaseUrl: url, migrate: false, templates: template({ a: [] }) });
     await first.stop();
     const taskers = [await make(3), await make(100)];
+    answering = taskers[1];
     onTestFinished(async () => void (await Promise.all(taskers.map((tasker) => tasker.stop({ drainTimeoutMs: 0 })))));
     let run = 0;
     let failed = false;
@@ -265,5 +317,5 @@ it(
     const [server] = await sql(`select deadlocks::int from pg_stat_database where datname = current_database()`);
     expect(server).toEqual({ deadlocks: 0 });
   },
-  PROVE ? 3_600_000 : 120_000,
+  PROVE ? 3_600_000 : 240_000,
 );

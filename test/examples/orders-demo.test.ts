@@ -42,7 +42,7 @@ function expectNoDoubleCharge(folder: string): void {
 }
 
 describe('the orders demo', { timeout: 60_000 }, () => {
-  test('ends with the same totals if it is run again, and finds all existing orders', async () => {
+  test('ends with the same totals if it is run again with its web page, and finds all existing orders', async () => {
     const folder = folderOf();
     const first = await runDemo(folder);
     expect(first.stderr).toBe('');
@@ -50,8 +50,14 @@ describe('the orders demo', { timeout: 60_000 }, () => {
     await expect(totalsIn(first.stdout)).toMatchFileSnapshot(TOTALS);
     expect(first.stdout).not.toContain('existed already\n');
 
-    const second = await runDemo(folder);
+    const demo = startProgram(DEMO, { args: ['--folder', folder, '--web'] });
+    const shown = await demo.waitForOutput('Ctrl-C ends it');
+    const url = /http:\/\/\S+(?=\/tasks;)/.exec(shown)![0];
+    expect((await fetch(`${url}/v1/tasks?limit=1`)).status).toBe(200);
+    demo.kill('SIGINT');
+    const second = await demo.ended;
     expect(second.code).toBe(0);
+    await expect(fetch(url), 'the server has ended').rejects.toThrow();
     expect(second.stdout).toContain('  72 of them existed already\n');
     expect(second.stdout).toMatch(/steps done by this run +0 /);
     expect(totalsIn(second.stdout)).toBe(totalsIn(first.stdout));

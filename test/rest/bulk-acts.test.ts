@@ -39,6 +39,28 @@ describe('POST /v1/bulk-acts', () => {
     expect(await api.tasker.bulk.list()).toEqual([]);
   });
 
+  it('begins one act for requests with the same key, also at the same time, and refuses another request', async () => {
+    const ids = await create(3, 'keyed');
+    const body = { action: 'task_cancel', ids, by: 'ann' };
+    const key = { 'idempotency-key': 'nightly' };
+    const send = (what: object, headers = key) =>
+      api.ask<{ id: number; error?: Json }>('POST', '/v1/bulk-acts', what, headers);
+    const all = await Promise.all(Array.from({ length: 5 }, () => send(body)));
+    expect(all.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
+    const [first, ...others] = new Set(all.map((answer) => answer.body.id));
+    expect(others).toEqual([]);
+    await ended(first!);
+    expect(await send({ ...body, by: 'ann' })).toMatchObject({
+      status: 202,
+      body: { id: first, state: 'done', done: 3 },
+    });
+    const other = await send({ ...body, ids: ids.slice(1) });
+    expect([other.status, other.body.error!.message]).toEqual([409, expect.stringContaining(`another act, ${first}`)]);
+    // The key of another operator is another key, and a preview begins nothing.
+    expect((await send({ ...body, by: 'bob' })).body.id).not.toBe(first);
+    expect((await send({ ...body, dry_run: true })).status).toBe(200);
+  });
+
   it('answers 202 and acts in the server, with the operator in the audit', async () => {
     const ids = await create(3, 'cancelled');
     const { status, body } = await api.ask<{ id: number }>('POST', '/v1/bulk-acts', {

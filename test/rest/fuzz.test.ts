@@ -101,7 +101,7 @@ async function problemOf({ method, path, headers, body }: RandomRequest): Promis
 }
 
 it(`${REQUESTS} generated requests get documented answers, and nothing in them is executed`, {
-  timeout: PROVE ? 36_000_000 : 120_000,
+  timeout: PROVE ? 36_000_000 : 240_000,
 }, async () => {
   const wrong: string[] = [];
   let next = 0;
@@ -130,7 +130,7 @@ it(`${REQUESTS} generated requests get documented answers, and nothing in them i
 });
 
 it(`${RAW} requests of broken bytes are refused by the server, which keeps serving`, {
-  timeout: PROVE ? 3_600_000 : 120_000,
+  timeout: PROVE ? 3_600_000 : 240_000,
 }, async () => {
   const listening = await listen(api.app, { host: '127.0.0.1', port: 0 });
   try {

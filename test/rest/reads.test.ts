@@ -56,6 +56,50 @@ describe('finding tasks and steps', () => {
     const query = new URLSearchParams(summary.failed.groups[0]!.filter);
     expect(await found(query.toString())).toEqual(['failed']);
   });
+
+  it('tasks and failures are counted by time, in the buckets of the time that was asked for', async () => {
+    type Histogram = {
+      from: string;
+      to: string;
+      bucket_ms: number;
+      complete: boolean;
+      total: number;
+      buckets: Bucket[];
+    };
+    type Bucket = { at: string; total: number; failed: number; open: number };
+    const count = async (query: string) => (await get<Histogram>(`/v1/task-histogram?${query}`)).body;
+    const sums = ({ buckets }: Histogram) =>
+      buckets.reduce((sum, { total, failed, open }) => [sum[0]! + total, sum[1]! + failed, sum[2]! + open], [0, 0, 0]);
+    expect(sums(await count('buckets=20'))).toEqual([5, 1, 2]);
+    expect(sums(await count('namespace=elsewhere'))).toEqual([1, 0, 1]);
+    expect(sums(await count('by=failed&since=1d&error_type=permanent_error'))).toEqual([1, 1, 0]);
+    expect(await count('name=nothing')).toMatchObject({ total: 0, complete: true, buckets: [] });
+    const day = await count('created_after=24h&buckets=30');
+    expect(day).toMatchObject({ total: 5, complete: true });
+    expect(day.bucket_ms * 30).toBeGreaterThan(86_400_000);
+    for (const { at } of day.buckets) {
+      expect((Date.parse(at) - Date.parse(day.from)) % day.bucket_ms).toBe(0);
+      expect(Date.parse(at)).toBeLessThanOrEqual(Date.parse(day.to));
+    }
+    const past = await count('created_after=2020-01-01T00:00:00Z&created_before=2020-01-02T00:00:00Z');
+    expect(past).toMatchObject({
+      from: '2020-01-01T00:00:00.000000Z',
+      to: '2020-01-02T00:00:00.000000Z',
+      total: 0,
+      complete: true,
+      buckets: [],
+    });
+  });
+
+  it('dead letters are listed and shown with their cause, assignee and notes', async () => {
+    type Letters = { entries: { dlq_entry_uuid: string }[]; total: number };
+    const { body } = await get<Letters>('/v1/dlq/entries?dlq_reason=manual_dlq&unassigned');
+    const letter = { task_uuid: world.tasks.failed, cause: 'look', assignee: null, namespace_name: 'test' };
+    expect(body).toMatchObject({ total: 1, entries: [letter] });
+    const { body: shown } = await get(`/v1/dlq/entry/${body.entries[0]!.dlq_entry_uuid}`);
+    expect(shown).toMatchObject({ ...letter, notes: [], task_snapshot: { task_name: 'demo' } });
+    expect((await get<Letters>('/v1/dlq/entries?assignee=ana')).body).toMatchObject({ entries: [], total: 0 });
+  });
 });
 
 describe('the details of a task', () => {
@@ -235,6 +279,8 @@ describe('requests', () => {
       ],
       ...[
         'tasks?created_after=99999999999999d',
+        'task-histogram?created_after=0001-01-01&created_before=9999-12-31&buckets=2',
+        'task-histogram?created_after=2h&created_before=3h',
         'summary?ended_since=99999999999d',
         'stats?since=9000-01-01',
         'queues?namespace=',
@@ -304,6 +350,10 @@ describe('a caller that may see one namespace', () => {
     expect(await read('status')).toEqual({ code: 'forbidden' });
     expect(await read('stats?namespace=test')).toEqual({ code: 'forbidden' });
     expect((await read('tasks?namespace=test'))['tasks']).toEqual([]);
+    expect(await read('task-histogram')).toMatchObject({ total: 1 });
+    expect(await read('task-histogram?namespace=test')).toMatchObject({ total: 0 });
+    expect(await read('task-histogram?by=failed')).toMatchObject({ total: 0 });
+    expect(await read('dlq/entries')).toMatchObject({ entries: [], total: 0 });
     const [event] = await world.tasker.events.list({ limit: 1 });
     expect(await read(`events/${event!.eventId}`)).toEqual({ code: 'event_not_found' });
     const [bulk] = await world.tasker.bulk.list();

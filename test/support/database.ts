@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { inject, onTestFinished } from 'vitest';
 
@@ -45,21 +46,30 @@ export async function openSession(url: string): Promise<pg.Client> {
   return client;
 }
 
+/** The connection of this process to each server, which creates and drops all its databases. */
+const admins = new Map<string, Promise<pg.Client>>();
+
+async function connectAdmin(server: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: server });
+  client.on('error', () => admins.delete(server));
+  await client.connect();
+  // It does not keep the process alive.
+  (client as unknown as { connection: { stream: Socket } }).connection.stream.unref();
+  return client;
+}
+
 // `create database … template` needs exclusive use of the template, so test files that start together take turns.
 async function admin(server: string, text: string): Promise<void> {
-  const client = new pg.Client({ connectionString: server });
-  await client.connect();
-  try {
-    for (let tries = 0; ; tries++) {
-      try {
-        await client.query(text);
-        return;
-      } catch (error) {
-        if ((error as { code?: string }).code !== '55006' || tries > 100) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 30));
-      }
+  const connecting = admins.get(server) ?? connectAdmin(server);
+  admins.set(server, connecting);
+  const client = await connecting;
+  for (let tries = 0; ; tries++) {
+    try {
+      await client.query(text);
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== '55006' || tries > 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 30));
     }
-  } finally {
-    await client.end();
   }
 }

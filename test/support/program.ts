@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { onTestFinished } from 'vitest';
+import { inject } from 'vitest';
 import { copyTree } from './suite/copy-tree.ts';
 
 const CONNECT = `
@@ -17,7 +16,7 @@ try {
 }
 `;
 
-/** A copy of this program with its own migrations, which is removed after the test. */
+/** This program with its own migrations. Programs with different migrations must not start at the same time. */
 export interface Program {
   /** Starts the program on a database in a separate process, and stops it. Returns `ok`, or the error that it ended with. */
   connect(url: string): Promise<{ code: string; message: string }>;
@@ -29,17 +28,33 @@ export function ownMigrations(): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, readFileSync(path.join('migrations', name), 'utf8')]));
 }
 
-/** Creates a copy of the built program with other migrations: an earlier or later version, or a checkout on another system. */
-export function programWith(migrations: Record<string, string>): Program {
-  const folder = mkdtempSync(path.join(tmpdir(), 'tasker-program-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  for (const part of ['dist', 'package.json', 'statements']) copyTree(part, path.join(folder, part));
-  copyTree('migrations', path.join(folder, 'migrations'), (file) => !/\d{4}_/.test(file));
+/** Returns a copy of the built program, which all programs of this process share: copying takes longer than most tests. */
+function copyOfProgram(): string {
+  const folder = path.join(inject('data'), `program-${process.pid}`);
+  if (existsSync(folder)) return folder;
+  mkdirSync(folder);
+  for (const part of ['package.json', 'statements']) copyTree(part, path.join(folder, part));
+  copyTree('dist', path.join(folder, 'dist'), (file) => !file.endsWith('.d.ts'));
   symlinkSync(path.resolve('node_modules'), path.join(folder, 'node_modules'), 'junction');
-  for (const [name, text] of Object.entries(migrations)) writeFileSync(path.join(folder, 'migrations', name), text);
   writeFileSync(path.join(folder, 'connect.mjs'), CONNECT);
+  return folder;
+}
+
+let installed: Record<string, string> | undefined;
+
+function install(migrations: Record<string, string>, folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  copyTree('migrations', folder, (file) => !/\d{4}_/.test(file));
+  for (const [name, text] of Object.entries(migrations)) writeFileSync(path.join(folder, name), text);
+  installed = migrations;
+}
+
+/** Returns the built program with other migrations: an earlier or later version, or a checkout on another system. */
+export function programWith(migrations: Record<string, string>): Program {
+  const folder = copyOfProgram();
   return {
     async connect(url) {
+      if (installed !== migrations) install(migrations, path.join(folder, 'migrations'));
       const { stdout } = await promisify(execFile)(process.execPath, [path.join(folder, 'connect.mjs'), url]);
       return JSON.parse(stdout) as { code: string; message: string };
     },

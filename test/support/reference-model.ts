@@ -1,11 +1,38 @@
 import fc from 'fast-check';
+import { completeLater, notYet } from '../../src/handlers/later.ts';
+import type { StepContext } from '../../src/handlers/step-context.ts';
 
 /** The behaviour of a step's handler in its attempts. */
 export type Plan =
   | { kind: 'succeed' }
   | { kind: 'fail_first'; times: number }
   | { kind: 'fail_always' }
-  | { kind: 'fail_permanently' };
+  | { kind: 'fail_permanently' }
+  /** Its handler returns `notYet` that many times, and then succeeds. */
+  | { kind: 'poll'; times: number }
+  /** Its handler returns `completeLater`, and its token is used soon, or never. */
+  | { kind: 'call_back' }
+  | { kind: 'no_call_back' }
+  /** Steps without a handler. The signal of the first is sent early, that of the others never. */
+  | { kind: 'timer' }
+  | { kind: 'signal' }
+  | { kind: 'signal_default' }
+  | { kind: 'signal_late' };
+
+/** All kinds of plans. */
+export const PLANS: readonly Plan['kind'][] = [
+  'succeed',
+  'fail_first',
+  'fail_always',
+  'fail_permanently',
+  'poll',
+  'call_back',
+  'no_call_back',
+  'timer',
+  'signal',
+  'signal_default',
+  'signal_late',
+];
 
 /** A step of a random graph: its template, and the behaviour of its handler. */
 export interface PlannedStep {
@@ -58,6 +85,16 @@ export function endOf({
       return { state: 'error', attempts: allowed };
     case 'fail_permanently':
       return { state: 'error', attempts: 1 };
+    case 'no_call_back':
+      return { state: 'error', attempts: allowed };
+    case 'signal_late':
+      return { state: 'error', attempts: 1 };
+    case 'poll':
+    case 'call_back':
+    case 'timer':
+    case 'signal':
+    case 'signal_default':
+      return { state: 'complete', attempts: 1 };
   }
 }
 
@@ -73,16 +110,22 @@ export function ancestorsOf(steps: readonly PlannedStep[]): Map<string, Set<stri
 /** Returns whether an attempt of a step fails, and how. */
 export function failureOf(plan: Plan, retryCount: number): 'retryable' | 'permanent' | undefined {
   switch (plan.kind) {
-    case 'succeed':
-      return undefined;
     case 'fail_first':
       return retryCount < plan.times ? 'retryable' : undefined;
     case 'fail_always':
       return 'retryable';
     case 'fail_permanently':
       return 'permanent';
+    default:
+      return undefined;
   }
 }
+
+/** Whether a step with this plan waits without a handler. */
+export const hasNoHandler = ({ kind }: Plan): boolean => kind === 'timer' || kind.startsWith('signal');
+
+/** The name of the signal for which a step waits. */
+export const signalFor = (step: string): string => `for_${step}`;
 
 const plan: fc.Arbitrary<Plan> = fc.oneof(
   { weight: 12, arbitrary: fc.constant<Plan>({ kind: 'succeed' }) },
@@ -91,35 +134,76 @@ const plan: fc.Arbitrary<Plan> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Plan>({ kind: 'fail_permanently' }) },
 );
 
-const stepParts = fc.record({
-  plan,
-  maxAttempts: fc.integer({ min: 1, max: 4 }),
-  retryable: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
-  // Distances back to its parents, so that a graph is acyclic by construction and stays valid when it is shrunk.
-  back: fc.array(fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 60 })), { maxLength: 4 }),
-});
+const planWithWaits: fc.Arbitrary<Plan> = fc.oneof(
+  { weight: 24, arbitrary: plan },
+  { weight: 2, arbitrary: fc.constant<Plan>({ kind: 'timer' }) },
+  { weight: 2, arbitrary: fc.constant<Plan>({ kind: 'signal' }) },
+  { weight: 2, arbitrary: fc.constantFrom<Plan>({ kind: 'signal_default' }, { kind: 'call_back' }) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 3 }).map((times): Plan => ({ kind: 'poll', times })) },
+  { weight: 2, arbitrary: fc.constantFrom<Plan>({ kind: 'signal_late' }, { kind: 'no_call_back' }) },
+);
 
-/** Random acyclic graphs of up to `maxSteps` steps: chains, diamonds, fans and islands. */
-export function randomSteps(maxSteps: number): fc.Arbitrary<PlannedStep[]> {
-  return fc.array(stepParts, { minLength: 1, maxLength: maxSteps, size: 'max' }).map((parts) =>
-    parts.map(({ back, ...rest }, i) => ({
-      name: `s${i}`,
-      dependencies: [...new Set(back.map((distance) => i - distance))].filter((at) => at >= 0).map((at) => `s${at}`),
-      ...rest,
-    })),
-  );
+const stepParts = (plan: fc.Arbitrary<Plan>) =>
+  fc.record({
+    plan,
+    maxAttempts: fc.integer({ min: 1, max: 4 }),
+    retryable: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
+    // Distances back to its parents, so that a graph is acyclic by construction and stays valid when it is shrunk.
+    back: fc.array(fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 60 })), { maxLength: 4 }),
+  });
+
+/** Random acyclic graphs of up to `maxSteps` steps: chains, diamonds, fans and islands, with waits if asked for. */
+export function randomSteps(maxSteps: number, { waits = false } = {}): fc.Arbitrary<PlannedStep[]> {
+  return fc
+    .array(stepParts(waits ? planWithWaits : plan), { minLength: 1, maxLength: maxSteps, size: 'max' })
+    .map((parts) =>
+      parts.map(({ back, ...rest }, i) => ({
+        name: `s${i}`,
+        dependencies: [...new Set(back.map((distance) => i - distance))].filter((at) => at >= 0).map((at) => `s${at}`),
+        ...rest,
+      })),
+    );
 }
 
 /** The steps in the short form of the test kit. The configuration of each contains the plan for its handler. */
 export function templateStepsOf(steps: readonly PlannedStep[]): Parameters<typeof import('./setup.ts').template>[0] {
   return Object.fromEntries(
-    steps.map(({ name, dependencies, plan, maxAttempts, retryable }) => [
-      name,
-      {
-        dependencies,
-        handler: { callable: 'act', initialization: { step: name, plan } },
-        retry: { max_attempts: maxAttempts, retryable, backoff: 'none' },
-      },
-    ]),
+    steps.map((step) => [step.name, { dependencies: step.dependencies, ...(waitOf(step) ?? handled(step)) }]),
   );
+}
+
+function handled({ name, plan, maxAttempts, retryable }: PlannedStep) {
+  return {
+    handler: { callable: 'act', initialization: { step: name, plan } },
+    retry: { max_attempts: maxAttempts, retryable, backoff: 'none' },
+    // A step that must not be retried may be called again only with this permission.
+    ...(plan.kind === 'poll' && { wait: { repeatable: true } }),
+  };
+}
+
+function waitOf({ name, plan }: PlannedStep) {
+  if (!hasNoHandler(plan)) return undefined;
+  if (plan.kind === 'timer') return { type: 'timer', handler: undefined, timer: { for: '0.02s' } };
+  const late = plan.kind === 'signal_default' ? { on_timeout: 'complete', default: { by: name } } : {};
+  const timeout = plan.kind === 'signal' ? '1h' : '0.1s';
+  return { type: 'signal', handler: undefined, signal: { name: signalFor(name), timeout, ...late } };
+}
+
+/**
+ * What a handler with this plan returns that ends its call but not its step, if anything. `use` completes the step with the
+ * token.
+ */
+export async function laterOf(
+  plan: Plan,
+  context: StepContext,
+  use: (token: string) => void,
+): Promise<ReturnType<typeof completeLater> | undefined> {
+  if (plan.kind === 'poll') {
+    const calls = Number(context.checkpointCursor ?? 0);
+    return calls < plan.times ? notYet({ retryInMs: 10, checkpoint: calls + 1 }) : undefined;
+  }
+  if (plan.kind === 'no_call_back') return completeLater({ timeoutMs: 50 });
+  if (plan.kind !== 'call_back') return undefined;
+  use(await context.completionToken());
+  return completeLater({ timeoutMs: 600_000 });
 }

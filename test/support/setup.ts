@@ -85,8 +85,8 @@ export function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): 
   return { promise, resolve, reject };
 }
 
-/** Polls until a condition holds. Fails with the last value. */
-export async function until<T>(read: () => Promise<T> | T, holds: (seen: T) => boolean, ms = 20_000): Promise<T> {
+/** Polls until a condition holds. Fails with the last value, before the default lease of 30 s has expired. */
+export async function until<T>(read: () => Promise<T> | T, holds: (seen: T) => boolean, ms = 28_000): Promise<T> {
   const end = performance.now() + ms;
   for (;;) {
     const seen = await read();

@@ -4,8 +4,11 @@ import ts from 'typescript';
 /** The compiler's errors about names that a sample uses but does not define, including in `{ name }` and within a class. */
 const CANNOT_FIND_NAME = new Set([2304, 2552, 2663, 18004]);
 
+/** Sources that several checks share: parsing the libraries takes longer than most checks. */
+export type SharedSources = Map<string, ts.SourceFile | undefined>;
+
 /** Returns the compiler's errors in files that exist only in memory, each with file and line. */
-export function problemsOf(files: Map<string, string>): string[] {
+export function problemsOf(files: Map<string, string>, shared: SharedSources = new Map()): string[] {
   const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ES2022,
     lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
@@ -22,7 +25,9 @@ export function problemsOf(files: Map<string, string>): string[] {
   host.readFile = (file) => files.get(path.resolve(file)) ?? readFile(file);
   host.getSourceFile = (file, ...more) => {
     const text = files.get(path.resolve(file));
-    return text === undefined ? getSourceFile(file, ...more) : ts.createSourceFile(file, text, ts.ScriptTarget.ES2022);
+    if (text !== undefined) return ts.createSourceFile(file, text, ts.ScriptTarget.ES2022);
+    if (!shared.has(file)) shared.set(file, getSourceFile(file, ...more));
+    return shared.get(file);
   };
   const program = ts.createProgram([...files.keys()], options, host);
   const problems = ts.getPreEmitDiagnostics(program).filter(({ code }) => !CANNOT_FIND_NAME.has(code));

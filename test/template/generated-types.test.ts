@@ -2,15 +2,18 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { typesOf } from '../../src/template/generate/template-types.ts';
 import { typesOfSchema } from '../../src/template/generate/types-of-schema.ts';
-import { problemsOf } from '../support/type-check.ts';
+import { problemsOf, type SharedSources } from '../support/type-check.ts';
 import { publishing } from './templates.ts';
+
+const shared: SharedSources = new Map();
+afterAll(() => shared.clear());
 
 /** Returns the errors of the compiler for generated text, followed by `use`. */
 function compiled(text: string, use = ''): string[] {
-  return problemsOf(new Map([[path.resolve('generated-types-test.ts'), `${text}\n${use}\n`]]));
+  return problemsOf(new Map([[path.resolve('generated-types-test.ts'), `${text}\n${use}\n`]]), shared);
 }
 
 function typed(schema: unknown): { text: string; unknown: string[] } {

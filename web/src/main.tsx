@@ -28,6 +28,13 @@ const queries = new QueryClient({
   },
 });
 
+const task = /\/tasks\/([\da-f-]{36})$/.exec(location.pathname)?.[1];
+// It is the largest screen. Its code and its task are loaded while the page asks who uses it.
+if (task !== undefined) {
+  void import('./screens/task/task.tsx');
+  void import('./screens/task/use-task.ts').then(({ prefetchTask }) => prefetchTask(queries, task));
+}
+
 createRoot(document.getElementById('page')!).render(
   <StrictMode>
     <QueryClientProvider client={queries}>

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { hostsOf } from '../../config/database-hosts.ts';
 import { defaultConfig, type LoadedConfig, loadConfig, withOverrides } from '../../config/load-config.ts';
 import { redactUrl } from '../../db/connection-error.ts';
 import { Database } from '../../db/database.ts';
@@ -72,7 +73,7 @@ export function configForTool(
 export function checkUrl(choice: DatabaseChoice): void {
   const { config, sources } = configForTool({ databaseUrl: choice.databaseUrl });
   const url = config.databaseUrl;
-  if (url === undefined || (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url))) return;
+  if (url === undefined || hostsOf(url) !== undefined) return;
   const from = sources.databaseUrl.from === 'environment' ? sources.databaseUrl.name : 'the database URL';
   throw new TaskerError(
     'database_unreachable',

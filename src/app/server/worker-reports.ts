@@ -103,6 +103,7 @@ export function getWorkerConfig(): WorkerConfig {
     ...config,
     databaseUrl: hidden(config.databaseUrl),
     databaseDirectUrl: hidden(config.databaseDirectUrl),
+    databaseReplicaUrl: hidden(config.databaseReplicaUrl),
   });
 }
 

@@ -1,5 +1,6 @@
 import { messageOf, WorkerAlreadyRunningError, WorkerBootstrapError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import type { WorkerAppOptions } from '../../server/worker-app.ts';
 import type { EventSystem } from '../../worker/bridge/event-system.ts';
 import { Assembly } from '../assembly.ts';
 import { handleSignals } from '../process/handle-signals.ts';
@@ -65,6 +66,9 @@ export class WorkerServer {
   /** Whether to refuse to start without any handler, as `tasker worker` does. @internal */
   needsHandlers = false;
 
+  /** Authenticates requests to the port on an address that other machines reach. @internal */
+  guard: WorkerAppOptions['guard'];
+
   /** `defaults`: values for options that are not passed to {@link start}. */
   constructor(defaults: WorkerServerConfig = {}) {
     this.#defaults = defaults;
@@ -128,6 +132,7 @@ export class WorkerServer {
       const run = new Assembly({
         ...settings,
         needsHandlers: this.needsHandlers,
+        guard: this.guard,
         registry: handlers.getRegistry(),
         state: () => this.#state,
       });

@@ -1,14 +1,8 @@
-import {
-  type ApiKey,
-  type CreatedApiKey,
-  createApiKey,
-  listApiKeys,
-  revokeApiKey,
-  rotateApiKey,
-} from '../../app/credentials/api-keys.ts';
+import type { ApiKey, CreatedApiKey } from '../../app/credentials/api-keys.ts';
 import { apiKeyJson, createdKeyJson } from '../../app/json/credentials.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
+import { apiKeys } from '../remote/api-keys.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
@@ -34,14 +28,14 @@ export async function keyCreate(name: string, options: KeyCreateOptions): Promis
     ...(expiresInMs !== undefined && { expiresInMs }),
   };
   await withTasker(options, { mayMake: true }, async (tasker) => {
-    printKey(await createApiKey(tasker, request, operatorFrom(options)), options);
+    printKey(await apiKeys(tasker).create(request, operatorFrom(options)), options);
   });
 }
 
 /** `tasker auth key list`: lists keys. */
 export async function keyList(options: GlobalOptions & { all?: boolean }): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
-    const keys = await listApiKeys(tasker, { all: options.all ?? false });
+    const keys = await apiKeys(tasker).list({ all: options.all ?? false });
     if (options.json) return printJson({ keys: keys.map(apiKeyJson) });
     if (keys.length === 0) return note('no API keys; `tasker auth key create <name> --role viewer` creates one');
     print(table(['name', 'prefix', 'state', 'rights', 'namespaces', 'expires', 'last used'], keys.map(rowOf)));
@@ -51,7 +45,7 @@ export async function keyList(options: GlobalOptions & { all?: boolean }): Promi
 /** `tasker auth key revoke`: revokes a key. */
 export async function keyRevoke(key: string, options: GlobalOptions & OperatorFlags): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
-    const revoked = await revokeApiKey(tasker, key, operatorFrom(options));
+    const revoked = await apiKeys(tasker).revoke(key, operatorFrom(options));
     if (options.json) return printJson({ keys: revoked.map(apiKeyJson) });
     for (const { name, prefix } of revoked) print(`revoked key ${name} (${prefix})`);
   });
@@ -65,7 +59,7 @@ export async function keyRotate(
   const { overlap: overlapMs = OVERLAP_MS, expiresIn: expiresInMs } = options;
   await withTasker(options, {}, async (tasker) => {
     const by = operatorFrom(options);
-    printKey(await rotateApiKey(tasker, key, { ...by, overlapMs, expiresInMs }), options);
+    printKey(await apiKeys(tasker).rotate(key, { ...by, overlapMs, expiresInMs }), options);
   });
 }
 

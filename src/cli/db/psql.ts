@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { openForTools } from '../../app/project/database-admin.ts';
 import { childEnvironment } from '../../config/child-environment.ts';
+import { changeUrl } from '../../config/database-hosts.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
@@ -52,8 +53,10 @@ function psql(url: string, rest: readonly string[]): Promise<number | 'missing'>
 }
 
 function withoutPassword(url: string): { place: string; password: string | undefined } {
-  const parsed = new URL(url);
-  const password = parsed.password === '' ? undefined : decodeURIComponent(parsed.password);
-  parsed.password = '';
-  return { place: parsed.href, password };
+  let password: string | undefined;
+  const place = changeUrl(url, (parsed) => {
+    if (parsed.password !== '') password = decodeURIComponent(parsed.password);
+    parsed.password = '';
+  });
+  return { place, password };
 }

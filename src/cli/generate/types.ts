@@ -1,10 +1,18 @@
 import { typesOf } from '../../template/generate/template-types.ts';
+import { zodTypesOf } from '../../template/generate/zod-types.ts';
 import { note, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 import { type GenerateOptions, putGenerated, templatesFor } from './put-generated.ts';
 
 /** `tasker generate types`: writes the TypeScript types of event payloads and task contexts. */
-export async function generateTypes(paths: readonly string[], options: GenerateOptions): Promise<void> {
+export async function generateTypes(
+  paths: readonly string[],
+  options: GenerateOptions & { zod?: boolean },
+): Promise<void> {
+  if (options.zod) {
+    const made = zodTypesOf(await templatesFor(paths, options));
+    return putGenerated(made.text, options, `${made.count} schemas`);
+  }
   const { text, counts, warnings, unknown } = typesOf(await templatesFor(paths, options));
   if (options.json && options.out === undefined) return printJson({ types: text, warnings, unknown });
   for (const warning of warnings) note(`warning: ${warning}`);

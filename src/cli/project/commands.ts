@@ -28,9 +28,10 @@ export function addProjectCommands(program: Command): void {
   program
     .command('server')
     .description(
-      'serve the HTTP API of tasks until SIGTERM; runs no steps. Beyond loopback, requests need a credential',
+      'serve the HTTP API of tasks until SIGTERM; runs no steps without --with-worker. Beyond loopback, requests need a credential',
     )
-    .option('--bind <address>', 'address to listen on', '127.0.0.1:8080')
+    .option('--bind <address>', 'address to listen on (default: TASKER_WEB_BIND_ADDRESS, otherwise 127.0.0.1:8080)')
+    .option('--with-worker', 'also run steps in this process, with the settings of `worker`')
     .option('--insecure', 'require no credential, even on addresses that other machines reach')
     .option('--tls-cert <file>', 'certificate (PEM), to serve https; needs --tls-key')
     .option('--tls-key <file>', 'private key of the certificate (PEM)')

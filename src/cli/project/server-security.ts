@@ -2,10 +2,14 @@ import { readFileSync } from 'node:fs';
 import { listApiKeys } from '../../app/credentials/api-keys.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import type { TaskerConfig } from '../../config/config-keys.ts';
+import type { LoadedConfig } from '../../config/load-config.ts';
+import { shownConfig } from '../../config/show/show-config.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { type OidcSettings, openidClient } from '../../rest/auth/oidc/oidc-login.ts';
 import { LOCAL_SECURITY, type SecuritySettings } from '../../rest/auth/settings.ts';
 import type { TokenSettings } from '../../rest/auth/tokens.ts';
+import type { ServedConfig } from '../../rest/reads/process-routes.ts';
 import { isLoopback } from '../../server/bind-address.ts';
 import type { TlsFiles } from '../../server/listen.ts';
 
@@ -25,22 +29,28 @@ export function securityFrom(
     );
   }
   const tokens = tokensFrom(config);
-  const always = config.authEnabled || exposed || config.apiKeys.length > 0 || tokens !== undefined;
+  const oidc = oidcFrom(config);
+  const fixed = config.apiKeysEnabled ? config.apiKeys : [];
+  const hasOther = fixed.length > 0 || tokens !== undefined || oidc !== undefined || !config.apiKeysEnabled;
+  const always = config.authEnabled || exposed || hasOther;
   return {
     auth: {
       ...LOCAL_SECURITY.auth,
       required: insecure ? 'never' : always ? 'always' : 'with_keys',
       keyHeader: config.apiKeyHeader,
-      fixedKeys: config.apiKeys.map(({ key, permissions, description }, index) => ({
+      keysEnabled: config.apiKeysEnabled,
+      fixedKeys: fixed.map(({ key, permissions, description }, index) => ({
         key,
         permissions,
         name: description ?? `configured ${index + 1}`,
       })),
       tokens,
+      oidc: insecure ? undefined : oidc,
     },
     exposed,
     corsOrigins: config.corsOrigins,
     tls,
+    metricsNeedCredential: config.metricsNeedCredential,
     requestsPerSecond: config.requestsPerSecond,
   };
 }
@@ -51,6 +61,7 @@ function tokensFrom(config: TaskerConfig): TokenSettings | undefined {
     issuer: config.jwtIssuer,
     audience: config.jwtAudience,
     algorithms: config.jwtAlgorithms,
+    permissionsClaim: config.permissionsClaim,
     strict: config.jwtStrict,
   };
   if (config.jwtVerification === 'jwks') {
@@ -61,6 +72,34 @@ function tokensFrom(config: TaskerConfig): TokenSettings | undefined {
   }
   const pem = config.jwtPublicKey ?? readPem(config.jwtPublicKeyPath);
   return pem === undefined ? undefined : { ...same, keys: { pem } };
+}
+
+/** @throws TaskerError `config_invalid` if a setting is missing */
+function oidcFrom(config: TaskerConfig): OidcSettings | undefined {
+  const { oidcIssuer: issuer, oidcClientId: clientId, publicUrl, oidcAllowHttp: allowHttp } = config;
+  if (issuer === undefined) return undefined;
+  if (!allowHttp && !issuer.startsWith('https:')) throw invalid('oidc.issuer', 'must be an https URL');
+  if (clientId === undefined) throw invalid('oidc.client_id', 'is missing, which the login with OIDC needs');
+  if (publicUrl === undefined) {
+    throw new TaskerError(
+      'config_invalid',
+      'orchestration.web.public_url is missing, which the login with OIDC needs: the URL of this server for browsers',
+    );
+  }
+  return {
+    issuer,
+    clientId,
+    publicUrl,
+    allowHttp,
+    name: config.oidcName ?? new URL(issuer).host,
+    clientSecret: config.oidcClientSecret,
+    scopes: config.oidcScopes,
+    subjectClaim: config.oidcSubjectClaim,
+    rolesClaim: config.oidcRolesClaim,
+    roles: config.oidcRoles,
+    namespacesClaim: config.oidcNamespacesClaim,
+    sessionMs: config.oidcSessionMs,
+  };
 }
 
 function readPem(path: string | undefined): string | undefined {
@@ -77,13 +116,19 @@ function invalid(key: string, why: string): TaskerError {
 }
 
 /**
- * Reads the certificate of `--tls-cert` and the key of `--tls-key`. Undefined without them.
+ * Reads the certificate of `--tls-cert` and the key of `--tls-key`, or those of the configuration. Undefined without them.
  * @throws TaskerError `config_invalid`
  */
-export function readTls({ tlsCert, tlsKey }: { tlsCert?: string; tlsKey?: string }): TlsFiles | undefined {
+export function readTls(options: { tlsCert?: string; tlsKey?: string }, config: TaskerConfig): TlsFiles | undefined {
+  const given = options.tlsCert === undefined && options.tlsKey === undefined ? config : options;
+  const { tlsCert, tlsKey } = given;
   if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  const [cert, key] =
+    given === options
+      ? ['--tls-cert', '--tls-key']
+      : ['orchestration.web.tls.cert_path', 'orchestration.web.tls.key_path'];
   if (tlsCert === undefined || tlsKey === undefined) {
-    throw new TaskerError('config_invalid', '--tls-cert and --tls-key belong together; pass both, or none');
+    throw new TaskerError('config_invalid', `${cert} and ${key} belong together; set both, or none`);
   }
   const read = (option: string, path: string): Buffer => {
     try {
@@ -92,7 +137,25 @@ export function readTls({ tlsCert, tlsKey }: { tlsCert?: string; tlsKey?: string
       throw new TaskerError('config_invalid', `${option} ${path} cannot be read: ${messageOf(error)}`);
     }
   };
-  return { cert: read('--tls-cert', tlsCert), key: read('--tls-key', tlsKey) };
+  return { cert: read(cert!, tlsCert), key: read(key!, tlsKey) };
+}
+
+/** Returns the settings that `GET /config` shows. Undefined if it is off. */
+export function servedConfig(loaded: LoadedConfig, { auth }: SecuritySettings): ServedConfig | undefined {
+  const { config } = loaded;
+  if (!config.serverConfigEndpoint) return undefined;
+  return {
+    auth: {
+      verification_method: auth.tokens ? config.jwtVerification : 'none',
+      jwt_issuer: config.jwtIssuer,
+      jwt_audience: config.jwtAudience,
+      api_key_header: auth.keyHeader,
+      api_key_count: auth.fixedKeys.length,
+      strict_validation: config.jwtStrict,
+      allowed_algorithms: config.jwtAlgorithms,
+    },
+    configuration: () => shownConfig(loaded, config.environment),
+  };
 }
 
 /**
@@ -102,18 +165,22 @@ export function readTls({ tlsCert, tlsKey }: { tlsCert?: string; tlsKey?: string
 export async function checkSecurity(
   tasker: Tasker,
   { auth, exposed }: SecuritySettings,
-  { bind, logger }: { bind: string; logger: Logger },
+  { address, logger }: { address: string; logger: Logger },
 ): Promise<void> {
   if (auth.required === 'never') {
     if (exposed) logger.warn('--insecure: every machine that reaches this address can read and change all tasks');
     return;
   }
-  if (auth.required !== 'always' || auth.fixedKeys.length > 0 || auth.tokens) return;
+  if (auth.oidc) await openidClient();
+  if (auth.required !== 'always' || auth.fixedKeys.length > 0 || auth.tokens || auth.oidc) return;
+  if (auth.keysEnabled === false) {
+    throw invalid('api_keys_enabled', '= false leaves no credential that could work; configure tokens, or remove it');
+  }
   if ((await listApiKeys(tasker, { all: false })).length > 0) return;
   if (exposed) {
     throw new TaskerError(
       'config_invalid',
-      `--bind ${bind}: other machines can reach this address, but no API key exists; create one with \`tasker auth key create <name> --role admin\`, or pass --insecure to let every machine in`,
+      `${address}: other machines can reach this address, but no API key exists; create one with \`tasker auth key create <name> --role admin\`, or pass --insecure to let every machine in`,
     );
   }
   logger.warn('requests need a credential, but there is no API key; `tasker auth key create <name>` creates one');

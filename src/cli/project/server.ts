@@ -1,66 +1,120 @@
 import { createTasker } from '../../app/create-tasker.ts';
 import { programLogger } from '../../app/process/program-logger.ts';
 import { checkUrl } from '../../app/project/database-admin.ts';
+import { WorkerServer } from '../../app/server/worker-server.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import { loadConfig } from '../../config/load-config.ts';
+import { CONFIG_KEYS } from '../../config/config-keys.ts';
+import { type LoadedConfig, loadConfig, withOverrides } from '../../config/load-config.ts';
 import { packageVersion } from '../../config/package-version.ts';
+import { phraseSource, shownValue } from '../../config/show/show-config.ts';
+import { WorkerBootstrapError } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
 import { restApp } from '../../rest/rest-app.ts';
 import { parseBindAddress } from '../../server/bind-address.ts';
 import { type Listening, listen } from '../../server/listen.ts';
-import { exitCodeOf } from '../exit-codes.ts';
+import { EXIT, exitCodeOf } from '../exit-codes.ts';
+import { leave } from '../leave.ts';
 import type { GlobalOptions } from '../options.ts';
 import { reportError } from '../report-error.ts';
 import { listenForStop } from '../stop-signal.ts';
-import { existingFolders } from './folders.ts';
-import { checkSecurity, readTls, securityFrom } from './server-security.ts';
+import { existingFolders, runnableFolders, scheduleFolders } from './folders.ts';
+import { checkSecurity, readTls, securityFrom, servedConfig } from './server-security.ts';
 
 /** Options of `tasker server`. */
 export interface ServerOptions extends GlobalOptions {
-  bind: string;
+  bind?: string;
   legacyStatus?: boolean;
+  withWorker?: boolean;
   insecure?: boolean;
   tlsCert?: string;
   tlsKey?: string;
 }
 
-/** `tasker server`: answers HTTP requests about tasks until a signal arrives, then finishes the requests in progress. */
+/**
+ * `tasker server`: answers HTTP requests about tasks until a signal arrives, then finishes the requests in progress. With
+ * `--with-worker`, it also runs steps, and lets those that run finish.
+ */
 export async function server(options: ServerOptions): Promise<void> {
   const stop = listenForStop();
   const logger = programLogger({
     level: options.verbose ? 'debug' : undefined,
     form: options.json ? 'json' : undefined,
   });
+  const worker = options.withWorker ? new WorkerServer() : undefined;
   let tasker: Tasker | undefined;
   let listening: Listening | undefined;
   try {
-    const address = parseBindAddress(options.bind);
+    const bound = options.bind === undefined ? undefined : parseBindAddress(options.bind);
     checkUrl(options);
-    const config = loadConfig();
-    const tls = readTls(options);
+    const loaded = configFor(options);
+    const { config } = loaded;
+    const address = bound ?? config.serverAddress;
+    for (const line of loaded.warnings) logger.warn(line);
+    const tls = readTls(options, config);
     const secured = { host: address.host, insecure: options.insecure ?? false, tls: tls !== undefined };
-    const security = securityFrom(config.config, secured);
-    const { databaseUrl } = options;
-    const templates = existingFolders(options);
-    tasker = await createTasker({ config, databaseUrl, templates, worker: false, logger });
+    const security = securityFrom(config, secured);
+    tasker = worker
+      ? await startWorker(worker, options, { loaded, logger })
+      : await createTasker({ config: loaded, templates: existingFolders(options), worker: false, logger });
     tasker.door = 'rest';
-    const { environment } = config.config;
+    const { environment } = config;
     const state = () => (stop.signal.aborted ? 'shutting_down' : 'running');
     const facts = { version: packageVersion(), environment, state };
-    await checkSecurity(tasker, security, { bind: options.bind, logger });
-    const app = restApp({ tasker, logger, facts, security, legacyStatus: options.legacyStatus ?? false });
-    // For bulk creations. The app limits the time of all other requests.
-    listening = await listen(app, address, { tls, requestTimeoutMs: 600_000 });
-    logger.info({ url: listening.url, database: tasker.place, credentials: security.auth.required }, 'server is ready');
+    await checkSecurity(tasker, security, { address: phraseAddress(options, loaded), logger });
+    const app = restApp({
+      tasker,
+      logger,
+      facts,
+      security,
+      legacyStatus: options.legacyStatus ?? config.legacyStatus,
+      requestMs: config.serverRequestMs,
+      config: servedConfig(loaded, security),
+    });
+    // The time to send is for bulk creations. The app limits the time of all other requests.
+    const { drainTimeoutMs: lastAnswersMs } = config;
+    listening = await listen(app, address, { tls, requestTimeoutMs: 600_000, lastAnswersMs });
+    await tasker.httpWorkers.resume();
+    logger.info(
+      { url: listening.url, database: tasker.place, authentication: security.auth.required },
+      'server is ready',
+    );
     await stop.requested;
     logger.info('stopping, finishing the requests in progress');
   } catch (error) {
-    reportError(error, options);
-    process.exitCode = exitCodeOf(error, { starting: listening === undefined });
+    const shown = error instanceof WorkerBootstrapError ? error.cause : error;
+    reportError(shown, options);
+    process.exitCode = exitCodeOf(shown, { starting: listening === undefined });
   } finally {
-    stop.release();
     // Tells the clients of streams to reconnect, so that they do not hold up the end of the other requests.
     tasker?.engine.changes.close();
     await listening?.close();
-    await tasker?.stop();
+    await (worker?.shutdown() ?? tasker?.stop());
+    if (worker && worker.status().activeHandlers > 0) process.exitCode = EXIT.failed;
+    stop.release();
+    if (worker) leave();
   }
+}
+
+/** Starts to run steps, without a port of its own: the server also serves health and metrics. */
+async function startWorker(
+  worker: WorkerServer,
+  options: ServerOptions,
+  { loaded, logger }: { loaded: LoadedConfig; logger: Logger },
+): Promise<Tasker> {
+  worker.needsHandlers = true;
+  const folders = runnableFolders(options);
+  await worker.start({ config: loaded, ...folders, schedules: scheduleFolders(), web: false, logger });
+  return worker.tasker!;
+}
+
+/** The configuration, with the options that replace parts of it. */
+function configFor({ databaseUrl }: ServerOptions): LoadedConfig {
+  const loaded = loadConfig();
+  return withOverrides(loaded, { databaseUrl, databaseDirectUrl: databaseUrl, poolSize: loaded.config.serverPoolSize });
+}
+
+/** The address, and what set it. */
+function phraseAddress({ bind }: ServerOptions, { config, sources }: LoadedConfig): string {
+  if (bind !== undefined) return `--bind ${bind}`;
+  return `${CONFIG_KEYS.serverAddress.path} ${shownValue('serverAddress', config.serverAddress)} (${phraseSource(sources.serverAddress)})`;
 }

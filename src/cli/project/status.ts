@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import { statusJson } from '../../app/json/overview.ts';
 import type { TaskerStatus } from '../../app/overview/status.ts';
+import type { Tasker } from '../../app/tasker.ts';
 import { messageOf } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
-import type { Verbs } from '../remote/remote-verbs.ts';
-import { withVerbs } from '../remote/with-verbs.ts';
 import { LiveScreen } from '../show/live-screen.ts';
 import { print, printJson } from '../show/output.ts';
 import {
@@ -18,6 +17,7 @@ import {
   table,
   wrapWords,
 } from '../show/text.ts';
+import { withTasker } from '../with-tasker.ts';
 
 /** Options of `tasker status`. */
 export interface StatusOptions extends GlobalOptions {
@@ -32,16 +32,16 @@ const NAMESPACES = 8;
 
 /** `tasker status`: shows workers, queues, open tasks, problems and rates on one screen. */
 export async function status(options: StatusOptions): Promise<void> {
-  await withVerbs(options, {}, async (verbs) => {
-    if (options.watch) return watchStatus(verbs, options);
-    const now = await verbs.status();
+  await withTasker(options, {}, async (tasker) => {
+    if (options.watch) return watchStatus(tasker, options);
+    const now = await tasker.status();
     if (options.json) return printJson(statusJson(now));
     print(statusText(now).join('\n'));
   });
 }
 
 /** Shows the status periodically until Ctrl-C: in place on a terminal, otherwise one after the other. */
-async function watchStatus(verbs: Verbs, { json, interval = INTERVAL_MS }: StatusOptions): Promise<void> {
+async function watchStatus(tasker: Tasker, { json, interval = INTERVAL_MS }: StatusOptions): Promise<void> {
   const stop = new AbortController();
   const interrupted = () => stop.abort();
   process.once('SIGINT', interrupted);
@@ -52,7 +52,7 @@ async function watchStatus(verbs: Verbs, { json, interval = INTERVAL_MS }: Statu
   try {
     while (!stop.signal.aborted) {
       try {
-        const now = await verbs.status();
+        const now = await tasker.status();
         lines = statusText(now);
         if (json) print(JSON.stringify(statusJson(now)));
         else if (!live) print(`${lines.join('\n')}\n`);

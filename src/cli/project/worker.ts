@@ -6,12 +6,15 @@ import { WorkerServer } from '../../app/server/worker-server.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { isTaskerError, messageOf, WorkerBootstrapError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { workerGuard } from '../../rest/auth/worker-guard.ts';
+import { parseBindAddress } from '../../server/bind-address.ts';
 import { EXIT, exitCodeOf } from '../exit-codes.ts';
 import { leave } from '../leave.ts';
 import type { GlobalOptions } from '../options.ts';
 import { reportError } from '../report-error.ts';
 import { note } from '../show/output.ts';
 import { runnableFolders, scheduleFolders } from './folders.ts';
+import { securityFrom } from './server-security.ts';
 
 /** Options of `tasker worker` and `tasker dev`. */
 export interface WorkerOptions extends GlobalOptions {
@@ -42,6 +45,9 @@ export async function worker(options: WorkerOptions): Promise<void> {
     // A stop request during startup does not wait until startup is complete.
     void shutdown.promise.then(() => server.shutdown().catch(() => undefined));
     for (const line of config.warnings) logger.warn(line);
+    const { host } = web === undefined || web === 'off' ? config.config.webAddress : parseBindAddress(web);
+    const settings = securityFrom(config.config, { host, insecure: false, tls: false });
+    server.guard = workerGuard(() => server.tasker, { settings, logger });
     await server.start({
       config,
       ...taskerOptions(options),

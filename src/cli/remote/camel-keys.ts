@@ -1,66 +1,57 @@
-import type { TaskerStatus } from '../../app/overview/status.ts';
-import type { TaskSummary } from '../../app/overview/task-summary.ts';
-import type { TaskFilter } from '../../app/tasker-operations.ts';
+import type { Query } from '../../client/index.ts';
 
-/** Converts the keys of an object from snake_case. Values, which may be user data, are not changed, except waits and pauses. */
-export function camelKeys(json: object): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(json).map(([key, value]) => [
-      camel(key),
-      key === 'paused' && Array.isArray(value)
-        ? value.map((one) => camelKeys(one as object))
-        : key === 'wait' && value
-          ? camelKeys(value as object)
-          : value,
-    ]),
-  );
+/** Fields with JSON of users, with names as keys, or in the form of the library. Their keys are not converted. */
+const KEPT = new Set([
+  'context',
+  'results',
+  'result',
+  'payload',
+  'metadata',
+  'execution_result',
+  'envelope',
+  'details',
+  'form',
+  'fields',
+  'task_snapshot',
+  'counts',
+  'states',
+  'error',
+  'dropped_result',
+  'settings',
+  'progress',
+]);
+
+/** Returns an answer of a server in the form of the library: with keys in camelCase. */
+export function camelKeys<T>(json: unknown, kept: ReadonlySet<string> = KEPT): T {
+  return converted(json, kept) as T;
 }
 
-function camel(key: string): string {
-  return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-/** The fields of answers that are keyed by states or namespaces, whose names are not converted. */
-const KEPT = new Set(['states', 'counts', 'open']);
-
-/** Converts all keys of an answer that has no user data. */
-function camelDeep(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(camelDeep);
+function converted(value: unknown, kept: ReadonlySet<string>): unknown {
+  if (Array.isArray(value)) return value.map((one) => converted(one, kept));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, one]) => {
-      if (key === 'filter') return [key, camelKeys(one as object)];
-      return [camel(key), KEPT.has(key) && !Array.isArray(one) ? one : camelDeep(one)];
+      const name = key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+      if (kept.has(key)) return [name, one];
+      // A filter has conditions, and one of them may be JSON of a user.
+      return [name, converted(one, key === 'filter' ? new Set(['context']) : kept)];
     }),
   );
 }
 
-/** Returns the answer of `/v1/status` in the form of the library. */
-export function statusOf(json: object): TaskerStatus {
-  return camelDeep(json) as TaskerStatus;
-}
-
-/** Returns the answer of `/v1/summary` in the form of the library. */
-export function summaryOf(json: object): TaskSummary {
-  return camelDeep(json) as TaskSummary;
-}
-
-/** Returns a filter as a query: the long options of the command line in snake_case. */
-export function queryOf(filter: TaskFilter): Record<string, string | number | boolean | readonly string[] | undefined> {
+/** Returns options of the library as a query, or as the fields of a body: with keys in snake_case. Undefined is left out. */
+export function snakeQuery(options: object): Query {
   return Object.fromEntries(
-    Object.entries(filter)
+    Object.entries(options)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => {
-        const name =
-          key === 'status'
-            ? 'state'
-            : key === 'source'
-              ? 'source_system'
-              : key.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`);
-        // States may be joined, but a tag may contain a comma.
-        if (Array.isArray(value)) return [name, name === 'state' ? value.join(',') : (value as string[])];
-        if (value instanceof Date) return [name, value.toISOString()];
-        return [name, typeof value === 'object' ? JSON.stringify(value) : (value as string | number | boolean)];
-      }),
+      .map(([key, value]) => [
+        key.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`),
+        value instanceof Date ? value.toISOString() : (value as string),
+      ]),
   );
+}
+
+/** Returns a filter of tasks as a query. */
+export function filterQuery({ status, ...filter }: { status?: unknown; context?: unknown }): Query {
+  return { ...snakeQuery(filter), ...(status !== undefined && { state: [status].flat().join(',') }) };
 }

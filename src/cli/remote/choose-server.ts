@@ -29,10 +29,8 @@ export function chosenServer({ server, profile, databaseUrl }: GlobalOptions): C
   return named === undefined ? undefined : { ...readProfile(named), by: 'TASKER_PROFILE' };
 }
 
-/** @throws TaskerError `bad_request` if a server was chosen for a command that needs a database */
-export function refuseServer(options: GlobalOptions): void {
-  const chosen = chosenServer(options);
-  if (!chosen) return;
+/** Refuses a server for what only a database has. @throws TaskerError `bad_request` */
+export function refuseServer(chosen: ChosenServer): never {
   const way = chosen.by.startsWith('--')
     ? `run it without ${chosen.by}, where the database is reachable`
     : `unset ${chosen.by}, or pass --database-url`;

@@ -3,9 +3,6 @@ import { type BulkCommandOptions, readIds, targetOf } from '../bulk/options.ts';
 import { runBulk } from '../bulk/run.ts';
 import { confirmed } from '../confirm.ts';
 import { operatorFrom } from '../operator.ts';
-import { chosenServer } from '../remote/choose-server.ts';
-import type { Verbs } from '../remote/remote-verbs.ts';
-import { localVerbs, withVerbs } from '../remote/with-verbs.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, printJson } from '../show/output.ts';
 import { describeFilter, taskFilterOf } from '../task-filter.ts';
@@ -15,22 +12,15 @@ type Operator = ReturnType<typeof operatorFrom>;
 type Verb = 'cancel' | 'retry' | 'resolve' | 'delete';
 
 /** The act of a command on one task. Returns the text that the command prints, and its JSON. */
-type OnOne<V = Tasker> = (
-  verbs: V,
-  uuid: string,
-  by: Operator,
-) => Promise<{ said: string; json: Record<string, unknown> }>;
+type OnOne = (tasker: Tasker, uuid: string, by: Operator) => Promise<{ said: string; json: Record<string, unknown> }>;
 
-/** Returns a command that acts on one task at once, or on many after a confirmation. `overServer`: the same for one task over a server. */
-function actingOnTasks(verb: Verb, onOne: OnOne, overServer?: OnOne<Verbs>) {
+/** Returns a command that acts on one task at once, or on many after a confirmation. */
+function actingOnTasks(verb: Verb, onOne: OnOne) {
   return async (uuids: string[], options: BulkCommandOptions): Promise<void> => {
     const filter = taskFilterOf(options, { acts: true });
     const ids = await readIds(uuids, options);
     const alone = ids.length === 1 && options.ids === undefined && !options.dryRun && Object.keys(filter).length === 0;
     const by = operatorFrom(options);
-    if (alone && overServer && chosenServer(options)) {
-      return withVerbs(options, {}, async (verbs) => shown(await overServer(verbs, ids[0]!, by), ids[0]!, options));
-    }
     if (alone) return one(verb, { uuid: ids[0]!, by, options, onOne });
     const target = targetOf('task', { ids, options });
     await runBulk(options, (tasker, signal) => tasker.bulk[verb](target, { ...by, signal }), describeFilter(filter));
@@ -57,19 +47,13 @@ function shown({ said, json }: Awaited<ReturnType<OnOne>>, uuid: string, options
   else note(said);
 }
 
-const cancelOne: OnOne<Verbs> = async (verbs, uuid, by) => {
-  const cancelled = await verbs.cancelTask(uuid, by);
-  const { status } = await verbs.getTask(uuid);
+/** `tasker task cancel`: cancels tasks. A task that has ended is not changed. */
+export const taskCancel = actingOnTasks('cancel', async (tasker, uuid, by) => {
+  const cancelled = await tasker.cancelTask(uuid, by);
+  const { status } = await tasker.getTask(uuid);
   const said = cancelled ? `cancelled ${uuid}` : `${uuid} has already ended: it is ${status}`;
   return { said, json: { cancelled, status } };
-};
-
-/** `tasker task cancel`: cancels tasks. A task that has ended is not changed. */
-export const taskCancel = actingOnTasks(
-  'cancel',
-  (tasker, uuid, by) => cancelOne(localVerbs(tasker), uuid, by),
-  cancelOne,
-);
+});
 
 /** `tasker task resolve`: ends tasks by hand. */
 export const taskResolve = actingOnTasks('resolve', async (tasker, uuid, by) => {

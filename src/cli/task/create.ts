@@ -1,17 +1,16 @@
 import { snakeKeys, taskJson } from '../../app/json/views.ts';
 import { databaseExists, embeddedHome } from '../../app/project/database-admin.ts';
 import { readTemplates, similarTemplate } from '../../app/project/load-templates.ts';
-import type { TaskHandle } from '../../app/tasker.ts';
+import type { Tasker, TaskHandle } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
 import { existingFolders } from '../project/folders.ts';
 import { readObject } from '../read-input.ts';
 import { chosenServer } from '../remote/choose-server.ts';
-import type { LocalVerbs, RemoteVerbs, Verbs } from '../remote/remote-verbs.ts';
-import { withVerbs } from '../remote/with-verbs.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { fits, readReference, type TemplateName, type TemplateReference } from '../template/find.ts';
+import { withTasker } from '../with-tasker.ts';
 import { type WatchOptions, watch } from './watch.ts';
 
 interface TaskCreateOptions extends WatchOptions {
@@ -36,27 +35,27 @@ export async function taskCreate(argument: string | undefined, options: TaskCrea
   const wanted = wantedTemplate(argument, options);
   const context = options.input === undefined ? undefined : await readObject(options.input, '--input');
   const existed = chosenServer(options) !== undefined || databaseExists(options);
-  await withVerbs(options, { mayMake: true, listen: options.wait ?? false }, async (verbs) => {
+  await withTasker(options, { mayMake: true, listen: options.wait ?? false }, async (tasker) => {
     if (!existed) note(`created an embedded database in ${embeddedHome()}`);
-    const template = await findRegistered(verbs, wanted, options);
-    const handle = await create(verbs, template, { ...options, context });
+    const template = await findRegistered(tasker, wanted, options);
+    const handle = await create(tasker, template, { ...options, context });
     if (!handle.created) note(`task ${handle.taskUuid} already exists`);
     // This process exits before it would send its own notification.
-    else if ('tasker' in verbs) await verbs.tasker.engine.wakeWorkers(handle.priority === 0 ? 0 : -handle.priority);
+    else await tasker.engine.wakeWorkers(handle.priority === 0 ? 0 : -handle.priority);
 
     if (!options.wait) {
       if (options.json) return printJson(snakeKeys(handle));
       print(handle.taskUuid);
-      return 'tasker' in verbs ? noteMissingWorker(verbs.tasker, template.namespace) : undefined;
+      return noteMissingWorker(tasker, template.namespace);
     }
     if (!options.json && !process.stdout.isTTY) print(handle.taskUuid);
-    process.exitCode = await watch(verbs, handle.taskUuid, { ...options, json: false }, note);
-    if (options.json) printJson(await wholeTask(verbs, handle.taskUuid));
+    process.exitCode = await watch(tasker, handle.taskUuid, { ...options, json: false }, note);
+    if (options.json) printJson(await wholeTask(tasker, handle.taskUuid));
   });
 }
 
-async function wholeTask(verbs: Verbs, uuid: string): Promise<Record<string, unknown>> {
-  const [task, steps] = await Promise.all([verbs.getTask(uuid), verbs.getSteps(uuid)]);
+async function wholeTask(tasker: Tasker, uuid: string): Promise<Record<string, unknown>> {
+  const [task, steps] = await Promise.all([tasker.getTask(uuid), tasker.getSteps(uuid)]);
   return taskJson({ task, steps });
 }
 
@@ -86,17 +85,14 @@ function wantedTemplate(argument: string | undefined, options: TaskCreateOptions
  * Finds the template in the database and completes its name. Registers a template that only the project's folders have.
  */
 async function findRegistered(
-  verbs: LocalVerbs | RemoteVerbs,
+  tasker: Tasker,
   wanted: TemplateReference,
   options: TaskCreateOptions,
 ): Promise<TemplateName> {
-  const isLocal = 'tasker' in verbs;
-  const registered = match<TemplateName>(
-    isLocal ? await verbs.tasker.engine.templates.list() : await verbs.listTemplates(),
-    wanted,
-  );
+  const registered = match<TemplateName>(await tasker.engine.templates.list(), wanted);
   if (registered) return registered;
-  if (!isLocal) throw notRegistered(wanted, verbs.server);
+  const server = chosenServer(options);
+  if (server) throw notRegistered(wanted, server.url);
   const folders = existingFolders(options);
   const { templates } = await readTemplates(folders, loadConfig().config.environment);
   const own = match(templates, wanted);
@@ -105,7 +101,7 @@ async function findRegistered(
     if (similar) throw notThere(wanted, similar);
     return { ...wanted, namespace: wanted.namespace ?? 'default', version: wanted.version ?? '1.0.0' };
   }
-  await verbs.tasker.registerTemplates([own]);
+  await tasker.registerTemplates([own]);
   return own;
 }
 
@@ -135,7 +131,7 @@ function match<T extends TemplateName>(known: readonly T[], wanted: TemplateRefe
 }
 
 async function create(
-  verbs: Verbs,
+  tasker: Tasker,
   { name, namespace, version }: TemplateName,
   options: Omit<TaskCreateOptions, 'name'> & { context: Record<string, unknown> | undefined },
 ): Promise<TaskHandle> {
@@ -147,7 +143,7 @@ async function create(
   const given = { context, priority, correlationId, idempotencyKey, reason, tags: tag, ...start };
   const request = { name, namespace, version, ...given, initiator: 'cli', sourceSystem: 'cli' };
   try {
-    return await verbs.createTask(request, { onDuplicate: options.returnExisting ? 'return' : 'error' });
+    return await tasker.createTask(request, { onDuplicate: options.returnExisting ? 'return' : 'error' });
   } catch (error) {
     if (!(error instanceof TaskerError)) throw error;
     if (error.code === 'identity_missing') throw noKey(name, error);

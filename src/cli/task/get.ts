@@ -3,24 +3,25 @@ import { type Task, taskJson } from '../../app/json/views.ts';
 import type { DeadLetter } from '../../app/tasker-dead-letters.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
-import { parentsOf, withVerbs } from '../remote/with-verbs.ts';
+import { ifAllowed } from '../remote/if-allowed.ts';
 import { print, printJson } from '../show/output.ts';
-import { stepTree } from '../show/step-tree.ts';
+import { parentsOf, stepTree } from '../show/step-tree.ts';
 import { counted, fields, painted, spanOf } from '../show/text.ts';
+import { withTasker } from '../with-tasker.ts';
 
 /** `tasker task get`: shows a task and its steps. */
 export async function taskGet(uuid: string, options: GlobalOptions): Promise<void> {
-  await withVerbs(options, {}, async (verbs) => {
+  await withTasker(options, {}, async (tasker) => {
     const [task, steps, copies, dead] = await Promise.all([
-      verbs.getTask(uuid),
-      verbs.getSteps(uuid),
-      'tasker' in verbs ? verbs.tasker.getCopies(uuid) : undefined,
-      verbs.deadLetterOf(uuid),
+      tasker.getTask(uuid),
+      tasker.getSteps(uuid),
+      ifAllowed(tasker.getCopies(uuid)),
+      ifAllowed(tasker.deadLetters.list({ task: uuid, status: 'pending' }, { limit: 1 })),
     ]);
     if (options.json) return printJson({ ...taskJson({ task, steps }), copies });
-    print(describeTask(task, copies ?? [], dead));
+    print(describeTask(task, copies ?? [], dead?.entries[0]));
     print('');
-    print(stepTree(steps, await parentsOf(verbs, task), { now: Date.now() }).join('\n'));
+    print(stepTree(steps, await parentsOf(tasker, task), { now: Date.now() }).join('\n'));
   });
 }
 
@@ -31,7 +32,10 @@ function describeTask(task: Task, copies: readonly string[], entry: ShownDeadLet
     ['task', task.taskUuid],
     ['template', `${task.namespace}/${task.name}@${task.version}`],
     ['status', `${painted(task.status)} ${pc.dim(`${task.completedSteps} of ${task.totalSteps} steps done`)}`],
-    ['created', `${task.createdAt}${task.initiator ? ` by ${task.initiator}` : ''}`],
+    [
+      'created',
+      `${task.createdAt}${task.initiator ? ` by ${task.initiator}` : ''}${task.createdWith ? ` with ${task.createdWith}` : ''}`,
+    ],
     ['starts', task.startsAt == null ? null : `${task.startsAt}${startsIn(task.startsAt)}`],
     ['ended', task.completedAt === null ? null : `${task.completedAt}, after ${took}`],
     ['rerun', !task.reruns ? null : `${counted(task.reruns, 'time')}, last at ${task.rerunAt}`],

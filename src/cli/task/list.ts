@@ -3,7 +3,6 @@ import { pageJson } from '../../app/json/overview.ts';
 import { snakeKeys, type Task } from '../../app/json/views.ts';
 import type { FoundTask, TaskFilter, TaskPage } from '../../app/tasker-operations.ts';
 import type { GlobalOptions } from '../options.ts';
-import { withVerbs } from '../remote/with-verbs.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage, pageNotes } from '../show/page-notes.ts';
 import { painted, shortened, signOf, spanOf, table } from '../show/text.ts';
@@ -15,6 +14,7 @@ import {
   type TaskFilterOptions,
   taskFilterOf,
 } from '../task-filter.ts';
+import { withTasker } from '../with-tasker.ts';
 
 interface TaskListOptions extends GlobalOptions, TaskFilterOptions, PageOptions {
   sort: 'created' | 'ended' | 'updated';
@@ -31,8 +31,8 @@ const WIDE = 120;
 export async function taskList(options: TaskListOptions): Promise<void> {
   const { sort, order, limit, cursor, before, json } = options;
   const filter = taskFilterOf(options, { acts: false });
-  await withVerbs(options, {}, async (verbs) => {
-    const page = await verbs.listTasks(filter, { sort, order, limit, cursor, before });
+  await withTasker(options, {}, async (tasker) => {
+    const page = await tasker.listTasks(filter, { sort, order, limit, cursor, before });
     if (json) return printJson({ tasks: page.tasks.map(taskJson), ...pageJson(page) });
     if (page.tasks.length > 0) print(taskTable(page.tasks, { now: Date.now(), width: process.stdout.columns }));
     else note(whyNone(filter, page, { before, cursor }));

@@ -3,11 +3,11 @@ import { summaryJson } from '../../app/json/overview.ts';
 import type { FailureGroup, StateCounts, TaskSummary, UnservedGroup } from '../../app/overview/task-summary.ts';
 import type { TaskFilter } from '../../app/tasker-operations.ts';
 import type { GlobalOptions } from '../options.ts';
-import { withVerbs } from '../remote/with-verbs.ts';
 import { commandOf } from '../show/command-of.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, painted, signOf, spanOf, table } from '../show/text.ts';
 import { describeFilter, type TaskFilterOptions, taskFilterOf } from '../task-filter.ts';
+import { withTasker } from '../with-tasker.ts';
 
 /** Options of `tasker task summary`. */
 export interface TaskSummaryOptions extends GlobalOptions, TaskFilterOptions {
@@ -34,8 +34,8 @@ export async function taskSummary(options: TaskSummaryOptions): Promise<void> {
   const filter = taskFilterOf(options, { acts: false });
   const recent = TIMES.every((key) => filter[key] === undefined);
   const groups = options.limit ?? (options.json ? 100 : 10);
-  await withVerbs(options, {}, async (verbs) => {
-    const summary = await verbs.summarizeTasks(filter, { groups, ...(recent && { endedSince: RECENT }) });
+  await withTasker(options, {}, async (tasker) => {
+    const summary = await tasker.summarizeTasks(filter, { groups, ...(recent && { endedSince: RECENT }) });
     if (options.json) return printJson(withCommands(summaryJson(summary, filter), summary));
     const text = summaryText(summary, { filter, limit: groups, now: Date.now() });
     if (text === '') return note(whyNone(filter));

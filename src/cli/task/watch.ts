@@ -1,20 +1,19 @@
 import pc from 'picocolors';
 import { stateOfBatch } from '../../app/json/batch-state.ts';
 import { type Step, type Task, taskJson } from '../../app/json/views.ts';
-import type { TaskSnapshot } from '../../app/tasker.ts';
+import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
 import { waitedFor } from '../../app/wait-words.ts';
 import { TaskerError } from '../../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
-import type { LocalVerbs, RemoteVerbs } from '../remote/remote-verbs.ts';
-import { parentsOf, withVerbs } from '../remote/with-verbs.ts';
 import { reportError } from '../report-error.ts';
 import { foldBatches } from '../show/fold-batches.ts';
 import { LiveScreen } from '../show/live-screen.ts';
 import { note, print } from '../show/output.ts';
 import { StallNotice } from '../show/stall-notice.ts';
-import { type Parents, stepTree } from '../show/step-tree.ts';
+import { type Parents, parentsOf, stepTree } from '../show/step-tree.ts';
 import { painted, signOf, spanOf, wrapWords } from '../show/text.ts';
+import { withTasker } from '../with-tasker.ts';
 
 /** Options of {@link watch}. */
 export interface WatchOptions extends GlobalOptions {
@@ -24,12 +23,12 @@ export interface WatchOptions extends GlobalOptions {
 
 /** `tasker task watch`: follows a task until it ends or is blocked. */
 export async function taskWatch(uuid: string, options: WatchOptions): Promise<void> {
-  process.exitCode = await withVerbs(options, { listen: true }, (verbs) => watch(verbs, uuid, options));
+  process.exitCode = await withTasker(options, { listen: true }, (tasker) => watch(tasker, uuid, options));
 }
 
 /** Follows a task until it ends or is blocked, and returns the exit code. Without a terminal, lines go to `write`. */
 export async function watch(
-  verbs: LocalVerbs | RemoteVerbs,
+  tasker: Tasker,
   uuid: string,
   { timeout, json = false }: WatchOptions,
   write: (line: string) => void = print,
@@ -40,7 +39,7 @@ export async function watch(
   process.once('SIGTERM', interrupted);
   const timer = timeout === undefined ? undefined : setTimeout(() => stop.abort(late(uuid, timeout)), timeout);
   try {
-    const status = await followTask(verbs, uuid, { signal: stop.signal, json, write, remark: note });
+    const status = await followTask(tasker, uuid, { signal: stop.signal, json, write, remark: note });
     if (status === 'blocked_by_failures') {
       note(`the task is blocked until an operator acts; \`npx tasker task why ${uuid}\` shows what failed`);
       return EXIT.blocked;
@@ -88,19 +87,19 @@ export interface FollowOptions {
 
 /** Shows the progress of a task: as a tree on a terminal, otherwise a line for each change. Returns its last status. */
 export async function followTask(
-  verbs: LocalVerbs | RemoteVerbs,
+  tasker: Tasker,
   taskUuid: string,
   { signal, json, write, remark }: FollowOptions,
 ): Promise<Task['status']> {
   const show = json
     ? jsonLines(write, remark)
     : process.stdout.isTTY
-      ? liveTree(await treeParents(verbs, taskUuid))
+      ? liveTree(await treeParents(tasker, taskUuid))
       : plainLines(write, remark);
-  const stall = new StallNotice({ why: () => verbs.why(taskUuid), show: (reasons) => show.stalled(reasons) });
+  const stall = new StallNotice({ why: () => tasker.why(taskUuid), show: (reasons) => show.stalled(reasons) });
   let last: TaskSnapshot | undefined;
   try {
-    for await (const snapshot of verbs.watchTask(taskUuid, { signal })) {
+    for await (const snapshot of tasker.watchTask(taskUuid, { signal })) {
       last = snapshot;
       stall.moved();
       show.update(snapshot);
@@ -113,8 +112,8 @@ export async function followTask(
   return last!.task.status;
 }
 
-async function treeParents(verbs: LocalVerbs | RemoteVerbs, taskUuid: string): Promise<Parents> {
-  return parentsOf(verbs, await verbs.getTask(taskUuid));
+async function treeParents(tasker: Tasker, taskUuid: string): Promise<Parents> {
+  return parentsOf(tasker, await tasker.getTask(taskUuid));
 }
 
 /** States in which a batch worker has ended. */

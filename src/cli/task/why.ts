@@ -1,22 +1,22 @@
 import { snakeKeys } from '../../app/json/views.ts';
 import type { StepExplanation } from '../../app/why.ts';
 import type { GlobalOptions } from '../options.ts';
-import { parentsOf, withVerbs } from '../remote/with-verbs.ts';
 import { countsOf, foldBatches } from '../show/fold-batches.ts';
 import { print, printJson } from '../show/output.ts';
-import { drawnTree } from '../show/step-tree.ts';
+import { drawnTree, parentsOf } from '../show/step-tree.ts';
 import { painted } from '../show/text.ts';
+import { withTasker } from '../with-tasker.ts';
 
 /** `tasker task why`: explains the state of each step. */
 export async function taskWhy(uuid: string, options: GlobalOptions): Promise<void> {
-  await withVerbs(options, {}, async (verbs) => {
-    const { task, summary, steps } = await verbs.why(uuid);
+  await withTasker(options, {}, async (tasker) => {
+    const { task, summary, steps } = await tasker.why(uuid);
     if (options.json) return printJson({ task: snakeKeys(task), summary, steps: steps.map(snakeKeys) });
     print(`${painted(task.status, `task ${task.namespace}/${task.name}@${task.version}`)} ${summary}`);
     print('');
     const folded = foldBatches(
       steps.map((step) => ({ ...step, name: step.step })),
-      await parentsOf(verbs, task),
+      await parentsOf(tasker, task),
     );
     print(
       drawnTree(folded, {

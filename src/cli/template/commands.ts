@@ -11,6 +11,7 @@ export function addTemplateCommands(program: Command): void {
       'check template files and report each problem with file and line; with --handlers, also check that every handler exists. Exits 1 if there is an error',
     )
     .option('--strict', 'treat warnings as errors')
+    .option('--findings', 'print findings with the codes of the described system as JSON, one object for each file')
     .action(lazily(async () => (await import('./validate.ts')).templateValidate));
   template
     .command('list')
@@ -25,5 +26,18 @@ export function addTemplateCommands(program: Command): void {
     .description('show the steps of a template as a tree or a Mermaid flowchart')
     .option('--mermaid', 'print a Mermaid flowchart')
     .action(lazily(async () => (await import('./graph.ts')).templateGraph));
+  template
+    .command('inspect <template>')
+    .description('show the steps of a template in the order in which they run, and what their schemas declare')
+    .action(lazily(async () => (await import('./inspect.ts')).templateInspect));
+  template
+    .command('compare <template> <producer> <consumer>')
+    .description('compare the result_schema of two steps. Exits 1 if results of the first do not serve the second')
+    .action(lazily(async () => (await import('./inspect.ts')).templateCompare));
+  template
+    .command('diff <before> <after>')
+    .description('show what changed between two versions of a template, and what breaks')
+    .option('--check', 'exit 1 if a change is breaking')
+    .action(lazily(async () => (await import('./inspect.ts')).templateDiff));
   addPausing(template, 'template');
 }

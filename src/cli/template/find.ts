@@ -6,6 +6,7 @@ import { TaskerError } from '../../errors.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 import type { GlobalOptions } from '../options.ts';
 import { existingFolders } from '../project/folders.ts';
+import { chosenServer } from '../remote/choose-server.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Finds a template by its file, by its name in the project's folders, or in the database, in this order. */
@@ -18,7 +19,7 @@ export async function findTemplate(wanted: string, options: GlobalOptions): Prom
   const { templates } = await readTemplates(existingFolders(options), environment);
   const own = templates.find((one) => fits(one, reference));
   if (own) return own;
-  if (!databaseExists(options)) {
+  if (!chosenServer(options) && !databaseExists(options)) {
     throw new TaskerError('template_not_found', `template ${wanted} not found in this project; ${known(templates)}`);
   }
   return withTasker(options, {}, async (tasker) => {

@@ -8,6 +8,7 @@ import { loadConfig } from '../../config/load-config.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
 import { existingFolders } from '../project/folders.ts';
+import { chosenServer } from '../remote/choose-server.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
@@ -41,9 +42,10 @@ export async function templateList(options: GlobalOptions): Promise<void> {
       paused: null,
     });
   }
-  const [registered, pauses] = databaseExists(options)
-    ? await withTasker(options, {}, (tasker) => Promise.all([tasker.engine.templates.list(), tasker.pauses()]))
-    : [[], []];
+  const [registered, pauses] =
+    chosenServer(options) || databaseExists(options)
+      ? await withTasker(options, {}, (tasker) => Promise.all([tasker.engine.templates.list(), tasker.pauses()]))
+      : [[], []];
   const differing = new Set(differingTemplates(templates, registered).map(nameOf));
   for (const { namespace, name, version } of registered) {
     const key = `${namespace}/${name}@${version}`;

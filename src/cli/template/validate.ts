@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { checkAgainstFolders } from '../../app/project/check-against-folders.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { formatProblem } from '../../template/parse-template.ts';
+import { validateTemplate } from '../../template/tools/inspect-template.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { handlersThere, templateFolders } from '../project/folders.ts';
@@ -15,12 +17,18 @@ import { counted } from '../show/text.ts';
  */
 export async function templateValidate(
   paths: readonly string[],
-  options: GlobalOptions & { strict?: boolean },
+  options: GlobalOptions & { strict?: boolean; findings?: boolean },
 ): Promise<void> {
   const sources = paths.length > 0 ? paths : templateFolders(options);
   const loaded = await readTemplates(sources, loadConfig().config.environment);
   const { files, problems } = loaded;
   if (options.handlers !== undefined) problems.push(...(await checkAgainstFolders(loaded, handlersThere(options))));
+  if (options.findings) {
+    const found = files.map((file) => ({ file, ...validateTemplate(readFileSync(file, 'utf8')) }));
+    printJson(found);
+    if (found.some(({ valid }) => !valid)) process.exitCode = EXIT.failed;
+    return;
+  }
   const errors = problems.filter((problem) => problem.severity === 'error').length;
   const warnings = problems.length - errors;
   const valid = errors === 0 && !(options.strict && warnings > 0);

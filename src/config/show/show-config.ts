@@ -1,4 +1,5 @@
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName, type TaskerConfig } from '../config-keys.ts';
+import { changeUrl, hostsOf } from '../database-hosts.ts';
 import type { ConfigSource, LoadedConfig } from '../load-config.ts';
 
 /** One value, with secrets hidden. */
@@ -43,13 +44,13 @@ const SECRET = /pass|secret|token|key/i;
 
 /** Hides the secrets of a URL: its password, and parameters that may be secrets. */
 export function hiddenUrl(url: string): string {
-  if (!URL.canParse(url)) return '***';
-  const parsed = new URL(url);
-  if (parsed.password) parsed.password = '***';
-  for (const name of [...parsed.searchParams.keys()]) {
-    if (SECRET.test(name)) parsed.searchParams.set(name, '***');
-  }
-  return parsed.toString();
+  if (!URL.canParse(url) && !hostsOf(url)) return '***';
+  return changeUrl(url, (parsed) => {
+    if (parsed.password) parsed.password = '***';
+    for (const name of [...parsed.searchParams.keys()]) {
+      if (SECRET.test(name)) parsed.searchParams.set(name, '***');
+    }
+  });
 }
 
 /** Describes the source of a value. */

@@ -3,7 +3,16 @@ import { isConnectionError } from '../../db/connection-error.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { uuidV7 } from '../../model/ids.ts';
 import type { Operator } from '../../store/acts/operate.ts';
-import { type BulkAction, discardBulk, endBulk, lockBulk, stopBulk, takeBulk } from '../../store/bulk/bulks.ts';
+import {
+  type BulkAction,
+  type BulkRequest,
+  discardBulk,
+  endBulk,
+  keyBulk,
+  lockBulk,
+  stopBulk,
+  takeBulk,
+} from '../../store/bulk/bulks.ts';
 import { type BulkCounts, countSteps, markItems, nextItems, sampleItems } from '../../store/bulk/items.ts';
 import { FIRST_TASK } from '../../store/queue.ts';
 import type { StepKey } from '../../store/step-key.ts';
@@ -246,6 +255,7 @@ export async function beginNew(engine: Engine, selection: Selection): Promise<Be
       from: ['selected'],
       note: { id, action, matched, filter: text },
       operator: running.operator,
+      request: selection.request,
     });
     return running;
   };
@@ -282,10 +292,12 @@ async function startBulk(
     from,
     note,
     operator,
+    request,
   }: {
     from: readonly ('selected' | 'running' | 'stopped')[];
     note: Parameters<typeof noteBulk>[1];
     operator: Operator;
+    request?: BulkRequest | undefined;
   },
 ): Promise<void> {
   await database.transaction(CHUNK, async (tx) => {
@@ -295,6 +307,7 @@ async function startBulk(
         `bulk ${id} can't be started: another process has already started or discarded it`,
       );
     }
+    if (request) await keyBulk(tx, id, request);
     await noteBulk(tx, note, operator);
   });
 }

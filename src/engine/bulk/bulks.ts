@@ -2,7 +2,15 @@ import type { Database } from '../../db/database.ts';
 import { TaskerError } from '../../errors.ts';
 import { noteAct } from '../../store/acts/audit.ts';
 import type { Operator } from '../../store/acts/operate.ts';
-import { type BulkAction, type BulkRow, type BulkState, getBulk, listBulks, stopBulk } from '../../store/bulk/bulks.ts';
+import {
+  type BulkAction,
+  type BulkRow,
+  type BulkState,
+  findBulkRequest,
+  getBulk,
+  listBulks,
+  stopBulk,
+} from '../../store/bulk/bulks.ts';
 import { type LeftItemRow, listItems } from '../../store/bulk/items.ts';
 import type { TaskFilter } from '../search/filter.ts';
 import { CHUNK } from './chunk.ts';
@@ -92,4 +100,12 @@ export async function stopOne(database: Database, id: number, operator: Operator
     if (stopped) await noteAct(tx, { action: 'bulk_stop', target: `bulk ${id}` }, { ...operator, bulkId: id });
     return stopped;
   });
+}
+
+/** Returns the bulk act that a request with this key began, and the SHA-256 of the request in hex. */
+export function begunBy(
+  database: Database,
+  request: { actor: string; key: string },
+): Promise<{ id: number; hash: string } | undefined> {
+  return findBulkRequest(database, request);
 }

@@ -3,7 +3,7 @@ import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import { noteAct } from '../../store/acts/audit.ts';
 import type { Operator } from '../../store/acts/operate.ts';
-import { type BulkAction, countSelected, createBulk } from '../../store/bulk/bulks.ts';
+import { type BulkAction, type BulkRequest, countSelected, createBulk } from '../../store/bulk/bulks.ts';
 import {
   type GivenStep,
   type StepSelection,
@@ -34,6 +34,8 @@ export interface Selection {
   /** JSON text for `step_resolve`. */
   result: string | null;
   operator: Operator;
+  /** The request that begins it, if it has a key. */
+  request?: BulkRequest | undefined;
 }
 
 /** The id of a bulk act, and the number of its items. */

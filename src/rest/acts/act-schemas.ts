@@ -97,3 +97,27 @@ export const ActedStepSchema = z
 export function as<Schema extends z.ZodType>(_: Schema, json: object): z.infer<Schema> {
   return json as z.infer<Schema>;
 }
+
+export const UseSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    step_uuid: z.uuid(),
+    repeated: z.boolean().openapi({ description: 'Whether an earlier call had the same effect.' }),
+  })
+  .openapi('TokenUse');
+
+export const DeadLetterSchema = z
+  .object({ dlq_entry_uuid: z.uuid(), task_uuid: z.uuid(), dlq_reason: z.string(), resolution_status: z.string() })
+  .loose()
+  .openapi('DeadLetter');
+
+export const RedriveSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    dlq_entry_uuid: z.uuid(),
+    how: z.enum(['retried', 'reopened']),
+    steps: z.array(z.string()),
+    status_before: z.string(),
+    status: z.string(),
+  })
+  .openapi('Redrive');

@@ -7,44 +7,9 @@ import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from '../route.ts';
 import { checkVisible, maySee } from '../scope.ts';
-import { anything, as, cursor, named, time, timeOrNull } from './act-schemas.ts';
+import { as, cursor, named } from './act-schemas.ts';
+import { ApprovalSchema } from './approval-schemas.ts';
 import { OPERATOR, operatorOf, personOf } from './operator.ts';
-
-const VoteSchema = z.object({
-  by: z.string(),
-  decision: z.enum(['approve', 'reject']),
-  at: time,
-  comment: z.string().nullable(),
-  form: z.unknown(),
-  as: z.string().nullable(),
-  changes: z.int(),
-});
-const ApprovalSchema = z
-  .object({
-    task_uuid: z.uuid(),
-    step: z.string(),
-    step_uuid: z.uuid(),
-    namespace: z.string(),
-    name: z.string(),
-    version: z.string(),
-    title: z.string(),
-    status: z.enum(['open', 'approved', 'rejected', 'timed_out', 'ended']),
-    assignees: z.array(z.string()),
-    form: anything.nullable(),
-    quorum: z.int(),
-    reject_quorum: z.int(),
-    approvals: z.int(),
-    rejections: z.int(),
-    votes: z.array(VoteSchema),
-    since: time,
-    until: timeOrNull,
-    reminded_at: timeOrNull,
-    escalated_at: timeOrNull,
-    paused: z.boolean(),
-    ended_at: timeOrNull,
-    ended_by: z.string().nullable(),
-  })
-  .openapi('Approval');
 
 const Place = z.object({ task_uuid: z.string(), step: z.string() });
 

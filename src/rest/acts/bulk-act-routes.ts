@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { bulkPreviewJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { sqlState } from '../../engine/engine.ts';
+import type { OperatorOptions } from '../../engine/operate.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { Permission } from '../../model/permissions.ts';
@@ -11,6 +14,7 @@ import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
 import { checkVisible, maySee } from '../scope.ts';
 import { anything, as, named } from './act-schemas.ts';
+import { PreviewSchema, StartedSchema } from './bulk-act-schemas.ts';
 import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 /** The acts, with the permission that each needs. */
@@ -48,43 +52,6 @@ const RequestSchema = z
     dry_run: z.boolean().default(false),
   })
   .openapi('BulkActRequest');
-const SampleSchema = z.object({
-  task_uuid: z.uuid(),
-  template: z.string(),
-  status: z.string(),
-  steps: z.array(
-    z.object({
-      name: z.string(),
-      state: z.string(),
-      attempts: z.int(),
-      retryable: z.boolean().openapi({ description: 'False: it may have had its effect, and must not run twice.' }),
-      error_type: z.string().nullable(),
-      error: z.string().nullable(),
-    }),
-  ),
-});
-const PreviewSchema = z
-  .object({
-    action: z.string(),
-    matched: z.int(),
-    skipped: z.int().openapi({ description: 'Ids that do not exist.' }),
-    steps: z.int().openapi({ description: 'Steps that would run again.' }),
-    not_retryable: z.int(),
-    dry_run: z.literal(true),
-    sample: z.array(SampleSchema).openapi({ description: 'The first ten tasks.' }),
-  })
-  .openapi('BulkActPreview');
-const StartedSchema = z
-  .object({
-    id: z.int(),
-    action: z.string(),
-    state: z.string(),
-    matched: z.int(),
-    done: z.int(),
-    skipped_count: z.int(),
-    failed_count: z.int(),
-  })
-  .openapi('StartedBulkAct');
 const Id = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 
 const PREVIEW = {
@@ -97,10 +64,12 @@ const START = describeRoute({
   permission: 'tasks:update',
   scoped: true,
   summary: 'Acts on many tasks or steps; GET /v1/bulk-acts/{id} shows the progress',
-  request: jsonBody(RequestSchema),
+  description:
+    'A repeated request with the same `Idempotency-Key` begins nothing, and returns the act that the first one began.',
+  request: { headers: z.object({ 'idempotency-key': named(256).optional() }), ...jsonBody(RequestSchema) },
   answer: StartedSchema,
   status: 202,
-  errors: [404],
+  errors: [404, 409],
 });
 Object.assign(START.responses, { 200: PREVIEW });
 const STOP = describeRoute({
@@ -125,6 +94,13 @@ const RESUME = describeRoute({
   errors: [404, 409],
 });
 
+const UNIQUE_VIOLATION = '23505';
+
+/** The same request has the same bytes here, because the schema has put its parts in order. */
+function hashOf(body: z.infer<typeof RequestSchema>): string {
+  return createHash('sha256').update(JSON.stringify(body)).digest('hex');
+}
+
 /** Routes that begin, stop and resume bulk acts. */
 export function bulkActRoutes(tasker: Tasker, logger: Logger): OpenAPIHono {
   const { bulk } = tasker;
@@ -134,12 +110,44 @@ export function bulkActRoutes(tasker: Tasker, logger: Logger): OpenAPIHono {
     });
     return progressOf(tasker, id);
   };
+  const begunBy = async ({ key, hash }: { key: string; hash: string }, by: OperatorOptions) => {
+    const found = await bulk.begunBy(key, by);
+    if (found && found.hash !== hash) {
+      throw new TaskerError(
+        'conflict',
+        `the idempotency key ${key} began another act, ${found.id}; send each act with its own key`,
+        { details: { id: found.id } },
+      );
+    }
+    return found && progressOf(tasker, found.id);
+  };
+  const beginOnce = async (
+    once: { key: string; hash: string },
+    by: OperatorOptions,
+    start: () => ReturnType<typeof begin>,
+  ) => {
+    const before = await begunBy(once, by);
+    if (before) return before;
+    try {
+      return await start();
+    } catch (error) {
+      // The same request has begun the act at the same time.
+      const other = sqlState(error) === UNIQUE_VIOLATION ? await begunBy(once, by) : undefined;
+      if (!other) throw error;
+      return other;
+    }
+  };
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(START, async (c) => {
       const body = c.req.valid('json');
       await checkAct(tasker, c, body);
       const by = operatorOf(c, body);
-      if (!body.dry_run) return c.json(await begin((signal) => actOf(tasker, body, { ...by, signal })), 202);
+      const { 'idempotency-key': key } = c.req.valid('header');
+      if (!body.dry_run) {
+        const once = key === undefined ? undefined : { key, hash: hashOf(body) };
+        const start = () => begin((signal) => actOf(tasker, body, { ...by, signal, request: once }));
+        return c.json(once ? await beginOnce(once, by, start) : await start(), 202);
+      }
       const act = actOf(tasker, body, by);
       const preview = await act.preview().finally(() => act.discard().catch(() => undefined));
       return c.json(as(PreviewSchema, bulkPreviewJson(preview)), 200) as never;

@@ -5,16 +5,9 @@ import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
-import { as, named, time } from './act-schemas.ts';
+import { as, named, time, UseSchema } from './act-schemas.ts';
 
 const token = named(500).openapi({ description: 'What `context.completionToken()` returned. It is the credential.' });
-const UseSchema = z
-  .object({
-    task_uuid: z.uuid(),
-    step_uuid: z.uuid(),
-    repeated: z.boolean().openapi({ description: 'Whether an earlier call had the same effect.' }),
-  })
-  .openapi('TokenUse');
 
 const COMPLETE = describeRoute({
   method: 'post',

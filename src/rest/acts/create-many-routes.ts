@@ -244,6 +244,6 @@ function readRequest(
     const [first] = problems;
     return refused(`${first?.path ? `${first.path}: ` : ''}${first?.message}`, { problems });
   }
-  if (maySee(caller, data.namespace)) return { request: requestOf(data, undefined) };
+  if (maySee(caller, data.namespace)) return { request: requestOf(data, undefined, caller) };
   return { error: new TaskerError('not_found', `there is no template ${data.namespace}/${data.name}@${data.version}`) };
 }

@@ -8,14 +8,10 @@ import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
 import { checkVisible, maySee } from '../scope.ts';
-import { anything, as, named } from './act-schemas.ts';
+import { anything, as, DeadLetterSchema, named, RedriveSchema } from './act-schemas.ts';
 import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 const Entry = z.object({ dlq_entry_uuid: z.string() });
-const EntrySchema = z
-  .object({ dlq_entry_uuid: z.uuid(), task_uuid: z.uuid(), dlq_reason: z.string(), resolution_status: z.string() })
-  .loose()
-  .openapi('DeadLetter');
 const ChangedSchema = z.object({ changed: z.int() }).openapi('ChangedDeadLetters');
 
 const ADD = describeRoute({
@@ -35,7 +31,7 @@ const ADD = describeRoute({
       })
       .openapi('DeadLetterRequest'),
   ),
-  answer: EntrySchema,
+  answer: DeadLetterSchema,
   status: 201,
   errors: [404, 409],
 });
@@ -97,16 +93,7 @@ const REDRIVE = describeRoute({
   permission: 'dlq:update',
   summary: 'Lets the task of a dead letter run again, and closes the entry',
   request: { params: Entry, ...optionalBody(ActBody) },
-  answer: z
-    .object({
-      task_uuid: z.uuid(),
-      dlq_entry_uuid: z.uuid(),
-      how: z.enum(['retried', 'reopened']),
-      steps: z.array(z.string()),
-      status_before: z.string(),
-      status: z.string(),
-    })
-    .openapi('Redrive'),
+  answer: RedriveSchema,
   errors: [404, 409],
 });
 
@@ -126,7 +113,7 @@ export function dlqActRoutes(tasker: Tasker): OpenAPIHono {
       const { task_uuid: task, assignee, priority, metadata, ...operator } = c.req.valid('json');
       await checkVisible(tasker, callerOf(c), task);
       const entry = await deadLetters.add(task, { ...operatorOf(c, operator), assignee, priority, metadata });
-      return c.json(as(EntrySchema, snakeKeys(entry)), 201);
+      return c.json(as(DeadLetterSchema, snakeKeys(entry)), 201);
     })
     .openapi(ASSIGN, async (c) => {
       const { to, priority, ...operator } = c.req.valid('json');
@@ -149,7 +136,7 @@ export function dlqActRoutes(tasker: Tasker): OpenAPIHono {
       const { dlq_entry_uuid: id } = c.req.valid('param');
       await checkEntry(tasker, c, id);
       const done = await deadLetters.redrive(id, operatorOf(c, c.req.valid('json')));
-      return c.json(as(REDRIVE.responses[200].content['application/json'].schema, snakeKeys(done)), 200);
+      return c.json(as(RedriveSchema, snakeKeys(done)), 200);
     });
 }
 

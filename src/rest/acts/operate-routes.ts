@@ -6,7 +6,7 @@ import { timeOf } from '../../engine/search/filter.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { time } from '../query.ts';
-import { WorkerDetailsSchema } from '../reads/worker-routes.ts';
+import { ChangedSchema, DrainedSchema } from '../reads/worker-schemas.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
 import { checkSeesAll, maySee } from '../scope.ts';
@@ -14,13 +14,6 @@ import { as, named } from './act-schemas.ts';
 import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 const Worker = z.object({ name: z.string().openapi({ description: 'The name or id of a worker.' }) });
-const ChangedSchema = WorkerDetailsSchema.extend({ changed: z.boolean() }).openapi('ChangedWorker');
-const DrainedSchema = WorkerDetailsSchema.extend({
-  changed: z.boolean(),
-  left_namespaces: z
-    .array(z.string())
-    .openapi({ description: 'Namespaces from which no other live worker takes steps.' }),
-}).openapi('DrainedWorker');
 
 const DRAIN = describeRoute({
   method: 'post',

@@ -1,7 +1,9 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { snakeKeys } from '../../app/json/views.ts';
+import { durationMs } from '../../app/schedules/duration.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
@@ -38,7 +40,11 @@ const MOVE = describeRoute({
     params: StepPath,
     ...jsonBody(
       z
-        .strictObject({ ...OPERATOR, until: named(100).openapi({ description: 'ISO 8601 with a zone.' }) })
+        .strictObject({
+          ...OPERATOR,
+          until: named(100).optional().openapi({ description: 'ISO 8601 with a zone.' }),
+          in: named(100).optional().openapi({ description: 'From now, such as `2h`.' }),
+        })
         .openapi('MoveTimerRequest'),
     ),
   },
@@ -68,9 +74,16 @@ export function stepActRoutes(tasker: Tasker): OpenAPIHono {
     })
     .openapi(MOVE, async (c) => {
       const { uuid, step } = c.req.valid('param');
-      const { until, ...operator } = c.req.valid('json');
+      const { until, in: span, ...operator } = c.req.valid('json');
       await checkVisible(tasker, callerOf(c), uuid);
-      const moved = await tasker.moveTimer(uuid, step, until, operatorOf(c, operator));
+      const moved = await tasker.moveTimer(uuid, step, timeOf(until, span), operatorOf(c, operator));
       return c.json({ task_uuid: uuid.toLowerCase(), step, until: moved }, 200);
     });
+}
+
+function timeOf(until: string | undefined, span: string | undefined): string | { delayMs: number } {
+  const delayMs = durationMs(span);
+  if (until !== undefined && span === undefined) return until;
+  if (until === undefined && delayMs !== undefined) return { delayMs };
+  throw new TaskerError('bad_request', 'pass the new time as until (ISO 8601), or as in (a duration such as 2h)');
 }

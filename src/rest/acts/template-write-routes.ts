@@ -9,6 +9,7 @@ import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { checkNamespace } from '../scope.ts';
 import { named } from './act-schemas.ts';
+import { about, change, ProblemSchema } from './template-write-schemas.ts';
 
 /** A template in YAML, as a text; or its content as JSON; or `{ "source": "…" }` with the YAML in JSON. */
 const body = {
@@ -20,25 +21,6 @@ const body = {
     required: true,
   },
 } as const;
-const ProblemSchema = z
-  .object({
-    severity: z.enum(['error', 'warning']),
-    code: z.string(),
-    message: z.string(),
-    file: z.string().nullable(),
-    line: z.int(),
-    column: z.int(),
-    path: z.string(),
-  })
-  .openapi('TemplateProblem');
-const about = {
-  namespace: z.string(),
-  name: z.string(),
-  version: z.string(),
-  digest: z.string(),
-  previous_digest: z.string().nullable().openapi({ description: 'What new tasks of this version used before.' }),
-};
-const change = z.enum(['new', 'changed', 'unchanged']);
 
 const REGISTER = describeRoute({
   method: 'post',

@@ -16,6 +16,6 @@ export function securityHeaders({ tls }: { tls: boolean }): MiddlewareHandler {
     const { headers } = c.res;
     for (const [name, value] of Object.entries(HEADERS)) if (!headers.has(name)) c.header(name, value);
     if (tls) c.header('strict-transport-security', 'max-age=31536000');
-    if (c.req.path.startsWith('/v1/') && !headers.has('cache-control')) c.header('cache-control', 'no-store');
+    if (/^\/(v1\/|config$)/.test(c.req.path) && !headers.has('cache-control')) c.header('cache-control', 'no-store');
   };
 }

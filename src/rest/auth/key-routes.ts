@@ -13,29 +13,9 @@ import { expandPermissions } from '../../model/permissions.ts';
 import { actorOf, type Caller, callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
+import { CreatedSchema, KeySchema } from '../schemas/key-schemas.ts';
 import { permissionsOfRoles } from './rights.ts';
 
-const time = z.string().nullable();
-const KeySchema = z
-  .object({
-    id: z.uuid(),
-    name: z.string(),
-    prefix: z.string(),
-    state: z.enum(['active', 'replaced', 'expired', 'revoked']),
-    roles: z.array(z.string()),
-    permissions: z.array(z.string()),
-    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
-    created_at: z.string(),
-    created_by: z.string(),
-    expires_at: time,
-    last_used_at: time,
-    revoked_at: time,
-    revoked_by: z.string().nullable(),
-  })
-  .openapi('ApiKey');
-const CreatedSchema = KeySchema.extend({
-  key: z.string().openapi({ description: 'The key itself. It cannot be shown again.' }),
-}).openapi('CreatedApiKey');
 const ListSchema = z.object({ keys: z.array(KeySchema) }).openapi('ApiKeyList');
 
 const reason = z.string().min(1).max(4000).nullish();

@@ -38,9 +38,12 @@ const RETRY_AFTER: Readonly<Record<FailureReason, number | undefined>> = {
   forbidden: undefined,
 };
 
+/** The header with the reason. */
+export const REASON_HEADER = 'x-auth-failure-reason';
+
 /** Refuses the request, with the headers and the code for the reason. */
 export function refuse(c: Context, reason: FailureReason, message: string): never {
-  c.header('x-auth-failure-reason', reason);
+  c.header(REASON_HEADER, reason);
   c.header('x-auth-failure-severity', SEVERITY[reason]);
   const seconds = RETRY_AFTER[reason];
   if (seconds !== undefined) c.header('retry-after', String(seconds));

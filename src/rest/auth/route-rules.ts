@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { PERMISSIONS, type Permission } from '../../model/permissions.ts';
 import { PAGE_PATHS } from '../web-page.ts';
+import type { SecuritySettings } from './settings.ts';
 
 /** The requirements of a route on its caller. */
 export interface RouteRule {
@@ -15,7 +16,9 @@ export interface RouteRule {
 }
 
 /** Pages and documents that are not in the OpenAPI document, and need no credential. */
-const PUBLIC = /^\/(metrics|api-docs\/.*)$/;
+const PUBLIC = /^\/(metrics|api-docs\/.*|v1\/auth\/oidc\/(login|callback))$/;
+
+const METRICS = /^\/metrics(\/events)?$/;
 
 interface DescribedRoute {
   method: string;
@@ -27,10 +30,15 @@ interface DescribedRoute {
 /** The rules of all routes of an app, from their descriptions. */
 export class RouteRules {
   readonly #app: OpenAPIHono;
+  readonly #metricsNeedCredential: boolean;
   #rules: Map<string, RouteRule> | undefined;
 
-  constructor(app: OpenAPIHono) {
+  constructor(
+    app: OpenAPIHono,
+    { metricsNeedCredential = false }: Pick<SecuritySettings, 'metricsNeedCredential'> = {},
+  ) {
     this.#app = app;
+    this.#metricsNeedCredential = metricsNeedCredential;
   }
 
   /** Returns the rule of the route that will answer. Undefined: there is no such route. */
@@ -43,6 +51,9 @@ export class RouteRules {
   ruleFor(method: string, path: string): RouteRule {
     this.#rules ??= this.#read();
     const found = this.#rules.get(`${method} ${path}`);
+    if (this.#metricsNeedCredential && METRICS.test(path)) {
+      return { permission: 'system:analytics_read', path, scoped: false };
+    }
     if (found) return found;
     const isPublic = method === 'GET' && (PUBLIC.test(path) || PAGE_PATHS.includes(path));
     return { permission: isPublic ? 'public' : undefined, path, scoped: false };

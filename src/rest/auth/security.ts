@@ -3,11 +3,14 @@ import type { MiddlewareHandler } from 'hono';
 import type { Tasker } from '../../app/tasker.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { authenticate } from './authenticate.ts';
+import { countRefusals } from './count-refusals.ts';
 import { Credentials } from './credentials.ts';
 import { crossOrigin } from './cross-origin.ts';
 import { securityHeaders } from './headers.ts';
-import { limitRequests } from './limits.ts';
+import { limitRequests, wrongCredentials } from './limits.ts';
+import { OidcLogin } from './oidc/oidc-login.ts';
 import { onlyOwnPages } from './origins.ts';
+import type { RateLimit } from './rate-limit.ts';
 import { RouteRules } from './route-rules.ts';
 import { limitToNamespaces } from './scope.ts';
 import { Sessions } from './sessions.ts';
@@ -23,6 +26,8 @@ export interface SecurityParts {
 
 /** The middleware of a server's security, in the order in which they run. */
 export interface Guards {
+  /** Counts requests for the metrics. */
+  counting: MiddlewareHandler;
   headers: MiddlewareHandler;
   crossOrigin: MiddlewareHandler;
   origins: MiddlewareHandler;
@@ -32,6 +37,10 @@ export interface Guards {
   /** Limits the requests of each credential. */
   limits: MiddlewareHandler;
   sessions: Sessions;
+  /** Undefined: nobody logs in with an identity provider. */
+  oidc: OidcLogin | undefined;
+  /** Limits the failed logins of an address. */
+  wrong: RateLimit;
 }
 
 /** Returns the middleware that protects an app, and describes the credentials in its OpenAPI document. */
@@ -43,8 +52,9 @@ export function securityOf({ app, tasker, logger, settings = LOCAL_SECURITY }: S
   registry.registerComponent('securitySchemes', 'ApiKey', { type: 'apiKey', in: 'header', name: keyHeader });
   registry.registerComponent('securitySchemes', 'Bearer', { type: 'http', scheme: 'bearer' });
   registry.registerComponent('securitySchemes', 'Session', { type: 'apiKey', in: 'cookie', name: 'tasker_session' });
-  const rules = new RouteRules(app);
+  const rules = new RouteRules(app, settings);
   return {
+    counting: countRefusals(tasker, rules),
     headers: securityHeaders(settings),
     crossOrigin: crossOrigin(settings),
     origins: onlyOwnPages(settings, credentials),
@@ -52,5 +62,7 @@ export function securityOf({ app, tasker, logger, settings = LOCAL_SECURITY }: S
     scope: limitToNamespaces(tasker, rules),
     limits: limitRequests(settings.requestsPerSecond),
     sessions,
+    oidc: settings.auth.oidc && new OidcLogin(settings.auth.oidc, logger),
+    wrong: wrongCredentials(settings.auth.wrong),
   };
 }

@@ -1,19 +1,8 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { type Caller, callerOf } from '../caller.ts';
 import { describeRoute } from '../route.ts';
+import { MeSchema, SessionSchema } from '../schemas/key-schemas.ts';
 import type { Sessions } from './sessions.ts';
-
-const MeSchema = z
-  .object({
-    authenticated: z.boolean().openapi({ description: 'False: the server needs no credential.' }),
-    subject: z.string().nullable(),
-    credential: z.enum(['key', 'token', 'session']).nullable(),
-    roles: z.array(z.string()),
-    permissions: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
-    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
-  })
-  .openapi('Me');
-const SessionSchema = MeSchema.extend({ expires_at: z.string() }).openapi('Session');
 
 const BEGIN = describeRoute({
   method: 'post',

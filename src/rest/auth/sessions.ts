@@ -73,16 +73,16 @@ export class Sessions {
 
   /** The prefix keeps other hosts of the same domain from setting the cookie. It works only with https. */
   #name(c: Context): string {
-    return this.#isSecure(c) ? '__Host-tasker_session' : 'tasker_session';
+    return this.isSecure(c) ? '__Host-tasker_session' : 'tasker_session';
   }
 
   /** Only on this machine, the cookie may be sent without TLS. */
-  #isSecure(c: Context): boolean {
+  isSecure(c: Context): boolean {
     return this.#tls || !isLoopback(new URL(c.req.url).hostname);
   }
 
   #setCookie(c: Context, token: string, maxAge: number): void {
-    const secure = this.#isSecure(c);
+    const secure = this.isSecure(c);
     setCookie(c, this.#name(c), token, { httpOnly: true, sameSite: 'Strict', path: '/', secure, maxAge });
   }
 }

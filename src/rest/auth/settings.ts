@@ -1,3 +1,4 @@
+import type { OidcSettings } from './oidc/oidc-login.ts';
 import type { TokenSettings } from './tokens.ts';
 
 /** The settings of a server's security. */
@@ -9,6 +10,8 @@ export interface SecuritySettings {
   corsOrigins: readonly string[];
   /** Whether the server itself speaks TLS. */
   tls: boolean;
+  /** Whether metrics need a credential, wherever requests do. Default false. */
+  metricsNeedCredential?: boolean;
   /** Maximum number of requests of a credential in a second. 0: unlimited. */
   requestsPerSecond: number;
 }
@@ -22,12 +25,16 @@ export interface AuthSettings {
   required: 'always' | 'with_keys' | 'never';
   /** The header for API keys, besides `Authorization: Bearer`. Default `X-API-Key`. */
   keyHeader: string;
+  /** False: no API key is accepted. Default true. */
+  keysEnabled?: boolean;
   /** Keys of the configuration. */
   fixedKeys: readonly FixedKey[];
   /** How many wrong credentials of an address are looked up: at once, and then in a second. Default 500 and 50. */
   wrong: { burst: number; perSecond: number };
   /** Undefined: no tokens are accepted. */
   tokens?: TokenSettings | undefined;
+  /** Undefined: nobody logs in with an identity provider. */
+  oidc?: OidcSettings | undefined;
 }
 
 /** An API key of the configuration. */

@@ -15,6 +15,8 @@ export interface TokenSettings {
   audience: string;
   /** Only algorithms with a public key: a token cannot choose another kind. */
   algorithms: readonly string[];
+  /** The claim that lists permissions. Default `permissions`. */
+  permissionsClaim?: string;
   /** Whether a token with an unknown permission is rejected. If not, the permission is ignored. */
   strict: boolean;
   /** The public key as PEM, or where the keys are. */
@@ -59,10 +61,10 @@ export class Tokens {
   /** Returns the bearer of a token. @throws Refused; TaskerError `not_ready` if the keys cannot be loaded */
   async callerOf(token: string): Promise<Caller> {
     const payload = await this.#verified(token);
-    const { sub, exp, roles, permissions, namespaces, worker_namespaces } = payload as JWTPayload &
-      Record<string, unknown>;
+    const { sub, exp, roles, namespaces, worker_namespaces } = payload;
+    const { permissionsClaim = 'permissions' } = this.#settings;
     const allRoles = textsOf(roles, 'roles');
-    const given = textsOf(permissions, 'permissions');
+    const given = textsOf(payload[permissionsClaim], permissionsClaim);
     const unknown = given.find((one) => !isPermission(one));
     if (this.#settings.strict && unknown !== undefined) {
       throw new Refused('invalid', `the token has the unknown permission ${shortened(unknown)}`);
@@ -123,12 +125,13 @@ function readKey(pem: string): KeyObject {
   return key;
 }
 
-function subjectOf(sub: unknown): string {
+/** Returns the claim that acts are recorded under. @throws Refused if it cannot be one */
+export function subjectOf(sub: unknown, claim = 'sub'): string {
   if (typeof sub === 'string' && sub !== '' && sub.length <= LONGEST_SUBJECT && isStorableText(sub)) {
     // Acts of API keys are recorded under such names.
     if (!sub.startsWith('key:')) return sub;
   }
-  throw new Refused('invalid', 'the token is not accepted: its claim sub is missing or wrong');
+  throw new Refused('invalid', `the token is not accepted: its claim ${claim} is missing or wrong`);
 }
 
 /** An empty list of the described claim `worker_namespaces` means all, as its tools write it; one of `namespaces` none. */

@@ -4,51 +4,14 @@ import type { Tasker } from '../../app/tasker.ts';
 import { timeOf } from '../../engine/search/filter.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
+import { fillPage } from '../fill-page.ts';
 import { cursorAt, pageFields, pageQuery, positionOf, time } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { maySee } from '../scope.ts';
+import { DeadSchema, EventSchema, GroupSchema } from './event-schemas.ts';
 
 type LoggedEvent = Awaited<ReturnType<Tasker['events']['list']>>[number];
-
-export const EventSchema = z
-  .object({
-    id: z.int(),
-    event_id: z.uuid(),
-    name: z.string(),
-    version: z.string(),
-    task_uuid: z.uuid(),
-    step_uuid: z.uuid(),
-    step_name: z.string(),
-    namespace: z.string(),
-    correlation_id: z.string(),
-    attempt: z.int(),
-    publisher: z.string(),
-    fired_at: z.string(),
-    payload: z.unknown(),
-    metadata: z.record(z.string(), z.unknown()),
-    execution_result: z.unknown(),
-  })
-  .openapi('DomainEvent');
-
-const GroupSchema = z
-  .object({
-    name: z.string(),
-    patterns: z.array(z.string()),
-    waiting: z.int().openapi({ description: 'Events that the group has yet to receive.' }),
-    seconds_behind: z.number(),
-    retrying: z.int(),
-    dead: z.int(),
-    members: z.int(),
-    members_differ: z.boolean(),
-    created_at: z.string(),
-    seen_at: z.string(),
-  })
-  .openapi('EventGroup');
-
-const DeadSchema = z
-  .object({ group: z.string(), attempts: z.int(), error: z.string(), died_at: z.string(), event: EventSchema })
-  .openapi('DeadDelivery');
 
 const LIST = describeRoute({
   method: 'get',
@@ -128,6 +91,8 @@ export async function eventPage(
   return { items, next_cursor: more ? cursorAt(items.at(-1)!.id) : null, previous_cursor: null };
 }
 
+const MOST_DEAD = 1000;
+
 /** Routes for the log of durable events and the groups that receive them. */
 export function eventRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
@@ -139,9 +104,11 @@ export function eventRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(DEAD, async (c) => {
       const { group, event: eventId, limit } = c.req.valid('query');
       const caller = callerOf(c);
-      const which = { ...(group !== undefined && { group }), ...(eventId !== undefined && { eventId }), limit };
+      // There is no cursor, so that the deliveries of other namespaces must not use up the page.
+      const most = caller.namespaces === undefined ? limit : MOST_DEAD;
+      const which = { ...(group !== undefined && { group }), ...(eventId !== undefined && { eventId }), limit: most };
       const dead = (await tasker.events.dead(which)).filter(({ event }) => maySee(caller, event.namespace));
-      const shown = dead.map((one) => ({ ...snakeKeys(one), event: eventJson(one.event) }));
+      const shown = dead.slice(0, limit).map((one) => ({ ...snakeKeys(one), event: eventJson(one.event) }));
       return c.json({ dead: shown, next_cursor: null, previous_cursor: null }, 200);
     })
     .openapi(LIST, async (c) => {
@@ -149,9 +116,11 @@ export function eventRoutes(tasker: Tasker): OpenAPIHono {
       const caller = callerOf(c);
       const after = timeOf(times.after, 'after') ?? undefined;
       const before = timeOf(times.before, 'before') ?? undefined;
-      const { items, ...cursors } = await eventPage(tasker, { name, taskUuid, after, before }, { limit, cursor });
-      const seen = items.filter(({ namespace }) => maySee(caller, namespace));
-      return c.json({ events: seen.map(eventJson), ...cursors }, 200);
+      const visible = ({ namespace }: LoggedEvent) => maySee(caller, namespace);
+      const { items, ...cursors } = await fillPage({ limit, cursor }, visible, (page) =>
+        eventPage(tasker, { name, taskUuid, after, before }, page),
+      );
+      return c.json({ events: items.map(eventJson), ...cursors }, 200);
     })
     .openapi(SHOW, async (c) => {
       const { event_id: id } = c.req.valid('param');

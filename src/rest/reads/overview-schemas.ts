@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { orNull } from '../or-null.ts';
 import { PauseSchema } from './task-detail-schemas.ts';
-import { UnservedSchema } from './worker-routes.ts';
+import { UnservedSchema } from './worker-schemas.ts';
 
 const count = z.int();
 const nullableText = z.string().nullable();

@@ -3,13 +3,14 @@ import type { Tasker } from '../../app/tasker.ts';
 import { eventMetricsJson } from '../../server/metrics-routes.ts';
 import { EventMetricsSchema } from '../../server/schemas.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
+import { callerOf } from '../caller.ts';
 import type { ServerFacts } from '../health-routes.ts';
 import { describeRoute } from '../route.ts';
 
 /** The settings that `GET /config` shows. */
 export interface ServedConfig {
-  /** The authentication of the server. Default: none. */
-  auth?: Partial<z.infer<typeof AuthSchema>>;
+  /** The authentication of the server. Default: none. `enabled` is that of the request. */
+  auth?: Omit<z.infer<typeof AuthSchema>, 'enabled'>;
   /** The effective configuration by the keys of the file, with secrets hidden. */
   configuration(): Record<string, unknown>;
 }
@@ -109,7 +110,7 @@ function configRoute(tasker: Tasker, facts: ServerFacts, { auth, configuration }
     return c.json(
       {
         metadata: { timestamp: new Date().toISOString(), environment: facts.environment, version: facts.version },
-        auth: { ...NO_AUTH, ...auth },
+        auth: { ...NO_AUTH, ...auth, enabled: callerOf(c).permissions !== undefined },
         // There are none: a request fails at once while the database is away, and succeeds when it is back.
         circuit_breakers: { enabled: false, failure_threshold: 0, timeout_seconds: 0, success_threshold: 0 },
         database_pools: { web_api_pool_size: poolSize, web_api_max_connections: poolSize },

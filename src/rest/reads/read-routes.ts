@@ -1,6 +1,8 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Tasker } from '../../app/tasker.ts';
 import { eventRoutes } from './event-routes.ts';
+import { histogramRoutes } from './histogram-routes.ts';
+import { operatorReadRoutes } from './operator-routes.ts';
 import { overviewRoutes } from './overview-routes.ts';
 import { recordRoutes } from './record-routes.ts';
 import { stepSearchRoutes } from './step-search-routes.ts';
@@ -16,9 +18,11 @@ export function readRoutes(tasker: Tasker): OpenAPIHono[] {
     taskGraphRoutes(tasker),
     stepSearchRoutes(tasker),
     overviewRoutes(tasker),
+    histogramRoutes(tasker),
     workerRoutes(tasker),
     recordRoutes(tasker),
     eventRoutes(tasker),
     templateReadRoutes(tasker),
+    operatorReadRoutes(tasker),
   ];
 }

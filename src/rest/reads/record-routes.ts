@@ -3,56 +3,14 @@ import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { type Caller, callerOf } from '../caller.ts';
+import { fillPage } from '../fill-page.ts';
 import { cursorAt, pageFields, pageQuery, positionOf, time } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { maySee } from '../scope.ts';
+import { AuditSchema, BulkReportSchema, BulkSchema } from './record-schemas.ts';
 
 type BulkSummary = Awaited<ReturnType<Tasker['bulk']['list']>>[number];
-
-const nullableText = z.string().nullable();
-const anything = z.record(z.string(), z.unknown());
-
-const AuditSchema = z
-  .object({
-    id: z.int(),
-    at: z.string(),
-    actor: z.string(),
-    door: nullableText,
-    action: z.string(),
-    task_uuid: z.uuid().nullable(),
-    template: nullableText,
-    step: nullableText,
-    target: nullableText,
-    from_state: nullableText,
-    to_state: nullableText,
-    reason: nullableText,
-    bulk_id: z.int().nullable(),
-    details: anything.nullable(),
-  })
-  .openapi('AuditEntry');
-
-const BulkSchema = z
-  .object({
-    id: z.int(),
-    action: z.string(),
-    state: z.string(),
-    filter: anything.nullable().openapi({ description: 'Null: its items were named one by one.' }),
-    actor: z.string(),
-    reason: nullableText,
-    door: z.string(),
-    matched: z.int(),
-    done: z.int(),
-    skipped_count: z.int(),
-    failed_count: z.int(),
-    created_at: z.string(),
-    started_at: nullableText,
-    seen_at: z.string(),
-    ended_at: nullableText,
-  })
-  .openapi('BulkAct');
-const items = z.array(z.object({ task_uuid: z.uuid(), step: nullableText, why: z.string() }));
-const BulkReportSchema = BulkSchema.extend({ skipped: items, failed: items }).openapi('BulkReport');
 
 const AUDIT = describeRoute({
   method: 'get',
@@ -101,22 +59,24 @@ export function recordRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(AUDIT, async (c) => {
       const { limit, cursor, ...filter } = c.req.valid('query');
       const caller = callerOf(c);
-      const { entries, nextCursor } = await tasker.audit(filter, { limit, cursor });
-      const seen = entries.filter(({ template }) => isOfCaller(template?.split('/')[0], caller));
-      return c.json(
-        { entries: seen.map((entry) => snakeKeys(entry)), next_cursor: nextCursor, previous_cursor: null },
-        200,
-      );
+      type Entry = Awaited<ReturnType<Tasker['audit']>>['entries'][number];
+      const visible = ({ template }: Entry) => isOfCaller(template?.split('/')[0], caller);
+      const { items, ...cursors } = await fillPage({ limit, cursor }, visible, async (page) => {
+        const { entries, nextCursor } = await tasker.audit(filter, page);
+        return { items: entries, next_cursor: nextCursor };
+      });
+      return c.json({ entries: items.map((entry) => snakeKeys(entry)), ...cursors }, 200);
     })
     .openapi(BULKS, async (c) => {
-      const { limit, cursor } = c.req.valid('query');
       const caller = callerOf(c);
-      const place = cursor === undefined ? {} : { before: positionOf(cursor) };
-      const found = await tasker.bulk.list({ limit, ...place });
-      const last = found.at(-1);
-      const next = found.length === limit && last && last.id > 1 ? cursorAt(last.id) : null;
-      const seen = found.filter((act) => isVisible(act, caller)).map(bulkJson);
-      return c.json({ bulk_acts: seen, next_cursor: next, previous_cursor: null }, 200);
+      const visible = (act: BulkSummary) => isVisible(act, caller);
+      const { items, ...cursors } = await fillPage(c.req.valid('query'), visible, async ({ limit, cursor }) => {
+        const place = cursor === undefined ? {} : { before: positionOf(cursor) };
+        const found = await tasker.bulk.list({ limit, ...place });
+        const last = found.at(-1);
+        return { items: found, next_cursor: found.length === limit && last && last.id > 1 ? cursorAt(last.id) : null };
+      });
+      return c.json({ bulk_acts: items.map(bulkJson), ...cursors }, 200);
     })
     .openapi(BULK, async (c) => {
       const { id } = c.req.valid('param');

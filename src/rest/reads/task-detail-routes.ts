@@ -6,7 +6,8 @@ import { pageFields, pageOf, pageQuery } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { checkVisible } from '../scope.ts';
-import { EventSchema, eventJson, eventPage } from './event-routes.ts';
+import { eventJson, eventPage } from './event-routes.ts';
+import { EventSchema } from './event-schemas.ts';
 import { ExplanationSchema, HistoryEntrySchema, UuidParam, WaitSchema } from './task-detail-schemas.ts';
 
 const CONTEXT = describeRoute({

@@ -52,6 +52,7 @@ const TaskSchema = z
     context: anything,
     initiator: nullableText,
     source_system: nullableText,
+    created_with: nullableText,
     reason: nullableText,
     priority: z.int(),
     tags: z.array(z.string()),

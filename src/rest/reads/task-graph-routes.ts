@@ -1,4 +1,4 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import { taskGraph, taskMermaid } from '../../app/json/graph.ts';
 import { taskTimeline } from '../../app/json/timeline.ts';
 import type { Tasker } from '../../app/tasker.ts';
@@ -7,90 +7,8 @@ import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { checkVisible } from '../scope.ts';
 import { FORMAT, MERMAID, wantsMermaid } from './mermaid-answer.ts';
-import { OpenWaitSchema, UuidParam } from './task-detail-schemas.ts';
-
-const nullableTime = z.string().nullable();
-const Edges = {
-  edges: z.array(z.object({ from: z.string(), to: z.string() })),
-  edges_truncated: z.boolean().openapi({ description: 'True: there are more than 50,000 edges.' }),
-};
-
-const GraphSchema = z
-  .object({
-    task_uuid: z.uuid(),
-    namespace: z.string(),
-    name: z.string(),
-    version: z.string(),
-    status: z.string(),
-    created_at: z.string(),
-    completed_at: nullableTime,
-    nodes: z.array(
-      z
-        .object({
-          name: z.string(),
-          template_step_name: z.string(),
-          type: z.string(),
-          handler: z.string(),
-          state: z.string().nullable().openapi({ description: 'Null: a decision or an analyzer may create the step.' }),
-          step_uuid: z.uuid().nullable(),
-          attempts: z.int(),
-          max_attempts: z.int(),
-          started_at: nullableTime,
-          completed_at: nullableTime,
-          duration_ms: z.number().nullable(),
-          next_retry_at: nullableTime,
-          wait: OpenWaitSchema,
-          worker: z.string().nullable(),
-          error: z.object({ error_type: z.string().nullable(), message: z.string() }).nullable(),
-        })
-        .openapi('TaskGraphNode'),
-    ),
-    ...Edges,
-  })
-  .openapi('TaskGraph');
-
-const TimelineSchema = z
-  .object({
-    task_uuid: z.uuid(),
-    status: z.string(),
-    created_at: z.string(),
-    starts_at: nullableTime,
-    completed_at: nullableTime,
-    now: z.string().openapi({ description: 'The end of spans that have not ended.' }),
-    steps: z.array(
-      z.object({
-        name: z.string(),
-        template_step_name: z.string(),
-        step_uuid: z.uuid(),
-        handler: z.string(),
-        state: z.string(),
-        spans: z.array(
-          z
-            .object({
-              kind: z.enum(['queued', 'running', 'retry_wait', 'waiting', 'blocked']),
-              from: z.string(),
-              to: nullableTime.openapi({ description: 'Null: it has not ended.' }),
-              until: nullableTime.openapi({ description: 'When it ends at the latest, if that is known.' }),
-              attempt: z.int().nullable(),
-              worker: z.string().nullable(),
-              outcome: z.string().nullable(),
-              error: z.string().nullable(),
-            })
-            .openapi('TimelineSpan'),
-        ),
-      }),
-    ),
-    acts: z.array(
-      z.object({
-        at: z.string(),
-        step: z.string().nullable(),
-        what: z.string(),
-        who: z.string(),
-        why: z.string().nullable(),
-      }),
-    ),
-  })
-  .openapi('TaskTimeline');
+import { UuidParam } from './task-detail-schemas.ts';
+import { GraphSchema, TimelineSchema } from './task-graph-schemas.ts';
 
 const GRAPH = describeRoute({
   method: 'get',

@@ -58,6 +58,8 @@ export const DlqStatsSchema = z
     oldest_entry: time,
     newest_entry: time,
     avg_resolution_time_minutes: z.number().nullable(),
+    unassigned: z.int().openapi({ description: 'Of the pending ones.' }),
+    oldest_pending: time,
   })
   .openapi('DlqStats');
 export const QueueEntrySchema = z
@@ -86,5 +88,6 @@ export const StalenessSchema = z
     staleness_threshold_minutes: z.number(),
     health_status: z.enum(['healthy', 'warning', 'stale']),
     priority: z.int(),
+    rule: z.string(),
   })
   .openapi('StalenessMonitoring');

@@ -73,6 +73,31 @@ export async function takeBulk(
   return (await db.query(TAKE_BULK, [id, runner, from])).rows.length > 0;
 }
 
+const KEY_BULK = sql('key_bulk')`
+update tasker.bulk set request_key = $2, request_hash = decode($3, 'hex') where id = $1`;
+
+/** The key of the request that begins a bulk act, and the SHA-256 of the request in hex. */
+export interface BulkRequest {
+  key: string;
+  hash: string;
+}
+
+/** Notes which request began a bulk act. Fails with a unique violation if it has begun another one of the same actor. */
+export async function keyBulk(db: Db, id: number, { key, hash }: BulkRequest): Promise<void> {
+  await db.query(KEY_BULK, [id, key, hash]);
+}
+
+const FIND_REQUEST = sql('find_bulk_request')`
+select id, encode(request_hash, 'hex') hash from tasker.bulk where actor = $1 and request_key = $2`;
+
+/** Returns the bulk act that a request of this actor began. */
+export async function findBulkRequest(
+  db: Db,
+  { actor, key }: { actor: string; key: string },
+): Promise<{ id: number; hash: string } | undefined> {
+  return (await db.query<{ id: number; hash: string }>(FIND_REQUEST, [actor, key])).rows[0];
+}
+
 const LOCK_BULK = sql('lock_bulk')`
 select state, coalesce(runner = $2, false) mine from tasker.bulk where id = $1 for update`;
 

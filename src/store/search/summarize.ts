@@ -124,3 +124,8 @@ function stepsOf(search: TaskSearch, ended: boolean, values: Values): string {
   found.push(`p.done_at is ${ended ? 'not null' : 'null'}`, ...ofTask);
   return `from tasker.step_search q join tasker.task_search p on p.task_uuid = q.task_uuid where ${found.join(' and ')}`;
 }
+
+/** Returns a select of the time at which each failed step of an open task failed, as `at`. */
+export function failureTimes(search: TaskSearch, values: Values): string {
+  return `select q.since at from (select q.state, q.since ${stepsOf(search, false, values)}) q where q.state = 'error'`;
+}

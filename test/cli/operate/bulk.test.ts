@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { openSession } from '../../support/database.ts';
 import { until } from '../../support/setup.ts';
 import { PAIR, projectOnDatabase } from '../installation.ts';
 
@@ -110,6 +111,10 @@ it('a single task is retried, resolved and deleted at once, and only the deletio
 
 it('a command that is killed halfway is resumed, and each failure is retried exactly once', async () => {
   const ids = await blocked(2_000);
+  // Locks the last task, so that the command cannot end before it is killed.
+  const holder = await openSession(on.database.url);
+  await holder.query('begin');
+  await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [[...ids].sort().at(-1)]);
   const args = ['task', 'retry', '--tag', 'night', '--status', 'blocked_by_failures', '--yes', '-r', 'bank is back'];
   const command = on.project.start(args);
   const done = () =>
@@ -117,6 +122,7 @@ it('a command that is killed halfway is resumed, and each failure is retried exa
   const { id } = (await until(done, ([row]) => (row?.done ?? 0) > 200, 60_000))[0]!;
   command.process.kill('SIGKILL');
   await command.ended;
+  await holder.query('rollback');
   const before = await on.project.json<{ done: number; state: string }>(['bulk', 'show', String(id)]);
   expect(before.done).toBeLessThan(2_000);
   expect(before.state).toBe('running');

@@ -43,6 +43,8 @@ it('`tasker stats` shows tasks, attempts, templates and steps, and `--json` the 
     tasker,
     await tasker.createTasks([...requests, { namespace: 'depot', name: 'pack', version: '1.0.0' }]),
   );
+  // A stop writes the statistics for a few seconds at most, and the command counts only what is older than another second.
+  await tasker.engine.analytics.flush();
   await tasker.stop();
 
   const all = await on.project.run(['stats']);

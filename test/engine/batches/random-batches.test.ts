@@ -165,5 +165,5 @@ it(
       expect(seen.get(verb) ?? 0, verb).toBeGreaterThan(0);
     }
   },
-  PROVE ? 3_600_000 : 120_000,
+  PROVE ? 3_600_000 : 240_000,
 );

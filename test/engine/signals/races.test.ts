@@ -6,8 +6,19 @@ import { approvalStep, signalStep, waitingBench } from '../../support/waits/wait
 
 const ROUNDS = Number(process.env.TASKER_RACE_ROUNDS ?? 200);
 const TIMEOUT_MS = 60_000 + ROUNDS * 200;
-/** About as long as a signal takes here, so that either may come first. */
-const SPREAD_MS = 30;
+/**
+ * Returns random delays for the rivals of signals. They adapt to how long a signal takes on this machine, so that either may
+ * come first.
+ */
+function fairDelays(): { next(): number; signalWon(won: boolean): void } {
+  let spreadMs = 30;
+  return {
+    next: () => Math.random() * spreadMs,
+    signalWon: (won) => {
+      spreadMs = won ? Math.max(1, spreadMs * 0.9) : Math.min(5_000, spreadMs * 1.1);
+    },
+  };
+}
 
 const racing = (title: string, run: () => Promise<void>) => itOnce(title, run, TIMEOUT_MS);
 
@@ -42,8 +53,9 @@ racing('of a signal and its limit, exactly one ends the wait, and a sender who l
   });
   await work();
   let won = 0;
+  const delays = fairDelays();
   await race(tasks, async (task, round) => {
-    const ms = Math.random() * SPREAD_MS;
+    const ms = delays.next();
     await sql(
       `update tasker.wait set until = x.ends, due_at = x.ends
          from (select clock_timestamp() + $2 * interval '1 ms' as ends) x where task_uuid = $1`,
@@ -59,6 +71,7 @@ racing('of a signal and its limit, exactly one ends the wait, and a sender who l
     );
     const sent = await sending;
     const [step] = await sql(`select state::text, result from tasker.step where task_uuid = $1 and idx = 0`, [task]);
+    delays.signalWon(sent.ok);
     if (sent.ok) won++;
     else expect(sent.code).toBe('wait_over');
     expect(wait!['ended_by']).toBe(sent.ok ? 'signal' : 'timeout');
@@ -73,11 +86,13 @@ racing('of a signal and a cancel, exactly one wins', async () => {
   const { tasks, tasker, work, sql } = await tasksThatWait({ a: signalStep('go') });
   await work();
   const seen = new Set<string>();
+  const delays = fairDelays();
   await race(tasks, async (task) => {
     const [sent, cancelled] = await Promise.all([
       outcome(tasker.signal(task, 'go', 1)),
-      sleep(Math.random() * SPREAD_MS).then(() => tasker.cancelTask(task)),
+      sleep(delays.next()).then(() => tasker.cancelTask(task)),
     ]);
+    delays.signalWon(sent.ok);
     expect(cancelled).toBe(!sent.ok);
     if (!sent.ok) expect(sent.code).toBe('wait_over');
     expect((await tasker.getTask(task)).status).toBe(sent.ok ? 'complete' : 'cancelled');

@@ -33,6 +33,7 @@ it('events whose notification is lost are found by polling, every second by defa
     );
   }
   expect(new Set(heard.map(({ task }) => task)).size).toBe(heard.length);
-  expect(Math.min(...between())).toBeGreaterThan(700);
+  // On average, because a busy machine can delay one of them and not the next.
+  expect(between().reduce((sum, ms) => sum + ms, 0) / between().length).toBeGreaterThan(700);
   expect(Math.min(...between())).toBeLessThan(1_500);
 });

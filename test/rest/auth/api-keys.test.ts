@@ -206,3 +206,26 @@ it('only pages of the configured origins can read answers, and never with a sess
   expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, 'https://desk.example']);
   expect(refused.headers.get('vary')).toContain('Origin');
 });
+
+it('a task keeps the credential that created it, which a body cannot name, and creations write no audit', async () => {
+  const app = on.app();
+  const key = await on.key({ name: 'creator', roles: ['operator'] });
+  const same = { name: 'demo', namespace: 'test', version: '1.0.0', context: { by: 'creator' }, initiator: 'boss' };
+  const body = { ...same, source_system: 'shop', reason: 'try' };
+  const before = await on.sql('select count(*)::int n from tasker.operator_action');
+  const made = await ask(app, 'POST /v1/tasks', { 'x-api-key': key }, { ...body, created_with: 'key:boss' });
+  const shown = made.status === 201 ? made : await ask(app, 'POST /v1/tasks', { 'x-api-key': key }, body);
+  expect(shown.body).toMatchObject({ initiator: 'boss', created_with: 'key:creator' });
+  const lines = [1, 2].map((n) => JSON.stringify({ ...body, context: { n } })).join('\n');
+  const many = await app.request('http://localhost/v1/tasks/bulk', {
+    method: 'POST',
+    headers: { 'x-api-key': key, 'content-type': 'application/x-ndjson' },
+    body: lines,
+  });
+  expect(await many.text()).toContain('"created":true');
+  const rows = await on.sql(`select created_with from tasker.task where source_system = 'shop'`);
+  expect(rows.map((row) => row.created_with)).toEqual(['key:creator', 'key:creator', 'key:creator']);
+  const { taskUuid } = await on.tasker.createTask({ ...same, context: { by: 'program' } } as never);
+  expect((await on.tasker.getTask(taskUuid)).createdWith).toBeNull();
+  expect(await on.sql('select count(*)::int n from tasker.operator_action')).toEqual(before);
+});

@@ -28,6 +28,7 @@ export const SECURED: SecuritySettings = {
 export interface Secured {
   readonly tasker: Tasker;
   readonly sql: Sql;
+  readonly url: string;
   app(settings?: Partial<SecuritySettings>): App;
   /** Creates a key, and returns its text. */
   key(request: Partial<ApiKeyRequest> & { name: string }): Promise<string>;
@@ -37,10 +38,11 @@ export interface Secured {
 export function secured(templates: readonly TaskTemplate[]): Secured {
   let tasker: Tasker;
   let sql: Sql;
+  let url: string;
   let drop: () => Promise<void>;
   beforeAll(async () => {
     const fresh = await freshDatabase();
-    ({ sql, drop } = fresh);
+    ({ sql, url, drop } = fresh);
     tasker = await createTasker({ databaseUrl: fresh.url, poolSize: 6, templates: [...templates], worker: false });
     tasker.door = 'rest';
   });
@@ -55,6 +57,9 @@ export function secured(templates: readonly TaskTemplate[]): Secured {
     },
     get sql() {
       return sql;
+    },
+    get url() {
+      return url;
     },
     app: (settings) => restApp({ tasker, logger: silentLogger, facts, security: { ...SECURED, ...settings } }),
     key: async (request) => (await createKey(tasker.engine.database, request, { actor: 'tests' })).key,

@@ -2,6 +2,7 @@ import { REQUEST, type World } from '../../support/rest/world.ts';
 import { ACT, type Table, UNKNOWN } from './row.ts';
 import { failedTask } from './task-act-rows.ts';
 
+const KEY = { 'idempotency-key': 'once' };
 const NDJSON = { 'content-type': 'application/x-ndjson' };
 
 /** Acts on many tasks, and on dead letters. */
@@ -10,6 +11,8 @@ export async function bulkRows(world: World): Promise<Table> {
   const failed = await failedTask(world, 10);
   const [done] = await tasker.bulk.list();
   const stopped = await stoppedBulk(world);
+  const request = { key: 'used', hash: '00' };
+  await tasker.bulk.retry({ ids: [tasks.complete] }, { actor: 'ana', request }).result();
   const lines = [{ ...REQUEST, context: { n: 2 } }, { ...REQUEST, name: 'nothing' }, 7].map((line) =>
     JSON.stringify(line),
   );
@@ -30,7 +33,11 @@ export async function bulkRows(world: World): Promise<Table> {
         { body: { ...body, filter: { state: 'error', namespace: 'test' }, dry_run: true } },
         { body: { ...body, action: 'step_retry', steps: [{ task_uuid: failed, step: 'second' }], dry_run: true } },
       ],
-      202: [{ body: { ...body, ids: [tasks.complete] } }],
+      202: [
+        { body: { ...body, ids: [tasks.complete] }, headers: KEY },
+        { body: { ...body, ids: [tasks.complete] }, headers: KEY },
+      ],
+      409: [{ body: { ...body, ids: [UNKNOWN] }, headers: { 'idempotency-key': 'used' } }],
       404: [{ body: { ...body, action: 'task_redrive', ids: [UNKNOWN] } }],
       400: [
         { body: { ...body, action: 'odd', ids: [failed] } },

@@ -23,6 +23,7 @@ export async function operateRows(world: World): Promise<Table> {
     postTemplateVersionResume: pausing({ ...orphan, version: '1.0.0' }),
     postNamespacePause: pausing({ namespace: 'elsewhere' }),
     postNamespaceResume: pausing({ namespace: 'elsewhere' }),
+    getPauses: { ok: [{}, { query: 'limit=1' }], 400: [{ query: 'limit=0' }] },
     ...eventActRows(),
     postWorkerDrain: { ok: [live, live], 400: [{ ...live, body: { by: 7 } }], 409: [stopped] },
     postWorkerResume: { ok: [live, live], 400: [{ ...live, body: { by: 7 } }], 409: [stopped] },

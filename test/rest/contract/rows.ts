@@ -7,6 +7,7 @@ import { scheduleRows } from './schedule-rows.ts';
 import { taskActRows } from './task-act-rows.ts';
 import { templateActRows } from './template-act-rows.ts';
 import { waitRows } from './wait-rows.ts';
+import { workRows } from './work-rows.ts';
 
 const DEMO = { namespace: 'test', name: 'demo', version: '1.1.0' };
 const NUL = '%00';
@@ -32,6 +33,7 @@ export async function rowsOf(world: World): Promise<Record<string, Rows>> {
     ...(await operateRows(world)),
     ...(await credentialRows(world)),
     ...(await templateActRows(world)),
+    ...(await workRows(world)),
   };
 }
 
@@ -45,8 +47,15 @@ async function taskRows(world: World): Promise<Table> {
   const each = ofTask(world);
   return {
     createTask: {
-      ok: [{ body: { ...REQUEST, context: { n: 1 } } }],
-      400: [{ body: { ...REQUEST, context: 7 } }, { body: { ...REQUEST, tags: 'a' } }, { body: [] }, { body: null }],
+      ok: [{ body: { ...REQUEST, context: { n: 1 } } }, { body: { ...REQUEST, context: { n: 2 }, start_in: '2h' } }],
+      400: [
+        { body: { ...REQUEST, context: { n: 3 }, start_at: 'never' } },
+        { body: { ...REQUEST, start_in: 'soon' } },
+        { body: { ...REQUEST, context: 7 } },
+        { body: { ...REQUEST, tags: 'a' } },
+        { body: [] },
+        { body: null },
+      ],
       404: [{ body: { ...REQUEST, name: 'nothing' } }],
       409: [{ body: REQUEST }],
     },
@@ -74,6 +83,20 @@ async function taskRows(world: World): Promise<Table> {
       400: [{ params: task }],
     },
     getTaskSummary: each,
+    getTaskHistogram: {
+      ok: [
+        {},
+        { query: 'buckets=10&created_after=2h&tag=urgent' },
+        { query: 'by=failed&since=1d&step_state=error' },
+        { query: 'namespace=nothing' },
+      ],
+      400: [
+        { query: 'buckets=1' },
+        { query: 'by=luck' },
+        { query: 'by=failed&since=someday' },
+        { query: 'context=[]' },
+      ],
+    },
     getTaskContext: each,
     getTaskGraph: {
       ok: [
@@ -91,6 +114,7 @@ async function taskRows(world: World): Promise<Table> {
       404: [{ params: task, query: 'step=nothing' }],
     },
     getTaskEvents: { ok: each.ok, 400: [{ params: task, query: 'cursor=x' }] },
+    getTaskRuns: { ok: [{ params: { uuid: tasks.failed } }] },
     getTaskWaits: each,
   };
 }
@@ -158,6 +182,22 @@ async function deadLetterRows(world: World): Promise<Table> {
   const [entry] = (await tasker.deadLetters.list({}, { limit: 1 })).entries;
   return {
     getDlq: { ok: [{}, { query: 'resolution_status=Pending&offset=0' }], 400: [{ query: 'resolution_status=Odd' }] },
+    getDlqEntries: {
+      ok: [
+        {},
+        { query: 'status=all&dlq_reason=manual_dlq&unassigned&limit=1' },
+        { query: 'status=all&namespace=test&unassigned&sort=added&limit=1&added_after=1h' },
+      ],
+      400: [
+        { query: 'status=odd' },
+        { query: 'sort=priority&status=all' },
+        { query: 'unassigned&assignee=ana' },
+        { query: 'added_after=never' },
+        { query: 'cursor=x' },
+        { query: 'task=7' },
+      ],
+    },
+    getDlqEntry: { ok: [{ params: { dlq_entry_uuid: entry!.dlqEntryUuid } }] },
     getDlqTask: { ok: [{ params: { task_uuid: tasks.failed } }] },
     updateDlqEntry: {
       ok: [
@@ -169,7 +209,7 @@ async function deadLetterRows(world: World): Promise<Table> {
       400: [{ params: { dlq_entry_uuid: entry!.dlqEntryUuid }, body: { resolution_status: 'Odd' } }],
       409: [{ params: { dlq_entry_uuid: await closedEntry(world) }, body: { resolution_status: 'Cancelled' } }],
     },
-    getDlqStats: NOTHING,
+    getDlqStats: { ok: [{}, { query: 'namespace=test&added_after=1h' }], 400: [{ query: 'added_after=never' }] },
     getDlqInvestigationQueue: NOTHING,
     getDlqStaleness: NOTHING,
   };

@@ -110,7 +110,10 @@ async function stepActRows(world: World): Promise<Table> {
       409: [{ params: { uuid: complete, step: 'second' }, body: ACT }],
     },
     postTaskWorkflowStepMove: {
-      ok: [{ params: { uuid: moved, step: 'pause' }, body: { ...ACT, until } }],
+      ok: [
+        { params: { uuid: moved, step: 'pause' }, body: { ...ACT, until } },
+        { params: { uuid: moved, step: 'pause' }, body: { in: '2h' } },
+      ],
       400: [
         { params: { uuid: moved, step: 'pause' }, body: ACT },
         { params: { uuid: moved, step: 'pause' }, body: { until: 'someday' } },

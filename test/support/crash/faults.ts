@@ -155,8 +155,11 @@ export class FaultDriver {
       await this.#create(this.#one(templates));
       await sleep(20 + this.#run.random() * 120);
       // An act may wait half a minute for a lock, so that time alone does not bound the tries.
-      if (left.length > 0) await this.#fault(left[tries++ % left.length]!);
-      else await this.#fault(this.#draw());
+      if (left.length > 0) {
+        // A paused namespace has nothing to act on.
+        while (this.#paused.length > 0) await this.#fault('pause', 1);
+        await this.#fault(left[tries++ % left.length]!);
+      } else await this.#fault(this.#draw());
       this.#noteFallenWorkers();
     }
     await waits.stop();

@@ -18,6 +18,7 @@ export const PROGRAMS = {
   chromium: { tests: 'a browser', commands: ['chromium', 'chromium-browser', 'google-chrome'], debian: 'chromium' },
   python3: { tests: 'Python', commands: ['python3'], debian: 'python3' },
   promtool: { tests: 'Prometheus rules', commands: ['promtool'], debian: 'promtool' },
+  pg_rewind: { tests: 'replication', commands: ['pg_rewind'], debian: 'postgresql' },
 } as const satisfies Record<string, OutsideProgram>;
 
 export type ProgramName = keyof typeof PROGRAMS;
@@ -33,6 +34,7 @@ declare module 'vitest' {
 
 /** Returns the path of a program, or undefined if it is not installed. */
 export function programPath(name: ProgramName, PATH = process.env['PATH'] ?? ''): string | undefined {
+  if (name === 'pg_rewind') return debianServer();
   const file = found(PROGRAMS[name].commands, foldersOf(PATH));
   return file !== undefined && name === 'rabbitmq-server' ? debianBroker() : file;
 }
@@ -85,4 +87,14 @@ function debianBroker(): string | undefined {
   return readdirSync(folder)
     .map((version) => path.join(folder, version, 'sbin/rabbitmq-server'))
     .find((file) => existsSync(file));
+}
+
+/** Returns the path of `pg_rewind` of the newest server. Debian has no command for it on the PATH. */
+function debianServer(): string | undefined {
+  const folder = '/usr/lib/postgresql';
+  if (!existsSync(folder)) return undefined;
+  return readdirSync(folder)
+    .sort((one, other) => Number(other) - Number(one))
+    .map((version) => path.join(folder, version, 'bin/pg_rewind'))
+    .find((file) => existsSync(file) && existsSync(path.join(path.dirname(file), 'postgres')));
 }

@@ -453,7 +453,9 @@ describe('a poller of this process', () => {
     const warnings = () => lines.filter(({ message }) => message.startsWith('no listener for steps')).length;
     await until(warnings, (count) => count >= 2);
     expect(performance.now() - started).toBeGreaterThan(900);
-    expect(await releases()).toBeLessThanOrEqual(2);
+    const released = await releases();
+    // Another one for each second that a busy machine needed for this check.
+    expect(released).toBeLessThanOrEqual(Math.max(2, 1 + Math.floor((performance.now() - started) / 900)));
     subscriber.start();
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });

@@ -1,6 +1,5 @@
 import { ask, pathOf } from './client.ts';
-import type { Routes } from './routes.ts';
-import type { StepDetail } from './types.ts';
+import type { Rerun } from './types.ts';
 
 /** The reason of an act, and the name for the audit. A server with authentication uses the name of the credential. */
 export interface Said {
@@ -9,16 +8,9 @@ export interface Said {
 }
 
 const ofTask = (uuid: string) => pathOf`v1/tasks/${uuid}`;
-const RETRY = 'POST /v1/tasks/{uuid}/retry';
-
-/** Retries the failed steps of a task. */
-export async function retryTask(routes: Routes, uuid: string, said: Said): Promise<void> {
-  if (routes.has(RETRY)) {
-    await ask(`${ofTask(uuid)}/retry`, { method: 'POST', body: said });
-    return;
-  }
-  const steps = await ask<StepDetail[]>(`${ofTask(uuid)}/workflow_steps`);
-  for (const step of steps) if (step.current_state === 'error') await retryStep(uuid, step.step_uuid, said);
+/** Retries the steps of a task that failed or wait for a retry. */
+export function retryTask(uuid: string, said: Said): Promise<unknown> {
+  return actOnTask(uuid, 'retry', said);
 }
 
 export function cancelTask(uuid: string): Promise<unknown> {
@@ -30,8 +22,14 @@ export function actOnTask(uuid: string, act: string, said: Said): Promise<unknow
   return ask(`${ofTask(uuid)}/${act}`, { method: 'POST', body: said });
 }
 
-export function retryStep(uuid: string, step: string, { reason, by }: Said): Promise<unknown> {
-  return patchStep(uuid, step, { action_type: 'reset_for_retry', reason, reset_by: by });
+/** `retry`, `fire`: acts of a step that need nothing but a reason. */
+export function actOnStep(uuid: string, step: string, act: string, said: Said): Promise<unknown> {
+  return ask(`${ofTask(uuid)}/${pathOf`workflow_steps/${step}`}/${act}`, { method: 'POST', body: said });
+}
+
+/** Sends a signal to a task. */
+export function sendSignal(uuid: string, name: string, payload: unknown, { by }: Said): Promise<unknown> {
+  return ask(`${ofTask(uuid)}/signals`, { method: 'POST', body: { name, payload, by } });
 }
 
 export function resolveStep(uuid: string, step: string, { reason, by }: Said): Promise<unknown> {
@@ -51,7 +49,8 @@ function patchStep(uuid: string, step: string, body: object): Promise<unknown> {
   return ask(pathOf`v1/tasks/${uuid}/workflow_steps/${step}`, { method: 'PATCH', body });
 }
 
-/** Runs a step and everything after it again. */
-export function rerunFrom(uuid: string, step: string, said: Said): Promise<unknown> {
-  return ask(`${ofTask(uuid)}/rerun`, { method: 'POST', body: { from: step, ...said } });
+/** Runs a step and everything after it again. Without `said`, only returns what would run. */
+export function rerunFrom(uuid: string, step: string, said?: Said): Promise<Rerun> {
+  const body = { from: step, dry_run: said === undefined, ...said };
+  return ask<Rerun>(`${ofTask(uuid)}/rerun`, { method: 'POST', body });
 }

@@ -64,3 +64,9 @@ export function useLacking(): (route: string) => string | undefined {
     return permissions.includes(needed) ? undefined : needed;
   };
 }
+
+/** Returns the first of these permissions that the user lacks. */
+export function useMissing(): (...needed: readonly string[]) => string | undefined {
+  const { permissions } = useMe();
+  return (...needed) => (permissions === null ? undefined : needed.find((name) => !permissions.includes(name)));
+}

@@ -1,4 +1,4 @@
-import { useQueryClient } from '@tanstack/react-query';
+import { type QueryKey, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
 import { addressOf } from './client.ts';
 import { useLive } from './live.tsx';
@@ -11,7 +11,9 @@ const SHOW_MS = 2_000;
 /** After this many lost connections in a row, the page only polls. */
 const MOST_LOST = 5;
 /** The queries that a change of a task may make stale. The rest is polled. */
-const AFFECTED = new Set(['tasks', 'task', 'status', 'summary']);
+const AFFECTED = new Set(['tasks', 'status', 'summary']);
+/** Found in the text, because parsing thousands of changes a second costs more than everything else on the page. */
+const TASK_ID = /"task_uuid":"([^"]+)"/;
 
 /**
  * Follows the changes of tasks while the page is live and visible. A change only says that something is new; the screen
@@ -28,10 +30,18 @@ export function StreamProvider({ children }: { children: ReactNode }) {
     if (!active) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let lost = 0;
-    const show = () => {
+    let changed = new Set<string>();
+    let all = false;
+    const show = (event: MessageEvent<string>) => {
+      const task = event.type === 'task' ? TASK_ID.exec(event.data)?.[1] : undefined;
+      if (task === undefined) all = true;
+      else changed.add(task);
       timer ??= setTimeout(() => {
-        timer = undefined;
-        void queries.invalidateQueries({ predicate: ({ queryKey: [name] }) => AFFECTED.has(String(name)) });
+        const [tasks, every] = [changed, all];
+        [timer, changed, all] = [undefined, new Set(), false];
+        const isStale = ({ queryKey: [name, id] }: { queryKey: QueryKey }) =>
+          name === 'task' ? every || tasks.has(String(id)) : AFFECTED.has(String(name));
+        void queries.invalidateQueries({ predicate: isStale });
       }, SHOW_MS);
     };
     const source = new EventSource(addressOf('v1/stream'));

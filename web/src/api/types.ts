@@ -37,6 +37,9 @@ export interface Task {
   ready_steps: number;
   completion_percentage: number;
   steps: Step[];
+  /** When it begins. Null: it does not wait for its start. */
+  starts_at: string | null;
+  paused: Pause[] | null;
 }
 
 export interface TaskPage {
@@ -87,40 +90,89 @@ export interface StepDetail {
   last_failure_at: string | null;
   next_retry_at: string | null;
   last_attempted_at: string | null;
+  /** Differs from `name` for batch workers. */
+  template_step_name: string;
+  handler: string;
+  worker: string | null;
+  wait: StepWait | null;
 }
 
-export interface TaskSummary {
-  task: Task;
-  template: {
-    steps: { name: string; step_type: string; handler: string; dependencies: string[]; max_attempts: number }[];
-  };
-  dlq: { in_dlq: boolean; dlq_reason: string | null; resolution_status: string | null };
+/** What a step in the state `waiting` waits for. */
+export interface StepWait {
+  kind: 'timer' | 'signal' | 'approval' | 'completion' | 'call';
+  since: string;
+  until: string | null;
+  settings: Record<string, unknown>;
+}
+
+/** A step in the graph of a task. */
+export interface GraphNode {
+  name: string;
+  template_step_name: string;
+  type: string;
+  handler: string;
+  /** Null: a decision or an analyzer may create the step. */
+  state: string | null;
+  attempts: number;
+  max_attempts: number;
+  started_at: string | null;
+  completed_at: string | null;
+  duration_ms: number | null;
+  next_retry_at: string | null;
+  wait: StepWait | null;
+  error: { error_type: string | null; message: string } | null;
 }
 
 export interface TaskGraph {
-  nodes: {
-    name: string;
-    template_step_name: string;
-    type: string;
-    handler: string;
-    /** Null: a decision or an analyzer may create the step. */
-    state: string | null;
-    started_at: string | null;
-    completed_at: string | null;
-  }[];
+  nodes: GraphNode[];
   edges: { from: string; to: string }[];
+  edges_truncated: boolean;
+}
+
+export interface TimelineSpan {
+  kind: 'queued' | 'running' | 'retry_wait' | 'waiting' | 'blocked';
+  from: string;
+  /** Null: it has not ended. */
+  to: string | null;
+  attempt: number | null;
+  worker: string | null;
+  outcome: string | null;
+  error: string | null;
+}
+
+export interface Timeline {
+  created_at: string;
+  completed_at: string | null;
+  now: string;
+  steps: { name: string; template_step_name: string; state: string; spans: TimelineSpan[] }[];
+  acts: { at: string; step: string | null; what: string; who: string; why: string | null }[];
+}
+
+export interface Pause {
+  scope: 'task' | 'template' | 'namespace';
+  target: string;
+  paused_by: string;
+  reason: string | null;
 }
 
 export interface Explanation {
-  task: { paused?: unknown[] | null };
+  task: { paused?: Pause[] | null; starts_at: string | null };
   summary: string;
-  steps: { step: string; state: string; why: string; until: string | null; held_by: string | null }[];
+  steps: {
+    step: string;
+    state: string;
+    why: string;
+    until: string | null;
+    wait: StepWait | null;
+    held_by: string | null;
+  }[];
 }
 
 export interface HistoryEntry {
   step: string | null;
   kind: string;
   attempt: number | null;
+  rerun: number | null;
   what: string;
   to_state: string | null;
   started_at: string | null;
@@ -129,6 +181,26 @@ export interface HistoryEntry {
   who: string | null;
   why: string | null;
   error: StepError | null;
+}
+
+export interface History {
+  entries: HistoryEntry[];
+  /** Null: there are no more. */
+  next_cursor: string | null;
+}
+
+/** What a rerun covers. */
+export interface Rerun {
+  steps: { step: string; state: string; retryable: boolean; change: 'again' | 'removed' | 'returned' }[];
+}
+
+export interface StepLogs {
+  logs: {
+    attempt: number;
+    lines: { at: string; level: string; message: string; fields: Record<string, unknown> }[];
+    /** Number of earlier lines that were not kept. */
+    dropped: number;
+  }[];
 }
 
 export interface FailureGroup {

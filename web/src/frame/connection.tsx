@@ -1,8 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { ApiError } from '../api/client.ts';
-
-const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+import { clockText } from '../parts/words.ts';
 
 /** A banner while the server does not answer, with the time of the data that the page shows. */
 export function Connection() {
@@ -26,7 +25,7 @@ export function Connection() {
     <div aria-live="polite">
       {lost && (
         <p className="bg-t-amber px-6 py-2 text-sm text-s-amber">
-          The server does not answer{last ? `. The page shows data of ${CLOCK.format(last)}` : ''}. It will reconnect by
+          The server does not answer{last ? `. The page shows data of ${clockText(last)}` : ''}. It will reconnect by
           itself.
         </p>
       )}

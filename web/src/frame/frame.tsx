@@ -1,5 +1,6 @@
 import { Suspense, useState } from 'react';
 import { Outlet } from 'react-router';
+import { useZone } from '../parts/zone.ts';
 import { Connection } from './connection.tsx';
 import { KeysHelp, useKeys } from './keys.tsx';
 import { Palette } from './palette.tsx';
@@ -10,6 +11,7 @@ import { TopBar } from './top-bar.tsx';
 export function Frame() {
   const [overlay, setOverlay] = useState<'palette' | 'keys'>();
   const [menu, setMenu] = useState(false);
+  const { choice } = useZone();
   const close = () => setOverlay(undefined);
   useKeys({ onPalette: () => setOverlay('palette'), onHelp: () => setOverlay('keys') });
   return (
@@ -18,7 +20,7 @@ export function Frame() {
       <div className="min-w-0 grow">
         <TopBar onPalette={() => setOverlay('palette')} onMenu={() => setMenu(true)} />
         <Connection />
-        <main className="mx-auto max-w-[1360px] px-4 py-6 sm:px-6">
+        <main key={choice} className="mx-auto max-w-[1360px] px-4 py-6 sm:px-6">
           <Suspense fallback={null}>
             <Outlet />
           </Suspense>

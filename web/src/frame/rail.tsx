@@ -16,7 +16,7 @@ export function Rail({ open, onClose }: { open: boolean; onClose(): void }) {
       )}
       <nav
         aria-label="Main"
-        className={`${open ? 'fixed inset-y-0 left-0 z-30 block w-[200px] shadow-xl' : 'hidden'} overflow-y-auto border-r border-line bg-surface px-2 py-3 sm:sticky sm:top-0 sm:z-0 sm:block sm:h-screen sm:w-[52px] sm:shadow-none rail:w-[200px]`}
+        className={`${open ? 'fixed inset-y-0 left-0 z-30 block w-[200px] shadow-xl' : 'hidden'} overflow-y-auto border-r border-line bg-surface px-2 py-3 sm:sticky sm:top-0 sm:z-0 sm:block sm:h-screen sm:w-[52px] sm:shrink-0 sm:shadow-none rail:w-[200px]`}
       >
         <div className="mb-4 flex h-8 items-center gap-2 px-2">
           <img src="icon.svg" alt="" width="20" height="20" />

@@ -5,9 +5,9 @@ import { useLive } from '../api/live.tsx';
 import { useMe } from '../api/me.tsx';
 import type { Health, Templates } from '../api/types.ts';
 import { Button } from '../parts/controls.tsx';
+import { clockText } from '../parts/words.ts';
+import { ZonePicker } from '../parts/zone-picker.tsx';
 import { useNamespace } from './namespace.ts';
-
-const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 
 interface TopBarProps {
   onPalette(): void;
@@ -48,6 +48,7 @@ export function TopBar({ onPalette, onMenu }: TopBarProps) {
         Search or go to
         <kbd className="font-sans text-xs">⌘K</kbd>
       </button>
+      <ZonePicker className="max-lg:hidden" />
       <LiveSwitch />
       <User />
     </div>
@@ -111,13 +112,13 @@ function LiveSwitch() {
     <Button
       role="switch"
       aria-checked={on}
-      aria-label={since ? `Live: Paused at ${CLOCK.format(since)}` : 'Live'}
+      aria-label={since ? `Live: Paused at ${clockText(since)}` : 'Live'}
       look="quiet"
       title={on ? 'The page updates itself. Click to pause.' : 'Click to continue.'}
       onClick={toggle}
     >
       <span className={`size-2 rounded-full ${on ? 'bg-s-green' : 'bg-s-slate'}`} />
-      {since === undefined ? 'Live' : `Paused at ${CLOCK.format(since)}`}
+      {since === undefined ? 'Live' : `Paused at ${clockText(since)}`}
     </Button>
   );
 }

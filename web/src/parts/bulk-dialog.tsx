@@ -1,23 +1,36 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { ask } from '../api/client.ts';
+import { useMissing } from '../api/me.tsx';
 import { OperatorFields, useOperator } from './act-dialog.tsx';
 import { Button, Problem } from './controls.tsx';
 import { Dialog } from './dialog.tsx';
+import { State } from './state.tsx';
 import { counted, numberText } from './words.ts';
 
-/** An act on all tasks that a filter matches. */
+/** The tasks to act on. */
+export type BulkTarget = { filter: Record<string, unknown> } | { ids: readonly string[] };
+
+/** An act on many tasks. */
 export interface BulkAct {
-  action: 'task_retry' | 'task_cancel';
-  verb: string;
-  filter: Record<string, unknown>;
+  action: keyof typeof ACTIONS;
+  /** What the tasks are, such as `all tasks of this cause`. */
+  what: string;
+  /** Each is an act of its own. */
+  targets: readonly BulkTarget[];
 }
 
 interface Preview {
   matched: number;
+  skipped: number;
   steps: number;
   not_retryable: number;
-  sample: { task_uuid: string; template: string }[];
+  sample: {
+    task_uuid: string;
+    template: string;
+    status: string;
+    steps: { name: string; error_type: string | null; error: string | null }[];
+  }[];
 }
 
 interface Progress {
@@ -32,33 +45,67 @@ interface Progress {
 
 const PATH = 'v1/bulk-acts';
 const PROGRESS_MS = 1_000;
+const EXAMPLES = 4;
+/** Acts that are hard to undo ask for a reason. */
+export const ACTIONS = {
+  task_retry: { verb: 'Retry', done: 'retried', permission: 'tasks:update' },
+  task_cancel: { verb: 'Cancel', done: 'cancelled', permission: 'tasks:cancel', danger: true },
+  task_resolve: { verb: 'Resolve', done: 'resolved', permission: 'tasks:update', needsReason: true },
+  task_delete: { verb: 'Delete', done: 'deleted', permission: 'tasks:delete', danger: true, needsReason: true },
+  task_redrive: { verb: 'Redrive', done: 'redriven', permission: 'dlq:update' },
+} as const satisfies Record<
+  string,
+  { verb: string; done: string; permission: string; danger?: boolean; needsReason?: boolean }
+>;
+
+/** Returns the permission that the user lacks for a bulk act. */
+export function useLackingBulk(): (action: keyof typeof ACTIONS) => string | undefined {
+  const missing = useMissing();
+  return (action) => missing('tasks:update', ACTIONS[action].permission);
+}
+
+const sum = <Row,>(rows: readonly Row[], number: (row: Row) => number) =>
+  rows.reduce((total, row) => total + number(row), 0);
 
 /** Shows what a bulk act would do, starts it, and follows it. */
 export function BulkDialog({ act, onClose }: { act: BulkAct; onClose(): void }) {
-  const { action, filter, verb } = act;
+  const { action, targets, what } = act;
+  const { verb, ...kind } = ACTIONS[action];
   const queries = useQueryClient();
   const operator = useOperator();
-  const [started, setStarted] = useState<number>();
+  const [started, setStarted] = useState<number[]>();
   const preview = useQuery({
-    queryKey: ['bulk-preview', action, filter],
-    queryFn: () => ask<Preview>(PATH, { method: 'POST', body: { action, filter, dry_run: true } }),
+    queryKey: ['bulk-preview', action, targets],
+    queryFn: () =>
+      Promise.all(
+        targets.map((target) => ask<Preview>(PATH, { method: 'POST', body: { action, ...target, dry_run: true } })),
+      ),
     staleTime: 0,
+    gcTime: 0,
   });
   const start = useMutation({
-    mutationFn: () => ask<Progress>(PATH, { method: 'POST', body: { action, filter, ...operator.said() } }),
-    onSuccess: ({ id }) => {
+    mutationFn: () =>
+      Promise.all(
+        targets.map((target) =>
+          ask<Progress>(PATH, { method: 'POST', body: { action, ...target, ...operator.said() } }),
+        ),
+      ),
+    onSuccess: (acts) => {
       operator.remember();
-      setStarted(id);
+      setStarted(acts.map(({ id }) => id));
     },
   });
-  const title = `${verb} all tasks of this cause`;
+  const title = `${verb} ${what}`;
   const close = () => {
     onClose();
     void queries.invalidateQueries();
   };
   const error = preview.error ?? start.error;
+  const matched = preview.data && sum(preview.data, (one) => one.matched);
+  const needsReason = 'needsReason' in kind;
+  const incomplete = !matched || (needsReason && operator.reason.trim() === '');
   return (
-    <Dialog title={title} onClose={close}>
+    <Dialog title={title} onClose={close} className="w-[560px]">
       <form
         className="p-5"
         onSubmit={(event) => {
@@ -69,11 +116,15 @@ export function BulkDialog({ act, onClose }: { act: BulkAct; onClose(): void }) 
         <h2 className="text-base font-semibold">{title}</h2>
         {started === undefined ? (
           <>
-            <div className="mt-2 min-h-10 text-sm text-soft">{preview.data && <Effect preview={preview.data} />}</div>
-            <OperatorFields operator={operator} />
+            <div className="mt-2 min-h-10 text-sm text-soft" aria-live="polite">
+              {preview.isPending
+                ? 'Counting the tasks…'
+                : preview.data && <Effect action={action} previews={preview.data} />}
+            </div>
+            <OperatorFields operator={operator} needsReason={needsReason} />
           </>
         ) : (
-          <Following id={started} />
+          <Following ids={started} done={kind.done} />
         )}
         {error && (
           <div className="mt-3">
@@ -83,8 +134,12 @@ export function BulkDialog({ act, onClose }: { act: BulkAct; onClose(): void }) 
         <div className="mt-5 flex justify-end gap-2">
           <Button onClick={close}>{started === undefined ? 'Keep as it is' : 'Close'}</Button>
           {started === undefined && (
-            <Button type="submit" look="primary" disabled={!preview.data?.matched || start.isPending}>
-              {verb} {preview.data ? counted(preview.data.matched, 'task') : '…'}
+            <Button
+              type="submit"
+              look={'danger' in kind ? 'danger' : 'primary'}
+              disabled={incomplete || start.isPending}
+            >
+              {verb} {matched === undefined ? '…' : counted(matched, 'task')}
             </Button>
           )}
         </div>
@@ -93,41 +148,103 @@ export function BulkDialog({ act, onClose }: { act: BulkAct; onClose(): void }) 
   );
 }
 
-function Effect({ preview: { matched, steps, not_retryable: once } }: { preview: Preview }) {
-  if (matched === 0) return <p>No task matches any more.</p>;
+function effectOf(action: BulkAct['action'], tasks: string, steps: string): ReactNode {
+  switch (action) {
+    case 'task_retry':
+      return `${tasks}: ${steps} run again with a full set of attempts. Completed steps keep their results.`;
+    case 'task_cancel':
+      return `${tasks}: the open steps are cancelled. Steps that are running now finish, but their results are dropped.`;
+    case 'task_resolve':
+      return `${tasks} end as resolved by hand: their work was done elsewhere. Open steps are cancelled.`;
+    case 'task_delete':
+      return `${tasks} with their steps, results and history are deleted for good. Tasks that have not ended are skipped.`;
+    case 'task_redrive':
+      return `${tasks} run again, and their dead letters are closed.`;
+  }
+}
+
+function Effect({ action, previews }: { action: BulkAct['action']; previews: readonly Preview[] }) {
+  const matched = sum(previews, (one) => one.matched);
+  const skipped = sum(previews, (one) => one.skipped);
+  const once = action === 'task_retry' ? sum(previews, (one) => one.not_retryable) : 0;
+  const samples = previews.flatMap(({ sample }) => sample).slice(0, EXAMPLES);
+  if (matched === 0) return <p>None of these tasks can be {ACTIONS[action].done}.</p>;
+  const steps = counted(
+    sum(previews, (one) => one.steps),
+    'step',
+  );
   return (
     <>
-      <p>
-        {counted(matched, 'task')}: {counted(steps, 'step')} run again with a full set of attempts. Completed steps keep
-        their results.
-      </p>
+      <p>{effectOf(action, counted(matched, 'task'), steps)}</p>
+      {skipped > 0 && (
+        <p className="mt-1">
+          {counted(skipped, 'task')} of the selection cannot be {ACTIONS[action].done}.
+        </p>
+      )}
       {once > 0 && (
         <p className="mt-1 text-s-amber">
           {counted(once, 'step')} failed for good: their handlers or templates say that they must not run twice.
         </p>
       )}
+      <p className="mt-3 mb-1 text-xs text-faint">
+        {samples.length < matched ? `${samples.length} examples` : 'The tasks'}
+      </p>
+      <ul className="overflow-hidden rounded-md border border-line">
+        {samples.map(({ task_uuid: uuid, template, status, steps: [first] }) => (
+          <li key={uuid} className="flex h-8 items-center gap-3 border-b border-line px-2.5 last:border-b-0">
+            <span className="w-24 shrink-0">
+              <State state={status} />
+            </span>
+            <span className="shrink-0 text-ink">{template}</span>
+            <span className="truncate text-xs text-faint">{first?.error ?? first?.error_type ?? uuid}</span>
+          </li>
+        ))}
+      </ul>
     </>
   );
 }
 
-function Following({ id }: { id: number }) {
-  const { data } = useQuery({
-    queryKey: ['bulk', id],
-    queryFn: ({ signal }) => ask<Progress>(`${PATH}/${id}`, { signal }),
-    refetchInterval: ({ state }) => (state.data?.ended_at ? false : PROGRESS_MS),
+/** The progress of acts, which can be stopped. They go on without the page. */
+function Following({ ids, done: verb }: { ids: readonly number[]; done: string }) {
+  const stop = useMutation({
+    mutationFn: () => Promise.all(ids.map((id) => ask(`${PATH}/${id}/stop`, { method: 'POST' }))),
   });
-  const { done = 0, matched = 0, skipped_count: skipped = 0, failed_count: failed = 0 } = data ?? {};
+  const { data = [], error } = useQuery({
+    queryKey: ['bulk', ids],
+    queryFn: ({ signal }) => Promise.all(ids.map((id) => ask<Progress>(`${PATH}/${id}`, { signal }))),
+    refetchInterval: ({ state }) => (state.data?.every(hasEnded) ? false : PROGRESS_MS),
+  });
+  const matched = sum(data, (act) => act.matched);
+  const done = sum(data, (act) => act.done);
+  const skipped = sum(data, (act) => act.skipped_count);
+  const failed = sum(data, (act) => act.failed_count);
+  const ended = data.length > 0 && data.every(hasEnded);
+  const stopped = data.some(({ state }) => state === 'stopped');
   return (
-    <div className="mt-3 text-sm" aria-live="polite">
+    <div className="mt-3 text-sm">
       <div className="h-1.5 overflow-hidden rounded-full bg-line">
-        <div className="h-full bg-s-green" style={{ width: `${matched === 0 ? 0 : (done / matched) * 100}%` }} />
+        <div
+          className={`h-full ${stopped ? 'bg-s-amber' : 'bg-s-green'}`}
+          style={{ width: `${matched === 0 ? 0 : ((done + skipped + failed) / matched) * 100}%` }}
+        />
       </div>
-      <p className="mt-2 text-soft tabular-nums">
-        {numberText(done)} of {counted(matched, 'task')}
-        {skipped > 0 && `, ${numberText(skipped)} skipped`}
-        {failed > 0 && `, ${numberText(failed)} failed`}
-        {data?.ended_at && ': done'}
-      </p>
+      <div className="mt-2 flex min-h-8 items-center justify-between gap-3">
+        <p className="text-soft tabular-nums" aria-live="polite">
+          {numberText(done)} of {counted(matched, 'task')} {verb}
+          {skipped > 0 && `, ${numberText(skipped)} skipped because they had changed`}
+          {failed > 0 && `, ${numberText(failed)} failed`}
+          {stopped ? ': stopped' : ended ? ': done' : ''}
+        </p>
+        {!ended && (
+          <Button disabled={stop.isPending || stop.isSuccess} onClick={() => stop.mutate()}>
+            Stop
+          </Button>
+        )}
+      </div>
+      {!ended && <p className="text-xs text-faint">It continues when you close this.</p>}
+      {(error ?? stop.error) && <Problem error={(error ?? stop.error)!} />}
     </div>
   );
 }
+
+const hasEnded = ({ state, ended_at: at }: Progress) => Boolean(at) || state === 'stopped';

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { numberText, timeOf } from './words.ts';
+import { hourText, numberText, timeOf } from './words.ts';
 
 export interface Point {
   at: string;
@@ -10,7 +10,6 @@ export interface Point {
 }
 
 const HEIGHT = 140;
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
 /** Completed and failed attempts over time. The same numbers are in the sentence that describes it. */
 export default function Chart({ points }: { points: readonly Point[] }) {
@@ -71,10 +70,10 @@ function optionsOf(parent: HTMLElement): uPlot.Options {
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0],
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 4)] } },
     axes: [
-      { ...axis, space: 80, values: (_, times) => times.map((time) => CLOCK.format(time * 1000)) },
+      { ...axis, space: 80, size: 28, values: (_, times) => times.map((time) => hourText(new Date(time * 1000))) },
       { ...axis, size: 44 },
     ],
     series: [{}, series('--s-green'), series('--s-red')],

@@ -1,10 +1,13 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
+import { useSearchParams } from 'react-router';
 import { ask, type Query, rowsOf } from '../api/client.ts';
+import { allPages } from '../api/pages.ts';
 import { usePolling } from '../api/polling.ts';
 import { useRoutes } from '../api/routes.ts';
 import { useNamespace } from '../frame/namespace.ts';
-import { Empty, Heading, Panel, Problem } from './controls.tsx';
+import { Button, Empty, Heading, Panel, Problem } from './controls.tsx';
+import { MOST_ROWS } from './download.ts';
 import { type Column, Grid } from './grid.tsx';
 
 interface ListScreenProps<Row> {
@@ -25,8 +28,20 @@ interface ListScreenProps<Row> {
 
 const LIST_MS = 5_000;
 
-/** Reads a list of the server and keeps it up to date. `served` is false if the server has no such route. */
-export function useList<Row>(path: string, name: string, query: Query = {}) {
+/** A list of the server. */
+export interface List<Row> {
+  rows: Row[] | undefined;
+  error: Error | null;
+  /** False: the server has no such route. */
+  served: boolean | undefined;
+  /** The cursor of the next page. */
+  next: string | null;
+  /** Loads the rows of all pages. Undefined: there is only this page. */
+  all: (() => Promise<object[]>) | undefined;
+}
+
+/** Reads a list of the server and keeps it up to date. A `cursor` in the query selects the page. */
+export function useList<Row>(path: string, name: string, query: Query = {}): List<Row> {
   const routes = useRoutes();
   const namespace = useNamespace();
   const served = routes?.has(`GET ${path}`);
@@ -38,11 +53,42 @@ export function useList<Row>(path: string, name: string, query: Query = {}) {
     refetchInterval: usePolling(LIST_MS),
     placeholderData: keepPreviousData,
   });
-  return { rows: list.data === undefined ? undefined : rowsOf<Row>(list.data, name), error: list.error, served };
+  const next = (list.data as { next_cursor?: string | null } | undefined)?.next_cursor ?? null;
+  const paged = next !== null || query.cursor !== undefined;
+  return {
+    rows: list.data === undefined ? undefined : rowsOf<Row>(list.data, name),
+    error: list.error,
+    served,
+    next,
+    all: paged ? () => allPages(path, name, sent, MOST_ROWS) : undefined,
+  };
+}
+
+/** The buttons that turn the pages of a list with a cursor. The cursor is part of the address, so that Back works. */
+export function Pages({ next }: { next: string | null }) {
+  const [search, setSearch] = useSearchParams();
+  const first = !search.has('cursor');
+  if (first && next === null) return null;
+  const go = (cursor: string | undefined) =>
+    setSearch((now) => {
+      if (cursor) now.set('cursor', cursor);
+      else now.delete('cursor');
+      return now;
+    });
+  return (
+    <>
+      <Button look="quiet" className="h-7 px-2" disabled={first} onClick={() => go(undefined)}>
+        First page
+      </Button>
+      <Button look="quiet" className="h-7 px-2" disabled={next === null} onClick={() => go(next ?? undefined)}>
+        Next page
+      </Button>
+    </>
+  );
 }
 
 /** A screen that is one table. */
-export function ListScreen<Row>({
+export function ListScreen<Row extends object>({
   title,
   path,
   rows: name,
@@ -53,7 +99,8 @@ export function ListScreen<Row>({
   empty,
   acts,
 }: ListScreenProps<Row>) {
-  const { rows, error, served } = useList<Row>(path, name, query);
+  const cursor = useSearchParams()[0].get('cursor') ?? undefined;
+  const { rows, error, served, next, all } = useList<Row>(path, name, { ...query, cursor });
   return (
     <>
       <Heading title={title} answer={rows ? answer(rows) : '\u00a0'}>
@@ -63,7 +110,7 @@ export function ListScreen<Row>({
       {rows && (
         <Panel>
           {rows.length > 0 ? (
-            <Grid name={title} columns={columns} rows={rows} keyOf={keyOf} />
+            <Grid name={title} columns={columns} rows={rows} keyOf={keyOf} all={all} pages={<Pages next={next} />} />
           ) : (
             <Empty title={empty.title}>{empty.next}</Empty>
           )}

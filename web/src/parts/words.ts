@@ -1,3 +1,5 @@
+import { zoneNow } from './zone.ts';
+
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -31,14 +33,11 @@ function oneUnit(ms: number): string {
   return ms < HOUR ? `${Math.round(ms / MINUTE)} min` : `${Math.round(ms / HOUR)} h`;
 }
 
-const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-const EXACT = new Intl.DateTimeFormat(undefined, {
-  dateStyle: 'full',
-  timeStyle: 'long',
-});
-
-export const dateText = (time: Date) => DATE.format(time);
-export const exactText = (time: Date) => EXACT.format(time);
+/** Texts of times, in the chosen zone. */
+export const dateText = (time: Date) => zoneNow().date(time);
+export const exactText = (time: Date) => zoneNow().exact(time);
+export const clockText = (time: Date) => zoneNow().clock(time);
+export const hourText = (time: Date) => zoneNow().hour(time);
 
 /** Parses a time of the API. Those without a zone are in UTC. */
 export function timeOf(text: string): Date {

@@ -1,52 +1,172 @@
-import { Link } from 'react-router';
-import type { DeadLetter } from '../api/types.ts';
-import { useLinks } from '../frame/namespace.ts';
-import type { Column } from '../parts/grid.tsx';
-import { ListScreen } from '../parts/list-screen.tsx';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useSearchParams } from 'react-router';
+import { ask } from '../api/client.ts';
+import { allPages } from '../api/pages.ts';
+import { usePolling } from '../api/polling.ts';
+import { useNamespace } from '../frame/namespace.ts';
+import { Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { MOST_ROWS } from '../parts/download.ts';
+import { type Column, Grid } from '../parts/grid.tsx';
+import { Pages } from '../parts/list-screen.tsx';
 import { State } from '../parts/state.tsx';
-import { Id, Time } from '../parts/text.tsx';
-import { counted } from '../parts/words.ts';
+import { Time } from '../parts/text.tsx';
+import { counted, numberText } from '../parts/words.ts';
+import { Investigation } from './dead-letters/investigation.tsx';
+import { type Letter, REASONS, STATUSES } from './dead-letters/letter.ts';
 
-const COLUMNS: readonly Column<DeadLetter>[] = [
-  { head: 'State of the task', cell: ({ current_state: state }) => state && <State state={state} /> },
-  { head: 'Task', cell: (letter) => <TaskLink letter={letter} /> },
-  { head: 'Id', cell: ({ task_uuid }) => <Id id={task_uuid} what="task id" /> },
-  { head: 'Reason', kind: 'wide', cell: ({ dlq_reason }) => wordsOf(dlq_reason) },
-  { head: 'Priority', kind: 'num', cell: ({ priority_score }) => Math.round(priority_score) },
-  { head: 'Added', kind: 'num', cell: ({ dlq_timestamp }) => <Time at={dlq_timestamp} /> },
-];
+const PATH = 'v1/dlq/entries';
+const LIST_MS = 5_000;
 
-function wordsOf(pascal: string): string {
-  const words = pascal.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-  return words === 'Manual dlq' ? 'Added by hand' : words;
+interface LetterPage {
+  entries: Letter[];
+  total: number;
+  total_is_exact: boolean;
+  next_cursor: string | null;
 }
 
-function TaskLink({ letter: { task_uuid: uuid, namespace_name: namespace, task_name: name } }: { letter: DeadLetter }) {
-  const link = useLinks();
-  return (
-    <Link className="font-medium hover:text-accent hover:underline" to={link(`tasks/${uuid}`)}>
-      {[namespace, name].filter(Boolean).join('/') || uuid}
-    </Link>
+/** The filters in the address. */
+function queryOf(search: URLSearchParams): Record<string, string> {
+  const whose = search.get('assignee');
+  return Object.fromEntries(
+    [
+      ['status', search.get('status')],
+      ['dlq_reason', search.get('reason')],
+      whose === '-' ? ['unassigned', 'true'] : ['assignee', whose],
+      ['name', search.get('name')],
+    ].filter((pair): pair is [string, string] => Boolean(pair[1])),
   );
 }
 
 export default function DeadLetters() {
+  const [search, setSearch] = useSearchParams();
+  const namespace = useNamespace();
+  const filter = { namespace, ...queryOf(search) };
+  const cursor = search.get('cursor') ?? undefined;
+  const { data, error } = useQuery({
+    queryKey: ['dead-letters', filter, cursor],
+    queryFn: ({ signal }) => ask<LetterPage>(PATH, { query: { ...filter, cursor }, signal }),
+    refetchInterval: usePolling(LIST_MS),
+    placeholderData: keepPreviousData,
+  });
+  const open = search.get('entry');
+  const show = (id: string | undefined) =>
+    setSearch((now) => {
+      if (id) now.set('entry', id);
+      else now.delete('entry');
+      return now;
+    });
+  const filtered = Object.keys(queryOf(search)).length > 0;
+  const paged = cursor !== undefined || (data?.next_cursor ?? null) !== null;
   return (
-    <ListScreen<DeadLetter>
-      title="Dead letters"
-      path="/v1/dlq/investigation-queue"
-      rows="entries"
-      columns={COLUMNS}
-      keyOf={({ dlq_entry_uuid }) => dlq_entry_uuid}
-      answer={(letters) =>
-        letters.length === 0
-          ? 'Nothing to investigate'
-          : `${counted(letters.length, 'task')} to investigate, the most urgent first`
-      }
-      empty={{
-        title: 'No dead letters',
-        next: 'Tasks that exceed a limit of their lifecycle, or that a person adds, wait here for an investigation.',
-      }}
-    />
+    <>
+      <Heading title="Dead letters" answer={data ? answerOf(data, search) : '\u00a0'} />
+      {error && <Problem error={error} />}
+      <Filters letters={data?.entries ?? []} />
+      <div className="items-start gap-4 max-xl:flex max-xl:flex-col-reverse xl:flex">
+        <div className="w-full min-w-0 xl:grow">
+          {data && (
+            <Panel>
+              {data.entries.length > 0 ? (
+                <Grid
+                  name="Dead letters"
+                  columns={columnsOf(open, show)}
+                  rows={data.entries}
+                  keyOf={({ dlq_entry_uuid: id }) => id}
+                  all={paged ? () => allPages(PATH, 'entries', filter, MOST_ROWS) : undefined}
+                  pages={<Pages next={data.next_cursor} />}
+                />
+              ) : (
+                <Empty title={filtered ? 'No dead letter matches' : 'No dead letters'}>
+                  {filtered
+                    ? 'Choose another reason, person or status.'
+                    : 'Tasks that exceed a limit of their lifecycle, or that a person adds, wait here for an investigation.'}
+                </Empty>
+              )}
+            </Panel>
+          )}
+        </div>
+        {open && <Investigation key={open} id={open} onClose={() => show(undefined)} />}
+      </div>
+    </>
+  );
+}
+
+function answerOf({ total, total_is_exact: exact }: LetterPage, search: URLSearchParams): string {
+  const status = search.get('status') ?? 'pending';
+  const count = exact ? counted(total, 'task') : `more than ${numberText(total)} tasks`;
+  if (status !== 'pending') return counted(total, 'dead letter');
+  return total === 0 ? 'Nothing to investigate' : `${count} to investigate, the most urgent first`;
+}
+
+function columnsOf(open: string | null, show: (id: string) => void): readonly Column<Letter>[] {
+  return [
+    {
+      head: 'Task',
+      cell: ({ dlq_entry_uuid: id, namespace_name: namespace, task_name: name }) => (
+        <button
+          type="button"
+          aria-pressed={open === id}
+          className={`rounded-sm font-medium hover:text-accent hover:underline ${open === id ? 'text-accent' : ''}`}
+          onClick={() => show(id)}
+        >
+          <span className="font-normal text-faint max-sm:hidden">{namespace}/</span>
+          {name}
+        </button>
+      ),
+    },
+    { head: 'State', cell: ({ current_state: state }) => (state ? <State state={state} /> : 'deleted') },
+    {
+      head: 'Cause',
+      kind: 'wide',
+      cell: ({ cause }) => (
+        <span className="text-soft" title={cause}>
+          {cause}
+        </span>
+      ),
+    },
+    { head: 'Assignee', cell: ({ assignee }) => assignee ?? <span className="text-faint">–</span> },
+    { head: 'Priority', kind: 'num', cell: ({ priority_score: score }) => numberText(Math.round(score)) },
+    { head: 'Added', kind: 'num', cell: ({ dlq_timestamp: at }) => <Time at={at} /> },
+  ];
+}
+
+/** The filters: the status, the reason, and whose they are. */
+function Filters({ letters }: { letters: readonly Letter[] }) {
+  const [search, setSearch] = useSearchParams();
+  const people = new Set(letters.flatMap(({ assignee }) => (assignee === null ? [] : [assignee])));
+  const chosen = search.get('assignee');
+  if (chosen && chosen !== '-') people.add(chosen);
+  const choose = (name: string) => (value: string) =>
+    setSearch((now) => {
+      now.delete('cursor');
+      if (value === '') now.delete(name);
+      else now.set(name, value);
+      return now;
+    });
+  const select = (name: string, label: string, options: readonly (readonly [string, string])[]) => (
+    <select
+      aria-label={label}
+      className="h-8 rounded-md border border-edge bg-surface px-2 text-sm text-ink"
+      value={search.get(name) ?? ''}
+      onChange={({ target }) => choose(name)(target.value)}
+    >
+      {options.map(([value, text]) => (
+        <option key={value} value={value}>
+          {text}
+        </option>
+      ))}
+    </select>
+  );
+  const { pending, ...others } = STATUSES;
+  return (
+    <div className="mb-4 flex flex-wrap gap-2">
+      {select('status', 'Status', [['', pending!], ...Object.entries(others)])}
+      {select('reason', 'Reason', [['', 'Any reason'], ...Object.entries(REASONS)])}
+      {select('assignee', 'Assigned to', [
+        ['', 'Anyone'],
+        ['-', 'Nobody'],
+        ...[...people].sort().map((name) => [name, name] as const),
+      ])}
+    </div>
   );
 }

@@ -1,38 +1,32 @@
-import { useQuery } from '@tanstack/react-query';
 import { Link, useSearchParams } from 'react-router';
-import { ask } from '../api/client.ts';
-import { usePolling } from '../api/polling.ts';
-import type { Bottlenecks, Performance, Slow } from '../api/types.ts';
 import { useLinks } from '../frame/namespace.ts';
 import { Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
 import { Figures } from '../parts/figures.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
+import { type Durations, type StepNumbers, type TaskNumbers, useStats } from '../parts/stats.ts';
 import { Time } from '../parts/text.tsx';
 import { Throughput } from '../parts/throughput.tsx';
 import { counted, durationText, numberText, percentText } from '../parts/words.ts';
 
 const PERIODS = [1, 24, 168] as const;
-const STATS_MS = 10_000;
+const ORDERS = {
+  time: 'most time in total',
+  duration: 'slowest',
+  queueing: 'longest in the queue',
+  failures: 'most failures',
+  count: 'most attempts',
+} as const;
 
-const seconds = (value: number) => (value === 0 ? '–' : durationText(value * 1000));
+const took = (ms: number | null) => (ms === null ? <span className="text-faint">–</span> : durationText(ms));
+const tookText = (ms: number | null) => (ms === null ? '–' : durationText(ms));
 
-const SLOW: readonly Column<Slow>[] = [
-  { head: 'Template', cell: (row) => <SlowLink row={row} /> },
-  { head: 'Step', kind: 'wide', cell: ({ step_name }) => step_name },
-  { head: 'Runs', kind: 'num', cell: ({ execution_count }) => numberText(execution_count) },
-  {
-    head: 'Errors',
-    kind: 'num',
-    cell: ({ error_rate }) => (
-      <span className={error_rate > 0 ? 'text-s-red' : 'text-faint'}>{percentText(error_rate)}</span>
-    ),
-  },
-  { head: 'Average', kind: 'num', cell: ({ average_duration_seconds }) => seconds(average_duration_seconds) },
-  { head: 'Longest', kind: 'num', cell: ({ max_duration_seconds }) => seconds(max_duration_seconds) },
-  { head: 'Last', kind: 'num', cell: ({ last_executed_at }) => <Time at={last_executed_at} /> },
-];
+interface Named {
+  namespace: string;
+  name: string;
+  version: string;
+}
 
-function SlowLink({ row: { namespace_name: namespace, task_name: name, version } }: { row: Slow }) {
+function TemplateLink({ row: { namespace, name, version } }: { row: Named }) {
   const link = useLinks();
   return (
     <Link
@@ -45,89 +39,175 @@ function SlowLink({ row: { namespace_name: namespace, task_name: name, version }
   );
 }
 
+/** A duration that leads to the task that took it. */
+function Slowest({ ms, task }: { ms: number | null; task: string | null }) {
+  const link = useLinks();
+  if (ms === null || task === null) return took(ms);
+  return (
+    <Link className="hover:text-accent hover:underline" to={link(`tasks/${task}`)}>
+      {durationText(ms)}
+    </Link>
+  );
+}
+
+function Rate({ rate }: { rate: number | null }) {
+  if (rate === null) return <span className="text-faint">–</span>;
+  return <span className={rate > 0 ? 'text-s-red' : 'text-faint'}>{percentText(rate)}</span>;
+}
+
+/** The percentiles of a duration. */
+function percentiles<Row>(durations: (row: Row) => Durations): Column<Row>[] {
+  return [
+    { head: 'p50', kind: 'num', cell: (row) => took(durations(row).p50_ms) },
+    { head: 'p95', kind: 'num', cell: (row) => took(durations(row).p95_ms) },
+    { head: 'p99', kind: 'num', cell: (row) => took(durations(row).p99_ms) },
+  ];
+}
+
+type SlowStep = StepNumbers & Named & { step: string };
+const STEPS: readonly Column<SlowStep>[] = [
+  { head: 'Step', cell: ({ step }) => <span className="font-medium">{step}</span> },
+  { head: 'Template', kind: 'wide', cell: (row) => <TemplateLink row={row} /> },
+  { head: 'Attempts', kind: 'num', cell: ({ attempts }) => numberText(attempts) },
+  { head: 'Failed', kind: 'num', cell: ({ error_rate: rate }) => <Rate rate={rate} /> },
+  ...percentiles<SlowStep>(({ duration }) => duration),
+  {
+    head: 'Longest',
+    kind: 'num',
+    cell: ({ duration, slowest_task_uuid: task }) => <Slowest ms={duration.max_ms} task={task} />,
+  },
+  { head: 'Queued p95', kind: 'num', cell: ({ queueing }) => took(queueing.p95_ms) },
+  { head: 'Last', kind: 'num', cell: ({ last_ended_at: at }) => <Time at={at} /> },
+];
+
+type SlowTemplate = Named & { tasks: TaskNumbers };
+const TEMPLATES: readonly Column<SlowTemplate>[] = [
+  { head: 'Template', kind: 'wide', cell: (row) => <TemplateLink row={row} /> },
+  { head: 'Ended', kind: 'num', cell: ({ tasks }) => numberText(tasks.ended) },
+  { head: 'Failed', kind: 'num', cell: ({ tasks }) => <Rate rate={tasks.error_rate} /> },
+  ...percentiles<SlowTemplate>(({ tasks }) => tasks.duration),
+  {
+    head: 'Longest',
+    kind: 'num',
+    cell: ({ tasks }) => <Slowest ms={tasks.duration.max_ms} task={tasks.slowest_task_uuid} />,
+  },
+  { head: 'Last', kind: 'num', cell: ({ tasks }) => <Time at={tasks.last_ended_at} /> },
+];
+
 export default function Stats() {
   const [search, setSearch] = useSearchParams();
   const hours = PERIODS.find((period) => String(period) === search.get('hours')) ?? 24;
-  const refetchInterval = usePolling(STATS_MS);
-  const performance = useQuery({
-    queryKey: ['performance', hours],
-    queryFn: ({ signal }) => ask<Performance>('v1/analytics/performance', { query: { hours }, signal }),
-    refetchInterval,
-  });
-  const bottlenecks = useQuery({
-    queryKey: ['bottlenecks'],
-    queryFn: ({ signal }) =>
-      ask<Bottlenecks>('v1/analytics/bottlenecks', { query: { limit: 20, min_executions: 1 }, signal }),
-    refetchInterval,
-  });
-  const { data } = performance;
+  const sort = Object.keys(ORDERS).find((order) => order === search.get('order')) ?? 'time';
+  const { data, error } = useStats({ hours, sort, limit: 20 });
+  const change = (name: string) => (value: string) =>
+    setSearch((now) => {
+      now.set(name, value);
+      return now;
+    });
   return (
     <>
       <Heading
         title="Stats"
-        answer={data ? `${counted(data.total_tasks, 'task')}, ${percentText(data.error_rate)} failed` : '\u00a0'}
+        answer={
+          data
+            ? `${counted(data.tasks.ended, 'task')} ended, ${percentText(data.tasks.error_rate ?? 0)} failed; ${counted(data.steps.attempts, 'attempt')}`
+            : '\u00a0'
+        }
       >
-        <select
-          aria-label="Period"
-          className="h-8 rounded-md border border-edge bg-surface px-2 text-sm"
-          value={hours}
-          onChange={({ target }) =>
-            setSearch((now) => {
-              now.set('hours', target.value);
-              return now;
-            })
-          }
-        >
-          <option value="1">Last hour</option>
-          <option value="24">Last 24 hours</option>
-          <option value="168">Last 7 days</option>
-        </select>
+        <Select
+          label="Period"
+          value={String(hours)}
+          onChange={change('hours')}
+          options={{ 1: 'Last hour', 24: 'Last 24 hours', 168: 'Last 7 days' }}
+        />
       </Heading>
-      {performance.error && !data && <Problem error={performance.error} />}
+      {error && !data && <Problem error={error} />}
       {data && (
         <Figures
           figures={[
-            { name: 'Tasks an hour', value: numberText(Math.round(data.tasks_per_hour)) },
-            { name: 'Attempts an hour', value: numberText(Math.round(data.steps_per_hour)) },
-            { name: 'Average task', value: seconds(data.average_task_duration_seconds) },
-            { name: 'Average attempt', value: seconds(data.average_step_duration_seconds) },
-            { name: 'Failed', value: percentText(data.error_rate), bad: data.error_rate > 0 },
+            { name: 'Tasks an hour', value: numberText(Math.round(data.tasks.ended_per_hour)) },
+            { name: 'Attempts an hour', value: numberText(Math.round(data.steps.attempts_per_hour)) },
+            { name: 'Task, median', value: tookText(data.tasks.duration.p50_ms) },
+            { name: 'Task, p95', value: tookText(data.tasks.duration.p95_ms) },
+            { name: 'Attempt, p95', value: tookText(data.steps.duration.p95_ms) },
+            { name: 'In the queue, p95', value: tookText(data.steps.queueing.p95_ms) },
+            {
+              name: 'Attempts failed',
+              value: percentText(data.steps.error_rate ?? 0),
+              bad: (data.steps.error_rate ?? 0) > 0,
+            },
           ]}
         />
       )}
-      <Throughput hours={hours} />
-      <SlowTable title="Slowest steps of the last day" rows={bottlenecks.data?.slow_steps} columns={SLOW} />
-      <SlowTable
-        title="Slowest templates of the last day"
-        rows={bottlenecks.data?.slow_tasks}
-        columns={SLOW.map((column) => (column.head === 'Step' ? { ...column, head: '' } : column))}
-      />
+      {data && <Throughput title="Attempts" points={data.timeline} />}
+      {data && data.recommendations.length > 0 && (
+        <Panel title="Recommendations">
+          <ul className="list-disc py-3 pr-4 pl-8 text-sm text-soft">
+            {data.recommendations.map((text) => (
+              <li key={text}>{text}</li>
+            ))}
+          </ul>
+        </Panel>
+      )}
+      {data && (
+        <Panel
+          title="Steps"
+          more={<Select label="Order of the steps" value={sort} onChange={change('order')} options={ORDERS} />}
+        >
+          {data.slow_steps.length > 0 ? (
+            <Grid
+              name="Steps"
+              columns={STEPS}
+              rows={data.slow_steps}
+              keyOf={(row) => `${row.namespace}/${row.name}@${row.version} ${row.step}`}
+            />
+          ) : (
+            <Nothing />
+          )}
+        </Panel>
+      )}
+      {data && (
+        <Panel title="Templates">
+          {data.templates.length > 0 ? (
+            <Grid
+              name="Templates"
+              columns={TEMPLATES}
+              rows={data.templates}
+              keyOf={(row) => `${row.namespace}/${row.name}@${row.version}`}
+            />
+          ) : (
+            <Nothing />
+          )}
+        </Panel>
+      )}
     </>
   );
 }
 
-function SlowTable({
-  title,
-  rows,
-  columns,
-}: {
-  title: string;
-  rows: Slow[] | undefined;
-  columns: readonly Column<Slow>[];
-}) {
-  if (!rows) return null;
+function Nothing() {
+  return <Empty title="Nothing has ended in this period">Durations appear once attempts have ended.</Empty>;
+}
+
+interface SelectProps {
+  label: string;
+  value: string;
+  options: Record<string, string>;
+  onChange(value: string): void;
+}
+
+function Select({ label, value, options, onChange }: SelectProps) {
   return (
-    <Panel title={title}>
-      {rows.length > 0 ? (
-        <Grid
-          name={title}
-          columns={columns}
-          rows={rows}
-          keyOf={(row) => `${row.namespace_name}/${row.task_name}@${row.version} ${row.step_name}`}
-        />
-      ) : (
-        <Empty title="Nothing has ended in the last day">Durations appear once tasks have ended.</Empty>
-      )}
-    </Panel>
+    <select
+      aria-label={label}
+      className="h-8 rounded-md border border-edge bg-surface px-2 text-sm text-ink"
+      value={value}
+      onChange={({ target }) => onChange(target.value)}
+    >
+      {Object.entries(options).map(([name, text]) => (
+        <option key={name} value={name}>
+          {text}
+        </option>
+      ))}
+    </select>
   );
 }

@@ -1,10 +1,13 @@
-import { Empty, Panel } from '../../parts/controls.tsx';
+import type { History } from '../../api/types.ts';
+import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
 import { State } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
-import { durationText } from '../../parts/words.ts';
-import { attemptsOf } from './attempts.ts';
+import { durationText, numberText } from '../../parts/words.ts';
+import { useTaskPart } from './use-task.ts';
 import type { ViewProps } from './views.tsx';
+
+const MOST_ENTRIES = 1_000;
 
 interface Entry {
   key: string;
@@ -29,7 +32,10 @@ const COLUMNS: readonly Column<Entry>[] = [
 ];
 
 /** Every attempt and every act of a person, the newest first. */
-export function HistoryView({ data }: ViewProps) {
+export function HistoryView({ data: { task } }: ViewProps) {
+  const { data, error } = useTaskPart<History>(task.task_uuid, `history?limit=${MOST_ENTRIES}`);
+  if (error && !data) return <Problem error={error} />;
+  if (!data) return null;
   const rows = entriesOf(data).sort((a, b) => b.at.localeCompare(a.at));
   return (
     <Panel>
@@ -38,33 +44,25 @@ export function HistoryView({ data }: ViewProps) {
       ) : (
         <Empty title="Nothing has happened yet">Attempts and acts of people appear here.</Empty>
       )}
+      {data.next_cursor !== null && (
+        <p className="border-t border-line px-3 py-2 text-sm text-soft">
+          These are the first {numberText(MOST_ENTRIES)} entries. A step shows its own attempts.
+        </p>
+      )}
     </Panel>
   );
 }
 
-function entriesOf(data: ViewProps['data']): Entry[] {
-  if (data.history) {
-    return data.history.map((entry, at) => ({
-      key: String(at),
-      at: entry.at,
-      step: entry.step,
-      what: entry.what,
-      state: entry.kind === 'attempt' ? entry.to_state : null,
-      attempt: entry.attempt,
-      ms: entry.duration_ms,
-      who: entry.who,
-      why: entry.why,
-    }));
-  }
-  return attemptsOf(data).map(({ step, attempt, start, end, state, who, error }) => ({
-    key: `${step} ${attempt}`,
-    at: (end ?? start).toISOString(),
-    step,
-    what: '',
-    state,
-    attempt,
-    ms: end ? end.getTime() - start.getTime() : null,
-    who,
-    why: error,
+function entriesOf({ entries }: History): Entry[] {
+  return entries.map((entry, at) => ({
+    key: String(at),
+    at: entry.at,
+    step: entry.step,
+    what: entry.what,
+    state: entry.kind !== 'attempt' ? null : entry.error ? 'error' : entry.to_state,
+    attempt: entry.attempt,
+    ms: entry.duration_ms,
+    who: entry.who,
+    why: entry.why,
   }));
 }

@@ -2,10 +2,10 @@ import { useNow } from '../../api/live.tsx';
 import { Panel } from '../../parts/controls.tsx';
 import { State } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
-import { stepTimeText } from './task-words.ts';
+import { stepTimesOf, stepTimeText } from './task-words.ts';
 import type { ViewProps } from './views.tsx';
 
-export function StepsView({ data: { steps }, selected, onSelect }: ViewProps) {
+export function StepsView({ data: { steps = [] }, selected, onSelect }: ViewProps) {
   const now = useNow();
   return (
     <Panel>
@@ -45,8 +45,8 @@ export function StepsView({ data: { steps }, selected, onSelect }: ViewProps) {
               <td className="num text-soft">
                 {step.attempts}/{step.max_attempts}
               </td>
-              <td className="num">{stepTimeText(step, now)}</td>
-              <td className="text-soft">{step.results?.metadata.worker_id}</td>
+              <td className="num">{stepTimeText(stepTimesOf(step), now)}</td>
+              <td className="text-soft">{step.worker}</td>
               <td className="wide text-s-red">{step.results?.error?.message}</td>
               <td className="num text-soft">
                 <Time at={step.last_attempted_at} />

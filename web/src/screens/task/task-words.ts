@@ -1,4 +1,4 @@
-import type { StepDetail, Task } from '../../api/types.ts';
+import type { StepDetail } from '../../api/types.ts';
 import { durationText, timeOf } from '../../parts/words.ts';
 
 const ENDED = new Set(['complete', 'error', 'cancelled', 'resolved_manually']);
@@ -8,24 +8,35 @@ export function hasEnded(status: string): boolean {
   return ENDED.has(status);
 }
 
-/** Why a task is not moving, for servers that do not explain it. */
-export function reasonOf(task: Task, steps: readonly StepDetail[]): string | undefined {
-  const failed = steps.find(({ current_state }) => current_state === 'error');
-  if (failed) return `${failed.name} failed: ${failed.results?.error?.message ?? 'it has no error text'}`;
-  const retrying = steps.find(({ current_state }) => current_state === 'waiting_for_retry');
-  if (retrying) return `waits for the retry of ${retrying.name}`;
-  if (task.in_progress_steps === 0 && task.ready_steps > 0) return 'waits for a worker';
-  return undefined;
+/** The times of a step that its duration is made of. */
+interface TimedStep {
+  state: string | null;
+  startedAt: string | null;
+  nextRetryAt: string | null;
+  ms: number | null | undefined;
+}
+
+/** Whether the text of {@link stepTimeText} changes every second. */
+export function isTicking({ state }: Pick<TimedStep, 'state'>): boolean {
+  return state === 'in_progress' || state === 'waiting_for_retry';
 }
 
 /** The duration of the last attempt of a step, or the time until its retry. */
-export function stepTimeText(step: StepDetail, now: Date): string {
-  if (step.current_state === 'waiting_for_retry' && step.next_retry_at) {
-    return `in ${durationText(Math.max(0, timeOf(step.next_retry_at).getTime() - now.getTime()))}`;
+export function stepTimeText({ state, startedAt, nextRetryAt, ms }: TimedStep, now: Date): string {
+  if (state === 'waiting_for_retry' && nextRetryAt) {
+    return `in ${durationText(Math.max(0, timeOf(nextRetryAt).getTime() - now.getTime()))}`;
   }
-  if (step.current_state === 'in_progress' && step.last_attempted_at) {
-    return durationText(Math.max(0, now.getTime() - timeOf(step.last_attempted_at).getTime()));
+  if (state === 'in_progress' && startedAt) {
+    return durationText(Math.max(0, now.getTime() - timeOf(startedAt).getTime()));
   }
-  const ms = step.results?.metadata.execution_time_ms;
   return ms === undefined || ms === null ? '' : durationText(ms);
+}
+
+export function stepTimesOf(step: StepDetail): TimedStep {
+  return {
+    state: step.current_state,
+    startedAt: step.last_attempted_at,
+    nextRetryAt: step.next_retry_at,
+    ms: step.results?.metadata.execution_time_ms,
+  };
 }

@@ -1,8 +1,8 @@
 import { useParams, useSearchParams } from 'react-router';
 import { Empty, Heading, Problem } from '../../parts/controls.tsx';
-import { Drawer } from './drawer.tsx';
+import { Drawer } from './step/drawer.tsx';
 import { TaskHeader } from './task-header.tsx';
-import { useTask } from './use-task.ts';
+import { type TaskData, useTask } from './use-task.ts';
 import { VIEWS, View } from './views.tsx';
 
 export default function TaskScreen() {
@@ -29,10 +29,11 @@ export default function TaskScreen() {
     );
   }
   if (!data) return null;
-  const selected = data.steps.find(({ name }) => name === search.get('step'));
+  const step = search.get('step') ?? undefined;
+  const selected = step !== undefined && isKnown(data, step) ? step : undefined;
   return (
     <>
-      <TaskHeader data={data} />
+      <TaskHeader data={data} onSelect={select} />
       <Tabs
         current={view.key}
         onChoose={(key) =>
@@ -44,12 +45,19 @@ export default function TaskScreen() {
       />
       <div className="flex flex-col gap-4 lg:flex-row">
         <div role="tabpanel" id="view" aria-labelledby={`tab-${view.key}`} className="min-w-0 grow">
-          <View view={view.key} data={data} selected={selected?.name} onSelect={select} />
+          <View view={view.key} data={data} selected={selected} onSelect={select} />
         </div>
-        {selected && <Drawer key={selected.name} data={data} step={selected} onClose={() => select(undefined)} />}
+        {selected !== undefined && (
+          <Drawer key={selected} data={data} selected={selected} onSelect={select} onClose={() => select(undefined)} />
+        )}
       </div>
     </>
   );
+}
+
+/** Whether a name is that of a step or a batch of the task. */
+function isKnown({ shape }: TaskData, name: string): boolean {
+  return shape.groupOf.has(name) || shape.byName.has(name);
 }
 
 function Tabs({ current, onChoose }: { current: string; onChoose(key: string): void }) {

@@ -1,9 +1,11 @@
+import { useMemo } from 'react';
 import { useNow } from '../../api/live.tsx';
-import { Empty, Panel } from '../../parts/controls.tsx';
+import type { Timeline as TimelineData, TimelineSpan } from '../../api/types.ts';
+import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { lookOf, StateShape } from '../../parts/state.tsx';
 import { durationText, exactText, timeOf } from '../../parts/words.ts';
-import { type Attempt, attemptsOf } from './attempts.ts';
-import { hasEnded } from './task-words.ts';
+import { PathWords } from './graph/critical-path-words.tsx';
+import { useTaskPart } from './use-task.ts';
 import type { ViewProps } from './views.tsx';
 
 const BARS = {
@@ -15,88 +17,149 @@ const BARS = {
   red: 'bg-s-red',
   slate: 'bg-s-slate',
 } as const;
+/** Of the time before, how much of a blocked step is shown. */
+const BLOCKED_SHARE = 0.1;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
+/** What a span is called, and how it is drawn: only attempts are bars, so that waits and queueing stand apart. */
+const KINDS = {
+  queued: { word: 'queued', look: 'top-1/2 h-px bg-faint' },
+  running: { word: 'running', look: '' },
+  retry_wait: { word: 'waits for its retry', look: 'top-[15px] h-0.5 bg-s-amber opacity-60' },
+  waiting: { word: 'waits', look: 'hatched top-2.5 h-3 rounded-sm text-s-violet' },
+  blocked: { word: 'blocked', look: 'hatched top-2.5 h-3 rounded-sm text-s-red' },
+} as const;
 
-/** One row a step: its attempts as bars, and the time in the queue before the first as a thin line. */
+interface Row {
+  name: string;
+  state: string;
+  spans: readonly TimelineSpan[];
+  start: number;
+}
+
+/** One row a step: its attempts as bars, with its waits and its time in the queue between them. */
 export function Timeline({ data, selected, onSelect }: ViewProps) {
+  const { data: timeline, error } = useTaskPart<TimelineData>(data.task.task_uuid, 'timeline');
   const now = useNow();
-  const attempts = attemptsOf(data);
-  if (attempts.length === 0) {
+  const rows = useMemo(() => rowsOf(timeline), [timeline]);
+  if (error && !timeline) return <Problem error={error} />;
+  if (!timeline) return null;
+  if (rows.length === 0) {
     return (
       <Panel>
         <Empty title="No attempt yet">The timeline begins with the first attempt of a step.</Empty>
       </Panel>
     );
   }
-  const from = timeOf(data.task.created_at).getTime();
-  const last = Math.max(...attempts.map(({ end }) => (end ?? now).getTime(), from));
-  const open = !hasEnded(data.task.status) && attempts.some(({ end }) => end === undefined);
-  const to = Math.max(open ? now.getTime() : last, from + 1);
-  const at = (time: number) => `${(Math.min(1, Math.max(0, (time - from) / (to - from))) * 100).toFixed(3)}%`;
-  const order = [...data.steps].sort((a, b) => startOf(attempts, a.name) - startOf(attempts, b.name));
+  // A blocked step does not move: a long night must not squeeze the attempts before it.
+  const isOpen = rows.some(({ spans }) => spans.some(({ kind, to }) => to === null && kind !== 'blocked'));
+  const { from, to } = rangeOf(timeline, rows, isOpen ? now.getTime() : undefined);
+  const at = (time: number) => Math.min(1, Math.max(0, (time - from) / (to - from))) * 100;
+  const place = ({ from: start, to: end }: TimelineSpan) => ({
+    left: `${at(timeOf(start).getTime()).toFixed(3)}%`,
+    right: `${(100 - at(end ? timeOf(end).getTime() : now.getTime())).toFixed(3)}%`,
+  });
+  const onPath = new Set(data.criticalPath?.steps.map(({ name }) => name));
   return (
-    <Panel>
-      <div className="min-w-[560px] py-2">
-        <div className="ml-[200px] mr-4 flex justify-between border-b border-line pb-1 text-xs text-faint tabular-nums">
-          {TICKS.map((tick) => (
-            <span key={tick}>{tick === 0 ? '0' : durationText((to - from) * tick)}</span>
-          ))}
+    <>
+      <Panel>
+        <div className="min-w-[560px] py-2">
+          <div className="mr-4 ml-[212px] flex justify-between border-b border-line pb-1 text-xs text-faint tabular-nums">
+            {TICKS.map((tick) => (
+              <span key={tick}>{tick === 0 ? '0' : durationText((to - from) * tick)}</span>
+            ))}
+          </div>
+          <ul aria-label="Timeline">
+            {rows.map(({ name, state, spans }) => (
+              <li key={name} className="timeline-row">
+                <button
+                  type="button"
+                  aria-label={`${name}: ${lookOf(state).word}`}
+                  aria-pressed={name === selected}
+                  className={`flex h-8 w-full items-center pr-4 text-left ${name === selected ? 'bg-select' : 'hover:bg-hover'}`}
+                  onClick={() => onSelect(name)}
+                >
+                  <span className="flex w-[212px] shrink-0 items-center gap-2 px-4 text-sm">
+                    <StateShape state={state} />
+                    <span className={`truncate ${onPath.has(name) ? 'font-semibold' : ''}`} title={name}>
+                      {name}
+                    </span>
+                  </span>
+                  <span className="relative h-full grow">
+                    {spans.map((span) => (
+                      <Span key={`${span.kind} ${span.from}`} span={span} state={state} place={place(span)} now={now} />
+                    ))}
+                    {isOpen && <span className="absolute inset-y-0 right-0 w-px bg-accent" />}
+                  </span>
+                </button>
+              </li>
+            ))}
+          </ul>
         </div>
-        {order.map((step) => {
-          const own = attempts.filter((attempt) => attempt.step === step.name);
-          const queuedAt = readyAt(data, step.name, from);
-          return (
-            <button
-              key={step.step_uuid}
-              type="button"
-              aria-pressed={step.name === selected}
-              className={`flex h-8 w-full items-center pr-4 text-left ${step.name === selected ? 'bg-select' : 'hover:bg-hover'}`}
-              onClick={() => onSelect(step.name)}
-            >
-              <span className="flex w-[200px] shrink-0 items-center gap-2 truncate px-4 text-sm">
-                <StateShape state={step.current_state} />
-                <span className="truncate">{step.name}</span>
-              </span>
-              <span className="relative h-full grow">
-                {own[0] && queuedAt !== undefined && (
-                  <span
-                    className="absolute top-1/2 h-px bg-faint"
-                    style={{ left: at(queuedAt), right: `calc(100% - ${at(own[0].start.getTime())})` }}
-                  />
-                )}
-                {own.map((attempt) => (
-                  <Bar key={attempt.start.getTime()} attempt={attempt} at={at} now={now} />
-                ))}
-              </span>
-            </button>
-          );
-        })}
-      </div>
-    </Panel>
+      </Panel>
+      <Legend isOpen={isOpen} />
+      <PathWords path={data.criticalPath} onSelect={onSelect} />
+    </>
   );
 }
 
-function Bar({ attempt, at, now }: { attempt: Attempt; at(time: number): string; now: Date }) {
-  const { start, end, state } = attempt;
-  const until = (end ?? now).getTime();
-  const took = durationText(Math.max(0, until - start.getTime()));
+interface SpanProps {
+  span: TimelineSpan;
+  state: string;
+  place: { left: string; right: string };
+  now: Date;
+}
+
+function Span({ span, state, place, now }: SpanProps) {
+  const { kind, from, to, attempt, outcome, error } = span;
+  const { word, look } = KINDS[kind];
+  const took = durationText(Math.max(0, (to ? timeOf(to) : now).getTime() - timeOf(from).getTime()));
+  const what = kind === 'running' ? `attempt ${attempt ?? 1}${outcome ? ` ${outcome}` : ''}` : word;
+  const title = `${what}: ${took}, from ${exactText(timeOf(from))}${error ? `\n${error}` : ''}`;
+  if (kind !== 'running') return <span className={`absolute ${look}`} style={place} title={title} />;
+  const failed = error !== null || outcome === 'failed';
+  const hue = to === null ? 'blue' : failed ? 'red' : lookOf(state === 'error' ? 'error' : 'complete').hue;
   return (
     <span
-      className={`absolute top-2 h-4 min-w-[3px] rounded-sm ${BARS[lookOf(state).hue]} ${end ? '' : 'breathe'}`}
-      style={{ left: at(start.getTime()), right: `calc(100% - ${at(until)})` }}
-      title={`attempt ${attempt.attempt}: ${took}, from ${exactText(start)}`}
+      className={`absolute top-2 h-4 min-w-[3px] rounded-sm ${BARS[hue]} ${to ? '' : 'breathe'}`}
+      style={place}
+      title={title}
     />
   );
 }
 
-function startOf(attempts: readonly Attempt[], step: string): number {
-  return Math.min(...attempts.filter((attempt) => attempt.step === step).map(({ start }) => start.getTime()));
+function Legend({ isOpen }: { isOpen: boolean }) {
+  const bar = (className: string) => <span className={`inline-block w-5 ${className}`} aria-hidden="true" />;
+  return (
+    <p className="-mt-4 mb-4 flex flex-wrap items-center gap-x-5 gap-y-1 text-xs text-faint">
+      <span className="inline-flex items-center gap-1.5">{bar('h-2.5 rounded-sm bg-s-green')} attempt</span>
+      <span className="inline-flex items-center gap-1.5">{bar('h-2.5 rounded-sm bg-s-red')} failed attempt</span>
+      <span className="inline-flex items-center gap-1.5">{bar('h-px bg-faint')} in the queue</span>
+      <span className="inline-flex items-center gap-1.5">{bar('h-0.5 bg-s-amber opacity-60')} waits for its retry</span>
+      <span className="inline-flex items-center gap-1.5">
+        {bar('hatched h-2.5 rounded-sm text-s-violet')} waits or is blocked
+      </span>
+      {isOpen && <span className="inline-flex items-center gap-1.5">{bar('!w-px h-3 bg-accent')} now</span>}
+    </p>
+  );
 }
 
-/** When all parents of a step were done: then it began to wait for a worker. */
-function readyAt(data: ViewProps['data'], step: string, created: number): number | undefined {
-  const parents = data.topology.edges.filter(({ to }) => to === step);
-  const ends = parents.map(({ from }) => data.steps.find(({ name }) => name === from)?.completed_at);
-  if (ends.some((end) => !end)) return undefined;
-  return Math.max(created, ...ends.map((end) => timeOf(end!).getTime()));
+function rowsOf(timeline: TimelineData | undefined): Row[] {
+  const rows = (timeline?.steps ?? []).flatMap(({ name, state, spans }): Row[] =>
+    spans.length > 0
+      ? [{ name, state, spans, start: Math.min(...spans.map(({ from }) => timeOf(from).getTime())) }]
+      : [],
+  );
+  return rows.sort((one, other) => one.start - other.start);
+}
+
+function rangeOf({ created_at }: TimelineData, rows: readonly Row[], now: number | undefined) {
+  const from = Math.min(timeOf(created_at).getTime(), rows[0]!.start);
+  let to = Math.max(now ?? 0, from + 1);
+  for (const { spans } of rows) {
+    for (const span of spans) {
+      if (span.kind !== 'blocked') to = Math.max(to, timeOf(span.to ?? span.from).getTime());
+      else to = Math.max(to, from + (timeOf(span.from).getTime() - from) * (1 + BLOCKED_SHARE));
+    }
+  }
+  return { from, to };
 }

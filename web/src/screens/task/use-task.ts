@@ -1,72 +1,112 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { keepPreviousData, type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useMemo, useRef } from 'react';
 import { ask, pathOf } from '../../api/client.ts';
 import { usePrecaution } from '../../api/polling.ts';
-import { type Routes, useRoutes } from '../../api/routes.ts';
-import type { Explanation, HistoryEntry, StepDetail, Task, TaskGraph, TaskSummary } from '../../api/types.ts';
-import { type Topology, topologyOf } from './edges.ts';
+import type { Explanation, StepDetail, Task, TaskGraph } from '../../api/types.ts';
+import { timeOf } from '../../parts/words.ts';
+import { type CriticalPath, criticalPathOf } from './graph/critical-path.ts';
+import { type Shape, shapeOf } from './graph/shape.ts';
 import { hasEnded } from './task-words.ts';
 
 /** Everything that the screen of a task shows. */
 export interface TaskData {
   task: Task;
-  steps: readonly StepDetail[];
-  topology: Topology;
-  /** The handler of each step, by its name. */
-  handlers: ReadonlyMap<string, string>;
+  shape: Shape;
+  criticalPath: CriticalPath | undefined;
+  /** Undefined until they are loaded: they are the largest part. */
+  steps: readonly StepDetail[] | undefined;
   why: Explanation | undefined;
-  history: readonly HistoryEntry[] | undefined;
-  routes: Routes | undefined;
+  stepsError: Error | null;
 }
 
 /** A task that has ended is asked for less often. */
 const ENDED_MS = 15_000;
+/** What belongs to a task that ended this long ago no longer changes between two requests. */
+const SETTLED_MS = 60_000;
 
-/** Reads a task. Only the task itself is polled; the rest is read again when a step changes. */
+/**
+ * Reads a task. Only the task itself is polled, and read again when the stream reports a change. Its parts are read again
+ * when one of its steps has changed.
+ */
 export function useTask(uuid: string): { data: TaskData | undefined; error: Error | null } {
-  const routes = useRoutes();
   const soon = usePrecaution();
   const later = usePrecaution(ENDED_MS);
-  const base = pathOf`v1/tasks/${uuid}`;
   const task = useQuery({
-    queryKey: ['task', uuid],
-    queryFn: ({ signal }) => ask<Task>(base, { signal }),
+    ...taskQuery(uuid),
     refetchInterval: ({ state }) => (state.data && hasEnded(state.data.status) ? later : soon),
   });
-  const version = task.data && versionOf(task.data);
-  const part = <Answer>(path: string, route: string) => ({
-    queryKey: ['task', uuid, path, version],
-    queryFn: ({ signal }: { signal: AbortSignal }) => ask<Answer>(`${base}/${path}`, { signal }),
-    enabled: version !== undefined && (routes?.has(`GET /v1/tasks/{uuid}/${route}`) ?? false),
-    placeholderData: keepPreviousData,
-    staleTime: Number.POSITIVE_INFINITY,
-  });
-  const steps = useQuery(part<StepDetail[]>('workflow_steps', 'workflow_steps'));
-  const hasGraph = routes?.has('GET /v1/tasks/{uuid}/graph') ?? false;
-  const graph = useQuery(part<TaskGraph>('graph', 'graph'));
-  const summary = useQuery({
-    ...part<TaskSummary>('summary', 'summary'),
-    enabled: version !== undefined && routes !== undefined && !hasGraph,
-  });
-  const why = useQuery(part<Explanation>('why', 'why'));
-  const history = useQuery(part<{ entries: HistoryEntry[] }>('history?limit=1000', 'history'));
-  const error = task.error ?? steps.error;
-  if (!task.data || !steps.data) return { data: undefined, error };
-  const topology = topologyOf(steps.data, graph.data, summary.data);
-  const handlers = new Map(
-    (graph.data?.nodes ?? summary.data?.template.steps ?? []).map(({ name, handler }) => [name, handler]),
+  const graph = useTaskPart<TaskGraph>(uuid, 'graph');
+  // The rest would hold up the first view.
+  const isShown = task.data !== undefined && graph.data !== undefined;
+  const why = useTaskPart<Explanation>(uuid, 'why', isShown);
+  const steps = useTaskPart<StepDetail[]>(uuid, 'workflow_steps', isShown);
+  useRereadParts(uuid, task.data);
+
+  const ended = task.data !== undefined && hasEnded(task.data.status);
+  const shape = useMemo(() => graph.data && shapeOf(graph.data, ended), [graph.data, ended]);
+  const criticalPath = useMemo(
+    () => shape && task.data && criticalPathOf(task.data, shape, graph.dataUpdatedAt),
+    [task.data, shape, graph.dataUpdatedAt],
   );
+  const error = task.error ?? graph.error;
+  if (!task.data || !shape) return { data: undefined, error };
   return {
     data: {
       task: task.data,
+      shape,
+      criticalPath,
       steps: steps.data,
-      topology,
-      handlers,
       why: why.data,
-      history: history.data?.entries,
-      routes,
+      stepsError: steps.error,
     },
     error,
   };
+}
+
+/** Reads a part of a task, such as `timeline`, and again when a step changes. */
+export function useTaskPart<Answer>(uuid: string, path: string, enabled = true) {
+  return useQuery({
+    ...partQuery<Answer>(uuid, path),
+    enabled,
+    placeholderData: keepPreviousData,
+    refetchOnWindowFocus: false,
+  });
+}
+
+function taskQuery(uuid: string) {
+  return {
+    queryKey: ['task', uuid],
+    queryFn: ({ signal }: { signal: AbortSignal }) => ask<Task>(pathOf`v1/tasks/${uuid}`, { signal }),
+  };
+}
+
+function partQuery<Answer>(uuid: string, path: string) {
+  return {
+    queryKey: ['task-part', uuid, path],
+    queryFn: ({ signal }: { signal: AbortSignal }) => ask<Answer>(`${pathOf`v1/tasks/${uuid}`}/${path}`, { signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+  };
+}
+
+/** Requests what the first view of a task needs. */
+export function prefetchTask(queries: QueryClient, uuid: string): void {
+  void queries.prefetchQuery(taskQuery(uuid));
+  void queries.prefetchQuery(partQuery(uuid, 'graph'));
+}
+
+function useRereadParts(uuid: string, task: Task | undefined): void {
+  const queries = useQueryClient();
+  const version = task && versionOf(task);
+  const read = useRef<string>(undefined);
+  const settled = task?.completed_at && Date.now() - timeOf(task.completed_at).getTime() > SETTLED_MS;
+  useEffect(() => {
+    if (version === undefined || read.current === version) return;
+    // The parts are requested together with the task, so that the first ones may be older than it.
+    const isFirst = read.current === undefined;
+    read.current = version;
+    if (isFirst && settled) return;
+    void queries.invalidateQueries({ queryKey: ['task-part', uuid] });
+  }, [queries, uuid, version, settled]);
 }
 
 /** Changes whenever a step changes. */

@@ -1,13 +1,15 @@
 import { lazy, Suspense } from 'react';
-import { Panel } from '../../parts/controls.tsx';
-import { JsonTree } from '../../parts/json-tree.tsx';
+import { ContentsView } from './contents-view.tsx';
 import { EventsView } from './events-view.tsx';
 import { HistoryView } from './history-view.tsx';
 import { StepsView } from './steps-view.tsx';
 import { Timeline } from './timeline.tsx';
+import './task.css';
 import type { TaskData } from './use-task.ts';
 
-const Graph = lazy(() => import('./graph.tsx'));
+// Loaded while the task is requested.
+const graph = import('./graph/graph.tsx');
+const Graph = lazy(() => graph);
 
 export const VIEWS = [
   { key: 'graph', name: 'Graph' },
@@ -44,21 +46,4 @@ export function View({ view, ...props }: ViewProps & { view: (typeof VIEWS)[numb
     case 'data':
       return <ContentsView {...props} />;
   }
-}
-
-function ContentsView({ data: { task, steps } }: ViewProps) {
-  return (
-    <>
-      <Panel title="Context">
-        <JsonTree name="the context" value={task.context} />
-      </Panel>
-      {steps
-        .filter(({ results }) => results?.success)
-        .map(({ name, results }) => (
-          <Panel key={name} title={`Result of ${name}`}>
-            <JsonTree name={`the result of ${name}`} value={results?.result} />
-          </Panel>
-        ))}
-    </>
-  );
 }

@@ -1,7 +1,12 @@
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
+import { ask } from '../../api/client.ts';
 import type { Routes } from '../../api/routes.ts';
+import type { Templates } from '../../api/types.ts';
 import { Button } from '../../parts/controls.tsx';
+import { useDraft } from '../../parts/draft.ts';
+import { lookOf } from '../../parts/state.tsx';
 import { numberText } from '../../parts/words.ts';
 import { type Chip, chipsOf, FIELDS, SEGMENTS } from './filters.ts';
 
@@ -99,7 +104,13 @@ interface AddFilterProps {
 
 function AddFilter({ fields, onAdd }: AddFilterProps) {
   const [chosen, setChosen] = useState('');
-  const [value, setValue] = useState('');
+  const [value, setValue] = useDraft('filter', '');
+  const { data } = useQuery({
+    queryKey: ['templates', undefined],
+    queryFn: ({ signal }) => ask<Templates>('v1/templates', { signal }),
+    staleTime: 60_000,
+  });
+  const names = [...new Set(data?.templates.map(({ name }) => name))];
   const field = fields.find(({ name }) => name === chosen) ?? fields[0]!;
   return (
     <form
@@ -123,14 +134,41 @@ function AddFilter({ fields, onAdd }: AddFilterProps) {
           </option>
         ))}
       </select>
-      <input
-        data-filter
-        aria-label={`${field.label} to filter by`}
-        placeholder={field.placeholder}
-        className="w-40 bg-transparent px-2 outline-none placeholder:text-faint"
-        value={value}
-        onChange={({ target }) => setValue(target.value)}
-      />
+      {field.values ? (
+        <select
+          aria-label={`${field.label} to filter by`}
+          className="w-40 bg-transparent px-1 text-soft outline-none"
+          value=""
+          onChange={({ target }) => {
+            onAdd(field.name, target.value);
+            setChosen('');
+          }}
+        >
+          <option value="" disabled>
+            {field.placeholder}
+          </option>
+          {field.values.map((state) => (
+            <option key={state} value={state}>
+              {lookOf(state).word}
+            </option>
+          ))}
+        </select>
+      ) : (
+        <input
+          data-filter
+          list={field.name === 'name' ? 'template-names' : undefined}
+          aria-label={`${field.label} to filter by`}
+          placeholder={field.placeholder}
+          className="w-40 bg-transparent px-2 outline-none placeholder:text-faint"
+          value={value}
+          onChange={({ target }) => setValue(target.value)}
+        />
+      )}
+      <datalist id="template-names">
+        {names.map((name) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
     </form>
   );
 }

@@ -1,10 +1,13 @@
 import { lookOf } from '../../parts/state.tsx';
+import { dateText } from '../../parts/words.ts';
 
 /** A filter of the task list. Its name is the query parameter, of this page and of the API. */
 export interface Field {
   name: string;
   label: string;
   placeholder: string;
+  /** The only values that it can have. */
+  values?: readonly string[];
 }
 
 export const FIELDS: readonly Field[] = [
@@ -16,13 +19,31 @@ export const FIELDS: readonly Field[] = [
   { name: 'correlation_id', label: 'Correlation id', placeholder: 'UUID' },
   { name: 'key', label: 'Idempotency key', placeholder: 'order-17' },
   { name: 'step', label: 'Step', placeholder: 'charge_card' },
-  { name: 'step_state', label: 'Step state', placeholder: 'error' },
+  {
+    name: 'step_state',
+    label: 'Step state',
+    placeholder: 'a state',
+    values: [
+      'error',
+      'waiting_for_retry',
+      'waiting',
+      'in_progress',
+      'enqueued',
+      'pending',
+      'complete',
+      'cancelled',
+      'resolved_manually',
+    ],
+  },
   { name: 'handler', label: 'Handler', placeholder: 'charge_card' },
   { name: 'error_type', label: 'Error type', placeholder: 'card_declined' },
   { name: 'error', label: 'Error contains', placeholder: 'certificate' },
   { name: 'worker', label: 'Worker', placeholder: 'worker-1' },
   { name: 'created_after', label: 'Created after', placeholder: '2h' },
   { name: 'created_before', label: 'Created before', placeholder: '1h' },
+  { name: 'ended_after', label: 'Ended after', placeholder: '1h' },
+  { name: 'ended_before', label: 'Ended before', placeholder: '1h' },
+  { name: 'reason', label: 'Reason', placeholder: 'order placed' },
   { name: 'context', label: 'Context contains', placeholder: '{"order_id":"O-17"}' },
 ];
 
@@ -61,7 +82,7 @@ export function chipsOf(search: URLSearchParams): Chip[] {
   const fields = FIELDS.flatMap(({ name, label }) => {
     const value = search.get(name);
     if (value === null) return [];
-    return [{ name, text: `${label}: ${name === 'step_state' ? lookOf(value).word : value}` }];
+    return [{ name, text: `${label}: ${shown(name, value)}` }];
   });
   const flags = Object.entries(FLAGS).flatMap(([name, text]) => (search.get(name) === 'true' ? [{ name, text }] : []));
   const state = search.get('state');
@@ -69,8 +90,44 @@ export function chipsOf(search: URLSearchParams): Chip[] {
   return [
     ...fields,
     ...flags,
-    ...(state && !isSegment ? [{ name: 'state', text: `State: ${lookOf(state).word}` }] : []),
+    ...(state && !isSegment
+      ? [
+          {
+            name: 'state',
+            text: `State: ${state
+              .split(',')
+              .map((one) => lookOf(one).word)
+              .join(' or ')}`,
+          },
+        ]
+      : []),
   ];
+}
+
+/** An age such as `2h` counts from now. */
+function shown(name: string, value: string): string {
+  if (name === 'step_state') return lookOf(value).word;
+  const time = /_(after|before)$/.test(name) && /^\d{4}-/.test(value) ? new Date(value) : undefined;
+  return time && !Number.isNaN(time.getTime()) ? dateText(time) : value;
+}
+
+/** Returns the conditions of a query of the list in the form of a bulk act. */
+export function bulkFilterOf(query: Record<string, string>): Record<string, unknown> {
+  const { cursor: _, sort: __, order: ___, ...filter } = query;
+  return Object.fromEntries(
+    Object.entries(filter).map(([name, value]): [string, unknown] => {
+      if (name in FLAGS) return [name, value === 'true'];
+      return [name, name === 'context' ? contextOf(value) : value];
+    }),
+  );
+}
+
+function contextOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // the server says what is wrong with it
+  }
 }
 
 /** The parts of the address that are sent to the API. */

@@ -1,76 +1,77 @@
 import { useState } from 'react';
-import { cancelTask, retryTask } from '../../api/acts.ts';
-import { useLacking } from '../../api/me.tsx';
-import type { Routes } from '../../api/routes.ts';
-import type { Task } from '../../api/types.ts';
-import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
+import type { TaskPage } from '../../api/types.ts';
+import { ACTIONS, type BulkAct, BulkDialog, useLackingBulk } from '../../parts/bulk-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
-import { counted } from '../../parts/words.ts';
-import { hasEnded } from '../task/task-words.ts';
+import { counted, numberText } from '../../parts/words.ts';
+import { bulkFilterOf } from './filters.ts';
+
+const ACTS = ['task_retry', 'task_cancel', 'task_resolve', 'task_delete'] as const;
 
 interface SelectionBarProps {
-  routes: Routes;
-  tasks: readonly Task[];
-  onClear(): void;
+  page: TaskPage;
+  query: Record<string, string>;
+  selected: ReadonlySet<string> | 'all';
+  onSelect(selected: ReadonlySet<string> | 'all'): void;
 }
 
-/** The acts on the selected tasks. */
-export function SelectionBar({ routes, tasks, onClear }: SelectionBarProps) {
-  const [act, setAct] = useState<Act>();
-  const lacking = useLacking();
-  const failed = tasks.filter(({ failed_steps }) => failed_steps > 0);
-  const open = tasks.filter(({ status }) => !hasEnded(status));
-  const each = async (chosen: readonly Task[], run: (uuid: string) => Promise<unknown>) => {
-    for (const { task_uuid } of chosen) await run(task_uuid);
-    onClear();
-  };
-  const retry: Act = {
-    title: `Retry ${counted(failed.length, 'task')}`,
-    verb: `Retry ${counted(failed.length, 'task')}`,
-    preview: `The failed steps run again with a full set of attempts: ${stepsOf(failed)}. Completed steps keep their results.`,
-    run: (said) => each(failed, (uuid) => retryTask(routes, uuid, said)),
-  };
-  const cancel: Act = {
-    title: `Cancel ${counted(open.length, 'task')}`,
-    verb: `Cancel ${counted(open.length, 'task')}`,
-    preview: 'Their open steps are cancelled. Steps that are running now finish, but their results are dropped.',
-    danger: true,
-    silent: true,
-    run: () => each(open, cancelTask),
+/** The acts on the selected tasks, or on all that match the filter. */
+export function SelectionBar({ page, query, selected, onSelect }: SelectionBarProps) {
+  const [act, setAct] = useState<BulkAct>();
+  const lacking = useLackingBulk();
+  const filter = bulkFilterOf(query);
+  const { total_count: total = 0, total_is_exact: exact = true } = page.pagination ?? {};
+  const totalText = exact ? numberText(total) : `more than ${numberText(total)}`;
+  const begin = (action: (typeof ACTS)[number]) => {
+    const ids = selected === 'all' ? [] : [...selected];
+    setAct({
+      action,
+      what: selected === 'all' ? 'all tasks that match' : counted(ids.length, 'selected task'),
+      targets: [selected === 'all' ? { filter } : { ids }],
+    });
   };
   return (
     <section
       aria-label="Selected tasks"
-      className="sticky bottom-4 mx-auto mt-4 flex w-fit items-center gap-2 rounded-xl border border-edge bg-raised px-3 py-2 shadow-lg"
+      className="sticky bottom-4 z-10 mx-auto mt-4 flex w-fit max-w-full flex-wrap items-center gap-2 rounded-xl border border-edge bg-raised px-3 py-2 shadow-lg"
     >
-      <span className="px-1 text-sm text-soft">{counted(tasks.length, 'task')} selected</span>
-      <Button
-        look="primary"
-        lacking={lacking('PATCH /v1/tasks/{uuid}/workflow_steps/{step_uuid}')}
-        disabled={failed.length === 0}
-        onClick={() => setAct(retry)}
-      >
-        Retry {failed.length > 0 && failed.length}
-      </Button>
-      <Button
-        look="danger"
-        lacking={lacking('DELETE /v1/tasks/{uuid}')}
-        disabled={open.length === 0}
-        onClick={() => setAct(cancel)}
-      >
-        Cancel {open.length > 0 && open.length}
-      </Button>
-      <Button look="quiet" onClick={onClear}>
+      <span className="px-1 text-sm text-soft tabular-nums" aria-live="polite">
+        {selected === 'all' ? `All ${totalText} that match` : `${counted(selected.size, 'task')} selected`}
+      </span>
+      {selected !== 'all' && total > selected.size && (
+        <Button
+          look="quiet"
+          className="text-accent"
+          disabled={Object.keys(filter).length === 0}
+          title={
+            Object.keys(filter).length === 0 ? 'Filter the tasks first: an act on every task is refused' : undefined
+          }
+          onClick={() => onSelect('all')}
+        >
+          Select all {totalText} that match
+        </Button>
+      )}
+      {ACTS.map((action) => (
+        <Button
+          key={action}
+          look={action === 'task_retry' ? 'primary' : 'danger' in ACTIONS[action] ? 'danger' : 'plain'}
+          lacking={lacking(action)}
+          onClick={() => begin(action)}
+        >
+          {ACTIONS[action].verb}
+        </Button>
+      ))}
+      <Button look="quiet" onClick={() => onSelect(new Set())}>
         Clear
       </Button>
-      {act && <ActDialog act={act} onClose={() => setAct(undefined)} />}
+      {act && (
+        <BulkDialog
+          act={act}
+          onClose={() => {
+            setAct(undefined);
+            onSelect(new Set());
+          }}
+        />
+      )}
     </section>
-  );
-}
-
-function stepsOf(tasks: readonly Task[]): string {
-  return counted(
-    tasks.reduce((sum, { failed_steps }) => sum + failed_steps, 0),
-    'step',
   );
 }

@@ -2,25 +2,45 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useNavigate, useSearchParams } from 'react-router';
 import { ask } from '../../api/client.ts';
+import { allPages } from '../../api/pages.ts';
 import { usePolling, usePrecaution } from '../../api/polling.ts';
 import { useRoutes } from '../../api/routes.ts';
-import type { Summary, TaskPage } from '../../api/types.ts';
+import type { Summary, Task, TaskPage } from '../../api/types.ts';
 import { Button, Code, Empty, Heading, Problem } from '../../parts/controls.tsx';
+import { MOST_ROWS } from '../../parts/download.ts';
+import { ExportMenu } from '../../parts/export-menu.tsx';
+import { TableFoot } from '../../parts/grid.tsx';
 import { counted, numberText } from '../../parts/words.ts';
+import { ColumnMenu, chosenColumns } from './columns.tsx';
 import { FilterBar, Segments } from './filter-bar.tsx';
 import { chipsOf, queryOf } from './filters.ts';
+import { TaskHistogram } from './histogram.tsx';
+import { SavedViews } from './saved-views.tsx';
 import { SelectionBar } from './selection-bar.tsx';
 import { TaskTable } from './task-table.tsx';
 
 const PAGE_SIZE = 50;
 const SUMMARY_MS = 10_000;
+const NONE: ReadonlySet<string> = new Set();
+
+/** What is selected, and the filter that it was selected in. */
+interface Selection {
+  filter: string;
+  tasks: ReadonlySet<string> | 'all';
+}
 
 export default function Tasks() {
   const [search] = useSearchParams();
   const routes = useRoutes();
   const polling = usePrecaution();
-  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [columns, setColumns] = useState(chosenColumns);
   const query = queryOf(search);
+  const { cursor: _, ...filtering } = query;
+  const [selection, setSelection] = useState<Selection>();
+  const filter = JSON.stringify(filtering);
+  // A selection does not survive another filter, because it would then contain tasks that are not shown.
+  const selected = selection?.filter === filter ? selection.tasks : NONE;
+  const select = (tasks: Selection['tasks']) => setSelection({ filter, tasks });
   const page = useQuery({
     queryKey: ['tasks', query],
     queryFn: ({ signal }) => ask<TaskPage>('v1/tasks', { query: { ...query, per_page: PAGE_SIZE }, signal }),
@@ -36,29 +56,48 @@ export default function Tasks() {
     placeholderData: keepPreviousData,
   });
   const tasks = page.data?.tasks ?? [];
+  const filtered = chipsOf(search).length > 0 || search.has('state') || search.has('namespace');
   return (
     <>
-      <Heading title="Tasks" answer={answerOf(page.data)} />
-      {page.error && !page.data && <Problem error={page.error} />}
+      <Heading title="Tasks" answer={answerOf(page.data)}>
+        <SavedViews />
+      </Heading>
+      {page.error && <Problem error={page.error} />}
       <Segments counts={summary.data?.states} />
       <FilterBar routes={routes} />
+      {(tasks.length > 0 || filtered) && <TaskHistogram query={query} />}
       <div className="overflow-x-auto rounded-lg border border-line bg-surface">
         {tasks.length > 0 || page.isPending ? (
-          <TaskTable tasks={tasks} selected={selected} onSelect={setSelected} />
+          <TaskTable tasks={tasks} columns={columns} selected={selected} onSelect={select} />
         ) : (
-          <NoTasks filtered={chipsOf(search).length > 0 || search.has('state') || search.has('namespace')} />
+          <NoTasks filtered={filtered} />
+        )}
+        {tasks.length > 0 && (
+          <TableFoot text={counted(tasks.length, 'row')}>
+            <Pages page={page.data} />
+            <ColumnMenu chosen={columns} onChoose={setColumns} />
+            <ExportMenu name="Tasks" rows={tasks.map(exported)} all={allOf(page.data, search, filtering)} />
+          </TableFoot>
         )}
       </div>
-      <Pages page={page.data} />
-      {selected.size > 0 && routes && (
-        <SelectionBar
-          routes={routes}
-          tasks={tasks.filter(({ task_uuid }) => selected.has(task_uuid))}
-          onClear={() => setSelected(new Set())}
-        />
+      {(selected === 'all' || selected.size > 0) && page.data && (
+        <SelectionBar page={page.data} query={query} selected={selected} onSelect={select} />
       )}
     </>
   );
+}
+
+/** The list has no steps; see the page of a task. */
+function exported({ steps: _, ...task }: Task): object {
+  return task;
+}
+
+function allOf(page: TaskPage | undefined, search: URLSearchParams, filter: Record<string, string>) {
+  if (!page?.pagination?.next_cursor && !search.has('cursor')) return undefined;
+  return async () => {
+    const found = (await allPages('v1/tasks', 'tasks', filter, MOST_ROWS)) as Task[];
+    return found.map(exported);
+  };
 }
 
 function answerOf(page: TaskPage | undefined): string | undefined {
@@ -88,19 +127,18 @@ function Pages({ page }: { page: TaskPage | undefined }) {
       else now.delete('cursor');
       return now;
     });
+  const look = { look: 'quiet', className: 'h-7 px-2' } as const;
   return (
-    <div className="mt-3 flex justify-end gap-2">
-      {!first && (
-        <Button look="quiet" onClick={() => go(undefined)}>
-          Newest
-        </Button>
-      )}
-      <Button disabled={first} onClick={() => (previous ? go(previous) : void navigate(-1))}>
-        Newer
+    <>
+      <Button {...look} disabled={first} onClick={() => go(undefined)}>
+        First
       </Button>
-      <Button disabled={!next} onClick={() => go(next ?? undefined)}>
-        Older
+      <Button {...look} disabled={first} onClick={() => (previous ? go(previous) : void navigate(-1))}>
+        Previous
       </Button>
-    </div>
+      <Button {...look} disabled={!next} onClick={() => go(next ?? undefined)}>
+        Next
+      </Button>
+    </>
   );
 }

@@ -1,0 +1,12 @@
+import type { Command } from 'commander';
+import { lazily } from '../options.ts';
+
+/** `tasker mcp` */
+export function addMcpCommand(program: Command): void {
+  program
+    .command('mcp')
+    .description('serve assistants over the Model Context Protocol on standard input and output; needs an MCP SDK')
+    .option('--allow-writes', 'also offer the tools that change tasks; each shows a preview first')
+    .option('-b, --by <name>', 'name of the operator of changes; default: the user of this system')
+    .action(lazily(async () => (await import('./mcp.ts')).mcp));
+}

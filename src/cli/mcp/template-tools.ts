@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { TaskerError } from '../../errors.ts';
+import { handlersOf } from '../../template/generate/handler-stubs.ts';
+import { zodTypesOf } from '../../template/generate/zod-types.ts';
+import { mermaidOf } from '../../template/mermaid.ts';
+import { mustParseTemplate } from '../../template/parse-template.ts';
+import { compareSchemas } from '../../template/tools/compare-schemas.ts';
+import { diffTemplates } from '../../template/tools/diff-templates.ts';
+import { inspectTemplate, validateTemplate } from '../../template/tools/inspect-template.ts';
+import { type ReadTool, readTool } from './tool.ts';
+
+/** The limit of templates over HTTP. */
+const LARGEST = 1_048_576;
+const yaml = z.string().max(LARGEST).describe('The text of a template file, in YAML.');
+
+function schemasOf(text: string, wanted?: string) {
+  const { steps } = mustParseTemplate(text);
+  const found = steps.filter(({ name }) => wanted === undefined || name === wanted);
+  if (found.length > 0) return found.map(({ name, resultSchema }) => ({ step: name, result_schema: resultSchema }));
+  throw new TaskerError(
+    'step_not_found',
+    `there is no step ${wanted}; the steps are ${steps.map(({ name }) => name).join(', ')}`,
+  );
+}
+
+/** The tools that work on the texts of templates. They ask neither a database nor a server. */
+export const TEMPLATE_TOOLS: readonly ReadTool[] = [
+  readTool({
+    name: 'template_validate',
+    description: 'Checks a template, and returns findings with their codes and lines.',
+    input: { yaml },
+    run: async (_ask, given) => validateTemplate(given.yaml),
+  }),
+  readTool({
+    name: 'template_inspect',
+    description: 'Returns the order of the steps of a template, its roots and leaves, and the fields of its schemas.',
+    input: { yaml },
+    run: async (_ask, given) => inspectTemplate(mustParseTemplate(given.yaml)),
+  }),
+  readTool({
+    name: 'template_visualize',
+    description: 'Returns a template as a Mermaid flowchart.',
+    input: { yaml },
+    run: async (_ask, given) => ({ text: mermaidOf(mustParseTemplate(given.yaml)) }),
+  }),
+  readTool({
+    name: 'handler_generate',
+    description: 'Returns TypeScript for a template: zod schemas, and stubs of its handlers.',
+    input: { yaml, scaffold: z.boolean().default(true).describe('False: only untyped stubs.') },
+    run: async (_ask, given) => {
+      const template = mustParseTemplate(given.yaml);
+      if (!given.scaffold) return { handlers: handlersOf(template) ?? null };
+      const { text, names } = zodTypesOf([template], { short: true });
+      const models = { names: names.get(template)!, from: `../models/${template.name}.ts` };
+      return { models: text, handlers: handlersOf(template, { models }) ?? null };
+    },
+  }),
+  readTool({
+    name: 'schema_inspect',
+    description: 'Returns the result_schema of one step or of all steps.',
+    input: { yaml, step: z.string().optional() },
+    run: async (_ask, given) => schemasOf(given.yaml, given.step),
+  }),
+  readTool({
+    name: 'schema_compare',
+    description: 'Whether the results of one step have what another expects, by their result_schema.',
+    input: { yaml, producer: z.string(), consumer: z.string() },
+    run: async (_ask, { yaml: text, producer, consumer }) => {
+      const [made, wanted] = [producer, consumer].map((step) => schemasOf(text, step)[0]!.result_schema);
+      return compareSchemas(made ?? {}, wanted ?? {});
+    },
+  }),
+  readTool({
+    name: 'schema_diff',
+    description: 'What changed between two versions of a template, and whether it breaks readers of its results.',
+    input: { before: yaml, after: yaml },
+    run: async (_ask, { before, after }) => diffTemplates(mustParseTemplate(before), mustParseTemplate(after)),
+  }),
+];

@@ -1,0 +1,206 @@
+import type {
+  Act,
+  ActedStep,
+  ApprovalInfo,
+  BackfilledDue,
+  BulkActInfo,
+  BulkActPreview,
+  BulkActReport,
+  BulkActRequest,
+  FoundStepInfo,
+  ScheduleChanges,
+  ScheduleInfo,
+  ScheduleRequest,
+  SentSignalInfo,
+  SignalInfo,
+  SignalRequest,
+  StartedBulkAct,
+  TargetedSignalRequest,
+  TaskSignalInfo,
+  TokenUse,
+} from './api-types.ts';
+import type { CallOptions } from './client-options.ts';
+import { path } from './path.ts';
+import { pause } from './pause.ts';
+import { listing, type PageOf, type PageQuery, type Send } from './send.ts';
+import type { TaskListQuery } from './types.ts';
+
+/** The verbs for signals. */
+export function signalVerbs(send: Send) {
+  return {
+    /** Sends a signal to a task. It is repeated only with `idempotency_key`. */
+    send: (task: string, signal: SignalRequest, options?: CallOptions) =>
+      send<SentSignalInfo>('POST', path`/v1/tasks/${task}/signals`, signal, options),
+    /** Sends a signal to all open tasks with a correlation id, or to the task with a key. */
+    sendTo: (signal: TargetedSignalRequest, options?: CallOptions) =>
+      send<SentSignalInfo>('POST', '/v1/signals', signal, options),
+    /** Returns a signal with its outcome. */
+    get: (id: string, options?: CallOptions) => send<SignalInfo>('GET', path`/v1/signals/${id}`, {}, options),
+    /** Returns a page of the signals of a task, in order of arrival. `kept`: only those that no step has used. */
+    list: (task: string, query?: { name?: string; kept?: boolean } & PageQuery, options?: CallOptions) =>
+      send<PageOf<'signals', TaskSignalInfo>>('GET', path`/v1/tasks/${task}/signals`, query, options),
+  };
+}
+
+/** The verbs for approvals. A step is named by its name or id. */
+export function approvalVerbs(send: Send) {
+  const place = (task: string, step: string, act: 'vote' | 'reassign') =>
+    act === 'vote' ? path`/v1/approvals/${task}/${step}/vote` : path`/v1/approvals/${task}/${step}/reassign`;
+  return {
+    ...listing<'approvals', ApprovalInfo, { assignee?: string; namespace?: string; name?: string; task?: string }>(
+      send,
+      '/v1/approvals',
+      'approvals',
+    ),
+    /** Returns an approval with its votes. */
+    get: (task: string, step: string, options?: CallOptions) =>
+      send<ApprovalInfo>('GET', path`/v1/approvals/${task}/${step}`, {}, options),
+    /** Votes. With a credential, its subject votes with its roles; otherwise `by` and `roles` name the voter. */
+    vote: (
+      task: string,
+      step: string,
+      vote: { decision: 'approve' | 'reject'; comment?: string; form?: unknown; by?: string; roles?: string[] },
+      options?: CallOptions,
+    ) => send<ApprovalInfo>('POST', place(task, step, 'vote'), vote, options),
+    /** Changes who may vote. Votes of others are dropped. */
+    reassign: (
+      task: string,
+      step: string,
+      to: Act & ({ to: readonly string[] } | { everyone: true }),
+      options?: CallOptions,
+    ) => send<ApprovalInfo>('POST', place(task, step, 'reassign'), to, options),
+  };
+}
+
+/** The verbs for other systems that complete steps. The token is the credential. */
+export function completionVerbs(send: Send) {
+  return {
+    /** Completes the step of a token. A repetition has no other effect. */
+    complete: (body: { token: string; result?: unknown }, options?: CallOptions) =>
+      send<TokenUse>('POST', '/v1/completions/complete', body, options),
+    /** Fails the attempt of a token. */
+    fail: (body: { token: string; message: string; error_type?: string; retryable?: boolean }, options?: CallOptions) =>
+      send<TokenUse>('POST', '/v1/completions/fail', body, options),
+    /** Extends the wait for a completion to `timeout` from now, such as `15m`. */
+    extend: (body: { token: string; timeout: string }, options?: CallOptions) =>
+      send<{ until: string }>('POST', '/v1/completions/extend', body, options),
+  };
+}
+
+/** The verbs for schedules. */
+export function scheduleVerbs(send: Send) {
+  const acting = (act: 'pause' | 'resume') => (name: string, by?: Act, options?: CallOptions) =>
+    send<ScheduleInfo & { changed: boolean }>(
+      'POST',
+      act === 'pause' ? path`/v1/schedules/${name}/pause` : path`/v1/schedules/${name}/resume`,
+      by,
+      options,
+    );
+  return {
+    ...listing<'schedules', ScheduleInfo, { state?: 'active' | 'paused' | 'over'; source?: string }>(
+      send,
+      '/v1/schedules',
+      'schedules',
+    ),
+    /** Returns a schedule with the outcomes of its due times, newest first. */
+    get: (name: string, query?: { limit?: number; before?: string }, options?: CallOptions) =>
+      send<ScheduleInfo>('GET', path`/v1/schedules/${name}`, query, options),
+    /** Creates a schedule. @throws ConflictError if it exists, without `if_exists` */
+    create: (schedule: ScheduleRequest, options?: CallOptions) =>
+      send<ScheduleInfo>('POST', '/v1/schedules', schedule, options),
+    /** Changes settings. Null removes one. */
+    update: (name: string, changes: ScheduleChanges, options?: CallOptions) =>
+      send<ScheduleInfo>('PATCH', path`/v1/schedules/${name}`, changes, options),
+    /** Deletes a schedule, but not its tasks. */
+    delete: (name: string, by?: Act, options?: CallOptions) =>
+      send<{ deleted: string }>('DELETE', path`/v1/schedules/${name}`, by, options),
+    /** Pauses a schedule. Its open tasks continue. */
+    pause: acting('pause'),
+    /** Resumes a schedule. Due times of the pause get no task. */
+    resume: acting('resume'),
+    /** Creates a task of a schedule now. It is repeated only with `idempotency_key`. */
+    trigger: (
+      name: string,
+      body?: Act & { context?: Record<string, unknown>; idempotency_key?: string },
+      options?: CallOptions,
+    ) => send<{ task_uuid: string }>('POST', path`/v1/schedules/${name}/trigger`, body, options),
+    /** Creates the tasks of past due times, or lists them with `dry_run`. */
+    backfill: (name: string, body: Act & { from: string; to: string; dry_run?: boolean }, options?: CallOptions) =>
+      send<BackfilledDue[]>('POST', path`/v1/schedules/${name}/backfill`, body, options),
+  };
+}
+
+/** Time between two reads of a bulk act that {@link bulkActVerbs} follows. */
+const FOLLOW_MS = 500;
+
+/** The verbs for acts on many tasks or steps. */
+export function bulkActVerbs(send: Send) {
+  const get = (id: number, options?: CallOptions) =>
+    send<BulkActReport>('GET', path`/v1/bulk-acts/${String(id)}`, {}, options);
+  return {
+    ...listing<'bulk_acts', BulkActInfo>(send, '/v1/bulk-acts', 'bulk_acts'),
+    /** Returns a bulk act with its progress, and the items that were skipped or failed. */
+    get,
+    /** Begins a bulk act. The server continues it when the client has gone. */
+    start: (request: BulkActRequest, options?: CallOptions) =>
+      send<StartedBulkAct>('POST', '/v1/bulk-acts', request, options),
+    /** Returns what a bulk act would do. Changes nothing. */
+    preview: (request: BulkActRequest, options?: CallOptions) =>
+      send<BulkActPreview>('POST', '/v1/bulk-acts', { ...request, dry_run: true }, options),
+    /** Returns the progress of a bulk act about twice a second, and at last its end. `pollMs` changes the interval. */
+    async *follow(id: number, { pollMs = FOLLOW_MS, ...options }: CallOptions & { pollMs?: number } = {}) {
+      for (let last = ''; ; await pause(pollMs, options.signal)) {
+        const report = await get(id, options);
+        const text = JSON.stringify([report.state, report.done, report.skipped_count, report.failed_count]);
+        if (text !== last) yield report;
+        if (report.ended_at !== null) return;
+        last = text;
+      }
+    },
+    /** Stops a bulk act after the transaction in progress. */
+    stop: (id: number, by?: Act, options?: CallOptions) =>
+      send<{ id: number; stopped: boolean }>('POST', path`/v1/bulk-acts/${String(id)}/stop`, by, options),
+    /** Continues a bulk act that was stopped, or whose process died. Nothing is done twice. */
+    resume: (id: number, by?: Act, options?: CallOptions) =>
+      send<StartedBulkAct>('POST', path`/v1/bulk-acts/${String(id)}/resume`, by, options),
+  };
+}
+
+/** The conditions of a search for tasks or steps. */
+export type SearchQuery = Omit<TaskListQuery, 'page' | 'per_page' | 'limit' | 'cursor' | 'status' | 'sort' | 'order'>;
+
+/** What the handler of a step logged in an attempt. */
+export interface StepLog {
+  attempt: number;
+  lines: { at: string; level: string; message: string; fields: Record<string, unknown> }[];
+  /** Number of earlier lines that were not kept. */
+  dropped: number;
+}
+
+/** More verbs for steps. A step is named by its name or id. */
+export function stepActVerbs(send: Send) {
+  const found = listing<'steps', FoundStepInfo, SearchQuery & { order?: 'asc' | 'desc' }>(send, '/v1/steps', 'steps');
+  return {
+    /** Returns a page of the steps of all tasks that are ready, running, waiting, failed or resolved by hand. */
+    search: found.list,
+    /** Returns all these steps, and reads their pages as the loop needs them. */
+    searchAll: found.listAll,
+    /** Returns what the handler of a step logged, by attempt. By default, only failed attempts are kept. */
+    logs: (task: string, step: string, query?: { attempt?: number }, options?: CallOptions) =>
+      send<{ logs: StepLog[] }>('GET', path`/v1/tasks/${task}/workflow_steps/${step}/logs`, query, options),
+    /** Retries a step that failed or waits for a retry. */
+    retry: (task: string, step: string, by?: Act, options?: CallOptions) =>
+      send<ActedStep>('POST', path`/v1/tasks/${task}/workflow_steps/${step}/retry`, by, options),
+    /** Completes a timer step now. */
+    fire: (task: string, step: string, by?: Act, options?: CallOptions) =>
+      send<ActedStep>('POST', path`/v1/tasks/${task}/workflow_steps/${step}/fire`, by, options),
+    /** Changes the time of a timer step. `until`: ISO 8601 with a zone; `in`: from now, such as `2h`. */
+    move: (task: string, step: string, to: Act & ({ until: string } | { in: string }), options?: CallOptions) =>
+      send<{ task_uuid: string; step: string; until: string }>(
+        'POST',
+        path`/v1/tasks/${task}/workflow_steps/${step}/move`,
+        to,
+        options,
+      ),
+  };
+}

@@ -1,0 +1,31 @@
+import * as forms from './value-forms.ts';
+
+/** The settings of more connections to the database. */
+export const DATABASE_KEYS = {
+  /** For LISTEN and migrations, if `databaseUrl` points to a transaction pooler. Default: `DATABASE_DIRECT_URL`. */
+  databaseDirectUrl: {
+    path: 'common.database.direct_url',
+    variables: ['DATABASE_DIRECT_URL'],
+    form: forms.url,
+    byDefault: undefined as string | undefined,
+    defaultWords: '`common.database.url`',
+    secret: true as const,
+    variableUnchecked: true as const,
+    isOption: true as const,
+    about:
+      'The same database without a pooler, for LISTEN and migrations. Ignored if a different database URL takes precedence over the one it was given with.',
+  },
+  /** A standby for lists and statistics. Default: `DATABASE_REPLICA_URL`, otherwise they are read from the primary. */
+  databaseReplicaUrl: {
+    path: 'common.database.replica_url',
+    variables: ['DATABASE_REPLICA_URL'],
+    form: forms.url,
+    byDefault: undefined as string | undefined,
+    defaultWords: '`common.database.url`',
+    secret: true as const,
+    variableUnchecked: true as const,
+    isOption: true as const,
+    about:
+      'A standby for lists of tasks and steps, and for statistics. `lag_ms` of an answer includes its delay. Not used while it is more than 30 seconds behind. Ignored if a different database URL takes precedence over the one it was given with.',
+  },
+};

@@ -1,0 +1,23 @@
+import { z } from '@hono/zod-openapi';
+
+export const ProblemSchema = z
+  .object({
+    severity: z.enum(['error', 'warning']),
+    code: z.string(),
+    message: z.string(),
+    file: z.string().nullable(),
+    line: z.int(),
+    column: z.int(),
+    path: z.string(),
+  })
+  .openapi('TemplateProblem');
+
+export const about = {
+  namespace: z.string(),
+  name: z.string(),
+  version: z.string(),
+  digest: z.string(),
+  previous_digest: z.string().nullable().openapi({ description: 'What new tasks of this version used before.' }),
+};
+
+export const change = z.enum(['new', 'changed', 'unchanged']);

@@ -1,0 +1,20 @@
+import type { MiddlewareHandler } from 'hono';
+import type { Tasker } from '../../app/tasker.ts';
+import { callerOf } from '../caller.ts';
+import { REASON_HEADER } from './refuse.ts';
+import type { RouteRules } from './route-rules.ts';
+
+/** Counts requests by the kind of their credential, and those that were refused or rejected, for the metrics. */
+export function countRefusals(tasker: Tasker, rules: RouteRules): MiddlewareHandler {
+  return async (c, next) => {
+    await next();
+    const { status, headers } = c.res;
+    const permission = rules.of(c)?.permission ?? 'none';
+    const reason = headers.get(REASON_HEADER);
+    if (permission !== 'public') tasker.instruments.authRequests.of(callerOf(c).credential ?? 'none').add();
+    if (reason !== null) tasker.instruments.authFailures.of(reason).add();
+    if (reason === 'forbidden') tasker.instruments.permissionDenials.of(permission).add();
+    if (status === 429) tasker.instruments.requestsRejected.of('rate_limited').add();
+    else if (status === 503 && headers.has('retry-after')) tasker.instruments.requestsRejected.of('overloaded').add();
+  };
+}

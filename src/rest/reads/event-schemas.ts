@@ -1,0 +1,40 @@
+import { z } from '@hono/zod-openapi';
+
+export const EventSchema = z
+  .object({
+    id: z.int(),
+    event_id: z.uuid(),
+    name: z.string(),
+    version: z.string(),
+    task_uuid: z.uuid(),
+    step_uuid: z.uuid(),
+    step_name: z.string(),
+    namespace: z.string(),
+    correlation_id: z.string(),
+    attempt: z.int(),
+    publisher: z.string(),
+    fired_at: z.string(),
+    payload: z.unknown(),
+    metadata: z.record(z.string(), z.unknown()),
+    execution_result: z.unknown(),
+  })
+  .openapi('DomainEvent');
+
+export const GroupSchema = z
+  .object({
+    name: z.string(),
+    patterns: z.array(z.string()),
+    waiting: z.int().openapi({ description: 'Events that the group has yet to receive.' }),
+    seconds_behind: z.number(),
+    retrying: z.int(),
+    dead: z.int(),
+    members: z.int(),
+    members_differ: z.boolean(),
+    created_at: z.string(),
+    seen_at: z.string(),
+  })
+  .openapi('EventGroup');
+
+export const DeadSchema = z
+  .object({ group: z.string(), attempts: z.int(), error: z.string(), died_at: z.string(), event: EventSchema })
+  .openapi('DeadDelivery');

@@ -1,0 +1,45 @@
+import { z } from '@hono/zod-openapi';
+
+export const nullableText = z.string().nullable();
+export const anything = z.record(z.string(), z.unknown());
+export const AuditSchema = z
+  .object({
+    id: z.int(),
+    at: z.string(),
+    actor: z.string(),
+    door: nullableText,
+    action: z.string(),
+    task_uuid: z.uuid().nullable(),
+    template: nullableText,
+    step: nullableText,
+    target: nullableText,
+    from_state: nullableText,
+    to_state: nullableText,
+    reason: nullableText,
+    bulk_id: z.int().nullable(),
+    details: anything.nullable(),
+  })
+  .openapi('AuditEntry');
+
+export const BulkSchema = z
+  .object({
+    id: z.int(),
+    action: z.string(),
+    state: z.string(),
+    filter: anything.nullable().openapi({ description: 'Null: its items were named one by one.' }),
+    actor: z.string(),
+    reason: nullableText,
+    door: z.string(),
+    matched: z.int(),
+    done: z.int(),
+    skipped_count: z.int(),
+    failed_count: z.int(),
+    created_at: z.string(),
+    started_at: nullableText,
+    seen_at: z.string(),
+    ended_at: nullableText,
+  })
+  .openapi('BulkAct');
+
+export const items = z.array(z.object({ task_uuid: z.uuid(), step: nullableText, why: z.string() }));
+export const BulkReportSchema = BulkSchema.extend({ skipped: items, failed: items }).openapi('BulkReport');

@@ -1,0 +1,32 @@
+import { z } from '@hono/zod-openapi';
+import { pageFields } from '../query.ts';
+
+/** The facts about a page of a search. */
+export const searchFields = {
+  total: z.int().openapi({ description: 'At most 10,000 are counted.' }),
+  total_is_exact: z.boolean(),
+  timed_out: z.boolean().openapi({ description: 'The search stopped after 2 seconds; the next page continues.' }),
+  lag_ms: z.int().openapi({ description: 'Changes younger than this may be missing.' }),
+  complete_since: z.string().nullable().openapi({ description: 'Older tasks are still being added to the search.' }),
+  ...pageFields,
+};
+
+export const FoundStepSchema = z
+  .object({
+    step_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    name: z.string(),
+    template_step_name: z.string(),
+    callable: z.string(),
+    namespace: z.string(),
+    task_name: z.string(),
+    version: z.string(),
+    current_state: z.string(),
+    since: z.string(),
+    task_created_at: z.string(),
+    attempts: z.int(),
+    worker: z.string().nullable(),
+    error_type: z.string().nullable(),
+    error: z.string().nullable(),
+  })
+  .openapi('FoundStep');

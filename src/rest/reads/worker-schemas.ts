@@ -1,0 +1,94 @@
+import { z } from '@hono/zod-openapi';
+
+export const nullableText = z.string().nullable();
+export const nullableNumber = z.number().nullable();
+export const WorkerSchema = z
+  .object({
+    id: z.int(),
+    name: z.string(),
+    host: z.string(),
+    pid: z.int(),
+    version: nullableText,
+    state: z.enum(['running', 'draining', 'drained', 'lost', 'stopped']),
+    drain: z.object({ requested_at: z.string(), by: z.string(), reason: nullableText }).nullable(),
+    namespaces: z.array(z.string()),
+    handlers: z.array(z.string()),
+    resolvers: z.array(z.string()),
+    missing_handlers: z.array(
+      z.object({
+        namespace: z.string(),
+        template: z.string(),
+        version: z.string(),
+        step: z.string(),
+        handler: z.string(),
+      }),
+    ),
+    concurrency: z.int(),
+    running: z.int(),
+    oldest_step_at: nullableText,
+    oldest_step_ms: nullableNumber,
+    started_at: z.string(),
+    seen_at: nullableText,
+    silent_ms: nullableNumber,
+    ended_at: nullableText,
+    completed: nullableNumber,
+    failed: nullableNumber,
+    completed_per_second: nullableNumber,
+    failed_per_second: nullableNumber,
+    loop_lag_ms: nullableNumber,
+  })
+  .openapi('Worker');
+
+export const WorkerDetailsSchema = WorkerSchema.extend({
+  steps: z.array(
+    z.object({
+      task_uuid: z.uuid(),
+      step: z.string(),
+      namespace: z.string(),
+      template: z.string(),
+      version: z.string(),
+      handler: z.string(),
+      attempt: z.int(),
+      started_at: z.string(),
+      age_ms: z.number(),
+    }),
+  ),
+}).openapi('WorkerDetails');
+
+export const UnservedSchema = z
+  .object({
+    handler: z.string(),
+    reason: z.enum(['no_worker', 'no_handler', 'draining']),
+    steps: z.int(),
+    templates: z.array(z.string()),
+  })
+  .openapi('UnservedSteps');
+
+export const QueueSchema = z
+  .object({
+    namespace: z.string(),
+    ready: z.int(),
+    ready_is_exact: z.boolean(),
+    paused: z.int(),
+    highest_priority: nullableNumber,
+    oldest_ready_at: nullableText,
+    oldest_ready_ms: nullableNumber,
+    running: z.int(),
+    retries: z.int(),
+    next_retry_at: nullableText,
+    next_retry_ms: nullableNumber,
+    workers: z.array(z.string()),
+    draining: z.array(z.string()),
+    slots: z.int(),
+    unserved: z.array(UnservedSchema),
+    unserved_steps: z.int(),
+  })
+  .openapi('Queue');
+
+export const ChangedSchema = WorkerDetailsSchema.extend({ changed: z.boolean() }).openapi('ChangedWorker');
+export const DrainedSchema = WorkerDetailsSchema.extend({
+  changed: z.boolean(),
+  left_namespaces: z
+    .array(z.string())
+    .openapi({ description: 'Namespaces from which no other live worker takes steps.' }),
+}).openapi('DrainedWorker');

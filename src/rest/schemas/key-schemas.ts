@@ -1,0 +1,37 @@
+import { z } from '@hono/zod-openapi';
+
+export const time = z.string().nullable();
+export const KeySchema = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    prefix: z.string(),
+    state: z.enum(['active', 'replaced', 'expired', 'revoked']),
+    roles: z.array(z.string()),
+    permissions: z.array(z.string()),
+    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
+    created_at: z.string(),
+    created_by: z.string(),
+    expires_at: time,
+    last_used_at: time,
+    revoked_at: time,
+    revoked_by: z.string().nullable(),
+  })
+  .openapi('ApiKey');
+
+export const CreatedSchema = KeySchema.extend({
+  key: z.string().openapi({ description: 'The key itself. It cannot be shown again.' }),
+}).openapi('CreatedApiKey');
+
+export const MeSchema = z
+  .object({
+    authenticated: z.boolean().openapi({ description: 'False: the server needs no credential.' }),
+    subject: z.string().nullable(),
+    credential: z.enum(['key', 'token', 'session']).nullable(),
+    roles: z.array(z.string()),
+    permissions: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
+    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
+  })
+  .openapi('Me');
+
+export const SessionSchema = MeSchema.extend({ expires_at: z.string() }).openapi('Session');

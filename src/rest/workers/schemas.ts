@@ -1,0 +1,198 @@
+import { z } from '@hono/zod-openapi';
+import { isUuid } from '../../model/ids.ts';
+import { isStorableText } from '../../model/json.ts';
+import { anything } from '../acts/act-schemas.ts';
+
+/** Maximum number of steps in one request. */
+const MOST_STEPS = 1000;
+/** The number of a claim has this many values, because it is a part of the fence. */
+const MOST_CLAIMS = 2 ** 24 - 1;
+const MOST_MS = 2 ** 31 - 1;
+
+const text = (longest: number) =>
+  z.string().min(1).max(longest).refine(isStorableText, 'has characters that PostgreSQL cannot store');
+const uuid = z.string().refine(isUuid, 'must be a UUID').openapi({ format: 'uuid' });
+const fence = z
+  .string()
+  .regex(/^\d{1,16}\.\d{1,9}\.\d{1,10}$/, 'is not a fence; send the one that the claim returned')
+  .openapi({ description: 'The fence of the attempt, as the claim returned it.' });
+const namespaces = z.array(text(60)).min(1).max(100);
+const handlers = z
+  .array(text(255).regex(/^[^~]/, 'must not begin with ~'))
+  .min(1)
+  .max(1000)
+  .openapi({ description: 'The callables that the worker runs, as templates name them.' });
+const drain = z.boolean().openapi({ description: 'Whether an operator asked the worker to take no more steps.' });
+
+export const RegisterSchema = z
+  .strictObject({
+    protocol: z.int().openapi({ description: 'The version of the protocol that the worker speaks: 1.' }),
+    name: text(128),
+    instance: uuid.openapi({ description: 'Made by the worker when it starts. The same again is the same worker.' }),
+    namespaces,
+    handlers,
+    slots: z.int().min(1).max(10_000).default(1).openapi({ description: 'How many steps it runs at a time.' }),
+    host: text(255).default('unknown'),
+    pid: z
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1)
+      .default(0),
+    version: text(100).optional(),
+  })
+  .openapi('WorkerRegistration');
+
+export const RegisteredSchema = z
+  .object({
+    worker_id: z.int(),
+    protocol: z.int(),
+    lease_ms: z.int(),
+    heartbeat_ms: z.int().openapi({ description: 'How often to send a heartbeat.' }),
+  })
+  .openapi('RegisteredWorker');
+
+export const ClaimSchema = z
+  .strictObject({
+    worker_id: z
+      .int()
+      .min(1)
+      .max(2 ** 29),
+    request_id: z
+      .int()
+      .min(1)
+      .max(MOST_CLAIMS)
+      .openapi({ description: 'Made by the worker: 1, 2, 3 and so on. The same again returns the same steps.' }),
+    slots: z.int().min(1).max(MOST_STEPS).openapi({ description: 'The maximum number of steps.' }),
+    wait_ms: z.int().min(0).max(20_000).default(0).openapi({ description: 'How long to wait for steps.' }),
+    namespaces: namespaces.optional().openapi({ description: 'Default: those of the registration.' }),
+    handlers: handlers.optional().openapi({ description: 'Default: those of the registration.' }),
+  })
+  .openapi('ClaimRequest');
+
+const GivenStepSchema = z
+  .object({
+    step_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    fence: z.string(),
+    name: z.string(),
+    template_step_name: z.string(),
+    handler: z.object({ callable: z.string(), method: z.string().nullable() }),
+    task: z.object({
+      name: z.string(),
+      namespace: z.string(),
+      version: z.string(),
+      context: anything,
+      correlation_id: z.string(),
+      priority: z.int(),
+      tags: z.array(z.string()),
+      traceparent: z.string().nullable(),
+    }),
+    retry_count: z.int(),
+    max_retries: z.int(),
+    retryable: z.boolean(),
+    step_config: anything,
+    step_inputs: anything,
+    dependency_results: z.record(
+      z.string(),
+      z.object({ success: z.boolean(), result: z.unknown(), error: anything.nullable() }),
+    ),
+    results_left_out: z
+      .array(z.string())
+      .openapi({ description: 'Steps whose results are too large to be sent along.' }),
+    checkpoint: anything.nullable(),
+    timeout_ms: z.number().nullable(),
+  })
+  .openapi('GivenStep');
+
+export const ClaimedSchema = z.object({ steps: z.array(GivenStepSchema), drain }).openapi('ClaimedSteps');
+
+const common = {
+  metadata: anything.optional(),
+  handler_version: text(100).optional(),
+  duration_ms: z.number().min(0).max(MOST_MS).optional(),
+};
+const complete = { ...common, result: z.unknown().optional() };
+const fail = {
+  ...common,
+  message: z.string().min(1).max(100_000),
+  error_type: z.string().min(1).max(200).optional(),
+  error_code: z.string().min(1).max(200).optional(),
+  status_code: z.int().optional(),
+  retryable: z.boolean().default(true),
+  retry_after: z
+    .union([z.number().min(0), z.string().max(100)])
+    .optional()
+    .openapi({ description: 'Seconds, or a date.' }),
+  backtrace: z.array(z.string()).max(200).optional(),
+};
+const checkpoint = {
+  cursor: z.unknown(),
+  items_processed: z.number().min(0).optional(),
+  accumulated_results: anything.nullable().optional(),
+};
+
+export const CompleteSchema = z.strictObject({ fence, ...complete }).openapi('CompleteStep');
+export const FailSchema = z.strictObject({ fence, ...fail }).openapi('FailStep');
+export const CheckpointSchema = z.strictObject({ fence, ...checkpoint }).openapi('CheckpointStep');
+export const ReleaseSchema = z.strictObject({ fence }).openapi('ReleaseStep');
+
+const of = <Action extends string>(action: Action) => ({ action: z.literal(action), step_uuid: uuid, fence });
+export const BatchSchema = z
+  .strictObject({
+    steps: z
+      .array(
+        z.discriminatedUnion('action', [
+          z.strictObject({ ...of('complete'), ...complete }),
+          z.strictObject({ ...of('fail'), ...fail }),
+          z.strictObject({ ...of('checkpoint'), ...checkpoint }),
+          z.strictObject(of('release')),
+        ]),
+      )
+      .min(1)
+      .max(MOST_STEPS),
+  })
+  .openapi('StepReports');
+
+const OUTCOMES = ['completed', 'failed', 'released', 'saved'] as const;
+const errorType = z.string().nullable().openapi({ description: 'The type of the error, if the attempt failed.' });
+export const ReportedSchema = z
+  .object({ step_uuid: z.uuid(), outcome: z.enum(OUTCOMES), error_type: errorType })
+  .openapi('ReportedStep');
+export const BatchAnswerSchema = z
+  .object({
+    steps: z.array(
+      z.object({
+        step_uuid: z.uuid(),
+        outcome: z.enum([...OUTCOMES, 'refused']),
+        error_type: errorType,
+        error: z.object({ code: z.string(), message: z.string() }).nullable(),
+      }),
+    ),
+  })
+  .openapi('ReportedSteps');
+
+export const HeartbeatSchema = z
+  .strictObject({
+    steps: z
+      .array(z.strictObject({ step_uuid: uuid, fence }))
+      .max(10_000)
+      .openapi({ description: 'All steps that the worker holds.' }),
+    phase: z.enum(['running', 'draining', 'stopped']).default('running').openapi({
+      description: 'draining: it takes no steps. stopped: it has ended, and its steps are taken back.',
+    }),
+  })
+  .openapi('Heartbeat');
+export const HeartbeatAnswerSchema = z
+  .object({
+    drain,
+    stop: z
+      .array(
+        z.object({
+          step_uuid: z.uuid(),
+          fence: z.string(),
+          reason: z.enum(['cancelled', 'timed_out', 'lost', 'ended']),
+        }),
+      )
+      .openapi({ description: 'Steps that the worker must stop: their outcomes are refused, or recorded already.' }),
+  })
+  .openapi('HeartbeatAnswer');

@@ -1,0 +1,133 @@
+import { DEFAULTS } from '../../config/defaults.ts';
+import type { AdoptedStepRow, Engine, HeldKey } from '../../engine/engine.ts';
+import { messageOf } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { moduleLogger } from '../../logging/module-logger.ts';
+import type { AttemptEnd } from '../attempt-end.ts';
+import { DispatchedStep, type StepHost } from '../dispatched-step.ts';
+import { incarnationOf } from '../lease/incarnation.ts';
+import { stepEvent } from '../step-event.ts';
+import { loadDetails, stepProgress } from '../step-progress.ts';
+import type { StepReports } from '../step-reports.ts';
+import { TaskCache } from '../task-cache.ts';
+import { type Attempt, keyOf } from './fence.ts';
+
+/** How an attempt ended. */
+export interface Ended {
+  outcome: 'completed' | 'failed' | 'released' | 'worker_lost' | 'cancelled';
+  errorType: string | null;
+}
+
+/** A step that a worker over HTTP was given, as this server knows it. */
+export interface Given {
+  readonly step: DispatchedStep;
+  readonly workerId: number;
+  /** How long its attempt had run when this server got to know it, in milliseconds. */
+  readonly ranMs: number;
+  /** Settles when its outcome is recorded or refused (undefined). Undefined: it has not ended. */
+  ending?: Promise<Ended | undefined>;
+  settle?: (ended: Ended | undefined) => void;
+}
+
+/** Options of {@link GivenSteps}. */
+export interface GivenStepsOptions {
+  engine: Engine;
+  reports: StepReports;
+  logger: Logger;
+}
+
+/**
+ * The steps that workers over HTTP were given, as far as this server knows them. It is only a cache: another server, or this
+ * one after a restart, reads them from the database.
+ */
+export class GivenSteps {
+  readonly cache = new TaskCache();
+  readonly #engine: Engine;
+  readonly #logger: Logger;
+  readonly #host: StepHost;
+  readonly #given = new Map<string, Given>();
+
+  constructor({ engine, reports, logger }: GivenStepsOptions) {
+    this.#engine = engine;
+    this.#logger = logger;
+    const restart = (step: DispatchedStep) => void this.#restart(step);
+    this.#host = {
+      keepsLogs: false,
+      logger: moduleLogger(logger, 'handlers'),
+      event: stepEvent,
+      ...stepProgress(engine, { restart }),
+      begins: (step) => {
+        if (!step.started) reports.begun(step);
+      },
+      isolated: (_step, handler) => handler,
+      calls: () => undefined,
+      called: () => undefined,
+      within: undefined,
+    };
+  }
+
+  async #restart(step: DispatchedStep): Promise<void> {
+    try {
+      await this.#engine.httpWorkers.restartTimeout(step);
+    } catch (error) {
+      this.#logger.warn({ error: messageOf(error), step: step.name }, 'could not restart the timeout of a step');
+    }
+  }
+
+  get size(): number {
+    return this.#given.size;
+  }
+
+  get(key: HeldKey): Given | undefined {
+    return this.#given.get(keyOf(key));
+  }
+
+  /** The entry of the step of an end. */
+  of({ step }: Pick<AttemptEnd, 'step'>): Given | undefined {
+    return this.get(step);
+  }
+
+  /** Holds steps whose templates are loaded. Steps that are known already stay as they are. */
+  hold(rows: readonly (AdoptedStepRow & { ranMs?: number })[]): Given[] {
+    return rows.map((row) => {
+      const known = this.get(row);
+      if (known) return known;
+      const task = this.cache.take(row, this.#engine.templates.get(row.templateId));
+      const step = new DispatchedStep(task, row, row.claim, this.#host);
+      this.cache.hold(task);
+      const given = { step, workerId: incarnationOf(row.claim), ranMs: row.ranMs ?? 0 };
+      this.#given.set(keyOf(row), given);
+      return given;
+    });
+  }
+
+  /** Returns the steps that are still held. Reads those from the database that this server does not know. */
+  async find(attempts: readonly Attempt[]): Promise<void> {
+    const unknown = attempts.filter((attempt) => !this.get(attempt));
+    if (unknown.length === 0) return;
+    const rows = await this.#engine.httpWorkers.rows(unknown);
+    const unreadable = await this.#engine.templates.load(rows.map((row) => row.templateId));
+    const found = this.hold(rows.filter((row) => !unreadable.has(row.templateId)));
+    const lacking = found.map(({ step }) => step).filter((step) => step.lacksDetails);
+    if (lacking.length > 0) await loadDetails(this.#engine, lacking);
+  }
+
+  /** Loads what steps need before they are given to a worker. */
+  async hydrate(given: readonly Given[]): Promise<void> {
+    const steps = given.map(({ step }) => step);
+    await Promise.all([
+      steps.some((step) => step.lacksDetails) && loadDetails(this.#engine, steps),
+      this.cache.load(this.#engine, steps, DEFAULTS.dependencyBytes),
+    ]);
+  }
+
+  /** Forgets a step. Its entry in the database is forgotten elsewhere. */
+  forget({ step }: Given): void {
+    if (this.#given.delete(keyOf(step))) this.cache.forget(step.task);
+  }
+
+  /** Forgets all steps of workers, except for those whose outcome is being recorded. */
+  forgetWorkers(gone: (workerId: number) => boolean): void {
+    for (const given of this.#given.values()) if (!given.ending && gone(given.workerId)) this.forget(given);
+  }
+}

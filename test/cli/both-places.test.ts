@@ -1,0 +1,328 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { type Ended, PAIR_HANDLERS, projectOnDatabase, type Running } from './installation.ts';
+
+const PAIR = `name: pair
+namespace: demo
+version: "1.0.0"
+identity_strategy: always_unique
+steps:
+  - name: first
+    handler: first
+    publishes_events:
+      - { name: pair.made, description: Made., condition: success, delivery_mode: durable, schema: { type: object } }
+  - { name: second, handler: second, dependencies: [first] }
+`;
+const WAITS = `name: waits
+namespace: demo
+version: "1.0.0"
+identity_strategy: always_unique
+steps:
+  - { name: pause, type: timer, timer: { for: 14d } }
+  - { name: pay, type: signal, signal: { name: paid, timeout: 7d } }
+  - { name: agree, type: approval, approval: { title: Agree?, quorum: 2 } }
+`;
+
+const on = projectOnDatabase({
+  'templates/pair.yaml': PAIR,
+  'templates/waits.yaml': WAITS,
+  'handlers/pair.js': PAIR_HANDLERS,
+});
+const TEXTS = new Set([
+  'task get',
+  'task why',
+  'task summary',
+  'dlq show',
+  'worker show',
+  'template list',
+  'event list',
+]);
+const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
+let server: Running;
+let url: string;
+/** Tasks in the same state, of which each act takes one for the database and one for the server. */
+const stock: Record<'failed' | 'done' | 'waiting' | 'later', string[]> = {
+  failed: [],
+  done: [],
+  waiting: [],
+  later: [],
+};
+const take = (kind: keyof typeof stock): string => {
+  const next = stock[kind].pop();
+  if (next === undefined) throw new Error(`more ${kind} tasks are needed`);
+  return next;
+};
+
+beforeAll(async () => {
+  const { folder } = on.project;
+  const tasker = await createTasker({
+    databaseUrl: on.database.url,
+    templates: `${folder}/templates`,
+    handlers: `${folder}/handlers`,
+    logger: silentLogger,
+  });
+  const create = async (kind: keyof typeof stock, count: number, request: Parameters<Tasker['createTask']>[0]) => {
+    const made = Array.from({ length: count }, () => tasker.createTask({ namespace: 'demo', ...request }));
+    stock[kind].push(...(await Promise.all(made)).map(({ taskUuid }) => taskUuid));
+  };
+  await create('failed', 30, { name: 'pair', tags: ['failed'], reason: 'to fail' });
+  await create('done', 8, { name: 'pair', context: { lucky: true, in_snake: { a_b: 1 } } });
+  await create('waiting', 14, { name: 'waits' });
+  await create('later', 4, { name: 'pair', delayMs: 7_200_000 });
+  const states = { failed: 'blocked_by_failures', done: 'complete', waiting: 'waiting', later: 'pending' } as const;
+  const settled = async () => {
+    for (const [kind, state] of Object.entries(states)) {
+      for (const uuid of stock[kind as keyof typeof stock]) expect((await tasker.getTask(uuid)).status).toBe(state);
+    }
+  };
+  await vi.waitFor(settled, { timeout: 60_000, interval: 100 });
+  // Without a worker, nothing changes by itself.
+  await tasker.stop();
+  server = on.project.start(['server', '--bind', '127.0.0.1:0', '--json']);
+  await server.until('server is ready');
+  url = /"url":"([^"]+)"/.exec(server.output)![1]!;
+}, 120_000);
+
+afterAll(() => {
+  server?.process.kill('SIGKILL');
+});
+
+const here = (args: string[]) => on.project.run(args);
+/** Runs a command on a machine that reaches only the server. */
+const there = (args: string[], env: Record<string, string> = {}) =>
+  on.project.run(args, {
+    env: { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', TASKER_ORCHESTRATION_URL: url, ...env },
+  });
+
+/** Replaces what differs between two moments, or between two things that were made in the same way. */
+function masked(text: string): string {
+  return text
+    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'UUID')
+    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?/g, 'TIME')
+    .replaceAll(/\d+(\.\d+)? ?(µs|ms|s|min|h|days?)\b( \d+ (s|min|h))?/g, 'SPAN')
+    .replaceAll(/-(here|there)\b/g, '-PLACE')
+    .replaceAll(/\btsk_[\w-]+/g, 'KEY')
+    .replaceAll(/bulk \d+/g, 'bulk N')
+    .replaceAll('key:root', 'root')
+    .replaceAll(/ +/g, ' ');
+}
+
+const CHANGING =
+  /_ms$|^(id|lag_ms|percentile_error|duration|queueing|seconds_behind|.*_minutes|.*_per_(hour|second|minute)|door)$/;
+
+function maskedJson(value: unknown): unknown {
+  if (typeof value === 'string') return masked(value);
+  if (Array.isArray(value)) return value.map(maskedJson);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, CHANGING.test(key) && one !== null ? typeof one : maskedJson(one)]),
+  );
+}
+
+function shownOf({ code, stdout, stderr }: Ended, args: readonly string[]): unknown {
+  const out = args.includes('--json') && stdout !== '' ? maskedJson(JSON.parse(stdout)) : masked(stdout);
+  return { code, out, err: masked(stderr) };
+}
+
+/** Expects the same output from a command on the database and over the server. Some is counted in the background. */
+async function same(args: string[]): Promise<void> {
+  let both: [unknown, unknown] = [0, 1];
+  const attempt = async () => {
+    both = [shownOf(await here(args), args), shownOf(await there(args), args)];
+    return JSON.stringify(both[0]) === JSON.stringify(both[1]) || isEqual(both);
+  };
+  for (let tries = 0; tries < 5 && !(await attempt()); tries++);
+  expect.soft(both[1], args.join(' ')).toEqual(both[0]);
+}
+
+function isEqual([one, other]: [unknown, unknown]): boolean {
+  try {
+    expect(one).toEqual(other);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('a command prints the same on a database and over a server', () => {
+  it('if it reads', async () => {
+    const failed = stock.failed[0]!;
+    const waiting = stock.waiting[0]!;
+    const workers = await on.project.json<{ name: string }[]>(['worker', 'list', '--all']);
+    await here(['schedule', 'create', 'nightly', '-t', 'demo/pair@1.0.0', '--cron', '0 3 * * *', '-i', '{"a_b":1}']);
+    await here(['dlq', 'add', stock.failed[1]!, '-r', 'look']);
+    await here(['dlq', 'note', stock.failed[1]!, 'a remark']);
+    await here(['signal', 'send', waiting, 'paid', '--payload', '{"a_b":1}', '--by', 'ann']);
+    await here(['namespace', 'pause', 'demo', '-r', 'calm', '-b', 'ann']);
+    const events = await on.project.json<{ event_id: string }[]>(['event', 'list', '--name', 'pair.made']);
+    const signals = await on.project.json<{ signals: { signal_id: string }[] }>(['signal', 'list', waiting]);
+    const reads: string[][] = [
+      ['task', 'get', failed],
+      ['task', 'get', stock.done[0]!],
+      ['task', 'get', waiting],
+      ['task', 'get', stock.later[0]!],
+      ['task', 'list', '--status', 'blocked_by_failures', '-l', '3'],
+      ['task', 'list', '--tag', 'none'],
+      ['task', 'summary'],
+      ['task', 'why', failed],
+      ['task', 'why', waiting],
+      ['task', 'steps', failed],
+      ['step', 'list', '--step-state', 'error', '-l', '2'],
+      ['step', 'get', failed, 'second'],
+      ['step', 'get', waiting, 'agree'],
+      ['step', 'history', failed],
+      ['step', 'history', failed, 'second'],
+      ['step', 'logs', failed, 'second'],
+      ['signal', 'list', waiting],
+      ['signal', 'show', signals.signals[0]!.signal_id],
+      ['approval', 'list', '-l', '2'],
+      ['approval', 'show', waiting, 'agree'],
+      ['schedule', 'list'],
+      ['schedule', 'show', 'nightly'],
+      ['dlq', 'list'],
+      ['dlq', 'show', stock.failed[1]!],
+      ['dlq', 'stats'],
+      ['dlq', 'staleness'],
+      ['event', 'list', '-l', '2', '--name', 'pair.*'],
+      ['event', 'show', events[0]!.event_id],
+      ['event', 'list', '-l', '1', '--before', events[0]!.event_id],
+      ['event', 'groups'],
+      ['event', 'dead'],
+      ['worker', 'list', '--all'],
+      ['worker', 'show', workers[0]!.name],
+      ['queue'],
+      ['queue', 'demo'],
+      ['namespace', 'list'],
+      ['pause', 'list'],
+      ['template', 'list'],
+      ['template', 'show', 'demo/waits@1.0.0'],
+      ['template', 'graph', 'demo/pair@1.0.0'],
+      ['stats'],
+      ['status'],
+      ['audit', 'list', '-l', '5'],
+      ['bulk', 'list'],
+    ];
+    for (const args of reads) {
+      await same([...args, '--json']);
+    }
+    // The text is made of the same data. These use the most of it.
+    for (const args of reads.filter(([noun, verb]) => TEXTS.has(`${noun} ${verb}`))) await same(args);
+    await here(['namespace', 'resume', 'demo']);
+  }, 120_000);
+
+  it('if what it names does not exist', async () => {
+    const wrong: string[][] = [
+      ['task', 'get', UNKNOWN],
+      ['task', 'get', 'no-id'],
+      ['task', 'retry', UNKNOWN],
+      ['step', 'retry', stock.failed[0]!, 'nothing'],
+      ['signal', 'show', UNKNOWN],
+      ['schedule', 'show', 'nothing'],
+      ['dlq', 'show', UNKNOWN],
+      ['event', 'show', UNKNOWN],
+      ['worker', 'show', 'nothing'],
+      ['queue', 'nothing'],
+      ['template', 'show', 'demo/nothing@1.0.0'],
+      ['stats', 'demo/nothing'],
+    ];
+    for (const args of wrong) await same(args);
+  }, 60_000);
+
+  it('if it acts', async () => {
+    const json = (...args: string[]) => [...args, '--json'];
+    const acts: ((place: 'here' | 'there') => string[])[] = [
+      () => ['task', 'cancel', take('failed'), '-r', 'over'],
+      () => ['task', 'cancel', take('done')],
+      () => ['task', 'retry', take('failed')],
+      () => ['task', 'retry', take('done')],
+      () => ['task', 'resolve', take('failed')],
+      () => ['task', 'rerun', take('done'), '--from', 'second'],
+      () => ['task', 'rerun', stock.failed[0]!, '--from', 'first', '--dry-run'],
+      () => ['task', 'copy', stock.failed[0]!, '-i', '{"a_b":1}'],
+      () => ['task', 'pause', take('failed'), '-r', 'calm'],
+      () => ['task', 'delete', take('done'), '--yes'],
+      () => ['task', 'start-now', take('later')],
+      () => ['task', 'reschedule', take('later'), '--in', '3h'],
+      () => ['task', 'retry', '--id', take('failed'), '--id', take('failed'), '--yes'],
+      () => ['task', 'retry', '--id', stock.failed[0]!, '--id', UNKNOWN, '--dry-run'],
+      () => ['task', 'cancel', '--tag', 'none', '--yes'],
+      () => ['task', 'create', 'pair', '-t', 'made', '-p', '3'],
+      () => ['task', 'create', 'pair', '--in', '2h'],
+      (place) => ['task', 'create', 'pair', '-k', `key-${place}`],
+      (place) => ['task', 'create', 'pair', '-k', `key-${place}`],
+      (place) => ['task', 'create', 'pair', '-k', `key-${place}`, '--return-existing'],
+      () => ['step', 'retry', take('failed'), 'second', '-r', 'again'],
+      () => ['step', 'reset', take('failed'), 'second'],
+      () => ['step', 'resolve', take('failed'), 'second', '--result', '{"a_b":1}'],
+      () => ['step', 'complete', take('failed'), 'second', '--result', '{"a_b":1}'],
+      () => ['step', 'complete', take('waiting'), 'pay', '--result', '7'],
+      () => ['step', 'retry', stock.done[0]!, 'first'],
+      () => ['timer', 'fire', take('waiting'), 'pause'],
+      () => ['timer', 'move', take('waiting'), 'pause', '--in', '2h'],
+      () => ['timer', 'move', take('waiting'), 'pause', '2035-01-01T00:00:00Z'],
+      () => ['signal', 'send', take('waiting'), 'paid', '--payload', '{"a_b":1}'],
+      () => ['approval', 'approve', take('waiting'), 'agree', '--by', 'ann', '--comment', 'yes'],
+      () => ['approval', 'reject', take('waiting'), 'agree', '--by', 'bob'],
+      (place) => ['schedule', 'create', `s-${place}`, '-t', 'demo/pair@1.0.0', '--every', '2h', '--jitter', '5m'],
+      (place) => ['schedule', 'create', `s-${place}`, '-t', 'demo/pair@1.0.0', '--every', '2h'],
+      (place) => ['schedule', 'update', `s-${place}`, '--every', '3h', '--unset', 'jitter'],
+      (place) => ['schedule', 'pause', `s-${place}`, '-r', 'calm'],
+      (place) => ['schedule', 'resume', `s-${place}`],
+      (place) => ['schedule', 'trigger', `s-${place}`, '-i', '{"a_b":1}'],
+      (place) => [
+        'schedule',
+        'backfill',
+        `s-${place}`,
+        '--from',
+        '2026-01-01T00:00Z',
+        '--to',
+        '2026-01-01T06:00Z',
+        '--dry-run',
+      ],
+      (place) => ['schedule', 'delete', `s-${place}`, '--yes'],
+      () => ['dlq', 'add', take('failed'), '-r', 'look', '--priority', '5'],
+      () => ['dlq', 'assign', stock.failed[1]!, '--to', 'ann', '--priority', '7'],
+      () => ['dlq', 'update', stock.failed[1]!, '--notes', 'seen'],
+      () => ['namespace', 'pause', 'demo'],
+      () => ['namespace', 'resume', 'demo'],
+      () => ['template', 'pause', 'demo/pair@1.0.0'],
+      () => ['template', 'resume', 'demo/pair@1.0.0'],
+    ];
+    for (const act of acts) {
+      const [first, second] = [json(...act('here')), json(...act('there'))];
+      const local = shownOf(await here(first), first);
+      const undo = { pause: 'resume', resume: 'pause' }[first[1]!];
+      // Both pause and resume the same thing.
+      if (undo && /^(namespace|template)$/.test(first[0]!)) await here([first[0]!, undo, first[2]!]);
+      const remote = shownOf(await there(second), second);
+      expect.soft(remote, second.join(' ')).toEqual(local);
+    }
+  }, 120_000);
+
+  it('if it manages API keys, and a server that has one requires a credential', async () => {
+    const admin = (await here(['auth', 'key', 'create', 'root', '--role', 'admin'])).stdout.trim();
+    const viewer = (await here(['auth', 'key', 'create', 'eyes', '--role', 'viewer'])).stdout.trim();
+    for (const act of ['create', 'list', 'rotate', 'revoke']) {
+      const args = (place: string) => {
+        const rest = act === 'list' ? ['--all'] : [`k-${place}`, ...(act === 'create' ? ['--role', 'viewer'] : [])];
+        return ['auth', 'key', act, ...rest, '--json'];
+      };
+      const local = shownOf(await here([...args('here'), ...(act === 'list' ? [] : ['--by', 'root'])]), ['--json']);
+      const remote = await there(args('there'), { TASKER_API_KEY: admin });
+      expect.soft(shownOf(remote, ['--json']), act).toEqual(local);
+    }
+    // The server looks for keys from time to time.
+    await expect
+      .poll(async () => (await there(['pause', 'list'])).stderr, { timeout: 30_000 })
+      .toContain('set TASKER_API_KEY, or save the key with');
+    const wrong = await there(['task', 'list'], { TASKER_API_KEY: `${viewer}x` });
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining(`${url} refused the credential`)]);
+    const refused = await there(['task', 'retry', stock.failed[0]!], { TASKER_API_KEY: viewer });
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('tasks:update')]);
+    // What only adds to a command is left out if the credential may not read it.
+    const shown = await there(['task', 'get', stock.failed[0]!], { TASKER_API_KEY: viewer });
+    expect([shown.code, shown.stderr]).toEqual([0, '']);
+  }, 60_000);
+});

@@ -1,0 +1,305 @@
+import { spawn } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createApiKey } from '../../src/app/credentials/api-keys.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
+import { restApp } from '../../src/rest/rest-app.ts';
+import { type Listening, listen } from '../../src/server/listen.ts';
+import { type ActsBench, actsBench } from '../support/rest/acts-bench.ts';
+import { installation, PAIR } from './installation.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: the answers of tools have no types.
+type Json = Record<string, any>;
+const TASKER = path.resolve('bin/tasker.js');
+const NEVER = '019b0000-0000-7000-8000-000000000000';
+/** Starting a process takes long on a busy machine. */
+const PATIENCE = 100_000;
+const WRITES = [
+  'task_submit',
+  'task_cancel',
+  'task_retry',
+  'step_retry',
+  'step_resolve',
+  'step_complete',
+  'dlq_update',
+  'signal_send',
+  'approval_vote',
+];
+
+let bench: ActsBench;
+let served: Listening;
+let writer: Assistant;
+let reader: Assistant;
+const assistants: Assistant[] = [];
+
+/** An assistant that is connected to `tasker mcp`. */
+interface Assistant {
+  client: Client;
+  call(tool: string, given?: Json): Promise<Json & { isError?: boolean }>;
+}
+
+async function assistant(args: readonly string[], env: Record<string, string> = {}): Promise<Assistant> {
+  const client = new Client({ name: 'tests', version: '1' });
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: [TASKER, 'mcp', ...args],
+    cwd: tmpdir(),
+    env: { PATH: process.env.PATH!, ...env },
+  });
+  await client.connect(transport, { timeout: PATIENCE });
+  const made: Assistant = {
+    client,
+    call: async (name, given = {}) => {
+      const { content, isError } = await client.callTool({ name, arguments: given }, undefined, { timeout: PATIENCE });
+      const [{ text }] = content as [{ text: string }];
+      return isError && !text.startsWith('{')
+        ? { text, isError }
+        : { ...JSON.parse(text), ...(isError ? { isError } : {}) };
+    },
+  };
+  assistants.push(made);
+  return made;
+}
+
+beforeAll(async () => {
+  bench = await actsBench();
+  const database = ['--database-url', bench.api.url];
+  const app = restApp({
+    tasker: bench.api.tasker,
+    logger: silentLogger,
+    facts: { version: '1', environment: 'test', state: () => 'running' },
+    security: { ...LOCAL_SECURITY, auth: { ...LOCAL_SECURITY.auth, required: 'always' } },
+  });
+  served = await listen(app, { host: '127.0.0.1', port: 0 });
+  [writer, reader] = await Promise.all([
+    assistant([...database, '--allow-writes', '--by', 'ann']),
+    assistant(database),
+  ]);
+});
+afterAll(async () => {
+  await Promise.all(assistants.map(({ client }) => client.close()));
+  await served?.close();
+  await bench?.api.stop();
+});
+
+const key = async (name: string, role: 'viewer' | 'operator', namespaces?: string[]) =>
+  (await createApiKey(bench.api.tasker, { name, roles: [role], ...(namespaces && { namespaces }) }, {})).key;
+const overServer = async (apiKey: string, ...args: string[]) =>
+  assistant(['--server', served.url, ...args], { TASKER_API_KEY: apiKey });
+
+describe('tasker mcp', () => {
+  it('answers every tool that reads', async () => {
+    const task_uuid = await bench.failed();
+    await bench.api.tasker.deadLetters.add(task_uuid, { actor: 'ann', reason: 'look' });
+    const step = 'second';
+    const template = { namespace: 'test', name: 'demo', version: '1.0.0' };
+    const yaml = PAIR.replace('handler: first', 'handler: first, result_schema: { type: object }');
+    const given: Record<string, Json> = {
+      task_list: { open: true, limit: 5 },
+      task_inspect: { task_uuid },
+      task_why: { task_uuid },
+      task_timeline: { task_uuid },
+      task_visualize: { task_uuid },
+      step_list: { step_state: 'error' },
+      step_inspect: { task_uuid, step },
+      step_audit: { task_uuid, step },
+      step_logs: { task_uuid, step },
+      signal_list: { task_uuid },
+      dlq_inspect: { task_uuid },
+      stats: { since: '1h' },
+      template_inspect_remote: template,
+      template_validate: { yaml },
+      template_inspect: { yaml },
+      template_visualize: { yaml },
+      handler_generate: { yaml },
+      schema_inspect: { yaml },
+      schema_compare: { yaml, producer: 'first', consumer: 'second' },
+      schema_diff: { before: yaml, after: yaml.replace('second', 'third') },
+    };
+    const { tools } = await reader.client.listTools();
+    const answers: Record<string, Json> = {};
+    for (const { name } of tools) answers[name] = await reader.call(name, given[name]);
+    const refused = Object.entries(answers).filter(([, answer]) => answer.isError);
+    expect(refused).toEqual([]);
+    expect(Object.keys(answers)).toEqual(expect.arrayContaining(Object.keys(given)));
+    expect(answers.template_validate).toMatchObject({ valid: true, step_count: 2 });
+    expect(answers.handler_generate!.handlers).toContain("from 'tasker-core'");
+    expect(answers.schema_diff).toMatchObject({ breaking: true });
+    expect(answers.connection_status).toMatchObject({ writes_allowed: false, caller: { authenticated: false } });
+    expect(answers.connection_status!.place).not.toMatch(/:(?!\[redacted\])[^/@]+@/);
+    expect(answers.task_why!.summary).toContain('failed permanently');
+    expect(answers.task_visualize!.text).toMatch(/^flowchart TD\n/);
+    expect(answers.step_inspect).toMatchObject({ name: 'second', current_state: 'error' });
+    expect(answers.dlq_inspect).toMatchObject({ task_uuid, resolution_status: 'Pending' });
+    expect(answers.template_inspect_remote).toMatchObject({ template: { name: 'demo' } });
+  });
+
+  it('previews every tool that writes without changing anything, and executes it when it is confirmed', async () => {
+    const failed = await bench.failed();
+    const [waiting, doomed, other] = [await bench.waiting(), await bench.waiting(), await bench.failed()];
+    const reason = 'the user asked';
+    const entry = await bench.api.tasker.deadLetters.add(other, { actor: 'ann', reason: 'look' });
+    const given: Record<string, Json> = {
+      task_submit: { namespace: 'test', name: 'demo', version: '1.0.0', context: { lucky: true }, reason },
+      task_cancel: { task_uuid: doomed },
+      task_retry: { task_uuid: failed, reason },
+      step_retry: { task_uuid: failed, step: 'second', reason },
+      step_complete: { task_uuid: failed, step: 'second', reason, result: { made: 7 } },
+      step_resolve: { task_uuid: other, step: 'second', reason },
+      dlq_update: { task_uuid: other, dlq_entry_uuid: entry.dlqEntryUuid, resolution_status: 'manually_resolved' },
+      signal_send: { task_uuid: waiting, name: 'paid', payload: { amount: 3 } },
+      approval_vote: { task_uuid: waiting, step: 'sign', decision: 'approve', comment: 'fine' },
+    };
+    const { tools } = await writer.client.listTools();
+    expect(tools.filter(({ annotations }) => annotations?.readOnlyHint === false).map(({ name }) => name)).toEqual(
+      WRITES,
+    );
+    const before = JSON.stringify(await bench.api.sql('select * from tasker.operator_action order by 1'));
+    const count = async () => (await bench.api.sql('select count(*)::int n from tasker.task'))[0]!.n;
+    const tasks = await count();
+    for (const name of WRITES) {
+      const preview = await writer.call(name, given[name]);
+      expect([name, preview]).toMatchObject([
+        name,
+        { action: name, status: 'preview', details: { arguments: given[name] } },
+      ]);
+      expect(preview.description).toContain('as ann');
+    }
+    expect(JSON.stringify(await bench.api.sql('select * from tasker.operator_action order by 1'))).toBe(before);
+    expect(await count()).toBe(tasks);
+    for (const name of Object.keys(given)) {
+      // The steps fail again at once.
+      await bench.api.tasker.waitForTask(failed);
+      const done = await writer.call(name, { ...given[name], confirm: true });
+      expect([name, done]).toMatchObject([name, { action: name, status: 'executed' }]);
+    }
+    const { entries } = await bench.api.tasker.audit({ task: failed });
+    expect(entries.map(({ actor, action }) => [actor, action])).toContainEqual(['ann', 'reset']);
+    expect((await bench.api.tasker.getTask(doomed)).status).toBe('cancelled');
+    expect((await bench.api.tasker.getTask(failed)).status).toBe('complete');
+    expect((await bench.api.tasker.getTask(other)).status).toBe('complete');
+  });
+
+  it('can change nothing without --allow-writes, or with a key that lacks the permission', async () => {
+    const task_uuid = await bench.waiting();
+    for (const name of WRITES) {
+      const answer = await reader.call(name, { task_uuid, confirm: true });
+      expect([name, answer.isError, answer.text]).toEqual([name, true, expect.stringContaining('not found')]);
+    }
+    const viewer = await overServer(await key('viewer', 'viewer'), '--allow-writes');
+    for (const confirm of [false, true]) {
+      expect(await viewer.call('task_cancel', { task_uuid, confirm })).toMatchObject({
+        error: 'permission_denied',
+        tool: 'task_cancel',
+        required_permission: 'tasks:cancel',
+        isError: true,
+      });
+    }
+    expect((await bench.api.tasker.getTask(task_uuid)).status).not.toBe('cancelled');
+    expect(await viewer.call('connection_status')).toMatchObject({ caller: { subject: 'key:viewer' } });
+  });
+
+  it('acts over a server under the name of its key, within its namespaces', async () => {
+    const task_uuid = await bench.waiting();
+    const elsewhere = await bench.create('elsewhere', {}, 'other');
+    const operator = await overServer(await key('operator', 'operator', ['test']), '--allow-writes', '--by', 'eve');
+    expect(await operator.call('task_cancel', { task_uuid, confirm: true })).toMatchObject({ status: 'executed' });
+    expect((await bench.api.tasker.audit({ task: task_uuid })).entries[0]).toMatchObject({ actor: 'key:operator' });
+    expect(await operator.call('task_inspect', { task_uuid: elsewhere })).toMatchObject({ error: 'not_found' });
+    expect(await operator.call('task_cancel', { task_uuid: elsewhere, confirm: true })).toMatchObject({
+      error: 'not_found',
+    });
+    const away = await assistant(['--server', 'http://127.0.0.1:1']);
+    expect(await away.call('system_health')).toMatchObject({ error: 'connection_failed', isError: true });
+  });
+
+  it('rejects wrong arguments, and says what is wrong', async () => {
+    const unknown = await reader.call('task_inspect', { task_uuid: NEVER });
+    expect(unknown).toMatchObject({ error: 'not_found', message: expect.stringContaining(NEVER), valid: false });
+    expect(await reader.call('task_inspect', { task_uuid: '../../auth/keys' })).toMatchObject({ isError: true });
+    expect(await reader.call('task_inspect', { task_uuid: '..' })).toMatchObject({ isError: true });
+    expect((await reader.call('task_inspect', { uuid: NEVER })).text).toContain('task_uuid');
+    expect((await reader.call('task_list', { limit: 1e9 })).text).toContain('limit');
+    const task_uuid = await bench.failed();
+    expect((await reader.call('step_inspect', { task_uuid, step: 'secnd' })).message).toContain('first, second');
+  });
+
+  it('shortens huge answers, and hides secrets', async () => {
+    const context = {
+      lucky: true,
+      notes: '€'.repeat(9000),
+      rows: Array.from({ length: 900 }, (_, n) => ({ n, text: 'x'.repeat(90) })),
+      api_key: 'k-123456',
+      callback: 'https://bob:hunter2@shop.example/x?token=t-1234',
+    };
+    const task_uuid = await bench.create('demo', { context });
+    const { content } = await reader.client.callTool({ name: 'task_inspect', arguments: { task_uuid } });
+    const [{ text }] = content as [{ text: string }];
+    expect(text.length).toBeLessThan(40_001);
+    const { truncated, answer } = JSON.parse(text) as Json;
+    expect([truncated, answer.task_uuid]).toEqual([true, task_uuid]);
+    expect(answer.context.notes).toContain('more characters');
+    expect(answer.context.rows.at(-1)).toMatch(/^… \d+ more$/);
+    const uri = `tasker://tasks/${task_uuid}`;
+    const [resource] = (await reader.client.readResource({ uri })).contents as unknown as [{ text: string }];
+    for (const shown of [text, resource.text]) expect(shown).not.toMatch(/k-123456|hunter2|t-1234/);
+  });
+
+  it('lists templates and tasks as resources, and reads them', async () => {
+    const { resources } = await reader.client.listResources();
+    const uris = resources.map(({ uri }) => uri);
+    expect(uris).toContain('tasker://templates/test/demo/1.0.0');
+    expect(uris.some((uri) => uri.startsWith('tasker://tasks/'))).toBe(true);
+    const [template] = (await reader.client.readResource({ uri: 'tasker://templates/other/elsewhere/1.0.0' }))
+      .contents as unknown as [{ text: string }];
+    expect(JSON.parse(template.text)).toMatchObject({ template: { name: 'elsewhere' } });
+    await expect(reader.client.readResource({ uri: `tasker://tasks/${NEVER}` })).rejects.toThrow(NEVER);
+  });
+
+  it('writes only the protocol to standard output, survives garbage, and ends with its input', async () => {
+    const child = spawn(process.execPath, [TASKER, 'mcp', '--verbose', '--database-url', bench.api.url], {
+      cwd: tmpdir(),
+      env: { PATH: process.env.PATH },
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    const send = (message: object | string) =>
+      child.stdin.write(`${typeof message === 'string' ? message : JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+    const params = { protocolVersion: '2025-03-26', capabilities: {}, clientInfo: { name: 'raw', version: '1' } };
+    send({ id: 1, method: 'initialize', params });
+    send('this is not JSON');
+    send({ id: 2, method: 'tools/nothing' });
+    send({ id: 3, method: 'tools/call', params: { name: 'template_list_remote', arguments: {} } });
+    await expect.poll(() => output.split('\n').length, { timeout: PATIENCE }).toBe(4);
+    const lines = output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Json);
+    expect(lines.map(({ id }) => id).sort()).toEqual([1, 2, 3]);
+    expect(lines.find(({ id }) => id === 1)!.result.protocolVersion).toBe('2025-03-26');
+    child.stdin.end();
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0);
+  });
+
+  it('names the package to install if the SDK is missing', async () => {
+    const place = await installation();
+    try {
+      const project = await place.project('plain');
+      await rm(path.resolve(project.folder, '../node_modules/@modelcontextprotocol'));
+      const { code, stderr } = await project.run(['mcp']);
+      expect([code, stderr]).toEqual([
+        expect.any(Number),
+        expect.stringContaining('npm install @modelcontextprotocol/sdk'),
+      ]);
+      expect(code).not.toBe(0);
+    } finally {
+      await place.remove();
+    }
+  });
+});

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { hostsOf } from '../../src/config/database-hosts.ts';
+import { hiddenUrl } from '../../src/config/show/show-config.ts';
+
+describe('a database URL', () => {
+  it('may name several hosts, as for libpq', () => {
+    expect(
+      hostsOf('postgres://u:p%40@a:5433,b,[::1]:6000/shop?sslmode=disable&target_session_attrs=read-write'),
+    ).toEqual({
+      target: 'read-write',
+      urls: [
+        'postgres://u:p%40@a:5433/shop?sslmode=disable',
+        'postgres://u:p%40@b/shop?sslmode=disable',
+        'postgres://u:p%40@[::1]:6000/shop?sslmode=disable',
+      ],
+    });
+    expect(
+      hostsOf('postgresql:///shop?host=/run/a,/run/b&port=1,2')?.urls.map((url) =>
+        new URL(url).searchParams.get('port'),
+      ),
+    ).toEqual(['1', '2']);
+    expect(hostsOf('postgres://a/shop?target_session_attrs=primary')).toMatchObject({
+      target: 'primary',
+      urls: ['postgres://a/shop'],
+    });
+  });
+
+  it('with one host stays as it is', () => {
+    const url = 'postgres://postgres:x@127.0.0.1:5432/t?sslmode=disable&host=%2Fdev%2Fshm';
+    expect(hostsOf(url)).toEqual({ target: undefined, urls: [url] });
+  });
+
+  it('is refused if it is wrong', () => {
+    for (const url of [
+      'mysql://a/b',
+      'postgres',
+      '',
+      'postgres://a:x,b/c',
+      'postgres://a,b/c?target_session_attrs=no',
+    ]) {
+      expect([url, hostsOf(url)]).toEqual([url, undefined]);
+    }
+  });
+
+  it('of several hosts is shown without its password', () => {
+    expect(hiddenUrl('postgres://u:secret@a:1,b:2/shop?sslpassword=hush')).toBe(
+      'postgres://u:***@a:1,b:2/shop?sslpassword=***',
+    );
+  });
+});

@@ -1,0 +1,265 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { type ReactNode, useState } from 'react';
+import { Link } from 'react-router';
+import { useLacking } from '../../api/me.tsx';
+import { useLinks } from '../../frame/namespace.ts';
+import { type Act, ActDialog, useOperator } from '../../parts/act-dialog.tsx';
+import { Button, Problem } from '../../parts/controls.tsx';
+import { useDraft } from '../../parts/draft.ts';
+import { State } from '../../parts/state.tsx';
+import { Id, Time } from '../../parts/text.tsx';
+import { counted, durationText } from '../../parts/words.ts';
+import { actOnLetter, type Letter, type LetterDetails, REASONS, STATUSES, useLetter } from './letter.ts';
+
+const ROUTE = '/v1/dlq/entry/{dlq_entry_uuid}';
+const MINUTE_MS = 60_000;
+
+/** One dead letter: its task, its error, what people wrote about it, and what can be done. */
+export function Investigation({ id, onClose }: { id: string; onClose(): void }) {
+  const { data, error } = useLetter(id);
+  return (
+    <aside
+      aria-label="Investigation"
+      className="rounded-lg border border-line bg-surface xl:sticky xl:top-16 xl:max-h-[calc(100vh-88px)] xl:w-[420px] xl:shrink-0 xl:overflow-y-auto"
+    >
+      <div className="flex items-center justify-between gap-2 border-b border-line py-2 pr-2 pl-4">
+        <h2 className="truncate font-semibold">
+          {data ? `${data.namespace_name}/${data.task_name}` : 'Investigation'}
+        </h2>
+        <Button look="quiet" className="px-2" aria-label="Close" onClick={onClose}>
+          ×
+        </Button>
+      </div>
+      {error && !data && (
+        <div className="p-4">
+          <Problem error={error} />
+        </div>
+      )}
+      {data && <Body letter={data} />}
+    </aside>
+  );
+}
+
+function Body({ letter }: { letter: LetterDetails }) {
+  const link = useLinks();
+  const open = letter.resolution_status === 'pending';
+  const { task_snapshot: snapshot } = letter;
+  const failed = snapshot.steps?.filter(({ error }) => error !== undefined) ?? [];
+  return (
+    <>
+      <Acts letter={letter} open={open} />
+      <dl className="grid grid-cols-[110px_1fr] gap-y-1.5 border-b border-line px-4 py-3 text-sm">
+        <Fact name="Task">
+          <Link className="text-accent hover:underline" to={link(`tasks/${letter.task_uuid}`)}>
+            Open the task
+          </Link>{' '}
+          ·{' '}
+          <Link className="text-accent hover:underline" to={link(`tasks/${letter.task_uuid}`, { view: 'history' })}>
+            History
+          </Link>{' '}
+          · <Id id={letter.task_uuid} what="task id" />
+        </Fact>
+        <Fact name="State">
+          {letter.current_state ? <State state={letter.current_state} /> : 'deleted'}
+          {letter.has_moved_on && <span className="ml-2 text-faint">has moved on</span>}
+        </Fact>
+        <Fact name="Reason">{REASONS[letter.dlq_reason] ?? letter.dlq_reason}</Fact>
+        <Fact name="Added">
+          <Time at={letter.dlq_timestamp} />
+        </Fact>
+        {snapshot.threshold_minutes != null && (
+          <Fact name="Limit">{durationText(snapshot.threshold_minutes * MINUTE_MS)}</Fact>
+        )}
+        {letter.entries_of_task > 1 && <Fact name="Entries">{letter.entries_of_task} of this task</Fact>}
+        {!open && (
+          <Fact name="Outcome">
+            {STATUSES[letter.resolution_status]} by {letter.resolved_by ?? 'tasker'}{' '}
+            <Time at={letter.resolution_timestamp} />
+            {letter.resolution_notes && <span className="block text-soft">{letter.resolution_notes}</span>}
+          </Fact>
+        )}
+      </dl>
+      <Part title="Cause">
+        <p className="text-sm break-words">{letter.cause}</p>
+        {failed.map(({ name, error, error_type: type, attempts, max_attempts: most }) => (
+          <div key={name} className="mt-2 rounded-md border border-line p-2">
+            <p className="text-xs text-soft">
+              <span className="font-medium text-ink">{name}</span> {type && <span className="font-mono">{type}</span>} ·
+              attempt {attempts} of {most}
+            </p>
+            <p className="mt-1 font-mono text-xs break-words whitespace-pre-wrap">{error}</p>
+          </div>
+        ))}
+      </Part>
+      <Notes letter={letter} />
+    </>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <>
+      <dt className="text-faint">{name}</dt>
+      <dd className="min-w-0">{children}</dd>
+    </>
+  );
+}
+
+function Part({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <section aria-label={title} className="border-b border-line px-4 py-3 last:border-b-0">
+      <h3 className="mb-1.5 text-xs text-faint">{title}</h3>
+      {children}
+    </section>
+  );
+}
+
+function Acts({ letter, open }: { letter: Letter; open: boolean }) {
+  const [act, setAct] = useState<Act>();
+  const lacking = useLacking();
+  const id = letter.dlq_entry_uuid;
+  const resolve = (status: string, title: string, verb: string): Act => ({
+    title,
+    verb,
+    preview: 'The entry is closed. Its task does not change: to run or end it, use Redrive or the page of the task.',
+    needsReason: true,
+    run: ({ reason, by }) => actOnLetter(id, 'resolve', { status, notes: reason, reason, by }),
+  });
+  const redrive: Act = {
+    title: 'Redrive the task',
+    verb: 'Redrive',
+    preview:
+      'The failed steps run again with a full set of attempts, and the entry is closed. A task that had ended is opened again.',
+    run: (said) => actOnLetter(id, 'redrive', said),
+  };
+  return (
+    <div className="flex flex-wrap items-center gap-2 border-b border-line px-4 py-3">
+      <Button
+        look="primary"
+        disabled={!open}
+        lacking={lacking(`POST ${ROUTE}/redrive`)}
+        onClick={() => setAct(redrive)}
+      >
+        Redrive
+      </Button>
+      <Button
+        disabled={!open}
+        lacking={lacking(`POST ${ROUTE}/resolve`)}
+        onClick={() => setAct(resolve('manually_resolved', 'Resolve the dead letter', 'Resolve'))}
+      >
+        Resolve
+      </Button>
+      <Button
+        look="danger"
+        disabled={!open}
+        lacking={lacking(`POST ${ROUTE}/resolve`)}
+        onClick={() => setAct(resolve('permanently_failed', 'Give the dead letter up', 'Give up'))}
+      >
+        Give up
+      </Button>
+      <Assign letter={letter} open={open} />
+      {act && <ActDialog act={act} onClose={() => setAct(undefined)} />}
+    </div>
+  );
+}
+
+function Assign({ letter, open }: { letter: Letter; open: boolean }) {
+  const queries = useQueryClient();
+  const lacking = useLacking()(`POST ${ROUTE}/assign`);
+  const { subject, said } = useOperator();
+  const [name, setName, clear] = useDraft<string | null>(`assign.${letter.dlq_entry_uuid}`, null);
+  const assign = useMutation({
+    mutationFn: (to: string | null) => actOnLetter(letter.dlq_entry_uuid, 'assign', { to, by: said().by }),
+    onSuccess: () => {
+      clear();
+      return queries.invalidateQueries();
+    },
+  });
+  const shown = name ?? letter.assignee ?? '';
+  const changed = shown.trim() !== (letter.assignee ?? '');
+  return (
+    <form
+      className="flex w-full items-center gap-2"
+      onSubmit={(event) => {
+        event.preventDefault();
+        assign.mutate(shown.trim() || null);
+      }}
+    >
+      <input
+        aria-label="Assignee"
+        placeholder="Nobody is assigned"
+        maxLength={128}
+        disabled={!open || lacking !== undefined}
+        title={lacking && `needs the permission ${lacking}`}
+        className="h-8 min-w-0 grow rounded-md border border-edge bg-surface px-2 text-sm text-ink placeholder:text-faint disabled:opacity-60"
+        value={shown}
+        onChange={({ target }) => setName(target.value)}
+      />
+      <Button type="submit" lacking={lacking} disabled={!open || !changed || assign.isPending}>
+        Assign
+      </Button>
+      {subject !== null && letter.assignee !== subject && (
+        <Button look="quiet" lacking={lacking} disabled={!open} onClick={() => assign.mutate(subject)}>
+          To me
+        </Button>
+      )}
+      {assign.error && <Problem error={assign.error} />}
+    </form>
+  );
+}
+
+function Notes({ letter }: { letter: LetterDetails }) {
+  const queries = useQueryClient();
+  const lacking = useLacking()(`POST ${ROUTE}/note`);
+  const { said } = useOperator();
+  const [note, setNote, clear] = useDraft(`note.${letter.dlq_entry_uuid}`, '');
+  const add = useMutation({
+    mutationFn: () => actOnLetter(letter.dlq_entry_uuid, 'note', { note: note.trim(), by: said().by }),
+    onSuccess: () => {
+      clear();
+      return queries.invalidateQueries();
+    },
+  });
+  return (
+    <Part title={letter.notes.length > 0 ? counted(letter.notes.length, 'note') : 'Notes'}>
+      <ol>
+        {letter.notes.map(({ at, author, note: text }) => (
+          <li key={`${at} ${text}`} className="mb-3 text-sm">
+            <p className="text-xs text-faint">
+              <span className="font-medium text-soft">{author}</span> <Time at={at} />
+            </p>
+            <p className="break-words whitespace-pre-wrap">{text}</p>
+          </li>
+        ))}
+      </ol>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          add.mutate();
+        }}
+      >
+        <textarea
+          aria-label="Note"
+          placeholder="What did you find?"
+          rows={3}
+          maxLength={10_000}
+          disabled={lacking !== undefined}
+          title={lacking && `needs the permission ${lacking}`}
+          className="block w-full rounded-md border border-edge bg-surface p-2 text-sm text-ink placeholder:text-faint disabled:opacity-60"
+          value={note}
+          onChange={({ target }) => setNote(target.value)}
+        />
+        {add.error && (
+          <div className="mt-2">
+            <Problem error={add.error} />
+          </div>
+        )}
+        <div className="mt-2 flex justify-end">
+          <Button type="submit" lacking={lacking} disabled={note.trim() === '' || add.isPending}>
+            Add note
+          </Button>
+        </div>
+      </form>
+    </Part>
+  );
+}

@@ -1,0 +1,69 @@
+import type { GraphNode, Task } from '../../../api/types.ts';
+import { timeOf } from '../../../parts/words.ts';
+import { hasEnded } from '../task-words.ts';
+import { edgeKey, type Group, parentsOf, type Shape } from './shape.ts';
+
+/** The chain of steps that determined how long the task took, or has taken so far. */
+export interface CriticalPath {
+  /** Names of the steps, in order. Milliseconds from the end of the step before until its own end. */
+  steps: readonly { name: string; ms: number }[];
+  ms: number;
+  /** Keys of its edges. */
+  edges: ReadonlySet<string>;
+  /** Whether its last step has not ended. */
+  isOpen: boolean;
+}
+
+const UNFINISHED = new Set(['in_progress', 'enqueued', 'waiting', 'waiting_for_retry']);
+
+/** Returns the critical path of a task. Undefined if fewer than two steps are on it. `now`: milliseconds since 1970. */
+export function criticalPathOf(task: Task, { groups, edges, byName }: Shape, now: number): CriticalPath | undefined {
+  const start = Math.max(timeOf(task.created_at).getTime(), task.starts_at ? timeOf(task.starts_at).getTime() : 0);
+  const parents = parentsOf(edges);
+  const ends = new Map(groups.map((group) => [group.name, endOf(group)]));
+  const lastParent = (name: string) =>
+    (parents.get(name) ?? [])
+      .filter((parent) => ends.get(parent) !== undefined)
+      .reduce<string | undefined>(
+        (last, parent) => (last !== undefined && ends.get(last)! >= ends.get(parent)! ? last : parent),
+        undefined,
+      );
+  const readyAt = (name: string) => {
+    const parent = lastParent(name);
+    return parent === undefined ? start : ends.get(parent)!;
+  };
+  const open = hasEnded(task.status) ? [] : groups.filter(({ state }) => UNFINISHED.has(state ?? ''));
+  const oldest = open.toSorted((one, other) => readyAt(one.name) - readyAt(other.name))[0];
+  // Only the failed steps hold up a task that is blocked.
+  const failed = task.status === 'blocked_by_failures' ? groups.filter(({ state }) => state === 'error') : [];
+  const last =
+    oldest ??
+    (failed.length > 0 ? failed : groups).toSorted(
+      (one, other) => (ends.get(other.name) ?? 0) - (ends.get(one.name) ?? 0),
+    )[0];
+  if (!last || (!oldest && ends.get(last.name) === undefined)) return undefined;
+
+  const names: string[] = [];
+  for (let at: string | undefined = last.name; at !== undefined; at = lastParent(at)) names.unshift(at);
+  if (names.length < 2) return undefined;
+  const endAt = (name: string) => ends.get(name) ?? now;
+  const steps = names.map((name) => ({ name, ms: Math.max(0, endAt(name) - readyAt(name)) }));
+  return {
+    steps: steps.filter(({ name }) => byName.has(name)),
+    ms: Math.max(0, endAt(last.name) - start),
+    edges: new Set(names.slice(1).map((to, at) => edgeKey({ from: names[at]!, to }))),
+    isOpen: oldest !== undefined,
+  };
+}
+
+/** When the last step of a group ended. Undefined: one of them has not ended. */
+function endOf({ steps }: Group): number | undefined {
+  const ends = steps.map(endOfStep);
+  return ends.length === 0 || ends.includes(undefined) ? undefined : Math.max(...(ends as number[]));
+}
+
+function endOfStep({ state, started_at: start, completed_at: end, duration_ms: ms }: GraphNode): number | undefined {
+  if (UNFINISHED.has(state ?? '')) return undefined;
+  if (end) return timeOf(end).getTime();
+  return state === 'error' && start ? timeOf(start).getTime() + (ms ?? 0) : undefined;
+}

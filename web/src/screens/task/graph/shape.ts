@@ -1,0 +1,125 @@
+import type { GraphNode, TaskGraph } from '../../../api/types.ts';
+import type { GraphEdge } from '../layout.ts';
+
+/** A step of the template: one step of the task, a batch of them, or none (yet). */
+export interface Group {
+  name: string;
+  type: string;
+  handler: string;
+  steps: readonly GraphNode[];
+  isBatch: boolean;
+  /** Of a batch, the most important state of its workers. Undefined: not created. */
+  state: string | undefined;
+  /** `open`: it may still be created. `not_taken`: the branch was not chosen. */
+  presence: 'made' | 'open' | 'not_taken';
+  /** The step that creates it at run time. */
+  madeBy: string | undefined;
+}
+
+/** The graph of a task with each batch folded into one node. */
+export interface Shape {
+  groups: readonly Group[];
+  edges: readonly GraphEdge[];
+  byName: ReadonlyMap<string, Group>;
+  /** Names of groups, by those of their steps. */
+  groupOf: ReadonlyMap<string, string>;
+}
+
+/** A batch shows the first of these states that one of its workers has. */
+const ORDER = ['in_progress', 'enqueued', 'waiting_for_retry', 'waiting', 'error', 'pending', 'cancelled'];
+const CREATORS = new Set(['decision', 'batchable']);
+const DONE = new Set(['complete', 'resolved_manually']);
+
+/** Returns the graph of a task by the steps of its template. `ended`: nothing more will be created. */
+export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape {
+  const groupOf = new Map(nodes.map((node) => [node.name, node.template_step_name]));
+  const steps = new Map<string, GraphNode[]>();
+  for (const node of nodes) {
+    const own = steps.get(node.template_step_name);
+    if (own) own.push(node);
+    else steps.set(node.template_step_name, [node]);
+  }
+  const edges = edgesBetween(all, groupOf);
+  const parents = parentsOf(edges);
+  const presences = new Map<string, Group['presence']>();
+  const typeOf = (name: string) => steps.get(name)![0]!.type;
+  const presenceOf = (name: string): Group['presence'] => {
+    const known = presences.get(name);
+    if (known) return known;
+    const found = find(name);
+    presences.set(name, found);
+    return found;
+  };
+  const find = (name: string): Group['presence'] => {
+    const [node] = steps.get(name)!;
+    if (node!.state !== null) return 'made';
+    if (ended) return 'not_taken';
+    const above = parents.get(name) ?? [];
+    const chosen = above.some((parent) => CREATORS.has(typeOf(parent)) && DONE.has(steps.get(parent)![0]!.state ?? ''));
+    return chosen || above.some((parent) => presenceOf(parent) === 'not_taken') ? 'not_taken' : 'open';
+  };
+  const groups = [...steps].map(([name, own]): Group => {
+    const { type, handler } = own[0]!;
+    const made = own.filter(({ state }) => state !== null);
+    return {
+      name,
+      type,
+      handler,
+      steps: made,
+      isBatch: type === 'batch_worker',
+      state: stateOf(made),
+      presence: presenceOf(name),
+      madeBy: parents.get(name)?.find((parent) => CREATORS.has(typeOf(parent))),
+    };
+  });
+  return { groups, edges, byName: new Map(groups.map((group) => [group.name, group])), groupOf };
+}
+
+function edgesBetween(edges: readonly GraphEdge[], groupOf: ReadonlyMap<string, string>): GraphEdge[] {
+  const found = new Map<string, GraphEdge>();
+  for (const edge of edges) {
+    const from = groupOf.get(edge.from);
+    const to = groupOf.get(edge.to);
+    if (from !== undefined && to !== undefined) found.set(edgeKey({ from, to }), { from, to });
+  }
+  return [...found.values()];
+}
+
+export function edgeKey({ from, to }: GraphEdge): string {
+  return `${from} ${to}`;
+}
+
+/** Returns the names of the parents of each group that has one. */
+export function parentsOf(edges: readonly GraphEdge[]): Map<string, string[]> {
+  const parents = new Map<string, string[]>();
+  for (const { from, to } of edges) {
+    const own = parents.get(to);
+    if (own) own.push(from);
+    else parents.set(to, [from]);
+  }
+  return parents;
+}
+
+function stateOf(steps: readonly GraphNode[]): string | undefined {
+  if (steps.length < 2) return steps[0]?.state ?? undefined;
+  const present = new Set(steps.map(({ state }) => state));
+  return ORDER.find((state) => present.has(state)) ?? 'complete';
+}
+
+/** How far the workers of a batch are. */
+export interface Progress {
+  all: number;
+  done: number;
+  failed: number;
+  running: number;
+}
+
+export function progressOf({ steps }: Pick<Group, 'steps'>): Progress {
+  const count = (holds: (state: string) => boolean) => steps.filter(({ state }) => holds(state ?? '')).length;
+  return {
+    all: steps.length,
+    done: count((state) => DONE.has(state)),
+    failed: count((state) => state === 'error'),
+    running: count((state) => state === 'in_progress'),
+  };
+}

@@ -1,0 +1,53 @@
+import { useQuery } from '@tanstack/react-query';
+import { completeStep } from '../../../api/acts.ts';
+import { ask, pathOf } from '../../../api/client.ts';
+import type { StepDetail } from '../../../api/types.ts';
+import { type JsonDraft, JsonField, useJsonDraft } from '../../../parts/json-field.tsx';
+import type { Schema } from '../../../parts/json-schema.ts';
+import type { TaskData } from '../use-task.ts';
+import { quoted } from './copy-as.tsx';
+import { OperatorDialog } from './operator-dialog.tsx';
+
+interface CompleteDialogProps {
+  data: TaskData;
+  step: StepDetail;
+  onClose(): void;
+}
+
+/** Asks for the result of a step: by a form if its template has a schema for it, otherwise as JSON. */
+export function CompleteDialog({ data: { task }, step, onClose }: CompleteDialogProps) {
+  const path = pathOf`v1/templates/${task.namespace}/${task.name}/${task.version}`;
+  const { data, error } = useQuery({
+    queryKey: ['template-schemas', path],
+    queryFn: ({ signal }) => ask<{ steps: { name: string; result_schema: Schema | null }[] }>(path, { signal }),
+    staleTime: 60_000,
+  });
+  // Without the permission to read templates, there is no form.
+  if (!data && !error) return null;
+  const schema = data?.steps.find(({ name }) => name === step.template_step_name)?.result_schema ?? null;
+  return <Loaded step={step} schema={schema} onClose={onClose} />;
+}
+
+function Loaded({ step, schema, onClose }: { step: StepDetail; schema: Schema | null; onClose(): void }) {
+  const { name, task_uuid: uuid, step_uuid: id } = step;
+  const draft: JsonDraft = useJsonDraft(`${uuid} ${name}`, { schema, first: {} });
+  return (
+    <OperatorDialog
+      title={`Complete ${name}`}
+      verb="Complete the step"
+      needsReason
+      isReady={draft.problems.length === 0}
+      command={`npx tasker step complete ${uuid} ${quoted(name)} --result ${quoted(JSON.stringify(draft.value) ?? '{}')}`}
+      send={async (said) => {
+        await completeStep(uuid, id, draft.value, said);
+        draft.forget();
+      }}
+      onClose={onClose}
+    >
+      <p className="mt-2 text-sm text-soft">
+        The step counts as done with this result, and the steps after it continue and read it.
+      </p>
+      <JsonField label="Result" draft={draft} schema={schema} />
+    </OperatorDialog>
+  );
+}

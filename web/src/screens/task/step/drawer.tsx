@@ -1,0 +1,174 @@
+import type { ReactNode } from 'react';
+import { useNow } from '../../../api/live.tsx';
+import type { StepDetail } from '../../../api/types.ts';
+import { Button, Problem } from '../../../parts/controls.tsx';
+import { State } from '../../../parts/state.tsx';
+import { BatchBar, progressText } from '../graph/batch-bar.tsx';
+import { type Group, progressOf } from '../graph/shape.ts';
+import { stepTimesOf, stepTimeText } from '../task-words.ts';
+import type { TaskData } from '../use-task.ts';
+import { CopyAs } from './copy-as.tsx';
+import { StepActs } from './step-acts.tsx';
+import { Attempts } from './step-attempts.tsx';
+import { InputAndOutput } from './step-io.tsx';
+import { StepLogs } from './step-logs.tsx';
+import { StepProblem } from './step-problem.tsx';
+
+interface FrameProps {
+  name: string;
+  facts: ReactNode;
+  onClose(): void;
+  children: ReactNode;
+}
+
+function DrawerFrame({ name, facts, onClose, children }: FrameProps) {
+  return (
+    <aside
+      aria-label={`Step ${name}`}
+      className="w-full min-w-0 shrink-0 self-start rounded-lg border border-line bg-surface lg:w-[420px]"
+      onKeyDown={({ key, target }) => {
+        if (key === 'Escape' && !(target as Element).closest('dialog, input, textarea')) onClose();
+      }}
+    >
+      <div className="flex items-start justify-between gap-2 border-b border-line px-4 py-3">
+        <div className="min-w-0">
+          <h2 className="truncate font-semibold" title={name}>
+            {name}
+          </h2>
+          <div className="mt-0.5 flex flex-wrap items-center gap-x-3 text-sm text-soft">{facts}</div>
+        </div>
+        <Button look="quiet" className="px-2" aria-label="Close the step" onClick={onClose}>
+          ×
+        </Button>
+      </div>
+      {children}
+    </aside>
+  );
+}
+
+interface DrawerProps {
+  data: TaskData;
+  selected: string;
+  onSelect(name: string): void;
+  onClose(): void;
+}
+
+/** Everything about the selected step or batch, beside the views of the task. */
+export function Drawer({ data, selected, onSelect, onClose }: DrawerProps) {
+  const step = data.steps?.find(({ name }) => name === selected);
+  if (step) return <StepDrawer data={data} step={step} onClose={onClose} />;
+  const group = data.shape.byName.get(selected);
+  if (!group || (!group.isBatch && group.presence === 'made'))
+    return <LoadingDrawer name={selected} error={data.stepsError} onClose={onClose} />;
+  if (group.presence !== 'made') return <AbsentDrawer group={group} onClose={onClose} />;
+  return <BatchDrawer group={group} onSelect={onSelect} onClose={onClose} />;
+}
+
+/** Keeps the place of the drawer, so that the graph does not move when the steps are loaded. */
+function LoadingDrawer({ name, error, onClose }: { name: string; error: Error | null; onClose(): void }) {
+  return (
+    <DrawerFrame name={name} facts={error ? '' : 'Loading'} onClose={onClose}>
+      <div className="min-h-40 p-4">{error && <Problem error={error} />}</div>
+    </DrawerFrame>
+  );
+}
+
+interface StepDrawerProps {
+  data: TaskData;
+  step: StepDetail;
+  onClose(): void;
+}
+
+function StepDrawer({ data, step, onClose }: StepDrawerProps) {
+  const now = useNow();
+  const why = data.why?.steps.find((one) => one.step === step.name)?.why;
+  const { error } = step.results ?? {};
+  const state = step.current_state;
+  return (
+    <DrawerFrame
+      name={step.name}
+      onClose={onClose}
+      facts={
+        <>
+          <State state={state} />
+          <span className="tabular-nums">{stepTimeText(stepTimesOf(step), now)}</span>
+          <span>
+            attempt {step.attempts} of {step.max_attempts}
+          </span>
+        </>
+      }
+    >
+      <StepActs data={data} step={step} />
+      {error && <StepProblem error={error} />}
+      {why && !error && state !== 'complete' && (
+        <p className="border-b border-line px-4 py-3 text-sm break-words">{why}</p>
+      )}
+      <Attempts step={step} />
+      <InputAndOutput data={data} step={step} />
+      <StepLogs step={step} />
+      <dl className="grid grid-cols-[88px_1fr] gap-y-1 border-b border-line px-4 py-3 text-sm">
+        <dt className="text-faint">Handler</dt>
+        <dd className="font-mono text-xs leading-5 break-all">{step.handler}</dd>
+        <dt className="text-faint">Worker</dt>
+        <dd className="break-all">{step.worker ?? '–'}</dd>
+        {step.template_step_name !== step.name && (
+          <>
+            <dt className="text-faint">Batch</dt>
+            <dd className="break-all">{step.template_step_name}</dd>
+          </>
+        )}
+      </dl>
+      <CopyAs data={data} step={step} />
+    </DrawerFrame>
+  );
+}
+
+const MOST_LISTED = 200;
+/** Workers in these states come first. */
+const URGENCY = ['error', 'waiting_for_retry', 'in_progress', 'waiting', 'enqueued', 'pending'];
+
+function BatchDrawer({ group, onSelect, onClose }: { group: Group; onSelect(name: string): void; onClose(): void }) {
+  const rank = (state: string | null) => (URGENCY.indexOf(state ?? '') + URGENCY.length + 1) % (URGENCY.length + 1);
+  const workers = group.steps.toSorted((one, other) => rank(one.state) - rank(other.state));
+  return (
+    <DrawerFrame name={group.name} onClose={onClose} facts={`Batch: ${progressText(progressOf(group))}`}>
+      <div className="border-b border-line px-4 py-3">
+        <BatchBar group={group} />
+      </div>
+      <ul aria-label="Workers of the batch" className="max-h-[520px] overflow-y-auto py-1">
+        {workers.slice(0, MOST_LISTED).map(({ name, state, error }) => (
+          <li key={name}>
+            <button
+              type="button"
+              className="flex h-8 w-full items-center gap-3 px-4 text-left text-sm hover:bg-hover"
+              onClick={() => onSelect(name)}
+            >
+              <State state={state ?? 'pending'} />
+              <span className="shrink-0">{name}</span>
+              <span className="truncate text-soft">{error?.message}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {workers.length > MOST_LISTED && (
+        <p className="border-t border-line px-4 py-2 text-xs text-faint">
+          {workers.length - MOST_LISTED} more; the Steps view lists all of them.
+        </p>
+      )}
+    </DrawerFrame>
+  );
+}
+
+function AbsentDrawer({ group: { name, presence, madeBy, handler }, onClose }: { group: Group; onClose(): void }) {
+  const by = madeBy === undefined ? 'a decision' : madeBy;
+  return (
+    <DrawerFrame name={name} onClose={onClose} facts={presence === 'not_taken' ? 'Not taken' : 'Not created yet'}>
+      <p className="px-4 py-3 text-sm">
+        {presence === 'not_taken'
+          ? `This step was not created: ${by} chose another branch.`
+          : `This step is created at run time, if ${by} chooses it.`}
+      </p>
+      <p className="border-t border-line px-4 py-3 font-mono text-xs text-soft">{handler}</p>
+    </DrawerFrame>
+  );
+}

@@ -1,0 +1,44 @@
+import { useState } from 'react';
+import { pathOf } from '../../../api/client.ts';
+import type { StepLogs as Logs, StepDetail } from '../../../api/types.ts';
+import { exactText, timeOf } from '../../../parts/words.ts';
+import { useTaskPart } from '../use-task.ts';
+
+const LEVELS: Readonly<Record<string, string>> = { error: 'text-s-red', fatal: 'text-s-red', warn: 'text-s-amber' };
+
+/** What the handler of a step logged, by attempt, the newest first. It is loaded when it is opened. */
+export function StepLogs({ step: { task_uuid: uuid, name } }: { step: StepDetail }) {
+  const [open, setOpen] = useState(false);
+  const { data, error } = useTaskPart<Logs>(uuid, pathOf`workflow_steps/${name}/logs`, open);
+  return (
+    <details className="border-b border-line" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+      <summary className="px-4 py-2 text-xs font-medium text-faint hover:text-ink">Logs</summary>
+      {error && !data && <p className="px-4 pb-3 text-sm text-s-red">{error.message}</p>}
+      {data?.logs.length === 0 && (
+        <p className="px-4 pb-3 text-sm text-soft">
+          Nothing is kept. By default, only the last 200 lines of failed attempts are.
+        </p>
+      )}
+      {data?.logs.toReversed().map(({ attempt, lines, dropped }) => (
+        <section key={attempt} aria-label={`Logs of attempt ${attempt}`} className="pb-3">
+          <h4 className="px-4 text-xs text-faint">
+            Attempt {attempt}
+            {dropped > 0 && `, without ${dropped} earlier lines`}
+          </h4>
+          <ol className="px-4 font-mono text-xs leading-5">
+            {lines.map(({ at, level, message, fields }, line) => (
+              <li key={`${at} ${line}`} className="flex gap-2" title={exactText(timeOf(at))}>
+                <span className="text-faint">{timeOf(at).toISOString().slice(11, 23)}</span>
+                <span className={`w-10 shrink-0 ${LEVELS[level] ?? 'text-faint'}`}>{level}</span>
+                <span className="min-w-0 whitespace-pre-wrap [overflow-wrap:anywhere]">
+                  {message}
+                  {Object.keys(fields).length > 0 && <span className="text-faint"> {JSON.stringify(fields)}</span>}
+                </span>
+              </li>
+            ))}
+          </ol>
+        </section>
+      ))}
+    </details>
+  );
+}

@@ -1,0 +1,143 @@
+import { useState } from 'react';
+import { Link } from 'react-router';
+import { actOnTask, retryTask } from '../../api/acts.ts';
+import { useLacking } from '../../api/me.tsx';
+import type { Task } from '../../api/types.ts';
+import { useLinks } from '../../frame/namespace.ts';
+import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
+import { Button } from '../../parts/controls.tsx';
+import { counted } from '../../parts/words.ts';
+import { fireOf, retryOf, signalOf } from './step/step-acts.tsx';
+import { hasEnded } from './task-words.ts';
+import type { TaskData } from './use-task.ts';
+
+/** What would move a task: an act, or a screen on which to act. */
+type Move = { name: string; route: string; act: Act } | { name: string; screen: string };
+
+interface StuckProps {
+  data: TaskData;
+  onSelect(step: string): void;
+}
+
+/** Why a task is not moving, in words, with the act that would move it. */
+export function Stuck({ data, onSelect }: StuckProps) {
+  const { task, why, steps } = data;
+  const [act, setAct] = useState<Act>();
+  const lacking = useLacking();
+  const link = useLinks();
+  if (!why || task.status === 'complete') return null;
+  // A batch may continue without its failed workers.
+  const isBad = task.status === 'blocked_by_failures' || task.status === 'error';
+  const failed = isBad ? (steps?.filter(({ current_state: state }) => state === 'error') ?? []) : [];
+  const move = hasEnded(task.status) ? undefined : moveOf(data);
+  const needed = move && 'act' in move ? lacking(move.route) : undefined;
+  return (
+    <section
+      aria-label="Why"
+      className={`mt-3 flex flex-wrap items-start gap-x-4 gap-y-2 rounded-md border-l-2 px-3 py-2 text-sm ${isBad ? 'border-s-red bg-t-red' : 'border-edge bg-hover'}`}
+    >
+      <div className="min-w-0 grow basis-80 break-words">
+        <p>{why.summary}</p>
+        {failed.slice(0, 3).map(({ name, results }) => (
+          <p key={name} className="mt-1 text-soft [overflow-wrap:anywhere]">
+            <button
+              type="button"
+              className="font-medium hover:text-accent hover:underline"
+              onClick={() => onSelect(name)}
+            >
+              {name}
+            </button>
+            : {results?.error?.message}
+          </p>
+        ))}
+      </div>
+      {move &&
+        ('act' in move ? (
+          <div className="text-right">
+            <Button look="primary" lacking={needed} onClick={() => setAct(move.act)}>
+              {move.name}
+            </Button>
+            {needed && <p className="mt-1 text-xs text-soft">needs the permission {needed}</p>}
+          </div>
+        ) : (
+          <Link
+            to={link(move.screen)}
+            className="inline-flex h-8 items-center rounded-md border border-edge bg-surface px-3 font-medium whitespace-nowrap hover:bg-hover"
+          >
+            {move.name}
+          </Link>
+        ))}
+      {act && <ActDialog act={act} onClose={() => setAct(undefined)} />}
+    </section>
+  );
+}
+
+function moveOf({ task, steps, why }: TaskData): Move | undefined {
+  const { task_uuid: uuid, paused } = task;
+  if (paused?.some(({ scope }) => scope === 'task')) return resumeOf(uuid);
+  if (paused && paused.length > 0) return { name: 'Show the pauses', screen: 'queues' };
+  if (task.status === 'blocked_by_failures') return retryAllOf(task);
+  if (task.starts_at) return startOf(uuid);
+  const retrying = steps?.find(({ current_state: state }) => state === 'waiting_for_retry');
+  if (retrying) return moveBy(retryOf(retrying));
+  const waiting = steps?.find(({ current_state: state }) => state === 'waiting');
+  switch (waiting?.wait?.kind) {
+    case 'timer':
+      return moveBy(fireOf(waiting));
+    case 'signal':
+      return moveBy(signalOf(waiting, String(waiting.wait.settings.name)));
+    case 'approval':
+      return { name: 'Open the approvals', screen: 'approvals' };
+    default:
+      break;
+  }
+  const ready = why?.steps.find(({ state }) => state === 'enqueued');
+  return ready && /no running worker|draining/.test(ready.why)
+    ? { name: 'Show the workers', screen: 'workers' }
+    : undefined;
+}
+
+function moveBy({ name, route, act }: ReturnType<typeof retryOf>): Move | undefined {
+  return act && { name, route, act };
+}
+
+/** Retries all failed steps of a task. */
+export function retryAllOf({ task_uuid: uuid, failed_steps: count }: Task): Move & { act: Act; route: string } {
+  const failed = counted(count, 'step');
+  return {
+    name: 'Retry',
+    route: 'POST /v1/tasks/{uuid}/retry',
+    act: {
+      title: 'Retry the task',
+      verb: `Retry ${failed}`,
+      preview: `${failed} run again with a full set of attempts, and the task continues. Completed steps keep their results.`,
+      run: (said) => retryTask(uuid, said),
+    },
+  };
+}
+
+export function resumeOf(uuid: string): Move & { act: Act; route: string } {
+  return {
+    name: 'Resume',
+    route: 'POST /v1/tasks/{uuid}/resume',
+    act: {
+      title: 'Resume the task',
+      verb: 'Resume the task',
+      preview: 'Its pause ends, and its ready steps start.',
+      run: (said) => actOnTask(uuid, 'resume', said),
+    },
+  };
+}
+
+function startOf(uuid: string): Move {
+  return {
+    name: 'Start now',
+    route: 'POST /v1/tasks/{uuid}/start-now',
+    act: {
+      title: 'Start the task now',
+      verb: 'Start the task',
+      preview: 'Its first steps start now instead of at the time that it was created for.',
+      run: (said) => actOnTask(uuid, 'start-now', said),
+    },
+  };
+}

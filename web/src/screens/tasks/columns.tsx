@@ -1,0 +1,146 @@
+import type { ReactNode } from 'react';
+import { Link } from 'react-router';
+import type { Task } from '../../api/types.ts';
+import { useLinks } from '../../frame/namespace.ts';
+import { Menu } from '../../parts/menu.tsx';
+import { State } from '../../parts/state.tsx';
+import { Id, Time } from '../../parts/text.tsx';
+import { durationText, timeOf } from '../../parts/words.ts';
+
+export type Row = Task & { first_error?: unknown };
+
+export interface TaskColumn {
+  head: string;
+  cell(task: Row): ReactNode;
+  kind?: 'num' | 'wide';
+  /** The value of `sort` in the API. */
+  sort?: 'created' | 'ended' | 'updated';
+  /** Also shown on a small screen. */
+  small?: boolean;
+  /** Shown unless the person chooses otherwise. */
+  byDefault?: boolean;
+  fixed?: boolean;
+}
+
+export const COLUMNS: readonly TaskColumn[] = [
+  { head: 'State', small: true, byDefault: true, cell: ({ status }) => <State state={status} /> },
+  { head: 'Task', small: true, byDefault: true, fixed: true, cell: (task) => <Name task={task} /> },
+  { head: 'Id', byDefault: true, cell: ({ task_uuid }) => <Id id={task_uuid} what="task id" /> },
+  {
+    head: 'About',
+    kind: 'wide',
+    byDefault: true,
+    cell: (task) => (
+      <span className="text-soft" title={aboutOf(task)}>
+        {aboutOf(task)}
+      </span>
+    ),
+  },
+  { head: 'Steps', byDefault: true, cell: (task) => <Progress task={task} /> },
+  { head: 'Tags', cell: ({ tags }) => <span className="text-soft">{tags.join(', ')}</span> },
+  { head: 'Initiator', cell: ({ initiator }) => <span className="text-soft">{initiator}</span> },
+  { head: 'Source', cell: ({ source_system: source }) => <span className="text-soft">{source}</span> },
+  { head: 'Priority', kind: 'num', cell: ({ priority }) => priority },
+  { head: 'Duration', kind: 'num', cell: (task) => tookOf(task) },
+  { head: 'Updated', kind: 'num', sort: 'updated', cell: ({ updated_at: at }) => <Soft at={at} /> },
+  { head: 'Ended', kind: 'num', sort: 'ended', cell: ({ completed_at: at }) => <Soft at={at} /> },
+  {
+    head: 'Created',
+    kind: 'num',
+    sort: 'created',
+    small: true,
+    byDefault: true,
+    cell: ({ created_at: at }) => <Soft at={at} />,
+  },
+];
+
+const CHOICE = 'tasker.columns';
+
+/** Returns the names of the columns that the person chose. */
+export function chosenColumns(): ReadonlySet<string> {
+  const stored = localStorage.getItem(CHOICE)?.split(',');
+  const known = COLUMNS.filter(({ head, byDefault, fixed }) => fixed || (stored ? stored.includes(head) : byDefault));
+  return new Set(known.map(({ head }) => head));
+}
+
+/** Chooses the columns of the table. They are kept in the browser. */
+export function ColumnMenu({
+  chosen,
+  onChoose,
+}: {
+  chosen: ReadonlySet<string>;
+  onChoose(chosen: ReadonlySet<string>): void;
+}) {
+  const toggle = (head: string) => {
+    const next = new Set(chosen);
+    if (!next.delete(head)) next.add(head);
+    localStorage.setItem(CHOICE, [...next].join(','));
+    onChoose(next);
+  };
+  return (
+    <Menu label="Columns" name="Columns" look="quiet" small>
+      {COLUMNS.filter(({ fixed }) => !fixed).map(({ head }) => (
+        <label key={head} className="flex h-8 cursor-pointer items-center gap-2 rounded-md px-2.5 hover:bg-hover">
+          <input type="checkbox" checked={chosen.has(head)} onChange={() => toggle(head)} />
+          {head}
+        </label>
+      ))}
+    </Menu>
+  );
+}
+
+function Soft({ at }: { at: string | null }) {
+  return (
+    <span className="text-soft">
+      <Time at={at} />
+    </span>
+  );
+}
+
+function Name({ task }: { task: Row }) {
+  const link = useLinks();
+  return (
+    <>
+      <Link to={link(`tasks/${task.task_uuid}`)} className="font-medium hover:text-accent hover:underline">
+        <span className="font-normal text-faint max-sm:hidden">{task.namespace}/</span>
+        {task.name}
+      </Link>
+      <span className="ml-1.5 text-xs text-faint max-sm:hidden">{task.version}</span>
+    </>
+  );
+}
+
+function tookOf({ created_at: from, completed_at: to }: Row): ReactNode {
+  if (to === null) return <span className="text-faint">–</span>;
+  return durationText(timeOf(to).getTime() - timeOf(from).getTime());
+}
+
+/** Returns what distinguishes a task: its error, its tags, or its context. */
+function aboutOf(task: Row): string {
+  const error = task.first_error as { error?: string; message?: string } | string | null | undefined;
+  const message = typeof error === 'string' ? error : (error?.message ?? error?.error);
+  if (message) return message;
+  if (task.tags.length > 0) return task.tags.join(', ');
+  const context = task.context as Record<string, unknown> | null;
+  return Object.entries(context ?? {})
+    .filter(([, value]) => typeof value === 'string' || typeof value === 'number')
+    .slice(0, 3)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(' · ');
+}
+
+function Progress({ task }: { task: Task }) {
+  const { completed_steps: done, failed_steps: failed, total_steps: total } = task;
+  const share = (count: number) => `${total === 0 ? 0 : (count / total) * 100}%`;
+  return (
+    <span className="inline-flex items-center gap-2" title={`${done} of ${total} steps are complete, ${failed} failed`}>
+      <span className="flex h-1 w-16 overflow-hidden rounded-full bg-line">
+        <span className="bg-s-green" style={{ width: share(done) }} />
+        <span className="bg-s-red" style={{ width: share(failed) }} />
+      </span>
+      <span className="text-xs text-faint tabular-nums">
+        {done}/{total}
+      </span>
+    </span>
+  );
+}
