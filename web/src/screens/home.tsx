@@ -1,12 +1,12 @@
 import { Link } from 'react-router';
 import { useLinks } from '../frame/namespace.ts';
+import { Figures } from '../parts/charts/figures.tsx';
+import { useStats } from '../parts/charts/stats.ts';
+import { Throughput } from '../parts/charts/throughput.tsx';
 import { Code, Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
-import { Figures } from '../parts/figures.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
 import { useList } from '../parts/list-screen.tsx';
 import { HUES, StateShape } from '../parts/state.tsx';
-import { useStats } from '../parts/stats.ts';
-import { Throughput } from '../parts/throughput.tsx';
 import { counted, durationText, numberText, percentText } from '../parts/words.ts';
 import { CauseList } from './errors/cause-list.tsx';
 import { causesOf } from './errors/causes.ts';

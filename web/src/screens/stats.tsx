@@ -1,11 +1,11 @@
 import { Link, useSearchParams } from 'react-router';
 import { useLinks } from '../frame/namespace.ts';
+import { Figures } from '../parts/charts/figures.tsx';
+import { type Durations, type StepNumbers, type TaskNumbers, useStats } from '../parts/charts/stats.ts';
+import { Throughput } from '../parts/charts/throughput.tsx';
 import { Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
-import { Figures } from '../parts/figures.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
-import { type Durations, type StepNumbers, type TaskNumbers, useStats } from '../parts/stats.ts';
 import { Time } from '../parts/text.tsx';
-import { Throughput } from '../parts/throughput.tsx';
 import { counted, durationText, numberText, percentText } from '../parts/words.ts';
 
 const PERIODS = [1, 24, 168] as const;

@@ -3,9 +3,9 @@ import { Link } from 'react-router';
 import type { FailureGroup } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { type BulkAct, BulkDialog, useLackingBulk } from '../../parts/bulk-dialog.tsx';
+import { Trend } from '../../parts/charts/trend.tsx';
 import { Button } from '../../parts/controls.tsx';
 import { Time } from '../../parts/text.tsx';
-import { Trend } from '../../parts/trend.tsx';
 import { counted, numberText } from '../../parts/words.ts';
 import { type Cause, causesOf, queryOfGroup } from './causes.ts';
 

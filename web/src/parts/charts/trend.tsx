@@ -1,5 +1,5 @@
-import { bucketsOf, useHistogram } from '../api/histogram.ts';
-import { numberText } from './words.ts';
+import { bucketsOf, useHistogram } from '../../api/histogram.ts';
+import { numberText } from '../words.ts';
 
 const HOURS = 24;
 const TREND_MS = 60_000;

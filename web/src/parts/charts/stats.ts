@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { ask } from '../api/client.ts';
-import { usePolling } from '../api/polling.ts';
-import { useNamespace } from '../frame/namespace.ts';
+import { ask } from '../../api/client.ts';
+import { usePolling } from '../../api/polling.ts';
+import { useNamespace } from '../../frame/namespace.ts';
 
 /** The answer of `GET /v1/stats`, as far as the page uses it. */
 export interface Durations {

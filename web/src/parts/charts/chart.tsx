@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { hourText, numberText, timeOf } from './words.ts';
+import { hourText, numberText, timeOf } from '../words.ts';
 
 export interface Point {
   at: string;

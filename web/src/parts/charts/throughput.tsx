@@ -1,6 +1,6 @@
 import { lazy, Suspense } from 'react';
+import { Panel } from '../controls.tsx';
 import type { Point } from './chart.tsx';
-import { Panel } from './controls.tsx';
 
 const Chart = lazy(() => import('./chart.tsx'));
 
