@@ -8,7 +8,7 @@ export interface JsonDraft {
   text: string;
   /** Undefined: the text is not valid JSON. */
   value: unknown;
-  /** What is wrong with it. Empty: it can be sent. */
+  /** The problems of the value. Empty: it can be sent. */
   problems: readonly string[];
   set(text: string): void;
   /** Forgets the kept text. */
