@@ -11,9 +11,9 @@ const ENGINE = 'test/engine/**/*.test.ts';
 const FAULTS = 'test/crash/**/*.test.ts';
 const ON_SERVERS = [STATEMENTS, ENGINE, FAULTS];
 /**
- * These run on the oldest server too. Together they execute nearly every statement of the engine, all that are built for a
- * call, and those that lock, are cancelled, or lose their session. `test/store/every-statement.test.ts` plans all statements
- * on all servers.
+ * These run on the oldest server too. Together they execute nearly every statement of the engine. This includes all
+ * statements that are built for a call, and statements that lock, are cancelled, or lose their session.
+ * `test/store/every-statement.test.ts` plans all statements on all servers.
  */
 const ON_OLDEST = [
   'crash/eight-workers',

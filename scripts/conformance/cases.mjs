@@ -1,4 +1,4 @@
-// What a worker over HTTP must do. docs/guide/http-workers.md describes the handlers that these cases need.
+// The cases that a worker over HTTP must pass. docs/guide/http-workers.md describes the handlers that they need.
 import assert from 'node:assert/strict';
 import { LEASE_SECONDS, until } from './world.mjs';
 

@@ -7,7 +7,7 @@ export async function startProxy(port) {
     /** Returns what to do with a request: `drop` its answer, send it `twice`, `refuse` it, or undefined. */
     decide: () => undefined,
     counts: { requests: 0, drop: 0, twice: 0, refuse: 0, leases_lost: 0 },
-    /** What the last heartbeat listed, and how many there were. */
+    /** The steps that the last heartbeat listed, and the number of heartbeats. */
     listed: [],
     beats: 0,
   };

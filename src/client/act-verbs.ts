@@ -36,7 +36,7 @@ export function signalVerbs(send: Send) {
       send<SentSignalInfo>('POST', '/v1/signals', signal, options),
     /** Returns a signal with its outcome. */
     get: (id: string, options?: CallOptions) => send<SignalInfo>('GET', path`/v1/signals/${id}`, {}, options),
-    /** Returns a page of the signals of a task, in order of arrival. `kept`: only those that no step has used. */
+    /** Returns a page of the signals of a task, in order of arrival. `kept`: only signals that no step has used. */
     list: (task: string, query?: { name?: string; kept?: boolean } & PageQuery, options?: CallOptions) =>
       send<PageOf<'signals', TaskSignalInfo>>('GET', path`/v1/tasks/${task}/signals`, query, options),
   };
@@ -169,7 +169,7 @@ export function bulkActVerbs(send: Send) {
 /** The conditions of a search for tasks or steps. */
 export type SearchQuery = Omit<TaskListQuery, 'page' | 'per_page' | 'limit' | 'cursor' | 'status' | 'sort' | 'order'>;
 
-/** What the handler of a step logged in an attempt. */
+/** The lines that the handler of a step logged in an attempt. */
 export interface StepLog {
   attempt: number;
   lines: { at: string; level: string; message: string; fields: Record<string, unknown> }[];

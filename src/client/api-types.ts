@@ -59,7 +59,7 @@ export interface Act {
 export type TaskExplanation = z.output<typeof ExplanationSchema>;
 /** The steps of a task and their dependencies, with states and times. */
 export type TaskGraph = z.output<typeof GraphSchema>;
-/** What each step of a task did and when. */
+/** The spans of time in which each step of a task was queued, running or waiting. */
 export type TaskTimeline = z.output<typeof TimelineSchema>;
 /** An attempt, or an act of an operator. */
 export type TaskHistoryEntry = z.output<typeof HistoryEntrySchema>;
@@ -133,7 +133,7 @@ export interface BulkActRequest extends Act {
   /** For `step_resolve`. */
   result?: unknown;
 }
-/** What a bulk act would do. */
+/** A preview of the effect of a bulk act. */
 export type BulkActPreview = z.output<typeof PreviewSchema>;
 /** A bulk act that has begun. */
 export type StartedBulkAct = z.output<typeof StartedSchema>;
@@ -169,7 +169,7 @@ export type TemplateProblemInfo = z.output<typeof ProblemSchema>;
 export type ApiKeyInfo = z.output<typeof KeySchema>;
 /** A new API key. The server cannot show it again. */
 export type NewApiKey = z.output<typeof CreatedSchema>;
-/** Who the caller is, and what it may do. */
+/** The caller and its permissions. */
 export type Me = z.output<typeof MeSchema>;
 /** A session of a browser. */
 export type BrowserSession = z.output<typeof SessionSchema>;

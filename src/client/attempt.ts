@@ -86,7 +86,7 @@ export function wasNotSent(error: ConnectionError): boolean {
   return typeof code === 'string' && NOT_SENT.has(code);
 }
 
-/** What fetch calls a bad port. */
+/** The explanation of `bad port`, an error of fetch. */
 const BLOCKED =
   'this port belongs to another protocol, so that fetch does not use it; let the server listen on another one, such as 8080';
 

@@ -246,7 +246,7 @@ export function credentialVerbs(send: Send) {
     beginSession: (options?: CallOptions) => send<BrowserSession>('POST', '/v1/session', undefined, options),
     /** Ends the session of the cookie. */
     endSession: (options?: CallOptions) => send<{ ended: true }>('DELETE', '/v1/session', undefined, options),
-    /** Returns the API keys by name. `all`: also those that can no longer be used. */
+    /** Returns the API keys by name. `all`: also keys that can no longer be used. */
     keys: (query?: { all?: boolean }, options?: CallOptions) =>
       send<{ keys: ApiKeyInfo[] }>('GET', '/v1/auth/keys', query, options),
     /** Creates an API key. The answer is the only one that contains the key. */

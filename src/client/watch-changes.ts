@@ -67,7 +67,7 @@ export async function* watchChanges(
       }
     } catch (error) {
       signal.throwIfAborted();
-      // Whatever else ends a stream is a lost connection.
+      // Any other error counts as a lost connection.
       if (error instanceof TaskerClientError && !error.recoverable) throw error;
       if (performance.now() >= end) throw error;
     }

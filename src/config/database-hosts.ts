@@ -1,4 +1,4 @@
-/** What kind of server a connection needs, by the names of libpq. */
+/** The kinds of server that a connection can require, by the names of libpq. */
 export const TARGETS = ['any', 'read-write', 'primary', 'read-only', 'standby', 'prefer-standby'] as const;
 
 /** One of {@link TARGETS}. */

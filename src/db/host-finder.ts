@@ -12,7 +12,7 @@ const PROBE = `select pg_is_in_recovery() as standby, current_setting('transacti
 /** A promotion begins a new timeline, so the primary that was promoted last has the highest. */
 const TIMELINE = 'select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as timeline';
 
-/** What a host answered. */
+/** The answer of a host. */
 interface Found {
   url: string;
   standby: boolean;

@@ -91,7 +91,7 @@ export class Engine extends EngineActs {
   readonly events: EventLog;
   /** The schedules, which create tasks at their due times. */
   readonly schedules: Schedules;
-  /** What workers over HTTP do. */
+  /** The acts of workers over HTTP. */
   readonly httpWorkers: HttpWorkerActs;
   /** Reads changes of tasks, for streams. */
   readonly changes: ChangeFeed;

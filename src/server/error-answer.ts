@@ -29,7 +29,7 @@ const OF_THEIR_OWN = new Set([
   'backpressure',
   'unsupported_media_type',
   'authentication_failed',
-  // What a worker over HTTP does next depends on them.
+  // Workers over HTTP decide by these codes how to continue.
   'step_taken_away',
   'worker_lost',
 ]);

@@ -321,7 +321,7 @@ describe('a command prints the same on a database and over a server', () => {
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining(`${url} refused the credential`)]);
     const refused = await there(['task', 'retry', stock.failed[0]!], { TASKER_API_KEY: viewer });
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('tasks:update')]);
-    // What only adds to a command is left out if the credential may not read it.
+    // Optional parts of the output are left out if the credential may not read them.
     const shown = await there(['task', 'get', stock.failed[0]!], { TASKER_API_KEY: viewer });
     expect([shown.code, shown.stderr]).toEqual([0, '']);
   }, 60_000);

@@ -11,7 +11,7 @@ describe('SIGTERM', () => {
   it('handlers finish or are released within the drain time, and other workers continue at once', async () => {
     const DRAIN_MS = 1_500;
     const { tasker, sql, url } = await setup({ templates: workTemplate({ a: [] }), worker: false });
-    /** Stops a worker with running steps. Returns the time until another one has started those that were released. */
+    /** Stops a worker with running steps. Returns the time until another worker has started the released steps. */
     const round = async () => {
       const journal = openJournal();
       const options = { databaseUrl: url, journal, drainTimeoutMs: DRAIN_MS };

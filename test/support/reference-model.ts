@@ -183,8 +183,8 @@ function waitOf({ name, plan }: PlannedStep) {
 }
 
 /**
- * What a handler with this plan returns that ends its call but not its step, if anything. `use` completes the step with the
- * token.
+ * Returns the result of a handler with this plan if it ends the call but not the step, otherwise undefined. `use` completes
+ * the step with the token.
  */
 export async function laterOf(
   plan: Plan,

@@ -274,7 +274,7 @@ describeWith('chromium', 'the lists of the web page', () => {
     await page.close();
   });
 
-  it('an act on all that match shows their number and examples, and reaches exactly them', async () => {
+  it('an act on all matching tasks shows their number and examples, and reaches exactly these tasks', async () => {
     const most = DECLINED - 1;
     const { page, problems } = await watchedPage(browser, open.url);
     await page.goto(`${open.url}/tasks`);

@@ -15,7 +15,7 @@ interface Operation {
   'x-permission': string;
 }
 
-/** Screens with acts, and those that only some roles may read. */
+/** Screens with acts, and screens that only some roles may read. */
 const SCREENS = {
   Home: '',
   Tasks: 'tasks',

@@ -168,7 +168,7 @@ describeWith('chromium', 'the page of a task', () => {
     await dialog.getByText('is required').waitFor();
     expect(await send.isDisabled()).toBe(true);
     await dialog.getByLabel('reference').fill('cash');
-    // What was typed survives a reload.
+    // The typed text survives a reload.
     await page.reload();
     await drawer(page, 'charge').getByRole('button', { name: 'Complete', exact: true }).click();
     await dialog.getByLabel('amount').fill('-1');

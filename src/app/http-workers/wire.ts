@@ -6,7 +6,7 @@ import { DEFAULT_VERSION } from '../../worker/run-step.ts';
 
 export { PROTOCOL } from '../../worker/http/http-workers.ts';
 
-/** What a worker over HTTP reports about an attempt, in the form of the API. */
+/** The report of a worker over HTTP about an attempt, in the form of the API. */
 export interface WireReport {
   step_uuid: string;
   fence: string;

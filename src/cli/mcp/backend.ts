@@ -36,7 +36,7 @@ export async function withBackend(
       logger: notesLogger(options),
       facts: { version: packageVersion(), environment, state: () => 'running' },
       config: { configuration: () => shownConfig(loaded, environment) },
-      // Whoever can open the database may do everything, as with the other commands.
+      // Access to the database permits everything, as with the other commands.
       security: { ...LOCAL_SECURITY, auth: { ...LOCAL_SECURITY.auth, required: 'never' } },
     });
     const send = async (url: unknown, init?: RequestInit) => app.request(String(url), init);

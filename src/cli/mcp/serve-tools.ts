@@ -10,7 +10,7 @@ import { TEMPLATE_TOOLS } from './template-tools.ts';
 import type { ReadTool, WriteTool } from './tool.ts';
 import { WRITE_TOOLS } from './write-tools.ts';
 
-/** What {@link addTools} needs. */
+/** The options of {@link addTools}. */
 export interface Serving {
   backend: Backend;
   mayWrite: boolean;
@@ -25,7 +25,7 @@ interface Me {
 
 const confirm = z.boolean().default(false).describe('False: only a preview. True: do it.');
 
-/** Offers the tools. Those that write exist only if they are allowed. */
+/** Adds the tools to a server. Tools that write are added only if writing is allowed. */
 export function addTools(server: McpServer, { backend, mayWrite, by }: Serving): void {
   const { ask, place } = backend;
   const add = (

@@ -14,19 +14,19 @@ export interface ApiRequest {
 /** Sends a request, and returns its JSON. Texts are returned as `{ "text": … }`. */
 export type Ask = (request: ApiRequest) => Promise<unknown>;
 
-/** What a credential can permit. */
+/** A permission that a credential can have. */
 type Permission = Parameters<Caller['allows']>[0];
 type Shape = Readonly<Record<string, z.ZodType>>;
 /** The checked arguments of a tool. */
 // biome-ignore lint/suspicious/noExplicitAny: the tables of tools hold schemas of all shapes; each tool knows its own.
 type Given = any;
 
-/** What all tools have. */
+/** The properties of every tool. */
 interface Described {
   name: string;
   description: string;
   input: Shape;
-  /** What the caller of a server needs. Undefined: nothing. */
+  /** The permission that the caller of a server needs. Undefined: none. */
   permission?: Permission;
 }
 
@@ -40,7 +40,7 @@ export interface WriteTool extends Described {
   permission: Permission;
   /** Whether it ends work or cannot be undone. */
   destructive: boolean;
-  /** What it would do, in a sentence. */
+  /** Describes in a sentence what the change would do. */
   says(given: Given): string;
   /** Reads what it acts on, for the preview. Undefined: nothing exists yet. */
   target(given: Given): ApiRequest | undefined;

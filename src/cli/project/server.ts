@@ -32,7 +32,7 @@ export interface ServerOptions extends GlobalOptions {
 
 /**
  * `tasker server`: answers HTTP requests about tasks until a signal arrives, then finishes the requests in progress. With
- * `--with-worker`, it also runs steps, and lets those that run finish.
+ * `--with-worker`, it also runs steps, and waits for running steps to finish.
  */
 export async function server(options: ServerOptions): Promise<void> {
   const stop = listenForStop();

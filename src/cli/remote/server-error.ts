@@ -13,7 +13,7 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
 
 const TLS = /CERT|SIGNATURE|SELF_SIGNED|ALTNAME|ISSUER/;
 
-/** What to do about a connection that failed, by the code of its cause. */
+/** Returns advice about a connection that failed, by the code of its cause. */
 function wayOut(code: unknown, server: string): string {
   if (typeof code !== 'string') return '';
   if (code === 'ECONNREFUSED') return `; check that \`tasker server\` runs there, and that the port is right`;

@@ -51,7 +51,7 @@ export type HttpClaimed =
   | { kind: 'claimed' | 'repeated'; steps: AdoptedStepRow[]; passedOver: boolean }
   | { kind: 'refused' };
 
-/** What the claims of these workers use of the engine. */
+/** The parts of the engine that the claims of these workers use. */
 interface Claiming {
   readonly database: Database;
   withLanes(claim: Claim): Claim;
@@ -96,7 +96,7 @@ export class HttpWorkerActs {
     return unservedSteps(this.#engine.database, namespaceIds, callables);
   }
 
-  /** Claims steps, or returns those that the same request claimed before. A claim that finds none is not noted. */
+  /** Claims steps, or returns the steps that the same request claimed before. A claim that finds none is not noted. */
   async claim({ request, timeoutMs, ...claim }: HttpClaim): Promise<HttpClaimed> {
     const { database } = this.#engine;
     const { workerId } = claim;

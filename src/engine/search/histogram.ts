@@ -5,7 +5,7 @@ import type { TaskSearch } from '../../store/search/conditions.ts';
 import { type HistogramRow, type HistogramSlice, taskHistogram } from '../../store/search/histogram.ts';
 import { readTaskFilter, type SearchTime, type TaskFilter, timeOf } from './filter.ts';
 
-/** What is counted, and how. */
+/** The options of a histogram. */
 export interface HistogramOptions {
   /** `created`: tasks by their creation. `failed`: failed steps of open tasks by the time of their failure. */
   by: 'created' | 'failed';

@@ -33,7 +33,7 @@ export interface AuthSettings {
   wrong: { burst: number; perSecond: number };
   /** Undefined: no tokens are accepted. */
   tokens?: TokenSettings | undefined;
-  /** Undefined: nobody logs in with an identity provider. */
+  /** Undefined: login with an identity provider is disabled. */
   oidc?: OidcSettings | undefined;
 }
 

@@ -58,7 +58,7 @@ export const DlqStatsSchema = z
     oldest_entry: time,
     newest_entry: time,
     avg_resolution_time_minutes: z.number().nullable(),
-    unassigned: z.int().openapi({ description: 'Of the pending ones.' }),
+    unassigned: z.int().openapi({ description: 'Number of pending entries without an assignee.' }),
     oldest_pending: time,
   })
   .openapi('DlqStats');

@@ -22,7 +22,7 @@ const handlers = z
   .min(1)
   .max(1000)
   .openapi({ description: 'The callables that the worker runs, as templates name them.' });
-const drain = z.boolean().openapi({ description: 'Whether an operator asked the worker to take no more steps.' });
+const drain = z.boolean().openapi({ description: 'Whether an operator asked the worker to stop taking steps.' });
 
 export const RegisterSchema = z
   .strictObject({

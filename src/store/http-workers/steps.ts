@@ -75,7 +75,7 @@ export interface HeartbeatList {
   graceMs: number;
 }
 
-/** Notes which steps a worker no longer lists, and returns those that earlier heartbeats did not list either. */
+/** Notes which steps a worker no longer lists. Returns steps that have been missing for longer than the grace time. */
 export async function missingSteps(db: Db, { workerId, listed, graceMs }: HeartbeatList): Promise<HeldKey[]> {
   const values = [workerId, ...columns(listed, 'claim', 'taskUuid', 'idx'), graceMs];
   return (await db.query<HeldKey>(MISSING, values)).rows;

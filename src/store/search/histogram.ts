@@ -12,7 +12,7 @@ const WIDTHS = [
   172_800, 604_800, 2_419_200, 31_449_600,
 ];
 
-/** What is counted, and how. */
+/** The subject, the buckets and the time of a histogram. */
 export interface HistogramSlice {
   /** Tasks by their creation, or failed steps by the time of their failure. */
   by: 'created' | 'failed';
@@ -34,7 +34,7 @@ export interface HistogramRow {
   widthSeconds: number;
   from: string;
   to: string;
-  /** Number of all that were found. */
+  /** Total number of tasks or steps found. */
   found: number;
 }
 

@@ -29,10 +29,14 @@ function camel(text: string): string {
 }
 
 /** Names that a variable of a module or a parameter of a stub cannot have. */
-const RESERVED =
-  'arguments await break case catch class const context continue debugger default defineHandler delete do else enum eval export extends false finally for function if implements import in instanceof interface let new null package private protected public return signal logger static super switch this throw true try typeof var void while with yield'.split(
-    ' ',
-  );
+// biome-ignore format: one name a line would fill a page
+const RESERVED = [
+  'arguments', 'await', 'break', 'case', 'catch', 'class', 'const', 'context', 'continue', 'debugger', 'default',
+  'defineHandler', 'delete', 'do', 'else', 'enum', 'eval', 'export', 'extends', 'false', 'finally', 'for', 'function',
+  'if', 'implements', 'import', 'in', 'instanceof', 'interface', 'let', 'new', 'null', 'package', 'private',
+  'protected', 'public', 'return', 'signal', 'logger', 'static', 'super', 'switch', 'this', 'throw', 'true', 'try',
+  'typeof', 'var', 'void', 'while', 'with', 'yield',
+];
 
 /** Returns a module with a stub for each callable of a template. Undefined: no step needs a handler, or there is none of that name. */
 export function handlersOf(

@@ -29,8 +29,8 @@ export interface CareOptions extends Omit<HousekeepingOptions, 'workerIds'> {
 }
 
 /**
- * The work that a worker does beside running steps, for those that use HTTP: it polls the queue, queues retries, ends waits,
- * sweeps, and ends attempts whose timeout has expired. Any server does it for all workers.
+ * The work that a server does for workers over HTTP, because they only run steps. It polls the queue, queues retries, ends
+ * waits, sweeps, and ends attempts whose timeout has expired. Any server does it for all workers.
  */
 export class Care {
   readonly #options: CareOptions;

@@ -63,7 +63,7 @@ interface Wake {
   wake: () => void;
 }
 
-/** What one try of a claim found. `final`: its request has claimed, so it is not tried again. */
+/** The outcome of one try of a claim. `final`: its request has claimed, so it is not tried again. */
 interface Try {
   steps: DispatchedStep[];
   final: boolean;

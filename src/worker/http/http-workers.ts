@@ -59,7 +59,7 @@ export interface NewHttpWorker {
   version?: string | undefined;
 }
 
-/** What a worker reports about an attempt. */
+/** The report of a worker about an attempt. */
 export type Report = { stepUuid: string; fence: string } & (
   | { action: 'complete' | 'fail'; result: StepHandlerResult; version: string; durationMs?: number | undefined }
   | { action: 'checkpoint'; progress: CheckpointProgress }

@@ -222,7 +222,7 @@ it('another server takes over in the middle of a step', async () => {
   expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
 });
 
-it('a worker whose lease expired is told, and its steps run elsewhere', async () => {
+it('a worker whose lease expired is refused, and its steps run elsewhere', async () => {
   const [on, next] = [await worker('lone'), await worker('lone')];
   await create('lone');
   const step = await on.step();

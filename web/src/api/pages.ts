@@ -7,7 +7,7 @@ interface Paged {
   pagination?: { next_cursor: string | null };
 }
 
-/** Reads the rows of all pages of a list from its beginning, at most so many. */
+/** Reads the rows of all pages of a list from its beginning. `most`: maximum number of rows. */
 export async function allPages(path: string, name: string, query: Query, most: number): Promise<object[]> {
   const found: object[] = [];
   for (let cursor: string | undefined; found.length < most; ) {

@@ -97,7 +97,7 @@ export interface StepDetail {
   wait: StepWait | null;
 }
 
-/** What a step in the state `waiting` waits for. */
+/** The wait of a step in the state `waiting`. */
 export interface StepWait {
   kind: 'timer' | 'signal' | 'approval' | 'completion' | 'call';
   since: string;
@@ -185,11 +185,11 @@ export interface HistoryEntry {
 
 export interface History {
   entries: HistoryEntry[];
-  /** Null: there are no more. */
+  /** Null: this is the last page. */
   next_cursor: string | null;
 }
 
-/** What a rerun covers. */
+/** The steps that a rerun covers. */
 export interface Rerun {
   steps: { step: string; state: string; retryable: boolean; change: 'again' | 'removed' | 'returned' }[];
 }

@@ -12,11 +12,11 @@ import { chooseTheme } from './theme.ts';
 
 export interface Entry {
   name: string;
-  /** What it is, on the right. */
+  /** The kind of entry, shown on the right. */
   kind: string;
   /** Where it leads. */
   to?: string;
-  /** What it does. */
+  /** Runs the act of the entry. */
   run?(): void;
   /** The permission that the user lacks for it. */
   lacking?: string | undefined;

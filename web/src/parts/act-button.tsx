@@ -7,7 +7,7 @@ import { Button, Empty, Panel } from './controls.tsx';
 interface ActButtonProps extends ComponentProps<typeof Button> {
   /** The route of the act, such as `POST /v1/schedules/{name}/pause`. */
   route: string;
-  /** What it acts on, if the page has several such buttons. */
+  /** The target of the act, if the page has several such buttons. */
   target?: string | undefined;
   /** Asked for before it runs. Otherwise, `onClick` opens a dialog of its own. */
   act?: Act;

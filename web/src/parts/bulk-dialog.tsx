@@ -14,7 +14,7 @@ export type BulkTarget = { filter: Record<string, unknown> } | { ids: readonly s
 /** An act on many tasks. */
 export interface BulkAct {
   action: keyof typeof ACTIONS;
-  /** What the tasks are, such as `all tasks of this cause`. */
+  /** A description of the tasks, such as `all tasks of this cause`. */
   what: string;
   /** Each is an act of its own. */
   targets: readonly BulkTarget[];
@@ -204,7 +204,7 @@ function Effect({ action, previews }: { action: BulkAct['action']; previews: rea
   );
 }
 
-/** The progress of acts, which can be stopped. They go on without the page. */
+/** The progress of acts, which can be stopped. They continue without the page. */
 function Following({ ids, done: verb }: { ids: readonly number[]; done: string }) {
   const stop = useMutation({
     mutationFn: () => Promise.all(ids.map((id) => ask(`${PATH}/${id}/stop`, { method: 'POST' }))),

@@ -13,7 +13,7 @@ export function download(name: string, format: Format, rows: readonly object[]):
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '');
   link.download = `${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}-${time}.${format}`;
   link.click();
-  // The browser has opened the file by then.
+  // The browser needs the URL only until it has opened the file.
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 

@@ -8,7 +8,7 @@ const OPEN_AT_MOST = 20;
 const SHOWN_AT_ONCE = 200;
 /** A value with a longer text can be searched. */
 const SEARCHED_FROM = 400;
-/** What the server puts in the place of a secret. */
+/** The text with which the server replaces a secret. */
 const REDACTED = '[redacted]';
 
 /** A JSON value as a tree that can be folded and searched. The text is never read as markup. */

@@ -6,7 +6,7 @@ export interface DiffLine {
 /** Above this size of the table, everything counts as changed between the first and the last difference. */
 const LARGEST = 4_000_000;
 
-/** Returns the lines of two texts, with those that were added and removed. */
+/** Returns the lines of two texts, each marked as the same, added or removed. */
 export function lineDiff(before: string, after: string): DiffLine[] {
   const [a, b] = [before.split('\n'), after.split('\n')];
   let start = 0;

@@ -19,7 +19,7 @@ export interface OidcSettings extends ClaimRules {
   allowHttp: boolean;
 }
 
-/** What must be remembered between the two halves of a login. */
+/** The values to keep between the start and the end of a login. */
 export interface Pending {
   state: string;
   nonce: string;
@@ -123,7 +123,7 @@ export class OidcLogin {
     }
   }
 
-  /** The details are only in the log, because they would help whoever forges answers. */
+  /** Logs the details, and does not return them, because they would help an attacker who forges answers. */
   #refusal(error: unknown): Error {
     this.#warn(error);
     const { code, error: said } = error as { code?: string; error?: string };

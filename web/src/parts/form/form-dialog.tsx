@@ -5,7 +5,7 @@ import { Button, Problem } from '../controls.tsx';
 import { Dialog } from '../dialog.tsx';
 
 interface FormDialogProps {
-  /** What it does. */
+  /** The heading, which names the act. */
   title: string;
   /** The verb of its button. */
   verb: string;

@@ -31,7 +31,7 @@ export interface Shape {
   item?: Shape;
 }
 
-/** What a form cannot express. Such parts are typed as JSON. */
+/** Keywords that a form cannot express. Parts with one of them are typed as JSON. */
 const COMPLEX = ['oneOf', 'anyOf', 'allOf', 'not', 'if', 'patternProperties', 'prefixItems', 'dependentSchemas'];
 /** Schemas that refer to themselves end here. */
 const DEEPEST = 6;

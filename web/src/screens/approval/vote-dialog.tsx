@@ -94,7 +94,7 @@ export function VoteDialog({ approval, decision, onClose }: VoteDialogProps) {
   );
 }
 
-/** Who voted so far. */
+/** The votes so far. */
 export function Votes({ votes }: { votes: readonly Vote[] }) {
   if (votes.length === 0) return null;
   return (

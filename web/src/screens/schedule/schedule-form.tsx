@@ -15,7 +15,7 @@ import { newestFirst, type TemplateRow, useSource } from '../template/use-templa
 import { ScheduleCrumbs, useSchedule } from './schedule.tsx';
 import type { Schedule } from './schedule-types.ts';
 
-/** What is typed. Empty: the default. */
+/** The typed values. Empty: the default. */
 interface Draft {
   name: string;
   template: string;

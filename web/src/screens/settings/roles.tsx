@@ -4,7 +4,7 @@ import { useMe } from '../../api/me.tsx';
 import { Panel } from '../../parts/controls.tsx';
 import { HUES, StateShape } from '../../parts/state.tsx';
 
-/** What each role may do, and what the user may do. */
+/** The permissions of each role and of the user. */
 export function RolesView() {
   const { permissions, subject } = useMe();
   const own = permissions && new Set(permissions);

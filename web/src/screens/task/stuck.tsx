@@ -11,7 +11,7 @@ import { fireOf, retryOf, signalOf } from './step/step-acts.tsx';
 import { hasEnded } from './task-words.ts';
 import type { TaskData } from './use-task.ts';
 
-/** What would move a task: an act, or a screen on which to act. */
+/** A way to move a stuck task: an act, or a screen on which to act. */
 type Move = { name: string; route: string; act: Act } | { name: string; screen: string };
 
 interface StuckProps {

@@ -17,10 +17,10 @@ const BARS = {
   red: 'bg-s-red',
   slate: 'bg-s-slate',
 } as const;
-/** Of the time before, how much of a blocked step is shown. */
+/** The shown length of a blocked step, as a share of the time before it. */
 const BLOCKED_SHARE = 0.1;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
-/** What a span is called, and how it is drawn: only attempts are bars, so that waits and queueing stand apart. */
+/** The name and the look of each kind of span. Only attempts are bars, so that waits and queueing stand apart. */
 const KINDS = {
   queued: { word: 'queued', look: 'top-1/2 h-px bg-faint' },
   running: { word: 'running', look: '' },

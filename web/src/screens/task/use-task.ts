@@ -21,7 +21,7 @@ export interface TaskData {
 
 /** A task that has ended is asked for less often. */
 const ENDED_MS = 15_000;
-/** What belongs to a task that ended this long ago no longer changes between two requests. */
+/** The parts of a task that ended this long ago no longer change between two requests. */
 const SETTLED_MS = 60_000;
 
 /**

@@ -14,7 +14,7 @@ interface SelectionBarProps {
   onSelect(selected: ReadonlySet<string> | 'all'): void;
 }
 
-/** The acts on the selected tasks, or on all that match the filter. */
+/** The acts on the selected tasks, or on all tasks that match the filter. */
 export function SelectionBar({ page, query, selected, onSelect }: SelectionBarProps) {
   const [act, setAct] = useState<BulkAct>();
   const lacking = useLackingBulk();

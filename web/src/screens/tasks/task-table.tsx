@@ -4,7 +4,7 @@ import { COLUMNS, type Row, type TaskColumn } from './columns.tsx';
 interface TaskTableProps {
   tasks: readonly Row[];
   columns: ReadonlySet<string>;
-  /** The selected tasks, or all that match. */
+  /** The selected tasks, or all tasks that match. */
   selected: ReadonlySet<string> | 'all';
   onSelect(selected: ReadonlySet<string>): void;
 }
@@ -70,7 +70,7 @@ export function TaskTable({ tasks, columns, selected, onSelect }: TaskTableProps
   );
 }
 
-/** The head of a column. Those that the API can sort by are buttons. */
+/** The head of a column. It is a button if the API can sort by the column. */
 function Head({ column: { head, kind, sort, small } }: { column: TaskColumn }) {
   const [search, setSearch] = useSearchParams();
   const current = (search.get('sort') ?? 'created') === sort;

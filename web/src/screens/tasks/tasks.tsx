@@ -23,7 +23,7 @@ const PAGE_SIZE = 50;
 const SUMMARY_MS = 10_000;
 const NONE: ReadonlySet<string> = new Set();
 
-/** What is selected, and the filter that it was selected in. */
+/** The selected tasks, and the filter in which they were selected. */
 interface Selection {
   filter: string;
   tasks: ReadonlySet<string> | 'all';

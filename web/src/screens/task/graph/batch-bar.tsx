@@ -1,6 +1,6 @@
 import { type Group, type Progress, progressOf } from './shape.ts';
 
-/** Returns how far a batch is, in words. */
+/** Returns the progress of a batch in words. */
 export function progressText({ all, done, failed }: Progress): string {
   return `${done} of ${all}${failed > 0 ? `, ${failed} failed` : ''}`;
 }

@@ -52,7 +52,7 @@ const ALL_IN_DOCUMENT = 100;
 const READABLE_ZOOM = 0.45;
 /** Below this zoom, a large graph is a picture. */
 const LARGE_READABLE_ZOOM = 0.6;
-/** Of the view of a large graph, in pixels of the graph. */
+/** The size of a tile in the view of a large graph, in pixels of the graph. */
 const TILE = 300;
 /** Nodes that are added to the document in one frame. */
 const AT_ONCE = 12;
@@ -333,7 +333,7 @@ interface NodeOptions {
   onToggle(name: string): void;
 }
 
-/** Returns the nodes. Those that did not change are the same objects, so that they are not drawn again. */
+/** Returns the nodes. Unchanged nodes are the same objects as before, so that they are not drawn again. */
 function useNodes({ groups }: Shape, options: NodeOptions): FlowNode[] {
   const { places, unfolded, selected, focusable, direction, onSelect, onToggle } = options;
   const before = useRef(new Map<string, { group: Group; node: FlowNode }>());

@@ -24,7 +24,7 @@ interface Offer {
   act?: Act;
 }
 
-/** The acts on a step. Those that the user may not do show the permission that they need. */
+/** The acts on a step. An act that the user may not do shows the permission that it needs. */
 export function StepActs({ data, step }: StepActsProps) {
   const [chosen, setChosen] = useState<Offer>();
   const lacking = useLacking();

@@ -3,7 +3,7 @@ import { JsonTree } from '../../../parts/json-tree.tsx';
 import { parentsOf } from '../graph/shape.ts';
 import type { TaskData } from '../use-task.ts';
 
-/** What the handler of a step reads: the context of the task, and the results of the steps before it. */
+/** The input of the handler of a step: the context of the task, and the results of the steps before it. */
 export interface StepInput {
   context: unknown;
   results: Record<string, unknown>;
