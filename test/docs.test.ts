@@ -95,7 +95,7 @@ describe('the documentation', () => {
   });
 
   it('names only environment variables that are read', () => {
-    const read = ['config-keys', 'load-config', 'log-filter', 'read-variables']
+    const read = ['config-keys', 'database-keys', 'load-config', 'log-filter', 'read-variables', 'server/server-keys']
       .map((file) => readFileSync(`src/config/${file}.ts`, 'utf8'))
       .join('\n');
     const named = readFileSync('docs/guide/operations.md', 'utf8').matchAll(/`((?:DATABASE|TASKER|LOG)_[A-Z_]+)/g);

@@ -6,12 +6,18 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { PROGRAM_NAMES, PROGRAMS, programPath } from './support/suite/programs.ts';
 
-/** The test files of the suite that start an outside program, and tests for the programs that no file starts yet. */
+/** The test files of the suite that start an outside program. */
 const FILES = [
   'test/crash/pgbouncer.test.ts',
+  'test/db/fail-over.test.ts',
   'test/db/pooled-transactions.test.ts',
   'test/events/sinks/rabbitmq-sink.test.ts',
+  'test/examples/python-worker.test.ts',
   'test/metrics/alert-rules.test.ts',
+  'test/web/lists.test.ts',
+  'test/web/roles.test.ts',
+  'test/web/screens.test.ts',
+  'test/web/task.test.ts',
   'test/web/web-page.test.ts',
 ];
 /** A test file of a suite for each of these programs. */
@@ -44,7 +50,7 @@ async function withEmptyPath(
     root: process.cwd(),
     test: {
       include: [...files, file],
-      testNamePattern: 'suite of|pgbouncer|broker$|with a broker|in a browser|promtool',
+      testNamePattern: 'suite of|pgbouncer|broker$|with a broker|in a browser|promtool|in Python|fail-over|web page|page of a task',
       globalSetup: ['test/support/suite/not-tested.ts'],
       // One process, because each would import all sources.
       pool: 'forks',
@@ -67,17 +73,17 @@ async function withEmptyPath(
 
 describe('a run of the suite without outside programs', () => {
   it('skips the tests that need them, and its last line names the programs and how to install them', async () => {
-    const { code, output } = await withEmptyPath(FILES, ['python3']);
+    const { code, output } = await withEmptyPath(FILES, []);
     expect(output).toMatch(/Tests +\d+ skipped \(\d+\)/);
     expect(output.trim().split('\n').at(-1)).toMatch(
-      /^not tested, since programs are missing: a transaction pooler \(\d+ tests need pgbouncer\), a message broker \(\d+ tests need rabbitmq-server\), a browser \(\d+ tests need chromium\), Python \(1 test needs python3\), Prometheus rules \(1 test needs promtool\); on Debian: apt-get install --no-install-recommends pgbouncer rabbitmq-server chromium python3 promtool$/,
+      /^not tested, since programs are missing: a transaction pooler \(\d+ tests need pgbouncer\), a message broker \(\d+ tests need rabbitmq-server\), a browser \(\d+ tests need chromium\), Python \(1 test needs python3\), Prometheus rules \(1 test needs promtool\), replication \(1 test needs pg_rewind\); on Debian: apt-get install --no-install-recommends pgbouncer rabbitmq-server chromium python3 promtool postgresql$/,
     );
     expect(code).toBe(0);
   });
 
   it('fails with TASKER_REQUIRE_ALL=1 for each suite that needs a missing program', async () => {
     // The other files import all sources, and declare their suites in the same way.
-    const { code, output } = await withEmptyPath([FILES[3]!], PROGRAM_NAMES, { TASKER_REQUIRE_ALL: '1' });
+    const { code, output } = await withEmptyPath(['test/metrics/alert-rules.test.ts'], PROGRAM_NAMES, { TASKER_REQUIRE_ALL: '1' });
     expect(output).toMatch(new RegExp(`Tests +${PROGRAM_NAMES.length + 1} failed \\| \\d+ skipped`));
     expect(output).toContain('TASKER_REQUIRE_ALL=1, and pgbouncer is not installed; on Debian: apt-get install');
     expect(output).toContain('not tested, since programs are missing: a transaction pooler');
@@ -123,8 +129,9 @@ describe('an outside program', () => {
 
   it('is installed by the continuous integration, which fails if a program is missing', () => {
     const script = readFileSync('.ci/run', 'utf8');
-    const packages = PROGRAM_NAMES.map((name) => PROGRAMS[name].debian).join(' ');
-    expect(script).toContain(`for one in ${packages}; do`);
+    const packages = PROGRAM_NAMES.filter((name) => name !== 'pg_rewind').map((name) => PROGRAMS[name].debian);
+    expect(script).toContain(`for one in ${packages.join(' ')}; do`);
+    expect(script).toContain('/bin/pg_rewind >/dev/null 2>&1 || packages+=" postgresql"');
     expect(script).toMatch(/^export TASKER_REQUIRE_ALL=1$/m);
   });
 });

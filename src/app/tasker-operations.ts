@@ -3,7 +3,7 @@ import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } fro
 import type { Engine } from '../engine/engine.ts';
 import type { Door, OperatorOptions } from '../engine/operate.ts';
 import type { PauseResult, PauseTarget } from '../engine/pause.ts';
-import type { EarlierRun, RerunOptions, TaskRerun } from '../engine/rerun.ts';
+import type { EarlierRun, RerunOptions, TaskRerun } from '../engine/rerun/rerun.ts';
 import type { PruneFilter } from '../engine/retention/plan.ts';
 import type { PruneAct } from '../engine/retention/prune-act.ts';
 import { RestoreAct, type RestoreOptions } from '../engine/retention/restore.ts';

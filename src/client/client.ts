@@ -1,4 +1,4 @@
-import { approvalVerbs, bulkActVerbs, completionVerbs, scheduleVerbs, signalVerbs, stepActVerbs } from './act-verbs.ts';
+import { approvalVerbs, bulkActVerbs, completionVerbs, scheduleVerbs, signalVerbs, stepActVerbs } from './verbs/act-verbs.ts';
 import type { CallOptions, ClientOptions } from './client-options.ts';
 import {
   auditVerbs,
@@ -8,11 +8,11 @@ import {
   namespaceVerbs,
   templateMoreVerbs,
   workerVerbs,
-} from './operate-verbs.ts';
-import { analyticsVerbs, deadLetterVerbs, healthVerbs, stepVerbs, templateVerbs } from './read-verbs.ts';
+} from './verbs/operate-verbs.ts';
+import { analyticsVerbs, deadLetterVerbs, healthVerbs, stepVerbs, templateVerbs } from './verbs/read-verbs.ts';
 import { sender } from './send.ts';
-import { taskActVerbs, taskDetailVerbs } from './task-more-verbs.ts';
-import { taskVerbs } from './task-verbs.ts';
+import { taskActVerbs, taskDetailVerbs } from './verbs/task-more-verbs.ts';
+import { taskVerbs } from './verbs/task-verbs.ts';
 import { type Call, Transport } from './transport.ts';
 import { type Change, type ChangesOptions, type ChangesQuery, watchChanges } from './watch-changes.ts';
 

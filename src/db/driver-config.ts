@@ -73,3 +73,10 @@ export function keptIn(sockets: Set<Socket>): Socket {
   sockets.add(socket);
   return socket.once('close', () => sockets.delete(socket));
 }
+
+/** Returns the address of a replica. Several hosts without a target mean a standby here, not the primary. */
+export function preferringStandbys(url: string): string {
+  const hosts = hostsOf(url);
+  if (!hosts || hosts.urls.length < 2 || hosts.target !== undefined) return url;
+  return `${url}${url.includes('?') ? '&' : '?'}target_session_attrs=prefer-standby`;
+}

@@ -54,7 +54,7 @@ import { EventLog } from './events/log.ts';
 import { HttpWorkerActs } from './http-workers/acts.ts';
 import type { RecordAnswer, Recording } from './record.ts';
 import { record } from './record-batch.ts';
-import { type EarlierRun, earlierRunView } from './rerun.ts';
+import { type EarlierRun, earlierRunView } from './rerun/rerun.ts';
 import { Schedules } from './schedules/acts.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
 import {

@@ -1,7 +1,7 @@
-import { hostsOf } from '../config/database-hosts.ts';
 import { isConnectionError, sqlState } from '../db/connection-error.ts';
 import { Database } from '../db/database.ts';
 import type { DatabaseOptions } from '../db/database-options.ts';
+import { preferringStandbys } from '../db/driver-config.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { replicaLag } from '../store/server/replica-lag.ts';
@@ -77,11 +77,4 @@ export class Replica {
   close(): Promise<void> {
     return this.#database.close();
   }
-}
-
-/** Several hosts without a target mean a standby here, not the primary. */
-function preferringStandbys(url: string): string {
-  const hosts = hostsOf(url);
-  if (!hosts || hosts.urls.length < 2 || hosts.target !== undefined) return url;
-  return `${url}${url.includes('?') ? '&' : '?'}target_session_attrs=prefer-standby`;
 }

@@ -1,6 +1,6 @@
 import { DEFAULTS } from '../config/defaults.ts';
 import type { BatchWorkerRow } from '../engine/engine.ts';
-import { reachedFrom } from '../engine/reached-steps.ts';
+import { reachedFrom } from '../engine/rerun/reached-steps.ts';
 import type { AttemptDetail } from '../engine/task-view.ts';
 import type { DependencyResultParams } from '../handlers/dependency-result.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';

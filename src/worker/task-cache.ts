@@ -6,7 +6,7 @@ import {
   type RecordAnswer,
   type ResultRow,
 } from '../engine/engine.ts';
-import { reachedFrom } from '../engine/reached-steps.ts';
+import { reachedFrom } from '../engine/rerun/reached-steps.ts';
 import type { Snapshot } from '../engine/template-store.ts';
 import { isWorkerIndex, templateIndex } from '../model/ids.ts';
 import type { TaskSchedule } from '../model/schedule/spec.ts';

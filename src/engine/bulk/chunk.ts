@@ -24,7 +24,7 @@ import { lockFreeTasks, taskStates } from '../../store/tasks.ts';
 import { closeRedriven } from '../dead-letters/redrive.ts';
 import type { ActEffects } from '../engine.ts';
 import { type Expanding, retryLocked, settleLocked } from '../operate.ts';
-import { reopenLocked } from '../rerun.ts';
+import { reopenLocked } from '../rerun/rerun.ts';
 import type { TaskFilter } from '../search/filter.ts';
 import type { TaskState } from '../task-view.ts';
 import { failing, judge, type LiveRows, seenOf, stepKey, type Verdict, WHOLE_TASK } from './judge.ts';

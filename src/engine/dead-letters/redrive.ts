@@ -9,7 +9,7 @@ import { getDeadLetter } from '../../store/dead-letters/list.ts';
 import { stepNames } from '../../store/read-steps.ts';
 import { getTasks, lockTasks, taskStates } from '../../store/tasks.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf, retryLocked } from '../operate.ts';
-import { reopenLocked } from '../rerun.ts';
+import { reopenLocked } from '../rerun/rerun.ts';
 import type { TaskState } from '../task-view.ts';
 import { deadLetterNotFound } from './entries.ts';
 

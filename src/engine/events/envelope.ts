@@ -5,7 +5,7 @@ import { getStepsAt, type StepRange, type StepRow } from '../../store/read-steps
 import { type EventTaskRow, eventTasks } from '../../store/tasks.ts';
 import type { StepTemplate } from '../../template/task-template.ts';
 import { batchToJson, retryToJson } from '../../template/template-json.ts';
-import { reachedFrom } from '../reached-steps.ts';
+import { reachedFrom } from '../rerun/reached-steps.ts';
 import { type StepExecutionResult, stepView } from '../task-view.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
 import { type LoggedEvent, wireMetadata } from './logged-event.ts';

@@ -18,7 +18,8 @@ export const PROGRAMS = {
   chromium: { tests: 'a browser', commands: ['chromium', 'chromium-browser', 'google-chrome'], debian: 'chromium' },
   python3: { tests: 'Python', commands: ['python3'], debian: 'python3' },
   promtool: { tests: 'Prometheus rules', commands: ['promtool'], debian: 'promtool' },
-  pg_rewind: { tests: 'replication', commands: ['pg_rewind'], debian: 'postgresql' },
+  // Debian keeps the programs of its servers out of the PATH. This command lists them.
+  pg_rewind: { tests: 'replication', commands: ['pg_lsclusters'], debian: 'postgresql' },
 } as const satisfies Record<string, OutsideProgram>;
 
 export type ProgramName = keyof typeof PROGRAMS;
@@ -34,8 +35,8 @@ declare module 'vitest' {
 
 /** Returns the path of a program, or undefined if it is not installed. */
 export function programPath(name: ProgramName, PATH = process.env['PATH'] ?? ''): string | undefined {
-  if (name === 'pg_rewind') return debianServer();
   const file = found(PROGRAMS[name].commands, foldersOf(PATH));
+  if (file !== undefined && name === 'pg_rewind') return debianServer();
   return file !== undefined && name === 'rabbitmq-server' ? debianBroker() : file;
 }
 
@@ -89,7 +90,7 @@ function debianBroker(): string | undefined {
     .find((file) => existsSync(file));
 }
 
-/** Returns the path of `pg_rewind` of the newest server. Debian has no command for it on the PATH. */
+/** Returns the path of `pg_rewind` of the newest server. */
 function debianServer(): string | undefined {
   const folder = '/usr/lib/postgresql';
   if (!existsSync(folder)) return undefined;

@@ -1,7 +1,7 @@
-import type { Act, DeadLetterInfo, DeadLetterPage, DeadLetterRow, RedriveOutcome } from './api-types.ts';
-import type { CallOptions } from './client-options.ts';
-import { type Path, path } from './path.ts';
-import type { Transport } from './transport.ts';
+import type { Act, DeadLetterInfo, DeadLetterPage, DeadLetterRow, RedriveOutcome } from '../api-types.ts';
+import type { CallOptions } from '../client-options.ts';
+import { type Path, path } from '../path.ts';
+import type { Transport } from '../transport.ts';
 import type {
   BottleneckAnalysis,
   DetailedHealth,
@@ -19,7 +19,7 @@ import type {
   StepResponse,
   TemplateDetailResponse,
   TemplateListResponse,
-} from './types.ts';
+} from '../types.ts';
 
 /** The verbs for steps. A step is named by its UUID. */
 export function stepVerbs(transport: Transport) {

@@ -1,13 +1,13 @@
-import { ConflictError } from './client-errors.ts';
-import type { CallOptions } from './client-options.ts';
-import { type CreatedTask, type CreateManyOptions, createMany } from './create-many.ts';
-import type { CheckedNewTask, NewTask } from './new-task.ts';
-import { completed } from './new-task.ts';
-import { items } from './pages.ts';
-import { path } from './path.ts';
-import type { Transport } from './transport.ts';
-import type { TaskListQuery, TaskListResponse, TaskResponse, TaskSummaryResponse } from './types.ts';
-import { type FollowOptions, waitForTask, watchTask } from './watch-task.ts';
+import { ConflictError } from '../client-errors.ts';
+import type { CallOptions } from '../client-options.ts';
+import { type CreatedTask, type CreateManyOptions, createMany } from '../create-many.ts';
+import type { CheckedNewTask, NewTask } from '../new-task.ts';
+import { completed } from '../new-task.ts';
+import { items } from '../pages.ts';
+import { path } from '../path.ts';
+import type { Transport } from '../transport.ts';
+import type { TaskListQuery, TaskListResponse, TaskResponse, TaskSummaryResponse } from '../types.ts';
+import { type FollowOptions, waitForTask, watchTask } from '../watch-task.ts';
 
 /** Options of `tasks.create`. */
 export interface CreateTaskCall extends CallOptions {

@@ -18,12 +18,12 @@ import type {
   TargetedSignalRequest,
   TaskSignalInfo,
   TokenUse,
-} from './api-types.ts';
-import type { CallOptions } from './client-options.ts';
-import { path } from './path.ts';
-import { pause } from './pause.ts';
-import { listing, type PageOf, type PageQuery, type Send } from './send.ts';
-import type { TaskListQuery } from './types.ts';
+} from '../api-types.ts';
+import type { CallOptions } from '../client-options.ts';
+import { path } from '../path.ts';
+import { pause } from '../pause.ts';
+import { listing, type PageOf, type PageQuery, type Send } from '../send.ts';
+import type { TaskListQuery } from '../types.ts';
 
 /** The verbs for signals. */
 export function signalVerbs(send: Send) {

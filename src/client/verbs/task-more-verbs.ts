@@ -10,11 +10,11 @@ import type {
   TaskRuns,
   TaskTimeline,
   TaskWait,
-} from './api-types.ts';
-import type { CallOptions } from './client-options.ts';
-import { items } from './pages.ts';
-import { path } from './path.ts';
-import type { PageOf, PageQuery, Send } from './send.ts';
+} from '../api-types.ts';
+import type { CallOptions } from '../client-options.ts';
+import { items } from '../pages.ts';
+import { path } from '../path.ts';
+import type { PageOf, PageQuery, Send } from '../send.ts';
 
 /** The verbs for the details of a task. */
 export function taskDetailVerbs(send: Send) {

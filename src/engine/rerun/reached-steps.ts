@@ -1,4 +1,4 @@
-import type { TemplateGraph } from '../template/template-graph.ts';
+import type { TemplateGraph } from '../../template/template-graph.ts';
 
 /** The known facts about the ended steps of a task. */
 export interface EndedSteps {

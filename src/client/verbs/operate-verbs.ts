@@ -20,11 +20,11 @@ import type {
   TemplateProblemInfo,
   WorkerDetails,
   WorkerInfo,
-} from './api-types.ts';
-import type { CallOptions } from './client-options.ts';
-import { path } from './path.ts';
-import { listing, type PageOf, type Send } from './send.ts';
-import type { TaskListQuery } from './types.ts';
+} from '../api-types.ts';
+import type { CallOptions } from '../client-options.ts';
+import { path } from '../path.ts';
+import { listing, type PageOf, type Send } from '../send.ts';
+import type { TaskListQuery } from '../types.ts';
 
 /** A handler that templates name. */
 export interface HandlerInfo {

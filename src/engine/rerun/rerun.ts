@@ -1,11 +1,11 @@
-import type { Db } from '../db/statement.ts';
-import { TaskerError } from '../errors.ts';
-import { isWorkerIndex, stepIndex, stepUuid, templateIndex } from '../model/ids.ts';
-import { isStorableText } from '../model/json.ts';
-import { nearNames } from '../model/near-names.ts';
-import { planRerun } from '../model/rerun.ts';
-import { earliestMinutes } from '../model/task-limits.ts';
-import { noteAct } from '../store/acts/audit.ts';
+import type { Db } from '../../db/statement.ts';
+import { TaskerError } from '../../errors.ts';
+import { isWorkerIndex, stepIndex, stepUuid, templateIndex } from '../../model/ids.ts';
+import { isStorableText } from '../../model/json.ts';
+import { nearNames } from '../../model/near-names.ts';
+import { planRerun } from '../../model/rerun.ts';
+import { earliestMinutes } from '../../model/task-limits.ts';
+import { noteAct } from '../../store/acts/audit.ts';
 import {
   type EarlierStepRow,
   makerResults,
@@ -15,14 +15,14 @@ import {
   type RerunTaskRow,
   readForRerun,
   restartTask,
-} from '../store/acts/rerun.ts';
-import { recountBatches, releaseWorkers } from '../store/batches.ts';
-import { recountSteps } from '../store/expand-tasks.ts';
-import { watchTaskAgain } from '../store/stale-tasks.ts';
-import { lockTasks, taskStates } from '../store/tasks.ts';
-import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from './operate.ts';
-import type { StepState, TaskState } from './task-view.ts';
-import type { Snapshot } from './template-store.ts';
+} from '../../store/acts/rerun.ts';
+import { recountBatches, releaseWorkers } from '../../store/batches.ts';
+import { recountSteps } from '../../store/expand-tasks.ts';
+import { watchTaskAgain } from '../../store/stale-tasks.ts';
+import { lockTasks, taskStates } from '../../store/tasks.ts';
+import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operate.ts';
+import type { StepState, TaskState } from '../task-view.ts';
+import type { Snapshot } from '../template-store.ts';
 
 // A rerun puts a part of a task back to where it was before it ran, in one transaction:
 //
