@@ -260,7 +260,9 @@ describeWith('chromium', 'the web page and roles', () => {
     const sure = page.getByRole('dialog', { name: 'Revoke the key made-here' });
     await sure.getByRole('button', { name: 'Revoke the key' }).click();
     await sure.waitFor({ state: 'detached' });
-    const [made] = (await listKeys(shop.tasker.engine.database, { all: true })).filter(({ name }) => name === 'made-here');
+    const [made] = (await listKeys(shop.tasker.engine.database, { all: true })).filter(
+      ({ name }) => name === 'made-here',
+    );
     expect(made!.state).toBe('revoked');
     expect(problems).toEqual([]);
     await page.context().close();

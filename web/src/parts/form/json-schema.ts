@@ -33,6 +33,12 @@ const COMPLEX = ['oneOf', 'anyOf', 'allOf', 'not', 'if', 'patternProperties', 'p
 /** Schemas that refer to themselves end here. */
 const DEEPEST = 6;
 const MOST_CHOICES = 200;
+const SIMPLE: ReadonlyMap<string, Kind> = new Map([
+  ['string', 'text'],
+  ['integer', 'number'],
+  ['number', 'number'],
+  ['boolean', 'boolean'],
+]);
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -80,21 +86,11 @@ function kindOf(schema: Schema): Kind {
   if ('const' in schema) return 'choice';
   const types = [schema.type].flat().filter((type) => type !== undefined && type !== 'null');
   if (types.length !== 1) return isObject(schema.properties) && types.length === 0 ? 'object' : 'json';
-  switch (types[0]) {
-    case 'string':
-      return 'text';
-    case 'integer':
-    case 'number':
-      return 'number';
-    case 'boolean':
-      return 'boolean';
-    case 'object':
-      return isObject(schema.properties) && Object.keys(schema.properties).length > 0 ? 'object' : 'json';
-    case 'array':
-      return isObject(schema.items) ? 'list' : 'json';
-    default:
-      return 'json';
-  }
+  const [type] = types;
+  if (type === 'object')
+    return isObject(schema.properties) && Object.keys(schema.properties).length > 0 ? 'object' : 'json';
+  if (type === 'array') return isObject(schema.items) ? 'list' : 'json';
+  return SIMPLE.get(type ?? '') ?? 'json';
 }
 
 /** Returns the value that a form begins with: the defaults, and what is required. Undefined: nothing. */
