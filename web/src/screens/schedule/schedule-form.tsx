@@ -200,7 +200,7 @@ function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: st
               void navigate(link(existing === undefined ? 'schedules' : pathOf`schedules/${existing}`));
             }}
           >
-            Discard
+            Leave without saving
           </Button>
           <ActButton
             route={existing === undefined ? 'POST /v1/schedules' : 'PATCH /v1/schedules/{name}'}
