@@ -123,7 +123,6 @@ export type { AuditEntry, AuditFilter, AuditPage, AuditPageOptions } from './eng
 export type { BulkAct, BulkPreview, BulkProgress, BulkSample } from './engine/bulk/bulk-act.ts';
 export type { BulkReport, BulkSummary } from './engine/bulk/bulks.ts';
 export type { BulkStep, BulkTarget } from './engine/bulk/targets.ts';
-export type { CopyOptions } from './engine/rerun/copy-task.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
 export type {
   DeadDelivery,
@@ -138,6 +137,7 @@ export type { EventFilter } from './engine/events/search.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
 export type { OperatorOptions } from './engine/operate.ts';
 export type { PauseResult, PauseTarget } from './engine/pause.ts';
+export type { CopyOptions } from './engine/rerun/copy-task.ts';
 export type { EarlierRun, RerunOptions, RerunStep, TaskRerun } from './engine/rerun/rerun.ts';
 export type { ArchiveDamage } from './engine/retention/archive-format.ts';
 export type { ArchivedRow, ArchivedTask } from './engine/retention/archived-task.ts';

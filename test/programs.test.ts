@@ -50,7 +50,8 @@ async function withEmptyPath(
     root: process.cwd(),
     test: {
       include: [...files, file],
-      testNamePattern: 'suite of|pgbouncer|broker$|with a broker|in a browser|promtool|in Python|fail-over|web page|page of a task',
+      testNamePattern:
+        'suite of|pgbouncer|broker$|with a broker|in a browser|promtool|in Python|fail-over|web page|page of a task',
       globalSetup: ['test/support/suite/not-tested.ts'],
       // One process, because each would import all sources.
       pool: 'forks',
@@ -83,7 +84,9 @@ describe('a run of the suite without outside programs', () => {
 
   it('fails with TASKER_REQUIRE_ALL=1 for each suite that needs a missing program', async () => {
     // The other files import all sources, and declare their suites in the same way.
-    const { code, output } = await withEmptyPath(['test/metrics/alert-rules.test.ts'], PROGRAM_NAMES, { TASKER_REQUIRE_ALL: '1' });
+    const { code, output } = await withEmptyPath(['test/metrics/alert-rules.test.ts'], PROGRAM_NAMES, {
+      TASKER_REQUIRE_ALL: '1',
+    });
     expect(output).toMatch(new RegExp(`Tests +${PROGRAM_NAMES.length + 1} failed \\| \\d+ skipped`));
     expect(output).toContain('TASKER_REQUIRE_ALL=1, and pgbouncer is not installed; on Debian: apt-get install');
     expect(output).toContain('not tested, since programs are missing: a transaction pooler');

@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { DEFAULTS } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
-import type { CopyOptions } from '../engine/rerun/copy-task.ts';
 import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
 import type { Engine, RecordAnswer } from '../engine/engine.ts';
 import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
+import type { CopyOptions } from '../engine/rerun/copy-task.ts';
 import type { AttemptLog } from '../engine/step-logs.ts';
 import type { StreamChange } from '../engine/streams/changes.ts';
 import type { StreamFilter } from '../engine/streams/stream-filter.ts';

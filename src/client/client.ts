@@ -1,5 +1,14 @@
-import { approvalVerbs, bulkActVerbs, completionVerbs, scheduleVerbs, signalVerbs, stepActVerbs } from './verbs/act-verbs.ts';
 import type { CallOptions, ClientOptions } from './client-options.ts';
+import { sender } from './send.ts';
+import { type Call, Transport } from './transport.ts';
+import {
+  approvalVerbs,
+  bulkActVerbs,
+  completionVerbs,
+  scheduleVerbs,
+  signalVerbs,
+  stepActVerbs,
+} from './verbs/act-verbs.ts';
 import {
   auditVerbs,
   credentialVerbs,
@@ -10,10 +19,8 @@ import {
   workerVerbs,
 } from './verbs/operate-verbs.ts';
 import { analyticsVerbs, deadLetterVerbs, healthVerbs, stepVerbs, templateVerbs } from './verbs/read-verbs.ts';
-import { sender } from './send.ts';
 import { taskActVerbs, taskDetailVerbs } from './verbs/task-more-verbs.ts';
 import { taskVerbs } from './verbs/task-verbs.ts';
-import { type Call, Transport } from './transport.ts';
 import { type Change, type ChangesOptions, type ChangesQuery, watchChanges } from './watch-changes.ts';
 
 /**

@@ -1,4 +1,3 @@
-export type { SearchQuery, StepLog } from './verbs/act-verbs.ts';
 export type {
   Act,
   ActedStep,
@@ -71,11 +70,8 @@ export type { CallOptions, ClientOptions, Secret } from './client-options.ts';
 export type { CreatedTask, CreateManyOptions } from './create-many.ts';
 export { getTaskerClient } from './get-client.ts';
 export type { NewTask } from './new-task.ts';
-export type { HandlerInfo } from './verbs/operate-verbs.ts';
 export type { Query, QueryValue } from './path.ts';
-export type { DlqListQuery, DlqSearchQuery, Operator } from './verbs/read-verbs.ts';
 export type { Listing, PageOf, PageQuery } from './send.ts';
-export type { CreateTaskCall } from './verbs/task-verbs.ts';
 export {
   type CancelTaskResponse,
   type ClientLayer,
@@ -115,5 +111,9 @@ export type {
   TemplateDetailResponse,
   TemplateListResponse,
 } from './types.ts';
+export type { SearchQuery, StepLog } from './verbs/act-verbs.ts';
+export type { HandlerInfo } from './verbs/operate-verbs.ts';
+export type { DlqListQuery, DlqSearchQuery, Operator } from './verbs/read-verbs.ts';
+export type { CreateTaskCall } from './verbs/task-verbs.ts';
 export type { Change, ChangesOptions, ChangesQuery } from './watch-changes.ts';
 export type { FollowOptions } from './watch-task.ts';

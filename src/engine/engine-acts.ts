@@ -10,7 +10,6 @@ import { notify } from '../store/queue.ts';
 import { findStep, stepNames } from '../store/read-steps.ts';
 import type { StepKey } from '../store/step-key.ts';
 import { AttemptCounter, type AttemptCounterOptions } from './analytics/attempt-counter.ts';
-import { type CopyOptions, copiesOf, copyTask } from './rerun/copy-task.ts';
 import type { CreatedTask } from './create-task.ts';
 import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/acts.ts';
 import { type DeadLetterDetails, findDeadLetter } from './dead-letters/entries.ts';
@@ -30,6 +29,7 @@ import {
 } from './operate.ts';
 import { changePause, type PauseResult, type PauseTarget, settle } from './pause.ts';
 import type { Replica } from './replica.ts';
+import { type CopyOptions, copiesOf, copyTask } from './rerun/copy-task.ts';
 import { type RerunOptions, rerunTask, type TaskRerun } from './rerun/rerun.ts';
 import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
 import type { Task } from './task-view.ts';
