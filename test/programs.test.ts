@@ -45,7 +45,8 @@ async function withEmptyPath(
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const file = path.join(folder, 'others.test.mjs');
   const config = path.join(folder, 'vitest.config.mjs');
-  writeFileSync(file, suitesFor(others).replaceAll("'vitest'", `'${import.meta.resolve('vitest')}'`));
+  if (others.length > 0)
+    writeFileSync(file, suitesFor(others).replaceAll("'vitest'", `'${import.meta.resolve('vitest')}'`));
   const options = {
     root: process.cwd(),
     test: {

@@ -129,9 +129,12 @@ function tookTooLong(ms: number): HTTPException {
   });
 }
 
-/** PostgreSQL cannot store the character NUL, so nothing has it in its name. */
+/**
+ * PostgreSQL cannot store the character NUL, so nothing has it in its name. In a parameter of the query it is an error of
+ * PostgreSQL, if the route reads the parameter.
+ */
 const rejectNul: MiddlewareHandler = (c, next) => {
-  if (!c.req.url.includes('%00')) return next();
+  if (!c.req.url.split('?', 1)[0]!.includes('%00')) return next();
   throw new TaskerError('bad_request', 'the address has the character NUL (%00); remove it');
 };
 

@@ -6,12 +6,23 @@ import { restApp } from '../../src/rest/rest-app.ts';
 import { documentOf } from '../support/rest/contract.ts';
 import { drop, json, refusal, scripted } from './served.ts';
 
+const OTHER_LANGUAGES = 'for workers in other languages; those in TypeScript use the database';
 /** Routes without a method of the client, and why. */
 const WITHOUT_METHOD: Record<string, string> = {
   'GET /metrics': 'text for Prometheus',
   'GET /metrics/events': 'for monitoring',
   'GET /v1/tasks/x/stream': 'tasks.watch reads it after the task',
   'GET /health/live': 'for the probes of a container',
+  'GET /v1/auth/providers': 'for the login of the web page',
+  'GET /v1/task-histogram': 'for a chart of the web page',
+  'POST /v1/workers': OTHER_LANGUAGES,
+  'POST /v1/workers/x/heartbeat': OTHER_LANGUAGES,
+  'POST /v1/steps/claim': OTHER_LANGUAGES,
+  'POST /v1/steps/batch': OTHER_LANGUAGES,
+  'POST /v1/steps/x/complete': OTHER_LANGUAGES,
+  'POST /v1/steps/x/fail': OTHER_LANGUAGES,
+  'POST /v1/steps/x/checkpoint': OTHER_LANGUAGES,
+  'POST /v1/steps/x/release': OTHER_LANGUAGES,
 };
 
 /** Every (method, path) that the methods of the client send, with `x` for each parameter. */

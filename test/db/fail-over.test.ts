@@ -83,7 +83,12 @@ describeWith('pg_rewind', 'after a fail-over', () => {
       PATIENCE_MS,
     );
     expect(page.lagMs).toBeGreaterThan(0);
-    expect((await reader.analytics({ since: '1h' })).tasks.completed).toBeGreaterThan(0);
+    // Tasks are counted in the background.
+    await until(
+      () => reader.analytics({ since: '1h' }),
+      ({ tasks }) => tasks.completed > 0,
+      PATIENCE_MS,
+    );
     await invariants((text, values) => cluster.sql(text, values) as never);
     for (const worker of workers) expect(worker.code).toBe(undefined);
     expect(await Promise.all(workers.map((worker) => worker.stop()))).toEqual([0, 0]);

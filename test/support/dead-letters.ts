@@ -1,20 +1,30 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tasker } from '../../src/app/tasker.ts';
 import type { DeadLetterLook } from '../../src/engine/dead-letters/look.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
+import { sql } from '../../src/store/sql.ts';
 import type { TaskTemplate } from '../../src/template/task-template.ts';
 import type { Sql } from './database.ts';
 import { DEMO, setup, template, until } from './setup.ts';
 
-/** Looks for dead letters once, as a worker does. */
+const LAST_LOOK = sql('last_dead_letter_look')`select looked_at::text at from tasker.dead_letter_look`;
+
+/** Looks for dead letters once, as a worker does. A worker that asks whether it should look has the turn for a moment. */
 export async function look(tasker: Tasker, options: Partial<DeadLetterLook> = {}) {
   const seen = { added: [] as string[], closed: [] as string[], resolutions: [] as string[] };
-  await tasker.engine.search.flush();
-  for await (const { added, closed } of tasker.engine.lookForDeadLetters({ leastMs: 0, ...options })) {
-    seen.added.push(...added.map(({ taskUuid }) => taskUuid));
-    seen.closed.push(...closed.map(({ taskUuid }) => taskUuid));
-    seen.resolutions.push(...closed.map(({ resolution }) => resolution));
+  const { database, search } = tasker.engine;
+  const lastLook = async () => (await database.query<{ at: string }>(LAST_LOOK)).rows[0]!.at;
+  await search.flush();
+  const before = await lastLook();
+  for (let tries = 0; tries < 20 && (await lastLook()) === before; tries++) {
+    if (tries > 0) await sleep(25);
+    for await (const { added, closed } of tasker.engine.lookForDeadLetters({ leastMs: 0, ...options })) {
+      seen.added.push(...added.map(({ taskUuid }) => taskUuid));
+      seen.closed.push(...closed.map(({ taskUuid }) => taskUuid));
+      seen.resolutions.push(...closed.map(({ resolution }) => resolution));
+    }
   }
   return seen;
 }

@@ -5,6 +5,7 @@ import { createKey } from '../../../src/engine/credentials/api-keys.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
 import { freshDatabase, type Sql } from '../../support/database.ts';
+import { asking } from '../../support/rest/contract.ts';
 import { askApp, type GivenStep, TestWorker } from '../../support/rest/http-worker.ts';
 import { UNSECURED } from '../../support/rest/world.ts';
 import { RETRY_AT_ONCE, states, template } from '../../support/setup.ts';
@@ -55,7 +56,7 @@ const create = (name: string, context: Record<string, unknown> = {}) =>
 
 /** Registers a worker for some handlers, with a server of its own in this process. */
 async function worker(...handlers: string[]): Promise<TestWorker> {
-  const made = new TestWorker(askApp(appOn(tasker)));
+  const made = new TestWorker(askApp(asking(appOn(tasker))));
   expect((await made.register(handlers)).status).toBe(201);
   return made;
 }
@@ -209,7 +210,7 @@ it('another server takes over in the middle of a step', async () => {
   const claimed = await on.claim({ request_id, wait_ms: 5000 });
   const [step] = claimed.body.steps as GivenStep[];
   const before = on.ask;
-  on.ask = askApp(appOn(other));
+  on.ask = askApp(asking(appOn(other)));
   expect(((await on.claim({ request_id })).body.steps as GivenStep[])[0]!.fence).toBe(step!.fence);
   expect((await on.beat([step!])).body).toEqual({ drain: false, stop: [] });
   await on.checkpoint(step!, 1);
@@ -297,7 +298,8 @@ it('a credential sees only workers of its namespaces, and needs the permission',
   const app = restApp({ tasker, logger: silentLogger, facts: FACTS, security: SECURED });
   const key = async (name: string, more: object) =>
     (await createKey(tasker.engine.database, { name, ...more }, { actor: 'tests' })).key;
-  const as = async (name: string, more: object) => new TestWorker(askApp(app, { 'x-api-key': await key(name, more) }));
+  const as = async (name: string, more: object) =>
+    new TestWorker(askApp(asking(app), { 'x-api-key': await key(name, more) }));
   const own = await as('own', { permissions: ['steps:work'], namespaces: ['test'] });
   const foreign = await as('foreign', { permissions: ['steps:work'], namespaces: ['other'] });
   const operator = await as('operator', { roles: ['operator'] });

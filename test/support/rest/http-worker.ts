@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { asking } from './contract.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -26,18 +27,11 @@ export interface Answered {
 /** Sends a request to a server. */
 export type Ask = (path: string, body: object) => Promise<Answered>;
 
-/** Returns a sender for an app in this process. */
-export function askApp(
-  app: { request(url: string, init: RequestInit): Response | Promise<Response> },
-  headers: Record<string, string> = {},
-): Ask {
-  return async (path, body) => {
-    const answer = await app.request(`http://localhost/v1/${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
-      body: JSON.stringify(body),
-    });
-    return { status: answer.status, body: (await answer.json()) as Json };
+/** Returns a sender for an app in this process, which compares the answers with its document. */
+export function askApp(ask: ReturnType<typeof asking>, headers: Record<string, string> = {}): Ask {
+  return async (path, given) => {
+    const { status, body } = await ask<Json>('POST', `/v1/${path}`, given, headers);
+    return { status, body };
   };
 }
 
