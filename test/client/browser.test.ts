@@ -61,7 +61,8 @@ function globalsOf(file: string): string[] {
 it('the client loads only its own files, and uses nothing that only Node has', () => {
   const { files, packages } = loaded(ENTRY);
   expect(packages).toEqual([]);
-  expect(files.filter((file) => path.dirname(file) !== path.dirname(ENTRY))).toEqual([]);
+  const folder = path.dirname(ENTRY) + path.sep;
+  expect(files.filter((file) => !file.startsWith(folder))).toEqual([]);
   expect(files.length).toBeGreaterThan(10);
   // `module` is a parameter in the client of the earlier SDK.
   expect(files.flatMap(globalsOf).filter((use) => !/^(tasker-client|get-client)\.ts: module$/.test(use))).toEqual([]);

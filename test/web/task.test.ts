@@ -165,7 +165,7 @@ describeWith('chromium', 'the page of a task', () => {
     const dialog = page.getByRole('dialog', { name: 'Complete charge' });
     const send = dialog.getByRole('button', { name: 'Complete the step' });
     await dialog.getByLabel('Reason').fill('paid in cash');
-    await dialog.getByText('is required').waitFor();
+    await dialog.getByText('is required').first().waitFor();
     expect(await send.isDisabled()).toBe(true);
     await dialog.getByLabel('reference').fill('cash');
     // The typed text survives a reload.
