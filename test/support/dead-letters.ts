@@ -11,12 +11,25 @@ import { DEMO, setup, template, until } from './setup.ts';
 
 const LAST_LOOK = sql('last_dead_letter_look')`select looked_at::text at from tasker.dead_letter_look`;
 
+const UNSEARCHABLE = sql('unsearchable_blocked_tasks')`
+select count(*)::int n from tasker.task t left join tasker.task_search s using (task_uuid)
+ where t.state = 'blocked_by_failures' and s.state is distinct from t.state`;
+
+/** Writes the search tables. The process that recorded a failure notes the task a moment after its commit. */
+async function flushSearch({ engine: { database, search } }: Tasker): Promise<void> {
+  for (let tries = 0; search.enabled && tries < 40; tries++) {
+    await search.flush();
+    if ((await database.query<{ n: number }>(UNSEARCHABLE)).rows[0]!.n === 0) return;
+    await sleep(25);
+  }
+}
+
 /** Looks for dead letters once, as a worker does. A worker that asks whether it should look has the turn for a moment. */
 export async function look(tasker: Tasker, options: Partial<DeadLetterLook> = {}) {
   const seen = { added: [] as string[], closed: [] as string[], resolutions: [] as string[] };
-  const { database, search } = tasker.engine;
+  const { database } = tasker.engine;
   const lastLook = async () => (await database.query<{ at: string }>(LAST_LOOK)).rows[0]!.at;
-  await search.flush();
+  await flushSearch(tasker);
   const before = await lastLook();
   for (let tries = 0; tries < 20 && (await lastLook()) === before; tries++) {
     if (tries > 0) await sleep(25);

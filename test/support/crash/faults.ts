@@ -360,6 +360,7 @@ export class FaultDriver {
   }
 
   async dlq_resolve(): Promise<number> {
+    if ((await this.#deadLetter()) === undefined) await this.dlq_add();
     const id = await this.#deadLetter();
     return id === undefined ? 0 : this.#run.tasker.deadLetters.resolve(id, { status: 'permanently_failed' });
   }
