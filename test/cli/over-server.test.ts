@@ -127,7 +127,7 @@ describe('over a server', () => {
     expect([code, stdout, stderr]).toEqual([0, '', `following ${url}; press Ctrl-C to stop\n`]);
   });
 
-  it('another program, an older server and TLS are told apart', async () => {
+  it('distinguishes another program, an older server and TLS', async () => {
     const list = async (server: string) => (await over(['task', 'list', '--server', server])).stderr;
     const free = createServer().listen(0, '127.0.0.1');
     await once(free, 'listening');
@@ -139,7 +139,7 @@ describe('over a server', () => {
     const old = await over(['pause', 'list', '--server', fakeUrl()]);
     expect([old.code, old.stderr]).toEqual([
       1,
-      `error: there is no GET /v1/pauses on ${fakeUrl()}: it is older than this command, or another port; update the server\n`,
+      `error: there is no GET /v1/pauses on ${fakeUrl()}: the server is older than this command, or another program; update it, or check the address\n`,
     ]);
     answers.set('/v1/tasks', '<html>');
     expect(await list(fakeUrl())).toMatch(

@@ -49,7 +49,7 @@ export function serverError(error: unknown, server: string): unknown {
   if (status === 404 && /^there is no (GET|POST|PATCH|DELETE) \//.test(message)) {
     return as(
       'not_found',
-      `${message.split(';')[0]} on ${server}: it is older than this command, or another port; update the server`,
+      `${message.split(';')[0]} on ${server}: the server is older than this command, or another program; update it, or check the address`,
     );
   }
   return as(CODES[status] ?? 'bad_request', message);

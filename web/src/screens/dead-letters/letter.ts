@@ -52,7 +52,7 @@ export const REASONS: Readonly<Record<string, string>> = {
 export const STATUSES: Readonly<Record<string, string>> = {
   pending: 'Open',
   manually_resolved: 'Resolved',
-  permanently_failed: 'Failed for good',
+  permanently_failed: 'Failed permanently',
   cancelled: 'Was none',
   all: 'All',
 };
