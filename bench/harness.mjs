@@ -50,7 +50,10 @@ export async function probeOf(url) {
   return client;
 }
 
-/** Starts a tasker with a worker whose handlers do nothing, and which logs at level info to a file. */
+/**
+ * Starts a tasker with a worker whose handlers do nothing, and which logs at level info to a file. TASKER_BENCH_OPTIONS
+ * has further options of createTasker, as JSON.
+ */
 export async function startTasker(
   url,
   folder,
@@ -64,7 +67,8 @@ export async function startTasker(
   const work = defineHandler('work', {}, async () => result);
   const cut = defineHandler('cut', {}, async () => CUT);
   const templates = names.map((name) => mustParseTemplate(JSON.stringify(templateOf(name))));
-  return createTasker({ templates, handlers: [work, cut], databaseUrl: url, logger, ...options });
+  const more = JSON.parse(process.env.TASKER_BENCH_OPTIONS ?? '{}');
+  return createTasker({ templates, handlers: [work, cut], databaseUrl: url, logger, ...more, ...options });
 }
 
 export const request = (name, context = {}) => ({
@@ -113,12 +117,12 @@ export const at = (sorted, q) =>
   Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0).toFixed(2));
 
 /** Runs bench.mjs of a built checkout in a separate process. Returns its figures by workload. */
-export async function benchmarkOf(folder, url, { workloads, seconds, payload = 0 }) {
+export async function benchmarkOf(folder, url, { workloads, seconds, payload = 0, options = '{}' }) {
   const args = ['bench/bench.mjs', '--json', '--no-default', '--latency', '0', '--workloads', workloads];
   args.push('--seconds', seconds, '--payload', String(payload));
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     cwd: folder,
-    env: { ...process.env, DATABASE_URL: url },
+    env: { ...process.env, DATABASE_URL: url, TASKER_BENCH_OPTIONS: options },
   });
   const lines = stdout
     .trim()

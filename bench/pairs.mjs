@@ -1,5 +1,6 @@
 // Compares the speed of this checkout with another one, in alternating pairs on one server.
-//   node bench/pairs.mjs FOLDER [--pairs 15] [--seconds 2] [--workloads W1,W2,W3,W4]
+//   node bench/pairs.mjs FOLDER [--pairs 15] [--seconds 2] [--workloads W1,W2,W3,W4] [--options JSON]
+// --options: further options of createTasker for this checkout, for example '{"searchEnabled":false}'.
 // FOLDER is a checkout of the older program, installed and built. It is first compared with itself, which shows how far
 // noise alone moves the ratios. Prints every pair. Exits with 1 when this checkout is slower than the gate allows: a
 // median ratio of 0.97. If noise moves the median of the older program against itself by more than 3 %, the gate is
@@ -14,6 +15,7 @@ const { values: options, positionals } = parseArgs({
     pairs: { type: 'string', default: '15' },
     seconds: { type: 'string', default: '2' },
     workloads: { type: 'string', default: 'W1,W2,W3,W4' },
+    options: { type: 'string', default: '{}' },
   },
 });
 if (positionals.length !== 1) {
@@ -28,7 +30,7 @@ const workloads = options.workloads.split(',');
 const COSTS = ['statements_per_step', 'wal_bytes_per_step', 'cpu_us_per_step', 'server_cpu_us_per_step'];
 const QUIET = 0.03;
 
-const run = (folder, url) => benchmarkOf(folder, url, options);
+const run = (folder, url) => benchmarkOf(folder, url, { ...options, options: folder === newer ? options.options : '{}' });
 
 /** Runs the pairs, and swaps the order within every other pair. */
 async function series(label, url, before, after) {

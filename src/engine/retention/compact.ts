@@ -5,6 +5,8 @@ import type { Session } from '../../db/session.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { noteAct } from '../../store/acts/audit.ts';
 import {
+  nextTransaction,
+  olderSnapshot,
   prepareCompacting,
   reindexTable,
   rewriteTable,
@@ -42,6 +44,9 @@ const LOCK_ID = 7_303_014_011;
 const LOCK_MS = 2_000;
 const LOCK_TRIES = 15;
 const LOCK_PAUSE_MS = 2_000;
+/** A rewrite waits this long for the end of transactions that see the deleted rows. */
+const SNAPSHOT_MS = 10_000;
+const SNAPSHOT_PAUSE_MS = 100;
 /** A table is rewritten if at least this part of it and this many bytes are free. */
 const FREE_PART = 0.2;
 const FREE_BYTES = 8_000_000;
@@ -83,10 +88,12 @@ export async function compactTables(
   const operator = operatorOf(options);
   const compacted = await database.exclusively(LOCK_ID, async (session) => {
     await prepareCompacting(session, LOCK_MS);
+    const waits = { since: await nextTransaction(session), until: performance.now() + SNAPSHOT_MS };
     const all: CompactedTable[] = [];
     for (const table of tables) {
       signal?.throwIfAborted();
-      const one = await compactOne(session, table, signal);
+      const kept = table.action === 'rewrite' ? await rowsKept(session, waits, signal) : null;
+      const one = await compactOne(session, table, kept, signal);
       all.push(one);
       done(one);
     }
@@ -99,13 +106,33 @@ export async function compactTables(
   return compacted;
 }
 
+/** Waits for the end of older transactions. Returns a reason if a rewrite would keep the deleted rows, because one is still open. */
+async function rowsKept(
+  session: Session,
+  { since, until }: { since: string; until: number },
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  for (;;) {
+    const older = await olderSnapshot(session, since);
+    if (!older) return null;
+    if (performance.now() > until) {
+      const name = older.application === '' ? '' : ` (${older.application})`;
+      const age = older.ageMs === null ? '' : `, open for ${Math.round(older.ageMs / 1000)} s,`;
+      return `a transaction of the process ${older.pid}${name}${age} still sees the deleted rows, so a rewrite would free nothing; run the command again after its end`;
+    }
+    await sleep(SNAPSHOT_PAUSE_MS, undefined, signal && { signal });
+  }
+}
+
 async function compactOne(
   session: Session,
   { table, action }: TableCompaction,
+  kept: string | null,
   signal: AbortSignal | undefined,
 ): Promise<CompactedTable> {
   const began = performance.now();
   const before = await spaceOfTable(session, table);
+  if (kept !== null) return { table, action, before, after: before, ms: 0, why: kept };
   const run = { rewrite: rewriteTable, reindex: reindexTable, vacuum: vacuumTable }[action];
   let why: string | null = null;
   for (let tries = 1; ; tries++) {

@@ -53,6 +53,36 @@ export async function prepareCompacting(session: Session, lockTimeoutMs: number)
   await session.query(PREPARE_COMPACTING, [`${lockTimeoutMs}ms`]);
 }
 
+const NEXT_TRANSACTION = sql('next_transaction')`
+select pg_snapshot_xmax(pg_current_snapshot())::text id`;
+
+/** Returns the id of the next transaction. */
+export async function nextTransaction(session: Session): Promise<string> {
+  return (await session.query<{ id: string }>(NEXT_TRANSACTION)).rows[0]!.id;
+}
+
+// The snapshot of a VACUUM keeps no rows of other tables.
+const OLDER_SNAPSHOT = sql('older_snapshot')`
+select a.pid, a.application_name application, (extract(epoch from now() - a.xact_start) * 1000)::float8 "ageMs"
+  from pg_stat_activity a
+ where (a.datname = current_database() or a.backend_type = 'walsender') and a.pid <> pg_backend_pid()
+   and age(a.backend_xmin) > age($1::xid8::xid)
+   and not exists (select from pg_stat_progress_vacuum v where v.pid = a.pid)
+ order by age(a.backend_xmin) desc limit 1`;
+
+/** A connection whose snapshot still sees rows that others have deleted. */
+export interface OlderSnapshot {
+  pid: number;
+  application: string;
+  /** The time since its transaction began, in milliseconds; null for a standby. */
+  ageMs: number | null;
+}
+
+/** Finds the oldest snapshot that was taken before the transaction. A rewrite keeps the rows that such a snapshot sees. */
+export async function olderSnapshot(session: Session, transaction: string): Promise<OlderSnapshot | undefined> {
+  return (await session.query<OlderSnapshot>(OLDER_SNAPSHOT, [transaction])).rows[0];
+}
+
 const COMPACT = sql('compact_table')``;
 
 /** Removes the rows of deleted tasks, and cuts off free pages at the end of the table. Workers continue. */

@@ -5,13 +5,14 @@ import { completed } from '../../support/retention.ts';
 import { DEMO, endStates, invariants } from '../../support/setup.ts';
 
 /** A database whose table of steps has more than 8 MB of free space before the rows that are needed. */
-async function withFreeSpace() {
+async function withFreeSpace({ beforeDeletion }: { beforeDeletion?(url: string): Promise<void> } = {}) {
   const made = await completed(0);
   const { sql, tasker } = made;
   await sql(`insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
              select gen_random_uuid(), 0, 'cancelled', 0, 1, true from generate_series(1, 60000)`);
   const tasks = await tasker.createTasks(Array.from({ length: 20 }, (_, n) => ({ ...DEMO, context: { n } })));
   await endStates(tasker, tasks);
+  await beforeDeletion?.(made.url);
   await sql(`delete from tasker.step where state = 'cancelled'`);
   return made;
 }
@@ -35,6 +36,33 @@ it('a compaction with full rewrites only tables with much free space, says for h
   expect((await tasker.audit({ action: 'compact' })).entries).toMatchObject([
     { actor: 'ada', target: 'database', details: { freed_bytes: expect.any(Number) } },
   ]);
+  await invariants(sql);
+});
+
+it('a rewrite waits for a transaction that still sees the deleted rows, and leaves the table as it is while one stays open', async () => {
+  let session!: Awaited<ReturnType<typeof openSession>>;
+  const { tasker, sql } = await withFreeSpace({
+    async beforeDeletion(url) {
+      session = await openSession(url);
+      await session.query("set application_name = 'report'");
+      await session.query('begin isolation level repeatable read');
+      await session.query('select 1 from tasker.namespace');
+    },
+  });
+  await sql('vacuum (analyze) tasker.step');
+  const plan = (await planToCompact(tasker, { full: true })).filter(({ table }) => table === 'step');
+  expect(plan).toMatchObject([{ action: 'rewrite' }]);
+  const before = await sizeOf(sql);
+  const [left] = await compactDatabase(tasker, plan, { done: () => undefined });
+  expect(left).toMatchObject({ table: 'step', ms: 0 });
+  expect(left!.why).toMatch(
+    /^a transaction of the process \d+ \(report\), open for \d+ s, still sees the deleted rows, so a rewrite would free nothing; run the command again after its end$/,
+  );
+  const ended = setTimeout(() => void session.query('commit'), 2_000);
+  const [rewritten] = await compactDatabase(tasker, plan, { done: () => undefined });
+  clearTimeout(ended);
+  expect(rewritten).toMatchObject({ table: 'step', why: null });
+  expect(await sizeOf(sql)).toBeLessThan(before / 10);
   await invariants(sql);
 });
 
