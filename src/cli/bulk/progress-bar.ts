@@ -1,7 +1,8 @@
 /** The progress of a bulk act. */
 export interface ShownProgress {
   id: number;
-  matched: number;
+  /** null: not counted. */
+  matched: number | null;
   done: number;
   skipped: number;
   failed: number;
@@ -34,11 +35,12 @@ export class ProgressBar {
     if (this.#out.isTTY) this.#out.write(`\r\x1b[K${this.#line(progress, over)}`);
     else if (performance.now() - this.#lineAt > LINE_MS) {
       this.#lineAt = performance.now();
-      this.#out.write(`${over} of ${progress.matched}\n`);
+      this.#out.write(progress.matched === null ? `${over} so far\n` : `${over} of ${progress.matched}\n`);
     }
   }
 
   #line({ matched, skipped, failed }: ShownProgress, over: number): string {
+    if (matched === null) return `${over} so far`;
     const share = matched === 0 ? 1 : over / matched;
     const full = Math.round(share * WIDTH);
     const rate = (over - this.#before) / Math.max(0.001, (performance.now() - this.#startedAt) / 1000);

@@ -38,12 +38,20 @@ export async function dbPrune(options: DbPruneOptions): Promise<void> {
     await withTasker(options, {}, async (tasker) => {
       const kept = keepingOf(options);
       const act = start(tasker, { options, kept, signal: stop.signal });
-      const preview = await act.preview();
-      if (options.dryRun) return dryRun(preview, kept, options);
-      if (preview.matched === 0 && !options.json) return note(describePreview(preview, kept));
-      if (!options.yes && !(await agreed(preview, kept))) return note('nothing done');
+      // To count reads all ended tasks, so it is left out if there is no question and no terminal to show progress on.
+      if (options.dryRun || !options.yes || process.stderr.isTTY) {
+        const preview = await act.preview();
+        stop.signal.throwIfAborted();
+        if (options.dryRun) return dryRun(preview, kept, options);
+        if (preview.matched === 0 && !options.json) return note(describePreview(preview, kept));
+        if (!options.yes && !(await agreed(preview, kept))) return note('nothing done');
+      }
       await work(act, options, stop.signal);
     });
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    note('stopped before anything was deleted');
+    process.exitCode = EXIT.interrupted;
   } finally {
     stop.release();
   }
@@ -95,8 +103,10 @@ async function agreed(preview: Preview, kept: Kept): Promise<boolean> {
   return confirmed(`delete ${counted(preview.matched, 'task')}${how}?`);
 }
 
+const NOTHING_FOUND = 'no task ended long enough ago';
+
 function describePreview({ matched, groups, bytes }: Preview, { archive, releaseKeys }: Kept): string {
-  if (matched === 0) return 'no task ended long enough ago';
+  if (matched === 0) return NOTHING_FOUND;
   const free = bytes > 0 ? `about ${sizeOf(bytes)} for other tasks` : 'free for other tasks';
   const identities = releaseKeys
     ? 'released: the same request creates a new task'
@@ -163,13 +173,13 @@ async function work(act: PruneAct, { json }: DbPruneOptions, stop: AbortSignal):
   try {
     for await (const { id, matched, deleted, skipped, failed } of act) {
       clearTimeout(waiting);
-      bar.show({ id: id ?? 0, matched: matched ?? deleted, done: deleted, skipped, failed });
+      bar.show({ id: id ?? 0, matched, done: deleted, skipped, failed });
     }
   } catch (error) {
     bar.clear();
     if (!stop.aborted) throw error;
-    const { done = 0, matched = 0 } = bar.last ?? {};
-    note(`stopped after ${done} of ${matched}; the same command continues`);
+    const { done = 0, matched = null } = bar.last ?? {};
+    note(`stopped after ${done}${matched === null ? ' tasks' : ` of ${matched}`}; the same command continues`);
     process.exitCode = EXIT.interrupted;
     return;
   } finally {
@@ -177,7 +187,10 @@ async function work(act: PruneAct, { json }: DbPruneOptions, stop: AbortSignal):
   }
   bar.clear();
   const report = await act.result();
-  if (json) printJson({ ...snakeKeys(report), failures: report.failures.map(snakeKeys) });
+  const found = report.deleted + report.skipped + report.failed;
+  const matched = report.matched ?? found;
+  if (json) printJson({ ...snakeKeys({ ...report, matched }), failures: report.failures.map(snakeKeys) });
+  else if (found === 0) note(NOTHING_FOUND);
   else print(describeReport(report));
   if (report.failed > 0) process.exitCode = EXIT.failed;
 }

@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
+import { openSession } from '../../support/database.ts';
+import { until } from '../../support/setup.ts';
 import { PAIR, projectOnDatabase } from '../installation.ts';
 
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR });
@@ -97,6 +99,22 @@ it('a configured archive folder applies to the command too, and can be turned of
   expect((await on.project.run(['task', 'create', 'pair', '-k', 'again0'])).code).toBe(0);
   const none = await on.project.run(['db', 'prune', '--older-than', '30d', '--yes']);
   expect([none.code, none.stderr]).toEqual([0, 'no task ended long enough ago\n']);
+});
+
+it('a prune that is stopped while it counts reports that it deleted nothing', async () => {
+  const session = await openSession(on.database.url);
+  await session.query('begin');
+  await session.query('lock table tasker.task in access exclusive mode');
+  const prune = on.project.start(['db', 'prune', '--older-than', '0s', '--dry-run']);
+  await until(
+    () => on.database.sql<{ n: number }>(`select count(*)::int n from pg_locks where not granted`),
+    ([row]) => row!.n > 0,
+  );
+  prune.process.kill('SIGTERM');
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await session.query('commit');
+  const { code, stderr } = await prune.ended;
+  expect([code, stderr]).toEqual([130, 'stopped before anything was deleted\n']);
 });
 
 it('wrong arguments are refused with what to write', async () => {
