@@ -31,6 +31,37 @@ const SECOND_HANDLER = `import { defineHandler } from 'tasker-core';
 export const only = defineHandler('only', {}, async () => ({}));
 `;
 
+/** A template with every kind of schema that `generate scaffold` translates. */
+const RICH_TEMPLATE = `
+name: rich-order
+namespace: shop_ts
+version: "1.0.0"
+input_schema:
+  type: object
+  required: [id, lines, "ship-to"]
+  properties:
+    id: { type: string }
+    lines: { type: array, items: { type: object, required: [sku], properties: { sku: { type: string }, count: { type: integer } } } }
+    ship-to: { anyOf: [{ type: string }, { $ref: '#/$defs/address' }] }
+    labels: { type: object, additionalProperties: { type: string } }
+  $defs: { address: { type: object } }
+steps:
+  - name: check-stock
+    handler: stock.check
+    result_schema: { type: object, required: [level], properties: { level: { enum: [none, some] }, at: { type: [string, "null"] } } }
+  - name: wait
+    type: timer
+    timer: { for: 1h }
+    depends_on: [check-stock]
+  - name: route
+    type: decision
+    handler: stock.route
+    depends_on: [check-stock, wait]
+  - name: ship
+    handler: { callable: stock.ship, method: send }
+    depends_on: [route]
+`;
+
 interface Made {
   project: Project;
   written: string[];
@@ -46,7 +77,10 @@ async function initialised(
   const devDependencies = Object.fromEntries(uses.map((one) => [one, '*']));
   await project.write('package.json', JSON.stringify({ name, ...manifest, devDependencies }));
   if (uses.includes('typescript'))
-    await project.write('tsconfig.json', JSON.stringify({ compilerOptions: STRICT, include: ['handlers', 'test'] }));
+    await project.write(
+      'tsconfig.json',
+      JSON.stringify({ compilerOptions: STRICT, include: ['handlers', 'test', 'made'] }),
+    );
   return { project, ...(await project.json<Omit<Made, 'project'>>(['init', ...args])) };
 }
 
@@ -73,7 +107,7 @@ it.each([
   { name: 'zod', uses: ['typescript', 'zod'], handler: '{ inputs: { name: z.string() } }' },
   { name: 'vitest', uses: ['typescript', 'vitest'], handler: 'interface Person' },
 ])(
-  'init in an ES module project with $name passes strict tsc, and its test passes with a second template',
+  'init in an ES module project with $name, and what generate scaffold writes there, pass strict tsc, and its test passes with a second template',
   async (given) => {
     const { project, written, advice } = await initialised(`esm-${given.name}`, {
       manifest: { type: 'module', scripts: { test: 'echo "Error: no test specified" && exit 1' } },
@@ -81,6 +115,11 @@ it.each([
     });
     expect([written.at(-1), advice]).toEqual(['package.json (scripts dev, worker, test)', null]);
     expect(await read(project, 'handlers/hello.ts')).toContain(given.handler);
+    if (given.uses.includes('zod')) {
+      await project.write('rich.yaml', RICH_TEMPLATE);
+      expect(await project.run(['generate', 'scaffold', 'rich.yaml', '-o', 'made'])).toMatchObject({ code: 0 });
+      expect(await read(project, 'made/handlers/rich-order.ts')).toContain('stock.ship');
+    }
     expect(await compile(project)).toBe('');
 
     await project.write('templates/more.yaml', SECOND_TEMPLATE);

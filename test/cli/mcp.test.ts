@@ -10,6 +10,7 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
 import { type Listening, listen } from '../../src/server/listen.ts';
+import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import { type ActsBench, actsBench } from '../support/rest/acts-bench.ts';
 import { installation, PAIR } from './installation.ts';
 
@@ -116,6 +117,14 @@ describe('tasker mcp', () => {
       template_validate: { yaml },
       template_inspect: { yaml },
       template_visualize: { yaml },
+      template_generate: {
+        name: 'order',
+        namespace: 'shop',
+        steps: [
+          { name: 'charge', outputs: [{ name: 'ids', field_type: 'array:string' }] },
+          { name: 'ship', handler: 'ship', depends_on: ['charge'], outputs: [] },
+        ],
+      },
       handler_generate: { yaml },
       schema_inspect: { yaml },
       schema_compare: { yaml, producer: 'first', consumer: 'second' },
@@ -129,6 +138,18 @@ describe('tasker mcp', () => {
     expect(Object.keys(answers)).toEqual(expect.arrayContaining(Object.keys(given)));
     expect(answers.template_validate).toMatchObject({ valid: true, step_count: 2 });
     expect(answers.handler_generate!.handlers).toContain("from 'tasker-core'");
+    expect(mustParseTemplate(answers.template_generate!.yaml)).toMatchObject({
+      namespace: 'shop',
+      version: '1.0.0',
+      steps: [
+        {
+          name: 'charge',
+          handler: { callable: 'shop.charge' },
+          resultSchema: { required: ['ids'], properties: { ids: { type: 'array', items: { type: 'string' } } } },
+        },
+        { name: 'ship', handler: { callable: 'ship' }, dependencies: ['charge'], resultSchema: null },
+      ],
+    });
     expect(answers.schema_diff).toMatchObject({ breaking: true });
     expect(answers.connection_status).toMatchObject({ writes_allowed: false, caller: { authenticated: false } });
     expect(answers.connection_status!.place).not.toMatch(/:(?!\[redacted\])[^/@]+@/);
@@ -225,6 +246,9 @@ describe('tasker mcp', () => {
     expect(await reader.call('task_inspect', { task_uuid: '..' })).toMatchObject({ isError: true });
     expect((await reader.call('task_inspect', { uuid: NEVER })).text).toContain('task_uuid');
     expect((await reader.call('task_list', { limit: 1e9 })).text).toContain('limit');
+    const spec = (steps: Json[]) => reader.call('template_generate', { name: 'a', namespace: 'b', steps });
+    expect((await spec([{ name: 'x', depends_on: ['y'] }])).message).toMatch(/unknown step `y` in depends_on of `x`/);
+    expect((await spec([{ name: 'x', outputs: [{ name: 'o', field_type: 'text' }] }])).text).toContain('field_type');
     const task_uuid = await bench.failed();
     expect((await reader.call('step_inspect', { task_uuid, step: 'secnd' })).message).toContain('first, second');
   });

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { TaskerError } from '../../errors.ts';
 import { handlersOf } from '../../template/generate/handler-stubs.ts';
@@ -41,11 +41,23 @@ export async function generateScaffold(
   putGenerated(text, { out: place(`models/${template.name}.ts`), check }, `${count} schemas`);
   const file = place(`handlers/${template.name}.ts`);
   const stubs = handlersOf(template, {
-    models: { names: names.get(template)!, from: `../models/${template.name}.ts` },
+    models: { names: names.get(template)!, from: `../models/${template.name}.${importEnding(folder)}` },
   });
   if (stubs === undefined) return;
   if (existsSync(file)) return note(`${file} exists, and is kept`);
   if (check) throw new TaskerError('conflict', `${file} is missing; run the command without --check`);
   writeOutput(file, stubs);
   note(`wrote ${file}: handlers`);
+}
+
+/** Returns the ending of imports of TypeScript files: `ts` only if the project's compiler accepts it. */
+function importEnding(folder: string): 'ts' | 'js' {
+  for (let at = path.resolve(folder); ; at = path.dirname(at)) {
+    const file = path.join(at, 'tsconfig.json');
+    if (existsSync(file)) {
+      const accepts = /"(allowImportingTsExtensions|rewriteRelativeImportExtensions)"\s*:\s*true/;
+      return accepts.test(readFileSync(file, 'utf8')) ? 'ts' : 'js';
+    }
+    if (at === path.dirname(at)) return 'js';
+  }
 }

@@ -6,12 +6,31 @@ import { mermaidOf } from '../../template/mermaid.ts';
 import { mustParseTemplate } from '../../template/parse-template.ts';
 import { compareSchemas } from '../../template/tools/compare-schemas.ts';
 import { diffTemplates } from '../../template/tools/diff-templates.ts';
+import { FIELD_TYPE, generateTemplate } from '../../template/tools/generate-template.ts';
 import { inspectTemplate, validateTemplate } from '../../template/tools/inspect-template.ts';
 import { type ReadTool, readTool } from './tool.ts';
 
 /** The limit of templates over HTTP. */
 const LARGEST = 1_048_576;
 const yaml = z.string().max(LARGEST).describe('The text of a template file, in YAML.');
+
+const output = z.strictObject({
+  name: z.string().min(1),
+  field_type: z
+    .string()
+    .regex(FIELD_TYPE)
+    .describe('string, integer, number, boolean, object, or array: and one of them.'),
+  required: z.boolean().default(true),
+  description: z.string().optional(),
+});
+
+const step = z.strictObject({
+  name: z.string(),
+  description: z.string().optional(),
+  handler: z.string().optional().describe('Default: namespace and step, joined by a dot.'),
+  depends_on: z.array(z.string()).default([]).describe('Names of the steps that come before.'),
+  outputs: z.array(output).default([]).describe('The fields of the result.'),
+});
 
 function schemasOf(text: string, wanted?: string) {
   const { steps } = mustParseTemplate(text);
@@ -44,6 +63,18 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
     run: async (_ask, given) => ({ text: mermaidOf(mustParseTemplate(given.yaml)) }),
   }),
   readTool({
+    name: 'template_generate',
+    description: 'Returns the YAML of a template from a short description of its steps.',
+    input: {
+      name: z.string(),
+      namespace: z.string(),
+      version: z.string().default('1.0.0'),
+      description: z.string().optional(),
+      steps: z.array(step).min(1).max(1_000),
+    },
+    run: async (_ask, given) => ({ yaml: generateTemplate(given) }),
+  }),
+  readTool({
     name: 'handler_generate',
     description: 'Returns TypeScript for a template: zod schemas, and stubs of its handlers.',
     input: { yaml, scaffold: z.boolean().default(true).describe('False: only untyped stubs.') },
@@ -51,7 +82,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
       const template = mustParseTemplate(given.yaml);
       if (!given.scaffold) return { handlers: handlersOf(template) ?? null };
       const { text, names } = zodTypesOf([template], { short: true });
-      const models = { names: names.get(template)!, from: `../models/${template.name}.ts` };
+      const models = { names: names.get(template)!, from: `../models/${template.name}.js` };
       return { models: text, handlers: handlersOf(template, { models }) ?? null };
     },
   }),
