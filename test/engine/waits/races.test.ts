@@ -30,7 +30,7 @@ async function racing(windowMs: number) {
   const namespaceIds = await engine.namespaceIds(['race']);
   let claims = 0;
 
-  /** Lets tasks wait, and returns them when their limits are about to pass. */
+  /** Creates waiting tasks, and returns them when their limits are about to pass. */
   const start = async (count: number): Promise<Racer[]> => {
     for (let left = count; left > 0; left -= 500) {
       const requests = Array.from({ length: Math.min(500, left) }, () => ({ ...DEMO, namespace: 'race' }));
@@ -79,7 +79,7 @@ interface RaceRow {
   won: boolean;
 }
 
-/** Runs acts at random moments while limits pass. Returns how many acts won, and what each wait was ended by. */
+/** Runs acts at random moments while limits pass. Returns how many acts won, and what ended each wait. */
 async function race(act: Act, [windowMs, ...longer] = WINDOWS_MS): Promise<RaceRow[]> {
   const { start, drain, engine, other, sql } = await racing(windowMs!);
   const racers = await start(ROUNDS);
