@@ -99,7 +99,7 @@ it('a configured archive folder applies to the command too, and can be turned of
   expect([none.code, none.stderr]).toEqual([0, 'no task ended long enough ago\n']);
 });
 
-it('wrong arguments are refused with what to write', async () => {
+it('invalid arguments are refused with advice', async () => {
   const stderr = async (...args: string[]) => {
     const { code, stderr } = await on.project.run(args);
     expect(code).toBe(2);
@@ -115,7 +115,7 @@ it('wrong arguments are refused with what to write', async () => {
   expect(await stderr('archive', 'restore', 'templates')).toContain('there are no archive files in templates');
 });
 
-it('db compact shows what it would lock, asks, and reports how much it returned', async () => {
+it('db compact shows which tables it would lock, asks for confirmation, and reports the returned space', async () => {
   const dry = await on.project.json<{ tables: { table: string; action: string }[] }>([
     'db',
     'compact',
