@@ -110,7 +110,7 @@ describe('the rooms', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('import only types from rooms of which they may use only types', () => {
+  it('import only types from rooms that are restricted to types', () => {
     const wrong = imports
       .filter(({ from, to, typeOnly }) => !typeOnly && TYPES_ONLY.has(`${roomOf(from)}>${roomOf(to)}`))
       .map(({ from, to }) => `${path.relative(SRC, from)} imports ${path.relative(SRC, to)}`);

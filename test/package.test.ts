@@ -179,7 +179,7 @@ export async function statusOf(uuid: string, signal?: AbortSignal): Promise<Task
 void statusOf('x').catch((error: { code: string }) => console.log(error.code));
 `;
 
-/** The same from CommonJS, which loads ES modules by itself since Node 20.19. */
+/** The same from CommonJS, which loads ES modules on its own since Node 20.19. */
 const COMMONJS_CLIENT = `
 import type { Client } from 'tasker-core/client' with { 'resolution-mode': 'import' };
 

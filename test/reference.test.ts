@@ -23,9 +23,9 @@ const documented = readdirSync(FOLDER)
     return { name: name!, kind: kind!, entry: entry!, examples, aliasOf: section.includes('\nAnother name of ') };
   });
 
-/** Returns the imports that an example leaves out: those of names that it uses and does not declare. */
+/** Returns the imports that an example omits: those of names that it uses and does not declare. */
 function importsFor(example: string, own: string): string[] {
-  // Two entries may have different things of one name. An example means that of its own entry.
+  // Two entry points may export different things under one name. An example refers to its own entry point.
   const names = new Map(documented.map((one) => [one.name, one]));
   for (const one of documented) if (one.entry === own) names.set(one.name, one);
   return [...names.values()]

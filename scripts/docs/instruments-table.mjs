@@ -14,7 +14,7 @@ export function instrumentsTable(instruments, absent) {
     '|---|---|---|---|',
     ...rows.map((row) => `| ${row} |`),
     '',
-    'Names of the described system that have no meaning here:',
+    'Names of the original system that have no meaning here:',
     '',
     '| name | why not |',
     '|---|---|',

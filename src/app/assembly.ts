@@ -47,9 +47,9 @@ export interface AssemblyParts {
   port?: boolean;
   /** Enables {@link Assembly.reload}, which reloads the templates and the configured handler folders. */
   reload?: boolean;
-  /** Refuses to start if no file in these folders exports a handler. By default, that is a warning. */
+  /** Refuses to start if no file in these folders exports a handler. By default, this is only a warning. */
   needsHandlers?: boolean;
-  /** Authenticates requests to the port on an address that other machines reach. */
+  /** Authenticates requests to the port on an address that other machines can reach. */
   guard?: WorkerAppOptions['guard'];
   /** The registry to put handlers into; it outlives this worker. Default: a new registry. */
   registry?: HandlerRegistry;
@@ -170,12 +170,12 @@ export class Assembly {
     return worker ?? (this.#project !== undefined || handlers !== undefined);
   }
 
-  /** Opens the port before anything else, so that health checks get an answer from the beginning. */
+  /** Opens the port first, so that health checks are answered from the beginning. */
   async #openPort(): Promise<void> {
     const { port, logger, guard } = this.#parts;
     const { webEnabled, webAddress: address } = this.config;
     if (!port || !webEnabled) return;
-    // Imported only here, so that a worker without a port does not pay for loading the server.
+    // Imported only here, so that a worker without a port does not spend time loading the server.
     const [{ listen }, { workerApp }, { isLoopback }] = await Promise.all([
       import('../server/listen.ts'),
       import('../server/worker-app.ts'),
@@ -262,8 +262,8 @@ export class Assembly {
       if (options.signal) tasker.stopWith(options.signal);
       return tasker;
     } catch (error) {
-      // Stops the parts that were started, so that they do not keep the process alive. The first error is the one to
-      // throw.
+      // Stops the parts that were started, so that they do not keep the process alive. The caller throws the first
+      // error.
       await (tasker?.stop({ drainTimeoutMs: 0 }) ?? open?.close())?.catch((also: unknown) =>
         logger.debug({ error: messageOf(also) }, 'cleanup after a failed start failed'),
       );
@@ -328,9 +328,9 @@ export class Assembly {
     }
   }
 
-  /** Removes what the folders export from registries that outlive this worker. */
+  /** Removes the exports of the folders from registries that outlive this worker. */
   async #leave(): Promise<void> {
-    // A reload in progress would put it back.
+    // A reload in progress would add it again.
     await waitAtMost(START_MS, this.#reloading);
     if (this.#project) await this.#project.library.leave();
     else if (this.#parts.registry) await this.#found.leave();

@@ -12,7 +12,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 
 /** Options of {@link openDatabase}. */
 export interface OpenDatabaseOptions {
-  /** The configuration, with the URL of the server or the folder of the embedded one. */
+  /** The configuration, with the URL of the server or the folder of the embedded server. */
   loaded: LoadedConfig;
   /** Migrates the schema of the database. Default true. */
   migrate?: boolean | undefined;
@@ -31,7 +31,7 @@ export interface OpenDatabase {
 }
 
 /**
- * Connects to the configured server, or starts the embedded one.
+ * Connects to the configured server, or starts the embedded server.
  * @throws TaskerError `database_url_missing` in production, and the errors of connecting, starting and migrating
  */
 export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDatabase> {
@@ -76,7 +76,7 @@ async function startOwn({ loaded, logger }: OpenDatabaseOptions): Promise<Embedd
   return server;
 }
 
-/** Whether the embedded server may be used if no server is named. In production it must be requested. */
+/** Whether the embedded server may be used if no server is named. In production, it must be requested explicitly. */
 export function isEmbeddedAllowed(loaded: LoadedConfig): boolean {
   const { config, sources } = loaded;
   return productionBy(loaded) === undefined || config.embedded || sources.embeddedFolder.from === 'option';

@@ -15,7 +15,7 @@ type RetentionConfig = Pick<
   'retentionMs' | 'retentionRules' | 'retentionArchive' | 'retentionReleaseKeys' | 'retentionShare'
 >;
 
-/** Returns which tasks the workers prune by themselves; undefined: none. */
+/** Returns which tasks the workers prune automatically. Undefined: none. */
 export function policyOf(config: RetentionConfig): RetentionPolicy | undefined {
   const { retentionMs = 0, retentionRules, retentionArchive: archive, retentionReleaseKeys: releaseKeys } = config;
   const rules = retentionRules.map(({ version, ...rule }) => ({
@@ -33,13 +33,13 @@ export function retentionOf(config: TaskerConfig) {
   return { policy: policyOf(config), eventsMs, auditMs: auditRetentionMs ?? null };
 }
 
-/** How to prune, who does it and why. */
+/** How to prune, by whom, and why. */
 export interface PruneOptions extends OperatorOptions {
   /** The folder for archive files, which is created if it does not exist. Default: tasks are not archived. */
   archive?: string | undefined;
   /** Whether the same request may create a new task afterwards. Default false: it is a `conflict`. */
   releaseKeys?: boolean | undefined;
-  /** The part of the time in which the prune works, from 0.01 to 1. It sleeps for the rest. Default 0.1. */
+  /** The fraction of the time in which the prune works, from 0.01 to 1. It sleeps for the rest. Default 0.1. */
   share?: number | undefined;
   /** Stops the prune after the transaction in progress. */
   signal?: AbortSignal | undefined;
@@ -47,7 +47,7 @@ export interface PruneOptions extends OperatorOptions {
   fullBytes?: number | undefined;
 }
 
-/** Prepares a prune of an operator. @throws TaskerError `bad_request` */
+/** Prepares a prune for an operator. @throws TaskerError `bad_request` */
 export function startPrune(engine: Engine, filter: PruneFilter, options: PruneOptions): PruneAct {
   const { archive, releaseKeys = false, share = DEFAULTS.retentionShare, signal, fullBytes } = options;
   checkPruneFilter(filter);
@@ -84,7 +84,9 @@ export async function* readArchive(file: string): AsyncGenerator<ArchivedTask, v
   }
   if (damage === undefined) return;
   const { why } = damage as ArchiveDamage;
-  throw new TaskerError('archive_damaged', `${file}: ${why}; the tasks before are intact`, { details: { ...damage } });
+  throw new TaskerError('archive_damaged', `${file}: ${why}; the tasks before that are intact`, {
+    details: { ...damage },
+  });
 }
 
 export type { ArchivedTask };

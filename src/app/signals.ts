@@ -124,7 +124,7 @@ export class Signals {
     const worker = this.#targets.worker();
     worker?.wake(rank);
     this.#targets.httpWorkers()?.wake();
-    // A worker that serves every namespace was started before there was one.
+    // A worker that serves every namespace was started before any namespace existed.
     if (!worker || !served.isWaiting) return;
     served
       .read(this.#parts.engine)

@@ -9,11 +9,11 @@ import type { BulkAction, BulkRequest } from '../store/bulk/bulks.ts';
 /** The actor, the reason, and a signal that stops the act after the transaction in progress. */
 export interface BulkOptions extends OperatorOptions {
   signal?: AbortSignal | undefined;
-  /** The request of a server that begins it. @internal */
+  /** The HTTP request that begins it. @internal */
   request?: BulkRequest | undefined;
 }
 
-/** An act that runs without a caller that waits for it. */
+/** An act that runs without a waiting caller. */
 interface Background {
   stop: AbortController;
   ended: Promise<void>;
@@ -29,7 +29,7 @@ export interface BulkParts {
 }
 
 /**
- * Acts on many tasks or steps, which a filter finds or the caller names one by one. Available as `tasker.bulk`.
+ * Acts on many tasks or steps, which a filter finds or the caller lists individually. Available as `tasker.bulk`.
  *
  * An act first stores the selected items, with the number of each failed attempt. Then it works in small transactions,
  * and skips items that have since changed. After a crash, {@link resume} continues it. It never acts twice on the same

@@ -39,11 +39,12 @@ export type {
 };
 
 /**
- * The dead letters: tasks that a person must look after. Available as `tasker.deadLetters`. A task is added when it
+ * The dead letters: tasks that need a person's attention. Available as `tasker.deadLetters`. A task is added when it
  * exceeds a limit of its template's `lifecycle` (`staleness_action: dlq`), when it is blocked by failures
- * (`on_blocked: dlq`), or by hand. It has at most one open entry. If the task moves on, the entry is closed by itself.
+ * (`on_blocked: dlq`), or by hand. It has at most one open entry. If the task makes progress again, the entry is closed
+ * automatically.
  *
- * Every verb takes the id of an entry, or the id of a task: its open entry, or else its newest.
+ * Every verb takes the id of an entry, or the id of a task, which means its open entry, otherwise its newest.
  *
  * @example
  * const { entries } = await tasker.deadLetters.list({ namespace: 'shop' }, { limit: 10 });
@@ -59,9 +60,9 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Returns a page of dead letters. Without a filter: the open ones, in the order of the queue, which is that of their
-   * priority, then of their `priorityScore`. That is the age of the entry in minutes plus 500 for `max_retries_exceeded`,
-   * 100 for `staleness_timeout`, 50 for `worker_unavailable` and 10 for `manual_dlq`.
+   * Returns a page of dead letters. Without a filter: the open entries, sorted by priority, then by `priorityScore`.
+   * The score is the age of the entry in minutes plus 500 for `max_retries_exceeded`, 100 for `staleness_timeout`, 50
+   * for `worker_unavailable` and 10 for `manual_dlq`.
    *
    * @example
    * const page = await tasker.deadLetters.list({ name: 'fulfil', unassigned: true }, { limit: 20 });
@@ -84,8 +85,8 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Adds a task to the dead letters, in any state, with the reason `manual_dlq`. The task itself does not change, and may
-   * continue: then the entry is closed.
+   * Adds a task to the dead letters, in any state, with the reason `manual_dlq`. The task itself does not change. If it
+   * continues, the entry is closed.
    *
    * @example
    * await tasker.deadLetters.add(taskUuid, { reason: 'charged twice?', assignee: 'payments', priority: 10 });
@@ -106,14 +107,15 @@ export class TaskerDeadLetters {
     return this.update(ids, { assignee }, options);
   }
 
-  /** Adds a remark to dead letters, also to closed ones. Throws the same errors as {@link assign}. */
+  /** Adds a remark to dead letters, including closed ones. Throws the same errors as {@link assign}. */
   note(ids: string | readonly string[], note: string, options: OperatorOptions = {}): Promise<number> {
     return this.update(ids, { note }, options);
   }
 
   /**
-   * Closes dead letters. `status`: `manually_resolved` (default), `permanently_failed`, or `cancelled` if it was none. Their
-   * tasks do not change: cancel, resolve or redrive them. Throws the same errors as {@link assign}.
+   * Closes dead letters. `status`: `manually_resolved` (default), `permanently_failed`, or `cancelled` if it should not
+   * have been added. Their tasks do not change: cancel, resolve or redrive them. Throws the same errors as {@link
+   * assign}.
    *
    * @example
    * await tasker.deadLetters.resolve(taskUuid, { status: 'permanently_failed', resolutionNotes: 'refunded by hand' });
@@ -126,21 +128,21 @@ export class TaskerDeadLetters {
     return this.update(ids, { status, resolutionNotes }, options);
   }
 
-  /** Changes several things of dead letters at once. Throws the same errors as {@link assign}. */
+  /** Changes several fields of dead letters at once. Throws the same errors as {@link assign}. */
   update(ids: string | readonly string[], change: DeadLetterChange, options: OperatorOptions = {}): Promise<number> {
     return this.#parts.engine.changeDeadLetters(ids, change, this.#parts.by(options));
   }
 
   /**
-   * Lets a task run again, and closes its entry. The failed steps of an open task are retried with all their attempts, and
-   * its waiting steps at once. A task that was cancelled, resolved by hand or ended by its lifecycle is open
-   * again, with the steps that were cancelled with it.
+   * Lets a task run again, and closes its entry. The failed steps of an open task are retried with all their attempts,
+   * and its waiting steps at once. A task that was cancelled, resolved by hand or ended by its lifecycle is reopened,
+   * with the steps that were cancelled with it.
    *
    * @example
    * const { how, steps } = await tasker.deadLetters.redrive(taskUuid, { actor: 'anna', reason: 'the bank is back' });
    * console.log(`${how}: ${steps.join(', ')}`);
-   * @throws TaskerError `nothing_failed` if it is progressing, waits for a worker or is complete; `dead_letter_not_found`,
-   * `invalid_uuid`
+   * @throws TaskerError `nothing_failed` if it makes progress, waits for a worker or is complete;
+   * `dead_letter_not_found`, `invalid_uuid`
    */
   async redrive(id: string, options: OperatorOptions = {}): Promise<Redrive> {
     const done = await this.#parts.engine.redrive(id, this.#parts.by(options));
@@ -170,7 +172,7 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Counts dead letters by their reason. The reason with the most open ones is first.
+   * Counts dead letters by their reason. The reason with the most open entries is first.
    *
    * @example
    * for (const { dlqReason, pending, unassigned } of await tasker.deadLetters.stats({ addedAfter: '7d' })) {

@@ -99,7 +99,8 @@ export class TaskerEvents {
    */
   async *watch({ name, taskUuid, after, signal }: WatchEventsOptions = {}): AsyncGenerator<LoggedEvent> {
     const wanted = { name, taskUuid, after };
-    // Checks the filter now, because a filter that matches nothing would be followed forever without notice.
+    // Checks the filter now, because a filter that can never match would otherwise be watched forever, without an
+    // error.
     const { taskUuid: task } = readFilter(wanted);
     const ended = signal ? AbortSignal.any([signal, this.#stopped.signal]) : this.#stopped.signal;
     const answerOf = <T>(ask: () => Promise<T>) => this.#retryUntilAnswered(ask, ended);
@@ -190,8 +191,8 @@ export class TaskerEvents {
   }
 
   /**
-   * Delivers past events to a group again, selected by name, task and time. Returns how many. Events of one task keep their
-   * order. A long replay is committed in portions, each of which is reported to `onProgress`.
+   * Delivers past events to a group again, selected by name, task and time. Returns how many. Events of one task keep
+   * their order. A long replay is committed in parts, each of which is reported to `onProgress`.
    *
    * @example
    * await tasker.events.replay({ group: 'audit_logger', name: 'payment.*', after: '2026-01-31T12:00:00Z' });

@@ -54,14 +54,14 @@ export type {
   TaskPageOptions,
 };
 
-/** The acts and questions of an operator: find tasks, explain them, and act on them. {@link Tasker} inherits them. */
+/** Methods for operators: find tasks, explain them, and act on them. {@link Tasker} inherits them. */
 export abstract class TaskerOperations extends TaskerSignals {
   readonly #engine: Engine;
   /** Where the acts of this tasker come from, for the audit. @internal */
   door: Door = 'library';
   /** Acts on many tasks or steps at once. */
   readonly bulk: TaskerBulk;
-  /** The tasks that a person must look after. */
+  /** The tasks that need a person's attention. */
   readonly deadLetters: TaskerDeadLetters;
   /** The schedules, which create tasks at their due times. */
   readonly schedules: TaskerSchedules;
@@ -91,8 +91,8 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Finds tasks by many conditions and returns a page of them. It reads tables that are written after the commit, so that
-   * changes of the last second or two may be missing; the page says how old the oldest is.
+   * Finds tasks by many conditions and returns a page of them. It reads tables that are written after the commit, so
+   * changes from the last second or two may be missing. The page has the age of the oldest missing change.
    *
    * @example
    * const page = await tasker.listTasks({ status: 'blocked_by_failures', errorType: 'timeout', createdAfter: '2h' }, { limit: 20 });
@@ -121,9 +121,10 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Counts tasks by template and state, and groups what holds them up: failed steps and steps that wait for a retry by
-   * template, step, error type and pattern of the message, and ready steps that no live worker can run. Each group has a
-   * filter that finds its tasks. A part that takes longer than a second is reduced or left out, and reported.
+   * Counts tasks by template and state, and groups the causes that block them: failed steps and steps that wait for a
+   * retry by template, step, error type and pattern of the message, and ready steps that no live worker can run. Each
+   * group has a filter that finds its tasks. A part that takes longer than a second is reduced or omitted, and
+   * reported.
    *
    * @example
    * const { failed } = await tasker.summarizeTasks({ namespace: 'shop' }, { endedSince: '24h' });
@@ -137,8 +138,8 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the state of the installation: workers, the queue of each namespace, open tasks, what needs a person, and
-   * rates of the last minutes. Takes a bounded time; large numbers are counted up to a limit.
+   * Returns the state of the installation: workers, the queue of each namespace, open tasks, counts of what needs a
+   * person, and rates over the last minutes. Takes a bounded time; large numbers are counted up to a limit.
    *
    * @example
    * const { attention, queues } = await tasker.status();
@@ -149,15 +150,15 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns how things have been going: tasks and attempts that ended in a window of time, by template and step, with their
-   * success rates, durations and queueing times. Counts, sums, minima and maxima are exact; percentiles are wrong by at most
-   * 5 %. Takes the same time however many tasks there are.
+   * Returns statistics: the tasks and attempts that ended in a window of time, by template and step, with their success
+   * rates, durations and queueing times. Counts, sums, minima and maxima are exact; percentiles are off by at most 5 %.
+   * The duration does not depend on the number of tasks.
    *
    * @example
    * const { tasks, slowSteps } = await tasker.analytics({ namespace: 'shop', since: '24h' });
    * console.log(`${tasks.ended} tasks ended, ${tasks.failed} in error`);
    * for (const { step, queueing, duration } of slowSteps) console.log(step, queueing.p95Ms, duration.p95Ms);
-   * @throws TaskerError `bad_request`; `template_not_found` or `step_not_found` if nothing of that name is registered
+   * @throws TaskerError `bad_request`; `template_not_found` or `step_not_found` if nothing with that name is registered
    */
   analytics(options: AnalyticsOptions = {}): Promise<Analytics> {
     return this.#engine.readAnalytics(options);
@@ -177,9 +178,9 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Deletes a task that has ended, with its steps, results, history and identity. Its entries in the audit stay, and its
-   * domain events stay until `events.retention_days`, because they may still have to be delivered. If the task was pruned,
-   * releases the identity that it has left.
+   * Deletes a task that has ended, with its steps, results, history and identity. Its entries in the audit stay, and
+   * its domain events stay until `events.retention_days`, because they may still have to be delivered. If the task was
+   * pruned, releases the identity that is still reserved.
    * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found`, `invalid_uuid`
    */
   deleteTask(taskUuid: string, options?: OperatorOptions): Promise<void> {
@@ -224,8 +225,8 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the acts of operators, and those of lifecycles, on tasks and everything else: who, when, why, on what, and
-   * from which state to which. Newest first. The entries outlive their tasks (`audit.retention_days`).
+   * Returns the acts of operators and lifecycles on tasks and other objects: who acted, when, why, on what, and how the
+   * state changed. Newest first. The entries outlive their tasks (`audit.retention_days`).
    *
    * @example
    * const { entries } = await tasker.audit({ actor: 'anna', action: 'cancel', after: '24h' }, { limit: 100 });
@@ -236,18 +237,19 @@ export abstract class TaskerOperations extends TaskerSignals {
     return findActs(this.#engine.database, filter, page);
   }
 
-  /** Returns the options of an act, with the door that it came through. */
+  /** Returns the options of an act, with its origin (`door`). */
   protected override by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions {
     return { door: this.door, ...options } as Options & OperatorOptions;
   }
 
   /**
-   * Runs a task again from a step: that step and everything that waited for it. The results before it are kept. The
-   * earlier results stay readable (see {@link getEarlierRuns}). A task that has ended is open again, and steps that were
-   * cancelled with it continue.
+   * Runs a task again from a step: that step and everything that waited for it. The results of the steps before it are
+   * kept. The replaced results stay readable (see {@link getEarlierRuns}). A task that has ended is reopened, and steps
+   * that were cancelled with it continue.
    *
-   * Steps that decisions and analyzers among them had created are removed, and created again by what these decide now.
-   * Running handlers get their signal, and their results are refused. `context.rerun` tells the steps which run it is.
+   * Steps that were created by decisions and analyzers among them are removed, and created again according to their new
+   * outcomes. The signal of running handlers fires, and their results are refused. `context.rerun` is the number of the
+   * run.
    *
    * @example
    * const { steps } = await tasker.rerunTask(taskUuid, { from: 'charge', dryRun: true });
@@ -305,9 +307,9 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Asks a worker of any process on any machine to stop taking steps. Its running steps finish; their children and
-   * everything else are left to other workers. The process stays alive and keeps the state until it ends or
-   * {@link resumeWorker} is called. With `wait`, resolves when the worker no longer holds steps, has stopped or was lost.
+   * Asks a worker of any process on any machine to stop taking steps. Its running steps finish. Their children and all
+   * other steps are left to other workers. The process stays alive and keeps the state until it ends or {@link
+   * resumeWorker} is called. With `wait`, resolves when the worker no longer holds steps, has stopped or was lost.
    *
    * @example
    * const { worker, left } = await tasker.drainWorker('worker-7', { wait: true, timeoutMs: 60_000, reason: 'new kernel' });
@@ -337,16 +339,17 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Pauses a task, a template or a namespace. Running steps finish and are recorded. Once the call has returned, no step
-   * that the pause covers starts, in any process. New tasks are accepted, and their steps wait. Retries become due and
-   * wait; only the limits of a template's `lifecycle` leave the paused time out. Pauses of a task, its template and its
-   * namespace are independent: a step starts when none holds. Pausing what is paused changes nothing.
+   * Pauses a task, a template or a namespace. Running steps finish and are recorded. Once the call has returned, no
+   * step that the pause covers starts, in any process. New tasks are accepted, and their steps wait. Retries become due
+   * and wait. Only the limits of a template's `lifecycle` exclude the paused time. Pauses of a task, its template and
+   * its namespace are independent: a step starts once none is in force. Pausing a paused target changes nothing.
    *
    * @example
    * await tasker.pause({ template: 'shop/fulfil' }, { actor: 'ann', reason: 'the carrier is down' });
    * await tasker.resume({ template: 'shop/fulfil' }, { actor: 'ann' });
-   * @throws TaskerError `task_not_found`, `template_not_found`, `namespace_not_found`, `illegal_transition` for a task that
-   * has ended, `timeout` if an open transaction keeps the queue for 90 seconds; the pause is stored then
+   * @throws TaskerError `task_not_found`, `template_not_found`, `namespace_not_found`, `illegal_transition` for a task
+   * that has ended, `timeout` if an open transaction keeps the queue locked for 90 seconds; the pause is stored
+   * nevertheless
    */
   pause(target: PauseTarget, options?: OperatorOptions): Promise<PauseResult> {
     return this.#engine.pause(target, this.by(options));
@@ -354,7 +357,7 @@ export abstract class TaskerOperations extends TaskerSignals {
 
   /**
    * Ends the pause of a task, a template or a namespace. Its steps can start, unless another pause covers them: see
-   * `others` of the result. Resuming what is not paused changes nothing.
+   * `others` of the result. Resuming a target that is not paused changes nothing.
    *
    * @throws TaskerError `task_not_found`, `template_not_found`, `namespace_not_found`, `timeout`
    */
@@ -370,13 +373,14 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Deletes tasks that ended long enough ago, with their steps, results and history, in small transactions beside running
-   * workers. It works a tenth of the time by default, and sleeps for the rest. Nothing is deleted before the result is
-   * awaited or iterated over. Tasks whose events a group of subscribers has yet to receive are skipped.
+   * Deletes tasks that ended long enough ago, with their steps, results and history, in small transactions that do not
+   * disturb running workers. By default, it works a tenth of the time and sleeps for the rest. Nothing is deleted
+   * before the result is awaited or iterated over. Tasks whose events a group of subscribers has yet to receive are
+   * skipped.
    *
-   * With `archive`, tasks are written to files in this folder first: see {@link restoreArchive}. The identities stay, so
-   * that the same request is a `conflict`, unless `releaseKeys` is set. A prune that was killed is continued by another one
-   * with the same filter.
+   * With `archive`, tasks are written to files in this folder first: see {@link restoreArchive}. The identities stay
+   * reserved, so a repeated request is a `conflict`, unless `releaseKeys` is set. Another prune with the same filter
+   * continues a prune that was killed.
    *
    * @example
    * const prune = tasker.prune({ olderThan: '90d', status: 'complete' }, { archive: '/var/archive', reason: 'disk' });
@@ -390,9 +394,9 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Restores the tasks of an archive file, or some of them, under their ids, with their steps, results, history and events.
-   * Tasks that exist are left as they are. No group of subscribers receives the events again. A policy counts from the
-   * restore. The templates of the tasks must be registered.
+   * Restores the tasks of an archive file, or some of them, under their ids, with their steps, results, history and
+   * events. Existing tasks are not changed. No group of subscribers receives the events again. A retention policy
+   * counts the age of a restored task from the restore. The templates of the tasks must be registered.
    *
    * @example
    * const { restored } = await tasker.restoreArchive(file, { tasks: [taskUuid], reason: 'audit' }).result();

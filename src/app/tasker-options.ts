@@ -23,7 +23,7 @@ export interface CreateTaskerOptions extends ConfigOptions {
    * own.
    */
   configPath?: string;
-  /** A result of {@link loadConfig}. The environment and the file are then not read again. */
+  /** A result of {@link loadConfig}. If given, the environment and the file are not read again. */
   config?: LoadedConfig;
   /**
    * A folder, files, parsed templates, or plain objects with the keys of a template file. They are registered at
@@ -55,8 +55,8 @@ export interface CreateTaskerOptions extends ConfigOptions {
    */
   logger?: AnyLogger;
   /**
-   * A `Registry` of `prom-client` to add the metrics to until the tasker stops, or `false` to record none.
-   * Default: the metrics are only in `tasker.metrics`, which also has them when a registry is given.
+   * A `Registry` of `prom-client` to add the metrics to until the tasker stops, or `false` to record none. Default: the
+   * metrics are only in `tasker.metrics`, which has them even if a registry is given.
    */
   metrics?: MetricsRegistry | false;
   /**

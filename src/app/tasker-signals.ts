@@ -55,8 +55,8 @@ export abstract class TaskerSignals extends TaskerWaits {
    * console.log(tasks[0]!.status); // used, held or kept
    * await tasker.signal({ correlationId: orderId }, 'shipped');
    * await tasker.signal({ namespace: 'shop', name: 'order', idempotencyKey: 'O-7' }, 'shipped');
-   * @throws TaskerError `signal_refused` if no step can use it or the payload does not match; `wait_over` if it came too late;
-   * `task_not_found`, `invalid_uuid`, `bad_request`
+   * @throws TaskerError `signal_refused` if no step can use it or the payload does not match; `wait_over` if it arrived
+   * too late; `task_not_found`, `invalid_uuid`, `bad_request`
    */
   async signal(
     task: SignalTarget,

@@ -15,10 +15,10 @@ export abstract class TaskerWaits {
     this.#engine = engine;
   }
 
-  /** Wakes what waits for this task in this process. @internal */
+  /** Wakes the callers in this process that wait for this task. @internal */
   protected abstract changed(taskUuid: string): void;
 
-  /** Returns the options of an act, with the door that it came through. */
+  /** Returns the options of an act, with its origin (`door`). */
   protected abstract by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions;
 
   /** Returns the last wait of each step of a task, including ended waits. @internal */
@@ -81,16 +81,16 @@ export abstract class TaskerWaits {
    * Completes a step from outside, with the token that its handler got from `context.completionToken()`. The result is
    * checked against the step's `result_schema`. A repeated call changes nothing and returns `repeated: true`.
    *
-   * If the attempt still runs, the step completes at once: the handler's signal fires, and its return value is dropped.
-   * If its worker was lost, the token stays valid until the next attempt starts.
+   * If the attempt is still running, the step completes at once: the handler's signal fires, and its return value is
+   * dropped. If its worker was lost, the token stays valid until the next attempt starts.
    *
    * @example
    * app.post('/callback', async (request, response) => {
    *   await tasker.completeByToken(request.query.token, { paid: request.body.amount });
    *   response.sendStatus(204);
    * });
-   * @throws TaskerError `token_invalid`; `wait_over` if it comes too late; `bad_request` or `result_not_storable` if the
-   * result is refused: the step continues to wait
+   * @throws TaskerError `token_invalid`; `wait_over` if it comes too late; `bad_request` or `result_not_storable` if
+   * the result is refused, and the step continues to wait
    */
   async completeByToken(token: string, result?: unknown): Promise<TokenUse> {
     return this.#used(await this.#engine.completeByToken(token, result));

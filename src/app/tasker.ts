@@ -155,7 +155,7 @@ export class Tasker extends TaskerOperations {
     return this.#worker;
   }
 
-  /** Serves these namespaces too, unless the namespaces are configured. @internal */
+  /** Also serves these namespaces, unless the namespaces are configured. @internal */
   async serveToo(namespaces: readonly string[]): Promise<void> {
     if (this.#served.add(namespaces)) await this.refresh();
   }
@@ -170,7 +170,7 @@ export class Tasker extends TaskerOperations {
     return this.#worker?.stats;
   }
 
-  /** For the parts of this package that count. @internal */
+  /** For the parts of this package that record metrics. @internal */
   get instruments(): Metrics['instruments'] {
     return this.#parts.metrics.instruments;
   }
@@ -194,7 +194,7 @@ export class Tasker extends TaskerOperations {
     };
   }
 
-  /** The data that is deleted after some time, by the configuration of this process. @internal */
+  /** The retention settings of this process: which data is deleted, and when. @internal */
   get retention() {
     return retentionOf(this.#parts.config);
   }
@@ -260,7 +260,7 @@ export class Tasker extends TaskerOperations {
     const how = readCreateOptions(options);
     const create = (all: readonly TaskRequest[]) => this.#waiter.creating(() => this.#engine.createTasks(all, how));
     const created = await (tracing ? withSpans(tracing, read, create) : create(read));
-    // Before the caller's commit, there is nothing to see.
+    // Before the caller's commit, the task is not visible.
     if (how.client) return created.map(handleOf);
     this.#signals.created(created);
     if (read.some(({ startAt, delayMs }) => startAt != null || delayMs != null)) await this.#engine.announceSchedules();
@@ -268,9 +268,9 @@ export class Tasker extends TaskerOperations {
   }
 
   /**
-   * Creates a task like another one: with its context or another one, and with its priority, tags, initiator and
-   * correlation id. It is made from the newest registration of the same name and version, as any new task. The copy has an
-   * identity of its own. `copyOf` of the copy is the first task, and {@link getCopies} returns the copies of a task.
+   * Creates a copy of a task, with the same or a new context, and with its priority, tags, initiator and correlation
+   * id. Like any new task, it uses the newest registration of the same name and version. The copy has its own identity.
+   * Its `copyOf` is the original task, and {@link getCopies} returns the copies of a task.
    *
    * @example
    * const copy = await tasker.copyTask(taskUuid, { context: { order_id: 'O-8' }, actor: 'ana', reason: 'wrong order' });
@@ -316,7 +316,7 @@ export class Tasker extends TaskerOperations {
   }
 
   /**
-   * Resolves with the task when it has ended, or when it rests in `blocked_by_failures` until an operator acts.
+   * Resolves with the task when it has ended, or when it is in `blocked_by_failures` until an operator acts.
    * @throws TaskerError `timeout`, `task_not_found`, `invalid_uuid`, `stopped`; with `throwOnFailure` also `task_failed`
    */
   waitForTask(taskUuid: string, options: WaitOptions = {}): Promise<Task> {
@@ -325,7 +325,8 @@ export class Tasker extends TaskerOperations {
   }
 
   /**
-   * Yields the task and its steps after each change, for the last time when the task rests. Ends when `signal` fires.
+   * Yields the task and its steps after each change, for the last time when the task has ended or is blocked. Ends when
+   * `signal` fires.
    * @throws TaskerError `task_not_found`, `invalid_uuid`, `stopped`
    */
   watchTask(taskUuid: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<TaskSnapshot> {
@@ -333,9 +334,9 @@ export class Tasker extends TaskerOperations {
   }
 
   /**
-   * Yields the changes of all tasks that match a filter, until `signal` fires: the newest state of each changed task, without
-   * its context. Intermediate states may be left out, and a state may be repeated; a greater `revision` is newer. After a
-   * `reset`, read the tasks again. All watches of a process share one reader.
+   * Yields the changes of all tasks that match a filter, until `signal` fires: the newest state of each changed task,
+   * without its context. Intermediate states may be skipped, and a state may be repeated; a greater `revision` is
+   * newer. After a `reset`, read the tasks again. All watches of a process share one reader.
    *
    * @example
    * for await (const change of tasker.watchTasks({ namespace: 'shop', state: ['error', 'blocked_by_failures'] })) {
@@ -355,7 +356,7 @@ export class Tasker extends TaskerOperations {
   }
 
   /**
-   * Stops the tasker. It claims no new steps and waits `drainTimeoutMs` (default 30,000) for running handlers. Then it
+   * Stops the tasker. Claims no new steps, and waits up to `drainTimeoutMs` (default 30,000) for running handlers. Then
    * fires their signal and releases their steps. Nothing is lost. Returns the same promise for every call.
    */
   stop({ drainTimeoutMs = this.#parts.config.drainTimeoutMs }: { drainTimeoutMs?: number } = {}): Promise<void> {

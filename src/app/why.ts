@@ -98,7 +98,7 @@ async function rerunOf(engine: Engine, task: Task): Promise<string> {
   return `; ${times} from ${last.step} at ${last.at}, by ${last.who}${last.why === null ? '' : `: ${last.why}`}`;
 }
 
-/** Names the pauses, and the command that ends each. */
+/** Lists the pauses, with the command that ends each. */
 function pauseOf({ paused }: Task): string {
   if (!paused) return '';
   const commands = paused.map(({ scope, target }) => `\`tasker ${scope} resume ${target}\``);
@@ -149,7 +149,7 @@ interface StepFacts {
   liveWorkers: string[];
   /** Names of the live workers that have the handler. */
   capable: string[];
-  /** Names of the capable workers that take steps. The others are draining. */
+  /** Names of the workers with the handler that take steps. The others are draining. */
   taking: string[];
   /** The steps that must end before it starts. */
   open: Step[];

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { TaskerError } from '../errors.ts';
 
 /**
- * Asks a question at the terminal. Any answer but yes counts as no.
+ * Asks a question at the terminal. Any answer other than yes counts as no.
  * @throws TaskerError `bad_request` if stdin is not a terminal
  */
 export async function confirmed(question: string): Promise<boolean> {

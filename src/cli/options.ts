@@ -5,7 +5,7 @@ import { NAMESPACE_RULE, namespaces } from '../config/value-forms.ts';
 /** Options that every command accepts, before or after its name. */
 export interface GlobalOptions {
   databaseUrl?: string;
-  /** The URL of a server that is asked instead of the database. */
+  /** The URL of a server to use instead of the database. */
   server?: string;
   /** The name of a profile with the URL of a server. */
   profile?: string;

@@ -27,7 +27,10 @@ import { addTaskCommands } from './task/commands.ts';
 import { addTemplateCommands } from './template/commands.ts';
 import { addTimerCommands } from './timer/commands.ts';
 
-/** The commands that start something here, or read and write files here. They ask neither a database nor a server. */
+/**
+ * The commands that start something on this machine, or read and write local files. They use neither a database nor a
+ * server.
+ */
 const LOCAL = new Set(['init', 'dev', 'worker', 'server', 'doctor', 'config', 'db', 'generate', 'completion']);
 
 /** Other commands check the server themselves; see `withTasker`. */
@@ -54,7 +57,7 @@ export function makeProgram(): Command {
       '--database-url <url>',
       'URL of the PostgreSQL server; default: DATABASE_URL, otherwise the embedded server in .tasker/',
     )
-    .option('--server <url>', 'work over a server instead of the database; default: TASKER_ORCHESTRATION_URL, if set')
+    .option('--server <url>', 'use a tasker server instead of the database; default: TASKER_ORCHESTRATION_URL, if set')
     .option('--profile <name>', 'the server and key of `tasker profile set`; default: TASKER_PROFILE')
     .option(
       '--config <path>',

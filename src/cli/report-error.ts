@@ -2,7 +2,7 @@ import pc from 'picocolors';
 import { messageOf, TaskerError } from '../errors.ts';
 import { note } from './show/output.ts';
 
-/** Prints an error to standard error. With `verbose` also its code, its stack and the stacks of its causes. */
+/** Prints an error to standard error. With `verbose`, also prints its code, its stack and the stacks of its causes. */
 export function reportError(error: unknown, { verbose = false }: { verbose?: boolean } = {}): void {
   note(`${pc.red('error:')} ${messageOf(error)}`);
   if (verbose && error instanceof Error) {

@@ -77,7 +77,7 @@ export function addTaskFilter(command: Command, { acts }: { acts: boolean }): Co
   }
   return command
     .option('--context <json>', 'only tasks whose context contains this JSON object; slow', jsonObject)
-    .option('--step <name>', 'only tasks with this step; with the options below, that step')
+    .option('--step <name>', 'only tasks with this step; the options below then apply to it')
     .option('--step-state <state>', 'only tasks with a step in this state')
     .option('--handler <name>', 'only tasks with a step of this handler')
     .option('--error-type <type>', 'only tasks with a step that failed with this error type')

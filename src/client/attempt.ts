@@ -70,7 +70,7 @@ function isOurs(error: unknown): error is TaskerClientError {
   return error instanceof Error && 'recoverable' in error;
 }
 
-/** Codes of failures before the request was sent, so that the server cannot have done anything. */
+/** Codes of failures that occur before the request is sent, when the server cannot have done anything. */
 const NOT_SENT = new Set([
   'ECONNREFUSED',
   'EAI_AGAIN',
@@ -88,9 +88,9 @@ export function wasNotSent(error: ConnectionError): boolean {
 
 /** The explanation of `bad port`, an error of fetch. */
 const BLOCKED =
-  'this port belongs to another protocol, so that fetch does not use it; let the server listen on another one, such as 8080';
+  'fetch blocks this port, which belongs to another protocol; let the server listen on another port, such as 8080';
 
-/** Browsers hide the reason of a failure, Node has it in the causes. */
+/** Browsers hide the reason for a failure. Node puts it in the causes. */
 function connectionError(what: string, error: unknown): ConnectionError {
   let deepest = error;
   let code: string | undefined;
@@ -165,7 +165,7 @@ interface ErrorBody {
   retryAfterSeconds?: number;
 }
 
-/** Returns what is known of an error body. A proxy sends bodies of any kind. */
+/** Returns the known fields of an error body. A proxy may send a body of any kind. */
 function bodyOf(text: string): ErrorBody {
   let error: unknown;
   try {

@@ -14,7 +14,7 @@ export interface ClientOptions {
   apiKey?: Secret | undefined;
   /** A JSON Web Token, sent as `Authorization: Bearer`. The server prefers it to an API key. */
   token?: Secret | undefined;
-  /** More headers for each request, such as those of a proxy. */
+  /** Additional headers for each request, such as headers that a proxy needs. */
   headers?: Readonly<Record<string, string>> | undefined;
   /** Whether a browser sends cookies. Default `same-origin`. Node has no cookies. */
   credentials?: 'omit' | 'same-origin' | 'include' | undefined;
@@ -71,7 +71,7 @@ export function amountOf(
   { byDefault, min }: { byDefault: number; min: number },
 ) {
   if (given === undefined) return byDefault;
-  // A longer timer would end at once.
+  // A timer with a longer delay would fire immediately.
   if (Number.isFinite(given) && given >= min) return Math.min(given, 2 ** 31 - 1);
   throw new InvalidRequestError(`${name}: ${given} must be a number of at least ${min}`, false, {
     code: 'INVALID_OPTION',

@@ -75,8 +75,8 @@ export interface Client extends Readonly<ReturnType<typeof groupsOf>> {
   /** The address of the server, without a slash at its end. */
   readonly baseUrl: string;
   /**
-   * Returns the changes of all tasks that the credential may see, as they happen. Intermediate states may be left out.
-   * After a lost connection it continues where it was, or sends `reset`.
+   * Returns the changes of all tasks that the credential may see, as they happen. Intermediate states may be omitted.
+   * After a lost connection it continues where it stopped, or sends `reset`.
    */
   changes(query?: ChangesQuery, options?: ChangesOptions): AsyncGenerator<Change>;
   /**

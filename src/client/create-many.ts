@@ -59,7 +59,7 @@ export async function* createMany(
 
 type Line = { line: number; done?: undefined } & Omit<CreatedTask, 'index'>;
 
-/** @throws InvalidAnswerError if the response ended early, after the results that it has */
+/** @throws InvalidAnswerError if the response ended early; results received before that are still returned */
 function* resultsOf(answer: string, from: number, count: number): Generator<CreatedTask> {
   const lines = answer.split('\n').filter((line) => line !== '');
   let given = 0;

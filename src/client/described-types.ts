@@ -1,4 +1,4 @@
-// The types of the client under the names of the described system, as the main entry exports them.
+// The types of the client under the names that the original system uses, as the main entry point exports them.
 export type {
   CancelTaskResponse,
   ClientLayer,

@@ -4,8 +4,8 @@ import type { ClientOptions } from './client-options.ts';
 import { TaskerClient } from './tasker-client.ts';
 
 /**
- * Returns a {@link TaskerClient} of a server. In Node, the function of the same name of `tasker-core` reads the address and
- * the key from the environment.
+ * Returns a {@link TaskerClient} for a server. In Node, the function of the same name of `tasker-core` reads the
+ * address and the key from the environment.
  *
  * @example
  * const client = await getTaskerClient({ baseUrl: 'https://tasker.example', apiKey: key });

@@ -4,7 +4,7 @@ import type { TaskRequestBody } from './types.ts';
 /** The fields of a request that have a default. */
 type Optional = 'namespace' | 'version' | 'context' | 'initiator' | 'source_system' | 'reason';
 
-/** A task to create. Fields that are left out have the defaults of {@link NEW_TASK_DEFAULTS}. */
+/** A task to create. Fields that are omitted have the defaults of {@link NEW_TASK_DEFAULTS}. */
 export type NewTask = Omit<TaskRequestBody, Optional> & Partial<Pick<TaskRequestBody, Optional>>;
 
 /**
@@ -19,7 +19,7 @@ export type CheckedNewTask<Name extends string, Namespace extends string, Versio
     ? Dynamic<Name, Namespace, Version, NewTask>
     : Meant<Name, Namespace, Version, AnyKnown<Types, NewTask>>;
 
-/** The values of the fields that a request leaves out. `correlation_id` is a new UUID. */
+/** The values of the fields that a request omits. `correlation_id` is a new UUID. */
 export const NEW_TASK_DEFAULTS = {
   namespace: 'default',
   version: '1.0.0',
@@ -29,7 +29,7 @@ export const NEW_TASK_DEFAULTS = {
   reason: 'Task requested',
 } as const;
 
-/** Returns a request with its defaults. Undefined fields count as left out. */
+/** Returns a request with its defaults. Undefined fields count as omitted. */
 export function completed(request: NewTask): TaskRequestBody {
   const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined)) as NewTask;
   return { ...NEW_TASK_DEFAULTS, ...given, correlation_id: given.correlation_id ?? newUuid() };

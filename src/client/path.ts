@@ -1,6 +1,8 @@
 import { InvalidRequestError } from './client-errors.ts';
 
-/** A value in a query. The values of a list repeat its key, objects are sent as JSON, and undefined and null are left out. */
+/**
+ * A value in a query. The values of a list repeat its key, objects are sent as JSON, undefined and null are omitted.
+ */
 export type QueryValue =
   | string
   | number
@@ -27,7 +29,10 @@ export function path(texts: TemplateStringsArray, ...segments: readonly string[]
   return { text: texts.reduce((made, text, at) => `${made}${encodeURIComponent(segments[at - 1]!)}${text}`) };
 }
 
-/** A segment of dots would be removed from the path, and another route would be called. Half of a character has no encoding. */
+/**
+ * A segment of dots would be removed from the path, so another route would be called. A lone surrogate cannot be
+ * encoded.
+ */
 function isSegment(segment: unknown): boolean {
   return typeof segment === 'string' && !/^\.{0,2}$/.test(segment) && segment.isWellFormed();
 }

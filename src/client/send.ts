@@ -3,7 +3,7 @@ import { items } from './pages.ts';
 import type { Path, Query } from './path.ts';
 import type { Call, Transport } from './transport.ts';
 
-/** Sends a request, and returns its JSON. `given` is the query of a GET, and the body of all others. */
+/** Sends a request, and returns its JSON. `given` is the query of a GET request, and the body of any other. */
 export type Send = <T>(
   method: Call['method'],
   path: string | Path,

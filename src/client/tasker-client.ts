@@ -24,7 +24,7 @@ export interface CreateTaskOptions {
   /** Default: a new UUID. */
   correlationId?: string;
   parentCorrelationId?: string;
-  /** Only with a key is the request repeated after a lost connection. */
+  /** After a lost connection, the request is repeated only if it has a key. */
   idempotencyKey?: string;
 }
 
@@ -114,7 +114,7 @@ export interface ClientModule<Result extends NowOrLater = NowOrLater> {
   clientHealthCheck(): Result;
 }
 
-/** Something that has a {@link ClientModule}, as `FfiLayer` does. */
+/** An object with a {@link ClientModule}, such as `FfiLayer`. */
 export interface ClientLayer<Result extends NowOrLater = NowOrLater> {
   getModule(): ClientModule<Result>;
 }
@@ -123,8 +123,8 @@ export interface ClientLayer<Result extends NowOrLater = NowOrLater> {
 type Answer<Result, T> = Result extends Promise<unknown> ? Promise<T> : T;
 
 /**
- * The client of the earlier SDK, with its method names and defaults. Its methods return promises. With a module of your
- * own that answers at once, as in unit tests, they return values. New programs use `createClient`.
+ * The client of the earlier SDK, with its method names and defaults. Its methods return promises. If you pass a module
+ * that answers synchronously, as unit tests do, they return plain values. New programs use `createClient`.
  *
  * @example
  * const client = await getTaskerClient();
@@ -192,7 +192,7 @@ export class TaskerClient<Result extends NowOrLater = Promise<NapiClientResult>>
     return this.#answer((module) => module.clientGetStepAuditHistory(taskUuid, stepUuid));
   }
 
-  /** Returns that the server responds, or throws. */
+  /** Checks that the server responds; throws if it does not. */
   healthCheck(): Answer<Result, HealthCheckResponse> {
     return this.#answer((module) => module.clientHealthCheck());
   }

@@ -12,7 +12,7 @@ export interface Call extends CallOptions {
   query?: Query | undefined;
   /** Sent as JSON. */
   body?: unknown;
-  /** Sent as it is, instead of `body`. */
+  /** Sent unchanged, instead of `body`. */
   text?: string | undefined;
   headers?: Readonly<Record<string, string>> | undefined;
   /** Whether the request may be sent again although the first may have been carried out. Default: for GET. */
@@ -71,7 +71,7 @@ export class Transport {
     });
   }
 
-  /** Opens a stream, and returns its response as soon as its headers are there. The time limit ends then. */
+  /** Opens a stream, and returns its response as soon as its headers are there. From then on there is no time limit. */
   stream(call: Call): Promise<Response> {
     return this.#repeated(call, async (response, what) => {
       if (!response.ok) throw await readError(what, response);
@@ -107,7 +107,7 @@ export class Transport {
 
   #fetch(url: string, request: RequestInit): Promise<Response> {
     const { credentials = 'same-origin', fetch: send = fetch } = this.#options;
-    // A redirect would take the credential to another address.
+    // Following a redirect would send the credential to another address.
     return send(url, { credentials, redirect: 'manual', ...request });
   }
 
@@ -143,7 +143,7 @@ function textOf(body: unknown): string {
   }
 }
 
-/** Returns the milliseconds to wait before another attempt. Undefined: there must be none. */
+/** Returns the milliseconds to wait before another attempt. Undefined: the request must not be repeated. */
 function pauseAfter(error: unknown, call: Call, attempts: number): number | undefined {
   if (!(error instanceof TaskerClientError) || !mayRepeat(error, call)) return undefined;
   const backOff = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1));

@@ -30,13 +30,13 @@ export type TaskResponse = z.output<typeof TaskResponseSchema>;
 /** A page of tasks. */
 export type TaskListResponse = z.output<typeof TaskListSchema>;
 
-/** The place of a page, and the cursor of the next one. */
+/** The position of a page, and the cursor of the next page. */
 export type TaskPagination = TaskListResponse['pagination'];
 
 /** The filters of a list of tasks, and the page. `state` takes several states, separated by commas. */
 export type TaskListQuery = QueryOf<z.input<typeof TaskListQuerySchema>, z.output<typeof TaskListQuerySchema>>;
 
-/** A query in the forms that a schema reads, and in the form that it makes of them. All parts are optional. */
+/** A query, as accepted by a schema and as produced by it. All parts are optional. */
 type QueryOf<Input, Output> = {
   [Key in keyof Output]?:
     | Output[Key]
@@ -91,7 +91,7 @@ export type BottleneckAnalysis = z.output<typeof BottlenecksSchema>;
 /** That the server responds. */
 export type Health = z.output<typeof HealthSchema>;
 
-/** That requests can be answered, with the state of every part. */
+/** The answer that the server is ready, with the state of every part. */
 export type ReadyHealth = z.output<typeof ReadySchema>;
 
 /** The state of every part of the server. */

@@ -7,7 +7,7 @@ import type { Transport } from './transport.ts';
 export interface ChangesQuery {
   namespace?: string | undefined;
   name?: string | undefined;
-  /** Task states. A task that was sent and leaves the state is sent once more. */
+  /** Task states. A task that was sent is sent once more when it leaves the state. */
   state?: string | undefined;
   tag?: string | undefined;
   /** `task` (default), `step`, or both. */
@@ -39,7 +39,7 @@ const CHANGES: ReadonlySet<string> = new Set(['task', 'step', 'deleted', 'reset'
 /** The server sends something at least every 15 seconds. */
 const IDLE_MS = 45_000;
 
-/** Returns the changes of all tasks, and continues after the last one when the connection is lost. */
+/** Returns the changes of all tasks, and continues after the last change when the connection is lost. */
 export async function* watchChanges(
   transport: Transport,
   query: ChangesQuery,

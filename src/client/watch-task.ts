@@ -33,14 +33,14 @@ const IDLE_MS = 45_000;
 const OUTAGE_MS = 300_000;
 const RECONNECT_MS = 1_000;
 
-/** Waits until a task rests, and returns it. */
+/** Waits until a task is in one of these states, and returns it. */
 export async function waitForTask(transport: Transport, uuid: string, options: FollowOptions): Promise<TaskResponse> {
   let last: TaskResponse | undefined;
   for await (const task of follow(transport, uuid, { ...options, isNews: hasRested })) last = task;
   return last!;
 }
 
-/** Returns the task after each change, until it rests. */
+/** Yields the task after each change, until it is in one of these states. */
 export function watchTask(transport: Transport, uuid: string, options: FollowOptions): AsyncGenerator<TaskResponse> {
   return follow(transport, uuid, { ...options, isNews: () => true });
 }
@@ -60,8 +60,8 @@ interface Following extends FollowOptions {
 }
 
 /**
- * Reads the task whenever the stream reports a change. Without a stream, it polls. So a server without the route, and a
- * proxy that holds streams back, only make it slower.
+ * Reads the task whenever the stream reports a change. Without a stream, it polls. So if the server lacks the route or
+ * a proxy buffers streams, it only becomes slower.
  */
 async function* follow(transport: Transport, uuid: string, options: Following): AsyncGenerator<TaskResponse> {
   const { timeoutMs, signal } = options;
@@ -93,11 +93,11 @@ async function* follow(transport: Transport, uuid: string, options: Following): 
         yield task;
         if (RESTING.has(task.status)) return;
       }
-      // Only now, because most waits are for tasks that have ended already.
+      // Opened only now, because most waits are for tasks that have already ended.
       listening ??= listen({ transport, uuid, bell, signal: ending.signal, isNews: options.isNews });
       await bell.wait(listening.live ? CHECK_MS : pollMs, ending.signal);
       if (!listening.live) pollMs = Math.min(POLL_MS.longest, pollMs * 1.5);
-      // A large task that changes all the time is read at most half of the time.
+      // Reading a large task that changes all the time takes at most half of the time.
       await pause(took, ending.signal);
     }
   } finally {
@@ -142,7 +142,7 @@ class TaskReads {
     return body;
   }
 
-  /** Reads through an outage of the server, which repeats the first read as well. */
+  /** Keeps reading through an outage of the server, even if the first read fails. */
   async #read() {
     const end = performance.now() + this.#outageMs;
     for (let wait = RECONNECT_MS; ; wait = Math.min(10_000, wait * 2)) {
@@ -208,7 +208,7 @@ function listen(listener: Listener): Listening {
   return listening;
 }
 
-/** Never throws: what fails here, the reads find as well. */
+/** Never throws: the reads report the same failures. */
 async function keepListening(listener: Listener, listening: Listening): Promise<void> {
   const place = { lastId: undefined as string | undefined, retryMs: RECONNECT_MS };
   while (!listener.signal.aborted) {
@@ -220,7 +220,7 @@ async function keepListening(listener: Listener, listening: Listening): Promise<
   }
 }
 
-/** A server without streams, or a credential that may not read them, will not change its answer. */
+/** A server without streams will not gain them, and a credential that may not read them will not be allowed to. */
 function isWorthRepeating(error: unknown): boolean {
   return !(error instanceof TaskerClientError) || (error.recoverable && !(error instanceof NotFoundError));
 }
@@ -250,5 +250,5 @@ async function listenOnce(
   return true;
 }
 
-/** The task itself may have changed between its read and the opening of the stream. The stream then sends it. */
+/** The task may have changed between the read and the opening of the stream. Then the stream sends it. */
 const CHANGES: ReadonlySet<string> = new Set(['task', 'step', 'deleted', 'reset']);

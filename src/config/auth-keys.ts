@@ -68,7 +68,7 @@ export const AUTH_KEYS = {
     form: flag,
     byDefault: false,
     about:
-      'Whether `tasker server` always requires a credential. It does in any case beyond loopback, and as soon as an API key was created.',
+      'Whether `tasker server` always requires a credential. It always does so beyond loopback, and once an API key has been created.',
   },
   /** The header for API keys. */
   apiKeyHeader: {
@@ -186,7 +186,7 @@ export const AUTH_KEYS = {
     form: flag,
     byDefault: false,
     about:
-      'Whether `/metrics` and `/metrics/events` of `tasker server` need a credential with `system:analytics_read`, wherever requests do. Metrics name namespaces, templates and handlers.',
+      'Whether `/metrics` and `/metrics/events` of `tasker server` need a credential with `system:analytics_read` if other requests do. Metrics name namespaces, templates and handlers.',
   },
   requestsPerSecond: {
     path: 'orchestration.web.rate_limiting.requests_per_second',
@@ -194,6 +194,6 @@ export const AUTH_KEYS = {
     byDefault: 0,
     defaultWords: '`0`: unlimited',
     about:
-      'Maximum number of requests of one credential in a second, or of one address without a credential; 0: unlimited.',
+      'Maximum number of requests per second with one credential, or from one address without a credential; 0: unlimited.',
   },
 };

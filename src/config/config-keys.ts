@@ -140,7 +140,7 @@ const KEYS = {
     path: 'orchestration.batch_processing.max_workers_per_batch',
     form: forms.whole(1, MAX_DYNAMIC),
     byDefault: DEFAULTS.workersPerBatch,
-    about: 'Maximum number of workers of one batch. An analyzer that asks for more fails permanently.',
+    about: 'Maximum number of workers of one batch. An analyzer that requests more fails permanently.',
   }),
   /** False: writes no search tables. Then tasks are listed by a few conditions only. Default true. */
   searchEnabled: option({
@@ -156,7 +156,7 @@ const KEYS = {
     form: forms.flag,
     byDefault: true,
     about:
-      'Counts attempts and ended tasks for `tasker stats`, in the background. Processes take turns, so that it is off only if all of them have `false`.',
+      'Counts attempts and ended tasks for `tasker stats`, in the background. Processes take turns, so it is off only if all of them have `false`.',
   }),
   /** The worker's name in history and messages. Default: host and process id. */
   name: option<string | undefined>({
@@ -324,7 +324,7 @@ const KEYS = {
     path: 'orchestration.dlq.staleness_detection.detection_interval_seconds',
     form: forms.seconds(1_000),
     byDefault: DEFAULTS.stalenessIntervalMs,
-    about: 'Interval at which open tasks that reach one of the thresholds below are looked for.',
+    about: 'Interval of the search for open tasks that reach one of the thresholds below.',
   }),
   waitingForDependenciesMinutes: key({
     path: 'orchestration.dlq.thresholds.waiting_for_dependencies_minutes',
@@ -333,7 +333,7 @@ const KEYS = {
     byDefault: undefined,
     defaultWords: 'none',
     about:
-      'Minutes after which a task without a limit of its own that waits for an operator, or for its first worker, is noted as stale.',
+      'Minutes after which a task without its own limit that waits for an operator, or for its first worker, is noted as stale.',
   }),
   waitingForRetryMinutes: key({
     path: 'orchestration.dlq.thresholds.waiting_for_retry_minutes',
@@ -357,7 +357,7 @@ const KEYS = {
     form: forms.whole(1, 8_760),
     byDefault: undefined,
     defaultWords: 'none',
-    about: 'Hours after which a task without a limit of its own that has not ended is noted as stale.',
+    about: 'Hours after which a task without its own limit that has not ended is noted as stale.',
   }),
   /** Age after its end at which a task is deleted, with its steps and history, unless a rule decides. */
   retentionMs: key({
@@ -374,7 +374,7 @@ const KEYS = {
     byDefault: [],
     defaultWords: 'none',
     about:
-      'Other ages for some tasks: tables with `days` (0: never) and any of `namespace`, `name`, `version` and `status`. The first that fits a task decides.',
+      'Other ages for some tasks: tables with `days` (0: never) and any of `namespace`, `name`, `version` and `status`. The first rule that matches a task decides.',
   }),
   retentionArchive: key<string | undefined>({
     path: 'retention.archive_folder',
@@ -383,19 +383,20 @@ const KEYS = {
     defaultWords: 'none: tasks are not archived',
     isPath: true,
     about:
-      'An existing folder. Tasks are written to files there before they are deleted. Set `retention` only for workers that reach this folder.',
+      'An existing folder. Tasks are written to files there before they are deleted. Set `retention` only for workers that can reach this folder.',
   }),
   retentionReleaseKeys: key({
     path: 'retention.release_keys',
     form: forms.flag,
     byDefault: false,
-    about: 'Whether the same request creates a new task after the first one was deleted. If not, it is a `conflict`.',
+    about:
+      'Whether a repeated request creates a new task after the first task was deleted. If not, it is a `conflict`.',
   }),
   retentionShare: key({
     path: 'retention.share',
     form: forms.share,
     byDefault: DEFAULTS.retentionShare,
-    about: 'The part of the time in which the deletion works; it sleeps for the rest.',
+    about: 'The fraction of the time in which the deletion works; it sleeps for the rest.',
   }),
   /** Maximum number of deliveries of one event to a subscriber. */
   eventMaxDeliveries: key({
@@ -403,7 +404,7 @@ const KEYS = {
     form: forms.whole(1, MOST_DELIVERIES),
     byDefault: DEFAULTS.eventMaxDeliveries,
     about:
-      'Maximum number of deliveries of one event to a failing subscriber; then it is given up, and kept as a dead delivery. Sinks have their own limits.',
+      'Maximum number of deliveries of one event to a failing subscriber; after that, it is kept as a dead delivery. Sinks have their own limits.',
   }),
   /** Timeout of one delivery. */
   eventTimeoutMs: key({
@@ -459,7 +460,7 @@ const KEYS = {
     form: forms.whole(1, MOST_DELIVERIES),
     byDefault: DEFAULTS.sinkMaxDeliveries,
     about:
-      'Maximum number of deliveries of one event; then it is given up, and kept as a dead delivery. The default takes about a day.',
+      'Maximum number of deliveries of one event; after that, it is kept as a dead delivery. The default takes about a day.',
   }),
 };
 

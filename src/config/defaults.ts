@@ -36,9 +36,9 @@ export const DEFAULTS = {
   webAddress: { host: '127.0.0.1', port: 8081 },
   /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: 7 * 86_400_000,
-  /** Interval between looks for tasks that the thresholds of the configuration apply to. */
+  /** Interval between searches for tasks to which the thresholds of the configuration apply. */
   stalenessIntervalMs: 300_000,
-  /** The part of the time in which old tasks are deleted. */
+  /** The fraction of the time in which old tasks are deleted. */
   retentionShare: 0.1,
   /** Deliveries to subscribers: maximum number per event, timeout of a delivery, and how many run at once. */
   eventMaxDeliveries: 10,

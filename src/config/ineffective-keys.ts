@@ -63,7 +63,7 @@ export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
   ]),
   ...because('there is no such server here', ['orchestration.grpc.*', 'worker.grpc.*']),
   ...because('the command `tasker server` starts the server', ['orchestration.web.enabled']),
-  ...because('the server has one pool, and sheds load by the number of requests in progress', [
+  ...because('the server has one pool, and limits load by the number of requests in progress', [
     ...['pool_size', 'connection_timeout_seconds', 'idle_timeout_seconds'].map(
       (name) => `orchestration.web.database_pools.web_api_${name}`,
     ),

@@ -85,7 +85,7 @@ export function writeProfile(name: string, profile: ServerAddress | undefined, f
     ]),
   );
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  // A new file, because the mode of an existing one would be kept.
+  // Writes a new file, because an existing file would keep its mode.
   const temporary = `${file}.${process.pid}.tmp`;
   writeFileSync(temporary, stringify({ profile: table }), { mode: 0o600 });
   chmodSync(temporary, 0o600);

@@ -13,13 +13,13 @@ export const SCHEDULE_KEYS = {
     about:
       'Folders or files of schedules, for the commands and `bootstrapWorker`. A worker creates and updates their schedules when it starts. `createTasker` has the option `schedules` instead.',
   },
-  /** The package that the schedules of files belong to. */
+  /** The package to which the schedules in files belong. */
   scheduleSource: {
     path: 'schedules.source',
     form: forms.word,
     byDefault: undefined as string | undefined,
     defaultWords: 'the name in `package.json`',
     about:
-      'The package that the schedules of files belong to. `tasker schedule apply` pauses only schedules of the same source.',
+      'The package to which the schedules in files belong. `tasker schedule apply` pauses only schedules of the same source.',
   },
 };

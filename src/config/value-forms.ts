@@ -62,7 +62,7 @@ export const seconds = (leastMs: number): ValueForm<number> =>
 /** Not limited by timers, because days are only compared. */
 export const days: ValueForm<number> = scaled('days', 86_400_000, { leastMs: 0, most: 36_500 });
 
-/** A part of the time. */
+/** A fraction of the time. */
 export const share: ValueForm<number> = {
   schema: z.number().min(0.01).max(1),
   words: 'a number from 0.01 to 1',

@@ -37,7 +37,7 @@ const CLOSE_MS = 2_000;
  */
 export class Database implements Db {
   readonly #pool: pg.Pool;
-  /** One connection beside the pool, opened on first use. */
+  /** A connection outside of the pool, opened on first use. */
   #reserve: pg.Pool | undefined;
   readonly #options: DatabaseOptions;
   /** The metrics of everything that uses this database. */

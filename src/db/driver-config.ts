@@ -30,7 +30,7 @@ export interface DriverConfig extends pg.ClientConfig {
 
 const finders = new WeakMap<DatabaseOptions, Map<string, { finder: HostFinder; Client: typeof pg.Client }>>();
 
-/** Makes new connections look for the host again. */
+/** Makes new connections search for the host again. */
 export function forgetHosts(options: DatabaseOptions): void {
   for (const { finder } of finders.get(options)?.values() ?? []) finder.forget();
 }

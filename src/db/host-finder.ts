@@ -5,7 +5,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 
 /** A host that does not answer within this time is taken for dead. */
 const PROBE_MS = 2_000;
-/** After the first suitable host, the others may answer so long. Another one may be a newer primary. */
+/** Time for the other hosts to answer after the first suitable host. One of them may be a newer primary. */
 const GRACE_MS = 200;
 
 const PROBE = `select pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as read_only`;

@@ -47,7 +47,7 @@ export interface AuditPage {
 }
 
 const KEYS: readonly (keyof AuditFilter)[] = ['actor', 'action', 'door', 'after', 'before', 'task', 'bulk', 'target'];
-/** Each call is planned for its conditions, so that it uses the best index for them. */
+/** PostgreSQL plans each call for its own conditions, so that it uses the best index. */
 const AUDITING = opening({ plan_cache_mode: 'force_custom_plan', jit: 'off', statement_timeout: '10s' });
 
 /** Returns acts, newest first. @throws TaskerError `bad_request`, `invalid_uuid` */

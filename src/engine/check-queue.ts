@@ -45,8 +45,8 @@ export interface QueueCheck {
 }
 
 /**
- * Queues the ready steps in a slice of the open tasks that are missing from the queue. No operation of the engine loses
- * a step, but a restored backup can. Undefined if it is another worker's turn.
+ * Queues the ready steps in a slice of the open tasks that are missing from the queue. Operations of the engine never
+ * lose a step, but a restored backup can. Undefined if it is another worker's turn.
  */
 export async function checkQueue(
   database: Database,
@@ -60,8 +60,8 @@ export async function checkQueue(
     if (!found) return requeued.length > 0 ? { next: after, requeued } : undefined;
     const before = requeued.length;
     for (const step of await requeue(database, found.unqueued)) requeued.push(step);
-    // Tasks that other transactions have locked are left for the next check. If there was no progress, the slice is not
-    // repeated.
+    // Tasks that other transactions have locked are left for the next check. If there was no progress, the same slice
+    // is not scanned again.
     if (found.unqueued.length < steps || requeued.length === before)
       return { next: found.last === LAST_TASK ? undefined : found.last, requeued };
   }

@@ -32,7 +32,7 @@ export interface TaskRequest {
   version?: string;
   /**
    * The input that every step can read: a JSON object of at most 1 MB, 10 levels deep. The template's `default_context`
-   * supplies the keys that it leaves out. Default `{}`.
+   * supplies the keys that it omits. Default `{}`.
    */
   context?: Record<string, unknown>;
   /** From −100 to 100, higher first. Default: the template's, otherwise 0. */
@@ -72,12 +72,12 @@ export interface CreateOptions {
   client?: UserClient | undefined;
 }
 
-/** A function that writes more in the transaction that creates the tasks. It receives their ids. */
+/** A function that makes further writes in the transaction that creates the tasks. It receives their ids. */
 interface Also {
   also?: (tx: Db, taskUuids: readonly string[]) => Promise<void>;
 }
 
-/** A task that was created, or the earlier one with the same identity. */
+/** A task that was created, or the earlier task with the same identity. */
 export interface CreatedTask {
   taskUuid: string;
   snapshot: Snapshot;
@@ -88,7 +88,7 @@ export interface CreatedTask {
 
 const SETTINGS = opening(PINNED_PLANS);
 const FIRST_PAUSE_MS = 50;
-/** Maximum number of attempts. They take about three seconds in all, in which a restarting server comes back. */
+/** Maximum number of attempts. They take about three seconds in total, enough for a server to restart. */
 const MAX_TRIES = 7;
 const UNIQUE_VIOLATION = '23505';
 
@@ -165,8 +165,8 @@ export async function createDespiteLoss<T>(create: () => Promise<T>, find: () =>
 }
 
 /**
- * Returns for each task the task that has its identity: itself, or an earlier one.
- * @throws TaskerError `conflict` if the earlier one was pruned
+ * Returns, for each task, the task that has its identity: itself, or an earlier task.
+ * @throws TaskerError `conflict` if the earlier task was pruned
  */
 async function standingFor(db: Db, requests: readonly TaskRequest[], tasks: readonly NewTask[]): Promise<string[]> {
   const first = await findIdentities(
@@ -188,7 +188,7 @@ function prunedError(requests: readonly TaskRequest[], at: number, { taskUuid, p
   );
 }
 
-/** Describes a request by the identity that its task has. */
+/** Describes a request by the identity of its task. */
 function asRequested(requests: readonly TaskRequest[], at: number): string {
   const { name, idempotencyKey } = requests[at]!;
   return `${name} ${idempotencyKey === undefined ? 'with the same context' : `with the idempotency key ${idempotencyKey}`}`;
@@ -390,7 +390,7 @@ export function portionsOf(tasks: readonly NewTask[], bytesAtOnce = BYTES_AT_ONC
   return portions;
 }
 
-/** Inserts tasks, one portion after another. Returns the ids of the new ones. */
+/** Inserts tasks, one batch after another. Returns the ids of the new tasks. */
 export async function insertPortions(
   tx: Db,
   portions: readonly (readonly NewTask[])[],

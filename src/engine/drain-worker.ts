@@ -61,7 +61,7 @@ export function choiceOf(worker: string | number): { name: string; id: number | 
     throw new TaskerError('bad_request', 'worker must be a name or an id');
   const name = String(worker);
   if (!isStorableText(name) || name === '')
-    throw new TaskerError('bad_request', 'the name of a worker must be a text without U+0000 or lone surrogates');
+    throw new TaskerError('bad_request', 'the name of a worker must be a string without U+0000 or lone surrogates');
   return { name, id: /^\d{1,15}$/.test(name) ? Number(name) : null };
 }
 
@@ -81,7 +81,7 @@ export function unknownWorker(worker: string | number, known: readonly { name: s
 /** Returns the registrations of the only live worker that matches. */
 function oneOf(rows: readonly InstanceRow[]): { id: number; name: string; ids: number[]; instances: InstanceRow[] } {
   const byInstance = grouped(rows, (row) => row.instance);
-  // A worker whose lease expired may come back and register again.
+  // A worker whose lease expired may reconnect and register again.
   const living = [...byInstance.values()].filter((all) => all.some((row) => row.living));
   const [instances] = living;
   const last = rows.at(-1)!;

@@ -30,7 +30,7 @@ export interface LifecycleTurn {
   noted: StaleTask[];
   /** The ended tasks that had running steps. */
   running: string[];
-  /** Noted tasks that are in the dead letters now. */
+  /** Noted tasks that were added to the dead letters. */
   added: AddedDeadLetter[];
 }
 
@@ -120,17 +120,17 @@ async function addStale(tx: Db, rows: readonly JudgedRow[]): Promise<AddedDeadLe
   return addDeadLetters(tx, entries, BY_ITSELF);
 }
 
-/** For example `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: nothing moved for 61 minutes, since 2026-…` */
+/** For example `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: no progress for 61 minutes, since 2026-…` */
 function reasonOf({ rule, template, minutes, passed, held, since, rerun, startedLater, action }: JudgedRow): string {
   const found =
     rule === 'max_duration_minutes' || rule!.endsWith('lifetime_hours')
       ? `not done ${passed} minutes after its ${rerun ? 'rerun' : startedLater ? 'start' : 'creation'}`
-      : `nothing moved for ${passed} minutes, since ${since}`;
+      : `no progress for ${passed} minutes, since ${since}`;
   const limit = action === 'note' ? `${rule} is ${inItsUnit(rule!, minutes!)}` : `${rule} of ${template} is ${minutes}`;
   return `${limit}: ${found}${held ? `, without ${held} in which it was paused` : ''}`;
 }
 
-/** The value of a threshold as the configuration has it. */
+/** The value of a threshold, as in the configuration. */
 function inItsUnit(rule: string, minutes: number): number {
   return rule.endsWith('_hours') ? minutes / 60 : minutes;
 }

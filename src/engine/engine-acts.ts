@@ -49,17 +49,20 @@ import type { EndedWait } from './waits/waits.ts';
 
 /** Wakes workers when steps are queued. Payload: the smallest rank, which is minus the highest priority. */
 export const CHANNEL_WORK = 'tasker_work';
-/** Begins a payload of that channel with the milliseconds until a wait is due. Earlier programs take it for work. */
+/**
+ * Prefix of a payload of that channel that contains the milliseconds until a wait is due. Earlier versions treat it as
+ * a wake-up.
+ */
 export const DUE = 'due ';
-/** Tells callers that wait for tasks which tasks have ended. Payload: their ids. */
+/** Notifies callers that wait for tasks of the tasks that have ended. Payload: their ids. */
 export const CHANNEL_ENDED = 'tasker_ended';
-/** Tells workers that they may have lost steps of a task. Payload: the id of the task. */
+/** Notifies workers that they may have lost steps of a task. Payload: the id of the task. */
 export const CHANNEL_TAKEN = 'tasker_taken';
-/** Tells workers that an operator has a request for them. Payload: the ids of the workers. */
+/** Notifies workers that an operator has a request for them. Payload: the ids of the workers. */
 export const CHANNEL_WORKER = 'tasker_worker';
-/** Tells workers that the next due time of a schedule may have changed. No payload. */
+/** Notifies workers that the next due time of a schedule may have changed. No payload. */
 export const CHANNEL_SCHEDULES = 'tasker_schedules';
-/** Tells processes that deliver domain events that new events were stored. No payload. */
+/** Notifies processes that deliver domain events that new events were stored. No payload. */
 export const CHANNEL_EVENTS = 'tasker_events';
 
 /** Maximum number of ids in one notification, whose payload must stay below 8,000 bytes. */
@@ -185,7 +188,7 @@ export abstract class EngineActs {
     await this.announceWaits([await this.#noting(step.taskUuid, fireTimer(this, step, options))]);
   }
 
-  /** Lets a timer step end at another time, and returns that time. */
+  /** Changes the time at which a timer step ends, and returns it. */
   async moveTimer(reference: StepReference, until: TimerTime, options: OperatorOptions = {}): Promise<string> {
     const at = newTimeOf(until, 'the time of the timer');
     const step = await this.find(reference);
@@ -194,18 +197,20 @@ export abstract class EngineActs {
     return moved;
   }
 
-  /** Tells workers when a wait will be due (ISO 8601). Without it, they notice that at their next poll. */
+  /**
+   * Notifies workers when a wait will be due (ISO 8601). Without the notification, they find out at their next poll.
+   */
   async announceDue(at: string): Promise<void> {
     await this.tell(CHANNEL_WORK, [`${DUE}${Math.max(0, Date.parse(at) - Date.now())}`]);
   }
 
-  /** Starts a task now that would begin later. */
+  /** Starts a scheduled task now. */
   async startTaskNow(given: string, options: OperatorOptions = {}): Promise<void> {
     const taskUuid = checkUuid(given, 'the task id');
     await this.announceWaits([await this.#noting(taskUuid, startTaskNow(this, taskUuid, options))]);
   }
 
-  /** Lets a task begin at another time, and returns that time. */
+  /** Changes the time at which a task begins, and returns it. */
   async rescheduleTask(given: string, at: TimerTime, options: OperatorOptions = {}): Promise<string> {
     const taskUuid = checkUuid(given, 'the task id');
     const time = newTimeOf(at, 'the start');
@@ -255,7 +260,7 @@ export abstract class EngineActs {
     await this.wakeWorkers();
   }
 
-  /** Runs a task again from a step. The signals of running steps that it covers fire. */
+  /** Runs a task again from a step. The abort signals of running steps that the rerun covers fire. */
   async rerunTask(given: string, options: RerunOptions): Promise<TaskRerun> {
     const taskUuid = checkUuid(given, 'the task id');
     const { running, rank, ...rerun } = await this.#noting(taskUuid, rerunTask(this, taskUuid, options));
@@ -319,7 +324,10 @@ export abstract class EngineActs {
     await this.#announceEnd(step.taskUuid, true);
   }
 
-  /** Notes a task for the search even if the response to the act is lost, because the act may have been committed. */
+  /**
+   * Marks a task as changed for the search even if the response to the act is lost, because the act may have been
+   * committed.
+   */
   async #noting<T>(taskUuid: string, act: Promise<T>): Promise<T> {
     try {
       return await act;

@@ -9,7 +9,7 @@ import type { Snapshot, TemplateStore } from './template-store.ts';
 
 const secondsSince = (startedAt: number) => (performance.now() - startedAt) / 1000;
 
-/** Updates the metrics of the engine: once per call, however many steps it moved. */
+/** Updates the metrics of the engine, once per call regardless of the number of steps. */
 export class EngineCounts {
   readonly on: Instruments;
 

@@ -87,7 +87,7 @@ export interface Patience {
 
 /** All operations that read or change tasks, as statements and transactions. No HTTP, no handlers. */
 export class Engine extends EngineActs {
-  /** The durable domain events, and how far each group has read them. */
+  /** The durable domain events, and the position of each group in the log. */
   readonly events: EventLog;
   /** The schedules, which create tasks at their due times. */
   readonly schedules: Schedules;
@@ -158,7 +158,7 @@ export class Engine extends EngineActs {
     return (await this.templates.byIds([templateId])).get(templateId)!;
   }
 
-  /** Returns many tasks at once. Unknown ids are left out. */
+  /** Returns many tasks at once. Unknown ids are omitted. */
   async getTasks(taskUuids: readonly string[]): Promise<Task[]> {
     const rows = await this.database.pipeline(READING, (tx) => getTasks(tx, taskUuids));
     return rows.map(taskView);
@@ -169,7 +169,10 @@ export class Engine extends EngineActs {
     return (await listTasks(this.database, filter)).map(taskView);
   }
 
-  /** Finds tasks by many conditions; changes of the last second or two may be missing. @throws TaskerError `bad_request` */
+  /**
+   * Finds tasks by many conditions; changes from the last second or two may be missing. @throws TaskerError
+   * `bad_request`
+   */
   findTasks(filter: SearchFilter, page: TaskPageOptions = {}): Promise<TaskPage> {
     return this.#listed((on) => (this.search.enabled ? findTasks : listWithoutTables)(on, filter, page));
   }
@@ -234,14 +237,17 @@ export class Engine extends EngineActs {
     return this.claimed(() => this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, from)));
   }
 
-  /** Counts a claim, and notes its tasks for the search. */
+  /** Counts a claim, and records its tasks for the search. */
   async claimed(run: () => Promise<Claimed>): Promise<Claimed> {
     const claimed = await this.count.claim(run);
     for (const step of claimed.steps) this.search.changed(step.taskUuid);
     return claimed;
   }
 
-  /** Adds the lanes of namespaces whose templates have steps that wait. Without any, a claim runs the same statement as ever. */
+  /**
+   * Adds the lanes of namespaces whose templates have steps that wait. Without such namespaces, a claim runs the plain
+   * statement.
+   */
   withLanes(claim: Claim): Claim {
     const waiting = this.templates.namespacesWithWaits;
     if (waiting.size === 0) return claim;
@@ -249,7 +255,7 @@ export class Engine extends EngineActs {
     return lanes.length === 0 ? claim : { ...claim, namespaceIds: [...claim.namespaceIds, ...lanes] };
   }
 
-  /** Returns the steps that lost claims took. */
+  /** Returns the steps claimed by claims whose answers were lost. */
   async adopt(tokens: readonly number[]): Promise<AdoptedStepRow[]> {
     const steps = await adoptSteps(this.database, tokens);
     for (const step of steps) this.search.changed(step.taskUuid);
@@ -271,8 +277,8 @@ export class Engine extends EngineActs {
     try {
       answer = await this.count.recording(this.templates, batch, () => record(this, batch, own));
     } finally {
-      // Again, because the tasks may have been written before the commit; after a failure too, because the response to a
-      // successful recording may have been lost.
+      // Noted again, because a flush may have written the tasks before the commit. After a failure too, because only
+      // the response may have been lost.
       for (const step of batch) this.search.changed(step.taskUuid);
     }
     for (const task of answer.ended) this.search.writeSoon(task.taskUuid);
@@ -325,7 +331,7 @@ export class Engine extends EngineActs {
     return this.database.transaction(AFTER_LOST_ANSWER, (tx) => isSaved(tx, step, data));
   }
 
-  /** Checks the queue, and when a retry or a wait is due. */
+  /** Checks the queue, and returns when a retry or a wait is due. */
   async peek(ids: readonly number[], { timeoutMs }: Patience): Promise<QueuePeek> {
     const found = await peek(this.database.within(timeoutMs), ids);
     // Templates with steps that wait may have been registered by other processes.
@@ -378,7 +384,7 @@ export class Engine extends EngineActs {
     return this.#announceSwept(await sweep(this, leaseMs));
   }
 
-  /** Takes steps that a live worker no longer knows of. */
+  /** Takes steps that a live worker no longer knows about. */
   async takeFrom(lost: readonly HeldKey[], workerId: number): Promise<Swept> {
     return this.#announceSwept(await takeFrom(this, lost, workerId));
   }
@@ -428,12 +434,12 @@ export class Engine extends EngineActs {
     }
   }
 
-  /** Looks for dead letters: closes those of tasks that have moved on, and adds blocked tasks. */
+  /** Checks the dead letters: closes entries of tasks that make progress again, and adds blocked tasks. */
   lookForDeadLetters(options: Partial<DeadLetterLook> = {}): AsyncGenerator<DeadLetterTurn> {
     return this.count.deadLetters(lookForDeadLetters(this.database, { searchable: this.search.enabled, ...options }));
   }
 
-  /** Puts the thresholds of the configuration on open tasks. */
+  /** Applies the thresholds of the configuration to open tasks. */
   watchOpenTasks(thresholds: Thresholds): AsyncGenerator<number> {
     return watchOpenTasks(this.database, thresholds);
   }

@@ -77,8 +77,8 @@ function taskNotFound(taskUuid: string): TaskerError {
 
 /**
  * Deletes a task that has ended.
- * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found`
- * Deletes a task that has ended. Of a task that was pruned, releases the identity that it has left.
+ * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found` Deletes a
+ * task that has ended. For a pruned task, releases the identity that is still reserved.
  * @throws TaskerError `illegal_transition` if it has not ended, `task_not_found`
  */
 export async function deleteTask(database: Database, taskUuid: string, options: OperatorOptions): Promise<void> {
@@ -249,7 +249,8 @@ async function expand(
   const row = await getStep(tx, taskUuid, idx);
   if (!task || !row || row.state === 'complete' || row.state === 'resolved_manually') return;
   const { templateId } = task;
-  // On the same connection: the lock must not wait for another connection of the pool.
+  // Reads on the same connection, because a transaction that holds the lock must not wait for another connection of the
+  // pool.
   const unreadable = (await engine.templates.load([templateId], tx)).get(templateId);
   if (unreadable) throw unreadable;
   const expansion = engine.templates.get(templateId).expansionOf(idx, JSON.parse(result));
@@ -317,7 +318,7 @@ export async function onFreeTask<T>(
 
 /** Why the timeouts in {@link SETTINGS} ended a transaction, by SQLSTATE. */
 const WHY_NOT: Readonly<Record<string, string>> = {
-  '55P03': 'is locked by another transaction and was not changed; try again when that transaction has ended',
+  '55P03': 'is locked by another transaction and was not changed; try again after that transaction has ended',
   '57014':
     'was not changed, because a statement ran for 30 seconds or was cancelled; try again when the database is faster',
 };

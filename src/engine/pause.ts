@@ -49,8 +49,8 @@ export interface PauseResult {
   /** The pause of the target itself, if it is paused now. */
   pause: Pause | null;
   /**
-   * Other pauses in force, at most 100. For a task: the pauses of its template and its namespace. For a template: those
-   * of its versions and its namespace. For a namespace: those of its templates.
+   * Other pauses in force, at most 100. For a task: the pauses of its template and its namespace. For a template: the
+   * pauses of its versions and its namespace. For a namespace: the pauses of its templates.
    */
   others: Pause[];
 }
@@ -62,7 +62,7 @@ export interface Pausing {
 }
 
 /**
- * For storing a pause. Pauses wait for each other but change only a few rows, so a wait as long as this means that
+ * For storing a pause. Pauses wait for each other, but each changes only a few rows. A wait as long as this means that
  * something else is wrong.
  */
 const SETTINGS = opening({ lock_timeout: '10s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
@@ -80,7 +80,7 @@ const STRETCH = 10_000;
 const MANY_MOVED = 5_000;
 /** Up to this many templates, an error names all of them if none has a similar name. */
 const FEW_TEMPLATES = 5;
-/** How long to wait for transactions that may not see a pause yet. Their own timeouts are shorter. */
+/** How long to wait for transactions that may not yet see a pause. Their own timeouts are shorter. */
 const WRITERS_MS = 90_000;
 const LONGEST_POLL_MS = 100;
 

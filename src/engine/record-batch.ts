@@ -19,8 +19,8 @@ const RECORDING = opening({
 });
 
 /**
- * Records outcomes in one transaction: locks the tasks, adds the steps that results create, records, claims children, and
- * begins waits. Takes one round trip, and one more if a decision or an analyzer is among them, or a wait that may end at
+ * Records outcomes in one transaction: locks the tasks, adds the steps that results create, records, claims children,
+ * and begins waits. Takes one round trip, or two if the batch has a decision, an analyzer, or a wait that may end at
  * once.
  * @throws InDoubtError
  */

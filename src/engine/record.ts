@@ -24,7 +24,10 @@ export interface RecordAnswer extends Recorded {
   takenFrom: string[];
 }
 
-/** Returns whether a template may have dynamic steps. True if it is unknown: the statement for them works for all. */
+/**
+ * Returns whether a template may have dynamic steps. True if that is unknown, because the statement for dynamic steps
+ * works for all templates.
+ */
 export function isDynamic(templates: TemplateStore, batch: readonly Recording[]): boolean {
   let last = -1;
   return batch.some(({ templateId }) => {

@@ -6,7 +6,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { replicaLag } from '../store/server/replica-lag.ts';
 
-/** A standby that is further behind is not used. */
+/** A standby that lags by more than this is not used. */
 const MOST_BEHIND_MS = 30_000;
 /** How long a measured delay is used. Its age is added to it. */
 const KNOWN_MS = 1_000;
@@ -14,13 +14,13 @@ const MEASURE_MS = 2_000;
 /** A standby cancels queries that conflict with what it replays. */
 const CANCELLED = '40001';
 
-/** An answer, and how many milliseconds it may be behind because of replication. */
+/** An answer, and how stale it may be because of replication, in milliseconds. */
 export interface Replicated<T> {
   answer: T;
   lagMs: number;
 }
 
-/** Runs reads on a standby while it is close behind, otherwise on the primary. */
+/** Runs reads on a standby while its lag is small, otherwise on the primary. */
 export class Replica {
   readonly #database: Database;
   readonly #logger: Logger;
@@ -45,7 +45,7 @@ export class Replica {
     return { answer: await run(primary), lagMs: 0 };
   }
 
-  /** Returns the most that the standby may be behind now. Undefined: it cannot be used. */
+  /** Returns the maximum lag that the standby may have now. Undefined: it cannot be used. */
   async #lag(): Promise<number | undefined> {
     const now = performance.now();
     if (!this.#measured || now - this.#measured.at > KNOWN_MS) this.#measured = { lag: this.#measure(), at: now };

@@ -16,7 +16,7 @@ export interface StatusFacts extends Attention {
   lagMs: number;
   pauses: PauseRow[];
   waits: WaitsRow[];
-  /** Waits whose time came more than five seconds ago. */
+  /** Waits that have been due for more than five seconds. */
   lateWaits: number;
   /** Schedules whose due time passed more than ten seconds ago. */
   lateSchedules: number;

@@ -94,7 +94,7 @@ function add(swept: Swept, taken: Omit<Swept, 'dead' | 'lost'>): void {
 }
 
 /**
- * Takes single steps from a live worker that no longer knows that it holds them. Those of locked tasks are left for the
+ * Takes single steps from a live worker that no longer knows that it holds them. Steps of locked tasks are left for the
  * next call.
  */
 export async function takeFrom(

@@ -42,7 +42,7 @@ export interface Task {
   name: string;
   namespace: string;
   version: string;
-  /** `pending` until the first step is claimed, also while the task waits for its start. */
+  /** `pending` until the first step is claimed, including while the task waits for its start. */
   status: TaskState;
   createdAt: string;
   updatedAt: string;
@@ -50,7 +50,9 @@ export interface Task {
   context: Record<string, unknown>;
   initiator: string | null;
   sourceSystem: string | null;
-  /** The credential that created it over HTTP, as its acts are recorded. Null: a program with the database. */
+  /**
+   * The credential that created it over HTTP, as its acts are recorded. Null: a program with access to the database.
+   */
   createdWith: string | null;
   reason: string | null;
   priority: number;
@@ -73,7 +75,7 @@ export interface Task {
   waitingSteps: number;
   /** When the task begins, in ISO 8601, if it was created to start later. Null if it does not wait for its start. */
   startsAt: string | null;
-  /** A task in `waiting` reads `processing`, or `blocked_by_failures` if a step failed permanently. */
+  /** A task in `waiting` is shown as `processing`, or as `blocked_by_failures` if a step failed permanently. */
   executionStatus:
     | 'blocked_by_failures'
     | 'has_ready_steps'
@@ -94,11 +96,14 @@ export interface Task {
   completionPercentage: number;
   /** `blocked` while a step is in `error` and its failure is not tolerated. */
   healthStatus: 'healthy' | 'blocked';
-  /** Set while the task exceeds a limit of its template's `lifecycle`. Null otherwise, and once it moves or ends. */
+  /**
+   * Set while the task exceeds a limit of its template's `lifecycle`. Null otherwise, and once it makes progress or
+   * ends.
+   */
   stale: StaleNote | null;
   /**
-   * The pauses that hold for the task, its template and its namespace, oldest first. While there is one, none of the
-   * task's steps starts. Null if there is no pause, or if the task has ended.
+   * The pauses of the task, its template and its namespace, oldest first. While there is one, none of the task's steps
+   * starts. Null if there is no pause, or if the task has ended.
    */
   paused: Pause[] | null;
 }
@@ -121,7 +126,7 @@ export interface StaleNote {
   rule: string;
   /** The limit in minutes. */
   minutes: number;
-  /** When the task last moved, or was created for `max_duration_minutes`; ISO 8601. */
+  /** When the task last made progress, or, for `max_duration_minutes`, when it was created; ISO 8601. */
   since: string;
   /** When it was noted; ISO 8601. */
   at: string;
@@ -170,7 +175,7 @@ export interface StepWait {
   /** `completion`: another system completes it by its token. `call`: its handler asked to be called again. */
   kind: Exclude<WaitKind, 'start'>;
   since: string;
-  /** When the wait ends at the latest. Null: it has no limit. */
+  /** The latest time at which the wait ends. Null: it has no limit. */
   until: string | null;
   /** When the engine acts next: at `until`, or before that for a reminder or the next call. Null: never. */
   dueAt: string | null;
@@ -238,22 +243,22 @@ export interface HistoryEntry {
   error: StepError | null;
   errorCode: string | null;
   metadata: Record<string, unknown>;
-  /** Milliseconds from the end of a failed attempt until the next one was due. Null if there was none to come. */
+  /** Milliseconds from the end of a failed attempt until the next one was due. Null if there is no next attempt. */
   retryDelayMs: number | null;
   /** The calls of the handler, if it asked to be called again in this attempt. Otherwise null. */
   calls: AttemptCalls | null;
-  /** The result of the attempt, if a rerun has dropped it. Otherwise null; the step has the current one. */
+  /** The result of the attempt, if a rerun has dropped it. Otherwise null; the step has the current result. */
   droppedResult: unknown;
 }
 
-/** The details that are stored beside a result: only fields that differ from the defaults. */
+/** The details that are stored with a result: only fields that differ from the defaults. */
 export interface AttemptDetail {
   error?: Partial<StepError> & { error_code?: string | null };
   custom?: Record<string, unknown>;
   handler_version?: string;
-  /** Milliseconds from the end of a failed attempt to the next one, if there is another one. */
+  /** Milliseconds from the end of a failed attempt to the next attempt, if there is one. */
   retry_delay_ms?: number;
-  /** The worker that ran it, if it is not the one that claimed it. */
+  /** The worker that ran it, if another worker claimed it. */
   worker_id?: string;
   orchestration_metadata?: Partial<StepExecutionResult['orchestration_metadata']>;
   event_problems?: EventProblem[];
@@ -299,7 +304,7 @@ function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedActio
 /**
  * Returns a row as callers see it. Copies field by field, because rest and spread cost several microseconds per task.
  */
-/** The states of a task of which no step was claimed yet. The last two: it begins later. */
+/** The states of a task without a claimed step. The last two: it begins later. */
 const MAY_BE_PENDING: ReadonlySet<string> = new Set(['steps_in_process', 'waiting', 'waiting_for_dependencies']);
 
 export function taskView(row: TaskRow): Task {

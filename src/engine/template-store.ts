@@ -107,7 +107,7 @@ export class TemplateStore {
     if (other !== undefined) {
       this.#logger.warn(
         { template: nameOf(template), digest, other },
-        `template ${nameOf(template)} has different content (${digest.slice(0, 12)}) than the one registered earlier under this version (${other.slice(0, 12)}); new tasks get this one, running tasks keep theirs; raise the version to tell them apart`,
+        `template ${nameOf(template)} has different content (${digest.slice(0, 12)}) than the one registered earlier under this version (${other.slice(0, 12)}); new tasks use this content, running tasks keep theirs; raise the version to distinguish them`,
       );
     }
     const snapshot = this.#byId.get(id) ?? this.#compile({ id, namespaceId, digest, template, graph });
@@ -116,7 +116,7 @@ export class TemplateStore {
     return snapshot;
   }
 
-  /** Returns snapshots by id. Loads the unknown ones in one statement. */
+  /** Returns snapshots by id. Loads unknown snapshots in one statement. */
   async byIds(ids: Iterable<number>): Promise<Map<number, Snapshot>> {
     const { known, unknown } = this.#knownOf(ids);
     if (unknown.length > 0)
@@ -207,7 +207,7 @@ export class TemplateStore {
     const hint =
       near.length > 0
         ? `there ${near.length === 1 ? 'is' : 'are'} ${near.slice(0, 5).join(', ')}`
-        : 'no registered template has a similar name; a worker or createTasker registers the templates that it is given';
+        : 'no registered template has a similar name; a worker or createTasker registers the templates passed to it';
     return new TaskerError('template_not_found', `no template ${key}; ${hint}`, { details: { near } });
   }
 
@@ -278,8 +278,8 @@ function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
 export const MAX_KEPT = 1_000;
 
 /**
- * Snapshots by their ids. The newest ones are kept. Older ones are dropped once no task in this process uses them, so
- * that templates that are registered again and again do not fill the memory.
+ * Snapshots by their ids. The newest are kept. Older snapshots are dropped once no task in this process uses them, so
+ * that templates that are registered repeatedly do not fill the memory.
  */
 export class KeptSnapshots<S extends { id: number }> {
   readonly #kept = new Map<number, S>();
@@ -288,7 +288,7 @@ export class KeptSnapshots<S extends { id: number }> {
     if (this.#used.get(id)?.deref() === undefined) this.#used.delete(id);
   });
 
-  /** Returns a snapshot that is kept or still in use. A dropped one that is still in use is kept again. */
+  /** Returns a snapshot that is kept or still in use. A dropped snapshot that is still in use is kept again. */
   get(id: number): S | undefined {
     const kept = this.#kept.get(id);
     if (kept) return kept;
@@ -340,7 +340,7 @@ interface Entry<S> {
   uses: number;
 }
 
-/** Caches the newest snapshot of each name and version for a second, so that few task creations ask the database. */
+/** Caches the newest snapshot of each name and version for a second, so that few task creations query the database. */
 export class NewestSnapshots<S> {
   readonly #entries = new Map<string, Entry<S>>();
   #hits = 0;

@@ -68,7 +68,7 @@ function checkDuration(where: string, name: string, value: unknown): void {
   }
 }
 
-/** Returns what a result waits for. Null for other results, and for unreadable ones. */
+/** Returns the wait that a result requests. Null for other results, and for unreadable results. */
 export function waitIn(result: { readonly wait?: StepWait | null }): StepWait | null {
   try {
     return result.wait ?? null;

@@ -107,7 +107,7 @@ function fieldsOf(entry: Entry): string {
     .join('');
 }
 
-/** A task without a correlation id of its own has its task id as one. Repeating it would lengthen every line. */
+/** A task without a separate correlation id uses its task id. Repeating that would lengthen every line. */
 function isOwnCorrelation(key: string, entry: Entry): boolean {
   return key === 'correlation_id' && entry['task_uuid'] === entry['correlation_id'];
 }

@@ -35,7 +35,7 @@ export const INSTRUMENTS = {
   authRequests: counter(
     'tasker.auth.requests.total',
     ['credential'],
-    'Requests to this server that need a credential, by its kind: key, token, session, none',
+    'Requests to this server that need a credential, by kind of credential: key, token, session, none',
   ),
   authFailures: counter(
     'tasker.auth.failures.total',
@@ -51,7 +51,7 @@ export const INSTRUMENTS = {
   requestsRejected: counter(
     'tasker.api.requests_rejected.total',
     ['reason'],
-    'Requests that this server rejected without working on them: rate_limited, overloaded',
+    'Requests that this server rejected without processing them: rate_limited, overloaded',
   ),
 
   // tasks
@@ -88,7 +88,7 @@ export const INSTRUMENTS = {
   stepsFailed: counter(
     'tasker.steps.failures.total',
     [...OF_HANDLER, 'retryable'],
-    'Recorded attempts that failed; retryable says whether the failure allows another attempt',
+    'Recorded attempts that failed; retryable: whether the failure allows another attempt',
   ),
   stepsTimedOut: counter('tasker.steps.timeouts.total', OF_HANDLER, 'Attempts that timed out'),
   stepsSettledLate: counter(
@@ -170,7 +170,7 @@ export const INSTRUMENTS = {
   tasksPruned: counter(
     'tasker.prune.tasks.total',
     ['outcome'],
-    'Old tasks that a prune of this process deleted, skipped because something needs them, or failed to delete',
+    'Old tasks that a prune of this process deleted, skipped because they are still needed, or failed to delete',
   ),
 
   // the queue and its notifications
@@ -208,7 +208,7 @@ export const INSTRUMENTS = {
   lateTimers: gauge(
     'tasker.late_timers',
     [],
-    `Waits whose time came more than five seconds ago and that no worker has ended, counted up to 100,000, ${OF_ALL}`,
+    `Waits that have been due for more than five seconds and that no worker has ended, counted up to 100,000, ${OF_ALL}`,
   ),
   lateSchedules: gauge(
     'tasker.late_schedules',
@@ -284,11 +284,7 @@ export const INSTRUMENTS = {
     ['group'],
     'Failed deliveries of durable events, which are retried until their attempts are used up',
   ),
-  eventsDead: counter(
-    'tasker.domain_events.dead.total',
-    ['group'],
-    'Deliveries of durable events to the group that were given up',
-  ),
+  eventsDead: counter('tasker.domain_events.dead.total', ['group'], 'Dead deliveries of durable events to the group'),
   eventsLate: gauge(
     'tasker.domain_events.late',
     ['group'],

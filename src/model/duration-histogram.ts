@@ -1,6 +1,6 @@
 /** The factor between the bounds of a bucket. */
 const GROWTH = 1.1;
-/** The largest relative error of a percentile: a value stands for its bucket. */
+/** The largest relative error of a percentile, because one value represents a whole bucket. */
 export const PERCENTILE_ERROR = 0.05;
 
 /** Part of a histogram of durations: a bucket, and the number of values in it. */
@@ -34,12 +34,12 @@ export interface Durations {
   p99Ms: number | null;
 }
 
-/** Returns the value, in microseconds, that stands for a bucket: its largest relative error is the smallest possible. */
+/** Returns the value, in microseconds, that represents a bucket with the smallest possible relative error. */
 function representative(bucket: number): number {
   return bucket === 0 ? 0 : (GROWTH ** (bucket - 1) * 2) / (1 + GROWTH);
 }
 
-/** Returns what is known of durations, given the sums and the sorted buckets of the same values. */
+/** Returns the statistics of durations, given the sums and the sorted buckets of the same values. */
 export function durationsOf({ count, sum, min, max }: DurationSums, buckets: readonly Bucket[]): Durations {
   const ms = (us: number) => Math.round(us) / 1000;
   const total = buckets.reduce((all, one) => all + one.count, 0);

@@ -18,7 +18,7 @@ export const LONGEST_DURATION_MS = 366_000 * 86_400_000;
 export const DURATION_TEXT = new RegExp(`${SHORT.source}|${ISO.source}`);
 
 /** How a duration is written, for messages. */
-export const DURATION_FORMS = 'seconds as a number, a text such as 90s, 15m, 2h or 7d, or ISO 8601 such as P3DT12H';
+export const DURATION_FORMS = 'seconds as a number, a string such as 90s, 15m, 2h or 7d, or ISO 8601 such as P3DT12H';
 
 /**
  * Returns a duration in milliseconds: seconds as a number, `90s`, `15m`, `2h`, `7d`, or ISO 8601 (`P3DT12H`). Years and

@@ -1,4 +1,4 @@
-/** The lengths of the periods that statistics are kept in, in minutes: a minute, an hour, a day. */
+/** The lengths of the periods in which statistics are kept, in minutes: a minute, an hour, a day. */
 export type PeriodMinutes = 1 | 60 | 1440;
 
 /** Periods of one length. Milliseconds since 1970. */
@@ -9,7 +9,7 @@ export interface Periods {
   to: number;
 }
 
-/** The time that statistics are about, in whole periods. Milliseconds since 1970. */
+/** The time range of statistics, in whole periods. Milliseconds since 1970. */
 export interface StatisticsWindow {
   from: number;
   to: number;
@@ -76,7 +76,7 @@ const POINTS = [
   365 * 1440,
 ];
 const MOST_POINTS = 61;
-/** A chart is made of at most about this many periods, so that it is read quickly: minutes of half a day, hours of a month. */
+/** A chart reads at most about this many periods, so that it loads quickly: minutes of half a day, hours of a month. */
 const MOST_PERIODS = 744;
 
 /** How a chart divides a window: the start of its first point, and the length of each. */
@@ -89,7 +89,7 @@ export interface ChartPoints {
   longest: PeriodMinutes;
 }
 
-/** Returns the longest period that a point of this length is made of. */
+/** Returns the longest period that divides a point of this length. */
 function longestIn(minutes: number): PeriodMinutes {
   return minutes >= 1440 ? 1440 : minutes >= 60 ? 60 : 1;
 }

@@ -1,6 +1,6 @@
 /**
- * Everything that a credential can permit. The first 17 are those of the described API; `tasks:context_read` also shows what
- * templates declare as sensitive.
+ * Everything that a credential can permit. The first 17 are those of the original API; `tasks:context_read` also shows
+ * data that templates declare as sensitive.
  */
 export const PERMISSIONS = [
   'tasks:create',
@@ -81,7 +81,7 @@ const OPERATOR: readonly Permission[] = [
 
 /**
  * The permissions of each role. A viewer changes nothing. An operator runs tasks, but neither deletes them nor changes
- * templates or credentials, and does not see what templates declare as sensitive.
+ * templates or credentials, and does not see data that templates declare as sensitive.
  */
 export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   viewer: VIEWER,
@@ -97,12 +97,12 @@ export function isRole(text: string): text is Role {
   return (ROLES as readonly string[]).includes(text);
 }
 
-/** Returns whether a text is a permission, or a wildcard for those of a resource, such as `tasks:*`. */
+/** Returns whether a text is a permission, or a wildcard for all permissions of a resource, such as `tasks:*`. */
 export function isPermission(text: string): boolean {
   return KNOWN.has(text) || (text.endsWith(':*') && RESOURCES.has(text.slice(0, -2)));
 }
 
-/** Returns the permissions that texts stand for: permissions and wildcards. There is no wildcard for everything. */
+/** Expands permissions and wildcards, and returns the permissions. There is no wildcard for everything. */
 export function expandPermissions(texts: Iterable<string>): Set<Permission> {
   const found = new Set<Permission>();
   for (const text of texts) {

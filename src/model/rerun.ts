@@ -12,7 +12,7 @@ export interface RerunOf {
   from: number;
   /** The template steps that the task has, those of its batches included. */
   existing: ReadonlySet<number>;
-  /** Returns the steps that a finished decision before `from` has named. */
+  /** Returns the steps that a finished decision before `from` named. */
   namedBy: (decision: number) => readonly number[];
 }
 
@@ -25,12 +25,13 @@ export interface RerunPlan {
 }
 
 /**
- * Returns the steps that run again when a task runs again from a step: the step and each one that waited for one of them,
- * directly or not. Steps of the template that the task does not have connect nothing: a step that is behind such a step
- * only has not waited for it, and keeps its result.
+ * Returns the steps that run again when a task runs again from a step: the step and all steps that waited for it,
+ * directly or indirectly. Steps of the template that the task does not have are ignored: a step that depends only on
+ * such a step did not wait for it, and keeps its result.
  *
- * Some of them exist because of a decision or an analyzer that runs again. They are removed, unless one that does not run
- * again would have created them too: the result depends only on which steps exist, not on the order of the decisions.
+ * Some of them exist because of a decision or an analyzer that runs again. They are removed, unless a decision that
+ * does not run again would also have created them: the result depends only on which steps exist, not on the order of
+ * the decisions.
  */
 export function planRerun(graph: RerunGraph, { from, existing, namedBy }: RerunOf): RerunPlan {
   const covered = new Set<number>([from]);
@@ -54,7 +55,7 @@ export function planRerun(graph: RerunGraph, { from, existing, namedBy }: RerunO
   return { again: new Set([...covered].filter((step) => !open.has(step))), removed: open };
 }
 
-/** Returns whether a step exists regardless of what the steps that run again decide. */
+/** Returns whether a step exists regardless of the new decisions of the steps that run again. */
 function isCertain(
   { types, parents, initial, makers }: RerunGraph,
   step: number,

@@ -7,10 +7,10 @@ import type { Fields } from './json.ts';
 export const WAIT_KINDS = ['start', 'timer', 'signal', 'approval', 'completion', 'call'] as const;
 export type WaitKind = (typeof WAIT_KINDS)[number];
 
-/** The handlers of the step types without a handler of their own, by type. Every worker has them. */
+/** The built-in handlers of step types that need no user handler, by type. Every worker has them. */
 export const WAIT_CALLABLES = { timer: 'tasker.timer', signal: 'tasker.signal', approval: 'tasker.approval' } as const;
 
-/** Whether steps of this type wait, and so have no handler of their own. */
+/** Whether steps of this type wait, and so need no user handler. */
 export function waitsByType(type: string): type is keyof typeof WAIT_CALLABLES {
   return Object.hasOwn(WAIT_CALLABLES, type);
 }
@@ -22,7 +22,7 @@ export function isWaitCallable(callable: string): boolean {
   return CALLABLES.has(callable);
 }
 
-/** The reasons why a wait ended. `elapsed`: its time came. `timeout`: its limit passed. */
+/** The reasons why a wait ended. `elapsed`: its time came. `timeout`: it reached its limit. */
 export const WAIT_ENDS = ['elapsed', 'timeout', 'signal', 'vote', 'token', 'operator', 'cancel', 'retry'] as const;
 export type WaitEnd = (typeof WAIT_ENDS)[number];
 
@@ -32,7 +32,7 @@ export const START_IDX = -1;
 /** The wait that an attempt begins instead of ending with a result. */
 export interface WaitRequest {
   kind: Exclude<WaitKind, 'start'>;
-  /** When it ends at the latest, in milliseconds since 1970. Undefined: use `forMs`. */
+  /** The latest time at which it ends, in milliseconds since 1970. Undefined: use `forMs`. */
   untilMs?: number | undefined;
   /** Milliseconds from now, by the clock of the database. Undefined, and no `untilMs`: the wait has no end. */
   forMs?: number | undefined;

@@ -137,7 +137,7 @@ const STEP_STATES = [
 /** The states in which steps are listed across tasks. */
 const LISTED = ['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error', 'resolved_manually'] as const;
 
-/** The numbers of tasks and steps by state. If there are many steps, some are projected from a part of them. */
+/** The numbers of tasks and steps by state. If there are many steps, some numbers are extrapolated from a sample. */
 async function systemHealth(
   tasker: Tasker,
   filter: { namespaces?: readonly string[] },
@@ -157,7 +157,7 @@ async function allSteps(tasker: Tasker): Promise<Record<string, number>> {
   const { states, isExact, total } = await countSteps(tasker.engine);
   return {
     ...Object.fromEntries(STEP_STATES.map((state) => [`${state}_steps`, states[state] ?? 0])),
-    // Few steps are in these states, so that a projection could miss them.
+    // Few steps are in these states, so an extrapolation could miss them.
     ...(!isExact && (await stepsOf(tasker, {}))),
     total_steps: total,
   };

@@ -3,7 +3,10 @@ import type { Permission } from '../model/permissions.ts';
 
 /** The sender of a request, and its rights. */
 export interface Caller {
-  /** The name that acts and votes are recorded under. Undefined without authentication: then requests name it. */
+  /**
+   * The name that acts and votes are recorded under. Undefined without authentication; the request then names the
+   * actor.
+   */
   subject: string | undefined;
   /** The namespaces that it may see and change. Undefined: all. */
   namespaces: readonly string[] | undefined;
@@ -13,7 +16,7 @@ export interface Caller {
   permissions: readonly Permission[] | undefined;
   /** The kind of its credential. Undefined without one. */
   credential: 'key' | 'token' | 'session' | undefined;
-  /** The id of the API key, if the credential is one or began with one. */
+  /** The id of the API key, if the credential is a key or a session that a key began. */
   keyId: string | undefined;
   /** When its credential expires, in milliseconds since 1970. Undefined: unknown. */
   expiresAtMs?: number | undefined;
@@ -45,8 +48,8 @@ export interface Remarks {
 }
 
 /**
- * Returns the actor and the reason of an act, for the audit. The credential acts; a `by` counts only without one, and is a
- * remark otherwise.
+ * Returns the actor and the reason of an act, for the audit. With a credential, its subject is the actor, and `by` is a
+ * remark. Without one, `by` is the actor.
  */
 export function actorOf({ subject }: Caller, { by, reason }: Remarks = {}): { actor?: string; reason?: string } {
   const remark = subject !== undefined && by != null && by !== subject ? `(by ${by})` : undefined;

@@ -8,14 +8,14 @@ import { changeJson } from './stream-json.ts';
 
 /** A client that has not read this many bytes is cut off at the next change. */
 const MOST_UNREAD_BYTES = 256 * 1024;
-/** Above this number of bytes, nothing that the client has missed is repeated. */
+/** If the client missed more than this number of bytes, nothing is repeated. */
 const BUSY_BYTES = 64 * 1024;
 const HEARTBEAT_MS = 15_000;
-/** Credentials are checked when a stream begins. So it ends after this time, and the client comes back. */
+/** Credentials are checked when a stream begins. So a stream ends after this time, and the client reconnects. */
 const LONGEST_MS = 15 * 60_000;
 /** How long a request waits until the stream begins. */
 const OPENING_MS = 10_000;
-/** Delay after which clients reconnect. It differs, so that they do not all come at once. */
+/** Delay after which clients reconnect. It varies, so that they do not all reconnect at once. */
 const RETRY_MS = { from: 500, to: 3_000 };
 
 /** Settings of an {@link EventStream} that tests change. */
@@ -83,7 +83,8 @@ export class EventStream implements Follower {
   }
 
   /**
-   * Begins a stream. `after`: the `Last-Event-ID` of the client. `cut`: closes the connection, whatever is still to be sent.
+   * Begins a stream. `after`: the `Last-Event-ID` of the client. `cut`: closes the connection, even if data is still to
+   * be sent.
    * @throws TaskerError `stopped`, `not_ready`
    */
   static async begin(
@@ -114,7 +115,7 @@ export class EventStream implements Follower {
     }
     this.#heartbeat = setInterval(() => this.#beat(), this.#limits.heartbeatMs);
     this.#heartbeat.unref();
-    // Not all at the same time, if all have reconnected after a restart.
+    // Random, so that streams that reconnected together after a restart do not all end together.
     this.#renewal = setTimeout(() => this.ended('renew'), this.#limits.longestMs * (1 - Math.random() / 4));
     this.#renewal.unref();
   }
@@ -143,7 +144,7 @@ export class EventStream implements Follower {
     return `id: ${cursor}\n`;
   }
 
-  /** Keeps the connection open, and moves the position of the client on, so that it does not become too old. */
+  /** Keeps the connection open, and advances the position of the client, so that it does not become too old. */
   #beat(): void {
     const position = this.#following?.position();
     if (position && position.cursor !== this.#lastId) {
@@ -167,7 +168,7 @@ export class EventStream implements Follower {
     if (this.#isOver) return;
     this.#leave();
     if (reason === 'slow') {
-      // A client that does not read would not get a last event, and what is queued for it would stay in memory.
+      // A client that does not read would not receive a last event, and its queued data would stay in memory.
       if (this.#cut) this.#cut();
       else this.#controller.error(new Error('the client does not read its stream'));
       return;

@@ -4,12 +4,12 @@ interface Page<Item> {
   next_cursor: string | null;
 }
 
-/** After this many reads, a page may have fewer items than asked for, so that a request cannot read a whole list. */
+/** After this many reads, a page may have fewer items than requested, so that a request cannot read a whole list. */
 const MOST_READS = 20;
 
 /**
- * Reads on until a page has as many items as asked for that the caller may see. `read` returns the items after a cursor,
- * visible or not.
+ * Reads until the page has the requested number of items that the caller may see. `read` returns the items after a
+ * cursor, visible or not.
  */
 export async function fillPage<Item>(
   { limit, cursor }: { limit: number; cursor?: string | undefined },

@@ -27,7 +27,7 @@ function capitalized(text: string): string {
     .join('');
 }
 
-/** Returns the group of a path in the documentation: its first part, `/v1` aside. */
+/** Returns the group of a path in the documentation: its first part after `/v1`. */
 export function tagOf(path: string): string {
   return path.split('/').find((part) => part !== '' && part !== 'v1') ?? 'other';
 }

@@ -72,7 +72,7 @@ export const pageFields = {
   }),
 };
 
-/** Returns a page of a list that is read as a whole. Its cursors are positions, so the list may only grow at its end. */
+/** Returns a page of a list that is read in full. Its cursors are positions, so the list may only grow at its end. */
 export function pageOf<Item>(
   items: readonly Item[],
   { limit, cursor }: { limit: number; cursor?: string | undefined },

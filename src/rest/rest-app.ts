@@ -72,7 +72,8 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   const guards = securityOf({ app, tasker, logger, settings: security });
   app.use(guards.counting);
   app.use(guards.headers);
-  // Before everything that checks requests to the API: the page holds no data, and asks for a credential itself.
+  // Mounted before everything that checks requests to the API: the page holds no data, and asks for a credential
+  // itself.
   app.route('/', webPage());
   app.use('/v1/*', guards.crossOrigin);
   app.use(guards.origins);
@@ -130,8 +131,8 @@ function tookTooLong(ms: number): HTTPException {
 }
 
 /**
- * PostgreSQL cannot store the character NUL, so nothing has it in its name. In a parameter of the query it is an error of
- * PostgreSQL, if the route reads the parameter.
+ * PostgreSQL cannot store the character NUL, so no name contains it. In a query parameter that the route reads, it
+ * would cause an error of PostgreSQL.
  */
 const rejectNul: MiddlewareHandler = (c, next) => {
   if (!c.req.url.split('?', 1)[0]!.includes('%00')) return next();

@@ -21,7 +21,7 @@ const ERROR_TEXTS = {
 
 /** Statuses that every route may answer with. */
 const ALWAYS = [403, 408, 429, 503] as const;
-/** Statuses of routes with parameters, and of those with a body. */
+/** Additional statuses of routes with parameters, and of routes with a body. */
 const WITH_REQUEST = [400] as const;
 const WITH_BODY = [413, 415] as const;
 /** The ways to send a credential. */
@@ -48,9 +48,9 @@ export interface Described<
   /** Default 200. */
   status?: Status;
   /**
-   * Whether the route limits what it shows and changes to the namespaces of the caller. Not needed for routes with a task,
-   * a namespace, a dead letter or a schedule in the path, which are checked for them. Other routes refuse callers that are
-   * limited to namespaces. Default false.
+   * Whether the route limits what it shows and changes to the namespaces of the caller. Not needed for routes with a
+   * task, a namespace, a dead letter or a schedule in the path, because middleware checks these. Other routes refuse
+   * callers that are limited to namespaces. Default false.
    */
   scoped?: boolean;
   /** Errors besides those of every route. Routes with a body have 413 and 415 too. */
@@ -114,11 +114,11 @@ export function describeRoute<
     request: request as Request,
     responses,
   });
-  // Assigned, because the type of a route with middleware hides the types of its request from the handler.
+  // A cast, because the type of a route with middleware hides the types of its request from the handler.
   return Object.assign(described, { middleware }) as typeof described;
 }
 
-/** Other names of the content types that routes take. */
+/** Aliases of the content types that routes accept. */
 const SYNONYMS: readonly (readonly [RegExp, string])[] = [
   [/^application\/([\w.-]+\+)?json$/, 'application/json'],
   [/^(application|text)\/(x-)?yaml$|^text\/plain$/, 'application/yaml'],
@@ -126,8 +126,7 @@ const SYNONYMS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * Refuses bodies of other content types. A body that was ignored would leave out what the caller asked for, such as
- * `dry_run`.
+ * Refuses bodies with other content types. Ignoring the body would drop what the caller asked for, such as `dry_run`.
  */
 function onlyTypes(types: readonly string[]): MiddlewareHandler {
   return async (c, next) => {

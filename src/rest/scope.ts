@@ -3,13 +3,16 @@ import { notThere } from '../engine/credentials/scopes.ts';
 import { ERRORS, isTaskerError, TaskerError } from '../errors.ts';
 import type { Caller } from './caller.ts';
 
-/** Whether the caller may see and change what is in a namespace. What is in none needs a credential for all. */
+/**
+ * Whether the caller may see and change what is in a namespace. Anything outside of namespaces needs a credential for
+ * all.
+ */
 export function maySee({ namespaces }: Caller, namespace: string | null | undefined): boolean {
   return namespaces === undefined || (namespace != null && namespaces.includes(namespace));
 }
 
 /**
- * Returns the namespaces to search: the one that was asked for, if the caller may see it, else all its namespaces.
+ * Returns the namespaces to search: the requested one if the caller may see it, or all namespaces of the caller.
  * Undefined: all. Empty: none.
  */
 export function searchedNamespaces(caller: Caller, asked: string | undefined): string | string[] | undefined {
@@ -18,8 +21,8 @@ export function searchedNamespaces(caller: Caller, asked: string | undefined): s
 }
 
 /**
- * Throws the error of an unknown task if the caller may not see the namespace of a task, so that it cannot find out which
- * tasks exist. @throws TaskerError `task_not_found`, `invalid_uuid`
+ * Throws the same error as for an unknown task if the caller may not see the namespace of a task. So the caller cannot
+ * find out which tasks exist. @throws TaskerError `task_not_found`, `invalid_uuid`
  */
 export async function checkVisible(tasker: Tasker, caller: Caller, taskUuid: string): Promise<void> {
   if (caller.namespaces === undefined) return;
@@ -42,8 +45,8 @@ export function checkSeesAll({ namespaces }: Caller, what: string, instead?: str
 }
 
 /**
- * Leaves the suggestions out of the error for what does not exist, because they name what is in other namespaces. So it is
- * also the same as the error for what exists in another namespace.
+ * Removes the suggestions from a not-found error, because they may name items in other namespaces. This also makes it
+ * identical to the error for an item in another namespace.
  */
 export function withoutHints<Thrown extends Error>(error: Thrown, { namespaces }: Caller): Thrown | TaskerError {
   if (namespaces === undefined || !isTaskerError(error) || ERRORS[error.code] !== 404) return error;

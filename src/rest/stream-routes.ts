@@ -32,8 +32,8 @@ const several = (what: string) =>
 const AllQuery = z.object({
   namespace: several('Only tasks of this namespace.'),
   name: several('Only tasks with this name.'),
-  state: several('Only tasks in this state. A task that was sent and leaves it is sent once more.'),
-  tag: several('Only tasks with this tag, and with all of several tags.'),
+  state: several('Only tasks in this state. A task that was sent is sent once more when it leaves the state.'),
+  tag: several('Only tasks with this tag, or with all tags if there are several.'),
   kind: several('`task` (default) or `step`.'),
   ...Resumable,
 });
@@ -102,7 +102,7 @@ export function streamRoutes(tasker: Tasker, { limits = {} }: StreamRouteOptions
     });
 }
 
-/** Returns what the caller wants to be sent. @throws TaskerError `forbidden` */
+/** Returns the filter of a stream from its query. @throws TaskerError `forbidden` */
 function kindsOf(c: Context, kinds: readonly string[]): StreamKind[] {
   if (kinds.includes('step') && !callerOf(c).allows('steps:read')) {
     throw new TaskerError('forbidden', 'kind=step needs the permission steps:read; ask for kind=task');

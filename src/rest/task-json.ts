@@ -9,7 +9,10 @@ type Task = TaskSnapshot['task'];
 type Step = TaskSnapshot['steps'][number];
 type HistoryEntry = Awaited<ReturnType<Tasker['getHistory']>>[number];
 
-/** Returns a UUID (version 8) that the same text always gives, for things that have no id of their own here. */
+/**
+ * Returns a UUID (version 8) derived from a text, for things that have no UUID here. The same text always has the same
+ * UUID.
+ */
 export function uuidOf(text: string): string {
   const hex = createHash('sha256').update(text).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
@@ -75,7 +78,7 @@ type Health = Pick<
   'execution_status' | 'recommended_action' | 'completion_percentage' | 'health_status'
 >;
 
-/** The derived fields. A failed step comes first, even while other branches run. */
+/** The derived fields. A failed step takes precedence, even while other branches run. */
 function healthOf(task: Task): Health {
   const [status, action] = executionOf(task);
   return {
@@ -144,7 +147,7 @@ export function stepJson(step: Step): z.infer<typeof StepResponseSchema> {
   };
 }
 
-/** The outcome of each attempt, and the acts of operators, of one step, the newest first. */
+/** The attempts and the acts of operators on one step, newest first. */
 export function auditJson(task: Task, step: Step, history: readonly HistoryEntry[]): z.infer<typeof StepAuditSchema>[] {
   const own = history.filter((entry) => entry.step === step.name);
   return own

@@ -48,7 +48,7 @@ const LIST = describeRoute({
   scoped: true,
   summary: 'Lists tasks, newest first, by any of these conditions',
   description:
-    'Reads tables that are written after the commit of a change, so that those of the last second may be missing.',
+    'Reads tables that are written after the commit of a change, so changes of the last second may be missing.',
   request: { query: ListQuery },
   answer: TaskListSchema,
 });
@@ -193,7 +193,7 @@ async function listTasks(
   };
 }
 
-/** Returns the cursor behind this many tasks. Undefined: the first page; null: there are not so many. */
+/** Returns the cursor after this many tasks. Undefined: the first page. Null: there are fewer tasks. */
 async function cursorOf(
   tasker: Tasker,
   { filter, how }: { filter: TaskFilter; how: Pick<TaskPageOptions, 'sort' | 'order'> },

@@ -111,7 +111,7 @@ export const TaskResponseSchema = z
       .nullable()
       .openapi({ description: 'The credential that created it over HTTP. Null: a program with the database did.' }),
     stale: orNull(StaleSchema).openapi({ description: 'The limit of its lifecycle that it exceeds.' }),
-    paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that hold for it.' }),
+    paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that apply to it.' }),
   })
   .openapi('TaskResponse');
 

@@ -8,7 +8,7 @@ import { type Context, Hono } from 'hono';
 /** The built page, next to `dist` and `src` in the package. `npm run build:web` writes it from `web/`. */
 const FOLDER = fileURLToPath(new URL('../../assets/web/', import.meta.url));
 
-/** The first part of the address of each screen. All of them are the same file, which reads the address. */
+/** The first part of the address of each screen. All screens are the same file, which reads the address. */
 const SCREENS = [
   'tasks',
   'errors',
@@ -87,7 +87,7 @@ export function webPage(): Hono {
   for (const pattern of ['/files/:name', '/icon.svg']) {
     app.get(pattern, async (c) => {
       const file = found(c.req.path.slice(1));
-      // Without `next`, so that the checks of the API do not answer instead.
+      // Does not call `next`, so that the checks of the API do not answer instead.
       return file ? send(c, file) : c.notFound();
     });
   }

@@ -4,7 +4,7 @@ import type { ResultRow } from './read-steps.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
-// Steps and workers are looked up one by one (lateral, offset 0). With an unrestricted join, each failure would read
+// Steps and workers are looked up individually (lateral, offset 0). With an unrestricted join, each failure would read
 // all steps of its task, and a batch has thousands.
 const CANCEL_REST = sql('cancel_rest_of_batch')`
 with f as (
@@ -126,7 +126,8 @@ export async function recountBatches(db: Db, taskUuids: readonly string[]): Prom
   await db.query(RECOUNT_BATCHES, [`{${taskUuids.join(',')}}`]);
 }
 
-// Looked up one by one. In a join, a table that was empty when it was analyzed would be read as a whole for each row.
+// Looked up individually. In a join, a table that was empty when it was analyzed would be scanned completely for each
+// row.
 const BATCH_WORKERS = sql('batch_workers')`
 select d.task_uuid "taskUuid", d.idx, w.name, w.cursor, b.no_op "noOp"
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)

@@ -43,7 +43,7 @@ export async function isSaved(db: Db, { taskUuid, idx }: StepKey, data: string):
   return (await db.query(IS_SAVED, [taskUuid, idx, data])).rows.length > 0;
 }
 
-// Calls count until an attempt ends, as in begin_waits: the number of the attempt is the same again after a reset.
+// As in begin_waits, calls count until an attempt ends, because a reset can repeat the number of the attempt.
 const LOAD_CHECKPOINTS = sql('load_checkpoints')`
 select d.task_uuid "taskUuid", d.idx, c.data, w.calls
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
@@ -78,7 +78,7 @@ export interface EarlierCallsRow {
   number: number;
 }
 
-/** Returns the checkpoints of these steps, and the calls of their handlers. Steps without either are left out. */
+/** Returns the checkpoints of these steps, and the calls of their handlers. Steps without either are omitted. */
 export async function loadCheckpoints(db: Db, steps: readonly StepKey[]): Promise<CheckpointRow[]> {
   return (await db.query<CheckpointRow>(LOAD_CHECKPOINTS, columns(steps, 'taskUuid', 'idx'))).rows;
 }

@@ -92,7 +92,7 @@ export interface NewBatch extends Pick<NewStep, 'taskUuid' | 'creator' | 'claim'
   parallelism: number;
   failureStrategy: string;
   noOp: boolean;
-  /** One per worker: its name, and its cursor as JSON text. */
+  /** For each worker: its name, and its cursor as JSON text. */
   parts: readonly { name: string; cursor: string }[];
 }
 

@@ -20,9 +20,9 @@ export interface QueuePeek {
   dueMs: number | null;
   /** Milliseconds until a schedule is due. */
   scheduleMs: number | null;
-  /** The namespaces with ready steps of templates that have steps that wait. */
+  /** The namespaces with ready steps of templates that contain waiting steps. */
   namespacesWithWaits: number[];
-  /** Whether callers have sent signals in their own transactions that were not used yet. */
+  /** Whether callers have sent signals in their own transactions that are not used yet. */
   hasSignals: boolean;
 }
 
@@ -46,7 +46,7 @@ select n.name, x.depth
      from (select 1 from tasker.queue q where q.namespace_id = any (${partsOf('n.id')}) limit ${COUNTED}) y) x
  where n.name = any ($1::text[])`;
 
-/** Returns the number of queued steps by namespace, counted up to 100,000. Unknown namespaces are left out. */
+/** Returns the number of queued steps by namespace, counted up to 100,000. Unknown namespaces are omitted. */
 export async function queueDepths(db: Db, namespaces: readonly string[]): Promise<Map<string, number>> {
   const { rows } = await db.query<{ name: string; depth: number }>(QUEUE_DEPTHS, [namespaces]);
   return new Map(rows.map(({ name, depth }) => [name, depth]));
@@ -68,7 +68,7 @@ export async function dueTasks(db: Db): Promise<string[]> {
 }
 
 // Deletes the timer of a step that has since been cancelled, resolved or reset. The step keeps the time at which it was
-// due, because that is when its task last moved.
+// due, because that is when its task last made progress.
 const PROMOTE = sql('promote_retries')`
 with due as (
   delete from tasker.timer where task_uuid = any ($1::uuid[]) and due_at <= now() returning task_uuid, idx, template_id, rank),
@@ -137,7 +137,7 @@ export async function takeQueueCheckTurn(db: Db, workerIds: readonly number[]): 
 // The queue has no index by step, because that would make every step more expensive. So a slice of the open tasks is
 // compared with the queue's rows in the same range of ids, which are read once. Counters are compared first: a task
 // whose active steps (ready or running) are all in the queue needs no check of its steps. The steps of the other tasks
-// are compared one by one. Both sides are concatenated and grouped, not joined, so that no statistics can lead to a
+// are compared individually. Both sides are concatenated and grouped, not joined, so that no statistics can lead to a
 // comparison of all rows with all. A step that waits for a place in its batch is pending, and a step that waits for a
 // retry is not active. Neither is found. A row whose step was completed by hand or cancelled can hide one missing row
 // of the same task until a claim removes it.

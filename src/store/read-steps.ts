@@ -172,7 +172,7 @@ export interface ResultRow extends StepKey {
 }
 
 /**
- * Returns the results of finished steps; other steps are left out. In the order of `keys`, returns results up to
+ * Returns the results of finished steps; other steps are omitted. In the order of `keys`, returns results up to
  * `maxSize` characters in total, and only the sizes of the rest.
  */
 export async function loadResults(db: Db, keys: readonly StepKey[], maxSize: number): Promise<ResultRow[]> {

@@ -124,7 +124,10 @@ interface AnswerRow {
   waitEnds?: string | null;
 }
 
-/** Records the ends of attempts, moves their tasks on, and claims ready children for this worker. Call it after lockTasks. */
+/**
+ * Records the ends of attempts, advances their tasks, and claims ready children for this worker. Call it after
+ * lockTasks.
+ */
 export async function recordSteps(
   db: Db,
   batch: readonly RecordedStep[],
@@ -146,7 +149,7 @@ export interface CompletedWait extends Omit<RecordedStep, 'claim' | 'kind'> {
 
 /**
  * Ends waits of templates without dynamic steps, and records that their steps are complete. Returns the answer of the
- * recording, and the times of the ends by their index in the batch: those of waits that had not ended. Children go to the
+ * recording, and the times of the ends by index in the batch, for waits that had not already ended. Children go to the
  * queue. Call it after lockTasks.
  */
 export async function recordWaits(
@@ -161,7 +164,7 @@ export async function recordWaits(
   return { ...readAnswer(row, batch), endedAt: new Map(ends.map(({ ord, endedAt }) => [ord - 1, endedAt])) };
 }
 
-/** Returns JSON texts as an array. Most are `null`, so the `null`s at the end are left out. */
+/** Returns JSON texts as an array. Most are `null`, so the `null`s at the end are omitted. */
 function columnOfSome(batch: readonly RecordedStep[], of: (step: RecordedStep) => string): string {
   const texts: string[] = [];
   for (let i = 0; i < batch.length; i++) {

@@ -2,12 +2,13 @@ import type { Db } from '../db/statement.ts';
 import { shownState } from './shown-state.ts';
 import { columns, lists, sql } from './sql.ts';
 
-/** The rules that the configuration sets, and not a template, begin with this. */
+/** Prefix of the rules that come from the configuration instead of a template. */
 const THRESHOLD = 'orchestration.dlq.thresholds.';
 
 /**
- * When a task `t` last moved: a step started, began or ended a wait, saved a checkpoint or ended, a retry became due, or an operator acted.
- * Noting the task as stale, copying it, pausing or resuming it, and acts on its dead letter do not count.
+ * When a task `t` last made progress: a step started, began or ended a wait, saved a checkpoint or ended, a retry
+ * became due, or an operator acted. Noting the task as stale, copying it, pausing or resuming it, and acts on its dead
+ * letter do not count.
  */
 export const LAST_MOVE = `
   select greatest(t.created_at, t.rerun_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
@@ -31,7 +32,7 @@ select task_uuid, now() + minutes * interval '1 minute' from unnest($1::uuid[], 
 /** A task whose template has limits. */
 export interface WatchedTask {
   taskUuid: string;
-  /** Minutes until it can be stale at the earliest. */
+  /** Minutes until the earliest time at which it can be stale. */
   minutes: number;
 }
 
@@ -129,11 +130,12 @@ export const LIMITS_NOW = `cross join lateral (
              select null, null, null where begun.is_due_later) x
      order by x.minutes limit 1) idle`;
 
-// Time in which the task, its template or its namespace was paused does not count; where pauses overlap, it is left out
-// once. While a pause holds, the end of each limit moves on with the time, so the next check is some minutes away.
-// Finds the limit that was exceeded first, if any, those of the template before the thresholds of the configuration. A task counts as waiting for dependencies while it waits for something
-// outside: its first worker, or an operator. The next check is when a limit can be exceeded next: the one of its current
-// state, or the shortest one after a move that may happen right now.
+// Time in which the task, its template or its namespace was paused does not count; overlapping pauses are excluded only
+// once. While a pause is in force, each limit is extended as time passes, so the next check is a few minutes away.
+// Finds the limit that was exceeded first, if any, limits of the template before thresholds of the configuration. A
+// task counts as waiting for dependencies while it waits for something outside: its first worker, or an operator. The
+// next check is at the earliest time at which a limit can be exceeded: the limit of the current state, or the shortest
+// limit after a change of state that may happen right now.
 const JUDGE_TASKS = sql('judge_tasks')`
 select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, (${shownState('t')})::text state,
        t.done_at is not null ended, t.rerun_at is not null rerun, begun.at > t.created_at "startedLater", case when starts_with(broken.rule, '${THRESHOLD}') then 'note' else m.stale_action end action,
@@ -172,7 +174,7 @@ export interface JudgedRow {
   rule: string | null;
   minutes: number | null;
   since: string | null;
-  /** Minutes since then, without those in which the task was paused. */
+  /** Minutes since then, without paused time. */
   passed: number | null;
   /** Minutes since then in which it was paused. */
   held: number | null;
@@ -200,7 +202,7 @@ update tasker.task_watch w set
 
 /** The result of a check of a task that continues. */
 export interface WatchNote extends JudgedRow {
-  /** The sentence of a new note; null: there is none. */
+  /** The text of a new note. Null: there is none. */
   reason: string | null;
 }
 
@@ -210,8 +212,8 @@ export async function noteWatches(db: Db, notes: readonly WatchNote[], actor: st
   await db.query(NOTE_WATCHES, [...found, actor]);
 }
 
-// A separate statement before the writing one: it waits for steps that are just being claimed, so that the writing one sees
-// their new state.
+// A separate statement before the one that writes. It waits for steps that are just being claimed, so that the next
+// statement sees their new state.
 const LOCK_OPEN_STEPS = sql('lock_open_steps')`
 select count(*) from (
   select 1 from tasker.step where task_uuid = any ($1::uuid[])

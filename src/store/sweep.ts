@@ -29,7 +29,8 @@ export async function deadWorkers(db: Db): Promise<DeadWorkerRow[]> {
   return (await db.query<DeadWorkerRow>(DEAD_WORKERS)).rows;
 }
 
-// Only tasks with ready or running steps, each looked up by key: all others, of which there may be millions, cost nothing.
+// Reads only tasks with ready or running steps, each by key. All other tasks, of which there may be millions, cost
+// nothing.
 const TASKS_OF_DEAD = sql('tasks_of_dead')`
 select t.task_uuid from (select task_uuid from tasker.task where state = 'steps_in_process' offset 0) t
  cross join lateral (
@@ -106,8 +107,8 @@ export interface TakenBackRow extends StepKey {
 }
 
 /**
- * Takes the steps of workers in these tasks: to the queue or to `error`, by the retry policy. `only`: takes no others. Call
- * it after lockTasks.
+ * Takes the steps of workers in these tasks: to the queue or to `error`, by the retry policy. `only`: takes only these
+ * steps. Call it after lockTasks.
  */
 export async function takeBack(
   db: Db,

@@ -59,7 +59,7 @@ export interface NewTask extends TaskOrigin {
   /** The span that created the task. */
   traceparent: string | null;
   tags: readonly string[] | null;
-  /** The credential that a server creates it with. Null: a program with the database creates it. */
+  /** The credential that a server creates it with. Null: a program with access to the database creates it. */
   createdWith: string | null;
   /** SHA-256 in hex, or null for a task without an identity. */
   identityHash: string | null;
@@ -99,7 +99,7 @@ export async function findIdentities(db: Db, hashes: readonly string[]): Promise
 const PRUNED_AT = sql('pruned_at')`
 select tasker.iso(pruned_at) "prunedAt" from tasker.task_identity where task_uuid = $1 and pruned_at is not null`;
 
-/** Returns when a task was pruned; undefined if it was not, or left no identity. */
+/** Returns when a task was pruned. Undefined if it was not pruned, or its identity was released. */
 export async function prunedAt(db: Db, taskUuid: string): Promise<string | undefined> {
   return (await db.query<{ prunedAt: string }>(PRUNED_AT, [taskUuid])).rows[0]?.prunedAt;
 }
@@ -140,7 +140,7 @@ export async function lockFreeTasks(db: Db, taskUuids: readonly string[]): Promi
 const TASK_STATES = sql('task_states')`
 select task_uuid, (${shownState('t')})::text state from tasker.task t where task_uuid = any ($1::uuid[])`;
 
-/** Returns the states of tasks. Unknown ids are left out. */
+/** Returns the states of tasks. Unknown ids are omitted. */
 export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<Map<string, string>> {
   const { rows } = await db.query<{ task_uuid: string; state: string }>(TASK_STATES, [`{${taskUuids.join(',')}}`]);
   return new Map(rows.map((row) => [row.task_uuid, row.state]));
@@ -225,7 +225,7 @@ select ${TASK_COLUMNS}
   from tasker.task t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
  where t.task_uuid = any ($1::uuid[])`;
 
-/** Returns tasks by their ids. Unknown ids are left out. */
+/** Returns tasks by their ids. Unknown ids are omitted. */
 export async function getTasks(db: Db, taskUuids: readonly string[]): Promise<TaskRow[]> {
   return (await db.query<TaskRow>(GET_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }

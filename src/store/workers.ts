@@ -107,7 +107,7 @@ export async function stopWorker(db: Db, id: number): Promise<void> {
 }
 
 /**
- * Entries that are forms of names come first, and there are few of them. There may be thousands of names after them.
+ * Entries that are patterns of names come first, and there are few of them. There may be thousands of names after them.
  */
 const ANNOUNCED_ELSEWHERE = sql('announced_elsewhere')`
 with others as (select callables from tasker.worker

@@ -149,7 +149,7 @@ export interface SignalConfig {
 /** The decision of people that an `approval` step waits for. */
 export interface ApprovalConfig {
   title: string;
-  /** The schema of the form that goes with a vote. Null: no form. */
+  /** The schema of the form of a vote. Null: no form. */
   form: JsonSchema | null;
   /** The users or roles that may vote. Empty: everyone. */
   assignees: string[];

@@ -83,7 +83,7 @@ const NEEDS_ESCALATION_TIME: Schema = {
   then: having({ some: ['escalate_after'] }),
 };
 
-/** Requires a handler, or what a step that waits needs instead. */
+/** Requires a handler, or the settings that a waiting step needs instead. */
 function addWaits(schema: Schema): void {
   const types = Object.keys(WAIT_CALLABLES);
   const isOfType = (...wanted: string[]): Schema => ({

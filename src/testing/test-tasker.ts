@@ -41,8 +41,8 @@ export interface TestTaskerOptions
    */
   stubs?: Record<string, TestHandler>;
   /**
-   * Subscribers of domain events, beside those in the folders of `handlers`. They run as in production. False: none run,
-   * not even those in the folders.
+   * Subscribers of domain events, in addition to those in the folders of `handlers`. They run as in production. False:
+   * none run, not even those in the folders.
    */
   subscribers?: SubscriberSource | false;
   /** The server on which to create a database. Default: that of `DATABASE_URL`, else an embedded server. */
@@ -91,8 +91,8 @@ export class TestTasker {
   }
 
   /**
-   * Creates a task and waits until it rests: complete, failed, blocked by failures, or waiting for a time, a signal or
-   * another event that the test must cause. If there is only one template, name, namespace and version can be
+   * Creates a task and waits until it comes to rest: complete, failed, blocked by failures, or waiting for a time, a
+   * signal or another event that the test must cause. If there is only one template, name, namespace and version can be
    * omitted. The types of a request with a name are checked as in `createTask`.
    *
    * @example
@@ -123,8 +123,8 @@ export class TestTasker {
   }
 
   /**
-   * Advances the time without sleeping. Timers, retries, timeouts, reminders and schedules become due in order. Before the
-   * next one, the steps that became ready run. Resolves when no step is ready or running.
+   * Advances the time without sleeping. Timers, retries, timeouts, reminders and schedules become due in order. In
+   * between, the steps that became ready run. Resolves when no step is ready or running.
    *
    * The duration is in words (`3 days`, `1 hour 30 minutes`), or as in a template: seconds as a number, `90s`, `15m`,
    * `2h`, `7d`, or ISO 8601 (`P3DT12H`). The clocks of the process and of the database do not change: handlers read the

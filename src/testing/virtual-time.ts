@@ -15,7 +15,7 @@ import {
 } from '../store/testing/virtual-time.ts';
 
 const SETTINGS = opening({ lock_timeout: '10s' });
-/** Pauses between two looks at the work that is left. The first ones are short, because most steps take a moment. */
+/** Pauses between two checks of the remaining work. The first pauses are short, because most steps are fast. */
 const FIRST_PAUSE_MS = 0.5;
 const LONGEST_PAUSE_MS = 20;
 
@@ -28,7 +28,7 @@ export class VirtualTime {
   readonly #tasker: Tasker;
   /** Microseconds by which this clock is ahead of the database. */
   #aheadUs = 0;
-  /** Timers with a time of their own that were already moved with this clock. */
+  /** Timers with an absolute time that were already moved with this clock. */
   readonly #moved = new Set<string>();
   #hasOwnClock = false;
 
@@ -52,7 +52,7 @@ export class VirtualTime {
     }
   }
 
-  /** Waits until no step is ready or running, nothing is due, and events are delivered. Returns what is left. */
+  /** Waits until no step is ready or running, nothing is due, and events are delivered. Returns the remaining work. */
   async settle(timeoutMs: number): Promise<OpenWork> {
     const { engine, worker } = this.#tasker;
     const until = performance.now() + timeoutMs;

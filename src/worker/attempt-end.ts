@@ -100,7 +100,7 @@ export function released(step: DispatchedStep): AttemptEnd {
   return withoutResult(step, KIND.released, undefined);
 }
 
-/** Returns the end that lets the step wait. Its attempt ends with the wait. */
+/** Returns the end that begins a wait. The attempt of the step ends with the wait. */
 export function waiting(step: DispatchedStep, wait: WaitRequest): AttemptEnd {
   return withoutResult(step, KIND.waits, wait);
 }
@@ -198,7 +198,7 @@ function delayOf(step: DispatchedStep, result: StepHandlerResult): number {
   return retryDelayMs(step.template.retry, step.retryCount + 1, Math.random());
 }
 
-/** Returns the detail that is stored with a result. Defaults are left out, so a plain success stores none. */
+/** Returns the detail that is stored with a result. Defaults are omitted, so a plain success stores none. */
 function detailOf(
   result: StepHandlerResult,
   { version, step, delayMs }: { version: string; step: DispatchedStep; delayMs: number },
@@ -219,7 +219,7 @@ function detailOf(
   const runBy = step.delivery?.runBy;
   if (runBy !== undefined) detail.worker_id = runBy;
   if (step.earlierCalls) detail.calls = callsIn(step, step.earlierCalls);
-  // The statistics need it: the step keeps the time of a retry only until it runs again.
+  // Needed by the statistics, because the step keeps the time of a retry only until it runs again.
   if (delayMs > 0) detail.retry_delay_ms = delayMs;
   if (result.orchestrationMetadata) {
     detail.orchestration_metadata = storedOrchestrationMetadata(result.orchestrationMetadata);
@@ -285,7 +285,7 @@ export function forgotten(step: DispatchedStep, afterMs: number): AttemptEnd {
   return attemptEnd(step, failure, DEFAULT_VERSION);
 }
 
-/** Returns the end of a step whose handler no worker has. */
+/** Returns the end of a step whose handler is not in any worker. */
 export function handlerNotFound(step: DispatchedStep, message: string): AttemptEnd {
   const failure = StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false });
   return attemptEnd(step, failure, DEFAULT_VERSION);

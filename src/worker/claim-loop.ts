@@ -6,7 +6,7 @@ import type { WorkerOptions } from './worker-options.ts';
 import { LOWEST_RANK, type WorkerParts } from './worker-parts.ts';
 
 /**
- * Maximum number of steps of a claim. A lower limit costs more when the queue is long, because each claim reads past
+ * Maximum number of steps in a claim. A lower limit costs more when the queue is long, because each claim reads past
  * the rows that earlier claims took.
  */
 const CLAIM_LIMIT = 1_000;
@@ -25,7 +25,7 @@ export class ClaimLoop {
   #claiming: Promise<void> | undefined;
   #wanted = false;
   #failed = 0;
-  /** Number of consecutive claims that found rows locked by others. */
+  /** Number of consecutive claims that found rows locked by other transactions. */
   #passedOver = 0;
   #lastRank = LOWEST_RANK;
 

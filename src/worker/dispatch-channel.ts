@@ -52,7 +52,7 @@ export class Delivery {
   timeoutMs: number | undefined;
   /** Number of subscribers that received it and may still take it. */
   awaited = 0;
-  /** Called when the step is over while a subscriber runs it. */
+  /** Called when the step has ended while a subscriber runs it. */
   whenOver: (() => void) | undefined;
   /** Whether the log has warned that it is starving. */
   warned = false;
@@ -266,7 +266,7 @@ export class DispatchChannel {
 
   /**
    * Takes the step for a subscriber that awaited the event and is about to call the handler. Returns false if another
-   * subscriber does or should call it, or if the step is over.
+   * subscriber does or should call it, or if the step has ended.
    */
   take(delivery: Delivery, { registry, runBy, timeoutMs }: Taking): boolean {
     delivery.awaited--;

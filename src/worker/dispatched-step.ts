@@ -363,7 +363,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return within && ((call) => within(this, call));
   }
 
-  // ---- the step is over
+  // ---- the step has ended
 
   /** Called when the worker stops waiting. Fires the handler's signal. */
   end(why: NonNullable<DispatchedStep['over']>): void {

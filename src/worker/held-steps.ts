@@ -108,7 +108,7 @@ export class HeldSteps {
 
   /**
    * Loads the data that these steps lack, and calls `start` with the steps that can start. If the results that a step
-   * reads do not fit in memory beside the results of other steps, they are loaded again when there is room.
+   * reads do not fit in memory together with the results of other steps, they are loaded again when there is room.
    */
   async hydrate(steps: readonly DispatchedStep[], start: (steps: readonly DispatchedStep[]) => void): Promise<void> {
     const { engine, cache } = this.#options;
@@ -123,7 +123,7 @@ export class HeldSteps {
     start(steps.filter((step) => !later.has(step)));
   }
 
-  /** Whether its results did not fit beside those of the steps before it, but will fit on their own. */
+  /** Whether its results did not fit together with those of earlier steps, but will fit on their own. */
   #mustWait(step: DispatchedStep): boolean {
     const { cache, stopping } = this.#options;
     if (step.over || stopping.begun || !cache.lacks(step)) return false;

@@ -21,7 +21,7 @@ export interface QueuePollerEvents {
 /** An operation that can fail: a poll of the queue, which fails only with the connection, or a claim. */
 type Operation = 'poll' | 'claim';
 
-/** Reports an outage of the database once, however many statements fail during it. */
+/** Reports an outage of the database once, even if many statements fail during it. */
 export class OutageReport {
   readonly #report: (error: unknown) => void;
   readonly #failing = new Set<Operation>();
@@ -129,7 +129,7 @@ export class QueuePoller {
     }
   }
 
-  /** Notes that a retry or a wait will be due in `delayMs`. */
+  /** Schedules a poll for a retry or a wait that is due in `delayMs`. */
   dueIn(delayMs: number): void {
     const at = performance.now() + delayMs;
     if (this.#stopped || at >= this.#dueAt) return;
@@ -159,7 +159,7 @@ export class QueuePoller {
     }
   }
 
-  /** Polls now. For news that the queue does not show, such as a new schedule. */
+  /** Polls now. Used for changes that the queue does not show, such as a new schedule. */
   look(): void {
     if (!this.#stopped) void this.#poll();
   }

@@ -132,8 +132,8 @@ export class Recorder {
   #nextBatch(): AttemptEnd[] {
     let bytes = 0;
     let size = 0;
-    // Divides the waiting ends among the free lanes. With one batch at a time, the database would wait for this
-    // process.
+    // Divides the waiting ends among the free lanes. With only one batch in progress, the database would idle while
+    // this process prepares the next.
     const share = Math.ceil(this.#waiting.length / (this.#lanes + 1));
     const limit = Math.min(BATCH, Math.max(share, SMALLEST_SHARE), this.#waiting.length);
     while (size < limit) {

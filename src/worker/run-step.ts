@@ -152,7 +152,7 @@ export function callHandler(
       ? within(() => inLogScope(context, callInStep, handler))
       : inLogScope(context, callInStep, handler);
     if (isThenable(returned)) {
-      // Not `returned.then`, because a foreign thenable may call back twice, or throw.
+      // Does not call `returned.then` directly, because a foreign thenable may call back twice, or throw.
       Promise.resolve(returned).then(
         (value) => settled(resultOfReturn(value), version),
         (thrown: unknown) => settled(resultOfThrown(thrown), version),

@@ -4,19 +4,19 @@ import type { Logger } from '../logging/logger.ts';
 
 /** The longest time that a timer of Node.js can wait. */
 const LONGEST_MS = 2 ** 31 - 1;
-/** Pause after a run that fired nothing. */
+/** Pause after a run that fired no schedule. */
 const HELD_MS = 100;
 /** Pause after a failure. */
 const FAILED_MS = 1_000;
 
-/** Fires schedules when they are due. Every worker does it; the database decides which of them passes a due time. */
+/** Fires schedules when they are due. Every worker does this; the database decides which worker handles a due time. */
 export class ScheduleTimer {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #fired: () => void;
   #timer: NodeJS.Timeout | undefined;
   #dueAt = Number.POSITIVE_INFINITY;
-  /** Delays the next run after one that fired nothing, because another process holds the schedules. */
+  /** Delays the next run after a run that fired nothing, because another process holds the schedules. */
   #notBefore = Number.NEGATIVE_INFINITY;
   #firing: Promise<void> | undefined;
   #stopped = false;
@@ -28,7 +28,7 @@ export class ScheduleTimer {
     this.#fired = fired;
   }
 
-  /** Notes that a schedule is due in `delayMs`. */
+  /** Sets the timer for a schedule that is due in `delayMs`. */
   dueIn(delayMs: number): void {
     const now = performance.now();
     const delay = Math.min(Math.max(0, this.#notBefore - now, Math.ceil(delayMs)), LONGEST_MS);

@@ -222,12 +222,12 @@ export class StepReports {
     this.#on.loopBlocked.of(...labelsOf(step)).add();
   }
 
-  /** Called when a handler settled after its step was over. */
+  /** Called when a handler settled after its step had ended. */
   settledLate(step: DispatchedStep): void {
     this.#on.stepsSettledLate.of(...labelsOf(step)).add();
     this.#logger.info(
       { ...stepFields(step), over: step.over },
-      'a handler settled after its step was over; its result is refused',
+      'a handler settled after its step had ended; its result is refused',
     );
   }
 

@@ -21,7 +21,7 @@ export interface BatchMember {
 
 /**
  * The known facts about the finished steps of a task. The object is replaced rather than cleared, because running steps
- * keep the one that they started with.
+ * keep the object that they started with.
  */
 export interface KnownResults {
   /** Results as JSON text, by step. Null if the step finished without a result. */
@@ -154,7 +154,7 @@ export class TaskCache {
 
   hold(task: CachedTask): void {
     if (task.held++ > 0 || this.#tasks.has(task.taskUuid)) return;
-    // The task was released in the meantime, so corrections of its results were not reported here.
+    // The task was released in the meantime, so this process was not notified of corrections of its results.
     task.known = nothingKnown();
     task.bytes = task.row.context.length;
     this.#tasks.set(task.taskUuid, task);

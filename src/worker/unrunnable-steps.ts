@@ -119,7 +119,7 @@ export class MissingHandlers {
     this.#logger = logger;
   }
 
-  /** The steps that a claim must leave out. */
+  /** The steps that a claim must skip. */
   excluded(): readonly bigint[] {
     const keys = this.#excluded.keys();
     return this.#waiting.size < ENOUGH_WAIT ? keys : [...keys, ...this.#enoughWait()];
@@ -141,7 +141,7 @@ export class MissingHandlers {
     const now = performance.now();
     const known = this.#since.get(callable);
     const isRecent = known !== undefined && now - known.last < this.#options.graceMs;
-    // If a resolver is asked again while the handler is missing, the step comes back here. The warning is still logged
+    // If a resolver is asked again while the handler is missing, the step is added again. The warning is still logged
     // only once.
     if (this.#waiting.size === 0 && !isRecent) {
       this.#logger.warn({ ...stepFields(step), handler: step.handlerName }, 'handler not registered here');
@@ -201,7 +201,7 @@ export class MissingHandlers {
     }
   }
 
-  /** Whether another live worker of the step's namespace has the handler that this one lacks. */
+  /** Whether another live worker of the step's namespace has the handler that this worker lacks. */
   async #servedElsewhere({ handler, task }: DispatchedStep): Promise<boolean> {
     const { engine, registries, workerId } = this.#options;
     // Every worker announces these names for the steps that wait. A standard step with such a handler has none.
@@ -300,7 +300,7 @@ export class UnreadableTemplates {
     this.#logger = logger;
   }
 
-  /** The steps that a claim must leave out. */
+  /** The steps that a claim must skip. */
   excluded(): readonly bigint[] {
     return this.#excluded.keys();
   }

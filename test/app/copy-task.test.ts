@@ -6,7 +6,7 @@ const shared = sharedDatabase();
 const PARENT = '0199a8c0-0000-7000-8000-000000000001';
 
 describe('a copy of a task', () => {
-  it('has the context, priority, tags, initiator and correlation id of the first, and a link in both directions', async () => {
+  it('has the context, priority, tags, initiator and correlation id of the original, and a link in both directions', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const first = await tasker.createTask({
       ...demo,
@@ -58,7 +58,7 @@ describe('a copy of a task', () => {
   });
 
   it.each(['strict', 'caller_provided', 'always_unique'])(
-    'is a task of its own with identity_strategy %s',
+    'is a separate task with identity_strategy %s',
     async (strategy) => {
       const { tasker, demo } = await shared.setup({ a: [] }, { worker: false, task: { identity_strategy: strategy } });
       const key = strategy === 'caller_provided' ? { idempotencyKey: 'order-7' } : {};
@@ -86,7 +86,7 @@ describe('a copy of a task', () => {
     expect(await tasker.getCopies(taskUuid)).toEqual([copy.taskUuid]);
   });
 
-  it('can have another context, which is checked by the newest registration of the version', async () => {
+  it('can have a new context, which is checked by the newest registration of the version', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask({ ...demo, context: { n: 1 } });
     await tasker.registerTemplates([
@@ -111,7 +111,7 @@ describe('a copy of a task', () => {
     expect(await tasker.getCopies(taskUuid)).toEqual([]);
   });
 
-  it('does not count as progress of the first task', async () => {
+  it('does not count as progress of the original task', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const before = await tasker.getTask(taskUuid);

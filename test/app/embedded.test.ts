@@ -93,7 +93,7 @@ describe('a tasker in an application', () => {
     expect(await ended).toMatchObject(SILENT);
   });
 
-  it('a tasker with an embedded database is as quiet, and stops the database when it stops', async () => {
+  it('a tasker with an embedded database is equally quiet, and stops the database when it stops', async () => {
     const { ended } = application('stop');
     expect(await ended).toEqual({ ...SILENT, findings: { before: NOTHING, during: NOTHING, after: NOTHING } });
   });

@@ -224,7 +224,7 @@ describe('options', () => {
     });
   });
 
-  it('a value that is not a handler is rejected with what was given', async () => {
+  it('a value that is not a handler is rejected, and the error shows the value', async () => {
     const handlers = [{ name: 'x' }] as never;
     await expect(createTasker({ databaseUrl: shared.url, handlers })).rejects.toMatchObject({
       code: 'handler_invalid',

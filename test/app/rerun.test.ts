@@ -168,7 +168,7 @@ describe('the consequences of a rerun', () => {
     await sql(`update tasker.task set rerun_at = rerun_at - interval '21 minutes'`);
     const { ended } = await checkForStale(tasker);
     expect(ended).toMatchObject([
-      { taskUuid, reason: expect.stringMatching(/not done 21 minutes after its rerun|nothing moved for 21/) },
+      { taskUuid, reason: expect.stringMatching(/not done 21 minutes after its rerun|no progress for 21/) },
     ]);
   });
 

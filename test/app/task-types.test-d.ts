@@ -53,7 +53,7 @@ it('a request for a known template requires its context', () => {
   createTask({ namespace: 'shop', name: 'order', context: order, prioritiy: 3 });
 });
 
-it('a context may be left out if an empty context is valid', () => {
+it('a context may be omitted if an empty context is valid', () => {
   createTask({ name: 'hello' });
   createTask({ name: 'hello', context: { anything: 1 } });
   createTask({ name: 'any', context: { anything: 1 } });
@@ -62,7 +62,7 @@ it('a context may be left out if an empty context is valid', () => {
   createTask({ namespace: 'shop', name: 'order' });
 });
 
-it('a key with a default may be left out', () => {
+it('a key with a default may be omitted', () => {
   createTask({ namespace: 'shop', name: 'bill', context: { amount: 3 } });
   createTask({ namespace: 'shop', name: 'bill', context: { amount: 3, currency: 'USD' } });
   // @ts-expect-error: amount has no default
@@ -71,7 +71,7 @@ it('a key with a default may be left out', () => {
   createTask({ namespace: 'shop', name: 'bill', context: { amount: 3, currency: 'GBP' } });
 });
 
-it('each version has its own context, and version 1.0.0 may be left out', () => {
+it('each version has its own context, and version 1.0.0 may be omitted', () => {
   createTask({ namespace: 'shop', name: 'order', version: '1.0.0', context: order });
   createTask({ namespace: 'shop', name: 'order', version: '2.0.0', context: { code: 3 } });
   // @ts-expect-error: the context of 1.0.0

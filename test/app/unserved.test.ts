@@ -27,7 +27,7 @@ it('steps are served by a live worker of their namespace that announced their ha
   expect(unservedSteps(ready, [{ ...worker, namespaces: ['b'] }])).toMatchObject([{ reason: 'no_worker', count: 3 }]);
 });
 
-it('steps without a worker are one group for each namespace, and steps without a handler one for each handler', () => {
+it('steps without a worker form a group for each namespace, and steps without a handler form a group for each handler', () => {
   const ready = [
     { ...READY, namespace: 'a', handler: 'one', count: 2, first: '2026-01-02' },
     { ...READY, namespace: 'a', handler: 'two', count: 3, name: 'other', first: '2026-01-01' },

@@ -161,7 +161,7 @@ describe('waitForTask', () => {
 });
 
 describe('watchTask', () => {
-  it('a watch yields each change, and ends with the resting task and the final state of its steps', async () => {
+  it('a watch yields each change, and ends with the final state of the task and its steps', async () => {
     const gates = { a: deferred(), b: deferred() };
     const handlers = (['a', 'b'] as const).map((name) => defineHandler(name, {}, () => gates[name].promise));
     const { tasker, demo } = await shared.setup({ a: [], b: ['a'] }, { handlers });

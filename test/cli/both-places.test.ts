@@ -78,7 +78,7 @@ beforeAll(async () => {
     }
   };
   await vi.waitFor(settled, { timeout: 60_000, interval: 100 });
-  // Without a worker, nothing changes by itself.
+  // Without a worker, nothing changes on its own.
   await tasker.stop();
   server = on.project.start(['server', '--bind', '127.0.0.1:0', '--json']);
   await server.until('server is ready');
@@ -96,7 +96,7 @@ const there = (args: string[], env: Record<string, string> = {}) =>
     env: { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', TASKER_ORCHESTRATION_URL: url, ...env },
   });
 
-/** Replaces what differs between two moments, or between two things that were made in the same way. */
+/** Replaces parts that differ between two runs, or between two objects that were created in the same way. */
 function masked(text: string): string {
   return text
     .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'UUID')
@@ -126,7 +126,10 @@ function shownOf({ code, stdout, stderr }: Ended, args: readonly string[]): unkn
   return { code, out, err: masked(stderr) };
 }
 
-/** Expects the same output from a command on the database and over the server. Some is counted in the background. */
+/**
+ * Expects the same output from a command on the database and over the server. Some numbers are counted in the
+ * background.
+ */
 async function same(args: string[]): Promise<void> {
   let both: [unknown, unknown] = [0, 1];
   const attempt = async () => {
@@ -207,12 +210,12 @@ describe('a command prints the same on a database and over a server', () => {
     for (const args of reads) {
       await same([...args, '--json']);
     }
-    // The text is made of the same data. These use the most of it.
+    // The text is built from the same data. These commands use most of it.
     for (const args of reads.filter(([noun, verb]) => TEXTS.has(`${noun} ${verb}`))) await same(args);
     await here(['namespace', 'resume', 'demo']);
   }, 120_000);
 
-  it('if what it names does not exist', async () => {
+  it('if its target does not exist', async () => {
     const wrong: string[][] = [
       ['task', 'get', UNKNOWN],
       ['task', 'get', 'no-id'],
@@ -301,7 +304,7 @@ describe('a command prints the same on a database and over a server', () => {
     }
   }, 120_000);
 
-  it('if it manages API keys, and a server that has one requires a credential', async () => {
+  it('if it manages API keys, and a server with a key requires a credential', async () => {
     const admin = (await here(['auth', 'key', 'create', 'root', '--role', 'admin'])).stdout.trim();
     const viewer = (await here(['auth', 'key', 'create', 'eyes', '--role', 'viewer'])).stdout.trim();
     for (const act of ['create', 'list', 'rotate', 'revoke']) {
@@ -313,7 +316,7 @@ describe('a command prints the same on a database and over a server', () => {
       const remote = await there(args('there'), { TASKER_API_KEY: admin });
       expect.soft(shownOf(remote, ['--json']), act).toEqual(local);
     }
-    // The server looks for keys from time to time.
+    // The server checks periodically for keys.
     await expect
       .poll(async () => (await there(['pause', 'list'])).stderr, { timeout: 30_000 })
       .toContain('set TASKER_API_KEY, or save the key with');
@@ -321,7 +324,7 @@ describe('a command prints the same on a database and over a server', () => {
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining(`${url} refused the credential`)]);
     const refused = await there(['task', 'retry', stock.failed[0]!], { TASKER_API_KEY: viewer });
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('tasks:update')]);
-    // Optional parts of the output are left out if the credential may not read them.
+    // Optional parts of the output are omitted if the credential may not read them.
     const shown = await there(['task', 'get', stock.failed[0]!], { TASKER_API_KEY: viewer });
     expect([shown.code, shown.stderr]).toEqual([0, '']);
   }, 60_000);

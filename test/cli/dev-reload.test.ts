@@ -133,7 +133,7 @@ it('new tasks use a saved template, and an invalid template changes nothing', as
   expect(await steps()).toEqual(['slow', 'again']); // registered templates remain
 });
 
-it('a folder that is replaced as a whole, as by a checkout, is reloaded and watched', async () => {
+it('a folder that is replaced as a whole, for example by a checkout, is reloaded and watched', async () => {
   await project.write('next/slow.ts', handler('five'));
   await project.write('next/_version.ts', "export const version = 'c';\n");
   await waitForOutput('reloaded 1 handlers', async () => {

@@ -164,7 +164,7 @@ it('dev runs tasks of a registered template of another namespace whose file is i
   await change('templates/shop.yaml', 'handler: look_up', 'handler: look_up, depends_on: [lookup]');
   dev = project.start(['dev']);
   await dev.until('Press Ctrl-C to stop');
-  expect(dev.output).toContain('broken templates are left out');
+  expect(dev.output).toContain('broken templates are skipped');
   const { code, stderr } = await project.run(['task', 'create', 'shop/greet@1.0.0', '-i', '{"name":"Ada"}', '--wait']);
   expect([code, stderr]).toEqual([0, expect.any(String)]);
   dev.process.kill('SIGTERM');

@@ -21,7 +21,7 @@ export interface Ended {
 export interface RunOptions {
   env?: Record<string, string>;
   input?: string;
-  /** The command ends early, such as one that is refused, so that it may share a process like the short commands. */
+  /** The command ends early, for example because it is refused, so it may share a process like the short commands. */
   shared?: boolean;
 }
 
@@ -77,8 +77,8 @@ export class Running {
 }
 
 /**
- * Commands on a server that only talk to it and end, by their first words. Except for commands that need no database, the
- * others are always processes of their own.
+ * Commands that only send requests to a server and then end, by their first words. Other commands always run in
+ * separate processes, unless they need no database.
  */
 const SHORT_COMMANDS = new Set([
   ...'archive audit auth bulk completion dlq event namespace pause profile queue schedule signal approval timer stats status step task'.split(

@@ -225,7 +225,7 @@ describe('tasker mcp', () => {
     expect(await viewer.call('connection_status')).toMatchObject({ caller: { subject: 'key:viewer' } });
   });
 
-  it('acts over a server under the name of its key, within its namespaces', async () => {
+  it('over a server, acts under the name of its key, within the namespaces of the key', async () => {
     const task_uuid = await bench.waiting();
     const elsewhere = await bench.create('elsewhere', {}, 'other');
     const operator = await overServer(await key('operator', 'operator', ['test']), '--allow-writes', '--by', 'eve');
@@ -239,7 +239,7 @@ describe('tasker mcp', () => {
     expect(await away.call('system_health')).toMatchObject({ error: 'connection_failed', isError: true });
   });
 
-  it('rejects wrong arguments, and says what is wrong', async () => {
+  it('rejects invalid arguments, and reports the problem', async () => {
     const unknown = await reader.call('task_inspect', { task_uuid: NEVER });
     expect(unknown).toMatchObject({ error: 'not_found', message: expect.stringContaining(NEVER), valid: false });
     expect(await reader.call('task_inspect', { task_uuid: '../../auth/keys' })).toMatchObject({ isError: true });
@@ -285,7 +285,7 @@ describe('tasker mcp', () => {
     await expect(reader.client.readResource({ uri: `tasker://tasks/${NEVER}` })).rejects.toThrow(NEVER);
   });
 
-  it('writes only the protocol to standard output, survives garbage, and ends with its input', async () => {
+  it('writes only the protocol to standard output, survives garbage, and ends when its input ends', async () => {
     const child = spawn(process.execPath, [TASKER, 'mcp', '--verbose', '--database-url', bench.api.url], {
       cwd: tmpdir(),
       env: { PATH: process.env.PATH },

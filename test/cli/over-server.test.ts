@@ -92,7 +92,10 @@ describe('over a server', () => {
       [expect.stringMatching(/^error: GET .*: the connection failed: /), ''],
     ]);
     const blocked = await over(['task', 'list', '--server', 'http://127.0.0.1:9']);
-    expect([blocked.code, blocked.stderr]).toEqual([3, expect.stringContaining('listen on another one, such as 8080')]);
+    expect([blocked.code, blocked.stderr]).toEqual([
+      3,
+      expect.stringContaining('listen on another port, such as 8080'),
+    ]);
     const noUrl = await over(['task', 'list', '--server', 'nowhere']);
     expect([noUrl.code, noUrl.stderr]).toEqual([2, expect.stringContaining('the server: nowhere is not the address')]);
     const both = await on.project.run(['task', 'list', '--server', url, '--database-url', on.database.url]);
@@ -102,7 +105,7 @@ describe('over a server', () => {
     ]);
   });
 
-  it('a command that needs the database names the way out', async () => {
+  it('a command that needs the database says how to run it', async () => {
     const option = await over(['schedule', 'apply', 'schedules', '--server', url]);
     expect([option.code, option.stderr]).toEqual([
       2,
@@ -127,7 +130,7 @@ describe('over a server', () => {
     expect([code, stdout, stderr]).toEqual([0, '', `following ${url}; press Ctrl-C to stop\n`]);
   });
 
-  it('distinguishes another program, an older server and TLS', async () => {
+  it('the errors for another program, an older server and TLS differ', async () => {
     const list = async (server: string) => (await over(['task', 'list', '--server', server])).stderr;
     const free = createServer().listen(0, '127.0.0.1');
     await once(free, 'listening');

@@ -74,7 +74,7 @@ it('a worker with TASKER_NAMESPACE does not run steps of other namespaces', asyn
   expect(step).toMatchObject({ current_state: 'enqueued', attempts: 0 });
 });
 
-it('bootstrapWorker() needs only the environment and the file, and the process exits by itself after stopWorker()', async () => {
+it('bootstrapWorker() needs only the environment and the file, and the process exits on its own after stopWorker()', async () => {
   const project = await projectWith('alone', '[worker]\nworker_id = "by-file"\n[worker.web]\nenabled = true\n');
   await project.write(
     'own.mjs',

@@ -159,7 +159,7 @@ it('a worker whose port is in use reports it in one line and exits 3', async () 
   expect(await Promise.all([first.ended, headless.ended])).toMatchObject([{ code: 0 }, { code: 0 }]);
 });
 
-it('the process exits by itself after shutdown() of a WorkerServer', async () => {
+it('the process exits on its own after shutdown() of a WorkerServer', async () => {
   await project.write(
     'own.mjs',
     `import { WorkerServer } from 'tasker-core';

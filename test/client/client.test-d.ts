@@ -56,7 +56,7 @@ it('a program without generated types creates tasks of any template', () => {
   void client.tasks.create({ context: {} });
 });
 
-it('the methods of the earlier client return promises, or values for a module that answers at once', () => {
+it('the methods of the earlier client return promises, or values for a synchronous module', () => {
   const old = new TaskerClient({} as FfiLayer);
   expectTypeOf(old.getTask('')).resolves.toEqualTypeOf<TaskResponse>();
   expectTypeOf(old.cancelTask('')).resolves.toBeVoid();

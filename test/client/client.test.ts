@@ -80,7 +80,7 @@ describe('the client on a real server', () => {
     expect((await client.tasks.summary(task.task_uuid)).template.steps).toHaveLength(2);
   });
 
-  it('ends a wait at a blocked task, and an operator ends its step by hand', async () => {
+  it('stops waiting when the task is blocked, and an operator can finish its step by hand', async () => {
     const { task_uuid: uuid } = await client.tasks.create({ ...DEMO, context: { lucky: false } });
     expect((await client.tasks.wait(uuid, { timeoutMs: 30_000 })).status).toBe('blocked_by_failures');
     const failed = (await client.steps.list(uuid)).find(({ name }) => name === 'second')!;
@@ -94,7 +94,7 @@ describe('the client on a real server', () => {
     expect((await client.tasks.wait(uuid, { timeoutMs: 30_000 })).status).toBe('complete');
   });
 
-  it('shows every change of a task while it watches, and stops after the last', async () => {
+  it('yields every change of a watched task, and stops after the last', async () => {
     const { task_uuid: uuid } = await client.tasks.create({ ...UNSERVED, context: { n: 1 } });
     const seen: string[] = [];
     for await (const task of client.tasks.watch(uuid, { timeoutMs: 30_000 })) {
@@ -105,7 +105,7 @@ describe('the client on a real server', () => {
     expect(seen.at(-1)).toBe('cancelled');
   });
 
-  it('ends a wait after its time, or with the reason of the caller', async () => {
+  it('ends a wait at its timeout, or with the abort reason of the caller', async () => {
     const { task_uuid: uuid } = await client.tasks.create({ ...UNSERVED, context: { n: 2 } });
     const late = await client.tasks.wait(uuid, { timeoutMs: 50 }).catch((error: unknown) => error);
     expect(late).toBeInstanceOf(RequestTimeoutError);
@@ -135,7 +135,7 @@ describe('the client on a real server', () => {
     expect(page.pagination).toMatchObject({ total_count: 5, has_next: true });
   });
 
-  it('reports what the server refuses, with code, status, details and the id of the request', async () => {
+  it('reports refusals of the server with code, status, details and the id of the request', async () => {
     const missing = await client.tasks.get(randomUUID()).catch((error: unknown) => error);
     expect(missing).toBeInstanceOf(NotFoundError);
     expect(missing).toBeInstanceOf(TaskerClientError);
@@ -157,7 +157,7 @@ describe('the client on a real server', () => {
     await expect(client.tasks.get('')).rejects.toThrow('"" is not an id or a name');
   });
 
-  it('refuses a second task with the same key, or returns the first one', async () => {
+  it('refuses a second task with the same key, or returns the first task', async () => {
     const request = { ...UNSERVED, idempotency_key: `key ${randomUUID()} ü` };
     const made = await client.tasks.create(request);
     const refused = await client.tasks.create(request).catch((error: unknown) => error);
@@ -187,7 +187,7 @@ describe('the client on a real server', () => {
     });
   });
 
-  it('answers the methods of the earlier client', async () => {
+  it('supports the methods of the earlier client', async () => {
     const old = await getTaskerClient({ baseUrl: server.url });
     const key = randomUUID();
     const task = await old.createTask({ ...DEMO, context: { lucky: true }, sourceSystem: 'shop', idempotencyKey: key });
@@ -203,7 +203,7 @@ describe('the client on a real server', () => {
     expect(await old.cancelTask(open.task_uuid)).toBeUndefined();
   });
 
-  it('lists tasks of the earlier client by limit and offset', async () => {
+  it('lists tasks by limit and offset, as the earlier client does', async () => {
     const old = await getTaskerClient({ baseUrl: server.url });
     const request = { ...UNSERVED, name: 'unserved' };
     for (let n = 0; n < 5; n++) await old.createTask({ ...request, context: { list: n } });

@@ -26,7 +26,7 @@ describe('a request is repeated', () => {
     }
   });
 
-  it('after 429, or 503 with Retry-After, whatever it does', async () => {
+  it('after 429, or 503 with Retry-After, regardless of its method', async () => {
     const { client, received } = await scripted([busy, refusal(429, 'RATE_LIMITED', NOW), json(TASK, 201)]);
     expect(await client.tasks.create(NEW)).toEqual(TASK);
     expect(new Set(received.map(({ body }) => body)).size).toBe(1);
@@ -37,7 +37,7 @@ describe('a request is repeated', () => {
     expect(await dated.client.tasks.cancel(UUID)).toEqual(TASK);
   });
 
-  it('if it creates a task with a key, and the task that an earlier attempt created is returned', async () => {
+  it('if it creates a task with a key, and returns the task that an earlier attempt created', async () => {
     const request = { ...NEW, idempotency_key: 'k' };
     const lost = refusal(409, 'CONFLICT', { details: { task_uuid: UUID } });
     const { client, received } = await scripted([drop, lost, json(TASK)]);
@@ -71,7 +71,7 @@ describe('a request is repeated', () => {
 });
 
 describe('a request is sent once', () => {
-  it('if it may have been carried out: without a key, as a cancellation, or as an act on a step', async () => {
+  it('if it may have been carried out: a creation without a key, a cancellation, or an act on a step', async () => {
     for (const answer of [drop, refusal(503, 'SERVICE_UNAVAILABLE'), refusal(502, 'X')]) {
       const { client, received } = await scripted([answer, json(TASK)]);
       const by = { reason: 'r', by: 'ana' };
@@ -92,7 +92,7 @@ describe('a request is sent once', () => {
     }
   });
 
-  it('if the answer would be the same: 400, 404, 409 and 500', async () => {
+  it('if a repeat would get the same answer: 400, 404, 409 and 500', async () => {
     for (const [status, code] of [
       [400, 'BAD_REQUEST'],
       [404, 'NOT_FOUND'],
@@ -110,7 +110,7 @@ describe('a request is sent once', () => {
     }
   });
 
-  it('if the server asks for a longer wait than the call may take', async () => {
+  it('if the server requests a longer delay than the timeout of the call', async () => {
     const { client, received } = await scripted([refusal(429, 'RATE_LIMITED', { headers: { 'retry-after': '3600' } })]);
     const error = await client.tasks.get(UUID).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(RateLimitedError);
@@ -119,8 +119,8 @@ describe('a request is sent once', () => {
   });
 });
 
-describe('a server that answers wrongly', () => {
-  it('ends a call that takes too long, with its body or without', async () => {
+describe('a server with invalid answers', () => {
+  it('is abandoned if its headers or its body take too long', async () => {
     const { client } = await scripted([silence], { timeoutMs: 30, maxRetries: 1 });
     const error = await client.tasks.get(UUID).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(RequestTimeoutError);
@@ -135,7 +135,7 @@ describe('a server that answers wrongly', () => {
     expect(all.received.length).toBeLessThanOrEqual(1);
   });
 
-  it('is reported as lost if it cuts an answer off', async () => {
+  it('is reported as lost if it truncates an answer', async () => {
     const cut = await scripted(
       [
         (response) => {
@@ -168,7 +168,7 @@ describe('a server that answers wrongly', () => {
     }
   });
 
-  it('does not get the credential by a redirect', async () => {
+  it('cannot redirect the credential to another address', async () => {
     const seen: string[] = [];
     const other = await httpServer((request, response) => {
       seen.push(request.url!);
@@ -208,7 +208,7 @@ describe('a caller', () => {
     ]);
   });
 
-  it('gets an error for wrong options, without the secret', async () => {
+  it('gets an error for invalid options, without the secret', async () => {
     const wrong = (options: object) => {
       try {
         return createClient(options);

@@ -89,7 +89,7 @@ describe('the client', () => {
   it('has a method for every route of the OpenAPI document', () => {
     const exceptions = Object.keys(WITHOUT_METHOD);
     expect(routes.filter((route) => !sent.has(route) && !exceptions.includes(route))).toEqual([]);
-    // An exception must be of a route that exists and has no method.
+    // An exception must name an existing route without a method.
     expect(exceptions.filter((route) => !routes.includes(route) || sent.has(route))).toEqual([]);
   });
 
@@ -110,7 +110,7 @@ async function collected<T>(given: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('lists', () => {
-  it('are read page by page, as far as the loop goes', async () => {
+  it('are read page by page, until the loop ends', async () => {
     const page = (id: number, next: string | null) => json({ entries: [{ id }], next_cursor: next });
     const { client, received } = await scripted([page(1, 'a'), page(2, 'b'), page(3, null)]);
     const ids: number[] = [];
@@ -169,7 +169,7 @@ describe('many creations', () => {
     expect(received.length).toBe(2);
   });
 
-  it('that the server did not finish end with an error that names the first without a result', async () => {
+  it('that the server did not finish end with an error that names the first request without a result', async () => {
     const { client } = await scripted([
       text(
         '{"line":1,"task_uuid":"u","created":true}\n{"done":false,"error":{"code":"SERVICE_UNAVAILABLE","message":"gone"}}\n',
@@ -227,7 +227,7 @@ describe('changes', () => {
     response.end(body);
   };
 
-  it('continue after the last one when the connection is lost', async () => {
+  it('continue after the last change when the connection is lost', async () => {
     const { client, received } = await scripted([
       stream(`${block('1', 'open')}${block('2', 'task')}`),
       stream(block('3', 'deleted')),

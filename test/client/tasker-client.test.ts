@@ -20,7 +20,7 @@ function mock(answer: { success: boolean; data?: unknown; error?: string; recove
   return { module, client: new TaskerClient({ getModule: () => module }) };
 }
 
-it('a client with a module that answers at once answers at once, with the defaults of the request', () => {
+it('a client with a synchronous module answers synchronously, with the defaults of the request', () => {
   const { module, client } = mock({ success: true, data: { task_uuid: UUID } });
   expect(client.createTask({ name: 'order' }).task_uuid).toBe(UUID);
   expect(module.clientCreateTask).toHaveBeenCalledWith({
@@ -51,7 +51,7 @@ it('a client with a module that answers at once answers at once, with the defaul
   expect(client.healthCheck()).toEqual({ task_uuid: UUID });
 });
 
-it('a client throws the error of its module, and whether it may pass', () => {
+it('a client throws the error of its module, which states whether a retry may succeed', () => {
   const { client } = mock({ success: false, error: 'connection refused', recoverable: true });
   const failure = (call: () => unknown) => {
     try {
@@ -70,7 +70,7 @@ it('a client throws the error of its module, and whether it may pass', () => {
   expect(new TaskerClientError('no').recoverable).toBe(false);
 });
 
-it('a client with a module that answers later returns promises', async () => {
+it('a client with an asynchronous module returns promises', async () => {
   const later = async () => ({ success: true, data: { healthy: true } });
   const module = { ...mock({ success: true }).module, clientHealthCheck: later };
   const client = new TaskerClient({ getModule: () => module as never });
@@ -79,7 +79,7 @@ it('a client with a module that answers later returns promises', async () => {
   expect(await answer).toEqual({ healthy: true });
 });
 
-it('the client of the process asks the server in the environment, with its key', async () => {
+it('the client of the process uses the server and the key in the environment', async () => {
   const { baseUrl, received } = await scripted([json({ task_uuid: UUID, status: 'complete' })]);
   vi.stubEnv('TASKER_ORCHESTRATION_URL', baseUrl);
   vi.stubEnv('TASKER_API_KEY', 'key-1');

@@ -77,7 +77,7 @@ describe('watching a task', () => {
     expect(streams).toHaveLength(1);
   });
 
-  it('polls if the stream is a page of another program, or one that the credential may not read', async () => {
+  it('polls if the stream is a page of another program, or the credential may not read it', async () => {
     for (const answer of [json({}), refusal(403, 'FORBIDDEN')]) {
       const { client, streams } = await tracked([json(pending), json(pending), json(complete)], [answer]);
       expect((await client.tasks.wait(UUID, { timeoutMs: 20_000 })).status).toBe('complete');
@@ -85,7 +85,7 @@ describe('watching a task', () => {
     }
   });
 
-  it('waits through changes that do not end the task without reading it', async () => {
+  it('ignores changes that do not end the task, without reading it', async () => {
     const { client, reads } = await tracked(
       [json(pending), json(complete)],
       [
@@ -111,14 +111,14 @@ describe('watching a task', () => {
     await expect(gone.client.tasks.wait(UUID, { outageMs: 0 })).rejects.toMatchObject({ status: 503 });
   });
 
-  it('throws what the server refuses, also if the task is deleted meanwhile', async () => {
+  it('throws the error of the server, even if the task is deleted in the meantime', async () => {
     const { client } = await tracked([noRoute], [noRoute]);
     await expect(client.tasks.wait(UUID)).rejects.toBeInstanceOf(NotFoundError);
     const deleted = await tracked([json(pending), noRoute], [stream([OPEN, block('deleted', { task_uuids: [UUID] })])]);
     await expect(deleted.client.tasks.wait(UUID, { timeoutMs: 20_000 })).rejects.toBeInstanceOf(NotFoundError);
   });
 
-  it('closes its stream when the loop ends, and after its time', async () => {
+  it('closes its stream when the loop ends, and at its timeout', async () => {
     const closed: string[] = [];
     const open: Answer = (response) => {
       stream([OPEN, block('task', running)])(response, undefined as never);

@@ -25,12 +25,12 @@ describe('a database URL', () => {
     });
   });
 
-  it('with one host stays as it is', () => {
+  it('with one host is not changed', () => {
     const url = 'postgres://postgres:x@127.0.0.1:5432/t?sslmode=disable&host=%2Fdev%2Fshm';
     expect(hostsOf(url)).toEqual({ target: undefined, urls: [url] });
   });
 
-  it('is refused if it is wrong', () => {
+  it('is refused if it is invalid', () => {
     for (const url of [
       'mysql://a/b',
       'postgres',
@@ -42,7 +42,7 @@ describe('a database URL', () => {
     }
   });
 
-  it('of several hosts is shown without its password', () => {
+  it('with several hosts is shown without its password', () => {
     expect(hiddenUrl('postgres://u:secret@a:1,b:2/shop?sslpassword=hush')).toBe(
       'postgres://u:***@a:1,b:2/shop?sslpassword=***',
     );

@@ -162,7 +162,7 @@ describe.each(CONFIG_NAMES)('the key of %s', (name) => {
     expect(warnings).toEqual([]);
   });
 
-  it('an invalid value is rejected with file, line and what it must be', () => {
+  it('an invalid value is rejected with file, line and the allowed values', () => {
     const error = thrownBy(() => load(`\n${lineFor(key.path, sample.wrong)}`));
     expect(error).toMatchObject({ code: 'config_invalid' });
     expect(error.message).toMatch(/^[^\n]+$/);

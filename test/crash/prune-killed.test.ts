@@ -20,13 +20,13 @@ function prune(url: string, archive: string, cwd: string) {
   return spawn(process.execPath, [program, '--database-url', url, ...args], { cwd, stdio: 'ignore' });
 }
 
-it('a prune that is killed at any moment loses no task that is not archived, and archives none twice', async () => {
+it('a prune that is killed at any moment deletes no task without archiving it, and archives no task twice', async () => {
   const { tasker, url, sql, taskUuids } = await completed(TASKS);
   const folder = temporaryFolder();
   const home = temporaryFolder();
   let [kills, useful] = [0, 0];
   const left = async () => (await sql<{ n: number }>('select count(*)::int n from tasker.task'))[0]!.n;
-  // One task stays until the last kill, so that no prune that is killed has deleted all.
+  // One task stays until the last kill, so that no killed prune has deleted all tasks.
   const holder = await openSession(url);
   await holder.query('begin');
   await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [[...taskUuids].sort().at(-1)]);
@@ -35,7 +35,7 @@ it('a prune that is killed at any moment loses no task that is not archived, and
     const child = prune(url, folder, home);
     const ended = once(child, 'exit');
     if (kills < KILLS) {
-      // At a random moment after it has created its file, every second time also after it has deleted tasks.
+      // Kills it at a random moment after it has created its file; every second time, after it has also deleted tasks.
       const hasBegun = () => readdirSync(folder).some((name) => name.endsWith('.part') && !earlier.has(name));
       while (!hasBegun() && child.exitCode === null) await sleep(2);
       const deletes = kills % 2 === 0;

@@ -78,7 +78,7 @@ if (inject('postgres') === '18') {
         databaseUrl: url,
         templates: TEMPLATES,
         worker: false,
-        // Acts on locked tasks wait for their locks, and must not hold up the faults.
+        // Acts on locked tasks wait for their locks, and must not delay the faults.
         poolSize: 30,
         logger: silentLogger,
       });
@@ -95,7 +95,7 @@ if (inject('postgres') === '18') {
       console.log(`acts on waits: ${JSON.stringify(driver.waits.done)}`);
       expect(driver.fallen).toEqual([]);
 
-      // The archives have the tasks that are gone, and no other.
+      // The archives contain exactly the tasks that are gone.
       const archived = await driver.prunes.archived();
       const rows = await sql<{ id: string }>('select task_uuid id from tasker.task');
       const known = [...archived, ...rows.map((row) => row.id)];

@@ -79,7 +79,7 @@ it('a retryable failure that PostgreSQL rejects is retried, with the reason in i
 });
 
 describe('a valid result', () => {
-  it("a valid result is not mistaken for an invalid one while the server's disk is full, and is recorded afterwards", async () => {
+  it("a valid result is not mistaken for an invalid result while the server's disk is full, and is recorded afterwards", async () => {
     const { tasker, sql, gate, create, allRun } = await together((n) => ({ n }));
     await sql(`create sequence refusals`);
     await sql(`

@@ -21,12 +21,12 @@ import { invariants, template, until } from '../support/setup.ts';
 const PROVE = process.env.PROVE === '1';
 const ROUNDS = PROVE ? 100 : 4;
 const TASKS = 12;
-/** Rounds until there was an act of each kind. */
+/** Runs rounds until each kind of act has occurred. */
 const MOST_ROUNDS = Math.max(ROUNDS, 20);
 const KINDS = ['again', 'removed', 'returned', 'was running', 'cancel', 'rerun of a task in complete'];
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 12_000;
 
-/** Ends as the step is meant to, in every run again, and returns what it saw. */
+/** Ends as planned for the step, in every run, and returns its observations. */
 const act = defineHandler('act', {}, async ({ context }) => {
   const { step, plan: own, result, plans } = context.stepInputs as unknown as DynamicConfig;
   const { batch_id } = (context.stepInputs.cursor ?? {}) as { batch_id?: string };
@@ -49,7 +49,7 @@ const count = (what: string) => {
   counts[what] = (counts[what] ?? 0) + 1;
 };
 
-/** Reruns a task from a random step, whatever its state. Returns whether the rerun was accepted. */
+/** Reruns a task from a random step, in any state. Returns whether the rerun was accepted. */
 async function rerunSomewhere(tasker: Tasker, { taskUuid }: Running, pick: number): Promise<boolean> {
   const steps = await tasker.getSteps(taskUuid);
   const from = steps[pick % steps.length]!;
@@ -89,7 +89,7 @@ async function differences(tasker: Tasker, { taskUuid, end }: Running): Promise<
   return found;
 }
 
-/** Checks that what the history keeps adds up: each attempt once, and one accepted result a run. */
+/** Checks that the history is consistent: each attempt once, and one accepted result per run. */
 async function historyAddsUp(sql: Sql): Promise<void> {
   const twice = await sql(
     `select h.task_uuid, h.idx, e.rerun from tasker.history h
@@ -125,7 +125,7 @@ async function historyAddsUp(sql: Sql): Promise<void> {
 }
 
 it(
-  'however tasks are rerun, cancelled and lose workers, they end as if they had run once',
+  'tasks that are rerun, cancelled and lose workers at random end as if they had run once',
   async () => {
     const { url, sql, drop } = await freshDatabase();
     onTestFinished(drop);

@@ -14,12 +14,12 @@ const PROVE = process.env.PROVE === '1';
 const TASKS = Number(process.env.TASKER_SIGNAL_TASKS ?? (PROVE ? 20_000 : 300));
 const SENDERS = PROVE || TASKS >= 20_000 ? 8 : 3;
 const KILLS = Math.max(8, Math.round(TASKS / 500));
-/** Deaths of workers. A new process needs seconds to start on a busy machine. */
+/** Number of workers to kill. A new process needs seconds to start on a busy machine. */
 const DEATHS = Math.max(2, Math.round(TASKS / 1_000));
 const RESTARTS = Math.max(1, Math.round(TASKS / 5_000));
 const WORKERS = 2;
 
-// Sends each signal twice with its key, half of them from a transaction of its own, and writes what was acknowledged.
+// Sends each signal twice with its key, half of them in a separate transaction, and records the acknowledgements.
 const SENDER = `
   import { readFileSync, writeSync } from 'node:fs';
   import pg from 'pg';

@@ -16,7 +16,7 @@ const KINDS = ['killed', 'terminated', 'deleted', 'cancelled', 'rerun', 'retried
 const OPEN = `select 1 from tasker.task where done_at is null and state <> 'blocked_by_failures' limit 21`;
 const ENDED = ['complete', 'cancelled'];
 
-/** Refusals that depend on what the task does right now, and lost connections. */
+/** Refusals that depend on the current state of the task, and lost connections. */
 const EXPECTED = [
   'illegal_transition',
   'task_not_found',
@@ -91,7 +91,7 @@ it('the statistics equal a recount after workers were killed, sessions terminate
       const taskUuid = tasks.at(-1 - pick(Math.min(tasks.length, 40)));
       if (taskUuid === undefined) continue;
       const by = pick(2) === 0 ? tasker : other;
-      // A fitting act, so that few are refused.
+      // Chooses a suitable act, so that few are refused.
       const status = await by.getTask(taskUuid).then(
         (task) => task.status,
         () => 'gone',

@@ -29,7 +29,7 @@ const running = (sql: Sql) =>
   sql<{ n: number }>(`select count(*)::int n from tasker.step where state = 'in_progress'`).then(([row]) => row!.n);
 
 describe('kill -9 of a worker with 200 running steps', () => {
-  it('within the lease, retryable steps run again on another worker, and the others are in error with the reason', async () => {
+  it('within the lease, retryable steps run again on another worker, and other steps are in error with the reason', async () => {
     const { tasker, sql, url } = await setup({ templates: TWO_KINDS, worker: false });
     /** Kills a worker with running steps. Returns the time until another one has taken them over. */
     const round = async () => {

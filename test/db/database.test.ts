@@ -112,7 +112,7 @@ describe('a transaction of several round trips', () => {
     expect(await words('t1')).toEqual(['t1a']);
   });
 
-  it('rolls back if its work throws, whatever the value', async () => {
+  it('rolls back if its work throws any value', async () => {
     const database = await open();
     const failing = database.transaction(opening(), async (tx) => {
       await tx.query(ADD, ['t2']);

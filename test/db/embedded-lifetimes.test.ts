@@ -81,7 +81,7 @@ describe('several processes', () => {
 });
 
 describe('a process that releases the server', () => {
-  it('exits by itself', async () => {
+  it('exits on its own', async () => {
     const folder = await seededFolder();
     const user = await startUser(folder);
     const { postmasterPid } = await user.ready;

@@ -77,7 +77,7 @@ describe('a checkpoint', () => {
     ]);
   });
 
-  it('the history stays bounded however often a checkpoint is saved', async () => {
+  it('the history stays bounded regardless of the number of saved checkpoints', async () => {
     const { end, sql } = await run(async ({ context }) => {
       for (let i = 0; i < 60; i++) await context.checkpoint({ cursor: i });
     });

@@ -138,7 +138,7 @@ it('more missing steps than one transaction takes are queued by one check', asyn
   expect(await countOf(sql, doubled)).toBe(0);
 });
 
-it('more missing steps than one scan finds are queued by one check, except those of a locked task', async () => {
+it('more missing steps than one scan finds are queued by one check, except steps of a locked task', async () => {
   const { tasker, sql, url, tasks, workerId } = await waiting(20);
   await sql('truncate tasker.queue');
   const session = await openSession(url);
@@ -189,7 +189,7 @@ describe('several processes', () => {
     }
   });
 
-  it('only the longest-running worker checks the queue, and the next one takes over when its lease expires', async () => {
+  it('only the longest-running worker checks the queue, and the next worker takes over when its lease expires', async () => {
     const { tasker, sql, workerId } = await waiting(1);
     const younger = await register(tasker);
     await sql('truncate tasker.queue');

@@ -240,7 +240,7 @@ describe("a task's context", () => {
     expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
   });
 
-  it('a context is returned unchanged, whatever it contains', async () => {
+  it('a context is returned unchanged, for any contents', async () => {
     const seen = new Map<string, unknown>();
     const { tasker, demo } = await shared.setup(
       { a: [] },

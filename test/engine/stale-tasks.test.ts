@@ -181,7 +181,7 @@ describe('the check for stale tasks', () => {
     expect(logged()).toEqual([
       {
         level: 'warn',
-        message: 'task error: ended by its lifecycle',
+        message: 'task ended as error by its lifecycle',
         fields: { task_uuid: taskUuid, state: 'error', reason },
       },
     ]);
@@ -244,7 +244,7 @@ describe('the check for stale tasks', () => {
     expect((await checkForStale(tasker)).ended).toMatchObject([{ taskUuid: held!.taskUuid }]);
   });
 
-  it('a task keeps the limits that it was created with, whatever is registered later', async () => {
+  it('a task keeps the limits that it was created with, even if other limits are registered later', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: errors })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await tasker.registerTemplates([template({ a: [] }, { lifecycle: { max_duration_minutes: 500 } })]);

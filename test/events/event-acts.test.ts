@@ -67,7 +67,7 @@ describe('dead deliveries', () => {
   });
 });
 
-describe('an event that is replayed while the delivery of an earlier one ends', () => {
+describe('an event that is replayed while the delivery of an earlier event ends', () => {
   const twoOfATask = async () => {
     const { log, sql, url, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];

@@ -46,7 +46,7 @@ describe('an event', () => {
     for (const group of [payments, all, others]) expect(await drain(log, group)).toEqual([]);
   });
 
-  it('is delivered after the earlier events of its task, however few events are taken at once', async () => {
+  it('is delivered after the earlier events of its task, even if few events are taken at once', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 5 });
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     const written = new Map<string, number[]>(taskUuids.map((taskUuid) => [taskUuid, []]));

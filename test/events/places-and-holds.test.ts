@@ -22,7 +22,7 @@ async function disableHashAggregates(sql: Sql): Promise<void> {
 }
 
 describe('a replay', () => {
-  it('leaves out events that the group has not reached, in the list that it is reading and in later lists', async () => {
+  it('skips events that the group has not reached, in the list that it is reading and in later lists', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -161,7 +161,7 @@ describe('deliveries that are due again', () => {
     expect((await extending).events).toHaveLength(2);
   });
 
-  it('wait for the first one of their task, even if a later one is due earlier', async () => {
+  it('wait for the first delivery of their task, even if a later delivery is due earlier', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
     await writeEvents(sql, ...named(taskUuids[0]!, 'a.one', 'a.two'));

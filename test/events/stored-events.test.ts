@@ -78,7 +78,7 @@ describe('events that are stored with the result', () => {
     expect(rows.map((row) => row['name'])).toEqual(['a.both']);
   });
 
-  it('are left out and reported with the step if their payload violates the schema, and the step still completes', async () => {
+  it('are dropped and reported with the step if their payload violates the schema, and the step still completes', async () => {
     const { rows, step, task } = await run([event('order.charged', { schema: AMOUNT }), event('order.seen')], () => ({
       amount: 0,
     }));

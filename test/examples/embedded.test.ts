@@ -93,7 +93,7 @@ describe('a script', () => {
     startProgram(path.resolve('examples/embedded/script.mjs'), { env: { DATABASE_URL: await database() } });
   const line = (order_id: string) => `${JSON.stringify({ order_id, items: [MUG] })}\n`;
 
-  it('processes one order after the other, and exits by itself after the last', async () => {
+  it('processes one order after the other, and exits on its own after the last', async () => {
     const script = await start();
     script.input.end(line('A') + line('B'));
     expect(await script.ended).toMatchObject({

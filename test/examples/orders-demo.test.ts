@@ -71,7 +71,7 @@ describe('the orders demo', { timeout: 60_000 }, () => {
       const demo = startDemo(folder);
       await demo.waitForOutput('process ');
       const moment = sleep(Math.round(100 + Math.random() * 1900)); // the test needs a random moment
-      // The third process may end by itself, because no orders remain.
+      // The third process may end on its own, because no orders remain.
       if (await Promise.race([demo.ended, moment])) break;
       demo.kill('SIGKILL', { group });
       expect((await demo.ended).signal).toBe('SIGKILL');

@@ -58,7 +58,7 @@ describeWith('python3', 'the worker in Python', () => {
   // Not it.runIf: the options of the suite would undo it.
   if (PROVE)
     it(
-      'conforms to the protocol, also while answers are lost and programs are killed',
+      'conforms to the protocol, even while answers are lost and programs are killed',
       async () => {
         const { url, drop } = await freshDatabase();
         onTestFinished(drop);

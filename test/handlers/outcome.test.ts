@@ -89,7 +89,7 @@ describe('a value that a handler throws', () => {
     });
   });
 
-  it('has the messages of its parts if it has no message, and the names of aborts', () => {
+  it('combines the messages of its parts if it has none, and names an abort', () => {
     const refused = new AggregateError([
       new Error('connect ECONNREFUSED ::1:5432'),
       new Error('connect ECONNREFUSED 127.0.0.1:5432'),

@@ -83,7 +83,7 @@ it('readable lines have time, level, message and fields', () => {
   expect(lines[0]!.replace(/\u001b\[\d+m/g, '')).toMatch(/^\d\d:\d\d:\d\d info {2}task complete task_uuid=t-1 n=2$/);
 });
 
-it('readable lines leave out a correlation id that repeats the task id, and JSON lines keep it', () => {
+it('readable lines omit a correlation id that repeats the task id, and JSON lines keep it', () => {
   const plain = logging({ level: 'info', form: 'lines' });
   for (const id of ['t-1', 'c-9']) plain.logger.info({ task_uuid: 't-1', correlation_id: id }, 'task complete');
   expect(plain.lines.map((line) => line.includes('correlation_id'))).toEqual([false, true]);

@@ -137,7 +137,7 @@ describe('metrics', () => {
     expect(Number(all)).toBeGreaterThanOrEqual(Number(least));
   });
 
-  it('are formatted exactly as prom-client formats them, whatever the labels contain', async () => {
+  it('are formatted exactly as prom-client formats them, for any labels', async () => {
     const registry = new Registry();
     const metrics = new TaskerMetrics({ registry });
     const { stepsExecuted, stepClaim, stepsActive } = metrics.instruments;

@@ -7,7 +7,7 @@ function bucketOf(us: number): number {
   return us <= 0 ? 0 : Math.min(511, 1 + Math.ceil(Math.log(us) / Math.log(1.1)));
 }
 
-it('a percentile is wrong by at most five percent, whatever the values', () => {
+it('a percentile is off by at most five percent, for any values', () => {
   const anyValues = fc.array(
     fc.oneof(fc.nat(100), fc.nat(1e6), fc.double({ min: 0, max: 1e13, noNaN: true }).map(Math.round)),
     {
@@ -40,7 +40,7 @@ it('a percentile is wrong by at most five percent, whatever the values', () => {
   );
 });
 
-it('without values, nothing is known', () => {
+it('without values, there is no percentile', () => {
   expect(durationsOf({ count: 0, sum: 0, min: null, max: null }, [])).toEqual({
     count: 0,
     totalMs: 0,

@@ -55,7 +55,7 @@ describe('a duration', () => {
     expect(durationMs(given)).toBeUndefined();
   });
 
-  it('is unchanged after it was formatted and parsed again', () => {
+  it('is unchanged after formatting and parsing', () => {
     fc.assert(
       fc.property(fc.oneof(fc.nat(100_000), fc.integer({ min: 0, max: LONGEST_DURATION_MS })), (ms) => {
         expect(durationMs(durationText(ms))).toBe(ms);

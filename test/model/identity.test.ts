@@ -39,7 +39,7 @@ describe('a strict identity', () => {
     expect(of({}, { namespace: 'ab', name: 'c' })).not.toBe(of({}, { namespace: 'a', name: 'bc' }));
   });
 
-  it('equal contexts have the same strict identity, whatever they contain', () => {
+  it('equal contexts have the same strict identity, for any contents', () => {
     const shuffled = (value: unknown): unknown => {
       if (Array.isArray(value)) return value.map(shuffled);
       if (typeof value !== 'object' || value === null) return value;

@@ -41,7 +41,7 @@ describe('the periods of a window', () => {
     ]);
   });
 
-  it('cover each minute of any window once, and are few', () => {
+  it('cover each minute of any window once, and are few in number', () => {
     const anyWindow = fc.record({
       ago: fc.integer({ min: 1, max: 400 * 1440 }),
       minutes: fc.integer({ min: 1, max: 400 * 1440 }),

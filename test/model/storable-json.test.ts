@@ -101,7 +101,7 @@ describe("a value that jsonb can't store", () => {
     expect(refusal(list)).toBe('result[0]: it is circular: it leads back to result');
   });
 
-  it('a value that is nested too deep is rejected, however deep it is', () => {
+  it('a value that is nested too deep is rejected, for any depth', () => {
     const nested = (depth: number): unknown => {
       let value: unknown = [];
       for (let n = 1; n < depth; n++) value = { in: value };

@@ -428,7 +428,7 @@ describe('in a separate process', () => {
     expect(JSON.parse(out)).toEqual({ count: 2, files: [{ file: '@shop/handlers', handlers: ['one', 'two'] }] });
   });
 
-  it('shows the lines of the source files in stack traces, and exits by itself', async () => {
+  it('shows the lines of the source files in stack traces, and exits on its own', async () => {
     const root = project({
       'handlers/_deep.ts': `interface Order {\n  id: string;\n}\nexport function deep(order: Order): never {\n  throw new Error(order.id);\n}\n`,
       'handlers/fails.ts': `import { defineHandler } from 'tasker-core';\nimport { deep } from './_deep.ts';\n\nexport default defineHandler('fails', {}, () => deep({ id: 'O-7' }));\n`,

@@ -85,7 +85,7 @@ describe('a chain of resolvers', () => {
     ]);
   });
 
-  it('asks only the resolver that a definition names, whatever the form of the callable', async () => {
+  it('asks only the resolver that a definition names, for any form of the callable', async () => {
     const chain = ResolverChain.withResolvers([new Tenants(), new ExplicitMappingResolver(), new Legacy()]);
     chain.register('charge', new Named('registered'));
     expect(await resultOf(await chain.resolve({ callable: 'charge', resolver: 'legacy' }))).toEqual({ says: 'charge' });

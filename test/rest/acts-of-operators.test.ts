@@ -18,7 +18,7 @@ const refused: ActsBench['refused'] = (...given) => bench.refused(...given);
 const NEVER = '019b0000-0000-7000-8000-000000000000';
 
 describe('schedules, dead letters, templates, workers and events', () => {
-  it('a schedule is created, changed, paused, triggered once for a key, backfilled after a dry run, and deleted', async () => {
+  it('a schedule is created, changed, paused, triggered once per key, backfilled after a dry run, and deleted', async () => {
     const path = '/v1/schedules/nightly';
     const created = await api.ask('POST', '/v1/schedules', {
       name: 'nightly',
@@ -88,7 +88,7 @@ describe('schedules, dead letters, templates, workers and events', () => {
     expect((await refused('POST', `/v1/dlq/entry/${NEVER}/redrive`))[0]).toBe(404);
   });
 
-  it('a template is checked and registered from YAML or JSON, and compared with the one before', async () => {
+  it('a template is checked and registered from YAML or JSON, and compared with the previous version', async () => {
     const yaml = (version: string, extra = '') =>
       `name: fresh\nnamespace: test\nversion: ${version}\nsteps:\n  - name: first\n    handler: first\n${extra}`;
     const type = { 'content-type': 'application/yaml' };
@@ -171,7 +171,7 @@ describe('a caller with a credential', () => {
     });
   });
 
-  it('does not find what is in other namespaces, and changes nothing there', async () => {
+  it('finds nothing in other namespaces, and changes nothing there', async () => {
     const ask = api.as(caller());
     const uuid = await create('elsewhere', {}, 'other');
     await api.tasker.waitForTask(uuid);

@@ -39,7 +39,7 @@ describe('an act on a task', () => {
     expect(await refused('POST', '/v1/tasks/7/retry')).toEqual([400, 'INVALID_UUID', expect.any(String)]);
   });
 
-  it('resolves it once, repeats without effect, and is a conflict for a task that ended otherwise', async () => {
+  it('resolves it once, has no effect when repeated, and is a conflict for a task that ended in another way', async () => {
     const uuid = await failed();
     expect((await api.ask('POST', `/v1/tasks/${uuid}/resolve`)).body).toMatchObject({
       resolved: true,
@@ -57,7 +57,7 @@ describe('an act on a task', () => {
     expect((await refused('POST', `/v1/tasks/${uuid}/delete`))[0]).toBe(404);
   });
 
-  it('reruns it after a dry run that changes nothing, and copies it once for a key', async () => {
+  it('reruns it after a dry run that changes nothing, and copies it once per key', async () => {
     const uuid = await create('demo', { context: { lucky: true } });
     await api.tasker.waitForTask(uuid);
     const planned = await api.ask('POST', `/v1/tasks/${uuid}/rerun`, { from: 'second', dry_run: true });
@@ -82,7 +82,7 @@ describe('an act on a task', () => {
     ]);
   });
 
-  it('starts a later task now, or at another time', async () => {
+  it('starts a scheduled task now, or at another time', async () => {
     const uuid = await create('demo', { context: { lucky: true }, delayMs: 3_600_000 });
     const moved = await api.ask<{ start_at: string }>('POST', `/v1/tasks/${uuid}/reschedule`, { in: '2h' });
     expect(Date.parse(moved.body.start_at)).toBeGreaterThan(Date.now() + 3_600_000);
@@ -99,7 +99,7 @@ describe('an act on a task', () => {
     expect((await refused('POST', `/v1/tasks/${uuid}/start-now`))[0]).toBe(409);
   });
 
-  it('pauses and resumes it, its template and its namespace, each repeated without effect', async () => {
+  it('pauses and resumes it, its template and its namespace, and repetitions have no effect', async () => {
     const uuid = await waiting();
     for (const path of [
       `/v1/tasks/${uuid}`,
@@ -122,7 +122,7 @@ describe('an act on a task', () => {
     expect((await refused('POST', '/v1/namespaces/nothing/pause'))[0]).toBe(404);
   });
 
-  it('is refused if its body has another content type or an unknown field, instead of leaving out what it asks for', async () => {
+  it('is refused if its body has another content type or an unknown field, so that no part of it is ignored', async () => {
     const uuid = await failed();
     const form = await api.ask<Json>('POST', `/v1/tasks/${uuid}/retry`, '{"reason":"x"}', {
       'content-type': 'application/x-www-form-urlencoded',
@@ -160,7 +160,7 @@ describe('an act on a step', () => {
 });
 
 describe('signals, approvals and completions', () => {
-  it('a signal goes to a task, a correlation id or a key, is stored once for a key, and can be read', async () => {
+  it('a signal goes to a task, a correlation id or a key, is stored once per key, and can be read', async () => {
     const uuid = await waiting({ idempotencyKey: 'O-7' });
     const sent = await api.ask<{ signal_id: string; tasks: Json[] }>('POST', `/v1/tasks/${uuid}/signals`, {
       name: 'paid',

@@ -39,7 +39,7 @@ describe('POST /v1/bulk-acts', () => {
     expect(await api.tasker.bulk.list()).toEqual([]);
   });
 
-  it('begins one act for requests with the same key, also at the same time, and refuses another request', async () => {
+  it('begins one act for requests with the same key, even if they are concurrent, and refuses a different request', async () => {
     const ids = await create(3, 'keyed');
     const body = { action: 'task_cancel', ids, by: 'ann' };
     const key = { 'idempotency-key': 'nightly' };
@@ -80,7 +80,7 @@ describe('POST /v1/bulk-acts', () => {
     expect((await api.tasker.getTask(ids[0]!)).status).toBe('cancelled');
   });
 
-  it('selects nothing twice: the second of two equal acts skips what the first has done', async () => {
+  it('acts on nothing twice: the second of two equal acts skips the items that the first has handled', async () => {
     const ids = await create(40, 'twice');
     const both = await Promise.all([start({ action: 'task_cancel', ids }), start({ action: 'task_cancel', ids })]);
     const reports = await Promise.all(both.map(ended));
@@ -110,7 +110,7 @@ describe('POST /v1/bulk-acts', () => {
     expect(acts).toHaveLength(30);
   });
 
-  it('is stopped by hand', async () => {
+  it('can be stopped by an operator', async () => {
     const ids = await create(5, 'stopped');
     const session = await lockOn(ids[4]!);
     const id = await start({ action: 'task_cancel', ids });
@@ -124,7 +124,7 @@ describe('POST /v1/bulk-acts', () => {
     expect((await api.ask('POST', '/v1/bulk-acts/99999/stop')).status).toBe(404);
   });
 
-  it('refuses a body without a target, with several, with an unknown condition, or with an empty filter', async () => {
+  it('refuses a body without a target, with several targets, with an unknown condition, or with an empty filter', async () => {
     expect(await refused({ action: 'task_cancel' })).toEqual([400, expect.stringContaining('exactly one')]);
     expect(await refused({ action: 'task_cancel', ids: ['x'], filter: {} })).toEqual([
       400,
@@ -203,7 +203,7 @@ describe('POST /v1/tasks/bulk', () => {
     expect((await api.tasker.getTask(results[4]!.task_uuid!)).tags).toEqual(['last']);
   });
 
-  it('reports an existing task as a conflict, or returns it, also within one request', async () => {
+  it('reports an existing task as a conflict, or returns it, even within one request', async () => {
     const same = [1, 1, 2].map((n) => ({ ...REQUEST, idempotency_key: `same ${n}` }));
     const first = await post(lines(same));
     expect(first.lines).toMatchObject([
@@ -223,7 +223,7 @@ describe('POST /v1/tasks/bulk', () => {
     expect(again.lines[0]!.task_uuid).toBe(first.lines[0]!.task_uuid);
   });
 
-  it('answers while the body is still being sent, and in portions of bounded size', async () => {
+  it('answers while the body is still being sent, in chunks of bounded size', async () => {
     let send!: ReadableStreamDefaultController<Uint8Array>;
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -255,7 +255,7 @@ describe('POST /v1/tasks/bulk', () => {
     expect(results.map(({ line }) => line).slice(0, -1)).toEqual(Array.from({ length: 1200 }, (_, i) => i + 2));
   });
 
-  it('takes a line that is too long or not UTF-8 for a broken line, without keeping it in memory', async () => {
+  it('treats a line that is too long or not UTF-8 as a broken line, without keeping it in memory', async () => {
     const long = Buffer.concat([Buffer.from('{"name":"'), Buffer.alloc(5 * 1024 * 1024, 120), Buffer.from('"}\n')]);
     const wrong = Buffer.from([0x7b, 0xff, 0xfe, 0x7d, 10]);
     const { lines: results } = await post(Buffer.concat([long, wrong, Buffer.from(lines([REQUEST]))]));

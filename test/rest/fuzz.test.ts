@@ -18,7 +18,7 @@ const SEED = Number(process.env.SEED ?? 20_261_128);
 /** Log lines that were injected, or that report an unexpected error. */
 const badLines: string[] = [];
 
-/** A line of the log is one line of JSON, whatever was in the request. */
+/** A line of the log is one line of JSON, for any contents of the request. */
 function checkLine(line: string): void {
   const isGood = () => {
     const { msg } = JSON.parse(line) as { msg?: string };
@@ -73,7 +73,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-/** Returns what is wrong with the answer to a request. */
+/** Returns the problem with the answer to a request. */
 async function problemOf({ method, path, headers, body }: RandomRequest): Promise<string | undefined> {
   let request: Request;
   try {
@@ -147,7 +147,7 @@ it(`${RAW} requests of broken bytes are refused by the server, which keeps servi
   }
 });
 
-/** A request as bytes, with some of them changed, left out or repeated. */
+/** A request as bytes, with some of them changed, omitted or repeated. */
 function brokenBytes({ method, path, headers, body = '' }: RandomRequest, at: number): Buffer {
   const random = randomOf(SEED + at);
   const lines = [

@@ -31,7 +31,7 @@ describe('finding tasks and steps', () => {
     expect(await found('open=false&status=completed&order=asc')).toEqual(['complete', 'retried']);
   });
 
-  it('a page of tasks has the first error of each, and cursors in both directions', async () => {
+  it('a page of tasks has the first error of each task, and cursors in both directions', async () => {
     type Page = {
       tasks: { task_uuid: string; first_error: object | null }[];
       pagination: Record<string, string | null>;
@@ -48,7 +48,7 @@ describe('finding tasks and steps', () => {
     expect(first.pagination['previous_cursor']).toBeNull();
   });
 
-  it('steps are found in all tasks, and the summary groups what failed', async () => {
+  it('steps are found in all tasks, and the summary groups failures', async () => {
     const { body } = await get<{ steps: object[] }>('/v1/steps?step_state=error');
     expect(body.steps).toMatchObject([{ task_uuid: world.tasks.failed, name: 'second', error: 'no luck today' }]);
     const { body: summary } = await get<{ failed: { groups: { filter: Record<string, string> }[] } }>('/v1/summary');
@@ -57,7 +57,7 @@ describe('finding tasks and steps', () => {
     expect(await found(query.toString())).toEqual(['failed']);
   });
 
-  it('tasks and failures are counted by time, in the buckets of the time that was asked for', async () => {
+  it('tasks and failures are counted by time, in the requested buckets', async () => {
     type Histogram = {
       from: string;
       to: string;
@@ -203,7 +203,7 @@ describe('the details of a task', () => {
     expect(next.next_cursor).toBeNull();
   });
 
-  it('why says the same as the library', async () => {
+  it('why returns the same explanation as the library', async () => {
     const { summary, steps } = await world.tasker.why(world.tasks.failed);
     const { body } = await get(`/v1/tasks/${world.tasks.failed}/why`);
     expect(body).toMatchObject({ summary, steps: steps.map(({ step, why }) => ({ step, why })) });
@@ -211,7 +211,7 @@ describe('the details of a task', () => {
 });
 
 describe('requests', () => {
-  it('an unchanged task is answered with 304, and a changed one in full', async () => {
+  it('a request for an unchanged task is answered with 304, and for a changed task in full', async () => {
     const uuid = await world.create({ name: 'slow', reason: 'to change' });
     await world.tasker.engine.search.flush();
     for await (const { task } of world.tasker.watchTask(uuid)) if (task.status === 'waiting') break;
@@ -221,7 +221,7 @@ describe('requests', () => {
     expect((await get(`/v1/tasks/${uuid}`, { 'if-none-match': etag })).status).toBe(200);
   });
 
-  it('a valid request id of the caller is kept, and an invalid one is replaced', async () => {
+  it('a valid request id of the caller is kept, and an invalid id is replaced', async () => {
     const idOf = async (given: string) =>
       (await get('/v1/queues', { 'x-request-id': given })).headers.get('x-request-id');
     expect(await idOf('order-7_a=')).toBe('order-7_a=');
@@ -231,7 +231,7 @@ describe('requests', () => {
     expect([unknown.status, unknown.headers.get('x-request-id')]).toEqual([404, 'mine']);
   });
 
-  it('malformed JSON and other content types have errors of their own, with the paths of mistakes', async () => {
+  it('malformed JSON and other content types have specific errors, with the paths of mistakes', async () => {
     const send = async (body: string, type?: string) => {
       const headers: Record<string, string> = type === undefined ? {} : { 'content-type': type };
       const answer = await world.ask<{ error: { code: string; details?: object } }>('POST', '/v1/tasks', body, headers);
@@ -246,7 +246,7 @@ describe('requests', () => {
     ]);
   });
 
-  it('no odd address is answered with 5xx', async () => {
+  it('no unusual address is answered with 5xx', async () => {
     const forged = (...parts: unknown[]) => Buffer.from(JSON.stringify(parts)).toString('base64url');
     const uuid = world.tasks.complete;
     const odd = [
@@ -360,7 +360,7 @@ describe('a caller that may see one namespace', () => {
     expect(await read(`bulk-acts/${bulk!.id}`)).toEqual({ code: 'bulk_not_found' });
   });
 
-  it('sees the tasks of several namespaces, and of none', async () => {
+  it('sees the tasks of several namespaces, or of no namespace', async () => {
     const all = (await limited('test', 'elsewhere')('tasks?limit=1000'))['tasks'] as { namespace: string }[];
     expect(new Set(all.map(({ namespace }) => namespace))).toEqual(new Set(['test', 'elsewhere']));
     expect((await limited()('tasks'))['tasks']).toEqual([]);

@@ -92,7 +92,7 @@ it('tasker server takes its settings from the configuration, and GET /config sho
   await server.ended;
 });
 
-it('one process serves and works; SIGTERM answers requests in flight, ends streams and lets handlers finish', async () => {
+it('one process serves requests and runs steps; on SIGTERM it answers requests in flight, ends streams and lets handlers finish', async () => {
   const url = await started(['--bind', '127.0.0.1:0', '--with-worker']);
   const same = { name: 'pair', namespace: 'demo', version: '1.0.0', initiator: 'a', source_system: 'b', reason: 'c' };
   const body = JSON.stringify({ ...same, context: { lucky: true, with: 'worker' } });

@@ -34,7 +34,7 @@ async function create(url: string): Promise<string> {
   return ((await answer.json()) as { task_uuid: string }).task_uuid;
 }
 
-it('a stream continues on the next server after a kill and misses nothing, and a stop tells it to reconnect', async () => {
+it('a stream continues on another server after a kill and misses nothing, and a stopping server tells it to reconnect', async () => {
   const one = await started();
   const stream = await TestEventSource.open(`${one.url}/v1/stream`);
   const killed = await create(one.url);
@@ -48,7 +48,7 @@ it('a stream continues on the next server after a kill and misses nothing, and a
     () => stream.isOver,
     (over) => over,
   );
-  // While there is no server, a command acts.
+  // While there is no server, a command performs an act.
   await on.project.run(['task', 'cancel', killed]);
   const two = await started();
   const resumed = await TestEventSource.open(`${two.url}/v1/stream`, { after: stream.lastId });

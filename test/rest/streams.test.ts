@@ -39,7 +39,7 @@ it('a stream of all tasks sends the newest state of each changed task, without i
   expect(all.events.at(-1)!.id).toBeDefined();
 });
 
-it('a stream of one task sends its state and that of its steps, then what changes, until it is deleted', async () => {
+it('a stream of one task sends the state of the task and its steps, then the changes, until it is deleted', async () => {
   const { tasker, stream } = await served({ worker: false });
   const { taskUuid } = await tasker.createTask(DEMO);
   await tasker.createTask(DEMO);
@@ -102,7 +102,7 @@ it('filters select by namespace, name, state, tag and kind', async () => {
   expect(streams.steps.steps.size).toBe(1);
 });
 
-it('refuses what it cannot stream, before the stream begins', async () => {
+it('refuses an invalid request before the stream begins', async () => {
   const { stream } = await served({ worker: false });
   const refused = async (path: string) => {
     const { status, body } = await stream(path);
@@ -115,7 +115,7 @@ it('refuses what it cannot stream, before the stream begins', async () => {
   expect(await refused('/v1/tasks/7/stream')).toEqual([400, expect.any(String)]);
 });
 
-it('a stream that resumes on another server gets everything that changed since, also what began before and committed after', async () => {
+it('a stream that resumes on another server gets all later changes, including transactions that began before and committed after', async () => {
   const made = await served({ worker: false });
   const { tasker, stream, url, another } = made;
   const [a, b, c] = await tasker.createTasks([DEMO, DEMO, DEMO]);
@@ -156,7 +156,7 @@ it('a stream that resumes on another server gets everything that changed since, 
   expect(same.events[0]).toMatchObject({ event: 'open', id: expect.any(String), data: { resumed: true } });
 });
 
-it('a position that the log does not have gets a reset, and the stream continues', async () => {
+it('for a position that the log does not have, a stream sends a reset and continues', async () => {
   const made = await served({ worker: false });
   const { tasker, sql, stream } = made;
   const open = await stream('/v1/stream');
@@ -176,8 +176,8 @@ it('a position that the log does not have gets a reset, and the stream continues
   expect(await reasons('what')).toBe('unknown_id');
   expect(await reasons(`${seq}-${mark === 'aaa' ? 'bbb' : 'aaa'}`)).toBe('database_restored');
   expect(await reasons(`${Number(seq) + 1_000_000}-${mark}`)).toBe('database_restored');
-  // As after a failover to a server that has not got the last commits.
-  // All rows, because the newest one may not have been read yet.
+  // Simulates a failover to a server without the last commits. Deletes all rows, because the newest row may not have
+  // been read yet.
   await sql('update tasker.task_change set mark = (mark + 1) % 2147483647');
   const { taskUuid } = await tasker.createTask(DEMO);
   await until(
@@ -222,7 +222,7 @@ it('two thousand tasks that finish at once are all seen, by streams that join be
   }
 });
 
-it('a stream that moves between two servers at random misses no change of a load', async () => {
+it('a stream that moves between two servers at random misses no change under load', async () => {
   const flaky = defineHandler('first', {}, () => {
     if (Math.random() < 0.3) throw new Error('try again');
     return {};
@@ -277,7 +277,7 @@ it('a stream that moves between two servers at random misses no change of a load
   }
 });
 
-it('what a killed process did not announce is announced when the search tables are compared', async () => {
+it('changes that a killed process did not announce are announced when the search tables are compared', async () => {
   const made = await served({ worker: false });
   const { tasker, stream } = made;
   const all = await stream('/v1/stream');
@@ -289,7 +289,7 @@ it('what a killed process did not announce is announced when the search tables a
   await sees(all, created!.taskUuid, 'pending');
 });
 
-it('two hundred streams cost one reader: at most one statement a second at rest, and none without a stream', async () => {
+it('two hundred streams need one reader: at most one statement a second while idle, and none without a stream', async () => {
   const made = await setup({ templates: TWO_STEPS, worker: false, searchEnabled: false, analyticsEnabled: false });
   const { tasker } = made;
   const { stream } = await listening(made);
@@ -315,7 +315,7 @@ it('two hundred streams cost one reader: at most one statement a second at rest,
   expect((await quiet(1_200)).statements).toBe(0);
 });
 
-it('a client that does not read is cut off, and the others are not held up', async () => {
+it('a client that does not read is disconnected, and the others are not delayed', async () => {
   const made = await setup({ templates: TWO_STEPS, worker: false });
   const { tasker } = made;
   const { server, stream } = await listening(made, { limits: { mostUnreadBytes: 20_000 } });
@@ -332,7 +332,7 @@ it('a client that does not read is cut off, and the others are not held up', asy
   expect(tasker.engine.changes.streams).toBe(2);
   const tags = Array.from({ length: 60 }, (_, i) => `${i}`.padEnd(120, 'x'));
   const big = Array.from({ length: 100 }, () => ({ ...DEMO, tags }));
-  // The buffers of both sockets take some megabytes first.
+  // The buffers of both sockets take a few megabytes first.
   for (let i = 0; i < 60 && tasker.engine.changes.streams > 1; i++) {
     await sees(reading, (await tasker.createTasks(big)).at(-1)!.taskUuid, 'pending');
   }
@@ -354,7 +354,7 @@ it('a server that stops tells its clients to reconnect', async () => {
   await expect(tasker.engine.changes.follow({} as never)).rejects.toMatchObject({ code: 'stopped' });
 });
 
-it('an idle stream sends heartbeats, moves its position on, and ends to be renewed', async () => {
+it('an idle stream sends heartbeats, advances its position, and ends to be renewed', async () => {
   const made = await setup({ templates: TWO_STEPS, worker: false });
   const { tasker } = made;
   const { stream } = await listening(made, { limits: { heartbeatMs: 50, longestMs: 4_000 } });

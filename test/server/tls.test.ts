@@ -6,7 +6,7 @@ import { selfSigned } from '../support/rest/certificate.ts';
 const app = { fetch: (asked: Request) => new Response(new URL(asked.url).protocol) };
 const address = { host: '127.0.0.1', port: 0 };
 
-it('a server with a certificate speaks https only', async () => {
+it('a server with a certificate accepts only https', async () => {
   const tls = selfSigned();
   const server = await listen(app, address, { tls });
   onTestFinished(() => server.close());
@@ -22,7 +22,7 @@ it('a server with a certificate speaks https only', async () => {
   await expect(fetch(server.url.replace('https', 'http'))).rejects.toThrow();
 });
 
-it('a certificate that cannot be used is reported as a mistake in the configuration', async () => {
+it('an unusable certificate is reported as a mistake in the configuration', async () => {
   const { cert, key } = selfSigned();
   const wrong = [
     { cert: Buffer.from('x'), key },

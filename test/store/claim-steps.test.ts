@@ -73,7 +73,7 @@ it('a claim reads only the tasks of its steps, although the queue was long when 
   });
 });
 
-it('an attempt does not start before the previous one ended, however early its claim began', async () => {
+it('an attempt does not start before the previous attempt ended, even if its claim began earlier', async () => {
   const { sql, database, engine, one, two } = await backlog();
   await sql(`delete from tasker.queue where (task_uuid, idx) <> (select task_uuid, idx from tasker.queue limit 1)`);
   await database.transaction(opening(), async (tx) => {
@@ -102,7 +102,7 @@ it('an attempt does not start before the previous one ended, however early its c
   expect(await sql(times)).toEqual([{ attempts: 2, ordered: true }]);
 });
 
-it('an attempt of a lost worker does not end before it starts, however early the sweep began', async () => {
+it('an attempt of a lost worker does not end before it starts, even if the sweep began earlier', async () => {
   const { sql, database, engine, one } = await backlog();
   await database.transaction(opening(), async (tx) => {
     await tx.query({ name: 'test_now', text: 'select now()' }, []);

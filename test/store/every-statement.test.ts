@@ -48,7 +48,7 @@ it(`PostgreSQL ${inject('postgres')} accepts and plans every statement`, async (
     await sql(PLAN_ALL);
     const broken = { name: 'broken', text: 'select no_such_column from tasker.task' };
     const [row] = await sql('select pg_temp.plan_all($1) problems', [JSON.stringify([...preparable, broken])]);
-    // The last one shows that a problem would be found.
+    // The last statement shows that a problem would be found.
     expect(row).toEqual({ problems: ['broken: column "no_such_column" does not exist'] });
   } finally {
     await drop();

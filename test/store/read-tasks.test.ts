@@ -3,7 +3,7 @@ import { handBench, handWorker, partsFor, workers } from '../support/hand-worker
 import { age, checkForStale } from '../support/lifecycle.ts';
 import { setup, template } from '../support/setup.ts';
 
-it('stale tasks are listed by their name, and page by page', async () => {
+it('stale tasks can be filtered by name and listed in pages', async () => {
   const lifecycle = { max_duration_minutes: 20 };
   const templates = ['pay', 'ship'].map((name) => template({ a: [] }, { name, lifecycle }));
   const { tasker, sql } = await setup({ templates, worker: false });

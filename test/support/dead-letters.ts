@@ -15,7 +15,9 @@ const UNSEARCHABLE = sql('unsearchable_blocked_tasks')`
 select count(*)::int n from tasker.task t left join tasker.task_search s using (task_uuid)
  where t.state = 'blocked_by_failures' and s.state is distinct from t.state`;
 
-/** Writes the search tables. The process that recorded a failure notes the task a moment after its commit. */
+/**
+ * Writes the search tables. The process that recorded a failure marks the task as changed a moment after its commit.
+ */
 async function flushSearch({ engine: { database, search } }: Tasker): Promise<void> {
   for (let tries = 0; search.enabled && tries < 40; tries++) {
     await search.flush();
@@ -24,7 +26,7 @@ async function flushSearch({ engine: { database, search } }: Tasker): Promise<vo
   }
 }
 
-/** Looks for dead letters once, as a worker does. A worker that asks whether it should look has the turn for a moment. */
+/** Checks for dead letters once, as a worker does. Waits if a worker is just finding out whether a check is due. */
 export async function look(tasker: Tasker, options: Partial<DeadLetterLook> = {}) {
   const seen = { added: [] as string[], closed: [] as string[], resolutions: [] as string[] };
   const { database } = tasker.engine;
@@ -57,7 +59,7 @@ export async function blockingTasker({ templates = [BLOCKING], message = 'no suc
   const quick = defineHandler('quick', {}, () => ({}));
   const handlers = [broken, quick];
   const made = await setup({ templates, handlers, logger: silentLogger, autoStart: false });
-  // So that the worker does not look at its start. Its look could last until the test has blocked tasks.
+  // Prevents the check at the worker's start, which could last until the test has blocked tasks.
   await made.sql('update tasker.dead_letter_look set looked_at = clock_timestamp()');
   await made.tasker.start();
   return {
@@ -68,7 +70,7 @@ export async function blockingTasker({ templates = [BLOCKING], message = 'no suc
   };
 }
 
-/** Waits until a worker has looked, which it does when it starts, and not again within half a minute. */
+/** Waits until a worker has checked, which it does when it starts, and not again within half a minute. */
 export async function firstLook(sql: Sql): Promise<void> {
   await until(
     () => sql<{ n: number }>(`select count(*)::int n from tasker.dead_letter_look where looked_at > '-infinity'`),

@@ -145,7 +145,7 @@ const stepParts = (plan: fc.Arbitrary<Plan>) =>
     back: fc.array(fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 60 })), { maxLength: 4 }),
   });
 
-/** Random acyclic graphs of up to `maxSteps` steps: chains, diamonds, fans and islands, with waits if asked for. */
+/** Random acyclic graphs of up to `maxSteps` steps: chains, diamonds, fans and islands, with waits on request. */
 export function randomSteps(maxSteps: number, { waits = false } = {}): fc.Arbitrary<PlannedStep[]> {
   return fc
     .array(stepParts(waits ? planWithWaits : plan), { minLength: 1, maxLength: maxSteps, size: 'max' })

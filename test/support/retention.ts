@@ -72,7 +72,7 @@ export async function allOf(tasker: Tasker, taskUuid: string) {
   };
 }
 
-/** Ends the turn of a process that was killed, as time would. */
+/** Expires the lease of a process that was killed. */
 export async function endTurn(sql: Sql): Promise<void> {
   await sql('update tasker.prune_turn set holder = null, due_at = now()');
 }

@@ -26,8 +26,8 @@ export function sharedDatabase(): {
   sql: Sql;
   setup(steps: Steps, options?: Options): Promise<Shared>;
   /**
-   * Returns a function that creates a tasker when it is first called, and then returns the same one until the end of the file.
-   * For tests that differ only in their tasks, because starting a worker takes longer than most of them.
+   * Returns a function that creates a tasker when it is first called, and then returns the same tasker until the end of
+   * the file. For tests that differ only in their tasks, because starting a worker takes longer than most of them.
    */
   once(steps: Steps, options?: Options): () => Promise<Shared>;
 } {

@@ -87,7 +87,7 @@ steps:
 });
 
 describe('the comparison of schemas', () => {
-  it('finds missing, extra and other fields, also inside objects and arrays', () => {
+  it('finds missing, extra and changed fields, including fields inside objects and arrays', () => {
     const codes = (made: object, wanted: object) => {
       const { compatibility, findings } = compareSchemas(made as never, wanted as never);
       return [compatibility, ...findings.map(({ code, field }) => `${code} ${field}`)];

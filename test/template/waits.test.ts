@@ -13,7 +13,7 @@ const step = (fields: string) => steps(`name: a, ${fields}`);
 const timer = (fields: string) => step(`type: timer, timer: ${fields}`);
 const signal = (fields: string) => step(`type: signal, signal: {name: paid, ${fields}}`);
 const approval = (fields: string) => step(`type: approval, approval: {title: Pay?, ${fields}}`);
-const FORMS = 'seconds as a number, a text such as 90s, 15m, 2h or 7d, or ISO 8601 such as P3DT12H';
+const FORMS = 'seconds as a number, a string such as 90s, 15m, 2h or 7d, or ISO 8601 such as P3DT12H';
 
 const KINDS: Row[] = [
   [
@@ -250,7 +250,7 @@ describe('the problems of a file with waits name', () => {
 });
 
 describe('a template without waits', () => {
-  it('has the digest that versions without waits computed', () => {
+  it('has the same digest as in versions that do not know waits', () => {
     const text = `${HEAD}input_schema: {type: object}
 lifecycle: {max_duration_minutes: 60}
 default_options: {priority: 1}
@@ -329,14 +329,14 @@ describe('a template with waits', () => {
     expect(digestOf(templateFromJson(templateToJson(template)))).toBe(digestOf(template));
   });
 
-  it('has the same digest however a duration is written', () => {
+  it('has the same digest for all spellings of a duration', () => {
     const digests = ['1.5h', '90m', '5400', '5400s', 'PT1H30M', 'PT90M'].map((given) =>
       digestOf(clean(timer(`{for: ${given}}`))),
     );
     expect(new Set(digests).size).toBe(1);
   });
 
-  it('keeps its handler under overrides for every step', () => {
+  it('keeps its handler if overrides apply to every step', () => {
     const text = `${timer('{for: 1h}')}environments: {test: {steps: [{name: ALL, handler: {initialization: {x: 1}}}]}}\n`;
     const template = applyEnvironment(clean(text), 'test');
     expect(template.steps[0]!.handler.initialization).toEqual({});

@@ -51,7 +51,7 @@ describe('a tasker for tests', () => {
     });
   });
 
-  it('runs the subscribers of the handlers folder, unless they are switched off', async () => {
+  it('runs the subscribers of the handlers folder, unless they are disabled', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'tasker-kit-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     const file = path.join(folder, 'shop.mjs');
@@ -185,7 +185,7 @@ async function databases(): Promise<string[]> {
 }
 
 describe('without a server', () => {
-  it('a program starts an embedded server on demand, runs tests on it, and exits by itself', async () => {
+  it('a program starts an embedded server on demand, runs tests on it, and exits on its own', async () => {
     const program = path.resolve('test/support/embedded/embedded-kit.mjs');
     const env = { ...process.env, DATABASE_URL: '', DATABASE_DIRECT_URL: '', TASKER_ENV: 'production' };
     const runs = [1, 2].map(() => promisify(execFile)(process.execPath, [program], { env, timeout: 60_000 }));

@@ -53,7 +53,7 @@ describe('schedules in a test kit', () => {
     expect(Date.parse(next[0]!)).toBeGreaterThan(kit.now().getTime());
   });
 
-  it('fire in their order among timers and retries', async () => {
+  it('fire in order among timers and retries', async () => {
     const order: string[] = [];
     const day = (name: string, kit: TestTasker, begun: number) =>
       order.push(`${name} ${Math.round((kit.now().getTime() - begun) / 3_600_000)}`);
@@ -97,7 +97,7 @@ describe('schedules in a test kit', () => {
     ]);
   });
 
-  it('start at the time of the kit if they are created, paused or resumed after it was advanced', async () => {
+  it('use the time of the test kit if they are created, paused or resumed after it was advanced', async () => {
     const kit = await kitOf({ templates: template({ a: [] }), stubs: { a: () => ({}) } });
     await kit.advanceTime('100 days');
     await kit.tasker.schedules.create({ name: 'daily', template: 'test/demo@1.0.0', every: '1d' });
@@ -118,7 +118,7 @@ describe('schedules in a test kit', () => {
     expect(due).toHaveLength(3);
   });
 
-  it('runs a year of a subscription that is billed by a schedule in a fraction of a second', async () => {
+  it('run a year of a subscription that is billed by a schedule in a fraction of a second', async () => {
     let bills = 0;
     const kit = await kitOf({
       templates: [

@@ -79,7 +79,7 @@ describe('the time of a test kit', () => {
     expect((await kit.getRun(task.taskUuid)).task.status).toBe('complete');
   });
 
-  it('is also the time of timers whose time is in the context or in a result', async () => {
+  it('applies to timers whose time is in the context or in a result', async () => {
     const until = (place: object, dependencies: string[] = []) => ({
       handler: null,
       type: 'timer',
@@ -108,7 +108,7 @@ describe('the time of a test kit', () => {
     expect((await kit.getRun(task.taskUuid)).task.status).toBe('complete');
   });
 
-  it('advances a year of months with a few statements each, so that it takes a fraction of a second', async () => {
+  it('advances a year month by month with a few statements each, in a fraction of a second', async () => {
     const months = Array.from({ length: 12 }, (_, month) => [
       [
         `month_${month}`,
@@ -173,7 +173,7 @@ describe('the time of a test kit', () => {
     });
   });
 
-  it('reports steps that still run, and what holds them up', async () => {
+  it('reports steps that are still running, and what they wait for', async () => {
     const kit = await kitOf({
       templates: template({ a: [] }),
       stubs: { a: () => new Promise(() => undefined) },

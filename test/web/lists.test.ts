@@ -81,7 +81,7 @@ describeWith('chromium', 'the lists of the web page', () => {
     page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click();
   const counts = async () => (await tasker.summarizeTasks()).states;
 
-  it('an export has the rows that are shown, or those of all pages, and no text of it is a formula', async () => {
+  it('an export has the shown rows, or the rows of all pages, and no text in it is a formula', async () => {
     const { page, problems } = await watchedPage(browser, open.url);
     await page.goto(`${open.url}/tasks?error_type=declined`);
     await page.getByText(`${DECLINED} tasks`, { exact: true }).waitFor();

@@ -99,7 +99,7 @@ describeWith('chromium', 'the web page and roles', () => {
     return watched;
   };
 
-  it('a wrong key is refused, and a right one begins a session that scripts and other sites cannot use', async () => {
+  it('a wrong key is refused, and a valid key begins a session that scripts and other sites cannot use', async () => {
     const { page, problems } = await watchedPage(browser, url);
     const answer = await page.goto(`${url}/settings`);
     expect(answer!.headers()).toMatchObject({
@@ -135,7 +135,7 @@ describeWith('chromium', 'the web page and roles', () => {
     await page.context().close();
   });
 
-  it.each(ROLES)('on every screen, %s can press exactly the acts that it may do', async (role) => {
+  it.each(ROLES)('on every screen, only the acts that %s may perform are enabled', async (role) => {
     const { page, problems } = await enter(role);
     const allowed = new Set<string>(ROLE_PERMISSIONS[role]);
     const seen = new Set<string>();
@@ -234,7 +234,7 @@ describeWith('chromium', 'the web page and roles', () => {
       }) as Record<string, string>
     )[name] ?? 'nightly';
 
-  it('an admin makes a key, which is shown once, and revokes it', async () => {
+  it('an admin creates a key, which is shown once, and revokes it', async () => {
     const { page, problems } = await enter('admin');
     await goTo(page, 'settings?view=keys');
     await page.getByRole('button', { name: 'Create a key' }).click();

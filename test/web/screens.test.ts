@@ -188,7 +188,7 @@ describeWith('chromium', 'the screens of the web page', () => {
     await checkPage();
   });
 
-  it('a person replays events to a group, and looks at one', async () => {
+  it('a person replays events to a group, and opens one', async () => {
     await shop.tasker.createTask({ namespace: 'test', name: 'pay', context: { again: true } });
     await vi.waitFor(() => expect(shop.received()).toBeGreaterThan(0), WAIT);
     await open('events?name=order.*', 'Events');
@@ -235,7 +235,7 @@ describeWith('chromium', 'the screens of the web page', () => {
     await checkPage();
   });
 
-  it('the audit shows these acts, and its filters are the address', async () => {
+  it('the audit shows these acts, and its filters are in the address', async () => {
     await open('audit', 'Audit');
     await page.getByLabel('Act', { exact: true }).fill('drain');
     const table = page.getByRole('table', { name: 'Audit' });

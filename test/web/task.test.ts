@@ -184,7 +184,7 @@ describeWith('chromium', 'the page of a task', () => {
     await page.close();
   });
 
-  it('a rerun shows which steps run again before it does', async () => {
+  it('a rerun first shows which steps would run again', async () => {
     refused = true;
     charges = 0;
     const { page, problems, taskUuid } = await blocked('order', '?step=reserve');
@@ -207,7 +207,7 @@ describeWith('chromium', 'the page of a task', () => {
     await page.close();
   });
 
-  it('a batch is one node with its progress, which the keyboard unfolds, and a branch that was not taken is marked', async () => {
+  it('a batch is one node with its progress, which can be unfolded with the keyboard, and a branch that was not taken is marked', async () => {
     const { page, problems, taskUuid } = await blocked('load');
     await page.getByLabel('by_hand: not taken').waitFor();
     await page.getByRole('img', { name: 'created at run time by choose' }).first().waitFor();

@@ -83,7 +83,7 @@ const get = (path: string, headers: Record<string, string> = {}) => app.request(
 describe('the files of the page', () => {
   beforeAll(started);
 
-  it('every screen has an address of its own, which a page of another site can neither frame nor extend', async () => {
+  it('every screen has its own address, which a page of another site can neither frame nor extend', async () => {
     for (const path of ['', ...Object.values(SCREENS), 'tasks/7', 'templates/shop/order/1.0.0', 'tasks/']) {
       const answer = await get(`/${path}`);
       expect(answer.status, path).toBe(200);
@@ -182,7 +182,7 @@ describeWith('chromium', 'the web page in a browser', () => {
     await page.close();
   });
 
-  it('every screen has its name as its only heading, and no serious finding of axe-core', async () => {
+  it('every screen has its name as its only heading, and axe-core finds no serious problem', async () => {
     const { page, problems } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/`);
     const rail = page.getByRole('navigation', { name: 'Main' });

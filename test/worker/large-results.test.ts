@@ -65,7 +65,7 @@ describe('a step that may read very large results', { timeout: 100_000 }, () => 
     }
   });
 
-  it('a step whose results do not fit in memory beside those of other steps waits, and then runs', async () => {
+  it('a step whose results do not fit in memory with those of other steps waits, and then runs', async () => {
     const { tasker, demo, another } = await shared.setup(fan(6));
     const tasks = await tasker.createTasks(Array.from({ length: 4 }, () => demo));
     for (const { taskUuid } of tasks) await settleParents(tasker, taskUuid);

@@ -14,7 +14,7 @@ import { DEMO, deferred, invariants, setup, states, template } from '../support/
 const reasonOf = (limit: Limit, minutes: number) =>
   limit === 'max_duration_minutes'
     ? `${limit} of test/demo@1.0.0 is 20: not done ${minutes} minutes after its creation`
-    : expect.stringMatching(`^${limit} of test/demo@1.0.0 is 20: nothing moved for ${minutes} minutes, since 20`);
+    : expect.stringMatching(`^${limit} of test/demo@1.0.0 is 20: no progress for ${minutes} minutes, since 20`);
 
 describe.each(LIMITS)('a task with the limit %s', (limit) => {
   it('a task below the limit is not touched', async () => {

@@ -189,7 +189,7 @@ describe('a step whose handler this worker does not have', () => {
 });
 
 describe('concurrency', () => {
-  it('the concurrency is fully used and never exceeded, whatever the shape of the tasks', async () => {
+  it('the concurrency is fully used and never exceeded, for any shape of tasks', async () => {
     let running = 0;
     let most = 0;
     const work = defineHandler('work', {}, async () => {

@@ -168,7 +168,7 @@ it('a retryable failure is retried, and the rest of its batch is recorded, whate
   );
 });
 
-it('the storable parts of an odd failure are kept, and the parts that are left out are named', async () => {
+it('the storable parts of an odd failure are kept, and the dropped parts are named', async () => {
   const run = await runTogether();
   const failure = (params: object) => () =>
     new StepHandlerResult({ success: false, errorMessage: 'no', ...params } as StepHandlerResultParams);

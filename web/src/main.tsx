@@ -13,7 +13,7 @@ import './styles.css';
 
 applyTheme();
 
-/** An answer that will not change by asking again. */
+/** An answer that a retry would not change. */
 const isFinal = (error: Error) => error instanceof ApiError && error.status >= 400 && error.status < 500;
 
 const queries = new QueryClient({
@@ -29,7 +29,7 @@ const queries = new QueryClient({
 });
 
 const task = /\/tasks\/([\da-f-]{36})$/.exec(location.pathname)?.[1];
-// It is the largest screen. Its code and its task are loaded while the page asks who uses it.
+// The task page is the largest screen. Its code and its task are loaded while the page finds out who the user is.
 if (task !== undefined) {
   void import('./screens/task/task.tsx');
   void import('./screens/task/use-task.ts').then(({ prefetchTask }) => prefetchTask(queries, task));

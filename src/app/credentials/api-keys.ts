@@ -27,7 +27,7 @@ export function revokeApiKey(tasker: Tasker, reference: string, options: Operato
   return revokeKey(tasker.engine.database, reference, { door: tasker.door, ...options });
 }
 
-/** Replaces a key by a new one with the same rights. */
+/** Replaces a key with a new one that has the same rights. */
 export function rotateApiKey(
   tasker: Tasker,
   reference: string,

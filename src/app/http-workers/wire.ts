@@ -27,7 +27,7 @@ export interface WireReport {
   accumulated_results?: Record<string, unknown> | null | undefined;
 }
 
-/** Returns a report in the form of the worker room. */
+/** Returns a report in the form that `src/worker` uses. */
 export function reportOf(wire: WireReport): Report {
   const { step_uuid: stepUuid, fence, action } = wire;
   if (action === 'release') return { stepUuid, fence, action };
@@ -68,7 +68,10 @@ function failureOf(wire: WireReport): StepHandlerResult {
   });
 }
 
-/** Returns a step as the answer to a claim shows it. Results that were too large to be loaded with it are only named. */
+/**
+ * Returns a step as the answer to a claim shows it. For results that were too large to be loaded with it, only the
+ * names are included.
+ */
 export function givenStepJson(step: DispatchedStep, timeoutMs: number | null) {
   const { template, task } = step;
   const { row, snapshot } = task;

@@ -59,7 +59,7 @@ export function drainedJson({ worker, changed, left }: DrainedWorker): Record<st
   return { ...workerJson(worker), changed, left_namespaces: left };
 }
 
-/** Returns what a rerun covers as JSON. */
+/** Returns the steps that a rerun covers as JSON. */
 export function rerunJson(rerun: TaskRerun): Record<string, unknown> {
   return { ...snakeKeys(rerun), steps: rerun.steps.map(snakeKeys) };
 }

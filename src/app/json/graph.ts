@@ -8,13 +8,13 @@ import { type SnakeKeys, type Step, snakeKeys } from './views.ts';
 
 /** A step in the graph of a task. */
 interface GraphNode {
-  /** The name of the step. For a step that was not created (yet): its name in the template. */
+  /** The name of the step. For a step that does not exist (yet): its name in the template. */
   name: string;
   /** Differs from `name` for batch workers. */
   template_step_name: string;
   type: StepType;
   handler: string;
-  /** Null: the step was not created (yet). A decision or an analyzer may create it. */
+  /** Null: the step does not exist (yet). A decision or an analyzer may create it. */
   state: string | null;
   step_uuid: string | null;
   attempts: number;

@@ -5,9 +5,9 @@ interface TemplateChange {
   /** The place, such as `steps.charge.retry.max_attempts`. Steps and events are found by their names. */
   path: string;
   change: 'added' | 'removed' | 'changed';
-  /** The value before. Null if it was added. */
+  /** The old value. Null if it was added. */
   from: unknown;
-  /** The value after. Null if it was removed. */
+  /** The new value. Null if it was removed. */
   to: unknown;
 }
 

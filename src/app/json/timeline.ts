@@ -17,7 +17,10 @@ interface TimelineSpan {
   from: string;
   /** Null: it has not ended. */
   to: string | null;
-  /** When it ends at the latest, if it has not ended and that is known: the time of the retry, or the limit of the wait. */
+  /**
+   * The latest time at which it ends, if it is still open and that is known: the time of the retry, or the limit of the
+   * wait.
+   */
   until: string | null;
   /** The attempt that runs, or that it waits for. Null for waits without an attempt. */
   attempt: number | null;
@@ -36,7 +39,7 @@ interface TimelineAct {
   why: string | null;
 }
 
-/** The parts of a task that its timeline is made of. */
+/** The parts of a task from which its timeline is computed. */
 interface TimelineParts extends TaskSnapshot {
   history: readonly HistoryEntry[];
   waits: readonly TaskWait[];
@@ -101,7 +104,7 @@ interface Before {
   rerun: number | null;
 }
 
-/** The time from the attempt before, or from when the step became ready, until `start`. */
+/** The time from the previous attempt, or from when the step became ready, until `start`. */
 function beforeAttempt(step: Step, start: string, before: Before): TimelineSpan[] {
   const { number: attempt } = before;
   const readyAt = readyBefore(step, start, before);
@@ -109,13 +112,16 @@ function beforeAttempt(step: Step, start: string, before: Before): TimelineSpan[
   return [...gapBefore(readyAt, before), queued];
 }
 
-/** The time from the attempt before until the step was ready again. */
+/** The time from the previous attempt until the step was ready again. */
 function gapBefore(readyAt: string, { last, number: attempt, rerun }: Before): TimelineSpan[] {
   if (!last || last.rerun !== rerun || Date.parse(readyAt) <= Date.parse(last.at)) return [];
   return [spanOf({ kind: last.toState === 'error' ? 'blocked' : 'retry_wait', from: last.at, to: readyAt, attempt })];
 }
 
-/** When the step was ready for the attempt that started at `start`: the latest event before it that made it so. */
+/**
+ * When the step became ready for the attempt that started at `start`: the latest event before it that made the step
+ * ready.
+ */
 function readyBefore(step: Step, start: string, { parts, last, rerun }: Before): string {
   const { task, graph, ends, entries } = parts;
   const limit = Date.parse(start);
@@ -138,7 +144,7 @@ function readyBefore(step: Step, start: string, { parts, last, rerun }: Before):
 function attemptSpans(attempt: HistoryEntry, wait: TaskWait | undefined): TimelineSpan[] {
   const { startedAt, at, who, what, error, attempt: number } = attempt;
   const running = { attempt: number, worker: who, outcome: what, error: error?.message ?? null };
-  // The attempt whose handler left its step to a wait ends with the wait.
+  // An attempt whose handler began a wait ends with the wait.
   if (wait && wait.attempt === number && wait.endedAt !== null && Date.parse(wait.since) >= Date.parse(startedAt!)) {
     return [
       spanOf({ kind: 'running', from: startedAt!, to: wait.since, attempt: number, worker: who }),

@@ -19,7 +19,7 @@ export interface DrainOptions extends OperatorOptions {
 /** A worker that was asked to drain, as `tasker.drainWorker` returns it. */
 export interface DrainedWorker {
   worker: WorkerInfo;
-  /** False if the worker had already been asked to drain. The first request stands. */
+  /** False if the worker had already been asked to drain. The first request remains in effect. */
   changed: boolean;
   /** The namespaces of the worker from which no other live worker takes steps. */
   left: string[];

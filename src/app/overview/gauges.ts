@@ -8,7 +8,7 @@ import { lateSchedules } from '../../store/schedules/schedules.ts';
 import { listWorkers, type WorkerRow } from '../../store/workers.ts';
 import { type QueueInfo, readQueues } from './queues.ts';
 
-/** Minimum time between two readings, however often metrics are collected. */
+/** Minimum time between two readings, regardless of how often metrics are collected. */
 const LEAST_MS = 5_000;
 /** A reading is followed by a pause of its duration times this, so that it costs at most one percent of a core. */
 const PAUSE = 100;
@@ -18,7 +18,7 @@ const MOST_MS = 60_000;
  * Values that have not been refreshed for this long are removed, so that an old value is not mistaken for a current one.
  */
 const STALE_MS = 120_000;
-/** Maximum number of namespaces with values of their own. The others are added up as `other`. */
+/** Maximum number of namespaces with separate values. The others are summed as `other`. */
 const NAMESPACES = 100;
 const OTHER = 'other';
 /** Open dead letters are counted up to this number. */
@@ -26,7 +26,10 @@ const MOST_DEAD_LETTERS = 100_000;
 /** Open waits of each kind are counted up to this number. */
 const MOST_WAITS = 1_000_000;
 
-/** A query that takes too long ends on the server, too. One connection, so that the pool is left to the workers. */
+/**
+ * A query that takes too long is cancelled on the server. Only one connection is used, so that the pool is left to the
+ * workers.
+ */
 const SETTINGS = opening({ statement_timeout: '5s', lock_timeout: '1s', jit: 'off' });
 
 /** The gauges that describe the whole database, whichever process serves it. */
@@ -139,7 +142,7 @@ export class OverviewGauges {
     for (const [state, count] of Object.entries(counts)) this.#on.workers.of(state).set(count);
   }
 
-  /** Also sets namespaces without dead letters, so that a rule sees the end of an alarm. */
+  /** Also sets namespaces without dead letters to 0, so that an alerting rule can resolve. */
   #setDeadLetters(rows: readonly PendingRow[], queues: readonly QueueInfo[]): void {
     const sums = new Map<string, number>(queues.map(({ namespace }) => [this.#labelOf(namespace), 0]));
     for (const { namespace, pending } of rows) {
@@ -149,7 +152,7 @@ export class OverviewGauges {
     for (const [label, pending] of sums) this.#on.deadLettersPending.of(label).set(pending);
   }
 
-  /** The label of a namespace. Bounded, because each label is a series of its own in Prometheus. */
+  /** The label of a namespace. Their number is limited, because each label is a separate series in Prometheus. */
   #labelOf(namespace: string): string {
     if (!this.#labels.has(namespace)) {
       if (this.#labels.size >= NAMESPACES) return OTHER;

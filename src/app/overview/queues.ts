@@ -21,7 +21,7 @@ import { listWorkers, type WorkerRow } from '../../store/workers.ts';
 import { AnnouncedByNamespace } from './announced.ts';
 
 /**
- * Why no live worker can run a step. `no_worker`: no worker serves its namespace. `no_handler`: some do, but lack its
+ * Why no live worker can run a step. `no_worker`: no worker serves its namespace. `no_handler`: its workers lack the
  * handler. `draining`: the workers with the handler take no steps, because they are draining.
  */
 export type UnservedReason = 'no_worker' | 'no_handler' | 'draining';
@@ -57,8 +57,8 @@ export interface QueueInfo {
    * When the step that has waited the longest became ready, and how many milliseconds ago. Null if none is waiting. The
    * queue does not store times. The time is the latest of the creation of the task, the end of the last parent, the end
    * of the last attempt, the time at which a retry was due, and the last act of an operator on the step. Only the first
-   * step of each priority is examined, because it has waited the longest. The wait of a batch worker that waited for
-   * its turn counts from its analyzer.
+   * step of each priority is examined, because it has waited the longest. For a batch worker that waited for its turn,
+   * the wait counts from the end of its analyzer.
    */
   oldestReadyAt: string | null;
   oldestReadyMs: number | null;
@@ -90,7 +90,10 @@ export interface QueueListOptions {
   namespace?: string;
 }
 
-/** One connection, so that the pool is left to the workers. A query that takes too long ends on the server, too. */
+/**
+ * Only one connection is used, so that the pool is left to the workers. A query that takes too long is cancelled on the
+ * server.
+ */
 const SETTINGS = opening({ statement_timeout: '30s', jit: 'off' });
 
 /** Returns the queue of every namespace, served or not, by name. */
@@ -184,7 +187,7 @@ function kindOf({
   return `${namespaceId} ${templateId} ${idx}`;
 }
 
-/** Returns the number of steps of a row that are ready, as far as it is known. */
+/** Returns the number of steps of a row that are ready, if known. */
 function readyOf(row: QueuedStepsRow, { unserved, looked }: Facts): number {
   const { steps } = row;
   if (steps === null || !unserved.has(row)) return steps ?? 0;

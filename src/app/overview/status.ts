@@ -43,12 +43,12 @@ export interface TaskerStatus {
   queues: NamespaceQueue[];
   /** Open tasks by state; 1,000,000 stands for that many or more, and 10,000 for `waiting` and `pending`. */
   open: StateCounts;
-  /** The open waits by kind, without kinds that have none. `start`: tasks that wait for their start. */
+  /** The open waits by kind. Kinds without waits are omitted. `start`: tasks that wait for their start. */
   waits: OpenWaits[];
   /**
-   * Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`; waits
-   * whose time came more than five seconds ago for `lateTimers`; schedules that are more than ten seconds late for
-   * `lateSchedules`. `blocked` includes waiting tasks in which a step failed.
+   * Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`;
+   * waits that have been due for more than five seconds for `lateTimers`; schedules that are more than ten seconds late
+   * for `lateSchedules`. `blocked` includes waiting tasks in which a step failed.
    */
   attention: {
     blocked: number;
@@ -59,14 +59,14 @@ export interface TaskerStatus {
     lateTimers: number;
     lateSchedules: number;
   };
-  /** The pauses that hold, those of namespaces and templates first; 1,000 at most. */
+  /** The pauses in force, at most 1,000; those of namespaces and templates come first. */
   pauses: Pause[];
   /** The ready steps that no live worker can run, by namespace and handler. */
   unserved: (UnservedSteps & { namespace: string })[];
   /**
    * Rates per minute over the last five minutes, or over a shorter time if there are too many changes to count.
    * `created` and `ended` count tasks; `attempts` and `failures` count attempts of steps. `estimated`: `attempts` and
-   * `failures` are projected from a sample of the tasks, or cover less than five minutes.
+   * `failures` are extrapolated from a sample of the tasks, or cover less than five minutes.
    */
   perMinute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
   /**

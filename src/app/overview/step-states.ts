@@ -3,14 +3,14 @@ import { countStepsByState, MOST_STEPS_COUNTED } from '../../store/overview/step
 
 /** Numbers of steps by state. */
 export interface StepStateCounts {
-  /** States without steps are left out. */
+  /** States without steps are omitted. */
   states: Readonly<Record<string, number>>;
   total: number;
-  /** False: there are more than 200,000 steps, and the numbers are projected from as many. */
+  /** False: there are more than 200,000 steps, and the numbers are extrapolated from that many. */
   isExact: boolean;
 }
 
-/** Counts the steps of all tasks by state. Takes a bounded time. */
+/** Counts the steps of all tasks by state, in bounded time. */
 export async function countSteps(engine: Engine): Promise<StepStateCounts> {
   const rows = await countStepsByState(engine.database);
   const counted = rows.reduce((sum, { steps }) => sum + steps, 0);

@@ -14,7 +14,7 @@ export interface UnservedGroup {
   templates: string[];
   /** Number of steps. */
   count: number;
-  /** When the first of them became ready; null if that was not asked for. */
+  /** When the first of them became ready; null if that was not requested. */
   firstAt: string | null;
   /** Finds the tasks of these steps. */
   filter: TaskFilter;

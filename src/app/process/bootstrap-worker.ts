@@ -35,8 +35,8 @@ export async function bootstrapWorker(config?: BootstrapConfig, module?: NapiMod
 }
 
 /**
- * Stops the worker of this process. It takes no new steps, waits for the dispatched ones, releases the steps that do not
- * finish within the drain time, and closes its connections. Never rejects. Given a module of your own, stops the worker
+ * Stops the worker of this process. It takes no new steps, waits for the dispatched ones, releases the steps that do
+ * not finish within the drain time, and closes its connections. Never rejects. If you pass a module, stops the worker
  * of that module.
  *
  * @example
@@ -150,7 +150,7 @@ export function getVersion(module: NapiModule = processModule): string {
 }
 
 /**
- * Returns the version of the native core of a module; for this package, a text that says that it has none.
+ * Returns the version of the native core of a module. For this package, returns a text saying that there is none.
  *
  * @example
  * console.log(getRustVersion());

@@ -1,6 +1,6 @@
-/** The reactions of a program with a worker to signals. */
+/** How a program with a worker reacts to signals. */
 export interface SignalActions {
-  /** Called on the first SIGTERM or SIGINT: lets running handlers finish, then ends. */
+  /** Called on the first SIGTERM or SIGINT: waits for running handlers, then ends the program. */
   stop(signal: NodeJS.Signals): void;
   /** Called on another SIGTERM or SIGINT: stops waiting for handlers. */
   hurry(signal: NodeJS.Signals): void;

@@ -5,7 +5,7 @@ type Calls = ClientModule<Promise<NapiClientResult>>;
 
 let connected: Promise<Calls> | undefined;
 
-/** Imports the client at the first call, because most programs never use it. A failure is not kept. */
+/** Imports the client at the first call, because most programs never use it. A failed import is not cached. */
 function connect(): Promise<Calls> {
   connected ??= load().catch((error: unknown) => {
     connected = undefined;

@@ -14,7 +14,7 @@ import { workerSystem } from './worker-system.ts';
 
 const VERSION = '1.0.0';
 
-/** A program that polls by hand remains a reader for as long as the worker runs. */
+/** A program that polls manually counts as a reader as long as the worker runs. */
 const byHand = { wake: () => undefined };
 const readByHand = new WeakSet<DispatchChannel>();
 
@@ -75,8 +75,7 @@ export const processModule: ProcessModule = markOwnModule<ProcessModule>({
 });
 
 /**
- * Returns the error for a yield by hand of a step that a subscriber runs. Dispatching the step again would run it
- * twice.
+ * Returns the error for a manual yield of a step that a subscriber runs. Dispatching the step again would run it twice.
  */
 function yieldsItself({ step, eventId }: Delivery): FFIError {
   const message = `step ${step.name} is already running: a subscriber has taken event ${eventId}; return checkpointYield from its handler instead`;

@@ -44,7 +44,7 @@ export async function checkNamedSteps(
   return problems.map(({ key, ...problem }) => (found.has(key) ? { ...problem, severity: 'warning' } : problem));
 }
 
-/** Joins the messages in one line, each once. Empty if there are none. */
+/** Joins the messages in one line, without duplicates. Empty if there are none. */
 export function phraseNamedSteps(problems: readonly NamedStepProblem[]): string {
   return [...new Set(problems.map(({ message }) => message))].join('; ');
 }

@@ -8,12 +8,12 @@ import type { Tasker } from '../tasker.ts';
 
 export type { CompactedTable, TableCompaction };
 
-/** Plans to return the space of deleted tasks to the system. */
+/** Plans how to return the disk space of deleted tasks to the operating system. */
 export function planToCompact(tasker: Tasker, options: { full: boolean }): Promise<TableCompaction[]> {
   return planCompaction(tasker.engine.database, options);
 }
 
-/** Returns space to the system, table by table. */
+/** Returns disk space to the operating system, table by table. */
 export function compactDatabase(
   tasker: Tasker,
   tables: readonly TableCompaction[],

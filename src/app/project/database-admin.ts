@@ -91,7 +91,7 @@ export function openForTools(choice: DatabaseChoice, { migrate }: { migrate: boo
   });
 }
 
-/** Returns whether there is a database: a server, or an embedded one that already exists, possibly of another user. */
+/** Returns whether there is a database: a server, or an existing embedded database, possibly of another user. */
 export function databaseExists(choice: DatabaseChoice): boolean {
   return chosenUrl(choice) !== undefined || existsSync(path.join(embeddedHome(), 'postgres'));
 }
@@ -165,7 +165,7 @@ export interface OpenClientOptions {
 }
 
 /**
- * Opens a tasker for tools, which runs no steps. Without `mayMake`, it creates no database and does not migrate a server.
+ * Opens a tasker for tools, which runs no steps. Without `mayMake`, it does not create a database or migrate a server.
  * @throws TaskerError `database_unreachable` if there is no database here, `database_url_missing` if there is none in
  * production, `database_error` if its schema is behind
  */

@@ -220,7 +220,7 @@ async function examineServed(database: Database): Promise<Check> {
   return served.warn([...found, ...more].join('; '), `${wayOut}; \`npx tasker queue\` shows all of them`);
 }
 
-/** There is no such check when nothing is paused. */
+/** This check is skipped if nothing is paused. */
 async function examinePauses(database: Database): Promise<Check[]> {
   const pauses = await listPauses(database, 1000);
   if (pauses.length === 0) return [];
@@ -232,7 +232,7 @@ async function examinePauses(database: Database): Promise<Check[]> {
   return [checksOf('pauses').warn(found, '`npx tasker pause list` shows the reasons; `resume` ends a pause')];
 }
 
-/** There is no such check when there are no open dead letters. */
+/** This check is skipped if there are no open dead letters. */
 async function examineDeadLetters(database: Database): Promise<Check[]> {
   const rows = await pendingDeadLetters(database, 100_000);
   const sum = (key: 'pending' | 'unassigned') => rows.reduce((total, row) => total + row[key], 0);
@@ -243,7 +243,7 @@ async function examineDeadLetters(database: Database): Promise<Check[]> {
   return [checksOf('dead letters').warn(found, '`npx tasker dlq list` lists them; redrive or resolve each')];
 }
 
-/** There is such a check only if tasks pile up. */
+/** This check is skipped unless ended tasks pile up. */
 async function examineRetention(
   database: Database,
   { mostEndedTasks = MOST_ENDED_TASKS }: ExamineOptions,

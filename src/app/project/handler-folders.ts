@@ -38,7 +38,7 @@ export class HandlerFolders {
   readonly #events: DiscoveredSubscribers | undefined;
   readonly #registries: EventRegistries | undefined;
 
-  /** Names of the handlers from the folders. Other handlers were registered by hand, and stay as they are. */
+  /** Names of the handlers from the folders. Other handlers were registered by hand, and are not changed. */
   #own: ReadonlySet<string> = new Set();
   #files: readonly DiscoveredFile[] = [];
 
@@ -139,7 +139,9 @@ export interface LoadHandlersOptions {
   registry?: HandlerRegistry | undefined;
 }
 
-/** Puts handlers into a registry. A registry that is the source is used as it is, so that handlers can be added later. */
+/**
+ * Puts handlers into a registry. If the source is a registry, it is used directly, so that handlers can be added later.
+ */
 export async function loadHandlers(
   source: HandlerSource,
   { logger, found, registry: given }: LoadHandlersOptions,

@@ -39,7 +39,7 @@ async function filesOf(source: string): Promise<string[]> {
   if (source.includes('\n')) {
     throw new TaskerError(
       'template_invalid',
-      'templates: a text of several lines is not a path; pass a template as mustParseTemplate(text)',
+      'templates: a string of several lines is not a path; pass a template as mustParseTemplate(text)',
     );
   }
   const info = await stat(source).catch((error: NodeJS.ErrnoException) => {

@@ -76,7 +76,7 @@ export class Project {
   }
 
   #tellValid(valid: boolean): void {
-    if (!valid) this.#options.warn('broken templates are left out; their last registered content stays in use');
+    if (!valid) this.#options.warn('broken templates are skipped; their last registered content stays in use');
     else if (!this.#valid) this.#options.tell('the templates are valid again');
     this.#valid = valid;
   }
@@ -129,7 +129,7 @@ export class Project {
     return true;
   }
 
-  /** Reports changes in what is missing: handlers, publishers, and steps that handlers name. */
+  /** Reports changes in the missing parts: handlers, publishers, and steps that handlers name. */
   async #tellMissing(): Promise<void> {
     const { events } = this.#options;
     const handlers = await this.library.phraseMissing(this.templates);

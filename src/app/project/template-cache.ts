@@ -31,10 +31,10 @@ export class TemplateCache {
   /** Returns the template for this text, or undefined if it must be parsed. */
   get(text: string): TaskTemplate | undefined {
     const key = keyOf(text);
-    // Not `in`, which is also true for inherited names such as `constructor`.
+    // Does not use `in`, which is also true for inherited names such as `constructor`.
     const template = Object.hasOwn(this.#before, key) ? this.#before[key] : undefined;
     if (!template) return undefined;
-    // Two files with the same text have separate template objects.
+    // A copy, because two files with the same text must have separate template objects.
     if (Object.hasOwn(this.#now, key)) return structuredClone(template);
     this.#now[key] = template;
     return template;
@@ -54,7 +54,7 @@ export class TemplateCache {
       renameSync(part, this.#file);
       removeStale(path.dirname(this.#file), new Set([this.#file]));
     } catch {
-      rmSync(part, { force: true }); // for example a full disk: the next start parses again
+      rmSync(part, { force: true }); // for example a full disk; the next start parses the files again
     }
   }
 }
@@ -70,7 +70,7 @@ function placeFor(folder: string, environment: string): string | undefined {
   }
 }
 
-/** The version of the parser. In a checkout, it changes without the package's version. */
+/** The version of the parser. In a checkout, the parser can change without the package's version. */
 function rulesVersion(): string {
   const rules = fileURLToPath(new URL('../../template/', import.meta.url));
   const newest = Math.max(...readdirSync(rules).map((name) => statSync(path.join(rules, name)).mtimeMs));

@@ -15,8 +15,8 @@ export interface StartedSchedules {
 }
 
 /**
- * Creates and updates the schedules of files. Content that was applied before is not applied again, so that the
- * restart of an older program does not undo the changes of a newer one. Pauses nothing.
+ * Creates and updates the schedules of files. Content that was applied before is not applied again, so that restarting
+ * an older program does not undo the changes of a newer one. Does not pause schedules.
  * @throws TaskerError `schedule_invalid` with every error of every file
  */
 export async function startSchedules({ engine, files, source, logger }: StartedSchedules): Promise<void> {

@@ -52,7 +52,7 @@ export class TaskerSchedules {
    * const { words, next } = await tasker.schedules.create({
    *   name: 'poll-orders', template: 'shop/poll@latest', every: '15m', catchUp: 'none',
    * });
-   * @throws TaskerError `schedule_invalid`; `conflict` if there is a schedule of this name, unless `ifExists` is set
+   * @throws TaskerError `schedule_invalid`; `conflict` if a schedule with this name exists, unless `ifExists` is set
    */
   create(schedule: ScheduleOptions, options: CreateScheduleOptions = {}): Promise<Schedule> {
     return this.#parts.engine.schedules.create(schedule, this.#parts.by(options));
@@ -75,7 +75,8 @@ export class TaskerSchedules {
   }
 
   /**
-   * Returns the outcomes of due times, newest first: a created task, or the reason why the due time was left out. The newest thousand of a schedule are kept. `limit`: 1 to 1000, default 50. `before`: ISO 8601.
+   * Returns the outcomes of due times, newest first: a created task, or the reason why the due time was skipped. The
+   * newest thousand of a schedule are kept. `limit`: 1 to 1000, default 50. `before`: ISO 8601.
    *
    * @example
    * const failed = (await tasker.schedules.firings('poll-orders')).filter(({ outcome }) => outcome === 'failed');
@@ -148,8 +149,8 @@ export class TaskerSchedules {
   }
 
   /**
-   * Creates and updates the schedules of a source from files, and pauses those whose file no longer exists. Changes by hand
-   * are undone. `source`: the name of the package.
+   * Creates and updates the schedules of a source from files, and pauses those whose file no longer exists. Manual
+   * changes are undone. `source`: the name of the package.
    *
    * @example
    * const applied = await tasker.schedules.apply('schedules', { source: 'shop', dryRun: true });

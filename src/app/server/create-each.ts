@@ -7,9 +7,9 @@ import type { Tasker } from '../tasker.ts';
 export type CreatedOrNot = { taskUuid: string; created: boolean } | { error: TaskerError };
 
 /**
- * Creates tasks in one transaction, and leaves out refused requests. Returns the outcome of each. `onDuplicate`:
- * whether an earlier task with the same identity is an error. @internal
- * @throws TaskerError what is not about one request, such as `database_unreachable`
+ * Creates tasks in one transaction, and skips refused requests. Returns the outcome of each. `onDuplicate`: whether an
+ * earlier task with the same identity is an error. @internal
+ * @throws TaskerError for errors that do not concern a single request, such as `database_unreachable`
  */
 export async function createEach(
   tasker: Tasker,
@@ -35,7 +35,7 @@ export async function createEach(
       return outcomes;
     } catch (error) {
       if (!isTaskerError(error)) throw error;
-      // The identity of one of them belongs to a task that was pruned.
+      // The identity of one of the requests belongs to a pruned task.
       const { index } = error.details;
       if (error.code === 'conflict' && typeof index === 'number') {
         refuse(places[index]!, aboutOne(error as TaskerError));
@@ -56,7 +56,7 @@ export async function createEach(
   return outcomes;
 }
 
-/** Returns the error of a task that was pruned, without the words about the others, which are created. */
+/** Returns the error for a pruned task, without the part about the other tasks, which are created here. */
 function aboutOne({ message, details: { index: _, ...details } }: TaskerError): TaskerError {
   return new TaskerError('conflict', message.replace(/ \(number \d+ of \d+; none was created\)/, ''), { details });
 }

@@ -80,7 +80,7 @@ export class ServedTasker implements ServedWorker {
     return this.#withState(await this.#health?.details());
   }
 
-  /** Adds a failed check while the worker starts or stops. It is not ready then, even if all its parts are healthy. */
+  /** Adds a failed check while the worker starts or stops. It is then not ready, even if all its parts are healthy. */
   #withState(checks: Checks = {}): Checks {
     const state = this.#parts.state();
     if (state === 'running') return checks;

@@ -19,8 +19,8 @@ export interface WebOptions {
   /** False: does not open a port. Default true. */
   enabled?: boolean;
   /**
-   * Default `127.0.0.1:8081`. On an address that other machines reach, only health and metrics are served. Port 0: any
-   * free port.
+   * Default `127.0.0.1:8081`. On an address that other machines can reach, only health and metrics are served. Port 0:
+   * any free port.
    */
   bindAddress?: string;
   /** Serves the effective configuration at `/config`, with secrets hidden. Default false. */

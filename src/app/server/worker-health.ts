@@ -52,7 +52,10 @@ export class WorkerHealth {
     );
   }
 
-  /** Checks what the worker needs to run steps. Never rejects, and takes at most 2 s, whatever the database does. */
+  /**
+   * Checks what the worker needs to run steps. Never rejects, and takes at most 2 s even if the database does not
+   * respond.
+   */
   async readiness(): Promise<Checks> {
     const [database, depth] = await Promise.all([this.database(), this.#depth.within(ANSWER_TIMEOUT_MS)]);
     return { database, command_processor: this.#registered(), queue_processing: queueDepth(depth) };

@@ -66,7 +66,7 @@ export class WorkerServer {
   /** Whether to refuse to start without any handler, as `tasker worker` does. @internal */
   needsHandlers = false;
 
-  /** Authenticates requests to the port on an address that other machines reach. @internal */
+  /** Authenticates requests to the port on an address that other machines can reach. @internal */
   guard: WorkerAppOptions['guard'];
 
   /** `defaults`: values for options that are not passed to {@link start}. */
@@ -151,9 +151,9 @@ export class WorkerServer {
   }
 
   /**
-   * Stops the server. It claims no new steps and waits the drain time for running handlers. Then it fires their signal
-   * and releases their steps. It runs the handlers of {@link onShutdown} last. Can be called at any time. Repeated
-   * calls return the same promise. If the server is not running, resolves at once.
+   * Stops the server. Claims no new steps, and waits for running handlers up to the drain time. Then fires their signal
+   * and releases their steps. Runs the handlers of {@link onShutdown} last. Can be called at any time. Repeated calls
+   * return the same promise. If the server is not running, resolves at once.
    */
   shutdown({ drainTimeoutMs }: ShutdownOptions = {}): Promise<void> {
     if (this.#state === 'starting' || this.#state === 'running') {

@@ -5,17 +5,17 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { checkUuid } from '../../model/ids.ts';
 
-/** The states that end a wait: the task has ended, or rests until an operator acts. */
+/** The states that end a wait: the task has ended, or cannot continue until an operator acts. */
 const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 'blocked_by_failures']);
 const POLL_MS = 1_000;
 /** Maximum number of tasks in one read. */
 const MAX_READ = 500;
 /**
- * Maximum number of tasks to check in one poll, in turn. This is enough, because notifications are lost only with their
- * connection.
+ * Maximum number of tasks to check in one poll, in rotation. This is enough, because notifications are lost only with
+ * their connection.
  */
 const MAX_POLLED = 1_000;
-/** Maximum size of the sets of new tasks, and of tasks that ended while others were being created. */
+/** Maximum size of the set of new tasks, and of the set of tasks that ended while others were being created. */
 const MAX_REMEMBERED = 10_000;
 
 function isResting(state: string): boolean {
@@ -122,7 +122,7 @@ export class TaskWaiter {
     return there instanceof Set ? [...there] : [there];
   }
 
-  /** Adds one listener per signal, however many waits share it. */
+  /** Adds one listener per signal, even if many waits share it. */
   #followSignal(signal: AbortSignal): Set<Waiter> {
     const known = this.#bySignal.get(signal);
     if (known) return known;
@@ -141,7 +141,7 @@ export class TaskWaiter {
     );
   }
 
-  /** Reads the tasks that may be at rest now. Returns the tasks that nothing in this process waits for. */
+  /** Reads the tasks that may now be in such a state. Returns the tasks that no call in this process waits for. */
   ended(taskUuids: readonly string[]): string[] {
     const others: string[] = [];
     for (const taskUuid of taskUuids) {
@@ -302,12 +302,12 @@ interface Watching {
   signal: AbortSignal | undefined;
 }
 
-/** Yields the task and its steps after each change, for the last time when the task rests. */
+/** Yields the task and its steps after each change, for the last time when the task has ended or is blocked. */
 export async function* watchTask(taskUuid: string, { engine, waiter, signal }: Watching): AsyncGenerator<TaskSnapshot> {
   let shown = '';
   while (!signal?.aborted) {
     const task = await engine.getTask(taskUuid);
-    // Read after the task, so that the last snapshot of a resting task has the final state of its steps.
+    // Read after the task, so that the last snapshot has the final state of the steps.
     const steps = await engine.getSteps(taskUuid);
     const now = JSON.stringify([
       task.status,

@@ -13,7 +13,7 @@ const MOST_UNREAD = 50_000;
 export interface WatchTasksOptions {
   /** Ends the iteration. */
   signal?: AbortSignal | undefined;
-  /** The `cursor` of a change: continues behind it, also in another process. */
+  /** The `cursor` of a change: continues after it, even in another process. */
   after?: string | undefined;
 }
 

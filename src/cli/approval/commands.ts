@@ -14,7 +14,7 @@ export function addApprovalCommands(program: Command): void {
     .option('--name <name>', 'only approvals of tasks of this template')
     .option('--task <uuid>', 'all approvals of this task, including ended ones')
     .option('-l, --limit <number>', 'maximum number of approvals', PAGE, 20)
-    .option('--cursor <cursor>', 'next page: the cursor that the page before printed')
+    .option('--cursor <cursor>', 'next page: the cursor that the previous page printed')
     .action(lazily(async () => (await import('./list.ts')).approvalList));
   approval
     .command('show <task> <step>')
@@ -23,7 +23,7 @@ export function addApprovalCommands(program: Command): void {
     .action(lazily(async () => (await import('./show.ts')).approvalShow));
   for (const [verb, does] of [
     ['approve', 'vote for it; the vote that reaches the quorum decides'],
-    ['reject', 'vote against it; one rejection decides, unless the template wants more'],
+    ['reject', 'vote against it; one rejection decides, unless the template requires more'],
   ] as const) {
     approval
       .command(`${verb} <task> <step>`)

@@ -14,7 +14,7 @@ export function addArchiveCommands(program: Command): void {
   addOperator(
     archive
       .command('restore <file...>')
-      .description('restore the tasks of archive files under their ids; tasks that exist are left as they are')
+      .description('restore the tasks of archive files under their ids; existing tasks are not changed')
       .option('--task <uuid>', 'only this task; may be repeated', collect),
   ).action(lazily(async () => (await import('./restore.ts')).archiveRestore));
 }

@@ -18,7 +18,7 @@ interface ArchiveRestoreOptions extends GlobalOptions, OperatorFlags {
 
 /** `tasker archive restore`: restores the tasks of archive files. Exits 1 if a file is damaged, or a task cannot be restored. */
 export async function archiveRestore(given: string[], options: ArchiveRestoreOptions): Promise<void> {
-  // The newest first: a task that was archived again, after a restore, gets its last state.
+  // Newest first, so that a task that was archived again after a restore gets its latest state.
   const files = (await archiveFiles(given)).reverse();
   const stop = listenForStop();
   try {
@@ -59,7 +59,7 @@ function describe(file: string, report: Report): string {
   const lines = [
     `restored ${restored} of ${counted(read, 'task')} of ${file}${existing > 0 ? `; ${existing} existed already` : ''}`,
   ];
-  if (damage !== null) lines.push(pc.yellow(`${damage.kind}: ${damage.why}; the tasks before are intact`));
+  if (damage !== null) lines.push(pc.yellow(`${damage.kind}: ${damage.why}; the tasks before that are intact`));
   if (withoutIdentity.length > 0) {
     lines.push(pc.yellow(`another task has the identity of ${withoutIdentity.join(', ')} now`));
   }

@@ -87,7 +87,7 @@ function describe({ file, bytes, tasks, total, damage }: Content, { limit }: Arc
   return lines.join('\n');
 }
 
-/** A task may have been archived twice, before and after a restore. The last one is shown. */
+/** A task may have been archived twice, before and after a restore. The latest copy is shown. */
 function showOne(task: string, contents: readonly Content[], { json }: ArchiveShowOptions): void {
   const found = contents.flatMap(({ file, tasks }) => tasks.map((archived) => ({ file, archived }))).at(-1);
   for (const { damage } of contents) if (damage !== null) note(damage);
@@ -162,7 +162,7 @@ function text(value: unknown): string {
 
 const WIDTH = 60;
 
-/** A value on one line. `--json` has all of it. */
+/** A value on one line. `--json` prints it in full. */
 function cut(value: unknown): string {
   if (value === null || value === undefined) return '';
   const line = (typeof value === 'string' ? value : JSON.stringify(value)).split('\n')[0]!;

@@ -12,7 +12,7 @@ export function addAuditCommands(program: Command): void {
     .description('list acts of operators and lifecycles, newest first')
     .option('--actor <name>', 'only acts of this operator')
     .option('--action <action>', 'only these acts, such as cancel, retry, resolve, delete or replay_events')
-    .addOption(new Option('--door <door>', 'only acts that came through this door').choices(DOORS))
+    .addOption(new Option('--door <door>', 'only acts from this origin, such as cli or rest').choices(DOORS))
     .option('--after <time>', 'only acts after a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)')
     .option('--before <time>', 'only acts before a time or age')
     .option('--task <uuid>', 'only acts on this task, which may have been deleted')

@@ -51,7 +51,7 @@ export async function keyRevoke(key: string, options: GlobalOptions & OperatorFl
   });
 }
 
-/** `tasker auth key rotate`: prints a key that replaces another one. */
+/** `tasker auth key rotate`: prints a key that replaces an existing key. */
 export async function keyRotate(
   key: string,
   options: GlobalOptions & OperatorFlags & { overlap?: number; expiresIn?: number },

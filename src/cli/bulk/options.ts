@@ -14,7 +14,7 @@ export interface BulkCommandOptions extends GlobalOptions, OperatorFlags, Omit<T
   yes?: boolean;
 }
 
-/** The target of the library's bulk verbs. */
+/** The target, in the form that the library's bulk verbs take. */
 export type Target = Parameters<Tasker['bulk']['retry']>[0];
 type Step = { taskUuid: string; step: string };
 

@@ -55,7 +55,7 @@ function firstLine(text: string): string {
   return text.split('\n')[0]!;
 }
 
-/** Quotes a text for all three shells. None of them needs more inside of single quotes, except the quote itself. */
+/** Quotes a text for all three shells. Within single quotes, only the quote itself needs escaping. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

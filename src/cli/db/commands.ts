@@ -26,8 +26,8 @@ export function addDatabaseCommands(program: Command): void {
   addOperator(
     db
       .command('compact')
-      .description('return the space of deleted tasks to the system')
-      .option('--full', 'rewrite the tables that have much free space; each is locked meanwhile')
+      .description('return the disk space of deleted tasks to the operating system')
+      .option('--full', 'rewrite tables with much free space; each is locked while it is rewritten')
       .option('--dry-run', 'only show sizes, and what would be locked')
       .option('-y, --yes', 'do not ask for confirmation'),
   ).action(lazily(async () => (await import('./compact.ts')).dbCompact));
@@ -45,8 +45,8 @@ function addPrune(db: Command): void {
       .option('--template-version <version>', 'only tasks of this version, or range such as 1.x')
       .option('--archive <folder>', 'first write the tasks to files in this folder; default: retention.archive_folder')
       .option('--no-archive', 'write no archive, even if one is configured')
-      .option('--release-keys', 'let the same requests create new tasks; default: they are a conflict')
-      .option('--share <number>', 'part of the time in which it works, 0.01 to 1; default: 0.1', share)
+      .option('--release-keys', 'let repeated requests create new tasks; default: they are a conflict')
+      .option('--share <number>', 'share of the time spent working, 0.01 to 1; default: 0.1', share)
       .option('--dry-run', 'only show what would be deleted')
       .option('-y, --yes', 'do not ask for confirmation'),
   ).action(lazily(async () => (await import('./prune.ts')).dbPrune));

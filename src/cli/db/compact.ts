@@ -24,7 +24,7 @@ interface DbCompactOptions extends GlobalOptions, OperatorFlags {
 /** Smaller tables are compacted too, but not listed. */
 const LISTED_BYTES = 1_000_000;
 
-/** `tasker db compact`: returns the space of deleted tasks to the system. */
+/** `tasker db compact`: returns the disk space of deleted tasks to the operating system. */
 export async function dbCompact(options: DbCompactOptions): Promise<void> {
   const { full = false, json, dryRun, yes } = options;
   const stop = listenForStop();
@@ -50,7 +50,7 @@ export async function dbCompact(options: DbCompactOptions): Promise<void> {
     });
   } catch (error) {
     if (!stop.signal.aborted) throw error;
-    note('stopped; the tables before are compacted');
+    note('stopped; the tables above are compacted');
     process.exitCode = EXIT.interrupted;
   } finally {
     stop.release();
@@ -97,7 +97,7 @@ function describePlan(plan: readonly TableCompaction[], full: boolean): string {
   else {
     lines.push(
       '',
-      'what is free within tables is used for new tasks; --full returns it to the system, and locks tables',
+      'free space within tables is reused for new tasks; --full returns it to the operating system, and locks tables',
     );
   }
   return lines.join('\n');

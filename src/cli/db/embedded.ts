@@ -18,7 +18,7 @@ interface DbStartOptions extends GlobalOptions {
   foreground?: boolean;
 }
 
-/** The one message of the process that holds the server. */
+/** The only message from the process that holds the server. */
 type Report = { ready: Started } | { error: { code: ErrorCode; message: string } };
 
 interface Started {
@@ -124,7 +124,7 @@ async function untilGone(folder: string, pid: number, signal: AbortSignal): Prom
   while (!signal.aborted && (await runs(folder, pid))) await pause(POLL_MS, undefined, { signal }).catch(() => {});
 }
 
-/** Returns whether the server runs. A poll that fails, for example for lack of file descriptors, counts as yes. */
+/** Returns whether the server runs. A poll that fails, for example for lack of file descriptors, counts as running. */
 async function runs(folder: string, pid: number): Promise<boolean> {
   const status = await statusOfEmbedded(folder).catch(() => undefined);
   return status === undefined || (status.running && status.pid === pid);

@@ -63,7 +63,9 @@ interface Kept {
   releaseKeys: boolean;
 }
 
-/** The configuration of the policy applies here too, so that no task is deleted without the archive that it asks for. */
+/**
+ * The configuration of the policy applies here too, so that no task is deleted without the archive that it requires.
+ */
 function keepingOf({ archive, releaseKeys }: DbPruneOptions): Kept {
   const { config } = loadConfig();
   const folder = typeof archive === 'string' ? archive : archive === false ? undefined : config.retentionArchive;
@@ -109,8 +111,8 @@ function describePreview({ matched, groups, bytes }: Preview, { archive, release
   if (matched === 0) return NOTHING_FOUND;
   const free = bytes > 0 ? `about ${sizeOf(bytes)} for other tasks` : 'free for other tasks';
   const identities = releaseKeys
-    ? 'released: the same request creates a new task'
-    : 'stay: the same request is a conflict; --release-keys releases them';
+    ? 'released: a repeated request creates a new task'
+    : 'kept: a repeated request is a conflict; --release-keys releases them';
   return [
     `would delete ${counted(matched, 'task')} with their steps, results and history`,
     '',
@@ -161,7 +163,7 @@ function day(time: string): string {
   return time.slice(0, 10);
 }
 
-/** After this time without progress, the prune probably waits for another one. */
+/** After this time without progress, the prune is probably waiting for another prune. */
 const WAITING_MS = 2_000;
 
 async function work(act: PruneAct, { json }: DbPruneOptions, stop: AbortSignal): Promise<void> {
@@ -198,7 +200,7 @@ async function work(act: PruneAct, { json }: DbPruneOptions, stop: AbortSignal):
 const REASONS: Record<keyof Report['reasons'], string> = {
   dead_letter: 'in the dead letters; resolve them first',
   undelivered_events:
-    'a group of subscribers has yet to receive their events, or gave them up; see `npx tasker event groups`',
+    'a group of subscribers has yet to receive their events, or gave up on them; see `npx tasker event groups`',
   locked: 'locked by another transaction; the same command tries again',
   changed: 'they were run again in the meantime',
   too_large: 'too large for an archive; --no-archive deletes them without one',

@@ -10,7 +10,7 @@ const REASONS = ['staleness_timeout', 'max_retries_exceeded', 'worker_unavailabl
 
 /** `tasker dlq …` */
 export function addDeadLetterCommands(program: Command): void {
-  const dlq = program.command('dlq').description('the dead letters: tasks that a person must look after');
+  const dlq = program.command('dlq').description('the dead letters: tasks that need a person to act');
   addReading(dlq);
   addActs(dlq);
   addRedrive(dlq);
@@ -33,12 +33,12 @@ function addReading(dlq: Command): void {
       new Option('--sort <order>', 'priority: most urgent first; added: newest first').choices(['priority', 'added']),
     )
     .option('-l, --limit <number>', 'maximum number of dead letters', PAGE, 20)
-    .option('--cursor <cursor>', 'next page: the cursor that the page before printed')
+    .option('--cursor <cursor>', 'next page: the cursor that the previous page printed')
     .action(lazily(async () => (await import('./list.ts')).dlqList));
   dlq
     .command('show <entry>')
     .alias('get')
-    .description('show a dead letter, by its id or that of its task: its snapshot, notes and state')
+    .description('show a dead letter, by its id or the id of its task: snapshot, notes and state')
     .action(lazily(async () => (await import('./show.ts')).dlqShow));
   dlq
     .command('stats')
@@ -49,7 +49,7 @@ function addReading(dlq: Command): void {
     .action(lazily(async () => (await import('./stats.ts')).dlqStats));
   dlq
     .command('staleness')
-    .description('list open tasks with limits, those closest to exceed one first')
+    .description('list open tasks with limits, closest to exceeding one first')
     .option('-l, --limit <number>', 'maximum number of tasks', PAGE, 20)
     .action(lazily(async () => (await import('./stats.ts')).dlqStaleness));
 }
@@ -83,11 +83,11 @@ function addActs(dlq: Command): void {
     .action(lazily(async () => (await import('./act.ts')).dlqNote));
   addIds(addOperator(dlq.command('resolve [entry...]')))
     .description('close dead letters; their tasks do not change')
-    .addOption(closingStatus('what became of them (default: manually_resolved)'))
+    .addOption(closingStatus('their outcome (default: manually_resolved)'))
     .option('-n, --notes <text>', 'what was done')
     .action(lazily(async () => (await import('./act.ts')).dlqResolve));
   addIds(addOperator(dlq.command('update [entry...]')))
-    .description('same as `resolve` with --status; without it, only change what is given')
+    .description('same as `resolve` with --status; otherwise only changes the given fields')
     .addOption(closingStatus('close them with this state'))
     .option('-n, --notes <text>', 'what was done')
     .option('--assignee <name>', 'person or team that looks after them')

@@ -54,7 +54,7 @@ function stateSince({ hasMovedOn, timeInStateMinutes, originalState, currentStat
   if (hasMovedOn) return pc.dim(', has moved on: the entry will be closed');
   if (originalState !== currentState) return pc.dim(`, was in ${originalState}`);
   if (timeInStateMinutes === null || timeInStateMinutes < 1) return '';
-  return pc.dim(`, nothing moved for ${spanOf(timeInStateMinutes * 60_000)}`);
+  return pc.dim(`, no progress for ${spanOf(timeInStateMinutes * 60_000)}`);
 }
 
 function notesOf({ notes }: DeadLetterDetails): string[] {

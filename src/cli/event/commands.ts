@@ -33,7 +33,7 @@ function addGroupCommands(event: Command): void {
     .action(lazily(async () => (await import('./groups.ts')).eventGroups));
   event
     .command('lag [group]')
-    .description('show how many events a group is behind, and for how long; without a name, all groups')
+    .description('show how many events a group lags behind, and for how long; without a name, all groups')
     .option(
       '--max <events>',
       'exit 1 if more events than this are waiting',

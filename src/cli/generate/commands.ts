@@ -9,7 +9,7 @@ export function addGenerateCommands(program: Command): void {
     .description('generate TypeScript types of event payloads and task contexts')
     .option('-o, --out <file>', 'output file; default: standard output')
     .option('--check', 'write nothing; exit 1 if the file is out of date')
-    .option('--zod', 'zod schemas and their types, of contexts and results of steps')
+    .option('--zod', 'generate zod schemas, with types, of task contexts and step results')
     .action(lazily(async () => (await import('./types.ts')).generateTypes));
   generate
     .command('handler <template>')

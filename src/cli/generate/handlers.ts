@@ -24,7 +24,7 @@ export async function generateHandler(
     );
   }
   if (options.out !== undefined && existsSync(options.out)) {
-    throw new TaskerError('conflict', `${options.out} exists already; handlers are not overwritten`);
+    throw new TaskerError('conflict', `${options.out} already exists; handlers are not overwritten`);
   }
   putGenerated(text, options, 'handlers');
 }

@@ -44,7 +44,7 @@ export async function withBackend(
   });
 }
 
-/** `mayWrite`: false refuses every request that is not a GET, whatever a tool does. */
+/** `mayWrite`: if false, refuses every request other than GET, regardless of the tool. */
 function asking(to: Parameters<typeof createClient>[0], send: typeof fetch, mayWrite: boolean): Ask {
   const client = createClient({
     ...to,

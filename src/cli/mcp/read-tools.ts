@@ -21,7 +21,7 @@ const filter = {
   created_after: time,
   created_before: time,
   ended_after: time,
-  step: z.string().describe('The name of a step; the next conditions then hold for it.').optional(),
+  step: z.string().describe('The name of a step; the conditions below then apply to that step.').optional(),
   step_state: text,
   handler: text,
   error_type: text,
@@ -31,7 +31,7 @@ const filter = {
 const hasStep = { task_uuid: TASK, step: STEP };
 const ofTemplate = { namespace: z.string(), name: z.string(), version: z.string() };
 
-/** Search parameters contain `step` too, so they are not sorted out as parts of the path. */
+/** The search parameters include `step`, so parameters are not treated as path segments by their name. */
 const searches = ({ name, description, at }: { name: string; description: string; at: string }) =>
   readTool({
     name,
@@ -59,10 +59,10 @@ const TASK_TOOLS: readonly ReadTool[] = [
   searches({
     name: 'task_summary',
     at: '/v1/summary',
-    description: 'Counts tasks by template and state, and groups the failures that hold them up. Start here.',
+    description: 'Counts tasks by template and state, and groups the failures that block them. Start here.',
   }),
   ofTask('task_inspect', '', 'Returns a task with its context and the readiness of its steps.'),
-  ofTask('task_why', 'why', 'Explains why each step of a task is where it is, and what would move it.'),
+  ofTask('task_why', 'why', 'Explains why each step of a task is in its state, and what would change that.'),
   ofTask('task_timeline', 'timeline', 'Returns when each step was queued, running and waiting.'),
   getTool({
     name: 'task_visualize',
@@ -182,7 +182,7 @@ const SYSTEM_TOOLS: readonly ReadTool[] = [
   fixed('system_health', '/health/detailed', { description: 'Returns the state of every part of the server.' }),
   fixed('system_status', '/v1/status', {
     permission: 'system:analytics_read',
-    description: 'Returns workers, queues, open tasks, what needs a person, and rates.',
+    description: 'Returns workers, queues, open tasks, counts of what needs a person, and rates.',
   }),
   fixed('system_config', '/config', {
     permission: 'system:config_read',
@@ -190,7 +190,7 @@ const SYSTEM_TOOLS: readonly ReadTool[] = [
   }),
   getTool({
     name: 'worker_list',
-    description: 'Lists workers, with what they serve and run.',
+    description: 'Lists workers, with their namespaces and running steps.',
     permission: 'workers:read',
     input: page,
     at: () => path`/v1/workers`,
@@ -204,7 +204,7 @@ const SYSTEM_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'template_inspect_remote',
-    description: 'Returns a registered template whole: steps, schemas, retries.',
+    description: 'Returns a whole registered template: steps, schemas, retries.',
     permission: 'templates:read',
     input: ofTemplate,
     run: (ask, { namespace, name, version }) =>

@@ -44,7 +44,7 @@ export function addTools(server: McpServer, { backend, mayWrite, by }: Serving):
   };
   const connection: ReadTool = {
     name: 'connection_status',
-    description: 'Returns where tasker is, who the caller is, and what it may do.',
+    description: 'Returns the address of tasker, the identity of the caller, and its permissions.',
     input: {},
     run: async () => ({ place, writes_allowed: mayWrite, caller: await ask({ method: 'GET', path: path`/v1/me` }) }),
   };
@@ -88,7 +88,7 @@ async function execute({ ask }: Backend, tool: WriteTool, { given, by }: Act): P
   return { action: tool.name, status: 'executed', result };
 }
 
-/** A preview of what the caller may not do. */
+/** A preview of a change that the caller may not make. */
 class Denied extends Error {}
 
 /** Returns an error as the answer of a tool. */

@@ -42,7 +42,7 @@ function schemasOf(text: string, wanted?: string) {
   );
 }
 
-/** The tools that work on the texts of templates. They ask neither a database nor a server. */
+/** The tools that work on the texts of templates. They use neither a database nor a server. */
 export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   readTool({
     name: 'template_validate',
@@ -94,7 +94,8 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'schema_compare',
-    description: 'Whether the results of one step have what another expects, by their result_schema.',
+    description:
+      'Checks whether the results of one step have the fields that another step expects, by their result_schema.',
     input: { yaml, producer: z.string(), consumer: z.string() },
     run: async (_ask, { yaml: text, producer, consumer }) => {
       const [made, wanted] = [producer, consumer].map((step) => schemasOf(text, step)[0]!.result_schema);
@@ -103,7 +104,8 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'schema_diff',
-    description: 'What changed between two versions of a template, and whether it breaks readers of its results.',
+    description:
+      'Returns what changed between two versions of a template, and whether that breaks readers of its results.',
     input: { before: yaml, after: yaml },
     run: async (_ask, { before, after }) => diffTemplates(mustParseTemplate(before), mustParseTemplate(after)),
   }),

@@ -38,7 +38,7 @@ export interface ReadTool extends Described {
 /** A tool that changes something, after a preview. */
 export interface WriteTool extends Described {
   permission: Permission;
-  /** Whether it ends work or cannot be undone. */
+  /** Whether it ends running work or cannot be undone. */
   destructive: boolean;
   /** Describes in a sentence what the change would do. */
   says(given: Given): string;
@@ -55,7 +55,7 @@ export function readTool<S extends Shape>(
   return tool;
 }
 
-/** Returns a tool that sends one GET request. Arguments that are not in the path are its query. */
+/** Returns a tool that sends one GET request. Arguments that are not in the path become its query. */
 export function getTool<S extends Shape>(
   tool: Described & { input: S; at(given: z.infer<z.ZodObject<S>>): Path; fixed?: Query },
 ): ReadTool {

@@ -146,7 +146,7 @@ export const WRITE_TOOLS: readonly WriteTool[] = [
   }),
   writeTool({
     name: 'approval_vote',
-    description: 'Votes on an approval. Decide only what the user decided.',
+    description: 'Votes on an approval. Pass only a decision that the user has made.',
     permission: 'approvals:decide',
     destructive: true,
     input: {

@@ -27,7 +27,10 @@ export function profileList({ json }: GlobalOptions): void {
   }
 }
 
-/** `tasker profile set`: adds or replaces a profile. A key is never an argument, because other users can list those. */
+/**
+ * `tasker profile set`: adds or replaces a profile. A key is never an argument, because other users can list the
+ * arguments of processes.
+ */
 export async function profileSet(name: string, { server, apiKey, token, json }: ProfileSetOptions): Promise<void> {
   if (server === undefined) {
     throw new TaskerError('bad_request', `the server is missing: \`npx tasker profile set ${name} --server URL\``);

@@ -32,10 +32,10 @@ export function addProjectCommands(program: Command): void {
     )
     .option('--bind <address>', 'address to listen on (default: TASKER_WEB_BIND_ADDRESS, otherwise 127.0.0.1:8080)')
     .option('--with-worker', 'also run steps in this process, with the settings of `worker`')
-    .option('--insecure', 'require no credential, even on addresses that other machines reach')
+    .option('--insecure', 'require no credential, even on addresses that other machines can reach')
     .option('--tls-cert <file>', 'certificate (PEM), to serve https; needs --tls-key')
     .option('--tls-key <file>', 'private key of the certificate (PEM)')
-    .option('--legacy-status', 'answer 200 instead of 201 for a created task, for clients of the described system')
+    .option('--legacy-status', 'answer 200 instead of 201 for a created task, for clients of the original system')
     .action(lazily(async () => (await import('./server.ts')).server));
   program
     .command('status')

@@ -60,7 +60,7 @@ export async function dev(options: DevOptions): Promise<void> {
       handlers: project.library.registry,
       logger,
     });
-    // Imported here, because the modules take as long to load as a small database takes to start.
+    // Imported here, because loading the modules takes about as long as starting a small database.
     const { serveWeb } = await import('./dev-web.ts');
     web = await serveWeb(tasker, { bind: options.bind, environment, logger });
     starting = false;

@@ -55,7 +55,7 @@ export function securityFrom(
   };
 }
 
-/** @throws TaskerError `config_invalid` if the key of tokens is missing or cannot be read */
+/** @throws TaskerError `config_invalid` if the key that verifies tokens is missing or cannot be read */
 function tokensFrom(config: TaskerConfig): TokenSettings | undefined {
   const same = {
     issuer: config.jwtIssuer,
@@ -140,7 +140,7 @@ export function readTls(options: { tlsCert?: string; tlsKey?: string }, config: 
   return { cert: read(cert!, tlsCert), key: read(key!, tlsKey) };
 }
 
-/** Returns the settings that `GET /config` shows. Undefined if it is off. */
+/** Returns the settings that `GET /config` shows. Undefined if that route is disabled. */
 export function servedConfig(loaded: LoadedConfig, { auth }: SecuritySettings): ServedConfig | undefined {
   const { config } = loaded;
   if (!config.serverConfigEndpoint) return undefined;
@@ -174,7 +174,7 @@ export async function checkSecurity(
   if (auth.oidc) await openidClient();
   if (auth.required !== 'always' || auth.fixedKeys.length > 0 || auth.tokens || auth.oidc) return;
   if (auth.keysEnabled === false) {
-    throw invalid('api_keys_enabled', '= false leaves no credential that could work; configure tokens, or remove it');
+    throw invalid('api_keys_enabled', '= false leaves no way to authenticate; configure tokens, or remove it');
   }
   if ((await listApiKeys(tasker, { all: false })).length > 0) return;
   if (exposed) {

@@ -70,7 +70,7 @@ export async function server(options: ServerOptions): Promise<void> {
       requestMs: config.serverRequestMs,
       config: servedConfig(loaded, security),
     });
-    // The time to send is for bulk creations. The app limits the time of all other requests.
+    // This limit on the time to send is meant for bulk creations. The app limits the time of all other requests.
     const { drainTimeoutMs: lastAnswersMs } = config;
     listening = await listen(app, address, { tls, requestTimeoutMs: 600_000, lastAnswersMs });
     await tasker.httpWorkers.resume();
@@ -85,7 +85,7 @@ export async function server(options: ServerOptions): Promise<void> {
     reportError(shown, options);
     process.exitCode = exitCodeOf(shown, { starting: listening === undefined });
   } finally {
-    // Tells the clients of streams to reconnect, so that they do not hold up the end of the other requests.
+    // Tells the clients of streams to reconnect, so that streams do not delay the shutdown.
     tasker?.engine.changes.close();
     await listening?.close();
     await (worker?.shutdown() ?? tasker?.stop());
@@ -95,7 +95,7 @@ export async function server(options: ServerOptions): Promise<void> {
   }
 }
 
-/** Starts to run steps, without a port of its own: the server also serves health and metrics. */
+/** Starts running steps. The worker opens no port, because the server also serves health and metrics. */
 async function startWorker(
   worker: WorkerServer,
   options: ServerOptions,

@@ -92,7 +92,7 @@ export function statusText(now: TaskerStatus): string[] {
   return [...facts.split('\n'), ...late, '', ...attentionLines(now), '', ...queueLines(now)];
 }
 
-/** A prune that ended longer ago is not shown. */
+/** A prune that ended longer ago than this is not shown. */
 const PRUNED_RECENTLY_MS = 48 * 3_600_000;
 
 /** Returns, for example, `12,000 tasks, ended 3m ago`. Undefined if no prune is running or ended recently. */
@@ -122,7 +122,7 @@ const STATES = [
 ] as const;
 /** The status counts open tasks up to this number. */
 const MOST_TASKS = 1_000_000;
-/** It counts tasks and steps that wait up to this number. */
+/** It counts waiting tasks and steps up to this number. */
 const MOST_WAITING = 10_000;
 /** The status counts the ready steps of a namespace up to this number. */
 const MOST_STEPS = 100_000;

@@ -8,7 +8,7 @@ import { withTasker } from '../with-tasker.ts';
 /** The paused steps of a namespace are counted up to this number. */
 const MOST_PAUSED = 100_000;
 
-/** `tasker queue`: shows the queue of every namespace, or of one. */
+/** `tasker queue`: shows the queue of every namespace, or of one namespace. */
 export async function queue(namespace: string | undefined, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const queues = await tasker.queues({ namespace });

@@ -1,6 +1,9 @@
 import type { Query } from '../../client/index.ts';
 
-/** Fields with JSON of users, with names as keys, or in the form of the library. Their keys are not converted. */
+/**
+ * Fields whose keys are not converted: JSON of users, maps by name, and objects that already have the form of the
+ * library.
+ */
 const KEPT = new Set([
   'context',
   'results',
@@ -33,13 +36,16 @@ function converted(value: unknown, kept: ReadonlySet<string>): unknown {
     Object.entries(value).map(([key, one]) => {
       const name = key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
       if (kept.has(key)) return [name, one];
-      // A filter has conditions, and one of them may be JSON of a user.
+      // One of the conditions of a filter may be JSON of a user.
       return [name, converted(one, key === 'filter' ? new Set(['context']) : kept)];
     }),
   );
 }
 
-/** Returns options of the library as a query, or as the fields of a body: with keys in snake_case. Undefined is left out. */
+/**
+ * Returns options of the library as a query, or as the fields of a body: with keys in snake_case, without undefined
+ * values.
+ */
 export function snakeQuery(options: object): Query {
   return Object.fromEntries(
     Object.entries(options)

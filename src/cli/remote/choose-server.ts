@@ -3,15 +3,15 @@ import { type ServerAddress, serverFromEnvironment } from '../../config/server-a
 import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
 
-/** The server that a command asks instead of a database. */
+/** The server that a command uses instead of a database. */
 export interface ChosenServer extends ServerAddress {
   /** The option or variable that named it. */
   by: string;
 }
 
 /**
- * Returns the server of a command: `--server`, `--profile`, `TASKER_ORCHESTRATION_URL` or `TASKER_PROFILE`, in this order.
- * Undefined: the command uses a database. `--database-url` is stronger than the variables.
+ * Returns the server of a command: `--server`, `--profile`, `TASKER_ORCHESTRATION_URL` or `TASKER_PROFILE`, in this
+ * order. Undefined: the command uses a database. `--database-url` takes precedence over the variables.
  * @throws TaskerError `bad_request`, `config_invalid`
  */
 export function chosenServer({ server, profile, databaseUrl }: GlobalOptions): ChosenServer | undefined {
@@ -29,7 +29,7 @@ export function chosenServer({ server, profile, databaseUrl }: GlobalOptions): C
   return named === undefined ? undefined : { ...readProfile(named), by: 'TASKER_PROFILE' };
 }
 
-/** Refuses a server for what only a database has. @throws TaskerError `bad_request` */
+/** Refuses a command that needs a database if it was given a server. @throws TaskerError `bad_request` */
 export function refuseServer(chosen: ChosenServer): never {
   const way = chosen.by.startsWith('--')
     ? `run it without ${chosen.by}, where the database is reachable`

@@ -1,8 +1,8 @@
 import { isTaskerError } from '../../errors.ts';
 
 /**
- * Returns what adds to a command, or undefined if the credential may not read it, or an older server does not have it. A
- * database always has it.
+ * Returns optional data of a command. Undefined if the credential may not read it, or an older server does not have it.
+ * A database always has it.
  */
 export async function ifAllowed<T>(reading: Promise<T>): Promise<T | undefined> {
   try {

@@ -78,7 +78,7 @@ export function remoteBulk(client: Client): Partial<Bulk> {
   };
 }
 
-/** Returns an act on what a target names. */
+/** Returns an act on the items of a target. */
 export function bulkAct(
   client: Client,
   action: BulkActRequest['action'],

@@ -53,10 +53,10 @@ export function remoteEvents({ events }: Client): Partial<Events> {
 }
 
 const POLL_MS = 1_000;
-/** So many events are read again, because events with smaller ids may be committed later. */
+/** Number of events that each poll reads again, because events with smaller ids may be committed later. */
 const OVERLAP = 200;
 
-/** Returns new events, oldest first. Without `after`, those from now on. */
+/** Returns new events, oldest first. Without `after`, events from now on. */
 async function* watch(
   events: Client['events'],
   filter: { after?: string },

@@ -15,14 +15,14 @@ import { reporting, serverError } from './server-error.ts';
 /** The client of a remote tasker. */
 const CLIENT = Symbol('client');
 
-/** Returns the client of a server. Undefined: it is a tasker of a database. */
+/** Returns the client of a server. Undefined if the tasker uses a database. */
 export function clientOf(tasker: Tasker): Client | undefined {
   return (tasker as { [CLIENT]?: Client })[CLIENT];
 }
 
 /**
- * Returns a tasker whose verbs ask a server. Its answers have the form that they have of a database, so that commands do not
- * differ. A verb that a server does not have is refused.
+ * Returns a tasker whose verbs call a server. Answers have the same form as from a database, so commands need not
+ * distinguish the two. A verb that the server does not offer is refused.
  */
 export function remoteTasker(server: ChosenServer): Tasker {
   const { url, apiKey, token } = server;
@@ -176,7 +176,7 @@ function remoteDeadLetters(client: Client): Partial<Tasker['deadLetters']> {
   };
 }
 
-/** Each kind of change has a route of its own. Returns how many entries changed. */
+/** Each kind of change has its own route. Returns how many entries changed. */
 async function changeOne({ deadLetters }: Client, id: string, change: DeadLetterChange, by: object): Promise<number> {
   const { status, resolutionNotes: notes, note, assignee, priority } = change;
   let changed = 0;

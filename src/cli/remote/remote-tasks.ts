@@ -23,7 +23,7 @@ function taskOf({ steps: _, ...task }: TaskResponse): Task {
 
 const ENDED: ReadonlySet<string> = new Set(['complete', 'error', 'cancelled', 'resolved_manually']);
 
-/** The API has these fields as the earlier system had them, the command line as the library has them. */
+/** The API has these fields in the form of the earlier system, the command line in the form of the library. */
 function executionOf(task: Omit<TaskResponse, 'steps'>) {
   const { status, failed_steps: failed, ready_steps: ready, in_progress_steps: running, waiting_steps: waiting } = task;
   const as = (executionStatus: Task['executionStatus'], recommendedAction: Task['recommendedAction']) => ({
@@ -56,7 +56,7 @@ async function findStep(client: Client, task: string, step: string): Promise<Ste
   throw new TaskerError('step_not_found', `task ${task} has no step ${step}; it has ${names.join(', ')}`);
 }
 
-/** The verbs of a tasker that read tasks and steps, of a server. */
+/** The verbs of a tasker that read tasks and steps, for a server. */
 export function remoteTaskReads(client: Client): Partial<Tasker> {
   const { tasks, steps } = client;
   return {
@@ -101,7 +101,7 @@ export function remoteTaskReads(client: Client): Partial<Tasker> {
   };
 }
 
-/** The verbs of a tasker that change tasks and steps, of a server. */
+/** The verbs of a tasker that change tasks and steps, for a server. */
 export function remoteTaskActs(client: Client): Partial<Tasker> {
   const { tasks, steps } = client;
   const idOf = async (uuid: string, step: string) => (await findStep(client, uuid, step)).stepUuid;

@@ -10,7 +10,7 @@ export function positionCursor(position: number): string {
   return Buffer.from(`at:${position}`).toString('base64url');
 }
 
-/** Returns milliseconds as a duration that the API reads. */
+/** Returns milliseconds as a duration that the API accepts. */
 export function spanText(ms: number): string {
   return `${ms / 1000}s`;
 }

@@ -19,7 +19,7 @@ function wayOut(code: unknown, server: string): string {
   if (code === 'ECONNREFUSED') return `; check that \`tasker server\` runs there, and that the port is right`;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `; check the name of the host in ${server}`;
   if (code === 'CERT_HAS_EXPIRED') return '; the server needs a new certificate';
-  if (code.includes('ALTNAME')) return '; use a name of the server that its certificate has';
+  if (code.includes('ALTNAME')) return '; use a host name that is in the certificate';
   if (TLS.test(code)) return '; set NODE_EXTRA_CA_CERTS to a file with the certificate of its authority';
   if (/SSL|EPROTO/.test(code)) return `; if the server has no TLS, use http:// instead of https://`;
   if (server.startsWith('http:') && /ECONNRESET|UND_ERR_SOCKET|HPE_/.test(code)) {
@@ -28,7 +28,7 @@ function wayOut(code: unknown, server: string): string {
   return '';
 }
 
-/** Returns an error of the client as one of the command line, which names the way out. */
+/** Returns an error of the client as an error of the command line, with advice. */
 export function serverError(error: unknown, server: string): unknown {
   if (!(error instanceof TaskerClientError)) return error;
   const { status, message, details, code } = error;
@@ -56,8 +56,8 @@ export function serverError(error: unknown, server: string): unknown {
 }
 
 /**
- * Returns an object whose methods report errors of the client as errors of the command line. A part that it does not have
- * is refused with `refuse`.
+ * Returns an object whose methods report errors of the client as errors of the command line. `refuse` creates the error
+ * for a method that it does not have.
  */
 export function reporting<T extends object>(target: T, server: string, refuse: () => never): T {
   const failed = (error: unknown) => {

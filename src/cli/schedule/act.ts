@@ -72,7 +72,7 @@ export async function scheduleUpdate(
   });
 }
 
-/** A schedule that is invalid as given on the command line is a wrong command line, like an option that cannot be parsed. */
+/** An invalid schedule on the command line is a usage error, like an option that cannot be parsed. */
 async function asUsage<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -105,7 +105,7 @@ async function report(
   await noteMissingTemplate(tasker, schedule);
 }
 
-/** The template may be registered later, so that this is only a note. */
+/** Only a note, because the template may be registered later. */
 async function noteMissingTemplate(tasker: Tasker, { template }: Schedule): Promise<void> {
   const [, namespace, name, version] = /^(.+)\/(.+)@(.+)$/.exec(template)!;
   const known = (await tasker.engine.templates.list()).filter(

@@ -16,7 +16,10 @@ interface ApplyOptions extends GlobalOptions, OperatorFlags {
   dryRun?: boolean;
 }
 
-/** `tasker schedule apply`: makes the schedules of a package equal to its files. Exits 1 if one could not be applied. */
+/**
+ * `tasker schedule apply`: makes the schedules of a package match its files. Exits 1 if a schedule could not be
+ * applied.
+ */
 export async function scheduleApply(paths: string[], options: ApplyOptions): Promise<void> {
   const files = paths.length > 0 ? paths : scheduleFolders();
   if (files === undefined) {

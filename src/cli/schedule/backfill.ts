@@ -13,7 +13,7 @@ interface BackfillOptions extends GlobalOptions, OperatorFlags {
   dryRun?: boolean;
 }
 
-/** `tasker schedule backfill`: creates the tasks of past due times. Exits 1 if one could not be created. */
+/** `tasker schedule backfill`: creates the tasks of past due times. Exits 1 if a task could not be created. */
 export async function scheduleBackfill(name: string, options: BackfillOptions): Promise<void> {
   const { dryRun = false, json } = options;
   const range = { from: options.from, to: options.to };

@@ -67,7 +67,7 @@ function lastText({ last }: Schedule): string {
   return last.length === 0 ? pc.dim('—') : last.map(outcomeSign).join('');
 }
 
-/** One sign for each of the last outcomes, the newest first. */
+/** One symbol for each recent outcome, newest first. */
 function outcomeSign({ outcome, taskState }: ScheduleFiring): string {
   if (outcome === 'failed') return pc.red('✖');
   if (outcome === 'queued') return pc.yellow('…');
@@ -127,7 +127,7 @@ export function scheduleText(schedule: Schedule): string {
 }
 
 function stateText({ state, pausedAt, pausedBy, pauseReason }: Schedule): string {
-  if (state === 'over') return 'over: it has no further due time';
+  if (state === 'over') return 'ended: it has no further due time';
   if (state === 'active') return 'active';
   return `${pc.yellow('paused')} since ${pausedAt!.slice(0, 19)}Z by ${pausedBy}${pauseReason ? `: ${pauseReason}` : ''}`;
 }

@@ -1,7 +1,10 @@
 const LEVELS = '▁▂▃▄▅▆▇█';
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-/** Draws numbers as a line of bars of different heights. Zero has none: `·`. At most `width` columns; neighbours are added. */
+/**
+ * Draws numbers as a line of bars of different heights. Zero is shown as `·`. At most `width` columns: neighbouring
+ * numbers are summed to fit.
+ */
 export function sparkline(values: readonly number[], width = 64): string {
   const each = Math.ceil(values.length / width);
   const sums: number[] = [];

@@ -3,9 +3,7 @@ import type { TaskFilter } from '../../app/tasker-operations.ts';
 /** Options whose name differs from the name of the condition. */
 const OPTIONS: Record<string, string> = { namespace: '-n', reason: '--task-reason' };
 
-/**
- * Returns a command with the options of a filter, quoted for a shell. `acts`: whether the command acts on the tasks.
- */
+/** Returns a command with the options of a filter, quoted for a shell. `acts`: whether the command acts on tasks. */
 export function commandOf(command: string, filter: TaskFilter, { acts }: { acts: boolean }): string {
   const options = Object.entries(filter).flatMap(([key, value]) => {
     if (value === undefined || value === false) return [];

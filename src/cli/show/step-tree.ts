@@ -87,7 +87,7 @@ export function stepTree(
   });
 }
 
-/** Minimum number of columns for the texts beside a tree. */
+/** Minimum number of columns for the texts next to a tree. */
 const NARROWEST = 24;
 
 /** Options for drawing the lines of a tree. */

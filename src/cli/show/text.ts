@@ -45,7 +45,7 @@ export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
-/** Formats a number of deliveries that were given up. */
+/** Formats a number of abandoned deliveries. */
 export function deadDeliveries(count: number): string {
   return `${count} dead ${count === 1 ? 'delivery' : 'deliveries'}`;
 }
@@ -76,7 +76,7 @@ export function widthOf(text: string): number {
   return [...stripVTControlCharacters(text)].length;
 }
 
-/** Breaks a text into lines of at most `width` columns, between words. A longer word has a line of its own. */
+/** Breaks a text into lines of at most `width` columns, between words. A longer word is on its own line. */
 export function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(/\s+/)) {

@@ -24,7 +24,7 @@ export function addSignalCommands(program: Command): void {
     .option('--name <name>', 'only signals with this name')
     .option('--kept', 'only signals that no step has used')
     .option('-l, --limit <number>', 'maximum number of signals', PAGE, 50)
-    .option('--cursor <cursor>', 'next page: the cursor that the page before printed')
+    .option('--cursor <cursor>', 'next page: the cursor that the previous page printed')
     .action(lazily(async () => (await import('./show.ts')).signalList));
   signal
     .command('show <signal>')

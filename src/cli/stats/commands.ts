@@ -6,7 +6,7 @@ export function addStatsCommands(program: Command): void {
   program
     .command('stats [template]')
     .description(
-      'show how things have been going: success, durations and queueing times of tasks and steps, and where the time goes; of all templates, or of one (namespace/name@version)',
+      'show statistics: success, durations and queueing times of tasks and steps, and where the time is spent; of all templates, or of one (namespace/name@version)',
     )
     .option('-n, --namespace <namespace>', 'only templates of this namespace')
     .option('--since <time>', 'from this time, or this long ago: 15m, 24h, 7d (default: 1h)', timeText)

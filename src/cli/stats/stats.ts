@@ -24,10 +24,10 @@ export interface StatsOptions extends GlobalOptions {
 
 /** Terminals of this width, and pipes, show all columns. */
 const WIDE = 120;
-/** Statistics that are older than this are reported as late. */
+/** Statistics older than this are reported as delayed. */
 const LATE_MS = 10_000;
 
-/** `tasker stats`: shows how tasks and steps have been going. */
+/** `tasker stats`: shows statistics of tasks and steps. */
 export async function stats(template: string | undefined, options: StatsOptions): Promise<void> {
   const { namespace, since, until, step, sort, limit = options.json ? 100 : 10 } = options;
   const wanted = template === undefined ? undefined : readReference(template);
@@ -73,7 +73,7 @@ export function statsText(found: Analytics, { width }: { width: number }): strin
     ...(found.templates.length > 0 ? [templateTable(found, width)] : []),
     ...(found.slowSteps.length > 0 ? [stepTable(found, width)] : []),
     ...(found.recommendations.length > 0 ? [advice(found, width)] : []),
-    pc.dim('percentiles are wrong by at most 5 %; all other numbers are exact'),
+    pc.dim('percentiles are off by at most 5 %; all other numbers are exact'),
   ].join('\n\n');
 }
 
@@ -164,7 +164,7 @@ function perTime(perHour: number): string {
 function percent(part: number | null): string {
   if (part === null) return pc.dim('-');
   const shown = part * 100;
-  // Nothing but all of it is 100 %.
+  // Only the whole is shown as 100 %.
   if (part < 1 && shown > 99.9) return '>99.9 %';
   if (part > 0 && shown < 0.1) return '<0.1 %';
   return `${Number(shown.toFixed(1))} %`;

@@ -34,11 +34,11 @@ export function addTaskCommands(program: Command): void {
     .action(lazily(async () => (await import('./rerun.ts')).taskRerun));
   addOperator(task.command('copy <uuid>'))
     .description('create a copy of a task; prints its id')
-    .option('-i, --input <json>', 'another context, as a JSON object; @file reads a file, - reads standard input')
+    .option('-i, --input <json>', 'a new context, as a JSON object; @file reads a file, - reads standard input')
     .option('-k, --idempotency-key <key>', 'with the same key, a copy is made only once')
     .action(lazily(async () => (await import('./copy.ts')).taskCopy));
   addOperator(task.command('start-now <uuid>'))
-    .description('start a task now that was created to start later')
+    .description('start a scheduled task now')
     .action(lazily(async () => (await import('./start.ts')).taskStartNow));
   addOperator(task.command('reschedule <uuid>'))
     .description('change the start time of a task')
@@ -72,7 +72,7 @@ function addActs(task: Command): void {
     .description('cancel tasks that have not ended')
     .action(lazily(async () => (await import('./act.ts')).taskCancel));
   addBulkOptions(task.command('retry [uuid...]'), { what: 'task' })
-    .description('retry the failed steps of tasks with all their attempts, and the waiting ones at once')
+    .description('retry the failed steps of tasks with all their attempts, and the waiting steps at once')
     .action(lazily(async () => (await import('./act.ts')).taskRetry));
   addBulkOptions(task.command('resolve [uuid...]'), { what: 'task' })
     .description('end tasks by hand as resolved_manually; their open steps are cancelled')
@@ -101,7 +101,7 @@ function addCreate(task: Command): void {
     .option('-t, --tag <tag>', 'tag, kept with the task; may be repeated', collect)
     .option('--at <time>', 'start at this time, such as 2026-12-24T18:00:00+01:00', timeWithZone)
     .option('--in <duration>', 'start after this time, such as 90s, 15m, 2h, 7d or P1DT12H', duration)
-    .option('-w, --wait', 'follow the task until it ends; exits as `task watch`')
+    .option('-w, --wait', 'follow the task until it ends; exits like `task watch`')
     .option('--timeout <seconds>', 'with --wait: stop following after this time', seconds)
     .action(lazily(async () => (await import('./create.ts')).taskCreate));
 }

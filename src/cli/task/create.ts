@@ -148,7 +148,7 @@ async function create(
     if (!(error instanceof TaskerError)) throw error;
     if (error.code === 'identity_missing') throw noKey(name, error);
     if (error.code !== 'conflict') throw error;
-    // The message about a pruned task says what to do here too.
+    // The message about a pruned task applies here too.
     throw error.details.pruned_at === undefined ? alreadyThere(name, error) : error;
   }
 }
@@ -159,7 +159,7 @@ function noKey(name: string, cause: TaskerError): TaskerError {
   return new TaskerError('identity_missing', message, { cause });
 }
 
-/** Returns the error for a duplicate task, with the command-line options that help. */
+/** Returns the error for a duplicate task, with the relevant command-line options. */
 function alreadyThere(name: string, cause: TaskerError): TaskerError {
   return new TaskerError(
     'conflict',

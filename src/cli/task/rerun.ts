@@ -59,7 +59,7 @@ function warningsOf({ steps, dryRun }: TaskRerun): string[] {
 
 const WHAT: Record<Row['change'], string> = {
   again: 'runs again',
-  removed: 'is removed, may be created again',
+  removed: 'is removed, and may be created again',
   returned: 'continues (cancelled with the task)',
 };
 

@@ -11,7 +11,7 @@ export function addTemplateCommands(program: Command): void {
       'check template files and report each problem with file and line; with --handlers, also check that every handler exists. Exits 1 if there is an error',
     )
     .option('--strict', 'treat warnings as errors')
-    .option('--findings', 'print findings with the codes of the described system as JSON, one object for each file')
+    .option('--findings', 'print findings with the codes of the original system as JSON, one object for each file')
     .action(lazily(async () => (await import('./validate.ts')).templateValidate));
   template
     .command('list')
@@ -32,7 +32,9 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(async () => (await import('./inspect.ts')).templateInspect));
   template
     .command('compare <template> <producer> <consumer>')
-    .description('compare the result_schema of two steps. Exits 1 if results of the first do not serve the second')
+    .description(
+      'compare the result_schema of two steps. Exits 1 if results of the first step do not satisfy the second',
+    )
     .action(lazily(async () => (await import('./inspect.ts')).templateCompare));
   template
     .command('diff <before> <after>')

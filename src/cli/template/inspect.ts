@@ -22,7 +22,7 @@ export async function templateInspect(wanted: string, options: GlobalOptions): P
   print(table(['step', 'type', 'callable', 'depends on', 'fields'], rows));
 }
 
-/** `tasker template compare`: whether the results of one step serve another. Exits with 1 if they do not. */
+/** `tasker template compare`: checks whether the results of one step satisfy another. Exits with 1 if they do not. */
 export async function templateCompare(
   wanted: string,
   producer: string,
@@ -50,7 +50,10 @@ export function schemaOf(template: TaskTemplate, name: string) {
   throw new TaskerError('bad_request', `step ${name} has no result_schema; add one to compare it`);
 }
 
-/** `tasker template diff`: what changed between two versions. With `--check`, exits with 1 if it breaks something. */
+/**
+ * `tasker template diff`: shows what changed between two versions. With `--check`, exits with 1 if a change is
+ * breaking.
+ */
 export async function templateDiff(
   before: string,
   after: string,

@@ -68,7 +68,7 @@ export async function templateList(options: GlobalOptions): Promise<void> {
 }
 
 const DIFFERS_NOTE =
-  'DIFFERS: the database has different contents for this version, and new tasks use those until a worker registers the new contents; increase the version to keep both';
+  'DIFFERS: the database has different contents for this version, which new tasks use until a worker registers the new contents; increase the version to keep both';
 
 function show(entries: readonly [string, Listed][], { json }: GlobalOptions): void {
   if (json) printJson(entries.map(([, entry]) => entry));

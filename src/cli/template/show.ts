@@ -42,7 +42,7 @@ function rowOf(step: StepTemplate): string[] {
 const SHOWN = ['name', 'namespace_name', 'version', 'description', 'identity_strategy', 'input_schema'];
 const SHOWN_OF_STEP = ['dependencies', 'type', 'retry', 'timeout_seconds'];
 
-/** Returns the fields that neither the head nor the table shows, as YAML in the form of a template's file. */
+/** Returns the fields that neither the head nor the table shows, as YAML in the form of a template file. */
 function otherFields(template: TaskTemplate): string[] {
   const { steps, system_dependencies: systems, ...json } = templateToJson(template);
   const details = (steps as JsonObject[])

@@ -3,7 +3,7 @@ import { TaskerError } from '../../errors.ts';
 import { addOperator } from '../operator.ts';
 import { collect, collectNamespaces, lazily, seconds } from '../options.ts';
 
-/** The subcommands of `tasker worker`, which by itself runs a worker. */
+/** The subcommands of `tasker worker`, which runs a worker when called without a subcommand. */
 const NOUNS = ['list', 'show', 'drain', 'resume'];
 
 /** `tasker worker …`. The command itself runs a worker. */

@@ -141,13 +141,15 @@ export function bulkActVerbs(send: Send) {
     ...listing<'bulk_acts', BulkActInfo>(send, '/v1/bulk-acts', 'bulk_acts'),
     /** Returns a bulk act with its progress, and the items that were skipped or failed. */
     get,
-    /** Begins a bulk act. The server continues it when the client has gone. */
+    /** Begins a bulk act. The server continues it even if the client disconnects. */
     start: (request: BulkActRequest, options?: CallOptions) =>
       send<StartedBulkAct>('POST', '/v1/bulk-acts', request, options),
     /** Returns what a bulk act would do. Changes nothing. */
     preview: (request: BulkActRequest, options?: CallOptions) =>
       send<BulkActPreview>('POST', '/v1/bulk-acts', { ...request, dry_run: true }, options),
-    /** Returns the progress of a bulk act about twice a second, and at last its end. `pollMs` changes the interval. */
+    /**
+     * Yields the progress of a bulk act about twice a second, and finally its outcome. `pollMs` changes the interval.
+     */
     async *follow(id: number, { pollMs = FOLLOW_MS, ...options }: CallOptions & { pollMs?: number } = {}) {
       for (let last = ''; ; await pause(pollMs, options.signal)) {
         const report = await get(id, options);

@@ -52,7 +52,7 @@ export function workerVerbs(send: Send) {
     /** Lets a drained worker take steps again. */
     resume: (name: string, by?: Act, options?: CallOptions) =>
       send<ChangedWorker>('POST', path`/v1/workers/${name}/resume`, by, options),
-    /** Returns the queue of every namespace, or of one. */
+    /** Returns the queue of every namespace, or of one namespace. */
     queues: (query?: { namespace?: string }, options?: CallOptions) =>
       send<PageOf<'queues', QueueInfo>>('GET', '/v1/queues', query, options),
     /** Returns the handlers that templates name, with the live workers that have each. */
@@ -202,7 +202,7 @@ type Retention = {
 /** The verbs for the installation as a whole. */
 export function installationVerbs(send: Send) {
   return {
-    /** Returns workers, queues, open tasks, what needs a person, and rates. */
+    /** Returns workers, queues, open tasks, counts of what needs a person, and rates. */
     status: (options?: CallOptions) => send<InstallationStatus>('GET', '/v1/status', {}, options),
     /** Counts tasks by template and state, and groups what holds them up. */
     summary: (
@@ -249,10 +249,13 @@ export function credentialVerbs(send: Send) {
     /** Returns the API keys by name. `all`: also keys that can no longer be used. */
     keys: (query?: { all?: boolean }, options?: CallOptions) =>
       send<{ keys: ApiKeyInfo[] }>('GET', '/v1/auth/keys', query, options),
-    /** Creates an API key. The answer is the only one that contains the key. */
+    /** Creates an API key. Only this answer contains the key. */
     createKey: (request: KeyRequest, options?: CallOptions) =>
       send<NewApiKey>('POST', '/v1/auth/keys', request, options),
-    /** Replaces a key by a new one with the same rights. The old key works for `overlap_seconds` more (a day). */
+    /**
+     * Replaces a key with a new one that has the same rights. The old key works for another `overlap_seconds` (default:
+     * a day).
+     */
     rotateKey: (
       key: string,
       how: Act & { overlap_seconds?: number; expires_in_seconds?: number } = {},

@@ -39,7 +39,7 @@ export function stepVerbs(transport: Transport) {
     audit(task: string, step: string, options: CallOptions = {}): Promise<StepAuditResponse[]> {
       return transport.json({ method: 'GET', path: path`/v1/tasks/${task}/workflow_steps/${step}/audit`, ...options });
     },
-    /** Gives a failed step all its attempts again. */
+    /** Resets a failed step, so that it has all its attempts again. */
     reset(task: string, step: string, by: Operator, options: CallOptions = {}): Promise<StepResponse> {
       return act(task, step, { action_type: 'reset_for_retry', reason: by.reason, reset_by: by.by }, options);
     },
@@ -98,7 +98,7 @@ export interface DlqListQuery {
 
 /** The conditions of a search for dead letters. */
 export interface DlqSearchQuery {
-  /** Default `pending`; `all` finds closed ones as well. */
+  /** Default `pending`; `all` also finds closed entries. */
   status?: 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled' | 'all';
   namespace?: string;
   name?: string;
@@ -129,7 +129,7 @@ export function deadLetterVerbs(transport: Transport) {
       const seen = new Set<string>();
       for (let offset = 0; ; offset += limit) {
         const page = await list({ ...query, limit, offset }, options);
-        // New entries move the older ones to later pages.
+        // New entries move older entries to later pages.
         yield* page.filter(({ dlq_entry_uuid: id }) => !seen.has(id) && seen.add(id));
         if (page.length < limit) return;
       }
@@ -142,7 +142,7 @@ export function deadLetterVerbs(transport: Transport) {
     update(entry: string, change: DlqChange, options: CallOptions = {}): Promise<DlqChanged> {
       return transport.json({ method: 'PATCH', path: path`/v1/dlq/entry/${entry}`, body: change, ...options });
     },
-    /** Returns a page of the dead letters that match, by default the open ones with the highest priority first. */
+    /** Returns a page of the dead letters that match, by default the open entries with the highest priority first. */
     search(query: DlqSearchQuery = {}, options: CallOptions = {}): Promise<DeadLetterPage> {
       return transport.json({ method: 'GET', path: '/v1/dlq/entries', query: { ...query }, ...options });
     },
@@ -219,7 +219,7 @@ export function healthVerbs(transport: Transport) {
     check(options: CallOptions = {}): Promise<Health> {
       return transport.json({ method: 'GET', path: '/health', ...options });
     },
-    /** Returns that requests can be answered. @throws ServerError `SERVICE_UNAVAILABLE` if they cannot */
+    /** Checks that the server can answer requests. @throws ServerError `SERVICE_UNAVAILABLE` if they cannot */
     ready(options: CallOptions = {}): Promise<ReadyHealth> {
       return transport.json({ method: 'GET', path: '/health/ready', ...options });
     },

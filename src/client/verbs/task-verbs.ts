@@ -36,7 +36,8 @@ export function taskVerbs(transport: Transport) {
     /**
      * Creates any number of tasks, in requests of up to 1,000. Returns the result of each, in order, as the loop needs them.
      * With `onDuplicate: 'return'` and keys, a request is repeated after a lost connection.
-     * @throws InvalidAnswerError if the server did not answer all requests; `details.from` is the first without a result
+     * @throws InvalidAnswerError if the server did not answer all requests; `details.from` is the index of the first
+     * request without a result
      */
     createMany(
       requests: Iterable<NewTask> | AsyncIterable<NewTask>,
@@ -70,13 +71,13 @@ export function taskVerbs(transport: Transport) {
       return transport.json({ method: 'DELETE', path: path`/v1/tasks/${uuid}`, ...options });
     },
     /**
-     * Returns the task as soon as it has ended, in whatever state. A task that is blocked by failures has not ended.
+     * Returns the task as soon as it has ended, in any final state. A task that is blocked by failures has not ended.
      * @throws RequestTimeoutError after `timeoutMs`; the task continues
      */
     wait(uuid: string, options: FollowOptions = {}): Promise<TaskResponse> {
       return waitForTask(transport, uuid, options);
     },
-    /** Returns the task now, after each change, and when it has ended. States that pass quickly may be left out. */
+    /** Yields the task now, after each change, and when it has ended. Short-lived states may be omitted. */
     watch(uuid: string, options: FollowOptions = {}): AsyncGenerator<TaskResponse> {
       return watchTask(transport, uuid, options);
     },

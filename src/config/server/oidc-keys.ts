@@ -8,7 +8,7 @@ const url: ValueForm<string | undefined> = {
   schema: httpUrl.transform((text) => text.replace(/\/+$/, '') || undefined),
   words,
 };
-/** Compared exactly with the provider's, so that a slash at the end stays. */
+/** Compared exactly with the provider's value, so a trailing slash is kept. */
 const issuer: ValueForm<string | undefined> = { schema: httpUrl.transform((text) => text || undefined), words };
 const optional: ValueForm<string | undefined> = {
   schema: z
@@ -40,7 +40,7 @@ export const OIDC_KEYS = {
     form: issuer,
     byDefault: undefined as string | undefined,
     defaultWords: 'none: no such login',
-    about: 'The identity provider that people log in with, such as `https://id.example.com/realms/shop`.',
+    about: 'The identity provider with which people log in, such as `https://id.example.com/realms/shop`.',
   },
   oidcName: {
     path: 'orchestration.web.auth.oidc.name',
@@ -69,40 +69,41 @@ export const OIDC_KEYS = {
     path: 'orchestration.web.auth.oidc.scopes',
     form: scopes,
     byDefault: ['openid', 'profile', 'email'],
-    about: 'The scopes that are asked for.',
+    about: 'The scopes to request.',
   },
   oidcSubjectClaim: {
     path: 'orchestration.web.auth.oidc.subject_claim',
     form: word,
     byDefault: 'sub',
     about:
-      'The claim under whose value acts and votes are recorded. Choose one that people cannot change and that is never given to another person.',
+      'The claim whose value identifies the person in acts and votes. Choose one that people cannot change and that is never given to another person.',
   },
   oidcRolesClaim: {
     path: 'orchestration.web.auth.oidc.roles_claim',
     form: word,
     byDefault: 'roles',
-    about: 'The claim with the roles or groups of a person; `realm_access.roles` stands for a claim in a claim.',
+    about: 'The claim with the roles or groups of a person; `realm_access.roles` names a claim within a claim.',
   },
   oidcRoles: {
     path: 'orchestration.web.auth.oidc.roles',
     form: roleMap,
     byDefault: Object.fromEntries(ROLES.map((role) => [`tasker-${role}`, role])) as Record<string, Role>,
     defaultWords: '`tasker-viewer`, `tasker-operator` and `tasker-admin`',
-    about: 'The role for each value of that claim: `"platform team" = "operator"`. A person without any is refused.',
+    about: 'The role for each value of that claim: `"platform team" = "operator"`. A person without a role is refused.',
   },
   oidcNamespacesClaim: {
     path: 'orchestration.web.auth.oidc.namespaces_claim',
     form: optional,
     byDefault: undefined as string | undefined,
     defaultWords: 'none: all namespaces',
-    about: 'The claim with the namespaces that a person may see; `*` stands for all. A person without it is refused.',
+    about:
+      'The claim with the namespaces that a person may see; `*` means all. A person without this claim is refused.',
   },
   oidcSessionMs: {
     path: 'orchestration.web.auth.oidc.session_seconds',
     form: seconds(60_000),
     byDefault: 43_200_000,
-    about: 'How long a login lasts, at most 12 hours. Rights that the provider takes away end with it.',
+    about: 'How long a login lasts, at most 12 hours. Rights that the provider revokes end with it.',
   },
   oidcAllowHttp: {
     path: 'orchestration.web.auth.oidc.allow_http',

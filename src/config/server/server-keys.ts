@@ -6,7 +6,7 @@ const file: forms.ValueForm<string> = { ...forms.word, words: 'the path of a fil
 
 /** The settings of `tasker server`. Times in milliseconds. */
 export const SERVER_KEYS = {
-  /** The worker's port has the same variable, so that it means the port of the program that is started. */
+  /** The worker's port has the same variable, which therefore sets the port of the program that is started. */
   serverAddress: {
     path: 'orchestration.web.bind_address',
     variables: ['TASKER_WEB_BIND_ADDRESS'],
@@ -32,7 +32,7 @@ export const SERVER_KEYS = {
     path: 'orchestration.web.legacy_status',
     form: forms.flag,
     byDefault: false,
-    about: 'Whether a created task is answered with 200 instead of 201, for clients of the described system.',
+    about: 'Whether a created task is answered with 200 instead of 201, for clients of the original system.',
   },
   serverPoolSize: {
     path: 'orchestration.web.database_pools.web_api_max_connections',

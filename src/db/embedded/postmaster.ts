@@ -112,7 +112,7 @@ function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it has exited by itself
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it has already exited
   }
 }
 

@@ -13,30 +13,33 @@ import {
   takeCountingTurn,
 } from '../../store/analytics/count-new.ts';
 
-/** Time from a change to the turn that counts it, and minimum time between the turns of all processes. */
+/** Delay from a change to the pass that counts it, and the minimum interval between passes of all processes. */
 const TURN_MS = 2_000;
-/** Every process looks this often whether another one still counts. */
+/** How often every process checks that another process is still counting. */
 const LOOK_MS = 15_000;
-/** Statistics that are read may be this old. */
+/** Maximum age of the statistics that a reader gets. */
 const READ_MS = 1_500;
 /**
- * Rest of all processes after a turn, as a multiple of its duration: counting takes at most a twentieth of a core. Under
- * the greatest load it falls behind, and catches up later.
+ * Pause of all processes after a pass, as a multiple of its duration, so that counting takes at most a twentieth of a
+ * core. Under the highest load, counting falls behind and catches up later.
  */
 const REST_PER_TURN = 19;
-/** The same for a burst: what it leaves is counted when it is over, or at the usual pace if it lasts. */
+/** The same during a burst. The backlog is counted when the burst has ended, or at the usual pace if it lasts. */
 const REST_IN_BURST = 59;
 /** A load is a burst for this long. */
 const BURST_MS = 30_000;
-/** After fewer attempts, the rest is as long as the turn: most of it went to planning. */
+/** After a pass with fewer attempts than this, the pause is only as long as the pass, which was mostly planning. */
 const FEW_ATTEMPTS = 500;
-/** Maximum time to count what is left before statistics are read, or when the process stops. */
+/** Maximum time to count the rest before statistics are read, or when the process stops. */
 const CATCH_UP_MS = 2_000;
-/** Number of attempts that a turn should count. It takes some hundredths of a second, so that no recording feels it. */
+/**
+ * Target number of attempts in a pass. Counting them takes a few hundredths of a second, which does not slow down
+ * recording.
+ */
 const ATTEMPTS_A_TURN = 5_000;
 /**
- * Number of transactions of the first turn, and of the first one after a quiet time. A transaction can record some hundred
- * attempts.
+ * Number of transactions in the first pass, and in the first pass after an idle period. A transaction can record a few
+ * hundred attempts.
  */
 const FIRST_TRANSACTIONS = 20;
 const FEWEST_TRANSACTIONS = 10;
@@ -46,8 +49,8 @@ const MOST_TRANSACTIONS = 4_000_000;
 /** After this many attempts, the pages of the history that they fill are added to its index. */
 const ATTEMPTS_A_SUMMARY = 20_000;
 
-// Hash joins, because the planner does not know how many rows there are to count. Lookups by key are laterals, which are
-// nested loops in any case.
+// Forces hash joins, because the planner cannot estimate how many rows there are to count. Lookups by key use lateral
+// joins, which are nested loops in any case.
 const COUNTING = opening({
   enable_seqscan: 'off',
   enable_nestloop: 'off',
@@ -61,7 +64,7 @@ const COUNTING = opening({
   statement_timeout: '30s',
   idle_in_transaction_session_timeout: '20s',
 });
-// It must not wait for a vacuum, which would be cancelled for it after a second.
+// It must not wait for an autovacuum, which PostgreSQL would cancel after a second in its favour.
 const SUMMARIZING = opening({ lock_timeout: '100ms', statement_timeout: '20s' });
 
 /** Options of {@link AttemptCounter}. */
@@ -73,15 +76,15 @@ export interface AttemptCounterOptions {
 }
 
 /**
- * Counts attempts and ended tasks for the statistics, in the background. Any process may take the next turn: it counts what
- * was committed since the last one, whichever process did it. So nothing depends on the process that recorded an attempt.
+ * Counts attempts and ended tasks for the statistics, in the background. Any process may run the next pass, which
+ * counts what any process committed since the last pass. So nothing depends on the process that recorded an attempt.
  */
 export class AttemptCounter {
   readonly enabled: boolean;
   readonly #database: Database;
   readonly #logger: Logger;
   #transactions: number;
-  /** Something was recorded since the last turn. */
+  /** Something was recorded since the last pass. */
   #noticed = false;
   #timer: NodeJS.Timeout | undefined;
   #looks: NodeJS.Timeout | undefined;
@@ -104,14 +107,14 @@ export class AttemptCounter {
     this.#isFirst = transactions === FIRST_TRANSACTIONS;
   }
 
-  /** Looks periodically whether something is left to count, until the stop. */
+  /** Checks periodically whether something is left to count, until it is stopped. */
   start(): void {
     if (!this.enabled || this.#looks || this.#stopped) return;
     this.#looks = setInterval(() => this.#begin(0, LOOK_MS), LOOK_MS);
     this.#looks.unref();
   }
 
-  /** Notes that an attempt or a task ended. Costs nothing but a timer. */
+  /** Records that an attempt or a task ended. Costs only a timer. */
   noticed(): void {
     this.#noticed = true;
     if (!this.#timer) this.#begin(TURN_MS, TURN_MS);
@@ -132,14 +135,14 @@ export class AttemptCounter {
     let again: number | undefined;
     let restMs = 0;
     try {
-      // A little less, so that a turn is not skipped because the last one took longer than the timer.
+      // A little less, so that a pass is not skipped because the previous pass took longer than the timer.
       const counted = await this.count({ olderMs: olderMs * 0.9, now: false });
       restMs = counted?.restMs ?? 0;
       if (!counted) this.#noticed ||= olderMs === TURN_MS;
       else if (!counted.complete) again = restMs;
       this.#failing = false;
     } catch (error) {
-      // Logged once, because every turn fails while the server is unreachable.
+      // Logged once, because every pass fails while the server is unreachable.
       if (!this.#failing && !this.#stopped) {
         this.#logger.warn({ error: messageOf(error) }, 'statistics not written; trying again');
       }
@@ -154,8 +157,8 @@ export class AttemptCounter {
   }
 
   /**
-   * Counts what was committed since the last turn, up to a number of transactions. Undefined: another process is doing it,
-   * or did less than `olderMs` ago. `now`: even while the processes rest.
+   * Counts what was committed since the last pass, up to a number of transactions. Undefined: another process is
+   * counting, or did so less than `olderMs` ago. `now`: counts even during the pause between passes.
    */
   async count({
     olderMs,
@@ -170,7 +173,7 @@ export class AttemptCounter {
       if (!taken) return undefined;
       const began = performance.now();
       if (ahead) await rebaseCounting(tx);
-      // On a new database of an old server, nearly all transactions to pass are of other databases.
+      // In a new database on an old server, nearly all transactions to skip belong to other databases.
       const whole = this.#isFirst && (await historyIsShort(tx, ATTEMPTS_A_TURN));
       const counted = await countNew(tx, { transactions: whole ? MOST_TRANSACTIONS : transactions });
       if (counted.prunable) await pruneAnalytics(tx);
@@ -186,15 +189,15 @@ export class AttemptCounter {
     return counted;
   }
 
-  /** The next turn counts more transactions, or fewer, so that no turn counts too many attempts. */
+  /** The next pass counts more or fewer transactions, so that no pass counts too many attempts. */
   #adapt({ attempts, transactions, complete }: Counted): void {
     if (attempts > ATTEMPTS_A_TURN * 2) {
       this.#transactions = Math.max(FEWEST_TRANSACTIONS, Math.floor((transactions * ATTEMPTS_A_TURN) / attempts));
     } else if (complete) {
-      // The next transactions may be of a load that begins, with many more attempts in each.
+      // The next transactions may belong to a new burst, with many more attempts in each.
       this.#transactions = Math.max(FIRST_TRANSACTIONS, Math.min(this.#transactions, transactions * 2));
     } else if (attempts < ATTEMPTS_A_TURN) {
-      // Most transactions may be of other databases, or only create tasks whose many attempts follow.
+      // Most of these transactions may belong to other databases, or only create tasks, whose many attempts follow.
       const factor = attempts * 64 < ATTEMPTS_A_TURN && this.#transactions >= CERTAINLY_OTHERS ? 8 : 2;
       this.#transactions = Math.min(MOST_TRANSACTIONS, this.#transactions * factor);
     }
@@ -211,8 +214,8 @@ export class AttemptCounter {
   }
 
   /**
-   * Counts what is left, once, before statistics are read, unless it was done in the last seconds. If the
-   * reader may not write, or the server is a standby, they are read as they are.
+   * Counts the rest once before statistics are read, unless that was done in the last few seconds. If the reader may
+   * not write, or the server is a standby, the statistics are read as they are.
    */
   async catchUp(): Promise<void> {
     if (!this.enabled) return;
@@ -223,7 +226,7 @@ export class AttemptCounter {
     }
   }
 
-  /** Counts everything that is committed, if it takes no longer than two seconds and no other process does it. */
+  /** Counts everything that is committed, if that takes at most two seconds and no other process is counting. */
   async #countAll(olderMs: number): Promise<void> {
     const until = performance.now() + CATCH_UP_MS;
     for (let counted = await this.count({ olderMs }); counted && !counted.complete; ) {
@@ -232,7 +235,7 @@ export class AttemptCounter {
     }
   }
 
-  /** Counts everything that is committed. Waits for another process that counts. */
+  /** Counts everything that is committed. Waits while another process is counting. */
   async flush(): Promise<void> {
     for (;;) {
       const counted = await this.count({ olderMs: 0 });
@@ -241,7 +244,7 @@ export class AttemptCounter {
     }
   }
 
-  /** Counts once more what this process did, unless it ran only for an act: then others count it. */
+  /** Counts a last time what this process did. A process that ran only for one act leaves that to other processes. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -251,12 +254,12 @@ export class AttemptCounter {
     try {
       await this.#countAll(0);
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'statistics not written at the stop');
+      this.#logger.debug({ error: messageOf(error) }, 'statistics not written on shutdown');
     }
   }
 }
 
-/** Returns the rest after a turn, as a multiple of its duration. */
+/** Returns the pause after a pass, as a multiple of its duration. */
 function restAfter({ attempts, complete, sinceCompleteMs }: Counted): number {
   if (attempts < FEW_ATTEMPTS) return 1;
   return !complete && sinceCompleteMs < BURST_MS ? REST_IN_BURST : REST_PER_TURN;

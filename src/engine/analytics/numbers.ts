@@ -62,7 +62,7 @@ export interface StepNumbers {
  */
 export interface OpenTasks {
   total: number;
-  /** False: a limit was reached, so that there may be more. */
+  /** False: a limit was reached, so there may be more. */
   totalIsExact: boolean;
   blocked: number;
   waitingForRetry: number;
@@ -79,7 +79,7 @@ export interface TemplateAnalytics {
   steps: StepNumbers;
   /** Average number of completed steps of a task that ended. Null: none ended. */
   averageStepCount: number | null;
-  /** Null: this process does without the search tables. */
+  /** Null: this process does not use the search tables. */
   open: OpenTasks | null;
 }
 
@@ -91,7 +91,7 @@ export interface StepAnalytics extends StepNumbers {
   step: string;
   /** The callable of its handler. */
   handler: string;
-  /** Its part of the time that all attempts of all steps ran and were queued, from 0 to 1. */
+  /** Its share of the total running and queued time of all attempts of all steps, from 0 to 1. */
   shareOfTime: number | null;
 }
 
@@ -111,7 +111,7 @@ export interface NumbersView {
 const TASKS = -1;
 const ALL_STEPS = -2;
 
-/** Sums that are shown as one, and the rows that they come from. */
+/** Sums that are shown in one row, and the rows that they come from. */
 interface Group {
   sums: SumsRow;
   keys: { templateId: number; idx: number }[];

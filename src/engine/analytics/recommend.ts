@@ -4,7 +4,7 @@ import type { Numbers, StepAnalytics } from './numbers.ts';
 const ENOUGH = 20;
 const MOST = 10;
 
-/** Returns what an operator might do about what the numbers show, the most urgent first. */
+/** Returns suggestions for the operator that follow from the numbers, most urgent first. */
 export function recommend({ steps, slowSteps, open }: Pick<Numbers, 'steps' | 'slowSteps' | 'open'>): string[] {
   const found: string[] = [];
   if (open && open.blocked > 0) {

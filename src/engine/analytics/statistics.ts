@@ -52,9 +52,9 @@ export interface AnalyticsOptions {
   name?: string | undefined;
   /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */
   templateVersion?: string | undefined;
-  /** The name of a step. The numbers of tasks are then those of all tasks of its templates. */
+  /** The name of a step. The task counts then cover all tasks of the templates with that step. */
   step?: string | undefined;
-  /** The first moment: ISO 8601, or an age such as `24h`. Default `1h`. It is rounded down to a whole minute. */
+  /** The start of the window: ISO 8601, or an age such as `24h`. Default `1h`. It is rounded down to a whole minute. */
   since?: SearchTime | undefined;
   /** The last moment. Default: now. */
   until?: SearchTime | undefined;
@@ -97,13 +97,13 @@ export interface Analytics {
   percentileError: number;
   tasks: TaskNumbers;
   steps: StepNumbers;
-  /** Null: this process does without the search tables. */
+  /** Null: this process does not use the search tables. */
   open: OpenTasks | null;
   /** Sorted as asked for. */
   templates: TemplateAnalytics[];
   /** Templates that are not listed. */
   moreTemplates: number;
-  /** Sorted as asked for: with `time`, the bottlenecks come first. */
+  /** Sorted as requested. With `time`, the bottlenecks come first. */
   slowSteps: StepAnalytics[];
   /** Steps that are not listed. */
   moreSteps: number;
@@ -115,7 +115,7 @@ export interface Analytics {
   recommendations: string[];
 }
 
-/** More templates than this are not counted one by one. */
+/** If there are more templates than this, they are not counted individually. */
 const OPEN_COUNTED = 2_000;
 const HOUR_MS = 3_600_000;
 
@@ -216,7 +216,10 @@ function chosenSteps(all: readonly SnapshotStep[], options: AnalyticsOptions): S
   );
 }
 
-/** Returns the error of options that no template meets. `all`: the steps of templates that meet all but the version. */
+/**
+ * Returns the error for options that match no template. `all`: the steps of templates that match everything except the
+ * version.
+ */
 async function notFound(
   database: Database,
   { namespace, namespaces, name, templateVersion }: AnalyticsOptions,
@@ -250,7 +253,7 @@ function windowFrom({ since, until }: AnalyticsOptions, state: AnalyticsState): 
   if (from >= to) {
     throw new TaskerError('bad_request', 'since must be before until; without until, it must be in the past');
   }
-  // Nothing is kept of the time before counting began. An attempt may have ended a little earlier.
+  // There are no statistics from before counting began. An attempt may have ended slightly earlier.
   const first = Date.parse(state.since) - HOUR_MS;
   const window = windowOf({ from: Math.max(from, Math.min(first, to - 60_000)), to: Math.min(to, now + HOUR_MS), now });
   return window.from < window.to ? window : { from: window.from, to: window.from + 60_000 };

@@ -82,8 +82,8 @@ const LOST_MS = 60_000;
 const START: StepKey = { taskUuid: FIRST_TASK, idx: -(2 ** 31) };
 
 /**
- * An act on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Until
- * then, it changes nothing. {@link preview} selects the items and shows what would be done.
+ * An act on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Before
+ * that, it changes nothing. {@link preview} selects the items and shows what would be done.
  *
  * @example
  * const act = tasker.bulk.retry({ errorType: 'timeout', createdAfter: '6h' }, { actor: 'anna', reason: 'bank is back'
@@ -192,8 +192,8 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
   }
 
   /**
-   * Works on a chunk. After an error, it tries half of the chunk, and so on, until only the item that causes the error
-   * is left. That item is marked as failed.
+   * Works on a chunk. After an error, it retries with half of the chunk, and so on, until only the item that causes the
+   * error is left. That item is marked as failed.
    */
   async #chunk(
     running: Running,
@@ -266,8 +266,9 @@ export async function beginNew(engine: Engine, selection: Selection): Promise<Be
 export async function beginAgain(engine: Engine, id: number, operator: Operator): Promise<Begun> {
   const row = await findBulk(engine.database, id);
   const { action, matched, done, skipped, failed } = row;
-  if (row.state === 'done') throw cannotResume(id, 'it is done; a new command is a new act');
-  if (row.state === 'selected') throw cannotResume(id, 'it was never confirmed; run its command again');
+  if (row.state === 'done') throw cannotResume(id, 'it is done; start a new act instead');
+  if (row.state === 'selected')
+    throw cannotResume(id, 'it was never confirmed; run its command again to start a new act');
   const running = {
     id,
     action,

@@ -21,7 +21,7 @@ export interface BulkSummary {
   action: BulkAction;
   /** `interrupted`: its process has not worked on it for half a minute. `stopped` and `interrupted` can be resumed. */
   state: BulkState | 'interrupted';
-  /** Null if the items were named one by one. */
+  /** Null if the items were listed individually. */
   filter: TaskFilter | null;
   actor: string;
   reason: string | null;

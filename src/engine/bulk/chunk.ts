@@ -34,7 +34,7 @@ import { verbOf } from './targets.ts';
 export interface Running {
   id: number;
   action: BulkAction;
-  /** Null if the items were named one by one. */
+  /** Null if the items were listed individually. */
   filter: TaskFilter | null;
   /** JSON text for `step_resolve`. */
   result: string | null;
@@ -153,7 +153,7 @@ function lockedOut({ taskUuid, idx }: BulkItemRow): ItemOutcome {
 
 interface Judged {
   live: LiveRows;
-  /** The ended tasks that a redrive has opened again. */
+  /** The ended tasks that a redrive has reopened. */
   reopened: Set<string>;
   /** The steps that were reset together, by {@link stepKey}. */
   reset: Set<string>;
@@ -174,7 +174,7 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
     const acting = 'skip' in verdict ? Promise.resolve(verdict.skip) : actOn(tx, on, { item, verdict, judged });
     const outcome = acting.then((why) => ({ taskUuid, idx, outcome: why === null ? 'done' : 'skipped', why }) as const);
     outcomes.push(outcome);
-    // Settling a step takes several statements, each of which depends on the answers of the earlier ones.
+    // Settling a step takes several statements, each of which depends on the answers to the earlier statements.
     if (/step_resolve|task_redrive/.test(running.action)) await outcome;
   }
   const all = await Promise.all(outcomes);
@@ -201,7 +201,7 @@ async function closeAll(
   await closeRedriven(tx, redriven, running.operator);
 }
 
-/** Resets the failed steps that are not batch workers, in one statement. Batch workers are retried one by one. */
+/** Resets the failed steps that are not batch workers, in one statement. Batch workers are retried individually. */
 async function resetPlain(tx: Db, operator: Operator, { verdicts, reset }: Judged): Promise<void> {
   const steps = verdicts.flatMap(({ verdict }) => ('skip' in verdict ? [] : verdict.steps.filter(isPlain)));
   if (steps.length === 0) return;

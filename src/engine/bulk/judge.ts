@@ -5,7 +5,7 @@ import { whyNothing } from '../dead-letters/redrive.ts';
 import { storedStates, type TaskFilter } from '../search/filter.ts';
 import { actsOnSteps, stepStates } from './targets.ts';
 
-/** The index in `seen` that stands for a task that had ended. */
+/** The value of `seen` for a task that had already ended. */
 export const WHOLE_TASK = -1;
 
 /** The tasks and steps of a chunk, read under the locks of the tasks. */
@@ -60,7 +60,7 @@ export function judge(
   return { steps: same.map(({ row }) => row!) };
 }
 
-/** Returns the states of a step that was named one by one in which an action can be applied to it. */
+/** Returns the states in which an action can be applied to a step that was listed individually. */
 function statesOfNamed(action: BulkAction): readonly string[] | null {
   if (action === 'step_resolve') return ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error'];
   return stepStates(action, {});
@@ -76,13 +76,16 @@ function wrongState(task: LiveTaskRow, action: BulkAction, { deadLetters }: Live
   return `${actsOnSteps(action) ? 'its task' : 'it'} has already ended: it is in ${task.state}`;
 }
 
-/** Why a task can't be redriven as it was selected: running or ended, and in the dead letters. */
+/**
+ * Why a task is no longer in the state in which it was selected for a redrive: running or ended, and in the dead
+ * letters.
+ */
 function unfitForRedrive(
   task: LiveTaskRow,
   seen: readonly { idx: number; attempts: number }[],
   { deadLetters }: LiveRows,
 ): string | undefined {
-  if (!deadLetters.has(task.taskUuid)) return 'it is not in the dead letters any more';
+  if (!deadLetters.has(task.taskUuid)) return 'it is no longer in the dead letters';
   const [first] = seen;
   if (!first) return whyNothing(task.state);
   const wasEnded = first.idx === WHOLE_TASK;

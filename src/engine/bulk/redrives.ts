@@ -17,11 +17,11 @@ export interface RedriveFilter extends DeadLetterConditions, TaskFilter {
 /** A checked filter. */
 export interface RedriveSearch {
   entries: DeadLetterSearch;
-  /** Undefined: there is no condition on the tasks that their entries do not answer. */
+  /** Undefined: all conditions can be checked on the entries alone. */
   tasks: TaskSearch | undefined;
 }
 
-/** Conditions on tasks that are conditions on entries as well. */
+/** Conditions on tasks that entries have too. */
 const OF_ENTRIES: readonly string[] = ['namespace', 'name', 'templateVersion', 'all', ...CONDITION_KEYS];
 /** Entries of one page. */
 const PAGE = 5_000;

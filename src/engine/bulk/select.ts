@@ -58,7 +58,7 @@ export async function selectItems(database: Database, selection: Selection): Pro
   });
 }
 
-/** Reads a target before the transaction, and returns what selects its items. */
+/** Reads a target before the transaction, and returns the function that selects its items. */
 async function selectorOf(
   database: Database,
   { action, target }: Selection,

@@ -9,7 +9,8 @@ import type { TaskFilter } from '../search/filter.ts';
 export type BulkStep = string | { taskUuid: string; step: string };
 
 /**
- * The target of a bulk act: the tasks that a filter finds, or their steps; or tasks or steps that are named one by one.
+ * The target of a bulk act: the tasks that a filter finds, or their steps; or tasks or steps that are listed
+ * individually.
  */
 export type BulkTarget = TaskFilter | { ids: readonly string[] } | { steps: readonly BulkStep[] };
 
@@ -122,7 +123,7 @@ export function stepStates(action: BulkAction, filter: TaskFilter): readonly str
   return worker === undefined ? null : WORKED_STATES;
 }
 
-/** Returns whether an action applies to ended tasks (true) or to open ones (false). */
+/** Returns whether an action applies to ended tasks (true) or to open tasks (false). */
 export function wantsEnded(action: BulkAction): boolean {
   return action === 'task_delete';
 }

@@ -25,7 +25,7 @@ import { type OperatorOptions, operatorOf } from '../operate.ts';
 /** An API key, without the key itself. */
 export type ApiKey = ApiKeyRow;
 
-/** A key that was just created. Only here, `key` is the key itself. */
+/** A key that was just created. This is the only place where `key` contains the key itself. */
 export interface CreatedApiKey extends ApiKey {
   key: string;
 }
@@ -49,7 +49,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._@/-]{0,99}$/;
 const LONGEST_MS = 100 * 365 * 86_400_000;
 const MOST = 100;
 const PREFIX_CHARACTERS = 'abcdefghijkmnpqrstuvwxyz23456789';
-/** The form of a key. A text of another form is not looked up. */
+/** The form of a key. Text in another form is not looked up. */
 const FORM = /^tsk_[a-z2-9]{8}_[A-Za-z0-9_-]{43}$/;
 
 /** Returns whether a text has the form of a key. */
@@ -105,7 +105,7 @@ export function listKeys(database: Database, options: { all: boolean }): Promise
 
 /**
  * Revokes a key by its name, prefix or id, and ends the sessions that began with it. Servers may accept it for two more
- * seconds. A name stands for all keys with this name, so that a rotation in progress is revoked whole.
+ * seconds. A name selects all keys with this name, so both keys of a rotation in progress are revoked.
  * @throws TaskerError `credential_not_found`
  */
 export async function revokeKey(database: Database, reference: string, options: OperatorOptions): Promise<ApiKey[]> {
@@ -125,7 +125,7 @@ export async function revokeKey(database: Database, reference: string, options: 
 }
 
 /**
- * Creates a key with the rights of another one, which then works for `overlapMs` only.
+ * Creates a key with the rights of an existing key, which then works only for another `overlapMs`.
  * @throws TaskerError `credential_not_found`, `conflict` if the key no longer works or was replaced before
  */
 export async function rotateKey(
@@ -163,7 +163,7 @@ export function anyKey(database: Database): Promise<boolean> {
   return hasApiKeys(database);
 }
 
-/** Notes that keys were used. */
+/** Stores that keys were used. */
 export function noteUse(database: Database, keyIds: readonly string[]): Promise<void> {
   return touchApiKeys(database, keyIds);
 }
@@ -183,7 +183,7 @@ function notActive({ name, prefix, state }: ApiKeyRow): TaskerError {
 
 function checkReference(reference: string): string {
   if (typeof reference === 'string' && reference !== '' && isStorableText(reference)) return reference;
-  throw new TaskerError('bad_request', 'a key is given by its name, its prefix or its id');
+  throw new TaskerError('bad_request', 'a key must be a name, a prefix or an id');
 }
 
 async function unknownKey(database: Database, reference: string): Promise<TaskerError> {

@@ -21,15 +21,15 @@ import { LIFECYCLE } from './look.ts';
 
 /** How to add a task to the dead letters. */
 export interface AddOptions extends OperatorOptions {
-  /** The person or team that looks after it. */
+  /** The person or team responsible for it. */
   assignee?: string | undefined;
   /** Higher is more urgent. -100 to 100, default 0. */
   priority?: number | undefined;
-  /** Anything that helps: a link to a ticket, for example. */
+  /** Any helpful details, such as a link to a ticket. */
   metadata?: Record<string, unknown> | undefined;
 }
 
-/** A change of dead letters. What is left out stays as it is. */
+/** A change of dead letters. Fields that are omitted keep their values. */
 export interface DeadLetterChange {
   /** Closes them. */
   status?: Exclude<DeadLetterStatus, 'pending'> | undefined;
@@ -40,7 +40,7 @@ export interface DeadLetterChange {
   /** -100 to 100. */
   priority?: number | undefined;
   metadata?: Record<string, unknown> | undefined;
-  /** A remark that is added to the others. */
+  /** A remark to add to the existing remarks. */
   note?: string | undefined;
 }
 
@@ -65,7 +65,7 @@ export async function addTask(database: Database, given: string, options: AddOpt
   };
   return onFreeTask(database, taskUuid, async (tx) => {
     await lockTasks(tx, [taskUuid]);
-    // An entry of a task that has moved on would be closed soon.
+    // An entry for a task that makes progress would soon be closed.
     await closeEntriesOf(tx, [taskUuid], LIFECYCLE.actor);
     const cause = operator.reason;
     const entry = { taskUuid, reason: 'manual_dlq', cause, rule: null, minutes: null, since: null } as const;
@@ -82,7 +82,7 @@ export async function addTask(database: Database, given: string, options: AddOpt
 }
 
 /**
- * Changes dead letters, all or none. Returns how many seconds the closed ones were open.
+ * Changes dead letters, all or none. Returns how many seconds the closed entries were open.
  * @throws TaskerError `dead_letter_not_found`, `illegal_transition` if one is closed, `bad_request`, `invalid_uuid`
  */
 export async function changeDeadLetters(

@@ -19,7 +19,7 @@ import { timeOf } from '../search/filter.ts';
 import type { TaskState } from '../task-view.ts';
 import { type DeadLetterFilter, readDeadLetterFilter, templatesOf } from './filter.ts';
 
-/** A task that a person must look after, or had to. Times are ISO 8601, by the clock of the database. */
+/** A task that needs a person's attention, or needed it. Times are ISO 8601, by the clock of the database. */
 export interface DeadLetter extends Omit<DeadLetterRow, 'metadata' | 'queueAt' | 'originalState' | 'currentState'> {
   /** The state of the task when the entry was made. */
   originalState: TaskState;
@@ -97,11 +97,11 @@ export interface DeadLetterPage {
 
 /** The number of dead letters with one reason. */
 export type DeadLetterStats = DeadLetterStatsRow;
-/** An open task with limits, and how close it is to exceed one. */
+/** An open task with limits, and how close it is to exceeding one. */
 export type TaskStaleness = Omit<StalenessRow, 'currentState'> & { currentState: TaskState };
 
 const MOST_COUNTED = 10_000;
-/** Plans each call with its conditions, so that each finds its index. */
+/** PostgreSQL plans each call for its own conditions, so that it uses the best index. */
 const READING = opening({
   plan_cache_mode: 'force_custom_plan',
   jit: 'off',
@@ -224,5 +224,5 @@ function readCursor(text: string): DeadLetterPlace {
   } catch {
     // Below.
   }
-  throw new TaskerError('bad_request', 'the cursor is not one of a page of dead letters; use nextCursor as it is');
+  throw new TaskerError('bad_request', 'the cursor is not from a page of dead letters; pass nextCursor unchanged');
 }

@@ -38,9 +38,9 @@ export interface DeadLetterConditions {
   addedBefore?: SearchTime | undefined;
 }
 
-/** Which dead letters to list. All conditions that are given must hold. */
+/** Which dead letters to list. An entry must meet all given conditions. */
 export interface DeadLetterFilter extends DeadLetterConditions {
-  /** Default `pending`; `all` finds closed ones as well. */
+  /** Default `pending`; `all` also finds closed entries. */
   status?: DeadLetterStatus | 'all' | undefined;
   namespace?: string | undefined;
   /** Any of these namespaces. */

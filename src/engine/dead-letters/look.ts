@@ -18,24 +18,24 @@ import { FIRST_TASK } from '../../store/queue.ts';
 import { lockFreeTasks } from '../../store/tasks.ts';
 import { listWorkers } from '../../store/workers.ts';
 
-/** The actor of what happens by itself, in the history and the audit. */
+/** The actor of automatic changes in the history and the audit. */
 export const LIFECYCLE = { actor: 'lifecycle', reason: null, door: 'lifecycle', bulkId: null } as const;
-/** Entries that are added by themselves. */
+/** Entries that are added automatically. */
 export const BY_ITSELF = { ...LIFECYCLE, priority: 0, assignee: null, metadata: null } as const;
 
-/** The entries that one transaction of a look changed. */
+/** The entries that one transaction of a check changed. */
 export interface DeadLetterTurn {
   added: AddedDeadLetter[];
   closed: ClosedDeadLetter[];
 }
 
-/** How a look for dead letters is done. */
+/** Options of a check for dead letters. */
 export interface DeadLetterLook {
-  /** Whether the search tables are written. Without them, all open tasks are read. */
+  /** Whether this installation maintains the search tables. Without them, all open tasks are read. */
   searchable: boolean;
-  /** Minimum time since the last look of any process. Default 25 s. */
+  /** Minimum time since the last check by any process. Default 25 s. */
   leastMs?: number;
-  /** How long it may check open entries. Default 300 ms. The next look continues. */
+  /** How long it may check open entries. Default 300 ms. The next check continues where it stopped. */
   checkMs?: number;
 }
 
@@ -44,8 +44,8 @@ const CHECK_MS = 300;
 /** Entries or tasks of one transaction. */
 const AT_ONCE = 500;
 
-// Planned each time: the tables may be empty, or have a hundred thousand rows. Sequential scans stay possible for those
-// that are small.
+// Planned for each call, because the tables may be empty or have a hundred thousand rows. Sequential scans stay enabled
+// for small tables.
 const SETTINGS = opening({
   plan_cache_mode: 'force_custom_plan',
   jit: 'off',
@@ -56,8 +56,9 @@ const SETTINGS = opening({
 });
 
 /**
- * Closes the entries of tasks that have moved on, and adds blocked tasks whose templates ask for that. Any process may
- * run it at any time: one at a time does, and only if none has for a while. Yields what each transaction changed.
+ * Closes the entries of tasks that make progress again, and adds blocked tasks whose templates request that. Any
+ * process may call it at any time. Only one runs it at a time, and only if no process has recently. Yields what each
+ * transaction changed.
  */
 export async function* lookForDeadLetters(
   database: Database,
@@ -72,7 +73,7 @@ export async function* lookForDeadLetters(
   for (const templateId of templates ?? []) yield* addBlocked(database, { templateId, searchable });
 }
 
-/** Runs a transaction of the look. Undefined: another process looks meanwhile. */
+/** Runs a transaction of the check. Undefined: another process is checking. */
 function inTurn<T>(database: Database, work: (tx: Db) => Promise<T>): Promise<T | undefined> {
   return database.transaction(SETTINGS, async (tx) => ((await tryLooking(tx)) ? work(tx) : undefined));
 }
@@ -128,8 +129,8 @@ async function* addBlocked(
 }
 
 /**
- * Returns the tasks in which a ready step waits for a worker: nothing runs, and no live worker that takes steps
- * has the handler.
+ * Returns the tasks in which a ready step waits for a worker: nothing is running, and no live worker that takes steps
+ * has its handler.
  */
 export async function unservedTasks(db: Db, taskUuids: readonly string[]): Promise<Set<string>> {
   const [wanted, workers] = await Promise.all([wantedHandlers(db, taskUuids), listWorkers(db)]);

@@ -30,7 +30,7 @@ export interface Redrive {
 
 /**
  * Lets a task of the dead letters run again, and closes its entry.
- * @throws TaskerError `dead_letter_not_found`, `nothing_failed` if it progresses or is complete, `invalid_uuid`
+ * @throws TaskerError `dead_letter_not_found`, `nothing_failed` if it makes progress or is complete, `invalid_uuid`
  */
 export async function redrive(
   engine: Expanding,
@@ -52,7 +52,7 @@ export async function redrive(
   });
 }
 
-/** Retries what failed in an open task, or lets a task that was ended continue. Undefined: nothing failed. */
+/** Retries the failed steps of an open task, or reopens a task that was ended. Undefined: nothing failed. */
 async function redriveLocked(
   tx: Db,
   engine: Expanding,
@@ -77,8 +77,8 @@ async function redriveLocked(
 export type ClosingRedrive = Omit<Redrive, 'steps'>;
 
 /**
- * Closes the open entries of redriven tasks, and notes the redrives. Returns for how many seconds they were open. Entries
- * that were closed before stay as they are.
+ * Closes the open entries of redriven tasks, and records the redrives. Returns how many seconds each was open. Entries
+ * that were already closed stay unchanged.
  */
 export async function closeRedriven(
   tx: Db,

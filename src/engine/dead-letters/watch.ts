@@ -9,9 +9,12 @@ export interface Thresholds {
   waitingForDependencies: number | null;
   waitingForRetry: number | null;
   stepsInProcess: number | null;
-  /** Minimum time since the last look of any process. */
+  /** Minimum time since the last check by any process. */
   leastMs: number;
-  /** Also replace the thresholds of another configuration. Then the time of the last look does not matter. */
+  /**
+   * Whether to replace the thresholds of another configuration as well. Then the time of the last check does not
+   * matter.
+   */
   renew: boolean;
 }
 
@@ -20,8 +23,8 @@ const PAGE = 10_000;
 const SETTINGS = opening({ lock_timeout: '2s', statement_timeout: '30s', jit: 'off' });
 
 /**
- * Puts the thresholds of the configuration on open tasks that are old enough to reach one, so that the check for stale
- * tasks finds them. Yields the number of tasks of each transaction.
+ * Applies the thresholds of the configuration to open tasks that are old enough to reach one, so that the check for
+ * stale tasks finds them. Yields the number of tasks of each transaction.
  */
 export async function* watchOpenTasks(
   database: Database,

@@ -22,7 +22,7 @@ export interface DeadDelivery {
   event: LoggedEvent;
 }
 
-/** The dead deliveries of a group: that of one event, or all. */
+/** The dead deliveries of a group, or only that of one event. */
 export interface DeadReference {
   group: string;
   eventId?: string;
@@ -41,7 +41,7 @@ export interface EventReplayProgress {
   share: number;
 }
 
-/** The operations of operators on the log: groups, dead deliveries and replays. */
+/** Operations on the log for operators: groups, dead deliveries and replays. */
 export class EventActs {
   protected readonly database: Database;
 
@@ -120,7 +120,7 @@ export class EventActs {
       });
       tell({ replayed: count, share: (part + 1) / EVENT_PARTS });
     }
-    // A delivery that became a dead delivery at the same time was not visible as one yet.
+    // A delivery that became dead concurrently was not yet visible as a dead delivery.
     if (count > 0) await this.#aloneInGroup(group, forgetRevived);
     return count;
   }

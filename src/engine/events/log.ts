@@ -103,7 +103,7 @@ export interface RetriedEvent extends LoggedEvent {
   attempts: number;
   /** Whether an operator requested it. */
   replayed: boolean;
-  /** Whether the group gets events of this name. False if the member that asked for them has left. */
+  /** Whether the group receives events with this name. False if the member that subscribed to them has left. */
   wanted: boolean;
 }
 
@@ -172,8 +172,8 @@ export class EventLog extends EventActs {
 
   /**
    * Adds a process to a group, and returns the id of the group. Creates the group if it does not exist: it starts with
-   * events that are committed from `now` on (default), or with all stored events. A group gets the events that any of its
-   * members asks for.
+   * events that are committed from `now` on (default), or with all stored events. A group receives the events that any
+   * of its members subscribes to.
    */
   async joinGroup({ name, patterns, from = 'now', member = randomUUID() }: NewMember): Promise<number> {
     const wishes = wishesOf(member, patterns);
@@ -183,7 +183,7 @@ export class EventLog extends EventActs {
       return groupId;
     });
     if (known !== undefined) return known;
-    // Events that were committed before must get positions before the group's.
+    // Events committed earlier must get positions before the group's position.
     if (from === 'now') await this.sequence();
     return this.database.transaction(SETTINGS, async (tx) => {
       const groupId = await createGroup(tx, { name, ...wishes, fromBeginning: from === 'beginning' });
@@ -205,8 +205,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Ends a membership. The group then gets only the events that other members ask for. If there are none, its patterns
-   * stay as they are.
+   * Ends a membership. The group then receives only the events that other members subscribe to. If no member is left,
+   * its patterns stay unchanged.
    */
   async leaveGroup(of: Pick<MemberWishes, 'groupId' | 'member'>): Promise<void> {
     await this.database.transaction(SETTINGS, async (tx) => {
@@ -320,7 +320,7 @@ export class EventLog extends EventActs {
     return this.database.pipeline(SETTINGS, (tx) => nextRetryMs(tx, groupId));
   }
 
-  /** Returns the available work by group, with one statement. Removed groups are left out. */
+  /** Returns the available work by group, with one statement. Removed groups are omitted. */
   look(groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
     return this.database.pipeline(SETTINGS, (tx) => lookIntoEvents(tx, groupIds));
   }
@@ -362,7 +362,7 @@ export class EventLog extends EventActs {
 
   /**
    * Deletes events that are older than `retentionMs` and that every group has passed, and returns their number. Keeps
-   * events that wait for a retry and events with a younger dead delivery. Any process may call it at any time, even
+   * events that wait for a retry and events with a more recent dead delivery. Any process may call it at any time, even
    * concurrently with another. If a process dies during a call, the next call finishes its work.
    */
   async tidy({ retentionMs }: { retentionMs: number }): Promise<number> {

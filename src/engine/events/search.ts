@@ -115,6 +115,6 @@ function timeOf(time: string | Date | undefined, what: string): string | null {
   const date = new Date(time);
   if (Number.isNaN(date.getTime()))
     throw new TaskerError('bad_request', `${what} is not a time: ${String(time)}; write it like 2026-01-31T12:00:00Z`);
-  // A text may be more precise than a Date.
+  // A string may be more precise than a Date.
   return typeof time === 'string' && /[Zz]|[+-]\d\d:?\d\d$/.test(time) ? time : date.toISOString();
 }

@@ -10,9 +10,9 @@ const BOUNDS = { lock_timeout: '30s', idle_in_transaction_session_timeout: '30s'
 export const SETTINGS = opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '60s' });
 
 /**
- * For writes that are repeated if a crash of the server loses them: an event without a position gets one again, and a
- * part that no process holds is taken again. The cursor of a group is durable, and so is everything that was written
- * before it.
+ * For writes that are repeated if a crash of the server loses them. An event without a position gets a position again,
+ * and a part that no process holds is taken again. The cursor of a group is durable, and so is everything that was
+ * written before it.
  */
 export const RELAXED_COMMIT = opening({
   ...PINNED_PLANS,
@@ -21,13 +21,13 @@ export const RELAXED_COMMIT = opening({
   synchronous_commit: 'off',
 });
 
-/** For operators and for cleaning up, which may touch many rows. */
+/** For acts of operators and for cleanup, which may touch many rows. */
 export const LONG_RUNNING = {
   ...opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '10min' }),
   timeoutMs: 600_000,
 };
 
-/** Timeout of a search in seconds. It expires before the client gives up its connection. */
+/** Timeout of a search in seconds. It expires before the client closes its connection. */
 export const SEARCH_S = 30;
 
 /** For searches, most of whose filters are optional. Each call is planned for its values. */

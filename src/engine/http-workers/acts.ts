@@ -33,14 +33,16 @@ import type { HeldKey } from '../../store/step-key.ts';
 
 export type { AttemptEndRow, GivenStep, HeldStepRow, HttpWorkerRow };
 
-/** Unlike those of other workers, these claims are durable: a crash must not undo what a client was answered. */
+/**
+ * Unlike the claims of other workers, these are durable: a crash must not undo a claim that was reported to a client.
+ */
 const CLAIMING = opening({ ...QUEUE_ORDER, statement_timeout: '10s' });
-/** The SQLSTATE of a claim that was noted before. */
+/** The SQLSTATE of a claim that is already recorded. */
 const NOTED_BEFORE = '23505';
 
 /** A claim of a worker over HTTP. */
 export interface HttpClaim extends Omit<Claim, 'token'> {
-  /** The number of the request, made by the client. */
+  /** The number of the request, chosen by the client. */
   request: number;
   /** Returns the timeout of a step in milliseconds. Null: it has none. */
   timeoutMs(step: ClaimedStepRow): Promise<number | null> | number | null;
@@ -96,7 +98,9 @@ export class HttpWorkerActs {
     return unservedSteps(this.#engine.database, namespaceIds, callables);
   }
 
-  /** Claims steps, or returns the steps that the same request claimed before. A claim that finds none is not noted. */
+  /**
+   * Claims steps, or returns the steps that the same request claimed before. A claim that finds none is not recorded.
+   */
   async claim({ request, timeoutMs, ...claim }: HttpClaim): Promise<HttpClaimed> {
     const { database } = this.#engine;
     const { workerId } = claim;

@@ -12,8 +12,8 @@ export interface EndedSteps {
 
 /**
  * Yields the ancestors that a step waited for, children before parents. A path ends at a step that this task does not
- * have. The steps behind it were not waited for, so it would depend on timing whether they have results. The first
- * unknown steps are yielded too. If they are known when the generator resumes, the walk continues from them.
+ * have. The step did not wait for the ancestors beyond it, so whether they have results depends on timing. The first
+ * unknown step on a path is yielded too. If it is known when the generator resumes, the walk continues from it.
  */
 export function* reachedFrom(graph: TemplateGraph, step: number, known: EndedSteps): Generator<number> {
   const reached = new Set(graph.parents[step]!);

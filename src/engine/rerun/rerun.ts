@@ -24,7 +24,7 @@ import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '..
 import type { StepState, TaskState } from '../task-view.ts';
 import type { Snapshot } from '../template-store.ts';
 
-// A rerun puts a part of a task back to where it was before it ran, in one transaction:
+// A rerun resets a part of a task to its state before it ran, in one transaction:
 //
 // 1. The task is locked, then the steps that a claim or a handler may be changing right now.
 // 2. The covered steps are found: the first one, and the steps that waited for it (src/model/rerun.ts).
@@ -58,8 +58,8 @@ export interface RerunStep {
   /** False if its template requires a person's decision before it runs twice (`retry.retryable: false`). */
   retryable: boolean;
   /**
-   * `again`: it runs again. `removed`: it runs again only if the decision or analyzer that created it creates it again.
-   * `returned`: it was cancelled with its task and continues; it is not one of the steps after the first.
+   * `again`: it runs again. `removed`: it runs again only if the decision or analyzer that created it does so again.
+   * `returned`: it was cancelled with its task and continues, although it does not depend on the first step.
    */
   change: 'again' | 'removed' | 'returned';
 }
@@ -124,7 +124,7 @@ export interface Rerunning extends TaskRerun {
 }
 
 /**
- * Runs a task again from a step. A task that has ended is open again.
+ * Runs a task again from a step. A task that has ended is reopened.
  * @throws TaskerError `task_not_found`, `step_not_found`, `bad_request`; `illegal_transition` if a step before it is not done
  */
 export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOptions): Promise<Rerunning> {
@@ -164,9 +164,9 @@ export interface Reopened {
 }
 
 /**
- * Lets a task that was ended before its steps were done continue: its verdict is removed, and the steps that were cancelled
- * with it return, with all their attempts. Undefined: it does not exist, has not ended, or nothing was cancelled with it.
- * Call it after lockTasks.
+ * Reopens a task that was ended before its steps were done. Removes the outcome, and restores the steps that were
+ * cancelled with it, with all their attempts. Undefined: the task does not exist, has not ended, or nothing was
+ * cancelled with it. Call it after lockTasks.
  */
 export async function reopenLocked(tx: Db, engine: Expanding, taskUuid: string): Promise<Reopened | undefined> {
   const found = await readForRerun(tx, taskUuid);

@@ -6,8 +6,9 @@ import { promisify } from 'node:util';
 import { crc32, createGunzip, deflateRaw, gunzip } from 'node:zlib';
 import { messageOf, TaskerError } from '../../errors.ts';
 
-// An archive file is a series of gzip members, so that gunzip and zcat read it. Each member has lines of whole tasks, and its
-// own length in an extra field of its header: a reader sees at once whether a member is complete, before it uses a line.
+// An archive file is a series of gzip members, so gunzip and zcat can read it. Each member has lines of whole tasks,
+// and its own length in an extra field of its header. So a reader knows whether a member is complete before it uses a
+// line.
 
 const HEADER = 20;
 const TRAILER = 8;
@@ -40,7 +41,10 @@ function lengthOf(header: Buffer): number | undefined {
 
 /** A fault of an archive file. All lines before it are intact. */
 export interface ArchiveDamage {
-  /** `incomplete`: the file ends within a task, as after a kill. `damaged`: its content was changed. */
+  /**
+   * `incomplete`: the file ends within a task, for example because the process was killed. `damaged`: its content was
+   * changed.
+   */
   kind: 'incomplete' | 'damaged';
   why: string;
 }
@@ -92,7 +96,7 @@ function incomplete(at: number, size: number): ArchiveDamage {
   return { kind: 'incomplete', why: `the last part, from byte ${at} of ${size}, was not written completely` };
 }
 
-/** The file ends within a header, or something else follows a member. */
+/** The file ends within a header, or other data follows a member. */
 function brokenHeader(header: Buffer, at: number, size: number): ArchiveDamage {
   if (header.length < HEADER && header.every((byte, i) => i > 1 || byte === [0x1f, 0x8b][i]))
     return incomplete(at, size);
@@ -127,7 +131,7 @@ async function* foreignLines(path: string, packed: boolean): AsyncGenerator<stri
   try {
     for await (const line of lines) {
       if (line !== '') some.push(line);
-      // The last line may be a part of one, so it is kept back.
+      // The last line may be incomplete, so it waits for more data.
       if (some.length > LINES_AT_ONCE) yield some.splice(0, LINES_AT_ONCE);
     }
   } catch (error) {

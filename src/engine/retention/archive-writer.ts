@@ -13,9 +13,9 @@ import {
 } from '../../store/retention/archive-files.ts';
 import { packLines } from './archive-format.ts';
 
-/** The end of the name of a file that is being written. Files without it are never changed again. */
+/** The suffix of a file that is being written. Files without it are never changed again. */
 export const PARTIAL = '.part';
-/** A file that is longer than this is followed by another one. */
+/** When a file is longer than this, the next file begins. */
 const FULL_BYTES = 256 * 1024 * 1024;
 
 /** Options of {@link ArchiveWriter}. */
@@ -29,14 +29,14 @@ export interface ArchiveWriterOptions {
 }
 
 /**
- * Writes tasks to files of a folder. What is written counts only once the transaction that deletes the tasks has noted the
- * length of the file. If it did not commit, the file is cut to its length before.
+ * Writes tasks to files of a folder. Written tasks count only once the transaction that deletes them has stored the
+ * length of the file. If it does not commit, the file is truncated to its previous length.
  */
 export class ArchiveWriter {
   readonly #database: Database;
   readonly #options: ArchiveWriterOptions;
   #file: { handle: FileHandle; name: string } | undefined;
-  /** The length up to which the file is valid, and the length that the transaction in progress has noted. */
+  /** The length up to which the file is valid, and the length that the transaction in progress has stored. */
   #valid = 0;
   #written = 0;
   #number = 0;
@@ -67,7 +67,7 @@ export class ArchiveWriter {
     this.#written = 0;
   }
 
-  /** Writes tasks to the disk, and notes that in the transaction that deletes them. */
+  /** Writes tasks to the disk, and stores the new length in the transaction that deletes them. */
   async append(tx: Db, lines: readonly string[]): Promise<void> {
     const { handle, name } = this.#file!;
     const member = await packLines(lines);
@@ -87,7 +87,7 @@ export class ArchiveWriter {
     this.#valid = this.#written;
   }
 
-  /** The transaction failed, or its answer was lost. Cuts the file to what the database has noted. */
+  /** The transaction failed, or its answer was lost. Truncates the file to the length that the database has stored. */
   async settle(): Promise<void> {
     if (!this.#file || this.#written === this.#valid) return;
     const noted = (await findArchiveFile(this.#database, this.#file.name))?.bytes ?? 0;
@@ -107,7 +107,7 @@ export class ArchiveWriter {
   }
 }
 
-/** Cuts a file to its valid length, and gives it its final name. */
+/** Truncates a file to its valid length, and gives it its final name. */
 async function finishFile(
   database: Database,
   { folder, name, bytes }: { folder: string; name: string; bytes: number },
@@ -153,7 +153,7 @@ export async function openArchiveFolder(
     else if (partial !== undefined || final !== undefined) {
       warnings.push(`${path.join(folder, name)} has ${partial ?? final} bytes, but should have ${bytes}`);
     }
-    // Otherwise it is in a folder of the same name on another machine.
+    // Otherwise it is in a folder with the same name on another machine.
   }
   return warnings;
 }
@@ -174,7 +174,7 @@ async function onDisk<T>(folder: string, work: () => Promise<T>): Promise<T> {
   } catch (cause) {
     throw new TaskerError(
       'folder_not_writable',
-      `cannot write archives to ${folder}: ${messageOf(cause)}; no task was deleted that is not archived`,
+      `cannot write archives to ${folder}: ${messageOf(cause)}; no task was deleted without being archived`,
       { cause },
     );
   }

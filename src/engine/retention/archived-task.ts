@@ -14,7 +14,7 @@ export interface ArchivedTask {
   /** Its identity as SHA-256 in hex; null: it has none. */
   identity: string | null;
   task: ArchivedRow;
-  /** The rows of all tables that hang on the task: `steps`, `history`, `events`, `step_logs` and others. */
+  /** The rows of all tables that belong to the task: `steps`, `history`, `events`, `step_logs` and others. */
   lists: Readonly<Record<string, readonly ArchivedRow[]>>;
   /** The line of the file. */
   line: string;

@@ -12,8 +12,8 @@ import type { ArchiveWriter } from './archive-writer.ts';
 import { TURN_MS } from './turn.ts';
 
 /**
- * Why a prune skips a task that ended long enough ago. `undelivered_events`: a group of subscribers has yet to receive an
- * event of it, or gave it up. `locked`: another transaction has locked it. `changed`: it was run again.
+ * Why a prune skips a task that ended long enough ago. `undelivered_events`: a group of subscribers has yet to receive
+ * one of its events, or gave up on one. `locked`: another transaction has locked it. `changed`: it was run again.
  * `too_large`: it is too large for an archive. `dead_letter`: it is in the dead-letter queue.
  */
 export type SkipReason = 'dead_letter' | 'undelivered_events' | 'locked' | 'changed' | 'too_large';
@@ -36,12 +36,12 @@ export const CHUNK = opening({
 /** Limits of one transaction: rows to delete, and stored bytes to archive. */
 const STEPS_AT_ONCE = 2_000;
 const BYTES_AT_ONCE = 8 * 1024 * 1024;
-/** The line of a larger task might not fit into a text of PostgreSQL or Node. */
+/** The line of a larger task might exceed the maximum length of a string in PostgreSQL or Node. */
 const LARGEST_BYTES = 64 * 1024 * 1024;
 
 /**
  * Locks tasks, checks them again, archives and deletes them. The archive is on the disk before the deletion commits.
- * @throws TaskerError `illegal_transition` if another process has taken over the turn
+ * @throws TaskerError `illegal_transition` if another process has taken over the lease
  */
 export async function pruneChunk(
   tx: Db,
@@ -57,7 +57,7 @@ export async function pruneChunk(
   if (!mine) {
     throw new TaskerError(
       'illegal_transition',
-      `prune ${pruneId} was stopped by another one; run it again to delete the remaining tasks`,
+      `prune ${pruneId} was stopped by another prune; run it again to delete the remaining tasks`,
     );
   }
   const judging = { free: new Set(free), sized: writer !== undefined };

@@ -40,14 +40,14 @@ export interface CompactedTable {
 
 /** The lock under which one process compacts at a time. */
 const LOCK_ID = 7_303_014_011;
-/** While it waits for its lock, everything else that needs the table waits behind it. */
+/** While it waits for its lock, every other statement that needs the table waits behind it. */
 const LOCK_MS = 2_000;
 const LOCK_TRIES = 15;
 const LOCK_PAUSE_MS = 2_000;
 /** A rewrite waits this long for the end of transactions that see the deleted rows. */
 const SNAPSHOT_MS = 10_000;
 const SNAPSHOT_PAUSE_MS = 100;
-/** A table is rewritten if at least this part of it and this many bytes are free. */
+/** A table is rewritten if at least this fraction of it and this many bytes are free. */
 const FREE_PART = 0.2;
 const FREE_BYTES = 8_000_000;
 /** Smaller indexes are not worth rewriting. */
@@ -75,7 +75,7 @@ export async function planCompaction(database: Database, { full }: { full: boole
   });
 }
 
-/** Compacts tables one after the other. A table that stays locked by others is left as it is. */
+/** Compacts tables one after the other. A table that other transactions keep locked is left unchanged. */
 export async function compactTables(
   database: Database,
   tables: readonly TableCompaction[],
@@ -118,7 +118,7 @@ async function rowsKept(
     if (performance.now() > until) {
       const name = older.application === '' ? '' : ` (${older.application})`;
       const age = older.ageMs === null ? '' : `, open for ${Math.round(older.ageMs / 1000)} s,`;
-      return `a transaction of the process ${older.pid}${name}${age} still sees the deleted rows, so a rewrite would free nothing; run the command again after its end`;
+      return `a transaction of the process ${older.pid}${name}${age} still sees the deleted rows, so a rewrite would free nothing; run the command again after it has ended`;
     }
     await sleep(SNAPSHOT_PAUSE_MS, undefined, signal && { signal });
   }
@@ -137,7 +137,7 @@ async function compactOne(
   let why: string | null = null;
   for (let tries = 1; ; tries++) {
     try {
-      // Dead rows are removed first, so that the new index does not have them.
+      // Dead rows are removed first, so that the new index does not contain them.
       if (action === 'reindex') await vacuumTable(session, table);
       await run(session, table);
       break;

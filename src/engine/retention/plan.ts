@@ -11,7 +11,7 @@ import { versionMatcher } from '../search/version-range.ts';
 /** The states in which a task has ended. */
 export const ENDED_STATES = ['complete', 'error', 'cancelled', 'resolved_manually'] as const;
 
-/** Which tasks to prune. All conditions that are given must hold. */
+/** Which tasks to prune. A task must meet all given conditions. */
 export interface PruneFilter {
   /** Tasks that ended before this time, or longer ago than this age (`30d`), by the clock of the database. */
   olderThan: SearchTime;
@@ -34,7 +34,7 @@ export interface RetentionRule extends Omit<PruneFilter, 'olderThan'> {
 export interface PrunePlan {
   /** JSON text: the time before which tasks must have ended, by the id of their template and their state. */
   cutoffs: string;
-  /** No task with this id or a greater one can have ended in time. */
+  /** No task with this id or a greater id can have ended before the cutoff. */
   before: string;
   /** Whether no template meets the conditions, so that nothing can be found. */
   empty: boolean;

@@ -2,14 +2,14 @@ import type { Engine } from '../engine.ts';
 import { planOfRules, type RetentionRule } from './plan.ts';
 import { PruneAct } from './prune-act.ts';
 
-/** Which tasks the workers prune by themselves, from the configuration. */
+/** Which tasks the workers prune automatically, from the configuration. */
 export interface RetentionPolicy {
   /** The first rule that a task meets decides. */
   rules: readonly RetentionRule[];
   /** An existing folder for archive files; undefined: nothing is archived. */
   archive: string | undefined;
   releaseKeys: boolean;
-  /** The part of the time in which the process that prunes works. */
+  /** The fraction of the time in which the pruning process works. */
   share: number;
 }
 
@@ -17,8 +17,8 @@ export interface RetentionPolicy {
 const ACTOR = { actor: 'retention', reason: null, door: 'policy', bulkId: null } as const;
 
 /**
- * Prunes by the policy, if it is due and no other process does it. A folder that does not exist is not created: it may be
- * a volume that is not mounted.
+ * Prunes by the policy, if it is due and no other process is pruning. A folder that does not exist is not created: it
+ * may be a volume that is not mounted.
  */
 export function prunePolicy(
   engine: Engine,

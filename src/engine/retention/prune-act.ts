@@ -50,10 +50,13 @@ export interface PruneGroup {
 
 /** The preview of a prune. */
 export interface PrunePreview {
-  /** The number of tasks that ended long enough ago. Those with undelivered events are only found by the prune itself. */
+  /**
+   * The number of tasks that ended long enough ago. Only the prune itself finds out which of them have undelivered
+   * events.
+   */
   matched: number;
   groups: PruneGroup[];
-  /** An estimate of the space that these tasks take, which becomes free for other tasks. */
+  /** An estimate of the space that these tasks use, which becomes free for other tasks. */
   bytes: number;
   /** The ids of the first ten. */
   sample: string[];
@@ -67,13 +70,13 @@ export interface PruneActOptions {
   /** Whether the folder is created. */
   createFolder: boolean;
   releaseKeys: boolean;
-  /** The part of the time in which the prune works; it sleeps for the rest. */
+  /** The fraction of the time in which the prune works; it sleeps for the rest. */
   share: number;
   /** The description of the tasks to prune, for the audit. */
   shown: Record<string, unknown>;
   operator: Parameters<typeof beginPrune>[1]['operator'];
   signal?: AbortSignal | undefined;
-  /** For tests: the size of a full archive file. */
+  /** The size of a full archive file, which tests change. */
   fullBytes?: number | undefined;
 }
 
@@ -81,12 +84,12 @@ export interface PruneActOptions {
 const READ_AT_ONCE = 2_000;
 /** Number of tasks of one transaction. */
 const TASKS_AT_ONCE = 100;
-/** The longest pause, which must be shorter than a turn. */
+/** The longest pause, which must be shorter than a lease. */
 const LONGEST_PAUSE_MS = 10_000;
 const LOST_PAUSE_MS = 1_000;
 /** How long to retry while the database is not reachable. */
 const LOST_MS = 60_000;
-/** The positions of the groups of subscribers are read again after this time. */
+/** How long the positions of subscriber groups are cached. */
 const WAITING_MS = 10_000;
 /** The policy is due again after this time, and after an error. */
 const POLICY_EVERY_MS = 3_600_000;
@@ -111,8 +114,8 @@ const TABLES = [
 
 /**
  * A prune: deletes tasks that ended long enough ago, in small transactions with pauses. Iterate over it to prune and to
- * follow the progress, or await {@link result}. Nothing is deleted before that. A prune that is stopped or killed leaves
- * nothing behind: another one with the same filter continues.
+ * follow the progress, or await {@link result}. Nothing is deleted before that. A prune that is stopped or killed
+ * leaves nothing behind: another prune with the same filter continues its work.
  *
  * @example
  * const prune = tasker.prune({ olderThan: '90d', status: 'complete' }, { archive: '/var/archive', reason: 'disk' });
@@ -253,7 +256,10 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     }
   }
 
-  /** Deletes some tasks. After an error, the caller tries half of them, until only the one that causes it is left. */
+  /**
+   * Deletes some tasks. After an error, the caller retries with half of them, until only the task that causes the error
+   * is left.
+   */
   async #chunk(plan: PrunePlan, ids: readonly string[]): Promise<ChunkAnswer | 'smaller'> {
     const pruneId = this.#report.id ?? (await this.#begin());
     await this.#despiteLoss(async () => this.#writer?.prepare());
@@ -282,7 +288,7 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     }
   }
 
-  /** The transaction may have been committed. The next try leaves out the tasks that are gone. */
+  /** The transaction may have been committed. The next try skips tasks that no longer exist. */
   async #afterLostAnswer(pruneId: number, ids: readonly string[]): Promise<void> {
     await this.#despiteLoss(async () => this.#writer?.settle());
     this.#report.deleted = await this.#despiteLoss(() => prunedSoFar(this.#engine.database, pruneId));
@@ -343,14 +349,14 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
   async #end(whole: boolean): Promise<void> {
     const { database } = this.#engine;
     const { id, skipped, failed, reasons } = this.#report;
-    // A policy that was stopped with its process continues soon in another one.
+    // If a policy stops with its process, another process soon continues it.
     const dueMs = this.#options.signal?.aborted ? 0 : whole ? POLICY_EVERY_MS : POLICY_FAILED_MS;
     try {
       try {
         await this.#writer?.settle();
         await this.#writer?.close();
       } catch (error) {
-        // A prune that ends early leaves its file to the next one, which may have it already.
+        // A prune that ends early leaves its file to the next prune, which may already have taken it.
         if (whole) throw error;
       }
       if (id !== null) await endPrune(database, id, JSON.stringify({ skipped, failed, reasons, complete: whole }));
@@ -359,7 +365,7 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     }
   }
 
-  /** Sleeps, so that the work since `began` was only a part of the time. */
+  /** Sleeps long enough that the work since `began` took only its share of the time. */
   async #pause(began: number): Promise<void> {
     const { share, signal } = this.#options;
     const ms = Math.min((performance.now() - began) * (1 / share - 1), LONGEST_PAUSE_MS);

@@ -28,16 +28,16 @@ export interface RestoreOptions extends OperatorOptions {
 
 /** The progress of a restore. */
 export interface RestoreProgress {
-  /** Number of tasks that were read and wanted. */
+  /** Number of tasks that were read and selected. */
   read: number;
   restored: number;
-  /** Number of tasks that were in the database already, and are not changed. */
+  /** Number of tasks that were already in the database, and are not changed. */
   existing: number;
 }
 
 /** The outcome of a restore. */
 export interface RestoreReport extends RestoreProgress {
-  /** Restored tasks whose identity another task has now, so that they have none: the first ten. */
+  /** Restored tasks whose identity now belongs to another task, so they have none: the first ten. */
   withoutIdentity: string[];
   /** Tasks that were not restored: the first ten. */
   failures: { taskUuid: string; why: string }[];
@@ -57,8 +57,8 @@ const CHARACTERS_AT_ONCE = 8 * 1024 * 1024;
 const SHOWN = 10;
 
 /**
- * Restores archived tasks. Iterate over it to restore and to follow the progress, or await {@link result}. A task that is
- * in the database already is left as it is, so that a restore can be repeated.
+ * Restores archived tasks. Iterate over it to restore and to follow the progress, or await {@link result}. A task that
+ * is already in the database is not changed, so a restore can be repeated.
  *
  * @example
  * const { restored, existing } = await tasker.restoreArchive('/var/archive/tasks-….ndjson.gz').result();
@@ -164,7 +164,7 @@ export class RestoreAct implements AsyncIterable<RestoreProgress> {
     return this.#wanted === undefined || this.#wanted.has(taskUuid);
   }
 
-  /** Looks up the snapshot of the template in this database, which may be another one than that of the archive. */
+  /** Looks up the snapshot of the template in this database, which may not be the database of the archive. */
   async #snapshotOf({ taskUuid, template, format }: ArchivedTask): Promise<number | undefined> {
     const name = `${template.namespace}/${template.name}@${template.version}`;
     const key = `${name} ${template.digest}`;
@@ -176,7 +176,7 @@ export class RestoreAct implements AsyncIterable<RestoreProgress> {
     this.#report.failed++;
     const why =
       format > ARCHIVE_FORMAT
-        ? 'a later version of tasker-core has written it'
+        ? 'a later version of tasker-core wrote it'
         : `its template ${name} (digest ${template.digest.slice(0, 12)}) is not registered in this database`;
     if (this.#report.failures.length < SHOWN) this.#report.failures.push({ taskUuid, why });
     return undefined;

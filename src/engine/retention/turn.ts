@@ -3,14 +3,14 @@ import type { Database } from '../../db/database.ts';
 import { TaskerError } from '../../errors.ts';
 import { type PruneTurn, pruneTurn, takePruneTurn } from '../../store/retention/runs.ts';
 
-/** The turn of a process that died ends after this time. */
+/** The lease of a process that died expires after this time. */
 export const TURN_MS = 30_000;
 const LOOK_MS = 500;
 
 /**
- * Takes the turn to prune, which one process has at a time, so that several together do not work more than their share.
- * An operator takes it from the policy, and waits for the end of the turn of a process that died. Returns false if it is
- * not the turn of the policy.
+ * Takes the lease for pruning. One process has it at a time, so that several together do not exceed their share. An
+ * operator takes it from the policy, and waits for the lease of a process that died to expire. Returns false if the
+ * policy cannot have it now.
  * @throws TaskerError `illegal_transition` if another operator prunes
  */
 export async function takeTurn(
@@ -22,7 +22,7 @@ export async function takeTurn(
     if (await takePruneTurn(database, { holder: runner, byPolicy, turnMs: TURN_MS })) return true;
     if (byPolicy) return false;
     const other = await pruneTurn(database);
-    // A process that is alive extends its turn.
+    // A live process extends its lease.
     if (other && seen?.holder === other.holder && other.leftMs > seen.leftMs) throw runsAlready(other);
     seen = other;
     await sleep(LOOK_MS, undefined, signal && { signal });

@@ -40,7 +40,7 @@ export interface ScheduleHost {
   announceSchedules(): Promise<void>;
 }
 
-/** Maximum number of passes in a row. Then the worker does something else, and looks again. */
+/** Maximum number of rounds in a row. After that, the worker does other work before it continues. */
 const PASSES_IN_A_ROW = 50;
 
 /** Creates tasks at the due times of schedules, and changes schedules. */
@@ -51,7 +51,7 @@ export class Schedules {
     this.#host = host;
   }
 
-  /** Passes the due times that have come. Returns the numbers of passed schedules and of created tasks. */
+  /** Handles the due times that have come. Returns the numbers of handled schedules and of created tasks. */
   async fire(): Promise<{ passed: number; tasks: number }> {
     let passed = 0;
     let tasks = 0;

@@ -15,8 +15,8 @@ export interface AppliedFiles extends OperatorOptions {
   source: string;
   schedules: readonly ScheduleSpec[];
   /**
-   * Whether an operator asks for it: content that was applied earlier is applied again, changes by hand are undone, and
-   * schedules of the same source that are not among these are paused. Otherwise, only new content is applied.
+   * Whether an operator requested it. Then content that was applied earlier is applied again, manual changes are
+   * undone, and other schedules of the same source are paused. Otherwise, only new content is applied.
    */
   all: boolean;
   /** Only returns what would be done. */
@@ -34,7 +34,7 @@ export interface AppliedSchedule {
   reason: string | null;
 }
 
-/** Applies the schedules of files. Each has a transaction of its own. */
+/** Applies the schedules of files. Each is applied in a separate transaction. */
 export async function applySchedules(database: Database, files: AppliedFiles): Promise<AppliedSchedule[]> {
   const operator = operatorOf(files);
   const applied: AppliedSchedule[] = [];

@@ -31,7 +31,7 @@ import {
   templateKey,
 } from './tasks.ts';
 
-/** Maximum number of schedules that are passed in one transaction. */
+/** Maximum number of schedules that one transaction handles. */
 const AT_ONCE = 100;
 const SETTINGS = opening({
   lock_timeout: '5s',
@@ -58,12 +58,12 @@ export interface Fired {
 }
 
 /**
- * Passes the due times of schedules that have come: creates their tasks, or stores why not. A due time and its task are
- * committed together with the schedule's next due time, under a lock of the schedule, so that any number of processes can
- * do this at once, and one that dies loses nothing. Only the database's clock counts.
+ * Handles the due times of schedules that have come: creates their tasks, or stores why not. A due time, its task and
+ * the schedule's next due time are committed together, under a lock of the schedule. So any number of processes can do
+ * this at once, and a process that dies loses nothing. Only the database's clock counts.
  *
- * If the transaction fails because of the data of one schedule, each is tried alone, and the one that fails again is passed with the
- * error as its outcome.
+ * If the transaction fails because of the data of one schedule, each schedule is tried alone. If one fails again, the
+ * error becomes the outcome of its due time.
  */
 export async function fireDue(engine: FiringEngine): Promise<Fired> {
   const looked = await lookAtDueSchedules(engine.database, AT_ONCE);
@@ -84,8 +84,8 @@ export async function fireDue(engine: FiringEngine): Promise<Fired> {
 }
 
 /**
- * Returns whether the same due times may succeed later: after any error of the database that is not due to the data, such
- * as a locked table, a timeout or a full disk.
+ * Returns whether the same due times may succeed later. That is so after any database error that the data did not
+ * cause, such as a locked table, a timeout or a full disk.
  */
 function mayPass(error: unknown): boolean {
   const state = sqlState(error);
@@ -105,8 +105,9 @@ async function templatesOf(
 }
 
 /**
- * Cancels the open tasks of schedules with `cancel_running` that get a new task now. Another process may have passed them
- * since they were looked at, and its new tasks must stay: the open tasks are read together with what is still due.
+ * Cancels the open tasks of schedules with `cancel_running` that get a new task now. Another process may have handled
+ * the schedules since they were read, and its new tasks must stay. So the open tasks are read together with the due
+ * times that remain.
  */
 async function cancelRunning(
   engine: FiringEngine,
@@ -128,7 +129,7 @@ async function cancelRunning(
     try {
       await engine.cancelTask(task.taskUuid, { actor: 'schedule', reason });
     } catch (error) {
-      // A task that another transaction has locked must not stop the other schedules. It is tried again.
+      // A task that another transaction has locked must not stop the other schedules. It is retried later.
       if (isConnectionError(error) || !isTaskerError(error)) throw error;
     }
   }
@@ -168,7 +169,7 @@ async function pass(
 ): Promise<Fired> {
   return database.transaction(SETTINGS, async (tx) => {
     const locked = await lockDueSchedules(tx, limit);
-    // A schedule that was changed meanwhile is passed at the next look.
+    // A schedule that was changed meanwhile is handled in the next round.
     const rows = locked.filter(({ spec }) => found.has(templateKey(spec)));
     const tasks = await openTasksOf(
       tx,
@@ -201,7 +202,7 @@ async function pass(
 
 function planOf(row: ScheduleRow, tasks: readonly OpenTaskRow[], found: ReadonlyMap<string, FoundTemplate>): Plan {
   const failed = failedOf(row.spec, tasks);
-  // If its next task can't be created, nothing was cancelled, and the due time must be passed all the same.
+  // If its next task can't be created, nothing was cancelled, and the due time must still be handled.
   const free = row.spec.overlap === 'cancel_running' && !canCreate(row, found);
   const open = free ? [] : tasks.filter(counts).map((task) => `task ${task.taskUuid}`);
   const pauseReason = failed ? `task ${failed.taskUuid} failed (on_failure: pause)` : null;

@@ -36,7 +36,7 @@ export const ACT_SETTINGS = opening({
 
 /** How {@link createSchedule} treats a schedule that exists. */
 export interface CreateScheduleOptions extends OperatorOptions {
-  /** `error` (default), `keep` the existing one as it is, or `update` it. */
+  /** `error` (default), `keep` the existing schedule unchanged, or `update` it. */
   ifExists?: 'error' | 'keep' | 'update';
   /** Creates it paused. */
   paused?: boolean;
@@ -93,7 +93,10 @@ function checkedSpec(spec: ScheduleSpec): ScheduleSpec {
 const targetOf = (name: string) => `schedule ${name}`;
 const detailsOf = (spec: ScheduleSpec) => JSON.stringify({ spec });
 
-/** Stores a new schedule. Returns false if there is one with this name. @throws TaskerError `schedule_invalid` if it is over */
+/**
+ * Stores a new schedule. Returns false if this name is taken. @throws TaskerError `schedule_invalid` if it has no due
+ * time
+ */
 export function insertSpec(
   tx: Db,
   of: { spec: ScheduleSpec; nowMs: number; source: string | null; pause: Operator | null },
@@ -178,7 +181,7 @@ export function pause(database: Database, name: string, options: OperatorOptions
 }
 
 /**
- * Resumes a schedule. The due times of the pause are left out, and listed. Returns false if it was not paused.
+ * Resumes a schedule. The due times of the pause are skipped, and listed. Returns false if it was not paused.
  * @throws TaskerError `schedule_not_found`
  */
 export function resume(database: Database, name: string, options: OperatorOptions): Promise<boolean> {

@@ -7,14 +7,17 @@ import {
   timingOf,
 } from '../../model/schedule/spec.ts';
 
-/** A due time this late or less is on time: it is not made up for, but fires. */
+/** A due time that is at most this late is on time: it simply fires, and does not count as missed. */
 const ON_TIME_MS = 10_000;
-/** Maximum number of due times that one pass fires, and that one pass lists one by one if they are left out. */
+/** Maximum number of due times that one round fires, and of skipped due times that it lists individually. */
 const AT_ONCE = 100;
-/** How often a schedule with a queued due time, or whose task could not be cancelled, looks whether its task has ended. */
+/**
+ * How often to check whether the task of a schedule has ended, if a due time is queued or the task could not be
+ * cancelled.
+ */
 const QUEUED_LOOK_MS = 1_000;
 
-/** The state of a schedule whose due times are to be passed. */
+/** The state of a schedule whose due times are to be handled. */
 export interface ScheduleState {
   id: string;
   spec: ScheduleSpec;
@@ -33,7 +36,7 @@ export interface ScheduleState {
 /** The outcome of a due time. `created`: a task is to be created. */
 export interface PlannedFiring {
   dueMs: number;
-  /** The last due time that this outcome is for. Null: only `dueMs`. */
+  /** The last due time that this outcome covers. Null: only `dueMs`. */
   untilMs: number | null;
   previousMs: number | null;
   cause: FiringCause;
@@ -99,7 +102,7 @@ function startQueued(
   open.push('the task of the queued due time');
 }
 
-/** Returns the moment before which due times are left out, and why. */
+/** Returns the time before which due times are skipped, and why. */
 function leftOut({ spec, nowMs, nextMs }: ScheduleState, timing: Timing): { before: number; reason: string } {
   const { catchUp, windowMs, jitterMs } = spec;
   const late = nowMs - ON_TIME_MS - jitterMs;
@@ -116,7 +119,7 @@ function leftOut({ spec, nowMs, nextMs }: ScheduleState, timing: Timing): { befo
   return { before: last, reason: 'a later due time was missed too, and catch_up is last' };
 }
 
-/** Passes the due times before a moment. The first ones are listed one by one, the others together. */
+/** Skips the due times before a time. The first are listed individually, the others together. */
 export function leaveOut(
   plan: Pick<Plan, 'passedMs' | 'nextMs' | 'firings'>,
   { timing, before, reason }: { timing: Timing; before: number; reason: string },

@@ -29,7 +29,7 @@ export interface Firing {
 /** A due time that got a task, or the reason why it did not. */
 export interface FiredTask {
   taskUuid: string | null;
-  /** False if there was a task with its identity already. */
+  /** False if a task with its identity already existed. */
   fresh: boolean;
   rank: number;
   reason: string | null;
@@ -62,7 +62,7 @@ export async function findTemplate(
   }
 }
 
-/** Returns the highest version. A version with a suffix is lower than the same one without. */
+/** Returns the highest version. A version with a suffix is lower than the same version without it. */
 export function highest(versions: readonly string[]): string | undefined {
   return [...versions].sort((a, b) => compareVersions(b, a))[0];
 }
@@ -99,7 +99,7 @@ export function taskOf(firing: Firing, snapshot: Snapshot): NewTask | { problem:
   }
 }
 
-/** Creates the tasks of due times, and stores what became of each. Call it in the transaction that passes them. */
+/** Creates the tasks of due times, and stores their outcomes. Call it in the transaction that handles them. */
 export async function createScheduled(
   tx: Db,
   firings: readonly Firing[],
@@ -144,7 +144,7 @@ function scheduledTasks(firings: readonly Firing[], fired: readonly FiredTask[])
   });
 }
 
-/** Whether a schedule looks at its earlier tasks before a due time. */
+/** Whether a schedule checks its earlier tasks before a due time. */
 export function looksAtTasks({ overlap, onFailure }: ScheduleSpec): boolean {
   return overlap !== 'allow' || onFailure === 'pause';
 }
@@ -152,7 +152,7 @@ export function looksAtTasks({ overlap, onFailure }: ScheduleSpec): boolean {
 function outcomes(firings: readonly Firing[], fired: readonly FiredTask[]): NewFiring[] {
   return firings.flatMap(({ scheduleId, dueMs, cause, reason: why }, i) => {
     const { taskUuid, fresh, reason } = fired[i]!;
-    // A trigger that was repeated with its key has no due time of its own.
+    // A trigger that was repeated with the same key has no separate due time.
     if (cause === 'trigger' && !fresh) return [];
     const outcome = taskUuid === null ? 'failed' : 'created';
     return [{ scheduleId, dueMs, untilMs: null, cause, outcome, taskUuid, reason: reason ?? why ?? null }];

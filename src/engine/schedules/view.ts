@@ -11,11 +11,11 @@ import { listSchedules, type ScheduleRow, scheduleNames } from '../../store/sche
 export interface ScheduleFiring extends Omit<FiringRow, 'scheduleId'> {
   /** The due time. For a task that was triggered by hand, the time of the trigger. */
   dueAt: string;
-  /** The last due time of the outcome, if it stands for several that got no task. */
+  /** The last due time of the outcome, if it covers several due times without a task. */
   until: string | null;
 }
 
-/** A schedule, as it is. Times are ISO 8601, durations milliseconds. */
+/** A schedule. Times are ISO 8601, durations are milliseconds. */
 export interface Schedule {
   id: string;
   name: string;
@@ -41,7 +41,7 @@ export interface Schedule {
   state: 'active' | 'paused' | 'over';
   /** The next five due times. With a jitter, their tasks are created later: see `nextFiringAt`. */
   next: string[];
-  /** When the next task is created: the next due time with its jitter. Null if it is paused or over. */
+  /** When the next task is created: the next due time with its jitter. Null if it is paused or has ended. */
   nextFiringAt: string | null;
   /** The due time that waits for an open task to end. */
   queued: string | null;
@@ -58,7 +58,7 @@ export interface Schedule {
   updatedAt: string;
 }
 
-/** Number of due times and outcomes that a schedule is shown with. */
+/** Number of due times and outcomes to show with a schedule. */
 const SHOWN = 5;
 
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
@@ -109,7 +109,7 @@ function viewOf(row: ScheduleRow, last: ScheduleFiring[]): Schedule {
   };
 }
 
-/** Returns the next due times. A paused schedule shows the due times that it would have if it was resumed now. */
+/** Returns the next due times. For a paused schedule: the due times that it would have if it were resumed now. */
 function nextDues({ spec, anchorMs, nextMs, nowMs, pausedAt }: ScheduleRow): number[] {
   const timing = timingOf(spec, anchorMs);
   const dues: number[] = [];
@@ -134,7 +134,7 @@ export async function findSchedule(db: Db, name: string): Promise<ScheduleRow> {
   return row ?? notFound(db, name);
 }
 
-/** Throws the error for a schedule that does not exist, with similar names. */
+/** Throws the error for a schedule that does not exist, and suggests similar names. */
 export async function notFound(db: Db, name: string): Promise<never> {
   const names = await scheduleNames(db);
   const near = nearNames(String(name), names);

@@ -20,14 +20,14 @@ export interface Histogram {
   from: string;
   to: string;
   bucketMs: number;
-  /** False: there are more, but only those since `from` are counted. */
+  /** False: there are more, but only tasks since `from` are counted. */
   complete: boolean;
   total: number;
-  /** Buckets without anything are left out. */
+  /** Buckets without anything are omitted. */
   buckets: { at: string; total: number; failed: number; open: number }[];
 }
 
-/** Only the newest so many are counted, which takes about 0.1 s. */
+/** Maximum number of the newest tasks to count, which takes about 0.1 s. */
 const MOST = 100_000;
 const STATEMENT_MS = 1_000;
 const READING = opening({

@@ -19,8 +19,8 @@ import {
 /** Interval at which each process checks whether it is its turn, and announces that it is alive. */
 const LOOK_MS = 15_000;
 /**
- * A process that has announced nothing for this long is considered dead. Another process looks for the changes that it
- * did not write.
+ * A process that has announced nothing for this long is considered dead. Another process then searches for the changes
+ * that it did not write.
  */
 const SILENT_MS = 45_000;
 /** The turn of a process expires after this time, in case the process died. */
@@ -32,7 +32,7 @@ const COMPARE_MS = 60_000;
  * core.
  */
 const PAUSE_PER_COMPARISON = 200;
-/** A comparison leaves out tasks that are younger than this, because their process will write them soon. */
+/** A comparison skips tasks that are younger than this, because their process will write them soon. */
 const YOUNG_MS = 5_000;
 /** Number of tasks that one statement compares, and the pause after it. */
 const COMPARED_AT_ONCE = 5_000;
@@ -102,7 +102,7 @@ export class SearchKeeper {
   }
 
   /**
-   * Does the work that is due, if it is the turn of this process. `silentMs`: how long a process must be silent to be
+   * Does the work that is due, if it is this process's turn. `silentMs`: how long a process must be silent to be
    * considered dead.
    */
   async look({ silentMs = SILENT_MS }: { silentMs?: number } = {}): Promise<void> {
@@ -129,7 +129,7 @@ export class SearchKeeper {
 
   /**
    * Writes the tasks whose rows are missing or outdated. Compares open tasks, tasks that are open in the tables, and
-   * tasks created since the given time. Tasks younger than `youngMs` are left out. Returns the number of tasks written.
+   * tasks created since the given time. Tasks younger than `youngMs` are omitted. Returns the number of tasks written.
    */
   async compare(since: Date, youngMs = YOUNG_MS): Promise<number> {
     let found = 0;
@@ -163,11 +163,11 @@ export class SearchKeeper {
       const { missing, last } = await this.#database.pipeline(COMPARING, (tx) =>
         tasksToFill(tx, { before: to, limit: FILLED_AT_ONCE }),
       );
-      // They have not changed, so no stream wants them.
+      // They have not changed, so streams do not need them.
       if (missing.length > 0) await this.#write(missing, { announce: false });
       added += missing.length;
       to = last ?? FIRST_ID;
-      // Another process has taken over if this one was too slow.
+      // If this process was too slow, another process has taken over.
       if (!(await noteFilled(this.#database, { id: this.#id, filledTo: to, turnMs: TURN_MS })) || this.#stopped) return;
       await sleep((performance.now() - began) * FILL_PAUSE);
     }

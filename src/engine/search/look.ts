@@ -7,18 +7,18 @@ import type { Db } from '../../db/statement.ts';
 const BOUND = 10_000;
 /** Timeout of a search for which there is no index. */
 const SEARCH_MS = 2_000;
-/** The parts of that time for the first look, for finding all matches at once, and at least for continuing. */
+/** Fractions of that time: for the first scan, for finding all matches at once, and the minimum for continuing. */
 const FIRST_MS = 1_000;
 const ALL_MS = 1_000;
 const STRETCH_MS = 500;
 const COUNT_MS = 25;
-/** Number of index entries that the first look reads, which takes a few milliseconds. */
+/** Number of index entries that the first scan reads, which takes a few milliseconds. */
 const FIRST_LOOK = 2_800;
-/** A second look reads as many entries as should be enough, and no more than these. */
+/** The second scan reads as many entries as should suffice, up to this number. */
 const SECOND_LOOK = 12_000;
-/** The part by which it reads more than that. */
+/** Safety factor for the estimate of the second scan. */
 const RESERVE = 1.5;
-/** Number of entries that are read at once when the search continues: fewer if the first look was slow. */
+/** Number of entries to read at once when the search continues. Fewer if the first scan was slow. */
 const STRETCH = 20_000;
 const SHORT_STRETCH = 100;
 /** Number of entries that a count reads if the index does not cover all conditions. */
@@ -62,7 +62,7 @@ export interface Found<Place> {
 }
 
 /**
- * Finds a page. The first look reads the beginning of an index, which is enough if many rows match. If few rows match,
+ * Finds a page. The first scan reads the beginning of an index, which is enough if many rows match. If few rows match,
  * finding all of them is fast. In between, the search continues until it times out.
  */
 export async function look<Place, S extends Slice<Place>>(
@@ -85,7 +85,7 @@ export async function look<Place, S extends Slice<Place>>(
     return { ...found, ...(await countOf(database, looks, found.places.length)), timedOut: false };
   }
   const lookMs = Date.now() - began;
-  // Something like every hundredth row matches: finding all of them takes longer than reading a little further.
+  // About one row in a hundred matches, so finding all matches takes longer than reading a little further.
   const enough = Math.ceil((FIRST_LOOK * wanted.limit * RESERVE) / Math.max(1, first.places.length));
   if (looks.isPlain && enough <= SECOND_LOOK) {
     const second = await orUndefined(() =>

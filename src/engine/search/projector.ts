@@ -15,16 +15,16 @@ import { ChangeLog } from '../streams/change-log.ts';
 import { LateCommits } from '../streams/late-commits.ts';
 import { SearchKeeper } from './keeper.ts';
 
-/** Time between two turns. A search finds an ended task after one turn. */
+/** Time between two flushes. A search finds an ended task after one flush. */
 const TURN_MS = 600;
 /** A task that has not ended is written this long after it changed, because most tasks soon end and are then written once. */
 const WAIT_MS = 1_200;
-/** Time before the next turn after one that failed. */
+/** Time until the next flush after a failed flush. */
 const RETRY_MS = 3_000;
 const TASKS_AT_ONCE = 2_000;
-/** Maximum number of changed tasks to remember one by one. A comparison finds the others. */
+/** Maximum number of changed tasks to remember individually. A comparison finds the others. */
 const MOST_TASKS = 200_000;
-/** During a turn that takes longer than this, the process announces its lag. */
+/** During a flush that takes longer than this, the process announces its lag. */
 const SLOW_TURN_MS = 1_000;
 /** A process with nothing to write announces itself at this interval. */
 const NOTE_MS = 15_000;
@@ -60,7 +60,7 @@ export class SearchProjector {
   readonly #id = uuidV7();
   /** Tasks that changed, with the time of their oldest unwritten change, in the order of these times. */
   #changed = new Map<string, number>();
-  /** Tasks to write in the next turn, because they ended or could not be written. */
+  /** Tasks to write in the next flush, because they ended or could not be written. */
   #due = new Set<string>();
   /** The time since which a task has been due. */
   #dueSince: number | undefined;
@@ -98,7 +98,7 @@ export class SearchProjector {
     if (this.enabled && !this.#stopped) this.keeper.start();
   }
 
-  /** Notes a task that changed. This costs only an entry in a map. */
+  /** Records that a task changed. This costs only an entry in a map. */
   changed(taskUuid: string): void {
     this.log.noted(taskUuid);
     if (!this.enabled || this.#changed.has(taskUuid) || this.#due.has(taskUuid)) return;
@@ -107,12 +107,12 @@ export class SearchProjector {
     this.#awaken();
   }
 
-  /** Notes a task that was created in a transaction of the caller, which is still open. */
+  /** Records a task that was created in a transaction of the caller, which is still open. */
   createdLater(taskUuid: string): void {
     this.#lateCommits.watch(taskUuid);
   }
 
-  /** Notes a task that ended or that an operator acted on. It is written in the next turn. */
+  /** Records a task that ended or that an operator acted on. It is written in the next flush. */
   writeSoon(taskUuid: string): void {
     this.log.noted(taskUuid);
     if (!this.enabled) return;
@@ -167,7 +167,7 @@ export class SearchProjector {
         this.#failing = false;
       })
       .catch((error: unknown) => {
-        // Logged once, because every turn fails while the server is unreachable.
+        // Logged once, because every flush fails while the server is unreachable.
         if (!this.#failing) this.#logger.warn({ error: messageOf(error) }, 'search tables not written; retrying');
         this.#failing = true;
       })
@@ -185,7 +185,7 @@ export class SearchProjector {
     return this.#changed.size + this.#due.size > 0 || this.#overflowedSince !== undefined;
   }
 
-  /** Returns the tasks to write in this turn, and forgets them. */
+  /** Removes and returns the tasks to write in this flush. */
   #take(all: boolean): string[] {
     const taken = [...this.#due];
     this.#due = new Set();
@@ -199,7 +199,7 @@ export class SearchProjector {
     return taken;
   }
 
-  /** Returns the time of the oldest change that no turn has taken. */
+  /** Returns the time of the oldest change that no flush has taken. */
   #since(): number | undefined {
     const [first] = this.#changed.values();
     return first === undefined || this.#dueSince === undefined

@@ -97,7 +97,7 @@ export interface SearchPage {
    * search.
    */
   timedOut: boolean;
-  /** Changes younger than this, in milliseconds, may be missing; 0: only changes of the last second or two. */
+  /** Changes younger than this, in milliseconds, may be missing; 0: only changes from the last second or two. */
   lagMs: number;
   /** Tasks older than this (ISO 8601) are still being added to the search. Null if all tasks are in it. */
   completeSince: string | null;
@@ -148,7 +148,7 @@ export async function findTasks(
   };
 }
 
-/** Leaves out open tasks, which have no place in the order of the ends. Undefined: the search wants only open tasks. */
+/** Leaves out open tasks, which cannot be sorted by their end. Undefined: the search wants only open tasks. */
 function onlyEnded(search: TaskSearch): TaskSearch | undefined {
   return search.ended === false ? undefined : { ...search, ended: true };
 }

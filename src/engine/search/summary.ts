@@ -22,7 +22,7 @@ export interface SummaryOptions {
   groups?: number | undefined;
 }
 
-/** Number of tasks by state. States without tasks are left out. */
+/** Number of tasks by state. States without tasks are omitted. */
 export type StateCounts = Partial<Record<TaskState, number>>;
 
 /** The tasks of one version of a template. */
@@ -87,14 +87,14 @@ export interface SummaryFacts {
   lagMs: number;
 }
 
-/** A part that takes longer than this is tried again with less to count, or left out. */
+/** A part that takes longer than this is tried again with less to count, or omitted. */
 const STATEMENT_MS = 1_000;
 /** The periods that are counted if counting all takes too long. */
 const SMALLER = [24 * 3_600_000, 3_600_000];
 const COUNTING = opening({
   plan_cache_mode: 'force_custom_plan',
   jit: 'off',
-  // There are fewer groups than the planner expects, and hashing them is faster.
+  // There are fewer groups than the planner expects, so hashing them is faster.
   enable_incremental_sort: 'off',
   work_mem: '32MB',
   // A summary must not take the processors that the workers need.
@@ -162,7 +162,7 @@ const EMPTY = {
   ready: [],
 };
 
-/** Returns whether the search can find open tasks, and whether it can find ended ones. */
+/** Returns whether the search can find open tasks, and whether it can find ended tasks. */
 function kindsOf({ ended, states, stale, endedAfter, endedBefore }: TaskSearch): { open: boolean; ended: boolean } {
   const byEnd = endedAfter !== null || endedBefore !== null;
   return {
@@ -171,7 +171,7 @@ function kindsOf({ ended, states, stale, endedAfter, endedBefore }: TaskSearch):
   };
 }
 
-/** Adds the known limit on the end of a task, so that the index by end is read no further. */
+/** Adds the known limit on the end of a task, so that the scan of the index by end stops there. */
 function endedAfter(search: TaskSearch, since: string | null): TaskSearch {
   return { ...search, ended: true, endedAfter: latest(search.endedAfter, search.createdAfter, since) };
 }

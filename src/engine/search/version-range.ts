@@ -3,7 +3,7 @@ import { TaskerError } from '../../errors.ts';
 const COMPARATOR = /^(>=|<=|>|<|=)?(\d+)(?:\.(\d+|x|\*))?(?:\.(\d+|x|\*))?(-[\w.-]+)?$/i;
 
 /**
- * Returns a function that tells whether a version is in a range. A range is a version, `1.x`, or comparators separated
+ * Returns a function that checks whether a version is in a range. A range is a version, `1.x`, or comparators separated
  * by spaces, all of which must hold (`>=1.2.0 <2.0.0`). A version that is not three numbers matches only a range with
  * the same text.
  * @throws TaskerError `bad_request`

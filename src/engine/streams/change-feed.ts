@@ -12,7 +12,7 @@ import { RecentChanges } from './recent-changes.ts';
 const POLL_MS = 1_000;
 /** Minimum time between two polls. */
 const SOON_MS = 200;
-/** The reader rests this many times as long as a reading took, at most `LONGEST_REST_MS`. */
+/** After a read, the reader pauses for this multiple of its duration, at most `LONGEST_REST_MS`. */
 const REST_PER_READ = 4;
 const LONGEST_REST_MS = 3_000;
 /** Interval at which other processes are asked to announce changes soon. They do so for 90 seconds. */
@@ -21,13 +21,13 @@ const ROWS_AT_ONCE = 100;
 /** More than the log ever has. */
 const MOST_ROWS = 100_000;
 const TASKS_AT_ONCE = 500;
-/** Number of missed tasks that one stream gets in one reading while many streams have missed some. */
+/** Number of missed tasks that one stream gets in one read while many streams have missed some. */
 const MISSED_AT_ONCE = 100;
-/** Number of readings for missed tasks between two polls. */
+/** Number of reads of missed tasks between two polls. */
 const READINGS_A_POLL = 4;
 /** A stream that missed more tasks than this is reset. */
 const MOST_MISSED = 10_000;
-/** If this many changed tasks are not read yet, all streams are reset. */
+/** If this many changed tasks are waiting to be read, all streams are reset. */
 const MOST_PENDING = 250_000;
 /** Maximum number of streams in a process. */
 const MOST_STREAMS = 5_000;
@@ -41,7 +41,7 @@ interface Joining {
 
 /** A stream that has begun. */
 export interface Following {
-  /** The position up to which it has got everything. Undefined while it gets what it missed. */
+  /** The position up to which it has received everything. Undefined while it receives what it missed. */
   position(): { revision: number; cursor: string } | undefined;
   /** Ends it, without telling its follower. */
   leave(): void;
@@ -59,13 +59,13 @@ export class ChangeFeed {
   readonly #recent = new RecentChanges();
   readonly #states: NewestStates;
   #joining: Joining[] = [];
-  /** Those of them that begin after this poll. */
+  /** The streams that begin after this poll. */
   #admitting: Joining[] = [];
-  /** Members that have to get what they missed. */
+  /** Members that have yet to receive what they missed. */
   readonly #behind = new Set<Member>();
   /** Changed tasks that were read in the log, and not sent yet. */
   readonly #pending = new Set<string>();
-  /** Whether everything that the log had is in memory. */
+  /** Whether the whole log is in memory. */
   #isWhole = false;
   /** The position up to which all changes were sent. */
   #sentTo: { revision: number; cursor: string } | undefined;
@@ -98,7 +98,7 @@ export class ChangeFeed {
    */
   follow(follower: Follower, { after }: { after?: string | undefined } = {}): Promise<Following> {
     return new Promise((admitted, refused) => {
-      if (this.#closed) throw new TaskerError('stopped', 'the server is stopping; connect again in some seconds');
+      if (this.#closed) throw new TaskerError('stopped', 'the server is stopping; connect again in a few seconds');
       if (this.streams >= MOST_STREAMS) {
         throw new TaskerError(
           'not_ready',
@@ -149,7 +149,7 @@ export class ChangeFeed {
     this.#isRunning = true;
     this.#woken = false;
     const began = performance.now();
-    // A stream that asks during the poll may know a later position than the one that is read.
+    // A stream that joins during the poll may know a later position than the poll reads.
     const joining = this.#joining;
     this.#joining = [];
     this.#admitting = joining;
@@ -170,7 +170,7 @@ export class ChangeFeed {
       const took = performance.now() - began;
       const rest = this.#failing ? POLL_MS : Math.min(LONGEST_REST_MS, Math.max(SOON_MS, took * REST_PER_READ));
       this.#earliest = performance.now() + rest;
-      // A stream that is busy is looked at again soon, too.
+      // A busy stream is also checked again soon.
       if (this.#behind.size > 0 || this.#pending.size > 0) this.#woken = true;
       this.#isRunning = false;
       this.#schedule();
@@ -215,7 +215,7 @@ export class ChangeFeed {
     this.#log.want();
   }
 
-  /** The log has no longer what was read last. */
+  /** The log no longer has the row that was read last. */
   async #beginAgain(reason: ResetReason): Promise<void> {
     this.#recent.beginAt(await newestChange(this.#database));
     this.#isWhole = false;
@@ -224,7 +224,7 @@ export class ChangeFeed {
     this.#resetAll(reason);
   }
 
-  /** Tells all streams that changes were lost. Streams of one task get its state instead. */
+  /** Notifies all streams that changes were lost. Streams of one task get its state instead. */
   #resetAll(reason: ResetReason): void {
     for (const member of this.#members.all()) this.#reset(member, reason);
   }
@@ -258,7 +258,7 @@ export class ChangeFeed {
     this.#sentTo = newest && { revision: newest.seq, cursor: cursorOf(newest) };
   }
 
-  /** Begins the streams that have asked. They get changes after the newest row. */
+  /** Begins the streams that have joined. They get changes after the newest row. */
   async #admit(): Promise<void> {
     const isOld = ({ after }: Joining) => {
       const position = after === undefined ? undefined : positionOf(after);
@@ -310,7 +310,7 @@ export class ChangeFeed {
     this.#isWhole = true;
   }
 
-  /** Sends streams what they missed, some tasks at a time. */
+  /** Sends streams what they missed, a few tasks at a time. */
   async #sendMissed(): Promise<void> {
     for (let i = 0; i < READINGS_A_POLL && this.#behind.size > 0 && !this.#closed; i++) {
       const parts = new Map<Member, readonly string[]>();
@@ -356,7 +356,7 @@ export class ChangeFeed {
     this.#closed = true;
     clearTimeout(this.#timer);
     for (const { refused } of [...this.#joining.splice(0), ...this.#admitting.splice(0)]) {
-      refused(new TaskerError('stopped', 'the server is stopping; connect again in some seconds'));
+      refused(new TaskerError('stopped', 'the server is stopping; connect again in a few seconds'));
     }
     for (const member of [...this.#members.all()]) {
       this.#members.remove(member);

@@ -15,7 +15,7 @@ const WANTED_MS = 90_000;
 const TASKS_AT_ONCE = 5_000;
 /** Maximum number of changed tasks to remember. */
 const MOST_TASKS = 200_000;
-/** The process that writes a row whose number is a multiple of this one prunes the log. */
+/** The process that writes a row whose number is a multiple of this prunes the log. */
 const ROWS_A_PRUNING = 256;
 
 // If the search tables are on, they announce the same changes again. So a crash may lose these rows.
@@ -24,14 +24,14 @@ const DURABLE = opening({ statement_timeout: '20s' });
 
 /** Options of {@link ChangeLog}. */
 export interface ChangeLogOptions {
-  /** Whether nothing else announces the changes of this process, because the search tables are turned off. */
+  /** Whether the search tables, which would announce the changes of this process too, are turned off. */
   alone: boolean;
   mostTasks?: number;
 }
 
 /**
- * Announces the tasks that this process changed, for streams. The search tables do so as well, when they are written. This
- * log announces them earlier while any server has streams.
+ * Announces the tasks that this process changed, for streams. Writing the search tables announces them too. This log
+ * announces them earlier while any server has streams.
  */
 export class ChangeLog {
   readonly #database: Database;
@@ -68,7 +68,7 @@ export class ChangeLog {
     this.#isActive = !this.#stopped;
   }
 
-  /** Notes a task that changed. */
+  /** Records that a task changed. */
   noted(taskUuid: string): void {
     if (!this.#isActive) return;
     if (this.#ids.size >= this.#mostTasks) this.#lost = true;
@@ -89,7 +89,7 @@ export class ChangeLog {
       await this.#announceAll();
       this.#failing = false;
     } catch (error) {
-      // Logged once, because every turn fails while the server is unreachable.
+      // Logged once, because every flush fails while the server is unreachable.
       if (!this.#failing) this.#logger.debug({ error: messageOf(error) }, 'changes not announced; retrying');
       this.#failing = true;
     } finally {
@@ -103,7 +103,7 @@ export class ChangeLog {
     return this.#ids.size > 0 || this.#lost;
   }
 
-  /** The search tables announce what is left. */
+  /** Writing the search tables announces the rest. */
   #forget(): void {
     this.#isActive = false;
     this.#ids.clear();
@@ -118,7 +118,7 @@ export class ChangeLog {
       this.#lost = false;
       try {
         await this.#database.pipeline(this.#alone ? DURABLE : RELAXED, (tx) => this.write(tx, ids));
-        // The search tables know what was lost, if they are on.
+        // If the search tables are on, they know the lost changes.
         if (lost && this.#alone) await this.#database.pipeline(DURABLE, (tx) => this.write(tx, null));
         this.onAnnounced();
       } catch (error) {

@@ -26,20 +26,21 @@ export interface StreamStep {
 
 /**
  * Why changes were lost. `too_old`: the log no longer has the position. `too_many`: more tasks changed than a stream
- * repeats. `unknown_id`: the position is not one of this database. `database_restored`: the database lost its last commits.
+ * repeats. `unknown_id`: the position is not from this database. `database_restored`: the database lost its last
+ * commits.
  */
 export type ResetReason = 'too_old' | 'too_many' | 'unknown_id' | 'database_restored';
-/** Why a stream ends. `renew`: it has become old. `slow`: its reader does not keep up. */
+/** Why a stream ends. `renew`: it has reached its maximum age. `slow`: its reader does not keep up. */
 export type ClosingReason = 'shutdown' | 'renew' | 'slow';
 
 /**
- * One change. A greater `revision` of the same task or step is newer. `cursor`: pass it as `after` to continue behind this
- * change; only the last change of a batch has one.
+ * One change. A greater `revision` of the same task or step is newer. `cursor`: pass it as `after` to continue after
+ * this change; only the last change of a batch has one.
  */
 export type StreamChange = { revision: number; cursor?: string } & (
   | { kind: 'task'; task: StreamTask }
   | { kind: 'step'; step: StreamStep }
-  /** Tasks that exist no longer. Some of them may be unknown. */
+  /** Tasks that no longer exist. The client may not know some of them. */
   | { kind: 'deleted'; taskUuids: readonly string[] }
   /** Changes were lost. Read everything again. */
   | { kind: 'reset'; reason: ResetReason }

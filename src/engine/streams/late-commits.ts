@@ -5,18 +5,18 @@ import { lateTasks } from '../../store/streams/task-changes.ts';
 
 const FIRST_MS = 100;
 const LOOK_MS = 1_000;
-/** Maximum number of tasks to look for. Others are found when the search tables are compared. */
+/** Maximum number of tasks to search for. Others are found when the search tables are compared. */
 const MOST_TASKS = 10_000;
 
 /**
- * Looks for tasks that were created in transactions of callers, until they are committed or rolled back. Only the caller
- * knows when that happens.
+ * Searches for tasks that were created in transactions of callers, until they are committed or rolled back. Only the
+ * caller knows when that happens.
  */
 export class LateCommits {
   readonly #database: Database;
   readonly #logger: Logger;
   readonly #onFound: (taskUuid: string) => void;
-  /** With each task: a transaction number that is greater than that of its transaction. Undefined before the first look. */
+  /** For each task: a transaction number greater than that of its transaction. Undefined before the first lookup. */
   readonly #tasks = new Map<string, bigint | undefined>();
   #timer: NodeJS.Timeout | undefined;
   #isLooking = false;
@@ -28,12 +28,12 @@ export class LateCommits {
     this.#onFound = onFound;
   }
 
-  /** Number of tasks that are looked for. */
+  /** Number of tasks that are being searched for. */
   get size(): number {
     return this.#tasks.size;
   }
 
-  /** Looks for a task that was inserted in a transaction that is still open. */
+  /** Adds a task that was inserted in a transaction that is still open. */
   watch(taskUuid: string): void {
     if (this.#stopped || this.#tasks.size >= MOST_TASKS) return;
     this.#tasks.set(taskUuid, undefined);

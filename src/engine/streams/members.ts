@@ -2,7 +2,7 @@ import type { ClosingReason, StreamChange, StreamTask } from './changes.ts';
 import type { TaskChanges } from './newest-states.ts';
 import { type Selection, selects } from './stream-filter.ts';
 
-/** Maximum number of tasks that a stream with a filter on states remembers to have sent. */
+/** Maximum number of sent tasks that a stream with a filter on states remembers. */
 const MOST_SENT = 20_000;
 /** Maximum number of ids in one `deleted`. */
 const DELETED_AT_ONCE = 1_000;
@@ -10,14 +10,14 @@ const DELETED_AT_ONCE = 1_000;
 /** Receives the changes of a stream. */
 export interface Follower {
   readonly selection: Selection;
-  /** Whether it still has much to send. Then nothing that it missed is repeated, for now. */
+  /** Whether it still has much to send. While it does, nothing that it missed is repeated. */
   readonly isBusy: boolean;
   /**
-   * The stream begins. Without a cursor, it first gets what it missed. `resumed`: it continues at the position that was
-   * asked for.
+   * The stream begins. Without a cursor, it first gets what it missed. `resumed`: it continues at the requested
+   * position.
    */
   opened(position: { revision: number; cursor: string | undefined; resumed: boolean }): void;
-  /** Must not throw. `cursor`: the position behind these changes, if it is safe to continue there. */
+  /** Must not throw. `cursor`: the position after these changes, if it is safe to continue there. */
   receive(changes: readonly StreamChange[], cursor: string | undefined): void;
   /** The stream ends. */
   ended(reason: ClosingReason): void;
@@ -50,13 +50,13 @@ export class Member {
   }
 
   /**
-   * Adds the changes that it may see and wants to see. `isMissed`: in whatever state, because its client may have the task in
-   * another one.
+   * Adds the changes that it may see and has selected. `isMissed`: adds the task in any state, because its client may
+   * have it in another state.
    */
   select({ taskUuid, facts, task, taskChange, stepChanges }: TaskChanges, { into, deleted, isMissed }: Parcel): void {
     const { selection } = this.follower;
     if (!task) {
-      // Which namespace an unknown task had cannot be found out any more. A stream of one task was allowed to see it.
+      // The namespace of an unknown task can no longer be found. A stream of one task was allowed to see that task.
       const isVisible = facts ? selects(selection, facts) : selection.allowed === undefined;
       if (isVisible || selection.task !== undefined) deleted.push(taskUuid);
       return;
@@ -119,7 +119,7 @@ export class Members {
     yield* this.#single.get(taskUuid) ?? [];
   }
 
-  /** Hands changes to the streams that want them. `cursor`: the position behind them. */
+  /** Passes changes to the streams that select them. `cursor`: the position after them. */
   deliver(
     changes: readonly TaskChanges[],
     { revision, cursor }: { revision: number; cursor: string | undefined },
@@ -138,7 +138,7 @@ export class Members {
   }
 }
 
-/** Hands changes to a stream. It gets no position before it has what it missed. */
+/** Passes changes to a stream. It gets no position until it has received what it missed. */
 export function hand(
   { follower, missed }: Member,
   { changes, cursor }: { changes: readonly StreamChange[]; cursor: string | undefined },

@@ -6,7 +6,7 @@ import { type ChangedStepRow, changedSteps, changedTasks } from '../../store/str
 import { type StreamChange, type StreamTask, streamStep, streamTask } from './changes.ts';
 import type { StreamedFacts } from './stream-filter.ts';
 
-/** Number of tasks whose last state is remembered, and of steps. */
+/** Maximum number of tasks, and of steps, whose last state is remembered. */
 const MOST_TASKS = 20_000;
 const MOST_STEPS = 100_000;
 
@@ -43,7 +43,7 @@ export class NewestStates {
     this.#database = database;
   }
 
-  /** Returns what changed since the last time that these tasks were read here. `wantsSteps`: whose steps are read too. */
+  /** Returns what changed since these tasks were last read here. `wantsSteps`: the tasks whose steps are read too. */
   async changes(
     taskUuids: readonly string[],
     { revision, wantsSteps }: { revision: number; wantsSteps(task: StreamTask): boolean },
@@ -74,7 +74,7 @@ export class NewestStates {
         this.#forget(taskUuid);
         return { taskUuid, facts: known?.facts, task, taskChange: undefined, stepChanges: [] };
       }
-      // Blocks for a joining stream are not remembered, because the other streams have not got them.
+      // Blocks for a joining stream are not remembered, because the other streams have not received them.
       const isNew = all || this.#isNew(task, createHash('sha1').update(JSON.stringify(row)).digest('base64'));
       const stepRows = steps.get(taskUuid) ?? [];
       const changedRows = all ? stepRows : this.#newSteps(taskUuid, stepRows);

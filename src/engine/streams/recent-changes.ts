@@ -12,10 +12,10 @@ export class RecentChanges {
   /** In the order of the rows. */
   readonly #rows = new Map<string, number>();
   readonly #marks = new Map<number, number>();
-  /** The number of the oldest row from which on all are known. */
+  /** The number of the oldest row after which all rows are known. */
   #from = 0;
   #newest: Position | undefined;
-  /** The number of the last row that says that changes were lost. */
+  /** The number of the last row that reports lost changes. */
   #lostAt = 0;
 
   /** The newest row that was read. Undefined before the first one. */
@@ -57,7 +57,7 @@ export class RecentChanges {
       this.#rows.delete(taskUuid);
       this.#from = Math.max(this.#from, seq);
     }
-    // A position before the oldest known row is of no use.
+    // A position before the oldest known row is useless.
     for (const seq of this.#marks.keys()) {
       if (seq >= this.#from && this.#marks.size <= MOST_TASKS) break;
       this.#marks.delete(seq);

@@ -6,13 +6,16 @@ import { stateHint } from '../../model/state-hint.ts';
 import { TASK_STATES } from '../task-view.ts';
 import type { StreamTask } from './changes.ts';
 
-/** Selects the changes of a stream. A task must meet all conditions; of several values, one is enough. */
+/**
+ * Selects the changes of a stream. A task must meet all conditions. If a condition has several values, one match is
+ * enough.
+ */
 export interface StreamFilter {
   /** Only this task. */
   task?: string | undefined;
   namespace?: string | readonly string[] | undefined;
   name?: string | readonly string[] | undefined;
-  /** States of the task. A task that was sent and leaves them is sent once more. */
+  /** States of the task. A task that was sent is sent once more when it leaves them. */
   state?: string | readonly string[] | undefined;
   /** The task must have all of these tags. */
   tag?: string | readonly string[] | undefined;
@@ -87,10 +90,10 @@ function setOf(texts: readonly string[] | undefined): ReadonlySet<string> | unde
   return texts && new Set(texts);
 }
 
-/** The facts of a task that decide whether a stream may and wants to see it. They never change. */
+/** The facts of a task that decide whether a stream may see it and selects it. They never change. */
 export type StreamedFacts = Pick<StreamTask, 'namespace' | 'name' | 'tags'>;
 
-/** Whether a task meets all conditions but those on its state. */
+/** Whether a task meets all conditions except those on its state. */
 export function selects(selection: Selection, { namespace, name, tags }: StreamedFacts): boolean {
   const { namespaces, allowed, names, tags: wanted } = selection;
   return (

@@ -16,7 +16,7 @@ export interface Vote {
   at: string;
   comment: string | null;
   form: unknown;
-  /** The assignee that the person voted as: their own name or a role. Null: everyone might vote. */
+  /** The assignee that the person voted as: their own name or a role. Null: everyone could vote. */
   as: string | null;
   /** How often the person has changed the vote. */
   changes: number;
@@ -28,7 +28,7 @@ export type ApprovalDecision = 'approved' | 'rejected' | 'timed_out';
 /** The result of a step of the type `approval`. */
 export interface ApprovalResult {
   decision: ApprovalDecision;
-  /** The person whose vote decided; null: the limit passed. */
+  /** The person whose vote decided. Null: the wait reached its limit. */
   by: string | null;
   at: string;
   comment: string | null;
@@ -69,7 +69,7 @@ export interface Approval {
   endedBy: string | null;
 }
 
-/** The settings of an approval, as its wait stores them: the form of a template file. */
+/** The settings of an approval, as its wait stores them. They have the form of a template file. */
 export interface ApprovalSettings {
   title: string;
   form: JsonSchema | null;

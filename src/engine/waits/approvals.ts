@@ -111,7 +111,7 @@ function isRepeated(row: ApprovalRow, { by, decision, comment, form }: ReadVote)
   return JSON.stringify(sorted(earlier.form)) === JSON.stringify(sorted(form === null ? null : JSON.parse(form)));
 }
 
-/** Returns a value with its keys in order: the database stores them in an order of its own. */
+/** Returns a value with sorted keys, because the database does not preserve their order. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
@@ -166,7 +166,7 @@ function checkOpen(row: ApprovalRow | undefined, { taskUuid, step }: ApprovalSte
     );
   }
   if (row.endedAt !== null || row.late) throw waitOver(row);
-  // A program of an earlier version has ended the task without its waits.
+  // A program of an earlier version ended the task without ending its waits.
   if (row.taskDoneAt !== null) throw waitOver({ ...row, endedAt: row.taskDoneAt, endedBy: 'cancel' });
   return row;
 }
@@ -197,7 +197,7 @@ async function voteLocked(tx: Db, engine: WaitingEngine, { row, read }: { row: A
       : { wait, by: 'vote', kind: 'completed', result };
   await noteDecision(tx, row, { decision: decided, result });
   const ended = await endLocked(engine, tx, [ending]);
-  // The lock rules out that the wait ended since it was read.
+  // Because of the lock, the wait cannot have ended since it was read.
   if (ended[0] === undefined) throw new Error(`the approval of a locked task has ended: ${row.taskUuid}`);
   return { approval: approvalOf((await getApproval(tx, row.taskUuid, row.idx))!), ended };
 }
@@ -286,7 +286,7 @@ async function publish(
 ): Promise<void> {
   const events = [{ id: uuidV7(), name, publisher: 'tasker', payload, metadata: {} }];
   await storeEvents(tx, [{ taskUuid, idx, attempt, execution: {}, events }]);
-  // Sent with the transaction: no process records this attempt, which would announce them.
+  // Sent with the transaction, because no process records this attempt and announces the events.
   await notify(tx, CHANNEL_EVENTS, ['']);
 }
 
@@ -298,7 +298,7 @@ export async function requestApproval(tx: Db, wait: OpenWait): Promise<undefined
   return undefined;
 }
 
-/** Reminds, escalates, or ends an approval whose limit has passed. */
+/** Sends a reminder, escalates, or ends an approval that has reached its limit. */
 export async function approvalDue(tx: Db, wait: OpenWait): Promise<DueResult> {
   const settings = settingsOf(wait.settings);
   const progress = wait.progress as ApprovalProgress;

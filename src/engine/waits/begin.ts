@@ -9,7 +9,7 @@ import { endLocked } from './end.ts';
 import { takeKept } from './signals.ts';
 import type { BegunRule, EndedWait, WaitEnding } from './waits.ts';
 
-/** The rules that may end a wait as soon as it begins, by its kind: a signal may have come before. */
+/** The rules that may end a wait as soon as it begins, by its kind. For example, a signal may have arrived earlier. */
 export const whenBegun: Partial<Record<WaitKind, BegunRule>> = { signal: takeKept, approval: requestApproval };
 
 /** Returns whether a wait of this step may end as soon as it begins. */
@@ -17,7 +17,10 @@ export function mayEndAtOnce({ wait }: Recording): boolean {
   return wait !== undefined && whenBegun[wait.kind] !== undefined;
 }
 
-/** Lets steps of locked tasks wait. Returns the indexes of the steps that the fence rejected, and the waits that ended at once. */
+/**
+ * Begins the waits of steps in locked tasks. Returns the indexes of the steps that the fence rejected, and the waits
+ * that ended at once.
+ */
 export async function beginLocked(
   engine: Expanding,
   tx: Db,

@@ -46,7 +46,7 @@ const SETTINGS = opening({
   idle_in_transaction_session_timeout: '30s',
 });
 
-/** How long a wait stays as it is after an attempt to end it has failed, in milliseconds. */
+/** Milliseconds until a failed attempt to end a wait is repeated. */
 const POSTPONED_MS = 60_000;
 
 /** The waits that one transaction has ended, and the waits that it could not end. */
@@ -59,8 +59,9 @@ export interface DueTurn {
 const LANES = 2;
 
 /**
- * Ends the waits that are due, at most 500 in a transaction, and reports each transaction. Tasks that other transactions
- * have locked are left for the next time. A wait that cannot be ended is postponed, so that it does not stop the others.
+ * Ends the waits that are due, at most 500 in a transaction, and reports each transaction. Tasks that other
+ * transactions have locked are left for the next call. A wait that cannot be ended is postponed, so that it does not
+ * stop the others.
  */
 export async function endDueWaits(engine: Expanding, report: (turn: DueTurn) => Promise<void>): Promise<void> {
   const first = await takeTurn(engine, report);
@@ -72,7 +73,7 @@ export async function endDueWaits(engine: Expanding, report: (turn: DueTurn) => 
   await Promise.all(Array.from({ length: LANES }, lane));
 }
 
-/** Ends due waits in one transaction, or one by one if that fails. Returns the number of waits that it took. */
+/** Ends due waits in one transaction, or individually if that fails. Returns the number of waits that it took. */
 async function takeTurn(engine: Expanding, report: (turn: DueTurn) => Promise<void>): Promise<number> {
   let keys: StepKey[] = [];
   try {
@@ -116,7 +117,7 @@ async function endAlone(engine: Expanding, key: StepKey): Promise<DueTurn> {
 
 /** Ends the waits of these steps that are due. Their tasks are locked. */
 async function settleDue(engine: Expanding, tx: Db, keys: readonly StepKey[]): Promise<EndedWait[]> {
-  // Read under the lock: the statement that locked the tasks may have seen their waits from before.
+  // Read under the lock, because the statement that locked the tasks may have seen outdated waits.
   const waits = (await openWaits(tx, keys)).filter((wait) => wait.due);
   if (waits.length === 0) return [];
   if (waits.some((wait) => wait.taskEnded)) {

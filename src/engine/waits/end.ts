@@ -13,7 +13,7 @@ import type { AttemptDetail } from '../task-view.ts';
 import type { EndedWait, WaitEnding } from './waits.ts';
 
 const KINDS = { completed: KIND.completed, retryable: KIND.retryable, permanent: KIND.permanent } as const;
-/** Children go to the queue: no worker records. */
+/** Children go to the queue, because no worker is recording that could claim them. */
 const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
 
 /**
@@ -21,7 +21,7 @@ const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
  * result creates, and with the steps that become ready. Returns the ended waits in the order of the list; undefined for
  * a wait that had already ended. The caller announces them after the commit, with `announceWaits`.
  *
- * It does not look at the limit of a wait: a caller that must refuse what comes too late checks `overdue` first.
+ * It ignores the limit of a wait: a caller that must refuse late input checks `overdue` first.
  * @throws TaskerError `template_invalid`, `template_not_found` if a template cannot be read
  */
 export async function endLocked(
@@ -52,7 +52,7 @@ function isPlain({ templates }: Expanding, { wait, kind }: WaitEnding): boolean 
   return kind === 'completed' && !templates.get(wait.templateId).graph.dynamic;
 }
 
-/** Ends waits and completes their steps in one statement. A result that cannot be stored is recorded as the failure it is. */
+/** Ends waits and completes their steps in one statement. A result that cannot be stored is recorded as a failure. */
 async function completePlain(
   engine: Expanding,
   tx: Db,
@@ -117,8 +117,8 @@ function recordingOf({ templates }: Expanding, ending: EndOutcome, { counted }: 
 }
 
 /**
- * Ends an attempt that still runs, as {@link endLocked} ends one that waits: its worker loses the step. Returns undefined
- * if the worker does not hold it. The template must be loaded.
+ * Ends a running attempt, as {@link endLocked} ends a waiting attempt. Its worker loses the step. Returns undefined if
+ * the worker does not hold it. The template must be loaded.
  */
 export async function endRunning(
   engine: Expanding,

@@ -24,12 +24,12 @@ const FORGOTTEN_AT_ONCE = 1_000;
 
 /** The outcome of a signal of the inbox, as stored. */
 export interface InboxOutcome {
-  /** The id of the signal that its tasks have: an earlier one, if that came with the same key. */
+  /** The id of the signal that its tasks have: that of an earlier signal, if one had the same key. */
   signalId?: string;
   error?: { code: string; message: string };
 }
 
-/** Uses the signals that callers have sent in their own transactions. Any process may do so, several at once as well. */
+/** Uses the signals that callers have sent in their own transactions. Any process may do so, even several at once. */
 export class SignalInbox {
   readonly #engine: WaitingEngine;
   readonly #logger: Logger;
@@ -43,7 +43,7 @@ export class SignalInbox {
     this.#logger = logger;
   }
 
-  /** Uses all signals in the inbox, and returns their number. A call during a run lets it look once more. */
+  /** Uses all signals in the inbox, and returns their number. A call during a run makes the run check once more. */
   use(): Promise<number> {
     if (this.#stopped) return Promise.resolve(0);
     this.#again = true;
@@ -51,7 +51,7 @@ export class SignalInbox {
     return this.#using;
   }
 
-  /** Waits for the signal that is being used, and uses no other. */
+  /** Waits until the current signal has been used, and uses no further signals. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#using;
@@ -128,7 +128,7 @@ export class SignalInbox {
 /** SQLSTATE. */
 const LOCK_NOT_AVAILABLE = '55P03';
 
-/** Errors that trying again does not change. */
+/** Errors that a retry cannot fix. */
 const REFUSALS: ReadonlySet<string> = new Set([
   'signal_refused',
   'wait_over',

@@ -9,7 +9,7 @@ import { versionsOf } from '../../store/templates.ts';
 import { shownValue } from '../create-task.ts';
 import { SIGNAL_LIMITS } from './signal-rules.ts';
 
-/** The id of the task that a signal goes to, or the keys that find it. */
+/** The id of the task to which a signal is sent, or the keys that find it. */
 export type SignalTarget =
   | string
   | {
@@ -30,7 +30,7 @@ export type SignalTarget =
 /** Options of a signal. */
 export interface SignalOptions {
   /**
-   * Signals of one task with the same name and key are one signal: the second is not stored, and its answer is that of the
+   * Signals of one task with the same name and key are one signal: the second is not stored, and gets the answer of the
    * first. At most 256 characters.
    */
   idempotencyKey?: string | undefined;
@@ -115,11 +115,11 @@ export function checkTarget(target: SignalTarget): SignalTarget {
   );
 }
 
-/** Maximum number of tasks that a signal by correlation id goes to. */
+/** Maximum number of tasks to which a signal by correlation id is sent. */
 const MOST_TASKS = 1_000;
 
 /**
- * Finds the tasks that a signal goes to.
+ * Finds the tasks to which a signal is sent.
  * @throws TaskerError `task_not_found`, `bad_request` if there are too many or the key is not unique
  */
 export async function findTargets(database: Database, target: SignalTarget): Promise<TaskOfTemplate[]> {

@@ -36,13 +36,13 @@ export function statesNeeded({ graph }: Snapshot, steps: readonly SignalStep[]):
   return [...new Set(steps.flatMap(({ idx }) => [idx, ...(graph.initial[idx] ? [] : graph.makers[idx]!)]))];
 }
 
-/** The fate of a signal: a step that waits takes it, or it is kept. */
+/** The outcome of a signal: a waiting step takes it, or it is kept. */
 export type Verdict = { kind: 'taken'; wait: SignalWaitRow } | { kind: 'kept' };
 
 /** A refusal, and whether another task may still use the signal. */
 export class Refusal extends Error {
   readonly error: TaskerError;
-  /** Whether this task just has no step for it, so that a signal for many tasks leaves it out. */
+  /** Whether the only reason is that this task has no step for the signal. Then a signal for many tasks skips it. */
   readonly noStep: boolean;
 
   constructor(error: TaskerError, noStep: boolean) {
@@ -55,8 +55,8 @@ export class Refusal extends Error {
 const OVER: ReadonlySet<string> = new Set(['complete', 'resolved_manually', 'cancelled']);
 
 /**
- * Decides what happens to a signal at a locked task: the step that has waited longest takes it. If none waits yet, it is
- * kept for one that may.
+ * Decides what happens to a signal at a locked task: the step that has waited longest takes it. If no step waits yet,
+ * it is kept for a step that may.
  * @throws Refusal
  */
 export function judge(task: SignalTaskRow, snapshot: Snapshot, signal: JudgedSignal): Verdict {
@@ -76,7 +76,7 @@ export function judge(task: SignalTaskRow, snapshot: Snapshot, signal: JudgedSig
 
 const isOpen = ({ endedAt, late }: SignalWaitRow) => endedAt === null && !late;
 
-/** Returns whether a step waits for a signal or may do so later. A decision that has not decided may create it. */
+/** Returns whether a step waits for a signal or may do so later. A decision that has not run yet may create it. */
 function mayUse({ idx }: SignalStep, { states, waits }: SignalTaskRow, { graph }: Snapshot): boolean {
   const state = states[idx];
   if (state === undefined) {
@@ -129,7 +129,7 @@ function noSuchStep({ taskUuid }: Pick<SignalTaskRow, 'taskUuid'>, { template }:
   );
 }
 
-/** Returns the error for a signal that came when no step could use it any more. */
+/** Returns the error for a signal that arrived when no step could use it any more. */
 function tooLate(task: SignalTaskRow, steps: readonly SignalStep[], name: string): TaskerError {
   const { taskUuid, verdict, doneAt, waits } = task;
   const nameAt = (idx: number) => steps.find((step) => step.idx === idx)!.name;
@@ -148,7 +148,7 @@ function tooLate(task: SignalTaskRow, steps: readonly SignalStep[], name: string
     ? `step ${nameAt(last.idx)} received it at ${last.endedAt}`
     : doneAt !== null
       ? `the task ended at ${doneAt}`
-      : `step ${steps[0]!.name} is over, or will not be created`;
+      : `step ${steps[0]!.name} has ended, or will not be created`;
   return new TaskerError('signal_refused', `no step of task ${taskUuid} waits for signal ${name} any more: ${why}`, {
     details: { task_uuid: taskUuid },
   });

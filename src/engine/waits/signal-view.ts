@@ -63,7 +63,7 @@ function signalOf(rows: readonly SignalRow[]): Signal {
   };
 }
 
-/** A signal in the list of those of a task. */
+/** A signal in the list of a task's signals. */
 export interface TaskSignal {
   signalId: string;
   name: string;

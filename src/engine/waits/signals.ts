@@ -107,7 +107,10 @@ export function receiptOf({ taskUuid, used, step }: SignalRow): SignalReceipt {
   return { taskUuid, status: used ? 'used' : step === null ? 'kept' : 'held', step, duplicate: false };
 }
 
-/** Puts a signal into the inbox, in the transaction of the caller. What can be checked without that transaction is. */
+/**
+ * Puts a signal into the inbox, in the transaction of the caller. Checks everything that can be checked without that
+ * transaction.
+ */
 async function sendLater(
   engine: WaitingEngine,
   target: SignalTarget,
@@ -137,7 +140,7 @@ async function sendLater(
 /** SQLSTATE. */
 const UNDEFINED_TABLE = '42P01';
 
-/** Runs a part of a signal, and throws the error for its sender instead of a refusal. */
+/** Runs a part of a delivery, and turns a refusal into the error for the sender. */
 async function refusing<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -201,11 +204,11 @@ export async function deliver(
   return sent;
 }
 
-/** The statements that record must have their usual plans. */
+/** The statements that record must use their usual plans. */
 const LIMITS = { ...PINNED_PLANS, statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' };
 /** How transactions that end waits begin. */
 export const ENDING = opening({ ...LIMITS, lock_timeout: '5s' });
-/** Its error for a locked task is that of the database. */
+/** For a locked task, it throws the error of the database. */
 const IMPATIENT = opening({ ...LIMITS, lock_timeout: '250ms' });
 
 /** Maximum size of the payloads that one signal stores, in all of its tasks together. */
@@ -247,7 +250,7 @@ async function lockAndRead(
   return rows;
 }
 
-/** A task with the fate of the signal there. */
+/** A task, with the outcome of the signal there. */
 interface Plan {
   task: SignalTaskRow;
   /** Undefined: the task has it already. */
@@ -290,7 +293,7 @@ async function receive(
     if (ending) endings.push(ending);
   }
   const ended = endings.length > 0 ? await endLocked(engine, tx, endings) : [];
-  // The locks rule out that a wait ended since it was read.
+  // Because of the locks, no wait can have ended since it was read.
   const lost = ended.indexOf(undefined);
   if (lost !== -1) throw new Error(`the wait of a locked task has ended: ${endings[lost]!.wait.taskUuid}`);
   const done = new Set(endings.map(({ wait }) => wait.taskUuid));
@@ -316,7 +319,7 @@ function duplicateOf({ taskUuid, earlier }: SignalTaskRow, nameOfStep: (idx: num
   return { taskUuid, status, step: idx === null ? null : nameOfStep(idx) };
 }
 
-/** A signal that completes its step at once is stored as used. Others are taken with the kept ones. */
+/** A signal that completes its step at once is stored as used. Other signals are taken with the kept signals. */
 function storedReceipt({ task: { taskUuid }, verdict }: { task: SignalTaskRow; verdict: Verdict }): Receipt {
   if (verdict.kind === 'kept') return { taskUuid, heldBy: null, usedBy: null, attempt: null };
   const { idx, attempt, settings } = verdict.wait;
@@ -333,8 +336,8 @@ function waitOf(taskUuid: string, row: SignalWaitRow): Wait {
 const countOf = (settings: Record<string, unknown>) => (typeof settings.count === 'number' ? settings.count : 1);
 
 /**
- * Gives a step that waits the signals of its task that it can use, in the order of their arrival. Returns how the wait
- * ends if it has all, otherwise the step holds them. Call it after lockTasks.
+ * Gives a waiting step the signals of its task that it can use, in the order of their arrival. If it has all the
+ * signals that it needs, returns how the wait ends. Otherwise the step holds them. Call it after lockTasks.
  */
 export async function takeKept(tx: Db, wait: Wait): Promise<WaitEnding | undefined> {
   const { name, schema } = wait.settings as { name: string; schema?: JsonSchema | null };

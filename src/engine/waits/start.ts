@@ -26,7 +26,9 @@ async function start({ templates }: Expanding, tx: Db, wait: OpenWait, by: WaitE
   return { taskUuid, idx, kind, endedBy: by, endedAt, state, queued: steps > 0, rank, takenFrom: false };
 }
 
-/** Starts a task now that would begin later. @throws TaskerError `illegal_transition` if it has started or ended, `task_not_found` */
+/**
+ * Starts a scheduled task now. @throws TaskerError `illegal_transition` if it has started or ended, `task_not_found`
+ */
 export function startTaskNow(engine: Expanding, taskUuid: string, options: OperatorOptions): Promise<EndedWait> {
   const operator = operatorOf(options);
   return onFreeTask(engine.database, taskUuid, async (tx) => {
@@ -38,7 +40,9 @@ export function startTaskNow(engine: Expanding, taskUuid: string, options: Opera
   });
 }
 
-/** Lets a task begin at another time, and returns it. @throws TaskerError `illegal_transition`, `task_not_found` */
+/**
+ * Changes the time at which a task begins, and returns it. @throws TaskerError `illegal_transition`, `task_not_found`
+ */
 export function rescheduleTask(
   engine: Expanding,
   taskUuid: string,

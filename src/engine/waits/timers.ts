@@ -27,7 +27,7 @@ export function fireTimer(engine: Expanding, step: StepKey, options: OperatorOpt
   });
 }
 
-/** Lets a timer fire at another time, and returns it. @throws TaskerError `illegal_transition`, `wait_over` */
+/** Changes the time at which a timer fires, and returns it. @throws TaskerError `illegal_transition`, `wait_over` */
 export function moveTimer(engine: Expanding, step: StepKey, until: NewTime, options: OperatorOptions): Promise<string> {
   const operator = operatorOf(options);
   return onFreeTask(engine.database, step.taskUuid, async (tx) => {
@@ -75,7 +75,7 @@ export function newTimeOf(given: TimerTime, what: string): NewTime {
   );
 }
 
-/** Lets a wait end at another time, and returns that time. Call it after lockTasks. */
+/** Changes the time at which a wait ends, and returns it. Call it after lockTasks. */
 export async function moveTo(tx: Db, wait: StepKey, time: NewTime): Promise<string> {
   return ('at' in time ? await moveWait(tx, wait, time.at) : await extendWait(tx, wait, time.delayMs))!;
 }

@@ -46,12 +46,12 @@ export interface TokenError {
   retryable?: boolean;
 }
 
-/** A token that was used, with what the process must announce. */
+/** A used token, with the changes that the process must announce. */
 export interface UsedToken extends TokenUse {
   ended: EndedWait | undefined;
 }
 
-/** Creates the token of a running attempt. Undefined if the worker does not hold the step any more. */
+/** Creates the token of a running attempt. Undefined if the worker no longer holds the step. */
 export async function newToken(database: Db, step: HeldKey): Promise<string | undefined> {
   const secret = newTokenSecret();
   const attempt = await saveToken(database, step, tokenSecretHash(secret));
@@ -74,7 +74,8 @@ export function completeByToken(engine: Expanding, token: string, result: unknow
 export function failByToken(engine: Expanding, token: string, error: string | TokenError): Promise<UsedToken> {
   const given = typeof error === 'string' ? { message: error } : error;
   if (!isTokenError(given)) {
-    const message = 'the error must be a text, or an object with `message`, and optionally `errorType` and `retryable`';
+    const message =
+      'the error must be a string, or an object with `message`, and optionally `errorType` and `retryable`';
     return Promise.reject(new TaskerError('bad_request', message));
   }
   const { message, errorType = 'completion_failed', retryable = true } = given;
@@ -128,7 +129,10 @@ function useToken(engine: Expanding, token: string, outcome: Outcome): Promise<U
   });
 }
 
-/** Returns a snapshot, read on the same connection: the lock must not wait for another connection of the pool. */
+/**
+ * Returns a snapshot, read on the same connection, because a transaction that holds the lock must not wait for another
+ * connection of the pool.
+ */
 async function snapshotOf({ templates }: Expanding, tx: Db, templateId: number): Promise<Snapshot> {
   const unreadable = (await templates.load([templateId], tx)).get(templateId);
   if (unreadable) throw unreadable;
@@ -140,7 +144,7 @@ async function waitFor(tx: Db, key: TokenOf): Promise<OpenWait[]> {
   return (await openWaits(tx, [key])).filter(({ kind }) => kind === 'completion' || kind === 'call');
 }
 
-/** Ends an attempt that still runs, or whose worker was lost before it could wait. */
+/** Ends an attempt that is still running, or whose worker was lost before the wait began. */
 async function endWithoutWait(
   engine: Expanding,
   tx: Db,
@@ -158,7 +162,7 @@ async function endWithoutWait(
   const effects = { task: undefined, queued: true, rank, takenFrom: false };
   const ended = { taskUuid, idx, kind: wait.kind, endedBy: 'token', endedAt: '', ...effects } as const;
   if (outcome.kind !== 'completed') {
-    // The attempt has failed with its worker. Its next one may have a better end.
+    // The attempt failed with its worker. The next attempt may succeed.
     await noteTokenUse(tx, key, outcome.kind);
     return { ...ended, state: now.state as EndedWait['state'], queued: false };
   }
@@ -174,8 +178,8 @@ async function endWithoutWait(
 const LOST: ReadonlySet<string> = new Set(['enqueued', 'waiting_for_retry', 'error']);
 
 /**
- * Returns whether the attempt of a token is the current one. It stays that after its worker was lost, until the next
- * attempt starts: the outside job may have been done.
+ * Returns whether the attempt of a token is the current one. It remains current after its worker was lost, until the
+ * next attempt starts, because the outside job may have been done.
  */
 function isAttempt({ attempt }: TokenOf, now: TokenState): boolean {
   const { attempts, earlierAttempts, overAttempt, overOutcome, doneAt } = now;

@@ -39,13 +39,13 @@ export interface EndedWait extends StepKey {
 }
 
 /**
- * The outcome of a due wait: it ends, or it continues until the engine must act again (ISO 8601), or the rule has dealt
- * with everything itself.
+ * The outcome of a due wait: it ends, it continues until the engine must act again (ISO 8601), or the rule has handled
+ * it completely.
  */
 export type DueResult = WaitEnding | { again: string | null; progress?: Fields } | { handled: EndedWait };
 
 /** The rule for due waits of one kind. The task is locked. */
 export type DueRule = (tx: Db, wait: OpenWait, engine: Expanding) => DueResult | Promise<DueResult>;
 
-/** Ends a wait that has just begun, if what it waits for is already there. The task is locked. */
+/** Ends a wait that has just begun, if the awaited signal or result is already there. The task is locked. */
 export type BegunRule = (tx: Db, wait: OpenWait, engine: Expanding) => Promise<WaitEnding | undefined>;

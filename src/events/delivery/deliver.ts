@@ -82,7 +82,7 @@ function timeOver({ group }: EventConsumer, { name, eventId }: LoggedEvent, time
   return new TaskerError('timeout', `event ${name} ${eventId}: ${group} did not handle it within ${timeoutMs} ms`);
 }
 
-/** Upper limit for `retryAfter`, because other events of the task wait until the retry is over. */
+/** Upper limit for `retryAfter`, because other events of the task wait until the retry has ended. */
 export const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /**

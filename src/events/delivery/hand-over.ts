@@ -52,7 +52,7 @@ class DeliverySlots {
     return this.#waiting.length;
   }
 
-  /** Waits for a slot. Resolves to false if the caller was turned away. */
+  /** Waits for a slot. Resolves to false if the caller was rejected. */
   take(): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
     if (this.#free > 0) {
@@ -69,12 +69,12 @@ class DeliverySlots {
     else this.#free++;
   }
 
-  /** Turns all waiting callers away. */
+  /** Rejects all waiting callers. */
   turnAway(): void {
     for (const answer of this.#waiting.splice(0)) answer(false);
   }
 
-  /** Turns all waiting and future callers away. */
+  /** Rejects all waiting and future callers. */
   close(): void {
     this.#closed = true;
     this.turnAway();

@@ -33,8 +33,8 @@ export class Outage {
   }
 
   /**
-   * Repeats a query until the database answers, however long the outage takes, so that results of deliveries are not
-   * lost. Returns undefined if `gone` fires, or if the database rejects the query several times.
+   * Repeats a query until the database answers, regardless of the length of the outage, so that results of deliveries
+   * are not lost. Returns undefined if `gone` fires, or if the database rejects the query several times.
    */
   async retryUntilAnswered<T>(ask: () => Promise<T>, gone: AbortSignal): Promise<T | undefined> {
     let refused = false;

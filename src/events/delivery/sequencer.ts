@@ -3,7 +3,7 @@ import type { EventLog } from '../../engine/events/log.ts';
 import { backOff } from '../../time/back-off.ts';
 import type { Outage } from './outage.ts';
 
-/** Minimum time between two runs, however many notifications arrive. */
+/** Minimum time between two runs, regardless of the number of notifications. */
 const APART_MS = 5;
 
 /** Assigns positions in the log to new events: at once after a notification, but throttled when there are many. */

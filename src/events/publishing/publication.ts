@@ -43,8 +43,8 @@ export function prepareEvents(
 }
 
 /**
- * Runs a generator like {@link inOrder}, with `ms` in total for all promises. After that, the current wait and each
- * later one throw a timeout error into the generator, which catches it.
+ * Runs a generator like {@link inOrder}, with `ms` in total for all promises. After that, the current wait and all
+ * later waits throw a timeout error into the generator, which catches it.
  */
 function withinTime<T>(steps: Generator<unknown, T, unknown>, ms: number): NowOrLater<T> {
   let deadline: Deadline | undefined;

@@ -79,7 +79,10 @@ export class PublisherRegistry {
     return name === DEFAULT ? this.#default : this.#publishers.get(name);
   }
 
-  /** Returns the publisher of that name. Without a name, or with a warning if there is none, returns the default one. */
+  /**
+   * Returns the publisher of that name. Without a name, returns the default publisher. If there is none with the name,
+   * also returns the default, and logs a warning.
+   */
   getOrDefault(name?: string | null): BasePublisher {
     const found = this.get(name || DEFAULT);
     if (found) return found;

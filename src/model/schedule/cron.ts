@@ -3,7 +3,7 @@ import { messageOf } from '../../errors.ts';
 
 /** A cron expression, evaluated on local times. A local time is given as if it were UTC, in milliseconds since 1970. */
 export interface CronTimes {
-  /** Whether the hour has neither `*` nor a step, so that it means a time of day. */
+  /** Whether the hour has neither `*` nor a step, so it means a time of day. */
   fixedHour: boolean;
   /** Returns the first local time at or after `local` that matches. Null if there is none. */
   next(local: number): number | null;

@@ -20,8 +20,8 @@ const MONTHS = [
 ];
 
 /**
- * Says in plain words when a schedule is due: `at 09:00 on weekdays, Europe/Berlin`. An expression that is too complicated
- * for that is shown as it is.
+ * Describes in plain words when a schedule is due: `at 09:00 on weekdays, Europe/Berlin`. An expression that is too
+ * complicated for that is shown as it is.
  */
 export function scheduleWords({
   cron,

@@ -65,7 +65,7 @@ const START = describeRoute({
   scoped: true,
   summary: 'Acts on many tasks or steps; GET /v1/bulk-acts/{id} shows the progress',
   description:
-    'A repeated request with the same `Idempotency-Key` begins nothing, and returns the act that the first one began.',
+    'A repeated request with the same `Idempotency-Key` begins nothing, and returns the act that the first request began.',
   request: { headers: z.object({ 'idempotency-key': named(256).optional() }), ...jsonBody(RequestSchema) },
   answer: StartedSchema,
   status: 202,
@@ -131,7 +131,7 @@ export function bulkActRoutes(tasker: Tasker, logger: Logger): OpenAPIHono {
     try {
       return await start();
     } catch (error) {
-      // The same request has begun the act at the same time.
+      // The same request began the act concurrently.
       const other = sqlState(error) === UNIQUE_VIOLATION ? await begunBy(once, by) : undefined;
       if (!other) throw error;
       return other;
@@ -235,7 +235,7 @@ function filterOf(given: Record<string, unknown>): object {
   return filter;
 }
 
-/** Refuses an act that the caller may not do, or on what it may not see. */
+/** Refuses an act that the caller may not perform, or that concerns items it may not see. */
 async function checkAct(tasker: Tasker, c: Context, body: z.infer<typeof RequestSchema>): Promise<void> {
   const caller = callerOf(c);
   const permission = PERMISSIONS[body.action];

@@ -9,7 +9,9 @@ export const SampleSchema = z.object({
       name: z.string(),
       state: z.string(),
       attempts: z.int(),
-      retryable: z.boolean().openapi({ description: 'False: it may have had its effect, and must not run twice.' }),
+      retryable: z
+        .boolean()
+        .openapi({ description: 'False: the act may already have had its effect, and must not run twice.' }),
       error_type: z.string().nullable(),
       error: z.string().nullable(),
     }),

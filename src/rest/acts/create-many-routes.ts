@@ -12,7 +12,7 @@ import { requestOf } from '../task-routes.ts';
 import { TaskRequestSchema } from '../task-schemas.ts';
 import { type Line, readLines } from './read-lines.ts';
 
-/** The path, whose body has other limits than those of other routes. */
+/** The path. The limits of its body differ from those of other routes. */
 export const CREATE_MANY_PATH = '/v1/tasks/bulk';
 
 /** The largest request line: a context of 1 MB, with room for escapes. */
@@ -23,11 +23,11 @@ const CHUNK_LINES = 500;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 /** A sender that pauses gets the results of the lines so far. */
 const PAUSE_MS = 20;
-/** A sender that is silent for longer has gone. */
+/** A sender that is silent for longer counts as disconnected. */
 const SILENT_MS = 30_000;
 /**
- * Results that may wait for a client that reads none. With so much, clients that read only after they have sent all their
- * lines work too.
+ * Maximum size of results that wait for the client to read them. It is large enough for clients that read only after
+ * sending all their lines.
  */
 const WAITING_BYTES = 16 * 1024 * 1024;
 const LONGEST_MESSAGE = 1_000;

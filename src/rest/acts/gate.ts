@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono';
 import { TaskerError } from '../../errors.ts';
 
-/** Requests in progress per connection of the pool. At full rate, the last of them waits well under a second. */
+/** Requests in progress per connection of the pool. At full load, the last of them waits well under a second. */
 const REQUESTS_PER_CONNECTION = 50;
 const RETRY_AFTER_SECONDS = 1;
 
@@ -14,8 +14,8 @@ export interface GateOptions {
 }
 
 /**
- * Refuses requests with `BACKPRESSURE` while too many are in progress. They wait for connections of the pool, so that
- * without a limit each further request would make all of them slower. Streams count until their response has begun.
+ * Refuses requests with `BACKPRESSURE` while too many are in progress. Requests wait for connections of the pool.
+ * Without a limit, each additional request would slow down all others. A stream counts until its response begins.
  */
 export function limitRequests({
   poolSize,

@@ -114,7 +114,7 @@ export function operateRoutes(tasker: Tasker): OpenAPIHono {
     });
 }
 
-/** A worker serves several namespaces. A credential may drain it only if it is for all of them. */
+/** A worker serves several namespaces. A credential may drain it only if it covers all of them. */
 async function checkWorker(tasker: Tasker, c: Context, name: string): Promise<void> {
   const caller = callerOf(c);
   if (caller.namespaces === undefined) return;
@@ -123,7 +123,7 @@ async function checkWorker(tasker: Tasker, c: Context, name: string): Promise<vo
   if (!namespaces.some((namespace) => maySee(caller, namespace))) {
     throw new TaskerError('worker_not_found', `there is no worker ${name}`);
   }
-  throw new TaskerError('forbidden', `worker ${name} also serves namespaces that this credential is not for`);
+  throw new TaskerError('forbidden', `worker ${name} also serves namespaces that this credential does not cover`);
 }
 
 function addEvents(routes: OpenAPIHono, tasker: Tasker): void {

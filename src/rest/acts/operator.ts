@@ -13,10 +13,10 @@ export const OPERATOR = {
     .openapi({ description: 'The operator. With a credential, its subject acts, and this is a remark.' }),
 };
 
-/** The body of an act that needs nothing else. */
+/** The body of an act that has no other fields. */
 export const ActBody = z.strictObject(OPERATOR).openapi('Act');
 
-/** A JSON body that may be left out. */
+/** A JSON body that may be omitted. */
 export function optionalBody<Schema extends z.ZodType>(schema: Schema) {
   return { body: { content: { 'application/json': { schema } }, required: false } } as const;
 }
@@ -26,7 +26,10 @@ export function operatorOf(c: Context, remarks: Remarks): { actor?: string; reas
   return actorOf(callerOf(c), remarks);
 }
 
-/** Returns the name under which a vote or a signal is recorded. Undefined: there is neither a credential nor a name. */
+/**
+ * Returns the name under which a vote or a signal is recorded. Undefined if the request has neither a credential nor a
+ * name.
+ */
 export function personOf(c: Context, by: string | undefined): string | undefined {
   return callerOf(c).subject ?? by;
 }

@@ -164,7 +164,8 @@ async function checkSchedule(tasker: Tasker, c: Context, name: string): Promise<
 }
 
 /**
- * Returns a page of the schedules that the caller may see. The cursor is the name of one of them, never of another one.
+ * Returns a page of the schedules that the caller may see. The cursor is the name of a schedule that the caller may
+ * see.
  */
 async function visiblePage(
   tasker: Tasker,
@@ -176,7 +177,7 @@ async function visiblePage(
   const seen: Schedule[] = [];
   let after = cursor;
   let more = true;
-  // One more than the page shows whether there is a next one.
+  // One item more than the page shows whether there is a next page.
   while (more && seen.length <= limit) {
     const found = await tasker.schedules.list(filter, { limit: size, after });
     seen.push(...found.filter(({ template }) => maySee(caller, namespaceOf(template))));
@@ -249,7 +250,7 @@ function addChanges(routes: OpenAPIHono, tasker: Tasker): void {
     );
 }
 
-/** A credential may not keep or update a schedule of another namespace under cover of a creation. */
+/** A credential must not keep or update a schedule of another namespace by pretending to create it. */
 async function checkExisting(tasker: Tasker, c: Context, name: string): Promise<void> {
   if (callerOf(c).namespaces === undefined) return;
   const found = await tasker.schedules.get(name).catch(() => undefined);

@@ -49,7 +49,7 @@ const COPY = describeRoute({
   method: 'post',
   path: '/v1/tasks/{uuid}/copy',
   permission: 'tasks:create',
-  summary: 'Creates a task like this one, with its context or another one',
+  summary: 'Creates a copy of a task, with its context or a new one',
   request: {
     params: TaskPath,
     headers: z.object({ 'idempotency-key': named(1000).optional() }),

@@ -17,7 +17,10 @@ export const about = {
   name: z.string(),
   version: z.string(),
   digest: z.string(),
-  previous_digest: z.string().nullable().openapi({ description: 'What new tasks of this version used before.' }),
+  previous_digest: z
+    .string()
+    .nullable()
+    .openapi({ description: 'The digest that new tasks of this version used before.' }),
 };
 
 export const change = z.enum(['new', 'changed', 'unchanged']);

@@ -17,13 +17,13 @@ export function authenticate(credentials: Credentials, rules: RouteRules): Middl
 }
 
 async function callerFor(c: Context, credentials: Credentials, rule: RouteRule | undefined): Promise<Caller> {
-  // Without a look at the database, because the health pages must answer without it.
+  // Does not use the database, because the health pages must answer without it.
   if (rule?.permission === 'public') return credentials.wereRequired ? STRANGER : ANYONE;
   const caller = (await credentials.areRequired()) ? await known(c, credentials) : ANYONE;
   if (rule === undefined) return caller;
   const { permission, path } = rule;
   if (permission === undefined) {
-    refuse(c, 'forbidden', `${c.req.method} ${path} has no permission, so that no caller may use it`);
+    refuse(c, 'forbidden', `${c.req.method} ${path} declares no permission, so no caller may use it`);
   }
   if (permission !== 'authenticated' && !caller.allows(permission)) {
     refuse(

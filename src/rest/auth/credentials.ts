@@ -50,7 +50,7 @@ export class Credentials {
   readonly #sessions: Pick<Sessions, 'callerOf'>;
   readonly #tokens: Tokens | undefined;
   readonly #wrong: RateLimit;
-  /** The hashes of credentials that were right at some time. */
+  /** The hashes of credentials that were valid at some time. */
   readonly #right = new Set<string>();
   #required: boolean;
 
@@ -82,7 +82,7 @@ export class Credentials {
     const { database } = this.#tasker.engine;
     if (await this.#exist.get('', () => anyKey(database))) {
       this.#required = true;
-      this.#logger.info('the database has API keys, so that requests need a credential');
+      this.#logger.info('the database has API keys, so requests need a credential');
     }
     return this.#required;
   }
@@ -99,10 +99,10 @@ export class Credentials {
         `${c.req.path} needs a credential: send an API key in the header ${this.#settings.keyHeader}; \`tasker auth key create <name>\` creates one`,
       );
     }
-    // A credential that was right before is not limited, because others may share its address.
+    // A credential that was valid before is not limited, because other callers may share its address.
     const hash = cacheKey(text);
     if (this.#right.has(hash) || this.#keys.has(hash)) return this.#ofText(text);
-    // It counts as wrong until it is known to be right, or many at the same time would not be limited.
+    // It counts as wrong until it is known to be valid. Otherwise many concurrent requests would not be limited.
     const wait = this.#wrong.take(address);
     if (wait > 0) tooMany(c, wait, 'too many wrong credentials from this address');
     let isWrong = false;
@@ -119,7 +119,7 @@ export class Credentials {
     }
   }
 
-  /** Returns the key or token of a request. A bearer token wins. @throws Refused if it is malformed */
+  /** Returns the key or token of a request. A bearer token takes precedence. @throws Refused if it is malformed */
   #textOf(c: Context): string | undefined {
     const authorization = c.req.header('authorization');
     if (authorization === undefined) return c.req.header(this.#settings.keyHeader);

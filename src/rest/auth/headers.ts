@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
 
-/** Headers that keep browsers from guessing types, framing pages, and passing addresses and answers on. */
+/** Headers that stop browsers from guessing types, framing pages, and leaking addresses and answers to other sites. */
 const HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',

@@ -61,7 +61,7 @@ const ROTATE = describeRoute({
   method: 'post',
   path: '/v1/auth/keys/{key}/rotate',
   permission: PERMISSION,
-  summary: 'Replaces an API key by a new one with the same rights',
+  summary: 'Replaces an API key with a new one that has the same rights',
   request: { params: Reference, ...jsonBody(RotateSchema) },
   answer: CreatedSchema,
   status: 201,
@@ -77,7 +77,7 @@ const REVOKE = describeRoute({
   errors: [404],
 });
 
-/** Refuses rights that the caller does not have, or it could give them to itself. */
+/** Refuses rights that the caller does not have. Otherwise it could grant them to itself. */
 function refuseMore(
   caller: Caller,
   { roles = [], permissions = [] }: Pick<ApiKeyRequest, 'roles' | 'permissions'>,
@@ -87,7 +87,7 @@ function refuseMore(
   if (missing.length === 0) return;
   throw new TaskerError(
     'forbidden',
-    `${caller.subject} cannot give a key permissions that it does not have: ${missing.join(', ')}`,
+    `${caller.subject} cannot grant a key permissions that it does not have: ${missing.join(', ')}`,
   );
 }
 

@@ -93,7 +93,7 @@ export class KeySet {
   }
 }
 
-/** Reads a URL, without following redirects. The connection goes to the addresses that were checked. */
+/** Reads a URL, without following redirects. Connects only to the addresses that were checked. */
 async function getText({ url, allowHttp }: KeySetSettings): Promise<string> {
   const { protocol, hostname } = new URL(url);
   if (protocol !== 'https:' && !allowHttp) throw new Error(`${url} is not https; jwks_url_allow_http = true allows it`);

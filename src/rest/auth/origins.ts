@@ -8,8 +8,8 @@ import type { SecuritySettings } from './settings.ts';
 const OPEN = /^\/(health(\/.*)?|metrics)$/;
 
 /**
- * Rejects requests from web pages of other origins. Without authentication, it also rejects requests under a foreign host
- * name on this machine, because a web page can make its own host name resolve to 127.0.0.1.
+ * Rejects requests from web pages of other origins. Without authentication, it also rejects requests under a foreign
+ * host name. Such a request can reach this machine, because a web page can make its own host name resolve to 127.0.0.1.
  */
 export function onlyOwnPages(
   { exposed, corsOrigins }: SecuritySettings,

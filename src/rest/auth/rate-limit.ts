@@ -2,11 +2,11 @@ import { isIPv6 } from 'node:net';
 
 /** Options of {@link RateLimit}. */
 export interface RateLimitOptions {
-  /** How many acts a second are allowed for each key in the long run. */
+  /** How many acts per second each key is allowed on average. */
   perSecond: number;
   /** How many are allowed at once. */
   burst: number;
-  /** Maximum number of keys. The one that was used least recently is forgotten first. */
+  /** Maximum number of keys. The least recently used key is evicted first. */
   most: number;
 }
 
@@ -28,7 +28,7 @@ export class RateLimit {
     return this.#buckets.size;
   }
 
-  /** Takes one from the bucket of a key. Returns 0, or the seconds until the bucket has one again. */
+  /** Takes a token from the bucket of a key. Returns 0, or the seconds until the bucket has a token again. */
   take(key: string, now: number = performance.now()): number {
     const wait = this.#wait(key, now);
     if (wait > 0) return wait;
@@ -59,7 +59,10 @@ export class RateLimit {
   }
 }
 
-/** Returns the key of an address. A network of IPv6 has more addresses than could be counted, so it counts as one. */
+/**
+ * Returns the key of an address. An IPv6 network has more addresses than could be counted, so the whole network counts
+ * as one.
+ */
 export function addressKey(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
   if (!isIPv6(plain)) return plain;

@@ -7,11 +7,11 @@ interface Entry<T> {
 export interface RecentOptions {
   /** How long a value is used, in milliseconds. */
   freshMs: number;
-  /** Maximum number of values. The oldest are forgotten first. */
+  /** Maximum number of values. The oldest are evicted first. */
   most: number;
 }
 
-/** Values that were looked up recently. Lookups of the same key at the same time are one. A failed lookup is not kept. */
+/** Values that were looked up recently. Concurrent lookups of a key share one call. A failed lookup is not kept. */
 export class Recent<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #options: RecentOptions;

@@ -4,7 +4,7 @@ import type { Caller } from '../caller.ts';
 /** The rights that a credential gives. */
 export interface Rights {
   subject: string;
-  /** The names by which it may vote. They give no permissions. */
+  /** The role names with which it may vote. They grant no permissions. */
   roles: readonly string[];
   /** Permissions and wildcards. */
   permissions: readonly string[];
@@ -27,7 +27,7 @@ export function callerWith(
   };
 }
 
-/** Returns the permissions of roles. Other texts give none. */
+/** Returns the permissions of roles. Names that are not roles grant none. */
 export function permissionsOfRoles(roles: readonly string[]): Permission[] {
   return roles.flatMap((role) => (isRole(role) ? ROLE_PERMISSIONS[role] : []));
 }

@@ -7,7 +7,7 @@ import type { SecuritySettings } from './settings.ts';
 
 /** The requirements of a route on its caller. */
 export interface RouteRule {
-  /** Undefined: the route has none, so that no caller may use it. */
+  /** Undefined: the route declares none, so no caller may use it. */
   permission: Permission | 'public' | 'authenticated' | undefined;
   /** Its path, with `:` before parameters. */
   path: string;

@@ -9,7 +9,7 @@ import { Recent } from './recent.ts';
 import { refuse } from './refuse.ts';
 import type { RouteRules } from './route-rules.ts';
 
-/** The namespaces of this many tasks are remembered. They never change. */
+/** The namespaces of this many tasks are cached. They never change. */
 const MOST_TASKS = 20_000;
 
 /** A part of a path that belongs to a namespace, or names one. */
@@ -45,8 +45,9 @@ export function scopedParts(path: string): ScopedPart[] {
 }
 
 /**
- * Limits callers to their namespaces. Whatever a path names in another namespace is answered as if it did not exist. Routes
- * that name nothing must limit themselves, and have `scoped: true`; all others are refused.
+ * Limits callers to their namespaces. Anything in another namespace that a path names is answered as if it did not
+ * exist. Routes whose path names nothing must limit their answers themselves, and have `scoped: true`. Other routes are
+ * refused.
  */
 export function limitToNamespaces(tasker: Tasker, rules: RouteRules): MiddlewareHandler {
   const tasks = new Recent<string | undefined>({ freshMs: Number.POSITIVE_INFINITY, most: MOST_TASKS });
@@ -63,7 +64,7 @@ export function limitToNamespaces(tasker: Tasker, rules: RouteRules): Middleware
     if (thing === 'namespace') {
       if (!maySee(caller, key)) throw new TaskerError('not_found', `there is nothing in namespace ${key}`);
     } else if (thing === 'schedule' || isUuid(key)) {
-      // Other texts are refused by the route.
+      // The route refuses other values.
       if (!maySee(caller, await look(thing, key))) throw notThere(thing, key);
     }
   };

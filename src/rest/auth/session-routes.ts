@@ -11,7 +11,7 @@ const BEGIN = describeRoute({
   permission: 'authenticated',
   scoped: true,
   summary: 'Begins a session of a browser with the rights of the key or token, and sets its cookie',
-  // Refused without a credential that can begin one.
+  // Refused without a credential that can begin a session.
   request: {},
   answer: SessionSchema,
   status: 201,
@@ -44,7 +44,7 @@ function meJson({ subject, credential, roles, permissions, namespaces }: Caller)
   };
 }
 
-/** Routes for sessions of browsers, and for what a credential may do. */
+/** Routes for browser sessions, and for the rights of a credential. */
 export function sessionRoutes(sessions: Sessions): OpenAPIHono {
   return new OpenAPIHono()
     .openapi(BEGIN, async (c) => {

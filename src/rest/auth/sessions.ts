@@ -33,7 +33,7 @@ export class Sessions {
   async begin(c: Context, caller: Caller): Promise<string> {
     const { subject, roles, permissions, namespaces, keyId, expiresAtMs } = caller;
     if (subject === undefined || permissions === undefined) {
-      throw new TaskerError('bad_request', 'the server needs no credential, so that there is nothing to log in with');
+      throw new TaskerError('bad_request', 'the server needs no credential, so there is nothing to log in with');
     }
     if (caller.credential === 'session') {
       throw new TaskerError('bad_request', 'a session cannot begin another one; send an API key or a token');
@@ -76,7 +76,7 @@ export class Sessions {
     return this.isSecure(c) ? '__Host-tasker_session' : 'tasker_session';
   }
 
-  /** Only on this machine, the cookie may be sent without TLS. */
+  /** The cookie may be sent without TLS only on this machine. */
   isSecure(c: Context): boolean {
     return this.#tls || !isLoopback(new URL(c.req.url).hostname);
   }
@@ -92,8 +92,8 @@ function keyOf(token: string): string {
 }
 
 /**
- * The browser sends the cookie by itself, so the request must come from a page of this server: by its origin, by what the
- * browser says, and for a change by a header that a form cannot send.
+ * The browser sends the cookie automatically, so the request must come from a page of this server. The `Origin` and
+ * fetch-metadata headers must show that, and a change needs a header that a form cannot send.
  */
 function refuseOtherSites(c: Context): void {
   const origin = c.req.header('origin');

@@ -10,9 +10,9 @@ export interface SecuritySettings {
   corsOrigins: readonly string[];
   /** Whether the server itself speaks TLS. */
   tls: boolean;
-  /** Whether metrics need a credential, wherever requests do. Default false. */
+  /** Whether metrics also need a credential if requests do. Default false. */
   metricsNeedCredential?: boolean;
-  /** Maximum number of requests of a credential in a second. 0: unlimited. */
+  /** Maximum number of requests per second with one credential. 0: unlimited. */
   requestsPerSecond: number;
 }
 
@@ -29,7 +29,9 @@ export interface AuthSettings {
   keysEnabled?: boolean;
   /** Keys of the configuration. */
   fixedKeys: readonly FixedKey[];
-  /** How many wrong credentials of an address are looked up: at once, and then in a second. Default 500 and 50. */
+  /**
+   * How many wrong credentials of an address are looked up: in a burst, and per second after that. Default 500 and 50.
+   */
   wrong: { burst: number; perSecond: number };
   /** Undefined: no tokens are accepted. */
   tokens?: TokenSettings | undefined;

@@ -134,7 +134,10 @@ export function subjectOf(sub: unknown, claim = 'sub'): string {
   throw new Refused('invalid', `the token is not accepted: its claim ${claim} is missing or wrong`);
 }
 
-/** An empty list of the described claim `worker_namespaces` means all, as its tools write it; one of `namespaces` none. */
+/**
+ * An empty list in the claim `worker_namespaces` of the original system means all namespaces, as its tools write it. An
+ * empty list in `namespaces` means none.
+ */
 function namespacesOf(namespaces: unknown, described: unknown): string[] | null {
   if (namespaces !== undefined) return textsOf(namespaces, 'namespaces');
   const found = textsOf(described, 'worker_namespaces');
@@ -146,7 +149,7 @@ function textsOf(claim: unknown, name: string): string[] {
   if (Array.isArray(claim) && claim.length <= MOST && claim.every((one) => typeof one === 'string')) {
     return claim as string[];
   }
-  throw new Refused('invalid', `the token is not accepted: its claim ${name} must be a list of texts`);
+  throw new Refused('invalid', `the token is not accepted: its claim ${name} must be a list of strings`);
 }
 
 function shortened(text: string): string {

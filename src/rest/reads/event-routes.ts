@@ -84,7 +84,7 @@ export async function eventPage(
 ) {
   const given = Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined));
   const place = cursor === undefined ? {} : { beforeId: positionOf(cursor) };
-  // One more than asked for shows whether there is a next page.
+  // One item more than requested shows whether there is a next page.
   const found = await tasker.events.list({ ...given, ...place, limit: Math.min(limit + 1, 1000) });
   const items = found.slice(0, limit);
   const more = found.length > limit || (limit === 1000 && found.length === limit);

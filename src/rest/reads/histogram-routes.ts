@@ -31,10 +31,12 @@ const HISTOGRAM = describeRoute({
       from: z.string(),
       to: z.string(),
       bucket_ms: count,
-      complete: z.boolean().openapi({ description: 'False: there are more; only those since `from` are counted.' }),
+      complete: z
+        .boolean()
+        .openapi({ description: 'False: there are more tasks; only tasks since `from` are counted.' }),
       total: count,
       buckets: z.array(z.object({ at: z.string(), total: count, failed: count, open: count })).openapi({
-        description: 'Buckets without tasks are left out. `failed` includes blocked tasks; `open` does not.',
+        description: 'Buckets without tasks are omitted. `failed` includes blocked tasks; `open` does not.',
       }),
     })
     .openapi('TaskHistogram'),

@@ -17,7 +17,8 @@ const PAUSES = describeRoute({
   path: '/v1/pauses',
   permission: 'tasks:list',
   scoped: true,
-  summary: 'Lists the pauses in force. A credential for some namespaces sees those of its templates and namespaces',
+  summary:
+    'Lists the pauses in force. A credential for some namespaces sees the pauses of these namespaces and their templates',
   request: { query: z.object({ limit: limitOf(1000) }) },
   answer: PauseListSchema,
 });
@@ -35,7 +36,7 @@ const ENTRIES = describeRoute({
   path: '/v1/dlq/entries',
   permission: 'dlq:read',
   scoped: true,
-  summary: 'Finds dead letters by any of these conditions, by default the open ones with the highest priority first',
+  summary: 'Finds dead letters by any of these conditions, by default the open entries with the highest priority first',
   request: {
     query: z.object({
       status: z.enum(['pending', 'manually_resolved', 'permanently_failed', 'cancelled', 'all']).optional(),
@@ -104,7 +105,7 @@ export function operatorReadRoutes(tasker: Tasker): OpenAPIHono {
     );
 }
 
-/** Tasks are in no namespace that their pause names. */
+/** A pause of a task does not name the task's namespace. */
 function namespaceOf({ scope, target }: Pause): string | undefined {
   return scope === 'task' ? undefined : target.split('/')[0];
 }

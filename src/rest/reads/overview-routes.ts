@@ -18,7 +18,8 @@ const STATUS = describeRoute({
   method: 'get',
   path: '/v1/status',
   permission: 'system:analytics_read',
-  summary: 'Returns the state of the installation: workers, queues, open tasks, what needs a person, and rates',
+  summary:
+    'Returns the state of the installation: workers, queues, open tasks, counts of what needs a person, and rates',
   answer: StatusSchema,
 });
 const SUMMARY = describeRoute({
@@ -60,7 +61,7 @@ const RETENTION = describeRoute({
   path: '/v1/retention',
   permission: 'system:config_read',
   summary: 'Returns which tasks are pruned, and the last prune',
-  description: 'The policy is that of the configuration of the server. Workers prune by their own configuration.',
+  description: 'The policy is the one in the configuration of the server. Workers prune by their own configuration.',
   answer: z
     .object({
       policy: z
@@ -81,7 +82,7 @@ const RETENTION = describeRoute({
     .openapi('Retention'),
 });
 
-/** The period in which ended tasks are counted, as by the command line. */
+/** The period in which ended tasks are counted. The command line has the same default. */
 const RECENT = '24h';
 const TIMES = [
   'created_after',

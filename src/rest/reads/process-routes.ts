@@ -74,7 +74,7 @@ const EVENT_METRICS = describeRoute({
   path: '/metrics/events',
   permission: 'public',
   summary: 'Counts the domain events of this process, and returns the lag of each group',
-  description: 'Names that begin with `rust_` or `ffi_` are those of the original system.',
+  description: 'Names that begin with `rust_` or `ffi_` come from the original system.',
   answer: EventMetricsSchema,
 });
 
@@ -111,7 +111,7 @@ function configRoute(tasker: Tasker, facts: ServerFacts, { auth, configuration }
       {
         metadata: { timestamp: new Date().toISOString(), environment: facts.environment, version: facts.version },
         auth: { ...NO_AUTH, ...auth, enabled: callerOf(c).permissions !== undefined },
-        // There are none: a request fails at once while the database is away, and succeeds when it is back.
+        // There are none: a request fails at once while the database is unreachable, and succeeds when it is back.
         circuit_breakers: { enabled: false, failure_threshold: 0, timeout_seconds: 0, success_threshold: 0 },
         database_pools: { web_api_pool_size: poolSize, web_api_max_connections: poolSize },
         deployment_mode: 'hybrid',

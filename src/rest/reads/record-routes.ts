@@ -94,7 +94,7 @@ function bulkJson(act: BulkSummary) {
   return { ...snakeKeys(act), filter: act.filter as Record<string, unknown> | null };
 }
 
-/** Callers of some namespaces see only what belongs to one of them for certain. */
+/** Callers that are limited to namespaces see only entries that certainly belong to one of them. */
 function isOfCaller(namespace: string | undefined, caller: Caller): boolean {
   return caller.namespaces === undefined || (namespace !== undefined && maySee(caller, namespace));
 }

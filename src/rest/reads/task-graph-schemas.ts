@@ -62,7 +62,7 @@ export const TimelineSchema = z
               kind: z.enum(['queued', 'running', 'retry_wait', 'waiting', 'blocked']),
               from: z.string(),
               to: nullableTime.openapi({ description: 'Null: it has not ended.' }),
-              until: nullableTime.openapi({ description: 'When it ends at the latest, if that is known.' }),
+              until: nullableTime.openapi({ description: 'The latest time at which it ends, if known.' }),
               attempt: z.int().nullable(),
               worker: z.string().nullable(),
               outcome: z.string().nullable(),

@@ -18,7 +18,7 @@ const WORKERS = describeRoute({
   path: '/v1/workers',
   permission: 'workers:read',
   scoped: true,
-  summary: 'Lists the live workers of all processes, and the recently ended ones',
+  summary: 'Lists the live workers of all processes, and recently ended workers',
   request: {
     query: z.object({
       namespace: listed.optional().openapi({ description: 'Only workers that serve one of these namespaces.' }),
@@ -127,7 +127,7 @@ export function workerRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(QUEUES, async (c) => {
       const caller = callerOf(c);
       const { namespace } = c.req.valid('query');
-      // The error for an unknown namespace names those there are.
+      // The error for an unknown namespace lists the existing namespaces.
       const only = namespace === undefined || caller.namespaces !== undefined ? {} : { namespace };
       const queues = await tasker.queues(only);
       const seen = queues.filter(

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 
 /** The JSON of dead letters. */
 
-/** Enumerations are answered in PascalCase, and read in PascalCase and snake_case: both are in use. */
+/** Responses have enumerations in PascalCase. Requests may use PascalCase or snake_case, because clients use both. */
 const STATUSES = ['pending', 'manually_resolved', 'permanently_failed', 'cancelled'] as const;
 type Status = (typeof STATUSES)[number];
 

@@ -30,7 +30,10 @@ export const filterQuery = {
   updated_after: time.optional(),
   updated_before: time.optional(),
   context: jsonObject.optional().openapi({ description: 'JSON that the context contains. May be slow.' }),
-  step: z.string().optional().openapi({ description: 'The name of a step. With the conditions below, that step.' }),
+  step: z
+    .string()
+    .optional()
+    .openapi({ description: 'The name of a step. The conditions below then apply to that step.' }),
   step_state: text,
   handler: text,
   error_type: text,

@@ -5,7 +5,7 @@ import { anything } from '../acts/act-schemas.ts';
 
 /** Maximum number of steps in one request. */
 const MOST_STEPS = 1000;
-/** The number of a claim has this many values, because it is a part of the fence. */
+/** A claim number must be below this, because it is a part of the fence. */
 const MOST_CLAIMS = 2 ** 24 - 1;
 const MOST_MS = 2 ** 31 - 1;
 
@@ -14,7 +14,7 @@ const text = (longest: number) =>
 const uuid = z.string().refine(isUuid, 'must be a UUID').openapi({ format: 'uuid' });
 const fence = z
   .string()
-  .regex(/^\d{1,16}\.\d{1,9}\.\d{1,10}$/, 'is not a fence; send the one that the claim returned')
+  .regex(/^\d{1,16}\.\d{1,9}\.\d{1,10}$/, 'is not a fence; send the fence that the claim returned')
   .openapi({ description: 'The fence of the attempt, as the claim returned it.' });
 const namespaces = z.array(text(60)).min(1).max(100);
 const handlers = z
@@ -28,7 +28,9 @@ export const RegisterSchema = z
   .strictObject({
     protocol: z.int().openapi({ description: 'The version of the protocol that the worker speaks: 1.' }),
     name: text(128),
-    instance: uuid.openapi({ description: 'Made by the worker when it starts. The same again is the same worker.' }),
+    instance: uuid.openapi({
+      description: 'Chosen by the worker when it starts. A repeated request with the same id is from the same worker.',
+    }),
     namespaces,
     handlers,
     slots: z.int().min(1).max(10_000).default(1).openapi({ description: 'How many steps it runs at a time.' }),
@@ -61,7 +63,10 @@ export const ClaimSchema = z
       .int()
       .min(1)
       .max(MOST_CLAIMS)
-      .openapi({ description: 'Made by the worker: 1, 2, 3 and so on. The same again returns the same steps.' }),
+      .openapi({
+        description:
+          'Chosen by the worker: 1, 2, 3 and so on. A repeated request with the same number returns the same steps.',
+      }),
     slots: z.int().min(1).max(MOST_STEPS).openapi({ description: 'The maximum number of steps.' }),
     wait_ms: z.int().min(0).max(20_000).default(0).openapi({ description: 'How long to wait for steps.' }),
     namespaces: namespaces.optional().openapi({ description: 'Default: those of the registration.' }),
@@ -96,9 +101,7 @@ const GivenStepSchema = z
       z.string(),
       z.object({ success: z.boolean(), result: z.unknown(), error: anything.nullable() }),
     ),
-    results_left_out: z
-      .array(z.string())
-      .openapi({ description: 'Steps whose results are too large to be sent along.' }),
+    results_left_out: z.array(z.string()).openapi({ description: 'Steps whose results are too large to be included.' }),
     checkpoint: anything.nullable(),
     timeout_ms: z.number().nullable(),
   })

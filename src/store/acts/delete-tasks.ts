@@ -4,7 +4,7 @@ import { lockSearch } from '../search/projection.ts';
 import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
-// The entries of a task in the audit stay. They get the names of its steps, which no other row has afterwards.
+// The entries of a task in the audit stay. They receive the names of its steps, which no other row has afterwards.
 const NAME_ACTS = sql('name_acts_of_tasks')`
 update tasker.operator_action a
    set details = coalesce(a.details, '{}') || jsonb_build_object('step', n.name)
@@ -27,8 +27,9 @@ select t.task_uuid, 'delete', t.state::text, null,
   cross join lateral (select * from tasker.task x where x.task_uuid = d.task_uuid offset 0) t
   join tasker.template m on m.id = t.template_id join tasker.namespace s on s.id = m.namespace_id`;
 
-// A task that was cancelled, or on which an operator acted, may have left rows in the queue and in the timers. They have no
-// index by task, so that they are searched only for such tasks. A timer of a task that is gone would be due for ever.
+// A task that was cancelled, or on which an operator acted, may have left rows in the queue and in the timers. These
+// tables have no index by task, so they are searched only for such tasks. A timer of a deleted task would be due
+// forever.
 const LEFTOVERS = sql('find_leftover_tasks')`
 select d.task_uuid from unnest($1::uuid[]) d (task_uuid)
  where exists (select 1 from tasker.task t where t.task_uuid = d.task_uuid and t.verdict is not null offset 0)
@@ -37,7 +38,7 @@ select d.task_uuid from unnest($1::uuid[]) d (task_uuid)
 const FORGET_QUEUED = sql('forget_queued_of_tasks')`delete from tasker.queue where task_uuid = any ($1::uuid[])`;
 const FORGET_TIMERS = sql('forget_timers_of_tasks')`delete from tasker.timer where task_uuid = any ($1::uuid[])`;
 
-// By ctid, because a join with a table that looked empty when it was analyzed reads it as a whole for each task.
+// Rows are found by ctid, because a join would scan the whole table for each task if it was empty when it was analyzed.
 const of = (table: string) => `
 delete from tasker.${table} where ctid = any (array(
   select x.tid from unnest($1::uuid[]) d (task_uuid) cross join lateral (
@@ -75,23 +76,23 @@ update tasker.task_identity set prune_id = $2, pruned_at = now() where ctid = an
   select x.tid from unnest($1::uuid[]) d (task_uuid) cross join lateral (
     select ctid tid from tasker.task_identity y where y.task_uuid = d.task_uuid offset 0) x))`;
 
-// Events of the log stay. Restored ones are not in the log, so that nothing else would delete them.
+// Events of the log stay. Restored events are not in the log, so nothing else would delete them.
 const FORGET_RESTORED_EVENTS = sql('forget_restored_events')`
 delete from tasker.domain_event where ctid = any (array(
   select x.tid from unnest($1::uuid[]) d (task_uuid) cross join lateral (
     select ctid tid from tasker.domain_event y where y.task_uuid = d.task_uuid and y.id < 0 offset 0) x))`;
 
-/** A prune, which is in the audit as a whole. */
+/** A prune, which has a single entry in the audit. */
 export interface Pruning {
   pruneId: number;
-  /** Whether the identities of the tasks stay. */
+  /** Whether the identities of the tasks stay reserved. */
   keepIdentities: boolean;
 }
 
 /**
  * Deletes tasks that have ended, with everything except their entries in the audit and their domain events, which may
- * still have to be delivered. Call it after lockTasks, with tasks that have ended. The deletion by an operator is in the
- * audit, and releases the identities.
+ * still have to be delivered. Call it after lockTasks, with tasks that have ended. A deletion by an operator is
+ * recorded in the audit, and releases the identities.
  */
 export async function deleteTasks(db: Db, taskUuids: readonly string[], by: Operator | Pruning): Promise<void> {
   const ids = [`{${taskUuids.join(',')}}`];
@@ -103,8 +104,8 @@ export async function deleteTasks(db: Db, taskUuids: readonly string[], by: Oper
     ...whatStays(db, ids, by),
     db.query(FORGET_RESTORED_EVENTS, ids),
     ...DELETIONS.map((statement) => db.query(statement, ids)),
-    // Last, so that the lock is short. Without it, a process that writes the search tables could wait for one of these rows
-    // while it has changed another one.
+    // Done last, so that the lock is short. Without it, a process that writes the search tables could wait for one of
+    // these rows after changing another.
     lockSearch(db),
     ...FORGET_FOUND.map((statement) => db.query(statement, ids)),
   ]);
@@ -122,7 +123,7 @@ function whatStays(db: Db, ids: readonly string[], by: Operator | Pruning): Prom
 const RELEASE_IDENTITY = sql('release_pruned_identity')`
 delete from tasker.task_identity where task_uuid = $1 and pruned_at is not null returning 1`;
 
-/** Releases the identity that a pruned task has left. Returns false if there is none. */
+/** Releases the identity that a pruned task still reserves. Returns false if there is none. */
 export async function releaseIdentity(db: Db, taskUuid: string): Promise<boolean> {
   return (await db.query(RELEASE_IDENTITY, [taskUuid])).rows.length > 0;
 }

@@ -3,8 +3,8 @@ import { queueIdOf } from '../queue-id.ts';
 import { sql } from '../sql.ts';
 import type { StepKey } from '../step-key.ts';
 
-// The transaction may have waited for the task while a worker claimed the step. Therefore `greatest` keeps a cancelled
-// attempt from ending before its start.
+// The transaction may have waited for the task while a worker claimed the step. So `greatest` keeps a cancelled attempt
+// from ending before its start.
 const END_TASK = sql('cancel_task')`
 with target as (
   select task_uuid, state from tasker.task where task_uuid = $1 and verdict is null and done_at is null),
@@ -106,9 +106,9 @@ export async function resetStep(db: Db, { taskUuid, idx }: StepKey, operator: Op
   return (await db.query(RESET_STEP, [taskUuid, idx, actor, reason, door, bulkId])).rows.length > 0;
 }
 
-// Finishes a step by hand and moves the task on, as a recording does. A result that replaces an earlier one increments the
-// task's revision, so that workers with a copy reload it. A failed worker whose failure is tolerated counts as finished,
-// because no step waits for it any more.
+// Finishes a step by hand and advances the task, as a recording does. A result that replaces an earlier result
+// increments the task's revision, so that workers with a copy reload it. A failed worker whose failure is tolerated
+// counts as finished, because no step waits for it any more.
 const SETTLE_STEP = sql('settle_step')`
 with old as (
   select s.idx, s.state, s.attempts, s.claim, s.started_at, t.template_id, t.rank,

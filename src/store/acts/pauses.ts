@@ -203,7 +203,7 @@ update tasker.pause p set settled = true
  where p.id = d.id and (p.resumed_at is not null) = d.ended and not p.settled`;
 
 /**
- * Notes that the queue reflects these pauses, unless they have since ended. The commit also makes earlier claims
+ * Records that the queue reflects these pauses, unless they have since ended. The commit also makes earlier claims
  * durable, because a crash of the server must not return their steps to the queue despite a pause.
  */
 export async function settlePauses(db: Db, pauses: readonly UnsettledPause[]): Promise<void> {
@@ -228,7 +228,9 @@ delete from tasker.pause
  where settled and resumed_at < least(now(), (
    select created_at from tasker.task where done_at is null order by task_uuid limit 1)) - interval '1 day'`;
 
-/** Deletes pauses that ended before every open task was created, because no limit leaves out their time any more. */
+/**
+ * Deletes pauses that ended before every open task was created, because no limit needs to exclude their time any more.
+ */
 export async function forgetPauses(db: Db): Promise<void> {
   await db.query(FORGET_PAUSES);
 }

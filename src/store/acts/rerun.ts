@@ -117,7 +117,7 @@ with w as (delete from tasker.batch_worker where task_uuid = $1 and idx = any ($
 b as (delete from tasker.batch where task_uuid = $1 and worker_idx = any ($3::int[]))
 delete from tasker.step where task_uuid = $1 and idx = any ($2)`;
 
-// Without its fence, a step accepts no result from the worker that ran it.
+// Without its fence, a step rejects a result from the worker that ran it.
 const RUN_AGAIN = sql('run_again')`
 update tasker.step set
   state = 'pending', result = null, claim = null, next_at = null, started_at = null, done_at = now(), spared = attempts,
@@ -215,7 +215,8 @@ export async function placeWorkers(db: Db, taskUuid: string): Promise<void> {
 }
 
 /**
- * Queues the steps that are ready and recounts the task, which is open again. Batch workers are released afterwards.
+ * Queues the steps that are ready and recounts the task, which is now open again. Batch workers are released
+ * afterwards.
  */
 export async function restartTask(db: Db, taskUuid: string): Promise<void> {
   await db.query(QUEUE_READY, [taskUuid]);

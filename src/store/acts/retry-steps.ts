@@ -5,7 +5,7 @@ import type { StepKey } from '../step-key.ts';
 import type { Operator } from './operate.ts';
 
 // The step keeps its number of attempts, and its place in a batch, where a waiting step counts as active. The timer is
-// deleted by its key, because a timer that stays would wake a worker for nothing.
+// deleted by its key, because a timer that stays would wake a worker unnecessarily.
 const RETRY_WAITING_STEP = sql('retry_waiting_step')`
 with o as materialized (
   select s.next_at, t.template_id, t.rank from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid
@@ -26,9 +26,7 @@ t as (
    where task_uuid = $1 and exists (select 1 from o))
 select 1 from o`;
 
-/**
- * Queues a step that is waiting for a retry. Returns false if the step is not waiting for one. Call it after lockTasks.
- */
+/** Queues a step that is waiting for a retry. Returns false if it is not. Call it after lockTasks. */
 export async function retryWaitingStep(db: Db, { taskUuid, idx }: StepKey, operator: Operator): Promise<boolean> {
   const { actor, reason, door, bulkId } = operator;
   return (await db.query(RETRY_WAITING_STEP, [taskUuid, idx, actor, reason, door, bulkId])).rows.length > 0;

@@ -1,12 +1,12 @@
-// The common part of the statements that count. They begin with the CTEs `a`, attempts to count, and `act`, acts of the audit
-// to look for ends of tasks at. Each CTE is joined by hash, and rows are looked up one by one (lateral, offset 0), so that
-// no plan reads a table as a whole or compares all rows with all.
+// The common part of the statements that count. They begin with the CTEs `a`, the attempts to count, and `act`, the
+// acts in the audit that may have ended tasks. CTEs are joined by hash, and rows are looked up individually (lateral,
+// offset 0), so that no plan scans a whole table or compares all rows with all.
 
 /** The columns of an attempt `h` of the history, for `a`. */
 export const ATTEMPT = `
   h.task_uuid, h.idx, tasker.template_idx(h.idx) tidx, h.attempt, h.outcome, h.state, h.started_at, h.ended_at, h.duration_ms`;
 
-/** The number of a template's step that stands for its tasks, and the one that stands for all its steps. */
+/** The step index that represents the tasks of a template, and the index that represents all its steps. */
 export const TASKS_IDX = -1;
 export const ALL_STEPS_IDX = -2;
 
@@ -18,9 +18,9 @@ t as materialized (
              select w.ended_at from tasker.wait w where w.task_uuid = x.task_uuid and w.idx = -1 offset 0), x.created_at) begun_at, x.reruns, x.rerun_at, x.done_at, x.state
       from tasker.task x where x.task_uuid = d.task_uuid offset 0) t),`;
 
-// When a step was ready that has no simple answer: some of its parents ended earlier or were settled by hand, or are workers
-// of a batch, or it is not its first attempt. A retry was due when the failure said, unless an operator was earlier. After
-// the end of a step, an operator made it ready. A rerun makes it wait for its parents again.
+// When a step became ready, in the complicated cases: some parents ended earlier, were settled by hand, or are workers
+// of a batch, or this is not its first attempt. A retry was due at the time stored with the failure, unless an operator
+// acted earlier. After the end of a step, an operator made it ready. After a rerun, it waits for its parents again.
 const READY_BY_LOOKUP = `
   select case
            when w.attempt > 1 and prev.state = 'enqueued' and acts.rerun_at is null then prev.ended_at
@@ -53,8 +53,8 @@ const READY_BY_LOOKUP = `
              and x.idx >= (e.parent + 1) << 17 and x.idx < (e.parent + 2) << 17 offset 0) s
        where e.template_id = w.template_id and e.child = w.tidx) parents on true`;
 
-// The usual case: all parents of a first attempt are among the attempts to count. A step with one parent, which is the most
-// usual, is joined with it directly.
+// The usual case: all parents of a first attempt are among the attempts to count. A step with one parent, the most
+// common case, is joined with it directly.
 const WAITS = `
 edges as materialized (
   select e.* from (select distinct template_id from t) m cross join lateral (
@@ -113,8 +113,8 @@ x as (
     from v w cross join lateral (${READY_BY_LOOKUP}) r
    where w.was_ready is null and w.outcome <> 'released' and w.started_at is not null),`;
 
-// A task has ended if an attempt, or an act, is of the transaction that ended it. Both have the time of that transaction. An
-// end that a rerun undid in the meantime is in `earlier_end`.
+// A task has ended if an attempt or an act belongs to the transaction that ended it. Both have the time of that
+// transaction. An end that a rerun undid in the meantime is in `earlier_end`.
 const ENDS = `
 ends as materialized (
   select t.template_id, t.task_uuid, t.done_at, t.state,

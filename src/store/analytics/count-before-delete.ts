@@ -11,7 +11,7 @@ counted as materialized (
     from tasker.analytics_state)`;
 const uncounted = (tx: string) => `(${tx} >= c.next or ${tx} = any (c.running))`;
 
-// A process that has analytics off counts nothing. If no process has counted for a week, it is off everywhere.
+// A process with analytics turned off counts nothing. If no process has counted for a week, it is off everywhere.
 const FIND_UNCOUNTED = sql('find_uncounted_tasks')`
 with ${COUNTED}
 select d.task_uuid "taskUuid" from counted c cross join unnest($1::uuid[]) d (task_uuid)
@@ -19,7 +19,7 @@ select d.task_uuid "taskUuid" from counted c cross join unnest($1::uuid[]) d (ta
    exists (select 1 from tasker.history h where h.task_uuid = d.task_uuid and ${uncounted('h.tx')} offset 0)
    or exists (select 1 from tasker.operator_action o where o.task_uuid = d.task_uuid and ${uncounted('o.tx')} offset 0))`;
 
-// Hash joins, as in a turn: the planner does not know how many rows there are.
+// Hash joins, as in the regular pass, because the planner cannot estimate how many rows there are.
 const LOCK = sql('lock_counting')`
 select pg_advisory_xact_lock(${COUNTING_LOCK}), set_config('enable_nestloop', 'off', true)`;
 const PLAN_AS_BEFORE = sql('plan_as_before_counting')`select set_config('enable_nestloop', 'on', true)`;
@@ -37,15 +37,15 @@ ${COUNT}
 select count(*)::int attempts from a`;
 
 /**
- * Counts the attempts and the ends of tasks for the statistics, as far as they are not counted yet, before their rows are
- * deleted. Call it in the transaction that deletes them, after lockTasks and before the first row is deleted. Nothing is
- * counted twice: until that transaction ends, no other process counts, unless everything was counted before.
+ * Counts the attempts and ends of tasks that are not counted yet, before their rows are deleted. Call it in the
+ * transaction that deletes them, after lockTasks and before the first row is deleted. Nothing is counted twice: until
+ * that transaction ends, no other process counts, unless everything was counted before.
  */
 export async function countBeforeDelete(db: Db, taskUuids: readonly string[]): Promise<void> {
   const found = await db.query<{ taskUuid: string }>(FIND_UNCOUNTED, [`{${taskUuids.join(',')}}`]);
   if (found.rows.length === 0) return;
   await db.query(LOCK);
-  // In another statement, which sees what the holder before it counted.
+  // A separate statement, so that it sees what the previous holder of the lock counted.
   await db.query(COUNT_TASKS, [`{${found.rows.map((row) => row.taskUuid).join(',')}}`]);
   await db.query(PLAN_AS_BEFORE);
 }

@@ -2,10 +2,10 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 import { ATTEMPT, COUNT } from './aggregate.ts';
 
-/** The lock of the process that counts. Transactions that delete tasks which are not counted yet take it too. */
+/** The lock of the process that counts. Transactions that delete uncounted tasks take it too. */
 export const COUNTING_LOCK = 7_303_014_010;
 
-// Only in its turn: not while another process counts, and not if it has just been done. `$2`: even during a rest.
+// Takes the lock only if no other process is counting, and not if counting was done recently. `$2`: ignores a pause.
 const TAKE_TURN = sql('take_counting_turn')`
 select case when (s.counted_at <= clock_timestamp() - $1::int * interval '1 ms' or s.counted_at > clock_timestamp())
                   and ($2::boolean or s.rest_until <= clock_timestamp()
@@ -14,16 +14,17 @@ select case when (s.counted_at <= clock_timestamp() - $1::int * interval '1 ms' 
        pg_snapshot_xmax(s.counted) > pg_snapshot_xmax(pg_current_snapshot()) ahead
   from tasker.analytics_state s`;
 
-/** The turn of a process to count. */
+/** The pass of a process that counts. */
 export interface CountingTurn {
   taken: boolean;
-  /** The server has lower transaction numbers than what is counted: the database was restored. */
+  /** The server's transaction numbers are below the counted ones, because the database was restored. */
   ahead: boolean;
 }
 
 /**
- * Takes the lock for counting until the end of the transaction, unless another process has it, or everything was counted
- * less than `olderMs` ago, or the processes rest; `now`: even then. The statements after it see what earlier holders wrote.
+ * Takes the lock for counting until the end of the transaction, unless another process has it, everything was counted
+ * less than `olderMs` ago, or counting is paused. `now`: ignores the pause. The statements after it see what earlier
+ * holders wrote.
  */
 export async function takeCountingTurn(
   db: Db,
@@ -35,25 +36,29 @@ export async function takeCountingTurn(
 const REST = sql('rest_from_counting')`
 update tasker.analytics_state set rest_until = clock_timestamp() + least($1::int, 60000) * interval '1 ms'`;
 
-/** Lets no process count in the background for a time, at most a minute. */
+/** Pauses counting in the background in all processes for a time, at most a minute. */
 export async function restFromCounting(db: Db, ms: number): Promise<void> {
   await db.query(REST, [Math.ceil(ms)]);
 }
 
-// A database that was restored on another server has transaction numbers of the old one. Greater ones work as they are.
+// A database that was restored on another server has transaction numbers of the old server. This matters only if they
+// are greater than those of the new server.
 const REBASE = sql('rebase_counting')`
 update tasker.analytics_state set counted = pg_current_snapshot(), after = now(), counted_at = now()
  where pg_snapshot_xmax(counted) > pg_snapshot_xmax(pg_current_snapshot())`;
 
-/** Starts again at the present if the server has lower transaction numbers than the stored one, after a restore. */
+/**
+ * Restarts counting from now if the server has lower transaction numbers than the stored number, which happens after a
+ * restore.
+ */
 export async function rebaseCounting(db: Db): Promise<void> {
   await db.query(REBASE);
 }
 
-// Counts what is visible to this statement and was not visible in the stored snapshot. So a slow transaction is counted when
-// it is committed, whatever its number, and nothing waits for it. `finished`: transactions that were running in the stored
-// snapshot and are not any longer. Long ones are looked up one by one, because all rows since their start would
-// have to be read otherwise. Rows of transactions from `upto` on are left for the next turn.
+// Counts what is visible to this statement and was not visible in the stored snapshot. So a slow transaction is counted
+// when it is committed, whatever its number, and nothing waits for it. `finished`: transactions that were running in
+// the stored snapshot and have ended since. Long transactions are looked up individually, because otherwise all rows
+// since their start would have to be read. Rows of transactions from `upto` on are left for the next pass.
 const COUNT_NEW = sql('count_new_attempts')`
 with b as materialized (
   select s.after, s.counted_at, c.snap, x.lo, x.hi, least(x.hi, x.lo + $1::bigint) upto, f.finished,
@@ -92,31 +97,31 @@ state as (
             1000 * extract(epoch from statement_timestamp() - b.counted_at)::float8 "sinceCompleteMs")
 select (select count(*)::int from a) attempts, (select count(*)::int from ends) ends, state.* from state`;
 
-/** The result of a turn. */
+/** The result of a pass. */
 export interface Counted {
   /** Number of attempts that were counted. */
   attempts: number;
   /** Number of ends of tasks that were counted. */
   ends: number;
-  /** Number of transactions, of any database, that the turn has covered. */
+  /** Number of transactions, in any database, that the pass covered. */
   transactions: number;
-  /** Everything that was committed before the turn is counted now. */
+  /** Whether everything that was committed before the pass is now counted. */
   complete: boolean;
-  /** Old periods were not removed for a while. */
+  /** Whether old periods are due to be removed. */
   prunable: boolean;
-  /** Time since the last turn that was complete, before this one. */
+  /** Time since the last complete pass before this one. */
   sinceCompleteMs: number;
 }
 
 /**
  * Counts the attempts and the ends of tasks of up to `transactions` transactions that are not counted yet. Call it in a
- * transaction that has the turn.
+ * transaction that holds the lock.
  */
 export async function countNew(db: Db, { transactions }: { transactions: number }): Promise<Counted> {
   return (await db.query<Counted>(COUNT_NEW, [transactions])).rows[0]!;
 }
 
-// A limited number of rows in a turn, so that a clock that jumps ahead for a moment does not remove everything.
+// Limits the rows of a pass, so that a clock that briefly jumps ahead does not remove everything.
 const PRUNE = sql('prune_analytics')`
 with minutes as (
   delete from tasker.analytics where ctid = any (array(

@@ -89,7 +89,7 @@ export interface SumsRow {
   lastAt: string;
 }
 
-/** Which rows to read: periods, and templates; null: all. */
+/** Which rows to read: periods, and templates (null: all). */
 export interface AnalyticsPart {
   periods: readonly Periods[];
   templateIds: readonly number[] | null;
@@ -113,7 +113,7 @@ export async function analyticsSums(db: Db, part: AnalyticsPart): Promise<SumsRo
   return (await db.query<SumsRow>(SUMS, values(part))).rows;
 }
 
-// Grouped by one number, which is a third faster than by part, kind and bucket.
+// Grouped by a single number, which is a third faster than grouping by part, kind and bucket.
 const HISTOGRAMS = sql('analytics_histograms')`
 with o as materialized (
   select k.part, o.run_hist, o.wait_hist
@@ -126,7 +126,7 @@ select (key >> 10)::int part, case when key & 512 = 0 then 'run' else 'wait' end
         select (part::bigint << 10) | 512 | (e & 511), e >> 9 from o cross join unnest(o.wait_hist) e) x
  group by key order by key`;
 
-/** A row of statistics whose histogram is needed. Those with the same `part` are added. */
+/** A row of statistics whose histogram is needed. Rows with the same `part` are added. */
 export interface HistogramKey {
   templateId: number;
   idx: number;
@@ -180,7 +180,10 @@ export async function analyticsTimeline(db: Db, part: AnalyticsPart): Promise<Ti
   return (await db.query<TimelineRow>(TIMELINE, values(part))).rows;
 }
 
-/** Open tasks are counted up to these numbers for each template and state: the fewer, the more templates there are. */
+/**
+ * Open tasks are counted up to one of these numbers for each template and state. The limit is lower if there are many
+ * templates.
+ */
 const MOST_OPEN = 10_000;
 const LEAST_OPEN = 1_000;
 /** Number of open tasks of one state to count in all templates together, if that allows more than `LEAST_OPEN` of each. */

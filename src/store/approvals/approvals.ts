@@ -1,8 +1,8 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-// The clock is read after the lock, because the transaction may have waited for it. A task and its template are looked up
-// one by one, because a table that looks empty would be read as a whole.
+// The clock is read after the lock, because the transaction may have waited for it. Tasks and templates are looked up
+// individually, because a table that looks empty to the planner would be scanned as a whole.
 const COLUMNS = `
   w.task_uuid "taskUuid", w.idx, w.attempt, w.template_id "templateId", w.rank, w.calls, tasker.iso(w.since) since,
   tasker.iso(w.until) until, tasker.iso(w.due_at) "dueAt", coalesce(w.until <= clock_timestamp(), false) late,
@@ -65,12 +65,12 @@ export async function getApproval(db: Db, taskUuid: string, idx: number): Promis
 export interface ApprovalSearch {
   templateIds: readonly number[] | null;
   assignee: string | null;
-  /** The last approval of the page before. */
+  /** The last approval of the previous page. */
   after: { since: string; taskUuid: string; idx: number } | null;
   limit: number;
 }
 
-/** The people that may vote now: those of the template until they are changed. */
+/** The people who may vote now: those of the template until an operator changes them. */
 const ASSIGNEES = `coalesce(w.progress -> 'assignees', w.settings -> 'assignees', '[]'::jsonb)`;
 
 const LIST = sql('list_approvals')`

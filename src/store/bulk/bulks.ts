@@ -82,7 +82,10 @@ export interface BulkRequest {
   hash: string;
 }
 
-/** Notes which request began a bulk act. Fails with a unique violation if it has begun another one of the same actor. */
+/**
+ * Stores which request began a bulk act. Fails with a unique violation if the request has already begun another act of
+ * the same actor.
+ */
 export async function keyBulk(db: Db, id: number, { key, hash }: BulkRequest): Promise<void> {
   await db.query(KEY_BULK, [id, key, hash]);
 }
@@ -117,8 +120,8 @@ const STOP_BULK = sql('stop_bulk')`
 update tasker.bulk set state = 'stopped', seen_at = now() where id = $1 and state = 'running' and ($2::uuid is null or runner = $2) returning id`;
 
 /**
- * Stops a bulk act after the chunk in progress, if this runner owns it. Null: whichever runner owns it. Returns false
- * if it is not running.
+ * Stops a bulk act after the chunk in progress, if this runner owns it. Null: any runner may own it. Returns false if
+ * it is not running.
  */
 export async function stopBulk(db: Db, id: number, runner: string | null): Promise<boolean> {
   return (await db.query(STOP_BULK, [id, runner])).rows.length > 0;

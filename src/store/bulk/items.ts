@@ -41,7 +41,7 @@ export interface LiveTaskRow {
   ranAgain: boolean;
 }
 
-/** Returns the current state of tasks of a bulk act. Tasks that do not exist are left out. */
+/** Returns the current state of tasks of a bulk act. Tasks that do not exist are omitted. */
 export async function liveTasks(db: Db, id: number, taskUuids: readonly string[]): Promise<LiveTaskRow[]> {
   return (await db.query<LiveTaskRow>(LIVE_TASKS, [`{${taskUuids.join(',')}}`, id])).rows;
 }

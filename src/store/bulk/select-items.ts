@@ -67,7 +67,7 @@ function selectionValues({ states, name, handler, errorType, error, workerIds }:
   return [`{${states.join(',')}}`, errorType, error, workers, name, handler];
 }
 
-/** Why a task `d` without a row `t` is skipped. A task that was pruned may have left its identity. */
+/** Why a task `d` without a row `t` is skipped. A pruned task may still reserve its identity. */
 const WHY_GONE = `
 case when t.task_uuid is null then coalesce((
   select 'the task was pruned at ' || tasker.iso(i.pruned_at) from tasker.task_identity i
@@ -135,7 +135,7 @@ export interface GivenStep {
   idx: number | null;
 }
 
-/** Selects steps that were named one by one. */
+/** Selects steps that were listed individually. */
 export async function selectGivenSteps(db: Db, id: number, steps: readonly GivenStep[]): Promise<void> {
   await db.query(SELECT_GIVEN_STEPS, [id, ...lists(steps, 'taskUuid', 'name', 'idx')]);
 }

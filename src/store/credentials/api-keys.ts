@@ -21,7 +21,7 @@ export interface ApiKeyRow {
   expiresAt: string | null;
   revokedAt: string | null;
   revokedBy: string | null;
-  /** The id of the key that a rotation created in its place. */
+  /** The id of the key that replaced it in a rotation. */
   replacedBy: string | null;
   lastUsedAt: string | null;
   /** `replaced` keys work until they expire. */
@@ -69,7 +69,7 @@ select ${COLUMNS} from tasker.api_key
  where key_id::text = $1 or prefix = $1 or (name = $1 and revoked_at is null)
  order by key_id for update`;
 
-/** Locks and returns the keys with this id, prefix or name, except revoked ones of this name. */
+/** Locks and returns the keys with this id, prefix or name, except revoked keys with this name. */
 export async function lockApiKeys(db: Db, reference: string): Promise<ApiKeyRow[]> {
   return (await db.query<ApiKeyRow>(NAMED, [reference])).rows;
 }
@@ -79,7 +79,7 @@ with ended as (delete from tasker.web_session where key_id = $1)
 update tasker.api_key set revoked_at = now(), revoked_by = $2 where key_id = $1 and revoked_at is null
 returning ${COLUMNS}`;
 
-/** Revokes a key, and ends its sessions. Undefined if it was revoked before. */
+/** Revokes a key, and ends its sessions. Undefined if it was already revoked. */
 export async function revokeApiKey(db: Db, keyId: string, by: string): Promise<ApiKeyRow | undefined> {
   return (await db.query<ApiKeyRow>(REVOKE, [keyId, by])).rows[0];
 }
@@ -90,7 +90,7 @@ update tasker.api_key
  where key_id = $1
 returning ${COLUMNS}`;
 
-/** Notes the key that replaces this one, which then works for `overlapMs` only. */
+/** Stores the replacement of a key, which then works only for another `overlapMs`. */
 export async function replaceApiKey(
   db: Db,
   { keyId, by, overlapMs }: { keyId: string; by: string; overlapMs: number },
@@ -116,7 +116,7 @@ const TOUCH = sql('touch_api_keys')`
 update tasker.api_key set last_used_at = now()
  where key_id = any ($1::uuid[]) and (last_used_at is null or last_used_at < now() - interval '1 minute')`;
 
-/** Notes that keys were used. Writes at most once a minute for each key. */
+/** Stores when keys were used. Writes at most once a minute for each key. */
 export async function touchApiKeys(db: Db, keyIds: readonly string[]): Promise<void> {
   await db.query(TOUCH, [`{${keyIds.join(',')}}`]);
 }

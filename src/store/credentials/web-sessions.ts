@@ -23,7 +23,7 @@ export interface NewWebSession {
   expiresInMs: number;
 }
 
-// Sessions that have expired go with the next that begins.
+// Expired sessions are deleted when the next session begins.
 const BEGIN = sql('begin_web_session')`
 with gone as (
   delete from tasker.web_session where hash = any (array(
@@ -33,14 +33,14 @@ values ($1, $2, $3, $4, $5, $6, least(now() + $7::float8 * interval '1 ms',
   (select expires_at from tasker.api_key where key_id = $2)))
 returning tasker.iso(expires_at) "expiresAt"`;
 
-/** Stores a session. Returns when it expires: not after its key. */
+/** Stores a session. Returns when it expires, which is no later than its key. */
 export async function beginWebSession(db: Db, session: NewWebSession): Promise<string> {
   const { hash, keyId, subject, roles, permissions, namespaces, expiresInMs } = session;
   const values = [hash, keyId, subject, roles, permissions, namespaces, expiresInMs];
   return (await db.query<{ expiresAt: string }>(BEGIN, values)).rows[0]!.expiresAt;
 }
 
-// The key may have been revoked, or replaced with a shorter life, since the session began.
+// The key may have been revoked, or rotated with an earlier expiry, since the session began.
 const FIND = sql('find_web_session')`
 select s.subject, s.roles, s.permissions, s.namespaces, tasker.iso(s.expires_at) "expiresAt"
   from tasker.web_session s left join tasker.api_key k on k.key_id = s.key_id

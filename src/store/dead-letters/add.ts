@@ -11,7 +11,7 @@ const MOST_STEPS = 50;
 export interface NewDeadLetter {
   taskUuid: string;
   reason: DeadLetterReason;
-  /** The reason in a sentence; null: the first failure of the task. */
+  /** The reason as a sentence. Null: the first failure of the task. */
   cause: string | null;
   /** The limit that was exceeded; null: none. */
   rule: string | null;
@@ -35,9 +35,9 @@ export interface AddedDeadLetter {
   cause: string;
 }
 
-// The snapshot is built only for tasks that get an entry. Its steps are chosen before their failures are looked up, because
-// a task may have thousands. An entry that is added by itself needs something new: an operator has closed an entry of a task
-// that has not moved since, or is looking after the open one.
+// The snapshot is built only for tasks that get an entry. Its steps are chosen before their failures are looked up,
+// because a task may have thousands. An automatic entry needs new progress of the task. Otherwise an operator has
+// closed an entry for the same situation, or is already working on the open entry.
 const ADD_DEAD_LETTERS = sql('add_dead_letters')`
 with d as materialized (
   select d.*, t.state, m.at moved_at, m.stood_since
@@ -113,8 +113,8 @@ export interface AddingDeadLetters {
 }
 
 /**
- * Adds tasks to the dead letters, except tasks with an open entry. An entry that is not `manual_dlq` also needs that
- * the task has moved since its last entry. Call it after lockTasks.
+ * Adds tasks to the dead letters, except tasks with an open entry. An entry other than `manual_dlq` also requires that
+ * the task has made progress since its last entry. Call it after lockTasks.
  */
 export async function addDeadLetters(
   db: Db,

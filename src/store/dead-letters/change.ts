@@ -32,7 +32,10 @@ select g.given, e.id from unnest($1::uuid[]) g (given) left join lateral (
   (select 2, d.id from tasker.dead_letter d where d.task_uuid = g.given order by d.status = 'pending' desc, d.created_at desc limit 1)
   order by place limit 1) e on true`;
 
-/** Returns the entries with these ids, or of the tasks with them: the open one, or else the newest. Null: there is none. */
+/**
+ * Returns the entries with these ids, or of the tasks with them: the open entry, otherwise the newest. Null: there is
+ * none.
+ */
 export async function entryIds(db: Db, given: readonly string[]): Promise<Map<string, string | null>> {
   const { rows } = await db.query<{ given: string; id: string | null }>(ENTRY_IDS, [`{${given.join(',')}}`]);
   return new Map(rows.map((row) => [row.given, row.id]));
@@ -44,13 +47,13 @@ select g.given, e.task_uuid "taskUuid" from unnest($1::uuid[]) g (given) cross j
   union
   (select d.task_uuid from tasker.dead_letter d where d.task_uuid = g.given limit 1)) e`;
 
-/** Returns the tasks of the entries with these ids, and those of these ids that have entries. */
+/** Returns the tasks of the entries with these ids, and the tasks with these ids that have entries. */
 export async function entryTasks(db: Db, given: readonly string[]): Promise<Map<string, string>> {
   const { rows } = await db.query<{ given: string; taskUuid: string }>(ENTRY_TASKS, [`{${given.join(',')}}`]);
   return new Map(rows.map((row) => [row.given, row.taskUuid]));
 }
 
-// The act is noted in the history of the task, with the state that the task is in.
+// The act is recorded in the history of the task, with the current state of the task.
 const CHANGE_ENTRIES = sql('change_dead_letters')`
 with e as (
   update tasker.dead_letter d set
@@ -73,7 +76,7 @@ n as (
   select id, $4, $14::text from t where $14::text is not null)
 select seconds from e`;
 
-/** A change of entries. Undefined fields stay. */
+/** A change of entries. Undefined fields keep their values. */
 export interface EntryChange {
   status?: Exclude<DeadLetterStatus, 'pending'> | undefined;
   /** The outcome, in words. */
@@ -86,7 +89,7 @@ export interface EntryChange {
   note?: string | undefined;
 }
 
-/** Changes entries, and notes the act. Returns how many seconds the closed ones were open. */
+/** Changes entries, and records the act. Returns how many seconds the closed entries were open. */
 export async function changeEntries(
   db: Db,
   ids: readonly string[],

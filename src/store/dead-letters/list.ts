@@ -41,7 +41,7 @@ export interface DeadLetterRow {
   /** Null: the task was deleted. */
   currentState: string | null;
   timeInStateMinutes: number | null;
-  /** An open entry that the next look closes. */
+  /** Whether the next check closes this open entry. */
   hasMovedOn: boolean;
   minutesInDlq: number;
   priorityScore: number;
@@ -93,7 +93,8 @@ with page as materialized (
    order by ${QUEUE_ORDER} limit $10::int offset $11::int)
 select ${COLUMNS} from page d ${JOINS} order by ${QUEUE_ORDER}`;
 
-// Each template has a range of an index in the order of the queue: one with few entries is not searched among all others.
+// Each template has its own index range in the order of the queue, so a template with few entries is not searched among
+// all others.
 const QUEUED_OF_TEMPLATES = sql('queued_dead_letters_of_templates')`
 with page as materialized (
   select d.* from unnest($12::int[]) t (id) cross join lateral (
@@ -198,7 +199,7 @@ export interface DeadLetterDetailsRow extends DeadLetterRow {
   notes: string;
 }
 
-/** Returns an entry, by its id or by that of its task: the open one, or else the newest. */
+/** Returns an entry, by its id or the id of its task: the open entry, otherwise the newest. */
 export async function getDeadLetter(db: Db, id: string): Promise<DeadLetterDetailsRow | undefined> {
   return (await db.query<DeadLetterDetailsRow>(GET, [id])).rows[0];
 }

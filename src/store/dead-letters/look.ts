@@ -6,7 +6,9 @@ import { HAS_MOVED_ON } from './moves.ts';
 
 const TRY_LOOKING = sql('try_dead_letters')`select pg_try_advisory_xact_lock(7303014009) mine`;
 
-/** Lets one process at a time look for dead letters, until its transaction ends. False: another one does. */
+/**
+ * Lets one process at a time check the dead letters, until its transaction ends. False: another process is checking.
+ */
 export async function tryLooking(db: Db): Promise<boolean> {
   return (await db.query<{ mine: boolean }>(TRY_LOOKING)).rows[0]!.mine;
 }
@@ -16,14 +18,14 @@ update tasker.dead_letter_look set looked_at = now() where looked_at <= now() - 
 returning checked_to "checkedTo"`;
 
 /**
- * Takes the turn to look, if none was taken for `leastMs`. `checkedTo`: the open entry that the last look came to; null: it
- * came to the end. Undefined: it is not due.
+ * Starts a check if none was started for `leastMs`. `checkedTo`: the open entry that the last check reached; null: it
+ * reached the end. Undefined: no check is due.
  */
 export async function takeTurn(db: Db, leastMs: number): Promise<{ checkedTo: string | null } | undefined> {
   return (await db.query<{ checkedTo: string | null }>(TAKE_TURN, [leastMs])).rows[0];
 }
 
-/** Closes the entries of the CTE `slice` whose tasks have moved on. `$1`: who does. */
+/** Closes the entries of the CTE `slice` whose tasks have made progress. `$1`: the actor. */
 const CLOSING = `
 moved as materialized (
   select d.*, t.state, t.done_at, act.act from slice d
@@ -49,8 +51,9 @@ a as (
     from closed c join moved m on m.id = c.id order by c.task_uuid)`;
 const CLOSABLE = 'd.id, d.ctid tid, d.task_uuid, d.reason, d.rule, d.since, d.moved_at, d.created_at';
 
-// Entries that an operator is changing are left for the next look: waiting for them in this order could deadlock with acts
-// on several entries. The resolution names the last act of an operator; without one, the task moved by itself.
+// Entries that an operator is changing are left for the next check, because waiting for them in this order could
+// deadlock with acts on several entries. The resolution names the last act of an operator. Without one, the task made
+// progress on its own.
 const CLOSE_MOVED_ON = sql('close_moved_on')`
 with slice as materialized (
   select ${CLOSABLE} from tasker.dead_letter d
@@ -67,12 +70,12 @@ with slice as materialized (
 ${CLOSING}
 select count(*)::int from closed`;
 
-/** Closes the open entries of these tasks if the tasks have moved on. Call it after lockTasks. */
+/** Closes the open entries of these tasks if the tasks have made progress. Call it after lockTasks. */
 export async function closeEntriesOf(db: Db, taskUuids: readonly string[], actor: string): Promise<void> {
   await db.query(CLOSE_ENTRIES_OF, [actor, `{${taskUuids.join(',')}}`]);
 }
 
-/** An entry that was closed because its task moved on. */
+/** An entry that was closed because its task made progress. */
 export interface ClosedDeadLetter {
   dlqEntryUuid: string;
   taskUuid: string;
@@ -90,7 +93,7 @@ export interface CheckedSlice {
   closed: ClosedDeadLetter[];
 }
 
-/** Closes the entries in a slice of the open ones whose tasks have moved on. */
+/** Closes the entries in a slice of the open entries whose tasks have made progress. */
 export async function closeMovedOn(
   db: Db,
   { after, limit, actor }: { after: string; limit: number; actor: string },
@@ -102,7 +105,7 @@ export async function closeMovedOn(
 
 const NOTE_CHECKED = sql('note_dead_letters_checked')`update tasker.dead_letter_look set checked_to = $1::uuid`;
 
-/** Stores the position of a look in the open entries; null: the end. */
+/** Stores the position of a check in the open entries. Null: the end. */
 export async function noteChecked(db: Db, taskUuid: string | null): Promise<void> {
   await db.query(NOTE_CHECKED, [taskUuid]);
 }
@@ -133,14 +136,15 @@ export async function blockingTemplates(db: Db, { searchable }: { searchable: bo
   return (await db.query<{ id: number }>(statement)).rows.map((row) => row.id);
 }
 
-/** Where a search for blocked tasks continues: the last task of the page before. */
+/** Where a search for blocked tasks continues: the last task of the previous page. */
 export interface BlockedPlace {
   createdAt: string;
   taskUuid: string;
 }
 
-// A row of the search tables is written after each change of its task, so that an entry that is younger has seen the task
-// as it is. The first condition is apart, so that it can be a hash join: most blocked tasks have an open entry.
+// The row in the search tables is written after each change of its task, so a younger entry reflects the current state
+// of the task. The first condition is separate, so that it can be a hash join, because most blocked tasks have an open
+// entry.
 const WITHOUT_ENTRY = `
        not exists (select 1 from tasker.dead_letter d where d.task_uuid = p.task_uuid and d.status = 'pending')
    and not exists (select 1 from tasker.dead_letter d where d.task_uuid = p.task_uuid and d.created_at >= p.updated_at)`;
@@ -169,7 +173,7 @@ select t.task_uuid "taskUuid", tasker.iso(t.created_at) "createdAt" from tasker.
         and (d.status = 'pending' or d.moved_at = (select moved.at from (${LAST_MOVE}) moved)))
  order by t.task_uuid limit $3::int`;
 
-/** Returns blocked tasks of a template that seem to need an entry, the oldest first. */
+/** Returns blocked tasks of a template that seem to need an entry, oldest first. */
 export async function blockedTasks(
   db: Db,
   {

@@ -1,11 +1,11 @@
 import { LAST_MOVE } from '../stale-tasks.ts';
 
-/** When a task `t` last moved, its end included. `moved` is its {@link LAST_MOVE}. */
+/** When a task `t` last made progress, including its end. `moved` is its {@link LAST_MOVE}. */
 export const MOVED_AT = 'greatest(moved.at, t.done_at)';
 
 /**
- * Whether the task of an entry `d` has moved on: it was deleted, or moved after the entry was made. A limit on its duration
- * is exceeded until it ends or runs again, however it moves.
+ * Whether the task of an entry `d` has made progress: it was deleted, or moved after the entry was made. If it exceeds
+ * a limit on its duration, only its end or a rerun counts.
  */
 export const HAS_MOVED_ON = `coalesce((
   select case when d.rule = 'max_duration_minutes' then t.done_at is not null or coalesce(t.rerun_at, (

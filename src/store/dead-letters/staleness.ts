@@ -3,7 +3,8 @@ import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 import { LIMITS_NOW } from '../stale-tasks.ts';
 
-// The noted tasks, and those whose next check is due first: a task is checked no later than it can exceed a limit.
+// The noted tasks, and the tasks whose next check is due first, because a task is checked no later than it can exceed a
+// limit.
 const LIST_STALENESS = sql('list_staleness')`
 with w as materialized (
   (select * from tasker.task_watch where rule is not null order by task_uuid limit $1::int)
@@ -26,13 +27,13 @@ select w.task_uuid "taskUuid", n.name "namespaceName", m.name "taskName", (${sho
     where minutes is not null and not begun.is_due_later order by 3 desc limit 1) near
  order by near.part desc, w.task_uuid limit $1::int`;
 
-/** An open task with limits, and how close it is to the one that it is closest to. */
+/** An open task with limits, and how close it is to its nearest limit. */
 export interface StalenessRow {
   taskUuid: string;
   namespaceName: string;
   taskName: string;
   currentState: string;
-  /** Minutes since the task last moved, without those in which it was paused. */
+  /** Minutes since the task last made progress, without paused time. */
   timeInStateMinutes: number;
   taskAgeMinutes: number;
   stalenessThresholdMinutes: number;

@@ -4,12 +4,12 @@ import { sql } from '../sql.ts';
 const TAKE_WATCH_TURN = sql('take_watch_turn')`
 update tasker.dead_letter_look set watched_at = now() where watched_at <= now() - $1::int * interval '1 ms' returning 1`;
 
-/** Takes the turn to put thresholds on open tasks, if none was taken for `leastMs`. */
+/** Starts applying thresholds to open tasks, if no process has for `leastMs`. */
 export async function takeWatchTurn(db: Db, leastMs: number): Promise<boolean> {
   return (await db.query(TAKE_WATCH_TURN, [leastMs])).rows.length > 0;
 }
 
-// A template whose lifecycle asks for no action opts out. Rows that need no change are not touched.
+// A template whose lifecycle specifies no action opts out. Rows that need no change are not touched.
 const WATCH_OPEN_TASKS = sql('watch_open_tasks')`
 with page as materialized (
   select task_uuid, template_id, created_at from tasker.task
@@ -35,7 +35,7 @@ select (select count(*)::int from watched) watched, (select count(*)::int from p
 export interface WatchingThresholds {
   /** Minutes for the duration, waiting for dependencies, waiting for a retry, and steps in process. Null: none. */
   minutes: readonly (number | null)[];
-  /** Also replace other thresholds that tasks have. */
+  /** Whether to replace other thresholds of tasks too. */
   renew: boolean;
 }
 
@@ -46,7 +46,7 @@ export interface WatchedPage {
   last: string | null;
 }
 
-/** Puts thresholds on the open tasks of a page that are old enough to reach one. */
+/** Applies thresholds to the open tasks of a page that are old enough to reach one. */
 export async function watchOpenTasks(
   db: Db,
   { after, limit }: { after: string; limit: number },

@@ -74,18 +74,18 @@ select g.name, g.patterns, m.members, m.differ "membersDiffer", tasker.iso(g.cre
 /** A group, and its status. */
 export interface EventGroup {
   name: string;
-  /** Patterns of the events that it gets: the patterns of all its members. */
+  /** Patterns of the events that it receives: the patterns of all its members. */
   patterns: string[];
   /** Number of processes that sent a heartbeat for it in the last three minutes. */
   members: number;
-  /** Whether its members ask for different events, for example while a new version is rolled out. */
+  /** Whether its members subscribe to different events, for example while a new version is rolled out. */
   membersDiffer: boolean;
   createdAt: string;
   /** The time of the last heartbeat for it. */
   seenAt: string;
   /** Number of events that it has not passed, whatever their names. Counts at most 10,000 events without a position. */
   waiting: number;
-  /** Seconds since the first of these became available. 0 if none is waiting. */
+  /** Seconds since the first of these events became available. 0 if none is waiting. */
   secondsBehind: number;
   /**
    * Number of failed deliveries to retry, of deliveries that wait behind them in their tasks, and of replayed

@@ -24,7 +24,7 @@ export interface GroupLook {
   dueMs: number | null;
 }
 
-/** Returns the available work by group. Removed groups are left out. Writes nothing. */
+/** Returns the available work by group. Removed groups are omitted. Writes nothing. */
 export async function lookIntoEvents(db: Db, groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
   const { rows } = await db.query<GroupLook & { id: number }>(LOOK, [`{${groupIds.join(',')}}`]);
   return new Map(rows.map(({ id, ...look }) => [id, look]));

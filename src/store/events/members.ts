@@ -16,7 +16,7 @@ const AFTER_LEAVE = `interval '1 minute'`;
  */
 const SILENCE = `interval '90 seconds'`;
 
-/** The events that a member of a group asks for. */
+/** The events that a member of a group subscribes to. */
 export interface MemberWishes {
   groupId: number;
   /** The id of the member, a UUID. A process that works for the group twice has two ids. */
@@ -54,7 +54,8 @@ export async function lockFreeGroup(db: Db, groupId: number): Promise<boolean> {
   return (await db.query(LOCK_FREE_GROUP, [groupId])).rows.length > 0;
 }
 
-// The database or all processes were down. The member that returns first must not drop members that are not back yet.
+// The database or all processes were down. The member that returns first must not drop members that have not returned
+// yet.
 const FORGIVE_MEMBERS = sql('forgive_event_members')`
 update tasker.event_group_member set seen_at = now()
  where group_id = $1 and not has_left and (select seen_at from tasker.event_group where id = $1) < now() - ${SILENCE}`;
@@ -67,8 +68,8 @@ do update set patterns = excluded.patterns, matching = excluded.matching, seen_a
 const DROP_MEMBERS = sql('drop_event_members')`
 delete from tasker.event_group_member where group_id = $1 and seen_at < now() - ${MEMBER_LIFE}`;
 
-// Needed only if others work for the group, because they would pass over the events that only this member asks for
-// until it is back.
+// Needed only if the group has other members, because they would skip the events that only this member subscribes to
+// until it returns.
 const LEAVE_GROUP = sql('leave_event_group')`
 update tasker.event_group_member m set has_left = true, seen_at = now() - ${MEMBER_LIFE} + ${AFTER_LEAVE}
  where group_id = $1 and member = $2 and exists (
@@ -98,8 +99,8 @@ export async function keepMember(db: Db, { groupId, member, patterns, matching }
 }
 
 /**
- * Ends a membership. Shortly after, the group only gets events that other members ask for. Call it with the group
- * locked.
+ * Ends a membership. Shortly after, the group receives only events that other members subscribe to. Call it with the
+ * group locked.
  */
 export async function dropMember(db: Db, { groupId, member }: Pick<MemberWishes, 'groupId' | 'member'>): Promise<void> {
   await Promise.all([

@@ -7,9 +7,9 @@ import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 /** How long deliveries are left to other processes. This is longer than the polling interval of these processes. */
 const FOR_OTHERS = `interval '1500 milliseconds'`;
 
-// Rows are looked up one by one and updated by ctid, as in all statements that take a list. A held delivery becomes due
-// again when its hold ends, so `due_at` alone shows which ones are free. A replay may have added an earlier delivery.
-// Events that only other processes can handle are left to them until they have been due for a while.
+// Rows are looked up individually and updated by ctid, as in all statements that take a list. A held delivery becomes
+// due again when its hold ends, so `due_at` alone shows which ones are free. A replay may have added an earlier
+// delivery. Events that only other processes can handle are left to them until they have been due for a while.
 const HOLD_RETRIES = sql('hold_event_retries')`
 with due as materialized (
   select r.task_uuid, r.id, r.due_at from tasker.event_retry r

@@ -1,8 +1,8 @@
 import type { StepKey } from '../step-key.ts';
 
 /**
- * The columns of an event `e`, with {@link EVENT_NAMES} as `n`. The names come from the row of its task, which is looked up
- * one by one, as in all statements that take a list.
+ * The columns of an event `e`, with {@link EVENT_NAMES} as `n`. The names come from the row of its task, which is
+ * looked up individually, as in all statements that take a list.
  */
 export const EVENT_COLUMNS = `
 e.id, e.event_id "eventId", e.name, e.version, e.task_uuid "taskUuid", e.idx, e.attempt, e.publisher, e.payload, e.metadata,

@@ -13,7 +13,7 @@ export interface GivenStep extends HeldKey {
   timeoutMs: number | null;
 }
 
-/** Notes the steps that a worker was given. */
+/** Stores the steps that a worker was given. */
 export async function giveSteps(db: Db, steps: readonly GivenStep[]): Promise<void> {
   await db.query(GIVE, columns(steps, 'claim', 'taskUuid', 'idx', 'timeoutMs'));
 }
@@ -68,14 +68,14 @@ noted as (
 select claim, task_uuid "taskUuid", idx from given
  where not listed and missing_since < now() - $5 * interval '1 ms'`;
 
-/** A heartbeat: the steps that the worker lists, and for how long others are missing before they count as lost. */
+/** A heartbeat: the steps that the worker lists, and the time after which unlisted steps count as lost. */
 export interface HeartbeatList {
   workerId: number;
   listed: readonly HeldKey[];
   graceMs: number;
 }
 
-/** Notes which steps a worker no longer lists. Returns steps that have been missing for longer than the grace time. */
+/** Stores which steps a worker no longer lists. Returns steps that have been missing for longer than the grace time. */
 export async function missingSteps(db: Db, { workerId, listed, graceMs }: HeartbeatList): Promise<HeldKey[]> {
   const values = [workerId, ...columns(listed, 'claim', 'taskUuid', 'idx'), graceMs];
   return (await db.query<HeldKey>(MISSING, values)).rows;
@@ -114,7 +114,7 @@ export interface AttemptEndRow {
   errorType: string | null;
 }
 
-/** Returns how these attempts ended, by their index in the list. Attempts that have not ended are left out. */
+/** Returns how these attempts ended, by their index in the list. Attempts that have not ended are omitted. */
 export async function attemptEnds(
   db: Db,
   steps: readonly (HeldKey & { attempt: number })[],

@@ -3,7 +3,7 @@ import { sql } from '../sql.ts';
 
 const MARK_HTTP = sql('mark_http_worker')`update tasker.worker set protocol = $2 where id = $1`;
 
-/** Notes that a worker speaks this version of the HTTP protocol. */
+/** Stores that a worker uses this version of the HTTP protocol. */
 export async function markHttpWorker(db: Db, id: number, protocol: number): Promise<void> {
   await db.query(MARK_HTTP, [id, protocol]);
 }
@@ -54,14 +54,14 @@ insert into tasker.http_claim (worker_id, request)
 select id, $2 from tasker.worker where id = $1 and state = 'alive' and drain_at is null returning 1`;
 
 /**
- * Notes a claim, so that the same request claims nothing more. False if the worker may not claim. A repeated request waits
- * for the one before it, and fails with 23505.
+ * Stores a claim, so that a repeated request claims nothing more. False if the worker may not claim. A repeated request
+ * waits for the previous request, and fails with 23505.
  */
 export async function noteClaim(db: Db, workerId: number, request: number): Promise<boolean> {
   return (await db.query(NOTE_CLAIM, [workerId, request])).rows.length > 0;
 }
 
-// Steps that wait have handlers of their own, which every server runs.
+// Steps of waiting types have built-in handlers, which every server runs.
 const UNSERVED = sql('unserved_steps')`
 select ((x.template_id::bigint << 32) | x.idx)::text key
   from tasker.template t join tasker.template_step x on x.template_id = t.id

@@ -35,7 +35,7 @@ export interface QueuedStepsRow {
   step: string | null;
   callable: string | null;
   resolver: string | null;
-  /** Queued steps of the namespace that a pause holds, counted up to 100,000. */
+  /** Queued steps of the namespace that a pause holds back, counted up to 100,000. */
   paused: number;
 }
 
@@ -44,7 +44,7 @@ export async function queuedSteps(db: Db): Promise<QueuedStepsRow[]> {
   return (await db.query<QueuedStepsRow>(QUEUED_STEPS)).rows;
 }
 
-// Hashed, because the steps of one kind may have every second id.
+// Sampled by hash, because the steps of one kind may, for example, have every second id.
 const LOOK_AT_QUEUED = sql('look_at_queued_steps')`
 select q.namespace_id "namespaceId", q.template_id "templateId", q.template_idx idx, count(*)::int looked,
        count(*) filter (where s.live)::int live

@@ -22,7 +22,7 @@ export interface ReadyRow {
   handler: string;
   resolver: string | null;
   count: number;
-  /** When the first of them became ready. Null if that was not asked for. */
+  /** When the first of them became ready. Null if that was not requested. */
   first: string | null;
 }
 
@@ -66,7 +66,7 @@ export interface Attention {
   now: string;
 }
 
-/** Counts the tasks that exceed a limit of their lifecycle, the dead letters, and the deliveries that were given up. */
+/** Counts the tasks that exceed a limit of their lifecycle, the dead letters, and the dead deliveries of events. */
 export async function attention(db: Db): Promise<Attention> {
   return (await db.query<Attention>(ATTENTION)).rows[0]!;
 }
@@ -127,6 +127,6 @@ export interface Rates {
 
 /** Returns how much happened in the last `seconds`. If there was too much to count, covers fewer seconds. */
 export async function rates(db: Db, seconds: number): Promise<Rates> {
-  // Planned each time, because how many rows there are since then decides whether an index is used.
+  // Planned for each call, because whether an index is useful depends on the number of rows since then.
   return (await db.query<Rates>(made(RATES, RATES.text), [seconds])).rows[0]!;
 }

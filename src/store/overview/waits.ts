@@ -2,11 +2,11 @@ import type { Db } from '../../db/statement.ts';
 import type { WaitKind } from '../../model/waits.ts';
 import { sql } from '../sql.ts';
 
-/** A wait counts as late this long after its time has come. */
+/** A wait counts as late if it has been due for this long. */
 const LATE_SECONDS = 5;
 /** Late waits are counted up to this number. */
 const MOST_LATE = 100_000;
-/** Maximum number of failed steps of a template to look at. */
+/** Maximum number of failed steps of a template to examine. */
 const MOST_FAILED = 10_000;
 
 // Reads a range of `wait_open` for each kind, and once the beginning of `wait_due`.
@@ -33,8 +33,8 @@ export interface WaitsRow {
 }
 
 /**
- * Counts the open waits of each kind, up to `most` of each. `late`: the number of waits whose time came more than five
- * seconds ago, up to 100,000.
+ * Counts the open waits of each kind, up to `most` of each. `late`: the number of waits that have been due for more
+ * than five seconds, up to 100,000.
  */
 export async function waitsByKind(db: Db, most: number): Promise<{ kinds: WaitsRow[]; late: number }> {
   const { rows } = await db.query<WaitsRow & { late: number }>(WAITS_BY_KIND, [most]);

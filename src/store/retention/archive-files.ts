@@ -4,7 +4,7 @@ import { sql } from '../sql.ts';
 const ADD_FILE = sql('add_archive_file')`
 insert into tasker.archive_file (name, prune_id, folder) values ($1, $2, $3)`;
 
-/** Notes a file before it is created. */
+/** Registers a file before it is created. */
 export async function addArchiveFile(
   db: Db,
   { name, pruneId, folder }: { name: string; pruneId: number; folder: string },
@@ -15,7 +15,7 @@ export async function addArchiveFile(
 const EXTEND_FILE = sql('extend_archive_file')`
 update tasker.archive_file set bytes = $2, tasks = tasks + $3 where name = $1`;
 
-/** Notes up to where a file is valid, in the transaction that deletes the tasks. */
+/** Stores the length up to which a file is valid, in the transaction that deletes the tasks. */
 export async function extendArchiveFile(
   db: Db,
   { name, bytes, tasks }: { name: string; bytes: number; tasks: number },
@@ -25,14 +25,14 @@ export async function extendArchiveFile(
 
 const CLOSE_FILE = sql('close_archive_file')`update tasker.archive_file set closed_at = now() where name = $1`;
 
-/** Notes that a file has its final name. */
+/** Stores that a file has its final name. */
 export async function closeArchiveFile(db: Db, name: string): Promise<void> {
   await db.query(CLOSE_FILE, [name]);
 }
 
 const DROP_FILE = sql('drop_archive_file')`delete from tasker.archive_file where name = $1 and bytes = 0`;
 
-/** Forgets a file that has no task. */
+/** Removes the record of a file without tasks. */
 export async function dropArchiveFile(db: Db, name: string): Promise<void> {
   await db.query(DROP_FILE, [name]);
 }
@@ -51,7 +51,7 @@ export interface ArchiveFileRow {
   closed: boolean;
 }
 
-/** Returns a file; undefined: this database has not written it. */
+/** Returns a file. Undefined: it was not written for this database. */
 export async function findArchiveFile(db: Db, name: string): Promise<ArchiveFileRow | undefined> {
   return (await db.query<ArchiveFileRow>(ARCHIVE_FILES, [name, null])).rows[0];
 }

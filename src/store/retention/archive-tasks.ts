@@ -4,7 +4,7 @@ import { sql } from '../sql.ts';
 /** The version of the lines that {@link archiveLines} writes. */
 export const ARCHIVE_FORMAT = 1;
 
-/** The rows of a table as a list in JSON text. Each row has its columns as they are, so that they can be inserted again. */
+/** The rows of a table as a list in JSON text. Each row has its columns unchanged, so that it can be inserted again. */
 const rowsOf = (table: string, order: string, { more = '', join = '' } = {}) => `
   coalesce((select json_agg(row_to_json(r) order by ${order})
               from (select x.*${more} from tasker.${table} x ${join} where x.task_uuid = d.task_uuid offset 0) r), '[]')`;
@@ -55,9 +55,9 @@ select json_build_object(
   join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
  order by d.ord`;
 
-/** Returns tasks with everything that hangs on them, each as one line of JSON. */
+/** Returns tasks with all rows that belong to them, each as one line of JSON. */
 export async function archiveLines(db: Db, taskUuids: readonly string[]): Promise<string[]> {
   const { rows } = await db.query<{ line: string }>(ARCHIVE_LINES, [`{${taskUuids.join(',')}}`]);
-  // A line break within a value is escaped, so that others are only between values.
+  // Line breaks within values are escaped, so all others are between values.
   return rows.map((row) => row.line.replaceAll('\n', ' '));
 }

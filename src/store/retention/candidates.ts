@@ -2,13 +2,13 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 import type { WaitingEvents } from './waiting-events.ts';
 
-// $3 has the time before which tasks must have ended, by `template:state`; tasks without one stay. A restored task counts
-// as ended when it was restored.
+// $3 has the time before which tasks must have ended, by `template:state`. Tasks without such a time are kept. A
+// restored task counts as ended when it was restored.
 const IS_OLD = `
   t.done_at is not null and greatest(t.done_at, t.restored_at) < ($3::jsonb ->> (t.template_id || ':' || t.state))::timestamptz`;
 
-// In slices of the key, which grows with the time of creation, so that each statement takes a bounded time. It needs no
-// index of its own, and finds tasks whether or not they are in the search tables.
+// Reads slices of the key, which grows with the time of creation, so that each statement takes bounded time. It needs
+// no separate index, and also finds tasks that are not in the search tables.
 const SLICE = `
 with slice as materialized (
   select t.*, row_number() over () nr from (
@@ -20,7 +20,7 @@ select coalesce(string_agg(t.task_uuid::text, ',' order by t.nr) filter (where $
        case when count(*) = $4 then (array_agg(t.task_uuid order by t.nr desc))[1]::text end last
   from slice t`;
 
-/** A part of the tasks: so many after an id, up to an id. */
+/** A slice of the tasks: a number of tasks after an id, up to an id. */
 export interface PruneSlice {
   after: string;
   before: string;
@@ -74,7 +74,9 @@ const GROUP_WAITS = `
            where w.part = get_byte(uuid_send(e.task_uuid), 15) & 15 and e.id >= w.low and e.name ~ w.matching)
   or exists (select 1 from tasker.event_dead x where x.id = e.id)`;
 
-/** Reasons to keep a task `t` that ended long enough ago, each with its condition. The first that holds is reported. */
+/**
+ * Reasons to keep a task `t` that ended long enough ago, each with its condition. The first that applies is reported.
+ */
 const HOLDS: readonly (readonly [why: string, condition: string])[] = [
   [
     'dead_letter',
@@ -107,10 +109,10 @@ select d.task_uuid "taskUuid",
 /** A task that may be pruned. */
 export interface CheckedTask {
   taskUuid: string;
-  /** Why it is not pruned: `gone`, `changed` (it runs again), or a reason to hold it; null: it can be pruned. */
+  /** Why it is not pruned: `gone`, `changed` (it runs again), or a reason to keep it. Null: it can be pruned. */
   why: string | null;
   steps: number;
-  /** The stored size of what an archive would contain; 0 if that is not wanted. */
+  /** The stored size of the data that an archive would contain. 0 if that is not requested. */
   bytes: number;
 }
 
@@ -129,7 +131,7 @@ const TASK_BYTES = sql('bytes_of_tasks')`
 select coalesce(sum(pg_table_size(c.oid) + pg_indexes_size(c.oid)) / nullif(max(c.reltuples) filter (where c.relname = 'task'), 0), 0)::float8 bytes
   from pg_class c where c.relnamespace = 'tasker'::regnamespace and c.relkind = 'r' and c.relname = any ($1)`;
 
-/** Estimates how many bytes a task takes in these tables, from their files; 0: not known yet. */
+/** Estimates how many bytes a task uses in these tables, from the size of their files. 0: not known yet. */
 export async function bytesOfTask(db: Db, tables: readonly string[]): Promise<number> {
   return Math.max(0, (await db.query<{ bytes: number }>(TASK_BYTES, [tables])).rows[0]!.bytes);
 }

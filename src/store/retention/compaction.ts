@@ -2,8 +2,8 @@ import type { Session } from '../../db/session.ts';
 import type { Db } from '../../db/statement.ts';
 import { made, sql } from '../sql.ts';
 
-// The size that the live rows would take in a new file: their average width, by the statistics of the last ANALYZE, and what
-// the fill factor leaves free. The rows of a TOAST table are pieces of about 2 kB.
+// The size of the live rows in a new file, from their average width by the last ANALYZE and the space that the fill
+// factor leaves free. The rows of a TOAST table are chunks of about 2 kB.
 const TABLE_SPACES = sql('table_spaces')`
 select c.relname "table", pg_table_size(c.oid)::float8 bytes, pg_indexes_size(c.oid)::float8 "indexBytes",
        (greatest(c.reltuples, 0) * (28 + coalesce(w.width, 0)) * 100 / coalesce(f.fillfactor, 100)
@@ -24,7 +24,7 @@ export interface TableSpace {
   /** Bytes of the table, with its large values. */
   bytes: number;
   indexBytes: number;
-  /** An estimate of what the table would take in a new file. */
+  /** An estimate of the table's size in a new file. */
   liveBytes: number;
   rows: number;
   /** Whether the user of this connection may compact it. */
@@ -39,7 +39,7 @@ export async function tableSpaces(db: Db): Promise<TableSpace[]> {
 const SPACE_OF_TABLE = sql('space_of_table')`
 select pg_total_relation_size(('tasker.' || quote_ident($1))::regclass)::float8 bytes`;
 
-/** Returns the bytes that a table and its indexes take now. */
+/** Returns the current size of a table and its indexes in bytes. */
 export async function spaceOfTable(db: Db, table: string): Promise<number> {
   return (await db.query<{ bytes: number }>(SPACE_OF_TABLE, [table])).rows[0]!.bytes;
 }
@@ -70,7 +70,7 @@ select a.pid, a.application_name application, (extract(epoch from now() - a.xact
    and not exists (select from pg_stat_progress_vacuum v where v.pid = a.pid)
  order by age(a.backend_xmin) desc limit 1`;
 
-/** A connection whose snapshot still sees rows that others have deleted. */
+/** A connection whose snapshot still sees rows that other transactions have deleted. */
 export interface OlderSnapshot {
   pid: number;
   application: string;

@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { made, sql } from '../sql.ts';
 
-/** The lists of an archived task, and the tables whose rows they have. Other lists have statements of their own. */
+/** The lists of an archived task, and the tables whose rows they have. Other lists have separate statements. */
 const RESTORED: readonly (readonly [list: string, table: string])[] = [
   ['steps', 'step'],
   ['history', 'history'],
@@ -19,7 +19,9 @@ const RESTORED: readonly (readonly [list: string, table: string])[] = [
   ['dead_letter_notes', 'dead_letter_note'],
 ];
 
-/** A column with the transaction that wrote a row, for those who count new rows. It is null in restored rows. */
+/**
+ * A column with the transaction that wrote a row, which the counting of new rows reads. It is null in restored rows.
+ */
 const WRITER = 'tx';
 
 const COLUMNS = sql('columns_to_restore')`
@@ -42,12 +44,12 @@ export interface ArchivedLine {
 }
 
 /**
- * The columns of the tables to restore, by table. A column with a default that the archive does not have, because it was
- * added since, is left out and gets its default.
+ * The columns of the tables to restore, by table. A column with a default that was added after the archive was written
+ * is omitted, so it gets its default.
  */
 export type RestoredColumns = ReadonlyMap<string, string>;
 
-/** Returns the columns to restore. `keys`: those of the rows in the archive, by the list that they are in. */
+/** Returns the columns to restore. `keys`: the keys of the rows in the archive, by list. */
 export async function restoredColumns(
   db: Db,
   keys: Readonly<Record<string, readonly string[]>>,
@@ -64,7 +66,7 @@ export async function restoredColumns(
 const LINES = `unnest($1::uuid[], $2::text[]) d (task_uuid, line)`;
 
 /**
- * Inserts archived tasks that do not exist, with everything that hangs on them, and returns their ids. Call it in a
+ * Inserts archived tasks that do not exist, with all rows that belong to them, and returns their ids. Call it in a
  * transaction.
  */
 export async function restoreTasks(
@@ -108,7 +110,7 @@ function insertOf(list: string, table: string, columns: RestoredColumns): string
       from ${LINES} cross join lateral jsonb_populate_recordset(null::tasker.${table}, d.line::jsonb -> '${list}') r`;
 }
 
-/** The audit outlives the task. If it has anything of the task, it has what it should. */
+/** The audit outlives the task. If it has any entry of the task, it has all of them. */
 function insertOfActs(columns: RestoredColumns): string {
   return `${insertOf('operator_actions', 'operator_action', columns)}
      where not exists (select 1 from tasker.operator_action a where a.task_uuid = d.task_uuid offset 0)
@@ -119,8 +121,9 @@ function prefixed(alias: string, columns: string): string {
   return columns.replaceAll(/[^, ]+/g, (name) => (name === WRITER ? 'null' : `${alias}.${name}`));
 }
 
-// A restored event has a negative id, which no reader of the log gets to, so that no group receives it again. The newest event
-// gets its id first, so that the ids of a task grow with the time. Events that the log still has are not restored.
+// A restored event has a negative id, which readers of the log never reach, so no group receives it again. The newest
+// event gets its id first, so that the ids of a task's events grow with time. Events that are still in the log are not
+// restored.
 const RESTORE_EVENTS = sql('restore_events')`
 insert into tasker.domain_event (id, event_id, name, version, task_uuid, idx, attempt, publisher, payload, metadata, execution,
                                  fired_at)
@@ -131,7 +134,7 @@ select -nextval(pg_get_serial_sequence('tasker.domain_event', 'id')), x.event_id
          where not exists (select 1 from tasker.domain_event e where e.event_id = r.event_id offset 0)
          order by r.id desc offset 0) x`;
 
-// The names of workers in the history. In another database, an id may be that of another worker.
+// The names of workers in the history. In another database, the same id may belong to another worker.
 const RESTORE_WORKERS = sql('restore_workers')`
 insert into tasker.past_worker (id, name, host)
 select distinct on (h.worker_id) h.worker_id, h.worker, h.host
@@ -147,7 +150,10 @@ select decode(d.hash, 'hex'), d.task_uuid from unnest($1::uuid[], $2::text[]) d 
 on conflict (hash) do update set prune_id = null, pruned_at = null where i.task_uuid = excluded.task_uuid
 returning task_uuid "taskUuid"`;
 
-/** Gives restored tasks their identities again, unless another task has them now. Returns the tasks that have theirs. */
+/**
+ * Gives restored tasks their identities again, unless another task now has them. Returns the tasks that have their
+ * identities.
+ */
 export async function restoreIdentities(
   db: Db,
   identities: readonly { taskUuid: string; hash: string }[],

@@ -8,7 +8,7 @@ update tasker.prune_turn set holder = $1, by_policy = $2, held_until = now() + $
  where (holder is null or held_until < now() or (by_policy and not $2)) and (not $2 or due_at <= now())
 returning 1`;
 
-/** Takes the turn to prune. False: another process has it, or the policy is not due. */
+/** Takes the lease for pruning. False: another process has it, or the policy is not due. */
 export async function takePruneTurn(
   db: Db,
   { holder, byPolicy, turnMs }: { holder: string; byPolicy: boolean; turnMs: number },
@@ -19,7 +19,7 @@ export async function takePruneTurn(
 const KEEP_TURN = sql('keep_prune_turn')`
 update tasker.prune_turn set held_until = now() + $2 * interval '1 ms' where holder = $1 returning 1`;
 
-/** Extends the turn, and keeps others from taking it until the transaction ends. False: it was lost. */
+/** Extends the lease, and prevents others from taking it until the transaction ends. False: it was lost. */
 export async function keepPruneTurn(db: Db, holder: string, turnMs: number): Promise<boolean> {
   return (await db.query(KEEP_TURN, [holder, turnMs])).rows.length > 0;
 }
@@ -28,7 +28,7 @@ const LEAVE_TURN = sql('leave_prune_turn')`
 update tasker.prune_turn set holder = null, due_at = case when by_policy then now() + $2 * interval '1 ms' else due_at end
  where holder = $1`;
 
-/** Ends the turn. The policy is due again after `dueMs`. */
+/** Ends the lease. The policy is due again after `dueMs`. */
 export async function leavePruneTurn(db: Db, holder: string, dueMs: number): Promise<void> {
   await db.query(LEAVE_TURN, [holder, dueMs]);
 }
@@ -41,7 +41,7 @@ select r.id, tasker.iso(r.started_at) "startedAt", a.actor,
   left join tasker.operator_action a on a.id = r.audit_id
  where t.holder is not null`;
 
-/** The process whose turn it is, and the prune that it probably runs. */
+/** The process that has the lease, and the prune that it probably runs. */
 export interface PruneTurn {
   holder: string;
   leftMs: number;
@@ -50,7 +50,7 @@ export interface PruneTurn {
   actor: string | null;
 }
 
-/** Returns who has the turn; undefined: it is free. */
+/** Returns the holder of the lease. Undefined: it is free. */
 export async function pruneTurn(db: Db): Promise<PruneTurn | undefined> {
   return (await db.query<PruneTurn>(HOLDER)).rows[0];
 }
@@ -63,7 +63,7 @@ select r.id, r.by_policy "byPolicy", r.deleted, tasker.iso(r.started_at) "starte
 /** The last run of a prune. */
 export interface LastPruneRow {
   id: number;
-  /** Whether the configuration asked for it, and not an operator. */
+  /** Whether the policy of the configuration started it, and not an operator. */
   byPolicy: boolean;
   /** Number of tasks that it has deleted so far. */
   deleted: number;
@@ -95,7 +95,7 @@ export interface NewPrune {
   operator: Operator;
 }
 
-/** Notes the begin of a prune, also in the audit, and returns its id. */
+/** Records the start of a prune, in the audit too, and returns its id. */
 export async function beginPrune(db: Db, prune: NewPrune): Promise<number> {
   const { byPolicy, archive, releaseKeys, details, operator } = prune;
   const act = ['tasks', details, operator.actor, operator.reason, operator.door];
@@ -125,7 +125,7 @@ with p as (
   update tasker.prune set ended_at = clock_timestamp() where id = $1 returning audit_id)
 update tasker.operator_action a set details = a.details || $2::jsonb from p where a.id = p.audit_id`;
 
-/** Notes the end of a prune. `details`: JSON text, added to its entry in the audit. */
+/** Records the end of a prune. `details`: JSON text, added to its entry in the audit. */
 export async function endPrune(db: Db, id: number, details: string): Promise<void> {
   await db.query(END_PRUNE, [id, details]);
 }

@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-// A list is sorted, so that its first id is its smallest. Events without a place in a list are above the last id, or in a
+// A list is sorted, so that its first id is its smallest. Events that are not in a list are above the last id, or in a
 // gap.
 const WAITING_EVENTS = sql('waiting_events')`
 select g.matching, c.part::int, least(h.last_id + 1, gap.first, lists.first) low
@@ -23,7 +23,9 @@ export interface WaitingEvents {
   lows: number[];
 }
 
-/** Returns the positions of the groups. Groups only advance, so an older answer keeps too many tasks, never too few. */
+/**
+ * Returns the positions of the groups. Groups only advance, so an outdated answer keeps too many tasks, never too few.
+ */
 export async function waitingEvents(db: Db): Promise<WaitingEvents> {
   const { rows } = await db.query<{ matching: string; part: number; low: number }>(WAITING_EVENTS);
   return {

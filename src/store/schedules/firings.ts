@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import type { FiringCause, FiringOutcome, TaskSchedule } from '../../model/schedule/spec.ts';
 import { columns, sql } from '../sql.ts';
 
-/** The outcome of a due time, or of several (`untilMs`) that were left out for one reason. */
+/** The outcome of a due time, or of several (`untilMs`) that were skipped for the same reason. */
 export interface NewFiring {
   scheduleId: string;
   dueMs: number;
@@ -13,7 +13,7 @@ export interface NewFiring {
   reason: string | null;
 }
 
-// A due time that was left out, or was queued, can get a task later. One that has a task keeps it.
+// A due time that was skipped or queued can get a task later. A due time that has a task keeps it.
 const NOTE_FIRINGS = sql('note_firings')`
 insert into tasker.schedule_firing as f (schedule_id, due_at, until, cause, outcome, task_uuid, reason)
 select d.id, to_timestamp(d.due / 1000), to_timestamp(d.until / 1000), d.cause, d.outcome, d.task, d.reason
@@ -46,7 +46,7 @@ export interface NewScheduledTask {
   dueMs: number;
   previousMs: number | null;
   cause: FiringCause;
-  /** Whether the schedule has to look at it again: for its overlap, or for a pause after a failure. */
+  /** Whether the schedule has to check the task again: for its overlap, or for a pause after a failure. */
   open: boolean;
 }
 
@@ -83,7 +83,7 @@ select x.schedule_id "scheduleId", x.task_uuid "taskUuid", x.failure_noted "fail
    select tasker.shown_state(y.state, y.n_wait) state, y.done_at from tasker.task y where y.task_uuid = x.task_uuid offset 0) t
  order by x.task_uuid`;
 
-/** A task that a schedule has to look at. */
+/** A task that a schedule has to check. */
 export interface OpenTaskRow {
   scheduleId: string;
   taskUuid: string;
@@ -94,8 +94,8 @@ export interface OpenTaskRow {
 }
 
 /**
- * Returns the tasks of schedules that were open when the schedules last looked. `due`: only of schedules that still have
- * something to do, so that these tasks are all from before it.
+ * Returns the tasks that were open when their schedules were last handled. `due`: only of schedules that still have
+ * something due, so these tasks are all older than it.
  */
 export async function openTasksOf(
   db: Db,
@@ -111,7 +111,7 @@ update tasker.scheduled_task set open = open and not d.ended, failure_noted = fa
   from unnest($1::uuid[], $2::boolean[], $3::boolean[]) d (id, ended, failed)
  where task_uuid = d.id`;
 
-/** Stores what a schedule has seen of its tasks: that they have ended, or have failed. */
+/** Stores which tasks of a schedule have ended or failed. */
 export async function noteSeenTasks(
   db: Db,
   tasks: readonly { taskUuid: string; ended: boolean; failed: boolean }[],

@@ -10,7 +10,7 @@ const COLUMNS = `
   tasker.iso(s.created_at) "createdAt", tasker.iso(s.updated_at) "updatedAt", tasker.iso(s.paused_at) "pausedAt",
   ${MS('s.paused_at')} "pausedMs", s.paused_by "pausedBy", s.pause_reason "pauseReason"`;
 
-/** A schedule, as stored. Moments are milliseconds since 1970, by the clock of the database. */
+/** A schedule, as stored. Times are milliseconds since 1970, by the clock of the database. */
 export interface ScheduleRow {
   id: string;
   name: string;
@@ -21,7 +21,7 @@ export interface ScheduleRow {
   earlier: string[];
   /** When it was created. */
   anchorMs: number;
-  /** The last due time that was passed. Null: none. */
+  /** The last due time that was handled. Null: none. */
   passedMs: number | null;
   nextMs: number | null;
   wakeMs: number | null;
@@ -42,7 +42,7 @@ const rowOf = (row: StoredRow): ScheduleRow => ({ ...row, spec: JSON.parse(row.s
 const DUE_SCHEDULES = sql('due_schedules')`
 select ${COLUMNS} from tasker.schedule s where s.wake_at <= tasker.schedule_now() order by s.wake_at limit $1 for update skip locked`;
 
-/** Locks schedules that have something to do, the latest ones first. Leaves out schedules that another process has locked. */
+/** Locks schedules that have something to do, most overdue first. Skips schedules that another process has locked. */
 export async function lockDueSchedules(db: Db, limit: number): Promise<ScheduleRow[]> {
   return (await db.query<StoredRow>(DUE_SCHEDULES, [limit])).rows.map(rowOf);
 }
@@ -121,7 +121,7 @@ export interface NewSchedule {
   pauseReason: string | null;
 }
 
-/** Stores a schedule. Returns false if there is one with this name. */
+/** Stores a schedule. Returns false if a schedule with this name exists. */
 export async function insertSchedule(db: Db, row: NewSchedule): Promise<boolean> {
   const values = [row.id, row.spec.name, row.source, JSON.stringify(row.spec), row.digest, row.earlier, row.anchorMs];
   const state = [row.nextMs, row.wakeMs, row.pausedBy, row.pauseReason];
@@ -147,7 +147,7 @@ update tasker.scheduled_task s set open = true
  where s.schedule_id = $1 and not s.open
    and exists (select 1 from tasker.task t where t.task_uuid = s.task_uuid and t.done_at is null)`;
 
-/** Makes the open tasks of a schedule count for its overlap, after it was changed to one that counts them. */
+/** Makes the open tasks of a schedule count for its overlap, after a change to an overlap that counts them. */
 export async function watchOpenTasksOf(db: Db, id: string): Promise<void> {
   await db.query(WATCH_OPEN, [id]);
 }
@@ -195,7 +195,7 @@ update tasker.schedule s
  where s.schedule_id = d.id
 returning s.schedule_id id, s.firings / 200 > (s.firings - d.rows) / 200 full`;
 
-/** The state of a schedule after its due times were passed. */
+/** The state of a schedule after its due times were handled. */
 export interface PassedSchedule {
   id: string;
   passedMs: number | null;
@@ -208,7 +208,7 @@ export interface PassedSchedule {
   pauseReason: string | null;
 }
 
-/** Stores that due times were passed. Returns the schedules whose outcomes should be pruned. */
+/** Stores that due times were handled. Returns the schedules whose outcomes should be pruned. */
 export async function passDueTimes(db: Db, passed: readonly PassedSchedule[]): Promise<string[]> {
   const { rows } = await db.query<{ id: string; full: boolean }>(PASS_DUE, [
     passed.map((row) => row.id),

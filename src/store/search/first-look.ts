@@ -7,12 +7,12 @@ export interface FirstLook<Place> {
   whole: boolean;
 }
 
-/** The queries of a first look. */
+/** The queries of a first scan. */
 export interface FirstLooks<Place> {
   limit: number;
   /** Reads the beginning of the index. `exact`: reads as many rows from each range as are wanted in total. */
   look(exact: boolean): Promise<FirstLook<Place>>;
-  /** Returns whether the index has fewer rows than the first look reads. */
+  /** Returns whether the index has fewer rows than the first scan reads. */
   hasFewer(): Promise<boolean>;
 }
 

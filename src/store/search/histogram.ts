@@ -17,14 +17,16 @@ export interface HistogramSlice {
   /** Tasks by their creation, or failed steps by the time of their failure. */
   by: 'created' | 'failed';
   buckets: number;
-  /** Only the newest so many are counted. */
+  /** Maximum number of the newest items to count. */
   most: number;
-  /** The ends of the time; null: the oldest that is counted, and now. The search of tasks has the same conditions. */
+  /**
+   * The limits of the time range. Null: the oldest counted item, and now. The search of tasks has the same conditions.
+   */
   after: string | null;
   before: string | null;
 }
 
-/** Tasks, or steps, of a part of the time. */
+/** The number of tasks or steps in a part of the time range. */
 export interface HistogramRow {
   /** The beginning of the bucket. Null: nothing was found, and the row has only the other columns. */
   at: string | null;
@@ -38,7 +40,7 @@ export interface HistogramRow {
   found: number;
 }
 
-/** Counts by time. Buckets without anything are left out. */
+/** Counts by time. Empty buckets are omitted. */
 export async function taskHistogram(db: Db, search: TaskSearch, slice: HistogramSlice): Promise<HistogramRow[]> {
   const values = new Values();
   const source =

@@ -46,7 +46,7 @@ export async function dropSearchWriters(db: Db, ids: readonly string[]): Promise
 const NOTE_COMPARED = sql('note_compared')`
 update tasker.search_state set compared_at = $2::timestamptz where keeper = $1`;
 
-/** Notes when the tables were compared. */
+/** Stores when the tables were compared. */
 export async function noteCompared(db: Db, id: string, at: string): Promise<void> {
   await db.query(NOTE_COMPARED, [id, at]);
 }
@@ -54,7 +54,7 @@ export async function noteCompared(db: Db, id: string, at: string): Promise<void
 const NOTE_FILLED = sql('note_filled')`
 update tasker.search_state set filled_to = $2, keeper_until = now() + $3::int * interval '1 ms' where keeper = $1 returning 1`;
 
-/** Notes down to which id the tables are complete. Returns false if it is another process's turn. */
+/** Stores the id down to which the tables are complete. Returns false if it is another process's turn. */
 export async function noteFilled(
   db: Db,
   { id, filledTo, turnMs }: { id: string; filledTo: string; turnMs: number },
@@ -66,7 +66,7 @@ export async function noteFilled(
 export interface ComparedSlice {
   after: string;
   limit: number;
-  /** Tasks younger than this number of milliseconds are left out: their process writes them soon. */
+  /** Tasks younger than this number of milliseconds are omitted: their process writes them soon. */
   youngMs: number;
 }
 

@@ -99,7 +99,7 @@ const NOTE_WRITER = sql('note_search_writer')`
 insert into tasker.search_writer (id, pending_since) values ($1, now() - $2::int * interval '1 ms')
 on conflict (id) do update set pending_since = excluded.pending_since, seen_at = now()`;
 
-/** Notes that a process is alive, and the age of its oldest unwritten change. Null if it has written all changes. */
+/** Stores that a process is alive, and the age of its oldest unwritten change. Null if it has written all changes. */
 export async function noteSearchWriter(db: Db, id: string, pendingMs: number | null): Promise<void> {
   await db.query(NOTE_WRITER, [id, pendingMs]);
 }

@@ -49,7 +49,7 @@ export interface TaskSource {
   /**
    * Returns a select of tasks with all their columns, in order, and `whole`, which is false if a range had more tasks.
    * Leaves out tasks that may come after a task that was not read. `exact`: reads `wanted` tasks from each range, so
-   * none is left out.
+   * none is omitted.
    */
   ordered(wanted: number, exact: boolean): string;
   /** Returns a select of `task_uuid`s without an order. */
@@ -119,7 +119,7 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
     return { ...inRanges(steps, direction), ...left(conditions) };
   }
   for (const name of ['initiator', 'source_system', 'reason']) {
-    // The first look shows whether few or many tasks meet the condition.
+    // The first scan shows whether few or many tasks meet the condition.
     if (conditions.has(name) && !search.states) return plain([...take(name), ...within]);
   }
   const states = statesOf(search);

@@ -14,7 +14,7 @@ export interface ServerFacts {
   bytes: number;
 }
 
-/** Asks a server for its version, its clock and the size of the database. */
+/** Reads the version and the clock of a server, and the size of the database. */
 export async function serverFacts(db: Db): Promise<ServerFacts> {
   const facts = (await db.query<ServerFacts>(SERVER_FACTS)).rows[0]!;
   return { ...facts, version: facts.version.replace(/ .*/, '') };

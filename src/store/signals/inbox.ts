@@ -44,7 +44,7 @@ export async function readInbox(db: Db, after: number, limit: number): Promise<n
   return (await db.query<{ seq: number }>(READ_INBOX, [after, limit])).rows.map((row) => row.seq);
 }
 
-// Each row is read on its own, because payloads are large: a hundred of them would take 100 MB.
+// Each row is read individually, because payloads are large: a hundred of them could take 100 MB.
 const READ_INBOX_ROW = sql('read_signal_inbox_row')`
 select ${COLUMNS} from tasker.signal_inbox x where x.seq = $1 and x.done_at is null`;
 
@@ -66,8 +66,8 @@ update tasker.signal_inbox set done_at = now(), outcome = $2, payload = case whe
  where seq = $1 and done_at is null returning 1`;
 
 /**
- * Notes the outcome of a signal of the inbox. Returns false if another process has done so. `keep`: whether its payload
- * stays, because no task has it.
+ * Stores the outcome of a signal in the inbox. Returns false if another process has done so. `keep`: whether its
+ * payload stays, because no task has it.
  */
 export async function settleInbox(
   db: Db,

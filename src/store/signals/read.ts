@@ -65,7 +65,7 @@ export async function listSignals(
   return (await db.query<SignalRow>(LIST_SIGNALS, [taskUuid, after, name, kept, limit])).rows;
 }
 
-// Tasks without a correlation id of their own are found by their own id.
+// Tasks without a separate correlation id are found by their own id.
 const CORRELATED = sql('tasks_of_correlation')`
 select task_uuid "taskUuid", template_id "templateId" from (
   select task_uuid, template_id from tasker.task where correlation_id = $1 and done_at is null
@@ -88,7 +88,7 @@ const TEMPLATES_OF_TASKS = sql('templates_of_tasks')`
 select task_uuid "taskUuid", template_id "templateId", done_at is null open from tasker.task where task_uuid = any ($1::uuid[])
  order by task_uuid`;
 
-/** Returns the snapshots of tasks, and whether they are open. Unknown tasks are left out. */
+/** Returns the snapshots of tasks, and whether they are open. Unknown tasks are omitted. */
 export async function templatesOfTasks(
   db: Db,
   taskUuids: readonly string[],

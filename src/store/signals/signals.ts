@@ -28,14 +28,14 @@ export interface SignalTaskRow {
   /** Number of signals that no step has used, and the bytes of their payloads. */
   kept: number;
   keptBytes: number;
-  /** The signal that came with the same key. */
+  /** The earlier signal with the same key. */
   earlier: EarlierSignal | null;
   waits: SignalWaitRow[];
   /** The states of the steps that could wait for it, by index. A step that does not exist yet is absent. */
   states: Record<string, string>;
 }
 
-/** A signal that came earlier with the same key. */
+/** An earlier signal with the same key. */
 export interface EarlierSignal {
   signalId: string;
   usedBy: number | null;
@@ -81,7 +81,10 @@ export interface SignalTarget {
   idxs: readonly number[];
 }
 
-/** Returns the states of the tasks that a signal goes to. Call it after lockTasks. Tasks that do not exist are left out. */
+/**
+ * Returns the states of the tasks to which a signal is sent. Call it after lockTasks. Tasks that do not exist are left
+ * out.
+ */
 export async function signalTasks(
   db: Db,
   targets: readonly SignalTarget[],

@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 import { TASK_COUNTS, type TaskRow, taskColumns } from '../tasks.ts';
 
-// `version` differs whenever the task, its steps or its pauses have changed: also if a change was undone by another one.
+// `version` differs whenever the task, its steps or its pauses have changed, even if one change undid another.
 const CHANGED_TASKS = sql('changed_tasks')`
 select ${taskColumns("'{}'")}, concat_ws(' ', t.xmin, c.starts, (
          select count(*) from tasker.pause p where p.task_uuid = t.task_uuid)) edition
@@ -12,11 +12,11 @@ select ${taskColumns("'{}'")}, concat_ws(' ', t.xmin, c.starts, (
 
 /** A task without its context. */
 export interface ChangedTaskRow extends TaskRow {
-  /** Differs from the one before if the task was changed, even if all other fields are the same again. */
+  /** Differs from the previous version if the task was changed, even if all other fields are the same again. */
   edition: string;
 }
 
-/** Returns tasks without their contexts. Unknown ids are left out. */
+/** Returns tasks without their contexts. Unknown ids are omitted. */
 export async function changedTasks(db: Db, taskUuids: readonly string[]): Promise<ChangedTaskRow[]> {
   return (await db.query<ChangedTaskRow>(CHANGED_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }
@@ -39,7 +39,7 @@ export interface ChangedStepRow {
   idx: number;
   name: string;
   state: string;
-  /** All starts. `spared` of them do not count. */
+  /** Number of starts, including `spared` starts, which do not count. */
   attempts: number;
   spared: number;
   maxAttempts: number;

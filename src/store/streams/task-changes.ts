@@ -1,7 +1,10 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** Tells processes that the log has new rows. Payload `want`: a server has streams, so changes must be announced soon. */
+/**
+ * Notifies processes that the log has new rows. Payload `want`: a server has streams, so changes must be announced
+ * soon.
+ */
 export const CHANNEL_CHANGES = 'tasker_changes';
 /** The payload of that channel by which a server asks all processes to announce changes soon. */
 export const WANT = 'want';
@@ -38,7 +41,7 @@ delete from tasker.task_change where seq < (
       from tasker.task_change window newer as (order by seq desc)) x
    where x.ids < $1 and x.n <= $2)`;
 
-/** Removes the oldest rows of the log. The newest one stays. */
+/** Removes the oldest rows of the log. The newest row stays. */
 export async function pruneChanges(db: Db, ids = KEPT_IDS): Promise<void> {
   await db.query(PRUNE_CHANGES, [ids, KEPT_ROWS]);
 }
@@ -46,7 +49,7 @@ export async function pruneChanges(db: Db, ids = KEPT_IDS): Promise<void> {
 /** A row of the log. */
 export interface ChangeRow {
   seq: number;
-  /** Differs if the database lost the row, and gave its number to another one. */
+  /** Differs if the database lost the row and assigned its number to another row. */
   mark: number;
   /** Null: changes were lost. */
   tasks: readonly string[] | null;
@@ -81,8 +84,8 @@ export async function newestChange(db: Db): Promise<ChangeRow> {
   return changeRow((await db.query<StoredRow>(NEWEST_CHANGE)).rows[0]!);
 }
 
-// The end of a snapshot is behind the last transaction that has ended, so running ones may have greater numbers. A number that
-// is assigned now is greater than all of them.
+// The end of a snapshot is after the last ended transaction, so running transactions may have greater numbers. A number
+// that is assigned now is greater than all of them.
 const LATE_TASKS = sql('late_tasks')`
 select array(select w.id from unnest($1::uuid[]) w (id)
               where exists (select 1 from tasker.task t where t.task_uuid = w.id))::text found,
@@ -94,11 +97,11 @@ export interface LateTasks {
   found: string[];
   /** All transactions with smaller numbers had ended. */
   oldest: bigint;
-  /** All transactions that had begun to write have smaller numbers. Undefined if it was not asked for. */
+  /** All transactions that had begun to write have smaller numbers. Undefined if it was not requested. */
   newest: bigint | undefined;
 }
 
-/** Looks for tasks that may not be committed yet. `number`: assigns a transaction number, for `newest`. */
+/** Searches for tasks that may not be committed yet. `number`: assigns a transaction number, for `newest`. */
 export async function lateTasks(
   db: Db,
   taskUuids: readonly string[],

@@ -3,7 +3,8 @@ import { columns, sql } from '../sql.ts';
 
 /** Statements of the test kit, which moves due times instead of waiting for them. */
 
-// A schedule with a queued due time checks every second whether its open task has ended. The kit knows when it has.
+// A schedule with a queued due time checks every second whether its open task has ended. The test kit knows when it has
+// ended.
 const DUE_SCHEDULE = `case when s.queued_due is not null and exists (
     select from tasker.scheduled_task x join tasker.task t using (task_uuid)
      where x.schedule_id = s.schedule_id and x.open and t.done_at is null
@@ -26,7 +27,7 @@ select exists (select from tasker.queue where namespace_id > 0) ready,
        (select coalesce(json_agg(json_build_object('taskUuid', task_uuid, 'idx', idx, 'attempt', attempt)), '[]')::text
           from tasker.wait where kind = 'timer' and ended_at is null and settings ->> 'due' not like 'for %') timers`;
 
-/** A timer that waits for a time from the context or a result, so that the time is not relative to its start. */
+/** A timer that waits for a time from the context or a result, which is therefore not relative to its start. */
 export interface AbsoluteTimer {
   taskUuid: string;
   idx: number;

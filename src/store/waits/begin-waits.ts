@@ -3,12 +3,12 @@ import type { WaitRequest } from '../../model/waits.ts';
 import { columns, sql } from '../sql.ts';
 import type { HeldKey } from '../step-key.ts';
 
-// The step keeps its claim, which shows the worker that began the wait. Rows are looked up one by one and updated by ctid,
-// as in record_steps.
+// The step keeps its claim, which shows the worker that began the wait. Rows are looked up individually and updated by
+// ctid, as in record_steps.
 //
 // Calls of one attempt are one run, which keeps the time of the first call and the number of calls. They are one run as
-// long as no attempt has ended since the last call: a call has no row in the history. The fences of the last calls stay,
-// for a worker that missed the answer.
+// long as no attempt has ended since the last call: a call has no row in the history. The fences of the last calls are
+// kept for a worker that missed the answer.
 const BEGIN_WAITS = sql('begin_waits')`
 with s as (
   update tasker.step s set state = 'waiting', done_at = now(), next_at = null
@@ -61,12 +61,12 @@ export interface BeginningWait extends HeldKey {
   wait: WaitRequest;
 }
 
-/** The greatest time that a JavaScript date can have. PostgreSQL's times end later. */
+/** The latest time of a JavaScript date. PostgreSQL supports later times. */
 const LAST_MS = 8.64e15;
 
 /**
- * Lets running steps wait, and returns the indexes of the accepted ones: the fence rejects the others. Call it
- * after lockTasks.
+ * Begins the waits of running steps, and returns the indexes of the waits that the fence accepted. Call it after
+ * lockTasks.
  */
 export async function beginWaits(db: Db, steps: readonly BeginningWait[]): Promise<Set<number>> {
   const column = (of: (wait: WaitRequest) => number | undefined) =>

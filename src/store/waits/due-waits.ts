@@ -4,7 +4,7 @@ import { columns, sql } from '../sql.ts';
 import type { StepKey } from '../step-key.ts';
 
 // Reads the index of due times in its order, and locks task by task until the limit is reached, where the nested loop
-// stops. Tasks that other transactions have locked are left for the next time.
+// stops. Tasks that other transactions have locked are left for the next call.
 const LOCK_DUE_WAITS = sql('lock_due_waits')`
 select w.task_uuid "taskUuid", w.idx
   from (select task_uuid, idx, due_at from tasker.wait
@@ -29,7 +29,7 @@ update tasker.wait w set due_at = d.due_at, progress = coalesce(nullif(d.progres
 
 /** A wait that continues, with the next time at which the engine must act. */
 export interface DeferredWait extends StepKey {
-  /** ISO 8601. Null: only something else ends the wait. */
+  /** ISO 8601. Null: the wait has no due time, and something else ends it. */
   dueAt: string | null;
   /** Undefined: it stays. */
   progress: Fields | undefined;
@@ -48,7 +48,7 @@ update tasker.wait w set due_at = now() + $3 * interval '1 ms'
       select ctid tid from tasker.wait x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.ended_at is null offset 0) x) d
  where w.ctid = d.tid`;
 
-/** Lets waits be due again after some time, because they could not be ended now. Call it after lockTasks. */
+/** Makes waits due again after some time, because they could not be ended now. Call it after lockTasks. */
 export async function postponeWaits(db: Db, waits: readonly StepKey[], delayMs: number): Promise<void> {
   await db.query(POSTPONE_WAITS, [...columns(waits, 'taskUuid', 'idx'), delayMs]);
 }
@@ -75,12 +75,13 @@ s as (
   update tasker.step s set state = 'cancelled', done_at = now() from t where s.task_uuid = t.task_uuid and s.state = 'waiting')
 update tasker.task x set n_wait = 0 from t where x.task_uuid = t.task_uuid and x.n_wait > 0`;
 
-/** Ends the waits of those of these tasks that have ended. Call it after lockTasks. */
+/** Ends the waits of the given tasks that have ended. Call it after lockTasks. */
 export async function closeWaitsOfEnded(db: Db, taskUuids: readonly string[]): Promise<void> {
   await db.query(CLOSE_WAITS_OF_ENDED, [`{${taskUuids.join(',')}}`]);
 }
 
-// The waits of the task are counted again, because a step may have begun another wait since. The start is not touched.
+// The waits of the task are counted again, because a step may have begun another wait since. The start of the task is
+// not changed.
 const CLOSE_STRAY_WAITS = sql('close_stray_waits')`
 with w as (
   update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = 'cancel'

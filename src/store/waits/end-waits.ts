@@ -6,9 +6,9 @@ import type { StepKey } from '../step-key.ts';
 /** The fence under which a wait is recorded. No worker has the id 0, so no worker holds such a step. */
 export const FENCE_OF_WAITS = 0;
 
-// The step is running again, for the recording that follows in the same transaction. Both are changed by ctid, and the task
-// is locked. The transaction may have waited for the task while a worker began the attempt, so `least` keeps the attempt
-// from ending before its start.
+// The step is running again, for the recording that follows in the same transaction. Both rows are changed by ctid, and
+// the task is locked. The transaction may have waited for the task while a worker began the attempt, so `least` keeps
+// the attempt from ending before its start.
 const END_WAITS = sql('end_waits')`
 with s as (
   update tasker.step s set state = 'in_progress', claim = ${FENCE_OF_WAITS}, started_at = least(s.started_at, now())
@@ -47,8 +47,8 @@ export interface TakenWait {
 }
 
 /**
- * Ends waits, and lets their steps run under {@link FENCE_OF_WAITS}. They must be recorded in the same transaction. Returns
- * the waits that had not ended, by their index in the list. Call it after lockTasks.
+ * Ends waits, and marks their steps as running under {@link FENCE_OF_WAITS}. They must be recorded in the same
+ * transaction. Returns the waits that had not ended, by their index in the list. Call it after lockTasks.
  */
 export async function endWaits(db: Db, ends: readonly EndOfWait[]): Promise<Map<number, TakenWait>> {
   const { rows } = await db.query<TakenWait & { ord: number }>(

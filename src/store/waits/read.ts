@@ -25,7 +25,7 @@ export function waitOf<Row extends WaitRow>(
 
 /** A wait that has not ended. */
 export interface OpenWait extends Wait {
-  /** Whether its limit has passed by the clock of the database: what arrives now is late. */
+  /** Whether its limit has passed by the clock of the database, so that input that arrives now is late. */
   overdue: boolean;
   /** Whether the engine must act now. */
   due: boolean;
@@ -56,7 +56,7 @@ export async function openWaits(db: Db, steps: readonly StepKey[]): Promise<Open
 const WAITS_OF_TASK = sql('waits_of_task')`
 select ${WAIT_COLUMNS} from tasker.wait w where w.task_uuid = $1 order by w.idx`;
 
-/** Returns the waits of a task by their steps, also the ended ones. */
+/** Returns the waits of a task by their steps, including ended waits. */
 export async function waitsOf(db: Db, taskUuid: string): Promise<Wait[]> {
   return (await db.query<WaitRow>(WAITS_OF_TASK, [taskUuid])).rows.map(waitOf);
 }

@@ -4,7 +4,7 @@ import { queueIdOf } from '../queue-id.ts';
 import { columns, lists, sql } from '../sql.ts';
 import type { NewTask } from '../tasks.ts';
 
-// As create_tasks, but no step is ready, nothing is queued, and the start is a wait of the task.
+// Like create_tasks, but no step is ready, nothing is queued, and the start is a wait of the task.
 const CREATE_LATER = sql('create_later_tasks')`
 with input as materialized (
   select * from rows from (
@@ -54,7 +54,7 @@ export async function createLaterTasks(db: Db, tasks: readonly NewTask[]): Promi
   return new Set(rows.map((row) => row.task_uuid));
 }
 
-// A first step has moved now, so that the limits of a lifecycle count from the start.
+// The first steps change now, so that the limits of a lifecycle count from the start.
 const START_TASK = sql('start_task')`
 with w as (
   update tasker.wait set ended_at = greatest(now(), since), ended_by = $2

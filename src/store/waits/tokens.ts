@@ -11,7 +11,9 @@ select s.task_uuid, s.idx, s.attempts, decode($4, 'hex')
 on conflict (task_uuid, idx, attempt) do update set hash = excluded.hash, made_at = now()
 returning t.attempt`;
 
-/** Saves the hash of a token. Returns the attempt that it is good for; undefined if the worker does not hold the step. */
+/**
+ * Saves the hash of a token. Returns the attempt for which it is valid. Undefined if the worker does not hold the step.
+ */
 export async function saveToken(db: Db, { taskUuid, idx, claim }: HeldKey, hash: string): Promise<number | undefined> {
   return (await db.query<{ attempt: number }>(SAVE_TOKEN, [taskUuid, idx, claim, hash])).rows[0]?.attempt;
 }
@@ -25,12 +27,12 @@ export async function tokenHash(db: Db, token: TokenKey): Promise<string | undef
   return (await db.query<{ hash: string }>(TOKEN_HASH, [taskUuid, idx, attempt])).rows[0]?.hash;
 }
 
-/** The attempt that a token is good for. */
+/** The attempt for which a token is valid. */
 export interface TokenKey extends StepKey {
   attempt: number;
 }
 
-// An attempt is over when it has a row in the history. Rows of releases are passed by: the attempt continued.
+// An attempt has ended when it has a row in the history. Rows of releases are ignored, because the attempt continued.
 const TOKEN_STATE = sql('token_state')`
 select s.state::text, s.attempts, coalesce(s.earlier_attempts, 0) "earlierAttempts", coalesce(s.claim, 0) claim, t.template_id "templateId", t.rank, t.verdict::text verdict,
        tasker.iso(t.done_at) "doneAt", h.attempt "overAttempt", h.outcome::text "overOutcome", tasker.iso(h.ended_at) "overAt",
@@ -41,7 +43,7 @@ select s.state::text, s.attempts, coalesce(s.earlier_attempts, 0) "earlierAttemp
      where x.task_uuid = $1 and x.idx = $2 and x.attempt >= $3 and x.outcome <> 'released' order by x.attempt limit 1) h on true
  where s.task_uuid = $1 and s.idx = $2`;
 
-/** A step for which a token came, and the outcome of its attempt. */
+/** The step of a token, and the outcome of its attempt. */
 export interface TokenState {
   state: string;
   attempts: number;
@@ -52,7 +54,7 @@ export interface TokenState {
   rank: number;
   verdict: string | null;
   doneAt: string | null;
-  /** The attempt that ended first, from the one of the token on. Null: none has ended. */
+  /** The first attempt that ended, starting with that of the token. Null: none has ended. */
   overAttempt: number | null;
   overOutcome: string | null;
   overAt: string | null;
@@ -92,7 +94,7 @@ on conflict (task_uuid, idx) do update set
   kind = excluded.kind, attempt = excluded.attempt, claim = null, since = excluded.since, until = null, due_at = null, calls = 0,
   settings = excluded.settings, progress = excluded.progress, ended_at = excluded.ended_at, ended_by = excluded.ended_by`;
 
-/** Notes that a token ended an attempt that did not wait yet. Call it after lockTasks. */
+/** Stores that a token ended an attempt that was not waiting yet. Call it after lockTasks. */
 export async function noteTokenUse(db: Db, { taskUuid, idx }: StepKey, outcome: string): Promise<void> {
   await db.query(NOTE_TOKEN_USE, [taskUuid, idx, outcome]);
 }
@@ -101,7 +103,7 @@ const EXTEND_WAIT = sql('extend_wait')`
 update tasker.wait set until = now() + $3 * interval '1 ms', due_at = now() + $3 * interval '1 ms'
  where task_uuid = $1 and idx = $2 and ended_at is null returning tasker.iso(until) until`;
 
-/** Lets a wait end at a later or earlier time, in milliseconds from now. Call it after lockTasks. */
+/** Changes the end of a wait, in milliseconds from now. Call it after lockTasks. */
 export async function extendWait(db: Db, { taskUuid, idx }: StepKey, timeoutMs: number): Promise<string | undefined> {
   return (await db.query<{ until: string }>(EXTEND_WAIT, [taskUuid, idx, timeoutMs])).rows[0]?.until;
 }
@@ -110,7 +112,7 @@ const MOVE_WAIT = sql('move_wait')`
 update tasker.wait set until = $3::timestamptz, due_at = $3::timestamptz
  where task_uuid = $1 and idx = $2 and ended_at is null returning tasker.iso(until) until`;
 
-/** Lets a wait end at another time. Call it after lockTasks. */
+/** Changes the time at which a wait ends. Call it after lockTasks. */
 export async function moveWait(db: Db, { taskUuid, idx }: StepKey, until: string): Promise<string | undefined> {
   return (await db.query<{ until: string }>(MOVE_WAIT, [taskUuid, idx, until])).rows[0]?.until;
 }

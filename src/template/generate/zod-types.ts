@@ -25,7 +25,7 @@ export interface ZodTypes {
 }
 
 const HEAD = `// Written by \`tasker generate\` from the templates: change those, and run it again.\nimport { z } from 'zod';\n`;
-/** Namespaces of the described system end with the language of their handlers. */
+/** Namespaces of the original system end with the language of their handlers. */
 const LANGUAGE = /_(ts|rb|py|rs)$/;
 
 /**

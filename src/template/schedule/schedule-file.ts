@@ -113,7 +113,7 @@ export function specOf(file: ScheduleFile): ScheduleSpec {
   };
 }
 
-/** Returns a schedule in the form of a file. Leaves out what is the default. */
+/** Returns a schedule in the form of a file. Leaves out default values. */
 export function scheduleToFile(spec: ScheduleSpec): Record<string, unknown> {
   const { namespace, name, version } = spec.template;
   const seconds = (ms: number | null) => (ms === null || ms === 0 ? undefined : ms / 1000);

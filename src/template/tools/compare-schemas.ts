@@ -1,7 +1,7 @@
 import { isFields } from '../../model/json.ts';
 import type { JsonSchema } from '../task-template.ts';
 
-/** A difference between what a step returns and what another expects. */
+/** A difference between the results of a step and the results that another step expects. */
 export interface SchemaFinding {
   code: 'MISSING_REQUIRED_FIELD' | 'TYPE_MISMATCH' | 'MISSING_OPTIONAL_FIELD' | 'EXTRA_PRODUCER_FIELD';
   /** Whether the consumer fails. */
@@ -20,7 +20,10 @@ export interface SchemaComparison {
 /** Schemas that refer to themselves would never end. */
 const DEEPEST = 50;
 
-/** Returns whether results of one schema serve a consumer with another one. Recurses into objects and the items of arrays. */
+/**
+ * Returns whether results with one schema satisfy a consumer with another. Recurses into objects and the items of
+ * arrays.
+ */
 export function compareSchemas(producer: JsonSchema, consumer: JsonSchema): SchemaComparison {
   const findings = differences(producer, consumer, '');
   const isBroken = findings.some(({ breaking }) => breaking);

@@ -5,7 +5,7 @@ import type { TaskTemplate } from '../task-template.ts';
 import { graphOf } from '../template-graph.ts';
 import { propertiesOf, requiredOf, typesOf } from './compare-schemas.ts';
 
-/** A remark on a template, with the codes of the described system where it has one. */
+/** A remark on a template, with its code in the original system if there is one. */
 export interface Finding {
   code: string;
   severity: 'error' | 'warning' | 'info';
@@ -24,7 +24,7 @@ export interface Validation {
   has_cycles: boolean;
 }
 
-/** The names of our codes in the described system. The others are written in capitals. */
+/** The names of our codes in the original system. The others are written in capitals. */
 const CODES: Readonly<Record<string, string>> = {
   duplicate_step: 'DUPLICATE_STEP_NAME',
   self_dependency: 'SELF_DEPENDENCY',

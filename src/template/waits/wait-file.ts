@@ -30,7 +30,7 @@ const duration = (least: 0 | 1) =>
       ],
     });
 
-/** Returns what is wrong with a duration that is refused. */
+/** Returns the problem of a duration that is refused. */
 function durationProblem(given: unknown): string {
   const shown = typeof given === 'string' || typeof given === 'number' ? `\`${given}\`` : 'this';
   if (durationMs(given) === 0) return `${shown} is zero; leave it out to wait without a limit`;
@@ -88,7 +88,7 @@ export const signalFile = z
 export const approvalFile = z
   .strictObject({
     title: z.string().min(1).max(500).meta({ description: 'The question to decide.' }),
-    form: object().nullish().meta({ description: 'JSON Schema of the form that goes with a vote.' }),
+    form: object().nullish().meta({ description: 'JSON Schema of the form of a vote.' }),
     assignees: names.nullish().meta({ description: 'Users or roles that may vote. Default: everyone.' }),
     quorum: votes.nullish().meta({ default: 1, description: 'Number of approvals that decide.' }),
     reject_quorum: votes.nullish().meta({ default: 1, description: 'Number of rejections that decide.' }),

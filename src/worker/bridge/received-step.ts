@@ -22,7 +22,7 @@ export interface ReceivedStep extends RunnableStep {
   readonly open: boolean;
   /**
    * Takes the step in order to call its handler. Calls `timedOut` if the step times out. Returns false if another
-   * subscriber took the step, or if it is over.
+   * subscriber took the step, or the step has ended.
    */
   take(timedOut: (error: Error) => void): boolean;
   /** Called when the handler is known or being resolved. */
@@ -30,12 +30,12 @@ export interface ReceivedStep extends RunnableStep {
   /** Returns the outcome that is sent for a result: a failure if the step cannot wait. */
   outcomeOf(result: StepHandlerResult): StepHandlerResult;
   /**
-   * Sends the outcome and resolves to whether it was accepted and committed. If the step is over, sends nothing and
+   * Sends the outcome and resolves to whether it was accepted and committed. If the step has ended, sends nothing and
    * returns undefined.
    */
   complete(result: StepHandlerResult, how: Settling): Promise<boolean> | undefined;
   /**
-   * Sends the progress, after which the step is delivered again as another event. If the step is over, sends nothing
+   * Sends the progress, after which the step is delivered again as another event. If the step has ended, sends nothing
    * and returns undefined.
    */
   yield(result: StepHandlerResult): Promise<boolean> | undefined;

@@ -8,7 +8,7 @@ import type { StepReports } from '../step-reports.ts';
 import type { GivenSteps } from './given-steps.ts';
 import type { Recording } from './recording.ts';
 
-/** Interval between deletions of what ended workers left behind. */
+/** Interval between deletions of data that ended workers left behind. */
 const TIDY_MS = 60_000;
 
 /** Options of {@link Care}. */
@@ -19,7 +19,7 @@ export interface CareOptions extends Omit<HousekeepingOptions, 'workerIds'> {
   reports: StepReports;
   logger: Logger;
   pollMs(): number;
-  /** The namespaces and workers that this server was asked for lately. */
+  /** The namespaces and workers of recent requests to this server. */
   namespaceIds(): readonly number[];
   workerIds(): readonly number[];
   /** Called when the queue may hold steps. */
@@ -59,7 +59,7 @@ export class Care {
     this.#poller.start();
   }
 
-  /** Notes that a retry or a wait will be due in `ms`. */
+  /** Schedules a poll for a retry or a wait that is due in `ms`. */
   dueIn(ms: number): void {
     if (this.#begun) this.#poller.dueIn(ms);
   }
@@ -94,11 +94,11 @@ export class Care {
     try {
       await this.#options.engine.httpWorkers.tidy();
     } catch (error) {
-      this.#options.logger.debug({ error: messageOf(error) }, 'could not tidy up after workers over HTTP');
+      this.#options.logger.debug({ error: messageOf(error) }, 'cleanup after HTTP workers failed');
     }
   }
 
-  /** Notes that a timeout may expire in `ms`. */
+  /** Schedules a check for a timeout that may expire in `ms`. */
   timeoutIn(ms: number): void {
     const at = performance.now() + ms;
     if (this.#stopped || at >= this.#timerAt) return;

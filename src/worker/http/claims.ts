@@ -15,24 +15,24 @@ import type { Care } from './care.ts';
 import type { Given, GivenSteps } from './given-steps.ts';
 import type { Recording } from './recording.ts';
 
-/** Maximum bytes of contexts and results of the steps of one claim. The others are released. */
+/** Maximum bytes of contexts and results of the steps in one claim. Steps beyond that are released. */
 const CLAIM_BYTES = 32 * 1024 * 1024;
-/** How long the ids of namespaces, and the steps that a worker cannot run, are remembered. */
+/** How long the ids of namespaces, and the steps that a worker cannot run, are cached. */
 const FRESH_MS = 5_000;
-/** Pause before a claim is tried again that found only rows that others had locked. */
+/** Pause before a retry of a claim that found only rows locked by other transactions. */
 const PASSED_OVER_MS = 20;
 
-/** A wish for steps. */
+/** A request for steps. */
 export interface ClaimWish {
   worker: HttpWorkerRow;
-  /** The number of the request, made by the client. */
+  /** The number of the request, chosen by the client. */
   request: number;
   slots: number;
   namespaces: readonly string[];
   handlers: readonly string[];
   /** How long to wait for steps, in milliseconds. */
   waitMs: number;
-  /** Fires when the client has gone away. */
+  /** Fires when the client has disconnected. */
   signal: AbortSignal;
 }
 
@@ -46,24 +46,24 @@ export interface ClaimsOptions extends Pick<TaskerConfig, 'handlerTimeoutMs'> {
   onWorkLeft(rank: number): void;
 }
 
-/** The steps that claims for these namespaces and handlers may take, and must leave out. */
+/** The steps that claims for these namespaces and handlers may take, and the steps that they must skip. */
 interface Scope {
   namespaceIds: readonly number[];
   excluded: Set<bigint>;
   at: number;
-  /** Settles when no waiting claim is trying. */
+  /** Settles when no waiting claim is being tried. */
   turn: Promise<void>;
-  /** The wake after which a claim has found the queue empty. */
+  /** The last wake-up after which a claim found the queue empty. */
   dry?: Wake;
 }
 
-/** Something after which the queue may hold steps. */
+/** A wake-up: an event after which the queue may hold steps. */
 interface Wake {
   woken: Promise<void>;
   wake: () => void;
 }
 
-/** The outcome of one try of a claim. `final`: its request has claimed, so it is not tried again. */
+/** The outcome of one attempt to claim. `final`: the request has claimed steps, so it is not tried again. */
 interface Try {
   steps: DispatchedStep[];
   final: boolean;
@@ -83,7 +83,7 @@ export class Claims {
     this.#unreadable = new UnreadableTemplates(options.engine, () => options.onWorkLeft(0), options.logger);
   }
 
-  /** The ids of all namespaces that claims were made for lately. */
+  /** The ids of all namespaces of recent claims. */
   get namespaceIds(): number[] {
     return [...new Set([...this.#scopes.values()].flatMap(({ namespaceIds }) => namespaceIds))];
   }
@@ -95,7 +95,7 @@ export class Claims {
     wake();
   }
 
-  /** Claims steps, and waits for some if there are none. Undefined: the worker may not claim. */
+  /** Claims steps, and waits if there are none. Undefined: the worker may not claim. */
   async claim(wish: ClaimWish): Promise<DispatchedStep[] | undefined> {
     const until = performance.now() + wish.waitMs;
     for (let tries = 0; ; tries++) {
@@ -109,7 +109,7 @@ export class Claims {
     }
   }
 
-  /** After a wake, waiting claims try one after the other, until one has found the queue empty. */
+  /** After a wake-up, waiting claims are tried one after the other, until one finds the queue empty. */
   async #claimInTurn(wish: ClaimWish, scope: Scope): Promise<Try | undefined> {
     const before = scope.turn;
     const { woken: turn, wake: end } = newWake();
@@ -144,7 +144,7 @@ export class Claims {
     return { steps, final: claimed.kind === 'repeated' || claimed.steps.length > 0, passedOver: claimed.passedOver };
   }
 
-  /** The namespaces by their ids, and the steps of their templates that have other handlers. */
+  /** The ids of the namespaces, and the steps of their templates that have other handlers. */
   async #scopeOf({ namespaces, handlers }: ClaimWish): Promise<Scope> {
     const key = JSON.stringify([namespaces, handlers]);
     const known = this.#scopes.get(key);
@@ -179,7 +179,7 @@ export class Claims {
     return ms <= 0 || waitsByType(type) ? null : ms;
   }
 
-  /** Loads what the steps need, begins the waits, and releases what this worker cannot run. */
+  /** Loads the data of the steps, begins waits, and releases steps that this worker cannot run. */
   async #prepare(rows: AdoptedStepRow[], handlers: readonly string[], scope: Scope): Promise<DispatchedStep[]> {
     const { engine, given, recording } = this.#options;
     const reasons = await engine.templates.load(rows.map((row) => row.templateId));

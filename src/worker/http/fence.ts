@@ -14,11 +14,14 @@ export function fenceOf({ claim, attempt, idx }: Omit<Attempt, 'taskUuid'>): str
 
 const FENCE = /^(\d{1,16})\.(\d{1,9})\.(\d{1,10})$/;
 
-/** Reads a fence. The id of a step is the id of its task, changed by the index of the step. @throws TaskerError `bad_request` */
+/**
+ * Reads a fence. The id of a step is derived from the id of its task and the index of the step. @throws TaskerError
+ * `bad_request`
+ */
 export function readFence(step: string, fence: string): Attempt {
   const [, claim, attempt, idx] = (FENCE.exec(fence) ?? []).map(Number);
   if (idx === undefined || idx >= 2 ** 31 || claim! > Number.MAX_SAFE_INTEGER) {
-    throw new TaskerError('bad_request', 'fence: not a fence of this server; send the one that the claim returned');
+    throw new TaskerError('bad_request', 'fence: not a fence of this server; send the fence that the claim returned');
   }
   return { claim: claim!, attempt: attempt!, idx, taskUuid: stepUuid(step.toLowerCase(), idx) };
 }

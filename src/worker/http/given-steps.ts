@@ -22,7 +22,7 @@ export interface Ended {
 export interface Given {
   readonly step: DispatchedStep;
   readonly workerId: number;
-  /** How long its attempt had run when this server got to know it, in milliseconds. */
+  /** How long its attempt had run when this server first saw it, in milliseconds. */
   readonly ranMs: number;
   /** Settles when its outcome is recorded or refused (undefined). Undefined: it has not ended. */
   ending?: Promise<Ended | undefined>;
@@ -37,8 +37,8 @@ export interface GivenStepsOptions {
 }
 
 /**
- * The steps that workers over HTTP were given, as far as this server knows them. It is only a cache: another server, or this
- * one after a restart, reads them from the database.
+ * The steps that workers over HTTP were given, as far as this server knows them. This is only a cache: another server,
+ * or this server after a restart, reads them from the database.
  */
 export class GivenSteps {
   readonly cache = new TaskCache();
@@ -82,12 +82,12 @@ export class GivenSteps {
     return this.#given.get(keyOf(key));
   }
 
-  /** The entry of the step of an end. */
+  /** Returns the entry of the step of an attempt's end. */
   of({ step }: Pick<AttemptEnd, 'step'>): Given | undefined {
     return this.get(step);
   }
 
-  /** Holds steps whose templates are loaded. Steps that are known already stay as they are. */
+  /** Adds steps whose templates are loaded. Known steps are not changed. */
   hold(rows: readonly (AdoptedStepRow & { ranMs?: number })[]): Given[] {
     return rows.map((row) => {
       const known = this.get(row);
@@ -101,7 +101,7 @@ export class GivenSteps {
     });
   }
 
-  /** Returns the steps that are still held. Reads those from the database that this server does not know. */
+  /** Returns the steps that are still held. Steps that this server does not know are read from the database. */
   async find(attempts: readonly Attempt[]): Promise<void> {
     const unknown = attempts.filter((attempt) => !this.get(attempt));
     if (unknown.length === 0) return;

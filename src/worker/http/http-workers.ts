@@ -22,11 +22,11 @@ import { type Attempt, readFence } from './fence.ts';
 import { type Ended, GivenSteps } from './given-steps.ts';
 import { Recording } from './recording.ts';
 
-/** The version of the protocol. A worker that speaks another one is refused. */
+/** The version of the protocol. A worker with another version is refused. */
 export const PROTOCOL = 1;
-/** How long a stop waits for outcomes that are not recorded yet. */
+/** How long a shutdown waits for outcomes that are not yet recorded. */
 const STOP_MS = 5_000;
-/** Workers that sent nothing for this many leases are no longer cared for here. */
+/** This server forgets workers that sent nothing for this many leases. */
 const LEASES = 3;
 
 /** Options of {@link HttpWorkers}. Times in milliseconds. */
@@ -49,7 +49,7 @@ export interface HttpWorkersOptions
 /** A worker that wants to register. */
 export interface NewHttpWorker {
   name: string;
-  /** Made by the worker when it starts. The same again is the same worker. */
+  /** Chosen by the worker when it starts. A repeated registration with the same id is the same worker. */
   instance: string;
   namespaces: readonly string[];
   handlers: readonly string[];
@@ -92,9 +92,9 @@ export class HttpWorkers {
   readonly #recording: Recording;
   readonly #claims: Claims;
   readonly #care: Care;
-  /** Workers, for the check of their namespaces, which never change. */
+  /** Known workers, to check their namespaces, which never change. */
   readonly #known = new Map<number, HttpWorkerRow>();
-  /** When each worker last sent something here. */
+  /** When each worker last sent a request to this server. */
   readonly #seen = new Map<number, number>();
 
   constructor(options: HttpWorkersOptions) {
@@ -140,7 +140,7 @@ export class HttpWorkers {
     return { leaseMs, heartbeatMs: Math.floor(leaseMs / 3) };
   }
 
-  /** Cares for the workers that other servers left behind, if there are any. */
+  /** Takes over the workers of other servers that have stopped, if there are any. */
   async resume(): Promise<void> {
     if (await this.#options.engine.httpWorkers.any()) this.#care.begin();
   }
@@ -150,7 +150,7 @@ export class HttpWorkers {
     this.#claims.wake();
   }
 
-  /** Notes that a retry or a wait will be due in `ms`. */
+  /** Schedules a poll for a retry or a wait that is due in `ms`. */
   dueIn(ms: number): void {
     this.#care.dueIn(ms);
   }
@@ -167,7 +167,7 @@ export class HttpWorkers {
 
   // ---- workers
 
-  /** Registers a worker, and returns it. A repeated registration is the same one. */
+  /** Registers a worker, and returns it. A repeated registration returns the same worker. */
   async register(worker: NewHttpWorker): Promise<HttpWorkerRow> {
     const { engine, leaseMs } = this.#options;
     const { handlers, slots, namespaces, ...others } = worker;
@@ -253,10 +253,10 @@ export class HttpWorkers {
     if (steps.length > 0) {
       logger.warn(
         { worker_id: workerId, steps: steps.length },
-        'a worker no longer lists steps that it was given; they were taken back',
+        'steps taken back from a worker that no longer lists them',
       );
     }
-    // Those of locked tasks stay, and are taken with a later heartbeat.
+    // Steps of locked tasks are taken with a later heartbeat.
     const still = await engine.held(lost);
     const over = lost.filter((_, i) => !still.has(i));
     for (const key of over) {
@@ -269,7 +269,7 @@ export class HttpWorkers {
   // ---- steps
 
   /**
-   * Claims steps for a worker, or waits for some. The same request again returns the same steps.
+   * Claims steps for a worker, or waits for steps. A repeated request returns the same steps.
    * @throws TaskerError `worker_lost`
    */
   async claim(wish: ClaimWish): Promise<{ steps: DispatchedStep[]; drain: boolean }> {
@@ -282,8 +282,9 @@ export class HttpWorkers {
   }
 
   /**
-   * Records what workers report about attempts. The first outcome of an attempt stands: every later report about it is
-   * answered with it. Reports of workers that the caller may not use are refused, like those of unknown ones.
+   * Records what workers report about attempts. The first outcome of an attempt is final: later reports about the
+   * attempt get it as their answer. Reports of workers that the caller may not use are refused, like reports of unknown
+   * workers.
    */
   async report(reports: readonly Report[], mayUse: (worker: HttpWorkerRow) => boolean): Promise<Reported[]> {
     const attempts = reports.map(({ stepUuid, fence }) => readFence(stepUuid, fence));
@@ -341,7 +342,7 @@ function reportedOf({ outcome, errorType }: Ended): Reported | undefined {
   return outcome === 'worker_lost' || outcome === 'cancelled' ? undefined : { outcome, errorType };
 }
 
-/** Returns the answer to a report about an attempt that ended before. */
+/** Returns the answer to a report about an attempt that has already ended. */
 function earlier({ action, stepUuid }: Report, end: AttemptEndRow | undefined): Reported {
   const before = end && action !== 'checkpoint' ? reportedOf(end as Ended) : undefined;
   if (before) return before;
@@ -361,7 +362,7 @@ function reasonOf(end: AttemptEndRow | undefined): Stop['reason'] {
   return end.errorType === 'timeout' ? 'timed_out' : 'ended';
 }
 
-/** Saves a checkpoint. The same again changes nothing. Undefined: the worker does not hold the step. */
+/** Saves a checkpoint. A repeated request changes nothing. Undefined: the worker does not hold the step. */
 async function save(step: DispatchedStep, progress: CheckpointProgress): Promise<Reported | undefined> {
   const saved = { outcome: 'saved', errorType: null } as const;
   const { cursor, items_processed, accumulated_results } = step.checkpoint ?? {};

@@ -26,7 +26,7 @@ export interface RecordingOptions {
   onDue(ms: number): void;
 }
 
-/** Records what workers over HTTP report, many requests in one transaction, with the recorder of every worker. */
+/** Records the reports of HTTP workers, many requests in one transaction. Uses the same recorder as every worker. */
 export class Recording implements RecorderEvents {
   readonly #options: RecordingOptions;
   readonly #recorder: Recorder;
@@ -68,7 +68,7 @@ export class Recording implements RecorderEvents {
   }
 
   doubt(): void {
-    // No children are claimed, so none can be held without knowing.
+    // No children are claimed, so the worker cannot hold any without knowing.
   }
 
   release(): void {
@@ -102,7 +102,7 @@ export class Recording implements RecorderEvents {
     if (answer.queued > 0 || accepted.some((end) => end.kind === KIND.released)) onWork();
   }
 
-  /** Deletes the entries of steps that ended, after their commit. Whatever is left is deleted by a later look. */
+  /** Deletes the entries of steps that ended, after their commit. A later cleanup deletes the rest. */
   #forget(): void {
     this.#forgetting ??= (async () => {
       while (this.#forgotten.length > 0) {

@@ -3,7 +3,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 
-/** The settings that the thresholds of the configuration come from. */
+/** The settings that define the thresholds. */
 export type ThresholdSettings = Pick<
   TaskerConfig,
   | 'deadLetters'
@@ -16,7 +16,10 @@ export type ThresholdSettings = Pick<
   | 'taskLifetimeHours'
 >;
 
-/** The thresholds of the configuration, in minutes; null: none. And how often tasks that reach them are looked for. */
+/**
+ * The thresholds of the configuration, in minutes (null: none), and the interval of the search for tasks that reach
+ * them.
+ */
 export interface StalenessThresholds {
   intervalMs: number;
   /** In the order of `task_watch.thresholds`. */
@@ -28,7 +31,7 @@ export interface StalenessThresholds {
   };
 }
 
-/** Returns the thresholds of a configuration. Undefined: it has none, or they are switched off. */
+/** Returns the thresholds of a configuration. Undefined: it has none, or they are disabled. */
 export function thresholdsOf(config: Partial<ThresholdSettings>): StalenessThresholds | undefined {
   const { deadLetters = true, stalenessDetection = true, stalenessDryRun = false, stalenessIntervalMs = 0 } = config;
   const { taskLifetimeHours } = config;
@@ -43,19 +46,19 @@ export function thresholdsOf(config: Partial<ThresholdSettings>): StalenessThres
   return { intervalMs: stalenessIntervalMs, minutes };
 }
 
-/** Minimum time between two looks of this process. Of all processes, one looks at a time, twice a minute. */
+/** Minimum time between two checks by this process. One process checks at a time, twice a minute. */
 const LOOK_MS = 30_000;
 /** Maximum number of entries that one log line names. */
 const NAMED = 10;
 
-/** Looks for dead letters on behalf of all processes. */
+/** Checks the dead letters on behalf of all processes. */
 export class DeadLetterLooks {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #thresholds: StalenessThresholds | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #looking = false;
-  /** The first look also replaces the thresholds of an earlier configuration. */
+  /** The first check also replaces the thresholds of an earlier configuration. */
   #first = true;
 
   constructor(engine: Engine, thresholds: StalenessThresholds | undefined, logger: Logger) {
@@ -64,7 +67,7 @@ export class DeadLetterLooks {
     this.#logger = logger;
   }
 
-  /** Looks, if that is due. `stopped`: whether to end early. */
+  /** Runs the check if it is due. `stopped`: whether to end early. */
   async look(stopped: () => boolean): Promise<void> {
     if (this.#looking || performance.now() - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = performance.now();
@@ -79,7 +82,7 @@ export class DeadLetterLooks {
         if (stopped()) break;
       }
     } catch (error) {
-      if (!stopped()) this.#logger.warn({ error: messageOf(error) }, 'look for dead letters failed; trying again');
+      if (!stopped()) this.#logger.warn({ error: messageOf(error) }, 'check for dead letters failed; retrying');
     } finally {
       this.#looking = false;
     }
@@ -90,11 +93,11 @@ export class DeadLetterLooks {
     const { dlqReason, cause } = added[0]!;
     this.#logger.warn(
       { count: added.length, task_uuids: named, reason: dlqReason, cause },
-      'tasks are in the dead letters: an operator must act',
+      'tasks added to the dead letters; an operator must act',
     );
   }
 
-  /** Puts the thresholds of the configuration on open tasks. */
+  /** Applies the thresholds of the configuration to open tasks. */
   async #watch(stopped: () => boolean): Promise<void> {
     if (!this.#thresholds) return;
     const { intervalMs, minutes } = this.#thresholds;

@@ -10,11 +10,11 @@ const LIFECYCLE_MS = 30_000;
 const FORGET_MS = 3_600_000;
 /** Interval between searches for pauses whose process died. */
 const PAUSES_MS = 10_000;
-/** Interval at which a worker asks whether it is its turn to prune. */
+/** Interval at which a worker checks whether it is its turn to prune. */
 const PRUNE_TURN_MS = 60_000;
 /** Minimum time between two checks of the whole queue. */
 const QUEUE_CHECK_MS = 120_000;
-/** Time until this worker asks again whether it is its turn to check. */
+/** Time until this worker checks again whether it is its turn. */
 const QUEUE_TURN_MS = 30_000;
 /**
  * The pause after a slice of the check is this many times its duration, so that the check uses half a percent of a
@@ -133,7 +133,7 @@ export class Housekeeping {
     await this.#pruning;
   }
 
-  /** Prunes by the policy, if it is due and no other process does it. */
+  /** Prunes by the policy, if it is due and no other process is pruning. */
   async #prune(): Promise<void> {
     if (!this.#retention || this.#stopped || this.#pruning) return;
     if (performance.now() - this.#pruneAt < PRUNE_TURN_MS) return;
@@ -166,10 +166,10 @@ export class Housekeeping {
     try {
       for await (const { ended, noted } of this.#engine.endStale()) {
         for (const { taskUuid, reason } of ended) {
-          this.#logger.warn({ task_uuid: taskUuid, state: 'error', reason }, 'task error: ended by its lifecycle');
+          this.#logger.warn({ task_uuid: taskUuid, state: 'error', reason }, 'task ended as error by its lifecycle');
         }
         for (const { taskUuid, reason } of noted) {
-          this.#logger.warn({ task_uuid: taskUuid, reason }, 'task stale: noted by its lifecycle for an operator');
+          this.#logger.warn({ task_uuid: taskUuid, reason }, 'task stale; an operator should check it');
         }
         if (this.#stopped) break;
       }

@@ -74,7 +74,7 @@ export class Incarnation {
   #failedBeats = 0;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
-  /** Whether the next heartbeat is due as soon as the one in progress has ended. */
+  /** Whether the next heartbeat is due as soon as the current heartbeat has ended. */
   #soon = false;
   #stopped = false;
   #announced = '';
@@ -213,7 +213,7 @@ export class Incarnation {
     if (this.ids.some((id) => ids.includes(id))) this.beatNow();
   }
 
-  /** Sends a heartbeat now, because the report changed, or the response may have. */
+  /** Sends a heartbeat now, because the report or the response may have changed. */
   beatNow(): void {
     this.#soon = true;
     // While a heartbeat is in progress, there is no timer.
@@ -247,7 +247,7 @@ export class Incarnation {
       if (dead.length < ids.length) this.#events.drain?.(drain);
       await this.#leaveRetired();
       await this.announce();
-      // The outage of this worker may have affected the others too. Gives them the time of a lease to come back.
+      // The outage of this worker may have affected the others too. Gives them the time of a lease to reconnect.
       if (lost && sentAt - this.#memory.backAt >= leaseMs) this.#events.othersLost();
     } catch (error) {
       const level = this.#failedBeats++ === 0 ? 'warn' : 'debug';

@@ -1,6 +1,6 @@
 import type { WorkerReport } from '../../engine/engine.ts';
 
-/** The time over which rates are measured; longer if heartbeats are further apart. */
+/** The period over which rates are measured; longer if heartbeats are further apart. */
 export const RATE_MS = 60_000;
 
 /** The current load of a worker. */

@@ -27,8 +27,8 @@ const NEVER = -(2n ** 62n);
 const encoder = new TextEncoder();
 
 /**
- * State that the thread of the handlers shares with the heartbeat thread: when the event loop last turned, when the
- * last successful heartbeat was sent, and which handler occupies the loop. Times are whole microseconds, because only
+ * State that the thread of the handlers shares with the heartbeat thread: when the event loop last ran, when the last
+ * successful heartbeat was sent, and which handler occupies the loop. Times are whole microseconds, because only
  * integers are written atomically.
  */
 export class SharedLoopState {
@@ -46,7 +46,7 @@ export class SharedLoopState {
     if (!buffer) this.#times.fill(NEVER);
   }
 
-  /** Notes that the event loop is running. */
+  /** Records that the event loop is running. */
   turned(): void {
     this.#write(TURNED_AT, sharedNow());
   }
@@ -56,13 +56,13 @@ export class SharedLoopState {
     return sharedNow() - this.#read(TURNED_AT);
   }
 
-  /** Notes that a handler is called. It occupies the loop until it returns or first awaits. */
+  /** Records that a handler is called. It occupies the loop until it returns or first awaits. */
   calls({ handler, step, taskUuid }: CalledStep): void {
     const { written } = encoder.encodeInto(`${taskUuid}\0${step}\0${handler}`, this.#names);
     Atomics.store(this.#length, 0, written);
   }
 
-  /** Notes that the handler returned or awaited. */
+  /** Records that the handler returned or awaited. */
   called(): void {
     Atomics.store(this.#length, 0, 0);
   }
@@ -78,12 +78,12 @@ export class SharedLoopState {
     return { taskUuid, step, handler };
   }
 
-  /** Notes that a heartbeat sent at this time succeeded. */
+  /** Records that a heartbeat sent at this time succeeded. */
   proven(sentAt: number): void {
     if (sentAt > this.provenAt) this.#write(PROVEN_AT, sentAt);
   }
 
-  /** Notes that a heartbeat sent at this time succeeded after none had for a whole lease. */
+  /** Records that a heartbeat sent at this time succeeded, after no heartbeat had succeeded for a whole lease. */
   cameBack(at: number): void {
     this.#write(BACK_AT, at);
   }
@@ -198,13 +198,13 @@ export class LoopWatch {
     this.#named = false;
   }
 
-  /** Notes that a step's handler is called. */
+  /** Records that a step's handler is called. */
   calls({ handlerName: handler, name: step, taskUuid }: DispatchedStep): void {
     this.#options.memory.calls({ handler, step, taskUuid });
   }
 
   /**
-   * Notes that the synchronous part of a step's handler has ended. `from` is when it started, on the clock of
+   * Records that the synchronous part of a step's handler has ended. `from` is when it started, on the clock of
    * `performance.now()`.
    */
   called(step: DispatchedStep, from: number): void {

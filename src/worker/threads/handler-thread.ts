@@ -121,7 +121,7 @@ function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
     metadata: metadata.ok
       ? (JSON.parse(metadata.json) as Fields)
       : { metadata_left_out: `${metadata.path}: ${metadata.reason}` },
-    // As plain data, because an instance of a class may have functions, which cannot be sent.
+    // Sent as plain data, because an instance of a class may have functions, which cannot be sent.
     orchestrationMetadata: stored && (JSON.parse(JSON.stringify(stored)) as StoredOrchestrationMetadata),
     retryAfter: result.retryAfter,
     backtrace: result.backtrace,

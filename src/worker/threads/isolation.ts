@@ -97,7 +97,7 @@ export class Isolation {
   }
 
   /**
-   * Called when a step is over. Ends its thread soon, because its handler may ignore the signal. If a shutdown has
+   * Called when a step has ended. Ends its thread soon, because its handler may ignore the signal. If a shutdown has
    * already ended the thread, settles its call.
    */
   over(step: DispatchedStep): void {

@@ -36,7 +36,7 @@ export interface ThreadPoolOptions {
   memoryMb: number | undefined;
 }
 
-/** Time for a handler to clean up after its step is over. Its thread is then ended. */
+/** Time for a handler to clean up after its step has ended. Its thread is then ended. */
 const GRACE_MS = 250;
 
 /**
@@ -113,7 +113,7 @@ export class ThreadPool {
     return thread !== undefined;
   }
 
-  /** Called when a step is over. Ends its thread soon. Returns false if no thread runs the step or will run it. */
+  /** Called when a step has ended. Ends its thread soon. Returns false if no thread runs the step or will run it. */
   end(job: ThreadJob): boolean {
     const thread = this.#threadOf(job);
     if (thread) setTimeout(() => void (thread.job === job && thread.kill()), GRACE_MS).unref();

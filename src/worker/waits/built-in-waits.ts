@@ -11,14 +11,14 @@ import { timerWait } from './timer-wait.ts';
 
 type Begun = WaitRequest | StepHandlerResult;
 
-/** Returns the end of a step whose result could not be loaded. Without an answer of the database, it is tried again. */
+/** Returns the end of a step whose result could not be loaded. The step is retried if the database did not answer. */
 function endOfThrown(step: DispatchedStep, thrown: unknown): AttemptEnd {
   return isConnectionError(thrown) ? released(step) : attemptEnd(step, resultOfThrown(thrown), DEFAULT_VERSION);
 }
 
 /**
  * Runs a step of a type that waits, instead of a handler: determines what it waits for. Calls `finish` at once, or later
- * if a large result must be loaded first. The end is undefined if the step is over in the meantime. Never throws.
+ * if a large result must be loaded first. The end is undefined if the step has ended in the meantime. Never throws.
  */
 export function beginWait(step: DispatchedStep, finish: (end: AttemptEnd | undefined) => void): void {
   step.begin();

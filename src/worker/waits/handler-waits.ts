@@ -7,12 +7,15 @@ import type { CallAgainConfig } from '../../template/task-template.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 import { progressOf } from '../step-progress.ts';
 
-// The waits that handlers ask for with completeLater and notYet.
+// The waits that handlers request with completeLater and notYet.
 
 /** The limits of calls for steps without `wait`. */
 const DEFAULT_LIMITS: CallAgainConfig = { timeoutMs: 24 * 3_600_000, maxCalls: null, repeatable: false };
 
-/** Returns the wait that a handler asked for, or the permanent failure of a step that must not wait, or no longer. */
+/**
+ * Returns the wait that a handler requested, or the permanent failure of a step that must not wait, or must not wait
+ * any longer.
+ */
 export function requestOf(step: DispatchedStep, wait: StepWait): WaitRequest | StepHandlerResult {
   if (wait.kind === 'call') return callRequest(step, wait.retryInMs);
   const forMs = wait.timeoutMs === null ? undefined : Math.ceil(wait.timeoutMs);
@@ -38,10 +41,10 @@ function callRequest(step: DispatchedStep, retryInMs: number): WaitRequest | Ste
   if (leftMs <= 0) {
     return failure(
       'wait_timeout',
-      `step ${step.name}: its handler asked to be called again after ${calls} calls, but ${durationText(timeoutMs)} have passed since the first one, which is the limit (wait.timeout)`,
+      `step ${step.name}: its handler asked to be called again after ${calls} calls, but ${durationText(timeoutMs)} have passed since the first call, which is the limit (wait.timeout)`,
     );
   }
-  // The last call is at the limit, however long the handler wants to wait.
+  // The last call happens at the limit, even if the handler asked for a longer pause.
   return { kind: 'call', forMs: Math.ceil(Math.min(retryInMs, leftMs)), settings: { number: numberOf(step) } };
 }
 

@@ -130,7 +130,7 @@ it('the request reaches a worker whose notifications are lost, at its next heart
 it('a worker that lost its lease keeps draining when it registers again', async () => {
   const { tasker, demo, worker, goOn, name, task } = await scene({ leaseMs: 300 });
   const before = worker.stats!.workerId;
-  // Asked and declared dead before its next heartbeat.
+  // Asked to drain, and declared dead before its next heartbeat.
   await shared.sql(`update tasker.worker set drain_at = now(), drain_by = 'psql', state = 'dead' where id = $1`, [
     before,
   ]);

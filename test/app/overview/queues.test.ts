@@ -69,7 +69,7 @@ it('running steps, waiting retries and the workers of a namespace are shown', as
   await tasker.cancelTask(task.taskUuid);
 });
 
-it('ready steps whose handler no live worker has, or only a draining one, are counted by handler', async () => {
+it('ready steps whose handler is in no live worker, or only in a draining worker, are counted by handler', async () => {
   const { tasker, demo, another } = await shared.setup(
     { a: [], b: [], c: [], d: { handler: { callable: 'd', resolver: 'plugins' } } },
     { worker: false },
@@ -137,7 +137,7 @@ it('the age of a step counts from its last parent, its last attempt, the due tim
   expect(await age()).toBeLessThan(60_000);
 });
 
-it('cancelled steps of a namespace without a worker do not count, however many there are', async () => {
+it('cancelled steps of a namespace without a worker do not count, even if there are many', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   const { namespace } = demo;
   const [old] = await tasker.createTasks([demo, demo]);
@@ -161,7 +161,7 @@ it('cancelled steps of a namespace without a worker do not count, however many t
   expect(await tasker.queues({ namespace })).toMatchObject([{ ready: 0, unserved: [], oldestReadyAt: null }]);
 });
 
-it('every namespace is listed, even an empty one, and an unknown one is rejected with similar names', async () => {
+it('every namespace is listed, even an empty namespace, and an unknown namespace is rejected with similar names', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { handlers: [ok('a')] });
   await another({ templates: [], handlers: [ok('a')], namespaces: ['served_without_template'] });
   expect(await endStates(tasker, [await tasker.createTask(demo)])).toEqual(['complete']);

@@ -113,7 +113,7 @@ it('the heartbeats of a worker report used slots, recorded attempts with their r
 it('a blocked event loop is shown while it is blocked', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
   const worker = await another({ worker: true, handlers: [ok('a')], leaseMs: 2_400, blockedLoopBoundMs: 60_000 });
-  // Blocks this process for longer than its heartbeat thread waits, so that it is the thread that reports.
+  // Blocks this process for longer than its heartbeat thread waits, so that the thread sends the report.
   await until(
     () => worker.stats!.workerId,
     (id) => id > 0,
@@ -134,7 +134,7 @@ it('a worker that stopped or was lost is listed for a while, and a lost worker w
   const ends = await another({ worker: true, handlers: [ok('zzz')], name: 'ends' });
   await ends.stop();
   await tasker.createTask(demo);
-  // Registered and driven by hand: a running worker would look for lost workers, and find itself.
+  // Registered and driven by hand, because a running worker would search for lost workers and find itself.
   const identity = { name: 'hangs', host: 'h', pid: 1, namespaces: [namespace], callables: ['a'], concurrency: 5 };
   const { engine } = tasker;
   const workerId = await engine.registerWorker({ ...identity, leaseMs: 60_000 });

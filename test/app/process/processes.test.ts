@@ -10,7 +10,7 @@ import { threadHandlers } from '../../support/thread-handlers.ts';
 
 const shared = sharedDatabase();
 const PACKAGE = pathToFileURL('dist/index.js').href;
-/** A process that is still running after this time does not end by itself, and is killed. */
+/** A process that is still running after this time does not end on its own, and is killed. */
 const LIMIT_MS = 40_000;
 /** A process with nothing open ends within this time, even on a busy machine. Open resources keep it alive longer. */
 const LINGER_MS = 5_000;
@@ -23,7 +23,7 @@ interface Ended {
   lingered: number;
 }
 
-/** Runs a program that imports the built package in a separate process, until it ends by itself. */
+/** Runs a program that imports the built package in a separate process, until it ends on its own. */
 function program(
   text: string,
   env: Record<string, string> = {},
@@ -109,7 +109,7 @@ describe('a program of a few lines', () => {
     expect(lingered).toBeLessThan(LINGER_MS);
   });
 
-  it('a program exits by itself after it stops the tasker, even if a handler runs forever in a thread', async () => {
+  it('a program exits on its own after it stops the tasker, even if a handler runs forever in a thread', async () => {
     const spin = TEMPLATE.replaceAll('greet', 'spins').replace('processes', 'spinning');
     const { stdout, stderr, code, lingered } = await program(
       `
@@ -163,7 +163,7 @@ const GREETS = `
   const request = { namespace: 'processes', name: 'hello' };
 `;
 
-describe('a process exits by itself within a second after its tasker has stopped', () => {
+describe('a process exits on its own within a second after its tasker has stopped', () => {
   it.each([
     [
       'a server with a port',

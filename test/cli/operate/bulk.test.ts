@@ -142,7 +142,7 @@ it('a command that is killed halfway is resumed, and each failure is retried exa
   )) as [{ n: number }];
   expect(n).toBe(2_000);
   const again = await on.project.run(['bulk', 'resume', String(id)]);
-  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is done; a new command is a new act')]);
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is done; start a new act instead')]);
   const list = await on.project.run(['bulk', 'list']);
   expect(list.stdout).toMatch(/task retry +done +(\d+)\/\1 /);
   expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('there is no bulk act 999');

@@ -5,7 +5,7 @@ const on = projectOnDatabase({ 'templates/pair.yaml': PAIR });
 
 const NONE = '00000000-0000-0000-0000-000000000000';
 
-it('dlq list says that there is nothing, and names the conditions that match nothing', async () => {
+it('dlq list reports an empty list, and names the conditions that match nothing', async () => {
   await on.project.create('pair');
   expect(await on.project.run(['dlq', 'list'])).toMatchObject({
     code: 0,
@@ -23,7 +23,7 @@ it('dlq list says that there is nothing, and names the conditions that match not
   });
 });
 
-it('add, list, assign, note, show and resolve look after a task', async () => {
+it('a task is added to the dead letters, listed, assigned, annotated, shown and resolved', async () => {
   const task = await on.project.create('pair');
   const added = await on.project.run(['dlq', 'add', task, '--reason', 'charged twice?', '--by', 'ann']);
   expect(added).toMatchObject({ code: 0, stdout: '' });
@@ -102,7 +102,7 @@ it('add, list, assign, note, show and resolve look after a task', async () => {
   expect((await on.project.run(['dlq', 'stats'])).stdout).toMatch(/manual_dlq +0 +0 +- +0 +1 +0 +[\d.]+ m?s/);
 });
 
-it('redrive of one task says what runs again, or why nothing does', async () => {
+it('redriving one task reports which steps run again, or why none does', async () => {
   const task = await on.project.create('pair');
   await on.project.run(['dlq', 'add', task]);
   expect(await on.project.run(['dlq', 'redrive', task])).toMatchObject({
@@ -118,7 +118,7 @@ it('redrive of one task says what runs again, or why nothing does', async () => 
   expect(await on.project.json(['dlq', 'show', task])).toMatchObject({ resolution_notes: 'redriven: no' });
 });
 
-it('redrive of many previews, asks, and reports what it skipped', async () => {
+it('redriving many tasks shows a preview, asks for confirmation, and reports the skipped tasks', async () => {
   const tasks = await Promise.all([on.project.create('pair'), on.project.create('pair'), on.project.create('pair')]);
   for (const task of tasks.slice(0, 2)) await on.project.run(['task', 'cancel', task]);
   expect(await on.project.run(['dlq', 'add', ...tasks])).toMatchObject({
@@ -152,7 +152,7 @@ it.each([
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(message) });
 });
 
-it('an unknown dead letter is named, with the way out', async () => {
+it('the error for an unknown dead letter names it, with advice', async () => {
   expect(await on.project.run(['dlq', 'show', NONE])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining(`${NONE} is neither a dead letter nor a task that was ever one`),

@@ -117,7 +117,7 @@ it('a prune that is stopped while it counts reports that it deleted nothing', as
   expect([code, stderr]).toEqual([130, 'stopped before anything was deleted\n']);
 });
 
-it('wrong arguments are refused with what to write', async () => {
+it('invalid arguments are refused with advice', async () => {
   const stderr = async (...args: string[]) => {
     const { code, stderr } = await on.project.run(args);
     expect(code).toBe(2);
@@ -133,7 +133,7 @@ it('wrong arguments are refused with what to write', async () => {
   expect(await stderr('archive', 'restore', 'templates')).toContain('there are no archive files in templates');
 });
 
-it('db compact shows what it would lock, asks, and reports how much it returned', async () => {
+it('db compact shows which tables it would lock, asks for confirmation, and reports the returned space', async () => {
   const dry = await on.project.json<{ tables: { table: string; action: string }[] }>([
     'db',
     'compact',

@@ -60,8 +60,8 @@ describe('task rerun', () => {
         'STEP     STATE     ATTEMPTS  WHAT HAPPENS',
         '✔ charge   complete  1         runs again                                             not retryable',
         '✔ cut      complete  1         runs again',
-        '✔ sum      complete  1         is removed, may be created again',
-        '✔ rows ×7  complete  1         is removed, may be created again',
+        '✔ sum      complete  1         is removed, and may be created again',
+        '✔ rows ×7  complete  1         is removed, and may be created again',
       ].map((line) => expect.stringMatching(new RegExp(`^${line.replaceAll(/ +/g, ' +')}$`))),
     );
     expect(stderr).toContain(

@@ -120,12 +120,12 @@ it.each([
   [['--every', '1h', '--cron', '0 9 * * *'], 'cannot be combined'],
   [['--every', '1h', '--end', '300000-01-01T00:00Z'], 'until the year 9999'],
   [['--every', '1h', '--overlap', 'often'], 'allow, skip, queue_one or cancel_running'],
-])('schedule create with %j names what is wrong', async (settings, message) => {
+])('schedule create with %j reports the problem', async (settings, message) => {
   expect(await create('wrong', ...settings)).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
   expect(await schedule('show', 'wrong')).toMatchObject({ code: 1 });
 });
 
-it('apply makes the schedules equal to the files, and pauses one whose file is gone', async () => {
+it('apply makes the schedules match the files, and pauses a schedule whose file is gone', async () => {
   const { project } = on;
   const file = (cron: string) => `name: monthly\ntemplate: demo/report@1.0.0\ncron: ${cron}\n`;
   await project.write('schedules/monthly.yaml', file('0 0 L * *'));

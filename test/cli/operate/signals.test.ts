@@ -15,7 +15,7 @@ steps:
 const on = projectOnDatabase({ 'templates/order.yaml': TEMPLATE });
 const uuid = '[0-9a-f-]{36}';
 
-it('signal send, list and show', async () => {
+it('a signal is sent, listed and shown', async () => {
   const task = await on.project.create('order');
   expect(await on.project.run(['signal', 'list', task])).toMatchObject({
     code: 0,

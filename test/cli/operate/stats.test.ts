@@ -11,7 +11,7 @@ const on = projectOnDatabase();
 
 const STEPS = { pack: [], charge: { dependencies: ['pack'], retry: { ...RETRY_AT_ONCE, max_attempts: 2 } } };
 
-it('without anything to show, `tasker stats` reports it, and looks further back on request', async () => {
+it('`tasker stats` reports an empty period, and looks further back on request', async () => {
   const { code, stdout, stderr } = await on.project.run(['stats']);
   expect([code, stdout]).toEqual([0, '']);
   expect(stderr).toMatch(/^no attempt ended from .* to .* UTC; counting began at .*; --since 7d looks further back\n$/);
@@ -43,7 +43,8 @@ it('`tasker stats` shows tasks, attempts, templates and steps, and `--json` the 
     tasker,
     await tasker.createTasks([...requests, { namespace: 'depot', name: 'pack', version: '1.0.0' }]),
   );
-  // A stop writes the statistics for a few seconds at most, and the command counts only what is older than another second.
+  // On shutdown, statistics are written for a few seconds at most, and the command counts only attempts that are older
+  // than another second.
   await tasker.engine.analytics.flush();
   await tasker.stop();
 
@@ -57,7 +58,7 @@ it('`tasker stats` shows tasks, attempts, templates and steps, and `--json` the 
   expect(all.stdout).toMatch(/^shop\/fulfil@1\.0\.0 +20 +100 % +10 +10 /m);
   expect(all.stdout).toMatch(/^charge +shop\/fulfil@1\.0\.0 .* 33\.3 % /m);
   expect(all.stdout).toMatch(/^→ 10 open tasks are blocked by a failure: `tasker task summary` shows the causes$/m);
-  expect(all.stdout).toMatch(/^percentiles are wrong by at most 5 %; all other numbers are exact$/m);
+  expect(all.stdout).toMatch(/^percentiles are off by at most 5 %; all other numbers are exact$/m);
 
   const one = await on.project.run(['stats', 'depot/pack']);
   expect(one.stdout).toMatch(/^pack +100 % /m);
@@ -74,7 +75,7 @@ it('`tasker stats` shows tasks, attempts, templates and steps, and `--json` the 
   });
 });
 
-it('a wrong argument exits 1 or 2, and says what there is', async () => {
+it('an invalid argument exits 1 or 2, and the message lists the valid values', async () => {
   for (const [args, code, says] of [
     [['stats', 'fulfill'], 1, 'no template fulfill is registered; did you mean fulfil'],
     [['stats', '--step', 'chrage'], 1, 'no template has a step chrage; did you mean charge?'],
@@ -87,7 +88,7 @@ it('a wrong argument exits 1 or 2, and says what there is', async () => {
   }
 });
 
-it('charts show proportions, and no bar for nothing', () => {
+it('charts show proportions, and no bar for zero', () => {
   expect(sparkline([0, 1, 2, 4, 8])).toBe('·▁▂▄█');
   expect(sparkline([0, 0])).toBe('··');
   expect(sparkline([1, 1, 0, 0], 2)).toBe('█·');

@@ -38,7 +38,7 @@ async function attemptsIn(sql: Sql): Promise<number> {
 const count = (tasker: Tasker) => tasker.engine.analytics.flush();
 
 describe('statistics', () => {
-  it('have every attempt and every end once, by template and step, for each minute, hour and day', async () => {
+  it('count every attempt and every end once, by template and step, for each minute, hour and day', async () => {
     const templates = [
       template({ a: [], b: RETRIED }),
       template({ a: [] }, { name: 'other' }),
@@ -75,7 +75,7 @@ describe('statistics', () => {
     await compareWithJournal(sql);
   });
 
-  it('have an attempt that commits after later ones, once', async () => {
+  it('count an attempt that commits after later attempts, once', async () => {
     const { tasker, sql, url } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
     const { taskUuid } = await tasker.createTask(DEMO);
     const slow = await openSession(url);
@@ -95,7 +95,7 @@ describe('statistics', () => {
     expect(await attemptsIn(sql)).toBe(5);
   });
 
-  it('have an attempt of a transaction that ran while thousands of others did', async () => {
+  it('count an attempt of a transaction that ran alongside thousands of others', async () => {
     const { tasker, sql, url } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
     const { taskUuid } = await tasker.createTask(DEMO);
     const slow = await openSession(url);
@@ -112,7 +112,7 @@ describe('statistics', () => {
     expect(await attemptsIn(sql)).toBe(1);
   });
 
-  it('of a load that begins are counted in small turns, also after a quiet time with many other transactions', async () => {
+  it('of a starting load are counted in small passes, even after an idle period with many other transactions', async () => {
     const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
     const { taskUuid } = await tasker.createTask(DEMO);
     await sql('create table public.burnt (n int)');
@@ -147,7 +147,7 @@ describe('statistics', () => {
     expect(await attemptsIn(sql)).toBe(40_000);
   });
 
-  it('do not have an attempt that was rolled back', async () => {
+  it('do not count an attempt that was rolled back', async () => {
     const { tasker, sql, url } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
     const { taskUuid } = await tasker.createTask(DEMO);
     const slow = await openSession(url);
@@ -159,7 +159,7 @@ describe('statistics', () => {
     expect(await attemptsIn(sql)).toBe(0);
   });
 
-  it('are the same in small turns, and when several processes count at the same time', async () => {
+  it('are the same with small passes, and when several processes count at the same time', async () => {
     const options = {
       templates: template({ a: [], b: RETRIED }),
       handlers: HANDLERS,
@@ -187,7 +187,7 @@ describe('statistics', () => {
     expect(await compareWithJournal(sql)).toEqual({ attempts: 180, ends: 60 });
   });
 
-  it('have nothing of a turn whose session was terminated, and everything after the next', async () => {
+  it('contain nothing of a pass whose session was terminated, and everything after the next pass', async () => {
     const { tasker, sql, url } = await setup({
       templates: template({ a: [] }),
       handlers: HANDLERS,
@@ -196,7 +196,7 @@ describe('statistics', () => {
     });
     await keepJournal(sql);
     await endStates(tasker, await tasker.createTasks([DEMO, DEMO, DEMO]));
-    // The turn waits for a row of the statistics while its session is terminated.
+    // The pass waits for a row of the statistics while its session is terminated.
     const session = await openSession(url);
     await session.query('begin');
     await session.query('lock table tasker.analytics in exclusive mode');
@@ -216,7 +216,7 @@ describe('statistics', () => {
     await compareWithJournal(sql);
   });
 
-  it('have the ends that operators cause, by state', async () => {
+  it('count the ends that operators cause, by state', async () => {
     const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
     await keepJournal(sql);
     const [one, two, three] = await tasker.createTasks([DEMO, DEMO, DEMO]);
@@ -229,7 +229,7 @@ describe('statistics', () => {
     expect(tasks).toMatchObject({ ended: 3, cancelled: 1, resolvedManually: 1, completed: 1, failed: 0 });
   });
 
-  it('have both ends of a task that ran again, whether or not the first was counted before', async () => {
+  it('count both ends of a task that ran again, whether or not the first end was counted before the rerun', async () => {
     const { tasker, sql } = await setup({
       templates: template({ a: [], d: ['a'] }),
       handlers: [...HANDLERS, defineHandler('d', {}, () => ({}))],
@@ -252,7 +252,7 @@ describe('statistics', () => {
     expect(await compareWithJournal(sql)).toEqual({ attempts: 8, ends: 5 });
   });
 
-  it('have the attempts of tasks that are deleted before they are counted, and the others once', async () => {
+  it('count the attempts of tasks that are deleted before they are counted, and all other attempts once', async () => {
     const { tasker, sql, another } = await setup({
       templates: template({ a: [], b: RETRIED }),
       handlers: HANDLERS,
@@ -281,7 +281,7 @@ describe('statistics', () => {
     expect(await sql('select count(*)::int n from tasker.history')).toEqual([{ n: 60 }]);
   });
 
-  it('have the end of a task that was rerun, cancelled and deleted before anything was counted', async () => {
+  it('count the end of a task that was rerun, cancelled and deleted before anything was counted', async () => {
     const { tasker, sql } = await setup({ templates: template({ a: [] }), handlers: HANDLERS, ...BY_HAND });
     await keepJournal(sql);
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -295,7 +295,7 @@ describe('statistics', () => {
     expect(await sql('select count(*)::int n from tasker.earlier_end')).toEqual([{ n: 0 }]);
   });
 
-  it('count a lost and a released attempt apart', async () => {
+  it('count lost and released attempts separately', async () => {
     const bench = await handWorker({ a: [], b: [], c: [] });
     await keepJournal(bench.sql);
     await bench.claim();
@@ -316,10 +316,10 @@ describe('statistics', () => {
     expect(slowSteps.find((one) => one.step === 'b')).toMatchObject({ lost: 1, retried: 1, gaveUp: 0 });
   });
 
-  it('begin again at the present on a server with lower transaction numbers', async () => {
+  it('restart from the current time on a server with lower transaction numbers', async () => {
     const { tasker, sql } = await setup({ templates: template({ a: [] }), handlers: HANDLERS, ...BY_HAND });
     await endStates(tasker, await tasker.createTasks([DEMO]));
-    // As after a restore: everything there is was written under the numbers of the other server.
+    // Simulates a restore: all existing rows were written under transaction numbers of the other server.
     await sql('update tasker.history set tx = 5000000000');
     await sql(`update tasker.analytics_state set counted = '9999999999:9999999999:'`);
     await count(tasker);
@@ -330,7 +330,7 @@ describe('statistics', () => {
     expect(await attemptsIn(sql)).toBe(2);
   });
 
-  it('do not count what an archive brings back', async () => {
+  it('do not count tasks restored from an archive', async () => {
     const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
     const { taskUuid } = await tasker.createTask(DEMO);
     await sql(
@@ -373,7 +373,7 @@ describe('statistics', () => {
     expect([await total('30h'), await total('4d'), await total('90d'), await total('200d')]).toEqual([1, 2, 3, 4]);
   });
 
-  it('are not written by a process that has them off, which still deletes tasks', async () => {
+  it('are not written by a process that has them turned off, which can still delete tasks', async () => {
     const { tasker, sql } = await setup({ templates: template({ a: [] }), handlers: HANDLERS, ...BY_HAND });
     await sql(`update tasker.analytics_state set counted_at = now() - interval '8 days'`);
     const { taskUuid } = await tasker.createTask(DEMO);

@@ -18,7 +18,7 @@ async function queueing(bench: Bench, step: string) {
   return slowSteps[0]!.queueing;
 }
 
-/** Milliseconds between two times of the database, computed apart from the statistics. */
+/** Milliseconds between two times of the database, computed independently of the statistics. */
 async function ms(sql: Sql, from: string, to: string, values: unknown[]): Promise<number> {
   const [row] = await sql<{ ms: number }>(`select (extract(epoch from (${to}) - (${from})) * 1000)::float8 ms`, values);
   return row!.ms;
@@ -31,13 +31,13 @@ const END = (idx: number, attempt: number) =>
 const CREATED = 'select created_at from tasker.task where task_uuid = $1';
 
 describe('queueing time', () => {
-  it('of a first step runs from the creation of its task, and of a child from the end of its last parent', async () => {
+  it('starts at the creation of the task for a first step, and at the end of the last parent for a child', async () => {
     const bench = await handWorker({ a: [], b: [], c: ['a', 'b'] });
     const { sql, taskUuid } = bench;
     await pause();
     await bench.claim();
     await bench.record(bench.completed('a'));
-    // The turns of the statistics do not matter: one parent is counted here, the other one with the child.
+    // It does not matter which pass counts an attempt: one parent is counted here, the other together with the child.
     await bench.tasker.engine.analytics.flush();
     await pause();
     await bench.record(bench.completed('b'));
@@ -53,7 +53,7 @@ describe('queueing time', () => {
     expect(c).toMatchObject({ count: 1, minMs: c.totalMs, maxMs: c.totalMs });
   });
 
-  it('counted in one turn is the same as counted in two', async () => {
+  it('is the same whether it is counted in one pass or in two', async () => {
     const bench = await handWorker({ a: [], b: [], c: ['a', 'b'] });
     await bench.claim();
     await bench.record(bench.completed('a'));
@@ -66,7 +66,7 @@ describe('queueing time', () => {
     expect(c.totalMs).toBeCloseTo(await ms(bench.sql, END(1, 1), START(2, 1), [bench.taskUuid]), 2);
   });
 
-  it('of a retry runs from the time it was due, of an immediate one from the failure, and of a reset from the act', async () => {
+  it('starts at the due time for a retry, at the failure for an immediate retry, and at the act for a reset', async () => {
     const bench = await handWorker({ a: { retry: { max_attempts: 3 } } });
     const { sql, taskUuid, tasker } = bench;
     await bench.claim();
@@ -106,7 +106,7 @@ describe('queueing time', () => {
     expect(found.minMs).toBeCloseTo(Math.min(...expected), 2);
   });
 
-  it('after a rerun runs from the rerun, and of a child from its parent', async () => {
+  it('starts at the rerun for the first step of a rerun, and at the end of the parent for its child', async () => {
     const bench = await handWorker({ a: [], b: ['a'] });
     const { sql, taskUuid, tasker } = bench;
     for (const step of ['a', 'b']) {
@@ -127,7 +127,7 @@ describe('queueing time', () => {
     expect((await queueing(bench, 'b')).totalMs).toBeCloseTo(b, 1);
   });
 
-  it('of a child whose parent was settled by hand runs from the act', async () => {
+  it('starts at the act for a child whose parent was settled by hand', async () => {
     const bench = await handWorker({ a: [], b: ['a'] });
     const { sql, taskUuid, tasker } = bench;
     await pause();
@@ -139,7 +139,7 @@ describe('queueing time', () => {
     expect((await queueing(bench, 'b')).totalMs).toBeCloseTo(await ms(sql, act, START(1, 1), [taskUuid]), 2);
   });
 
-  it('of batch workers runs from their analyzer, and of the step that joins them from the last worker', async () => {
+  it('starts at the end of the analyzer for batch workers, and at the end of the last worker for the step that joins them', async () => {
     const bench = await handWorker(
       {
         split: { type: 'batchable', dependencies: [] },
@@ -171,7 +171,7 @@ describe('queueing time', () => {
     expect(joined.totalMs).toBeCloseTo(await ms(sql, last, START(2, 1), [taskUuid]), 2);
   });
 
-  it('of a step behind a decision runs from the last of those parents that were created', async () => {
+  it('starts at the end of the last created parent for a step after a decision', async () => {
     const bench = await handWorker({
       begin: [],
       choose: { type: 'decision', dependencies: ['begin'] },

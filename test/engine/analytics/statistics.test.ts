@@ -82,7 +82,7 @@ describe('tasker.analytics', () => {
     expect(two!.averageStepCount).toBe(2);
   });
 
-  it('has durations whose sums are those of the history, and percentiles that are off by at most five percent', async () => {
+  it('has durations whose sums match the history, and percentiles that are off by at most five percent', async () => {
     const { steps, percentileError } = await tasker.analytics();
     const rows = await sql<{ ms: number }>('select duration_ms ms from tasker.history order by 1');
     const all = rows.map((row) => row.ms);
@@ -108,7 +108,7 @@ describe('tasker.analytics', () => {
     expect([worst.moreSteps, worst.moreTemplates]).toEqual([4, 2]);
   });
 
-  it('takes a window of whole minutes, whose chart adds up', async () => {
+  it('takes a window of whole minutes, whose chart matches the totals', async () => {
     const found = await tasker.analytics({ since: '90m' });
     expect(Date.parse(found.from) % 60_000).toBe(0);
     const total = (key: 'tasksCompleted' | 'attemptsCompleted' | 'attemptsFailed') =>
@@ -123,13 +123,13 @@ describe('tasker.analytics', () => {
     expect(before.slowSteps).toEqual([]);
   });
 
-  it('recommends what to look at', async () => {
+  it('recommends what to investigate', async () => {
     const { recommendations } = await tasker.analytics();
     expect(recommendations[0]).toBe('3 open tasks are blocked by a failure: `tasker task summary` shows the causes');
     expect(recommendations).toContainEqual('33 % of the attempts of charge of shop/fulfil fail, and 3 steps gave up');
   });
 
-  it('says what is wrong with its options', async () => {
+  it('reports invalid options', async () => {
     for (const [options, says] of [
       [{ name: 'fullfil' }, 'no template fullfil is registered; did you mean fulfil'],
       [{ namespace: 'shp' }, 'no template of namespace shp is registered; did you mean shop?'],
@@ -163,7 +163,7 @@ it('statistics of a database without templates are empty', async () => {
   });
 });
 
-it('who may only read gets the statistics as they are', async () => {
+it('a user with only read privileges gets the statistics as they are', async () => {
   const { tasker, sql, url } = await setup({ templates: template({ a: [] }), worker: false });
   await tasker.createTask({ namespace: 'test', name: 'demo' });
   const role = `reader_${process.pid}`;

@@ -131,7 +131,7 @@ describe('an approval', () => {
     expect(await events()).toEqual(['approval.requested', 'approval.decided']);
   });
 
-  it('reminds and escalates once each, when they are due', async () => {
+  it('sends its reminder and escalates once each, when they are due', async () => {
     const { age, engine, tasker, task, events, vote, sql } = await asked({
       assignees: ['ana'],
       remind_after: '1d',
@@ -169,7 +169,7 @@ describe('an approval', () => {
     expect(await events()).toEqual(['approval.requested', 'approval.reminded']);
   });
 
-  it('that no process handled for a week only times out, and does not remind or escalate', async () => {
+  it('that no process handled for a week only times out, without a reminder or an escalation', async () => {
     const { age, engine, events } = await asked({ remind_after: '1d', escalate_after: '2d', timeout: '3d' });
     await age('7 days');
     await engine.endDueWaits();

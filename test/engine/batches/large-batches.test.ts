@@ -11,7 +11,7 @@ const task = (context: string, identityHash: string | null = null) =>
   ({ taskUuid: context, context, identityHash }) as NewTask;
 
 describe('splitting a list of tasks', () => {
-  it('a list is split by the bytes of its contexts, in order, and an oversized task gets its own portion', () => {
+  it('a list is split by the bytes of its contexts, in order, and an oversized task gets its own batch', () => {
     const tasks = ['1234', '5', 'ääää', '67', '8'].map((context) => task(context));
     const split = portionsOf(tasks, 6).map((portion) => portion.map(({ context }) => context));
     expect(split).toEqual([['1234', '5'], ['ääää'], ['67', '8']]);

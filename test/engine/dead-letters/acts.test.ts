@@ -6,7 +6,7 @@ import { DEMO, setup, template } from '../../support/setup.ts';
 const MISSING = '0198aaaa-0000-7000-8000-000000000000';
 
 describe('adding a task by hand', () => {
-  it('makes an entry with reason, assignee, priority and metadata, and does not change the task', async () => {
+  it('creates an entry with reason, assignee, priority and metadata, and does not change the task', async () => {
     const { tasker } = await setup({ templates: [template({ a: [] })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     const entry = await tasker.deadLetters.add(taskUuid, {
@@ -39,7 +39,7 @@ describe('adding a task by hand', () => {
     ]);
   });
 
-  it('is refused for a task with an open entry, and for one that does not exist', async () => {
+  it('is refused for a task with an open entry, and for an unknown task', async () => {
     const { tasker } = await setup({ templates: [template({ a: [] })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     const { dlqEntryUuid } = await tasker.deadLetters.add(taskUuid);
@@ -51,7 +51,7 @@ describe('adding a task by hand', () => {
     await expect(tasker.deadLetters.add('order-7')).rejects.toMatchObject({ code: 'invalid_uuid' });
   });
 
-  it('by two operators at once makes one entry', async () => {
+  it('by two operators at once creates one entry', async () => {
     const { tasker, another, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     const other = await another();
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -62,7 +62,7 @@ describe('adding a task by hand', () => {
     expect(await sql('select count(*)::int n from tasker.dead_letter')).toEqual([{ n: 1 }]);
   });
 
-  it('replaces an entry that the next look would close', async () => {
+  it('replaces an entry that the next check would close', async () => {
     const { tasker } = await setup({ templates: [template({ a: [] })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await tasker.deadLetters.add(taskUuid, { reason: 'first' });
@@ -73,8 +73,8 @@ describe('adding a task by hand', () => {
   });
 });
 
-describe('looking after dead letters', () => {
-  it('assign, note, update and resolve change them, and each act is in the audit', async () => {
+describe('acts on dead letters', () => {
+  it('assign, note, update and resolve entries, and each of them is in the audit', async () => {
     const { tasker } = await blockingTasker();
     const ids = await blockedTasks(tasker, 2);
     await look(tasker);
@@ -116,7 +116,7 @@ describe('looking after dead letters', () => {
     expect((await tasker.deadLetters.get(ids[1]!)).assignee).toBeNull();
   });
 
-  it('takes the id of an entry or of its task', async () => {
+  it('take the id of an entry or of its task', async () => {
     const { tasker } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await look(tasker);
@@ -125,7 +125,7 @@ describe('looking after dead letters', () => {
     expect(await tasker.deadLetters.assign([dlqEntryUuid, taskUuid!], 'ann')).toBe(1);
   });
 
-  it('changes all entries or none', async () => {
+  it('change all entries or none', async () => {
     const { tasker } = await blockingTasker();
     const [first, second] = await blockedTasks(tasker, 2);
     await look(tasker);
@@ -140,7 +140,7 @@ describe('looking after dead letters', () => {
     expect((await tasker.deadLetters.get(first!)).assignee).toBeNull();
   });
 
-  it('by two operators at once keeps one resolution', async () => {
+  it('by two operators at once keep one resolution', async () => {
     const { tasker, another } = await blockingTasker();
     const other = await another({ worker: false });
     const ids = await blockedTasks(tasker, 5);
@@ -170,7 +170,7 @@ describe('looking after dead letters', () => {
     [{ metadata: [1] }, 'metadata must be an object'],
     [{ metadata: { text: 'a'.repeat(70_000) } }, 'at most 65536'],
     [{ metadata: { n: Number.NaN } }, 'metadata'],
-  ])('refuses %j', async (change, message) => {
+  ])('with %j are refused', async (change, message) => {
     const { tasker } = await shared();
     await expect(tasker.deadLetters.update(MISSING, change as never)).rejects.toMatchObject({
       code: 'bad_request',
@@ -178,7 +178,7 @@ describe('looking after dead letters', () => {
     });
   });
 
-  it('refuses an empty list, too many ids, and an invalid id', async () => {
+  it('with an empty list, too many ids, or an invalid id are refused', async () => {
     const { tasker } = await shared();
     await expect(tasker.deadLetters.note([], 'x')).rejects.toMatchObject({ code: 'bad_request' });
     const many = Array.from({ length: 1_001 }, () => randomUUID());
@@ -215,7 +215,7 @@ describe('deleting a task', () => {
     expect(await sql('select * from tasker.dead_letter_note')).toEqual([]);
   });
 
-  it('is possible if the task has moved on since the entry was made', async () => {
+  it('is possible if the task has made progress since the entry was created', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     const tasks = await tasker.createTasks([DEMO, DEMO]);
     for (const { taskUuid } of tasks) {
@@ -229,7 +229,7 @@ describe('deleting a task', () => {
 });
 
 describe('an explanation of a task', () => {
-  it('says that it is in the dead letters, and who looks after it', async () => {
+  it('reports that the task is in the dead letters, and its assignee', async () => {
     const { tasker } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await look(tasker);

@@ -48,7 +48,7 @@ describe('a task that is blocked by failures', () => {
     expect((await tasker.audit({ task: taskUuid!, action: 'dlq_add' })).entries).toHaveLength(1);
   });
 
-  it('does not become one without on_blocked, or with on_blocked none', async () => {
+  it('does not become a dead letter without on_blocked, or with on_blocked: none', async () => {
     for (const lifecycle of [undefined, { on_blocked: 'none' }]) {
       const plain = template({ charge: { handler: 'broken' } }, lifecycle ? { lifecycle } : {});
       const { tasker } = await blockingTasker({ templates: [plain] });
@@ -101,14 +101,14 @@ describe('a task that is blocked by failures', () => {
     expect(cause).not.toContain('second line');
   });
 
-  it('is found without the search tables as well', async () => {
+  it('is found even without the search tables', async () => {
     const { tasker } = await blockingTasker();
     const ids = await blockedTasks(tasker, 3);
     expect((await look(tasker, { searchable: false })).added.sort()).toEqual(ids.sort());
     expect((await look(tasker, { searchable: false })).added).toEqual([]);
   });
 
-  it('is left for the next look while another transaction holds it', async () => {
+  it('is left for the next check while another transaction has locked it', async () => {
     const { tasker, url } = await blockingTasker();
     const [held, free] = await blockedTasks(tasker, 2);
     const session = await openSession(url);
@@ -120,7 +120,7 @@ describe('a task that is blocked by failures', () => {
   });
 });
 
-describe('looks of several processes', () => {
+describe('checks for dead letters by several processes', () => {
   it('at the same time add each task once', async () => {
     const { tasker, another, sql } = await blockingTasker();
     const ids = await blockedTasks(tasker, 60);
@@ -132,7 +132,7 @@ describe('looks of several processes', () => {
     await invariants(sql);
   });
 
-  it('take turns: none looks again within half a minute', async () => {
+  it('take turns: no process checks again within half a minute', async () => {
     const { tasker, another } = await blockingTasker();
     const other = await another({ worker: false });
     await blockedTasks(tasker, 1);
@@ -143,7 +143,7 @@ describe('looks of several processes', () => {
     expect((await look(other, { leastMs: 0 })).added).toHaveLength(1);
   });
 
-  it('leave the work to a process that is looking, and continue it if that process dies', async () => {
+  it('leave the work to a process that is checking, and continue it if that process dies', async () => {
     const { tasker, url } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     const session = await openSession(url);
@@ -160,12 +160,12 @@ describe('looks of several processes', () => {
   });
 });
 
-describe('an entry whose task moves on', () => {
+describe('an entry whose task makes progress', () => {
   it.each([
     ['retry', 'steps_in_process'],
     ['cancel', 'cancelled'],
     ['resolve', 'resolved_manually'],
-  ] as const)('by %s is closed by the next look, with the reason', async (act, _state) => {
+  ] as const)('by %s is closed by the next check, with the reason', async (act, _state) => {
     const { tasker, another } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await look(tasker);
@@ -235,7 +235,7 @@ describe('an entry whose task moves on', () => {
     expect(await tasker.deadLetters.get(taskUuid!)).toMatchObject({ hasMovedOn: false, assignee: 'payments' });
   });
 
-  it('is closed in slices that later looks continue', async () => {
+  it('is closed in slices that later checks continue', async () => {
     const { tasker, sql } = await blockingTasker();
     const ids = await blockedTasks(tasker, 5);
     await look(tasker);
@@ -253,7 +253,7 @@ describe('an entry whose task moves on', () => {
 });
 
 describe('the search for blocked tasks', () => {
-  it('finds more than a page of them', async () => {
+  it('finds more than one page of tasks', async () => {
     const { tasker, sql } = await setup({
       templates: [template({ a: [] }, { lifecycle: { on_blocked: 'dlq' } })],
       worker: false,

@@ -5,7 +5,7 @@ import { age, checkForStale, firstCheck, LIMITS, taskUnderLimit } from '../../su
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 
 describe.each(LIMITS)('a task that exceeds %s', (limit) => {
-  it('becomes a dead letter once, with the limit, and closes it by moving on', async () => {
+  it('becomes a dead letter once, with the limit, and its progress closes the entry', async () => {
     const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, {});
     await age(sql, 19, taskUuid);
     await checkForStale(tasker);
@@ -29,7 +29,7 @@ describe.each(LIMITS)('a task that exceeds %s', (limit) => {
     expect((await look(tasker)).closed).toEqual([taskUuid]);
   });
 
-  it('and is closed by an operator does not come back for the same standstill', async () => {
+  it('and is closed by an operator is not added again for the same standstill', async () => {
     const { tasker, sql, taskUuid } = await taskUnderLimit(limit, {});
     await age(sql, 25, taskUuid);
     await checkForStale(tasker);
@@ -100,7 +100,7 @@ it('time in which a task was paused does not count', async () => {
 describe('a ready step that no live worker can run', () => {
   const limits = { max_waiting_for_dependencies_minutes: 20, max_steps_in_process_minutes: 20 };
 
-  it('makes its task a dead letter with worker_unavailable when the limit is over', async () => {
+  it('makes its task a dead letter with worker_unavailable when the limit is exceeded', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: limits })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await age(sql, 21);
@@ -144,7 +144,7 @@ describe('a ready step that no live worker can run', () => {
 });
 
 describe('the staleness of tasks', () => {
-  it('lists those with limits, the closest to one first', async () => {
+  it('lists tasks with limits, closest to a limit first', async () => {
     const limited = template({ a: [] }, { lifecycle: { max_duration_minutes: 100 } });
     const { tasker, sql } = await setup({ templates: [limited, template({ a: [] }, { name: 'free' })], worker: false });
     const tasks = await tasker.createTasks([DEMO, DEMO, DEMO, { ...DEMO, name: 'free' }]);
@@ -199,7 +199,7 @@ describe('thresholds of the configuration', () => {
       {
         taskUuid: old!.taskUuid,
         reason: expect.stringMatching(
-          /^orchestration\.dlq\.thresholds\.waiting_for_dependencies_minutes is 60: nothing moved for 61 minutes, since 20/,
+          /^orchestration\.dlq\.thresholds\.waiting_for_dependencies_minutes is 60: no progress for 61 minutes, since 20/,
         ),
       },
     ]);
@@ -209,7 +209,7 @@ describe('thresholds of the configuration', () => {
     expect((await tasker.why(old!.taskUuid)).summary).toContain('it is stale: no progress since');
   });
 
-  it('on the lifetime are in hours, and hold until the task ends', async () => {
+  it('on the lifetime are in hours, and apply until the task ends', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await age(sql, 25 * 60);
@@ -224,7 +224,7 @@ describe('thresholds of the configuration', () => {
     expect((await tasker.why(taskUuid)).summary).toContain('it is stale: not done 1440 minutes after its creation');
   });
 
-  it('give way to the limits of a template, and do not keep those from ending a task', async () => {
+  it('yield to the limits of a template, and do not prevent these from ending a task', async () => {
     const lifecycle = { max_duration_minutes: 60, staleness_action: 'error' };
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -235,7 +235,7 @@ describe('thresholds of the configuration', () => {
     expect((await checkForStale(tasker)).ended).toMatchObject([{ taskUuid }]);
   });
 
-  it('leave templates alone whose lifecycle asks for no action', async () => {
+  it('do not apply to templates whose lifecycle requests no action', async () => {
     const none = template({ a: [] }, { lifecycle: { max_duration_minutes: 5, staleness_action: 'none' } });
     const off = template(
       { a: [] },
@@ -247,7 +247,7 @@ describe('thresholds of the configuration', () => {
     expect(await watch(tasker, { lifetime: 10 })).toBe(0);
   });
 
-  it('of a new configuration replace those of the one before, if asked to', async () => {
+  it('of a new configuration replace those of the previous configuration, on request', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     await tasker.createTask(DEMO);
     await age(sql, 100);
@@ -257,7 +257,7 @@ describe('thresholds of the configuration', () => {
     expect(await sql('select thresholds from tasker.task_watch')).toEqual([{ thresholds: [50, null, null, null] }]);
   });
 
-  it('are put on tasks by one process at a time, at the interval of the configuration', async () => {
+  it('are applied to tasks by one process at a time, at the interval of the configuration', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     await watch(tasker, { lifetime: 10 });
     await tasker.createTask(DEMO);
@@ -269,7 +269,7 @@ describe('thresholds of the configuration', () => {
     expect(watched).toBe(0);
   });
 
-  it('without any, no task is watched that has no limit', async () => {
+  it('without thresholds, a task without limits is not watched', async () => {
     const { tasker, sql } = await setup({
       templates: [template({ a: [] })],
       handlers: [defineHandler('a', {}, () => ({}))],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { setup, template } from '../../support/setup.ts';
 
-/** Adds entries by SQL: the list does not depend on how they were made. */
+/** Adds entries with SQL, because the list does not depend on how they were created. */
 async function withEntries(count: number) {
   const templates = ['fulfil', 'refund'].map((name) => template({ a: [] }, { name }));
   const made = await setup({ templates, worker: false });
@@ -73,7 +73,7 @@ describe('the list of dead letters', () => {
     }
   });
 
-  it('with sort added is the newest first, over all pages and states', async () => {
+  it('with sort: added has the newest first, over all pages and states', async () => {
     const { tasker, sql } = await withEntries(25);
     await sql(
       `update tasker.dead_letter set status = 'cancelled', resolved_at = now(), resolved_by = 'x' where cause like '%3'`,
@@ -104,12 +104,12 @@ describe('the list of dead letters', () => {
     });
   });
 
-  it('refuses a wrong page', async () => {
+  it('refuses an invalid page', async () => {
     const { tasker } = await setup({ worker: false });
     const list = (page: object, filter: object = {}) => tasker.deadLetters.list(filter as never, page as never);
     await expect(list({ limit: 0 })).rejects.toMatchObject({ code: 'bad_request' });
     await expect(list({ cursor: 'x' })).rejects.toMatchObject({
-      message: /the cursor is not one of a page of dead letters/,
+      message: /the cursor is not from a page of dead letters/,
     });
     await expect(list({ sort: 'age' })).rejects.toMatchObject({ message: /sort must be priority or added/ });
     await expect(list({ sort: 'priority' }, { status: 'all' })).rejects.toMatchObject({ message: /use sort: added/ });

@@ -40,7 +40,7 @@ describe('redriving a dead letter', () => {
     await invariants(sql);
   });
 
-  it.each(['cancel', 'resolve'] as const)('of a task that was ended by %s opens it again', async (act) => {
+  it.each(['cancel', 'resolve'] as const)('of a task that was ended by %s reopens it', async (act) => {
     const { tasker, repair, sql } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await (act === 'cancel' ? tasker.cancelTask(taskUuid!) : tasker.resolveTask(taskUuid!));
@@ -55,7 +55,7 @@ describe('redriving a dead letter', () => {
     await invariants(sql);
   });
 
-  it('of a task that its lifecycle ended opens it again, and its limits count from then', async () => {
+  it('of a task that its lifecycle ended reopens it, and its limits count from then', async () => {
     const lifecycle = { max_duration_minutes: 20, staleness_action: 'error' };
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -86,7 +86,7 @@ describe('redriving a dead letter', () => {
     );
   });
 
-  it('is refused with nothing_failed if the task progresses, waits for a worker, or is complete', async () => {
+  it('is refused with nothing_failed if the task makes progress, waits for a worker, or is complete', async () => {
     const gate = deferred();
     const busy = defineHandler('busy', {}, () => gate.promise);
     const { tasker } = await setup({ templates: [template({ busy: [] })], handlers: [busy], logger: silentLogger });
@@ -142,7 +142,7 @@ describe('redriving a dead letter', () => {
     expect((await tasker.waitForTask(taskUuid!, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('races with looks, reruns and cancels without a deadlock or a wrong counter', async () => {
+  it('races with checks, reruns and cancellations without a deadlock or a wrong counter', async () => {
     const { tasker, another, sql } = await blockingTasker();
     const others = [await another({ worker: false }), await another({ worker: false })];
     const ids = await blockedTasks(tasker, 40);
@@ -194,7 +194,7 @@ describe('redriving many dead letters', () => {
     await invariants(sql);
   });
 
-  it('takes conditions on tasks as well: an error type, for example', async () => {
+  it('also takes conditions on tasks, such as an error type', async () => {
     const { tasker } = await blockingTasker();
     await blockedTasks(tasker, 3);
     await look(tasker);
@@ -214,7 +214,7 @@ describe('redriving many dead letters', () => {
     await expect(matched({ errorTyp: 'x' } as never)).rejects.toMatchObject({ message: /did you mean errorType/ });
   });
 
-  it('named by their ids skips tasks without an open entry and tasks that progress', async () => {
+  it('by their ids skips tasks without an open entry and tasks that make progress', async () => {
     const { tasker, repair, another, sql } = await blockingTasker();
     const [blocked, resolved, cancelled, waiting] = await blockedTasks(tasker, 4);
     await look(tasker);
@@ -230,7 +230,7 @@ describe('redriving many dead letters', () => {
     const { done, skipped, failed } = await other.deadLetters.redriveAll({ ids }, BY).result();
     expect({ done, failed }).toEqual({ done: 2, failed: [] });
     expect(Object.fromEntries(skipped.map(({ taskUuid, why }) => [taskUuid, why]))).toEqual({
-      [resolved!]: 'it is not in the dead letters any more',
+      [resolved!]: 'it is no longer in the dead letters',
       [waiting!]: expect.stringContaining('it is in steps_in_process, and nothing failed'),
     });
     expect(await states(other, blocked!)).toMatchObject({ charge: 'enqueued' });

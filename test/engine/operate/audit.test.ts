@@ -17,7 +17,7 @@ async function blocked() {
   return { ...made, taskUuid };
 }
 
-it('the audit lists the acts of all doors, newest first, with who, why, and from which state to which', async () => {
+it('the audit lists the acts of all doors, newest first, with the actor, the reason, and the change of state', async () => {
   const { tasker, url, taskUuid } = await blocked();
   await tasker.retryStep(taskUuid, 'a', { actor: 'ada', reason: 'bank is back' });
   await tasker.waitForTask(taskUuid);
@@ -74,7 +74,7 @@ it('an invalid filter of the audit is rejected with advice', async () => {
   expect(await refusal({}, { cursor: 'abc' })).toContain('the cursor is not from a page of acts');
 });
 
-it('acts of lifecycles have the door lifecycle', async () => {
+it('acts of lifecycles have the door `lifecycle`', async () => {
   const lifecycle = { max_waiting_for_dependencies_minutes: 5 };
   const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
   const { taskUuid } = await tasker.createTask(DEMO);

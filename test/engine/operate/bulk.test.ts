@@ -110,7 +110,7 @@ it('an item that changed between the selection and the act is skipped with the r
   await invariants(sql);
 });
 
-it('steps are retried by a filter or one by one, waiting steps at once, and unknown and repeated steps are accepted', async () => {
+it('steps are retried by a filter or by id, waiting steps at once, and unknown and repeated steps are accepted', async () => {
   const { tasker, sql, ids, bank, create } = await night(2);
   const [busy] = (await create(1, 'busy')) as [string];
   await until(
@@ -159,13 +159,13 @@ it('tasks are cancelled, resolved and deleted by ids, and repeated, unknown and 
   await invariants(sql);
 });
 
-it('an act on tasks by the name or handler of a step has the tasks that a search has, whatever state the step is in', async () => {
+it('an act on tasks by the name or handler of a step covers the same tasks as a search, in any state of the step', async () => {
   const { tasker, bank, create } = await night(3);
   bank.fixed = true;
   const [good] = await create(1);
   await tasker.waitForTask(good!);
   await tasker.engine.search.flush();
-  // The step is pending in the failed tasks, and complete in the other one.
+  // The step is pending in the failed tasks, and complete in the other task.
   for (const filter of [{ step: 'mail' }, { handler: 'mail' }]) {
     expect((await tasker.bulk.cancel(filter).preview()).matched).toBe(3);
     expect((await tasker.bulk.delete(filter).preview()).matched).toBe(1);
@@ -175,7 +175,7 @@ it('an act on tasks by the name or handler of a step has the tasks that a search
   expect(await tasker.bulk.delete({ handler: 'mail' }).result()).toMatchObject({ done: 4, skipped: [], failed: [] });
 });
 
-it('a deletion leaves out a task that ran again after it was selected', async () => {
+it('a deletion skips a task that ran again after it was selected', async () => {
   const { tasker, sql, bank, create } = await night(0);
   bank.fixed = true;
   const [old, again] = await create(2);
@@ -265,7 +265,7 @@ it('an act that is left early or aborted is stopped, and resume acts on each rem
   await expect(tasker.bulk.resume(first!.id, { signal: controller.signal }).result()).rejects.toThrow('aborted');
   const result = await tasker.bulk.resume(first!.id, { actor: 'ben' }).result();
   expect(result).toMatchObject({ state: 'done', done: 350, skippedCount: 0 });
-  await expect(tasker.bulk.resume(first!.id).result()).rejects.toThrow('it is done; a new command is a new act');
+  await expect(tasker.bulk.resume(first!.id).result()).rejects.toThrow('it is done; start a new act instead');
   await settled(sql, 350);
   expect([...new Set(charges.values())]).toEqual([2]);
   const acts = (await tasker.audit({ bulk: first!.id }, { limit: 1000 })).entries.map(({ action }) => action);

@@ -38,7 +38,7 @@ it('a step that waits for a retry is retried at once, and keeps its number of at
     () => tasker.getStep(taskUuid, 'late'),
     (step) => step.attempts === 2 && step.currentState === 'waiting_for_retry',
   );
-  // The timer of the first wait is gone; the second failure made its own.
+  // The timer of the first wait is gone; the second failure created a new one.
   expect(await sql('select count(*)::int n from tasker.timer')).toEqual([{ n: 1 }]);
   expect((await tasker.audit()).entries).toMatchObject([
     { action: 'retry', step: 'late', fromState: 'waiting_for_retry', toState: 'enqueued', actor: 'ada' },
@@ -61,7 +61,7 @@ it('retryTask retries every failed and every waiting step, and then has nothing 
   await invariants(sql);
 });
 
-it('a retried step is listed with the time of the retry, as the queue has it', async () => {
+it('a retried step is listed with the time of the retry, as in the queue', async () => {
   const { tasker, taskUuid } = await halfFailed();
   await tasker.worker!.stop({ drainTimeoutMs: 100 });
   for (const step of ['late', 'broken']) {

@@ -14,7 +14,7 @@ import { leastOf, msOf } from '../../support/suite/measure.ts';
 
 const OPTIONS = { templates: template({ first: [], second: ['first'] }), worker: false, autoStart: false } as const;
 
-/** A projector of its own, as another process has one. */
+/** A separate projector, as in another process. */
 function projectorOn(url: string, options: ConstructorParameters<typeof SearchProjector>[2] = {}) {
   const database = Database.lazily({ url, poolSize: 2, logger: silentLogger });
   const projector = new SearchProjector(database, silentLogger, options);
@@ -25,7 +25,7 @@ function projectorOn(url: string, options: ConstructorParameters<typeof SearchPr
   return projector;
 }
 
-it('a new task can be searched for within two seconds, although young tasks wait a turn', async () => {
+it('a new task can be found within two seconds, although new tasks are written one flush later', async () => {
   const { tasker } = await setup(OPTIONS);
   const untilFound = async () => {
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -56,7 +56,7 @@ it('the statement that writes tasks looks them up by their key, although the tab
   expect(plan).not.toMatch(/Scan using task_search_(?!pkey)\w+ on task_search s\b/);
 });
 
-it('the changes that a dead process had not written are written by another process', async () => {
+it('changes that a process did not write before it died are written by another process', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const created = await tasker.createTasks(Array.from({ length: 30 }, () => DEMO));
   const ids = created.map(({ taskUuid }) => taskUuid);
@@ -111,7 +111,7 @@ it('the last changes of a process that was killed are found', async () => {
   expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
   expect((await tasker.listTasks({}, {})).total).toBeLessThan(26);
   await sql(`update tasker.task set created_at = created_at - interval '1 minute'`);
-  // The turn of a process that was killed ends after a while.
+  // The turn of a killed process expires after a while.
   await sql(`update tasker.search_state set keeper_until = now() - interval '1 second'`);
   await sql(`update tasker.search_writer set seen_at = seen_at - interval '5 minutes'`);
   await projectorOn(url).keeper.look();
@@ -136,7 +136,7 @@ it('tasks that are older than the tables are added, newest first, and a page rep
   const { tasker, url, sql } = await setup(OPTIONS);
   await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
   await tasker.engine.search.flush();
-  // As after the migration of a database with tasks, of programs that wrote no search tables.
+  // Simulates the migration of a database with tasks from programs that wrote no search tables.
   await sql('truncate tasker.task_search, tasker.step_search, tasker.search_writer');
   await sql(`update tasker.task set created_at = created_at - interval '1 hour'`);
   await sql(
@@ -162,7 +162,7 @@ it('more changes than are remembered are found by a comparison', async () => {
   expect((await tasker.listTasks({}, {})).lagMs).toBeLessThan(5_000);
 });
 
-it('a task that was deleted leaves the tables', async () => {
+it('a deleted task is removed from the tables', async () => {
   const { tasker, sql } = await setup(OPTIONS);
   const { taskUuid } = await tasker.createTask(DEMO);
   await tasker.engine.search.flush();
@@ -175,7 +175,7 @@ it('a task that was deleted leaves the tables', async () => {
   expect(await sql('select count(*)::int from tasker.step_search')).toEqual([{ count: 0 }]);
 });
 
-it('many processes that write the same tasks at once leave the last state', async () => {
+it('many processes that write the same tasks at once leave the latest state', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const created = await tasker.createTasks(Array.from({ length: 40 }, () => DEMO));
   const others = [1, 2, 3].map(() => projectorOn(url));

@@ -179,7 +179,7 @@ it('pages list every task once, even if many were created in one transaction or 
   }
 });
 
-it('a task is counted once however many of its steps match, and only if it has a place in the order', async () => {
+it('a task is counted once even if several of its steps match, and only if the sort order includes it', async () => {
   const failing = { a: { handler: 'shared' }, b: { handler: 'shared' } };
   const handlers = [
     defineHandler('shared', { inputs: { mood: 'mood' } }, ({ mood }) => {
@@ -209,7 +209,7 @@ it('a task is counted once however many of its steps match, and only if it has a
   await expectTotal({ open: true }, { sort: 'ended' }, 0);
 });
 
-it('no step is found by an error or a worker in a state that has none', async () => {
+it('a condition on an error or a worker finds no step in states without an error or a worker', async () => {
   const { tasker, ids, own, find } = await scene();
   const [failed] = (await tasker.listSteps({ ...own, stepState: 'error' })).steps;
   const worker = failed!.worker!;
@@ -227,29 +227,33 @@ it('no step is found by an error or a worker in a state that has none', async ()
   expect((await tasker.getTask(ids.slow!)).status).toBe('waiting_for_retry');
 });
 
-itOnce('a search for which the contexts are too large returns what it found, and continues at its cursor', async () => {
-  const { tasker, demo } = await shared.setup(STEPS, { worker: false });
-  const { namespace } = demo;
-  const { taskUuid } = await tasker.createTask({ ...demo, context: { wanted: true } });
-  await tasker.engine.search.flush();
-  // Newer tasks, whose contexts take a millisecond or more to read. A stored value is copied without compressing it again.
-  await shared.sql('create table padding as select jsonb_build_object($1::text, repeat($1, 1000000)) context', ['x']);
-  await shared.sql(
-    `with t as (
+itOnce(
+  'a search that times out on large contexts returns the tasks found so far, and continues at its cursor',
+  async () => {
+    const { tasker, demo } = await shared.setup(STEPS, { worker: false });
+    const { namespace } = demo;
+    const { taskUuid } = await tasker.createTask({ ...demo, context: { wanted: true } });
+    await tasker.engine.search.flush();
+    // Newer tasks, whose contexts take a millisecond or more to read. Stored values are copied without compressing them
+    // again.
+    await shared.sql('create table padding as select jsonb_build_object($1::text, repeat($1, 1000000)) context', ['x']);
+    await shared.sql(
+      `with t as (
        insert into tasker.task (task_uuid, template_id, n_open, n_active, context)
        select gen_random_uuid(), template_id, 1, 1, padding.context
          from tasker.task, padding, generate_series(1, 4000) where task_uuid = $1 returning *)
      insert into tasker.task_search (task_uuid, template_id, state, created_at, updated_at)
      select task_uuid, template_id, state, clock_timestamp(), clock_timestamp() from t`,
-    [taskUuid],
-  );
-  const began = performance.now();
-  const page = await tasker.listTasks({ namespace, context: { wanted: true } }, {});
-  expect(performance.now() - began).toBeLessThan(6_000);
-  expect(page).toMatchObject({ tasks: [], timedOut: true, nextCursor: expect.any(String) });
-  const next = await tasker.listTasks({ namespace, context: { wanted: true } }, { cursor: page.nextCursor! });
-  expect(next.nextCursor).not.toBe(page.nextCursor);
-});
+      [taskUuid],
+    );
+    const began = performance.now();
+    const page = await tasker.listTasks({ namespace, context: { wanted: true } }, {});
+    expect(performance.now() - began).toBeLessThan(6_000);
+    expect(page).toMatchObject({ tasks: [], timedOut: true, nextCursor: expect.any(String) });
+    const next = await tasker.listTasks({ namespace, context: { wanted: true } }, { cursor: page.nextCursor! });
+    expect(next.nextCursor).not.toBe(page.nextCursor);
+  },
+);
 
 itOnce(
   'a search of steps that takes too long reports it, even with more templates than it reads one by one',

@@ -20,7 +20,7 @@ const HANDLERS = [
   defineHandler('ship', {}, () => ({})),
 ];
 
-/** Runs tasks with these contexts, and waits until the search knows how each of them rests. */
+/** Runs tasks with these contexts, and waits until the search shows the final state of each. */
 async function scene(contexts: Record<string, unknown>[]) {
   const { tasker, demo } = await shared.setup(STEPS, { handlers: HANDLERS });
   const tasks = await tasker.createTasks(contexts.map((context) => ({ ...demo, context })));
@@ -101,7 +101,7 @@ it('failures that differ only in numbers, ids and quoted text are one group, and
   expect(unserved).toMatchObject({ steps: 0, groups: [] });
 });
 
-it('steps that wait for a retry are groups with the times at which they are due', async () => {
+it('steps that wait for a retry form groups with the times at which they are due', async () => {
   const { tasker, own } = await scene([
     { error: 'answered 503', type: 'busy', later: true },
     { error: 'answered 502', type: 'busy', later: true },

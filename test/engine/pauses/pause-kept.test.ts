@@ -76,7 +76,7 @@ describe('the limits of a lifecycle', () => {
   const backdate = `update tasker.pause set paused_at = paused_at - $1 * interval '1 minute',
     resumed_at = resumed_at - $2 * interval '1 minute'`;
 
-  it.each(['task', 'template', 'namespace'] as const)('leave out the time in which the %s was paused', async (kind) => {
+  it.each(['task', 'template', 'namespace'] as const)('exclude the time in which the %s was paused', async (kind) => {
     for (const limit of ['max_duration_minutes', 'max_waiting_for_dependencies_minutes']) {
       const { tasker, sql } = await setup({
         templates: limited({ [limit]: 20, staleness_action: 'error' }),
@@ -96,7 +96,7 @@ describe('the limits of a lifecycle', () => {
       await tasker.resume(target);
       await sql('update tasker.task_watch set check_at = now()');
       expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
-      // 15 minutes had passed before the pause. Six more are one too many.
+      // 15 minutes had passed before the pause. Six more minutes exceed the limit by one.
       await age(sql, 6, taskUuid);
       await sql(backdate, [6, 6]);
       const { ended } = await checkForStale(tasker);
@@ -106,7 +106,7 @@ describe('the limits of a lifecycle', () => {
     }
   });
 
-  it('leave out the time of overlapping pauses only once', async () => {
+  it('exclude the time of overlapping pauses only once', async () => {
     const { tasker, sql } = await setup({
       templates: limited({ max_duration_minutes: 20, staleness_action: 'error' }),
       worker: false,
@@ -123,7 +123,7 @@ describe('the limits of a lifecycle', () => {
     expect((await checkForStale(tasker)).ended).toMatchObject([{ taskUuid }]);
   });
 
-  it('are checked rarely while the task is paused, however little time is left', async () => {
+  it('are checked rarely while the task is paused, even if little time is left', async () => {
     const { tasker, sql } = await setup({ templates: limited({ max_duration_minutes: 20 }), worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await tasker.pause({ task: taskUuid });
@@ -225,7 +225,7 @@ it('every statement that inserts into the queue determines the part of the queue
   );
   expect(texts.length).toBeGreaterThan(10);
   for (const text of texts) {
-    // A copy of rows that have their place, or their opposite place.
+    // A copy of rows in the right part of the queue, or in the opposite part.
     if (/^insert into tasker\.queue [^;`]{0,90}overriding system value/.test(text)) continue;
     expect(text.slice(0, 700)).toMatch(/queue_id|queueIdOf/);
   }

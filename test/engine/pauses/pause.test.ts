@@ -44,7 +44,7 @@ describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %
     await invariants(sql);
   });
 
-  it('is not changed by another pause, or by a resume once it is resumed, and the call reports that', async () => {
+  it('is not changed by a second pause or a second resume, and the call reports that', async () => {
     const { tasker, sql, first } = await waiting();
     const target = targets(first)[kind];
     expect(await tasker.resume(target)).toMatchObject({ changed: false, steps: 0, pause: null });
@@ -61,7 +61,7 @@ describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %
     await invariants(sql);
   });
 
-  it('steps that run finish and are recorded, and the steps after them wait', async () => {
+  it('running steps finish and are recorded, and the steps after them wait', async () => {
     const [began, gate] = [deferred(), deferred()];
     const slow = defineHandler('a', {}, async () => {
       began.resolve();
@@ -217,7 +217,7 @@ it('a version that is registered later, and new content of a version, are paused
   await invariants(sql);
 });
 
-it('a pause of one version leaves the others alone, and a namespace its neighbours', async () => {
+it('a pause of one version does not affect other versions, nor a pause of a namespace other namespaces', async () => {
   const versions = ['1.0.0', '2.0.0'].map((version) => template({ a: [] }, { version }));
   const elsewhere = template({ a: [] }, { namespace: 'elsewhere' });
   const { tasker } = await setup({ templates: [...versions, elsewhere], handlers });

@@ -168,7 +168,7 @@ describe('a rerun of a task with a batch', () => {
     await invariants(hand.sql);
     await hand.claim();
     await hand.record(hand.completed('cut', partsFor('rows', '2', '1')));
-    // The worker that lost the step before the rerun knows nothing of it.
+    // The worker that lost the step before the rerun does not know about the rerun.
     await hand.claim();
     expect((await hand.record(late)).refused).toEqual([0]);
     expect((await hand.die()).steps.length).toBe(2);

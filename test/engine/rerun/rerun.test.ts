@@ -121,7 +121,7 @@ describe('a rerun of a task without dynamic steps', () => {
     expect(await hand.claim()).toEqual(['a']);
     await hand.record(hand.completed('a'));
     expect(await hand.claim()).toEqual(['ready', 'retry', 'run']);
-    // Also when the step runs again, under another fence.
+    // This also holds when the step runs again, under another fence.
     expect((await hand.record(late)).refused).toEqual([0]);
     await hand.record(hand.completed('run'), hand.completed('retry'), hand.completed('ready'));
     await hand.claim();
@@ -182,7 +182,7 @@ describe('a rerun of a task without dynamic steps', () => {
     expect(hand.held.get('a')!.row).toMatchObject({ attempts: 2, spared: 1, rerun: 2 });
   });
 
-  it('after two reruns from different steps, each step has the number of the last one that covered it', async () => {
+  it('after two reruns from different steps, each step has the number of the last rerun that covered it', async () => {
     const hand = await handWorker({ a: [], b: ['a'] });
     const run = async (...names: string[]) => {
       for (const name of names) {
@@ -288,7 +288,7 @@ describe('a rerun of a task without dynamic steps', () => {
 });
 
 describe('a recording whose answer was lost', () => {
-  it('a recording from before a rerun is found, even if the step runs again or is gone', async () => {
+  it('a recording from before a rerun is found, even if the step runs again or was removed', async () => {
     const hand = await handWorker({ a: [], d: { type: 'decision', dependencies: ['a'] }, e: ['d'] });
     await hand.claim();
     const ended: { name: string; row: ReturnType<typeof hand.completed> & { attempt: number } }[] = [];
@@ -399,7 +399,7 @@ describe('a rerun of a task with decisions', () => {
     await invariants(hand.sql);
   });
 
-  it('a convergence that a decision before the rerun also feeds stays, and waits for the decision that runs again', async () => {
+  it('a convergence that also depends on a decision before the rerun stays, and waits for the decision that runs again', async () => {
     const decision = (...dependencies: string[]) => ({ type: 'decision', dependencies });
     const hand = await handWorker({
       r: [],
@@ -434,7 +434,7 @@ describe('a rerun of a task with decisions', () => {
     await invariants(hand.sql);
   });
 
-  it('a step that two decisions have named stays if only one of them runs again', async () => {
+  it('a step that two decisions named stays if only one of them runs again', async () => {
     const hand = await handWorker({
       r: [],
       d1: { type: 'decision', dependencies: ['r'] },

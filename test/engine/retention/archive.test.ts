@@ -51,7 +51,7 @@ describe('an archive', () => {
     expect(await tasksIn(report.files[0]!)).toEqual([...taskUuids].sort());
   });
 
-  itOnce('has several files if they become large, which sort by time', async () => {
+  itOnce('is split into several files if it becomes large, and their names sort by time', async () => {
     const { tasker, taskUuids } = await completed(250);
     const folder = temporaryFolder();
     const act = tasker.prune(NOW, { archive: folder, share: 1, fullBytes: 1 });
@@ -63,7 +63,7 @@ describe('an archive', () => {
     expect(all).toEqual([...taskUuids].sort());
   });
 
-  it('of no task is not written', async () => {
+  it('without tasks is not written', async () => {
     const { tasker, sql } = await completed(1);
     const folder = temporaryFolder();
     await tasker.prune({ olderThan: '1h' }, { archive: folder }).result();
@@ -71,7 +71,7 @@ describe('an archive', () => {
     expect(await sql('select 1 from tasker.archive_file')).toEqual([]);
   });
 
-  itOnce('that cannot be written deletes nothing, and says where and why', async () => {
+  itOnce('that cannot be written prevents the deletion, and the error names the place and the cause', async () => {
     const { tasker, sql } = await completed(2);
     const folder = temporaryFolder();
     writeFileSync(path.join(folder, 'file'), 'x');
@@ -137,7 +137,7 @@ describe('a restored task', () => {
       await tasker.getStepLogs(taskUuid, 'b'),
     ];
     await tasker.engine.search.flush();
-    // Only statistics read the ends that a rerun undid, and these count a task once.
+    // Only the statistics read the ends that a rerun undid, and they count a task once.
     const { earlier_end: _, ...rows } = await rowsOf(sql, [taskUuid]);
     const { files: written } = await tasker.prune(NOW, { archive: temporaryFolder() }).result();
     const restored = await tasker.restoreArchive(written[0]!, { actor: 'ada', reason: 'audit' }).result();
@@ -159,7 +159,7 @@ describe('a restored task', () => {
     await invariants(sql);
   });
 
-  it('is not restored a second time, and a changed one is left as it is', async () => {
+  it('is not restored a second time, and a changed task is not overwritten', async () => {
     const { tasker, sql, taskUuids } = await completed(5);
     const {
       files: [file],
@@ -188,7 +188,7 @@ describe('a restored task', () => {
     expect(await tasker.prune({ olderThan: '1h' }).result()).toMatchObject({ deleted: 1 });
   });
 
-  it('has no identity if another task has it now, which is reported', async () => {
+  it('has no identity if another task now has it, and this is reported', async () => {
     const { tasker, requests, taskUuids } = await completed(1);
     const {
       files: [file],
@@ -198,7 +198,7 @@ describe('a restored task', () => {
     expect(await tasker.createTask(requests[0]!, { onDuplicate: 'return' })).toMatchObject({ taskUuid: other });
   });
 
-  it('is restored into another database that has its template, and refused by one that has not', async () => {
+  it('is restored into another database that has its template, and refused by a database without it', async () => {
     const { tasker, taskUuids } = await completed(2);
     const before = await allOf(tasker, taskUuids[0]!);
     const {
@@ -259,7 +259,7 @@ describe('the events of a restored task', () => {
   });
 });
 
-/** Prunes 100 tasks, and goes no further, like a process that was killed. */
+/** Prunes 100 tasks and then stops, like a process that was killed. */
 async function killedAfterOnePart(tasker: Tasker, folder: string): Promise<void> {
   const killed = tasker.prune(NOW, { archive: folder, share: 1 })[Symbol.asyncIterator]();
   onTestFinished(async () => void (await killed.return!()));
@@ -277,7 +277,7 @@ describe('an archive file', () => {
     return { ...made, file: file! };
   }
 
-  itOnce('that ends within a part gives all tasks before it, and says that it is incomplete', async () => {
+  itOnce('that ends within a part yields all tasks before it, and is reported as incomplete', async () => {
     const { tasker, sql, file, taskUuids } = await threeParts();
     // Unknown to the database, like a copy.
     const copy = file.replace('tasks-', 'copy-');
@@ -297,7 +297,7 @@ describe('an archive file', () => {
     expect(await rowsOf(sql, taskUuids)).toMatchObject({ task: 250, step: 500 });
   });
 
-  itOnce('that was changed gives nothing of the damaged part', async () => {
+  itOnce('that was changed yields nothing of the damaged part', async () => {
     const { file } = await threeParts();
     const bytes = readFileSync(file);
     const at = Math.floor(bytes.length / 2);
@@ -310,7 +310,7 @@ describe('an archive file', () => {
     expect(read).toHaveLength(100);
   });
 
-  itOnce('that was unpacked, or packed again, is read as well', async () => {
+  itOnce('that was unpacked, or packed again, can be read too', async () => {
     const { file, taskUuids } = await threeParts();
     const text = gunzipSync(readFileSync(file));
     const plain = file.replace('.gz', '');
@@ -340,7 +340,7 @@ describe('an archive file', () => {
     expect(await tasksIn(file)).toEqual([]);
   });
 
-  it('of a killed process is cut to what was deleted, and gets its final name with the next prune', async () => {
+  it('of a killed process is truncated to the deleted tasks, and gets its final name with the next prune', async () => {
     const { tasker, sql, taskUuids } = await completed(120);
     const folder = temporaryFolder();
     await killedAfterOnePart(tasker, folder);
@@ -356,7 +356,7 @@ describe('an archive file', () => {
     expect(archived).toEqual([...taskUuids].sort());
   });
 
-  it('is read only up to what was deleted, even if it was not cut yet', async () => {
+  it('is read only up to the last deleted task, even if it is not truncated yet', async () => {
     const { tasker, sql } = await completed(120);
     const folder = temporaryFolder();
     await killedAfterOnePart(tasker, folder);
@@ -368,13 +368,14 @@ describe('an archive file', () => {
   });
 });
 
-it('every table that hangs on a task is archived and restored, or need not be', async () => {
+it('every table that belongs to a task is archived and restored, or listed as not needed', async () => {
   const { sql } = await completed(0);
   const tables = await sql<{ name: string }>(
     `select c.table_name name from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
       where c.table_schema = 'tasker' and c.column_name = 'task_uuid' and t.table_type = 'BASE TABLE' order by 1`,
   );
-  // Rows of open tasks, of groups, bulk acts and schedules, or that are written again. The identity has a statement of its own.
+  // Rows of open tasks, groups, bulk acts and schedules, or rows that are written again. The identity has a separate
+  // statement.
   const others = [
     'bulk_item',
     'earlier_end',

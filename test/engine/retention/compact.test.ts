@@ -20,7 +20,7 @@ async function withFreeSpace({ beforeDeletion }: { beforeDeletion?(url: string):
 const sizeOf = async (sql: Awaited<ReturnType<typeof completed>>['sql']) =>
   Number((await sql<{ n: string }>(`select pg_total_relation_size('tasker.step') n`))[0]!.n);
 
-it('a compaction with full rewrites only tables with much free space, says for how long, and returns the space', async () => {
+it('a compaction with full rewrites only tables with much free space, estimates the duration, and returns the space', async () => {
   const { tasker, sql } = await withFreeSpace();
   await sql('vacuum (analyze) tasker.step');
   await sql('vacuum (analyze) tasker.task');
@@ -39,7 +39,7 @@ it('a compaction with full rewrites only tables with much free space, says for h
   await invariants(sql);
 });
 
-it('a rewrite waits for a transaction that still sees the deleted rows, and leaves the table as it is while one stays open', async () => {
+it('a rewrite waits for transactions that still see the deleted rows, and skips the table if one stays open', async () => {
   let session!: Awaited<ReturnType<typeof openSession>>;
   const { tasker, sql } = await withFreeSpace({
     async beforeDeletion(url) {
@@ -56,7 +56,7 @@ it('a rewrite waits for a transaction that still sees the deleted rows, and leav
   const [left] = await compactDatabase(tasker, plan, { done: () => undefined });
   expect(left).toMatchObject({ table: 'step', ms: 0 });
   expect(left!.why).toMatch(
-    /^a transaction of the process \d+ \(report\), open for \d+ s, still sees the deleted rows, so a rewrite would free nothing; run the command again after its end$/,
+    /^a transaction of the process \d+ \(report\), open for \d+ s, still sees the deleted rows, so a rewrite would free nothing; run the command again after it has ended$/,
   );
   const ended = setTimeout(() => void session.query('commit'), 2_000);
   const [rewritten] = await compactDatabase(tasker, plan, { done: () => undefined });
@@ -70,7 +70,7 @@ it('a compaction without full locks nothing that a worker needs', async () => {
   const { tasker, sql, url } = await withFreeSpace();
   const plan = await planToCompact(tasker, { full: false });
   expect(plan.every(({ action, lockedMs }) => action !== 'rewrite' && lockedMs === 0)).toBe(true);
-  // A transaction that has read and written the tables, as a recording that is slow.
+  // A transaction that has read and written the tables, like a slow recording.
   const session = await openSession(url);
   await session.query('begin');
   await session.query('select 1 from tasker.task for update');
@@ -81,7 +81,7 @@ it('a compaction without full locks nothing that a worker needs', async () => {
   await invariants(sql);
 });
 
-it('a table that stays locked is left as it is, and the others are compacted', async () => {
+it('a table that stays locked is skipped, and the others are compacted', async () => {
   const { tasker, url } = await completed(1);
   const session = await openSession(url);
   await session.query('begin');

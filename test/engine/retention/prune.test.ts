@@ -65,7 +65,7 @@ describe('a prune', () => {
     expect(await act.result()).toMatchObject({ matched: 11, deleted: 11 });
   });
 
-  it('finds nothing in an empty database, and in one without the template', async () => {
+  it('finds nothing in an empty database, or in a database without the template', async () => {
     const { tasker } = await setup({ worker: false });
     expect(await tasker.prune(NOW).preview()).toMatchObject({ matched: 0, groups: [], sample: [], bytes: 0 });
     expect(await tasker.prune({ ...NOW, name: 'none' }).result()).toMatchObject({ deleted: 0 });
@@ -109,7 +109,7 @@ describe('a prune', () => {
     await invariants(sql);
   });
 
-  it('with a wrong filter or option is refused, with what to write instead', async () => {
+  it('with an invalid filter or option is refused with advice', async () => {
     const { tasker } = await setup({ worker: false });
     const refused = (filter: object, options: object = {}) => {
       try {
@@ -137,7 +137,7 @@ describe('a prune', () => {
     });
   });
 
-  it('skips a task that another transaction has locked, and one that runs again', async () => {
+  it('skips a task that another transaction has locked, and a task that runs again', async () => {
     const { tasker, url, sql, taskUuids } = await completed(3);
     const session = await openSession(url);
     await session.query('begin');
@@ -175,7 +175,7 @@ describe('a prune', () => {
 });
 
 describe('the identity of a pruned task', () => {
-  it('stays: the same request is a conflict that says when, also if the caller wants the earlier task', async () => {
+  it('stays reserved: a repeated request is a conflict with the time of the prune, even with onDuplicate: return', async () => {
     const { tasker, requests, taskUuids, sql } = await completed(2);
     await tasker.prune(NOW).result();
     const conflict = {
@@ -199,7 +199,7 @@ describe('the identity of a pruned task', () => {
     });
   });
 
-  it('is released by a deletion of the task, once, and then the same request creates a task', async () => {
+  it('is released once by a deletion of the task, and then the same request creates a task', async () => {
     const { tasker, requests, taskUuids } = await completed(1);
     await tasker.prune(NOW).result();
     await tasker.deleteTask(taskUuids[0]!, { actor: 'ada', reason: 'again, please' });
@@ -210,7 +210,7 @@ describe('the identity of a pruned task', () => {
     ]);
   });
 
-  it('stays if a bulk act names the task, which is skipped with the time of the prune', async () => {
+  it('stays reserved if a bulk act names the task, which is skipped with the time of the prune', async () => {
     const { tasker, sql, taskUuids } = await completed(2);
     await endedAgo(sql, '3 hours', taskUuids.slice(0, 1));
     await tasker.prune({ olderThan: '2h' }).result();
@@ -220,20 +220,20 @@ describe('the identity of a pruned task', () => {
     expect(skipped).toEqual([{ taskUuid: taskUuids[0], step: null, why }]);
   });
 
-  it('is released by the prune if that is wanted', async () => {
+  it('is released by the prune on request', async () => {
     const { tasker, requests, sql } = await completed(2);
     await tasker.prune(NOW, { releaseKeys: true }).result();
     expect(await sql('select 1 from tasker.task_identity')).toEqual([]);
     expect((await tasker.createTask(requests[0]!)).created).toBe(true);
   });
 
-  it('is released by the deletion of a task that was not pruned, as before', async () => {
+  it('is also released by the deletion of a task that was not pruned', async () => {
     const { tasker, requests, taskUuids } = await completed(1);
     await tasker.deleteTask(taskUuids[0]!);
     expect((await tasker.createTask(requests[0]!)).created).toBe(true);
   });
 
-  it('does not find the task by its key any more, and finds nothing else', async () => {
+  it('no longer finds the task or any other task by its key', async () => {
     const { tasker } = await completed(1);
     await tasker.prune(NOW).result();
     expect(await tasker.listTasks({ key: 'k0' }, {})).toMatchObject({ tasks: [], total: 0 });
@@ -250,13 +250,13 @@ describe('a task with events', () => {
     return bench;
   }
 
-  it('stays until every group that wants an event of it has received it', async () => {
+  it('stays until every group has received the events of the task that it subscribes to', async () => {
     const { tasker, log, sql, taskUuids } = await withEvents(2);
     const group = await log.joinGroup({ name: 'one', patterns: ['demo.*'] });
     await log.joinGroup({ name: 'never', patterns: ['other.*'] });
     await writeEvents(sql, { taskUuid: taskUuids[0]! });
     const held = { deleted: 0, skipped: 1, reasons: { undelivered_events: 1 } };
-    // Without a place in the log, with a place, and while the delivery is in progress.
+    // Without a position in the log, with a position, and while the delivery is in progress.
     expect(await tasker.prune({ ...NOW, status: 'cancelled' }).result()).toMatchObject({ ...held, deleted: 1 });
     await log.sequence();
     expect(await tasker.prune(NOW).result()).toMatchObject(held);
@@ -267,7 +267,7 @@ describe('a task with events', () => {
     expect(await sql('select 1 from tasker.domain_event')).toHaveLength(1);
   });
 
-  it('stays while a delivery waits for its retry, and after it was given up', async () => {
+  it('stays while a delivery waits for its retry, and after the delivery was abandoned', async () => {
     const { tasker, log, sql, taskUuids } = await withEvents(1);
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
     await writeEvents(sql, { taskUuid: taskUuids[0]! });
@@ -282,7 +282,7 @@ describe('a task with events', () => {
     expect(await tasker.prune(NOW).result()).toMatchObject({ deleted: 1 });
   });
 
-  it('of another part of the log does not wait for a group that is behind elsewhere', async () => {
+  it('in another part of the log does not wait for a group that lags elsewhere', async () => {
     const { tasker, log, sql } = await withEvents(40);
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
     const all = (await sql<{ task_uuid: string }>('select task_uuid from tasker.task')).map((row) => row.task_uuid);
@@ -297,13 +297,13 @@ describe('a task with events', () => {
 });
 
 describe('two prunes', () => {
-  it('do not run at the same time: the second is refused with who runs the first', async () => {
+  it('do not run at the same time: the second is refused, with the operator of the first', async () => {
     const { tasker, another, sql } = await completed(30);
     const first = tasker.prune(NOW, { actor: 'ada' })[Symbol.asyncIterator]();
     await first.next();
     const other = await another({ worker: false });
     const second = other.prune(NOW).result();
-    // A living process extends its turn.
+    // A live process extends its lease.
     const alive = setInterval(() => void sql(`update tasker.prune_turn set held_until = now() + interval '60 s'`), 100);
     onTestFinished(() => clearInterval(alive));
     await expect(second).rejects.toMatchObject({
@@ -315,7 +315,7 @@ describe('two prunes', () => {
     expect(await other.prune(NOW).result()).toMatchObject({ deleted: 0 });
   });
 
-  it('continue where a killed one has ended, once its turn is over', async () => {
+  it('continue where a killed prune stopped, once its lease has expired', async () => {
     const { tasker, sql, taskUuids } = await completed(120);
     const killed = tasker.prune(NOW, { share: 1 })[Symbol.asyncIterator]();
     await killed.next();
@@ -323,11 +323,11 @@ describe('two prunes', () => {
     const next = tasker.prune(NOW).result();
     await endTurn(sql);
     expect(await next).toMatchObject({ deleted: taskUuids.length - 100 });
-    // If the first one was not killed but only slow, it ends here.
+    // If the first prune was not killed but only slow, it ends here.
     await expect(killed.next()).rejects.toMatchObject({ code: 'illegal_transition' });
   });
 
-  it('that lost its turn deletes nothing more', async () => {
+  it('that lost its lease deletes nothing more', async () => {
     const { tasker, sql } = await completed(150);
     const slow = tasker.prune(NOW, { share: 1 })[Symbol.asyncIterator]();
     await slow.next();
@@ -361,7 +361,7 @@ it('a deletion waits for a process that writes the search tables, and neither bl
   expect(await sql('select 1 from tasker.task_search union all select 1 from tasker.step_search')).toEqual([]);
 });
 
-it('a task is pruned by the clock of the database, whatever its search tables say', async () => {
+it('a task is pruned by the clock of the database, even if the search tables are wrong', async () => {
   const { tasker, sql, taskUuids } = await completed(1, { searchEnabled: false });
   await until(
     () => sql('select 1 from tasker.task where done_at is not null'),

@@ -27,7 +27,7 @@ test('a start creates and updates the schedules of files, and pauses nothing', a
   expect(await tasker.schedules.get('other')).toMatchObject({ state: 'active' });
 });
 
-test('an older program that starts after a newer one leaves the newer content, and apply returns to the older', async () => {
+test('an older program that starts after a newer one keeps the newer content, and apply restores the older content', async () => {
   const { folder, write } = await folderOf();
   await write('nightly.yaml', daily(2));
   const { tasker, another } = await setup({ schedules: folder, worker: false });

@@ -25,14 +25,14 @@ async function bench(...schedules: (Partial<ScheduleOptions> & { name: string })
 }
 
 describe('overlap: cancel_running', () => {
-  it('leaves the task that another process has just created for the same due time', async () => {
+  it('does not cancel the task that another process has just created for the same due time', async () => {
     const { tasker, age, fire, outcomes } = await bench({ name: 'hourly', overlap: 'cancel_running' });
     await age();
     await fire();
     await age();
     const { database, templates } = tasker.engine;
     let looked = false;
-    // The other process passes the due time after this one has looked.
+    // The other process handles the due time after this process has read it.
     const query: Database['query'] = async (statement, values) => {
       const answer = await database.query(statement, values);
       if (!looked) {
@@ -61,7 +61,7 @@ describe('overlap: cancel_running', () => {
     ]);
   });
 
-  it('does not stop other schedules while its open task is locked, and continues when it is free', async () => {
+  it('does not stop other schedules while its open task is locked, and continues when the lock is released', async () => {
     const { tasker, age, fire, outcomes } = await bench({ name: 'hourly', overlap: 'cancel_running' });
     await age();
     await fire();
@@ -72,7 +72,7 @@ describe('overlap: cancel_running', () => {
     await fireDue({ database, templates, cancelTask });
     expect(await outcomes('other')).toEqual([['created', 'steps_in_process']]);
     expect(await outcomes('hourly')).toEqual([['created', 'steps_in_process']]);
-    // It looks again after a second, not at once.
+    // It checks again after a second, not at once.
     expect(await fireDue({ database, templates, cancelTask })).toMatchObject({ schedules: 0 });
     await age(1_000);
     await fire();
@@ -96,7 +96,7 @@ it('a due time whose task cannot be created for now, because of a locked table, 
   expect(await outcomes('hourly')).toEqual([['created', 'steps_in_process']]);
 });
 
-it('applying files without a schedule leaves the pause of an operator, which a file that is back must not end', async () => {
+it('applying files without a schedule keeps the pause of an operator, which does not end when the file returns', async () => {
   const { tasker, sql, url } = await bench({ name: 'hourly' });
   await sql(`update tasker.schedule set source = 'shop'`);
   const operator = await openSession(url);

@@ -7,7 +7,7 @@ const SECONDS = Number(process.env.TASKER_SCHEDULE_SECONDS ?? (process.env.PROVE
 const SCHEDULES = 50;
 const WORKERS = 3;
 
-// Long, so that it only runs in the proofs: npm run prove.
+// This takes long, so it runs only in the proofs: npm run prove.
 it.runIf(SECONDS > 0 && inject('postgres') === '18')(
   'each due time gets one task under catch_up: all, although processes are killed and the clock of one of them jumps',
   async () => {

@@ -49,7 +49,7 @@ test('a schedule creates a task at its due time, and the task names its schedule
   expect(contexts).toEqual([{ name: 'hourly', due_at: last[0]!.dueAt, previous_due_at: null, cause: 'due' }]);
 });
 
-test('a worker learns of a new schedule at once', async () => {
+test('a worker is notified of a new schedule at once', async () => {
   const { tasker } = await setup(once);
   const late: number[] = [];
   let schedules = 0;
@@ -79,7 +79,7 @@ const missed = async (catchUp: 'none' | 'last' | 'all', more: Partial<ScheduleOp
   return (await tasker.schedules.get('hourly')).last.map(({ outcome, cause, reason }) => [outcome, cause, reason]);
 };
 
-test('catch_up decides which of the missed due times get a task, and the others are listed with the reason', async () => {
+test('catch_up determines which missed due times get a task, and the others are listed with the reason', async () => {
   const none = await missed('none');
   expect(none.map(([outcome]) => outcome)).toEqual(['missed', 'missed', 'missed', 'missed', 'missed']);
   expect(none[0]![2]).toBe('no worker fired it in time, and catch_up is none');
@@ -135,7 +135,7 @@ test('overlap: skip creates no task while one is open, and queue_one keeps the l
   expect(after.queued).toBe(null);
 });
 
-test('overlap: cancel_running cancels the open task before the next one is created', async () => {
+test('overlap: cancel_running cancels the open task before the next task is created', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ overlap: 'cancel_running' }));
   for (let i = 0; i < 2; i++) {
@@ -169,7 +169,7 @@ test('on_failure: pause pauses the schedule once, and a resume lets it run again
     (schedule) => schedule.last[0]?.taskState === 'blocked_by_failures',
   );
   await tick();
-  // At each tick, the worker may be firing it as well, and not have ended yet.
+  // At each tick, the worker may also be firing it, and may not have finished yet.
   const paused = await until(
     () => tasker.schedules.get('hourly'),
     (schedule) => schedule.state === 'paused',
@@ -227,13 +227,13 @@ test('latest is resolved at the due time', async () => {
   expect((await tasker.getTask(last[0]!.taskUuid!)).version).toBe('1.10.0');
 });
 
-test('a clock that is set back repeats no due time', async () => {
+test('no due time is repeated when the clock is set back', async () => {
   const { tasker, sql } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ cron: '0 * * * *', every: undefined, catchUp: 'all' }));
   await age(tasker, HOUR);
   await tasker.engine.schedules.fire();
   const before = await tasker.schedules.get('hourly');
-  // The stored due times are in the future of a clock that was set back.
+  // The stored due times are in the future for a clock that was set back.
   await sql(
     `update tasker.schedule set passed_at = passed_at + interval '3 hours', next_due = next_due + interval '3 hours', wake_at = wake_at + interval '3 hours'`,
   );
@@ -328,7 +328,7 @@ test('invalid input is refused with its place and a correction', async () => {
   await expect(tasker.schedules.get('hourl')).rejects.toThrow('there is no schedule hourl; did you mean hourly?');
 });
 
-test('jitter delays each due time by a part that is always the same, and does not belong to the identity', async () => {
+test('jitter delays each due time by a fixed amount, and is not part of the identity', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   const { next, nextFiringAt } = await tasker.schedules.create(hourly({ jitter: '30m' }));
   const delay = Date.parse(nextFiringAt!) - Date.parse(next[0]!);
@@ -341,7 +341,7 @@ test('jitter delays each due time by a part that is always the same, and does no
   expect(last).toHaveLength(1);
 });
 
-test('a schedule that was deleted leaves its tasks', async () => {
+test('deleting a schedule keeps its tasks', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly());
   const taskUuid = await tasker.schedules.trigger('hourly');

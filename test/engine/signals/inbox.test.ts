@@ -93,7 +93,7 @@ describe('a signal that is sent with the client of a caller', () => {
     });
   });
 
-  it('with the key of an earlier signal is that signal', async () => {
+  it('with the key of an earlier signal is the same signal', async () => {
     const { tasker, client, create, engine } = await bench();
     const task = await create();
     const first = await tasker.signal(task, 'paid', { amount: 1 }, { idempotencyKey: 'k' });
@@ -192,7 +192,7 @@ describe('a signal that is sent with the client of a caller', () => {
   });
 });
 
-it('old rows of the inbox are all deleted, however many there are', async () => {
+it('all old rows of the inbox are deleted, even if there are many', async () => {
   const { engine, sql } = await bench();
   await sql(`insert into tasker.signal_inbox (id, target, name, payload, done_at, outcome)
     select gen_random_uuid(), '"x"', 'paid', 'null', now() - interval '40 days', '{}' from generate_series(1, 2500)`);

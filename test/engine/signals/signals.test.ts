@@ -30,7 +30,7 @@ describe('a signal', () => {
     await invariants(sql);
   });
 
-  it('that comes before its step waits is kept, and used as soon as the step waits', async () => {
+  it('that arrives before its step waits is kept, and used as soon as the step waits', async () => {
     const { tasker, create, work, resultOf } = await waitingBench(ONE);
     const task = await create();
     const sent = await tasker.signal(task, 'paid', { amount: 1 });
@@ -210,7 +210,7 @@ describe('a signal', () => {
     expect(again.tasks.map(({ duplicate }) => duplicate)).toEqual([true, true]);
   });
 
-  it('by a correlation id that no open task has is refused; a task without one has its own id', async () => {
+  it('by a correlation id that no open task has is refused; a task without a correlation id has its own id', async () => {
     const { tasker, create } = await waitingBench(ONE);
     const task = await create();
     expect((await tasker.signal({ correlationId: task }, 'paid', { amount: 1 })).tasks[0]!.status).toBe('kept');

@@ -4,7 +4,7 @@ import { LateCommits } from '../../../src/engine/streams/late-commits.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 
-it('a task of an open transaction is looked for while other transactions end, until it is committed or rolled back', async () => {
+it('a task of an open transaction is searched for while other transactions end, until it is committed or rolled back', async () => {
   const { tasker, url } = await setup({ templates: template({ one: [] }), worker: false });
   const clients = [new pg.Client({ connectionString: url }), new pg.Client({ connectionString: url })];
   onTestFinished(async () => void (await Promise.all(clients.map((client) => client.end()))));

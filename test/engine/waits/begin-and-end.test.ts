@@ -5,7 +5,7 @@ import { invariants } from '../../support/setup.ts';
 const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
 const HOUR = 3_600_000;
 
-/** Moves what a task waits for into the past. */
+/** Moves the waits of a task into the past. */
 const pass = (bench: { sql: (text: string, values?: unknown[]) => Promise<unknown> }, taskUuid: string) =>
   bench.sql(
     `update tasker.wait set until = until - interval '2 hours', due_at = due_at - interval '2 hours' where task_uuid = $1`,
@@ -13,7 +13,7 @@ const pass = (bench: { sql: (text: string, values?: unknown[]) => Promise<unknow
   );
 
 describe('a step that waits', () => {
-  it('gives up its slot, and completes when its time has come', async () => {
+  it('releases its slot, and completes when it is due', async () => {
     const hand = await handWorker({ wait: TIMER, after: ['wait'] });
     expect(await hand.claim()).toEqual(['wait']);
     const answer = await hand.record(hand.waits('wait', { kind: 'timer', forMs: HOUR, settings: {} }));
@@ -112,7 +112,7 @@ describe('a step that waits', () => {
     );
   });
 
-  it('runs again after its worker was lost before it could wait, whatever its policy', async () => {
+  it('runs again if its worker was lost before the wait began, regardless of its policy', async () => {
     const hand = await handWorker({ wait: { ...TIMER, retry: { retryable: false } } });
     await hand.claim();
     await hand.die();

@@ -26,7 +26,7 @@ describe('the limits of a lifecycle', () => {
     expect((await check(2)).noted).toMatchObject([
       {
         taskUuid,
-        reason: expect.stringMatching(/^max_waiting_minutes of test\/pay@1\.0\.0 is 20: nothing moved for 21 min/),
+        reason: expect.stringMatching(/^max_waiting_minutes of test\/pay@1\.0\.0 is 20: no progress for 21 min/),
       },
     ]);
     expect((await tasker.getTask(taskUuid)).stale).toMatchObject({ rule: 'max_waiting_minutes', minutes: 20 });
@@ -37,7 +37,7 @@ describe('the limits of a lifecycle', () => {
     expect((await tasker.getTask(taskUuid)).stale).toBeNull();
   });
 
-  it('with staleness_action error, ends it, and its steps', async () => {
+  it('with staleness_action: error, it ends the task and its steps', async () => {
     const { tasker, taskUuid, check, sql } = await waiting({ max_waiting_minutes: 20, staleness_action: 'error' });
     expect((await check(21)).ended).toMatchObject([{ taskUuid }]);
     expect(await tasker.getTask(taskUuid)).toMatchObject({ status: 'error', waitingSteps: 0 });
@@ -91,7 +91,7 @@ describe('the limits of a lifecycle', () => {
   });
 });
 
-it('a threshold of the configuration on the lifetime of tasks does not count the time in which they wait', async () => {
+it('a threshold of the configuration on the lifetime of tasks does not count waiting time', async () => {
   const { sql, tasker, taskUuid, check } = await waiting(undefined);
   const watched = [];
   const minutes = { waitingForDependencies: 20, waitingForRetry: 20, stepsInProcess: 20 };

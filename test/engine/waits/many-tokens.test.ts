@@ -43,7 +43,7 @@ const codeOf = (call: Promise<unknown>) =>
   );
 
 itOnce(
-  `of ${TOKENS} tokens, half used twice and a tenth late, each ends its step once, and no guessed or foreign one does`,
+  `of ${TOKENS} tokens, half used twice and a tenth late, each ends its step once, and no guessed or foreign token does`,
   async () => {
     const { tokens, engine, sql } = await waitingTasks();
     const isLate = (i: number) => i % 10 === 3;

@@ -32,7 +32,7 @@ async function racing(windowMs: number) {
   const namespaceIds = await engine.namespaceIds(['race']);
   let claims = 0;
 
-  /** Lets tasks wait, and returns them when their limits are about to pass. */
+  /** Creates waiting tasks, and returns them when their limits are about to pass. */
   const start = async (count: number): Promise<Racer[]> => {
     for (let left = count; left > 0; left -= 500) {
       const requests = Array.from({ length: Math.min(500, left) }, () => ({ ...DEMO, namespace: 'race' }));

@@ -23,12 +23,12 @@ async function waiting(wait: Partial<Parameters<typeof letWait>[1]> = {}) {
   return { tasker, sql, taskUuid, another };
 }
 
-/** Writes the search tables, which do not know what a test changed by SQL. */
+/** Writes the search tables, which do not reflect changes that a test made with SQL. */
 function refresh(tasker: Tasker): Promise<number> {
   return tasker.engine.search.keeper.compare(new Date(0), 0);
 }
 
-/** A task with a step that failed beside one that waits. */
+/** A task with a failed step and a waiting step. */
 async function failedBeside() {
   const charge = defineHandler('charge', {}, () => {
     throw new PermanentError('card declined');
@@ -92,7 +92,7 @@ describe('a task whose only open step waits', () => {
     expect(steps).toMatchObject([{ taskUuid, name: 'pay', currentState: 'waiting', since: wait!.since, worker: null }]);
   });
 
-  it('has the same state in the search tables, so that a comparison finds nothing to write', async () => {
+  it('has the same state in the search tables, so a comparison finds no difference', async () => {
     const { tasker, sql, taskUuid } = await waiting();
     expect(await refresh(tasker)).toBe(0);
     await sql(`update tasker.wait set ended_at = now(), ended_by = 'signal'`);
@@ -125,7 +125,7 @@ describe('a task whose only open step waits', () => {
     expect(await tasker.status()).toMatchObject({ attention: { lateTimers: 1 } });
   });
 
-  it('is neither running nor at rest, so waitForTask and watchTask continue', async () => {
+  it('is not at rest, so waitForTask and watchTask continue', async () => {
     const { tasker, taskUuid } = await waiting();
     await expect(tasker.waitForTask(taskUuid, { timeoutMs: 1_300 })).rejects.toMatchObject({ code: 'timeout' });
     const snapshots = [];

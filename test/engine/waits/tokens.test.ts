@@ -23,7 +23,7 @@ const past = (hand: Hand) =>
   );
 
 describe('a token', () => {
-  it('completes the step that waits for it once, and the same call again changes nothing', async () => {
+  it('completes the waiting step once, and a repeated call changes nothing', async () => {
     const hand = await handWorker({ pay: [], ship: ['pay'] });
     const token = await tokenOf(hand);
     expect(token).toMatch(/^[\w-]+$/);
@@ -41,7 +41,7 @@ describe('a token', () => {
     await invariants(hand.sql);
   });
 
-  it('of an earlier run is not good for the run that a rerun begins', async () => {
+  it('of an earlier run is not valid for the run that a rerun begins', async () => {
     const hand = await handWorker({ pay: [] });
     const token = await tokenOf(hand);
     await hand.record(hand.waits('pay', { kind: 'call', forMs: 1, settings: {} }));

@@ -27,7 +27,7 @@ function keptLines(): { lines: string[]; logger: Logger } {
 const sorted = (ns: readonly unknown[]) => (ns as number[]).toSorted((a, b) => a - b);
 
 describe('the delivery of events', () => {
-  it('logs a database outage once and continues by itself', async () => {
+  it('logs a database outage once and continues on its own', async () => {
     const { start, publish, sql, url } = await deliveries();
     const { lines, logger } = keptLines();
     const [one, two] = [consumer({ group: 'one' }), consumer({ group: 'two' })];

@@ -43,7 +43,7 @@ it('metrics count deliveries and failures, and show the lag of each group in eve
   await start([audit, picky, good, late], { metrics });
   const taskUuid = uuidV7();
   await publish({ taskUuid }, { taskUuid });
-  // All results of the first three are stored; the last one still holds its part.
+  // All results of the first three are stored; the last process still holds its part.
   const placesOf = () =>
     sql<{ name: string }>(
       `select g.name from tasker.event_cursor c join tasker.event_group g on g.id = c.group_id where c.holder is not null`,

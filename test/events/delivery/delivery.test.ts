@@ -22,7 +22,7 @@ describe('durable events', () => {
     });
   });
 
-  it('are delivered to each group once, however many patterns match and however often it is registered', async () => {
+  it('are delivered to each group once, even if several patterns match or it is registered several times', async () => {
     const { start, publish } = await deliveries();
     const twice = consumer({ group: 'twice' });
     const overlapping = consumer({ group: 'overlapping', patterns: ['payment.*', '*.done', 'payment.done'] });
@@ -332,7 +332,7 @@ describe('durable events', () => {
     expect(slow.got).toHaveLength(2);
   });
 
-  it('reach a new group from its creation on, or from the oldest stored event if the group asks for it', async () => {
+  it('reach a new group from its creation on, or from the oldest stored event if the group requests it', async () => {
     const { start, publish } = await deliveries();
     await publish({ payload: { n: 0 } });
     const now = consumer({ group: 'now' });

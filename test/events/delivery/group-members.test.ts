@@ -105,7 +105,7 @@ describe('a group', () => {
     expect(await gets()).toEqual(['order.done', 'payment.done']);
   });
 
-  it('does not expire members after a time in which no member could renew', async () => {
+  it('does not expire members if none could renew for a while', async () => {
     const { log, sql, silent, gets, how } = await rollingDeployment();
     const away = async () => {
       for (const member of [OLD, NEW]) await silent(member, '10 minutes');
@@ -119,7 +119,7 @@ describe('a group', () => {
     expect(await how()).toMatchObject({ patterns: ['order.*'], members: 3 });
   });
 
-  it('does not make a renewal wait while it is locked, and accepts a later one', async () => {
+  it('does not make a renewal wait while it is locked, and accepts a later renewal', async () => {
     const { sign, silent, url, how } = await rollingDeployment();
     const session = await openSession(url);
     await session.query('begin');
@@ -153,7 +153,7 @@ describe('a group', () => {
     expect(await log.groups()).toEqual([]);
   });
 
-  it('has exactly the remaining members after many join and leave at once', async () => {
+  it('has exactly the remaining members after many members join and leave at once', async () => {
     const { log, sql, groupId, how, sign } = await rollingDeployment();
     const passing = Array.from({ length: 8 }, (_, n) => ({ member: uuidV7(), patterns: [`passing.${n}`] }));
     await Promise.all(

@@ -101,7 +101,7 @@ describe('the publisher registry', () => {
     expect(() => registry.register((() => undefined) as never)).toThrow('function (anonymous) is not a publisher');
   });
 
-  it('finds a publisher by step or name, or the default one', () => {
+  it('finds a publisher by step or name, or the default publisher', () => {
     const registry = new PublisherRegistry();
     registry.register(PaymentEvents);
     expect(registry.getForStep('refund_payment')?.publisherName).toBe('payment_events');

@@ -9,7 +9,7 @@ const sinksOf = (toml: string) =>
   sinksFromConfig(loadConfig({ cwd: projectWith({ 'tasker.toml': toml }), env: {} }).config, silentLogger);
 
 describe('the sinks of a configuration', () => {
-  it('are empty if it has none', () => {
+  it('are empty if it defines none', () => {
     expect(sinksOf('')).toEqual([]);
   });
 

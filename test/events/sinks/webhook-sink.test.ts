@@ -208,7 +208,7 @@ describe('a webhook', () => {
     expect(received).toHaveLength(2);
   });
 
-  it('is called over one connection, or over a new one if that was closed', async () => {
+  it('is called over one connection, or over a new connection if that was closed', async () => {
     const sockets = new Set<{ destroy(): void; readonly destroyed: boolean }>();
     const { url, received } = await httpReceiver((response) => {
       sockets.add(response.socket!);

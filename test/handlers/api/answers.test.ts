@@ -202,7 +202,7 @@ describe('apiFailure', () => {
     [{ other: 1 }, 'HTTP 404: Not Found'],
     ['<html>', 'HTTP 404: Not Found'],
     [null, 'HTTP 404: Not Found'],
-  ])('has the message of the body: %j', (body, message) => {
+  ])('takes the message from the body: %j', (body, message) => {
     expect(api.apiFailure(answer(404, body)).errorMessage).toBe(message);
   });
 

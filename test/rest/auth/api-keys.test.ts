@@ -25,7 +25,7 @@ it('a request needs a key, in X-API-Key or as a bearer token', async () => {
   expect((await ask(renamed, 'GET /v1/tasks', { 'x-api-key': key })).status).toBe(401);
 });
 
-it('a wrong, an unknown and a revoked key get the same answer, and an expired key another one', async () => {
+it('malformed, unknown and revoked keys get the same answer, and an expired key gets a different one', async () => {
   const app = on.app();
   const key = await on.key({ name: 'gone', roles: ['viewer'] });
   await revokeKey(on.tasker.engine.database, 'gone', {});
@@ -122,7 +122,7 @@ it('a rotated key works until the overlap ends, and the new key has the same rig
   expect(await revokeKey(database, at.prefix, {})).toMatchObject([{ state: 'revoked' }]);
 });
 
-it('a mistake in the request for a key is reported with the way out', async () => {
+it('a mistake in the request for a key is reported with advice', async () => {
   const { database } = on.tasker.engine;
   const wrong = async (request: object) => createKey(database, { name: 'x', roles: ['viewer'], ...request }, {});
   await expect(wrong({ permissions: ['task:read'] })).rejects.toThrow(/did you mean tasks:read/);
@@ -149,14 +149,14 @@ it('every change of a key is in the audit, without the key', async () => {
   expect(JSON.stringify(entries)).not.toMatch(/tsk_\w{8}_/);
 });
 
-it('a server on loopback needs no credential until the first key, and none can be taken back by revoking it', async () => {
+it('a server on loopback needs no credential until the first key exists, and still needs one after the key is revoked', async () => {
   const app = on.app({ auth: { ...SECURED.auth, required: 'with_keys' } });
   expect((await ask(app, 'GET /v1/tasks')).status).toBe(401);
   const open = on.app({ auth: { ...SECURED.auth, required: 'never' } });
   expect((await ask(open, 'GET /v1/tasks')).status).toBe(200);
 });
 
-it('requests of foreign web pages are rejected, and of foreign hosts where no credential is needed', async () => {
+it('requests from foreign web pages are rejected, and so are requests under foreign host names if no credential is needed', async () => {
   const open = on.app({ auth: { ...SECURED.auth, required: 'never' } });
   const closed = on.app();
   const status = async (app: typeof open, url: string, headers: Record<string, string> = {}) =>
@@ -174,7 +174,7 @@ it('requests of foreign web pages are rejected, and of foreign hosts where no cr
   expect(await status(exposed, 'http://tasker.example/v1/tasks', { origin: 'http://localhost:3000' })).toBe(403);
 });
 
-it('every response has headers that keep browsers from framing and guessing', async () => {
+it('every response has headers that prevent framing and content sniffing', async () => {
   for (const path of ['/v1/tasks', '/health', '/api-docs/ui', '/nothing']) {
     const { headers } = await on.app().request(`http://localhost${path}`);
     expect(headers.get('x-content-type-options')).toBe('nosniff');
@@ -185,7 +185,7 @@ it('every response has headers that keep browsers from framing and guessing', as
   }
 });
 
-it('only pages of the configured origins can read answers, and never with a session', async () => {
+it('only pages of the configured origins can read answers, but never with a session', async () => {
   const app = on.app({ corsOrigins: ['https://desk.example'] });
   const asked = (origin: string) => ({
     origin,
@@ -207,7 +207,7 @@ it('only pages of the configured origins can read answers, and never with a sess
   expect(refused.headers.get('vary')).toContain('Origin');
 });
 
-it('a task keeps the credential that created it, which a body cannot name, and creations write no audit', async () => {
+it('a task keeps the credential that created it, which a body cannot override, and creations are not in the audit', async () => {
   const app = on.app();
   const key = await on.key({ name: 'creator', roles: ['operator'] });
   const same = { name: 'demo', namespace: 'test', version: '1.0.0', context: { by: 'creator' }, initiator: 'boss' };

@@ -42,13 +42,13 @@ it('a credential cannot give itself more rights', async () => {
   expect((await create(app, manager, { name: 'x', permissions: ['tasks:fly'] })).status).toBe(400);
 });
 
-it('the first key over HTTP makes the server require one', async () => {
+it('after the first key is created over HTTP, the server requires a credential', async () => {
   await on.sql('delete from tasker.api_key');
   const app = on.app({ auth: { ...SECURED.auth, required: 'with_keys' } });
   expect((await ask(app, 'GET /v1/tasks')).status).toBe(200);
   const made = await ask(app, 'POST /v1/auth/keys', {}, { name: 'first', roles: ['admin'], by: 'ana' });
   expect([made.status, made.body.created_by]).toEqual([201, 'ana']);
-  // Another server sees the key at once, because it has not looked yet.
+  // Another server sees the key at once, because it has not cached anything yet.
   const another = on.app({ auth: { ...SECURED.auth, required: 'with_keys' } });
   expect((await ask(another, 'GET /v1/tasks')).status).toBe(401);
   expect((await ask(another, 'GET /v1/tasks', { 'x-api-key': made.body.key as string })).status).toBe(200);

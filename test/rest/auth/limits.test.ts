@@ -5,7 +5,7 @@ import { ask, SECURED, secured } from './secured.ts';
 
 const on = secured([template({ first: [] })]);
 
-it('a bucket allows a burst, then the rate, and says when the next one is allowed', () => {
+it('a bucket allows a burst, then the rate, and returns when the next request is allowed', () => {
   const limit = new RateLimit({ perSecond: 2, burst: 3, most: 10 });
   expect([0, 0, 0, 0].map(() => limit.take('a', 1000))).toEqual([0, 0, 0, 1]);
   expect(limit.take('b', 1000)).toBe(0);
@@ -18,13 +18,13 @@ it('a bucket allows a burst, then the rate, and says when the next one is allowe
   expect([slow.take('a', 0), slow.take('a', 0), slow.take('a', 4_000)]).toEqual([0, 10, 6]);
 });
 
-it('memory is bounded however many addresses send requests', () => {
+it('memory is bounded for any number of addresses', () => {
   const limit = new RateLimit({ perSecond: 1, burst: 2, most: 100 });
   for (let i = 0; i < 10_000; i++) limit.take(`address ${i}`, 0);
   expect(limit.size).toBe(100);
 });
 
-it('a network of IPv6 counts as one address', () => {
+it('an IPv6 network counts as one address', () => {
   expect(addressKey('2001:db8:1:2:3:4:5:6')).toBe('2001:db8:1:2::/64');
   expect(addressKey('2001:db8:1:2::9')).toBe('2001:db8:1:2::/64');
   expect(addressKey('2001:db8::9')).toBe('2001:db8:0:0::/64');
@@ -48,7 +48,7 @@ it('a credential that sends too many requests gets 429 with Retry-After, and oth
   for (let i = 0; i < 5; i++) expect((await app.request('http://localhost/health')).status).toBe(200);
 });
 
-it('after many wrong credentials an address gets 429, but a key that was right a moment ago still works', async () => {
+it('after many wrong credentials an address gets 429, but a recently used key still works', async () => {
   const app = on.app({ auth: { ...SECURED.auth, wrong: { burst: 20, perSecond: 0.001 } } });
   const key = await on.key({ name: 'right', roles: ['viewer'] });
   expect((await ask(app, 'GET /v1/me', { 'x-api-key': key })).status).toBe(200);

@@ -98,7 +98,7 @@ it('no handler is registered for all methods, because it would have no permissio
   expect([...new Set(all)].sort()).toEqual(['/*', '/v1/*']);
 });
 
-it('every role has only known permissions, and each includes the one before', () => {
+it('every role has only known permissions, and each role includes the previous role', () => {
   const [viewer, operator, admin] = ROLES.map((role) => new Set<string>(ROLE_PERMISSIONS[role]));
   expect([...viewer!].every((one) => operator!.has(one))).toBe(true);
   expect([...operator!].every((one) => admin!.has(one))).toBe(true);
@@ -111,7 +111,7 @@ it('every role has only known permissions, and each includes the one before', ()
   ).toEqual([]);
 });
 
-it('a route without the right credential answers 401 or 403, and with it, neither', async () => {
+it('a route answers 401 or 403 without the right credential, and neither with it', async () => {
   const wrong: string[] = [];
   for (const route of routes) {
     const seen = await Promise.all(
@@ -138,7 +138,7 @@ it('a route without the right credential answers 401 or 403, and with it, neithe
   expect(wrong).toEqual([]);
 });
 
-it('a credential of another namespace gets 404 for what exists, and nothing of it in lists', async () => {
+it('a credential of another namespace gets 404 for existing items, and does not see them in lists', async () => {
   const wrong: string[] = [];
   const found = (text: string) => /hidden|"demo"|"test"|demo@/.test(text) || text.includes(values.task!);
   for (const route of routes.filter(({ permission }) => permission !== 'public')) {
@@ -150,7 +150,7 @@ it('a credential of another namespace gets 404 for what exists, and nothing of i
     if (!(fits ?? (status === 404 && reason === null))) wrong.push(`${route.method} ${route.path}: ${status} ${text}`);
   }
   expect(wrong).toEqual([]);
-  // The same requests find something with a credential for all namespaces.
+  // The same requests do find something with a credential for all namespaces.
   const read = routes.filter(
     ({ path, method }) => method === 'GET' && ['/v1/tasks/:uuid', '/v1/tasks', '/v1/dlq', '/v1/audit'].includes(path),
   );
@@ -177,7 +177,7 @@ it('the web page needs no credential, and everything under /v1 does except for c
   }
 });
 
-it('the error for what does not exist names nothing of other namespaces, and is that for what does', async () => {
+it('the not-found error names nothing of other namespaces, and is the same for items that exist there', async () => {
   const read = async (path: string, key = keys.elsewhere!) =>
     (await app.request(`http://localhost/v1/${path}`, { headers: { 'x-api-key': key } })).text();
   for (const path of [
@@ -203,7 +203,7 @@ it('the error for what does not exist names nothing of other namespaces, and is 
   expect(await create('schedules', schedule)).toEqual([409, expect.not.stringContaining('test')]);
 });
 
-it('a page of schedules has only those of the caller, and its cursor is the name of one of them', async () => {
+it('a page of schedules has only the schedules of the caller, and its cursor is the name of one of them', async () => {
   for (const name of ['a-mine', 'z-mine']) {
     await on.tasker.schedules.create({ name, template: 'other/any@1.0.0', every: '24h' });
   }
@@ -233,7 +233,7 @@ it('a credential counts only the steps of its namespaces', async () => {
   expect(await read(keys.admin!)).toBeGreaterThan(0);
 });
 
-it('a credential sees and changes its own namespaces, and the 404 for others is that of what does not exist', async () => {
+it('a credential sees and changes its own namespaces, and gets the same 404 for others as for unknown namespaces', async () => {
   const key = await on.key({ name: 'inside', roles: ['admin'], namespaces: ['test', 'other'] });
   const task = routes.find(({ method, path }) => method === 'GET' && path === '/v1/tasks/:uuid')!;
   expect((await send(task, key, { real: true })).status).toBe(200);
@@ -255,7 +255,7 @@ it('a credential sees and changes its own namespaces, and the 404 for others is 
   expect([await create(key), await create(keys.elsewhere!)]).toEqual([201, 404]);
 });
 
-it('odd spellings of a path do not get around the namespaces', async () => {
+it('unusual spellings of a path do not bypass the limit to namespaces', async () => {
   const task = values.task!;
   const odd = [
     `/v1/tasks/${task.toUpperCase()}`,

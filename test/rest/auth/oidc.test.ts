@@ -103,7 +103,7 @@ it('a person with a mapped role gets a session in the same cookie as with a key'
   expect(await me(done.session, appWith())).toEqual(seen);
 });
 
-it('one server finishes the login that another one began', async () => {
+it('one server finishes the login that another server began', async () => {
   const { address, cookie } = await begin();
   expect((await back(provider.login(address), cookie, appWith())).status).toBe(302);
 });
@@ -121,7 +121,7 @@ it('a code works once, and only in the browser that began the login', async () =
   expect(await back(mixed, second.cookie)).toMatchObject({ status: 401, reason: 'invalid' });
 });
 
-it('a wrong state, issuer or answer of the provider begins no session', async () => {
+it('an invalid state, issuer or answer of the provider begins no session', async () => {
   const tries: [string, (query: URLSearchParams) => void, number][] = [
     ['state', (query) => query.set('state', `${query.get('state')!.slice(0, 8)}x`), 401],
     ['two states', (query) => query.append('state', query.get('state')!), 401],
@@ -173,7 +173,7 @@ it('a login works right after the provider replaced its key', async () => {
   expect((await login()).status).toBe(302);
 });
 
-it('a provider that is away is 503 at both ends of a login, and works when it is back', async () => {
+it('an unreachable provider gives 503 at the start and at the end of a login, and logins work when it is back', async () => {
   const { address, cookie } = await begin();
   const query = provider.login(address);
   provider.isDown = true;
@@ -210,7 +210,7 @@ it('roles and namespaces come from the configured claims, and without a mapped r
   expect(await me((await login(nested)).session)).toMatchObject({ namespaces: null });
 });
 
-it('groups that only the userinfo lists are used, and cannot replace claims of the id token', async () => {
+it('groups that only the userinfo endpoint lists are used, and cannot replace claims of the id token', async () => {
   provider.claims = {};
   provider.userinfo = { groups: ['guests'], sub: 'ana', email: 'x' };
   expect(await me((await login()).session)).toMatchObject({ subject: 'ana', roles: ['guests', 'viewer'] });
@@ -249,7 +249,7 @@ it('the browser returns only to a path of this server', async () => {
   expect((await login(app, `?return_to=/${'a'.repeat(5000)}`)).location).toBe('http://localhost/ops/');
 });
 
-it('a login ends no request with too many cookies, and failed logins of an address are limited', async () => {
+it('logins never make the cookies too large for a request, and failed logins of an address are limited', async () => {
   let cookie = '';
   for (let i = 0; i < 12; i++) {
     const answer = await app.request('http://localhost/v1/auth/oidc/login', { headers: { cookie } });

@@ -9,7 +9,7 @@ interface Issued {
   redirectUri: string;
 }
 
-/** How the id token differs from a right one. */
+/** How the id token differs from a valid token. */
 export interface Wrong {
   claims?: Record<string, unknown>;
   alg?: 'HS256' | 'none' | 'forged';
@@ -17,7 +17,7 @@ export interface Wrong {
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** A small identity provider on loopback. It keeps to the rules, except where `wrong` says otherwise. */
+/** A small identity provider on loopback. It follows the rules, except where `wrong` deviates. */
 export class Provider {
   readonly #server: Server;
   readonly #codes = new Map<string, Issued>();
@@ -62,7 +62,10 @@ export class Provider {
     this.#kid = randomUUID();
   }
 
-  /** A person logs in at the address that the browser was sent to. Returns the query that it is sent back with. */
+  /**
+   * Logs a person in at the address to which the browser was redirected. Returns the query with which the browser
+   * returns.
+   */
   login(address: string): URLSearchParams {
     const { searchParams: query } = new URL(address);
     const code = randomUUID();

@@ -36,7 +36,7 @@ it('a session has the rights of its key, in a cookie that scripts and other site
   expect(row!.all).not.toContain(cookie.cookie.split('=')[1]);
 });
 
-it('beyond this machine the cookie is for https only', async () => {
+it('for other machines, the cookie requires https', async () => {
   const app = on.app({ exposed: true });
   const key = await on.key({ name: 'remote', roles: ['viewer'] });
   const { set, cookie } = await login(app, key, 'http://tasker.example');
@@ -64,7 +64,7 @@ it('a change in a session needs the header that forms cannot send, and a page of
   expect(await status({ 'sec-fetch-site': 'same-origin' }, 'GET /v1/tasks')).toBe(200);
 });
 
-it('a session ends with DELETE, with its key, and with its time', async () => {
+it('a session ends with DELETE, with its key, and when it expires', async () => {
   const app = on.app();
   const key = await on.key({ name: 'carl', roles: ['viewer'] });
   const [first, second] = [await login(app, key), await login(app, key)];
@@ -82,7 +82,7 @@ it('a session ends with DELETE, with its key, and with its time', async () => {
   expect(Date.parse(short.body.expires_at as string) - Date.now()).toBeLessThan(61_000);
 });
 
-it('a session cannot begin another one, and a wrong cookie is refused', async () => {
+it('a session cannot begin another session, and an invalid cookie is refused', async () => {
   const app = on.app();
   const { cookie } = await login(app, await on.key({ name: 'fay', roles: ['viewer'] }));
   expect((await ask(app, 'POST /v1/session', { ...cookie, ...CSRF })).status).toBe(400);
@@ -93,7 +93,7 @@ it('a session cannot begin another one, and a wrong cookie is refused', async ()
   expect((await ask(app, 'GET /v1/me', both)).status).toBe(401);
 });
 
-it('without authentication, anyone may do everything, and there is nothing to log in with', async () => {
+it('without authentication, anyone may do everything, and there is no login', async () => {
   const app = on.app({ auth: { ...SECURED.auth, required: 'never' } });
   expect((await ask(app, 'GET /v1/me')).body).toEqual({
     authenticated: false,

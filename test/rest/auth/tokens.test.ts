@@ -26,7 +26,7 @@ interface Claims extends Record<string, unknown> {
   iss?: string;
 }
 
-/** Signs a token that is right, except for the claims and the header that are given. */
+/** Signs a valid token, except for the given claims and header. */
 function token(
   claims: Claims = {},
   { key = rsa.privateKey, alg = 'RS256', kid }: { key?: KeyObject; alg?: string; kid?: string } = {},
@@ -201,7 +201,7 @@ it('redirects, private addresses, http and answers that are not key sets are ref
     expect(await reasonOf(fromProvider({ url: one, allowHttp: false }).tokens, text)).toBe('not_ready');
   }
   expect(served.requests).toBe(0);
-  // A symmetric key in the set does not help a forger.
+  // A symmetric key in the set does not allow forgery.
   Object.assign(served, { keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'h' }], status: 200, body: undefined });
   const hs = `${part({ alg: 'HS256', kid: 'h' })}.${part({ sub: 'x' })}`;
   const forged = `${hs}.${createHmac('sha256', 'secret').update(hs).digest('base64url')}`;

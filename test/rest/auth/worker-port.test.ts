@@ -7,7 +7,7 @@ import { SECURED, secured } from './secured.ts';
 
 const on = secured([template({ first: [] })]);
 
-/** Starts a worker on an address that other machines reach. */
+/** Starts a worker on an address that other machines can reach. */
 async function started({ guarded }: { guarded: boolean }): Promise<(path: string, key?: string) => Promise<number>> {
   const server = new WorkerServer();
   if (guarded) server.guard = workerGuard(() => server.tasker, { settings: SECURED, logger: silentLogger });

@@ -66,7 +66,7 @@ function refused({ method, path, operation, rows }: Route): [status: number, url
     if (!params.includes('id')) found.push([404, urlOf(path, { ...row, params: unknown }), row]);
   }
   if (operation.requestBody) {
-    // Bodies of lines are streams: each line is refused on its own, and there may be many.
+    // Bodies of lines are streams: each line is refused individually, and there may be many lines.
     if (operation.requestBody.content['application/json']) {
       found.push([400, urlOf(path, row), { ...row, body: '{"unfinished":' }]);
       found.push([413, urlOf(path, row), { ...row, body: LARGE }]);
@@ -129,7 +129,9 @@ it('every operation gives each documented answer, and each has the documented sh
   expect(missing, 'documented answers without a row').toEqual([]);
 }, 60_000);
 
-/** Locks every table, until a rollback. A worker may hold locks in another order, so it is tried again after a deadlock. */
+/**
+ * Locks every table until a rollback. A worker may take locks in another order, so this is retried after a deadlock.
+ */
 async function lockAll(session: Awaited<ReturnType<typeof openSession>>): Promise<void> {
   const { rows } = await session.query<{ name: string }>(
     `select format('%I.%I', schemaname, tablename) name from pg_tables where schemaname = 'tasker'`,
@@ -146,7 +148,7 @@ async function lockAll(session: Awaited<ReturnType<typeof openSession>>): Promis
   }
 }
 
-/** Requests that are answered from memory, at most until the cache of the templates is refreshed. */
+/** Requests that are answered from memory, at most until the template cache is refreshed. */
 const FROM_MEMORY = /^\/(health|metrics|config)|^\/v1\/(templates\/|retention|me$|auth\/providers$)/;
 
 it('a read that takes too long is answered with 408, and the server recovers', async () => {
@@ -168,7 +170,7 @@ it('a read that takes too long is answered with 408, and the server recovers', a
   await tasker.stop();
 });
 
-it('reads are answered with 503 while the database is away, and work again when it is back', async () => {
+it('reads are answered with 503 while the database is unreachable, and work again when it is back', async () => {
   const proxy = await startProxy(world.url);
   const facts = { version: '1', environment: 'test', state: () => 'running' };
   const tasker = await createTasker({ databaseUrl: proxy.url, worker: false, logger: silentLogger, poolSize: 4 });

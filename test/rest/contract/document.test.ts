@@ -8,7 +8,7 @@ import { type Document, documentOf, type Operation } from '../../support/rest/co
 
 type Listed = Operation & { place: string; path: string; 'x-permission'?: string };
 
-/** Test files that send requests to an app of their own. */
+/** Test files that send requests to their own app. */
 const FILES = readdirSync('test/rest', { recursive: true, encoding: 'utf8' }).filter((name) =>
   name.endsWith('.test.ts'),
 );

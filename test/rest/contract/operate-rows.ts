@@ -1,7 +1,7 @@
 import type { World } from '../../support/rest/world.ts';
 import { ACT, type Row, type Table, UNKNOWN } from './row.ts';
 
-/** Acts on workers, on groups of subscribers, and on what is paused. */
+/** Acts on workers, on groups of subscribers, and on pauses. */
 export async function operateRows(world: World): Promise<Table> {
   const { tasker } = world;
   await tasker.engine.events.joinGroup({ name: 'obsolete', patterns: ['first.*'] });

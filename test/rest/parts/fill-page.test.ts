@@ -19,7 +19,7 @@ async function pagesOf(limit: number, visible: (one: number) => boolean): Promis
   }
 }
 
-it('every page but the last is full, and every visible item is on one of them', async () => {
+it('every page except the last is full, and every visible item is on a page', async () => {
   for (const [limit, every] of [
     [10, 1],
     [10, 3],
@@ -34,7 +34,7 @@ it('every page but the last is full, and every visible item is on one of them', 
   }
 });
 
-it('a request reads only a part of a list in which nothing is visible', async () => {
+it('a request reads only a part of a list without visible items', async () => {
   const page = await fillPage({ limit: 1 }, () => false, read);
   expect(page).toEqual({ items: [], next_cursor: '81', previous_cursor: null });
 });

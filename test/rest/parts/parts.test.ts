@@ -4,7 +4,7 @@ import { operationIdOf, tagOf } from '../../../src/rest/operation-names.ts';
 import { pageOf, positionOf } from '../../../src/rest/query.ts';
 
 describe('the differences between two templates', () => {
-  it('are found by the names of steps, whatever their order', () => {
+  it('are found by the names of steps, in any order', () => {
     const from = {
       steps: [
         { name: 'a', n: 1 },
@@ -24,7 +24,7 @@ describe('the differences between two templates', () => {
     expect(templateChanges(from, structuredClone(from))).toEqual([]);
   });
 
-  it('are found where a list becomes empty, or a value another kind', () => {
+  it('are found if a list becomes empty, or a value changes its type', () => {
     expect(templateChanges({ steps: [{ name: 'a' }] }, { steps: [] })).toEqual([
       { path: 'steps', change: 'changed', from: [{ name: 'a' }], to: [] },
     ]);

@@ -29,7 +29,7 @@ const TEMPLATES = [
   ),
 ];
 const FACTS = { version: '1', environment: 'test', state: () => 'running' };
-/** Long, because the workers of these tests send heartbeats only where they are tested. */
+/** Long, because the workers of these tests send heartbeats only in tests of heartbeats. */
 const LEASE_MS = 600_000;
 
 let tasker: Tasker;
@@ -54,7 +54,7 @@ const appOn = (on: Tasker) => restApp({ tasker: on, logger: silentLogger, facts:
 const create = (name: string, context: Record<string, unknown> = {}) =>
   tasker.createTask<string, string, string>({ namespace: 'test', name, version: '1.0.0', context });
 
-/** Registers a worker for some handlers, with a server of its own in this process. */
+/** Registers a worker for some handlers, with its own server in this process. */
 async function worker(...handlers: string[]): Promise<TestWorker> {
   const made = new TestWorker(askApp(asking(appOn(tasker))));
   expect((await made.register(handlers)).status).toBe(201);
@@ -78,7 +78,7 @@ it('a worker runs the steps of a task over HTTP, and each step sees the results 
   expect(attempt).toMatchObject({ what: 'completed', who: 'py' });
 });
 
-it('the same claim again returns the same steps and fences, even at the same time', async () => {
+it('a repeated claim returns the same steps and fences, even concurrently', async () => {
   const on = await worker('lone');
   await Promise.all([create('lone'), create('lone'), create('lone')]);
   const request_id = ++on.requests;
@@ -100,7 +100,7 @@ it('the same claim again returns the same steps and fences, even at the same tim
   expect((await on.ask('steps/batch', { steps: reports })).body).toEqual(body);
 });
 
-it('the first outcome under a fence stands, and every later report is answered with it', async () => {
+it('the first outcome under a fence is final, and later reports get it as their answer', async () => {
   const on = await worker('lone');
   const { taskUuid } = await create('lone');
   const step = await on.step();
@@ -115,7 +115,7 @@ it('the first outcome under a fence stands, and every later report is answered w
   expect(task[0]!.results).toMatchObject({ result: { made: 1 } });
 });
 
-it('a retryable failure runs again, a permanent one does not, and an invalid result fails the step', async () => {
+it('a step runs again after a retryable failure but not after a permanent failure, and an invalid result fails it', async () => {
   const on = await worker('lone', 'checked');
   const { taskUuid } = await create('lone');
   const first = await on.step();
@@ -133,7 +133,7 @@ it('a retryable failure runs again, a permanent one does not, and an invalid res
   });
 });
 
-it('a checkpoint outlives the attempt, and a repeated one is saved once', async () => {
+it('a checkpoint outlives the attempt, and a repeated checkpoint is saved once', async () => {
   const on = await worker('lone');
   await create('lone');
   const step = await on.step();
@@ -203,7 +203,7 @@ it('steps that a worker does not list in two heartbeats are lost: retried, or in
   await on.complete(second);
 });
 
-it('another server takes over in the middle of a step', async () => {
+it('another server can take over in the middle of a step', async () => {
   const on = await worker('first', 'second');
   const { taskUuid } = await create('pair');
   const request_id = ++on.requests;
@@ -242,7 +242,7 @@ it('a worker whose lease expired is refused, and its steps run elsewhere', async
   await next.complete(again);
 });
 
-it('a repeated registration is the same worker, and a worker that signs off leaves nothing behind', async () => {
+it('a repeated registration returns the same worker, and a worker that signs off leaves nothing behind', async () => {
   const on = await worker('lone');
   const { id } = on;
   await on.register(['lone']);
@@ -282,7 +282,7 @@ it('timers, decisions and events work without any other worker', async () => {
   expect(event).toBeDefined();
 });
 
-it('a worker gets only steps whose handlers it has, and waits for the others to be created', async () => {
+it('a worker gets only steps whose handlers it has, and otherwise waits', async () => {
   const on = await worker('second');
   const { taskUuid } = await create('pair');
   expect((await on.claim()).body).toEqual({ steps: [], drain: false });
@@ -314,7 +314,7 @@ it('a credential sees only workers of its namespaces, and needs the permission',
   for (const act of ['complete', 'fail', 'release'] as const) expect((await foreign[act](step)).status).toBe(409);
   expect((await foreign.claim({ worker_id: own.id })).status).toBe(404);
   expect((await foreign.ask(`workers/${own.id}/heartbeat`, { steps: [] })).status).toBe(404);
-  // With a fence of its own, a worker reaches no step of another one.
+  // With its own fences, a worker cannot access steps of another worker.
   const [, ...rest] = step.fence.split('.');
   const forged = { ...step, fence: [foreign.id * 2 ** 24 + 1, ...rest].join('.') };
   expect((await foreign.complete(forged)).status).toBe(409);

@@ -1,5 +1,5 @@
 // A worker process that tests kill. Its handlers first write each action to a file, as a JSON line. It obeys `stop MS`
-// and `block FILE` from standard input, and exits by itself after it stops.
+// and `block FILE` from standard input, and exits on its own after it stops.
 import { existsSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createTasker, StepHandler } from '../../../dist/index.js';

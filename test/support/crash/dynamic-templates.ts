@@ -16,7 +16,7 @@ export interface DynamicStep {
   names: string[];
   /** For an analyzer: what each of its workers does; none means no_batches. */
   parts: Plan[];
-  /** For a decision or an analyzer: what is wrong with its outcome. */
+  /** For a decision or an analyzer: the mistake in its outcome. */
   wrong: string | undefined;
   parallelism: number;
   strategy: FailureStrategy;

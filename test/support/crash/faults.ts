@@ -51,7 +51,7 @@ const DECK: Record<Fault, number> = {
 
 /** A run needs at least this many tasks to be meaningful. */
 export const ENOUGH_TASKS = 100;
-/** How often each kind of fault that had nothing to act on is tried at least. */
+/** Minimum number of tries for each kind of fault that had nothing to act on. */
 const TRIES = 5;
 
 export interface FaultRun {
@@ -63,7 +63,7 @@ export interface FaultRun {
   random(): number;
 }
 
-/** Errors of operators about a task that has moved on, was pruned, or has a dead letter. */
+/** Errors of operators about a task that has changed state, was pruned, or has a dead letter. */
 const MOVED_ON = [
   'illegal_transition',
   'timeout',
@@ -321,7 +321,7 @@ export class FaultDriver {
     ];
     const task = this.created.at(-1);
     const target = this.#one(task === undefined ? targets : [...targets, { task }]);
-    // The answer may be lost, and resuming what is not paused changes nothing.
+    // The answer may be lost, and resuming a target that is not paused changes nothing.
     this.#paused.push(target);
     await tasker.pause(target);
     return 1;
@@ -338,14 +338,14 @@ export class FaultDriver {
 
   async #deadLetter(): Promise<string | undefined> {
     const rows = await this.#run.server.sql<{ id: string }>(
-      // Those of blocked tasks first, because the others cannot be redriven.
+      // Entries of blocked tasks come first, because the others cannot be redriven.
       `select d.id from tasker.dead_letter d left join tasker.task t using (task_uuid) where d.status = 'pending'
         order by t.state is distinct from 'blocked_by_failures', random() limit 1`,
     );
     return rows[0]?.id;
   }
 
-  /** Adds what is blocked to the dead letters, and redrives one of them or all. */
+  /** Adds blocked tasks to the dead letters, and redrives one of them or all. */
   async dlq_redrive(): Promise<number> {
     const { tasker, random } = this.#run;
     await look(tasker);
@@ -365,7 +365,9 @@ export class FaultDriver {
     return id === undefined ? 0 : this.#run.tasker.deadLetters.resolve(id, { status: 'permanently_failed' });
   }
 
-  /** Prunes the ended tasks of one template, beside the next faults. Half of the prunes are stopped early. */
+  /**
+   * Prunes the ended tasks of one template, concurrently with the next faults. Half of the prunes are stopped early.
+   */
   prune(): Promise<number> {
     const { random } = this.#run;
     const name = this.#one(['again', 'once', 'dynamic', 'waits']);

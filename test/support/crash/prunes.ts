@@ -8,7 +8,7 @@ import type { PruneFilter } from '../../../src/engine/retention/plan.ts';
 import type { Sql } from '../database.ts';
 import { endTurn, temporaryFolder } from '../retention.ts';
 
-/** Prunes ended tasks beside everything else, one prune after the other, with archives in one folder. */
+/** Prunes ended tasks concurrently with everything else, one prune after the other, with archives in one folder. */
 export class Prunes {
   readonly #tasker: Tasker;
   readonly #sql: Sql;
@@ -20,7 +20,7 @@ export class Prunes {
     this.#sql = sql;
   }
 
-  /** Waits for the last prune, and starts the next one. Returns the number of tasks that the last one deleted. */
+  /** Waits for the last prune, and starts the next one. Returns the number of tasks that the last prune deleted. */
   async next(filter: PruneFilter, signal?: AbortSignal): Promise<number> {
     const deleted = (await this.#running) ?? 0;
     await endTurn(this.#sql);

@@ -14,7 +14,7 @@ const waits = (type: string, settings: object, dependencies: string[]) => ({
   dependencies,
 });
 
-/** A template with a step of each kind of wait. All limits are short, so that a task ends by itself or fails. */
+/** A template with a step of each kind of wait. All limits are short, so that a task ends on its own or fails. */
 export const WAITING_TEMPLATE: TaskTemplate = workTemplate(
   {
     root: AGAIN,
@@ -38,7 +38,7 @@ interface SentSignal {
   key: string;
 }
 
-/** Sends signals and votes to random tasks, and acts on their timers and tokens. Notes what was acknowledged. */
+/** Sends signals and votes to random tasks, and acts on their timers and tokens. Records the acknowledgements. */
 export class WaitFaults {
   readonly #tasker: Tasker;
   readonly #sql: Sql;
@@ -61,7 +61,7 @@ export class WaitFaults {
     this.#random = parts.random;
   }
 
-  /** Acts on random tasks until it is stopped, beside everything else. `trying` ignores expected errors. */
+  /** Acts on random tasks until it is stopped, concurrently with everything else. `trying` ignores expected errors. */
   keepActing(trying: (act: () => Promise<unknown>) => Promise<unknown>): { stop(): Promise<void> } {
     let stopped = false;
     const acts = [() => this.signal(), () => this.vote(), () => this.timer(), () => this.token()];
@@ -177,7 +177,7 @@ export class WaitFaults {
     await this.token(20);
   }
 
-  /** Checks what was acknowledged against the database. Tasks in `gone` were pruned. */
+  /** Checks the acknowledgements against the database. Tasks in `gone` were pruned. */
   async check(gone: ReadonlySet<string>): Promise<void> {
     const stored = await this.#sql<{ task: string; name: string; key: string; n: number }>(
       `select task_uuid task, name, key, count(*)::int n from tasker.signal where key is not null group by 1, 2, 3`,

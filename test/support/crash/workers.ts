@@ -86,7 +86,7 @@ export interface WorkerSetup
 export interface WorkerProcess {
   child: ChildProcess;
   pid: number;
-  /** Tells the process to stop, and waits until it exits by itself. Returns its exit code. */
+  /** Tells the process to stop, and waits until it exits on its own. Returns its exit code. */
   stop(drainTimeoutMs?: number): Promise<number | null>;
   /** Sends a signal, and waits until the process has exited. Returns its exit code. */
   end(signal: NodeJS.Signals): Promise<number | null>;

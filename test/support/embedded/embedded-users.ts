@@ -27,7 +27,7 @@ export interface UserProcess {
   child: ChildProcess;
   /** Rejects with the error of startEmbedded. */
   ready: Promise<Ready>;
-  /** Releases the server, and waits until the process exits by itself. Returns its exit code. */
+  /** Releases the server, and waits until the process exits on its own. Returns its exit code. */
   stop(): Promise<number | null>;
   /** Kills the process with SIGKILL, and waits until it has exited. */
   kill(): Promise<void>;

@@ -29,7 +29,7 @@ export async function documentOf(app: OpenAPIHono): Promise<Document> {
   return (await (await app.request('http://localhost/api-docs/openapi.json')).json()) as Document;
 }
 
-/** Compares responses with a document. Throws an error that says where a response differs. */
+/** Compares responses with a document. Throws an error that names the difference. */
 export class Contract {
   readonly document: Document;
   readonly #ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
@@ -132,7 +132,7 @@ interface Answer<Body> {
   body: Body;
 }
 
-/** Returns the body of a response. Of a stream, which does not end by itself, only its first event. */
+/** Returns the body of a response. For a stream, which does not end on its own, returns only the first event. */
 async function textOf(response: Response): Promise<string> {
   if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return response.text();
   const reader = response.body!.getReader();

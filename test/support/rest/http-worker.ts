@@ -35,7 +35,7 @@ export function askApp(ask: ReturnType<typeof asking>, headers: Record<string, s
   };
 }
 
-/** A worker over HTTP for tests, which does nothing by itself. */
+/** A worker over HTTP for tests, which does nothing on its own. */
 export class TestWorker {
   ask: Ask;
   id = 0;
@@ -54,7 +54,7 @@ export class TestWorker {
     return answer;
   }
 
-  /** Claims with a new number, or with a given one. */
+  /** Claims with a new number, or with the given number. */
   claim(more: object = {}): Promise<Answered> {
     return this.ask('steps/claim', { worker_id: this.id, request_id: ++this.requests, slots: 10, ...more });
   }

@@ -28,7 +28,10 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** Texts that are code in SQL, JSON paths, headers, log lines, paths, formats or prototypes, or that are hard to store. */
+/**
+ * Strings that have a meaning in SQL, JSON paths, headers, log lines, paths, formats or prototypes, or that are hard to
+ * store.
+ */
 const NASTY = [
   "'; drop table canary; --",
   "' or '1'='1",

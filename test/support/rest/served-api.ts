@@ -40,7 +40,7 @@ export class Contract {
       .sort((a, b) => b.fixed - a.fixed);
   }
 
-  /** Returns what is wrong with an answer. Undefined: nothing, or the path is not that of a route. */
+  /** Returns the problem with an answer. Undefined: there is none, or the path is not that of a route. */
   problemOf({ method, path }: { method: string; path: string }, { status, body }: Answer<unknown>): string | undefined {
     const verb = method.toLowerCase();
     const place = this.#places.find((one) => one.pattern.test(path) && this.#paths[one.path]![verb]);
@@ -64,7 +64,7 @@ export interface ServedApiOptions extends CreateTaskerOptions {
   logger?: Logger;
 }
 
-/** The API on a database of its own. `stop` removes both. */
+/** The API on its own database. `stop` removes both. */
 export async function servedApi({ mostRequests, logger = silentLogger, ...options }: ServedApiOptions = {}) {
   const { url, sql, drop } = await freshDatabase();
   const tasker = await createTasker({ databaseUrl: url, poolSize: 6, worker: false, ...options });

@@ -15,7 +15,7 @@ export const OTHER = template({ first: [] }, { namespace: 'other', name: 'thing'
 
 export type Made = Awaited<ReturnType<typeof setup>>;
 
-/** A server for the API of a tasker, on a port of its own. */
+/** A server for the API of a tasker, on its own port. */
 export async function listening({ tasker }: Pick<Made, 'tasker'>, options?: Parameters<typeof streamRoutes>[1]) {
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   const app = options ? streamRoutes(tasker, options) : restApp({ tasker, logger: silentLogger, facts });
@@ -44,7 +44,7 @@ export const sees = (stream: TestEventSource, taskUuid: string, state: string) =
     (seen) => seen === state,
   );
 
-/** Waits until a stream is behind everything that has happened so far. */
+/** Waits until a stream has passed all earlier changes. */
 export async function caughtUp(stream: TestEventSource, { tasker }: Pick<Made, 'tasker'>): Promise<void> {
   const { taskUuid } = await tasker.createTask(DEMO);
   await tasker.cancelTask(taskUuid);

@@ -12,7 +12,7 @@ import { partsFor, workers } from '../hand-worker.ts';
 import { RETRY_AT_ONCE, template } from '../setup.ts';
 import { asking } from './contract.ts';
 
-/** A request for the template that tasks of the world are made of. */
+/** A request for the template of the tasks in the world. */
 export const REQUEST = {
   name: 'demo',
   namespace: 'test',

@@ -1,6 +1,6 @@
 /**
- * Repeats a measurement until it is below a bound, and returns the least. For times and counts that a busy machine can only
- * increase: what is wrong with the program is wrong in every round.
+ * Repeats a measurement until it is below a bound, and returns the minimum. For times and counts that a busy machine
+ * can only increase: a fault of the program shows in every round.
  */
 export async function leastOf(bound: number, measure: () => Promise<number>, rounds = 10): Promise<number> {
   let least = await measure();

@@ -86,7 +86,7 @@ export function unitTests(): string[] {
   });
 }
 
-/** Returns the test files that need a process of their own. */
+/** Returns the test files that need a separate process. */
 export function testsAlone(): string[] {
   return testFiles().filter((file) => needsOf(file).alone);
 }

@@ -6,7 +6,7 @@ export interface GivenWait {
   /** The index of the step. */
   idx: number;
   kind: string;
-  /** Seconds until the wait ends at the latest. Null: never. */
+  /** Maximum number of seconds until the wait ends. Null: no limit. */
   forSeconds?: number | null;
   settings?: Record<string, unknown>;
   progress?: Record<string, unknown>;

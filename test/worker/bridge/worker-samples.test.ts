@@ -124,7 +124,7 @@ describe('the programs of the documentation page', () => {
     expect(await stopWorker()).toMatchObject({ status: 'stopped' });
   });
 
-  it('without a callback, the poller publishes on the bridge by itself', async () => {
+  it('without a callback, the poller publishes on the bridge on its own', async () => {
     const { namespace, run } = await setup();
     void bootstrapWorker({ namespace, databaseUrl: shared.url, logLevel: 'error' });
     const registry = HandlerRegistry.instance();

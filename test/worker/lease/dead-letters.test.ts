@@ -12,7 +12,7 @@ import { firstLook } from '../../support/dead-letters.ts';
 import { age, checkForStale } from '../../support/lifecycle.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 
-it('a worker looks for dead letters when it starts, and logs what it found', async () => {
+it('a worker checks for dead letters when it starts, and logs its findings', async () => {
   const broken = defineHandler('broken', {}, () => StepHandlerResult.failure('no', { retryable: false }));
   const templates = [template({ broken: [] }, { lifecycle: { on_blocked: 'dlq' } })];
   const { tasker, another, sql } = await setup({ templates, handlers: [broken], logger: silentLogger });
@@ -31,7 +31,7 @@ it('a worker looks for dead letters when it starts, and logs what it found', asy
   expect(logged()).toEqual([
     {
       level: 'warn',
-      message: 'tasks are in the dead letters: an operator must act',
+      message: 'tasks added to the dead letters; an operator must act',
       fields: {
         count: 1,
         task_uuids: [taskUuid],

@@ -18,14 +18,14 @@ it('without a policy, workers prune nothing', async () => {
   const { tasker, sql, taskUuids, another } = await completed(2);
   await endedAgo(sql, '23 hours', taskUuids);
   await another({ config: configured('retention.days = 0') });
-  // A worker looks for work of this kind whenever it polls.
+  // A worker checks for this kind of work whenever it polls.
   const { taskUuid } = await tasker.createTask({ namespace: 'test', name: 'demo' });
   await tasker.waitForTask(taskUuid);
   expect(await left(sql)).toBe(3);
   expect(await sql('select 1 from tasker.prune')).toEqual([]);
 });
 
-it('a worker prunes by the policy: the first rule that a task meets decides', async () => {
+it('a worker prunes by the policy, in which the first matching rule decides', async () => {
   const { sql, taskUuids, another, tasker } = await completed(6);
   await endedAgo(sql, '2 hours', taskUuids.slice(0, 4));
   await sql(`update tasker.task set verdict = 'cancelled' where task_uuid = any ($1)`, [taskUuids.slice(0, 2)]);
@@ -80,7 +80,7 @@ it('a policy with an archive folder that does not exist deletes nothing', async 
   );
 });
 
-it('an operator does not wait for the policy, which then ends', async () => {
+it('an operator does not wait for the policy, whose prune then ends', async () => {
   const { tasker, sql, taskUuids } = await completed(3);
   await sql(
     `update tasker.prune_turn set holder = gen_random_uuid(), by_policy = true, held_until = now() + interval '1 minute'`,

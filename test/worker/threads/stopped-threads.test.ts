@@ -40,7 +40,7 @@ it('a worker that stops fails the non-retryable steps that run in threads, and r
   expect([one, two, back]).toMatchObject([failed, failed, { currentState: 'enqueued', attempts: 0 }]);
 });
 
-it('the heartbeat thread exits by itself when it is stopped', async () => {
+it('the heartbeat thread exits on its own when it is stopped', async () => {
   const memory = new SharedLoopState();
   memory.turned();
   const file = new URL('../../../dist/worker/lease/heartbeat-thread-entry.js', import.meta.url);

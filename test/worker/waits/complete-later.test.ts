@@ -52,7 +52,7 @@ describe('a handler that returns completeLater', () => {
     await invariants(shared.sql);
   });
 
-  it('in a class gets the same token on each request in one attempt, and another one in the next', async () => {
+  it('in a class gets the same token on each request in one attempt, and a new token in the next', async () => {
     const tokens: string[] = [];
     class Charge extends StepHandler {
       static override handlerName = 'charge';
@@ -115,7 +115,7 @@ describe('a handler that returns completeLater', () => {
     expect(tokens).toHaveLength(1);
   });
 
-  it('is completed while it still runs: its signal fires, and its return value is dropped', async () => {
+  it('can be completed while it is still running: its signal fires, and its return value is dropped', async () => {
     const { lines, logger } = collectingLogger();
     let token = '';
     const slow = defineHandler('charge', {}, async ({ context, signal }) => {
@@ -137,7 +137,7 @@ describe('a handler that returns completeLater', () => {
       ({ running }) => running === 0,
     );
     expect(lines.map(({ message }) => message)).toContain(
-      'a handler settled after its step was over; its result is refused',
+      'a handler settled after its step had ended; its result is refused',
     );
   });
 

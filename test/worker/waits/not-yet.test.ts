@@ -50,7 +50,7 @@ describe('a handler that returns notYet', () => {
     await invariants(shared.sql);
   });
 
-  it('accepts a progress object as its checkpoint, and keeps the last one if there is none', async () => {
+  it('accepts a progress object as its checkpoint, and keeps the last checkpoint if it passes none', async () => {
     const seen: unknown[] = [];
     const handler = defineHandler('poll', {}, ({ context }) => {
       const { checkpointCursor: cursor, checkpointItemsProcessed: items, accumulatedResults: sums } = context;
@@ -137,7 +137,7 @@ describe('a handler that returns notYet', () => {
     expect(failure!).toMatchObject({ state: 'error', attempts: 1, type: 'wait_timeout' });
     // On a busy machine, the second call may already be at the limit.
     expect(failure!.message).toMatch(
-      /^step poll: its handler asked to be called again after [23] calls, but 0\.6s have passed since the first one, which is the limit \(wait\.timeout\)$/,
+      /^step poll: its handler asked to be called again after [23] calls, but 0\.6s have passed since the first call, which is the limit \(wait\.timeout\)$/,
     );
   });
 

@@ -22,7 +22,7 @@ const timer = (settings: object, dependencies: string[] = []) => ({
 const plan = defineHandler('plan', {}, ({ context }) => context.inputData.plan ?? {});
 
 describe('a timer step', () => {
-  it('completes after its time, without a handler, and its children follow', async () => {
+  it('completes when it is due, without a handler, and its children run', async () => {
     const after = defineHandler('after', { depends: { pause: 'pause' } }, ({ pause }) => ({ pause }));
     const { tasker, demo } = await shared.setup(
       { pause: timer({ for: 0.4 }), after: ['pause'] },
@@ -58,7 +58,7 @@ describe('a timer step', () => {
     expect(Date.parse(attempts[0]!.at) - Date.parse(attempts[0]!.startedAt!)).toBeGreaterThanOrEqual(200);
   });
 
-  it('waits until a time of the context, as text or as a number', async () => {
+  it('waits until a time in the context, as text or as a number', async () => {
     const { tasker, demo } = await shared.setup(
       { text: timer({ until: { context: 'order.ships.0' } }), number: timer({ until: { context: 'at' } }) },
       { handlers: [] },
@@ -187,7 +187,7 @@ describe('waiting steps and the slots of a worker', () => {
     await invariants(sql);
   });
 
-  it('a worker stops while steps wait, and another one ends their waits', async () => {
+  it('a worker stops while steps wait, and another worker ends their waits', async () => {
     const { tasker, sql, another } = await setup({
       templates: template({ pause: timer({ for: '1h' }) }),
       worker: false,

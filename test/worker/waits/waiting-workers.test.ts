@@ -193,7 +193,7 @@ describe('handlers elsewhere', () => {
     expect((await tasker.getStep(taskUuid, 'poll')).results!.result).toEqual({ calls: 3, isMainThread: false });
   });
 
-  it('behind a StepExecutionSubscriber wait too, and no completion event is published for them', async () => {
+  it('of a StepExecutionSubscriber wait too, and no completion event is published for them', async () => {
     let token = '';
     const later = defineHandler('later', {}, async ({ context }) => {
       token = await context.completionToken();

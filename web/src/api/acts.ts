@@ -17,12 +17,12 @@ export function cancelTask(uuid: string): Promise<unknown> {
   return ask(ofTask(uuid), { method: 'DELETE' });
 }
 
-/** `resolve`, `pause`, `resume`, `start-now`: acts of a task that need nothing but a reason. */
+/** `resolve`, `pause`, `resume`, `start-now`: acts on a task that need only a reason. */
 export function actOnTask(uuid: string, act: string, said: Said): Promise<unknown> {
   return ask(`${ofTask(uuid)}/${act}`, { method: 'POST', body: said });
 }
 
-/** `retry`, `fire`: acts of a step that need nothing but a reason. */
+/** `retry`, `fire`: acts on a step that need only a reason. */
 export function actOnStep(uuid: string, step: string, act: string, said: Said): Promise<unknown> {
   return ask(`${ofTask(uuid)}/${pathOf`workflow_steps/${step}`}/${act}`, { method: 'POST', body: said });
 }
@@ -49,7 +49,7 @@ function patchStep(uuid: string, step: string, body: object): Promise<unknown> {
   return ask(pathOf`v1/tasks/${uuid}/workflow_steps/${step}`, { method: 'PATCH', body });
 }
 
-/** Runs a step and everything after it again. Without `said`, only returns what would run. */
+/** Runs a step and everything after it again. Without `said`, only returns the steps that would run. */
 export function rerunFrom(uuid: string, step: string, said?: Said): Promise<Rerun> {
   const body = { from: step, dry_run: said === undefined, ...said };
   return ask<Rerun>(`${ofTask(uuid)}/rerun`, { method: 'POST', body });

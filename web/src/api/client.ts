@@ -16,14 +16,14 @@ export class ApiError extends Error {
   }
 }
 
-/** Returns a path in which the values cannot be read as other parts of it. */
+/** Returns a path in which values are encoded, so that they cannot be mistaken for other parts. */
 export function pathOf(parts: TemplateStringsArray, ...values: readonly string[]): string {
   return String.raw({ raw: parts }, ...values.map(encodeURIComponent));
 }
 
 export type Query = Record<string, string | number | boolean | undefined>;
 
-/** Returns the address of a route below the root of the page. Parts without a value are left out. */
+/** Returns the address of a route below the root of the page. Parts without a value are omitted. */
 export function addressOf(path: string, query: Query = {}): URL {
   const url = new URL(path.replace(/^\//, ''), ROOT);
   for (const [name, value] of Object.entries(query)) {
@@ -62,7 +62,7 @@ export async function askText(
     credentials: 'same-origin',
     headers: {
       accept: 'application/json',
-      // A form of another site cannot send it.
+      // A form on another site cannot send this header.
       ...(method !== 'GET' && { 'x-tasker-csrf': '1' }),
       ...(credential !== undefined && { authorization: `Bearer ${credential}` }),
       ...(body !== undefined && { 'content-type': 'application/json' }),
@@ -89,11 +89,11 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // a proxy answered with something else
+    return undefined; // a proxy answered with another body
   }
 }
 
-/** Returns the rows of a list, whether the answer is the list or an object with the list under this name. */
+/** Returns the rows of a list. The answer is the list itself, or an object with the list under this name. */
 export function rowsOf<Row>(answer: unknown, name: string): Row[] {
   if (Array.isArray(answer)) return answer as Row[];
   const rows = (answer as Record<string, unknown> | undefined)?.[name];

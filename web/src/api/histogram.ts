@@ -32,7 +32,7 @@ export function useHistogram(query: Query, ms: number): Histogram | undefined {
   return data;
 }
 
-/** Returns all buckets of a histogram, also the empty ones. */
+/** Returns all buckets of a histogram, including empty buckets. */
 export function bucketsOf({ from, to, bucket_ms: width, buckets }: Histogram): (Bucket & { start: number })[] {
   const found = new Map(buckets.map((bucket) => [Date.parse(bucket.at), bucket]));
   const first = Date.parse(from);

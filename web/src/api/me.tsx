@@ -5,7 +5,7 @@ import { useRoutes } from './routes.ts';
 
 /** The user of the page, and the rights of the credential. */
 export interface Me {
-  /** The name that acts are recorded under. Null: the server has no authentication, and acts name a person. */
+  /** The name that acts are recorded under. Null: the server has no authentication, so acts name a person. */
   subject: string | null;
   /** Null: all. */
   permissions: string[] | null;
@@ -22,7 +22,7 @@ interface MeProviderProps {
   children: ReactNode;
 }
 
-/** Provides who uses the page. Asks for a credential if the server needs one, and again when it has expired. */
+/** Provides the current user. Asks for a credential if the server needs one, and again when it has expired. */
 export function MeProvider({ login, children }: MeProviderProps) {
   const queries = useQueryClient();
   const routes = useRoutes();

@@ -6,12 +6,14 @@ const POLL_MS = 2_000;
 /** While the stream reports changes, polling only guards against a stream that is silently broken. */
 const PRECAUTION_MS = 15_000;
 
-/** Returns how often a screen asks for news that the stream does not report: never while the page is paused. */
+/**
+ * Returns the polling interval for data that the stream does not report. There is no polling while the page is paused.
+ */
 export function usePolling(ms = POLL_MS): number | false {
   return useLive().on && Math.max(ms, POLL_MS);
 }
 
-/** Returns how often a screen asks for news that the stream reports as well. */
+/** Returns the polling interval for data that the stream also reports. */
 export function usePrecaution(ms = POLL_MS): number | false {
   const polling = usePolling(ms);
   return useStreaming() ? polling && Math.max(polling, PRECAUTION_MS) : polling;

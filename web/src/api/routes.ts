@@ -20,7 +20,7 @@ export interface Routes {
   permissionOf(route: string): string | undefined;
 }
 
-/** Returns what the server can do. Undefined until its OpenAPI document is loaded. */
+/** Returns the abilities of the server. Undefined until its OpenAPI document is loaded. */
 export function useRoutes(): Routes | undefined {
   const { data } = useQuery({
     queryKey: ['routes'],

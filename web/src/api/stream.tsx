@@ -6,18 +6,21 @@ import { useRoutes } from './routes.ts';
 
 const StreamContext = createContext(false);
 
-/** Changes are shown at most this often, however many there are. */
+/** Minimum interval between two updates of the screen, regardless of the number of changes. */
 const SHOW_MS = 2_000;
 /** After this many lost connections in a row, the page only polls. */
 const MOST_LOST = 5;
-/** The queries that a change of a task may make stale. The rest is polled. */
+/** The queries that a change of a task may invalidate. All others are polled. */
 const AFFECTED = new Set(['tasks', 'status', 'summary']);
-/** Found in the text, because parsing thousands of changes a second costs more than everything else on the page. */
+/**
+ * Searched in the text, because parsing thousands of changes per second would cost more than everything else on the
+ * page.
+ */
 const TASK_ID = /"task_uuid":"([^"]+)"/;
 
 /**
- * Follows the changes of tasks while the page is live and visible. A change only says that something is new; the screen
- * then reads it again. Browsers allow few connections to a host, so a hidden page closes its stream.
+ * Follows the changes of tasks while the page is live and visible. A change only reports that something is new; the
+ * screen then reloads it. Browsers allow few connections to a host, so a hidden page closes its stream.
  */
 export function StreamProvider({ children }: { children: ReactNode }) {
   const [connected, setConnected] = useState(false);

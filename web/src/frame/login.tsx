@@ -13,7 +13,7 @@ const NOT_FOUND = 404;
 
 /** The identity provider that the server offers, if it offers one. */
 function useProvider(): Providers['oidc'] | undefined {
-  // Asked only if there is such a route: a browser reports every 404 as an error.
+  // Requested only if there is such a route, because browsers report every 404 as an error.
   const served = useRoutes()?.has('GET /v1/auth/providers') ?? false;
   const { data } = useQuery({
     queryKey: ['providers'],

@@ -4,8 +4,8 @@ interface MadeKey {
 }
 
 /**
- * The first key of a server, until the user has copied it. From then on the server needs a credential, so the page asks
- * for one, and must not lose the key. It is only in the memory of the page.
+ * The first key of a server, until the user has copied it. Once a key exists, the server requires a credential, so the
+ * page asks for one and must not lose the new key. It is kept only in the memory of the page.
  */
 let made: MadeKey | undefined;
 

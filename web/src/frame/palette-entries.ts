@@ -25,7 +25,7 @@ export interface Entry {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const MOST = 14;
 const MOST_TASKS = 4;
-/** Tasks are searched when the user pauses typing. */
+/** Delay after the last keystroke before tasks are searched. */
 const TYPING_MS = 200;
 const STALE_MS = 10_000;
 

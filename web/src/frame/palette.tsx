@@ -3,7 +3,7 @@ import { useNavigate } from 'react-router';
 import { Dialog } from '../parts/dialog.tsx';
 import { type Entry, useEntries } from './palette-entries.ts';
 
-/** Goes to a screen, a task, a template or a worker, or begins an act, by typing a part of its name. */
+/** The command palette: opens a screen, a task, a template or a worker, or begins an act, by a part of its name. */
 export function Palette({ onClose }: { onClose(): void }) {
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);

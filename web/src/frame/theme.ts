@@ -14,7 +14,7 @@ export function chooseTheme(theme: Theme): void {
   applyTheme();
 }
 
-/** Shows the chosen theme, or that of the system. */
+/** Applies the chosen theme, or that of the system. */
 export function applyTheme(): void {
   const theme = chosenTheme();
   const dark = theme === 'dark' || (theme === 'system' && darkSystem.matches);

@@ -9,7 +9,7 @@ interface ActButtonProps extends ComponentProps<typeof Button> {
   route: string;
   /** The target of the act, if the page has several such buttons. */
   target?: string | undefined;
-  /** Asked for before it runs. Otherwise, `onClick` opens a dialog of its own. */
+  /** The dialog to show before the act runs. Without it, `onClick` opens its own dialog. */
   act?: Act;
 }
 
@@ -33,7 +33,7 @@ export function ActButton({ route, target, act, ...rest }: ActButtonProps) {
   );
 }
 
-/** Shows its content only to users who may read a route. Others read which permission they lack. */
+/** Shows its content only to users who may read a route. Other users see which permission they lack. */
 export function Readable({ route, children }: { route: string; children: ReactNode }) {
   const lacking = useLacking()(route);
   if (lacking === undefined) return children;

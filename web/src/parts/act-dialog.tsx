@@ -14,7 +14,7 @@ export interface Act {
   danger?: boolean;
   /** Whether the act must have a reason. */
   needsReason?: boolean;
-  /** The act keeps neither a name nor a reason. */
+  /** Whether the act records neither a name nor a reason. */
   silent?: boolean;
   /** The label of a field for JSON that the act sends, which begins as `{}`. */
   json?: string;
@@ -23,9 +23,9 @@ export interface Act {
 
 const NAME = 'tasker.name';
 
-/** The reason of an act and the name of the person, as they are typed. */
+/** The reason of an act and the name of the person, as typed. */
 export interface Operator {
-  /** The name of the credential, which then acts. */
+  /** The name of the credential, under which the act is recorded. */
   subject: string | null;
   reason: string;
   by: string;
@@ -65,7 +65,7 @@ export function OperatorFields({ operator, needsReason }: { operator: Operator; 
   );
 }
 
-/** Asks before an act: shows what it does, and who will be named in the audit. */
+/** Asks for confirmation of an act: shows its effect, and the name for the audit. */
 export function ActDialog({ act, onClose }: { act: Act; onClose(): void }) {
   const queries = useQueryClient();
   const operator = useOperator();

@@ -16,7 +16,7 @@ export interface BulkAct {
   action: keyof typeof ACTIONS;
   /** A description of the tasks, such as `all tasks of this cause`. */
   what: string;
-  /** Each is an act of its own. */
+  /** Each of them is a separate act. */
   targets: readonly BulkTarget[];
 }
 
@@ -157,7 +157,7 @@ function effectOf(action: BulkAct['action'], tasks: string, steps: string): Reac
     case 'task_resolve':
       return `${tasks} end as resolved by hand: their work was done elsewhere. Open steps are cancelled.`;
     case 'task_delete':
-      return `${tasks} with their steps, results and history are deleted for good. Tasks that have not ended are skipped.`;
+      return `${tasks} with their steps, results and history are deleted permanently. Tasks that have not ended are skipped.`;
     case 'task_redrive':
       return `${tasks} run again, and their dead letters are closed.`;
   }

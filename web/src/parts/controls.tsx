@@ -9,12 +9,12 @@ const LOOK = {
 
 interface ButtonProps extends ComponentProps<'button'> {
   look?: keyof typeof LOOK;
-  /** The permission that the user lacks for it. It then does nothing, and says why. */
+  /** The permission that the user lacks for it. The button then does nothing, and shows the reason. */
   lacking?: string | undefined;
 }
 
 export function Button({ look = 'plain', className = '', lacking, ...rest }: ButtonProps) {
-  // Not `disabled`: the keyboard must reach it, to read the reason.
+  // `disabled` is not set, so that keyboard users can reach the button and read the reason.
   const refused = lacking !== undefined && {
     'aria-disabled': true,
     type: 'button' as const,
@@ -31,7 +31,7 @@ export function Button({ look = 'plain', className = '', lacking, ...rest }: But
   );
 }
 
-/** The heading of a screen, with the answer to its question below, and its acts on the right. */
+/** The heading of a screen, with a summary below it, and its acts on the right. */
 export function Heading({ title, answer, children }: { title: string; answer?: ReactNode; children?: ReactNode }) {
   return (
     <header className="mb-5 flex flex-wrap items-start justify-between gap-x-4 gap-y-2">
@@ -73,7 +73,7 @@ export function Code({ children }: { children: ReactNode }) {
   return <code className="rounded bg-hover px-1.5 py-0.5 font-mono text-xs break-words text-ink">{children}</code>;
 }
 
-/** An error of the server, in its own words. */
+/** An error of the server, with its original message. */
 export function Problem({ error }: { error: Error }) {
   return (
     <div role="alert" className="mb-4 rounded-md border border-s-red bg-t-red px-3 py-2 text-sm text-s-red">

@@ -8,7 +8,7 @@ interface DialogProps {
   className?: string;
 }
 
-/** A modal dialog, named by what it does. Escape and a click beside it close it. */
+/** A modal dialog, titled with its action. Escape and a click outside close it. */
 export function Dialog({ title, onClose, children, className = 'w-[480px]' }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
@@ -17,7 +17,7 @@ export function Dialog({ title, onClose, children, className = 'w-[480px]' }: Di
     return () => dialog?.close();
   }, []);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes the dialog as well
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape also closes the dialog
     <dialog
       ref={ref}
       aria-label={title}

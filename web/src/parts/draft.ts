@@ -1,13 +1,13 @@
 import { useState } from 'react';
 
 /**
- * Keeps what is typed into a form until it is sent, also when the page is reloaded. `key` names the form, with the id of
- * what it is about. Each tab of the browser has its own drafts.
+ * Keeps the input of a form until it is sent, even if the page is reloaded. `key` is the name of the form, with the id
+ * of its subject. Each tab of the browser has its own drafts.
  */
 export function useDraft<Value>(key: string, initial: Value): [Value, (value: Value) => void, () => void] {
   const name = `tasker.draft.${key}`;
   const [draft, setDraft] = useState(() => ({ name, value: stored(name, initial) }));
-  // The form is about something else now.
+  // The form now has another subject.
   const value = draft.name === name ? draft.value : stored(name, initial);
   const keep = (next: Value) => {
     sessionStorage.setItem(name, JSON.stringify(next));

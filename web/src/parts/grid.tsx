@@ -5,7 +5,7 @@ import { counted } from './words.ts';
 export interface Column<Row> {
   head: string;
   cell(row: Row): ReactNode;
-  /** `num`: right-aligned figures. `wide`: takes the remaining width, and is cut off. */
+  /** `num`: right-aligned numbers. `wide`: takes the remaining width, and truncates its text. */
   kind?: 'num' | 'wide';
 }
 
@@ -54,7 +54,7 @@ export function Grid<Row extends object>({ name, columns, rows, keyOf, all, page
   );
 }
 
-/** The line below a table: the number of its rows, and what can be done with them. */
+/** The line below a table: the number of its rows, and the actions on them. */
 export function TableFoot({ text, children }: { text: string; children: ReactNode }) {
   return (
     <div className="sticky left-0 flex h-9 items-center gap-1 border-t border-line pr-1 pl-3 text-xs text-faint">

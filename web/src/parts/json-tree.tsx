@@ -22,7 +22,7 @@ export function JsonTree({ value, name }: { value: unknown; name: string }) {
   return (
     <div>
       <div className="flex h-8 items-center justify-end gap-2 pr-1 pl-3 text-xs text-faint">
-        {redacted > 0 && <span title="A permission shows them, or nobody sees them">{redacted} redacted</span>}
+        {redacted > 0 && <span title="A permission shows them, or no user can see them">{redacted} redacted</span>}
         {wanted !== '' && (
           <span aria-live="polite" className="tabular-nums">
             {matches === 1 ? '1 match' : `${matches} matches`}
@@ -77,7 +77,7 @@ interface NodeProps {
   name?: string;
   value: unknown;
   depth: number;
-  /** In lower case. Empty: nothing is searched. */
+  /** The search term in lower case. Empty: there is no search. */
   wanted: string;
 }
 
@@ -146,7 +146,7 @@ function Leaf({ value, wanted }: { value: unknown; wanted: string }) {
   );
 }
 
-/** A text that is marked if it contains what is searched. */
+/** A text that is highlighted if it contains the search term. */
 function Found({ text, wanted, className }: { text: string; wanted: string; className: string }) {
   return holds(text, wanted) ? (
     <mark className="rounded-sm bg-mark text-ink">{text}</mark>

@@ -3,7 +3,7 @@ export interface DiffLine {
   text: string;
 }
 
-/** Above this size of the table, everything counts as changed between the first and the last difference. */
+/** If the table would be larger than this, everything between the first and the last difference counts as changed. */
 const LARGEST = 4_000_000;
 
 /** Returns the lines of two texts, each marked as the same, added or removed. */
@@ -22,7 +22,7 @@ function changed(a: readonly string[], b: readonly string[]): DiffLine[] {
   const removed = (text: string): DiffLine => ({ kind: 'removed', text });
   const added = (text: string): DiffLine => ({ kind: 'added', text });
   if (a.length * b.length > LARGEST) return [...a.map(removed), ...b.map(added)];
-  // longest[i][j]: how many lines the ends of both from i and j have in common.
+  // longest[i][j]: the length of the longest common subsequence of the lines from i and from j on.
   const width = b.length + 1;
   const longest = new Uint32Array((a.length + 1) * width);
   for (let i = a.length - 1; i >= 0; i--) {

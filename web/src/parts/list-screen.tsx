@@ -19,7 +19,7 @@ interface ListScreenProps<Row> {
   query?: Query;
   columns: readonly Column<Row>[];
   keyOf(row: Row): string;
-  /** The answer to the question of the screen. */
+  /** The summary below the heading of the screen. */
   answer(rows: readonly Row[]): string;
   empty: { title: string; next: ReactNode };
   /** Acts of the screen. */

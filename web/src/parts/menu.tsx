@@ -11,7 +11,7 @@ interface MenuProps {
   children: ReactNode;
 }
 
-/** A button that opens a small box beside it. Escape and a click elsewhere close it. */
+/** A button that opens a menu. Escape and a click elsewhere close it. */
 export function Menu({ label, name, look = 'plain', small = false, children }: MenuProps) {
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
@@ -50,7 +50,7 @@ export function Menu({ label, name, look = 'plain', small = false, children }: M
   );
 }
 
-/** A choice of a menu, which closes it. */
+/** An item of a menu. Choosing it closes the menu. */
 export function Choice({
   onChoose,
   disabled,

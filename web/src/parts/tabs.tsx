@@ -51,7 +51,7 @@ export function TabPanel({ current, children }: { current: string; children: Rea
   );
 }
 
-/** Returns the chosen tab, which is part of the address, and a function that chooses another. */
+/** Returns the chosen tab, which is part of the URL, and a function that chooses another. */
 export function useTab<Key extends string>(tabs: readonly Tab<Key>[]): [Key, (key: Key) => void] {
   const [search, setSearch] = useSearchParams();
   const view = search.get('view');

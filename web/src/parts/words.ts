@@ -19,7 +19,9 @@ function two(ms: number, large: number, largeName: string, small: number, smallN
   return `${Math.floor(ms / large)} ${largeName}${rest > 0 ? ` ${rest} ${smallName}` : ''}`;
 }
 
-/** Returns a time relative to another, up to a day: `just now`, `3 min ago`, `in 29 min`. Then its date and time. */
+/**
+ * Returns a time relative to another: `just now`, `3 min ago`, `in 29 min`. Beyond a day, returns its date and time.
+ */
 export function relativeText(time: Date, now: Date): string {
   const ms = now.getTime() - time.getTime();
   const size = Math.abs(ms);
@@ -39,7 +41,7 @@ export const exactText = (time: Date) => zoneNow().exact(time);
 export const clockText = (time: Date) => zoneNow().clock(time);
 export const hourText = (time: Date) => zoneNow().hour(time);
 
-/** Parses a time of the API. Those without a zone are in UTC. */
+/** Parses a time from the API. Times without a zone are in UTC. */
 export function timeOf(text: string): Date {
   return new Date(/Z|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`);
 }

@@ -39,7 +39,7 @@ function stored(): Zone {
 
 let current = stored();
 
-/** Returns the zone without following its changes. The frame renders every screen again when the zone changes. */
+/** Returns the zone without subscribing to changes. The frame renders every screen again when the zone changes. */
 export const zoneNow = (): Zone => current;
 
 /** Returns the time zone of all screens. */

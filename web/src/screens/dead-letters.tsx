@@ -130,7 +130,7 @@ function columnsOf(open: string | null, show: (id: string) => void): readonly Co
   ];
 }
 
-/** The filters: the status, the reason, and whose they are. */
+/** The filters: status, reason and assignee. */
 function Filters({ letters }: { letters: readonly Letter[] }) {
   const [search, setSearch] = useSearchParams();
   const people = new Set(letters.flatMap(({ assignee }) => (assignee === null ? [] : [assignee])));

@@ -57,7 +57,7 @@ export default function Events() {
 
 function Answer() {
   const { rows, error } = useList<Group>('/v1/events/groups', 'groups');
-  // A credential for some namespaces may not see groups, which are for all.
+  // A credential that is limited to namespaces may not see groups, which cover all namespaces.
   if (error && !rows) return 'Events of the tasks, and their deliveries';
   if (!rows) return '\u00a0';
   const dead = rows.reduce((sum, group) => sum + group.dead, 0);

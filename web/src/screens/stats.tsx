@@ -39,7 +39,7 @@ function TemplateLink({ row: { namespace, name, version } }: { row: Named }) {
   );
 }
 
-/** A duration that leads to the task that took it. */
+/** A duration that links to the task that took it. */
 function Slowest({ ms, task }: { ms: number | null; task: string | null }) {
   const link = useLinks();
   if (ms === null || task === null) return took(ms);

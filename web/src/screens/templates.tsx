@@ -9,7 +9,7 @@ import { Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
 import { addressOfTemplate, newestFirst, type TemplateRow } from './template/use-template.ts';
 
-/** The newest version of a template, with the names of all. */
+/** The newest version of a template, with the names of all versions. */
 interface Row extends TemplateRow {
   versions: string[];
 }

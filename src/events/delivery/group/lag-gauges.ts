@@ -4,7 +4,7 @@ import type { Logger } from '../../../logging/logger.ts';
 import type { Metrics } from '../../../metrics/metrics.ts';
 import { waitAtMost } from '../../../time/wait-at-most.ts';
 
-/** Minimum time between two counts of the log, however often metrics are collected. */
+/** Minimum time between two counts of the log, regardless of how often metrics are collected. */
 const COUNT_MS = 5_000;
 /** How long a report waits for the database. A later answer appears in the next report. */
 const REPORT_MS = 1_000;

@@ -8,7 +8,7 @@ import { subjectOf } from '../tokens.ts';
 /** Which claims give a person rights. */
 export interface ClaimRules {
   subjectClaim: string;
-  /** `realm_access.roles` stands for a claim in a claim. */
+  /** `realm_access.roles` names a claim within a claim. */
   rolesClaim: string;
   /** The role for each value of the claim. */
   roles: Readonly<Record<string, Role>>;
@@ -22,7 +22,7 @@ type Claims = Readonly<Record<string, unknown>>;
 const MOST = 1_000;
 const LONGEST = 200;
 
-/** Returns a claim by its name, which may contain dots, or by the names of the claims around it. */
+/** Returns a claim by its name, which may contain dots, or by its path through enclosing claims. */
 export function claimAt(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   return name.split('.').reduce<unknown>((at, part) => {
@@ -67,5 +67,5 @@ function textsAt(claims: Claims, name: string): string[] {
   const list: unknown[] = Array.isArray(claim) ? claim : [claim];
   const isText = (one: unknown) => typeof one === 'string' && one.length <= LONGEST && isStorableText(one);
   if (list.length <= MOST && list.every(isText)) return list as string[];
-  throw new Refused('invalid', `the claim ${name} must be a text or a list of at most ${MOST} short texts`);
+  throw new Refused('invalid', `the claim ${name} must be a string or a list of at most ${MOST} short strings`);
 }

@@ -76,7 +76,7 @@ export class OidcLogin {
   }
 
   /**
-   * Exchanges the code in the query that the provider sent the browser back with. Returns the person.
+   * Exchanges the code in the query with which the provider redirected the browser. Returns the person.
    * @throws Refused; TaskerError `not_ready` if the provider does not answer
    */
   async finish(query: string, pending: Pending): Promise<Caller> {
@@ -112,7 +112,7 @@ export class OidcLogin {
     const oidc = await openidClient();
     const { issuer, clientId, clientSecret, allowHttp } = this.settings;
     const proof = clientSecret === undefined ? oidc.None() : oidc.ClientSecretBasic(clientSecret);
-    // Without the first, the signature of the id token would not be checked, because it comes over TLS.
+    // Without the first option, the library would not check the signature of the id token, because it arrives over TLS.
     const execute = [oidc.enableNonRepudiationChecks, ...(allowHttp ? [oidc.allowInsecureRequests] : [])];
     const metadata = { [oidc.clockTolerance]: TOLERANCE_SECONDS };
     try {

@@ -17,10 +17,10 @@ const PROVIDERS = describeRoute({
   method: 'get',
   path: '/v1/auth/providers',
   permission: 'public',
-  summary: 'Returns how people can log in besides with an API key',
+  summary: 'Returns how people can log in, other than with an API key',
   answer: z.object({ oidc: orNull(ProviderSchema) }).openapi('LoginProviders'),
 });
-/** Not in the document of the API: these are for the address bar of a browser. They need no credential. */
+/** Not in the API document: browsers navigate to these addresses. They need no credential. */
 const LOGIN_PATH = '/v1/auth/oidc/login';
 const CALLBACK_PATH = '/v1/auth/oidc/callback';
 
@@ -71,7 +71,9 @@ export function oidcRoutes({ oidc, sessions, wrong }: Guards, logger: Logger): O
   return app;
 }
 
-/** Keeps what a login needs when the browser comes back, so that any server of the installation can finish it. */
+/**
+ * Stores the data that a login needs when the browser returns, so that any server of the installation can finish it.
+ */
 class PendingCookies {
   readonly #isSecure: (c: Context) => boolean;
 

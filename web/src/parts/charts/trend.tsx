@@ -6,7 +6,7 @@ const TREND_MS = 60_000;
 const HEIGHT = 24;
 const BAR = 4;
 
-/** The failures of a group in the last day, hour by hour. Steps that were retried since are not in it. */
+/** The failures of a group in the last day, hour by hour. Steps that have been retried since are not counted. */
 export function Trend({ filter }: { filter: Record<string, string> }) {
   const data = useHistogram({ ...filter, by: 'failed', since: `${HOURS}h`, buckets: HOURS + 2 }, TREND_MS);
   if (!data) return <div className="h-6 w-24" />;

@@ -1,8 +1,8 @@
 import { pointerPart, type Schema, type Violation } from './json-schema.ts';
 
 /**
- * Returns where a value does not match its schema. It knows the usual keywords and ignores the others, so that the server
- * decides in the end.
+ * Returns where a value does not match its schema. It knows the usual keywords and ignores the others, because the
+ * server makes the final check.
  */
 export function checkValue(schema: Schema, value: unknown, path = ''): Violation[] {
   const at = (message: string): Violation[] => [{ path, message }];

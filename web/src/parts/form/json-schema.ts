@@ -31,7 +31,7 @@ export interface Shape {
   item?: Shape;
 }
 
-/** Keywords that a form cannot express. Parts with one of them are typed as JSON. */
+/** Keywords that a form cannot express. Parts with one of these are entered as JSON. */
 const COMPLEX = ['oneOf', 'anyOf', 'allOf', 'not', 'if', 'patternProperties', 'prefixItems', 'dependentSchemas'];
 /** Schemas that refer to themselves end here. */
 const DEEPEST = 6;
@@ -92,7 +92,7 @@ function kindOf(schema: Schema): Kind {
   return type === 'object' && hasFields ? 'object' : 'json';
 }
 
-/** Returns the value that a form begins with: the defaults, and what is required. Undefined: nothing. */
+/** Returns the initial value of a form: the defaults and the required parts. Undefined: nothing. */
 export function initialOf({ kind, schema, fields }: Shape, required: boolean): unknown {
   if (schema.default !== undefined) return schema.default;
   if ('const' in schema && required) return schema.const;

@@ -9,7 +9,7 @@ export interface ValueProps {
   required: boolean;
   /** A JSON pointer to the value. */
   path: string;
-  /** Undefined: it is left out. */
+  /** Undefined: it is omitted. */
   value: unknown;
   violations: readonly Violation[];
   onChange(value: unknown): void;
@@ -51,7 +51,7 @@ function TextValue(props: ValueProps) {
   const { shape, value, onChange } = props;
   const { format, maxLength } = shape.schema;
   const text = typeof value === 'string' ? value : '';
-  // An empty text is left out. The server then reports it, if it is required.
+  // An empty field is omitted. If it is required, the server reports it.
   const change = (next: string) => onChange(next === '' ? undefined : next);
   if ((maxLength ?? 0) > LONG_TEXT) {
     return (
@@ -102,7 +102,7 @@ function NumberValue(props: ValueProps) {
       hint={[hint, range.filter(Boolean).join(', ')].filter(Boolean).join(' · ')}
       inputMode="decimal"
       autoComplete="off"
-      // The text as it is typed: `1.` and `1e` are on the way to a number.
+      // The text as typed, because `1.` and `1e` are unfinished numbers.
       value={typed !== undefined && numberOf(typed) === value ? typed : String(value ?? '')}
       onChange={(text) => {
         setTyped(text);
@@ -112,7 +112,7 @@ function NumberValue(props: ValueProps) {
   );
 }
 
-/** Returns the number of a text. Another text stays one, so that the server reports it. */
+/** Parses a number. Other text is returned unchanged, so that the server reports it. */
 function numberOf(text: string): number | string | undefined {
   const trimmed = text.trim();
   if (trimmed === '') return undefined;
@@ -209,7 +209,7 @@ function ListValue(props: ValueProps) {
       {error && <p className="mb-2 text-xs text-s-red">{error}</p>}
       <ol className="grid gap-2">
         {items.map((one, at) => (
-          // Items have no identity but their place.
+          // Items have no identity other than their position.
           <li key={`${items.length} ${at}`} className="flex items-end gap-2">
             <div className="min-w-0 grow">
               <ValueField
@@ -265,7 +265,7 @@ interface JsonFieldProps {
   required?: boolean;
   rows?: number;
   value: unknown;
-  /** Also gets undefined, for an empty text. A text that is not JSON is kept in the field, and not passed on. */
+  /** Receives undefined if the field is empty. Text that is not JSON stays in the field and is not reported. */
   onChange(value: unknown): void;
   /** Whether the text can be sent. */
   onValid?(valid: boolean): void;

@@ -11,11 +11,14 @@ interface SchemaFormProps {
   label: string;
   violations: readonly Violation[];
   onChange(value: unknown): void;
-  /** Whether the value can be sent: a text in the JSON editor may be half typed. */
+  /** Whether the value can be sent. Text in the JSON editor may be incomplete. */
   onValid(valid: boolean): void;
 }
 
-/** A form for an object of a schema. What a form cannot express is typed as JSON, and so is everything, by choice. */
+/**
+ * A form for an object of a schema. Parts that a form cannot express are entered as JSON. The user can also choose to
+ * enter the whole object as JSON.
+ */
 export function SchemaForm({ schema, value, label, violations, onChange, onValid }: SchemaFormProps) {
   const shape = schema && shapeOf(schema);
   const typed = shape?.kind === 'object';
@@ -57,7 +60,7 @@ export function SchemaForm({ schema, value, label, violations, onChange, onValid
   );
 }
 
-/** Returns the places that have a field, with `*` for the items of lists. */
+/** Returns the paths that have a field, with `*` for the items of lists. */
 function placesOf(shape: ReturnType<typeof shapeOf>, path: string): Set<string> {
   const places = new Set([path]);
   const inner = [

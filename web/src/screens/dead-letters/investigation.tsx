@@ -14,7 +14,7 @@ import { actOnLetter, type Letter, type LetterDetails, REASONS, STATUSES, useLet
 const ROUTE = '/v1/dlq/entry/{dlq_entry_uuid}';
 const MINUTE_MS = 60_000;
 
-/** One dead letter: its task, its error, what people wrote about it, and what can be done. */
+/** One dead letter: its task, its error, the remarks, and the possible acts. */
 export function Investigation({ id, onClose }: { id: string; onClose(): void }) {
   const { data, error } = useLetter(id);
   return (
@@ -129,7 +129,7 @@ function Acts({ letter, open }: { letter: Letter; open: boolean }) {
     title: 'Redrive the task',
     verb: 'Redrive',
     preview:
-      'The failed steps run again with a full set of attempts, and the entry is closed. A task that had ended is opened again.',
+      'The failed steps run again with a full set of attempts, and the entry is closed. A task that had ended is reopened.',
     run: (said) => actOnLetter(id, 'redrive', said),
   };
   return (

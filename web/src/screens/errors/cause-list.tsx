@@ -13,7 +13,7 @@ interface CauseListProps {
   groups: readonly FailureGroup[];
   /** `last`: failed steps, with the time of the last. `due`: steps that wait for a retry, with the time of the last. */
   time: 'last' | 'due';
-  /** Shows so many of them, without the details. */
+  /** Maximum number of causes to show, without the details. */
   most?: number;
 }
 

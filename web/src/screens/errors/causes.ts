@@ -24,7 +24,7 @@ export function causesOf(groups: readonly FailureGroup[]): Cause[] {
     } else {
       found.set(key, {
         key,
-        title: group.pattern ?? group.error_type ?? 'an error without a text',
+        title: group.pattern ?? group.error_type ?? 'an error without a message',
         errorType: group.error_type,
         count: group.count,
         lastAt: group.last_at,

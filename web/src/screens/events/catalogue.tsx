@@ -19,7 +19,7 @@ interface Row extends Declared {
   step: string;
 }
 
-/** Reading the templates takes a request for each. */
+/** Limited, because each template takes one request. */
 const MOST_TEMPLATES = 200;
 
 const COLUMNS: readonly Column<Row>[] = [

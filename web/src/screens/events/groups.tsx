@@ -72,7 +72,7 @@ function Acts({ group: { name, waiting, dead, members }, onReplay }: { group: Gr
           title: `Remove the group ${name}`,
           verb: 'Remove the group',
           danger: true,
-          preview: `${numberText(waiting)} waiting events and ${numberText(dead)} dead deliveries are lost to it. ${members > 0 ? 'Its members are running: they register it again, and it then starts with new events.' : 'If it returns, it starts with new events.'}`,
+          preview: `${numberText(waiting)} waiting events and ${numberText(dead)} dead deliveries are lost to it. ${members > 0 ? 'Its members are running, so they will register it again. It then starts with new events.' : 'If it returns, it starts with new events.'}`,
           run: (said) => ask(pathOf`v1/events/groups/${name}`, { method: 'DELETE', body: said }),
         }}
       >

@@ -6,7 +6,7 @@ import type { Status, Summary } from '../../api/types.ts';
 import { useLinks, useNamespace } from '../../frame/namespace.ts';
 import type { HUES } from '../../parts/state.tsx';
 
-/** One thing that a person should look at. */
+/** An item that needs a person's attention. */
 export interface Need {
   count: number;
   /** Whether there may be more. */
@@ -24,8 +24,8 @@ const FORBIDDEN = 403;
 type Attention = Partial<Record<string, number>>;
 
 /**
- * Reads what needs a person. The status is about all namespaces; for one of them, or a credential that may not see all,
- * the numbers come from the lists.
+ * Reads what needs a person's attention. The status covers all namespaces. For a single namespace, or a credential that
+ * may not see all, the numbers come from the lists.
  */
 export function useNeeds(): { needs: Need[]; error: Error | null; loading: boolean } {
   const namespace = useNamespace();
@@ -78,7 +78,7 @@ function useTotal(path: string, permission: string, enabled: boolean): number {
   return data?.total ?? 0;
 }
 
-/** Counts the open approvals up to a page. */
+/** Counts the open approvals, up to one page. */
 function useApprovals(): { count: number; more: boolean } {
   const namespace = useNamespace();
   const missing = useMissing();
@@ -108,7 +108,7 @@ function useNeedRows(attention: Attention, moreApprovals: boolean): Need[] {
       ...bad,
       count: blocked,
       text: `${plural(blocked, 'task is', 'tasks are')} blocked by a failed step`,
-      // Tasks with a failed step that also wait for something are counted as well.
+      // Includes waiting tasks with a failed step.
       to: link('tasks', { state: 'blocked_by_failures,waiting', step_state: 'error' }),
     },
     {

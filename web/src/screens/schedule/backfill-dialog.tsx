@@ -17,7 +17,7 @@ interface Due {
 const SHOWN = 50;
 const STALE_MS = 30_000;
 
-/** Creates the tasks of past due times, after a list of them. */
+/** Creates the tasks of past due times, after listing these. */
 export function BackfillDialog({ name, onClose }: { name: string; onClose(): void }) {
   const [draft, setDraft, forget] = useDraft(`backfill ${name}`, { from: '', to: '' });
   const [asked, setAsked] = useState({ from: isoOf(draft.from), to: isoOf(draft.to) });

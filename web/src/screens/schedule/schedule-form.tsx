@@ -128,7 +128,7 @@ function settingsOf(draft: Draft): Record<string, unknown> {
   };
 }
 
-/** Returns what differs, so that settings that the user did not touch stay as they are. */
+/** Returns the changed settings, so that settings that the user did not touch are not changed. */
 function changesOf(before: Draft, after: Draft): Record<string, unknown> {
   const old = settingsOf(before);
   const changes = Object.entries(settingsOf(after)).filter(

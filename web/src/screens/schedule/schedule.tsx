@@ -108,7 +108,7 @@ function Acts({ schedule }: { schedule: Schedule }) {
           verb: 'Delete the schedule',
           danger: true,
           preview:
-            'No further tasks are created. The tasks that it created stay, and the record of its due times goes.',
+            'No further tasks are created. The tasks that it created are kept. The record of its due times is deleted.',
           run: async (said) => {
             await ask(pathOf`v1/schedules/${name}`, { method: 'DELETE', body: said });
             void navigate(link('schedules'));

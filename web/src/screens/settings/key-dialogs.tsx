@@ -24,7 +24,7 @@ const OVERLAPS = [
 ] as const;
 
 interface CreateKeyDialogProps {
-  /** Whether it is the first key, from which on every request needs one. */
+  /** Whether this is the first key. Once it exists, every request needs one. */
   first: boolean;
   onClose(): void;
   onMade(made: CreatedKey): void;
@@ -148,7 +148,7 @@ export function RotateKeyDialog({ apiKey: { name, prefix }, onClose, onMade }: R
   );
 }
 
-/** A key that was just made. It cannot be shown again, so it stays until the user closes it. */
+/** A key that was just created. It cannot be shown again, so it stays visible until the user closes it. */
 export function NewKey({ made: { name, key }, onClose }: { made: Pick<CreatedKey, 'name' | 'key'>; onClose(): void }) {
   const { copied, copy } = useCopy(key);
   return (

@@ -90,7 +90,7 @@ function Acts({ apiKey: { name, prefix, state }, onRotate }: { apiKey: ApiKey; o
           verb: 'Revoke the key',
           danger: true,
           preview: `Requests with ${prefix}… are refused at once, and its sessions end. This cannot be undone.`,
-          // By its prefix: an older key may have the same name.
+          // Uses the prefix, because an older key may have the same name.
           run: (said) => ask(pathOf`v1/auth/keys/${prefix}/revoke`, { method: 'POST', body: said }),
         }}
       >

@@ -36,7 +36,7 @@ function wordsOf({ keep_ms: _, at: __, ...rule }: Rule): string {
 
 const kept = (ms: number | null) => (ms ? durationText(ms) : 'forever');
 
-/** Which tasks are pruned, and when they were. */
+/** The retention policy, and the last prune. */
 export function RetentionView() {
   const lacking = useLacking()(ROUTE);
   const { data, error } = useQuery({

@@ -1,4 +1,4 @@
-// The same table as the server's: both are of one package.
+// The same table as on the server: both are in one package.
 import { PERMISSIONS, ROLE_PERMISSIONS, ROLES } from '../../../../src/model/permissions.ts';
 import { useMe } from '../../api/me.tsx';
 import { Panel } from '../../parts/controls.tsx';
@@ -13,7 +13,7 @@ export function RolesView() {
       <p className="mb-3 text-sm text-soft">
         {own
           ? `You are ${subject}, and have ${own.size} of ${PERMISSIONS.length} permissions.`
-          : 'This server needs no credential: everyone who reaches it may do everything.'}
+          : 'This server needs no credential: everyone who can reach it may do everything.'}
       </p>
       <Panel>
         <table className="grid-table" aria-label="Roles">

@@ -3,7 +3,7 @@ import { JsonTree } from '../../parts/json-tree.tsx';
 import { State } from '../../parts/state.tsx';
 import type { ViewProps } from './views.tsx';
 
-/** More results are shown by selecting their step. */
+/** Further results are shown when their step is selected. */
 const MOST_SHOWN = 50;
 
 /** The context of the task, and the results of its steps. */

@@ -31,7 +31,7 @@ const COLUMNS: readonly Column<Entry>[] = [
   { head: 'Why', kind: 'wide', cell: ({ why }) => why },
 ];
 
-/** Every attempt and every act of a person, the newest first. */
+/** Every attempt and every act of a person, newest first. */
 export function HistoryView({ data: { task } }: ViewProps) {
   const { data, error } = useTaskPart<History>(task.task_uuid, `history?limit=${MOST_ENTRIES}`);
   if (error && !data) return <Problem error={error} />;

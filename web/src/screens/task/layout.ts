@@ -22,7 +22,7 @@ export const NODE = { width: 200, height: 48 } as const;
 /** Pixels between the ranks, and between the nodes of a rank. */
 const RANK_GAP: Readonly<Record<Direction, number>> = { LR: 48, TB: 36 };
 const NODE_GAP = 20;
-/** Dagre needs a second for 100 nodes, and 15 for 1,000. */
+/** Maximum number of nodes for Dagre, which needs a second for 100 nodes, and 15 seconds for 1,000. */
 const MOST_FOR_DAGRE = 60;
 /** Passes in which each node moves towards its neighbours. */
 const PASSES = 4;
@@ -123,7 +123,7 @@ function neighboursOf(names: readonly string[], edges: readonly GraphEdge[], of:
   return all;
 }
 
-/** Returns the nodes by the length of the longest way to them. */
+/** Returns the nodes by the length of the longest path to them. */
 function ranksOf(
   names: readonly string[],
   parents: ReadonlyMap<string, readonly string[]>,

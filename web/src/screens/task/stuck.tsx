@@ -11,7 +11,7 @@ import { fireOf, retryOf, signalOf } from './step/step-acts.tsx';
 import { hasEnded } from './task-words.ts';
 import type { TaskData } from './use-task.ts';
 
-/** A way to move a stuck task: an act, or a screen on which to act. */
+/** A remedy for a stuck task: an act, or a screen on which to act. */
 type Move = { name: string; route: string; act: Act } | { name: string; screen: string };
 
 interface StuckProps {
@@ -19,7 +19,7 @@ interface StuckProps {
   onSelect(step: string): void;
 }
 
-/** Why a task is not moving, in words, with the act that would move it. */
+/** Explains why a task makes no progress, with the act that would help. */
 export function Stuck({ data, onSelect }: StuckProps) {
   const { task, why, steps } = data;
   const [act, setAct] = useState<Act>();

@@ -74,7 +74,7 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
   );
 }
 
-/** The acts on the task. The one that would move it is beside the reason below. */
+/** The acts on the task. The act that would help a stuck task is next to the reason below. */
 function TaskActs({ task }: { task: Task }) {
   const [act, setAct] = useState<Act>();
   const lacking = useLacking();

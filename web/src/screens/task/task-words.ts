@@ -3,12 +3,12 @@ import { durationText, timeOf } from '../../parts/words.ts';
 
 const ENDED = new Set(['complete', 'error', 'cancelled', 'resolved_manually']);
 
-/** Whether nothing of the task will run any more, unless a person acts. */
+/** Whether no step of the task will run any more unless a person acts. */
 export function hasEnded(status: string): boolean {
   return ENDED.has(status);
 }
 
-/** The times of a step that its duration is made of. */
+/** The times of a step from which its duration is computed. */
 interface TimedStep {
   state: string | null;
   startedAt: string | null;

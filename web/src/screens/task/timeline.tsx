@@ -20,7 +20,10 @@ const BARS = {
 /** The shown length of a blocked step, as a share of the time before it. */
 const BLOCKED_SHARE = 0.1;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
-/** The name and the look of each kind of span. Only attempts are bars, so that waits and queueing stand apart. */
+/**
+ * The name and the style of each kind of span. Only attempts are drawn as bars, to distinguish them from waits and
+ * queueing.
+ */
 const KINDS = {
   queued: { word: 'queued', look: 'top-1/2 h-px bg-faint' },
   running: { word: 'running', look: '' },
@@ -36,7 +39,7 @@ interface Row {
   start: number;
 }
 
-/** One row a step: its attempts as bars, with its waits and its time in the queue between them. */
+/** One row per step: its attempts as bars, with its waits and its time in the queue between them. */
 export function Timeline({ data, selected, onSelect }: ViewProps) {
   const { data: timeline, error } = useTaskPart<TimelineData>(data.task.task_uuid, 'timeline');
   const now = useNow();
@@ -50,7 +53,7 @@ export function Timeline({ data, selected, onSelect }: ViewProps) {
       </Panel>
     );
   }
-  // A blocked step does not move: a long night must not squeeze the attempts before it.
+  // The length of a blocked span is limited, so that a long night does not squeeze the attempts before it.
   const isOpen = rows.some(({ spans }) => spans.some(({ kind, to }) => to === null && kind !== 'blocked'));
   const { from, to } = rangeOf(timeline, rows, isOpen ? now.getTime() : undefined);
   const at = (time: number) => Math.min(1, Math.max(0, (time - from) / (to - from))) * 100;

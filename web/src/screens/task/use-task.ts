@@ -19,7 +19,7 @@ export interface TaskData {
   stepsError: Error | null;
 }
 
-/** A task that has ended is asked for less often. */
+/** A task that has ended is polled less often. */
 const ENDED_MS = 15_000;
 /** The parts of a task that ended this long ago no longer change between two requests. */
 const SETTLED_MS = 60_000;
@@ -88,7 +88,7 @@ function partQuery<Answer>(uuid: string, path: string) {
   };
 }
 
-/** Requests what the first view of a task needs. */
+/** Requests the data for the first view of a task. */
 export function prefetchTask(queries: QueryClient, uuid: string): void {
   void queries.prefetchQuery(taskQuery(uuid));
   void queries.prefetchQuery(partQuery(uuid, 'graph'));
@@ -101,7 +101,7 @@ function useRereadParts(uuid: string, task: Task | undefined): void {
   const settled = task?.completed_at && Date.now() - timeOf(task.completed_at).getTime() > SETTLED_MS;
   useEffect(() => {
     if (version === undefined || read.current === version) return;
-    // The parts are requested together with the task, so that the first ones may be older than it.
+    // The parts are requested together with the task, so the first parts may be older than the task.
     const isFirst = read.current === undefined;
     read.current = version;
     if (isFirst && settled) return;

@@ -6,7 +6,7 @@ export interface Field {
   name: string;
   label: string;
   placeholder: string;
-  /** The only values that it can have. */
+  /** The allowed values, if they are limited. */
   values?: readonly string[];
 }
 
@@ -47,7 +47,7 @@ export const FIELDS: readonly Field[] = [
   { name: 'context', label: 'Context contains', placeholder: '{"order_id":"O-17"}' },
 ];
 
-/** Filters that are only set by links. */
+/** Filters that only links can set. */
 const FLAGS: Readonly<Record<string, string>> = { open: 'Open', ended: 'Ended', stale: 'Stale' };
 
 /** Groups of states above the list. */
@@ -126,7 +126,7 @@ function contextOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return text; // the server says what is wrong with it
+    return text; // the server reports the problem
   }
 }
 

@@ -50,7 +50,7 @@ export function CompareView({ template }: { template: TemplateName }) {
   const versions = useVersions(template);
   const [search, setSearch] = useSearchParams();
   const at = versions.findIndex(({ version }) => version === template.version);
-  // The version before, or else the one after.
+  // The previous version, or if there is none, the next version.
   const usual = versions[at + 1] ?? versions[at - 1];
   const other = versions.find(({ version }) => version === search.get('with')) ?? usual;
   if (versions.length === 0) return null;

@@ -12,7 +12,7 @@ export const PERIODS = [
   [168, 'Last 7 days'],
 ] as const;
 
-/** A step that fails at least so often is red. */
+/** A step with at least this failure rate is red. */
 const BAD = 0.05;
 
 interface Props {

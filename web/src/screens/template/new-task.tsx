@@ -91,7 +91,7 @@ function TaskForm({ template, source }: { template: TemplateName; source: Templa
         <div className="grid gap-3 sm:grid-cols-2">
           <TextField
             label="Idempotency key"
-            hint="A second request with it gets the same task."
+            hint="A second request with the same key gets the same task."
             value={draft.key}
             onChange={(key) => setDraft({ ...draft, key })}
           />
@@ -159,7 +159,7 @@ function bodyOf({ namespace, name, version }: TemplateName, draft: Draft, initia
     source_system: 'web',
     reason: draft.reason.trim() || 'from the web page',
     ...(tags.length > 0 && { tags }),
-    // Another text than a number goes to the server as it is, which reports it.
+    // Text that is not a number is sent unchanged, so that the server reports it.
     ...(draft.priority.trim() !== '' && { priority: numberOr(draft.priority.trim()) }),
     ...(draft.key.trim() !== '' && { idempotency_key: draft.key.trim() }),
   };

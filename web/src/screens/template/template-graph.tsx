@@ -11,7 +11,7 @@ export interface GraphStep {
   hue?: 'grey' | 'red' | 'amber' | 'green';
   /** A sign before the name. */
   sign?: string;
-  /** The share of the time that all steps took, from 0 to 1. */
+  /** Its share of the time that all steps took, from 0 to 1. */
   share?: number | undefined;
   dashed?: boolean;
 }
@@ -36,13 +36,13 @@ const MARGIN = 120;
 const NARROW = 640;
 const READABLE = 0.75;
 
-/** The steps of a template and their dependencies, in the look of the graph of a task. */
+/** The steps of a template and their dependencies, in the same style as the graph of a task. */
 export default function TemplateGraph({ steps, edges, selected, onSelect }: TemplateGraphProps) {
   const narrow = innerWidth < NARROW;
   const names = steps.map(({ name }) => name);
   const key = JSON.stringify([names, edges]);
   const { places, height } = useMemo(() => {
-    // The text is the key, so that new numbers do not lay out the graph again.
+    // The layout depends only on the text, so that new numbers do not lay out the graph again.
     const [names, edges] = JSON.parse(key) as [string[], { from: string; to: string }[]];
     const places = layoutOf(names, edges);
     const rows = Math.max(0, ...[...places.values()].map(({ y }) => y)) + NODE.height;

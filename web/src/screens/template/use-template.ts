@@ -107,7 +107,7 @@ export function newestFirst(a: { version: string }, b: { version: string }): num
   return b.version.localeCompare(a.version, 'en', { numeric: true });
 }
 
-/** How the steps of a template went in the last hours. */
+/** The statistics of the steps of a template over the last hours. */
 export function useStats({ namespace, name, version }: TemplateName, hours: number) {
   const route = 'GET /v1/stats';
   const served = useRoutes()?.has(route) ?? false;

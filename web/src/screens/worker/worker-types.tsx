@@ -54,7 +54,7 @@ export function Slots({ running, concurrency }: Pick<Worker, 'running' | 'concur
   );
 }
 
-/** Drain, or resume. Workers that have ended have neither. */
+/** The buttons to drain or resume a worker. Workers that have ended have neither. */
 export function WorkerAct({ worker, small }: { worker: Worker; small?: boolean }) {
   const { name, state, running, namespaces } = worker;
   if (!['running', 'draining', 'drained'].includes(state)) return null;

@@ -5,7 +5,7 @@ import { edgeKey, type Group, parentsOf, type Shape } from './shape.ts';
 
 /** The chain of steps that determined how long the task took, or has taken so far. */
 export interface CriticalPath {
-  /** Names of the steps, in order. Milliseconds from the end of the step before until its own end. */
+  /** Names of the steps, in order. Milliseconds from the end of the previous step to its own end. */
   steps: readonly { name: string; ms: number }[];
   ms: number;
   /** Keys of its edges. */
@@ -34,7 +34,7 @@ export function criticalPathOf(task: Task, { groups, edges, byName }: Shape, now
   };
   const open = hasEnded(task.status) ? [] : groups.filter(({ state }) => UNFINISHED.has(state ?? ''));
   const oldest = open.toSorted((one, other) => readyAt(one.name) - readyAt(other.name))[0];
-  // Only the failed steps hold up a task that is blocked.
+  // Only failed steps hold up a blocked task.
   const failed = task.status === 'blocked_by_failures' ? groups.filter(({ state }) => state === 'error') : [];
   const last =
     oldest ??

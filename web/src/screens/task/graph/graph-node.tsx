@@ -46,7 +46,7 @@ export const StepNode = memo(function StepNode({ data }: NodeProps<Node<StepNode
             </div>
             {!isUnfolded && <Detail group={group} words={words} />}
           </div>
-          {/* It covers the texts, of which some change every second. */}
+          {/* Drawn over the texts, some of which change every second. */}
           <button
             type="button"
             data-node={name}

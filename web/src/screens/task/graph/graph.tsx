@@ -39,18 +39,18 @@ const NODE_TYPES = { step: StepNode };
 /** Pixels. */
 const LEAST_HIGH = 280;
 const MOST_HIGH = 600;
-/** Space for the drawer, which the direction of the graph does not depend on. */
+/** Space for the drawer. It does not affect the direction of the graph. */
 const DRAWER = 436;
 const MARGIN = 60;
-/** A graph that would be smaller from left to right goes from top to bottom, if it is larger then. */
+/** The graph runs from top to bottom if it can then be shown larger than from left to right. */
 const LEAST_ZOOM = 0.8;
 /** Larger graphs get a map. */
 const MAP_FROM = 20;
-/** Of larger graphs, only the nodes in view are in the document. */
+/** In graphs with more nodes, only the nodes in view are in the document. */
 const ALL_IN_DOCUMENT = 100;
 /** Below this zoom, texts cannot be read and are not drawn. */
 const READABLE_ZOOM = 0.45;
-/** Below this zoom, a large graph is a picture. */
+/** Below this zoom, a large graph is drawn as a picture. */
 const LARGE_READABLE_ZOOM = 0.6;
 /** The size of a tile in the view of a large graph, in pixels of the graph. */
 const TILE = 300;
@@ -183,7 +183,7 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
   );
 }
 
-/** Shows the whole graph again when the drawer opens or closes, until the user has moved it. */
+/** Shows the whole graph again when the drawer opens or closes, unless the user has moved it. */
 function useFittedView(large: Drawing | undefined, height: number) {
   const width = useStore((state) => state.width);
   const { fitView, setViewport } = useReactFlow();
@@ -212,8 +212,8 @@ function viewOf({ places, sizes }: Drawing, { width, height }: Size): Viewport {
 }
 
 /**
- * Returns the nodes of a large graph that are in the document: from near those in view, from afar only the one that has the
- * focus. The view is only looked at by tiles, so that most movements change nothing.
+ * Returns the nodes of a large graph that are in the document: the nodes in view when zoomed in, and only the focused
+ * node when zoomed out. The view is rounded to tiles, so that most movements change nothing.
  */
 function useInView(nodes: readonly FlowNode[], focusable: string | undefined) {
   const [key, setKey] = useState('far');
@@ -237,7 +237,7 @@ function useInView(nodes: readonly FlowNode[], focusable: string | undefined) {
     return [...nodes.filter(({ id }) => id === focusable), ...seen];
   }, [key, nodes, focusable]);
   const isFar = key === 'far';
-  // A few in each frame, so that the movement does not stop.
+  // A few in each frame, so that the movement stays smooth.
   const [count, setCount] = useState(AT_ONCE);
   const next = isFar ? AT_ONCE : Math.max(AT_ONCE, Math.min(inView.length, count + AT_ONCE));
   useEffect(() => {
@@ -269,7 +269,7 @@ function useUnfolded(): { unfolded: ReadonlySet<string>; toggle(name: string): v
   return { unfolded, toggle };
 }
 
-/** Returns the width of the graph beside an open drawer, whether or not it is open. */
+/** Returns the width of the graph next to an open drawer, whether or not it is open. */
 function useWidth(box: RefObject<HTMLElement | null>, isOpen: boolean): number | undefined {
   const [width, setWidth] = useState<number>();
   const open = useRef(isOpen);
@@ -291,7 +291,7 @@ function useLayout({ groups, edges }: Shape, { unfolded, width }: { unfolded: Re
   const sizes = groups.map(({ name, isBatch, steps }) =>
     isBatch ? batchSize(steps.length, unfolded.has(name)) : NODE,
   );
-  // The texts are the keys, so that a change of state does not lay out the graph again.
+  // The layout depends only on the texts, so that a change of state does not lay out the graph again.
   const structure = JSON.stringify([groups.map(({ name }) => name), edges.map(({ from, to }) => [from, to])]);
   const key = JSON.stringify(sizes.map(({ width, height }) => [width, height]));
   return useMemo(() => {
@@ -407,7 +407,7 @@ function useEdges({ edges, byName }: Shape, critical: ReadonlySet<string> | unde
   }, [edges, key, absent]);
 }
 
-/** Moves the running step into view whenever another one runs. */
+/** Moves the running step into view whenever another step starts. */
 function useFollow({ groups }: Shape, places: ReadonlyMap<string, Place>) {
   const [following, setFollowing] = useState(false);
   const { setCenter } = useReactFlow();
@@ -424,7 +424,7 @@ function useFollow({ groups }: Shape, places: ReadonlyMap<string, Place>) {
   return { following, setFollowing };
 }
 
-/** Moves the selected node into view if it was selected elsewhere, such as by the address. */
+/** Moves the selected node into view if it was selected elsewhere, such as by the URL. */
 function useShownSelection(name: string | undefined, places: ReadonlyMap<string, Place>): void {
   const { setCenter, getZoom } = useReactFlow();
   const isLarge = places.size > MAP_FROM;
@@ -452,7 +452,7 @@ function useArrowKeys(
     if (to === undefined) return;
     event.preventDefault();
     onSelect(to);
-    // The node may be drawn only after it was moved into view.
+    // The node may exist only after it was moved into view.
     const focus = (tries: number) => {
       const node = document.querySelector<HTMLElement>(`[data-node="${CSS.escape(to)}"]`);
       if (node) node.focus({ preventScroll: true });

@@ -22,8 +22,8 @@ interface View {
 }
 
 /**
- * The edges of a large graph, and from afar its nodes, as one picture below the nodes of the document. Thousands of elements
- * could not be moved smoothly.
+ * The edges of a large graph, and its nodes when zoomed out, drawn as one picture below the nodes of the document.
+ * Thousands of elements could not be moved smoothly.
  */
 export function Overview({ drawing, withNodes }: { drawing: Drawing; withNodes: boolean }) {
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -165,7 +165,7 @@ function linesOf({ shape, places, sizes, critical, isAcross }: Drawing, view: Vi
     if (!isInside(view, Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2))) continue;
     const path = critical?.has(edgeKey(edge)) ? lines.critical : lines.others;
     path.moveTo(x1, y1);
-    // From afar, a curve looks like a line, and costs more.
+    // When zoomed out, a curve looks like a line, but costs more.
     if (view.zoom < CURVED_FROM) path.lineTo(x2, y2);
     else if (isAcross) path.bezierCurveTo((x1 + x2) / 2, y1, (x1 + x2) / 2, y2, x2, y2);
     else path.bezierCurveTo(x1, (y1 + y2) / 2, x2, (y1 + y2) / 2, x2, y2);

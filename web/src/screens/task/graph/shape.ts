@@ -1,7 +1,7 @@
 import type { GraphNode, TaskGraph } from '../../../api/types.ts';
 import type { GraphEdge } from '../layout.ts';
 
-/** A step of the template: one step of the task, a batch of them, or none (yet). */
+/** A step of the template: one step of the task, a batch of steps, or no step (yet). */
 export interface Group {
   name: string;
   type: string;
@@ -106,7 +106,7 @@ function stateOf(steps: readonly GraphNode[]): string | undefined {
   return ORDER.find((state) => present.has(state)) ?? 'complete';
 }
 
-/** How far the workers of a batch are. */
+/** The progress of the workers of a batch. */
 export interface Progress {
   all: number;
   done: number;

@@ -45,7 +45,7 @@ export function attemptsOf(step: StepDetail, history: readonly HistoryEntry[]): 
   return [...ended, running];
 }
 
-/** Returns how an attempt differs from the one before. Undefined for the first. */
+/** Returns how an attempt differs from the previous attempt. Undefined for the first. */
 export function differenceOf({ start, end, error }: Attempt, before: Attempt | undefined): string | undefined {
   if (!before?.end) return undefined;
   const parts = [errorDifference(error, before.error)];

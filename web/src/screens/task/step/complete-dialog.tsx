@@ -17,7 +17,7 @@ interface CompleteDialogProps {
   onClose(): void;
 }
 
-/** Asks for the result of a step: by a form if its template has a schema for it, otherwise as JSON. */
+/** Asks for the result of a step: in a form if its template has a schema for it, otherwise as JSON. */
 export function CompleteDialog({ data: { task }, step, onClose }: CompleteDialogProps) {
   const path = pathOf`v1/templates/${task.namespace}/${task.name}/${task.version}`;
   const { data, error } = useQuery({

@@ -53,7 +53,7 @@ interface DrawerProps {
   onClose(): void;
 }
 
-/** Everything about the selected step or batch, beside the views of the task. */
+/** Everything about the selected step or batch, next to the views of the task. */
 export function Drawer({ data, selected, onSelect, onClose }: DrawerProps) {
   const step = data.steps?.find(({ name }) => name === selected);
   if (step) return <StepDrawer data={data} step={step} onClose={onClose} />;

@@ -19,7 +19,7 @@ interface OperatorDialogProps {
   onClose(): void;
 }
 
-/** A dialog for an act with a preview or an input of its own. */
+/** A dialog for an act with its own preview or input. */
 export function OperatorDialog(props: OperatorDialogProps) {
   const { title, verb, danger, needsReason = false, isReady, command, children, send, onClose } = props;
   const queries = useQueryClient();

@@ -9,7 +9,7 @@ import { OperatorDialog } from './operator-dialog.tsx';
 
 const CHANGES: Readonly<Record<Rerun['steps'][number]['change'], string>> = {
   again: 'runs again',
-  removed: 'is removed; it is created again if it is chosen again',
+  removed: 'is removed; it is created again if a decision chooses it again',
   returned: 'returns to pending',
 };
 
@@ -19,7 +19,7 @@ interface RerunDialogProps {
   onClose(): void;
 }
 
-/** Shows what runs again before it does. */
+/** Shows which steps would run again, and asks for confirmation. */
 export function RerunDialog({ uuid, step, onClose }: RerunDialogProps) {
   const { data, error } = useQuery({
     queryKey: ['rerun-preview', uuid, step],

@@ -5,7 +5,7 @@ import { durationText } from '../../../parts/words.ts';
 import { useTaskPart } from '../use-task.ts';
 import { attemptsOf, differenceOf } from './attempts.ts';
 
-/** The attempts of a step, the newest first, each with its difference from the one before. */
+/** The attempts of a step, newest first, each with the differences from the previous attempt. */
 export function Attempts({ step }: { step: StepDetail }) {
   const history = useTaskPart<History>(step.task_uuid, `history?limit=1000&step=${encodeURIComponent(step.name)}`);
   const attempts = attemptsOf(step, history.data?.entries ?? []);

@@ -6,7 +6,7 @@ import { useTaskPart } from '../use-task.ts';
 
 const LEVELS: Readonly<Record<string, string>> = { error: 'text-s-red', fatal: 'text-s-red', warn: 'text-s-amber' };
 
-/** The log of the handler of a step by attempt, the newest first. It is loaded when it is opened. */
+/** The log of the handler of a step by attempt, newest first. It is loaded when it is opened. */
 export function StepLogs({ step: { task_uuid: uuid, name } }: { step: StepDetail }) {
   const [open, setOpen] = useState(false);
   const { data, error } = useTaskPart<Logs>(uuid, pathOf`workflow_steps/${name}/logs`, open);
