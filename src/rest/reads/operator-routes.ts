@@ -17,8 +17,7 @@ const PAUSES = describeRoute({
   path: '/v1/pauses',
   permission: 'tasks:list',
   scoped: true,
-  summary:
-    'Lists the pauses in force. A credential for some namespaces sees the pauses of these namespaces and their templates',
+  summary: 'Lists the pauses in force. A credential for some namespaces sees only pauses within these namespaces',
   request: { query: z.object({ limit: limitOf(1000) }) },
   answer: PauseListSchema,
 });

@@ -59,14 +59,10 @@ export const ClaimSchema = z
       .int()
       .min(1)
       .max(2 ** 29),
-    request_id: z
-      .int()
-      .min(1)
-      .max(MOST_CLAIMS)
-      .openapi({
-        description:
-          'Chosen by the worker: 1, 2, 3 and so on. A repeated request with the same number returns the same steps.',
-      }),
+    request_id: z.int().min(1).max(MOST_CLAIMS).openapi({
+      description:
+        'Chosen by the worker: 1, 2, 3 and so on. A repeated request with the same number returns the same steps.',
+    }),
     slots: z.int().min(1).max(MOST_STEPS).openapi({ description: 'The maximum number of steps.' }),
     wait_ms: z.int().min(0).max(20_000).default(0).openapi({ description: 'How long to wait for steps.' }),
     namespaces: namespaces.optional().openapi({ description: 'Default: those of the registration.' }),

@@ -58,7 +58,7 @@ const HEARTBEAT = describeRoute({
 const CLAIM = describeRoute({
   ...WORK,
   path: '/v1/steps/claim',
-  summary: 'Claims steps for a worker, and waits for steps if asked to',
+  summary: 'Claims steps for a worker, and waits for steps if requested',
   request: jsonBody(ClaimSchema),
   answer: ClaimedSchema,
   errors: [404, 409],
