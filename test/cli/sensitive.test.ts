@@ -1,0 +1,194 @@
+import type { Command } from 'commander';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import { makeProgram } from '../../src/cli/program.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import {
+  CANARIES,
+  fill,
+  SENSITIVE_HANDLERS,
+  SENSITIVE_TEMPLATES,
+  type Things,
+} from '../support/sensitive-installation.ts';
+import { projectOnDatabase, type Running } from './installation.ts';
+
+const on = projectOnDatabase();
+let things: Things;
+let worker: string;
+let server: Running;
+let url: string;
+
+beforeAll(async () => {
+  const tasker = await createTasker({
+    databaseUrl: on.database.url,
+    templates: SENSITIVE_TEMPLATES,
+    handlers: SENSITIVE_HANDLERS,
+    stepLogs: 'all',
+    logger: silentLogger,
+  });
+  things = await fill(tasker);
+  worker = (await tasker.listWorkers())[0]!.name;
+  // Without a worker, nothing changes by itself.
+  await tasker.stop();
+  server = on.project.start(['server', '--bind', '127.0.0.1:0', '--json']);
+  await server.until('server is ready');
+  url = /"url":"([^"]+)"/.exec(server.output)![1]!;
+}, 120_000);
+afterAll(() => {
+  server?.process.kill('SIGKILL');
+});
+
+/** The commands that print tasks, or what belongs to them, with their arguments. */
+const reads = (): Record<string, string[][]> => {
+  const { task, decided, rows, event, signal, dead_letter: entry, bulk } = things;
+  return {
+    'task get': [[task], [decided], [rows]],
+    'task list': [[], ['--status', 'blocked_by_failures']],
+    'task summary': [[]],
+    'task why': [[task]],
+    'task steps': [[task], [rows]],
+    'task rerun': [[task, '--from', 'charge', '--dry-run']],
+    'task watch': [[task, '--timeout', '1']],
+    'step list': [['--step-state', 'error']],
+    'step get': [
+      [task, 'charge'],
+      [task, 'ship'],
+      [decided, 'pay'],
+      [decided, 'agree'],
+      [rows, 'work_1'],
+    ],
+    'step history': [[task], [task, 'charge'], [rows], [rows, 'work_1']],
+    'step logs': [
+      [task, 'charge'],
+      [task, 'ship'],
+    ],
+    'signal list': [[task], [decided]],
+    'signal show': [[signal]],
+    'approval list': [[]],
+    'approval show': [
+      [task, 'agree'],
+      [decided, 'agree'],
+    ],
+    'schedule list': [[]],
+    'schedule show': [['nightly']],
+    'dlq list': [[]],
+    'dlq show': [[entry]],
+    'dlq stats': [[]],
+    'dlq staleness': [[]],
+    'event list': [[], ['--name', 'card.*']],
+    'event show': [[event]],
+    'event groups': [[]],
+    'event dead': [[]],
+    'worker list': [['--all']],
+    'worker show': [[worker]],
+    queue: [[]],
+    'namespace list': [[]],
+    'pause list': [[]],
+    'template list': [[]],
+    'template show': [['test/secret@1.0.0']],
+    'template graph': [['test/secret@1.0.0']],
+    stats: [[]],
+    status: [[]],
+    'audit list': [[]],
+    'bulk list': [[]],
+    'bulk show': [[bulk]],
+  };
+};
+/** The commands that act, or that read no task of a database. Answers to acts have a test of their own. */
+const OTHERS = new Set(
+  `approval approve, approval reassign, approval reject, archive restore, archive show, auth key create, auth key list,
+  auth key revoke, auth key rotate, bulk resume, bulk stop, completion, config explain, config generate, config show,
+  config validate, db compact, db migrate, db prune, db psql, db status, db stop, dev, dlq add, dlq assign, dlq redrive,
+  dlq update, doctor, dlq note, event discard, event group remove, event redeliver, event replay, event follow,
+  generate asyncapi, generate handler, generate types, init, mcp, namespace pause, namespace resume, profile list,
+  profile remove, profile set, schedule apply, schedule backfill, schedule create, schedule delete, schedule pause,
+  schedule resume, schedule trigger, schedule update, server, signal send, step complete, step reset, step resolve,
+  step retry, task cancel, task copy, task create, task delete, task pause, task reschedule, task resolve, task resume,
+  task retry, task start-now, template check-against, template diff, template inspect, template pause, template resume,
+  template validate, timer fire, timer move, worker, worker drain, worker resume`.split(/,\s*/),
+);
+
+function leavesOf(command: Command, words: string[] = []): string[] {
+  const own = command.commands.flatMap((one) => leavesOf(one, [...words, one.name()]));
+  return own.length > 0 ? own : [words.join(' ')];
+}
+
+async function outputs(env: Record<string, string>, ...more: string[]): Promise<Map<string, string>> {
+  const printed = new Map<string, string>();
+  for (const [command, all] of Object.entries(reads())) {
+    for (const args of all) {
+      for (const form of [[], ['--json']]) {
+        const words = [...command.split(' '), ...args, ...form, ...more];
+        const { stdout, stderr } = await on.project.run(words, { env });
+        printed.set(words.join(' '), `${stdout}${stderr}`);
+      }
+    }
+  }
+  return printed;
+}
+
+const canariesIn = (text: string) => Object.values(CANARIES).filter((canary) => text.includes(canary));
+const leaks = (printed: ReadonlyMap<string, string>) => [...printed].filter(([, text]) => canariesIn(text).length > 0);
+
+it('every command is known to this test, as one that reads tasks or as another one', () => {
+  const known = new Set([...Object.keys(reads()), ...OTHERS]);
+  expect(leavesOf(makeProgram()).filter((command) => !known.has(command))).toEqual([]);
+});
+
+it('no command prints a sensitive value of a database, unless it is asked to', async () => {
+  const printed = await outputs({});
+  expect(leaks(printed).map(([command, text]) => [command, canariesIn(text)])).toEqual([]);
+  expect([...printed].filter(([, text]) => /error:/.test(text))).toEqual([]);
+  const all = [...printed.values()].join('\n');
+  for (const plain of ['plain-brand', 'plain-amount', 'plain-payload', 'plain-form', '[redacted]']) {
+    expect.soft(all.includes(plain), plain).toBe(true);
+  }
+  const shown = [...(await outputs({}, '--show-sensitive')).values()].join('\n');
+  expect(Object.values(CANARIES).filter((canary) => !shown.includes(canary))).toEqual([]);
+}, 240_000);
+
+it('a sensitive value cannot be searched for, unless values are shown', async () => {
+  const context = ['--context', JSON.stringify({ card: { number: CANARIES.context } })];
+  for (const words of [
+    ['task', 'list'],
+    ['task', 'summary'],
+    ['step', 'list'],
+    ['task', 'cancel', '--dry-run'],
+  ]) {
+    const refused = await on.project.run([...words, ...context]);
+    expect([words, refused.code, refused.stderr]).toEqual([words, 1, expect.stringContaining('pass --show-sensitive')]);
+    const allowed = await on.project.run([...words, ...context, '--show-sensitive']);
+    expect([words, allowed.code]).toEqual([words, 0]);
+  }
+});
+
+it('the answer to an act has no sensitive value', async () => {
+  const result = ['--result', JSON.stringify({ token: CANARIES.result, plain: 1 })];
+  const create = ['task', 'create', 'secret', '-i', JSON.stringify({ card: { number: CANARIES.context } })];
+  for (const words of [['step', 'complete', things.task, 'charge', ...result], create, ['task', 'copy', things.task]]) {
+    for (const form of [[], ['--json']]) {
+      const { code, stdout, stderr } = await on.project.run([...words, ...form]);
+      expect([words, code, canariesIn(stdout + stderr)]).toEqual([words, 0, []]);
+    }
+  }
+});
+
+it('over a server, the credential decides, and the option changes nothing', async () => {
+  const over = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', TASKER_ORCHESTRATION_URL: url };
+  const key = async (role: string) =>
+    (await on.project.run(['auth', 'key', 'create', role, '--role', role, '--by', 'root'])).stdout.trim();
+  const [admin, viewer] = [await key('admin'), await key('viewer')];
+  const get = ['task', 'get', things.task, '--json'];
+  // The server looks for keys from time to time.
+  await expect.poll(async () => (await on.project.run(get, { env: over })).code, { timeout: 30_000 }).toBe(1);
+  for (const more of [[], ['--show-sensitive']]) {
+    const whole = await on.project.run([...get, ...more], { env: { ...over, TASKER_API_KEY: admin } });
+    expect([whole.code, canariesIn(whole.stdout)]).toEqual([
+      0,
+      expect.arrayContaining([CANARIES.context, CANARIES.result]),
+    ]);
+    const hidden = await on.project.run([...get, ...more], { env: { ...over, TASKER_API_KEY: viewer } });
+    expect([hidden.code, canariesIn(hidden.stdout)]).toEqual([0, []]);
+    expect(hidden.stdout).toContain('[redacted]');
+  }
+}, 60_000);
