@@ -39,11 +39,11 @@ function pathsOf({ type, sensitive }: StepTemplate): string[] {
   return [...paths, ...paths.filter((path) => /^(form|comment)(\.|$)/.test(path)).map((path) => `votes.*.${path}`)];
 }
 
-/** The result of a step that waits for several signals is the list of their payloads. */
+/** The result of a step that waits for several signals is the list of their payloads, which the paths lead into. */
 function payloadPaths(step: StepTemplate): string[] {
   const paths = pathsOf(step);
   if (step.signal === null || step.signal.count === 1) return paths;
-  return [...paths, ...paths.map((path) => path.replace(/^(\*|\d+)(\.|$)/, '') || '*')];
+  return paths.map((path) => path.replace(/^(\*|\d+)(\.|$)/, '') || '*');
 }
 
 /**
