@@ -9,7 +9,7 @@ import {
   SENSITIVE_HANDLERS,
   SENSITIVE_TEMPLATES,
   type Things,
-} from '../support/sensitive-installation.ts';
+} from '../support/rest/sensitive-installation.ts';
 import { projectOnDatabase, type Running } from './installation.ts';
 
 const on = projectOnDatabase();

@@ -14,7 +14,7 @@ import {
   SENSITIVE_HANDLERS,
   SENSITIVE_TEMPLATES,
   type Things,
-} from '../../support/sensitive-installation.ts';
+} from '../../support/rest/sensitive-installation.ts';
 import { type App, ask, SECURED } from './secured.ts';
 
 const WITHOUT = PERMISSIONS.filter((permission) => permission !== 'tasks:context_read');

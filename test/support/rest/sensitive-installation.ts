@@ -1,8 +1,8 @@
-import type { Tasker } from '../../src/app/tasker.ts';
-import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
-import { partsFor, workers } from './hand-worker.ts';
-import { template, until } from './setup.ts';
+import type { Tasker } from '../../../src/app/tasker.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
+import { partsFor, workers } from '../hand-worker.ts';
+import { template, until } from '../setup.ts';
 
 /** Texts at sensitive paths, by where they are. No answer without the permission may have one of them. */
 export const CANARIES = {
