@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
 import { createTasker } from '../../src/app/create-tasker.ts';
+import { withBackend } from '../../src/cli/mcp/backend.ts';
+import { READ_TOOLS } from '../../src/cli/mcp/read-tools.ts';
 import { makeProgram } from '../../src/cli/program.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import {
@@ -186,6 +189,26 @@ it('events that are followed have no sensitive value', async () => {
     expect([more, tail.output.includes('canary')]).toEqual([more, more.length > 0]);
     expect(tail.output).toContain(shown);
   }
+}, 60_000);
+
+it('no tool of an assistant returns a sensitive value of a database, unless it is asked to', async () => {
+  const given = { task_uuid: things.task, step: 'charge', namespace: 'test', name: 'secret', version: '1.0.0' };
+  const answers = async (showSensitive: boolean) => {
+    const found = new Map<string, string>();
+    await withBackend({ databaseUrl: on.database.url, showSensitive }, { mayWrite: false }, async ({ ask }) => {
+      for (const { name, input, run } of READ_TOOLS) {
+        const own = Object.entries(given).filter(([key]) => key in input);
+        found.set(name, JSON.stringify(await run(ask, z.strictObject(input).parse(Object.fromEntries(own)))));
+      }
+    });
+    return found;
+  };
+  const hidden = await answers(false);
+  expect(leaks(hidden)).toEqual([]);
+  expect(hidden.get('step_inspect')).toContain('[redacted]');
+  const shown = await answers(true);
+  expect(shown.get('task_inspect')).toContain(CANARIES.context);
+  expect(shown.get('step_inspect')).toContain(CANARIES.result);
 }, 60_000);
 
 it('over a server, the credential decides, and the option changes nothing', async () => {
