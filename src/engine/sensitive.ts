@@ -56,7 +56,7 @@ export function pathsOfStep(sensitive: SensitiveValues | undefined, step: string
 }
 
 const ALL = sensitivePaths(['*']);
-/** Of a task whose template is unknown: it was deleted, or a newer program stored a template that this one cannot read. */
+/** For tasks with an unknown template: the task was deleted, or a newer program stored a template that this one cannot read. */
 const EVERYTHING: SensitiveValues = { context: ALL, steps: new Map(), anyStep: ALL, signals: new Map() };
 
 /** Returns the sensitive paths in the payload of a signal to a task. */

@@ -1,6 +1,6 @@
 import { TaskerError } from '../errors.ts';
 
-/** What is shown instead of a sensitive value. It reveals neither the type nor the size of the value. */
+/** The replacement of a sensitive value. It reveals neither the type nor the size of the value. */
 export const HIDDEN = '[redacted]';
 
 /** In a path, this stands for every element of a list and every key of an object. */
@@ -13,7 +13,7 @@ const SHORTEST_TEXT = 4;
 /** The same for the digits of numbers. */
 const SHORTEST_NUMBER = 6;
 
-/** Where the paths of a template go on from a place in a value. */
+/** The continuations of the paths of a template from a place in a value. */
 interface Place {
   /** Whether a path ends here. */
   ends: boolean;
@@ -68,7 +68,7 @@ function grown({ ends, keys, any }: Growing): Place {
  * Returns a value with {@link HIDDEN} in place of the values at these paths. Returns the value itself if it has none, and
  * never changes it.
  *
- * A value of another form than the paths expect is hidden rather than shown: a text or number where a path goes on, and
+ * A value of another form than the paths expect is hidden rather than shown: a text or number where a path continues, and
  * the keys of each element where a list takes the place of an object.
  */
 export function hideAt<T>(value: T, paths: SensitivePaths | undefined): T {

@@ -29,7 +29,7 @@ type Found = ReadonlyMap<string, SensitiveValues | undefined>;
 /** Hides the values that templates declare as sensitive in what a tasker returns. Never changes what it is given. */
 export class Redaction {
   readonly #engine: Engine;
-  /** What the caller can do to see the values, for errors. */
+  /** The way to see the values, for errors. */
   readonly #way: string;
 
   constructor(engine: Engine, way: string) {
@@ -209,7 +209,7 @@ function sequenceStepWithout(step: Record<string, unknown>, sensitive: Sensitive
   };
 }
 
-/** Whether a template is among those that a filter names. A filter without names finds tasks of all. */
+/** Whether a filter can find tasks of a template. */
 function mayFind(filter: object, { namespace, name }: SensitiveTemplateRow): boolean {
   const { namespace: wanted, name: named } = filter as { namespace?: unknown; name?: unknown };
   if (wanted !== undefined && ![wanted].flat().includes(namespace)) return false;

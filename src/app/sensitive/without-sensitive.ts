@@ -7,7 +7,7 @@ import { Redaction } from './redaction.ts';
 
 /** Options of {@link withoutSensitive}. */
 export interface SensitiveOptions {
-  /** What the caller can do to see the values, for errors: `use …` or `pass …`. */
+  /** The way to see the values, for errors: `use …` or `pass …`. */
   way: string;
   /** Whether the values are shown. It is called in each verb. Default: never. */
   shows?: () => boolean;

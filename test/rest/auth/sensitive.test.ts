@@ -20,7 +20,7 @@ import { type App, ask, SECURED } from './secured.ts';
 const WITHOUT = PERMISSIONS.filter((permission) => permission !== 'tasks:context_read');
 /** Routes whose answers need something outside of this installation. */
 const NOT_HERE = new Set(['/v1/auth/oidc/login', '/v1/auth/oidc/callback']);
-/** What a stream sends at its beginning is read for so long. */
+/** The beginning of a stream is read for this time. */
 const STREAM_MS = 700;
 
 let tasker: Tasker;
