@@ -463,6 +463,7 @@ export const NOT_HOT = {
   mark_copy: 'once for a copy of a task, by its key',
   copies_of_task: 'on request of an operator, by an index of copies',
   list_templates: TEMPLATES,
+  sensitive_templates: TEMPLATES,
   queue_check_turn: WORKERS,
   register_worker: ON_STARTUP,
   announce_callables: WORKERS,

@@ -8,6 +8,7 @@ import type { PruneFilter } from '../engine/retention/plan.ts';
 import type { PruneAct } from '../engine/retention/prune-act.ts';
 import { RestoreAct, type RestoreOptions } from '../engine/retention/restore.ts';
 import type { SearchTime, TaskFilter } from '../engine/search/filter.ts';
+import { type Histogram, type HistogramOptions, histogramOf } from '../engine/search/histogram.ts';
 import type {
   FoundStep,
   FoundTask,
@@ -135,6 +136,11 @@ export abstract class TaskerOperations extends TaskerSignals {
    */
   summarizeTasks(filter: TaskFilter = {}, options?: SummaryOptions): Promise<TaskSummary> {
     return summarizeTasks(this.#engine, filter, options);
+  }
+
+  /** Counts tasks or failed steps by time. @internal */
+  taskHistogram(filter: TaskFilter, options: HistogramOptions): Promise<Histogram> {
+    return histogramOf(this.#engine.database, filter, options);
   }
 
   /**

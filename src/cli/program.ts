@@ -69,6 +69,10 @@ export function makeProgram(): Command {
     )
     .option('--handlers <paths>', 'handler folders; default: TASKER_HANDLER_PATH, otherwise ./handlers')
     .option('--json', 'print results as JSON')
+    .option(
+      '--show-sensitive',
+      'print the values that templates declare as sensitive; over a server, its credential decides',
+    )
     .option('--verbose', 'log more, and show the causes and stack of errors')
     .showHelpAfterError('(run with --help for usage)')
     .configureOutput({ outputError: (text, write) => write(text) })

@@ -1,4 +1,5 @@
 import { openClient } from '../app/project/database-admin.ts';
+import { withoutSensitive } from '../app/sensitive/without-sensitive.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -10,7 +11,11 @@ export function notesLogger({ verbose }: GlobalOptions): Logger {
   return consoleLogger({ level: verbose ? 'debug' : 'warn', form: 'notes' });
 }
 
-/** Runs a command on the server that its options name, otherwise on a database, which is always closed afterwards. */
+/**
+ * Runs a command on the server that its options name, otherwise on a database, which is always closed afterwards. On a
+ * database, the values that templates declare as sensitive are hidden without `--show-sensitive`. A server decides by the
+ * credential.
+ */
 export async function withTasker<T>(
   options: GlobalOptions,
   { mayMake = false, listen = false }: { mayMake?: boolean; listen?: boolean },
@@ -18,10 +23,10 @@ export async function withTasker<T>(
 ): Promise<T> {
   const server = chosenServer(options);
   if (server) return use((await import('./remote/remote-tasker.ts')).remoteTasker(server));
-  const { databaseUrl } = options;
+  const { databaseUrl, showSensitive = false } = options;
   const tasker = await openClient({ databaseUrl, logger: notesLogger(options), mayMake, listen });
   try {
-    return await use(tasker);
+    return await use(showSensitive ? tasker : withoutSensitive(tasker, { way: 'pass --show-sensitive' }));
   } finally {
     await tasker.stop();
   }

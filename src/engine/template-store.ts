@@ -27,6 +27,7 @@ import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
 import { templateFromJson, templateToJson } from '../template/template-json.ts';
 import { type DeclaredEvents, declaredEvents } from './events/declared-events.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits, type Expanding, expansionOf } from './expansion.ts';
+import { type SensitiveValues, sensitiveValues } from './sensitive.ts';
 
 /** A registered snapshot, ready for use. */
 export interface Snapshot {
@@ -44,6 +45,8 @@ export interface Snapshot {
   checkResult: ((value: unknown) => readonly SchemaViolation[])[];
   /** By step; undefined if it declares no event. */
   events: readonly (DeclaredEvents | undefined)[];
+  /** Undefined if the template declares no sensitive values. */
+  sensitive: SensitiveValues | undefined;
 }
 
 const NOTHING_WRONG: readonly SchemaViolation[] = [];
@@ -235,6 +238,7 @@ export class TemplateStore {
       checkResult: template.steps.map((step) => checkOf(step.resultSchema)),
       events: template.steps.map(declaredEvents),
       limits: limitsOf(template.lifecycle),
+      sensitive: sensitiveValues(template),
       expansionOf: (idx, result) => expansionOf({ template, graph }, { idx, result, limits: this.#limits }),
     };
   }

@@ -1,4 +1,5 @@
 import type { Context } from 'hono';
+import { tryGetContext } from 'hono/context-storage';
 import type { Permission } from '../model/permissions.ts';
 
 /** The sender of a request, and its rights. */
@@ -39,6 +40,12 @@ export const STRANGER: Caller = { ...NO_CREDENTIAL, namespaces: [], permissions:
 /** Returns who sent the request. */
 export function callerOf(c: Context): Caller {
   return (c.get('caller') as Caller | undefined) ?? ANYONE;
+}
+
+/** Returns who sent the request that is being answered. Undefined outside of requests. */
+export function currentCaller(): Caller | undefined {
+  const c = tryGetContext();
+  return c && callerOf(c);
 }
 
 /** The remarks in a body on an act. */

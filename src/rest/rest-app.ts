@@ -1,9 +1,11 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { contextStorage } from 'hono/context-storage';
 import { HTTPException } from 'hono/http-exception';
 import { requestId } from 'hono/request-id';
 import { timeout } from 'hono/timeout';
+import { withoutSensitive } from '../app/sensitive/without-sensitive.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { isConnectionError, sqlState } from '../engine/engine.ts';
 import { isTaskerError, TaskerError } from '../errors.ts';
@@ -19,7 +21,7 @@ import { oidcRoutes } from './auth/oidc/oidc-routes.ts';
 import { securityOf } from './auth/security.ts';
 import { sessionRoutes } from './auth/session-routes.ts';
 import type { SecuritySettings } from './auth/settings.ts';
-import { callerOf } from './caller.ts';
+import { callerOf, currentCaller } from './caller.ts';
 import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
 import { processRoutes, type ServedConfig } from './reads/process-routes.ts';
@@ -58,7 +60,7 @@ const LARGEST_BODY = 4 * 1024 * 1024;
 /** The HTTP API of tasks, steps, templates, dead letters and statistics, its OpenAPI document, and the page for it. */
 export function restApp(options: RestAppOptions): OpenAPIHono {
   const {
-    tasker,
+    tasker: whole,
     logger,
     facts,
     legacyStatus = false,
@@ -68,8 +70,14 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
     security,
   } = options;
   const app = new OpenAPIHono();
+  app.use(contextStorage());
   app.use(requestId());
-  const guards = securityOf({ app, tasker, logger, settings: security });
+  const guards = securityOf({ app, tasker: whole, logger, settings: security });
+  // All routes read through this one, so that none can forget to hide something.
+  const tasker = withoutSensitive(whole, {
+    way: 'use a credential with the permission tasks:context_read',
+    shows: () => currentCaller()?.allows('tasks:context_read') ?? false,
+  });
   app.use(guards.counting);
   app.use(guards.headers);
   // Mounted before everything that checks requests to the API: the page holds no data, and asks for a credential

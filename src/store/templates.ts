@@ -174,3 +174,20 @@ select distinct m.version from tasker.template m join tasker.namespace n on n.id
 export async function versionsOf(db: Db, namespace: string, name: string): Promise<string[]> {
   return (await db.query<{ version: string }>(VERSIONS_OF, [namespace, name])).rows.map((row) => row.version);
 }
+
+const SENSITIVE_TEMPLATES = sql('sensitive_templates')`
+select n.name namespace, m.name, m.version, coalesce(m.definition -> 'sensitive', '[]')::text paths
+  from tasker.template m join tasker.namespace n on n.id = m.namespace_id
+ where m.definition ? 'sensitive' or m.definition @? '$.steps[*].sensitive'`;
+
+/** A snapshot that declares sensitive values. */
+export interface SensitiveTemplateRow extends TemplateVersion {
+  /** The paths in the contexts of its tasks. */
+  paths: string[];
+}
+
+/** Returns every snapshot that declares sensitive values, in contexts or in results. */
+export async function sensitiveTemplates(db: Db): Promise<SensitiveTemplateRow[]> {
+  const { rows } = await db.query<TemplateVersion & { paths: string }>(SENSITIVE_TEMPLATES);
+  return rows.map((row) => ({ ...row, paths: JSON.parse(row.paths) as string[] }));
+}

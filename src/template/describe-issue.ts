@@ -24,6 +24,7 @@ const LISTS: Record<string, string> = {
   publishes_events: 'a list of events',
   domain_events: 'a list of events',
   tags: 'a list of tags',
+  sensitive: 'a list of paths',
   secondary: 'a list of names',
   assignees: 'a list of users or roles',
   escalate_to: 'a list of users or roles',

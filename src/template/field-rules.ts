@@ -118,6 +118,49 @@ export function schemaRules(data: unknown, steps: readonly StepSketch[]): Findin
   );
 }
 
+/** Keywords that make it unknown which keys an object can have. */
+const OPEN_ENDED = ['$ref', 'allOf', 'anyOf', 'oneOf', 'if', 'additionalProperties', 'patternProperties'];
+
+/** Finds sensitive paths that lead to no value that the schema declares, because they would hide nothing. */
+export function sensitiveRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
+  const task = isFields(data) ? data : {};
+  const declared = [
+    { paths: task.sensitive, schema: task.input_schema, key: 'input_schema', path: ['sensitive'] as Path },
+    ...steps.map(({ fields, path }) => {
+      return {
+        paths: fields.sensitive,
+        schema: fields.result_schema,
+        key: 'result_schema',
+        path: [...path, 'sensitive'],
+      };
+    }),
+  ];
+  return declared.flatMap(({ paths, schema, key, path }) =>
+    (Array.isArray(paths) ? paths : []).flatMap((one: unknown, index): Finding[] => {
+      const stray = typeof one === 'string' ? strayKey(schema, one.split('.')) : undefined;
+      if (!stray) return [];
+      const hint = suggester(stray.known)(stray.part) || '; correct it, or remove it';
+      const message = `\`${one}\` hides nothing: \`${key}\` has no \`${stray.part}\` there${hint}`;
+      return [{ severity: 'warning', code: 'sensitive_unknown', message, path: [...path, index] }];
+    }),
+  );
+}
+
+/** Returns the first key of a path that an object cannot have. */
+function strayKey(schema: unknown, parts: readonly string[]): { part: string; known: string[] } | undefined {
+  let at = schema;
+  for (const part of parts) {
+    if (!isFields(at)) return undefined;
+    const { items, properties, additionalProperties } = at;
+    const isOpen = OPEN_ENDED.some((key) => key in (at as object)) && additionalProperties !== false;
+    if (isFields(items) && /^(\*|\d+)$/.test(part)) at = items;
+    else if (!isFields(properties) || isOpen || part === '*') return undefined;
+    else if (!Object.hasOwn(properties, part)) return { part, known: Object.keys(properties) };
+    else at = properties[part];
+  }
+  return undefined;
+}
+
 /** Returns the objects in a list, with their paths. */
 function fieldsIn(list: unknown, path: Path): { fields: Record<string, unknown>; path: Path }[] {
   if (!Array.isArray(list)) return [];

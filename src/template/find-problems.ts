@@ -1,6 +1,13 @@
 import { type checkForm, type FormIssue, knownKeysAt, type UnknownKey } from './check-form.ts';
 import { describeIssue } from './describe-issue.ts';
-import { defaultContextRules, environmentRules, eventRules, retryRules, schemaRules } from './field-rules.ts';
+import {
+  defaultContextRules,
+  environmentRules,
+  eventRules,
+  retryRules,
+  schemaRules,
+  sensitiveRules,
+} from './field-rules.ts';
 import { locate, pathText, phraseOf } from './locate.ts';
 import type { ReadYaml } from './read-yaml.ts';
 import type { Path, SpeltTwice } from './spellings.ts';
@@ -32,6 +39,7 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
     ...defaultContextRules(data),
     ...eventRules(steps),
     ...schemaRules(data, steps),
+    ...sensitiveRules(data, steps),
   ];
 }
 
@@ -63,7 +71,10 @@ function unknownKeyFindings(unknownKeys: readonly UnknownKey[], data: unknown): 
     const suggest = suggesters.get(kind) ?? suggester(knownKeysAt(path));
     suggesters.set(kind, suggest);
     const where = path.length === 0 ? 'the template' : phraseOf(path, data);
-    const message = `unknown key \`${key}\` in ${where}${suggest(key) || '; it is ignored'}`;
-    return { severity: 'warning', code: 'unknown_key', message, path: [...path, key], atKey: true };
+    const hint = suggest(key);
+    const message = `unknown key \`${key}\` in ${where}${hint || '; it is ignored'}`;
+    // Other keys that are ignored are noticed when they have no effect. This one would show what was to be hidden.
+    const severity = hint.includes('`sensitive`') ? 'error' : 'warning';
+    return { severity, code: 'unknown_key', message, path: [...path, key], atKey: true };
   });
 }

@@ -202,6 +202,8 @@ export interface StepTemplate {
   wait: CallAgainConfig | null;
   /** The schema for the result, enforced when the result is recorded. */
   resultSchema: JsonSchema | null;
+  /** Paths in the result, such as `card.number`, that are shown only with the permission `tasks:context_read`. */
+  sensitive: string[] | null;
   /** Stored as given. It is not executed. */
   composition: unknown;
 }
@@ -292,4 +294,6 @@ export interface TaskTemplate {
   defaultContext: Record<string, unknown> | null;
   /** Defaults for fields that are missing in a request. */
   defaultOptions: DefaultOptions | null;
+  /** Paths in the context, such as `customers.*.email`, that are shown only with the permission `tasks:context_read`. */
+  sensitive: string[] | null;
 }

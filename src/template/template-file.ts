@@ -23,6 +23,9 @@ import { approvalFile, callAgainFile, signalFile, timerFile } from './waits/wait
 /** Names must not contain control characters or start or end with whitespace, which would be a typing error. */
 const NAME = /^[^\s\p{Cc}](?:[^\p{Cc}]*[^\s\p{Cc}])?$/u;
 const EVENT_NAME = /^[a-z0-9_]+(?:\.[a-z0-9_]+)+$/;
+/** A key in a path of `sensitive:`. Characters of other notations are refused, because their paths would hide nothing. */
+const PATH_KEY = String.raw`[^.[\]\s\p{Cc}](?:[^.[\]\p{Cc}]*[^.[\]\s\p{Cc}])?`;
+const SENSITIVE_PATH = new RegExp(String.raw`^(?!/|\$(?:\.|$))${PATH_KEY}(?:\.${PATH_KEY})*$`, 'u');
 const PUBLISHER = /^[A-Za-z_][A-Za-z0-9_]*(?:(?:::|\.)[A-Za-z_][A-Za-z0-9_]*)*$/;
 
 /** Timers are limited to 2^31 − 1 milliseconds. A timer with a longer timeout would fire immediately. */
@@ -36,6 +39,13 @@ const named = (max: number) =>
     .regex(NAME, { error: 'must not start or end with whitespace or contain control characters' });
 const whole = (min: number, max: number) => z.int().min(min).max(max);
 const object = () => z.record(z.string(), z.unknown());
+
+/** The paths of `sensitive:`. */
+const sensitiveFile = z.array(
+  z.string().max(500).regex(SENSITIVE_PATH, {
+    error: 'must be keys joined by dots, such as `card.number`; `*` stands for every element or key',
+  }),
+);
 
 export const retryFile = z
   .strictObject({
@@ -156,6 +166,10 @@ export const stepFile = z.strictObject({
   approval: approvalFile.nullish(),
   wait: callAgainFile.nullish(),
   result_schema: object().nullish().meta({ description: 'JSON Schema of the result, enforced when it is recorded.' }),
+  sensitive: sensitiveFile.max(100).nullish().meta({
+    description:
+      'Paths in the result, such as card.number, that are shown only with the permission tasks:context_read.',
+  }),
   composition: z.unknown().optional().meta({ description: 'Stored as given, and not executed.' }),
 });
 
@@ -256,6 +270,10 @@ export const templateFile = z.strictObject({
     description: 'Defaults for keys of the context that a request may omit. Keys in the request override them.',
   }),
   default_options: optionsFile.nullish(),
+  sensitive: sensitiveFile.max(100).nullish().meta({
+    description:
+      'Paths in the context, such as customers.*.email, that are shown only with the permission tasks:context_read.',
+  }),
 });
 
 /** A well-formed template file. */

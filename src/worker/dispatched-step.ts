@@ -1,6 +1,7 @@
 import { DEFAULTS } from '../config/defaults.ts';
 import type { BatchWorkerRow } from '../engine/engine.ts';
 import { reachedFrom } from '../engine/rerun/reached-steps.ts';
+import { pathsOfStep } from '../engine/sensitive.ts';
 import type { AttemptDetail } from '../engine/task-view.ts';
 import type { DependencyResultParams } from '../handlers/dependency-result.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
@@ -9,9 +10,11 @@ import { StepContext } from '../handlers/step-context.ts';
 import type { CheckpointProgress, StepContextParams, TransactionWork } from '../handlers/step-context-params.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
+import { hidingLogger, SensitiveTexts } from '../logging/sensitive-texts.ts';
 import { stepUuid, templateIndex } from '../model/ids.ts';
 import type { Fields } from '../model/json.ts';
 import { SCHEDULE_SOURCE, type TaskSchedule } from '../model/schedule/spec.ts';
+import { textsAt } from '../model/sensitive.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import type { RunnableStep } from './run-step.ts';
@@ -139,6 +142,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   /** The lines that its handler logged. Undefined if there are none, or they are not kept. */
   log: StepLog | undefined;
   #logger: Logger | undefined;
+  #sensitive: SensitiveTexts | undefined;
   #controller: AbortController | undefined;
   #known: KnownResults;
   #ancestors: Map<string, Place> | undefined;
@@ -280,9 +284,28 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
       attempt: this.attempt - this.spared,
       correlation_id: this.correlationId,
     });
-    if (!this.#host.keepsLogs) return logger;
-    this.log = new StepLog();
-    return keepingLogger(logger, this.log);
+    if (this.#host.keepsLogs) this.log = new StepLog();
+    const kept = this.log ? keepingLogger(logger, this.log) : logger;
+    return this.task.snapshot.sensitive ? hidingLogger(kept, () => this.#texts) : kept;
+  }
+
+  /** Replaces what its template declares as sensitive in a text for the log. */
+  withoutSensitive(text: string): string {
+    return this.task.snapshot.sensitive ? this.#texts.hide(text) : text;
+  }
+
+  /** The sensitive values that its handler can read, apart from results that it loads by itself. */
+  get #texts(): SensitiveTexts {
+    if (this.#sensitive) return this.#sensitive;
+    const { sensitive } = this.task.snapshot;
+    const results = this.lazy ? [] : [...this.#ancestorPlaces];
+    const texts = results.flatMap(([name, place]) => {
+      const paths = pathsOfStep(sensitive, name);
+      const text = paths && this.#known.texts.get(place.idx);
+      return text ? [...textsAt(JSON.parse(text), paths)] : [];
+    });
+    this.#sensitive = new SensitiveTexts([...textsAt(this.inputData, sensitive?.context), ...texts]);
+    return this.#sensitive;
   }
 
   get event(): FfiStepEvent {

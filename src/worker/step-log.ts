@@ -4,6 +4,7 @@ import type { Engine, StepLogRow } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import { LEVELS, type Level, type LogBindings, type Logger } from '../logging/logger.ts';
 import { redactFields, redactText } from '../logging/redact-fields.ts';
+import { withMembers } from '../logging/sensitive-texts.ts';
 import { backOff } from '../time/back-off.ts';
 
 /** The attempts for which the lines that handlers logged are kept. */
@@ -68,11 +69,7 @@ export function keepingLogger(inner: Logger, log: StepLog, bindings: LogBindings
     child,
     isLevelEnabled: (level: string) => LEVELS.indexOf(level as Level) >= ALWAYS_KEPT || writes(level),
   };
-  const logger = Object.create(inner) as Logger;
-  for (const [name, value] of Object.entries(members)) {
-    Object.defineProperty(logger, name, { value, writable: true, configurable: true });
-  }
-  return logger;
+  return withMembers(inner, members);
 }
 
 /** Takes the same arguments as pino: a message, or fields and a message, and then values for `%s` and the like. */

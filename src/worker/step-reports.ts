@@ -200,7 +200,7 @@ export class StepReports {
       template: nameOf(step.task.snapshot.template),
       max_attempts: row.maxAttempts,
       error_type: error?.type,
-      error: error?.message,
+      error: error && step.withoutSensitive(error.message),
     };
     if (row.state === 'error') {
       this.failed++;

@@ -31,6 +31,7 @@ describe('a template', () => {
           approval: null,
           wait: null,
           resultSchema: null,
+          sensitive: null,
           composition: null,
         },
       ],
@@ -39,6 +40,7 @@ describe('a template', () => {
       identityStrategy: 'strict',
       defaultContext: null,
       defaultOptions: null,
+      sensitive: null,
     });
   });
 

@@ -1,7 +1,6 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import { histogramOf } from '../../engine/search/histogram.ts';
 import { callerOf } from '../caller.ts';
 import { time } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
@@ -46,7 +45,7 @@ const HISTOGRAM = describeRoute({
 export function histogramRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid }).openapi(HISTOGRAM, async (c) => {
     const { by, buckets, since, ...query } = c.req.valid('query');
-    const found = await histogramOf(tasker.engine.database, filterOf(query, callerOf(c)), { by, buckets, since });
+    const found = await tasker.taskHistogram(filterOf(query, callerOf(c)), { by, buckets, since });
     return c.json({ ...snakeKeys(found), buckets: found.buckets }, 200);
   });
 }

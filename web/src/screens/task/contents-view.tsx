@@ -1,3 +1,5 @@
+import { useMemo } from 'react';
+import { useLacking } from '../../api/me.tsx';
 import { Panel } from '../../parts/controls.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
 import { State } from '../../parts/state.tsx';
@@ -5,13 +7,22 @@ import type { ViewProps } from './views.tsx';
 
 /** Further results are shown when their step is selected. */
 const MOST_SHOWN = 50;
+/** The server sends it instead of values that the template declares as sensitive. */
+const HIDDEN = '"[redacted]"';
+
+const NONE: NonNullable<ViewProps['data']['steps']> = [];
 
 /** The context of the task, and the results of its steps. */
-export function ContentsView({ data: { task, steps = [] }, selected, onSelect }: ViewProps) {
+export function ContentsView({ data: { task, steps = NONE }, selected, onSelect }: ViewProps) {
   const done = steps.filter(({ results }) => results?.success);
   const shown = done.filter(({ name }, at) => at < MOST_SHOWN || name === selected);
+  const lacking = useLacking()('GET /v1/tasks/{uuid}/context');
+  const hides = useMemo(() => JSON.stringify([task.context, steps]).includes(HIDDEN), [task.context, steps]);
   return (
     <>
+      {hides && lacking !== undefined && (
+        <p className="text-sm text-soft">To see what is [redacted], you need the permission {lacking}.</p>
+      )}
       <Panel title="Context">
         <JsonTree name="the context" value={task.context} />
       </Panel>

@@ -1,0 +1,236 @@
+import type { AuditEntry } from '../../engine/audit.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { EventEnvelope } from '../../engine/events/envelope.ts';
+import type { LoggedEvent } from '../../engine/events/logged-event.ts';
+import type { TaskFilter } from '../../engine/search/filter.ts';
+import {
+  pathsOfSignal,
+  pathsOfStep,
+  type SensitiveTemplateRow,
+  type SensitiveValues,
+  sensitiveOfTasks,
+  templatesWithSensitive,
+} from '../../engine/sensitive.ts';
+import type { Step } from '../../engine/task-view.ts';
+import type { Approval, Vote } from '../../engine/waits/approval-view.ts';
+import { isFields } from '../../model/json.ts';
+import {
+  HIDDEN,
+  hideAt,
+  hideInCondition,
+  refuseCondition,
+  type SensitivePaths,
+  sensitivePaths,
+} from '../../model/sensitive.ts';
+import type { TaskSnapshot } from '../streams/task-waiter.ts';
+
+type Found = ReadonlyMap<string, SensitiveValues | undefined>;
+
+/** Hides the values that templates declare as sensitive in what a tasker returns. Never changes what it is given. */
+export class Redaction {
+  readonly #engine: Engine;
+  /** The way to see the values, for errors. */
+  readonly #way: string;
+
+  constructor(engine: Engine, way: string) {
+    this.#engine = engine;
+    this.#way = way;
+  }
+
+  #of(items: readonly { taskUuid: string }[]): Promise<Found> {
+    return sensitiveOfTasks(
+      this.#engine,
+      items.map(({ taskUuid }) => taskUuid),
+    );
+  }
+
+  async tasks<T extends { taskUuid: string; context: Record<string, unknown> }>(tasks: readonly T[]): Promise<T[]> {
+    const found = await this.#of(tasks);
+    return tasks.map((task) => taskWithout(task, found));
+  }
+
+  async task<T extends { taskUuid: string; context: Record<string, unknown> }>(task: T): Promise<T> {
+    return (await this.tasks([task]))[0]!;
+  }
+
+  async steps(steps: readonly Step[]): Promise<Step[]> {
+    const found = await this.#of(steps);
+    return steps.map((step) => stepWithout(step, found));
+  }
+
+  async snapshot({ task, steps }: TaskSnapshot): Promise<TaskSnapshot> {
+    const found = await this.#of([task]);
+    return { task: taskWithout(task, found), steps: steps.map((step) => stepWithout(step, found)) };
+  }
+
+  /** Hides values in a field that has the result of the step that the item names. */
+  async results<Key extends string, T extends { step: string | null } & { [key in Key]: unknown }>(
+    given: string,
+    items: readonly T[],
+    key: Key,
+  ): Promise<T[]> {
+    const taskUuid = given.toLowerCase();
+    const sensitive = (await this.#of([{ taskUuid }])).get(taskUuid);
+    return items.map((item) => ({ ...item, [key]: hideAt(item[key], pathsOfStep(sensitive, item.step ?? '')) }));
+  }
+
+  async signals<T extends { name: string; payload: unknown }>(
+    signals: readonly T[],
+    tasksOf: (signal: T) => readonly string[],
+  ): Promise<T[]> {
+    const found = await this.#of(signals.flatMap(tasksOf).map((taskUuid) => ({ taskUuid })));
+    // A signal without a task was refused, or its tasks were deleted.
+    const unknown = signals.some((signal) => tasksOf(signal).length === 0) ? await this.#of([NO_TASK]) : undefined;
+    return signals.map((signal) => {
+      const tasks = tasksOf(signal);
+      const all = tasks.length > 0 ? tasks.map((id) => found.get(id)) : [unknown?.get(NO_TASK.taskUuid)];
+      const hide = (payload: unknown, one: SensitiveValues | undefined) =>
+        hideAt(payload, pathsOfSignal(one, signal.name));
+      return { ...signal, payload: all.reduce(hide, signal.payload) };
+    });
+  }
+
+  async approvals(approvals: readonly Approval[]): Promise<Approval[]> {
+    const found = await this.#of(approvals);
+    return approvals.map((approval) => {
+      const paths = pathsOfStep(found.get(approval.taskUuid), approval.step);
+      return paths ? { ...approval, votes: approval.votes.map((vote) => voteWithout(vote, paths)) } : approval;
+    });
+  }
+
+  async events<T extends LoggedEvent>(events: readonly T[]): Promise<T[]> {
+    const found = await this.#of(events);
+    return events.map((event) => {
+      const paths = pathsOfStep(found.get(event.taskUuid), event.stepName);
+      const { payload, executionResult } = event;
+      return {
+        ...event,
+        payload: hideAt(payload, paths),
+        executionResult: isFields(executionResult) ? resultWithout(executionResult, paths) : executionResult,
+      };
+    });
+  }
+
+  async envelope(envelope: EventEnvelope): Promise<EventEnvelope> {
+    const { metadata } = envelope;
+    const taskUuid = String(metadata.task_uuid);
+    const sensitive = (await this.#of([{ taskUuid }])).get(taskUuid);
+    if (!sensitive) return envelope;
+    const { task_sequence_step: step, execution_result: result, payload } = envelope.payload;
+    const paths = pathsOfStep(sensitive, String(metadata.step_name));
+    return {
+      ...envelope,
+      payload: {
+        task_sequence_step: step && sequenceStepWithout(step, sensitive),
+        execution_result: isFields(result) ? resultWithout(result, paths) : result,
+        payload: hideAt(payload, paths),
+      },
+    };
+  }
+
+  async schedules<T extends { template: string; context: Record<string, unknown> }>(
+    schedules: readonly T[],
+  ): Promise<T[]> {
+    if (schedules.every(({ context }) => Object.keys(context).length === 0)) return [...schedules];
+    const declared = await templatesWithSensitive(this.#engine);
+    return schedules.map((schedule) => scheduleWithout(schedule, declared));
+  }
+
+  /** Hides values in the filters of bulk acts. */
+  async filters<T extends { filter: TaskFilter | null }>(items: readonly T[]): Promise<T[]> {
+    if (items.every(({ filter }) => filter?.context === undefined)) return [...items];
+    const declared = await templatesWithSensitive(this.#engine);
+    return items.map((item) => ({ ...item, filter: item.filter && filterWithout(item.filter, declared) }));
+  }
+
+  /** Hides values in the contexts of schedules, and in the filters of bulk acts, that the audit has. */
+  async acts(entries: readonly AuditEntry[]): Promise<AuditEntry[]> {
+    if (entries.every(({ details }) => !isFields(details?.spec) && !isFields(details?.filter))) return [...entries];
+    const declared = await templatesWithSensitive(this.#engine);
+    return entries.map((entry) => {
+      const { spec, filter } = entry.details ?? {};
+      const shown = {
+        ...(isFields(spec) && { spec: scheduleWithout(spec, declared) }),
+        ...(isFields(filter) && { filter: filterWithout(filter, declared) }),
+      };
+      return entry.details === null ? entry : { ...entry, details: { ...entry.details, ...shown } };
+    });
+  }
+
+  /**
+   * Refuses a filter that compares a sensitive value, because what it finds would reveal the value.
+   * @throws TaskerError `forbidden`
+   */
+  async refuse(filter: object = {}): Promise<void> {
+    const { context } = filter as { context?: unknown };
+    if (!isFields(context)) return;
+    const declared = await templatesWithSensitive(this.#engine);
+    const paths = declared.flatMap((template) => (mayFind(filter, template) ? template.paths : []));
+    refuseCondition(context, paths, this.#way);
+  }
+}
+
+/** An id that no task has. */
+const NO_TASK = { taskUuid: '00000000-0000-0000-0000-000000000000' };
+
+function taskWithout<T extends { taskUuid: string; context: Record<string, unknown> }>(task: T, found: Found): T {
+  const context = hideAt(task.context, found.get(task.taskUuid)?.context);
+  return context === task.context ? task : { ...task, context };
+}
+
+function stepWithout(step: Step, found: Found): Step {
+  const paths = pathsOfStep(found.get(step.taskUuid), step.templateStepName);
+  return paths && step.results ? { ...step, results: resultWithout(step.results, paths) } : step;
+}
+
+function resultWithout<T extends object>(outcome: T, paths: SensitivePaths | undefined): T {
+  return 'result' in outcome ? { ...outcome, result: hideAt(outcome.result, paths) } : outcome;
+}
+
+/** The paths begin in the result of the approval, which has the votes. */
+function voteWithout(vote: Vote, paths: SensitivePaths): Vote {
+  const { form, comment } = vote;
+  const { votes } = hideAt({ votes: [{ form, comment }] }, paths);
+  const shown: unknown = Array.isArray(votes) ? votes[0] : undefined;
+  return isFields(shown) ? { ...vote, ...shown } : { ...vote, form: HIDDEN, comment: HIDDEN };
+}
+
+/** Hides values in the task of an event, and in the results of the steps before. */
+function sequenceStepWithout(step: Record<string, unknown>, sensitive: SensitiveValues): Record<string, unknown> {
+  const { task: named, dependency_results: results } = step;
+  const task = isFields(named) && isFields(named.task) ? named.task : {};
+  const above = Object.entries(isFields(results) ? results : {}).map(([name, one]) => {
+    return [name, isFields(one) ? resultWithout(one, pathsOfStep(sensitive, name)) : one];
+  });
+  return {
+    ...step,
+    task: { ...(named as object), task: { ...task, context: hideAt(task.context, sensitive.context) } },
+    dependency_results: Object.fromEntries(above) as object,
+  };
+}
+
+/** Whether a filter can find tasks of a template. */
+function mayFind(filter: object, { namespace, name }: SensitiveTemplateRow): boolean {
+  const { namespace: wanted, name: named } = filter as { namespace?: unknown; name?: unknown };
+  if (wanted !== undefined && ![wanted].flat().includes(namespace)) return false;
+  return named === undefined || named === name;
+}
+
+function filterWithout<T extends object>(filter: T, declared: readonly SensitiveTemplateRow[]): T {
+  const { context } = filter as { context?: unknown };
+  if (!isFields(context)) return filter;
+  const paths = declared.flatMap((template) => (mayFind(filter, template) ? template.paths : []));
+  return { ...filter, context: hideInCondition(context, paths) };
+}
+
+/** The template of a schedule may have been registered again since, so that all its versions count. */
+function scheduleWithout<T extends { template?: unknown; context?: unknown }>(
+  schedule: T,
+  declared: readonly SensitiveTemplateRow[],
+): T {
+  const { template } = schedule;
+  const of = isFields(template) ? `${template.namespace}/${template.name}` : String(template).split('@')[0];
+  const own = declared.filter(({ namespace, name }) => of === `${namespace}/${name}`);
+  const paths = sensitivePaths(own.flatMap((one) => one.paths));
+  return { ...schedule, context: hideAt(schedule.context, paths) };
+}

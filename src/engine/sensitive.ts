@@ -1,0 +1,104 @@
+import type { Database } from '../db/database.ts';
+import { grouped } from '../model/grouped.ts';
+import { type SensitivePaths, sensitivePaths } from '../model/sensitive.ts';
+import { templatesOfTasks } from '../store/signals/read.ts';
+import { type SensitiveTemplateRow, sensitiveTemplates } from '../store/templates.ts';
+import type { StepTemplate, TaskTemplate } from '../template/task-template.ts';
+
+export type { SensitiveTemplateRow };
+
+/** The values that a template declares as sensitive. */
+export interface SensitiveValues {
+  /** In the context of a task. Undefined if there are none. */
+  readonly context: SensitivePaths | undefined;
+  /** In the results of each step of the template. */
+  readonly steps: ReadonlyMap<string, SensitivePaths | undefined>;
+  /** In the results of any step. */
+  readonly anyStep: SensitivePaths | undefined;
+  /** In the payloads of signals, by their names. */
+  readonly signals: ReadonlyMap<string, SensitivePaths | undefined>;
+}
+
+/** Returns what a template declares as sensitive. Undefined if it declares nothing. */
+export function sensitiveValues({ sensitive, steps }: TaskTemplate): SensitiveValues | undefined {
+  const ofSteps = steps.flatMap(pathsOf);
+  if (!sensitive?.length && ofSteps.length === 0) return undefined;
+  const senders = grouped(steps, ({ signal }) => signal?.name);
+  return {
+    context: sensitivePaths(sensitive),
+    steps: new Map(steps.map((step) => [step.name, sensitivePaths(pathsOf(step))])),
+    anyStep: sensitivePaths(ofSteps),
+    signals: new Map([...senders].map(([name, users]) => [name ?? '', sensitivePaths(users.flatMap(payloadPaths))])),
+  };
+}
+
+/** The result of an approval has the form and the comment twice: those of the deciding vote, and those of each vote. */
+function pathsOf({ type, sensitive }: StepTemplate): string[] {
+  const paths = sensitive ?? [];
+  if (type !== 'approval') return paths;
+  return [...paths, ...paths.filter((path) => /^(form|comment)(\.|$)/.test(path)).map((path) => `votes.*.${path}`)];
+}
+
+/** The result of a step that waits for several signals is the list of their payloads, which the paths lead into. */
+function payloadPaths(step: StepTemplate): string[] {
+  const paths = pathsOf(step);
+  if (step.signal === null || step.signal.count === 1) return paths;
+  return paths.map((path) => path.replace(/^(\*|\d+)(\.|$)/, '') || '*');
+}
+
+/**
+ * Returns the sensitive paths in the result of a step. A batch worker has another name than its step in the template: its
+ * result is treated like those of all steps.
+ */
+export function pathsOfStep(sensitive: SensitiveValues | undefined, step: string): SensitivePaths | undefined {
+  if (!sensitive) return undefined;
+  return sensitive.steps.has(step) ? sensitive.steps.get(step) : sensitive.anyStep;
+}
+
+const ALL = sensitivePaths(['*']);
+/** For tasks with an unknown template: the task was deleted, or a newer program stored a template that this one cannot read. */
+const EVERYTHING: SensitiveValues = { context: ALL, steps: new Map(), anyStep: ALL, signals: new Map() };
+
+/** Returns the sensitive paths in the payload of a signal to a task. */
+export function pathsOfSignal(sensitive: SensitiveValues | undefined, name: string): SensitivePaths | undefined {
+  return sensitive === EVERYTHING ? ALL : sensitive?.signals.get(name);
+}
+
+interface Reading {
+  database: Database;
+  templates: {
+    load(ids: Iterable<number>): Promise<ReadonlyMap<number, Error>>;
+    get(id: number): { sensitive: SensitiveValues | undefined };
+  };
+}
+
+/**
+ * Returns what the templates of tasks declare as sensitive. If a task no longer exists, everything in it counts as
+ * sensitive, unless no template declares sensitive values.
+ */
+export async function sensitiveOfTasks(
+  on: Reading,
+  taskUuids: Iterable<string>,
+): Promise<Map<string, SensitiveValues | undefined>> {
+  const { database, templates } = on;
+  const ids = [...new Set(taskUuids)];
+  if (ids.length === 0) return new Map();
+  const tasks = await templatesOfTasks(database, ids);
+  const unreadable = await templates.load(tasks.map(({ templateId }) => templateId));
+  const found = new Map(
+    tasks.map(({ taskUuid, templateId: id }) => [
+      taskUuid,
+      unreadable.has(id) ? EVERYTHING : templates.get(id).sensitive,
+    ]),
+  );
+  const missing = ids.filter((id) => !found.has(id));
+  if (missing.length === 0) return found;
+  const rest = (await sensitiveTemplates(database)).length > 0 ? EVERYTHING : undefined;
+  for (const id of missing) found.set(id, rest);
+  return found;
+}
+
+/** Returns every registered template that declares sensitive values. */
+export function templatesWithSensitive({ database }: Pick<Reading, 'database'>): Promise<SensitiveTemplateRow[]> {
+  return sensitiveTemplates(database);
+}

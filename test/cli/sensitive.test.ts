@@ -1,0 +1,232 @@
+import type { Command } from 'commander';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import { withBackend } from '../../src/cli/mcp/backend.ts';
+import { READ_TOOLS } from '../../src/cli/mcp/read-tools.ts';
+import { makeProgram } from '../../src/cli/program.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import {
+  CANARIES,
+  fill,
+  SENSITIVE_HANDLERS,
+  SENSITIVE_TEMPLATES,
+  type Things,
+} from '../support/rest/sensitive-installation.ts';
+import { projectOnDatabase, type Running } from './installation.ts';
+
+const on = projectOnDatabase();
+let things: Things;
+let worker: string;
+let server: Running;
+let url: string;
+
+beforeAll(async () => {
+  const tasker = await createTasker({
+    databaseUrl: on.database.url,
+    templates: SENSITIVE_TEMPLATES,
+    handlers: SENSITIVE_HANDLERS,
+    stepLogs: 'all',
+    logger: silentLogger,
+  });
+  things = await fill(tasker);
+  worker = (await tasker.listWorkers())[0]!.name;
+  // Without a worker, nothing changes by itself.
+  await tasker.stop();
+  server = on.project.start(['server', '--bind', '127.0.0.1:0', '--json']);
+  await server.until('server is ready');
+  url = /"url":"([^"]+)"/.exec(server.output)![1]!;
+}, 120_000);
+afterAll(() => {
+  server?.process.kill('SIGKILL');
+});
+
+/** The commands that print tasks, or what belongs to them, with their arguments. */
+const reads = (): Record<string, string[][]> => {
+  const { task, decided, rows, event, signal, dead_letter: entry, bulk } = things;
+  return {
+    'task get': [[task], [decided], [rows]],
+    'task list': [[], ['--status', 'blocked_by_failures']],
+    'task summary': [[]],
+    'task why': [[task]],
+    'task steps': [[task], [rows]],
+    'task rerun': [[task, '--from', 'charge', '--dry-run']],
+    'task watch': [[task, '--timeout', '1']],
+    'step list': [['--step-state', 'error']],
+    'step get': [
+      [task, 'charge'],
+      [task, 'ship'],
+      [decided, 'pay'],
+      [decided, 'agree'],
+      [rows, 'work_a'],
+    ],
+    'step history': [[task], [task, 'charge'], [rows], [rows, 'work_a']],
+    'step logs': [
+      [task, 'charge'],
+      [task, 'ship'],
+    ],
+    'signal list': [[task], [decided]],
+    'signal show': [[signal]],
+    'approval list': [[]],
+    'approval show': [
+      [task, 'agree'],
+      [decided, 'agree'],
+    ],
+    'schedule list': [[]],
+    'schedule show': [['nightly']],
+    'dlq list': [[]],
+    'dlq show': [[entry]],
+    'dlq stats': [[]],
+    'dlq staleness': [[]],
+    'event list': [[], ['--name', 'card.*']],
+    'event show': [[event]],
+    'event groups': [[]],
+    'event dead': [[]],
+    'event lag': [[]],
+    'worker list': [['--all']],
+    'worker show': [[worker]],
+    queue: [[]],
+    'namespace list': [[]],
+    'pause list': [[]],
+    'template list': [[]],
+    'template show': [['test/secret@1.0.0']],
+    'template graph': [['test/secret@1.0.0']],
+    stats: [[]],
+    status: [[]],
+    'audit list': [[]],
+    'bulk list': [[]],
+    'bulk show': [[bulk]],
+  };
+};
+/** The commands that act, or read no task of a database. Some of the acts have a test of their own, and so has `event tail`. */
+const OTHERS = `approval approve, approval reassign, approval reject, archive restore, archive show, auth key create,
+  auth key list, auth key revoke, auth key rotate, bulk resume, bulk stop, completion, config explain, config generate,
+  config show, config validate, db compact, db migrate, db prune, db psql, db start, db status, db stop, dev, dlq add,
+  dlq assign, dlq note, dlq redrive, dlq resolve, dlq update, doctor, event remove, event replay, event tail,
+  generate asyncapi, generate handler, generate scaffold, generate types, init, mcp, namespace pause, namespace resume,
+  profile list, profile remove, profile set, schedule apply, schedule backfill, schedule create, schedule delete,
+  schedule pause, schedule resume, schedule trigger, schedule update, server, signal send, step complete, step reset,
+  step resolve, step retry, task cancel, task copy, task create, task delete, task pause, task reschedule, task resolve,
+  task resume, task retry, task start-now, template compare, template diff, template inspect, template pause,
+  template resume, template validate, timer fire, timer move, worker drain, worker resume`.split(/,\s*/);
+
+function leavesOf(command: Command, words: string[] = []): string[] {
+  const own = command.commands.flatMap((one) => leavesOf(one, [...words, one.name()]));
+  return own.length > 0 ? own : [words.join(' ')];
+}
+
+async function outputs(env: Record<string, string>, ...more: string[]): Promise<Map<string, string>> {
+  const printed = new Map<string, string>();
+  for (const [command, all] of Object.entries(reads())) {
+    for (const args of all) {
+      for (const form of [[], ['--json']]) {
+        const words = [...command.split(' '), ...args, ...form, ...more];
+        const { stdout, stderr } = await on.project.run(words, { env });
+        printed.set(words.join(' '), `${stdout}${stderr}`);
+      }
+    }
+  }
+  return printed;
+}
+
+const canariesIn = (text: string) => Object.values(CANARIES).filter((canary) => text.includes(canary));
+const leaks = (printed: ReadonlyMap<string, string>) => [...printed].filter(([, text]) => canariesIn(text).length > 0);
+
+it('every command is known to this test, as one that reads tasks or as another one', () => {
+  expect([...Object.keys(reads()), ...OTHERS].sort()).toEqual(leavesOf(makeProgram()).sort());
+});
+
+it('no command prints a sensitive value of a database, unless it is asked to', async () => {
+  const printed = await outputs({});
+  expect(leaks(printed).map(([command, text]) => [command, canariesIn(text)])).toEqual([]);
+  // An answer that failed would show nothing. The task that is watched does not end.
+  expect([...printed].filter(([command, text]) => /^error: /m.test(text) && !command.startsWith('task watch'))).toEqual(
+    [],
+  );
+  const all = [...printed.values()].join('\n');
+  for (const plain of ['plain-brand', 'plain-amount', 'plain-payload', 'plain-form', '[redacted]']) {
+    expect.soft(all.includes(plain), plain).toBe(true);
+  }
+  const shown = [...(await outputs({}, '--show-sensitive')).values()].join('\n');
+  expect(Object.values(CANARIES).filter((canary) => !shown.includes(canary))).toEqual([]);
+}, 240_000);
+
+it('a sensitive value cannot be searched for, unless values are shown', async () => {
+  const context = ['--context', JSON.stringify({ card: { number: CANARIES.context } })];
+  for (const words of [
+    ['task', 'list'],
+    ['task', 'summary'],
+    ['step', 'list'],
+    ['task', 'cancel', '--dry-run'],
+  ]) {
+    const refused = await on.project.run([...words, ...context]);
+    expect([words, refused.code, refused.stderr]).toEqual([words, 1, expect.stringContaining('pass --show-sensitive')]);
+    const allowed = await on.project.run([...words, ...context, '--show-sensitive']);
+    expect([words, allowed.code]).toEqual([words, 0]);
+  }
+});
+
+it('the answer to an act has no sensitive value', async () => {
+  const result = ['--result', JSON.stringify({ token: CANARIES.result, plain: 1 })];
+  const create = ['task', 'create', 'secret', '-i', JSON.stringify({ card: { number: CANARIES.context } })];
+  for (const words of [['step', 'complete', things.task, 'charge', ...result], create, ['task', 'copy', things.task]]) {
+    for (const form of [[], ['--json']]) {
+      const { code, stdout, stderr } = await on.project.run([...words, ...form]);
+      expect([words, code, canariesIn(stdout + stderr)]).toEqual([words, 0, []]);
+    }
+  }
+});
+
+it('events that are followed have no sensitive value', async () => {
+  for (const [more, shown] of [
+    [[], '[redacted]'],
+    [['--show-sensitive'], CANARIES.result],
+  ] as const) {
+    const tail = on.project.start(['event', 'tail', '--after', '1h', '--json', ...more]);
+    await tail.until('plain-amount', 3);
+    tail.process.kill('SIGKILL');
+    await tail.ended;
+    expect([more, tail.output.includes('canary')]).toEqual([more, more.length > 0]);
+    expect(tail.output).toContain(shown);
+  }
+}, 60_000);
+
+it('no tool of an assistant returns a sensitive value of a database, unless it is asked to', async () => {
+  const given = { task_uuid: things.task, step: 'charge', namespace: 'test', name: 'secret', version: '1.0.0' };
+  const answers = async (showSensitive: boolean) => {
+    const found = new Map<string, string>();
+    await withBackend({ databaseUrl: on.database.url, showSensitive }, { mayWrite: false }, async ({ ask }) => {
+      for (const { name, input, run } of READ_TOOLS) {
+        const own = Object.entries(given).filter(([key]) => key in input);
+        found.set(name, JSON.stringify(await run(ask, z.strictObject(input).parse(Object.fromEntries(own)))));
+      }
+    });
+    return found;
+  };
+  const hidden = await answers(false);
+  expect(leaks(hidden)).toEqual([]);
+  expect(hidden.get('step_inspect')).toContain('[redacted]');
+  const shown = await answers(true);
+  expect(shown.get('task_inspect')).toContain(CANARIES.context);
+  expect(shown.get('step_inspect')).toContain(CANARIES.result);
+}, 60_000);
+
+it('over a server, the credential decides, and the option changes nothing', async () => {
+  const over = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', TASKER_ORCHESTRATION_URL: url };
+  const key = async (role: string) =>
+    (await on.project.run(['auth', 'key', 'create', role, '--role', role, '--by', 'root'])).stdout.trim();
+  const [admin, viewer] = [await key('admin'), await key('viewer')];
+  const get = ['task', 'get', things.task, '--json'];
+  // The server looks for keys from time to time.
+  await expect.poll(async () => (await on.project.run(get, { env: over })).code, { timeout: 30_000 }).toBe(1);
+  for (const more of [[], ['--show-sensitive']]) {
+    const whole = await on.project.run([...get, ...more], { env: { ...over, TASKER_API_KEY: admin } });
+    expect([whole.code, canariesIn(whole.stdout)]).toEqual([
+      0,
+      expect.arrayContaining([CANARIES.context, CANARIES.result]),
+    ]);
+    const hidden = await on.project.run([...get, ...more], { env: { ...over, TASKER_API_KEY: viewer } });
+    expect([hidden.code, canariesIn(hidden.stdout)]).toEqual([0, []]);
+    expect(hidden.stdout).toContain('[redacted]');
+  }
+}, 60_000);
