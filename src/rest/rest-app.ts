@@ -17,6 +17,7 @@ import { analyticsRoutes } from './analytics-routes.ts';
 import { keyRoutes } from './auth/key-routes.ts';
 import { oidcRoutes } from './auth/oidc/oidc-routes.ts';
 import { securityOf } from './auth/security.ts';
+import { sessionListRoutes } from './auth/session-list-routes.ts';
 import { sessionRoutes } from './auth/session-routes.ts';
 import type { SecuritySettings } from './auth/settings.ts';
 import { callerOf } from './caller.ts';
@@ -97,6 +98,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.route('/', sessionRoutes(guards.sessions));
   app.route('/', oidcRoutes(guards, logger));
   app.route('/', keyRoutes(tasker));
+  app.route('/', sessionListRoutes(tasker));
   app.route('/', streamRoutes(tasker));
   app.route('/', processRoutes(tasker, facts, config));
   for (const routes of readRoutes(tasker)) app.route('/', routes);
