@@ -88,7 +88,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.use(guards.scope);
   const limit = bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge });
   app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : limit(c, next)));
-  app.route('/', healthRoutes(tasker, facts));
+  app.route('/', healthRoutes(tasker, facts, { exposed: security?.exposed ?? false }));
   for (const routes of [taskRoutes(tasker, { legacyStatus }), stepRoutes(tasker), templateRoutes(tasker)]) {
     app.route('/', routes);
   }
