@@ -5,11 +5,11 @@ import { isUuid } from '../model/ids.ts';
 import { actorOf, type Caller, callerOf } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody } from './route.ts';
-import { auditJson, completionOf, mayBeByHand, stepJson } from './task-json.ts';
+import { auditJson, stepJson } from './task-json.ts';
 import { StepActionSchema, StepAuditSchema, StepResponseSchema } from './task-schemas.ts';
 
 const Task = z.object({ uuid: z.string() });
-const Place = z.object({ uuid: z.string(), step_uuid: z.string() });
+const Step = z.object({ uuid: z.string(), step_uuid: z.string() });
 
 const LIST = describeRoute({
   method: 'get',
@@ -27,7 +27,7 @@ const GET = describeRoute({
   permission: 'steps:read',
   summary: 'Returns a step',
   etag: true,
-  request: { params: Place },
+  request: { params: Step },
   answer: StepResponseSchema,
   errors: [404],
 });
@@ -37,7 +37,7 @@ const ACT = describeRoute({
   operationId: 'resolveTaskWorkflowStep',
   permission: 'steps:resolve',
   summary: 'Resets, resolves or completes a step by hand',
-  request: { params: Place, ...jsonBody(StepActionSchema) },
+  request: { params: Step, ...jsonBody(StepActionSchema) },
   answer: StepResponseSchema,
   errors: [404],
 });
@@ -47,30 +47,23 @@ const AUDIT = describeRoute({
   permission: 'steps:read',
   summary: 'Returns the outcomes of the attempts of a step, newest first',
   etag: true,
-  request: { params: Place },
+  request: { params: Step },
   answer: z.array(StepAuditSchema),
   errors: [404],
 });
 
-type Step = Awaited<ReturnType<Tasker['getSteps']>>[number];
-
 /** Routes for the steps of tasks. */
 export function stepRoutes(tasker: Tasker): OpenAPIHono {
-  const find = async ({ uuid, step_uuid }: z.infer<typeof Place>) => {
+  const find = async ({ uuid, step_uuid }: z.infer<typeof Step>) => {
     if (!isUuid(step_uuid)) throw new TaskerError('invalid_uuid', `the step id ${step_uuid} is not a UUID`);
     return tasker.getStep(uuid, step_uuid);
   };
-  const shown = async (uuid: string, steps: readonly Step[]) => {
-    const history = steps.some(mayBeByHand) ? await tasker.getHistory(uuid) : [];
-    return steps.map((step) => stepJson(step, completionOf(step, history)));
-  };
-  const shownOne = async (place: z.infer<typeof Place>) => (await shown(place.uuid, [await find(place)]))[0]!;
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(LIST, async (c) => {
-      const { uuid } = c.req.valid('param');
-      return c.json(await shown(uuid, await tasker.getSteps(uuid)), 200);
+      const steps = await tasker.getSteps(c.req.valid('param').uuid);
+      return c.json(steps.map(stepJson), 200);
     })
-    .openapi(GET, async (c) => c.json(await shownOne(c.req.valid('param')), 200))
+    .openapi(GET, async (c) => c.json(stepJson(await find(c.req.valid('param'))), 200))
     .openapi(ACT, async (c) => {
       const place = c.req.valid('param');
       await find(place);
@@ -80,7 +73,7 @@ export function stepRoutes(tasker: Tasker): OpenAPIHono {
         if (!isTaskerError(error) || error.code !== 'illegal_transition') throw error;
         throw new TaskerError('bad_request', `Cannot manually resolve step: ${error.message}`, { cause: error });
       }
-      return c.json(await shownOne(place), 200);
+      return c.json(stepJson(await find(place)), 200);
     })
     .openapi(AUDIT, async (c) => {
       const place = c.req.valid('param');
@@ -92,7 +85,7 @@ export function stepRoutes(tasker: Tasker): OpenAPIHono {
 
 function act(
   tasker: Tasker,
-  { uuid, step_uuid: step }: z.infer<typeof Place>,
+  { uuid, step_uuid: step }: z.infer<typeof Step>,
   { action, caller }: { action: z.infer<typeof StepActionSchema>; caller: Caller },
 ): Promise<void> {
   const by = (name: string) => actorOf(caller, { by: name, reason: action.reason });

@@ -115,29 +115,7 @@ function readinessJson(task: Task, step: Step) {
   };
 }
 
-/** Whether an operator may have completed a step. The history says whether one did. */
-export function mayBeByHand({ currentState, completedAt, results }: Step): boolean {
-  if (currentState !== 'complete' || !results?.success) return false;
-  return results.metadata.worker_id === null || results.metadata.completed_at !== completedAt;
-}
-
-/** Returns the act with which an operator completed a step, or corrected its result. Undefined: a handler completed it. */
-export function completionOf(step: Step, history: readonly HistoryEntry[]): HistoryEntry | undefined {
-  if (!mayBeByHand(step)) return undefined;
-  const last = history.findLast((entry) => entry.step === step.name);
-  return last?.kind === 'operator' && last.what === 'complete' ? last : undefined;
-}
-
-/** Returns the results of a step. Those of a step that was completed by hand name the operator and the reason. */
-function resultsJson({ results }: Step, completion: HistoryEntry | undefined): Record<string, unknown> | null {
-  if (!results || !completion) return results as Record<string, unknown> | null;
-  const { metadata: given, who, why } = completion;
-  const custom = { ...given, manually_completed: true, completed_by: who, completion_reason: why };
-  return { ...results, metadata: { ...results.metadata, custom } };
-}
-
-/** Returns a step. `completion`: the act with which an operator completed it. */
-export function stepJson(step: Step, completion?: HistoryEntry): z.infer<typeof StepResponseSchema> {
+export function stepJson(step: Step): z.infer<typeof StepResponseSchema> {
   return {
     step_uuid: step.stepUuid,
     task_uuid: step.taskUuid,
@@ -145,7 +123,7 @@ export function stepJson(step: Step, completion?: HistoryEntry): z.infer<typeof 
     created_at: step.createdAt,
     updated_at: step.updatedAt,
     completed_at: step.completedAt,
-    results: resultsJson(step, completion),
+    results: step.results as Record<string, unknown> | null,
     current_state: step.currentState,
     dependencies_satisfied: step.dependenciesSatisfied,
     retry_eligible: step.retryEligible,
