@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { openSession } from '../support/database.ts';
 import { type Json, servedApi } from '../support/rest/served-api.ts';
@@ -8,6 +10,17 @@ import { DEMO, template, until } from '../support/setup.ts';
 
 const CREATORS = 20;
 const EACH = 5;
+/** Sends a request again when an overloaded server asks for it. */
+async function accepted<Answer extends { status: number; headers: Headers }>(
+  send: () => Promise<Answer>,
+): Promise<Answer> {
+  for (;;) {
+    const answer = await send();
+    if (answer.status !== 503) return answer;
+    await sleep(Number(answer.headers.get('retry-after')!) * 1000);
+  }
+}
+
 const REQUEST = { ...DEMO, context: {}, initiator: 'a', source_system: 'b', reason: 'c' };
 
 it('with 20 creators and 100 open streams, no acknowledged task and no change is lost', async () => {
@@ -19,16 +32,16 @@ it('with 20 creators and 100 open streams, no acknowledged task and no change is
   const acknowledged: string[] = [];
   const creator = async () => {
     for (let i = 0; i < EACH; i++) {
-      const answer = await fetch(`${server.url}/v1/tasks`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(REQUEST),
-      });
+      const headers = { 'content-type': 'application/json' };
+      const request = { method: 'POST', headers, body: JSON.stringify(REQUEST) };
+      const answer = await accepted(() => fetch(`${server.url}/v1/tasks`, request));
       expect(answer.status).toBe(201);
       acknowledged.push(((await answer.json()) as { task_uuid: string }).task_uuid);
     }
   };
-  const cancelling = held.map(async ({ taskUuid }) => (await ask('DELETE', `/v1/tasks/${taskUuid}`)).status);
+  const cancelling = held.map(async ({ taskUuid }) => {
+    return (await accepted(() => ask('DELETE', `/v1/tasks/${taskUuid}`))).status;
+  });
   await Promise.all([...Array.from({ length: CREATORS }, creator), ...cancelling]);
   expect(new Set(await Promise.all(cancelling))).toEqual(new Set([200]));
   expect(new Set(acknowledged).size).toBe(CREATORS * EACH);
@@ -77,6 +90,33 @@ it('a server with too many requests refuses further ones at once with Retry-Afte
     expect(stored.map(({ id }) => id).sort()).toEqual(accepted.sort());
   } finally {
     await blocker.query('rollback');
+    await api.stop();
+  }
+});
+
+it('a worker that waits for steps keeps no other request out', async () => {
+  const api = await servedApi({ mostRequests: 1, templates: [template({ first: [] })] });
+  try {
+    const worker = {
+      protocol: 1,
+      name: 'far',
+      instance: randomUUID(),
+      namespaces: ['test'],
+      handlers: ['first'],
+      slots: 1,
+    };
+    const { body } = await api.ask('POST', '/v1/workers', worker);
+    const claim = { worker_id: body.worker_id, request_id: 1, slots: 1, wait_ms: 20_000 };
+    let isOver = false;
+    const claiming = api.ask<{ steps: Json[] }>('POST', '/v1/steps/claim', claim).then((answer) => {
+      isOver = true;
+      return answer;
+    });
+    for (let i = 0; i < 3; i++) expect((await api.ask('GET', '/v1/templates')).status).toBe(200);
+    expect(isOver).toBe(false);
+    expect((await api.ask('POST', '/v1/tasks', REQUEST)).status).toBe(201);
+    expect((await claiming).body.steps).toHaveLength(1);
+  } finally {
     await api.stop();
   }
 });
