@@ -1,18 +1,21 @@
 // Measures steps per second and latency through createTasker, with all features on and durable commits.
 //   npm run bench -- [--json] [--workloads W1,W2] [--seconds 3] [--concurrency 2000] [--latency 200] [--payload BYTES]
-// Prints two lines per workload: at the given concurrency, and at the default one. Without DATABASE_URL, it uses an embedded
+// Prints two lines per workload: at the given concurrency, and at the default one. W8 and W9 are requests to a server
+// instead, which creates tasks one by one and many at a time (W8), or returns one (W9). Without DATABASE_URL, it uses an embedded
 // server in a temporary folder. It creates its own database, and drops it at the end.
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { at, latencies, many, probeOf, startTasker, throughput, withDatabase, withServer } from './harness.mjs';
 import { withHttpWorker } from './http-workers.mjs';
+import { REST_WORKLOADS, restLines } from './rest-workloads.mjs';
 import { serverCpu } from './server-cpu.mjs';
 import { WORKLOADS } from './workloads.mjs';
 
+const KNOWN = [...Object.keys(WORKLOADS), ...REST_WORKLOADS];
 const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
-    workloads: { type: 'string', default: Object.keys(WORKLOADS).join(',') },
+    workloads: { type: 'string', default: KNOWN.join(',') },
     seconds: { type: 'string', default: '3' },
     concurrency: { type: 'string', default: '2000' },
     latency: { type: 'string', default: '200' },
@@ -24,10 +27,10 @@ const { values: options } = parseArgs({
 const DEFAULT_CONCURRENCY = 100;
 const names = options.workloads.split(',');
 /** The workloads whose steps run in this process. */
-const ownNames = names.filter((name) => name !== 'W10');
+const ownNames = names.filter((name) => name !== 'W10' && !REST_WORKLOADS.includes(name));
 for (const name of names) {
-  if (name in WORKLOADS) continue;
-  console.error(`error: unknown workload ${name}; the workloads are ${Object.keys(WORKLOADS).join(', ')}`);
+  if (KNOWN.includes(name)) continue;
+  console.error(`error: unknown workload ${name}; the workloads are ${KNOWN.join(', ')}`);
   process.exit(2);
 }
 
@@ -98,9 +101,21 @@ function format(line) {
   return `${label} concurrency ${String(line.concurrency).padEnd(5)} ${String(line.steps_per_s).padStart(7)} steps/s  one task ${line.p50_ms} ms (p95 ${line.p95_ms})  ${line.cpu_us_per_step} µs CPU, ${line.statements_per_step} statements, ${line.wal_bytes_per_step} bytes of WAL a step`;
 }
 
+function formatRest(line) {
+  if (options.json) return JSON.stringify(line);
+  const { workload, clients, per_s: rate, p50_ms: p50, p99_ms: p99, missed } = line;
+  const label = `${workload}`.padEnd(11);
+  const cpu = `${line.client_cpu_us}, ${line.server_cpu_us} and ${line.database_cpu_us} µs CPU of client, server and database`;
+  const ratio = line.of_library === undefined ? '' : `  ${line.of_library} of ${line.library_per_s}/s without a server`;
+  return `${label} ${String(clients).padEnd(2)} clients ${String(rate).padStart(13)} tasks/s  a request ${p50} ms (p99 ${p99})  ${cpu}${ratio}${missed ? `  MISSED: ${missed}` : ''}`;
+}
+
 await withServer((server, folder) =>
   withDatabase(server, async (url) => {
     if (!options['only-default']) await measure(url, folder, Number(options.concurrency), false);
     if (!options['no-default']) await measure(url, folder, DEFAULT_CONCURRENCY, true);
+    if (!names.some((name) => REST_WORKLOADS.includes(name))) return;
+    const seconds = Number(options.seconds);
+    for (const line of await restLines(url, folder, { names, seconds })) console.log(formatRest(line));
   }),
 );

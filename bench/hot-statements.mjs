@@ -535,6 +535,8 @@ export const NOT_HOT = {
   begin_web_session: CREDENTIALS,
   find_web_session: CREDENTIALS,
   end_web_session: CREDENTIALS,
+  list_web_sessions: CREDENTIALS,
+  end_web_sessions: CREDENTIALS,
   kit_open_work: TEST_KIT,
   kit_is_waiting: TEST_KIT,
   kit_busy_tasks: TEST_KIT,

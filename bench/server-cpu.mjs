@@ -1,4 +1,4 @@
-// The CPU time that a PostgreSQL server on this machine has used, from /proc.
+// The CPU time that processes on this machine have used, such as a PostgreSQL server, from /proc.
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Linux counts CPU time in ticks of 10 ms. */
@@ -13,6 +13,15 @@ function statOf(pid) {
 const parentOf = (stat) => Number(stat[1]);
 const own = (stat) => Number(stat[11]) + Number(stat[12]);
 const ofEndedChildren = (stat) => Number(stat[13]) + Number(stat[14]);
+
+/** Returns the CPU time, in microseconds, that a process without children has used so far. NaN if there is no /proc. */
+export function processCpu(pid) {
+  try {
+    return own(statOf(pid)) * US_PER_TICK;
+  } catch {
+    return Number.NaN;
+  }
+}
 
 /**
  * Returns a function that returns the CPU time, in microseconds, that the server of a connection and all its processes

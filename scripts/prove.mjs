@@ -54,6 +54,7 @@ const PROOFS = [
   ['plans on a million rows', 'bench/explain.mjs'],
   ['cost and latency of events', 'bench/events.mjs'],
   ['throughput on large tables, creation, idle', 'bench/scale.mjs'],
+  ['200 creators, 2,020 streams and a killed server over HTTP', 'bench/rest-load.mjs'],
   ['the web page with 1,000 steps, and with 2,000 changes a second', 'bench/web.mjs', '--seconds', '600'],
   ['mutation testing, a sample of 300 mutants', 'scripts/mutants.mjs'],
 ];

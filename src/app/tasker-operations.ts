@@ -225,8 +225,15 @@ export abstract class TaskerOperations extends TaskerSignals {
     return this.#acting(taskUuid, () => this.#engine.resolveStep({ taskUuid, step }, this.by(options)));
   }
 
-  /** Completes a step by hand with a result, or corrects the result of a completed step. */
-  completeStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
+  /**
+   * Completes a step by hand with a result, or corrects the result of a completed step. `metadata` is kept in the history
+   * and the audit.
+   */
+  completeStep(
+    taskUuid: string,
+    step: string,
+    options?: OperatorOptions & { result?: unknown; metadata?: Record<string, unknown> },
+  ): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.completeStep({ taskUuid, step }, this.by(options)));
   }
 

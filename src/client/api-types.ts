@@ -38,7 +38,13 @@ import type {
   WorkerDetailsSchema,
   WorkerSchema,
 } from '../rest/reads/worker-schemas.ts';
-import type { CreatedSchema, KeySchema, MeSchema, SessionSchema } from '../rest/schemas/key-schemas.ts';
+import type {
+  CreatedSchema,
+  KeySchema,
+  ListedSessionSchema,
+  MeSchema,
+  SessionSchema,
+} from '../rest/schemas/key-schemas.ts';
 
 /** A dead letter, as the command line shows it. */
 export type DeadLetterRow = z.output<typeof DeadLetterRowSchema>;
@@ -173,3 +179,5 @@ export type NewApiKey = z.output<typeof CreatedSchema>;
 export type Me = z.output<typeof MeSchema>;
 /** A session of a browser. */
 export type BrowserSession = z.output<typeof SessionSchema>;
+/** A session of a browser in a list, without the secret of its cookie. */
+export type BrowserSessionInfo = z.output<typeof ListedSessionSchema>;

@@ -6,6 +6,7 @@ export type {
   AuditEntryInfo,
   BackfilledDue,
   BrowserSession,
+  BrowserSessionInfo,
   BulkActInfo,
   BulkActPreview,
   BulkActReport,

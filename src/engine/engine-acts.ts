@@ -313,7 +313,10 @@ export abstract class EngineActs {
     return this.#settle(reference, { ...options, action: 'resolve' });
   }
 
-  completeStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
+  completeStep(
+    reference: StepReference,
+    options: OperatorOptions & Pick<SettleOptions, 'result' | 'metadata'> = {},
+  ): Promise<void> {
     return this.#settle(reference, { ...options, action: 'complete' });
   }
 

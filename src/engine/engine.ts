@@ -44,6 +44,7 @@ import {
 } from '../store/workers.ts';
 import { type Analytics, type AnalyticsOptions, readAnalytics } from './analytics/statistics.ts';
 import { forgetOldActs } from './audit.ts';
+import { withOperators } from './by-hand.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { type DeadLetterLook, type DeadLetterTurn, lookForDeadLetters } from './dead-letters/look.ts';
@@ -195,13 +196,18 @@ export class Engine extends EngineActs {
     const taskUuid = checkUuid(given, 'the task id');
     const rows = await getSteps(this.database, taskUuid);
     if (rows.length === 0) await this.getTask(taskUuid);
-    return rows.map((row) => stepView(taskUuid, row));
+    return withOperators(
+      this.database,
+      taskUuid,
+      rows.map((row) => stepView(taskUuid, row)),
+    );
   }
 
   /** Returns one step. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid` */
   async getStep(reference: StepReference): Promise<Step> {
     const { taskUuid, idx } = await this.find(reference);
-    return stepView(taskUuid, (await getStep(this.database, taskUuid, idx))!);
+    const step = stepView(taskUuid, (await getStep(this.database, taskUuid, idx))!);
+    return (await withOperators(this.database, taskUuid, [step]))[0]!;
   }
 
   /** Returns everything that happened to a task, in order. */

@@ -175,6 +175,8 @@ export interface SettleOptions extends OperatorOptions {
    */
   action: keyof typeof SETTLEMENTS;
   result?: unknown;
+  /** Kept in the audit and the history. */
+  metadata?: Record<string, unknown>;
 }
 
 /**
@@ -184,10 +186,11 @@ export interface SettleOptions extends OperatorOptions {
 export function settleStep(engine: Expanding, step: StepKey, options: SettleOptions): Promise<string> {
   const { action } = options;
   const result = resultOf(options);
+  const details = detailsOf(options);
   const operator = operatorOf(options);
   return onFreeTask(engine.database, step.taskUuid, async (tx) => {
     await lockTasks(tx, [step.taskUuid]);
-    return settleLocked(tx, { engine, step, action, result }, operator);
+    return settleLocked(tx, { engine, step, action, result, details }, operator);
   });
 }
 
@@ -199,14 +202,21 @@ export async function settleLocked(
     step,
     action,
     result,
-  }: { engine: Expanding; step: StepKey; action: SettleOptions['action']; result: string | null },
+    details = null,
+  }: {
+    engine: Expanding;
+    step: StepKey;
+    action: SettleOptions['action'];
+    result: string | null;
+    details?: string | null;
+  },
   operator: Operator,
 ): Promise<string> {
   const how = SETTLEMENTS[action];
   await refuseBeforeStart(tx, step, action);
   if (result !== null && (action === 'complete' || hasOutcome(JSON.parse(result))))
     await expand(tx, { engine, step, result });
-  const settled = await settle(tx, { ...step, ...how, result }, operator);
+  const settled = await settle(tx, { ...step, ...how, result, details }, operator);
   // The error also rolls back the steps that were added.
   if (!settled) throw await refusal(tx, step, action, how.fromStates);
   const { taskState } = { ...settled, ...(await moveBatches(tx, step.taskUuid)) };
@@ -232,6 +242,14 @@ export function resultOf({ action, result }: Pick<SettleOptions, 'action' | 'res
     'result_not_storable',
     `the result of the step can't be stored: ${stored.path}: ${stored.reason}`,
   );
+}
+
+/** Returns the details for the audit as JSON text. Null if there are none. */
+function detailsOf({ metadata }: Pick<SettleOptions, 'metadata'>): string | null {
+  if (metadata === undefined || Object.keys(metadata).length === 0) return null;
+  const stored = storableJson({ metadata });
+  if (stored.ok) return stored.json;
+  throw new TaskerError('bad_request', `the metadata can't be stored: ${stored.path}: ${stored.reason}`);
 }
 
 /** The part of the engine that completing a step needs, because its result may create steps. */

@@ -130,13 +130,16 @@ export function dlqRoutes(tasker: Tasker): OpenAPIHono {
     })
     .openapi(CHANGE, async (c) => {
       const { dlq_entry_uuid: id } = c.req.valid('param');
-      const { resolution_status: status, resolution_notes: notes, resolved_by: by, metadata } = c.req.valid('json');
+      const { resolution_status: status, resolution_notes: notes, metadata, ...act } = c.req.valid('json');
+      const onlyNotes = (status == null || status === 'pending') && metadata == null;
+      // A closed entry keeps its outcome.
+      const isRemark = onlyNotes && notes != null && (await deadLetters.get(id)).resolutionStatus !== 'pending';
       const change = {
         ...(status != null && status !== 'pending' && { status }),
-        ...(notes != null && (status == null ? { note: notes } : { resolutionNotes: notes })),
+        ...(notes != null && (isRemark ? { note: notes } : { resolutionNotes: notes })),
         ...(metadata != null && { metadata }),
       };
-      await deadLetters.update(id, change, actorOf(callerOf(c), { by }));
+      await deadLetters.update(id, change, actorOf(callerOf(c), { by: act.resolved_by, reason: act.reason }));
       const message = 'Investigation status updated successfully';
       return c.json({ success: true as const, message, dlq_entry_uuid: id }, 200);
     })

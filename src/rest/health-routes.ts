@@ -1,5 +1,6 @@
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
+import { isConnectionError } from '../engine/engine.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import { describeRoute } from './route.ts';
@@ -51,13 +52,19 @@ const DETAILED = describeRoute({
 type Check = z.infer<typeof CheckSchema>;
 /** A probe that takes longer is reported as unknown. */
 const PROBE_MS = 2_000;
+/** Number of ready steps that no worker has claimed at which the queue is degraded, or unhealthy. */
+const DEPTH_DEGRADED = 10_000;
+const DEPTH_UNHEALTHY = 50_000;
 
-/** Routes for the health of the server. */
-export function healthRoutes(tasker: Tasker, facts: ServerFacts): OpenAPIHono {
+/**
+ * Routes for the health of the server. With `exposed`, other machines can reach them, so messages of the database, which
+ * may name hosts and users, are omitted.
+ */
+export function healthRoutes(tasker: Tasker, facts: ServerFacts, { exposed }: { exposed: boolean }): OpenAPIHono {
   const now = () => new Date().toISOString();
   const about = async () => {
     const { poolSize } = tasker.vitals;
-    const database = await databaseCheck(tasker);
+    const database = await databaseCheck(tasker, { exposed });
     const running: Check = { status: facts.state() === 'running' ? 'healthy' : 'unhealthy', duration_ms: 0 };
     const checks: Record<string, Check> = {
       web_database: database,
@@ -89,13 +96,14 @@ export function healthRoutes(tasker: Tasker, facts: ServerFacts): OpenAPIHono {
       return c.json({ status: 'ready' as const, ...found }, 200);
     })
     .openapi(DETAILED, async (c) => {
-      const found = await about();
+      const [found, others] = await Promise.all([about(), measuredChecks(tasker)]);
+      Object.assign(found.checks, others);
       const sound = Object.values(found.checks).every(({ status }) => status === 'healthy');
       return c.json({ status: sound ? ('healthy' as const) : ('degraded' as const), ...found }, 200);
     });
 }
 
-async function databaseCheck(tasker: Tasker): Promise<Check> {
+async function databaseCheck(tasker: Tasker, { exposed }: { exposed: boolean }): Promise<Check> {
   const from = performance.now();
   const took = () => Math.round(performance.now() - from);
   try {
@@ -106,6 +114,61 @@ async function databaseCheck(tasker: Tasker): Promise<Check> {
     if (answered) return { status: 'healthy', duration_ms: took() };
     return { status: 'unknown', message: `no answer within ${PROBE_MS / 1000} s`, duration_ms: took() };
   } catch (error) {
-    return { status: 'unhealthy', message: messageOf(error), duration_ms: took() };
+    const reason = isConnectionError(error) ? 'not reachable' : 'the query failed';
+    return { status: 'unhealthy', message: exposed ? reason : messageOf(error), duration_ms: took() };
   }
+}
+
+/** Returns the checks that read metrics. Without metrics there are none of these, except for what cannot happen here. */
+async function measuredChecks(tasker: Tasker): Promise<Record<string, Check>> {
+  const channel: Check = {
+    status: 'healthy',
+    message: 'none: steps wait in the queue of the database',
+    duration_ms: 0,
+  };
+  const from = performance.now();
+  let values: Awaited<ReturnType<Tasker['metrics']['json']>> | undefined;
+  const reading = tasker.metrics.json().then(
+    (read) => {
+      values = read;
+    },
+    () => undefined,
+  );
+  await waitAtMost(PROBE_MS, reading);
+  const took = Math.round(performance.now() - from);
+  if (!values) {
+    const silent: Check = { status: 'unknown', message: 'the metrics could not be read in time', duration_ms: took };
+    return { pool_utilization: silent, queue_depth: silent, channel_saturation: channel };
+  }
+  const sum = (name: string) => sumOf(values!, name);
+  const [active, waiting, depth] = [
+    sum('tasker_db_pool_connections{pool="shared",state="active"}'),
+    sum('tasker_db_pool_waiting{'),
+    sum('tasker_queue_depth{'),
+  ];
+  if (active === undefined) return { channel_saturation: channel };
+  return {
+    pool_utilization: poolCheck({ active, waiting: waiting ?? 0, size: tasker.vitals.poolSize, took }),
+    queue_depth: depthCheck(depth, took),
+    channel_saturation: channel,
+  };
+}
+
+/** Returns the sum of the samples whose names begin with a text. Undefined if there are none. */
+function sumOf(values: Record<string, { value: number }>, name: string): number | undefined {
+  const found = Object.entries(values).filter(([key]) => key.startsWith(name));
+  return found.length === 0 ? undefined : found.reduce((sum, [, { value }]) => sum + value, 0);
+}
+
+function poolCheck(pool: { active: number; waiting: number; size: number; took: number }): Check {
+  const { active, waiting, size, took } = pool;
+  const message = `${active} of ${size} connections in use, and ${waiting} callers waiting for one`;
+  return { status: active >= size && waiting > 0 ? 'degraded' : 'healthy', message, duration_ms: took };
+}
+
+/** `depth`: undefined while the database could not be read. */
+function depthCheck(depth: number | undefined, took: number): Check {
+  if (depth === undefined) return { status: 'unknown', message: 'the queues could not be read', duration_ms: took };
+  const status = depth < DEPTH_DEGRADED ? 'healthy' : depth < DEPTH_UNHEALTHY ? 'degraded' : 'unhealthy';
+  return { status, message: `${depth} ready steps that no worker has claimed`, duration_ms: took };
 }

@@ -19,6 +19,7 @@ import { analyticsRoutes } from './analytics-routes.ts';
 import { keyRoutes } from './auth/key-routes.ts';
 import { oidcRoutes } from './auth/oidc/oidc-routes.ts';
 import { securityOf } from './auth/security.ts';
+import { sessionListRoutes } from './auth/session-list-routes.ts';
 import { sessionRoutes } from './auth/session-routes.ts';
 import type { SecuritySettings } from './auth/settings.ts';
 import { callerOf, currentCaller } from './caller.ts';
@@ -96,7 +97,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.use(guards.scope);
   const limit = bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge });
   app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : limit(c, next)));
-  app.route('/', healthRoutes(tasker, facts));
+  app.route('/', healthRoutes(tasker, facts, { exposed: security?.exposed ?? false }));
   for (const routes of [taskRoutes(tasker, { legacyStatus }), stepRoutes(tasker), templateRoutes(tasker)]) {
     app.route('/', routes);
   }
@@ -106,6 +107,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.route('/', sessionRoutes(guards.sessions));
   app.route('/', oidcRoutes(guards, logger));
   app.route('/', keyRoutes(tasker));
+  app.route('/', sessionListRoutes(tasker));
   app.route('/', streamRoutes(tasker));
   app.route('/', processRoutes(tasker, facts, config));
   for (const routes of readRoutes(tasker)) app.route('/', routes);

@@ -98,8 +98,9 @@ function act(
         ...(action.result !== undefined && { result: action.result }),
       });
     case 'complete_manually': {
-      const { result } = action.completion_data;
-      return tasker.completeStep(uuid, step, { ...by(action.completed_by), result });
+      const { result, metadata } = action.completion_data;
+      const more = { result, ...(metadata != null && { metadata }) };
+      return tasker.completeStep(uuid, step, { ...by(action.completed_by), ...more });
     }
   }
 }

@@ -178,7 +178,7 @@ export const StepResponseSchema = z
   })
   .openapi('StepResponse');
 
-const reason = z.string().min(1).max(4000);
+const reason = z.string().min(1).max(4000).nullish();
 const person = z.string().min(1).max(200);
 
 export const StepActionSchema = z

@@ -92,6 +92,7 @@ export const TemplateDetailSchema = z
       name: z.string(),
       version: z.string(),
       handler_class: z.string().openapi({ description: 'The handlers that the steps name, separated by commas.' }),
+      registered_at: z.iso.datetime(),
     }),
     cached: z.boolean(),
     cache_age_seconds: z.number(),

@@ -88,13 +88,18 @@ export function templateRoutes(worker: ServedWorker): OpenAPIHono {
     .openapi(DETAIL, async (c) => {
       const name = c.req.valid('param');
       const template = await newest(name);
+      const row = (await worker.engine.templates.list()).find(
+        (one) => one.namespace === name.namespace && one.name === name.name && one.version === name.version,
+      );
       const { ageSeconds = 0, uses = 1 } = worker.engine.templates.keptOf(name) ?? {};
       const resolved = {
         template: templateToJson(template),
         environment: worker.facts().environment,
         resolved_at: new Date().toISOString(),
       };
-      const about = { ...name, handler_class: callablesOf(template).join(', ') };
+      // Undefined only if the template was removed in this moment.
+      const registered = { registered_at: row?.registeredAt ?? resolved.resolved_at };
+      const about = { ...name, handler_class: callablesOf(template).join(', '), ...registered };
       const copy = { cached: true, cache_age_seconds: ageSeconds, access_count: uses };
       return c.json({ template: resolved, handler_metadata: about, ...copy }, 200);
     })

@@ -312,7 +312,8 @@ select x.*, coalesce(x.earlier_name, bw.name, ts.name) name
        order by e.rerun limit 1) e on true
    where h.task_uuid = $1
   union all
-  select a.idx, 'operator', null, a.action, a.to_state, null, a.at, null, null, a.actor, a.reason, null, null,
+  select a.idx, 'operator', null, a.action, a.to_state, null, a.at, null,
+         case when a.action = 'complete' then jsonb_build_object('custom', coalesce(a.details -> 'metadata', '{}')) end, a.actor, a.reason, null, null,
          (select e.name from tasker.earlier_step e where e.task_uuid = $1 and e.idx = a.idx order by e.rerun desc limit 1)
     from tasker.operator_action a where a.task_uuid = $1) x
   join tasker.task t on t.task_uuid = $1

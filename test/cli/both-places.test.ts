@@ -328,4 +328,28 @@ describe('a command prints the same on a database and over a server', () => {
     const shown = await there(['task', 'get', stock.failed[0]!], { TASKER_API_KEY: viewer });
     expect([shown.code, shown.stderr]).toEqual([0, '']);
   }, 60_000);
+
+  it('if it lists and ends the sessions of browsers', async () => {
+    const admin = { TASKER_API_KEY: (await here(['auth', 'key', 'create', 'boss', '--role', 'admin'])).stdout.trim() };
+    const pat = (await here(['auth', 'key', 'create', 'pat', '--role', 'viewer'])).stdout.trim();
+    const begin = async () => {
+      const answer = await fetch(`${url}/v1/session`, { method: 'POST', headers: { 'x-api-key': pat } });
+      return answer.status;
+    };
+    // The server looks for keys from time to time.
+    await expect.poll(begin, { timeout: 30_000 }).toBe(201);
+    expect(await begin()).toBe(201);
+    const reads = [['list'], ['list', '--subject', 'key:pat', '--json'], ['list', '--subject', 'x'], ['end', 'x']];
+    for (const read of reads) {
+      const args = ['auth', 'session', ...read];
+      const local = await here(args);
+      expect.soft(await there(args, admin), args.join(' ')).toEqual(local);
+    }
+    const ended = /^(ended session [0-9a-f]{16} of key:pat\n){2}$/;
+    const end = ['auth', 'session', 'end', 'key:pat', '--reason', 'left'];
+    expect(await here([...end, '--by', 'ann'])).toMatchObject({ code: 0, stdout: expect.stringMatching(ended) });
+    expect([await begin(), await begin()]).toEqual([201, 201]);
+    expect(await there(end, admin)).toMatchObject({ code: 0, stdout: expect.stringMatching(ended) });
+    expect((await here(['auth', 'session', 'list', '--subject', 'key:pat'])).stderr).toBe('no sessions of key:pat\n');
+  }, 60_000);
 });

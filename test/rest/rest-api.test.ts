@@ -195,12 +195,23 @@ it('a failed step is read, reset, completed by hand and audited', async () => {
     action_type: 'complete_manually',
     reason: 'done elsewhere',
     completed_by: 'ana',
-    completion_data: { result: { made: 9 } },
+    completion_data: { result: { made: 9 }, metadata: { ticket: 'T-7' } },
   };
-  expect(await ask('PATCH', place, complete)).toMatchObject({
+  const custom = {
+    ticket: 'T-7',
+    manually_completed: true,
+    completed_by: 'ana',
+    completion_reason: 'done elsewhere',
+  };
+  const completed = await ask('PATCH', place, complete);
+  expect(completed).toMatchObject({
     status: 200,
-    body: { current_state: 'complete', results: { success: true, result: { made: 9 } } },
+    body: { current_state: 'complete', results: { success: true, result: { made: 9 }, metadata: { custom } } },
   });
+  expect((await ask('GET', place)).body).toEqual(completed.body);
+  const { body: after } = await ask<Json[]>('GET', `/v1/tasks/${uuid}/workflow_steps`);
+  expect(after.find(({ name }) => name === 'second')).toEqual(completed.body);
+  expect((after.find(({ name }) => name === 'first')!.results as Json).metadata).toMatchObject({ custom: {} });
   expect(await ask('PATCH', place, reset)).toMatchObject({
     status: 400,
     body: { error: { message: expect.stringContaining('Cannot manually resolve step') } },
@@ -216,6 +227,28 @@ it('a failed step is read, reset, completed by hand and audited', async () => {
   const other = await create({ context: { other: true } });
   expect((await ask('GET', `/v1/tasks/${other}/workflow_steps/${failed.step_uuid}`)).status).toBe(404);
   expect((await ask('GET', `/v1/tasks/${uuid}/workflow_steps/nothing`)).status).toBe(400);
+});
+
+it('the result of a completed step is corrected by hand, without metadata too, and the operator is named', async () => {
+  const { ask, create, tasker } = await served();
+  const uuid = await create();
+  await tasker.waitForTask(uuid);
+  const [step] = await tasker.getSteps(uuid);
+  const place = `/v1/tasks/${uuid}/workflow_steps/${step!.stepUuid}`;
+  const act = { action_type: 'complete_manually', reason: 'counted again', completed_by: 'bea' };
+  for (const metadata of [undefined, null, {}, { 'é "\\': [1, { deep: null }], manually_completed: false }]) {
+    const { status, body } = await ask<{ results: Json & { metadata: Json } }>('PATCH', place, {
+      ...act,
+      completion_data: { result: 7, ...(metadata !== undefined && { metadata }) },
+    });
+    expect([status, body.results.result]).toEqual([200, 7]);
+    const by = { manually_completed: true, completed_by: 'bea', completion_reason: 'counted again' };
+    expect(body.results.metadata.custom).toEqual({ ...metadata, ...by });
+  }
+  const unstorable = { result: 7, metadata: { text: 'a\u0000' } };
+  expect((await ask('PATCH', place, { ...act, completion_data: unstorable })).status).toBe(400);
+  const { entries } = await tasker.audit({ action: 'complete' }, { limit: 1 });
+  expect(entries[0]).toMatchObject({ actor: 'bea', details: { metadata: { 'é "\\': [1, { deep: null }] } } });
 });
 
 it('the summary has the template, the steps and the dead letter, without contents', async () => {
@@ -277,6 +310,24 @@ it('dead letters are listed, counted and closed, with names in PascalCase or sna
   ]);
   expect((await ask('GET', '/v1/dlq/staleness')).body).toEqual([]);
   expect((await ask('GET', `/v1/dlq/task/${await create({ context: { n: 1 } })}`)).status).toBe(404);
+});
+
+it('notes on an open dead letter are its resolution notes, and those on a closed one are a remark', async () => {
+  const { ask, create, tasker } = await served({ worker: false });
+  const uuid = await create();
+  const { dlqEntryUuid: id } = await tasker.deadLetters.add(uuid, { reason: 'look' });
+  const patch = async (body: object) => (await ask('PATCH', `/v1/dlq/entry/${id}`, body)).status;
+  const seen = async () => (await ask('GET', `/v1/dlq/task/${uuid}`)).body;
+  expect(await patch({ resolution_notes: 'asked the shop' })).toBe(200);
+  expect(await seen()).toMatchObject({ resolution_status: 'Pending', resolution_notes: 'asked the shop' });
+  const kept = { resolution_status: 'Pending', resolution_notes: 'asked again', metadata: { ticket: 7 } };
+  expect(await patch(kept)).toBe(200);
+  expect(await seen()).toMatchObject(kept);
+  expect(await patch({ resolution_status: 'ManuallyResolved' })).toBe(200);
+  expect(await patch({ resolution_notes: 'too late' })).toBe(200);
+  expect(await seen()).toMatchObject({ resolution_status: 'ManuallyResolved', resolution_notes: 'asked again' });
+  expect((await tasker.deadLetters.get(id)).notes.map(({ note }) => note)).toContain('too late');
+  expect(await patch({})).toBe(400);
 });
 
 it('templates are listed by namespace, and shown with their steps', async () => {

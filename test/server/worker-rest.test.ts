@@ -124,7 +124,13 @@ it('the template routes show the served templates and whether the worker can run
   expect(await json('/v1/templates?namespace=elsewhere')).toMatchObject({ template_count: 0 });
   expect(await json('/v1/templates/test/demo/1.0.0')).toMatchObject({
     template: { template: { name: 'demo', namespace_name: 'test' }, environment: 'test' },
-    handler_metadata: { namespace: 'test', name: 'demo', version: '1.0.0', handler_class: 'greet' },
+    handler_metadata: {
+      namespace: 'test',
+      name: 'demo',
+      version: '1.0.0',
+      handler_class: 'greet',
+      registered_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+    },
   });
   const post = { method: 'POST' };
   expect(await json('/v1/templates/test/demo/1.0.0/validate', post)).toMatchObject({ valid: true, errors: [] });

@@ -1,4 +1,5 @@
 import type { ApiKey, CreatedApiKey } from '../credentials/api-keys.ts';
+import type { ListedSession } from '../credentials/web-sessions.ts';
 
 /** Returns a key as JSON. */
 export function apiKeyJson(key: ApiKey) {
@@ -22,4 +23,18 @@ export function apiKeyJson(key: ApiKey) {
 /** Returns a new key as JSON, with the key itself. */
 export function createdKeyJson(key: CreatedApiKey) {
   return { key: key.key, ...apiKeyJson(key) };
+}
+
+/** Returns a session as JSON. */
+export function browserSessionJson(session: ListedSession) {
+  return {
+    id: session.id,
+    subject: session.subject,
+    roles: session.roles,
+    permissions: session.permissions,
+    namespaces: session.namespaces,
+    key_prefix: session.keyPrefix,
+    created_at: session.createdAt,
+    expires_at: session.expiresAt,
+  };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tasker } from '../../app/tasker.ts';
 import type { DeadLetterChange } from '../../app/tasker-dead-letters.ts';
-import { type Client, createClient } from '../../client/index.ts';
+import { type Act, type Client, createClient } from '../../client/index.ts';
 import { TaskerError } from '../../errors.ts';
 import { parseTemplate } from '../../template/parse-template.ts';
 import { camelKeys, snakeQuery } from './camel-keys.ts';
@@ -177,7 +177,7 @@ function remoteDeadLetters(client: Client): Partial<Tasker['deadLetters']> {
 }
 
 /** Each kind of change has its own route. Returns how many entries changed. */
-async function changeOne({ deadLetters }: Client, id: string, change: DeadLetterChange, by: object): Promise<number> {
+async function changeOne({ deadLetters }: Client, id: string, change: DeadLetterChange, by: Act): Promise<number> {
   const { status, resolutionNotes: notes, note, assignee, priority } = change;
   let changed = 0;
   const did = (answer: { changed: number }) => {
@@ -189,7 +189,10 @@ async function changeOne({ deadLetters }: Client, id: string, change: DeadLetter
   }
   if (note !== undefined) did(await deadLetters.note(id, { note, ...by }));
   if (status !== undefined) did(await deadLetters.resolve(id, { status, ...snakeQuery({ notes }), ...by }));
-  else if (notes !== undefined) did(await deadLetters.note(id, { note: notes, ...by }));
+  else if (notes !== undefined) {
+    await deadLetters.update(id, { resolution_notes: notes, resolved_by: by.by, reason: by.reason });
+    did({ changed: 1 });
+  }
   return changed;
 }
 

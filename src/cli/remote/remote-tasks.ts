@@ -105,10 +105,7 @@ export function remoteTaskReads(client: Client): Partial<Tasker> {
 export function remoteTaskActs(client: Client): Partial<Tasker> {
   const { tasks, steps } = client;
   const idOf = async (uuid: string, step: string) => (await findStep(client, uuid, step)).stepUuid;
-  const person = ({ actor = 'cli', reason }: Parameters<typeof actOf>[0] = {}) => ({
-    by: actor,
-    reason: reason ?? 'by the command line',
-  });
+  const person = ({ actor = 'cli', reason }: Parameters<typeof actOf>[0] = {}) => ({ by: actor, reason });
   return {
     createTask: ((request, options) => create(client, request, options)) as Tasker['createTask'],
     cancelTask: (uuid) => cancel(client, uuid),
@@ -136,8 +133,8 @@ export function remoteTaskActs(client: Client): Partial<Tasker> {
         ...person(by),
         ...(result !== undefined && { result }),
       })),
-    completeStep: async (uuid, step, { result, ...by }: Operator & { result?: unknown } = {}) =>
-      void (await steps.complete(uuid, await idOf(uuid, step), { ...person(by), result })),
+    completeStep: async (uuid, step, { result, metadata, ...by } = {}) =>
+      void (await steps.complete(uuid, await idOf(uuid, step), { ...person(by), result, metadata })),
     fireTimer: async (uuid, step, by) => void (await steps.fire(uuid, step, actOf(by))),
     moveTimer: async (uuid, step, to, by) => {
       const time = typeof to === 'object' && 'delayMs' in to ? { in: spanText(to.delayMs) } : { until: String(to) };

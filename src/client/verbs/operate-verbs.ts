@@ -3,6 +3,7 @@ import type {
   ApiKeyInfo,
   AuditEntryInfo,
   BrowserSession,
+  BrowserSessionInfo,
   ChangedWorker,
   DeadDeliveryInfo,
   DomainEventInfo,
@@ -264,5 +265,11 @@ export function credentialVerbs(send: Send) {
     /** Revokes the keys with this name, prefix or id. */
     revokeKey: (key: string, by: Act = {}, options?: CallOptions) =>
       send<{ keys: ApiKeyInfo[] }>('POST', path`/v1/auth/keys/${key}/revoke`, by, options),
+    /** Returns the sessions of all browsers that have not ended, the newest first. */
+    sessions: (query?: { subject?: string }, options?: CallOptions) =>
+      send<{ sessions: BrowserSessionInfo[] }>('GET', '/v1/auth/sessions', query, options),
+    /** Ends the session with this id, or all sessions of this subject. Returns them. */
+    endSessions: (session: string, by: Act = {}, options?: CallOptions) =>
+      send<{ sessions: BrowserSessionInfo[] }>('DELETE', path`/v1/auth/sessions/${session}`, by, options),
   };
 }

@@ -53,14 +53,14 @@ export function stepVerbs(transport: Transport) {
       const resolution = { reason: by.reason, resolved_by: by.by, ...(result !== undefined && { result }) };
       return act(task, step, { action_type: 'resolve_manually', ...resolution }, options);
     },
-    /** Ends a step by hand with a result. */
+    /** Ends a step by hand with a result. `metadata` is kept with it. */
     complete(
       task: string,
       step: string,
-      { result, ...by }: Operator & { result: unknown },
+      { result, metadata, ...by }: Operator & { result: unknown; metadata?: Record<string, unknown> | undefined },
       options: CallOptions = {},
     ): Promise<StepResponse> {
-      const completion = { reason: by.reason, completed_by: by.by, completion_data: { result } };
+      const completion = { reason: by.reason, completed_by: by.by, completion_data: { result, metadata } };
       return act(task, step, { action_type: 'complete_manually', ...completion }, options);
     },
   };
@@ -68,7 +68,7 @@ export function stepVerbs(transport: Transport) {
 
 /** The operator who acts, and the reason. The server keeps both in the history. */
 export interface Operator {
-  reason: string;
+  reason?: string | undefined;
   /** With a credential, the server records its subject instead, and keeps this as a remark. */
   by: string;
 }

@@ -3,7 +3,15 @@ import { TaskerError } from '../../errors.ts';
 
 /** Requests in progress per connection of the pool. At full load, the last of them waits well under a second. */
 const REQUESTS_PER_CONNECTION = 50;
+/** With fewer requests per connection, the server is not busy, and accepts all. */
+const BUSY_PER_CONNECTION = 2;
+/** A busy server accepts as many requests as it has lately answered in this time. */
+const LONGEST_WAIT_MS = 2_000;
+const WINDOW_MS = 1_000;
 const RETRY_AFTER_SECONDS = 1;
+/** Claims wait for steps, and do nothing meanwhile. Idle workers must not keep others out. */
+const WAITING_PATH = '/v1/steps/claim';
+const MOST_WAITING = 5_000;
 
 /** Options of {@link limitRequests}. */
 export interface GateOptions {
@@ -13,26 +21,90 @@ export interface GateOptions {
   mostRequests?: number | undefined;
 }
 
+/** Counts the requests in progress, and how fast they are answered while many of them wait. */
+export class Gate {
+  readonly #most: number;
+  readonly #busyFrom: number;
+  #open = 0;
+  /** Since when answers are counted. Undefined while the server is not busy. */
+  #since: number | undefined;
+  #answered = 0;
+  /** The answers in a millisecond of the last whole window. Undefined: the server has not been busy for that long. */
+  #rate: number | undefined;
+
+  constructor({ poolSize, mostRequests = poolSize * REQUESTS_PER_CONNECTION }: GateOptions) {
+    this.#most = mostRequests;
+    this.#busyFrom = Math.min(poolSize * BUSY_PER_CONNECTION, mostRequests);
+  }
+
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Counts a request, unless there are too many. Returns whether it was counted. */
+  enter(now: number = performance.now()): boolean {
+    if (this.#open >= this.#limit(now)) return false;
+    this.#open++;
+    if (this.#open >= this.#busyFrom) this.#since ??= now;
+    return true;
+  }
+
+  /** Ends a request that was counted. */
+  leave(now: number = performance.now()): void {
+    this.#open--;
+    this.#answered++;
+    if (this.#open >= this.#busyFrom) {
+      this.#measure(now);
+      return;
+    }
+    this.#since = undefined;
+    this.#rate = undefined;
+    this.#answered = 0;
+  }
+
+  #limit(now: number): number {
+    this.#measure(now);
+    if (this.#rate === undefined) return this.#most;
+    return Math.min(this.#most, Math.max(this.#busyFrom, Math.ceil(this.#rate * LONGEST_WAIT_MS)));
+  }
+
+  #measure(now: number): void {
+    if (this.#since === undefined || now - this.#since < WINDOW_MS) return;
+    this.#rate = this.#answered / (now - this.#since);
+    this.#since = now;
+    this.#answered = 0;
+  }
+}
+
 /**
  * Refuses requests with `BACKPRESSURE` while too many are in progress. Requests wait for connections of the pool.
  * Without a limit, each additional request would slow down all others. A stream counts until its response begins.
  */
-export function limitRequests({
-  poolSize,
-  mostRequests = poolSize * REQUESTS_PER_CONNECTION,
-}: GateOptions): MiddlewareHandler {
-  let open = 0;
-  return async (_, next) => {
-    if (open >= mostRequests) {
-      throw new TaskerError('backpressure', `${open} requests are in progress; try again in a second`, {
-        details: { retry_after_seconds: RETRY_AFTER_SECONDS },
-      });
+export function limitRequests(options: GateOptions): MiddlewareHandler {
+  const gate = new Gate(options);
+  let waiting = 0;
+  return async (c, next) => {
+    if (c.req.path === WAITING_PATH) {
+      if (waiting >= MOST_WAITING) throw tooBusy(waiting);
+      waiting++;
+      try {
+        await next();
+      } finally {
+        waiting--;
+      }
+      return;
     }
-    open++;
+    if (!gate.enter()) throw tooBusy(gate.open);
     try {
       await next();
     } finally {
-      open--;
+      gate.leave();
     }
   };
+}
+
+function tooBusy(open: number): TaskerError {
+  return new TaskerError('backpressure', `${open} requests are in progress; try again in a second`, {
+    details: { retry_after_seconds: RETRY_AFTER_SECONDS },
+  });
 }

@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { ANYONE, type Caller, STRANGER } from '../caller.ts';
 import type { Credentials } from './credentials.ts';
-import { Refused, refuse } from './refuse.ts';
+import { LACKED, Refused, refuse } from './refuse.ts';
 import type { RouteRule, RouteRules } from './route-rules.ts';
 
 /**
@@ -11,7 +11,10 @@ import type { RouteRule, RouteRules } from './route-rules.ts';
 export function authenticate(credentials: Credentials, rules: RouteRules): MiddlewareHandler {
   return async (c, next) => {
     const rule = rules.of(c);
-    c.set('caller', await callerFor(c, credentials, rule));
+    const caller = await callerFor(c, credentials, rule);
+    // Before the permission is checked, so that refused requests are counted by their credential.
+    c.set('caller', caller);
+    if (rule) checkPermission(c, caller, rule);
     await next();
   };
 }
@@ -19,20 +22,21 @@ export function authenticate(credentials: Credentials, rules: RouteRules): Middl
 async function callerFor(c: Context, credentials: Credentials, rule: RouteRule | undefined): Promise<Caller> {
   // Does not use the database, because the health pages must answer without it.
   if (rule?.permission === 'public') return credentials.wereRequired ? STRANGER : ANYONE;
-  const caller = (await credentials.areRequired()) ? await known(c, credentials) : ANYONE;
-  if (rule === undefined) return caller;
-  const { permission, path } = rule;
+  return (await credentials.areRequired()) ? known(c, credentials) : ANYONE;
+}
+
+function checkPermission(c: Context, caller: Caller, { permission, path }: RouteRule): void {
   if (permission === undefined) {
     refuse(c, 'forbidden', `${c.req.method} ${path} declares no permission, so no caller may use it`);
   }
-  if (permission !== 'authenticated' && !caller.allows(permission)) {
+  if (permission !== 'public' && permission !== 'authenticated' && !caller.allows(permission)) {
+    c.set(LACKED, permission);
     refuse(
       c,
       'forbidden',
       `${c.req.method} ${path} needs the permission ${permission}, which ${caller.subject} does not have`,
     );
   }
-  return caller;
 }
 
 async function known(c: Context, credentials: Credentials): Promise<Caller> {

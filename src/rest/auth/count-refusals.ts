@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono';
 import type { Tasker } from '../../app/tasker.ts';
 import { callerOf } from '../caller.ts';
-import { REASON_HEADER } from './refuse.ts';
+import { LACKED, REASON_HEADER } from './refuse.ts';
 import type { RouteRules } from './route-rules.ts';
 
 /** Counts requests by kind of credential, and counts refusals and rejections, for the metrics. */
@@ -9,11 +9,12 @@ export function countRefusals(tasker: Tasker, rules: RouteRules): MiddlewareHand
   return async (c, next) => {
     await next();
     const { status, headers } = c.res;
-    const permission = rules.of(c)?.permission ?? 'none';
     const reason = headers.get(REASON_HEADER);
-    if (permission !== 'public') tasker.instruments.authRequests.of(callerOf(c).credential ?? 'none').add();
+    const lacked = c.get(LACKED) as string | undefined;
+    if (rules.of(c)?.permission !== 'public')
+      tasker.instruments.authRequests.of(callerOf(c).credential ?? 'none').add();
     if (reason !== null) tasker.instruments.authFailures.of(reason).add();
-    if (reason === 'forbidden') tasker.instruments.permissionDenials.of(permission).add();
+    if (lacked !== undefined) tasker.instruments.permissionDenials.of(lacked).add();
     if (status === 429) tasker.instruments.requestsRejected.of('rate_limited').add();
     else if (status === 503 && headers.has('retry-after')) tasker.instruments.requestsRejected.of('overloaded').add();
   };

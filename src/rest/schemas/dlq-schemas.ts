@@ -41,6 +41,7 @@ export const DlqChangeSchema = z
     resolution_status: statusText.nullish(),
     resolution_notes: z.string().max(10_000).nullish(),
     resolved_by: z.string().min(1).max(200).nullish(),
+    reason: z.string().min(1).max(4000).nullish(),
     metadata: z.record(z.string(), z.unknown()).nullish(),
   })
   .openapi('DlqInvestigationUpdate');

@@ -35,3 +35,18 @@ export const MeSchema = z
   .openapi('Me');
 
 export const SessionSchema = MeSchema.extend({ expires_at: z.string() }).openapi('Session');
+
+export const ListedSessionSchema = z
+  .object({
+    id: z.string().openapi({ description: 'Not the secret of its cookie.' }),
+    subject: z.string(),
+    roles: z.array(z.string()),
+    permissions: z.array(z.string()),
+    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
+    key_prefix: z.string().nullable().openapi({
+      description: 'Of the API key that it began with. Null: a token, a key of the configuration, or a login.',
+    }),
+    created_at: z.string(),
+    expires_at: z.string(),
+  })
+  .openapi('BrowserSessionInfo');

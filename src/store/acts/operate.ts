@@ -128,8 +128,8 @@ w as (
   update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = 'operator'
     from old where old.state = 'waiting' and w.task_uuid = $1 and w.idx = old.idx and w.ended_at is null),
 a as (
-  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)
-  select $1, $2, $6, state::text, $3, $7, $8, $9, $10 from old),
+  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id, details)
+  select $1, $2, $6, state::text, $3, $7, $8, $9, $10, $11::jsonb from old),
 child as (
   select old.template_id, old.rank, coalesce(w.idx, e.child) idx, coalesce(w.gated, false) gated
     from old join tasker.template_edge e on e.template_id = old.template_id and e.parent = tasker.template_idx(old.idx)
@@ -167,6 +167,8 @@ export interface Settlement extends StepKey {
   fromStates: readonly string[];
   /** JSON text, or null to keep the stored result. */
   result: string | null;
+  /** JSON text of further details for the audit, or null. */
+  details: string | null;
 }
 
 /** Finishes a step by hand. Returns undefined if its state does not allow that. Call it after lockTasks. */
@@ -175,7 +177,7 @@ export async function settleStep(
   settlement: Settlement,
   { actor, reason, door, bulkId }: Operator,
 ): Promise<{ taskState: string; queued: number } | undefined> {
-  const { taskUuid, idx, toState, fromStates, result, action } = settlement;
-  const values = [taskUuid, idx, toState, fromStates, result, action, actor, reason, door, bulkId];
+  const { taskUuid, idx, toState, fromStates, result, action, details } = settlement;
+  const values = [taskUuid, idx, toState, fromStates, result, action, actor, reason, door, bulkId, details];
   return (await db.query<{ taskState: string; queued: number }>(SETTLE_STEP, values)).rows[0];
 }

@@ -52,6 +52,45 @@ export async function findWebSession(db: Db, hash: Buffer): Promise<WebSessionRo
   return (await db.query<WebSessionRow>(FIND, [hash])).rows[0];
 }
 
+/** A session in a list, without its secret. */
+export interface ListedSessionRow extends WebSessionRow {
+  /** The first 16 hexadecimal digits of the hash. */
+  id: string;
+  /** The prefix of the key that it began with. Null: it began with a token, a key of the configuration or a login. */
+  keyPrefix: string | null;
+  createdAt: string;
+}
+
+const LISTED = `encode(substring(s.hash from 1 for 8), 'hex') id, s.subject, s.roles, s.permissions, s.namespaces,
+       k.prefix "keyPrefix", tasker.iso(s.created_at) "createdAt", tasker.iso(s.expires_at) "expiresAt"`;
+
+const LIST = sql('list_web_sessions')`
+select ${LISTED}
+  from tasker.web_session s left join tasker.api_key k on k.key_id = s.key_id
+ where s.expires_at > now() and ($1::text is null or s.subject = $1)
+   and (s.key_id is null or (k.revoked_at is null and (k.expires_at is null or k.expires_at > now())))
+ order by s.created_at desc, s.hash limit 10000`;
+
+/** Returns the sessions that have not ended, the newest first. `subject`: only those of this subject. */
+export async function listWebSessions(db: Db, { subject }: { subject: string | null }): Promise<ListedSessionRow[]> {
+  return (await db.query<ListedSessionRow>(LIST, [subject])).rows;
+}
+
+const END_SEVERAL = sql('end_web_sessions')`
+with ended as (
+  delete from tasker.web_session where (hash between $1 and $2 or subject = $3) and expires_at > now() returning *)
+select ${LISTED}
+  from ended s left join tasker.api_key k on k.key_id = s.key_id
+ order by s.created_at desc, s.hash`;
+
+/** Ends the sessions with hashes in a range, and those of a subject. Returns them. */
+export async function endWebSessions(
+  db: Db,
+  { from, to, subject }: { from: Buffer | null; to: Buffer | null; subject: string },
+): Promise<ListedSessionRow[]> {
+  return (await db.query<ListedSessionRow>(END_SEVERAL, [from, to, subject])).rows;
+}
+
 const END = sql('end_web_session')`delete from tasker.web_session where hash = $1`;
 
 /** Ends a session. */

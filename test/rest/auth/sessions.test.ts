@@ -93,6 +93,73 @@ it('a session cannot begin another session, and an invalid cookie is refused', a
   expect((await ask(app, 'GET /v1/me', both)).status).toBe(401);
 });
 
+it('sessions are listed and ended by their id or their subject, which the audit notes', async () => {
+  const app = on.app();
+  const admin = { 'x-api-key': await on.key({ name: 'manager', roles: ['admin'] }) };
+  const key = await on.key({ name: 'gina', roles: ['viewer'], namespaces: ['test'] });
+  const [first, second, third] = [await login(app, key), await login(app, key), await login(app, key)];
+  const list = async (query = '') =>
+    (await ask<{ sessions: Json[] }>(app, `GET /v1/auth/sessions${query}`, admin)).body.sessions;
+  const listed = await list('?subject=key:gina');
+  expect(listed).toHaveLength(3);
+  expect(listed[0]).toEqual({
+    id: expect.stringMatching(/^[0-9a-f]{16}$/),
+    subject: 'key:gina',
+    roles: ['viewer'],
+    permissions: expect.arrayContaining(['tasks:read']),
+    namespaces: ['test'],
+    key_prefix: key.slice(0, 12),
+    created_at: expect.any(String),
+    expires_at: third.body.expires_at,
+  });
+  for (const { cookie } of [first, second, third]) {
+    expect(JSON.stringify(listed)).not.toContain(cookie.cookie.split('=')[1]);
+  }
+  const ended = await ask<{ sessions: Json[] }>(app, `DELETE /v1/auth/sessions/${listed[2]!.id}`, admin, {
+    reason: 'a lost laptop',
+  });
+  expect([ended.status, ended.body.sessions]).toEqual([200, [listed[2]]]);
+  const status = async ({ cookie }: typeof first) => (await ask(on.app(), 'GET /v1/me', cookie)).status;
+  expect([await status(first), await status(second), await status(third)]).toEqual([401, 200, 200]);
+  const all = await ask<{ sessions: Json[] }>(app, 'DELETE /v1/auth/sessions/key:gina', admin);
+  expect(all.body.sessions).toEqual(listed.slice(0, 2));
+  expect([await status(second), await status(third)]).toEqual([401, 401]);
+  expect(await list('?subject=key:gina')).toEqual([]);
+  const again = await ask(app, `DELETE /v1/auth/sessions/${listed[2]!.id}`, admin);
+  expect([again.status, (again.body.error as Json).message]).toEqual([404, expect.stringContaining('session list')]);
+  const { entries } = await on.tasker.audit({ action: 'end_session' }, {});
+  expect(entries.map(({ target, actor, door, reason }) => ({ target, actor, door, reason }))).toContainEqual({
+    target: `session ${listed[2]!.id} of key:gina`,
+    actor: 'key:manager',
+    door: 'rest',
+    reason: 'a lost laptop',
+  });
+  expect(entries).toHaveLength(3);
+});
+
+it('the list has no session that has ended by its time or with its key, and an operator may not read it', async () => {
+  const app = on.app();
+  const admin = { 'x-api-key': await on.key({ name: 'boss', roles: ['admin'] }) };
+  await login(app, await on.key({ name: 'hugo', roles: ['viewer'] }));
+  await login(app, await on.key({ name: 'ida', roles: ['viewer'] }));
+  await login(app, await on.key({ name: 'jan', roles: ['viewer'] }));
+  await on.sql(`update tasker.web_session set expires_at = now() where subject = 'key:hugo'`);
+  await on.sql(`update tasker.api_key set expires_at = now() where name = 'ida'`);
+  const { body } = await ask<{ sessions: Json[] }>(app, 'GET /v1/auth/sessions', admin);
+  const subjects = body.sessions.map(({ subject }) => subject);
+  expect(subjects.filter((one) => ['key:hugo', 'key:ida', 'key:jan'].includes(one as string))).toEqual(['key:jan']);
+  // Nothing of the expired session remains to be ended.
+  expect((await ask(app, 'DELETE /v1/auth/sessions/key:hugo', admin)).status).toBe(404);
+  const operator = { 'x-api-key': await on.key({ name: 'lea', roles: ['operator'] }) };
+  for (const request of ['GET /v1/auth/sessions', 'DELETE /v1/auth/sessions/key:jan']) {
+    expect([request, (await ask(app, request, operator)).status]).toEqual([request, 403]);
+  }
+  const { cookie } = await login(app, admin['x-api-key']);
+  const own = await ask<{ sessions: Json[] }>(app, 'DELETE /v1/auth/sessions/key:boss', { ...cookie, ...CSRF });
+  expect(own.body.sessions).toHaveLength(1);
+  expect((await ask(on.app(), 'GET /v1/me', cookie)).status).toBe(401);
+});
+
 it('without authentication, anyone may do everything, and there is no login', async () => {
   const app = on.app({ auth: { ...SECURED.auth, required: 'never' } });
   expect((await ask(app, 'GET /v1/me')).body).toEqual({

@@ -1,4 +1,5 @@
 import { createApiKey, revokeApiKey } from '../../../src/app/credentials/api-keys.ts';
+import { beginSession } from '../../../src/engine/credentials/web-sessions.ts';
 import type { World } from '../../support/rest/world.ts';
 import { ACT, NOTHING, type Row, type Table } from './row.ts';
 
@@ -8,6 +9,10 @@ export async function credentialRows({ tasker }: World): Promise<Table> {
   const { key } = await createApiKey(tasker, { name: 'caller', permissions: ['tasks:read'] }, actor);
   for (const name of ['old', 'ended']) await createApiKey(tasker, { name, permissions: ['tasks:read'] }, actor);
   const ended = await revokeApiKey(tasker, 'ended', actor);
+  const rights = { roles: ['viewer'], permissions: ['tasks:read'], namespaces: ['test'], keyId: null };
+  for (const subject of ['ana', 'ana', 'bea', 'kim/é']) {
+    await beginSession(tasker.engine.database, { ...rights, subject, expiresInMs: 3_600_000 });
+  }
   const caller: Row = { secured: true, headers: { 'x-api-key': key } };
   const request = {
     ...ACT,
@@ -36,6 +41,11 @@ export async function credentialRows({ tasker }: World): Promise<Table> {
       ok: [{ params: { key: 'old' }, body: { ...ACT, overlap_seconds: 60, expires_in_seconds: 3600 } }],
       400: [{ params: { key: 'old' }, body: { overlap_seconds: -1 } }],
       409: [{ params: { key: ended[0]!.prefix }, body: ACT }],
+    },
+    getAuthSessions: { ok: [{}, { query: 'subject=ana' }], 400: [{ query: 'subject=' }] },
+    deleteAuthSession: {
+      ok: [{ params: { session: 'ana' }, body: ACT }, { params: { session: 'kim%2F%C3%A9' } }],
+      400: [{ params: { session: 'bea' }, body: { by: 7 } }],
     },
     postAuthKeyRevoke: { ok: [old], 400: [{ ...old, body: { by: 7 } }] },
   };

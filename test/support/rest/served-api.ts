@@ -3,6 +3,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { type CreateTaskerOptions, createTasker } from '../../../src/app/create-tasker.ts';
 import { type Logger, silentLogger } from '../../../src/logging/logger.ts';
 import { actRoutes } from '../../../src/rest/acts/act-routes.ts';
+import { LOCAL_SECURITY } from '../../../src/rest/auth/settings.ts';
 import type { Caller } from '../../../src/rest/caller.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
 import { answerError } from '../../../src/server/error-answer.ts';
@@ -61,16 +62,22 @@ export class Contract {
 /** Options of {@link servedApi}. */
 export interface ServedApiOptions extends CreateTaskerOptions {
   mostRequests?: number;
+  requestsPerSecond?: number;
   logger?: Logger;
 }
 
 /** The API on its own database. `stop` removes both. */
-export async function servedApi({ mostRequests, logger = silentLogger, ...options }: ServedApiOptions = {}) {
+export async function servedApi({
+  mostRequests,
+  requestsPerSecond = 0,
+  logger = silentLogger,
+  ...options
+}: ServedApiOptions = {}) {
   const { url, sql, drop } = await freshDatabase();
   const tasker = await createTasker({ databaseUrl: url, poolSize: 6, worker: false, ...options });
   tasker.door = 'rest';
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
-  const app = restApp({ tasker, logger, facts, mostRequests });
+  const app = restApp({ tasker, logger, facts, mostRequests, security: { ...LOCAL_SECURITY, requestsPerSecond } });
   const document = (await (await app.request('http://localhost/api-docs/openapi.json')).json()) as Document;
   const contract = new Contract(document);
 

@@ -1,0 +1,22 @@
+import { endSessions, type ListedSession, listSessions } from '../../engine/credentials/web-sessions.ts';
+import type { OperatorOptions } from '../../engine/operate.ts';
+import type { Tasker } from '../tasker.ts';
+
+export type { ListedSession };
+
+/** Returns the sessions of browsers that have not ended, the newest first. `subject`: only those of this subject. */
+export function listBrowserSessions(
+  tasker: Tasker,
+  options: { subject?: string | undefined },
+): Promise<ListedSession[]> {
+  return listSessions(tasker.engine.database, options);
+}
+
+/** Ends the session with this id, or all sessions of this subject. */
+export function endBrowserSessions(
+  tasker: Tasker,
+  reference: string,
+  options: OperatorOptions,
+): Promise<ListedSession[]> {
+  return endSessions(tasker.engine.database, reference, { door: tasker.door, ...options });
+}

@@ -1,0 +1,53 @@
+import { expect, it } from 'vitest';
+import { Gate } from '../../../src/rest/acts/gate.ts';
+
+/** Enters as often as the gate allows, up to a number. Returns how often it did. */
+function enterAll(gate: Gate, most: number, now: number): number {
+  let entered = 0;
+  while (entered < most && gate.enter(now)) entered++;
+  return entered;
+}
+
+it('an idle server accepts a burst up to its maximum', () => {
+  expect(enterAll(new Gate({ poolSize: 10 }), 1_000, 0)).toBe(500);
+  expect(enterAll(new Gate({ poolSize: 10, mostRequests: 7 }), 1_000, 0)).toBe(7);
+});
+
+it('a slow server accepts only as many requests as it answers in two seconds', () => {
+  const gate = new Gate({ poolSize: 10 });
+  enterAll(gate, 500, 0);
+  // It answers 50 in a second, so the last of the burst waits for 10 seconds.
+  for (let i = 1; i <= 400; i++) gate.leave(i * 20);
+  expect(gate.open).toBe(100);
+  expect(gate.enter(8_010)).toBe(false);
+  gate.leave(8_020);
+  gate.leave(8_040);
+  expect(enterAll(gate, 1_000, 8_050)).toBe(2);
+  expect(gate.open).toBe(100);
+});
+
+it('a server that answers nothing accepts a few, and all again when it was idle', () => {
+  const gate = new Gate({ poolSize: 4 });
+  expect(enterAll(gate, 30, 0)).toBe(30);
+  expect(gate.enter(999)).toBe(true);
+  expect(gate.enter(1_001)).toBe(false);
+  for (let i = 0; i < 31; i++) gate.leave(5_000);
+  expect(enterAll(gate, 1_000, 5_001)).toBe(200);
+});
+
+it('a fast server with a constant number of callers refuses none', () => {
+  const gate = new Gate({ poolSize: 10 });
+  enterAll(gate, 200, 0);
+  let refused = 0;
+  for (let i = 1; i <= 20_000; i++) {
+    gate.leave(i);
+    if (!gate.enter(i)) refused++;
+  }
+  expect([refused, gate.open]).toEqual([0, 200]);
+});
+
+it('few requests that take long do not count as a slow server', () => {
+  const gate = new Gate({ poolSize: 10 });
+  expect(enterAll(gate, 19, 0)).toBe(19);
+  expect(enterAll(gate, 481, 60_000)).toBe(481);
+});
