@@ -20,7 +20,7 @@ export interface RecentAnswersOptions {
 const MOST = 200;
 const LARGEST = 256 * 1024;
 /** Older answers are not used, whatever a request allows. */
-const OLDEST_SECONDS = 60;
+const OLDEST_SECONDS = 120;
 /** Answers that depend on the rights of the caller, but not on its name. */
 const COMMON = /^\/v1\/(status|summary|stats|task-histogram|tasks|templates|queues|workers|namespaces|schedules)(\/|$)/;
 /** Answers about the caller, and answers without an end. */

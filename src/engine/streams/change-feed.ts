@@ -11,7 +11,7 @@ import { RecentChanges } from './recent-changes.ts';
 /** Time between two polls while nothing changes and notifications do not arrive. */
 const POLL_MS = 1_000;
 /** The same while notifications arrive: the poll only finds what a process announced before it heard of this one. */
-const NOTIFIED_POLL_MS = 3_000;
+const NOTIFIED_POLL_MS = 5_000;
 /** Minimum time between two polls. */
 const SOON_MS = 200;
 /** The reader rests this many times as long as a reading took, at most `LONGEST_REST_MS`. */
@@ -51,7 +51,7 @@ export interface Following {
 
 /**
  * Reads the log of changes for all streams of this process. While there is no stream, it sends no statement. Otherwise it
- * polls soon after a notification, and every three seconds, or every second without notifications.
+ * polls soon after a notification, and every five seconds, or every second without notifications.
  */
 export class ChangeFeed {
   readonly #database: Database;

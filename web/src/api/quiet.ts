@@ -1,7 +1,7 @@
 /** Data that the stream of changes does not report may be this many seconds old, so that it is still seen to change. */
-const MOST_SECONDS = 10;
+const MOST_SECONDS = 30;
 /** The same for what is made of tasks, whose changes are reported. */
-const MOST_REPORTED_SECONDS = 60;
+const MOST_REPORTED_SECONDS = 120;
 /** The tables that are searched follow a change by up to this many seconds. */
 const LAG_SECONDS = 3;
 const REPORTED = /^\/?v1\/(status|summary|stats|task-histogram|tasks|approvals|dlq)\b/;

@@ -10,7 +10,7 @@ import { HUES, StateShape } from '../parts/state.tsx';
 import { counted, durationText, numberText, percentText } from '../parts/words.ts';
 import { CauseList } from './errors/cause-list.tsx';
 import { causesOf } from './errors/causes.ts';
-import { FirstSteps } from './home/first-steps.tsx';
+import { FirstSteps, useIsNew } from './home/first-steps.tsx';
 import { type Need, useNeeds, useSummary } from './home/needs.ts';
 import { Slots } from './worker/worker-types.tsx';
 import { Handlers, type Worker, WorkerLink, WorkerState } from './workers.tsx';
@@ -19,11 +19,16 @@ const CAUSES = 3;
 
 export default function Home() {
   const { needs, error, loading } = useNeeds();
+  const isNew = useIsNew();
   return (
     <>
-      <Heading title="Home" answer={loading ? '\u00a0' : answerOf(needs)} />
+      <Heading
+        title="Home"
+        answer={loading ? '\u00a0' : isNew && needs.length === 0 ? 'No task has run yet' : answerOf(needs)}
+      />
       {error && loading && <Problem error={error} />}
-      {!loading && (
+      {isNew && <FirstSteps />}
+      {!loading && !(isNew && needs.length === 0) && (
         <Panel title="Needs a person">
           {needs.length > 0 ? (
             <ul>
@@ -36,9 +41,8 @@ export default function Home() {
           )}
         </Panel>
       )}
-      <FirstSteps />
       <Causes />
-      <LastHour />
+      {!isNew && <LastHour />}
       <WorkerTable />
     </>
   );

@@ -9,11 +9,16 @@ import { useSummary } from './needs.ts';
 
 const MOST = 5;
 
+/** Whether there is no open task, and none has ended recently. */
+export function useIsNew(): boolean {
+  const { data } = useSummary();
+  return data !== undefined && !Object.values(data.states).some((count) => count > 0);
+}
+
 /** What to do before there is any task: create one of a template. */
 export function FirstSteps() {
-  const { data } = useSummary();
   const { rows } = useList<TemplateRow>('/v1/templates', 'templates');
-  if (!data || !rows || Object.values(data.states).some((count) => count > 0)) return null;
+  if (!rows) return null;
   if (rows.length === 0) {
     return (
       <Panel title="First steps">
@@ -31,7 +36,7 @@ export function FirstSteps() {
   }
   const shown = [...newest.values()].slice(0, MOST);
   return (
-    <Panel title="First steps" more="No task has run in the last 24 hours">
+    <Panel title="First steps" more="Create a task of a template">
       <ul aria-label="Templates to begin with">
         {shown.map((row) => (
           <Item key={`${row.namespace}/${row.name}`} row={row} />

@@ -65,7 +65,9 @@ export function Timeline({ data, selected, onSelect }: ViewProps) {
         <div className="min-w-[400px] py-2 sm:min-w-[560px]">
           <div className="mr-4 ml-[148px] flex sm:ml-[212px] justify-between border-b border-line pb-1 text-xs text-faint tabular-nums">
             {TICKS.map((tick) => (
-              <span key={tick}>{tick === 0 ? '0' : durationText((to - from) * tick)}</span>
+              <span key={tick} className="whitespace-nowrap max-sm:even:hidden">
+                {tick === 0 ? '0' : durationText((to - from) * tick)}
+              </span>
             ))}
           </div>
           <ul aria-label="Timeline">
