@@ -1,6 +1,8 @@
-// Makes pictures of every screen of the web page, to look at: light and dark, large and small, with the data of examples/night.
+// Makes pictures of every screen of the web page and its dialogs, to look at: light and dark, large and small, with the data
+// of examples/night and scripts/screens/day.mjs.
 //   npm run screens                     into .screens/
 //   npm run screens -- home task        only these
+//   npm run screens -- --light --large  only in these colours and sizes
 //   npm run screens -- --docs           the pictures of README and the guide, of a run of the demo, into docs/pictures
 //   SCREENS_URL=http://… npm run screens   of a server that runs already
 import { spawn } from 'node:child_process';
@@ -9,6 +11,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { scenesOf } from './screens/scenes.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = path.join(root, '.screens');
@@ -48,10 +51,11 @@ function started(args, cwd, ready) {
 async function night() {
   const place = mkdtempSync(path.join(tmpdir(), 'tasker-screens-'));
   const worker = await started([path.join(root, 'examples/night/night.mjs')], place, /40 are complete/);
+  const day = await started([path.join(root, 'scripts/screens/day.mjs')], place, /the day is made/);
   const args = [path.join(root, 'bin/tasker.js'), 'server', '--json', '--bind', '127.0.0.1:0'];
   const server = await started(args, place, /"url":"([^"]+)"/);
   const stop = async () => {
-    for (const { child } of [server, worker]) {
+    for (const { child } of [server, day, worker]) {
       child.kill('SIGTERM');
       await new Promise((resolve) => child.once('exit', resolve));
     }
@@ -60,10 +64,21 @@ async function night() {
   return { url: server.found[1], stop };
 }
 
+const ask = async (url) => (await fetch(url)).json();
+
 /** Returns the address of each picture. */
 async function addresses(url) {
-  const { tasks } = await (await fetch(`${url}/v1/tasks?state=blocked_by_failures&per_page=1`)).json();
-  const task = tasks[0]?.task_uuid;
+  const find = async (query) => (await ask(`${url}/v1/tasks?per_page=1&${query}`)).tasks[0]?.task_uuid;
+  const task = await find('error_type=certificate_expired');
+  const { entries } = await ask(`${url}/v1/dlq/entries?limit=1`);
+  const found = {
+    task,
+    approval: await find('name=pay_refund'),
+    batch: await find('name=import_payments'),
+    month: await find('name=close_month'),
+    ended: await find('name=send_invoice&state=complete'),
+    letter: entries[0]?.dlq_entry_uuid,
+  };
   return {
     home: '',
     ...Object.fromEntries(PATHS.map((name) => [name, name])),
@@ -80,6 +95,7 @@ async function addresses(url) {
     'new-schedule': 'schedules/new/form',
     keys: 'settings?view=keys',
     roles: 'settings?view=roles',
+    ...scenesOf(found),
   };
 }
 
@@ -95,8 +111,6 @@ async function demo() {
   };
   return { url: found[1], stop };
 }
-
-const ask = async (url) => (await fetch(url)).json();
 
 /** Returns the addresses of the pictures of README and the guide. */
 async function docsAddresses(url) {
@@ -145,23 +159,45 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox'],
 });
+/** Opens an address, does what the scene shows, and makes a picture. */
+async function draw(page, { url, act, file }) {
+  page.setDefaultTimeout(20_000);
+  try {
+    await page.goto(url);
+    await page.locator('h1').waitFor();
+    // The page polls, so that it is never idle for long.
+    await page.waitForTimeout(800);
+    await act?.(page);
+    await page.waitForTimeout(200);
+  } catch (error) {
+    console.error(`${file}: ${error.message}`);
+    process.exitCode = 1;
+  }
+  await page.screenshot({ path: path.join(folder, file) });
+}
+
 /** Draws every screen, in all sizes and colours. */
 async function drawAll() {
   mkdirSync(folder, { recursive: true });
   const all = await addresses(served.url);
-  const wanted = process.argv.slice(2);
-  for (const colorScheme of ['light', 'dark']) {
-    for (const [size, viewport] of Object.entries(SIZES)) {
-      const page = await browser.newPage({ viewport, colorScheme });
-      for (const [name, address] of Object.entries(all)) {
+  const wanted = process.argv.slice(2).filter((name) => !name.startsWith('--'));
+  const chosen = (names) => {
+    const asked = names.filter((name) => process.argv.includes(`--${name}`));
+    return asked.length > 0 ? asked : names;
+  };
+  for (const colorScheme of chosen(['light', 'dark'])) {
+    for (const size of chosen(Object.keys(SIZES))) {
+      const context = await browser.newContext({ viewport: SIZES[size], colorScheme });
+      for (const [name, scene] of Object.entries(all)) {
         if (wanted.length > 0 && !wanted.includes(name)) continue;
-        await page.goto(`${served.url}/${address}`);
-        await page.locator('h1').waitFor();
-        // The page polls, so that it is never idle for long.
-        await page.waitForTimeout(800);
-        await page.screenshot({ path: path.join(folder, `${name}-${size}-${colorScheme}.png`) });
+        const { at, act, only = size } = typeof scene === 'string' ? { at: scene } : scene;
+        if (only !== size) continue;
+        // A page for each, because a scene may break the connection.
+        const page = await context.newPage();
+        await draw(page, { url: `${served.url}/${at}`, act, file: `${name}-${size}-${colorScheme}.png` });
+        await page.close();
       }
-      await page.close();
+      await context.close();
     }
   }
   console.log(`the pictures are in ${path.relative(process.cwd(), folder)}/`);

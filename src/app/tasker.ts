@@ -93,6 +93,7 @@ export class Tasker extends TaskerOperations {
       delivery: this.#delivery,
       events: this.events,
     });
+    parts.engine.changes.isNotified = () => this.#signals.isListening;
     this.#worker = parts.registry && this.#makeWorker(parts.registry);
   }
 

@@ -27,6 +27,7 @@ import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
 import { processRoutes, type ServedConfig } from './reads/process-routes.ts';
 import { readRoutes } from './reads/read-routes.ts';
+import { recentAnswers } from './recent-answers.ts';
 import { withoutHints } from './scope.ts';
 import { stepRoutes } from './step-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
@@ -95,6 +96,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.use(guards.authentication);
   app.use(guards.limits);
   app.use(guards.scope);
+  app.use('/v1/*', recentAnswers());
   const limit = bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge });
   app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : limit(c, next)));
   app.route('/', healthRoutes(tasker, facts, { exposed: security?.exposed ?? false }));

@@ -6,7 +6,7 @@ import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
 import { until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
 import { MARKUP, openShop, type Shop } from './acting-shop.ts';
-import { checkAccess, startBrowser, watchedPage } from './served-page.ts';
+import { checkAccess, PATHS, startBrowser, watchedPage } from './served-page.ts';
 
 // A browser takes its time while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -15,22 +15,8 @@ interface Operation {
   'x-permission': string;
 }
 
-/** Screens with acts, and screens that only some roles may read. */
-const SCREENS = {
-  Home: '',
-  Tasks: 'tasks',
-  Errors: 'errors',
-  'Dead letters': 'dead-letters',
-  Approvals: 'approvals',
-  Templates: 'templates',
-  Schedules: 'schedules',
-  Events: 'events?view=groups',
-  Workers: 'workers',
-  Queues: 'queues',
-  Stats: 'stats',
-  Audit: 'audit',
-  Settings: 'settings?view=keys',
-} as const;
+/** The screens, with the views of them that have acts. */
+const SCREENS = { ...PATHS, Events: 'events?view=groups', Settings: 'settings?view=keys' };
 /** Names of buttons that change something, wherever they are. */
 const VERBS =
   /^(Retry|Cancel|Resolve|Rerun from here|Pause|Resume|Approve|Reject|Reassign|Trigger|Backfill|Delete|Drain|Replay|Redeliver|Discard|Create a (task|schedule|key)|Create the task|Rotate|Revoke)( |$)/;

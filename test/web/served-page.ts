@@ -1,7 +1,13 @@
 import AxeBuilderSource from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { SCREENS } from '../../web/src/frame/screens.ts';
 import { programPath } from '../support/suite/programs.ts';
+
+/** The paths of the screens of the main navigation, by their names. */
+export const PATHS: Readonly<Record<string, string>> = Object.fromEntries(
+  SCREENS.map(({ name, path }) => [name, path]),
+);
 
 /** Starts Debian's browser. */
 export function startBrowser(): Promise<Browser> {

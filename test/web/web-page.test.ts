@@ -11,24 +11,9 @@ import { type Listening, listen } from '../../src/server/listen.ts';
 import { freshDatabase } from '../support/database.ts';
 import { DEMO, template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { checkAccess, startBrowser, watchedPage } from './served-page.ts';
+import { checkAccess, PATHS, startBrowser, watchedPage } from './served-page.ts';
 
 const PREFIX = '/tools/tasker';
-const SCREENS = {
-  Home: '',
-  Tasks: 'tasks',
-  Errors: 'errors',
-  'Dead letters': 'dead-letters',
-  Approvals: 'approvals',
-  Templates: 'templates',
-  Schedules: 'schedules',
-  Events: 'events',
-  Workers: 'workers',
-  Queues: 'queues',
-  Stats: 'stats',
-  Audit: 'audit',
-  Settings: 'settings',
-} as const;
 
 const MARKUP = '<img src=x onerror="document.title=1"> <script>document.title=2</script>';
 
@@ -83,8 +68,8 @@ const get = (path: string, headers: Record<string, string> = {}) => app.request(
 describe('the files of the page', () => {
   beforeAll(started);
 
-  it('every screen has its own address, which a page of another site can neither frame nor extend', async () => {
-    for (const path of ['', ...Object.values(SCREENS), 'tasks/7', 'templates/shop/order/1.0.0', 'tasks/']) {
+  it('every screen has an address of its own, which a page of another site can neither frame nor extend', async () => {
+    for (const path of ['', ...Object.values(PATHS), 'tasks/7', 'templates/shop/order/1.0.0', 'tasks/']) {
       const answer = await get(`/${path}`);
       expect(answer.status, path).toBe(200);
       expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
@@ -186,7 +171,7 @@ describeWith('chromium', 'the web page in a browser', () => {
     const { page, problems } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/`);
     const rail = page.getByRole('navigation', { name: 'Main' });
-    for (const name of Object.keys(SCREENS)) {
+    for (const name of Object.keys(PATHS)) {
       await rail.getByRole('link', { name, exact: true }).click();
       await page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
       expect(await page.getByRole('heading', { level: 1 }).count(), name).toBe(1);

@@ -3,10 +3,12 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { BrowserRouter } from 'react-router';
 import { ApiError, ROOT } from './api/client.ts';
+import { ConnectionProvider } from './api/connection.tsx';
 import { LiveProvider } from './api/live.tsx';
 import { MeProvider } from './api/me.tsx';
 import { StreamProvider } from './api/stream.tsx';
 import { App } from './app.tsx';
+import { Away } from './frame/away.tsx';
 import { Login } from './frame/login.tsx';
 import { applyTheme } from './frame/theme.ts';
 import './styles.css';
@@ -40,11 +42,13 @@ createRoot(document.getElementById('page')!).render(
     <QueryClientProvider client={queries}>
       <BrowserRouter basename={ROOT.pathname.replace(/\/$/, '')}>
         <LiveProvider>
-          <MeProvider login={<Login />}>
-            <StreamProvider>
-              <App />
-            </StreamProvider>
-          </MeProvider>
+          <ConnectionProvider>
+            <MeProvider login={<Login />} away={(error) => <Away error={error} />}>
+              <StreamProvider>
+                <App />
+              </StreamProvider>
+            </MeProvider>
+          </ConnectionProvider>
         </LiveProvider>
       </BrowserRouter>
     </QueryClientProvider>

@@ -8,8 +8,10 @@ import { type Follower, hand, Member, Members, withDeleted } from './members.ts'
 import { NewestStates } from './newest-states.ts';
 import { RecentChanges } from './recent-changes.ts';
 
-/** Time between two polls while nothing changes and no notification arrives. */
+/** Time between two polls while nothing changes and notifications do not arrive. */
 const POLL_MS = 1_000;
+/** The same while notifications arrive: the poll only finds what a process announced before it heard of this one. */
+const NOTIFIED_POLL_MS = 5_000;
 /** Minimum time between two polls. */
 const SOON_MS = 200;
 /** After a read, the reader pauses for this multiple of its duration, at most `LONGEST_REST_MS`. */
@@ -49,7 +51,7 @@ export interface Following {
 
 /**
  * Reads the log of changes for all streams of this process. While there is no stream, it sends no statement. Otherwise it
- * polls once a second, and soon after a notification.
+ * polls soon after a notification, and every five seconds, or every second without notifications.
  */
 export class ChangeFeed {
   readonly #database: Database;
@@ -77,6 +79,8 @@ export class ChangeFeed {
   #wantedAt = Number.NEGATIVE_INFINITY;
   #failing = false;
   #closed = false;
+  /** Whether notifications of new rows arrive. */
+  isNotified: () => boolean = () => false;
 
   constructor(database: Database, logger: Logger, log: ChangeLog) {
     this.#database = database;
@@ -131,7 +135,7 @@ export class ChangeFeed {
       return;
     }
     const now = performance.now();
-    const ms = this.#woken ? Math.max(0, this.#earliest - now) : POLL_MS;
+    const ms = this.#woken ? Math.max(0, this.#earliest - now) : this.isNotified() ? NOTIFIED_POLL_MS : POLL_MS;
     this.#timer = setTimeout(() => void this.#run(), ms);
     this.#timer.unref();
   }

@@ -37,6 +37,12 @@ export class Provider {
       request.on('end', () => {
         const path = new URL(request.url!, this.issuer).pathname;
         this.asked.push(path);
+        if (path === '/authorize') {
+          // The person agrees at once.
+          const back = new URL(new URL(request.url!, this.issuer).searchParams.get('redirect_uri')!);
+          back.search = this.login(new URL(request.url!, this.issuer).href).toString();
+          return void answer.writeHead(302, { location: back.href }).end();
+        }
         const body = new URLSearchParams(Buffer.concat(parts).toString());
         const work = this.isDown ? Promise.resolve([503, {}] as const) : this.#answer(path, body, request.headers);
         void work.then(([status, json]) => {

@@ -1,3 +1,5 @@
+import { allowedAge, noteOwnChange } from './quiet.ts';
+
 /** The root of the page and of the API. The server writes it into the document, relative to its address. */
 export const ROOT = new URL('.', document.baseURI);
 
@@ -57,12 +59,14 @@ export async function askText(
   path: string,
   { method = 'GET', query, body, credential, signal }: Sending = {},
 ): Promise<string> {
+  const age = method === 'GET' ? allowedAge(path) : undefined;
   const answer = await sent(addressOf(path, query), {
     method,
     credentials: 'same-origin',
     headers: {
       accept: 'application/json',
-      // A form on another site cannot send this header.
+      ...(age !== undefined && { 'cache-control': `max-age=${age}` }),
+      // A form of another site cannot send it.
       ...(method !== 'GET' && { 'x-tasker-csrf': '1' }),
       ...(credential !== undefined && { authorization: `Bearer ${credential}` }),
       ...(body !== undefined && { 'content-type': 'application/json' }),
@@ -70,6 +74,7 @@ export async function askText(
     ...(body !== undefined && { body: JSON.stringify(body) }),
     ...(signal && { signal }),
   });
+  if (method !== 'GET') noteOwnChange();
   const text = await answer.text();
   if (answer.ok) return text;
   const { code, message, details } = (parsed(text) as { error?: Failure } | undefined)?.error ?? {};

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect } from 'react';
 import { ApiError, ask } from './client.ts';
-import { useRoutes } from './routes.ts';
+import { RETRY_MS, useRoutes, useRoutesQuery } from './routes.ts';
 
 /** The user of the page, and the rights of the credential. */
 export interface Me {
@@ -19,34 +19,43 @@ const UNAUTHORIZED = 401;
 interface MeProviderProps {
   /** The page for a user without a credential. */
   login: ReactNode;
+  /** The page while the server does not answer the first requests. */
+  away(error: Error): ReactNode;
   children: ReactNode;
 }
 
-/** Provides the current user. Asks for a credential if the server needs one, and again when it has expired. */
-export function MeProvider({ login, children }: MeProviderProps) {
+/** Provides who uses the page. Asks for a credential if the server needs one, and again when it has expired. */
+export function MeProvider({ login, away, children }: MeProviderProps) {
   const queries = useQueryClient();
-  const routes = useRoutes();
+  const { data: routes, error: noRoutes } = useRoutesQuery();
   const served = routes?.has('GET /v1/me') ?? false;
   const { data, error } = useQuery({
     queryKey: ['me'],
     queryFn: ({ signal }) => ask<Me>('v1/me', { signal }),
     enabled: served,
     staleTime: 60_000,
+    refetchInterval: ({ state }) => (state.status === 'error' && !isUnauthorized(state.error) ? RETRY_MS : false),
   });
   useEffect(
     () =>
       queries.getQueryCache().subscribe((event) => {
         if (event.type !== 'updated' || event.action.type !== 'error' || event.query.queryKey[0] === 'me') return;
-        const { error: failure } = event.action;
-        if (failure instanceof ApiError && failure.status === UNAUTHORIZED) {
+        if (isUnauthorized(event.action.error)) {
           void queries.invalidateQueries({ queryKey: ['me'] });
         }
       }),
     [queries],
   );
-  if (error instanceof ApiError && error.status === UNAUTHORIZED) return login;
-  if (!routes || (served && !data)) return null;
+  if (isUnauthorized(error)) return login;
+  if (!routes || (served && !data)) {
+    const failure = noRoutes ?? error;
+    return failure ? away(failure) : null;
+  }
   return <MeContext value={data ?? ANYONE}>{children}</MeContext>;
+}
+
+function isUnauthorized(error: unknown): boolean {
+  return error instanceof ApiError && error.status === UNAUTHORIZED;
 }
 
 export function useMe(): Me {

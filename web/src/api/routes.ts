@@ -20,15 +20,23 @@ export interface Routes {
   permissionOf(route: string): string | undefined;
 }
 
-/** Returns the abilities of the server. Undefined until its OpenAPI document is loaded. */
-export function useRoutes(): Routes | undefined {
-  const { data } = useQuery({
+/** Milliseconds until the page asks again for what it cannot begin without. */
+export const RETRY_MS = 3_000;
+
+/** Reads what the server can do, from its OpenAPI document. */
+export function useRoutesQuery() {
+  return useQuery({
     queryKey: ['routes'],
     queryFn: async ({ signal }) => ask<Document>('api-docs/openapi.json', { signal }),
     staleTime: Number.POSITIVE_INFINITY,
     select: routesOf,
+    refetchInterval: ({ state }) => (state.status === 'error' ? RETRY_MS : false),
   });
-  return data;
+}
+
+/** Returns what the server can do. Undefined until its OpenAPI document is loaded. */
+export function useRoutes(): Routes | undefined {
+  return useRoutesQuery().data;
 }
 
 function routesOf({ paths }: Document): Routes {

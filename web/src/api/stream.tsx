@@ -2,6 +2,7 @@ import { type QueryKey, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
 import { addressOf } from './client.ts';
 import { useLive } from './live.tsx';
+import { noteChange } from './quiet.ts';
 import { useRoutes } from './routes.ts';
 
 const StreamContext = createContext(false);
@@ -36,6 +37,7 @@ export function StreamProvider({ children }: { children: ReactNode }) {
     let changed = new Set<string>();
     let all = false;
     const show = (event: MessageEvent<string>) => {
+      noteChange({ isFollowing: true });
       const task = event.type === 'task' ? TASK_ID.exec(event.data)?.[1] : undefined;
       if (task === undefined) all = true;
       else changed.add(task);
@@ -50,9 +52,11 @@ export function StreamProvider({ children }: { children: ReactNode }) {
     const source = new EventSource(addressOf('v1/stream'));
     source.addEventListener('open', () => {
       lost = 0;
+      noteChange({ isFollowing: true });
       setConnected(true);
     });
     source.addEventListener('error', () => {
+      noteChange({ isFollowing: false });
       setConnected(false);
       lost += 1;
       if (lost >= MOST_LOST) source.close();
@@ -60,6 +64,7 @@ export function StreamProvider({ children }: { children: ReactNode }) {
     for (const name of ['task', 'deleted', 'reset']) source.addEventListener(name, show);
     return () => {
       source.close();
+      noteChange({ isFollowing: false });
       clearTimeout(timer);
       setConnected(false);
     };

@@ -151,6 +151,7 @@ export interface Timeline {
 export interface Pause {
   scope: 'task' | 'template' | 'namespace';
   target: string;
+  paused_at: string;
   paused_by: string;
   reason: string | null;
 }

@@ -1,32 +1,15 @@
-import { useQueryClient } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
-import { ApiError } from '../api/client.ts';
+import { useConnection } from '../api/connection.tsx';
 import { clockText } from '../parts/words.ts';
 
 /** A banner while the server does not answer, with the time of the data that the page shows. */
-export function Connection() {
-  const queries = useQueryClient();
-  const [lost, setLost] = useState(false);
-  const [last, setLast] = useState<Date>();
-  useEffect(
-    () =>
-      queries.getQueryCache().subscribe((event) => {
-        if (event.type !== 'updated') return;
-        if (event.action.type === 'success') {
-          setLost(false);
-          setLast(new Date());
-        }
-        if (event.action.type === 'error')
-          setLost(event.action.error instanceof ApiError && event.action.error.status === 0);
-      }),
-    [queries],
-  );
+export function ConnectionBanner() {
+  const { problem, last } = useConnection();
   return (
     <div aria-live="polite">
-      {lost && (
-        <p className="bg-t-amber px-6 py-2 text-sm text-s-amber">
-          The server does not answer{last ? `. The page shows data of ${clockText(last)}` : ''}. It will reconnect by
-          itself.
+      {problem !== undefined && (
+        <p className="border-b border-line bg-t-amber px-4 py-2 text-sm break-words text-s-amber sm:px-6">
+          {problem}
+          {last && `. The page shows data of ${clockText(last)}`}. It tries again by itself.
         </p>
       )}
     </div>

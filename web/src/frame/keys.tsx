@@ -7,6 +7,8 @@ import { useLinks } from './namespace.ts';
 import { SCREENS } from './screens.ts';
 
 const SEQUENCE_MS = 1500;
+/** The keys that open the palette, as the keyboard of the user names them. */
+export const PALETTE_KEYS = /Mac|iP(hone|ad)/.test(navigator.userAgent) ? '⌘ K' : 'Ctrl K';
 
 /** Listens for the keys that work on every screen. */
 export function useKeys({ onPalette, onHelp }: { onPalette(): void; onHelp(): void }): void {
@@ -27,6 +29,9 @@ export function useKeys({ onPalette, onHelp }: { onPalette(): void; onHelp(): vo
       if (target) void navigate(link(target.path));
       else if (event.key === '?') onHelp();
       else if (event.key === 'l') toggle();
+      else if (event.key === 'j' || event.key === 'k') goToRow(event.key === 'j' ? 1 : -1);
+      else if (event.key === 'x')
+        document.activeElement?.closest('tr')?.querySelector<HTMLElement>('[type=checkbox]')?.click();
       else if (event.key === '/') {
         event.preventDefault();
         document.querySelector<HTMLElement>('[data-filter]')?.focus();
@@ -37,35 +42,72 @@ export function useKeys({ onPalette, onHelp }: { onPalette(): void; onHelp(): vo
   }, [navigate, link, toggle, onPalette, onHelp]);
 }
 
+/** Moves the focus to the next row of the tables and lists of the screen, or to the one before. */
+function goToRow(step: 1 | -1): void {
+  const rows = [...document.querySelectorAll('main :is(tbody tr, ul li, ol li)')].flatMap((row) => {
+    const target = row.querySelector<HTMLElement>('a, button');
+    return target ? [{ row, target }] : [];
+  });
+  const at = rows.findIndex(({ row }) => row.contains(document.activeElement));
+  rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))]?.target.focus();
+}
+
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest('input, textarea, select, dialog') !== null;
 }
 
+const EVERYWHERE = [
+  [PALETTE_KEYS, 'Search or go to'],
+  ['/', 'Filter the list'],
+  ['j k', 'Next row, row before'],
+  ['Enter', 'Open the row'],
+  ['x', 'Select the row'],
+  ['← ↑ → ↓', 'Go along a graph'],
+  ['l', 'Pause or continue live data'],
+  ['Esc', 'Close what is open'],
+  ['?', 'Show the keys'],
+] as const;
+
 export function KeysHelp({ onClose }: { onClose(): void }) {
-  const keys = [
-    ['⌘ K or Ctrl K', 'Search or go to'],
-    ['/', 'Filter the list'],
-    ['l', 'Pause or continue live data'],
-    ['?', 'Show the keys'],
-    ['Esc', 'Close what is open'],
-    ...SCREENS.map(({ key, name }) => [`g ${key}`, name]),
-  ] as const;
   return (
-    <Dialog title="Keys" onClose={onClose}>
+    <Dialog title="Keys" onClose={onClose} className="w-[560px]">
       <div className="p-5">
-        <h2 className="mb-3 text-base font-semibold">Keys</h2>
-        <dl className="grid grid-cols-[auto_1fr] gap-x-6 gap-y-1 text-sm sm:grid-cols-[auto_1fr_auto_1fr]">
-          {keys.map(([key, what]) => (
-            <div key={key} className="contents">
-              <dt className="font-mono text-xs leading-5 text-faint">{key}</dt>
-              <dd>{what}</dd>
-            </div>
-          ))}
-        </dl>
-        <div className="mt-4 text-right">
-          <Button onClick={onClose}>Close</Button>
+        <div className="flex items-start justify-between">
+          <h2 className="text-base font-semibold">Keys</h2>
+          <Button look="quiet" className="-mt-1 px-2" aria-label="Close" onClick={onClose}>
+            ×
+          </Button>
+        </div>
+        <div className="mt-3 grid gap-x-10 gap-y-5 sm:grid-cols-2">
+          <KeyList name="Everywhere" keys={EVERYWHERE} />
+          <KeyList name="Go to" keys={SCREENS.map(({ key, name }) => [`g ${key}`, name] as const)} />
         </div>
       </div>
     </Dialog>
+  );
+}
+
+function KeyList({ name, keys }: { name: string; keys: readonly (readonly [key: string, what: string])[] }) {
+  return (
+    <section aria-label={name}>
+      <h3 className="mb-1.5 text-xs text-faint">{name}</h3>
+      <dl className="grid gap-1 text-sm">
+        {keys.map(([key, what]) => (
+          <div key={key} className="flex items-center justify-between gap-4">
+            <dt className="order-2 flex shrink-0 gap-1">
+              {key.split(' ').map((one) => (
+                <kbd
+                  key={one}
+                  className="min-w-5 rounded border border-edge bg-surface px-1 text-center font-sans text-xs text-soft"
+                >
+                  {one}
+                </kbd>
+              ))}
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
   );
 }

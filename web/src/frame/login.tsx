@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { ApiError, addressOf, ask } from '../api/client.ts';
+import { ApiError, addressOf, ask, ROOT } from '../api/client.ts';
 import { useRoutes } from '../api/routes.ts';
-import { Button, Code, Problem } from '../parts/controls.tsx';
+import { Button, Code, Problem, useTitle } from '../parts/controls.tsx';
 import { madeKey } from './made-key.ts';
 
 interface Providers {
@@ -31,12 +31,31 @@ function useProvider(): Providers['oidc'] | undefined {
   return data;
 }
 
+const FAILURE = /(?:^|; )tasker_login_failure=([^;]*)/;
+
+/** Returns why the login with the identity provider failed, once. */
+function takenFailure(): Error | undefined {
+  const text = FAILURE.exec(document.cookie)?.[1];
+  if (!text) return undefined;
+  // biome-ignore lint/suspicious/noDocumentCookie: browsers without the Cookie Store API run the page, too
+  document.cookie = 'tasker_login_failure=; Max-Age=0; Path=/';
+  return new Error(decodeURIComponent(text));
+}
+
+/** Returns the address that the user came for, below the root of the page. */
+function shownPath(): string {
+  const { href } = location;
+  return href.startsWith(ROOT.href) ? `/${href.slice(ROOT.href.length)}` : '/';
+}
+
 /** Begins a session with an API key. The key is not kept in the browser; the session is a cookie that scripts cannot read. */
 export function Login() {
   const queries = useQueryClient();
+  useTitle('Log in');
   const made = madeKey();
   const [key, setKey] = useState(made?.key ?? '');
   const provider = useProvider();
+  const [failure] = useState(takenFailure);
   const { mutate, isPending, error } = useMutation({
     mutationFn: () => ask('v1/session', { method: 'POST', credential: key.trim() }),
     onSuccess: () => queries.invalidateQueries(),
@@ -51,12 +70,17 @@ export function Login() {
           <code className="mt-2 block font-mono text-xs break-all select-all">{made.key}</code>
         </p>
       )}
+      {failure && (
+        <div className="mt-4">
+          <Problem error={failure} />
+        </div>
+      )}
       {provider && (
         <>
           <Button
             look="primary"
             className="mt-5 h-9 w-full justify-center"
-            onClick={() => location.assign(addressOf(provider.login_url))}
+            onClick={() => location.assign(addressOf(provider.login_url, { return_to: shownPath() }))}
           >
             Log in with {provider.name}
           </Button>

@@ -8,7 +8,7 @@ import type { Task, Templates } from '../api/types.ts';
 import { lookOf } from '../parts/state.tsx';
 import { useLinks } from './namespace.ts';
 import { SCREENS } from './screens.ts';
-import { chooseTheme } from './theme.ts';
+import { chooseTheme, useIsDark } from './theme.ts';
 
 export interface Entry {
   name: string;
@@ -138,7 +138,7 @@ function useActs(): Entry[] {
   const queries = useQueryClient();
   const act = (name: string, route: string, to: string): Entry[] =>
     routes?.has(route) ? [{ name, kind: 'act', to, lacking: lacking(route) }] : [];
-  const dark = document.documentElement.dataset.theme === 'dark';
+  const dark = useIsDark();
   return [
     ...act('Create a schedule', 'POST /v1/schedules', link('schedules/new/form')),
     ...act('Create a key', 'POST /v1/auth/keys', link('settings', { view: 'keys', create: 'true' })),

@@ -1,12 +1,14 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useSearchParams } from 'react-router';
 import { ask } from '../api/client.ts';
+import { useConnection } from '../api/connection.tsx';
 import { useLive } from '../api/live.tsx';
 import { useMe } from '../api/me.tsx';
 import type { Health, Templates } from '../api/types.ts';
 import { Button } from '../parts/controls.tsx';
 import { clockText } from '../parts/words.ts';
 import { ZonePicker } from '../parts/zone-picker.tsx';
+import { PALETTE_KEYS } from './keys.tsx';
 import { useNamespace } from './namespace.ts';
 
 interface TopBarProps {
@@ -42,11 +44,14 @@ export function TopBar({ onPalette, onMenu }: TopBarProps) {
       <div className="grow" />
       <button
         type="button"
-        className="hidden h-8 w-56 items-center justify-between rounded-md border border-edge px-2.5 text-sm text-faint hover:bg-hover md:flex"
+        className="flex h-8 items-center gap-2 rounded-md border border-edge px-2 text-sm text-faint hover:bg-hover md:w-56 md:px-2.5"
         onClick={onPalette}
       >
-        Search or go to
-        <kbd className="font-sans text-xs">⌘K</kbd>
+        <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
+          <path d="M6 2a4 4 0 1 1 0 8 4 4 0 0 1 0-8M9 9l3 3" fill="none" stroke="currentColor" strokeWidth="1.4" />
+        </svg>
+        <span className="grow text-left max-md:sr-only">Search or go to</span>
+        <kbd className="font-sans text-xs max-md:hidden">{PALETTE_KEYS}</kbd>
       </button>
       <ZonePicker className="max-lg:hidden" />
       <LiveSwitch />
@@ -100,25 +105,33 @@ function User() {
   });
   if (!authenticated) return null;
   return (
-    <Button look="quiet" title={`Logged in as ${subject}`} onClick={() => logOut.mutate()}>
-      Log out
-    </Button>
+    <>
+      <span className="max-w-36 truncate text-sm text-soft max-lg:hidden" title={`Logged in as ${subject}`}>
+        {subject}
+      </span>
+      <Button look="quiet" className="max-sm:px-2" title={`Logged in as ${subject}`} onClick={() => logOut.mutate()}>
+        Log out
+      </Button>
+    </>
   );
 }
 
 function LiveSwitch() {
   const { on, since, toggle } = useLive();
+  const { problem } = useConnection();
+  const isLost = on && problem !== undefined;
+  const word = since ? `Paused at ${clockText(since)}` : isLost ? 'Reconnecting' : 'Live';
   return (
     <Button
       role="switch"
       aria-checked={on}
-      aria-label={since ? `Live: Paused at ${clockText(since)}` : 'Live'}
+      aria-label={word === 'Live' ? 'Live' : `Live: ${word}`}
       look="quiet"
       title={on ? 'The page updates itself. Click to pause.' : 'Click to continue.'}
       onClick={toggle}
     >
-      <span className={`size-2 rounded-full ${on ? 'bg-s-green' : 'bg-s-slate'}`} />
-      {since === undefined ? 'Live' : `Paused at ${clockText(since)}`}
+      <span className={`size-2 rounded-full ${isLost ? 'bg-s-amber' : on ? 'bg-s-green' : 'bg-s-slate'}`} />
+      {word}
     </Button>
   );
 }

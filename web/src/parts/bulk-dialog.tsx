@@ -2,9 +2,9 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { ask } from '../api/client.ts';
 import { useMissing } from '../api/me.tsx';
-import { OperatorFields, useOperator } from './act-dialog.tsx';
 import { Button, Problem } from './controls.tsx';
 import { Dialog } from './dialog.tsx';
+import { OperatorFields, useOperator } from './operator.tsx';
 import { State } from './state.tsx';
 import { counted, numberText } from './words.ts';
 
@@ -72,7 +72,7 @@ export function BulkDialog({ act, onClose }: { act: BulkAct; onClose(): void }) 
   const { action, targets, what } = act;
   const { verb, ...kind } = ACTIONS[action];
   const queries = useQueryClient();
-  const operator = useOperator();
+  const operator = useOperator(`${verb} ${what}`);
   const [started, setStarted] = useState<number[]>();
   const preview = useQuery({
     queryKey: ['bulk-preview', action, targets],
@@ -91,7 +91,7 @@ export function BulkDialog({ act, onClose }: { act: BulkAct; onClose(): void }) 
         ),
       ),
     onSuccess: (acts) => {
-      operator.remember();
+      operator.done();
       setStarted(acts.map(({ id }) => id));
     },
   });

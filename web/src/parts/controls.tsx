@@ -1,4 +1,4 @@
-import type { ComponentProps, ReactNode } from 'react';
+import { type ComponentProps, type ReactNode, useEffect } from 'react';
 
 const LOOK = {
   plain: 'border border-edge bg-surface text-ink hover:bg-hover',
@@ -31,8 +31,16 @@ export function Button({ look = 'plain', className = '', lacking, ...rest }: But
   );
 }
 
-/** The heading of a screen, with a summary below it, and its acts on the right. */
+/** Names the page in the tabs and the history of the browser. */
+export function useTitle(name: string): void {
+  useEffect(() => {
+    document.title = `${name} · tasker`;
+  }, [name]);
+}
+
+/** The heading of a screen, with the answer to its question below, and its acts on the right. */
 export function Heading({ title, answer, children }: { title: string; answer?: ReactNode; children?: ReactNode }) {
+  useTitle(title);
   return (
     <header className="mb-5 flex flex-wrap items-start justify-between gap-x-4 gap-y-2">
       <div>

@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useRef } from 'react';
+import { type ReactNode, useLayoutEffect, useRef } from 'react';
 
 interface DialogProps {
   title: string;
@@ -11,7 +11,8 @@ interface DialogProps {
 /** A modal dialog, titled with its action. Escape and a click outside close it. */
 export function Dialog({ title, onClose, children, className = 'w-[480px]' }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Closed before it leaves the document, so that the focus returns to where it was.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
     return () => dialog?.close();
@@ -21,7 +22,8 @@ export function Dialog({ title, onClose, children, className = 'w-[480px]' }: Di
     <dialog
       ref={ref}
       aria-label={title}
-      className={`mx-auto mt-[12vh] max-w-[calc(100vw-32px)] rounded-xl border border-edge bg-raised p-0 text-ink shadow-2xl ${className}`}
+      // A dialog of a row is inside of its cell, whose text may be aligned otherwise.
+      className={`mx-auto mt-[12vh] max-w-[calc(100vw-32px)] rounded-xl border border-edge bg-raised p-0 text-left text-base font-normal whitespace-normal text-ink shadow-2xl ${className}`}
       onCancel={(event) => {
         event.preventDefault();
         onClose();

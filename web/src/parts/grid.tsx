@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { type ReactNode, useState } from 'react';
 import { ExportMenu } from './export-menu.tsx';
 import { counted } from './words.ts';
 
@@ -20,10 +20,29 @@ interface GridProps<Row> {
   pages?: ReactNode;
 }
 
-/** A dense table, which can be exported. */
-export function Grid<Row extends object>({ name, columns, rows, keyOf, all, pages }: GridProps<Row>) {
+/** Longer tables have a field that filters their rows. */
+const FILTERED_FROM = 10;
+
+/** A dense table, which can be filtered by a text and exported. */
+export function Grid<Row extends object>({ name, columns, rows: all, keyOf, all: loadAll, pages }: GridProps<Row>) {
+  const [text, setText] = useState('');
+  const wanted = text.trim().toLowerCase();
+  const rows = wanted === '' ? all : all.filter((row) => JSON.stringify(row).toLowerCase().includes(wanted));
   return (
     <>
+      {(all.length >= FILTERED_FROM || text !== '') && (
+        <div className="sticky left-0 border-b border-line px-3 py-2">
+          <input
+            data-filter
+            type="search"
+            aria-label={`Filter ${name}`}
+            placeholder={loadAll ? 'Filter the rows of this page' : 'Filter the rows'}
+            className="h-7 w-56 max-w-full rounded-md border border-edge bg-surface px-2 text-sm text-ink placeholder:text-faint"
+            value={text}
+            onChange={({ target }) => setText(target.value)}
+          />
+        </div>
+      )}
       <table className="grid-table" aria-label={name}>
         <thead>
           <tr>
@@ -46,9 +65,9 @@ export function Grid<Row extends object>({ name, columns, rows, keyOf, all, page
           ))}
         </tbody>
       </table>
-      <TableFoot text={counted(rows.length, 'row')}>
+      <TableFoot text={wanted === '' ? counted(rows.length, 'row') : `${rows.length} of ${counted(all.length, 'row')}`}>
         {pages}
-        <ExportMenu name={name} rows={rows} all={all} />
+        <ExportMenu name={name} rows={rows} all={loadAll} />
       </TableFoot>
     </>
   );
@@ -57,8 +76,8 @@ export function Grid<Row extends object>({ name, columns, rows, keyOf, all, page
 /** The line below a table: the number of its rows, and the actions on them. */
 export function TableFoot({ text, children }: { text: string; children: ReactNode }) {
   return (
-    <div className="sticky left-0 flex h-9 items-center gap-1 border-t border-line pr-1 pl-3 text-xs text-faint">
-      <span className="grow tabular-nums">{text}</span>
+    <div className="sticky left-0 flex min-h-9 flex-wrap items-center gap-x-1 border-t border-line pr-1 pl-3 text-xs text-faint">
+      <span className="grow whitespace-nowrap tabular-nums">{text}</span>
       {children}
     </div>
   );

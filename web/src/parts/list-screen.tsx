@@ -6,9 +6,10 @@ import { allPages } from '../api/pages.ts';
 import { usePolling } from '../api/polling.ts';
 import { useRoutes } from '../api/routes.ts';
 import { useNamespace } from '../frame/namespace.ts';
-import { Button, Empty, Heading, Panel, Problem } from './controls.tsx';
+import { Button, Empty, Heading, Panel } from './controls.tsx';
 import { MOST_ROWS } from './download.ts';
 import { type Column, Grid } from './grid.tsx';
+import { ReadProblem } from './read-problem.tsx';
 
 interface ListScreenProps<Row> {
   title: string;
@@ -106,7 +107,7 @@ export function ListScreen<Row extends object>({
       <Heading title={title} answer={rows ? answer(rows) : '\u00a0'}>
         {acts}
       </Heading>
-      {error && !rows && <Problem error={error} />}
+      <ReadProblem error={error} hasData={rows !== undefined} />
       {rows && (
         <Panel>
           {rows.length > 0 ? (

@@ -37,9 +37,11 @@ function oneUnit(ms: number): string {
 
 /** Texts of times, in the chosen zone. */
 export const dateText = (time: Date) => zoneNow().date(time);
+export const dayText = (time: Date) => zoneNow().day(time);
 export const exactText = (time: Date) => zoneNow().exact(time);
 export const clockText = (time: Date) => zoneNow().clock(time);
 export const hourText = (time: Date) => zoneNow().hour(time);
+export const instantText = (time: Date) => zoneNow().instant(time);
 
 /** Parses a time from the API. Times without a zone are in UTC. */
 export function timeOf(text: string): Date {

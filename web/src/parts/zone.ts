@@ -5,27 +5,36 @@ export interface Zone {
   /** `browser`, `UTC`, or a name such as `Europe/Berlin`. */
   choice: string;
   date(time: Date): string;
+  /** Without the year. */
+  day(time: Date): string;
   /** With the day of the week, seconds and the zone. */
   exact(time: Date): string;
   clock(time: Date): string;
   hour(time: Date): string;
+  /** With milliseconds, for logs. */
+  instant(time: Date): string;
 }
 
 const CHOICE = 'tasker.zone';
 const listeners = new Set<() => void>();
 
+/** Returns a function that writes times in a zone, by the clock of 24 hours. Undefined: the zone of the browser. */
+export function timeFormat(options: Intl.DateTimeFormatOptions, timeZone?: string): (time: Date) => string {
+  const formatter = new Intl.DateTimeFormat(undefined, { ...options, timeZone, hourCycle: 'h23' });
+  return (time) => formatter.format(time);
+}
+
 function zoneOf(choice: string): Zone {
-  const timeZone = choice === 'browser' ? undefined : choice;
-  const format = (options: Intl.DateTimeFormatOptions) => {
-    const formatter = new Intl.DateTimeFormat(undefined, { ...options, timeZone });
-    return (time: Date) => formatter.format(time);
-  };
+  const format = (options: Intl.DateTimeFormatOptions) =>
+    timeFormat(options, choice === 'browser' ? undefined : choice);
   return {
     choice,
     date: format({ dateStyle: 'medium', timeStyle: 'short' }),
+    day: format({ month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' }),
     exact: format({ dateStyle: 'full', timeStyle: 'long' }),
     clock: format({ timeStyle: 'medium' }),
-    hour: format({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
+    hour: format({ hour: '2-digit', minute: '2-digit' }),
+    instant: format({ hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 }),
   };
 }
 

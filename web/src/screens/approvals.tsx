@@ -1,16 +1,14 @@
-import { useState } from 'react';
 import { Link } from 'react-router';
 import { pathOf } from '../api/client.ts';
-import { useMe } from '../api/me.tsx';
 import { useLinks } from '../frame/namespace.ts';
-import { ActButton } from '../parts/act-button.tsx';
-import { Code, Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { Code, Empty, Heading, Panel } from '../parts/controls.tsx';
 import { useList } from '../parts/list-screen.tsx';
+import { ReadProblem } from '../parts/read-problem.tsx';
 import { HUES, StateShape } from '../parts/state.tsx';
-import { Time } from '../parts/text.tsx';
+import { Id, Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
-import { ReassignDialog } from './approval/reassign-dialog.tsx';
-import { type Approval, VoteDialog, Votes } from './approval/vote-dialog.tsx';
+import { ApprovalActs } from './approval/approval-acts.tsx';
+import { type Approval, Votes } from './approval/vote-dialog.tsx';
 
 const MOST = 200;
 
@@ -19,7 +17,7 @@ export default function Approvals() {
   return (
     <>
       <Heading title="Approvals" answer={rows ? answerOf(rows) : '\u00a0'} />
-      {error && !rows && <Problem error={error} />}
+      <ReadProblem error={error} hasData={rows !== undefined} />
       {rows && (
         <Panel>
           {rows.length > 0 ? (
@@ -65,7 +63,7 @@ function Item({ approval }: { approval: Approval }) {
         )}
         <p className="mt-0.5 text-sm break-words text-soft">
           <span className="text-faint">{namespace}/</span>
-          {name} · {step} · since <Time at={since} />
+          {name} · {step} · <Id id={uuid} what="task id" /> · since <Time at={since} />
           {until && (
             <>
               {' '}
@@ -86,37 +84,7 @@ function Item({ approval }: { approval: Approval }) {
           </div>
         )}
       </div>
-      <Acts approval={approval} />
+      <ApprovalActs approval={approval} />
     </li>
-  );
-}
-
-function Acts({ approval }: { approval: Approval }) {
-  const [open, setOpen] = useState<'approve' | 'reject' | 'reassign'>();
-  const { subject } = useMe();
-  const close = () => setOpen(undefined);
-  const { title, votes } = approval;
-  const own = votes.find(({ by }) => by === subject)?.decision;
-  const vote = 'POST /v1/approvals/{task_uuid}/{step}/vote';
-  return (
-    <div className="flex flex-wrap items-center gap-2">
-      {own && <span className="text-xs text-faint">you voted to {own}</span>}
-      <ActButton route={vote} target={title} look="primary" onClick={() => setOpen('approve')}>
-        Approve
-      </ActButton>
-      <ActButton route={vote} target={title} look="danger" onClick={() => setOpen('reject')}>
-        Reject
-      </ActButton>
-      <ActButton
-        route="POST /v1/approvals/{task_uuid}/{step}/reassign"
-        target={title}
-        look="quiet"
-        onClick={() => setOpen('reassign')}
-      >
-        Reassign
-      </ActButton>
-      {open === 'reassign' && <ReassignDialog approval={approval} onClose={close} />}
-      {(open === 'approve' || open === 'reject') && <VoteDialog approval={approval} decision={open} onClose={close} />}
-    </div>
   );
 }

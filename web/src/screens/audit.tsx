@@ -2,15 +2,17 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
 import { ask, pathOf } from '../api/client.ts';
-import { useLacking } from '../api/me.tsx';
 import { usePolling } from '../api/polling.ts';
 import { useLinks } from '../frame/namespace.ts';
 import { Readable } from '../parts/act-button.tsx';
-import { Button, Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { Button, Empty, Heading, Panel } from '../parts/controls.tsx';
 import { ChoiceField, TextField } from '../parts/form/field.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
+import { ReadProblem } from '../parts/read-problem.tsx';
+import { TabPanel, Tabs, useTab } from '../parts/tabs.tsx';
 import { Id, Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
+import { BulkActs } from './audit/bulk-acts.tsx';
 
 interface AuditEntry {
   id: number;
@@ -84,19 +86,35 @@ const PERIODS = [
 const FILTERS = ['actor', 'action', 'door', 'target', 'task', 'after', 'bulk'] as const;
 type Filters = Partial<Record<(typeof FILTERS)[number], string>>;
 
+const VIEWS = [
+  { key: 'acts', name: 'Acts' },
+  { key: 'bulk', name: 'Bulk acts' },
+] as const;
+
 export default function Audit() {
+  const [view, choose] = useTab(VIEWS);
+  return (
+    <>
+      <Heading title="Audit" answer="What people and policies have done, and why" />
+      <Readable route={ROUTE}>
+        <Tabs label="Views of the audit" tabs={VIEWS} current={view} onChoose={choose} />
+        <TabPanel current={view}>{view === 'acts' ? <Acts /> : <BulkActs />}</TabPanel>
+      </Readable>
+    </>
+  );
+}
+
+function Acts() {
   const [search, setSearch] = useSearchParams();
   const filters: Filters = Object.fromEntries(
     FILTERS.flatMap((key) => (search.get(key) ? [[key, search.get(key)!]] : [])),
   );
-  const lacking = useLacking()(ROUTE);
   const { data, error, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
     queryKey: ['audit', filters],
     queryFn: ({ pageParam, signal }) => ask<Page>('v1/audit', { query: { ...filters, cursor: pageParam }, signal }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: usePolling(AUDIT_MS),
-    enabled: lacking === undefined,
   });
   const entries = data?.pages.flatMap((page) => page.entries);
   const change = (key: (typeof FILTERS)[number], value: string) =>
@@ -111,33 +129,33 @@ export default function Audit() {
   const filtered = Object.keys(filters).length > 0;
   return (
     <>
-      <Heading title="Audit" answer={entries ? answerOf(entries.length, hasNextPage, filtered) : '\u00a0'} />
-      <Readable route={ROUTE}>
-        <Bar filters={filters} onChange={change} />
-        {error && !entries && <Problem error={error} />}
-        {entries && (
-          <Panel>
-            {entries.length > 0 ? (
-              <Grid name="Audit" columns={COLUMNS} rows={entries} keyOf={({ id }) => String(id)} />
-            ) : filtered ? (
-              <Empty title="No act matches">
-                <Button onClick={() => setSearch({})}>Clear the filters</Button>
-              </Empty>
-            ) : (
-              <Empty title="No acts yet">
-                Retries, resolutions, pauses and other acts of people appear here, with their reasons.
-              </Empty>
-            )}
-          </Panel>
-        )}
-        {hasNextPage && (
-          <div className="text-center">
-            <Button disabled={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-              Show older acts
-            </Button>
-          </div>
-        )}
-      </Readable>
+      <Bar filters={filters} onChange={change} />
+      <p className="mb-3 text-sm text-soft" aria-live="polite">
+        {entries ? answerOf(entries.length, hasNextPage, filtered) : '\u00a0'}
+      </p>
+      <ReadProblem error={error} hasData={entries !== undefined} />
+      {entries && (
+        <Panel>
+          {entries.length > 0 ? (
+            <Grid name="Audit" columns={COLUMNS} rows={entries} keyOf={({ id }) => String(id)} />
+          ) : filtered ? (
+            <Empty title="No act matches">
+              <Button onClick={() => setSearch({})}>Clear the filters</Button>
+            </Empty>
+          ) : (
+            <Empty title="No acts yet">
+              Retries, resolutions, pauses and other acts of people appear here, with their reasons.
+            </Empty>
+          )}
+        </Panel>
+      )}
+      {hasNextPage && (
+        <div className="text-center">
+          <Button disabled={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+            Show older acts
+          </Button>
+        </div>
+      )}
     </>
   );
 }

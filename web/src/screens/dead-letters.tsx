@@ -4,10 +4,11 @@ import { ask } from '../api/client.ts';
 import { allPages } from '../api/pages.ts';
 import { usePolling } from '../api/polling.ts';
 import { useNamespace } from '../frame/namespace.ts';
-import { Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { Empty, Heading, Panel } from '../parts/controls.tsx';
 import { MOST_ROWS } from '../parts/download.ts';
 import { type Column, Grid } from '../parts/grid.tsx';
 import { Pages } from '../parts/list-screen.tsx';
+import { ReadProblem } from '../parts/read-problem.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted, numberText } from '../parts/words.ts';
@@ -60,7 +61,7 @@ export default function DeadLetters() {
   return (
     <>
       <Heading title="Dead letters" answer={data ? answerOf(data, search) : '\u00a0'} />
-      {error && <Problem error={error} />}
+      <ReadProblem error={error} hasData={data !== undefined} />
       <Filters letters={data?.entries ?? []} />
       <div className="items-start gap-4 max-xl:flex max-xl:flex-col-reverse xl:flex">
         <div className="w-full min-w-0 xl:grow">

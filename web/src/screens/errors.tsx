@@ -3,8 +3,9 @@ import { ask } from '../api/client.ts';
 import { usePrecaution } from '../api/polling.ts';
 import type { FailureGroup, Summary } from '../api/types.ts';
 import { useNamespace } from '../frame/namespace.ts';
-import { Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { Empty, Heading, Panel } from '../parts/controls.tsx';
 import { ExportMenu } from '../parts/export-menu.tsx';
+import { ReadProblem } from '../parts/read-problem.tsx';
 import { counted, numberText } from '../parts/words.ts';
 import { CauseList } from './errors/cause-list.tsx';
 import { causesOf } from './errors/causes.ts';
@@ -24,7 +25,7 @@ export default function Errors() {
   return (
     <>
       <Heading title="Errors" answer={data ? answerOf(data) : '\u00a0'} />
-      {error && <Problem error={error} />}
+      <ReadProblem error={error} hasData={data !== undefined} />
       {late && (
         <p className="mb-4 rounded-md bg-t-amber px-3 py-2 text-sm text-s-amber">
           There are so many failures that grouping them took too long. Choose a namespace, or filter the tasks.

@@ -10,18 +10,25 @@ import { HUES, StateShape } from '../parts/state.tsx';
 import { counted, durationText, numberText, percentText } from '../parts/words.ts';
 import { CauseList } from './errors/cause-list.tsx';
 import { causesOf } from './errors/causes.ts';
+import { FirstSteps, useIsNew } from './home/first-steps.tsx';
 import { type Need, useNeeds, useSummary } from './home/needs.ts';
-import { type Worker, WorkerState } from './workers.tsx';
+import { Slots } from './worker/worker-types.tsx';
+import { Handlers, type Worker, WorkerLink, WorkerState } from './workers.tsx';
 
 const CAUSES = 3;
 
 export default function Home() {
   const { needs, error, loading } = useNeeds();
+  const isNew = useIsNew();
   return (
     <>
-      <Heading title="Home" answer={loading ? '\u00a0' : answerOf(needs)} />
+      <Heading
+        title="Home"
+        answer={loading ? '\u00a0' : isNew && needs.length === 0 ? 'No task has run yet' : answerOf(needs)}
+      />
       {error && loading && <Problem error={error} />}
-      {!loading && (
+      {isNew && <FirstSteps />}
+      {!loading && !(isNew && needs.length === 0) && (
         <Panel title="Needs a person">
           {needs.length > 0 ? (
             <ul>
@@ -30,15 +37,12 @@ export default function Home() {
               ))}
             </ul>
           ) : (
-            <Empty title="Nothing needs you">
-              No task is blocked, and every step has a worker. To create a task:{' '}
-              <Code>npx tasker task create NAME</Code>
-            </Empty>
+            <Empty title="Nothing needs you">No task is blocked, and every step has a worker.</Empty>
           )}
         </Panel>
       )}
       <Causes />
-      <LastHour />
+      {!isNew && <LastHour />}
       <WorkerTable />
     </>
   );
@@ -127,13 +131,10 @@ function LastHour() {
 
 const WORKERS: readonly Column<Worker>[] = [
   { head: 'State', cell: ({ state }) => <WorkerState state={state} /> },
-  { head: 'Worker', cell: ({ name }) => <span className="font-medium">{name}</span> },
-  {
-    head: 'Namespaces',
-    kind: 'wide',
-    cell: ({ namespaces }) => <span className="text-soft">{namespaces.join(', ')}</span>,
-  },
-  { head: 'Slots in use', kind: 'num', cell: ({ running, concurrency }) => `${running}/${concurrency}` },
+  { head: 'Worker', cell: (worker) => <WorkerLink worker={worker} /> },
+  { head: 'Slots', cell: (worker) => <Slots {...worker} /> },
+  { head: 'Namespaces', cell: ({ namespaces }) => <span className="text-soft">{namespaces.join(', ')}</span> },
+  { head: 'Handlers', kind: 'wide', cell: (worker) => <Handlers worker={worker} /> },
 ];
 
 function WorkerTable() {

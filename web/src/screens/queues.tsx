@@ -4,6 +4,7 @@ import { ask, pathOf } from '../api/client.ts';
 import { useLacking } from '../api/me.tsx';
 import { usePolling } from '../api/polling.ts';
 import { useRoutes } from '../api/routes.ts';
+import type { Pause } from '../api/types.ts';
 import { useLinks } from '../frame/namespace.ts';
 import { ActButton } from '../parts/act-button.tsx';
 import { Code } from '../parts/controls.tsx';
@@ -12,6 +13,7 @@ import { ListScreen } from '../parts/list-screen.tsx';
 import { HUES, StateShape } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted, numberText } from '../parts/words.ts';
+import { Pauses } from './queues/pauses.tsx';
 
 interface Queue {
   namespace: string;
@@ -25,11 +27,6 @@ interface Queue {
   workers: string[];
   slots: number;
   unserved_steps: number;
-}
-
-interface Pause {
-  by?: string | null;
-  reason?: string | null;
 }
 
 const NAMESPACES_MS = 5_000;
@@ -94,7 +91,7 @@ function NamespaceLink({ name, pause }: { name: string; pause: Pause | undefined
       {pause && (
         <span
           className={`inline-flex items-center gap-1 text-xs ${HUES.slate}`}
-          title={[pause.by && `by ${pause.by}`, pause.reason].filter(Boolean).join(': ')}
+          title={[`by ${pause.paused_by}`, pause.reason].filter(Boolean).join(': ')}
         >
           <StateShape state="paused" size={12} />
           Paused
@@ -130,22 +127,25 @@ function PauseAct({ queue: { namespace, ready }, paused }: { queue: Queue; pause
 export default function Queues() {
   const pauses = usePauses();
   return (
-    <ListScreen<Queue>
-      title="Queues"
-      path="/v1/queues"
-      rows="queues"
-      columns={columnsOf(pauses)}
-      keyOf={({ namespace }) => namespace}
-      answer={answerOf}
-      empty={{
-        title: 'No queues yet',
-        next: (
-          <>
-            A namespace has a queue once it has tasks. Create one with <Code>npx tasker task create NAME</Code>.
-          </>
-        ),
-      }}
-    />
+    <>
+      <ListScreen<Queue>
+        title="Queues"
+        path="/v1/queues"
+        rows="queues"
+        columns={columnsOf(pauses)}
+        keyOf={({ namespace }) => namespace}
+        answer={answerOf}
+        empty={{
+          title: 'No queues yet',
+          next: (
+            <>
+              A namespace has a queue once it has tasks. Create one with <Code>npx tasker task create NAME</Code>.
+            </>
+          ),
+        }}
+      />
+      <Pauses />
+    </>
   );
 }
 

@@ -7,12 +7,13 @@ import { useRoutes } from '../api/routes.ts';
 import type { Health } from '../api/types.ts';
 import { chooseTheme, chosenTheme, THEMES } from '../frame/theme.ts';
 import { Readable } from '../parts/act-button.tsx';
-import { Code, Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { Code, Empty, Heading, Panel } from '../parts/controls.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
-import { JsonTree } from '../parts/json-tree.tsx';
+import { ReadProblem } from '../parts/read-problem.tsx';
 import { HUES, StateShape } from '../parts/state.tsx';
 import { TabPanel, Tabs, useTab } from '../parts/tabs.tsx';
 import { durationText } from '../parts/words.ts';
+import { ZonePicker } from '../parts/zone-picker.tsx';
 import { Keys } from './settings/keys.tsx';
 import { RetentionView } from './settings/retention.tsx';
 import { RolesView } from './settings/roles.tsx';
@@ -93,12 +94,42 @@ function HealthView({ health }: { health: Health | undefined }) {
 
 const CONFIG = 'GET /config';
 
+interface Key {
+  key: string;
+  value: unknown;
+}
+
+const KEYS: readonly Column<Key>[] = [
+  { head: 'Key', cell: ({ key }) => <span className="font-mono text-xs">{key}</span> },
+  {
+    head: 'Value',
+    kind: 'wide',
+    cell: ({ value }) => {
+      const text = typeof value === 'string' ? value : JSON.stringify(value);
+      return (
+        <span className="font-mono text-xs text-soft" title={text}>
+          {text}
+        </span>
+      );
+    },
+  },
+];
+
+/** Returns the keys of a configuration with the names of their sections, as they are in the file. */
+function keysOf(value: object, section = ''): Key[] {
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const key = section === '' ? name : `${section}.${name}`;
+    const isSection = typeof inner === 'object' && inner !== null && !Array.isArray(inner);
+    return isSection ? keysOf(inner as object, key) : [{ key, value: inner as unknown }];
+  });
+}
+
 function Configuration() {
   const served = useRoutes()?.has(CONFIG);
   const lacking = useLacking()(CONFIG);
   const { data, error } = useQuery({
     queryKey: ['config'],
-    queryFn: ({ signal }) => ask<Record<string, unknown>>('config', { signal }),
+    queryFn: ({ signal }) => ask<{ configuration: object }>('config', { signal }),
     enabled: served === true && lacking === undefined,
     placeholderData: keepPreviousData,
   });
@@ -106,17 +137,18 @@ function Configuration() {
     return (
       <Panel>
         <Empty title="This server does not show its configuration">
-          Read it in the folder of the server: <Code>npx tasker config show</Code>
+          Read it in the folder of the server with <Code>npx tasker config show</Code>, or turn on{' '}
+          <Code>orchestration.web.config_endpoint_enabled</Code>.
         </Empty>
       </Panel>
     );
   }
   return (
     <Readable route={CONFIG}>
-      {error && <Problem error={error} />}
+      <ReadProblem error={error} hasData={data !== undefined} />
       {data && (
         <Panel title="Of this server, with secrets hidden">
-          <JsonTree name="the configuration" value={data} />
+          <Grid name="Configuration" columns={KEYS} rows={keysOf(data.configuration)} keyOf={({ key }) => key} />
         </Panel>
       )}
     </Readable>
@@ -127,9 +159,9 @@ function Browser() {
   const [theme, setTheme] = useState(chosenTheme);
   return (
     <Panel>
-      <fieldset className="flex flex-wrap items-center gap-4 px-4 py-3 text-sm">
+      <fieldset className="flex flex-wrap items-center gap-x-4 gap-y-2 border-b border-line px-4 py-3.5 text-sm">
         <legend className="sr-only">Theme</legend>
-        <span className="text-soft">Theme</span>
+        <span className="w-20 text-soft">Theme</span>
         {THEMES.map((one) => (
           <label key={one} className="flex items-center gap-1.5 capitalize">
             <input
@@ -145,6 +177,10 @@ function Browser() {
           </label>
         ))}
       </fieldset>
+      <div className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2 text-sm">
+        <span className="w-20 text-soft">Time zone</span>
+        <ZonePicker className="border-edge!" />
+      </div>
     </Panel>
   );
 }

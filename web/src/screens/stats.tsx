@@ -3,8 +3,10 @@ import { useLinks } from '../frame/namespace.ts';
 import { Figures } from '../parts/charts/figures.tsx';
 import { type Durations, type StepNumbers, type TaskNumbers, useStats } from '../parts/charts/stats.ts';
 import { Throughput } from '../parts/charts/throughput.tsx';
-import { Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { Empty, Heading, Panel } from '../parts/controls.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
+import { Prose } from '../parts/prose.tsx';
+import { ReadProblem } from '../parts/read-problem.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted, durationText, numberText, percentText } from '../parts/words.ts';
 
@@ -121,7 +123,7 @@ export default function Stats() {
           options={{ 1: 'Last hour', 24: 'Last 24 hours', 168: 'Last 7 days' }}
         />
       </Heading>
-      {error && !data && <Problem error={error} />}
+      <ReadProblem error={error} hasData={data !== undefined} />
       {data && (
         <Figures
           figures={[
@@ -144,7 +146,9 @@ export default function Stats() {
         <Panel title="Recommendations">
           <ul className="list-disc py-3 pr-4 pl-8 text-sm text-soft">
             {data.recommendations.map((text) => (
-              <li key={text}>{text}</li>
+              <li key={text}>
+                <Prose text={text} />
+              </li>
             ))}
           </ul>
         </Panel>

@@ -1,9 +1,10 @@
 import { Link, useNavigate } from 'react-router';
 import { useLinks } from '../frame/namespace.ts';
 import { ActButton } from '../parts/act-button.tsx';
-import { Code, Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { Code, Empty, Heading, Panel } from '../parts/controls.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
 import { useList } from '../parts/list-screen.tsx';
+import { ReadProblem } from '../parts/read-problem.tsx';
 import { HUES, StateShape } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
@@ -111,7 +112,7 @@ export default function Templates() {
             : '\u00a0'
         }
       />
-      {error && !rows && <Problem error={error} />}
+      <ReadProblem error={error} hasData={rows !== undefined} />
       {templates && (
         <Panel>
           {templates.length > 0 ? (

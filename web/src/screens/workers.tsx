@@ -23,7 +23,7 @@ const COLUMNS: readonly Column<Worker>[] = [
   { head: '', kind: 'num', cell: (worker) => <WorkerAct worker={worker} small /> },
 ];
 
-function WorkerLink({ worker: { id, name, host } }: { worker: Worker }) {
+export function WorkerLink({ worker: { id, name, host } }: { worker: Worker }) {
   const link = useLinks();
   return (
     <Link
@@ -37,7 +37,7 @@ function WorkerLink({ worker: { id, name, host } }: { worker: Worker }) {
   );
 }
 
-function Handlers({ worker: { handlers, missing_handlers: missing } }: { worker: Worker }) {
+export function Handlers({ worker: { handlers, missing_handlers: missing } }: { worker: Worker }) {
   if (missing.length === 0) {
     return (
       <span className="text-soft" title={handlers.join(', ')}>

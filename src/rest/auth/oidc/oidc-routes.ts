@@ -1,13 +1,13 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
-import { TaskerError } from '../../../errors.ts';
+import { isTaskerError, messageOf, TaskerError } from '../../../errors.ts';
 import type { Logger } from '../../../logging/logger.ts';
 import { orNull } from '../../or-null.ts';
 import { describeRoute } from '../../route.ts';
 import { addressOf } from '../address.ts';
 import { tooMany } from '../limits.ts';
-import { Refused, refuse } from '../refuse.ts';
+import { REASON_HEADER, Refused, refuse } from '../refuse.ts';
 import type { Guards } from '../security.ts';
 import type { OidcLogin, Pending } from './oidc-login.ts';
 import { returnAddress } from './return-address.ts';
@@ -29,6 +29,9 @@ const PENDING_SECONDS = 600;
 /** Each login in progress has its own cookie, so that two tabs can log in. More would make requests too large. */
 const MOST_PENDING = 5;
 const LONGEST_RETURN = 500;
+/** The web page shows its text where the login begins, and removes it. */
+const FAILURE_COOKIE = 'tasker_login_failure';
+const FAILURE_SECONDS = 60;
 const PendingSchema = z.object({ state: z.string(), nonce: z.string(), verifier: z.string(), to: z.string() });
 
 /** Routes for logging in with an identity provider. */
@@ -44,7 +47,13 @@ export function oidcRoutes({ oidc, sessions, wrong }: Guards, logger: Logger): O
     return c.json({ oidc: { name, login_url: `${publicUrl}${LOGIN_PATH}` } }, 200);
   });
   app.get(LOGIN_PATH, async (c) => {
-    const { url, pending } = await configured().begin();
+    const login = configured();
+    const begun = await login.begin().catch((error: unknown) => {
+      if (isForPerson(c)) return messageOf(error);
+      throw error;
+    });
+    if (typeof begun === 'string') return backToLogin(c, begun, login);
+    const { url, pending } = begun;
     const to = c.req.query('return_to') ?? '/';
     cookies.set(c, { ...pending, to: to.length > LONGEST_RETURN ? '/' : to });
     return c.redirect(url.href);
@@ -63,17 +72,36 @@ export function oidcRoutes({ oidc, sessions, wrong }: Guards, logger: Logger): O
       // The path came back in a cookie, so it is checked only now.
       return c.redirect(returnAddress(pending.to, login.settings.publicUrl));
     } catch (error) {
-      if (error instanceof Refused) return refuse(c, error.reason, error.message);
-      wrong.giveBack(address);
+      const isRefusal = error instanceof Refused;
+      if (!isRefusal) wrong.giveBack(address);
+      if (isForPerson(c)) {
+        if (isRefusal) c.header(REASON_HEADER, error.reason);
+        else if (!isTaskerError(error)) throw error;
+        return backToLogin(c, messageOf(error), login);
+      }
+      if (isRefusal) return refuse(c, error.reason, error.message);
       throw error;
     }
   });
+  const backToLogin = (c: Context, message: string, { settings }: OidcLogin) => {
+    // A cookie, because a link could show any text.
+    setCookie(c, FAILURE_COOKIE, message, {
+      maxAge: FAILURE_SECONDS,
+      path: '/',
+      sameSite: 'Lax',
+      secure: sessions.isSecure(c),
+    });
+    return c.redirect(`${settings.publicUrl}/`);
+  };
   return app;
 }
 
-/**
- * Stores the data that a login needs when the browser returns, so that any server of the installation can finish it.
- */
+/** Whether a person sees the answer, who would not read JSON. */
+function isForPerson(c: Context): boolean {
+  return (c.req.header('accept') ?? '').includes('text/html');
+}
+
+/** Keeps what a login needs when the browser comes back, so that any server of the installation can finish it. */
 class PendingCookies {
   readonly #isSecure: (c: Context) => boolean;
 

@@ -1,7 +1,8 @@
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { hourText, numberText, timeOf } from '../words.ts';
+import { useIsDark } from '../../frame/theme.ts';
+import { dateText, hourText, numberText, timeOf } from '../words.ts';
 
 export interface Point {
   at: string;
@@ -11,9 +12,12 @@ export interface Point {
 
 const HEIGHT = 140;
 
-/** Completed and failed attempts over time. The same numbers are in the sentence that describes it. */
+/** Completed and failed attempts over time. The sentence below has the sums, or the numbers under the pointer. */
 export default function Chart({ points }: { points: readonly Point[] }) {
   const place = useRef<HTMLDivElement>(null);
+  const [over, setOver] = useState<number | null>();
+  // The colours are read when the chart is drawn.
+  const isDark = useIsDark();
   const text = JSON.stringify(points.map((point) => [point.at, point.attempts_completed, point.attempts_failed]));
   useEffect(() => {
     const parent = place.current;
@@ -24,15 +28,16 @@ export default function Chart({ points }: { points: readonly Point[] }) {
       rows.map(([, completed]) => completed),
       rows.map(([, , failed]) => failed),
     ];
-    const plot = new uPlot(optionsOf(parent), data, parent);
+    const plot = new uPlot(optionsOf(parent, setOver), data, parent);
     const resized = new ResizeObserver(() => plot.setSize({ width: parent.clientWidth, height: HEIGHT }));
     resized.observe(parent);
     return () => {
       resized.disconnect();
       plot.destroy();
     };
-  }, [text]);
-  const sum = (count: (point: Point) => number) => numberText(points.reduce((total, point) => total + count(point), 0));
+  }, [text, isDark]);
+  const shown = over == null || !points[over] ? points : [points[over]];
+  const sum = (count: (point: Point) => number) => numberText(shown.reduce((total, point) => total + count(point), 0));
   return (
     <figure className="m-0 px-4 py-3">
       <div ref={place} aria-hidden="true" style={{ height: HEIGHT }} />
@@ -45,12 +50,13 @@ export default function Chart({ points }: { points: readonly Point[] }) {
           <span className="mr-1.5 inline-block size-2 rounded-full bg-s-red" />
           {sum((point) => point.attempts_failed)} failed
         </span>
+        {shown !== points && <span className="text-faint tabular-nums">from {dateText(timeOf(shown[0]!.at))}</span>}
       </figcaption>
     </figure>
   );
 }
 
-function optionsOf(parent: HTMLElement): uPlot.Options {
+function optionsOf(parent: HTMLElement, onOver: (at: number | null | undefined) => void): uPlot.Options {
   const colour = (name: string) => getComputedStyle(parent).getPropertyValue(name).trim();
   const font = `12px ${getComputedStyle(parent).fontFamily}`;
   const axis = {
@@ -69,7 +75,8 @@ function optionsOf(parent: HTMLElement): uPlot.Options {
     width: parent.clientWidth,
     height: HEIGHT,
     legend: { show: false },
-    cursor: { show: false },
+    cursor: { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false } },
+    hooks: { setCursor: [({ cursor }) => onOver(cursor.idx)] },
     padding: [8, 20, 0, 0],
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 4)] } },
     axes: [

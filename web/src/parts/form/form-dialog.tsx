@@ -1,63 +1,76 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { type Operator, OperatorFields, useOperator } from '../act-dialog.tsx';
-import { Button, Problem } from '../controls.tsx';
+import type { Said } from '../../api/acts.ts';
+import { Button, Code, Problem } from '../controls.tsx';
 import { Dialog } from '../dialog.tsx';
+import { OperatorFields, useOperator } from '../operator.tsx';
 
 interface FormDialogProps {
   /** The heading, which names the act. */
   title: string;
   /** The verb of its button. */
   verb: string;
-  danger?: boolean;
+  danger?: boolean | undefined;
   /** Whether the form can be sent. Default true. */
   complete?: boolean;
   /** Whether the act keeps a reason and a name. Default true. */
   asksWho?: boolean;
+  /** Whether the act must have a reason. Default false. */
+  needsReason?: boolean;
+  /** The command that does the same. */
+  command?: string;
+  /** The effect of the act, and its fields. */
   children: ReactNode;
   /** Sends the form. The dialog closes when it has succeeded. */
-  send(said: ReturnType<Operator['said']>): Promise<unknown>;
+  send(said: Said): Promise<unknown>;
   onClose(): void;
   /** Reads the error of the server. Returns whether it is shown at the fields. */
   onError?(error: Error): boolean;
   wide?: boolean;
 }
 
-/** A dialog with fields for an act. */
+/** Asks before an act: shows what it does, its fields, and who will be named in the audit. */
 export function FormDialog(props: FormDialogProps) {
-  const { title, verb, danger, complete = true, asksWho = true, children, send, onClose, onError, wide } = props;
+  const { title, verb, danger, children, send, onClose, onError, wide, command } = props;
+  const { complete = true, asksWho = true, needsReason = false } = props;
   const queries = useQueryClient();
-  const operator = useOperator();
+  const operator = useOperator(title);
   const { mutate, isPending, error } = useMutation({
     mutationFn: () => send(operator.said()),
     onSuccess: async () => {
-      operator.remember();
+      operator.done();
       onClose();
       await queries.invalidateQueries();
     },
   });
   const shown = error !== null && (onError?.(error) ?? false);
+  const ready = complete && !isPending && !(needsReason && operator.reason.trim() === '');
   return (
-    <Dialog title={title} onClose={onClose} className={`mt-[8vh] ${wide ? 'w-[640px]' : 'w-[480px]'}`}>
+    <Dialog title={title} onClose={onClose} className={wide ? 'w-[600px]' : 'w-[480px]'}>
       <form
         noValidate
         className="p-5"
         onSubmit={(event) => {
           event.preventDefault();
-          if (complete && !isPending) mutate();
+          if (ready) mutate();
         }}
       >
         <h2 className="text-base font-semibold break-words">{title}</h2>
-        <div className="mt-3 grid max-h-[60vh] gap-3 overflow-y-auto px-px pb-px text-sm">{children}</div>
-        {asksWho && <OperatorFields operator={operator} />}
+        <div className="-mx-1 mt-2 grid max-h-[56vh] gap-3 overflow-y-auto px-1 py-1 text-sm">{children}</div>
+        {asksWho && <OperatorFields operator={operator} needsReason={needsReason} />}
+        {command !== undefined && (
+          <p className="mt-2 text-xs break-all text-faint">
+            In a terminal: <Code>{command}</Code>
+          </p>
+        )}
         {error && !shown && (
           <div className="mt-3">
             <Problem error={error} />
           </div>
         )}
-        <div className="mt-5 flex justify-end gap-2">
+        <div className="mt-5 flex flex-wrap justify-end gap-2">
           <Button onClick={onClose}>Keep as it is</Button>
-          <Button type="submit" look={danger ? 'danger' : 'primary'} disabled={isPending || !complete}>
+          <Button type="submit" look={danger ? 'danger' : 'primary'} disabled={!ready}>
             {verb}
           </Button>
         </div>

@@ -53,7 +53,7 @@ export const STATUSES: Readonly<Record<string, string>> = {
   pending: 'Open',
   manually_resolved: 'Resolved',
   permanently_failed: 'Failed permanently',
-  cancelled: 'Was none',
+  cancelled: 'Was no problem',
   all: 'All',
 };
 

@@ -70,7 +70,7 @@ function CauseRow({ cause, time, brief, onAct }: CauseRowProps) {
         >
           {numberText(count)}
         </span>
-        <div className="min-w-0 flex-1 basis-0">
+        <div className={`min-w-0 flex-1 sm:basis-0 ${brief ? 'basis-36' : 'basis-52'}`}>
           <Link
             to={link('tasks', queryOfGroup(first!))}
             className="font-medium break-words hover:text-accent hover:underline"

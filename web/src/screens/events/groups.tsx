@@ -1,5 +1,7 @@
 import { useState } from 'react';
+import { Link } from 'react-router';
 import { ask, pathOf } from '../../api/client.ts';
+import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
@@ -51,11 +53,21 @@ const columnsOf = (onReplay: (group: string) => void): readonly Column<Group>[] 
   {
     head: 'Dead',
     kind: 'num',
-    cell: ({ dead }) => <span className={dead > 0 ? 'text-s-red' : ''}>{numberText(dead)}</span>,
+    cell: ({ name, dead }) => <Dead group={name} count={dead} />,
   },
   { head: 'Seen', kind: 'num', cell: ({ seen_at }) => <Time at={seen_at} /> },
   { head: '', kind: 'num', cell: (group) => <Acts group={group} onReplay={() => onReplay(group.name)} /> },
 ];
+
+function Dead({ group, count }: { group: string; count: number }) {
+  const link = useLinks();
+  if (count === 0) return '0';
+  return (
+    <Link className="text-s-red hover:underline" to={link('events', { view: 'dead', group })}>
+      {numberText(count)}
+    </Link>
+  );
+}
 
 function Acts({ group: { name, waiting, dead, members }, onReplay }: { group: Group; onReplay(): void }) {
   return (

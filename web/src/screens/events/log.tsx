@@ -4,10 +4,14 @@ import { Link, useSearchParams } from 'react-router';
 import { ask, pathOf } from '../../api/client.ts';
 import { usePolling } from '../../api/polling.ts';
 import { useLinks } from '../../frame/namespace.ts';
-import { Button, Empty, Panel, Problem } from '../../parts/controls.tsx';
+import { Button, Empty, Panel } from '../../parts/controls.tsx';
+import { ExportMenu } from '../../parts/export-menu.tsx';
 import { INPUT } from '../../parts/form/field.tsx';
+import { TableFoot } from '../../parts/grid.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
+import { ReadProblem } from '../../parts/read-problem.tsx';
 import { Id, Time } from '../../parts/text.tsx';
+import { counted } from '../../parts/words.ts';
 import type { DomainEvent } from '../events.tsx';
 
 interface LoggedEvent extends DomainEvent {
@@ -65,30 +69,35 @@ export function Log() {
         />
         <Button type="submit">Filter</Button>
       </form>
-      {error && !events && <Problem error={error} />}
+      <ReadProblem error={error} hasData={events !== undefined} />
       {events && (
         <Panel>
           {events.length > 0 ? (
-            <table className="grid-table" aria-label="Events">
-              <thead>
-                <tr>
-                  <th scope="col">When</th>
-                  <th scope="col">Event</th>
-                  <th scope="col">Task</th>
-                  <th scope="col">Payload</th>
-                </tr>
-              </thead>
-              <tbody>
-                {events.map((event) => (
-                  <Row
-                    key={event.event_id}
-                    event={event}
-                    open={open === event.event_id}
-                    onToggle={() => setOpen(open === event.event_id ? undefined : event.event_id)}
-                  />
-                ))}
-              </tbody>
-            </table>
+            <>
+              <table className="grid-table" aria-label="Events">
+                <thead>
+                  <tr>
+                    <th scope="col">When</th>
+                    <th scope="col">Event</th>
+                    <th scope="col">Task</th>
+                    <th scope="col">Payload</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {events.map((event) => (
+                    <Row
+                      key={event.event_id}
+                      event={event}
+                      open={open === event.event_id}
+                      onToggle={() => setOpen(open === event.event_id ? undefined : event.event_id)}
+                    />
+                  ))}
+                </tbody>
+              </table>
+              <TableFoot text={counted(events.length, 'row')}>
+                <ExportMenu name="Events" rows={events} />
+              </TableFoot>
+            </>
           ) : name === '' ? (
             <Empty title="No events yet">
               Steps whose template declares publishes_events publish domain events here.
@@ -149,8 +158,19 @@ function Row({ event, open, onToggle }: { event: LoggedEvent; open: boolean; onT
               <span>publisher {event.publisher}</span>
               <span>attempt {event.attempt}</span>
             </p>
-            <JsonTree name="the payload" value={payload} />
-            <JsonTree name="the metadata" value={event.metadata} />
+            <div className="grid lg:grid-cols-2">
+              {(
+                [
+                  ['Payload', payload],
+                  ['Metadata', event.metadata],
+                ] as const
+              ).map(([title, value]) => (
+                <section key={title} aria-label={title}>
+                  <h3 className="-mb-6 px-3 pt-2 text-xs font-medium text-faint">{title}</h3>
+                  <JsonTree name={`the ${title.toLowerCase()}`} value={value} />
+                </section>
+              ))}
+            </div>
           </td>
         </tr>
       )}

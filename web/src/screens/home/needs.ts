@@ -127,7 +127,7 @@ function useNeedRows(attention: Attention, moreApprovals: boolean): Need[] {
       ...bad,
       count: deliveries,
       text: `${plural(deliveries, 'event', 'events')} could not be delivered`,
-      to: link('events'),
+      to: link('events', { view: 'dead' }),
     },
     {
       ...slow,

@@ -5,11 +5,11 @@ import { ask, pathOf } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
-import { useOperator } from '../../parts/act-dialog.tsx';
 import { Button, Heading, Panel, Problem } from '../../parts/controls.tsx';
 import { useDraft } from '../../parts/draft.ts';
 import { ChoiceField, TextField } from '../../parts/form/field.tsx';
 import { SchemaForm } from '../../parts/form/schema-form.tsx';
+import { useOperator } from '../../parts/operator.tsx';
 import { durationText } from '../../parts/words.ts';
 import { newestFirst, type TemplateRow, useSource } from '../template/use-template.ts';
 import { ScheduleCrumbs, useSchedule } from './schedule.tsx';
@@ -222,7 +222,16 @@ interface PartProps {
   isNew?: boolean;
 }
 
+/** Returns a function that ties a field to a text of the draft. */
+function fieldsOf({ draft, change }: PartProps) {
+  return (name: Exclude<keyof Draft, 'context' | 'timing'>) => ({
+    value: draft[name],
+    onChange: (text: string) => change({ [name]: text }),
+  });
+}
+
 function What({ draft, change, isNew }: PartProps) {
+  const field = fieldsOf({ draft, change });
   const names = new Map<string, string[]>();
   for (const { namespace, name, version } of useTemplates()) {
     names.set(`${namespace}/${name}`, [...(names.get(`${namespace}/${name}`) ?? []), version]);
@@ -238,15 +247,7 @@ function What({ draft, change, isNew }: PartProps) {
   return (
     <Panel title="What">
       <div className="grid gap-3 p-4 sm:grid-cols-2">
-        {isNew && (
-          <TextField
-            label="Name"
-            required
-            autoComplete="off"
-            value={draft.name}
-            onChange={(name) => change({ name })}
-          />
-        )}
+        {isNew && <TextField label="Name" required autoComplete="off" {...field('name')} />}
         <ChoiceField
           label="Template"
           required
@@ -255,13 +256,14 @@ function What({ draft, change, isNew }: PartProps) {
           options={[['', 'Choose…'], ...templates.map((name) => [name, name] as const)]}
           onChange={(template) => change({ template })}
         />
-        <TextField label="Description" value={draft.description} onChange={(description) => change({ description })} />
+        <TextField label="Description" {...field('description')} />
       </div>
     </Panel>
   );
 }
 
 function When({ draft, change }: PartProps) {
+  const field = fieldsOf({ draft, change });
   const every = /^\d+$/.test(draft.every.trim()) ? durationText(Number(draft.every) * SECOND) : undefined;
   return (
     <Panel title="When">
@@ -281,8 +283,7 @@ function When({ draft, change }: PartProps) {
             required
             className="font-mono"
             hint="Minute, hour, day, month, weekday. L is the last day of a month."
-            value={draft.cron}
-            onChange={(cron) => change({ cron })}
+            {...field('cron')}
           />
         ) : (
           <TextField
@@ -290,17 +291,10 @@ function When({ draft, change }: PartProps) {
             required
             placeholder="15m"
             hint={every ?? 'Such as 30s, 15m or 2h.'}
-            value={draft.every}
-            onChange={(text) => change({ every: text })}
+            {...field('every')}
           />
         )}
-        <TextField
-          label="Time zone"
-          list="time-zones"
-          autoComplete="off"
-          value={draft.timezone}
-          onChange={(timezone) => change({ timezone })}
-        />
+        <TextField label="Time zone" list="time-zones" autoComplete="off" {...field('timezone')} />
         <datalist id="time-zones">
           {Intl.supportedValuesOf('timeZone').map((zone) => (
             <option key={zone} value={zone} />
@@ -310,8 +304,7 @@ function When({ draft, change }: PartProps) {
           label="Jitter"
           placeholder="none"
           hint="Each task starts up to this much later."
-          value={draft.jitter}
-          onChange={(jitter) => change({ jitter })}
+          {...field('jitter')}
         />
       </div>
     </Panel>
@@ -358,6 +351,7 @@ function Context({ draft, change, isNew, onValid }: PartProps & { onValid(valid:
 }
 
 function More({ draft, change }: PartProps) {
+  const field = fieldsOf({ draft, change });
   return (
     <Panel title="More">
       <div className="grid gap-3 p-4 sm:grid-cols-2">
@@ -383,22 +377,11 @@ function More({ draft, change }: PartProps) {
           label="Priority"
           inputMode="numeric"
           hint="From −100 to 100. Higher starts earlier."
-          value={draft.priority}
-          onChange={(priority) => change({ priority })}
+          {...field('priority')}
         />
-        <TextField
-          label="Start"
-          placeholder="2030-01-31T12:00:00Z"
-          value={draft.start}
-          onChange={(start) => change({ start })}
-        />
-        <TextField
-          label="End"
-          placeholder="2030-12-31T12:00:00Z"
-          value={draft.end}
-          onChange={(end) => change({ end })}
-        />
-        <TextField label="Tags" hint="Separated by commas." value={draft.tags} onChange={(tags) => change({ tags })} />
+        <TextField label="Start" placeholder="2030-01-31T12:00:00Z" {...field('start')} />
+        <TextField label="End" placeholder="2030-12-31T12:00:00Z" {...field('end')} />
+        <TextField label="Tags" hint="Separated by commas." {...field('tags')} />
       </div>
     </Panel>
   );

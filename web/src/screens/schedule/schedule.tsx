@@ -5,11 +5,13 @@ import { ask, pathOf } from '../../api/client.ts';
 import { usePolling } from '../../api/polling.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
-import { Empty, Heading, Panel, Problem } from '../../parts/controls.tsx';
+import { Empty, Heading, Panel } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
+import { ReadProblem } from '../../parts/read-problem.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { dateText, durationText, exactText, timeOf } from '../../parts/words.ts';
+import { timeFormat } from '../../parts/zone.ts';
 import { BackfillDialog } from './backfill-dialog.tsx';
 import { Outcome, ScheduleActs, ScheduleState } from './schedule-parts.tsx';
 import type { Firing, Schedule } from './schedule-types.ts';
@@ -56,7 +58,7 @@ export default function ScheduleScreen() {
       <Heading title={name} answer={data ? answerOf(data) : '\u00a0'}>
         {data && <Acts schedule={data} />}
       </Heading>
-      {error && !data && <Problem error={error} />}
+      <ReadProblem error={error} hasData={data !== undefined} />
       {data && <Contents schedule={data} />}
     </>
   );
@@ -68,8 +70,7 @@ export function ScheduleCrumbs() {
     <nav aria-label="Breadcrumbs" className="mb-1 text-sm text-faint">
       <Link to={link('schedules')} className="hover:text-ink hover:underline">
         Schedules
-      </Link>{' '}
-      /
+      </Link>
     </nav>
   );
 }
@@ -175,9 +176,7 @@ function Contents({ schedule }: { schedule: Schedule }) {
 /** Returns a time in the zone of the schedule. */
 function inZone(at: string, timeZone: string): string {
   try {
-    return new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium', timeZone }).format(
-      timeOf(at),
-    );
+    return timeFormat({ dateStyle: 'medium', timeStyle: 'medium' }, timeZone)(timeOf(at));
   } catch {
     return dateText(timeOf(at)); // a zone that this browser does not know
   }

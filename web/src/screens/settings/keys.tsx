@@ -5,8 +5,9 @@ import { ask, pathOf } from '../../api/client.ts';
 import { useLacking, useMe } from '../../api/me.tsx';
 import { keepMadeKey, madeKey } from '../../frame/made-key.ts';
 import { ActButton, Readable } from '../../parts/act-button.tsx';
-import { Code, Empty, Panel, Problem } from '../../parts/controls.tsx';
+import { Code, Empty, Panel } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
+import { ReadProblem } from '../../parts/read-problem.tsx';
 import { HUES, StateShape } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
 import { CreateKeyDialog, NewKey, RotateKeyDialog } from './key-dialogs.tsx';
@@ -140,7 +141,7 @@ export function Keys() {
       </div>
       {made && <NewKey made={made} onClose={() => setMade(undefined)} />}
       <Readable route={ROUTE}>
-        {error && <Problem error={error} />}
+        <ReadProblem error={error} hasData={data !== undefined} />
         {data && (
           <Panel>
             {data.keys.length > 0 ? (
@@ -154,8 +155,8 @@ export function Keys() {
           </Panel>
         )}
       </Readable>
-      {creating && lacking === undefined && (
-        <CreateKeyDialog first={data?.keys.length === 0} onClose={() => set('create', false)} onMade={setMade} />
+      {creating && lacking === undefined && data && (
+        <CreateKeyDialog first={data.keys.length === 0} onClose={() => set('create', false)} onMade={setMade} />
       )}
       {rotating && <RotateKeyDialog apiKey={rotating} onClose={() => setRotating(undefined)} onMade={setMade} />}
     </>

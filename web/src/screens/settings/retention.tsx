@@ -2,9 +2,10 @@ import { useQuery } from '@tanstack/react-query';
 import { ask } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
 import { Readable } from '../../parts/act-button.tsx';
-import { Empty, Panel, Problem } from '../../parts/controls.tsx';
+import { Empty, Panel } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
+import { ReadProblem } from '../../parts/read-problem.tsx';
 import { durationText } from '../../parts/words.ts';
 
 interface Rule extends Record<string, unknown> {
@@ -46,7 +47,7 @@ export function RetentionView() {
   });
   return (
     <Readable route={ROUTE}>
-      {error && <Problem error={error} />}
+      <ReadProblem error={error} hasData={data !== undefined} />
       {data && (
         <>
           <Panel title="Tasks" more={data.policy?.archive ? `archived in ${data.policy.archive}` : undefined}>

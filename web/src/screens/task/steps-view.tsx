@@ -1,7 +1,10 @@
 import { useNow } from '../../api/live.tsx';
 import { Panel } from '../../parts/controls.tsx';
+import { ExportMenu } from '../../parts/export-menu.tsx';
+import { TableFoot } from '../../parts/grid.tsx';
 import { State } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
+import { counted } from '../../parts/words.ts';
 import { stepTimesOf, stepTimeText } from './task-words.ts';
 import type { ViewProps } from './views.tsx';
 
@@ -55,6 +58,9 @@ export function StepsView({ data: { steps = [] }, selected, onSelect }: ViewProp
           ))}
         </tbody>
       </table>
+      <TableFoot text={counted(steps.length, 'row')}>
+        <ExportMenu name="Steps" rows={steps} />
+      </TableFoot>
     </Panel>
   );
 }

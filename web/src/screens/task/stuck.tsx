@@ -6,6 +6,7 @@ import type { Task } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
+import { Prose } from '../../parts/prose.tsx';
 import { counted } from '../../parts/words.ts';
 import { fireOf, retryOf, signalOf } from './step/step-acts.tsx';
 import { hasEnded } from './task-words.ts';
@@ -37,7 +38,9 @@ export function Stuck({ data, onSelect }: StuckProps) {
       className={`mt-3 flex flex-wrap items-start gap-x-4 gap-y-2 rounded-md border-l-2 px-3 py-2 text-sm ${isBad ? 'border-s-red bg-t-red' : 'border-edge bg-hover'}`}
     >
       <div className="min-w-0 grow basis-80 break-words">
-        <p>{why.summary}</p>
+        <p>
+          <Prose text={why.summary} />
+        </p>
         {failed.slice(0, 3).map(({ name, results }) => (
           <p key={name} className="mt-1 text-soft [overflow-wrap:anywhere]">
             <button

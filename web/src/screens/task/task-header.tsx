@@ -5,11 +5,13 @@ import { useNow } from '../../api/live.tsx';
 import { useLacking } from '../../api/me.tsx';
 import type { Task } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
+import { ActButton } from '../../parts/act-button.tsx';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
-import { Button } from '../../parts/controls.tsx';
-import { State } from '../../parts/state.tsx';
+import { Button, useTitle } from '../../parts/controls.tsx';
+import { lookOf, State } from '../../parts/state.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { durationText, timeOf } from '../../parts/words.ts';
+import { CopyDialog } from './copy-dialog.tsx';
 import { Stuck } from './stuck.tsx';
 import { hasEnded } from './task-words.ts';
 import type { TaskData } from './use-task.ts';
@@ -18,6 +20,7 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
   const { task } = data;
   const link = useLinks();
   const now = useNow();
+  useTitle(`${task.name}, ${lookOf(task.status).word.toLowerCase()}`);
   const ended = hasEnded(task.status);
   const until = ended && task.completed_at ? timeOf(task.completed_at) : now;
   return (
@@ -77,23 +80,29 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
 /** The acts on the task. The act that would help a stuck task is next to the reason below. */
 function TaskActs({ task }: { task: Task }) {
   const [act, setAct] = useState<Act>();
+  const [copying, setCopying] = useState(false);
   const lacking = useLacking();
-  if (hasEnded(task.status)) return null;
   const { task_uuid: uuid } = task;
   const isPaused = task.paused?.some(({ scope }) => scope === 'task') ?? false;
-  const acts = [
-    ...(isPaused ? [] : [{ name: 'Pause', route: 'POST /v1/tasks/{uuid}/pause', act: pauseOf(uuid) }]),
-    { name: 'Resolve', route: 'POST /v1/tasks/{uuid}/resolve', act: resolveOf(uuid) },
-    { name: 'Cancel', route: 'DELETE /v1/tasks/{uuid}', act: cancelOf(uuid), look: 'danger' as const },
-  ];
+  const acts = hasEnded(task.status)
+    ? []
+    : [
+        ...(isPaused ? [] : [{ name: 'Pause', route: 'POST /v1/tasks/{uuid}/pause', act: pauseOf(uuid) }]),
+        { name: 'Resolve', route: 'POST /v1/tasks/{uuid}/resolve', act: resolveOf(uuid) },
+        { name: 'Cancel', route: 'DELETE /v1/tasks/{uuid}', act: cancelOf(uuid), look: 'danger' as const },
+      ];
   return (
     <div className="flex flex-wrap gap-2">
+      <ActButton route="POST /v1/tasks/{uuid}/copy" onClick={() => setCopying(true)}>
+        Create a copy
+      </ActButton>
       {acts.map(({ name, route, act: one, ...look }) => (
         <Button key={name} {...look} lacking={lacking(route)} onClick={() => setAct(one)}>
           {name}
         </Button>
       ))}
       {act && <ActDialog act={act} onClose={() => setAct(undefined)} />}
+      {copying && <CopyDialog task={task} onClose={() => setCopying(false)} />}
     </div>
   );
 }

@@ -1,5 +1,6 @@
+import { type ReactNode, useEffect, useRef } from 'react';
 import { useParams, useSearchParams } from 'react-router';
-import { Empty, Heading, Problem } from '../../parts/controls.tsx';
+import { Empty, Heading, Panel, Problem } from '../../parts/controls.tsx';
 import { TabPanel, Tabs } from '../../parts/tabs.tsx';
 import { Drawer } from './step/drawer.tsx';
 import { TaskHeader } from './task-header.tsx';
@@ -11,7 +12,10 @@ export default function TaskScreen() {
   const { data, error } = useTask(uuid);
   const [search, setSearch] = useSearchParams();
   const view = VIEWS.find(({ key }) => key === search.get('view')) ?? VIEWS[0]!;
-  const select = (step: string | undefined) =>
+  // A step of the address is not scrolled to: the reason of the task is above it.
+  const chosen = useRef(false);
+  const select = (step: string | undefined) => {
+    chosen.current = true;
     setSearch(
       (now) => {
         if (step) now.set('step', step);
@@ -20,12 +24,15 @@ export default function TaskScreen() {
       },
       { replace: true },
     );
+  };
   if (!data && error) {
     return (
       <>
         <Heading title="Task" />
         <Problem error={error} />
-        <Empty title="This task cannot be shown">It may have been deleted, or it is of another namespace.</Empty>
+        <Panel>
+          <Empty title="This task cannot be shown">It may have been deleted, or it is of another namespace.</Empty>
+        </Panel>
       </>
     );
   }
@@ -53,10 +60,26 @@ export default function TaskScreen() {
           </TabPanel>
         </div>
         {selected !== undefined && (
-          <Drawer key={selected} data={data} selected={selected} onSelect={select} onClose={() => select(undefined)} />
+          <ShownBelow key={selected} when={chosen.current}>
+            <Drawer data={data} selected={selected} onSelect={select} onClose={() => select(undefined)} />
+          </ShownBelow>
         )}
       </div>
     </>
+  );
+}
+
+/** Scrolls to its content where it is below the views, on a small screen. */
+function ShownBelow({ when, children }: { when: boolean; children: ReactNode }) {
+  const place = useRef<HTMLDivElement>(null);
+  const first = useRef(when);
+  useEffect(() => {
+    if (first.current && matchMedia('(width < 64rem)').matches) place.current?.scrollIntoView({ block: 'start' });
+  }, []);
+  return (
+    <div ref={place} className="shrink-0 scroll-mt-16 self-start max-lg:w-full">
+      {children}
+    </div>
   );
 }
 

@@ -65,10 +65,12 @@ export function Timeline({ data, selected, onSelect }: ViewProps) {
   return (
     <>
       <Panel>
-        <div className="min-w-[560px] py-2">
-          <div className="mr-4 ml-[212px] flex justify-between border-b border-line pb-1 text-xs text-faint tabular-nums">
+        <div className="min-w-[400px] py-2 sm:min-w-[560px]">
+          <div className="mr-4 ml-[148px] flex sm:ml-[212px] justify-between border-b border-line pb-1 text-xs text-faint tabular-nums">
             {TICKS.map((tick) => (
-              <span key={tick}>{tick === 0 ? '0' : durationText((to - from) * tick)}</span>
+              <span key={tick} className="whitespace-nowrap max-sm:even:hidden">
+                {tick === 0 ? '0' : durationText((to - from) * tick)}
+              </span>
             ))}
           </div>
           <ul aria-label="Timeline">
@@ -81,7 +83,7 @@ export function Timeline({ data, selected, onSelect }: ViewProps) {
                   className={`flex h-8 w-full items-center pr-4 text-left ${name === selected ? 'bg-select' : 'hover:bg-hover'}`}
                   onClick={() => onSelect(name)}
                 >
-                  <span className="flex w-[212px] shrink-0 items-center gap-2 px-4 text-sm">
+                  <span className="flex w-[148px] shrink-0 items-center gap-2 pr-2 pl-4 text-sm sm:w-[212px] sm:pr-4">
                     <StateShape state={state} />
                     <span className={`truncate ${onPath.has(name) ? 'font-semibold' : ''}`} title={name}>
                       {name}

@@ -158,8 +158,8 @@ function AddFilter({ fields, onAdd }: AddFilterProps) {
           data-filter
           list={field.name === 'name' ? 'template-names' : undefined}
           aria-label={`${field.label} to filter by`}
-          placeholder={field.placeholder}
-          className="w-40 bg-transparent px-2 outline-none placeholder:text-faint"
+          placeholder={`such as ${field.placeholder}`}
+          className="w-48 bg-transparent px-2 outline-none placeholder:text-faint"
           value={value}
           onChange={({ target }) => setValue(target.value)}
         />

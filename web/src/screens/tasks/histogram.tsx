@@ -1,7 +1,7 @@
 import { type PointerEvent, useRef, useState } from 'react';
 import { useSearchParams } from 'react-router';
 import { bucketsOf, type Histogram, useHistogram } from '../../api/histogram.ts';
-import { counted, dateText, hourText, numberText } from '../../parts/words.ts';
+import { counted, dayText, hourText, numberText } from '../../parts/words.ts';
 
 const HISTOGRAM_MS = 10_000;
 const BUCKETS = 90;
@@ -115,10 +115,10 @@ function Bars({ data, onBrush }: { data: Histogram; onBrush(after: string, befor
           );
         })}
       </svg>
-      <figcaption className="mt-1 flex justify-between gap-3 text-xs text-faint tabular-nums">
+      <figcaption className="mt-1 flex flex-wrap justify-between gap-x-3 text-xs text-faint tabular-nums sm:flex-nowrap">
         <span>{axisText(buckets[0]!.start, data)}</span>
-        <span className="truncate text-soft">
-          {captionOf(data, over === undefined ? undefined : buckets[over], width)}
+        <span className="truncate text-soft max-sm:order-last max-sm:w-full">
+          {captionOf(data, over === undefined ? undefined : buckets[over])}
         </span>
         <span>{axisText(Date.parse(data.to), data)}</span>
       </figcaption>
@@ -128,23 +128,21 @@ function Bars({ data, onBrush }: { data: Histogram; onBrush(after: string, befor
 
 const timeAt = (ms: number) => new Date(ms).toISOString();
 
+/** Returns a time of the histogram, with its date if the histogram covers a day or more. */
 function axisText(ms: number, { from, to }: Histogram): string {
   const short = Date.parse(to) - Date.parse(from) < DAY_MS;
-  return (short ? hourText : dateText)(new Date(ms));
+  return (short ? hourText : dayText)(new Date(ms));
 }
 
-function captionOf(
-  { total, complete, buckets }: Histogram,
-  over: ReturnType<typeof bucketsOf>[number] | undefined,
-  width: number,
-): string {
+function captionOf(data: Histogram, over: ReturnType<typeof bucketsOf>[number] | undefined): string {
+  const { total, complete, buckets } = data;
   if (!over) {
     const failed = buckets.reduce((sum, bucket) => sum + bucket.failed, 0);
     const part = complete ? counted(total, 'task') : `only the newest ${counted(total, 'task')}`;
-    return `${part}${failed > 0 ? `, ${numberText(failed)} failed or blocked` : ''} · drag to select a time`;
+    return `${part}${failed > 0 ? `, ${numberText(failed)} failed or blocked` : ''}${total > 0 ? ' · drag to select a time' : ''}`;
   }
   const { start } = over;
-  const span = `${(width < DAY_MS ? hourText : dateText)(new Date(start))} – ${(width < DAY_MS ? hourText : dateText)(new Date(start + width))}`;
+  const span = `${axisText(start, data)} – ${axisText(start + data.bucket_ms, data)}`;
   const numbers = [
     counted(over.total, 'task'),
     over.failed > 0 && `${numberText(over.failed)} failed or blocked`,

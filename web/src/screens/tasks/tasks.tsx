@@ -1,15 +1,17 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { useNavigate, useSearchParams } from 'react-router';
+import { Link, useNavigate, useSearchParams } from 'react-router';
 import { ask } from '../../api/client.ts';
 import { allPages } from '../../api/pages.ts';
 import { usePolling, usePrecaution } from '../../api/polling.ts';
 import { useRoutes } from '../../api/routes.ts';
 import type { Summary, Task, TaskPage } from '../../api/types.ts';
-import { Button, Code, Empty, Heading, Problem } from '../../parts/controls.tsx';
+import { useLinks } from '../../frame/namespace.ts';
+import { Button, Code, Empty, Heading } from '../../parts/controls.tsx';
 import { MOST_ROWS } from '../../parts/download.ts';
 import { ExportMenu } from '../../parts/export-menu.tsx';
 import { TableFoot } from '../../parts/grid.tsx';
+import { ReadProblem } from '../../parts/read-problem.tsx';
 import { counted, numberText } from '../../parts/words.ts';
 import { ColumnMenu, chosenColumns } from './columns.tsx';
 import { FilterBar, Segments } from './filter-bar.tsx';
@@ -56,17 +58,19 @@ export default function Tasks() {
     placeholderData: keepPreviousData,
   });
   const tasks = page.data?.tasks ?? [];
+  // Without any data, such as with a filter that the server refuses.
+  const failed = page.error !== null && page.data === undefined;
   const filtered = chipsOf(search).length > 0 || search.has('state') || search.has('namespace');
   return (
     <>
       <Heading title="Tasks" answer={answerOf(page.data)}>
         <SavedViews />
       </Heading>
-      {page.error && <Problem error={page.error} />}
+      <ReadProblem error={page.error} hasData={page.data !== undefined} />
       <Segments counts={summary.data?.states} />
       <FilterBar routes={routes} />
-      {(tasks.length > 0 || filtered) && <TaskHistogram query={query} />}
-      <div className="overflow-x-auto rounded-lg border border-line bg-surface">
+      {(tasks.length > 0 || filtered) && !failed && <TaskHistogram query={query} />}
+      <div className={`overflow-x-auto rounded-lg border border-line bg-surface ${failed ? 'hidden' : ''}`}>
         {tasks.length > 0 || page.isPending ? (
           <TaskTable tasks={tasks} columns={columns} selected={selected} onSelect={select} />
         ) : (
@@ -107,10 +111,25 @@ function answerOf(page: TaskPage | undefined): string | undefined {
 }
 
 function NoTasks({ filtered }: { filtered: boolean }) {
-  if (filtered) return <Empty title="No task matches">Remove a filter, or choose another state.</Empty>;
+  const link = useLinks();
+  const navigate = useNavigate();
+  if (filtered) {
+    return (
+      <Empty title="No task matches">
+        Remove a filter, or choose another state.
+        <span className="mt-3 block">
+          <Button onClick={() => void navigate(link('tasks'))}>Clear the filters</Button>
+        </span>
+      </Empty>
+    );
+  }
   return (
     <Empty title="No tasks yet">
-      Create the first one with <Code>npx tasker task create NAME --wait</Code>, or start from a template.
+      Create the first one from{' '}
+      <Link className="text-accent hover:underline" to={link('templates')}>
+        a template
+      </Link>
+      , or with <Code>npx tasker task create NAME --wait</Code>.
     </Empty>
   );
 }

@@ -23,7 +23,7 @@ interface TemplateGraphProps {
   onSelect(name: string): void;
 }
 
-type Box = Node<{ step: GraphStep; selected: boolean }, 'step'>;
+type Box = Node<{ step: GraphStep; selected: boolean; isAcross: boolean }, 'step'>;
 
 const NODE_TYPES = { step: StepBox };
 /** Pixels. */
@@ -44,15 +44,15 @@ export default function TemplateGraph({ steps, edges, selected, onSelect }: Temp
   const { places, height } = useMemo(() => {
     // The layout depends only on the text, so that new numbers do not lay out the graph again.
     const [names, edges] = JSON.parse(key) as [string[], { from: string; to: string }[]];
-    const places = layoutOf(names, edges);
+    const places = layoutOf(names, edges, { direction: narrow ? 'TB' : 'LR' });
     const rows = Math.max(0, ...[...places.values()].map(({ y }) => y)) + NODE.height;
     return { places, height: Math.min(MOST_HIGH, Math.max(LEAST_HIGH, rows + MARGIN)) };
-  }, [key]);
+  }, [key, narrow]);
   const nodes: Box[] = steps.map((step) => ({
     id: step.name,
     type: 'step',
     position: places.get(step.name)!,
-    data: { step, selected: step.name === selected },
+    data: { step, selected: step.name === selected, isAcross: !narrow },
     width: NODE.width,
     height: NODE.height,
     ariaLabel: `${step.name}: ${step.detail}`,
@@ -100,13 +100,13 @@ const BORDERS = {
   green: '!border-s-green',
 } as const;
 
-function StepBox({ data: { step, selected } }: { data: Box['data'] }) {
+function StepBox({ data: { step, selected, isAcross } }: { data: Box['data'] }) {
   const { name, detail, hue = 'grey', sign, share, dashed } = step;
   return (
     <div
       className={`step-box relative overflow-hidden ${selected ? 'step-box-selected' : ''} ${BORDERS[hue]} ${dashed ? 'border-dashed!' : ''}`}
     >
-      <Handle type="target" position={Position.Left} isConnectable={false} />
+      <Handle type="target" position={isAcross ? Position.Left : Position.Top} isConnectable={false} />
       {sign && <span className="font-mono text-base font-semibold text-soft">{sign}</span>}
       <div className="min-w-0">
         <div
@@ -122,7 +122,7 @@ function StepBox({ data: { step, selected } }: { data: Box['data'] }) {
       {share !== undefined && (
         <span className="absolute bottom-0 left-0 h-[3px] bg-s-blue" style={{ width: `${share * 100}%` }} />
       )}
-      <Handle type="source" position={Position.Right} isConnectable={false} />
+      <Handle type="source" position={isAcross ? Position.Right : Position.Bottom} isConnectable={false} />
     </div>
   );
 }

@@ -167,8 +167,8 @@ function Paused({ pauses }: { pauses: NonNullable<TemplateRow['paused']> }) {
       <StateShape state="paused" />
       <span>
         {pauses
-          .map(({ scope, target, by, reason }) =>
-            [`The ${scope} ${target} is paused`, by && `by ${by}`, reason && `(${reason})`].filter(Boolean).join(' '),
+          .map(({ scope, target, paused_by: by, reason }) =>
+            [`The ${scope} ${target} is paused by ${by}`, reason && `(${reason})`].filter(Boolean).join(' '),
           )
           .join('. ')}
         . No step starts until it is resumed.

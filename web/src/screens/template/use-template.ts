@@ -3,6 +3,7 @@ import { ask, askText, pathOf } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
 import { usePolling } from '../../api/polling.ts';
 import { useRoutes } from '../../api/routes.ts';
+import type { Pause } from '../../api/types.ts';
 import type { Schema } from '../../parts/form/json-schema.ts';
 
 export interface TemplateName {
@@ -15,7 +16,7 @@ export interface TemplateRow extends TemplateName {
   description: string | null;
   step_count: number;
   registered_at: string;
-  paused: { scope: string; target: string; by?: string | null; reason?: string | null }[] | null;
+  paused: Pause[] | null;
 }
 
 /** A template in the form of a template file. */

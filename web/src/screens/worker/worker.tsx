@@ -4,8 +4,9 @@ import { ask, pathOf } from '../../api/client.ts';
 import { usePolling } from '../../api/polling.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { Figures } from '../../parts/charts/figures.tsx';
-import { Empty, Heading, Panel, Problem } from '../../parts/controls.tsx';
+import { Empty, Heading, Panel } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
+import { ReadProblem } from '../../parts/read-problem.tsx';
 import { Time } from '../../parts/text.tsx';
 import { counted, durationText, numberText } from '../../parts/words.ts';
 import { type Worker, WorkerAct, WorkerState } from './worker-types.tsx';
@@ -74,13 +75,12 @@ export default function WorkerScreen() {
       <nav aria-label="Breadcrumbs" className="mb-1 text-sm text-faint">
         <Link to={link('workers')} className="hover:text-ink hover:underline">
           Workers
-        </Link>{' '}
-        /
+        </Link>
       </nav>
       <Heading title={data?.name ?? 'Worker'} answer={data ? <Answer worker={data} /> : '\u00a0'}>
         {data && <WorkerAct worker={data} />}
       </Heading>
-      {error && !data && <Problem error={error} />}
+      <ReadProblem error={error} hasData={data !== undefined} />
       {data && (
         <>
           <Figures

@@ -46,7 +46,9 @@ const MARGIN = 60;
 const LEAST_ZOOM = 0.8;
 /** Larger graphs get a map. */
 const MAP_FROM = 20;
-/** In graphs with more nodes, only the nodes in view are in the document. */
+/** On a narrower screen, a map would cover the graph. */
+const LEAST_WIDE_FOR_MAP = 560;
+/** Of larger graphs, only the nodes in view are in the document. */
 const ALL_IN_DOCUMENT = 100;
 /** Below this zoom, texts cannot be read and are not drawn. */
 const READABLE_ZOOM = 0.45;
@@ -168,7 +170,7 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
           </button>
         </Panel>
         {isLarge && !isPicture && <OverviewMap drawing={drawing} />}
-        {!isLarge && shape.groups.length >= MAP_FROM && (
+        {!isLarge && shape.groups.length >= MAP_FROM && width >= LEAST_WIDE_FOR_MAP && (
           <MiniMap
             pannable
             zoomable

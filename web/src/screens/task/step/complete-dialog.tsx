@@ -5,11 +5,11 @@ import { ask, pathOf } from '../../../api/client.ts';
 import type { StepDetail } from '../../../api/types.ts';
 import { useDraft } from '../../../parts/draft.ts';
 import { checkValue } from '../../../parts/form/check-value.ts';
+import { FormDialog } from '../../../parts/form/form-dialog.tsx';
 import { initialOf, type Schema, shapeOf } from '../../../parts/form/json-schema.ts';
 import { SchemaForm } from '../../../parts/form/schema-form.tsx';
 import type { TaskData } from '../use-task.ts';
 import { quoted } from './copy-as.tsx';
-import { OperatorDialog } from './operator-dialog.tsx';
 
 interface CompleteDialogProps {
   data: TaskData;
@@ -38,11 +38,12 @@ function Loaded({ step, schema, onClose }: { step: StepDetail; schema: Schema | 
   const [valid, setValid] = useState(true);
   const violations = schema && valid ? checkValue(schema, value) : [];
   return (
-    <OperatorDialog
+    <FormDialog
+      wide
       title={`Complete ${name}`}
       verb="Complete the step"
       needsReason
-      isReady={valid && violations.length === 0}
+      complete={valid && violations.length === 0}
       command={`npx tasker step complete ${uuid} ${quoted(name)} --result ${quoted(JSON.stringify(value) ?? '{}')}`}
       send={async (said) => {
         await completeStep(uuid, id, value, said);
@@ -50,19 +51,17 @@ function Loaded({ step, schema, onClose }: { step: StepDetail; schema: Schema | 
       }}
       onClose={onClose}
     >
-      <p className="mt-2 text-sm text-soft">
+      <p className="text-soft">
         The step counts as done with this result, and the steps after it continue and read it.
       </p>
-      <div className="mt-4">
-        <SchemaForm
-          schema={schema ?? undefined}
-          label="Result"
-          value={value}
-          violations={violations}
-          onChange={setValue}
-          onValid={setValid}
-        />
-      </div>
-    </OperatorDialog>
+      <SchemaForm
+        schema={schema ?? undefined}
+        label="Result"
+        value={value}
+        violations={violations}
+        onChange={setValue}
+        onValid={setValid}
+      />
+    </FormDialog>
   );
 }

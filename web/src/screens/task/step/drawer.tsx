@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import { useNow } from '../../../api/live.tsx';
 import type { StepDetail } from '../../../api/types.ts';
 import { Button, Problem } from '../../../parts/controls.tsx';
+import { Prose } from '../../../parts/prose.tsx';
 import { State } from '../../../parts/state.tsx';
 import { BatchBar, progressText } from '../graph/batch-bar.tsx';
 import { type Group, progressOf } from '../graph/shape.ts';
@@ -9,6 +10,7 @@ import { stepTimesOf, stepTimeText } from '../task-words.ts';
 import type { TaskData } from '../use-task.ts';
 import { CopyAs } from './copy-as.tsx';
 import { StepActs } from './step-acts.tsx';
+import { StepApproval } from './step-approval.tsx';
 import { Attempts } from './step-attempts.tsx';
 import { InputAndOutput } from './step-io.tsx';
 import { StepLogs } from './step-logs.tsx';
@@ -98,10 +100,13 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
         </>
       }
     >
+      {state === 'waiting' && step.wait?.kind === 'approval' && <StepApproval step={step} />}
       <StepActs data={data} step={step} />
       {error && <StepProblem error={error} />}
       {why && !error && state !== 'complete' && (
-        <p className="border-b border-line px-4 py-3 text-sm break-words">{why}</p>
+        <p className="border-b border-line px-4 py-3 text-sm break-words">
+          <Prose text={why} />
+        </p>
       )}
       <Attempts step={step} />
       <InputAndOutput data={data} step={step} />

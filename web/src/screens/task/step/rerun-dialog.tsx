@@ -2,10 +2,10 @@ import { useQuery } from '@tanstack/react-query';
 import { rerunFrom } from '../../../api/acts.ts';
 import type { Rerun } from '../../../api/types.ts';
 import { Problem } from '../../../parts/controls.tsx';
+import { FormDialog } from '../../../parts/form/form-dialog.tsx';
 import { State } from '../../../parts/state.tsx';
 import { counted } from '../../../parts/words.ts';
 import { quoted } from './copy-as.tsx';
-import { OperatorDialog } from './operator-dialog.tsx';
 
 const CHANGES: Readonly<Record<Rerun['steps'][number]['change'], string>> = {
   again: 'runs again',
@@ -31,32 +31,30 @@ export function RerunDialog({ uuid, step, onClose }: RerunDialogProps) {
   const again = steps.filter(({ change }) => change !== 'removed');
   const risky = steps.filter(({ retryable, state }) => !retryable && state !== 'pending');
   return (
-    <OperatorDialog
+    <FormDialog
+      wide
       title={`Rerun from ${step}`}
       verb={data ? `Rerun ${counted(again.length, 'step')}` : 'Rerun'}
       danger
-      isReady={data !== undefined}
+      complete={data !== undefined}
       command={`npx tasker task rerun ${uuid} --from ${quoted(step)}`}
       send={(said) => rerunFrom(uuid, step, said)}
       onClose={onClose}
     >
       {error && <Problem error={error} />}
-      <p className="mt-2 text-sm text-soft">
+      <p className="text-soft">
         {data
           ? `${counted(again.length, 'step')} run again, even though the task may have ended. Their results are replaced; the history keeps the old attempts.`
           : 'Looking at what runs again…'}
       </p>
       {risky.length > 0 && (
-        <p className="mt-2 rounded-md border-l-2 border-s-amber bg-t-amber px-3 py-2 text-sm">
+        <p className="rounded-md border-l-2 border-s-amber bg-t-amber px-3 py-2">
           {risky.map((one) => one.step).join(', ')} must not be retried by {risky.length === 1 ? 'its' : 'their'}{' '}
           template. Check that a second run does no harm.
         </p>
       )}
       {steps.length > 0 && (
-        <ul
-          aria-label="Steps that run again"
-          className="mt-3 max-h-56 overflow-y-auto rounded-md border border-line text-sm"
-        >
+        <ul aria-label="Steps that run again" className="max-h-56 overflow-y-auto rounded-md border border-line">
           {steps.map((one) => (
             <li key={one.step} className="flex items-center gap-3 border-b border-line px-3 py-1.5 last:border-b-0">
               <span className="font-medium">{one.step}</span>
@@ -66,6 +64,6 @@ export function RerunDialog({ uuid, step, onClose }: RerunDialogProps) {
           ))}
         </ul>
       )}
-    </OperatorDialog>
+    </FormDialog>
   );
 }

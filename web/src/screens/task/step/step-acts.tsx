@@ -38,7 +38,8 @@ export function StepActs({ data, step }: StepActsProps) {
         {offers.map((offer, at) => (
           <Button
             key={offer.name}
-            look={at === 0 ? 'primary' : 'plain'}
+            // A vote is what an approval waits for.
+            look={at === 0 && step.wait?.kind !== 'approval' ? 'primary' : 'plain'}
             lacking={lacking(offer.route)}
             onClick={() => setChosen(offer)}
           >

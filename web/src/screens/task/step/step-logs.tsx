@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { pathOf } from '../../../api/client.ts';
 import type { StepLogs as Logs, StepDetail } from '../../../api/types.ts';
-import { exactText, timeOf } from '../../../parts/words.ts';
+import { exactText, instantText, timeOf } from '../../../parts/words.ts';
 import { useTaskPart } from '../use-task.ts';
 
 const LEVELS: Readonly<Record<string, string>> = { error: 'text-s-red', fatal: 'text-s-red', warn: 'text-s-amber' };
@@ -28,7 +28,7 @@ export function StepLogs({ step: { task_uuid: uuid, name } }: { step: StepDetail
           <ol className="px-4 font-mono text-xs leading-5">
             {lines.map(({ at, level, message, fields }, line) => (
               <li key={`${at} ${line}`} className="flex gap-2" title={exactText(timeOf(at))}>
-                <span className="text-faint">{timeOf(at).toISOString().slice(11, 23)}</span>
+                <span className="text-faint">{instantText(timeOf(at))}</span>
                 <span className={`w-10 shrink-0 ${LEVELS[level] ?? 'text-faint'}`}>{level}</span>
                 <span className="min-w-0 whitespace-pre-wrap [overflow-wrap:anywhere]">
                   {message}

@@ -1,0 +1,69 @@
+import { expect, it } from 'vitest';
+import { DEMO, template } from '../support/setup.ts';
+import { type App, secured } from './auth/secured.ts';
+
+const on = secured([template({ first: [] }), template({ first: [] }, { name: 'hidden', namespace: 'other' })]);
+
+const ask = async (app: App, path: string, key: string, cacheControl?: string) => {
+  const headers = { 'x-api-key': key, ...(cacheControl !== undefined && { 'cache-control': cacheControl }) };
+  const answer = await app.request(`http://localhost${path}`, { headers });
+  return { status: answer.status, age: answer.headers.get('age'), body: await answer.json() };
+};
+const counted = async (app: App, key: string, cacheControl?: string) => {
+  const { body } = await ask(app, '/v1/summary', key, cacheControl);
+  return Object.values((body as { states: Record<string, number> }).states).reduce((sum, count) => sum + count, 0);
+};
+
+it('an answer is repeated only to requests that allow its age', async () => {
+  const app = on.app();
+  const key = await on.key({ name: 'reader', roles: ['viewer'] });
+  const before = await counted(app, key, 'max-age=0');
+  await on.tasker.createTask({ ...DEMO, context: {} });
+  await on.tasker.engine.search.log.flush();
+  await expect.poll(() => counted(app, key)).toBe(before + 1);
+  // No request has allowed an age since, so that the answer of the first is the one that is kept.
+  const shared = await ask(app, '/v1/summary', key, 'no-transform, max-age=60');
+  expect(shared.age).toMatch(/^\d+$/);
+  expect(await counted(app, key, 'max-age=60')).toBe(before);
+  expect(await counted(app, key, 'max-age=0')).toBe(before + 1);
+  expect(await counted(app, key, 'max-age=60')).toBe(before + 1);
+  // Other addresses are other answers.
+  expect((await ask(app, '/v1/summary?namespace=test', key, 'max-age=60')).age).toBeNull();
+});
+
+it('requests at the same time are one reading of the database', async () => {
+  const app = on.app();
+  const key = await on.key({ name: 'crowd', roles: ['viewer'] });
+  await ask(app, '/v1/me', key);
+  const cost = async (cacheControl: string | undefined) => {
+    const before = on.tasker.statements;
+    await Promise.all(Array.from({ length: 20 }, () => ask(app, '/v1/summary?limit=7', key, cacheControl)));
+    return on.tasker.statements - before;
+  };
+  const one = await cost('max-age=5');
+  expect(one).toBeGreaterThan(0);
+  expect(await cost('max-age=5')).toBe(0);
+  expect(await cost(undefined)).toBeGreaterThan(10 * one);
+});
+
+it('an answer is never given to a caller with other rights, and errors are not repeated', async () => {
+  const app = on.app();
+  const all = await on.key({ name: 'all', roles: ['operator'] });
+  const some = await on.key({ name: 'some', roles: ['operator'], namespaces: ['test'] });
+  const less = await on.key({ name: 'less', permissions: ['tasks:list'] });
+  await on.tasker.createTask({ ...DEMO, namespace: 'other', name: 'hidden', context: { secret: 'blue' } });
+  const list = (key: string) => ask(app, '/v1/tasks?name=hidden', key, 'max-age=60');
+  await expect.poll(async () => JSON.stringify((await ask(app, '/v1/tasks?name=hidden', all)).body)).toContain('blue');
+  await ask(app, '/v1/tasks?name=hidden', all, 'max-age=0');
+  expect(JSON.stringify((await list(all)).body)).toContain('blue');
+  // The last may see the task, but has other permissions.
+  for (const key of [some, less]) {
+    const { age, body } = await list(key);
+    expect(age).toBeNull();
+    expect(JSON.stringify(body).includes('blue')).toBe(key === less);
+  }
+  const refused = () => ask(app, '/v1/workers', less, 'max-age=60');
+  expect([(await refused()).status, (await refused()).age]).toEqual([403, null]);
+  // The answer about the caller itself is always new.
+  for (const key of [all, some]) expect((await ask(app, '/v1/me', key, 'max-age=60')).age).toBeNull();
+});

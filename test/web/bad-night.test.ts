@@ -1,0 +1,311 @@
+import { readFile } from 'node:fs/promises';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
+import { restApp } from '../../src/rest/rest-app.ts';
+import { listen } from '../../src/server/listen.ts';
+import { Provider } from '../rest/auth/provider.ts';
+import { until } from '../support/setup.ts';
+import { describeWith } from '../support/suite/programs.ts';
+import { openShop, type Shop } from './acting-shop.ts';
+import { checkAccess, startBrowser, watchedPage } from './served-page.ts';
+
+// A browser takes its time while other tests run.
+vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
+
+describeWith('chromium', 'the web page on a bad night', () => {
+  let shop: Shop;
+  let browser: Browser;
+  let page: Page;
+  let problems: string[];
+  let url: string;
+  beforeAll(async () => {
+    shop = await openShop();
+    url = (await shop.serve()).url;
+    browser = await startBrowser();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await shop?.close();
+  });
+  beforeEach(async () => {
+    ({ page, problems } = await watchedPage(browser, url));
+  });
+  afterEach(() => page.context().close());
+
+  const open = async (path: string, heading: string) => {
+    await page.goto(`${url}/${path}`);
+    await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+  };
+  /** The browser reports each request that failed. Returns the other problems. */
+  const otherProblems = () => problems.splice(0).filter((text) => !/Failed to load resource|ERR_FAILED/.test(text));
+  const broken = async () => {
+    const { taskUuid } = await shop.tasker.createTask({ namespace: 'test', name: 'broken', context: {} });
+    await until(
+      () => shop.tasker.getTask(taskUuid),
+      ({ status }) => status === 'blocked_by_failures',
+    );
+    return taskUuid;
+  };
+
+  it('before the first task, Home leads to the form of a template, which creates it', async () => {
+    await open('', 'Home');
+    const first = page.getByRole('list', { name: 'Templates to begin with' });
+    await checkAccess(page);
+    await first
+      .getByRole('listitem')
+      .filter({ hasText: 'test/pay' })
+      .getByRole('button', { name: 'Create a task' })
+      .click();
+    await page.getByRole('button', { name: 'Create the task' }).click();
+    await page.getByRole('heading', { level: 1, name: 'pay' }).waitFor();
+    const uuid = new URL(page.url()).pathname.split('/').at(-1)!;
+    expect((await shop.tasker.waitForTask(uuid, { timeoutMs: 60_000 })).status).toBe('complete');
+    await expect.poll(() => page.title()).toBe('pay, complete · tasker');
+    await open('', 'Home');
+    await page.getByRole('region', { name: 'Last hour', exact: true }).waitFor();
+    await expect.poll(() => first.count()).toBe(0);
+    expect(await page.title()).toBe('Home · tasker');
+    expect(problems).toEqual([]);
+  });
+
+  it('a lost connection and a lost database are shown with the time of the data, and mend themselves', async () => {
+    await open('workers', 'Workers');
+    await page.getByRole('link', { name: 'shop-worker' }).waitFor();
+    const live = page.getByRole('switch');
+    const error = {
+      error: { code: 'DATABASE_UNREACHABLE', message: 'the database does not respond; try again later' },
+    };
+    const faults = [
+      ['The server does not answer. The page shows data of', (route) => route.abort()],
+      [
+        'The server has no data: the database does not respond; try again later. The page shows data of',
+        (route) => route.fulfill({ status: 503, json: error }),
+      ],
+    ] as [string, Parameters<Page['route']>[1]][];
+    for (const [text, fault] of faults) {
+      await page.route('**/v1/**', fault);
+      await page.getByText(text).waitFor();
+      expect(await live.getAttribute('aria-label')).toBe('Live: Reconnecting');
+      // What it has stays on the page.
+      await page.getByRole('link', { name: 'shop-worker' }).waitFor();
+      await checkAccess(page);
+      await page.unrouteAll();
+      await page.getByText(text).waitFor({ state: 'detached' });
+      expect(await live.getAttribute('aria-label')).toBe('Live');
+    }
+    expect(otherProblems()).toEqual([]);
+  });
+
+  it('a server that starts, and a screen that cannot be loaded, are named and mended', async () => {
+    await page.route('**/api-docs/openapi.json', (route) => route.abort());
+    await page.goto(`${url}/audit`);
+    await page.getByRole('heading', { level: 1, name: 'Waiting for the server' }).waitFor();
+    await page.unrouteAll();
+    await page.getByRole('heading', { level: 1, name: 'Audit' }).waitFor();
+
+    await page.route('**/files/stats-*.js', (route) => route.abort());
+    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Stats' }).click();
+    await page.getByRole('heading', { level: 1, name: 'This screen cannot be shown' }).waitFor();
+    await checkAccess(page);
+    // The other screens work.
+    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Audit' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Audit' }).waitFor();
+    await page.goBack();
+    await page.unrouteAll();
+    await page.getByRole('button', { name: 'Reload' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Stats' }).waitFor();
+    problems.length = 0;
+  });
+
+  it('the keyboard goes to the content, along the rows, and back to where it was before a dialog', async () => {
+    const uuid = await broken();
+    await open('tasks?state=blocked_by_failures', 'Tasks');
+    const focused = (of = 'textContent') => page.evaluate(`document.activeElement.${of}`);
+    await page.getByRole('link', { name: 'test/broken' }).first().waitFor();
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe('Skip to the content');
+    await page.keyboard.press('Enter');
+    expect(await focused('tagName')).toBe('MAIN');
+    await page.keyboard.press('j');
+    expect(await focused()).toBe('test/broken');
+    await page.keyboard.press('x');
+    await page.getByText('1 task selected').waitFor();
+    await page.keyboard.press('x');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'broken' }).waitFor();
+    expect(page.url()).toContain(uuid);
+
+    const retry = page.getByRole('region', { name: 'Why' }).getByRole('button', { name: 'Retry' });
+    await retry.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog', { name: 'Retry the task' }).waitFor();
+    await page.keyboard.press('Escape');
+    expect(await focused()).toBe('Retry');
+    expect(problems).toEqual([]);
+  });
+
+  it('the reason of an act survives a reload until it is sent, and the steps are exported', async () => {
+    const uuid = await broken();
+    await open(`tasks/${uuid}?view=steps`, 'broken');
+    const retry = page.getByRole('region', { name: 'Why' }).getByRole('button', { name: 'Retry' });
+    const dialog = page.getByRole('dialog', { name: 'Retry the task' });
+    await retry.click();
+    await dialog.getByLabel('Reason').fill('the bank is up again');
+    await page.reload();
+    await retry.click();
+    expect(await dialog.getByLabel('Reason').inputValue()).toBe('the bank is up again');
+    await dialog.getByLabel('Your name').fill('Ada');
+    await dialog.getByRole('button', { name: 'Retry 1 step' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    const acts = await shop.sql(`select actor, reason from tasker.operator_action where task_uuid = '${uuid}'`);
+    expect(acts).toMatchObject([{ actor: 'Ada', reason: 'the bank is up again' }]);
+    await until(
+      () => shop.tasker.getTask(uuid),
+      ({ status }) => status === 'blocked_by_failures',
+    );
+    await retry.click();
+    expect(await dialog.getByLabel('Reason').inputValue()).toBe('');
+    await page.keyboard.press('Escape');
+
+    await page.getByRole('button', { name: 'Export', exact: true }).click();
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'All 1 JSON', exact: true }).click();
+    const steps = JSON.parse(await readFile(await (await download).path(), 'utf8')) as { name: string }[];
+    expect(steps.map(({ name }) => name)).toEqual(['broken']);
+    expect(problems).toEqual([]);
+  });
+
+  it('a task is copied with another context, and stays as it is', async () => {
+    const uuid = await broken();
+    await open(`tasks/${uuid}`, 'broken');
+    await page.getByRole('button', { name: 'Create a copy' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Copy the task' });
+    await dialog.getByText('with the same context').waitFor();
+    await dialog.getByLabel('Context').fill('{ "again": ');
+    expect(await dialog.getByRole('button', { name: 'Create the copy' }).isDisabled()).toBe(true);
+    await dialog.getByLabel('Context').fill('{ "again": true }');
+    await dialog.getByText('with this context').waitFor();
+    await dialog.getByLabel('Idempotency key').fill('copy-1');
+    await checkAccess(page);
+    await dialog.getByRole('button', { name: 'Create the copy' }).click();
+    await page.waitForURL((address) => !address.pathname.endsWith(uuid));
+    const copy = new URL(page.url()).pathname.split('/').at(-1)!;
+    expect((await shop.tasker.getTask(copy)).context).toEqual({ again: true });
+    expect((await shop.tasker.getTask(uuid)).context).toEqual({});
+    expect(await shop.tasker.getCopies(uuid)).toEqual([copy]);
+    expect(problems).toEqual([]);
+  });
+
+  it('all pauses are on one screen and resumed there, and a bulk act is found after its dialog was closed', async () => {
+    const { tasker } = shop;
+    const uuid = await broken();
+    await tasker.pause({ task: uuid }, { actor: 'Ada', reason: 'the bank asked' });
+    await tasker.pause({ template: 'test/pay@1.0.0' }, { actor: 'Bob', reason: 'wrong amounts' });
+    await open('queues', 'Queues');
+    const pauses = page.getByRole('table', { name: 'Pauses' });
+    await pauses.getByRole('row', { name: /task.*Ada.*the bank asked/ }).waitFor();
+    for (const [row, title] of [
+      [/test\/pay@1.0.0 Bob wrong amounts/, 'Resume the template test/pay@1.0.0'],
+      [/the bank asked/, `Resume the task ${uuid}`],
+    ] as const) {
+      await pauses.getByRole('row', { name: row }).getByRole('button', { name: 'Resume' }).click();
+      await page
+        .getByRole('dialog', { name: title })
+        .getByRole('button', { name: /^Resume the/ })
+        .click();
+      await pauses.getByRole('row', { name: row }).waitFor({ state: 'detached' });
+    }
+    expect(await tasker.pauses()).toEqual([]);
+
+    await open('tasks?name=broken&state=blocked_by_failures', 'Tasks');
+    await page.getByLabel('Select all tasks of this page').check();
+    await page.getByRole('region', { name: 'Selected tasks' }).getByRole('button', { name: 'Retry' }).click();
+    const dialog = page.getByRole('dialog', { name: /^Retry / });
+    await dialog.getByLabel('Reason').fill('after the call');
+    await dialog.getByRole('button', { name: /^Retry \d+ tasks?/ }).click();
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    await open('audit?view=bulk', 'Audit');
+    const acts = page.getByRole('table', { name: 'Bulk acts' });
+    await acts.getByRole('row', { name: /task retry.*after the call/ }).waitFor();
+    await checkAccess(page);
+    await acts.getByRole('link', { name: 'task retry' }).first().click();
+    await page.getByRole('table', { name: 'Audit' }).getByText('after the call').first().waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it('Settings shows the configuration that the server offers, and finds a key in it', async () => {
+    const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
+    const configuration = () => ({
+      database: { url: 'postgresql://shop:***@db/shop', pool: { max_connections: 10 } },
+      workers: { namespaces: ['shop', 'billing'], concurrency: 20, drain_timeout: '30s', threads: 2 },
+      search: { enabled: true, lag: '2s' },
+      orchestration: { web: { bind_address: '127.0.0.1:8080', enabled: true } },
+    });
+    const app = restApp({ tasker: shop.tasker, logger: silentLogger, facts, config: { configuration } });
+    const server = await listen(app, { host: '127.0.0.1', port: 0 });
+    try {
+      await page.goto(`${server.url}/settings?view=configuration`);
+      const table = page.getByRole('table', { name: 'Configuration' });
+      await table.getByRole('row', { name: 'database.url postgresql://shop:***@db/shop' }).waitFor();
+      await table.getByRole('row', { name: 'workers.namespaces ["shop","billing"]' }).waitFor();
+      await checkAccess(page);
+      await page.keyboard.press('/');
+      await page.keyboard.type('WEB.');
+      await page.getByText('2 of 10 rows').waitFor();
+      expect(await table.getByRole('row').count()).toBe(3);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('a person logs in with the identity provider, and returns to the address that was opened', async () => {
+    const provider = new Provider();
+    await provider.start();
+    provider.claims = { groups: ['night shift'] };
+    const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
+    let app: ReturnType<typeof restApp> | undefined;
+    const server = await listen({ fetch: (request) => app!.fetch(request) }, { host: '127.0.0.1', port: 0 });
+    const oidc = {
+      issuer: provider.issuer,
+      name: 'Shop',
+      clientId: 'tasker',
+      clientSecret: 'hush',
+      scopes: ['openid'],
+      publicUrl: server.url,
+      allowHttp: true,
+      subjectClaim: 'sub',
+      rolesClaim: 'groups',
+      roles: { 'night shift': 'operator' as const },
+      namespacesClaim: undefined,
+      sessionMs: 3_600_000,
+    };
+    const auth = { ...LOCAL_SECURITY.auth, required: 'always' as const, oidc };
+    app = restApp({ tasker: shop.tasker, logger: silentLogger, facts, security: { ...LOCAL_SECURITY, auth } });
+    try {
+      await page.goto(`${server.url}/tasks?state=blocked_by_failures&name=broken`);
+      const button = page.getByRole('button', { name: 'Log in with Shop' });
+      await button.waitFor();
+      await checkAccess(page);
+      await button.click();
+      await page.getByRole('heading', { level: 1, name: 'Tasks' }).waitFor();
+      expect(page.url()).toBe(`${server.url}/tasks?state=blocked_by_failures&name=broken`);
+      await page.getByText('Template: broken').waitFor();
+      await page.getByText('ana', { exact: true }).waitFor();
+      await page.getByRole('button', { name: 'Log out' }).click();
+
+      // A person without a role reads why, and can try again.
+      provider.claims = { groups: ['guests'] };
+      await button.click();
+      await page.getByRole('alert').getByText('ana has no role here').waitFor();
+      await checkAccess(page);
+      provider.claims = { groups: ['night shift'] };
+      await button.click();
+      await page.getByRole('button', { name: 'Log out' }).waitFor();
+    } finally {
+      await server.close();
+      await provider.stop();
+    }
+  });
+});

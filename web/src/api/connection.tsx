@@ -1,0 +1,69 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
+import { ApiError } from './client.ts';
+
+interface Connection {
+  /** Why the page gets no data now. Undefined: it does. */
+  problem: string | undefined;
+  /** When the page last got data. */
+  last: Date | undefined;
+}
+
+const ConnectionContext = createContext<Connection>({ problem: undefined, last: undefined });
+
+const NO_ANSWER = 0;
+/** A proxy without its server, or a server without its database. */
+const AWAY = new Set([NO_ANSWER, 502, 503, 504]);
+
+/** Keeps whether the server answers, and reads again what failed when it answers again. */
+export function ConnectionProvider({ children }: { children: ReactNode }) {
+  const queries = useQueryClient();
+  const [connection, setConnection] = useState<Connection>({ problem: undefined, last: undefined });
+  useEffect(() => {
+    const failing = new Map<string, ApiError>();
+    let problem: string | undefined;
+    const show = (last?: Date) => {
+      const before = problem;
+      problem = problemOf([...failing.values()].at(-1));
+      setConnection((now) => ({ problem, last: last ?? now.last }));
+      if (before !== undefined && problem === undefined) {
+        void queries.refetchQueries({ type: 'active', predicate: ({ state }) => state.status === 'error' });
+      }
+    };
+    return queries.getQueryCache().subscribe(({ type, query, ...event }) => {
+      const { queryHash: id } = query;
+      const action = 'action' in event ? (event.action as { type: string; error?: unknown }) : undefined;
+      if (type === 'updated' && action?.type === 'success') {
+        failing.delete(id);
+        // A server that answers one request is there.
+        for (const [other, { status }] of failing) if (status === NO_ANSWER) failing.delete(other);
+        show(new Date());
+      } else if (type === 'updated' && action?.type === 'error') {
+        const { error } = action;
+        failing.delete(id);
+        if (error instanceof ApiError && isAway(error)) failing.set(id, error);
+        show();
+      } else if (type === 'removed' || (type === 'observerRemoved' && query.getObserversCount() === 0)) {
+        // No screen asks for it any more.
+        if (failing.delete(id)) show();
+      }
+    });
+  }, [queries]);
+  return <ConnectionContext value={connection}>{children}</ConnectionContext>;
+}
+
+/** Whether an error is shown by the banner of the page. */
+export function isAway(error: Error): boolean {
+  return error instanceof ApiError && AWAY.has(error.status);
+}
+
+function problemOf(error: ApiError | undefined): string | undefined {
+  if (!error) return undefined;
+  if (error.status === NO_ANSWER) return 'The server does not answer';
+  return `The server has no data: ${error.message}`;
+}
+
+/** Returns whether the server answers. */
+export function useConnection(): Connection {
+  return useContext(ConnectionContext);
+}

@@ -1,0 +1,118 @@
+import { Link, useSearchParams } from 'react-router';
+import { ask, pathOf } from '../../api/client.ts';
+import { useLinks } from '../../frame/namespace.ts';
+import { ActButton } from '../../parts/act-button.tsx';
+import { Empty, Panel, Problem } from '../../parts/controls.tsx';
+import { type Column, Grid } from '../../parts/grid.tsx';
+import { Pages, useList } from '../../parts/list-screen.tsx';
+import { Time } from '../../parts/text.tsx';
+import { numberText } from '../../parts/words.ts';
+
+interface BulkAct {
+  id: number;
+  action: string;
+  state: string;
+  actor: string;
+  reason: string | null;
+  matched: number;
+  done: number;
+  skipped_count: number;
+  failed_count: number;
+  created_at: string;
+  ended_at: string | null;
+}
+
+const COLUMNS: readonly Column<BulkAct>[] = [
+  { head: 'When', cell: ({ created_at: at }) => <Time at={at} /> },
+  { head: 'Who', cell: ({ actor }) => <span className="font-medium">{actor}</span> },
+  { head: 'Act', cell: (act) => <ActLink act={act} /> },
+  { head: 'Progress', cell: (act) => <Progress act={act} /> },
+  { head: 'Skipped', kind: 'num', cell: ({ skipped_count: count }) => numberText(count) },
+  {
+    head: 'Failed',
+    kind: 'num',
+    cell: ({ failed_count: count }) => <span className={count > 0 ? 'text-s-red' : ''}>{numberText(count)}</span>,
+  },
+  { head: 'Reason', kind: 'wide', cell: ({ reason }) => <span className="text-soft">{reason}</span> },
+  { head: '', kind: 'num', cell: (act) => <Acts act={act} /> },
+];
+
+function ActLink({ act: { id, action } }: { act: BulkAct }) {
+  const link = useLinks();
+  return (
+    <Link
+      className="hover:text-accent hover:underline"
+      title="What it did"
+      to={link('audit', { view: 'acts', bulk: String(id) })}
+    >
+      {action.replaceAll('_', ' ')}
+    </Link>
+  );
+}
+
+function Progress({ act: { matched, done, skipped_count: skipped, failed_count: failed, state } }: { act: BulkAct }) {
+  const share = matched === 0 ? 1 : (done + skipped + failed) / matched;
+  return (
+    <span className="inline-flex items-center gap-2">
+      <span className="flex h-1 w-16 overflow-hidden rounded-full bg-line">
+        <span className={state === 'stopped' ? 'bg-s-amber' : 'bg-s-green'} style={{ width: `${share * 100}%` }} />
+      </span>
+      <span className="text-xs text-faint tabular-nums">
+        {numberText(done)}/{numberText(matched)} {state}
+      </span>
+    </span>
+  );
+}
+
+function Acts({ act: { id, state, ended_at: ended } }: { act: BulkAct }) {
+  const stopped = state === 'stopped';
+  if (!stopped && ended !== null) return null;
+  const verb = stopped ? 'Resume' : 'Stop';
+  return (
+    <ActButton
+      route={`POST /v1/bulk-acts/{id}/${verb.toLowerCase()}`}
+      target={String(id)}
+      look="quiet"
+      className="h-7 px-2"
+      act={{
+        title: `${verb} the bulk act ${id}`,
+        verb: `${verb} the bulk act`,
+        preview: stopped
+          ? 'It continues with the tasks that are left. Nothing is done twice.'
+          : 'The tasks that are done stay done. The others stay as they are, and it can be resumed.',
+        run: (said) =>
+          ask(`${pathOf`v1/bulk-acts/${String(id)}`}/${verb.toLowerCase()}`, { method: 'POST', body: said }),
+      }}
+    >
+      {verb}
+    </ActButton>
+  );
+}
+
+/** The acts on many tasks, newest first, with their progress. */
+export function BulkActs() {
+  const { rows, error, next, all } = useList<BulkAct>('/v1/bulk-acts', 'bulk_acts', {
+    cursor: useSearchParams()[0].get('cursor') ?? undefined,
+  });
+  if (error && !rows) return <Problem error={error} />;
+  if (!rows) return null;
+  return (
+    <Panel>
+      {rows.length > 0 ? (
+        <Grid
+          name="Bulk acts"
+          columns={COLUMNS}
+          rows={rows}
+          keyOf={({ id }) => String(id)}
+          all={all}
+          pages={<Pages next={next} />}
+        />
+      ) : (
+        <Empty title="No bulk acts yet">
+          An act on many tasks, such as the retry of a cause, appears here with its progress. It can be stopped and
+          resumed.
+        </Empty>
+      )}
+    </Panel>
+  );
+}

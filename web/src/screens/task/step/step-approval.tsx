@@ -1,0 +1,33 @@
+import { useQuery } from '@tanstack/react-query';
+import { ask, pathOf } from '../../../api/client.ts';
+import { useLacking } from '../../../api/me.tsx';
+import { usePrecaution } from '../../../api/polling.ts';
+import type { StepDetail } from '../../../api/types.ts';
+import { counted } from '../../../parts/words.ts';
+import { ApprovalActs } from '../../approval/approval-acts.tsx';
+import { type Approval, Votes } from '../../approval/vote-dialog.tsx';
+
+/** The votes on a step that waits for an approval, with the acts that decide it. */
+export function StepApproval({ step: { task_uuid: uuid, name } }: { step: StepDetail }) {
+  const lacking = useLacking()('GET /v1/approvals/{task_uuid}/{step}');
+  const { data } = useQuery({
+    queryKey: ['approvals', uuid, name],
+    queryFn: ({ signal }) => ask<Approval>(pathOf`v1/approvals/${uuid}/${name}`, { signal }),
+    enabled: lacking === undefined,
+    refetchInterval: usePrecaution(),
+  });
+  if (!data) return null;
+  const { title, approvals, quorum, votes } = data;
+  return (
+    <section aria-label="Approval" className="border-b border-line px-4 py-3 text-sm">
+      <p className="font-medium break-words">{title}</p>
+      <p className="mt-0.5 mb-2 text-soft tabular-nums">
+        {approvals} of {counted(quorum, 'approval')}
+      </p>
+      <Votes votes={votes} />
+      <div className="mt-2">
+        <ApprovalActs approval={data} />
+      </div>
+    </section>
+  );
+}
