@@ -300,6 +300,8 @@ export const NOT_HOT = {
   bytes_of_tasks: SIZES,
   table_spaces: SIZES,
   space_of_table: SIZES,
+  next_transaction: SIZES,
+  older_snapshot: SIZES,
   estimate_ended_tasks: SIZES,
   task_histogram: 'on request; reads at most 100,000 rows of an index, and stops after a second',
   prepare_compacting: NO_TABLE,
