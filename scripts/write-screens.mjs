@@ -1,5 +1,5 @@
-// Makes pictures of every screen of the web page and its dialogs, to look at: light and dark, large and small, with the data
-// of examples/night and scripts/screens/day.mjs.
+// Makes pictures of every screen of the web page and its dialogs, to look at: light and dark, large and small, with
+// the data of examples/night and scripts/screens/day.mjs.
 //   npm run screens                     into .screens/
 //   npm run screens -- home task        only these
 //   npm run screens -- --light --large  only in these colours and sizes

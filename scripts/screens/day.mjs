@@ -1,5 +1,6 @@
-// Adds to the night what it lacks: approvals, waits, a batch, a decision, events with dead deliveries, schedules, dead
-// letters, versions of a template, and tasks of some days. Prints `the day is made`, and runs its worker until a signal.
+// Adds to the night what it lacks: approvals, waits, a batch, a decision, events with dead deliveries, schedules,
+// dead letters, versions of a template, and tasks of some days. Prints `the day is made`, and runs its worker until a
+// signal.
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import {

@@ -9,7 +9,7 @@ import { Provider } from '../rest/auth/provider.ts';
 import { until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
 import { openShop, type Shop } from './acting-shop.ts';
-import { checkAccess, startBrowser, watchedPage } from './served-page.ts';
+import { checkAccess, PATHS, startBrowser, watchedPage } from './served-page.ts';
 
 // A browser takes its time while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -211,10 +211,11 @@ describeWith('chromium', 'the web page on a bad night', () => {
       [/the bank asked/, `Resume the task ${uuid}`],
     ] as const) {
       await pauses.getByRole('row', { name: row }).getByRole('button', { name: 'Resume' }).click();
-      await page
-        .getByRole('dialog', { name: title })
-        .getByRole('button', { name: /^Resume the/ })
-        .click();
+      const dialog = page.getByRole('dialog', { name: title });
+      await dialog.waitFor();
+      // It is inside of a cell, whose text is not wrapped.
+      expect(await page.evaluate("getComputedStyle(document.querySelector('dialog')).whiteSpace")).toBe('normal');
+      await dialog.getByRole('button', { name: /^Resume the/ }).click();
       await pauses.getByRole('row', { name: row }).waitFor({ state: 'detached' });
     }
     expect(await tasker.pauses()).toEqual([]);
@@ -232,6 +233,45 @@ describeWith('chromium', 'the web page on a bad night', () => {
     await checkAccess(page);
     await acts.getByRole('link', { name: 'task retry' }).first().click();
     await page.getByRole('table', { name: 'Audit' }).getByText('after the call').first().waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it('on a small screen, no screen is wider than it, causes can be read, and a chosen step is in view', async () => {
+    const uuid = await broken();
+    await page.setViewportSize({ width: 390, height: 844 });
+    for (const [name, path] of Object.entries(PATHS)) {
+      await open(path, name);
+      expect([name, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([name, 390]);
+    }
+    await open('errors', 'Errors');
+    const cause = page.getByRole('listitem').filter({ hasText: 'onerror' }).getByRole('link').first();
+    expect((await cause.boundingBox())!.width).toBeGreaterThan(150);
+    await open(`tasks/${uuid}`, 'broken');
+    await page.getByLabel('broken: Failed').click();
+    const step = page.getByRole('complementary', { name: 'Step broken' });
+    await expect.poll(async () => (await step.boundingBox())!.y).toBeLessThan(400);
+    expect(problems).toEqual([]);
+  });
+
+  it('a person approves on the page of the task that waits', async () => {
+    const { tasker } = shop;
+    const { taskUuid } = await tasker.createTask({ namespace: 'test', name: 'approve', context: {} });
+    await until(
+      () => tasker.getTask(taskUuid),
+      ({ status }) => status === 'waiting',
+    );
+    await open(`tasks/${taskUuid}?step=decide`, 'approve');
+    const approval = page.getByRole('region', { name: 'Approval' });
+    await approval.getByText('0 of 1 approval').waitFor();
+    await checkAccess(page);
+    await approval.getByRole('button', { name: 'Approve' }).click();
+    const dialog = page.getByRole('dialog', { name: /^Approve/ });
+    await dialog.getByLabel('limit').fill('7');
+    await dialog.getByLabel('Your name').fill('Ada');
+    await dialog.getByRole('button', { name: 'Approve' }).click();
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 60_000 })).status).toBe('complete');
+    const [found] = (await tasker.approvals.list({ task: taskUuid }, { limit: 1 })).approvals;
+    expect(found!.votes).toMatchObject([{ by: 'Ada', form: { limit: 7 } }]);
     expect(problems).toEqual([]);
   });
 

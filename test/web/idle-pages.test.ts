@@ -36,7 +36,7 @@ function countStatements(): Map<string, number> {
   const counts = new Map<string, number>();
   const send = pg.Client.prototype.query as (...sent: unknown[]) => unknown;
   const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function count(this: pg.Client, ...sent) {
-    const [statement] = sent as [string | { name?: string; text?: string }];
+    const [statement] = sent as unknown as [string | { name?: string; text?: string }];
     const name = typeof statement === 'string' ? statement : (statement.name ?? statement.text ?? '');
     if (forPages.getStore() || name === 'read_changes') counts.set(name, (counts.get(name) ?? 0) + 1);
     return send.apply(this, sent) as never;
