@@ -386,10 +386,9 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Deletes tasks that ended long enough ago, with their steps, results and history, in small transactions that do not
-   * disturb running workers. By default, it works a tenth of the time and sleeps for the rest. Nothing is deleted
-   * before the result is awaited or iterated over. Tasks whose events a group of subscribers has yet to receive are
-   * skipped.
+   * Deletes tasks that ended long enough ago, with their steps, results and history, in small transactions while
+   * workers run. By default, it works a tenth of the time and sleeps for the rest. Nothing is deleted before the result
+   * is awaited or iterated over. Tasks whose events a group of subscribers has yet to receive are skipped.
    *
    * With `archive`, tasks are written to files in this folder first: see {@link restoreArchive}. The identities stay
    * reserved, so a repeated request is a `conflict`, unless `releaseKeys` is set. Another prune with the same filter

@@ -204,7 +204,7 @@ export abstract class EngineActs {
     await this.tell(CHANNEL_WORK, [`${DUE}${Math.max(0, Date.parse(at) - Date.now())}`]);
   }
 
-  /** Starts a scheduled task now. */
+  /** Starts a task now instead of at its start time. */
   async startTaskNow(given: string, options: OperatorOptions = {}): Promise<void> {
     const taskUuid = checkUuid(given, 'the task id');
     await this.announceWaits([await this.#noting(taskUuid, startTaskNow(this, taskUuid, options))]);

@@ -82,7 +82,7 @@ describe('an act on a task', () => {
     ]);
   });
 
-  it('starts a scheduled task now, or at another time', async () => {
+  it('starts a task now instead of at its start time, or at another time', async () => {
     const uuid = await create('demo', { context: { lucky: true }, delayMs: 3_600_000 });
     const moved = await api.ask<{ start_at: string }>('POST', `/v1/tasks/${uuid}/reschedule`, { in: '2h' });
     expect(Date.parse(moved.body.start_at)).toBeGreaterThan(Date.now() + 3_600_000);

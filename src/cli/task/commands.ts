@@ -38,7 +38,7 @@ export function addTaskCommands(program: Command): void {
     .option('-k, --idempotency-key <key>', 'with the same key, a copy is made only once')
     .action(lazily(async () => (await import('./copy.ts')).taskCopy));
   addOperator(task.command('start-now <uuid>'))
-    .description('start a scheduled task now')
+    .description('start a task now instead of at its start time')
     .action(lazily(async () => (await import('./start.ts')).taskStartNow));
   addOperator(task.command('reschedule <uuid>'))
     .description('change the start time of a task')

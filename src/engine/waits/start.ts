@@ -27,7 +27,8 @@ async function start({ templates }: Expanding, tx: Db, wait: OpenWait, by: WaitE
 }
 
 /**
- * Starts a scheduled task now. @throws TaskerError `illegal_transition` if it has started or ended, `task_not_found`
+ * Starts a task now instead of at its start time. @throws TaskerError `illegal_transition` if it has started or ended,
+ * `task_not_found`
  */
 export function startTaskNow(engine: Expanding, taskUuid: string, options: OperatorOptions): Promise<EndedWait> {
   const operator = operatorOf(options);
