@@ -411,7 +411,7 @@ export class Engine extends EngineActs {
       count += ended.length;
       await this.announceWaits(ended);
       for (const { wait, error } of failed) {
-        this.logger.error({ ...wait, err: error }, 'could not end a due wait; retrying in a minute');
+        this.logger.error({ ...wait, err: error }, 'could not end a due wait; trying again later');
       }
     });
     return count;

@@ -46,8 +46,8 @@ const SETTINGS = opening({
   idle_in_transaction_session_timeout: '30s',
 });
 
-/** How long a wait stays as it is after an attempt to end it has failed, in milliseconds. */
-const POSTPONED_MS = 60_000;
+/** How long a wait stays as it is after an attempt to end it has failed. */
+const POSTPONED = { firstMs: 60_000, mostMs: 3_600_000 };
 
 /** The waits that one transaction has ended, and the waits that it could not end. */
 export interface DueTurn {
@@ -109,7 +109,7 @@ async function endAlone(engine: Expanding, key: StepKey): Promise<DueTurn> {
     return { ended: ended ?? [], failed: [] };
   } catch (error) {
     if (mayPass(error) && !tookTooLong(error)) throw error;
-    await withFreeTasks(engine.database, on, (tx) => postponeWaits(tx, [key], POSTPONED_MS));
+    await withFreeTasks(engine.database, on, (tx) => postponeWaits(tx, [key], POSTPONED));
     return { ended: [], failed: [{ wait: key, error }] };
   }
 }

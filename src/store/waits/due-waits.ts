@@ -41,16 +41,33 @@ export async function deferWaits(db: Db, waits: readonly DeferredWait[]): Promis
   await db.query(DEFER_WAITS, [...columns(waits, 'taskUuid', 'idx', 'dueAt'), `[${progress.join(',')}]`]);
 }
 
+// The number of failures in a row is kept with the progress.
 const POSTPONE_WAITS = sql('postpone_waits')`
-update tasker.wait w set due_at = now() + $3 * interval '1 ms'
+update tasker.wait w
+   set due_at = now() + least($3 * 2 ^ least(d.failures, 30), $4) * interval '1 ms',
+       progress = w.progress || jsonb_build_object('failures', d.failures + 1)
   from (
-    select x.tid from unnest($1::uuid[], $2::int[]) d (task_uuid, idx) cross join lateral (
-      select ctid tid from tasker.wait x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.ended_at is null offset 0) x) d
+    select x.* from unnest($1::uuid[], $2::int[]) d (task_uuid, idx) cross join lateral (
+      select ctid tid, coalesce((progress ->> 'failures')::int, 0) failures from tasker.wait x
+       where x.task_uuid = d.task_uuid and x.idx = d.idx and x.ended_at is null offset 0) x) d
  where w.ctid = d.tid`;
 
-/** Lets waits be due again after some time, because they could not be ended now. Call it after lockTasks. */
-export async function postponeWaits(db: Db, waits: readonly StepKey[], delayMs: number): Promise<void> {
-  await db.query(POSTPONE_WAITS, [...columns(waits, 'taskUuid', 'idx'), delayMs]);
+/** How long a wait that could not be ended stays as it is: the first time, and at most, in milliseconds. */
+export interface Postponement {
+  firstMs: number;
+  mostMs: number;
+}
+
+/**
+ * Lets waits be due again after some time, because they could not be ended now. The time doubles with each failure in a
+ * row. Call it after lockTasks.
+ */
+export async function postponeWaits(
+  db: Db,
+  waits: readonly StepKey[],
+  { firstMs, mostMs }: Postponement,
+): Promise<void> {
+  await db.query(POSTPONE_WAITS, [...columns(waits, 'taskUuid', 'idx'), firstMs, mostMs]);
 }
 
 // A program of an earlier version deletes tasks without their waits, and ends tasks whose steps wait.

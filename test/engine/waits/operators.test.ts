@@ -255,11 +255,25 @@ describe('a wait that cannot be ended', () => {
     expect(await hand.states()).toMatchObject({ wait: 'waiting' });
     expect(await other.states()).toMatchObject({ wait: 'complete' });
     expect(await hand.engine.promoteDue()).toBe(0);
-    const [row] = await hand.sql(
-      `select due_at > now() + interval '50 s' later from tasker.wait where task_uuid = $1`,
-      [hand.taskUuid],
-    );
-    expect(row).toEqual({ later: true });
+    const minutes = async () => {
+      const [row] = await hand.sql<{ m: number }>(
+        `select round(extract(epoch from due_at - now()) / 60)::int m from tasker.wait where task_uuid = $1`,
+        [hand.taskUuid],
+      );
+      return row!.m;
+    };
+    const delays = [await minutes()];
+    for (let i = 0; i < 7; i++) {
+      await pass(hand);
+      expect(await hand.engine.promoteDue()).toBe(0);
+      delays.push(await minutes());
+    }
+    expect(delays).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+    await invariants(hand.sql);
+    await hand.sql('drop trigger no on tasker.history');
+    await pass(hand);
+    expect(await hand.engine.promoteDue()).toBe(1);
+    expect(await hand.states()).toMatchObject({ wait: 'complete' });
     await invariants(hand.sql);
   });
 });
