@@ -1,6 +1,6 @@
 // Checks the plans of the hot statements on a million rows. The ordinary verbs run them, and auto_explain logs the actual
 // plans. Exits 1 if a statement reads too much.
-//   npm run explain -- [--finished 1000000] [--events 1000000] [--verbose]
+//   npm run explain -- [--finished 1000000] [--events 1000000] [--only search] [--only waits] [--verbose]
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
 import { KIND } from '../dist/engine/engine.js';
 import { everyEventVerb } from './explain-events.mjs';
 import { everySearch } from './explain-search.mjs';
-import { everyWait } from './explain-waits.mjs';
+import { everyWait, fillWaits } from './explain-waits.mjs';
 import { fillBatches, fillFinished } from './fill.mjs';
 import { many, probeOf, request, startTasker } from './harness.mjs';
 import { HOT } from './hot-statements.mjs';
@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
     finished: { type: 'string', default: '1000000' },
     events: { type: 'string', default: '1000000' },
     verbose: { type: 'boolean', default: false },
-    /** `search`: only the plans of searches. */
+    /** `search`: only the plans of searches. `waits`: only those of waits, signals, approvals and schedules. */
     only: { type: 'string' },
   },
 });
@@ -45,9 +45,14 @@ const LARGE = new Set([
   'task_search',
   'step_search',
   'analytics',
-  'wait',
   'earlier_end',
   'wait',
+  'completion_token',
+  'signal',
+  'signal_inbox',
+  'vote',
+  'schedule_firing',
+  'scheduled_task',
 ]);
 /** Maximum number of pages that these statements may read. The rows they need are in a few pages. */
 const PAGES = { get_event: 60, list_events_of_task: 200, list_events: 2_000, event_at_time: 300 };
@@ -354,10 +359,12 @@ try {
   const probe = await probeOf(server.url);
   await fillFinished(probe, 'w1', Number(options.finished));
   await fillBatches(probe, Number(options.finished));
+  await fillWaits(server.url, probe, Number(options.finished));
   // Plans on the still small tables are irrelevant.
   const { size: from } = await stat(server.logFile);
   if (options.only === undefined) await everything(probe);
-  await everySearch(server.url, probe);
+  if (options.only === 'waits') await everyWait(server.url, probe);
+  else await everySearch(server.url, probe);
   const finder = await startTasker(server.url, folder, { names: ['W1'], worker: false });
   await finder.createTasks(Array.from({ length: 100 }, () => request('W1')));
   await finder.stop();

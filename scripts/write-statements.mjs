@@ -11,11 +11,12 @@ const FILES = new URL('../statements/', import.meta.url);
 const VARIANTS = {
   claim_steps: { claim_steps: ['one'], claim_steps_of_several: ['several'] },
   record_steps: {
-    record_steps: ['static', 'plain', 'held'],
-    record_steps_dynamic: ['dynamic', 'plain', 'held'],
-    record_steps_events: ['static', 'events', 'held'],
-    record_steps_dynamic_events: ['dynamic', 'events', 'held'],
-    record_waits: ['static', 'waits'],
+    record_steps: ['listed', 'static', 'own', 'plain', 'held'],
+    record_steps_dynamic: ['listed', 'dynamic', 'plain', 'held'],
+    record_steps_events: ['listed', 'static', 'own', 'events', 'held'],
+    record_steps_dynamic_events: ['listed', 'dynamic', 'events', 'held'],
+    record_waits: ['listed', 'static', 'own', 'waits', 'given'],
+    record_timers: ['static', 'waits', 'timers'],
   },
 };
 

@@ -19,8 +19,10 @@ events|--
 events|-- This variant stores domain events with the steps. An event that announces another attempt, or the end of the attempts,
 events|-- is stored only if the recording had that outcome.
 waits|--
-waits|-- This variant ends waits of steps (claim: the attempt that waits) and records that they completed, in one change of each
-waits|-- row.
+given|-- This variant ends waits of steps (claim: the attempt that waits) and records that they completed, in one change of each
+given|-- row.
+timers|-- This variant ends timers that are due, and records that their steps completed, in one change of each row. Their waits have
+timers|-- everything to record.
 with done as (
   update tasker.step s set
     state = case d.kind when 0 then 'complete'::tasker.step_state when 3 then 'enqueued'
@@ -35,24 +37,35 @@ waits|    claim = 0, started_at = least(s.started_at, now()),
     from (
 static|      select d.*, x.*
 dynamic|      select d.*, x.tid, coalesce(b.tolerant, false) tolerant
-        from rows from (
-          unnest($1::uuid[], $2::int[], $3::bigint[], $4::smallint[], $5::int[], $6::int[], $7::smallint[], $8::int[]),
+listed|        from rows from (
+listed|          unnest($1::uuid[], $2::int[], $3::bigint[], $4::smallint[], $5::int[], $6::int[], $7::smallint[], $8::int[]),
 plain|          jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb)
 plain|        ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, ord)
-waits|          jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb), unnest($14::text[])
-waits|        ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, ended_by, ord)
+given|          jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb), unnest($14::text[])
+given|        ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, ended_by, ord)
+timers|        from (
+timers|          select *, 0 kind, 0 delay, null::int ms, '{"wait": {"kind": "timer", "ended_by": "elapsed"}}'::jsonb detail, 'elapsed' ended_by
+timers|            from unnest($1::uuid[], $2::int[]) with ordinality d (task_uuid, idx, ord)) d
 events|          jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb), jsonb_array_elements($14::jsonb)
 events|        ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, told, ord)
         cross join lateral (
 held|          select ctid tid from tasker.step x
 held|           where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'in_progress' and x.claim = d.claim offset 0) x
-waits|          select x.ctid tid, w.tid wait_tid
+given|          select x.ctid tid, w.tid wait_tid
+timers|          select x.ctid tid, w.tid wait_tid, w.claim, w.template_id, w.rank, w.result
 waits|            from tasker.step x
 waits|           cross join lateral (
-waits|             select w.ctid tid from tasker.wait w
-waits|              where w.task_uuid = d.task_uuid and w.idx = d.idx and w.attempt = d.claim and w.ended_at is null offset 0) w
+given|             select w.ctid tid from tasker.wait w
+given|              where w.task_uuid = d.task_uuid and w.idx = d.idx and w.attempt = d.claim and w.ended_at is null offset 0) w
+timers|             select w.ctid tid, w.attempt claim, w.template_id, w.rank, w.kind, w.due_at,
+timers|                    jsonb_build_object('due_at', tasker.iso(w.until), 'fired_at', tasker.iso(clock_timestamp())) result
+timers|               from tasker.wait w
+timers|              where w.task_uuid = d.task_uuid and w.idx = d.idx and w.ended_at is null offset 0) w
 waits|           cross join lateral (select t.done_at from tasker.task t where t.task_uuid = d.task_uuid offset 0) t
-waits|           where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' and t.done_at is null offset 0) x
+timers|           -- Not in the lookup: with the statistics of an empty table, an index of due or open waits would seem as good as the key.
+timers|           where w.kind = 'timer' and w.due_at <= clock_timestamp()
+timers|             and x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' and t.done_at is null offset 0) x
+given|           where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' and t.done_at is null offset 0) x
 dynamic|        left join lateral (
 dynamic|          select x.failure_strategy <> 'fail_fast' tolerant from tasker.batch x
 dynamic|           where d.idx >= 131072 and x.task_uuid = d.task_uuid and x.worker_idx = tasker.template_idx(d.idx) offset 0) b on true
@@ -96,10 +109,11 @@ k as (
     remaining = s.remaining - dec.n,
 static|    state = case when s.remaining > dec.n then 'pending'::tasker.step_state
 dynamic|    state = case when s.remaining > dec.n or dec.gated then 'pending'::tasker.step_state
-      when dec.r <= $10 and dec.rank <= $12 then 'in_progress' else 'enqueued' end,
-static|    claim = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then $11::bigint end,
-static|    attempts = s.attempts + case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then 1 else 0 end,
-static|    started_at = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then statement_timestamp() end
+listed|      when dec.r <= $10 and dec.rank <= $12 then 'in_progress' else 'enqueued' end,
+timers|      else 'enqueued' end
+own|    claim = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then $11::bigint end,
+own|    attempts = s.attempts + case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then 1 else 0 end,
+own|    started_at = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then statement_timestamp() end
 dynamic|    claim = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 and not dec.gated then $11::bigint end,
 dynamic|    attempts = s.attempts
 dynamic|      + case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 and not dec.gated then 1 else 0 end,
@@ -186,7 +200,7 @@ select child.*, ended.*, rest.*
                (select count(*) from k where state = 'enqueued')::int
                  + (count(*) filter (where state = 'enqueued'))::int queued,
 events|               tasker.iso(now()) "recordedAt",
-waits|               (select json_agg(json_build_object('ord', ord, 'endedAt', tasker.iso(ended_at)))::text from w) "waitEnds",
+given|               (select json_agg(json_build_object('ord', ord, 'endedAt', tasker.iso(ended_at)))::text from w) "waitEnds",
                json_agg(json_build_object('ord', ord, 'state', state, 'attempts', attempts, 'spared', spared,
                                           'maxAttempts', max_attempts))
                  filter (where kind <> 0)::text uncompleted

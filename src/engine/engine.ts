@@ -73,6 +73,7 @@ import { promoteDue, type Swept, sweep, takeFrom, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import type { Snapshot } from './template-store.ts';
 import { endDueWaits } from './waits/due.ts';
+import { closeLeftWaits } from './waits/left.ts';
 import { newToken } from './waits/tokens.ts';
 
 /** For reads that callers wait for. Planning them each time would cost more than running them. */
@@ -125,6 +126,8 @@ export class Engine extends EngineActs {
   readonly listPauses = this.#verb(listPauses);
   /** Deletes pauses that ended long ago. */
   readonly forgetPauses = this.#verb(forgetPauses);
+  /** Closes waits that programs of earlier versions have left open, in a slice of all waits. */
+  readonly closeLeftWaits = this.#verb(closeLeftWaits);
 
   #verb<Values extends unknown[], Answer>(run: (on: Database, ...values: Values) => Promise<Answer>) {
     return (...values: Values): Promise<Answer> => run(this.database, ...values);
@@ -423,7 +426,7 @@ export class Engine extends EngineActs {
       count += ended.length;
       await this.announceWaits(ended);
       for (const { wait, error } of failed) {
-        this.logger.error({ ...wait, err: error }, 'could not end a due wait; retrying in a minute');
+        this.logger.error({ ...wait, err: error }, 'could not end a due wait; trying again later');
       }
     });
     return count;

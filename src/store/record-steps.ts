@@ -1,7 +1,7 @@
 import type { Db } from '../db/statement.ts';
 import type { WaitEnd } from '../model/waits.ts';
 import type { ClaimedStepRow } from './claim-steps.ts';
-import { sqlFile } from './sql.ts';
+import { columns, sqlFile } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
 /**
@@ -13,6 +13,7 @@ const RECORD_STEPS = {
 };
 
 const RECORD_WAITS = sqlFile('record_waits');
+const RECORD_TIMERS = sqlFile('record_timers');
 
 /** The outcome of one attempt, as the statement takes it. Attempts that begin to wait are recorded by beginWaits. */
 export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, lost: 4, waits: 5 } as const;
@@ -164,6 +165,19 @@ export async function recordWaits(
   return { ...readAnswer(row, batch), endedAt: new Map(ends.map(({ ord, endedAt }) => [ord - 1, endedAt])) };
 }
 
+/**
+ * Ends timers of templates without dynamic steps, if they are due, and records that their steps are complete. `refused`: the
+ * timers that are not due, or have ended. Call it after lockTasks.
+ */
+export async function recordTimers(
+  db: Db,
+  timers: readonly StepKey[],
+): Promise<Pick<Recorded, 'ended' | 'refused' | 'queued'>> {
+  const { rows } = await db.query<AnswerRow>(RECORD_TIMERS, columns(timers, 'taskUuid', 'idx'));
+  const { accepted, queued } = rows[0]!;
+  return { ended: endedIn(rows[0]!, timers), refused: refusedIn(accepted, timers.length), queued };
+}
+
 /** Returns JSON texts as an array. Most are `null`, so the `null`s at the end are omitted. */
 function columnOfSome(batch: readonly RecordedStep[], of: (step: RecordedStep) => string): string {
   const texts: string[] = [];
@@ -201,7 +215,7 @@ function readAnswer(row: AnswerRow, batch: readonly RecordedStep[]): Recorded {
     children: childrenIn(row, batch),
     ended: endedIn(row, batch),
     uncompleted: uncompletedIn(row, batch),
-    refused: row.accepted === null ? [] : missing(numbersIn(row.accepted), batch.length),
+    refused: refusedIn(row.accepted, batch.length),
     queued: row.queued,
     recordedAt: row.recordedAt,
   };
@@ -226,7 +240,7 @@ function childrenIn(row: AnswerRow, batch: readonly RecordedStep[]): ChildRow[] 
   });
 }
 
-function endedIn(row: AnswerRow, batch: readonly RecordedStep[]): EndedTaskRow[] {
+function endedIn(row: AnswerRow, batch: readonly StepKey[]): EndedTaskRow[] {
   const [complete, ms] = [row.complete, row.ms].map(numbersIn);
   return numbersIn(row.endedOrds).map((ord, i) => ({
     taskUuid: batch[ord - 1]!.taskUuid,
@@ -249,7 +263,9 @@ function numbersIn(literal: string | null): number[] {
   return literal === null ? [] : (JSON.parse(`[${literal.slice(1, -1)}]`) as number[]);
 }
 
-function missing(accepted: number[], sent: number): number[] {
-  const present = new Set(accepted);
+/** Returns the indexes of a batch that are not among the accepted positions. Null: all were accepted. */
+function refusedIn(accepted: string | null, sent: number): number[] {
+  if (accepted === null) return [];
+  const present = new Set(numbersIn(accepted));
   return Array.from({ length: sent }, (_, i) => i).filter((i) => !present.has(i + 1));
 }

@@ -30,6 +30,12 @@ const LISTS: Record<string, string> = {
   escalate_to: 'a list of users or roles',
 };
 
+/** Examples of fields that are maps. */
+const MAPS: Record<string, string> = {
+  until: 'until: {context: KEY}',
+  form: 'form: {type: object}',
+};
+
 /** Examples of required fields. Other fields are shown as `key: …`. */
 const EXAMPLES: Record<string, string> = {
   version: 'version: "1.0.0"',
@@ -114,6 +120,8 @@ function given(input: unknown, source: string | undefined): string {
 function suggestionFor(expected: string, input: unknown, { key, source }: IssuePlace): string | null {
   const before = typeof key === 'string' ? `${key}: ` : '';
   if (expected === 'array' && typeof input === 'string') return `write \`${before}[${input}]\``;
+  if ((expected === 'object' || expected === 'record') && MAPS[key] !== undefined)
+    return `write, for example, \`${MAPS[key]}\``;
   if (expected === 'array' && typeof input === 'object') return 'start each entry with `- `';
   if (expected === 'string' && typeof input !== 'object')
     return `put it in quotes: \`${before}"${source ?? String(input)}"\``;

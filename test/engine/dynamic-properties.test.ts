@@ -16,7 +16,15 @@ import {
   smallerThan,
 } from '../support/crash/dynamic-templates.ts';
 import { freshDatabase } from '../support/database.ts';
-import { failureOf } from '../support/reference-model.ts';
+import {
+  ancestorsOf,
+  failureOf,
+  hasNoHandler,
+  laterOf,
+  PLANS,
+  type Plan,
+  signalFor,
+} from '../support/reference-model.ts';
 import { invariants, template } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';
@@ -26,13 +34,27 @@ const ROUNDS = PROVE ? 100 : inject('postgres') === '18' ? 4 : 2;
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 10_000;
 /** … unless fewer templates than this have run. */
 const ENOUGH = PROVE ? ROUNDS * AT_ONCE : 2 * AT_ONCE;
+/** Rounds until every kind of step has ended. */
+const MOST_ROUNDS = Math.max(ROUNDS, 12);
+const WAITS: readonly Plan['kind'][] = PLANS.slice(PLANS.indexOf('poll'));
+/** The waits that must also occur below a decision. The others are too rare there. */
+const BELOW: readonly Plan['kind'][] = ['timer', 'signal', 'poll'];
+/** What is counted. A run proves nothing about a kind of step that did not end. */
+const KINDS = [
+  ...['templates', 'steps', 'decisions', 'workers', 'joins', 'chance', 'complete'],
+  ...WAITS,
+  ...BELOW.map((kind) => `${kind} below a decision`),
+];
 
 /**
  * Observations of the handlers of one task. Broken rules are collected, because a handler that throws would only be
  * retried.
  */
 interface Witness {
+  tasker: Tasker;
   end: DynamicEnd;
+  /** Steps without a handler, which nothing observes. */
+  waits: Set<string>;
   limits: Map<string, number>;
   over: Set<string>;
   /** Number of running workers of a batch. */
@@ -42,8 +64,8 @@ interface Witness {
 
 const witnesses = new Map<string, Witness>();
 
-function observe(context: StepContext, name: string, { end, over, broken }: Witness): void {
-  const open = [...(end.before.get(name) ?? [])].filter((other) => !over.has(other));
+function observe(context: StepContext, name: string, { end, waits, over, broken }: Witness): void {
+  const open = [...(end.before.get(name) ?? [])].filter((other) => !over.has(other) && !waits.has(other));
   if (open.length > 0) broken.push(`${name} ran before ${open.join(', ')}`);
   if (over.has(name)) broken.push(`${name} ran after it was over`);
   const names = context.getDependencyResultKeys();
@@ -53,9 +75,10 @@ function observe(context: StepContext, name: string, { end, over, broken }: Witn
     broken.push(`${name} saw results of ${names.join(', ')}; it should see ${[...visible].join(', ')}`);
   for (const other of names) {
     const { success, result } = context.dependencyResults[other]!;
-    const by = (result as { by?: string } | null)?.by;
+    const { by, fired_at } = (result ?? {}) as { by?: string; fired_at?: string };
     const failed = end.steps[other]?.state === 'error';
-    if (success === failed || (success && by !== other)) broken.push(`${name} saw ${by}'s result as ${other}'s`);
+    const own = fired_at === undefined ? by === other : waits.has(other);
+    if (success === failed || (success && !own)) broken.push(`${name} saw ${by}'s result as ${other}'s`);
   }
 }
 
@@ -74,12 +97,29 @@ const act = defineHandler('act', {}, async ({ context }) => {
     running(-1);
   }
   const failure = failureOf(plan, context.retryCount);
-  const last = failure === 'permanent' || context.attempt >= (witness.end.steps[name]?.attempts ?? 0);
-  if (failure === undefined || last) witness.over.add(name);
+  const attempts = witness.end.steps[name]?.attempts ?? 0;
+  const last = (failure !== undefined || plan.kind === 'no_call_back') && context.attempt >= attempts;
+  if (failure === 'permanent' || last) witness.over.add(name);
   if (failure === 'permanent') throw new PermanentError(`${name} fails permanently`);
   if (failure === 'retryable') throw new Error(`${name} fails`);
+  const later = await laterOf(plan, context, (token) => useSoon(token, { name, result, witness }));
+  if (later) return later;
+  witness.over.add(name);
   return { ...result, by: name };
 });
+
+/** Completes a step with its token, sometimes before it waits. Only a task that fails fast may cancel it before. */
+function useSoon(
+  token: string,
+  { name, result, witness }: { name: string; result: Record<string, unknown>; witness: Witness },
+): void {
+  witness.over.add(name);
+  setTimeout(() => {
+    witness.tasker.completeByToken(token, { ...result, by: name }).catch((error: Error) => {
+      if (!witness.end.chance.has(name)) witness.broken.push(`${name}: ${error.message}`);
+    });
+  }, name.length * 2);
+}
 
 let runs = 0;
 
@@ -90,10 +130,21 @@ async function run(tasker: Tasker, steps: readonly DynamicStep[], timeoutMs = 45
   const limits = steps
     .filter(({ type }) => type === 'batch_worker')
     .map((step) => [step.name, step.parallelism] as const);
-  const witness: Witness = { end, limits: new Map(limits), over: new Set(), running: new Map(), broken: [] };
+  const witness: Witness = {
+    tasker,
+    end,
+    waits: new Set(steps.filter(({ plan }) => hasNoHandler(plan)).map((step) => step.name)),
+    limits: new Map(limits),
+    over: new Set(),
+    running: new Map(),
+    broken: [],
+  };
   witnesses.set(name, witness);
   await tasker.registerTemplates([template(dynamicTemplateSteps(steps), { name })]);
   const { taskUuid } = await tasker.createTask({ namespace: 'test', name, version: '1.0.0', context: { run: name } });
+  for (const { name: step, plan } of steps) {
+    if (plan.kind === 'signal') await tasker.signal(taskUuid, signalFor(step), { by: step });
+  }
   const task = await tasker.waitForTask(taskUuid, { timeoutMs }).catch(() => tasker.getTask(taskUuid));
   const seen = Object.fromEntries(
     (await tasker.getSteps(taskUuid)).map((step) => [step.name, { state: step.currentState, attempts: step.attempts }]),
@@ -159,11 +210,15 @@ describe('random templates with decisions, batches and convergences end as a sim
     async (name, concurrencies) => {
       const { url, sql } = await database();
       const taskers = await taskersOn(url, concurrencies);
-      const kinds = { templates: 0, steps: 0, decisions: 0, workers: 0, joins: 0, chance: 0, complete: 0 };
+      const kinds: Record<string, number> = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
+      // Chance decides whether a fail_fast batch still cancels workers, so a few templates may not include that.
+      const missing = () => KINDS.filter((kind) => kind !== 'chance' && kinds[kind] === 0);
       const seed = Number(process.env.SEED ?? Date.now() % 1e9);
       const end = performance.now() + BUDGET_MS;
-      const drawn = fc.sample(randomDynamicSteps(24), { seed, numRuns: ROUNDS * AT_ONCE });
-      for (let round = 0; round < ROUNDS && (performance.now() < end || kinds.templates < ENOUGH); round++) {
+      const drawn = fc.sample(randomDynamicSteps(24), { seed, numRuns: MOST_ROUNDS * AT_ONCE });
+      const more = (round: number) =>
+        kinds['templates']! < ENOUGH || (round < ROUNDS ? performance.now() < end : missing().length > 0);
+      for (let round = 0; round < MOST_ROUNDS && more(round); round++) {
         const given = drawn.slice(round * AT_ONCE, (round + 1) * AT_ONCE);
         const broken = await Promise.all(given.map((steps, i) => run(taskers[i % taskers.length]!, steps)));
         const worst = broken.findIndex((of) => of.length > 0);
@@ -174,9 +229,8 @@ describe('random templates with decisions, batches and convergences end as a sim
         for (const steps of given) count(kinds, steps);
       }
       console.log(`${name}, SEED=${seed}: ${JSON.stringify(kinds)}`);
-      expect(kinds.templates).toBeGreaterThanOrEqual(ENOUGH);
-      // Chance decides whether a fail_fast batch still cancels workers, so a few templates may not include that.
-      for (const [kind, seen] of Object.entries(kinds)) if (kind !== 'chance') expect(seen, kind).toBeGreaterThan(0);
+      expect(kinds['templates']).toBeGreaterThanOrEqual(ENOUGH);
+      expect(missing()).toEqual([]);
       await invariants(sql);
     },
     PROVE ? 3_600_000 : 240_000,
@@ -283,16 +337,28 @@ describe('minimal forms of random templates that once failed', () => {
   });
 });
 
-/** Counts the created steps by kind. A run proves nothing about a kind of step that it did not create. */
+/** Counts the created steps by kind, and those that ended by their waits. */
 function count(kinds: Record<string, number>, steps: readonly DynamicStep[]): void {
   const end = predictDynamic(steps);
   const made = Object.keys(end.steps);
-  kinds.templates!++;
-  kinds.steps! += made.length;
+  const add = (kind: string, by = 1) => {
+    kinds[kind] = kinds[kind]! + by;
+  };
+  add('templates');
+  add('steps', made.length);
   const ofType = (type: DynamicStep['type']) => steps.filter((step) => step.type === type && made.includes(step.name));
-  kinds.decisions! += ofType('decision').length;
-  kinds.workers! += made.filter((name) => name.includes('_')).length;
-  kinds.joins! += ofType('deferred_convergence').length;
-  kinds.chance! += end.chance.size;
-  if (end.status === 'complete') kinds.complete!++;
+  add('decisions', ofType('decision').length);
+  add('workers', made.filter((name) => name.includes('_')).length);
+  add('joins', ofType('deferred_convergence').length);
+  add('chance', end.chance.size);
+  if (end.status === 'complete') add('complete');
+  const ancestors = ancestorsOf(steps);
+  for (const { name, type, plan } of steps) {
+    if (!WAITS.includes(plan.kind) || type === 'batch_worker' || !ended(end, name)) continue;
+    add(plan.kind);
+    const isBelow = steps.some((other) => other.type === 'decision' && ancestors.get(name)!.has(other.name));
+    if (isBelow && BELOW.includes(plan.kind)) add(`${plan.kind} below a decision`);
+  }
 }
+
+const ended = ({ steps }: DynamicEnd, name: string) => steps[name] !== undefined && steps[name].state !== 'pending';

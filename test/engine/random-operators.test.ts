@@ -60,7 +60,7 @@ const act = defineHandler('act', {}, async ({ context }) => {
   if (failure === 'permanent') throw new PermanentError(`${step} fails permanently`);
   if (failure === 'retryable') throw new Error(`${step} fails`);
   const later = await laterOf(plan, context, (token) => {
-    callBacks.push(callBack(answering!, token, { by: step }));
+    callBacks.push(callBack(answering!, token, { ...result, by: step }));
   });
   return later ?? { ...result, by: step };
 });

@@ -4,7 +4,7 @@ import { opening } from '../../src/db/opening.ts';
 import type { Db } from '../../src/db/statement.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { PINNED_PLANS } from '../../src/store/planner.ts';
-import { recordWaits } from '../../src/store/record-steps.ts';
+import { recordTimers, recordWaits } from '../../src/store/record-steps.ts';
 import { endWaits } from '../../src/store/waits/end-waits.ts';
 import { openWaits } from '../../src/store/waits/read.ts';
 import { setup } from '../support/setup.ts';
@@ -35,9 +35,10 @@ it('waits are looked up by their key, although the table was empty when it was v
     await openWaits(explaining, [STEP]);
     await endWaits(explaining, [{ ...STEP, by: 'elapsed' }]);
     await recordWaits(explaining, [{ ...STEP, ...ENDED, endedBy: 'elapsed' }]);
+    await recordTimers(explaining, [STEP]);
     return found;
   });
-  expect(plans).toHaveLength(3);
+  expect(plans).toHaveLength(4);
   for (const plan of plans) {
     expect(plan).toMatch(/Scan using wait_pkey on wait/);
     expect(plan).not.toMatch(/wait_open|wait_due|wait_approvals/);

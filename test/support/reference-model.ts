@@ -99,7 +99,7 @@ export function endOf({
 }
 
 /** Returns the names of all ancestors of each step. */
-export function ancestorsOf(steps: readonly PlannedStep[]): Map<string, Set<string>> {
+export function ancestorsOf(steps: readonly Pick<PlannedStep, 'name' | 'dependencies'>[]): Map<string, Set<string>> {
   const all = new Map<string, Set<string>>();
   for (const { name, dependencies } of steps) {
     all.set(name, new Set(dependencies.flatMap((parent) => [parent, ...all.get(parent)!])));
@@ -127,13 +127,20 @@ const plan: fc.Arbitrary<Plan> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Plan>({ kind: 'fail_permanently' }) },
 );
 
-const planWithWaits: fc.Arbitrary<Plan> = fc.oneof(
-  { weight: 24, arbitrary: plan },
+/** Plans of steps that wait, and then complete. */
+export const waitThatEnds: fc.Arbitrary<Plan> = fc.oneof(
   { weight: 2, arbitrary: fc.constant<Plan>({ kind: 'timer' }) },
   { weight: 2, arbitrary: fc.constant<Plan>({ kind: 'signal' }) },
   { weight: 2, arbitrary: fc.constantFrom<Plan>({ kind: 'signal_default' }, { kind: 'call_back' }) },
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 3 }).map((times): Plan => ({ kind: 'poll', times })) },
-  { weight: 2, arbitrary: fc.constantFrom<Plan>({ kind: 'signal_late' }, { kind: 'no_call_back' }) },
+);
+/** Plans of steps that wait, and then fail. */
+export const waitThatFails = fc.constantFrom<Plan>({ kind: 'signal_late' }, { kind: 'no_call_back' });
+
+const planWithWaits = fc.oneof(
+  { weight: 24, arbitrary: plan },
+  { weight: 7, arbitrary: waitThatEnds },
+  { weight: 2, arbitrary: waitThatFails },
 );
 
 const stepParts = (plan: fc.Arbitrary<Plan>) =>
@@ -169,12 +176,15 @@ function handled({ name, plan, maxAttempts, retryable }: PlannedStep) {
   return {
     handler: { callable: 'act', initialization: { step: name, plan } },
     retry: { max_attempts: maxAttempts, retryable, backoff: 'none' },
-    // A step that must not be retried may be called again only with this permission.
-    ...(plan.kind === 'poll' && { wait: { repeatable: true } }),
+    ...(plan.kind === 'poll' && { wait: MAY_BE_CALLED_AGAIN }),
   };
 }
 
-function waitOf({ name, plan }: PlannedStep) {
+/** The `wait` of a step that polls: a step that must not be retried may be called again only with this permission. */
+export const MAY_BE_CALLED_AGAIN = { repeatable: true };
+
+/** The type and the settings of a step that waits without a handler. Undefined for other steps. */
+export function waitOf({ name, plan }: Pick<PlannedStep, 'name' | 'plan'>) {
   if (!hasNoHandler(plan)) return undefined;
   if (plan.kind === 'timer') return { type: 'timer', handler: undefined, timer: { for: '0.02s' } };
   const late = plan.kind === 'signal_default' ? { on_timeout: 'complete', default: { by: name } } : {};

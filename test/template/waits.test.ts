@@ -94,6 +94,13 @@ const TIMERS: Row[] = [
     ['error: `timer` of `a` has both `for` and `until`; remove one of them'],
   ],
   [
+    'a time that is written into the template',
+    timer('{until: ▸2027-01-31T09:00:00Z}'),
+    [
+      'error: `timer.until` of step `a`: expected a map of fields, got a string; write, for example, `until: {context: KEY}`',
+    ],
+  ],
+  [
     'a time that is in two places, or in none',
     steps(
       'name: a, handler: h',

@@ -22,10 +22,10 @@ import {
   settingsOf,
   type Vote,
 } from './approval-view.ts';
-import { endLocked } from './end.ts';
+import { ENDING, endLocked } from './end.ts';
 import { waitOver } from './late.ts';
 import { text } from './signal-request.ts';
-import { ENDING, type WaitingEngine } from './signals.ts';
+import type { WaitingEngine } from './signals.ts';
 import type { DueResult, OpenWait, WaitEnding } from './waits.ts';
 
 /** The names of the events of approvals. */

@@ -3,11 +3,13 @@ import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import type { WaitKind } from '../../model/waits.ts';
 import { QUEUE_ORDER } from '../../store/planner.ts';
+import { recordTimers } from '../../store/record-steps.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import { callAgain } from '../../store/waits/call-again.ts';
 import {
   closeStrayWaits,
   closeWaitsOfEnded,
+  type DueWait,
   deferWaits,
   dropWaitsOfNoTask,
   lockDueWaits,
@@ -46,8 +48,8 @@ const SETTINGS = opening({
   idle_in_transaction_session_timeout: '30s',
 });
 
-/** Milliseconds until a failed attempt to end a wait is repeated. */
-const POSTPONED_MS = 60_000;
+/** How long a wait stays as it is after an attempt to end it has failed. */
+const POSTPONED = { firstMs: 60_000, mostMs: 3_600_000 };
 
 /** The waits that one transaction has ended, and the waits that it could not end. */
 export interface DueTurn {
@@ -78,8 +80,10 @@ async function takeTurn(engine: Expanding, report: (turn: DueTurn) => Promise<vo
   let keys: StepKey[] = [];
   try {
     const ended = await engine.database.transaction(SETTINGS, async (tx) => {
-      keys = await lockDueWaits(tx, DUE_IN_A_TRANSACTION);
-      return settleDue(engine, tx, keys);
+      const due = await lockDueWaits(tx, DUE_IN_A_TRANSACTION);
+      keys = due;
+      const { ended, others } = await endTimers(engine, tx, due);
+      return [...ended, ...(await settleDue(engine, tx, others))];
     });
     await report({ ended, failed: [] });
   } catch (error) {
@@ -110,9 +114,36 @@ async function endAlone(engine: Expanding, key: StepKey): Promise<DueTurn> {
     return { ended: ended ?? [], failed: [] };
   } catch (error) {
     if (mayPass(error) && !tookTooLong(error)) throw error;
-    await withFreeTasks(engine.database, on, (tx) => postponeWaits(tx, [key], POSTPONED_MS));
+    await withFreeTasks(engine.database, on, (tx) => postponeWaits(tx, [key], POSTPONED));
     return { ended: [], failed: [{ wait: key, error }] };
   }
+}
+
+/**
+ * Ends timers that only complete their step, in one statement: a million can be due at one moment. Returns the waits that
+ * are left. Their tasks are locked.
+ */
+async function endTimers(
+  { templates }: Expanding,
+  tx: Db,
+  due: readonly DueWait[],
+): Promise<{ ended: EndedWait[]; others: StepKey[] }> {
+  const ids = new Set(due.filter(({ kind }) => kind === 'timer').map(({ templateId }) => templateId));
+  const unreadable = await templates.load(ids, tx);
+  const isPlain = ({ kind, templateId }: DueWait) =>
+    kind === 'timer' && !unreadable.has(templateId) && !templates.get(templateId).graph.dynamic;
+  const timers = due.filter(isPlain);
+  const others: StepKey[] = due.filter((wait) => !isPlain(wait));
+  if (timers.length === 0) return { ended: [], others };
+  const { ended: tasks, refused, queued } = await recordTimers(tx, timers);
+  const tasksById = new Map(tasks.map((task) => [task.taskUuid, task]));
+  const left = new Set(refused);
+  for (const i of refused) others.push(timers[i]!);
+  const effects = { state: 'complete', queued: queued > 0, takenFrom: false, endedAt: '' } as const;
+  const ended = timers
+    .filter((_, i) => !left.has(i))
+    .map((wait) => endedWait(wait, { by: 'elapsed', ...effects, task: tasksById.get(wait.taskUuid) }));
+  return { ended, others };
 }
 
 /** Ends the waits of these steps that are due. Their tasks are locked. */

@@ -1,8 +1,10 @@
+import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import { templateIndex } from '../../model/ids.ts';
 import { storableJson } from '../../model/json.ts';
 import { retryDelayMs } from '../../model/retry-delay.ts';
 import { existingSteps } from '../../store/expand-tasks.ts';
+import { PINNED_PLANS } from '../../store/planner.ts';
 import { KIND, type Recorded, recordWaits } from '../../store/record-steps.ts';
 import type { HeldKey, StepKey } from '../../store/step-key.ts';
 import { endWaits, FENCE_OF_WAITS } from '../../store/waits/end-waits.ts';
@@ -11,6 +13,11 @@ import type { Expanding } from '../operate.ts';
 import { grow, growthOf, type RecordAnswer, type Recording, recordLocked } from '../record.ts';
 import type { AttemptDetail } from '../task-view.ts';
 import type { EndedWait, WaitEnding } from './waits.ts';
+
+/** Limits of transactions that end waits. The statements that record must have their usual plans. */
+export const ENDING_LIMITS = { ...PINNED_PLANS, statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' };
+/** How transactions that end waits of one task begin. */
+export const ENDING = opening({ ...ENDING_LIMITS, lock_timeout: '5s' });
 
 const KINDS = { completed: KIND.completed, retryable: KIND.retryable, permanent: KIND.permanent } as const;
 /** Children go to the queue, because no worker is recording that could claim them. */

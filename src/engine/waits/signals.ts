@@ -7,7 +7,6 @@ import { TaskerError } from '../../errors.ts';
 import { uuidV7 } from '../../model/ids.ts';
 import type { Wait } from '../../model/waits.ts';
 import { noteProgress } from '../../store/approvals/approvals.ts';
-import { PINNED_PLANS } from '../../store/planner.ts';
 import { putInInbox } from '../../store/signals/inbox.ts';
 import { findSignal, type SignalRow, type TaskOfTemplate, templatesOfTasks } from '../../store/signals/read.ts';
 import {
@@ -26,7 +25,7 @@ import type { JsonSchema } from '../../template/task-template.ts';
 import { createDespiteLoss } from '../create-task.ts';
 import { onFreeTask } from '../operate.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
-import { endLocked } from './end.ts';
+import { ENDING, ENDING_LIMITS, endLocked } from './end.ts';
 import {
   type CheckedSignal,
   checkClient,
@@ -204,12 +203,8 @@ export async function deliver(
   return sent;
 }
 
-/** The statements that record must use their usual plans. */
-const LIMITS = { ...PINNED_PLANS, statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' };
-/** How transactions that end waits begin. */
-export const ENDING = opening({ ...LIMITS, lock_timeout: '5s' });
-/** For a locked task, it throws the error of the database. */
-const IMPATIENT = opening({ ...LIMITS, lock_timeout: '250ms' });
+/** Its error for a locked task is that of the database. */
+const IMPATIENT = opening({ ...ENDING_LIMITS, lock_timeout: '250ms' });
 
 /** Maximum size of the payloads that one signal stores, in all of its tasks together. */
 const MOST_BYTES = 64 * 1_048_576;

@@ -9,7 +9,7 @@ import { lockTasks } from '../../store/tasks.ts';
 import { openWaits } from '../../store/waits/read.ts';
 import { extendWait, moveWait } from '../../store/waits/tokens.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operate.ts';
-import { endLocked } from './end.ts';
+import { ENDING, endLocked } from './end.ts';
 import { tooLate } from './late.ts';
 import { instantMs } from './start-time.ts';
 import type { EndedWait, OpenWait } from './waits.ts';
@@ -17,14 +17,15 @@ import type { EndedWait, OpenWait } from './waits.ts';
 /** Completes a timer step now. @throws TaskerError `illegal_transition` if it does not wait for a time */
 export function fireTimer(engine: Expanding, step: StepKey, options: OperatorOptions): Promise<EndedWait> {
   const operator = operatorOf(options);
-  return onFreeTask(engine.database, step.taskUuid, async (tx) => {
+  const fire = async (tx: Db) => {
     const wait = await openTimer(tx, step, 'fired');
     const result = { due_at: wait.until, fired_at: wait.now };
     const [ended] = await endLocked(engine, tx, [{ wait, by: 'operator', kind: 'completed', result }]);
     const act = { action: 'fire_timer', ...step, fromState: 'waiting', toState: 'complete' };
     await noteAct(tx, { ...act, details: JSON.stringify({ due_at: wait.until }) }, operator);
     return ended!;
-  });
+  };
+  return onFreeTask(engine.database, step.taskUuid, fire, ENDING);
 }
 
 /** Changes the time at which a timer fires, and returns it. @throws TaskerError `illegal_transition`, `wait_over` */

@@ -25,7 +25,7 @@ import {
 } from '../../store/waits/tokens.ts';
 import { type Expanding, onFreeTask, operatorOf, settleLocked } from '../operate.ts';
 import type { Snapshot } from '../template-store.ts';
-import { endLocked, endRunning } from './end.ts';
+import { ENDING, endLocked, endRunning } from './end.ts';
 import { tooLate } from './late.ts';
 import type { EndedWait, OpenWait, WaitEnding } from './waits.ts';
 
@@ -241,10 +241,11 @@ async function onTokenStep<T>(
     throw new TaskerError('token_invalid', 'the token belongs to no step in this database');
   }
   const { taskUuid, idx, attempt } = token;
-  return onFreeTask(database, taskUuid, async (tx) => {
+  const use = async (tx: Db) => {
     await lockTasks(tx, [taskUuid]);
     const now = await tokenState(tx, token);
     if (!now) throw tooLate('its step no longer exists');
     return work(tx, { taskUuid, idx, attempt }, now);
-  });
+  };
+  return onFreeTask(database, taskUuid, use, ENDING);
 }

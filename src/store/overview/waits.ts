@@ -1,5 +1,5 @@
 import type { Db } from '../../db/statement.ts';
-import type { WaitKind } from '../../model/waits.ts';
+import { WAIT_KINDS, type WaitKind } from '../../model/waits.ts';
 import { sql } from '../sql.ts';
 
 /** A wait counts as late if it has been due for this long. */
@@ -9,13 +9,15 @@ const MOST_LATE = 100_000;
 /** Maximum number of failed steps of a template to examine. */
 const MOST_FAILED = 10_000;
 
+const KINDS = `'{${WAIT_KINDS.join(',')}}'::text[]`;
+
 // Reads a range of `wait_open` for each kind, and once the beginning of `wait_due`.
 const WAITS_BY_KIND = sql('waits_by_kind')`
 select k.kind, c.n count, tasker.iso(o.since) "oldestSince", (extract(epoch from now() - o.since) * 1000)::float8 "oldestMs",
        (select count(*)::int from (
           select 1 from tasker.wait
            where ended_at is null and due_at < now() - interval '${LATE_SECONDS} seconds' limit ${MOST_LATE}) x) late
-  from unnest('{start,timer,signal,approval,completion,call}'::text[]) k (kind)
+  from unnest(${KINDS}) k (kind)
  cross join lateral (
    select count(*)::int n from (
      select 1 from tasker.wait x where x.kind = k.kind and x.ended_at is null limit $1::int) y) c
@@ -41,12 +43,15 @@ export async function waitsByKind(db: Db, most: number): Promise<{ kinds: WaitsR
   return { kinds: rows, late: rows[0]!.late };
 }
 
-// The first condition is evaluated once, so that nothing else is read where no step waits.
+// The condition on waits is evaluated once, so that nothing else is read where no step waits. It looks up each kind in
+// `wait_open`: a search in the order of the table reads all ended waits before it finds an open one.
 const FAILED_WAITING = sql('failed_waiting_tasks')`
 select count(*)::int failed from (
   select distinct q.task_uuid from tasker.template m cross join lateral (
     select x.task_uuid from tasker.step_search x where x.template_id = m.id and x.state = 'error' limit ${MOST_FAILED} offset 0) q
-   where exists (select 1 from tasker.wait where ended_at is null)) f
+   where exists (
+     select 1 from unnest(${KINDS}) k (kind) cross join lateral (
+       select 1 from tasker.wait x where x.kind = k.kind and x.ended_at is null limit 1) w)) f
  cross join lateral (
    select 1 from tasker.task t where t.task_uuid = f.task_uuid and t.state = 'blocked_by_failures' and t.n_wait > 0 offset 0) t`;
 

@@ -1,10 +1,29 @@
 import type { Db } from '../../db/statement.ts';
-import type { WaitRequest } from '../../model/waits.ts';
+import { START_IDX, type WaitRequest } from '../../model/waits.ts';
 import { columns, sql } from '../sql.ts';
 import type { HeldKey } from '../step-key.ts';
 
-// The step keeps its claim, which shows the worker that began the wait. Rows are looked up individually and updated by
-// ctid, as in record_steps.
+const READY_AT = `
+          select greatest(
+                   t.created_at, t.rerun_at,
+                   (select y.ended_at from tasker.wait y where y.task_uuid = s.task_uuid and y.idx = ${START_IDX}),
+                   (select max(p.done_at) from tasker.template_edge e cross join lateral (
+                      select y.done_at from tasker.step y where y.task_uuid = s.task_uuid and y.idx = e.parent
+                      union all
+                      select y.done_at from tasker.step y
+                       where y.task_uuid = s.task_uuid and y.idx >= (e.parent + 1) << 17 and y.idx < (e.parent + 2) << 17 offset 0) p
+                     where e.template_id = s.template_id and e.child = tasker.template_idx(s.idx)),
+                   (select max(a.at) from (
+                      select x.at from tasker.operator_action x
+                       where x.task_uuid = s.task_uuid and (x.idx is null or x.idx = s.idx)
+                         and x.action in ('reset', 'retry', 'rerun', 'redrive') offset 0) a)) ready_at
+            from tasker.task t where t.task_uuid = s.task_uuid offset 0`;
+
+// The step keeps its claim, which shows the worker that began the wait. Rows are looked up individually and updated by ctid,
+// as in record_steps.
+//
+// A timer with a duration counts from the moment when its step became ready, however long the step was in the queue: the end
+// of its last parent, the start of its task, or an act of an operator.
 //
 // Calls of one attempt are one run, which keeps the time of the first call and the number of calls. They are one run as
 // long as no attempt has ended since the last call: a call has no row in the history. The fences of the last calls are
@@ -30,9 +49,10 @@ w as (
          calls, settings, progress
     from (
       select s.*, coalesce(r.since, now()) since,
-             coalesce('epoch'::timestamptz + s.until_ms * interval '1 ms', now() + s.for_ms * interval '1 ms') until,
+             coalesce('epoch'::timestamptz + s.until_ms * interval '1 ms', coalesce(e.ready_at, now()) + s.for_ms * interval '1 ms') until,
              case when s.kind = 'call' then coalesce(r.calls, 0) + 1 else 0 end calls, coalesce(r.progress, '{}') progress
-        from s left join lateral (
+        from s left join lateral (${READY_AT}) e on s.kind = 'timer' and s.for_ms is not null
+        left join lateral (
           select y.since, y.calls,
                  jsonb_build_object('claims', case when jsonb_array_length(y.claims) > 8 then y.claims - 0 else y.claims end) progress
             from (select x.since, x.calls, coalesce(x.progress -> 'claims', '[]') || jsonb_build_array(jsonb_build_array(x.attempt, x.claim)) claims

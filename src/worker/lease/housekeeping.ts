@@ -1,12 +1,13 @@
 import type { Engine, QueueCheck } from '../../engine/engine.ts';
 import { prunePolicy, type RetentionPolicy } from '../../engine/retention/policy.ts';
+import type { WaitSlice } from '../../engine/waits/left.ts';
 import { isTaskerError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { DeadLetterLooks, type StalenessThresholds } from './dead-letter-looks.ts';
 
 /** Interval between searches for stale tasks. */
 const LIFECYCLE_MS = 30_000;
-/** Interval between deletions of workers that ended long ago. */
+/** Interval between deletions of workers that ended long ago, and between slices of the search for left waits. */
 const FORGET_MS = 3_600_000;
 /** Interval between searches for pauses whose process died. */
 const PAUSES_MS = 10_000;
@@ -60,6 +61,8 @@ export class Housekeeping {
   #lifecycleAt = Number.NEGATIVE_INFINITY;
   #endingStale = false;
   #forgotAt = Number.NEGATIVE_INFINITY;
+  /** Where the next slice of the search for left waits begins. Undefined: with the newest task. */
+  #waitsBefore: WaitSlice['before'];
   #checkAt = Number.NEGATIVE_INFINITY;
   #checkBegan = Number.NEGATIVE_INFINITY;
   /** Total time of the slices of this check. */
@@ -241,8 +244,11 @@ export class Housekeeping {
       await this.#engine.forgetWorkers();
       if (this.#auditRetentionMs > 0) await this.#engine.forgetActs(this.#auditRetentionMs);
       await this.#engine.forgetPauses();
+      const { closed, next } = await this.#engine.closeLeftWaits({ before: this.#waitsBefore });
+      this.#waitsBefore = next;
+      if (closed > 0) this.#logger.warn({ waits: closed }, 'waits without a waiting step closed');
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'could not delete old workers, acts and pauses');
+      this.#logger.debug({ error: messageOf(error) }, 'could not delete old workers, acts, pauses and waits');
     }
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { handWorker } from '../../support/hand-worker.ts';
-import { invariants } from '../../support/setup.ts';
+import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
 
 const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
 const HOUR = 3_600_000;
@@ -32,6 +33,62 @@ describe('a step that waits', () => {
     await hand.record(hand.completed('after'));
     expect((await hand.tasker.getTask(hand.taskUuid)).status).toBe('complete');
     await invariants(hand.sql);
+  });
+
+  it('for a duration, counts from the moment when the step became ready, however long it was in the queue', async () => {
+    const wait = { kind: 'timer', forMs: 3 * HOUR, settings: {} } as const;
+    const hand = await handWorker({ a: [], b: [], wait: { ...TIMER, dependencies: ['a', 'b'] }, root: TIMER });
+    const { sql, taskUuid } = hand;
+    const passHours = async (hours: number) => {
+      const early = (column: string) => `${column} = ${column} - interval '${hours} hours'`;
+      await sql(`update tasker.task set ${early('created_at')}, ${early('rerun_at')}`);
+      await sql(`update tasker.step set ${early('started_at')}, ${early('done_at')}`);
+      await sql(`update tasker.operator_action set ${early('at')}`);
+    };
+    const hoursLeft = async (name: string) => {
+      const { wait } = await hand.tasker.getStep(taskUuid, name);
+      return Math.round((Date.parse(wait!.until!) - Date.now()) / 360_000) / 10;
+    };
+    expect(await hand.claim()).toEqual(['a', 'b', 'root']);
+    await passHours(1);
+    await hand.record(hand.completed('a'), hand.waits('root', wait));
+    expect(await hoursLeft('root')).toBe(2);
+    await passHours(0.5);
+    await hand.record(hand.completed('b'));
+    await passHours(1);
+    await hand.claim();
+    await hand.record(hand.waits('wait', wait));
+    expect(await hoursLeft('wait')).toBe(2);
+
+    await passHours(1);
+    await hand.tasker.rerunTask(taskUuid, { from: 'wait' });
+    await passHours(0.5);
+    await hand.claim();
+    await hand.record(hand.waits('wait', wait));
+    expect(await hoursLeft('wait')).toBe(2.5);
+
+    await hand.tasker.rerunTask(taskUuid, { from: 'wait' });
+    await passHours(4);
+    await hand.claim();
+    await hand.record(hand.waits('wait', wait));
+    expect(await hand.engine.endDueWaits()).toBe(1);
+    expect(await hand.states()).toMatchObject({ wait: 'complete' });
+    await invariants(sql);
+  });
+
+  it('for a duration, counts from the start of a task that starts later', async () => {
+    const { tasker, sql } = await setup({
+      templates: template({ wait: TIMER, a: [] }),
+      handlers: [defineHandler('a', {}, () => ({}))],
+    });
+    const { taskUuid } = await tasker.createTask({ ...DEMO, delayMs: 24 * HOUR });
+    await sql(`update tasker.task set created_at = created_at - interval '1 day'`);
+    await tasker.startTaskNow(taskUuid);
+    const { wait } = await until(
+      () => tasker.getStep(taskUuid, 'wait'),
+      ({ currentState }) => currentState === 'waiting',
+    );
+    expect(Date.parse(wait!.until!) - Date.now()).toBeGreaterThan(0.9 * HOUR);
   });
 
   it('is recorded together with results, and keeps the positions of refused outcomes', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { WaitSlice } from '../../../src/engine/waits/left.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { handWorker, partsFor, workers } from '../../support/hand-worker.ts';
-import { invariants } from '../../support/setup.ts';
+import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
 
 const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
 const HOUR = 3_600_000;
@@ -24,6 +26,30 @@ const pass = (hand: Hand) =>
   hand.sql(`update tasker.wait set until = now(), due_at = now() where task_uuid = $1 and ended_at is null`, [
     hand.taskUuid,
   ]);
+
+/** Cancels a task as a program does that does not know waits. */
+async function cancelByEarlierVersion({ taskUuid, sql }: Pick<Hand, 'taskUuid' | 'sql'>): Promise<void> {
+  await sql(`update tasker.step set state = 'cancelled' where task_uuid = $1 and state = 'pending'`, [taskUuid]);
+  await sql(
+    `update tasker.task set verdict = 'cancelled', n_open = 0, n_active = 0, done_at = now() where task_uuid = $1`,
+    [taskUuid],
+  );
+}
+
+/** Reruns the waiting step of a task as a program does that does not know waits. */
+async function rerunByEarlierVersion({ taskUuid, sql }: Hand): Promise<void> {
+  await sql(
+    `update tasker.step set state = 'enqueued', spared = attempts, claim = null where task_uuid = $1 and state = 'waiting'`,
+    [taskUuid],
+  );
+  await sql('update tasker.task set n_active = 1 where task_uuid = $1', [taskUuid]);
+  await sql(
+    `insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+     select m.queue_id, t.rank, t.task_uuid, 0, m.id from tasker.task t join tasker.template m on m.id = t.template_id
+      where t.task_uuid = $1`,
+    [taskUuid],
+  );
+}
 
 describe('an operator', () => {
   it('cancels a task and its waits, and its timer no longer fires', async () => {
@@ -146,14 +172,7 @@ describe('an operator', () => {
 
   it('ends a due wait that a program of an earlier version left open when it reran the step', async () => {
     const hand = await waiting();
-    await hand.sql(
-      `update tasker.step set state = 'enqueued', spared = attempts, claim = null where state = 'waiting'`,
-    );
-    await hand.sql('update tasker.task set n_active = 1');
-    await hand.sql(
-      `insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-       select m.queue_id, t.rank, t.task_uuid, 0, m.id from tasker.task t join tasker.template m on m.id = t.template_id`,
-    );
+    await rerunByEarlierVersion(hand);
     await pass(hand);
     await hand.engine.promoteDue();
     expect(await waitsOf(hand)).toMatchObject([{ ended_by: 'cancel' }]);
@@ -221,10 +240,7 @@ describe('a batch', () => {
 describe('a wait of a task that a program of an earlier version ended or deleted', () => {
   it('is closed when it is due', async () => {
     const hand = await waiting();
-    await hand.sql(
-      `update tasker.task set verdict = 'cancelled', n_open = 0, n_active = 0, done_at = now() where task_uuid = $1`,
-      [hand.taskUuid],
-    );
+    await cancelByEarlierVersion(hand);
     await pass(hand);
     await hand.engine.promoteDue();
     expect(await waitsOf(hand)).toEqual([{ kind: 'timer', ended_by: 'cancel', ended: true }]);
@@ -237,13 +253,67 @@ describe('a wait of a task that a program of an earlier version ended or deleted
     await gone.engine.promoteDue();
     expect(await waitsOf(gone)).toEqual([]);
   });
+
+  it('is closed without a limit too, slice by slice, and the waits of other tasks stay', async () => {
+    const forever = { kind: 'timer', settings: {} } as const;
+    const wait = async (bench?: Hand) => {
+      const hand = await handWorker({ wait: TIMER, after: ['wait'] }, bench);
+      await hand.claim();
+      await hand.record(hand.waits('wait', forever));
+      return hand;
+    };
+    const ended = await wait();
+    const [gone, rerun, kept] = [await wait(ended), await wait(ended), await wait(ended)];
+    const { namespace } = await ended.tasker.getTask(ended.taskUuid);
+    const { taskUuid: later } = await ended.tasker.createTask({ ...DEMO, namespace, delayMs: HOUR });
+    await cancelByEarlierVersion(ended);
+    for (const table of ['step', 'task']) {
+      await gone.sql(`delete from tasker.${table} where task_uuid = $1`, [gone.taskUuid]);
+    }
+    await rerunByEarlierVersion(rerun);
+    let [slices, closed] = [0, 0];
+    for (let before: WaitSlice['before'], more = true; more; slices++) {
+      const turn = await ended.engine.closeLeftWaits({ before, limit: 2 });
+      before = turn.next;
+      closed += turn.closed;
+      more = before !== undefined;
+    }
+    expect({ slices, closed }).toEqual({ slices: 3, closed: 3 });
+    expect(await waitsOf(ended)).toEqual([{ kind: 'timer', ended_by: 'cancel', ended: true }]);
+    expect(await ended.states()).toMatchObject({ wait: 'cancelled' });
+    expect(await waitsOf(gone)).toEqual([]);
+    expect(await waitsOf(rerun)).toMatchObject([{ ended_by: 'cancel' }]);
+    expect(await waitsOf(kept)).toMatchObject([{ ended: false }]);
+    expect(await waitsOf({ ...kept, taskUuid: later })).toMatchObject([{ kind: 'start', ended: false }]);
+    await invariants(ended.sql);
+    expect(await ended.engine.closeLeftWaits()).toEqual({ closed: 0, next: undefined });
+  });
+
+  it('is closed by any worker that starts, also without a limit', async () => {
+    const signal = { type: 'signal', handler: undefined, signal: { name: 'paid' } };
+    const handlers = [defineHandler('after', {}, () => ({}))];
+    const templates = template({ wait: signal, after: ['wait'] });
+    const { tasker, sql, another } = await setup({ templates, handlers });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await until(
+      () => tasker.getStep(taskUuid, 'wait'),
+      ({ currentState }) => currentState === 'waiting',
+    );
+    await cancelByEarlierVersion({ taskUuid, sql });
+    await another({ leaseMs: 3_000 });
+    await until(
+      () => sql<{ by: string | null }>('select ended_by by from tasker.wait'),
+      ([row]) => row?.by === 'cancel',
+    );
+    await invariants(sql);
+  });
 });
 
 describe('a wait that cannot be ended', () => {
   it.each([
     ['its recording fails', 'P0001'],
     ['a statement always takes too long', '57014'],
-  ])('is postponed, and does not stop the others, if %s', async (_, code) => {
+  ])('is postponed for longer each time, and does not stop the others, if %s', async (_, code) => {
     const hand = await waiting();
     const other = await waiting(hand);
     await hand.sql(`create function no() returns trigger language plpgsql as $$ begin
@@ -255,11 +325,25 @@ describe('a wait that cannot be ended', () => {
     expect(await hand.states()).toMatchObject({ wait: 'waiting' });
     expect(await other.states()).toMatchObject({ wait: 'complete' });
     expect(await hand.engine.promoteDue()).toBe(0);
-    const [row] = await hand.sql(
-      `select due_at > now() + interval '50 s' later from tasker.wait where task_uuid = $1`,
-      [hand.taskUuid],
-    );
-    expect(row).toEqual({ later: true });
+    const minutes = async () => {
+      const [row] = await hand.sql<{ m: number }>(
+        `select round(extract(epoch from due_at - now()) / 60)::int m from tasker.wait where task_uuid = $1`,
+        [hand.taskUuid],
+      );
+      return row!.m;
+    };
+    const delays = [await minutes()];
+    for (let i = 0; i < 7; i++) {
+      await pass(hand);
+      expect(await hand.engine.promoteDue()).toBe(0);
+      delays.push(await minutes());
+    }
+    expect(delays).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+    await invariants(hand.sql);
+    await hand.sql('drop trigger no on tasker.history');
+    await pass(hand);
+    expect(await hand.engine.promoteDue()).toBe(1);
+    expect(await hand.states()).toMatchObject({ wait: 'complete' });
     await invariants(hand.sql);
   });
 });

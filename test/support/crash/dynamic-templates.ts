@@ -1,5 +1,12 @@
 import fc from 'fast-check';
-import type { Plan } from '../reference-model.ts';
+import {
+  hasNoHandler,
+  MAY_BE_CALLED_AGAIN,
+  type Plan,
+  waitOf,
+  waitThatEnds,
+  waitThatFails,
+} from '../reference-model.ts';
 
 type Type = 'standard' | 'decision' | 'batchable' | 'batch_worker' | 'deferred_convergence';
 export type FailureStrategy = 'continue_on_failure' | 'fail_fast' | 'isolate';
@@ -35,6 +42,14 @@ const passes = fc.oneof(
 /** Most plans succeed eventually, because nothing runs below a step that fails permanently. */
 const plan = fc.oneof({ weight: 30, arbitrary: passes }, { weight: 1, arbitrary: fails });
 const workerPlan = fc.oneof({ weight: 8, arbitrary: passes }, { weight: 1, arbitrary: fails });
+/** A plan to wait, which replaces the other plan if the step can wait in this way. */
+const wait = fc.oneof(
+  { weight: 20, arbitrary: fc.constant(undefined) },
+  { weight: 6, arbitrary: waitThatEnds },
+  { weight: 1, arbitrary: waitThatFails },
+);
+/** The same for steps that decisions create, of which there are few. */
+const waitBelow = fc.oneof({ weight: 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: waitThatEnds });
 
 const stepParts = fc.record({
   type: fc.oneof(
@@ -45,6 +60,8 @@ const stepParts = fc.record({
     { weight: 4, arbitrary: fc.constant<Type>('deferred_convergence') },
   ),
   plan,
+  wait,
+  waitBelow,
   maxAttempts: fc.integer({ min: 3, max: 4 }),
   retryable: fc.oneof({ weight: 30, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
   // Distances back to its parents, so that a template is acyclic by construction and stays valid when it is shrunk.
@@ -53,7 +70,10 @@ const stepParts = fc.record({
     maxLength: 3,
   }),
   picks: fc.array(fc.nat(30), { maxLength: 5 }),
-  parts: fc.array(workerPlan, { maxLength: 8 }),
+  parts: fc.array(
+    fc.tuple(workerPlan, wait).map(([plan, wait]) => withWait('batch_worker', plan, wait)),
+    { maxLength: 8 },
+  ),
   wrong: fc.oneof(
     { weight: 30, arbitrary: fc.constant(undefined) },
     { weight: 1, arbitrary: fc.constantFrom(...WRONG) },
@@ -62,17 +82,33 @@ const stepParts = fc.record({
   strategy: fc.constantFrom<FailureStrategy>('continue_on_failure', 'fail_fast', 'isolate'),
 });
 
-/** Random templates of up to `maxSteps` steps: decisions below decisions, batches below branches, and joins of all. */
+/** Returns the plan to wait if a step of this type can have it, otherwise the other plan. Only a standard step can have no handler. */
+function withWait(type: Type, plan: Plan, wait: Plan | undefined): Plan {
+  return wait === undefined || (type !== 'standard' && hasNoHandler(wait)) ? plan : wait;
+}
+
+/**
+ * Random templates of up to `maxSteps` steps: decisions below decisions, batches below branches, joins of all, and waits
+ * among them.
+ */
 export function randomDynamicSteps(maxSteps: number): fc.Arbitrary<DynamicStep[]> {
   // Without fast-check's preference for small values, which would mostly create two steps out of ten.
   return fc.noBias(fc.array(stepParts, { minLength: 2, maxLength: maxSteps, size: 'max' })).map((parts) => {
     const steps: DynamicStep[] = [];
-    for (const [index, { back, picks: _, ...rest }] of parts.entries()) {
+    for (const [index, { back, picks: _, wait: __, waitBelow: ___, ...rest }] of parts.entries()) {
       const parents = [...new Set(back.map((distance) => index - distance))].filter((at) => at >= 0);
       steps.push({ name: nameOf(index), names: [], ...rest, ...placed(steps, rest.type, parents) });
     }
     // An analyzer without a worker template always fails.
     for (const step of steps) if (step.type === 'batchable' && !hasWorker(steps, step)) step.type = 'standard';
+    const decisions = new Set(steps.filter(({ type }) => type === 'decision').map(({ name }) => name));
+    for (const [index, step] of steps.entries()) {
+      const { wait, waitBelow } = parts[index]!;
+      const isBelow = step.dependencies.some((parent) => decisions.has(parent));
+      // A token refuses a wrong outcome, and its step would wait for a correct one.
+      if (step.wrong === undefined)
+        step.plan = withWait(step.type, step.plan, wait ?? (isBelow ? waitBelow : undefined));
+    }
     for (const [index, step] of steps.entries()) step.names = named(steps, step, parts[index]!.picks);
     return steps;
   });
@@ -173,6 +209,7 @@ export function dynamicTemplateSteps(
         : {};
       const result = type === 'decision' || type === 'batchable' ? outcomeOf(step) : {};
       const initialization: DynamicConfig = { step: name, plan, result: { by: name, ...result }, plans };
+      const polls = [plan, ...Object.values(plans)].some(({ kind }) => kind === 'poll');
       const batch = {
         batch_size: 1,
         parallelism,
@@ -188,6 +225,8 @@ export function dynamicTemplateSteps(
           handler: { callable: 'act', initialization },
           retry: { max_attempts: maxAttempts, retryable, backoff: 'none' },
           ...(isWorker && { batch_config: batch }),
+          ...(polls && { wait: MAY_BE_CALLED_AGAIN }),
+          ...waitOf(step),
         },
       ];
     }),

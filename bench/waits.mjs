@@ -1,0 +1,180 @@
+// Measures waits: what many waiting steps and schedules cost while nothing is due, and how fast timers that are due at one
+// moment end, alone and beside other work.
+//   node bench/waits.mjs [--waiting 200000] [--schedules 10000] [--idle 60] [--due 100000] [--only idle,drain]
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { createTasker, defineHandler, mustParseTemplate, silentLogger } from 'tasker-core';
+import { many, median, probeOf, startTasker, withDatabase, withServer } from './harness.mjs';
+import { serverCpu } from './server-cpu.mjs';
+
+const { values } = parseArgs({
+  options: {
+    waiting: { type: 'string', default: '200000' },
+    schedules: { type: 'string', default: '10000' },
+    idle: { type: 'string', default: '60' },
+    due: { type: 'string', default: '100000' },
+    only: { type: 'string', default: 'idle,drain' },
+  },
+});
+const [waiting, schedules, idle, due] = [values.waiting, values.schedules, values.idle, values.due].map(Number);
+const only = new Set(values.only.split(','));
+const report = (line) => console.log(JSON.stringify(line));
+const rounded = (value, digits = 2) => Number(value.toFixed(digits));
+
+const LATER = { namespace: 'bench', name: 'later', version: '1.0.0' };
+const TEMPLATE = mustParseTemplate(
+  JSON.stringify({
+    ...LATER,
+    identity_strategy: 'always_unique',
+    steps: [
+      { name: 'pause', type: 'timer', timer: { for: '365d' } },
+      { name: 'after', handler: 'work', depends_on: ['pause'] },
+    ],
+  }),
+);
+
+async function starting(url, folder, options = {}) {
+  const tasker = await startTasker(url, folder, { names: ['W1'], concurrency: 2_000, ...options });
+  await tasker.registerTemplates([TEMPLATE]);
+  return tasker;
+}
+
+/** Creates tasks whose first step waits, and returns when all do so. */
+async function createWaiting(url, probe, count) {
+  const handlers = [defineHandler('work', {}, async () => ({ ok: true }))];
+  const options = { databaseUrl: url, templates: [TEMPLATE], handlers, concurrency: 2_000, logger: silentLogger };
+  const tasker = await createTasker(options);
+  for (let left = count; left > 0; left -= 1_000) {
+    await tasker.createTasks(Array.from({ length: Math.min(1_000, left) }, () => LATER));
+  }
+  const open = async () => (await probe.query(`select count(*)::int n from tasker.wait where ended_at is null`)).rows;
+  while ((await open())[0].n < count) await sleep(500);
+  await tasker.stop();
+}
+
+async function createSchedules(url, count) {
+  const tasker = await createTasker({ databaseUrl: url, templates: [TEMPLATE], worker: false, logger: silentLogger });
+  const create = async (i) => {
+    await tasker.schedules.create({ name: `s${i}`, template: 'bench/later@1.0.0', cron: `${i % 60} 0 1 1 *` });
+  };
+  for (let i = 0; i < count; i += 50) await Promise.all(Array.from({ length: 50 }, (_, n) => create(i + n)));
+  await tasker.stop();
+}
+
+/** Measures the statements and the CPU of an idle process and of its server. */
+async function idleCost(measure, url, folder, probe) {
+  await probe.query('vacuum analyze');
+  await probe.query('checkpoint');
+  const tasker = await starting(url, folder);
+  // Waits, because the loading in the first seconds is not part of idling.
+  await sleep(20_000);
+  const cpu = await serverCpu(probe);
+  const before = { statements: tasker.statements, cpu: process.cpuUsage(), server: cpu() };
+  await sleep(idle * 1_000);
+  const own = process.cpuUsage(before.cpu);
+  report({
+    measure,
+    seconds: idle,
+    statements_per_s: rounded((tasker.statements - before.statements) / idle),
+    cpu_percent_of_a_core: rounded((own.user + own.system) / idle / 10_000, 3),
+    server_cpu_percent_of_a_core: rounded((cpu() - before.server) / idle / 10_000, 3),
+  });
+  await tasker.stop();
+}
+
+async function idling(server, folder) {
+  await withDatabase(server, async (url) => {
+    const probe = await probeOf(url);
+    const first = await starting(url, folder);
+    await first.stop();
+    await idleCost('idle, empty', url, folder, probe);
+    await createWaiting(url, probe, waiting);
+    await createSchedules(url, schedules);
+    await idleCost(`idle, ${waiting} waiting steps and ${schedules} schedules`, url, folder, probe);
+    await probe.end();
+  });
+}
+
+/** Lets all timers be due, now or in the given number of seconds. */
+async function makeDue(probe, inSeconds) {
+  await probe.query(
+    `update tasker.wait set until = x.at, due_at = x.at from (select now() + $1 * interval '1 s' as at) x
+      where ended_at is null`,
+    [inSeconds],
+  );
+}
+
+/** Ends due timers without running the steps after them: what the ends alone cost. */
+async function endsAlone(server, folder) {
+  await withDatabase(server, async (url) => {
+    const probe = await probeOf(url);
+    await createWaiting(url, probe, due);
+    await makeDue(probe, 0);
+    await probe.query('vacuum analyze');
+    const tasker = await starting(url, folder, { worker: false });
+    const cpu = await serverCpu(probe);
+    const before = { at: performance.now(), statements: tasker.statements, cpu: process.cpuUsage(), server: cpu() };
+    const ended = await tasker.engine.endDueWaits();
+    const seconds = (performance.now() - before.at) / 1_000;
+    const own = process.cpuUsage(before.cpu);
+    report({
+      measure: 'ends of due timers, alone',
+      timers: ended,
+      timers_per_s: Math.round(ended / seconds),
+      statements_per_timer: rounded((tasker.statements - before.statements) / ended, 4),
+      server_cpu_us_per_timer: rounded((cpu() - before.server) / ended, 1),
+      cpu_us_per_timer: rounded((own.user + own.system) / ended, 1),
+    });
+    await tasker.stop();
+    await probe.end();
+  });
+}
+
+/** Lets timers be due while other tasks run all the time, and compares their rates before, and until the last timer. */
+async function besideOthers(server, folder) {
+  await withDatabase(server, async (url) => {
+    const probe = await probeOf(url);
+    await createWaiting(url, probe, due);
+    await probe.query('vacuum analyze');
+    const tasker = await starting(url, folder);
+    await many(tasker, 'W1', 2_000);
+    const rates = { before: [], during: [] };
+    const run = async (into) => into.push((2_000 * 4) / (await many(tasker, 'W1', 2_000)));
+    for (let i = 0; i < 5; i++) await run(rates.before);
+    const left = async () => {
+      const { rows } = await probe.query(
+        `select count(*)::int n from (select 1 from tasker.wait where ended_at is null and kind = 'timer' limit 1) x`,
+      );
+      return rows[0].n;
+    };
+    await makeDue(probe, 0);
+    const began = performance.now();
+    let ended;
+    const watched = (async () => {
+      while ((await left()) > 0) await sleep(100);
+      ended = performance.now();
+    })();
+    while (ended === undefined) await run(rates.during);
+    await watched;
+    const [before, during] = [median(rates.before), median(rates.during)];
+    report({
+      measure: 'due timers beside other work',
+      timers: due,
+      timers_per_s: Math.round(due / ((ended - began) / 1_000)),
+      other_steps_per_s_before: Math.round(before),
+      other_steps_per_s_during: Math.round(during),
+      share: rounded(during / before),
+    });
+    await tasker.stop();
+    await probe.end();
+  });
+}
+
+await withServer(async (server, folder) => {
+  if (only.has('idle')) await idling(server, folder);
+  if (only.has('drain')) {
+    await endsAlone(server, folder);
+    await besideOthers(server, folder);
+  }
+});

@@ -1,0 +1,68 @@
+import { expect, it } from 'vitest';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { choosing, handWorker } from '../../support/hand-worker.ts';
+import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
+
+const HOUR = 3_600_000;
+const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
+const wait = (kind: 'timer' | 'completion') => ({ kind, forMs: HOUR, settings: {} }) as const;
+
+it('timers and other waits that are due at one moment end together, each by its own rule', async () => {
+  const hand = await handWorker({ one: TIMER, two: TIMER, join: ['one', 'two'], call: {}, last: TIMER });
+  const dynamic = await handWorker(
+    { begin: [], route: { type: 'decision', dependencies: ['begin'] }, pause: { ...TIMER, dependencies: ['route'] } },
+    hand,
+  );
+  const ended = await handWorker({ only: TIMER }, hand);
+  await hand.claim();
+  await hand.record(...['one', 'two', 'last'].map((name) => hand.waits(name, wait('timer'))));
+  await hand.record(hand.waits('call', wait('completion')));
+  await dynamic.claim();
+  await dynamic.record(dynamic.completed('begin'));
+  await dynamic.claim();
+  await dynamic.record(dynamic.completed('route', choosing('pause')));
+  await dynamic.claim();
+  await dynamic.record(dynamic.waits('pause', wait('timer')));
+  await ended.claim();
+  await ended.record(ended.waits('only', wait('timer')));
+  const { sql, engine } = hand;
+  await sql(`update tasker.wait set until = now(), due_at = now()`);
+  await sql(
+    `update tasker.wait w set due_at = now() + interval '1 hour', until = now() + interval '1 hour'
+              where task_uuid = $1 and idx = 4`,
+    [hand.taskUuid],
+  );
+  expect(await engine.endDueWaits()).toBe(5);
+  expect(await hand.states()).toEqual({
+    ...{ one: 'complete', two: 'complete', join: 'enqueued', last: 'waiting' },
+    call: expect.stringMatching(/^(enqueued|waiting_for_retry)$/),
+  });
+  expect(await dynamic.states()).toEqual({ begin: 'complete', route: 'complete', pause: 'complete' });
+  for (const other of [dynamic, ended])
+    expect(await other.tasker.getTask(other.taskUuid)).toMatchObject({ status: 'complete' });
+  const [only] = await ended.tasker.getHistory(ended.taskUuid);
+  expect(only).toMatchObject({ step: 'only', attempt: 1, what: 'completed', durationMs: null });
+  const rows = await sql(`select ended_by from tasker.wait where ended_at is not null`);
+  expect(rows.map((row) => row.ended_by).sort()).toEqual(['elapsed', 'elapsed', 'elapsed', 'elapsed', 'timeout']);
+  await invariants(sql);
+  expect(await engine.endDueWaits()).toBe(0);
+});
+
+it('the number of statements does not grow with the number of timers, and each task is told to its callers', async () => {
+  const templates = template({ a: [], pause: { ...TIMER, dependencies: ['a'] } });
+  const { tasker, sql, another } = await setup({ templates, worker: false });
+  const worker = await another({ worker: true, handlers: [defineHandler('a', {}, () => ({}))] });
+  const tasks = await tasker.createTasks(Array.from({ length: 450 }, () => DEMO));
+  await until(
+    () => sql<{ n: number }>('select count(*)::int n from tasker.wait'),
+    ([row]) => row!.n === 450,
+  );
+  await worker.stop();
+  const ends = Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })));
+  await sql('update tasker.wait set until = now(), due_at = now()');
+  const before = tasker.statements;
+  expect(await tasker.engine.endDueWaits()).toBe(450);
+  expect(tasker.statements - before).toBeLessThan(40);
+  expect(new Set((await ends).map(({ status }) => status))).toEqual(new Set(['complete']));
+  await invariants(sql);
+});
