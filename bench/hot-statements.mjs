@@ -25,6 +25,7 @@ export const HOT = [
   'reset_step',
   'settle_step',
   'get_steps',
+  'get_steps_of_tasks',
   'get_step',
   'find_step',
   'step_names',

@@ -5,6 +5,7 @@ import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-t
 import type { Engine, RecordAnswer } from '../engine/engine.ts';
 import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
 import type { CopyOptions } from '../engine/rerun/copy-task.ts';
+import { readSnapshot, type TaskSnapshot } from '../engine/snapshots.ts';
 import type { AttemptLog } from '../engine/step-logs.ts';
 import type { StreamChange } from '../engine/streams/changes.ts';
 import type { StreamFilter } from '../engine/streams/stream-filter.ts';
@@ -26,7 +27,7 @@ import { loadTemplates, type TemplateSource } from './project/load-templates.ts'
 import { policyOf, retentionOf } from './retention.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
 import { checkStart } from './start-checks.ts';
-import { onlySuccess, type TaskSnapshot, TaskWaiter, type WaitOptions, watchTask } from './streams/task-waiter.ts';
+import { onlySuccess, TaskWaiter, type WaitOptions, watchTask } from './streams/task-waiter.ts';
 import { type WatchTasksOptions, watchTasks } from './streams/watch-tasks.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
 import { countTasker } from './tasker-counts.ts';
@@ -287,6 +288,16 @@ export class Tasker extends TaskerOperations {
   /** Returns a task. @throws TaskerError `task_not_found`, `invalid_uuid` */
   getTask(taskUuid: string): Promise<Task> {
     return this.#engine.getTask(taskUuid);
+  }
+
+  /** Returns a task with its steps, which one transaction reads. @internal */
+  getSnapshot(taskUuid: string): Promise<TaskSnapshot> {
+    return readSnapshot(this.#engine, taskUuid);
+  }
+
+  /** Whether spans are recorded. @internal */
+  get isTracing(): boolean {
+    return this.#parts.tracing !== undefined;
   }
 
   /** Returns the steps of a task in the order of its template. @throws TaskerError `task_not_found` */

@@ -150,7 +150,8 @@ export class Engine extends EngineActs {
   }
 
   async #taskRow(taskUuid: string): Promise<TaskRow> {
-    const [row] = await getTasks(this.database, [checkUuid(taskUuid, 'the task id')]);
+    const uuid = checkUuid(taskUuid, 'the task id');
+    const [row] = await this.database.pipeline(READING, (tx) => getTasks(tx, [uuid]));
     if (row) return row;
     const at = await prunedAt(this.database, taskUuid.toLowerCase());
     throw new TaskerError('task_not_found', `there is no task ${taskUuid}${at ? `; it was pruned at ${at}` : ''}`);

@@ -5,7 +5,8 @@ import { contextStorage } from 'hono/context-storage';
 import { HTTPException } from 'hono/http-exception';
 import { requestId } from 'hono/request-id';
 import { timeout } from 'hono/timeout';
-import { withoutSensitive } from '../app/sensitive/without-sensitive.ts';
+import { hidingIn, withoutSensitive } from '../app/sensitive/without-sensitive.ts';
+import { SharedCreations } from '../app/server/shared-creations.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { isConnectionError, sqlState } from '../engine/engine.ts';
 import { isTaskerError, TaskerError } from '../errors.ts';
@@ -31,7 +32,7 @@ import { recentAnswers } from './recent-answers.ts';
 import { withoutHints } from './scope.ts';
 import { stepRoutes } from './step-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
-import { taskRoutes } from './task-routes.ts';
+import { type TaskRouteOptions, taskRoutes } from './task-routes.ts';
 import { templateRoutes } from './template-routes.ts';
 import { webPage } from './web-page.ts';
 import { workRoutes } from './workers/worker-routes.ts';
@@ -76,10 +77,13 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.use(requestId());
   const guards = securityOf({ app, tasker: whole, logger, settings: security });
   // All routes read through this one, so that none can forget to hide something.
-  const tasker = withoutSensitive(whole, {
+  const sensitive = {
     way: 'use a credential with the permission tasks:context_read',
     shows: () => currentCaller()?.allows('tasks:context_read') ?? false,
-  });
+  };
+  const tasker = withoutSensitive(whole, sensitive);
+  const [creations, hide] = [new SharedCreations(whole), hidingIn(whole, sensitive)];
+  const create: TaskRouteOptions['create'] = async (...given) => hide(await creations.create(...given));
   app.use(guards.counting);
   app.use(guards.headers);
   // Mounted before everything that checks requests to the API: the page holds no data, and asks for a credential
@@ -100,7 +104,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   const limit = bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge });
   app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : limit(c, next)));
   app.route('/', healthRoutes(tasker, facts, { exposed: security?.exposed ?? false }));
-  for (const routes of [taskRoutes(tasker, { legacyStatus }), stepRoutes(tasker), templateRoutes(tasker)]) {
+  for (const routes of [taskRoutes(tasker, { legacyStatus, create }), stepRoutes(tasker), templateRoutes(tasker)]) {
     app.route('/', routes);
   }
   app.route('/', dlqRoutes(tasker));

@@ -1,6 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { snakeKeys } from '../app/json/views.ts';
 import { durationMs } from '../app/schedules/duration.ts';
+import type { SharedCreations } from '../app/server/shared-creations.ts';
 import type { Tasker } from '../app/tasker.ts';
 import type { TaskFilter, TaskPageOptions } from '../app/tasker-operations.ts';
 import { TaskerError } from '../errors.ts';
@@ -17,8 +18,12 @@ import { TaskListSchema, TaskRequestSchema, TaskResponseSchema, TaskSummarySchem
 export interface TaskRouteOptions {
   /** Whether a created task is answered with 200 instead of 201. */
   legacyStatus: boolean;
+  /** Creates a task, and returns it with its steps, as the caller may see them. */
+  create: SharedCreations['create'];
 }
 
+/** Tasks with larger requests are created alone. */
+const LARGE_BODY = 16_384;
 /** More pages than this are read with a cursor. */
 const MOST_SKIPPED = 10_000;
 const LARGEST_PAGE = 1_000;
@@ -84,13 +89,9 @@ const SUMMARY = describeRoute({
 });
 
 /** Routes for tasks. */
-export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): OpenAPIHono {
-  const whole = async (uuid: string) => {
-    const [task, steps] = await Promise.all([tasker.getTask(uuid), tasker.getSteps(uuid)]);
-    return { task, steps };
-  };
+export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }: TaskRouteOptions): OpenAPIHono {
   const shown = async (uuid: string) => {
-    const { task, steps } = await whole(uuid);
+    const { task, steps } = await tasker.getSnapshot(uuid);
     return taskJson(task, steps);
   };
   const create = legacyStatus ? (created(200) as unknown as typeof CREATE) : CREATE;
@@ -99,8 +100,9 @@ export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): 
       const body = c.req.valid('json');
       const { 'idempotency-key': key } = c.req.valid('header');
       checkNamespace(callerOf(c), body.namespace, `template ${body.namespace}/${body.name}@${body.version}`);
-      const { taskUuid } = await tasker.createTask(requestOf(body, key, callerOf(c)));
-      return c.json(await shown(taskUuid), (legacyStatus ? 200 : 201) as 201);
+      const large = Number(c.req.header('content-length') ?? LARGE_BODY) >= LARGE_BODY;
+      const { task, steps } = await createTask(requestOf(body, key, callerOf(c)), { large });
+      return c.json(taskJson(task, steps), (legacyStatus ? 200 : 201) as 201);
     })
     .openapi(LIST, async (c) => c.json(await listTasks(tasker, c.req.valid('query'), callerOf(c)), 200))
     .openapi(GET, async (c) => c.json(await shown(c.req.valid('param').uuid), 200))
@@ -114,7 +116,7 @@ export function taskRoutes(tasker: Tasker, { legacyStatus }: TaskRouteOptions): 
     })
     .openapi(SUMMARY, async (c) => {
       const { uuid } = c.req.valid('param');
-      const snapshot = await whole(uuid);
+      const snapshot = await tasker.getSnapshot(uuid);
       const [template, entries] = await Promise.all([
         tasker.engine.snapshotOf(uuid).then(({ template }) => template),
         tasker.deadLetters.list({ task: uuid }, { limit: 1 }),

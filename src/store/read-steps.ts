@@ -39,6 +39,13 @@ select ${STEP_COLUMNS}
  where t.task_uuid = $1
  order by s.idx`;
 
+const GET_STEPS_OF_TASKS = sql('get_steps_of_tasks')`
+select t.task_uuid "taskUuid", ${STEP_COLUMNS}
+  from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
+  ${STEP_JOINS}
+ where t.task_uuid = any ($1::uuid[])
+ order by t.task_uuid, s.idx`;
+
 const GET_STEP = sql('get_step')`
 select ${STEP_COLUMNS}
   from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
@@ -94,6 +101,14 @@ export interface StepRow {
 /** Returns the steps of a task in the order of its template. */
 export async function getSteps(db: Db, taskUuid: string): Promise<StepRow[]> {
   return (await db.query<StepRow>(GET_STEPS, [taskUuid])).rows;
+}
+
+/** Returns the steps of several tasks, each in the order of its template. */
+export async function getStepsOfTasks(
+  db: Db,
+  taskUuids: readonly string[],
+): Promise<(StepRow & { taskUuid: string })[]> {
+  return (await db.query<StepRow & { taskUuid: string }>(GET_STEPS_OF_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }
 
 /** Returns one step of a task. Undefined if there is none with this index. */

@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { describe, expect, it } from 'vitest';
+import { SharedCreations } from '../../src/app/server/shared-creations.ts';
 import { ANYONE, type Caller } from '../../src/rest/caller.ts';
 import { readRoutes } from '../../src/rest/reads/read-routes.ts';
 import { taskRoutes } from '../../src/rest/task-routes.ts';
@@ -302,7 +303,9 @@ describe('a caller that may see one namespace', () => {
       await next();
     });
     app.onError((error, c) => c.json({ code: (error as { code?: string }).code ?? String(error) }, 418 as never));
-    for (const routes of [...readRoutes(world.tasker), taskRoutes(world.tasker, { legacyStatus: false })])
+    const creations = new SharedCreations(world.tasker);
+    const create: SharedCreations['create'] = (...given) => creations.create(...given);
+    for (const routes of [...readRoutes(world.tasker), taskRoutes(world.tasker, { legacyStatus: false, create })])
       app.route('/', routes);
     return async (path: string) =>
       (await app.request(`http://localhost/v1/${path}`)).json() as Promise<Record<string, unknown>>;

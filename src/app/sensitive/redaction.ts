@@ -11,6 +11,7 @@ import {
   sensitiveOfTasks,
   templatesWithSensitive,
 } from '../../engine/sensitive.ts';
+import type { TaskSnapshot } from '../../engine/snapshots.ts';
 import type { Step } from '../../engine/task-view.ts';
 import type { Approval, Vote } from '../../engine/waits/approval-view.ts';
 import { isFields } from '../../model/json.ts';
@@ -22,7 +23,6 @@ import {
   type SensitivePaths,
   sensitivePaths,
 } from '../../model/sensitive.ts';
-import type { TaskSnapshot } from '../streams/task-waiter.ts';
 
 type Found = ReadonlyMap<string, SensitiveValues | undefined>;
 

@@ -1,5 +1,6 @@
 import type { BulkAct } from '../../engine/bulk/bulk-act.ts';
 import type { TaskFilter } from '../../engine/search/filter.ts';
+import type { TaskSnapshot } from '../../engine/snapshots.ts';
 import type { Tasker } from '../tasker.ts';
 import type { TaskerApprovals } from '../tasker-approvals.ts';
 import type { TaskerBulk } from '../tasker-bulk.ts';
@@ -30,6 +31,15 @@ export function withoutSensitive(tasker: Tasker, { way, shows = () => false }: S
   });
 }
 
+/** Returns a function that hides the values in a task and its steps, as {@link withoutSensitive} does. */
+export function hidingIn(
+  tasker: Tasker,
+  { way, shows = () => false }: SensitiveOptions,
+): (snapshot: TaskSnapshot) => Promise<TaskSnapshot> {
+  const redaction = new Redaction(tasker.engine, way);
+  return async (snapshot) => (shows() ? snapshot : redaction.snapshot(snapshot));
+}
+
 /** Returns an object with some verbs replaced, unless the values are shown. */
 function over<T extends object>(whole: T, shows: () => boolean, replaced: Partial<T>): T {
   const known = new Map<PropertyKey, unknown>();
@@ -50,6 +60,7 @@ function over<T extends object>(whole: T, shows: () => boolean, replaced: Partia
 
 function readsOf(tasker: Tasker, redaction: Redaction): Partial<Tasker> {
   return {
+    getSnapshot: async (uuid) => redaction.snapshot(await tasker.getSnapshot(uuid)),
     getTask: async (uuid) => redaction.task(await tasker.getTask(uuid)),
     getSteps: async (uuid) => redaction.steps(await tasker.getSteps(uuid)),
     getStep: async (uuid, step) => (await redaction.steps([await tasker.getStep(uuid, step)]))[0]!,

@@ -1,6 +1,7 @@
 import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
 import type { Engine } from '../../engine/engine.ts';
-import type { Step, Task } from '../../engine/task-view.ts';
+import { readSnapshot, type TaskSnapshot } from '../../engine/snapshots.ts';
+import type { Task } from '../../engine/task-view.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { checkUuid } from '../../model/ids.ts';
@@ -278,12 +279,6 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
-/** The value that {@link Tasker.watchTask} yields after each change: the task and its steps. */
-export interface TaskSnapshot {
-  task: Task;
-  steps: Step[];
-}
-
 /** @throws TaskerError `task_failed` unless the task completed */
 export function onlySuccess(task: Task): Task {
   const { taskUuid, status } = task;
@@ -306,9 +301,7 @@ interface Watching {
 export async function* watchTask(taskUuid: string, { engine, waiter, signal }: Watching): AsyncGenerator<TaskSnapshot> {
   let shown = '';
   while (!signal?.aborted) {
-    const task = await engine.getTask(taskUuid);
-    // Read after the task, so that the last snapshot has the final state of the steps.
-    const steps = await engine.getSteps(taskUuid);
+    const { task, steps } = await readSnapshot(engine, taskUuid);
     const now = JSON.stringify([
       task.status,
       steps.map((step) => [step.currentState, step.attempts, step.nextRetryAt, step.wait]),

@@ -1,0 +1,78 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { restApp } from '../../src/rest/rest-app.ts';
+import { listen } from '../../src/server/listen.ts';
+import { invariants, setup, template } from '../support/setup.ts';
+
+const DEMO = {
+  namespace: 'test',
+  name: 'demo',
+  version: '1.0.0',
+  initiator: 'tests',
+  source_system: 'suite',
+  reason: 'to see',
+};
+
+async function served() {
+  const made = await setup({
+    templates: template({ first: [], second: ['first'] }, { identity_strategy: 'caller_provided' }),
+    handlers: [],
+    worker: false,
+  });
+  const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
+  const app = restApp({ tasker: made.tasker, logger: silentLogger, facts });
+  const server = await listen(app, { host: '127.0.0.1', port: 0 });
+  onTestFinished(() => server.close());
+  const post = async (body: object) => {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`${server.url}/v1/tasks`, { method: 'POST', headers, body: JSON.stringify(body) });
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  };
+  return { ...made, post };
+}
+
+it('requests that arrive at the same time share transactions, and each has the answer that it has alone', async () => {
+  const { post, sql } = await served();
+  const requestOf = (key: string) => ({ ...DEMO, idempotency_key: key, context: { key } });
+  await post(requestOf('known'));
+  const refused = [
+    requestOf('known'),
+    { ...requestOf('other'), name: 'missing' },
+    { ...requestOf('third'), version: '9.9.9' },
+    { ...DEMO, context: {} },
+    { ...requestOf('fourth'), priority: 'high' },
+  ];
+  const alone = [];
+  for (const request of refused) alone.push(await post(request));
+  const keys = Array.from({ length: 200 }, (_, i) => `key ${i}`);
+  const twins = Array.from({ length: 5 }, () => requestOf('twin'));
+  const [created, again, ...rest] = await Promise.all([
+    Promise.all(keys.map((key) => post(requestOf(key)))),
+    Promise.all(twins.map(post)),
+    ...refused.map(post),
+  ]);
+  created!.forEach((answer, i) => {
+    expect(answer).toMatchObject({ status: 201, body: { context: { key: keys[i] }, total_steps: 2 } });
+    expect((answer.body.steps as unknown[]).length).toBe(2);
+  });
+  expect(again!.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409]);
+  const bodyOf = (answer: { body: Record<string, unknown> }) =>
+    JSON.stringify(answer.body).replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'UUID');
+  expect(rest.map((one) => [one.status, bodyOf(one)])).toEqual(alone.map((one) => [one.status, bodyOf(one)]));
+  expect(alone.map(({ status }) => status)).toEqual([409, 404, 404, 400, 400]);
+  const [count] = await sql<{ tasks: number; transactions: number }>(
+    'select count(*)::int tasks, count(distinct xmin::text)::int transactions from tasker.task',
+  );
+  expect(count!.tasks).toBe(202);
+  expect(count!.transactions).toBeLessThan(60);
+  await invariants(sql);
+});
+
+it('a large request has a transaction of its own', async () => {
+  const { post, sql } = await served();
+  const texts = Array.from({ length: 30 }, () => 'x'.repeat(1_000));
+  const requests = Array.from({ length: 12 }, (_, i) => ({ ...DEMO, idempotency_key: `${i}`, context: { texts } }));
+  expect((await Promise.all(requests.map(post))).map(({ status }) => status)).toEqual(Array(12).fill(201));
+  const [count] = await sql<{ n: number }>('select count(distinct xmin::text)::int n from tasker.task');
+  expect(count!.n).toBe(12);
+});
