@@ -2,6 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
 import { listen } from '../../src/server/listen.ts';
+import { openSession } from '../support/database.ts';
 import { invariants, setup, template } from '../support/setup.ts';
 
 const DEMO = {
@@ -32,7 +33,7 @@ async function served() {
 }
 
 it('requests that arrive at the same time share transactions, and each has the answer that it has alone', async () => {
-  const { post, sql } = await served();
+  const { post, sql, url } = await served();
   const requestOf = (key: string) => ({ ...DEMO, idempotency_key: key, context: { key } });
   await post(requestOf('known'));
   const refused = [
@@ -46,11 +47,18 @@ it('requests that arrive at the same time share transactions, and each has the a
   for (const request of refused) alone.push(await post(request));
   const keys = Array.from({ length: 200 }, (_, i) => `key ${i}`);
   const twins = Array.from({ length: 5 }, () => requestOf('twin'));
-  const [created, again, ...rest] = await Promise.all([
+  // The first requests wait for the lock, and the others for them.
+  const session = await openSession(url);
+  await session.query('begin');
+  await session.query('lock table tasker.task in share mode');
+  const answers = Promise.all([
     Promise.all(keys.map((key) => post(requestOf(key)))),
     Promise.all(twins.map(post)),
     ...refused.map(post),
   ]);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await session.query('commit');
+  const [created, again, ...rest] = await answers;
   created!.forEach((answer, i) => {
     expect(answer).toMatchObject({ status: 201, body: { context: { key: keys[i] }, total_steps: 2 } });
     expect((answer.body.steps as unknown[]).length).toBe(2);
