@@ -81,7 +81,11 @@ class Creation {
   }
 
   async cancel(task) {
-    const { status } = await this.#connections.ask(requestBytes('DELETE', `/v1/tasks/${task}`));
+    const { status, retryAfter } = await this.#connections.ask(requestBytes('DELETE', `/v1/tasks/${task}`));
+    if (retryAfter !== undefined) {
+      await sleep(Number(retryAfter) * 1_000);
+      return this.cancel(task);
+    }
     if (status !== 200) throw new Error(`DELETE /v1/tasks/${task} was answered with ${status}`);
   }
 
