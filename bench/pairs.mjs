@@ -30,7 +30,8 @@ const workloads = options.workloads.split(',');
 const COSTS = ['statements_per_step', 'wal_bytes_per_step', 'cpu_us_per_step', 'server_cpu_us_per_step'];
 const QUIET = 0.03;
 
-const run = (folder, url) => benchmarkOf(folder, url, { ...options, options: folder === newer ? options.options : '{}' });
+const run = (folder, url) =>
+  benchmarkOf(folder, url, { ...options, options: folder === newer ? options.options : '{}' });
 
 /** Runs the pairs, and swaps the order within every other pair. */
 async function series(label, url, before, after) {

@@ -14,7 +14,7 @@ import { processCpu, serverCpu } from './server-cpu.mjs';
 const LIMITS = { p99MsAtHalf: 50, p99MsAtSaturation: 2_000 };
 /** More requests than this are not open at the same time; a client that finds none free counts as not sent. */
 const MOST_OPEN = 3_000;
-/** What is not complete, or was not received, after this time is lost. */
+/** A task that is not complete, or an end that was not received, after this time counts as lost. */
 const SETTLED_MS = 180_000;
 const OVERLOAD = 4;
 /** Callers of the requests besides the load. */

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Lower it when src shrinks. Before you raise it, look for code to remove. */
-const LIMIT = 84_500;
+const LIMIT = 85_500;
 
 const src = fileURLToPath(new URL('../src', import.meta.url));
 

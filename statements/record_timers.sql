@@ -42,7 +42,7 @@ with done as (
                from tasker.wait w
               where w.task_uuid = d.task_uuid and w.idx = d.idx and w.ended_at is null offset 0) w
            cross join lateral (select t.done_at from tasker.task t where t.task_uuid = d.task_uuid offset 0) t
-           -- Not in the lookup: with the statistics of an empty table, an index of due or open waits would seem as good as the key.
+           -- Not in the lookup: with the statistics of an empty table, an index of due or open waits would seem as cheap as the key.
            where w.kind = 'timer' and w.due_at <= clock_timestamp()
              and x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' and t.done_at is null offset 0) x
     ) d

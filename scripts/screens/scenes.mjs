@@ -1,4 +1,4 @@
-// What a picture shows after its address is open: dialogs, menus, and what a person has typed.
+// Steps that a picture needs after its address is open: they open dialogs and menus, and type texts.
 
 const press =
   (name, scope = '') =>

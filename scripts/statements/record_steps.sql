@@ -62,7 +62,7 @@ timers|                    jsonb_build_object('due_at', tasker.iso(w.until), 'fi
 timers|               from tasker.wait w
 timers|              where w.task_uuid = d.task_uuid and w.idx = d.idx and w.ended_at is null offset 0) w
 waits|           cross join lateral (select t.done_at from tasker.task t where t.task_uuid = d.task_uuid offset 0) t
-timers|           -- Not in the lookup: with the statistics of an empty table, an index of due or open waits would seem as good as the key.
+timers|           -- Not in the lookup: with the statistics of an empty table, an index of due or open waits would seem as cheap as the key.
 timers|           where w.kind = 'timer' and w.due_at <= clock_timestamp()
 timers|             and x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' and t.done_at is null offset 0) x
 given|           where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' and t.done_at is null offset 0) x

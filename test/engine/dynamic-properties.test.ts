@@ -39,7 +39,7 @@ const MOST_ROUNDS = Math.max(ROUNDS, 12);
 const WAITS: readonly Plan['kind'][] = PLANS.slice(PLANS.indexOf('poll'));
 /** The waits that must also occur below a decision. The others are too rare there. */
 const BELOW: readonly Plan['kind'][] = ['timer', 'signal', 'poll'];
-/** What is counted. A run proves nothing about a kind of step that did not end. */
+/** The kinds of steps that are counted. A run proves nothing about a kind of step that did not end. */
 const KINDS = [
   ...['templates', 'steps', 'decisions', 'workers', 'joins', 'chance', 'complete'],
   ...WAITS,
@@ -337,7 +337,7 @@ describe('minimal forms of random templates that once failed', () => {
   });
 });
 
-/** Counts the created steps by kind, and those that ended by their waits. */
+/** Counts the created steps by kind, and the steps that ended by their waits. */
 function count(kinds: Record<string, number>, steps: readonly DynamicStep[]): void {
   const end = predictDynamic(steps);
   const made = Object.keys(end.steps);

@@ -75,7 +75,7 @@ it('a server with too many requests refuses further ones at once with Retry-Afte
       const { status, headers, body } = await api.ask('POST', '/v1/tasks', REQUEST);
       answers.push({ status, retryAfter: headers.get('retry-after'), body });
     });
-    // All that do not wait for the database are answered while the others still wait.
+    // Requests that do not wait for the database are answered while the others still wait.
     await until(
       () => answers.length,
       (count) => count === CREATORS - most,

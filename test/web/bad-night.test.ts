@@ -70,7 +70,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
     expect(problems).toEqual([]);
   });
 
-  it('a lost connection and a lost database are shown with the time of the data, and mend themselves', async () => {
+  it('a lost connection and a lost database are shown with the time of the data, and recover without a reload', async () => {
     await open('workers', 'Workers');
     await page.getByRole('link', { name: 'shop-worker' }).waitFor();
     const live = page.getByRole('switch');
@@ -88,7 +88,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
       await page.route('**/v1/**', fault);
       await page.getByText(text).waitFor();
       expect(await live.getAttribute('aria-label')).toBe('Live: Reconnecting');
-      // What it has stays on the page.
+      // The data that the page has stays visible.
       await page.getByRole('link', { name: 'shop-worker' }).waitFor();
       await checkAccess(page);
       await page.unrouteAll();
@@ -98,7 +98,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
     expect(otherProblems()).toEqual([]);
   });
 
-  it('a server that starts, and a screen that cannot be loaded, are named and mended', async () => {
+  it('a server that starts, and a screen that cannot be loaded, are named, and work as soon as they can', async () => {
     await page.route('**/api-docs/openapi.json', (route) => route.abort());
     await page.goto(`${url}/audit`);
     await page.getByRole('heading', { level: 1, name: 'Waiting for the server' }).waitFor();

@@ -28,7 +28,7 @@ const refuse = defineHandler('refuse', {}, () => {
   throw new PermanentError('no');
 });
 
-/** What happens for a page, also later. */
+/** Marks the work for a page, including later work. */
 const forPages = new AsyncLocalStorage<true>();
 
 /** Counts the statements that are sent for pages, by their names. */

@@ -44,7 +44,8 @@ export const ListedSessionSchema = z
     permissions: z.array(z.string()),
     namespaces: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
     key_prefix: z.string().nullable().openapi({
-      description: 'Of the API key that it began with. Null: a token, a key of the configuration, or a login.',
+      description:
+        'Prefix of the API key that began the session. Null: a token, a key of the configuration, or a login.',
     }),
     created_at: z.string(),
     expires_at: z.string(),

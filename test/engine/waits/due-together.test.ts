@@ -48,7 +48,7 @@ it('timers and other waits that are due at one moment end together, each by its 
   expect(await engine.endDueWaits()).toBe(0);
 });
 
-it('the number of statements does not grow with the number of timers, and each task is told to its callers', async () => {
+it('the number of statements does not grow with the number of timers, and the callers of each task learn of its end', async () => {
   const templates = template({ a: [], pause: { ...TIMER, dependencies: ['a'] } });
   const { tasker, sql, another } = await setup({ templates, worker: false });
   const worker = await another({ worker: true, handlers: [defineHandler('a', {}, () => ({}))] });

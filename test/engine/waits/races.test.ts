@@ -116,7 +116,8 @@ async function raceOnce(act: Act, rounds: number, [windowMs, ...longer] = WINDOW
   for (const row of rows) expect(row.ends).toBe(1);
   const timeouts = rows.filter(({ ended_by }) => ended_by === 'timeout');
   // Both sides must have won some rounds, or this has tested nothing.
-  if ((timeouts.length === 0 || timeouts.length === rows.length) && longer.length > 0) return raceOnce(act, rounds, longer);
+  if ((timeouts.length === 0 || timeouts.length === rows.length) && longer.length > 0)
+    return raceOnce(act, rounds, longer);
   expect(timeouts.length).toBeGreaterThan(0);
   expect(rows.length - timeouts.length).toBeGreaterThan(0);
   return rows.map(({ task_uuid, ...row }) => ({ ...row, won: won.get(task_uuid)! }));

@@ -49,7 +49,7 @@ const FAILURES = 'tasker_auth_failures_total';
 const DENIALS = 'tasker_permission_denials_total';
 const VERIFIED = 'tasker_auth_jwt_verification_duration_seconds_count';
 
-it('requests are counted by the kind of their credential, and those that need none are not', async () => {
+it('requests are counted by the kind of their credential, and requests that need none are not counted', async () => {
   const app = on.app({ auth: { ...SECURED.auth, tokens } });
   const key = await on.key({ name: 'counted', roles: ['viewer'] });
   const begun = await ask(app, 'POST /v1/session', { 'x-api-key': key });
@@ -136,7 +136,7 @@ it('requests that the server rejects without working on them are counted by the 
   });
 });
 
-it('metrics need a credential with system:analytics_read if the configuration says so, and health never does', async () => {
+it('metrics need a credential with system:analytics_read if the configuration demands it, and health never does', async () => {
   const app = on.app({ metricsNeedCredential: true });
   const viewer = await on.key({ name: 'prometheus', permissions: ['system:analytics_read'] });
   const other = await on.key({ name: 'blind', permissions: ['tasks:read'] });

@@ -15,7 +15,7 @@ export function useIsNew(): boolean {
   return data !== undefined && !Object.values(data.states).some((count) => count > 0);
 }
 
-/** What to do before there is any task: create one of a template. */
+/** Advice for the time before the first task: create one from a template. */
 export function FirstSteps() {
   const { rows } = useList<TemplateRow>('/v1/templates', 'templates');
   if (!rows) return null;
