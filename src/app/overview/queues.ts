@@ -237,7 +237,7 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
   };
 }
 
-/** Groups the ready steps that no live worker can run by their handler. */
+/** Groups by handler the ready steps that no live worker can run. */
 function unservedOf(queued: readonly QueuedStepsRow[], facts: Facts): UnservedSteps[] {
   const { announced, unserved } = facts;
   const byHandler = new Map<string, UnservedSteps>();

@@ -9,8 +9,8 @@ const LOOK_MS = 1_000;
 const MOST_TASKS = 10_000;
 
 /**
- * Searches for tasks that were created in transactions of callers, until they are committed or rolled back. Only the
- * caller knows when that happens.
+ * Polls for tasks created in callers' transactions until those transactions commit or roll back. Only the caller knows
+ * when that happens.
  */
 export class LateCommits {
   readonly #database: Database;

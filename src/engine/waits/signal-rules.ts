@@ -17,7 +17,7 @@ export interface JudgedSignal {
   bytes: number;
 }
 
-/** A step of a template that waits for signals of a name. */
+/** A template step that waits for signals with a given name. */
 export interface SignalStep {
   idx: number;
   name: string;
