@@ -36,7 +36,7 @@ const over = (args: string[], env: Record<string, string> = {}) =>
   on.project.run(args, { env: { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', ...env } });
 
 describe('over a server', () => {
-  it('a task is created, shown, listed, followed and cancelled as in the database', async () => {
+  it('creating, showing, listing, following and cancelling a task work over a server as on the database', async () => {
     const created = await over(['task', 'create', 'pair', '-i', '{"lucky":true}', '-t', 'remote', '--server', url]);
     expect([created.code, created.stderr]).toEqual([
       0,

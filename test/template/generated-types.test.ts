@@ -186,7 +186,7 @@ export interface Line {
     );
   });
 
-  it('is unknown where a type cannot express a schema, and lists the paths', () => {
+  it('are `unknown` where TypeScript cannot express a schema, and the paths are listed', () => {
     const { text, unknown } = typed({
       type: 'object',
       properties: {

@@ -155,7 +155,7 @@ describe('stopping a worker', () => {
     expect((await observer.getSteps(taskUuid)).map((step) => step.currentState)).toEqual(['complete', 'enqueued']);
   });
 
-  it('the signal of a handler fires after the drain time, and a step that reacts is released without spending an attempt', async () => {
+  it("a handler's signal fires after the drain time, and a handler that reacts releases its step without using an attempt", async () => {
     const started = deferred();
     const heeding = defineHandler('a', {}, async ({ signal }) => {
       started.resolve();

@@ -71,7 +71,7 @@ describe('task rerun', () => {
     expect((await tasker.getTask(task)).reruns).toBe(0);
   });
 
-  it('runs the steps again, and get, why, step get and step history show that', async () => {
+  it('runs the steps again, as shown by get, why, step get and step history', async () => {
     const task = await ended();
     const args = ['--from', 'charge', '--by', 'ana', '--reason', 'wrong amount'];
     const { code, stdout, stderr } = await project.run(['task', 'rerun', task, ...args]);

@@ -51,7 +51,7 @@ describe('adding a task by hand', () => {
     await expect(tasker.deadLetters.add('order-7')).rejects.toMatchObject({ code: 'invalid_uuid' });
   });
 
-  it('by two operators at once creates one entry', async () => {
+  it('creates one entry if two operators do it concurrently', async () => {
     const { tasker, another, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     const other = await another();
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -140,7 +140,7 @@ describe('acts on dead letters', () => {
     expect((await tasker.deadLetters.get(first!)).assignee).toBeNull();
   });
 
-  it('by two operators at once keep one resolution', async () => {
+  it('keep one resolution if two operators resolve the entries concurrently', async () => {
     const { tasker, another } = await blockingTasker();
     const other = await another({ worker: false });
     const ids = await blockedTasks(tasker, 5);
@@ -178,7 +178,7 @@ describe('acts on dead letters', () => {
     });
   });
 
-  it('with an empty list, too many ids, or an invalid id are refused', async () => {
+  it('are rejected with an empty list, too many ids, or an invalid id', async () => {
     const { tasker } = await shared();
     await expect(tasker.deadLetters.note([], 'x')).rejects.toMatchObject({ code: 'bad_request' });
     const many = Array.from({ length: 1_001 }, () => randomUUID());
