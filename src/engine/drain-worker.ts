@@ -44,7 +44,7 @@ export async function askWorker(
     if (instances.at(-1)!.version === null)
       throw new TaskerError(
         'illegal_transition',
-        `worker ${name} runs an earlier version of the package, which can't drain; stop it with SIGTERM on ${instances.at(-1)!.host}, process ${instances.at(-1)!.pid}`,
+        `worker ${name} runs an earlier version of the package, which cannot drain; stop it with SIGTERM on ${instances.at(-1)!.host}, process ${instances.at(-1)!.pid}`,
       );
     await setDrain(tx, ids, drain ? { by: operator.actor, reason: operator.reason } : { by: null, reason: null });
     const [fromState, toState] = drain ? ['running', 'draining'] : ['draining', 'running'];

@@ -131,7 +131,7 @@ function changeTask(database: Database, { object, target }: Named, { action, opt
     const [task] = await getTasks(tx, [taskUuid]);
     if (!task) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
     if (action === 'pause' && task.completedAt !== null) {
-      throw new TaskerError('illegal_transition', `task ${target} can't be paused: it has ended and is ${task.status}`);
+      throw new TaskerError('illegal_transition', `task ${target} cannot be paused: it has ended and is ${task.status}`);
     }
     const changed = await (action === 'pause' ? startPause : endPause)(tx, object, operator);
     if (!changed) return { changed, steps: 0, rank: null };

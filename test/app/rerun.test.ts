@@ -185,7 +185,7 @@ describe('the consequences of a rerun', () => {
     await tasker.waitForTask(taskUuid, WAIT);
     const { summary } = await tasker.why(taskUuid);
     expect(summary).toMatch(
-      /^can't continue: a failed permanently; an operator must act; it ran again 2 times, last from a at .*Z, by ana: the shop is open$/,
+      /^cannot continue: a failed permanently; an operator must act; it ran again 2 times, last from a at .*Z, by ana: the shop is open$/,
     );
   });
 

@@ -223,7 +223,7 @@ function refuseUnlessReady({ taskUuid, snapshot: { graph }, steps }: Covering, {
   const others = open.length > 1 ? ` and ${open.length - 1} more` : '';
   throw new TaskerError(
     'illegal_transition',
-    `task ${taskUuid} can't run again from ${name}: ${first!.name}, which must be done first, is in ${first!.state}${others}; run the task again from ${first!.name}, or complete that step first`,
+    `task ${taskUuid} cannot run again from ${name}: ${first!.name}, which must be done first, is in ${first!.state}${others}; run the task again from ${first!.name}, or complete that step first`,
   );
 }
 

@@ -96,7 +96,7 @@ function readVote({ decision, by, roles = [], comment, form }: VoteRequest) {
   const stored =
     form === undefined || form === null ? null : storableJson(form, { maxBytes: FORM_BYTES, name: 'form' });
   if (stored && !stored.ok) {
-    throw new TaskerError('bad_request', `the form can't be stored: ${stored.path}: ${stored.reason}`, {
+    throw new TaskerError('bad_request', `the form cannot be stored: ${stored.path}: ${stored.reason}`, {
       details: { path: stored.path },
     });
   }

@@ -72,7 +72,7 @@ export function checkSignal(name: string, payload: unknown, options: SignalOptio
   if (!stored.ok) {
     throw new TaskerError(
       'signal_refused',
-      `the payload of signal ${name} can't be stored: ${stored.path}: ${stored.reason}`,
+      `the payload of signal ${name} cannot be stored: ${stored.path}: ${stored.reason}`,
       {
         details: { path: stored.path },
       },

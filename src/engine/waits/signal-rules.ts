@@ -161,7 +161,7 @@ function checkRoom({ taskUuid, kept, keptBytes }: SignalTaskRow, { bytes }: Judg
   throw new Refusal(
     new TaskerError(
       'signal_refused',
-      `task ${taskUuid} can't keep more signals: it has ${what} that no step has used; see \`tasker signal list ${taskUuid} --kept\``,
+      `task ${taskUuid} cannot keep more signals: it has ${what} that no step has used; see \`tasker signal list ${taskUuid} --kept\``,
       { details: { task_uuid: taskUuid, kept } },
     ),
     false,

@@ -72,5 +72,5 @@ async function openStart(tx: Db, taskUuid: string, past: string): Promise<OpenWa
       : before
         ? `it started at ${before.endedAt}`
         : 'it was not created to start later';
-  throw new TaskerError('illegal_transition', `task ${taskUuid} can't be ${past}: ${why}`);
+  throw new TaskerError('illegal_transition', `task ${taskUuid} cannot be ${past}: ${why}`);
 }

@@ -107,7 +107,7 @@ it('redriving one task reports which steps run again, or why none does', async (
   await on.project.run(['dlq', 'add', task]);
   expect(await on.project.run(['dlq', 'redrive', task])).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining("can't be redriven: it is in steps_in_process, and nothing failed"),
+    stderr: expect.stringContaining('cannot be redriven: it is in steps_in_process, and nothing failed'),
   });
   await on.project.run(['task', 'cancel', task]);
   await on.project.run(['dlq', 'add', task, '--reason', 'was that right?']);

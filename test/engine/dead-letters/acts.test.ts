@@ -202,7 +202,7 @@ describe('deleting a task', () => {
     await tasker.deadLetters.note(taskUuid, 'asking');
     await expect(tasker.deleteTask(taskUuid)).rejects.toMatchObject({
       code: 'illegal_transition',
-      message: `task ${taskUuid} can't be deleted: it is in the dead letters, as entry ${dlqEntryUuid}; resolve that first, with \`tasker dlq resolve\``,
+      message: `task ${taskUuid} cannot be deleted: it is in the dead letters, as entry ${dlqEntryUuid}; resolve that first, with \`tasker dlq resolve\``,
     });
     const { done, skipped } = await tasker.bulk.delete({ ids: [taskUuid] }).result();
     expect({ done, skipped }).toEqual({

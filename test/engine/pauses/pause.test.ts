@@ -326,7 +326,7 @@ it('a task that has ended cannot be paused, and its pause ends with it', async (
   expect(await queued(sql)).toEqual({ ready: 1, paused: 0 });
   await expect(tasker.pause({ task: first })).rejects.toMatchObject({
     code: 'illegal_transition',
-    message: `task ${first} can't be paused: it has ended and is cancelled`,
+    message: `task ${first} cannot be paused: it has ended and is cancelled`,
   });
 });
 

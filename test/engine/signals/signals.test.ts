@@ -260,7 +260,7 @@ describe('the arguments of a signal', () => {
     [
       'a payload with a function',
       ['paid', { f: () => 1 }],
-      /^signal_refused: the payload of signal paid can't be stored: payload\.f/,
+      /^signal_refused: the payload of signal paid cannot be stored: payload\.f/,
     ],
     ['a payload with U+0000', ['paid', { a: ['x', '\0'] }], /payload\.a\[1\]: PostgreSQL cannot store U\+0000/],
     ['a payload of more than 1 MB', ['paid', 'x'.repeat(1_048_577)], /it is larger than 1048576 bytes/],
@@ -304,7 +304,7 @@ describe('the arguments of a signal', () => {
     );
     await tasker.signal(task, 'paid', { amount: 1 });
     expect(await code(tasker.signal(task, 'paid', { amount: 1 }))).toMatch(
-      /^signal_refused: task .* can't keep more signals: it has 1000 signals that no step has used/,
+      /^signal_refused: task .* cannot keep more signals: it has 1000 signals that no step has used/,
     );
     const { signals, nextCursor } = await tasker.listSignals(task, { kept: true, limit: 900 });
     expect(signals).toHaveLength(900);

@@ -97,7 +97,7 @@ describe('an operator', () => {
     ]);
     await expect(hand.tasker.fireTimer(hand.taskUuid, 'wait')).rejects.toMatchObject({
       code: 'illegal_transition',
-      message: `step wait of task ${hand.taskUuid} can't be fired: its state is complete`,
+      message: `step wait of task ${hand.taskUuid} cannot be fired: its state is complete`,
     });
     await invariants(hand.sql);
 
