@@ -110,7 +110,7 @@ describe('a rerun, as handlers see it', () => {
     await tasker.waitForTask(taskUuid, WAIT);
     expect(seen[0]).toEqual([0, null]);
     expect(seen).toContainEqual([1, null]);
-    expect(seen.find((one) => typeof one === 'string')).toMatch(/was taken away/);
+    expect(seen.find((one) => typeof one === 'string')).toMatch(/is no longer held/);
     expect((await tasker.getStep(taskUuid, 'a')).results!.result).toEqual({ run: 1 });
     expect((await tasker.getHistory(taskUuid)).map(({ what }) => what).sort()).toEqual([
       'cancelled',

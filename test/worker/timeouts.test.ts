@@ -82,7 +82,7 @@ describe('a handler that does not settle in time', () => {
     });
     expect(lines).toContainEqual({
       level: 'info',
-      message: 'a handler settled after its step had ended; its result is refused',
+      message: 'handler settled after its step ended; result discarded',
       fields: expect.objectContaining({ task_uuid: stuck.taskUuid, step: 'a', over: 'timeout' }),
     });
   });

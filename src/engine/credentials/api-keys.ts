@@ -92,7 +92,7 @@ export async function createKey(
     if (sqlState(error) !== '23505') throw error;
     throw new TaskerError(
       'conflict',
-      `there is a key named ${checked.name}; replace it with \`tasker auth key rotate ${checked.name}\`, or revoke it first`,
+      `a key named ${checked.name} already exists; replace it with \`tasker auth key rotate ${checked.name}\`, or revoke it first`,
       { cause: error },
     );
   }

@@ -46,7 +46,7 @@ export class LateCommits {
       this.#timer = undefined;
       this.#isLooking = true;
       this.#look()
-        .catch((error: unknown) => this.#logger.debug({ error: messageOf(error) }, 'new tasks not looked up; retrying'))
+        .catch((error: unknown) => this.#logger.debug({ error: messageOf(error) }, 'new task lookup failed; retrying'))
         .finally(() => {
           this.#isLooking = false;
           this.#next(LOOK_MS);

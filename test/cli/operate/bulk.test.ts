@@ -74,7 +74,10 @@ it('a command without ids and filter, or with both, is rejected', async () => {
   const both = await on.project.run(['task', 'retry', NONE, '--open', '--yes']);
   expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('by their ids or by a filter, not by both')]);
   const file = await on.project.run(['task', 'retry', '--ids', 'file.txt']);
-  expect([file.code, file.stderr]).toEqual([2, expect.stringContaining('--ids reads from standard input')]);
+  expect([file.code, file.stderr]).toEqual([
+    2,
+    expect.stringContaining('--ids accepts only - (standard input), got file.txt'),
+  ]);
 });
 
 it('ids come from arguments, --id and standard input, and the act is in the audit', async () => {
@@ -99,7 +102,7 @@ it('ids come from arguments, --id and standard input, and the act is in the audi
 it('a single task is retried, resolved and deleted at once, and only the deletion asks for confirmation', async () => {
   const [a, b] = (await blocked(2)) as [string, string];
   expect((await on.project.run(['task', 'retry', a])).stderr).toContain(
-    `retried first of ${a}, the task is steps_in_process`,
+    `retried first of ${a}; the task is steps_in_process`,
   );
   expect((await on.project.run(['task', 'resolve', b])).stderr).toBe(`resolved ${b}\n`);
   const asked = await on.project.run(['task', 'delete', b]);

@@ -113,7 +113,7 @@ it('redriving one task reports which steps run again, or why none does', async (
   await on.project.run(['dlq', 'add', task, '--reason', 'was that right?']);
   expect(await on.project.run(['dlq', 'redrive', task, '--reason', 'no'])).toMatchObject({
     code: 0,
-    stderr: `opened ${task} again, which was cancelled: first, second continue; the task is steps_in_process\n`,
+    stderr: `reopened ${task} (was cancelled): first, second continue; the task is steps_in_process\n`,
   });
   expect(await on.project.json(['dlq', 'show', task])).toMatchObject({ resolution_notes: 'redriven: no' });
 });

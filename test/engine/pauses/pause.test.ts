@@ -349,7 +349,7 @@ it('an unknown task, template or namespace is rejected with the names that exist
   });
   expect(await refusal({ namespace: 'tset' })).toMatchObject({
     code: 'namespace_not_found',
-    message: 'no namespace tset; did you mean test?',
+    message: 'namespace tset not found; did you mean test?',
   });
   expect(await refusal({ namespace: '\u0000' })).toMatchObject({ code: 'namespace_not_found' });
   for (const wrong of [

@@ -136,9 +136,7 @@ describe('a handler that returns completeLater', () => {
       () => tasker.stats!,
       ({ running }) => running === 0,
     );
-    expect(lines.map(({ message }) => message)).toContain(
-      'a handler settled after its step had ended; its result is refused',
-    );
+    expect(lines.map(({ message }) => message)).toContain('handler settled after its step ended; result discarded');
   });
 
   it('creates the branches that its completion names if it is a decision', async () => {
