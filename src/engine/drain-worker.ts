@@ -75,7 +75,7 @@ export function unknownWorker(worker: string | number, known: readonly { name: s
       : names.length > 0
         ? `live workers: ${names.slice(0, 10).join(', ')}${names.length > 10 ? ' …' : ''}`
         : 'no worker is running';
-  return new TaskerError('worker_not_found', `there is no worker ${worker}; ${hint}`, { details: { near } });
+  return new TaskerError('worker_not_found', `worker ${worker} not found; ${hint}`, { details: { near } });
 }
 
 /** Returns the registrations of the only live worker that matches. */

@@ -72,7 +72,7 @@ export async function endTask(
 }
 
 function taskNotFound(taskUuid: string): TaskerError {
-  return new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+  return new TaskerError('task_not_found', `task ${taskUuid} not found`);
 }
 
 /**
@@ -302,7 +302,10 @@ async function refusal(
     : action !== 'resolve' && action !== 'complete' && row.state === 'error'
       ? 'its batch continued without it, and a step that joins the batch has started'
       : `it is in ${row.state}, and ${action} requires ${from.join(' or ')}`;
-  return new TaskerError('illegal_transition', `step ${row.name} of task ${taskUuid} cannot be ${past(action)}: ${why}`);
+  return new TaskerError(
+    'illegal_transition',
+    `step ${row.name} of task ${taskUuid} cannot be ${past(action)}: ${why}`,
+  );
 }
 
 function past(action: string): string {

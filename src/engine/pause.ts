@@ -129,7 +129,7 @@ function changeTask(database: Database, { object, target }: Named, { action, opt
   return onFreeTask(database, taskUuid, async (tx) => {
     await lockTasks(tx, [taskUuid]);
     const [task] = await getTasks(tx, [taskUuid]);
-    if (!task) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+    if (!task) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
     if (action === 'pause' && task.completedAt !== null) {
       throw new TaskerError(
         'illegal_transition',

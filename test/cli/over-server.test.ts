@@ -82,7 +82,7 @@ describe('over a server', () => {
     const missing = await over(['task', 'get', '019b0000-0000-7000-8000-000000000000', '--server', url]);
     expect([missing.code, missing.stderr.split('\n')]).toEqual([
       1,
-      ['error: there is no task 019b0000-0000-7000-8000-000000000000', ''],
+      ['error: task 019b0000-0000-7000-8000-000000000000 not found', ''],
     ]);
     const wrong = await over(['task', 'get', '7', '--server', url]);
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('UUID')]);

@@ -112,7 +112,7 @@ function unknownNamespace(namespace: string, queues: readonly QueueInfo[]): Task
     near.length > 0
       ? `did you mean ${near.join(' or ')}?`
       : `namespaces: ${names.slice(0, 10).join(', ') || 'none, because no template was registered'}`;
-  return new TaskerError('bad_request', `there is no namespace ${String(namespace)}; ${hint}`);
+  return new TaskerError('bad_request', `namespace ${String(namespace)} not found; ${hint}`);
 }
 
 /** Reads the queue of every namespace, by name. */

@@ -136,7 +136,7 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
   return onFreeTask(engine.database, taskUuid, async (tx) => {
     await lockTasks(tx, [taskUuid]);
     const found = await readForRerun(tx, taskUuid);
-    if (!found) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+    if (!found) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
     const { task, steps } = found;
     const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
     if (unreadable) throw unreadable;

@@ -139,7 +139,7 @@ async function findApprovalStep(
       ? await findStep(database, { taskUuid, name: step, idx: stepIndex(taskUuid, step) })
       : undefined;
   const [task] = await getTasks(database, [taskUuid]);
-  if (!task) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+  if (!task) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
   const { template } = (await templates.byIds([task.templateId])).get(task.templateId)!;
   if (idx !== undefined && template.steps[idx]?.type === 'approval') return { taskUuid, idx, step };
   if (idx !== undefined) {

@@ -148,7 +148,7 @@ it('a command that is killed halfway is resumed, and each failure is retried exa
   expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is done; start a new act instead')]);
   const list = await on.project.run(['bulk', 'list']);
   expect(list.stdout).toMatch(/task retry +done +(\d+)\/\1 /);
-  expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('there is no bulk act 999');
+  expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('bulk act 999 not found');
 });
 
 it('an act that matches nothing reports that, with and without confirmation', async () => {

@@ -113,7 +113,7 @@ describe('task rerun', () => {
     const without = await project.run(['task', 'rerun', task]);
     expect([without.code, without.stderr]).toEqual([2, expect.stringContaining("required option '-f, --from <step>'")]);
     const unknown = await project.run(['task', 'rerun', task, '--from', 'a']);
-    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining(`there is no task ${task}`)]);
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining(`task ${task} not found`)]);
   });
 });
 
