@@ -42,7 +42,7 @@ export interface BulkParts {
  */
 export class TaskerBulk {
   readonly #parts: BulkParts;
-  /** The acts that run in this process without a caller that waits for them, by their ids. */
+  /** Bulk acts running in this process with no caller waiting, keyed by id. */
   readonly #running = new Map<number, Background>();
 
   /** @internal */

@@ -93,7 +93,7 @@ export abstract class TaskerOperations extends TaskerSignals {
 
   /**
    * Finds tasks by many conditions and returns a page of them. It reads tables that are written after the commit, so
-   * changes from the last second or two may be missing. The page has the age of the oldest missing change.
+   * changes from the last second or two may be missing. The page gives the age of the oldest missing change.
    *
    * @example
    * const page = await tasker.listTasks({ status: 'blocked_by_failures', errorType: 'timeout', createdAfter: '2h' }, { limit: 20 });

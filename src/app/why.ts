@@ -181,7 +181,7 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
       }
       const stuck = open.filter((parent) => parent.currentState === 'error');
       return stuck.length > 0
-        ? `waits for ${list(open.map(nameOf))}; ${list(stuck.map(nameOf))} failed, so it can't run until an operator acts`
+        ? `waits for ${list(open.map(nameOf))}; ${list(stuck.map(nameOf))} failed, so it cannot run until an operator acts`
         : `waits for ${list(open.map(nameOf))}`;
     }
     case 'enqueued':
@@ -253,7 +253,7 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
   if (task.status === 'error') return `was ended by its lifecycle: ${reason}`;
   if (task.status === 'waiting_for_retry') return `waits for the retry of ${list(of('waiting_for_retry'))}`;
   if (task.status === 'blocked_by_failures') {
-    return `can't continue: ${list(of('error'))} failed permanently; an operator must act`;
+    return `cannot continue: ${list(of('error'))} failed permanently; an operator must act`;
   }
   if (task.status === 'waiting') return waitingSummary(task, steps);
   if (task.startsAt !== null) return explainStart(task, Date.now());

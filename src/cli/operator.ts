@@ -11,7 +11,7 @@ export interface OperatorFlags {
 export function addOperator(command: Command): Command {
   return command
     .option('-r, --reason <text>', 'reason, kept in the history and the audit')
-    .option('-b, --by <name>', 'name of the operator; default: the user of this system');
+    .option('-b, --by <name>', 'name of the operator; default: the OS user');
 }
 
 /** Returns the operator of a command, in the form that the library takes. */

@@ -86,7 +86,7 @@ export function wasNotSent(error: ConnectionError): boolean {
   return typeof code === 'string' && NOT_SENT.has(code);
 }
 
-/** The explanation of `bad port`, an error of fetch. */
+/** Explains fetch's `bad port` error. */
 const BLOCKED =
   'fetch blocks this port, which belongs to another protocol; let the server listen on another port, such as 8080';
 

@@ -14,7 +14,7 @@ export interface ClientErrorFacts {
 }
 
 /**
- * The base class of every error of the client. An abort by the caller's own signal throws the reason of that signal
+ * The base class of every error of the client. If the caller's signal aborts the call, the signal's reason is thrown
  * instead.
  *
  * @example

@@ -142,7 +142,7 @@ class TaskReads {
     return body;
   }
 
-  /** Keeps reading through an outage of the server, even if the first read fails. */
+  /** Keeps reading through a server outage, even if the first read fails. */
   async #read() {
     const end = performance.now() + this.#outageMs;
     for (let wait = RECONNECT_MS; ; wait = Math.min(10_000, wait * 2)) {

@@ -44,7 +44,7 @@ export async function askWorker(
     if (instances.at(-1)!.version === null)
       throw new TaskerError(
         'illegal_transition',
-        `worker ${name} runs an earlier version of the package, which can't drain; stop it with SIGTERM on ${instances.at(-1)!.host}, process ${instances.at(-1)!.pid}`,
+        `worker ${name} runs an earlier version of the package, which cannot drain; stop it with SIGTERM on ${instances.at(-1)!.host}, process ${instances.at(-1)!.pid}`,
       );
     await setDrain(tx, ids, drain ? { by: operator.actor, reason: operator.reason } : { by: null, reason: null });
     const [fromState, toState] = drain ? ['running', 'draining'] : ['draining', 'running'];
@@ -75,7 +75,7 @@ export function unknownWorker(worker: string | number, known: readonly { name: s
       : names.length > 0
         ? `live workers: ${names.slice(0, 10).join(', ')}${names.length > 10 ? ' …' : ''}`
         : 'no worker is running';
-  return new TaskerError('worker_not_found', `there is no worker ${worker}; ${hint}`, { details: { near } });
+  return new TaskerError('worker_not_found', `worker ${worker} not found; ${hint}`, { details: { near } });
 }
 
 /** Returns the registrations of the only live worker that matches. */

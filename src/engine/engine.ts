@@ -154,7 +154,7 @@ export class Engine extends EngineActs {
     const [row] = await this.database.pipeline(READING, (tx) => getTasks(tx, [uuid]));
     if (row) return row;
     const at = await prunedAt(this.database, taskUuid.toLowerCase());
-    throw new TaskerError('task_not_found', `there is no task ${taskUuid}${at ? `; it was pruned at ${at}` : ''}`);
+    throw new TaskerError('task_not_found', `task ${taskUuid} not found${at ? `; it was pruned at ${at}` : ''}`);
   }
 
   /** Returns the template snapshot of a task. @throws TaskerError `task_not_found`, `invalid_uuid` */

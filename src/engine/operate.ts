@@ -72,7 +72,7 @@ export async function endTask(
 }
 
 function taskNotFound(taskUuid: string): TaskerError {
-  return new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+  return new TaskerError('task_not_found', `task ${taskUuid} not found`);
 }
 
 /**
@@ -94,7 +94,7 @@ export async function deleteTask(database: Database, taskUuid: string, options: 
     if (task.completedAt === null) {
       throw new TaskerError(
         'illegal_transition',
-        `task ${taskUuid} can't be deleted: it has not ended, it is in ${task.status}; cancel or resolve it first`,
+        `task ${taskUuid} cannot be deleted: it has not ended, it is in ${task.status}; cancel or resolve it first`,
       );
     }
     await closeEntriesOf(tx, [taskUuid], 'lifecycle');
@@ -102,7 +102,7 @@ export async function deleteTask(database: Database, taskUuid: string, options: 
     if (entry !== undefined) {
       throw new TaskerError(
         'illegal_transition',
-        `task ${taskUuid} can't be deleted: it is in the dead letters, as entry ${entry}; resolve that first, with \`tasker dlq resolve\``,
+        `task ${taskUuid} cannot be deleted: it is in the dead letters, as entry ${entry}; resolve that first, with \`tasker dlq resolve\``,
       );
     }
     await deleteTasks(tx, [taskUuid], operator);
@@ -229,7 +229,7 @@ async function refuseBeforeStart(tx: Db, { taskUuid }: StepKey, action: SettleOp
   if (!start || start.taskEnded) return;
   throw new TaskerError(
     'illegal_transition',
-    `the steps of task ${taskUuid} can't be ${action}d yet: it starts at ${start.until}; start it now with \`tasker task start-now ${taskUuid}\`, or cancel it`,
+    `the steps of task ${taskUuid} cannot be ${action}d yet: it starts at ${start.until}; start it now with \`tasker task start-now ${taskUuid}\`, or cancel it`,
   );
 }
 
@@ -240,7 +240,7 @@ export function resultOf({ action, result }: Pick<SettleOptions, 'action' | 'res
   if (stored.ok) return stored.json;
   throw new TaskerError(
     'result_not_storable',
-    `the result of the step can't be stored: ${stored.path}: ${stored.reason}`,
+    `the result of the step cannot be stored: ${stored.path}: ${stored.reason}`,
   );
 }
 
@@ -249,7 +249,7 @@ function detailsOf({ metadata }: Pick<SettleOptions, 'metadata'>): string | null
   if (metadata === undefined || Object.keys(metadata).length === 0) return null;
   const stored = storableJson({ metadata });
   if (stored.ok) return stored.json;
-  throw new TaskerError('bad_request', `the metadata can't be stored: ${stored.path}: ${stored.reason}`);
+  throw new TaskerError('bad_request', `the metadata cannot be stored: ${stored.path}: ${stored.reason}`);
 }
 
 /** The part of the engine that completing a step needs, because its result may create steps. */
@@ -274,7 +274,7 @@ async function expand(
   const expansion = engine.templates.get(templateId).expansionOf(idx, JSON.parse(result));
   if (!expansion) return;
   if (expansion.kind === 'wrong') {
-    throw new TaskerError('bad_request', `step ${row.name} can't be completed with this result: ${expansion.reason}`);
+    throw new TaskerError('bad_request', `step ${row.name} cannot be completed with this result: ${expansion.reason}`);
   }
   const existing = await existingSteps(tx, [taskUuid]);
   const making = { taskUuid, idx, claim: null, templateId, expansion };
@@ -302,7 +302,10 @@ async function refusal(
     : action !== 'resolve' && action !== 'complete' && row.state === 'error'
       ? 'its batch continued without it, and a step that joins the batch has started'
       : `it is in ${row.state}, and ${action} requires ${from.join(' or ')}`;
-  return new TaskerError('illegal_transition', `step ${row.name} of task ${taskUuid} can't be ${past(action)}: ${why}`);
+  return new TaskerError(
+    'illegal_transition',
+    `step ${row.name} of task ${taskUuid} cannot be ${past(action)}: ${why}`,
+  );
 }
 
 function past(action: string): string {

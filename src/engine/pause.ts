@@ -129,9 +129,12 @@ function changeTask(database: Database, { object, target }: Named, { action, opt
   return onFreeTask(database, taskUuid, async (tx) => {
     await lockTasks(tx, [taskUuid]);
     const [task] = await getTasks(tx, [taskUuid]);
-    if (!task) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+    if (!task) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
     if (action === 'pause' && task.completedAt !== null) {
-      throw new TaskerError('illegal_transition', `task ${target} can't be paused: it has ended and is ${task.status}`);
+      throw new TaskerError(
+        'illegal_transition',
+        `task ${target} cannot be paused: it has ended and is ${task.status}`,
+      );
     }
     const changed = await (action === 'pause' ? startPause : endPause)(tx, object, operator);
     if (!changed) return { changed, steps: 0, rank: null };
@@ -249,8 +252,8 @@ async function namespaceNotFound(db: Db, text: string): Promise<TaskerError> {
       ? 'none is registered yet; a worker or createTasker registers those of its templates'
       : near.length > 0
         ? `did you mean ${near.join(' or ')}?`
-        : `there ${names.length === 1 ? 'is' : 'are'} ${names.slice(0, 20).join(', ')}`;
-  return new TaskerError('namespace_not_found', `no namespace ${text}; ${hint}`, { details: { near } });
+        : `the ${names.length === 1 ? 'only namespace is' : 'namespaces are'} ${names.slice(0, 20).join(', ')}`;
+  return new TaskerError('namespace_not_found', `namespace ${text} not found; ${hint}`, { details: { near } });
 }
 
 /** Finds a template. Without a namespace, takes the one in `default`, or the only one with that name. */

@@ -68,7 +68,7 @@ function refuseUnknownFields(given: object, known: Readonly<Record<string, true>
   try {
     names = Object.keys(given);
   } catch (cause) {
-    throw new TaskerError('bad_request', `${where} can't be read`, { cause });
+    throw new TaskerError('bad_request', `${where} cannot be read`, { cause });
   }
   const unknown = names.find((name) => !Object.hasOwn(known, name));
   if (unknown === undefined) return;
@@ -103,7 +103,7 @@ function fieldsOf(given: TaskRequest, what: string): TaskRequest {
       createdWith: read('createdWith'),
     };
   } catch (cause) {
-    throw new TaskerError('bad_request', `${what} of a task can't be read: reading its ${reading} throws`, {
+    throw new TaskerError('bad_request', `${what} of a task cannot be read: reading its ${reading} throws`, {
       cause,
     });
   }
@@ -126,7 +126,7 @@ export function readCreateOptions(
     onDuplicate = options?.onDuplicate ?? 'error';
     client = options?.client;
   } catch (cause) {
-    throw new TaskerError('bad_request', "the options of createTask can't be read: onDuplicate throws", { cause });
+    throw new TaskerError('bad_request', 'the options of createTask cannot be read: onDuplicate throws', { cause });
   }
   if (client !== undefined && typeof client?.query !== 'function') {
     throw new TaskerError('bad_request', 'client must be a client of pg with an open transaction');

@@ -32,7 +32,9 @@ export function sensitiveValues({ sensitive, steps }: TaskTemplate): SensitiveVa
   };
 }
 
-/** The result of an approval has the form and the comment twice: those of the deciding vote, and those of each vote. */
+/**
+ * An approval's result contains the form and comment of the deciding vote, and those of every vote under `votes`.
+ */
 function pathsOf({ type, sensitive }: StepTemplate): string[] {
   const paths = sensitive ?? [];
   if (type !== 'approval') return paths;

@@ -96,7 +96,7 @@ export const INSTRUMENTS = {
     OF_HANDLER,
     'Handlers that finished only after their step had ended by a timeout, a cancellation or a lost lease',
   ),
-  stepsLost: counter('tasker.steps.lost.total', [], 'Steps taken back from lost workers'),
+  stepsLost: counter('tasker.steps.lost.total', [], 'Steps reclaimed from lost workers'),
   stepsRequeued: counter(
     'tasker.steps.requeued.total',
     [],

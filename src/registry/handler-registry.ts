@@ -228,7 +228,7 @@ export class HandlerRegistry {
     const before: unknown = this.#explicit.sourceOf(name);
     this.#explicit.register(name, source);
     if (before !== undefined && before !== source) {
-      this.logger.warn({ handler: name }, `handler ${name} was already registered and is replaced`);
+      this.logger.warn({ handler: name }, 'handler already registered; replacing it');
     }
     for (const observer of this.#observers) observer(name, source);
   }

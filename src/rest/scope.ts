@@ -32,7 +32,7 @@ export async function checkVisible(tasker: Tasker, caller: Caller, taskUuid: str
 
 /** @throws TaskerError `not_found` if the caller may not see the namespace, as if there were nothing in it */
 export function checkNamespace(caller: Caller, namespace: string | null | undefined, what: string): void {
-  if (!maySee(caller, namespace)) throw new TaskerError('not_found', `there is no ${what}`);
+  if (!maySee(caller, namespace)) throw new TaskerError('not_found', `${what} not found`);
 }
 
 /** Refuses callers that may not see all namespaces. @throws TaskerError `forbidden` */

@@ -53,7 +53,7 @@ export async function claimSteps(db: Db, claim: Claim): Promise<Claimed> {
     `{${claim.namespaceIds.join(',')}}`,
     `{${claim.excluded.join(',')}}`,
   ]);
-  // The last row has the counts, because nulls sort last.
+  // The last row contains the counts, because nulls sort last.
   const last = rows.pop()!;
   const taken = last.taken ?? 0;
   return { steps: rows, taken, passedOver: taken < claim.limit && (last.seen ?? 0) > taken };

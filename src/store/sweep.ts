@@ -94,7 +94,7 @@ select h.task_uuid, h.idx, 'failing', h.attempts, h.claim >> 24, null, h.claim, 
   from held h join tasker.task t on t.task_uuid = h.task_uuid join tasker.step s on s.ctid = h.tid
  where not h.again and h.idx >= 131072`;
 
-/** A step that was taken from a dead worker. `failing`: it must still be recorded as a permanent failure. */
+/** A step reclaimed from a lost worker. `failing`: it must still be recorded as a permanent failure. */
 export interface TakenBackRow extends StepKey {
   state: 'enqueued' | 'error' | 'failing';
   attempts: number;

@@ -406,12 +406,12 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
         return new DOMException(`step ${this.name} took longer than its timeout`, 'TimeoutError');
       case 'cancelled':
         return new DOMException(
-          `step ${this.name} was taken away: its task was cancelled or an operator settled it`,
+          `step ${this.name} is no longer held: its task was cancelled or an operator settled it`,
           'AbortError',
         );
       case 'lease_lost':
         return new DOMException(
-          `step ${this.name} was taken away: the lease of its worker expired, and another worker may have it`,
+          `step ${this.name} is no longer held: its worker's lease expired, and another worker may have it`,
           'AbortError',
         );
       case 'given_back':

@@ -21,7 +21,7 @@ export interface QueuePollerEvents {
 /** An operation that can fail: a poll of the queue, which fails only with the connection, or a claim. */
 type Operation = 'poll' | 'claim';
 
-/** Reports an outage of the database once, even if many statements fail during it. */
+/** Reports a database outage once, even if many statements fail during it. */
 export class OutageReport {
   readonly #report: (error: unknown) => void;
   readonly #failing = new Set<Operation>();

@@ -150,7 +150,7 @@ export class Deadlines {
     this.#options = options;
   }
 
-  /** The timeout of a step in milliseconds; 0: none. */
+  /** Returns the timeout of a step in milliseconds, 0 for none. */
   timeoutMs({ template: { timeoutSeconds }, delivery }: DispatchedStep): number {
     return timeoutSeconds === null ? (delivery?.timeoutMs ?? this.#options.handlerTimeoutMs) : timeoutSeconds * 1000;
   }

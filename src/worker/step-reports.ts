@@ -227,7 +227,7 @@ export class StepReports {
     this.#on.stepsSettledLate.of(...labelsOf(step)).add();
     this.#logger.info(
       { ...stepFields(step), over: step.over },
-      'a handler settled after its step had ended; its result is refused',
+      'handler settled after its step ended; result discarded',
     );
   }
 

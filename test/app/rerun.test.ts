@@ -110,7 +110,7 @@ describe('a rerun, as handlers see it', () => {
     await tasker.waitForTask(taskUuid, WAIT);
     expect(seen[0]).toEqual([0, null]);
     expect(seen).toContainEqual([1, null]);
-    expect(seen.find((one) => typeof one === 'string')).toMatch(/was taken away/);
+    expect(seen.find((one) => typeof one === 'string')).toMatch(/is no longer held/);
     expect((await tasker.getStep(taskUuid, 'a')).results!.result).toEqual({ run: 1 });
     expect((await tasker.getHistory(taskUuid)).map(({ what }) => what).sort()).toEqual([
       'cancelled',
@@ -185,7 +185,7 @@ describe('the consequences of a rerun', () => {
     await tasker.waitForTask(taskUuid, WAIT);
     const { summary } = await tasker.why(taskUuid);
     expect(summary).toMatch(
-      /^can't continue: a failed permanently; an operator must act; it ran again 2 times, last from a at .*Z, by ana: the shop is open$/,
+      /^cannot continue: a failed permanently; an operator must act; it ran again 2 times, last from a at .*Z, by ana: the shop is open$/,
     );
   });
 

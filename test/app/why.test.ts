@@ -59,7 +59,7 @@ it('why explains for each state what the step waits for and what to do', async (
   );
   expect(of.by_hand!.why).toMatch(/^was resolved by an operator at 2/);
   expect(of.after_busy).toMatchObject({ waitsFor: ['busy'], why: 'waits for busy' });
-  expect(of.after_broken!.why).toBe("waits for broken, later; broken failed, so it can't run until an operator acts");
+  expect(of.after_broken!.why).toBe('waits for broken, later; broken failed, so it cannot run until an operator acts');
   gate.resolve();
   await until(
     () => tasker.getTask(taskUuid),
@@ -67,7 +67,7 @@ it('why explains for each state what the step waits for and what to do', async (
   );
   expect((await tasker.why(taskUuid)).summary).toBe('waits for the retry of later');
   await tasker.completeStep(taskUuid, 'later');
-  expect((await tasker.why(taskUuid)).summary).toBe("can't continue: broken failed permanently; an operator must act");
+  expect((await tasker.why(taskUuid)).summary).toBe('cannot continue: broken failed permanently; an operator must act');
   await tasker.cancelTask(taskUuid);
   const after = await tasker.why(taskUuid);
   expect(after.summary).toBe('was cancelled');

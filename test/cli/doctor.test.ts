@@ -144,7 +144,7 @@ it('doctor reports an invalid template', async () => {
   await on.project.write('templates/broken.yaml', PAIR.replace('pair', 'broken'));
 });
 
-it('doctor reports a publisher that is not exported, without which no worker starts', async () => {
+it('doctor reports a publisher that is not exported, which prevents workers from starting', async () => {
   const publishing = (publisher: string) => `name: publishing
 namespace: demo
 version: "1.0.0"

@@ -36,7 +36,7 @@ const over = (args: string[], env: Record<string, string> = {}) =>
   on.project.run(args, { env: { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', ...env } });
 
 describe('over a server', () => {
-  it('a task is created, shown, listed, followed and cancelled as in the database', async () => {
+  it('creating, showing, listing, following and cancelling a task work over a server as on the database', async () => {
     const created = await over(['task', 'create', 'pair', '-i', '{"lucky":true}', '-t', 'remote', '--server', url]);
     expect([created.code, created.stderr]).toEqual([
       0,
@@ -82,7 +82,7 @@ describe('over a server', () => {
     const missing = await over(['task', 'get', '019b0000-0000-7000-8000-000000000000', '--server', url]);
     expect([missing.code, missing.stderr.split('\n')]).toEqual([
       1,
-      ['error: there is no task 019b0000-0000-7000-8000-000000000000', ''],
+      ['error: task 019b0000-0000-7000-8000-000000000000 not found', ''],
     ]);
     const wrong = await over(['task', 'get', '7', '--server', url]);
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('UUID')]);

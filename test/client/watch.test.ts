@@ -103,7 +103,7 @@ describe('watching a task', () => {
     expect(reads).toHaveLength(2);
   });
 
-  it('continues through an outage of the server, and gives up after its limit', async () => {
+  it('survives a server outage, and gives up after the outage limit', async () => {
     const down = refusal(503, 'SERVICE_UNAVAILABLE', { headers: { 'retry-after': '0' } });
     const { client } = await tracked([json(pending), ...Array<Answer>(4).fill(down), json(complete)], [noRoute]);
     expect((await client.tasks.wait(UUID, { timeoutMs: 20_000 })).status).toBe('complete');

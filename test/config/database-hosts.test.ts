@@ -25,7 +25,7 @@ describe('a database URL', () => {
     });
   });
 
-  it('with one host is not changed', () => {
+  it('is not changed if it has one host', () => {
     const url = 'postgres://postgres:x@127.0.0.1:5432/t?sslmode=disable&host=%2Fdev%2Fshm';
     expect(hostsOf(url)).toEqual({ target: undefined, urls: [url] });
   });
@@ -42,7 +42,7 @@ describe('a database URL', () => {
     }
   });
 
-  it('with several hosts is shown without its password', () => {
+  it('is shown without its password, even if it has several hosts', () => {
     expect(hiddenUrl('postgres://u:secret@a:1,b:2/shop?sslpassword=hush')).toBe(
       'postgres://u:***@a:1,b:2/shop?sslpassword=***',
     );

@@ -52,7 +52,7 @@ describe('the lock of a folder', () => {
     expect(await withFileLock(file, () => Promise.resolve('in'))).toBe('in');
   });
 
-  it('of a dead process is taken over by exactly one of many waiting processes', async () => {
+  it('is taken over from a dead process by exactly one of many waiting processes', async () => {
     const file = lockFile();
     const dead = { ...ownIdentity(), started: '1', nonce: 'dead', world: pidWorld() };
     writeFileSync(file, JSON.stringify(dead));

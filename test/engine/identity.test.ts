@@ -17,7 +17,7 @@ const identities = async (namespace: string) =>
   )[0]!.n;
 
 describe('tasks with the same identity that are created at the same time', () => {
-  it.each([2, 50])('of %i clients, one creates the task and the others get a conflict with its id', async (clients) => {
+  it.each([2, 50])('are created by one of %i clients, and the others get a conflict with the id', async (clients) => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, strategy('strict'));
     const taskers = [tasker, await another(), await another()];
     const request = { ...demo, context: { order_id: 'O-7', clients } };
@@ -35,7 +35,7 @@ describe('tasks with the same identity that are created at the same time', () =>
     expect(await tasker.listTasks({ namespace: demo.namespace })).toHaveLength(1);
   });
 
-  it('with onDuplicate: return, all clients get the same task', async () => {
+  it('are one task for all clients with onDuplicate: return', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, strategy('strict'));
     const taskers = [tasker, await another()];
     const handles = await Promise.all(

@@ -62,7 +62,7 @@ describe('dead deliveries', () => {
     expect(await log.discard({ group: 'fragile' })).toBe(0);
     await expect(log.redeliver({ group: 'fragil' })).rejects.toMatchObject({
       code: 'event_group_not_found',
-      message: 'there is no group fragil for domain events; did you mean fragile?',
+      message: 'event group fragil not found; did you mean fragile?',
     });
   });
 });

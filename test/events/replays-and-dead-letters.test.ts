@@ -40,7 +40,7 @@ describe('a replay', () => {
     expect(names((await log.take(group, ME, HOLD))!.events)).toEqual(['a.three', 'a.four']);
   });
 
-  it('of one event keeps dead deliveries of other events of its task and of other groups', async () => {
+  it('keeps dead deliveries of other events of the task and of other groups if it replays one event', async () => {
     const { log, sql, taskUuids, group } = await oneTask('a.one', 'a.two');
     const other = await log.joinGroup({ name: 'other', patterns: ['*'], from: 'beginning' });
     await giveUp(log, group);

@@ -83,7 +83,7 @@ describe('a handler that waits', () => {
     expect((await runHandler(Charge, {}, { method: 'poll' })).wait).toEqual({ kind: 'call', retryInMs: 10 });
   });
 
-  it('with invalid options is a permanent failure that names the option', async () => {
+  it('fails permanently if its options are invalid, and names the option', async () => {
     const result = await runHandler(defineHandler('x', {}, () => notYet({ retryInMs: -1 })));
     expect(result).toMatchObject({ success: false, retryable: false, errorType: 'validation_error' });
     expect(result.errorMessage).toContain('retryInMs');

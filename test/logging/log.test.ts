@@ -253,7 +253,7 @@ describe('a line of a log function in a handler', () => {
     }
   });
 
-  it('of a publisher does not name another step, whose handler created the task', async () => {
+  it('does not name another step, whose handler created the task, if a publisher writes it', async () => {
     const kept: Line[] = [];
     class Noted extends BasePublisher {
       override readonly publisherName = 'noted';

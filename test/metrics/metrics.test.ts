@@ -178,7 +178,7 @@ describe('metrics', () => {
     expect(registry.getMetricsAsArray()).toEqual([]);
   });
 
-  it('of two taskers in one process are separate, and `metrics: false` disables them', async () => {
+  it('are separate for two taskers in one process, and `metrics: false` disables them', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
     const worker = await another({ worker: true, handlers: [ok('a')], metrics: false });
     onTestFinished(() => worker.stop());

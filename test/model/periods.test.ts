@@ -90,7 +90,7 @@ describe('the points of a chart', () => {
     );
   });
 
-  it('of an hour are minutes, and of a week hours', () => {
+  it('are minutes apart in an hour, and hours apart in a week', () => {
     const of = (ms: number) => pointsOf(windowOf({ from: NOW - ms, to: NOW, now: NOW }), NOW);
     expect(of(HOUR)).toMatchObject({ minutes: 1, longest: 1 });
     expect(of(12 * HOUR)).toMatchObject({ minutes: 15, longest: 1 });

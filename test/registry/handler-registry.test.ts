@@ -122,7 +122,7 @@ describe('the registry', () => {
     expect(lines).toEqual([
       {
         level: 'warn',
-        message: 'handler payment was already registered and is replaced',
+        message: 'handler already registered; replacing it',
         fields: { handler: 'payment' },
       },
     ]);

@@ -267,7 +267,7 @@ describe('POST /v1/tasks/bulk', () => {
     ]);
   });
 
-  it('keeps its connections free for others, and refuses other content types', async () => {
+  it('limits concurrent uploads so that connections stay free, and rejects other content types', async () => {
     const never = () => new ReadableStream<Uint8Array>({});
     const open = () =>
       api.app.fetch(

@@ -186,7 +186,7 @@ export interface Line {
     );
   });
 
-  it('is unknown where a type cannot express a schema, and lists the paths', () => {
+  it('are `unknown` where TypeScript cannot express a schema, and the paths are listed', () => {
     const { text, unknown } = typed({
       type: 'object',
       properties: {
@@ -205,7 +205,7 @@ export interface Line {
     });
     expect(unknown).toEqual([
       '/properties/a: no type can express not',
-      '/properties/b: the reference https://json-schema.org/draft/2020-12/schema leads outside the schema',
+      '/properties/b: the reference https://json-schema.org/draft/2020-12/schema cannot be resolved within the schema',
       '/properties/c/additionalProperties: unlisted properties are unknown',
       '/properties/d/patternProperties: properties by pattern are unknown',
       '/$defs/f: the reference #/$defs/e leads back to itself',

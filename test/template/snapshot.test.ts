@@ -211,7 +211,7 @@ describe('a snapshot', () => {
     expect(templateFromJson(templateToJson(template))).toEqual({ ...template, environments: {} });
   });
 
-  it('of a later version is read without the unknown keys', () => {
+  it('is read without the unknown keys if a later version wrote it', () => {
     const template = clean(stepsYaml('a'));
     const later = structuredClone(templateToJson(template)) as JsonObject & { steps: JsonObject[] };
     later.flavour = 'new';
@@ -219,7 +219,7 @@ describe('a snapshot', () => {
     expect(templateFromJson(later)).toEqual(template);
   });
 
-  it('of an earlier version, which accepted any default_options, is read without options that have no effect', () => {
+  it('is read without options that have no effect if an earlier version, which accepted any default_options, wrote it', () => {
     const template = clean(stepsYaml('a'));
     for (const default_options of [{ priority: 'high' }, { tags: 'nightly', notes: { a: 1 } }]) {
       expect(templateFromJson({ ...templateToJson(template), default_options })).toEqual(template);

@@ -118,7 +118,7 @@ describe('schedules in a test kit', () => {
     expect(due).toHaveLength(3);
   });
 
-  it('run a year of a subscription that is billed by a schedule in a fraction of a second', async () => {
+  it('simulate a year of scheduled billing in a fraction of a second', async () => {
     let bills = 0;
     const kit = await kitOf({
       templates: [

@@ -186,7 +186,7 @@ describeWith('chromium', 'the web page in a browser', () => {
     await page.close();
   });
 
-  it('the keys open the list of keys and the palette, which finds a task by its id', async () => {
+  it('keyboard shortcuts open the shortcut list and the palette, and the palette finds a task by id', async () => {
     const { taskUuid } = await tasker.createTask({ ...DEMO, context: {} });
     const { page, problems } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/settings`);

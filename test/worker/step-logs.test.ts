@@ -194,7 +194,7 @@ describe('the lines that a handler logs', () => {
     }
   });
 
-  it('of an unknown step are rejected', async () => {
+  it('are not returned for an unknown step; the request is rejected', async () => {
     const { tasker, taskUuid } = await logsOf(() => fail());
     await expect(tasker.getStepLogs(taskUuid, 'b')).rejects.toMatchObject({ code: 'step_not_found' });
     expect(await tasker.getStepLogs(taskUuid, 'a')).toEqual([]);

@@ -82,7 +82,7 @@ describe('a handler that does not settle in time', () => {
     });
     expect(lines).toContainEqual({
       level: 'info',
-      message: 'a handler settled after its step had ended; its result is refused',
+      message: 'handler settled after its step ended; result discarded',
       fields: expect.objectContaining({ task_uuid: stuck.taskUuid, step: 'a', over: 'timeout' }),
     });
   });
@@ -155,7 +155,7 @@ describe('stopping a worker', () => {
     expect((await observer.getSteps(taskUuid)).map((step) => step.currentState)).toEqual(['complete', 'enqueued']);
   });
 
-  it('the signal of a handler fires after the drain time, and a step that reacts is released without spending an attempt', async () => {
+  it("a handler's signal fires after the drain time, and a handler that reacts releases its step without using an attempt", async () => {
     const started = deferred();
     const heeding = defineHandler('a', {}, async ({ signal }) => {
       started.resolve();

@@ -112,7 +112,7 @@ function unknownNamespace(namespace: string, queues: readonly QueueInfo[]): Task
     near.length > 0
       ? `did you mean ${near.join(' or ')}?`
       : `namespaces: ${names.slice(0, 10).join(', ') || 'none, because no template was registered'}`;
-  return new TaskerError('bad_request', `there is no namespace ${String(namespace)}; ${hint}`);
+  return new TaskerError('bad_request', `namespace ${String(namespace)} not found; ${hint}`);
 }
 
 /** Reads the queue of every namespace, by name. */
@@ -237,7 +237,7 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
   };
 }
 
-/** Groups the ready steps that no live worker can run by their handler. */
+/** Groups by handler the ready steps that no live worker can run. */
 function unservedOf(queued: readonly QueuedStepsRow[], facts: Facts): UnservedSteps[] {
   const { announced, unserved } = facts;
   const byHandler = new Map<string, UnservedSteps>();

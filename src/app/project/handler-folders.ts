@@ -133,7 +133,7 @@ export type HandlerSource =
 /** Options of {@link loadHandlers}. */
 export interface LoadHandlersOptions {
   logger: Logger;
-  /** Collects the publishers and subscribers of folders and packages. */
+  /** Collects the publishers and subscribers found in folders and packages. */
   found: DiscoveredSubscribers;
   /** The registry to put handlers into. Default: a new one. */
   registry?: HandlerRegistry | undefined;

@@ -43,7 +43,7 @@ async function filesOf(source: string): Promise<string[]> {
     );
   }
   const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
-    const why = error.code === 'ENOENT' ? 'does not exist' : `can't be read (${error.code})`;
+    const why = error.code === 'ENOENT' ? 'does not exist' : `cannot be read (${error.code})`;
     throw new TaskerError('template_invalid', `templates: ${path.resolve(source)} ${why}`, { cause: error });
   });
   if (!info.isDirectory()) return [source];
@@ -112,7 +112,7 @@ function textOf(file: string): string | TemplateProblem {
     const message = `the file has ${size} bytes; a template may have at most ${LARGEST_FILE}: split it into several templates`;
     return problemWith(file, 'file_too_large', message);
   } catch (error) {
-    return problemWith(file, 'file_unreadable', `the file can't be read: ${messageOf(error)}`);
+    return problemWith(file, 'file_unreadable', `the file cannot be read: ${messageOf(error)}`);
   }
 }
 

@@ -50,7 +50,7 @@ export async function loadSchedules(source: ScheduleSource): Promise<ScheduleSpe
 
 async function filesOf(source: string): Promise<string[]> {
   const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
-    const why = error.code === 'ENOENT' ? 'does not exist' : `can't be read (${error.code})`;
+    const why = error.code === 'ENOENT' ? 'does not exist' : `cannot be read (${error.code})`;
     throw new TaskerError('schedule_invalid', `schedules: ${path.resolve(source)} ${why}`, { cause: error });
   });
   if (!info.isDirectory()) return [source];
@@ -65,7 +65,7 @@ async function textOf(file: string): Promise<string | TemplateProblem> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    return problem(file, 'file_unreadable', `the file can't be read: ${messageOf(error)}`);
+    return problem(file, 'file_unreadable', `the file cannot be read: ${messageOf(error)}`);
   }
 }
 

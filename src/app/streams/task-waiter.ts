@@ -202,7 +202,7 @@ export class TaskWaiter {
         const states = await this.#engine.taskStates(part);
         this.ended(part.filter((id) => isResting(states.get(id) ?? '')));
         for (const id of part)
-          if (!states.has(id)) this.#reject(id, new TaskerError('task_not_found', `there is no task ${id}`));
+          if (!states.has(id)) this.#reject(id, new TaskerError('task_not_found', `task ${id} not found`));
       }
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'could not poll awaited tasks; retrying');

@@ -28,7 +28,7 @@ export function addApprovalCommands(program: Command): void {
     approval
       .command(`${verb} <task> <step>`)
       .description(does)
-      .option('-b, --by <name>', 'name of the voter; default: the user of this system')
+      .option('-b, --by <name>', 'name of the voter; default: the OS user')
       .option('--role <name>', 'a role of this person; may be repeated', collect)
       .option('-m, --comment <text>', 'comment, part of the result')
       .option('--form <json>', 'the completed form as JSON, @file, or - for standard input')
@@ -40,6 +40,6 @@ export function addApprovalCommands(program: Command): void {
     .option('--to <name>', 'user or role that may vote; may be repeated', collect)
     .option('--everyone', 'everyone may vote')
     .option('-r, --reason <text>', 'reason, kept in the audit')
-    .option('-b, --by <name>', 'name of the operator; default: the user of this system')
+    .option('-b, --by <name>', 'name of the operator; default: the OS user')
     .action(lazily(async () => (await import('./vote.ts')).approvalReassign));
 }

@@ -93,7 +93,7 @@ function showOne(task: string, contents: readonly Content[], { json }: ArchiveSh
   for (const { damage } of contents) if (damage !== null) note(damage);
   if (!found) {
     const where = contents.length === 1 ? contents[0]!.file : counted(contents.length, 'file');
-    throw new TaskerError('task_not_found', `there is no task ${task} in ${where}`);
+    throw new TaskerError('task_not_found', `task ${task} not found in ${where}`);
   }
   if (json) printJson(JSON.parse(found.archived.line));
   else print(describeTask(found.archived, found.file));

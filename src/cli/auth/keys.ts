@@ -70,7 +70,7 @@ function printKey(created: CreatedApiKey, { json }: GlobalOptions): void {
     return;
   }
   print(created.key);
-  note(`key ${created.name} (${created.prefix}): ${rightsOf(created)}; keep it now, it cannot be shown again`);
+  note(`key ${created.name} (${created.prefix}): ${rightsOf(created)}; store it now; it cannot be shown again`);
 }
 
 function rightsOf({ roles, permissions }: ApiKey): string {

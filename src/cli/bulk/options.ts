@@ -32,7 +32,10 @@ export function addBulkOptions(command: Command, { what }: { what: 'task' | 'ste
 /** Returns the ids that a command names, from all its sources. */
 export async function readIds(given: readonly string[], { id = [], ids }: BulkCommandOptions): Promise<string[]> {
   if (ids !== undefined && ids !== '-') {
-    throw new TaskerError('bad_request', `--ids reads from standard input, as --ids -; for one item use --id ${ids}`);
+    throw new TaskerError(
+      'bad_request',
+      `--ids accepts only - (standard input), got ${ids}; for one item use --id ${ids}`,
+    );
   }
   const lines = ids === undefined ? [] : (await text(process.stdin)).split('\n').map((line) => line.trim());
   return [...given, ...id, ...lines.filter((line) => line !== '')];

@@ -47,8 +47,8 @@ async function redriveOne(id: string, options: RedriveOptions): Promise<void> {
     const { taskUuid, how, steps, statusBefore, status } = done;
     note(
       how === 'retried'
-        ? `retried ${steps.join(', ')} of ${taskUuid}, the task is ${status}`
-        : `opened ${taskUuid} again, which was ${statusBefore}: ${steps.join(', ')} continue${steps.length === 1 ? 's' : ''}; the task is ${status}`,
+        ? `retried ${steps.join(', ')} of ${taskUuid}; the task is ${status}`
+        : `reopened ${taskUuid} (was ${statusBefore}): ${steps.join(', ')} continue${steps.length === 1 ? 's' : ''}; the task is ${status}`,
     );
   });
 }

@@ -7,6 +7,6 @@ export function addMcpCommand(program: Command): void {
     .command('mcp')
     .description('serve assistants over the Model Context Protocol on standard input and output; needs an MCP SDK')
     .option('--allow-writes', 'also offer the tools that change tasks; each shows a preview first')
-    .option('-b, --by <name>', 'operator name to record with changes; default: the user of this system')
+    .option('-b, --by <name>', 'operator name to record with changes; default: the OS user')
     .action(lazily(async () => (await import('./mcp.ts')).mcp));
 }

@@ -145,7 +145,7 @@ function waitsText({ waits, at }: TaskerStatus): string | null {
   const parts = [...waits]
     .sort((a, b) => b.count - a.count)
     .map(({ kind, count }) => `${upTo(count, MOST_WAITING)} ${WAITS[kind][count === 1 ? 0 : 1]}`);
-  // Below each other, so that a line has at most 80 columns.
+  // Wrapped, so that no line exceeds 80 columns.
   return wrapWords(`${parts.join(', ')}; oldest ${spanOf(oldest)}`, 66).join(`\n${' '.repeat(12)}`);
 }
 

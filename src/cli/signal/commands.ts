@@ -11,7 +11,7 @@ export function addSignalCommands(program: Command): void {
     .description('send a signal to a task; it is kept if no step waits for it yet')
     .option('-p, --payload <json>', 'payload as JSON, @file, or - for standard input (default: null)')
     .option('-k, --key <key>', 'idempotency key; a second signal with the same key is not stored')
-    .option('-b, --by <name>', 'name of the sender; default: the user of this system')
+    .option('-b, --by <name>', 'name of the sender; default: the OS user')
     .option(
       '--correlation',
       '<task> is a correlation id; send to all open tasks with this id that have a step for the signal',

@@ -67,7 +67,7 @@ export const taskResolve = actingOnTasks('resolve', async (tasker, uuid, by) => 
 export const taskRetry = actingOnTasks('retry', async (tasker, uuid, by) => {
   const steps = await tasker.retryTask(uuid, by);
   const { status } = await tasker.getTask(uuid);
-  return { said: `retried ${steps.join(', ')} of ${uuid}, the task is ${status}`, json: { steps, status } };
+  return { said: `retried ${steps.join(', ')} of ${uuid}; the task is ${status}`, json: { steps, status } };
 });
 
 /** `tasker task delete`: deletes ended tasks. */

@@ -40,7 +40,9 @@ export const ALLOWED_VARIABLES: Readonly<Record<string, RegExp>> = {
   POD_NAMESPACE: NAME,
 };
 
-/** Allowed prefixes of names, and the forms of values: secrets of webhooks and API keys have names that users choose. */
+/**
+ * Allowed name prefixes, and the format of their values. Users choose the names of webhook secrets and API keys.
+ */
 const ALLOWED_PREFIXES: Readonly<Record<string, RegExp>> = { TASKER_WEBHOOK_: TEXT, TASKER_API_KEY_: TEXT };
 
 /** The names and prefixes of allowed variables, for docs and messages. */

@@ -1,4 +1,4 @@
-/** A piece of a TOML text: code, a comment, or a string with its quotes. */
+/** A piece of TOML source: code, a comment, or a string with its quotes. */
 export interface TomlPiece {
   kind: 'code' | 'comment' | 'basic' | 'literal';
   start: number;

@@ -26,7 +26,7 @@ const READ_MS = 1_500;
 const REST_PER_TURN = 19;
 /** The same during a burst. The backlog is counted when the burst has ended, or at the usual pace if it lasts. */
 const REST_IN_BURST = 59;
-/** A load is a burst for this long. */
+/** How long counting may lag before a burst is treated as sustained load. */
 const BURST_MS = 30_000;
 /** After a pass with fewer attempts than this, the pause is only as long as the pass, which was mostly planning. */
 const FEW_ATTEMPTS = 500;

@@ -34,7 +34,7 @@ export interface StepNumbers {
   failed: number;
   /** Their worker was lost. */
   lost: number;
-  /** Not among `attempts`: an operator ended them. */
+  /** Attempts cancelled by an operator, a lifecycle or fail_fast. Not included in `attempts`. */
   cancelled: number;
   /** Not among `attempts`: their worker released them when it stopped. */
   released: number;

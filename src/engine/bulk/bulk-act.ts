@@ -305,7 +305,7 @@ async function startBulk(
     if (!(await takeBulk(tx, { id, runner, from }))) {
       throw new TaskerError(
         'illegal_transition',
-        `bulk ${id} can't be started: another process has already started or discarded it`,
+        `bulk ${id} cannot be started: another process has already started or discarded it`,
       );
     }
     if (request) await keyBulk(tx, id, request);
@@ -314,7 +314,7 @@ async function startBulk(
 }
 
 function cannotResume(id: number, why: string): TaskerError {
-  return new TaskerError('illegal_transition', `bulk ${id} can't be resumed: ${why}`);
+  return new TaskerError('illegal_transition', `bulk ${id} cannot be resumed: ${why}`);
 }
 
 function takenOver(id: number): TaskerError {

@@ -61,7 +61,7 @@ function checkId(id: number): number {
 }
 
 function bulkNotFound(id: number): TaskerError {
-  return new TaskerError('bulk_not_found', `there is no bulk act ${id}; \`tasker bulk list\` lists them`);
+  return new TaskerError('bulk_not_found', `bulk act ${id} not found; \`tasker bulk list\` lists them`);
 }
 
 /** Returns the row of a bulk act. @throws TaskerError `bulk_not_found`, `bad_request` */

@@ -72,7 +72,7 @@ function checkStates(action: BulkAction, stepState: string | undefined): void {
   if (stepState === undefined || !possible || !actsOnSteps(action) || possible.includes(stepState)) return;
   throw new TaskerError(
     'bad_request',
-    `a step in ${stepState} can't be selected to ${verbOf(action)} it; stepState must be ${possible.join(' or ')}`,
+    `a step in ${stepState} cannot be selected to ${verbOf(action)} it; stepState must be ${possible.join(' or ')}`,
   );
 }
 

@@ -92,7 +92,7 @@ export async function createKey(
     if (sqlState(error) !== '23505') throw error;
     throw new TaskerError(
       'conflict',
-      `there is a key named ${checked.name}; replace it with \`tasker auth key rotate ${checked.name}\`, or revoke it first`,
+      `a key named ${checked.name} already exists; replace it with \`tasker auth key rotate ${checked.name}\`, or revoke it first`,
       { cause: error },
     );
   }
@@ -190,7 +190,7 @@ async function unknownKey(database: Database, reference: string): Promise<Tasker
   const names = (await listApiKeys(database, { all: true })).flatMap(({ name, prefix }) => [name, prefix]);
   const near = nearNames(reference, [...new Set(names)], 1)[0];
   const hint = near ? `did you mean ${near}?` : '`tasker auth key list --all` shows all keys';
-  return new TaskerError('credential_not_found', `there is no key ${reference}; ${hint}`);
+  return new TaskerError('credential_not_found', `key ${reference} not found; ${hint}`);
 }
 
 function checkRequest(request: ApiKeyRequest) {

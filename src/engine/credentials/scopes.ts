@@ -13,10 +13,9 @@ export async function scopeOf(database: Database, thing: ScopedThing, key: strin
 }
 
 const MISSING = {
-  task: (key: string) => new TaskerError('task_not_found', `there is no task ${key}`),
-  dead_letter: (key: string) =>
-    new TaskerError('dead_letter_not_found', `there is no entry ${key} in the dead letters`),
-  schedule: (key: string) => new TaskerError('schedule_not_found', `there is no schedule ${key}`),
+  task: (key: string) => new TaskerError('task_not_found', `task ${key} not found`),
+  dead_letter: (key: string) => new TaskerError('dead_letter_not_found', `dead letter ${key} not found`),
+  schedule: (key: string) => new TaskerError('schedule_not_found', `schedule ${key} not found`),
 } as const;
 
 /** Returns the error for something that does not exist, or that the caller may not see. */

@@ -69,7 +69,7 @@ export async function endSessions(
     const ended = await endWebSessions(tx, { ...hashesOf(reference), subject });
     if (ended.length === 0) {
       const hint = '`tasker auth session list` shows all sessions, with their ids and subjects';
-      throw new TaskerError('credential_not_found', `there is no session ${reference}; ${hint}`);
+      throw new TaskerError('credential_not_found', `session ${reference} not found; ${hint}`);
     }
     for (const one of ended) {
       await noteAct(tx, { action: 'end_session', target: `session ${one.id} of ${one.subject}` }, operator);

@@ -72,7 +72,7 @@ export async function addTask(database: Database, given: string, options: AddOpt
     const [added] = await addDeadLetters(tx, [entry], { ...operator, ...more });
     if (added) return added.dlqEntryUuid;
     if ((await taskStates(tx, [taskUuid])).size === 0) {
-      throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+      throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
     }
     const id = (await entryIds(tx, [taskUuid])).get(taskUuid)!;
     throw new TaskerError('conflict', `task ${taskUuid} is in the dead letters already, as entry ${id}`, {

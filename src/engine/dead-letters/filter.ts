@@ -147,7 +147,7 @@ export function checkText(text: unknown, what: string, most = 10_000): string {
     throw new TaskerError('bad_request', `${what} must be a string without U+0000 or lone surrogates`);
   }
   if (text.length > most) {
-    throw new TaskerError('bad_request', `${what} has ${text.length} characters, at most ${most} are allowed`);
+    throw new TaskerError('bad_request', `${what} has ${text.length} characters; at most ${most} are allowed`);
   }
   return text;
 }

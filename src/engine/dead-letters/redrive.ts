@@ -112,8 +112,8 @@ function actOf({ taskUuid, dlqEntryUuid, how, statusBefore, status }: ClosingRed
 
 async function nothingFailed(tx: Db, taskUuid: string): Promise<TaskerError> {
   const [task] = await getTasks(tx, [taskUuid]);
-  if (!task) return new TaskerError('task_not_found', `there is no task ${taskUuid}`);
-  return new TaskerError('nothing_failed', `task ${taskUuid} can't be redriven: ${whyNothing(task.status)}`, {
+  if (!task) return new TaskerError('task_not_found', `task ${taskUuid} not found`);
+  return new TaskerError('nothing_failed', `task ${taskUuid} cannot be redriven: ${whyNothing(task.status)}`, {
     details: { task_uuid: taskUuid, status: task.status },
   });
 }

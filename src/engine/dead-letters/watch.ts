@@ -3,7 +3,7 @@ import { opening } from '../../db/opening.ts';
 import { takeWatchTurn, watchOpenTasks as watchPage } from '../../store/dead-letters/watch.ts';
 import { FIRST_TASK } from '../../store/queue.ts';
 
-/** The thresholds of the configuration, in minutes; null: none. */
+/** Configured thresholds. Those on states are in minutes, or null for no threshold. */
 export interface Thresholds {
   lifetime: number | null;
   waitingForDependencies: number | null;

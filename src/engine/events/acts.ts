@@ -188,7 +188,7 @@ export function groupNotFound(name: string, groups: readonly EventGroup[]): Task
   const names = groups.map((group) => group.name);
   const near = nearNames(name, names);
   const hint = near.length > 0 ? `did you mean ${near.join(' or ')}?` : groupsThere(names);
-  return new TaskerError('event_group_not_found', `there is no group ${name} for domain events; ${hint}`, {
+  return new TaskerError('event_group_not_found', `event group ${name} not found; ${hint}`, {
     details: { near },
   });
 }

@@ -114,7 +114,10 @@ function timeOf(time: string | Date | undefined, what: string): string | null {
   if (time === undefined) return null;
   const date = new Date(time);
   if (Number.isNaN(date.getTime()))
-    throw new TaskerError('bad_request', `${what} is not a time: ${String(time)}; write it like 2026-01-31T12:00:00Z`);
+    throw new TaskerError(
+      'bad_request',
+      `${what} is not a valid time: ${String(time)}; use ISO 8601, such as 2026-01-31T12:00:00Z`,
+    );
   // A string may be more precise than a Date.
   return typeof time === 'string' && /[Zz]|[+-]\d\d:?\d\d$/.test(time) ? time : date.toISOString();
 }

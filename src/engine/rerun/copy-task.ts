@@ -36,7 +36,7 @@ export async function copyTask(
 ): Promise<CreatedTask> {
   const operator = operatorOf(options);
   const [row] = await getTasks(database, [taskUuid]);
-  if (!row) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+  if (!row) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
   const { template } = await templates.newest(row.namespace, row.name, row.version);
   // The task's context may be its identity, or its template may require a key. The copy would then be a duplicate, or
   // be rejected.

@@ -136,7 +136,7 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
   return onFreeTask(engine.database, taskUuid, async (tx) => {
     await lockTasks(tx, [taskUuid]);
     const found = await readForRerun(tx, taskUuid);
-    if (!found) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+    if (!found) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
     const { task, steps } = found;
     const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
     if (unreadable) throw unreadable;
@@ -223,7 +223,7 @@ function refuseUnlessReady({ taskUuid, snapshot: { graph }, steps }: Covering, {
   const others = open.length > 1 ? ` and ${open.length - 1} more` : '';
   throw new TaskerError(
     'illegal_transition',
-    `task ${taskUuid} can't run again from ${name}: ${first!.name}, which must be done first, is in ${first!.state}${others}; run the task again from ${first!.name}, or complete that step first`,
+    `task ${taskUuid} cannot run again from ${name}: ${first!.name}, which must be done first, is in ${first!.state}${others}; run the task again from ${first!.name}, or complete that step first`,
   );
 }
 

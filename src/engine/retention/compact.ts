@@ -17,7 +17,7 @@ import {
 } from '../../store/retention/compaction.ts';
 import { type OperatorOptions, operatorOf } from '../operate.ts';
 
-/** The action of a compaction on a table. */
+/** The operation of a compaction on one table. */
 export interface TableCompaction extends TableSpace {
   /** `rewrite` locks the table completely. `reindex` and `vacuum` let workers continue. */
   action: 'rewrite' | 'reindex' | 'vacuum';

@@ -191,7 +191,7 @@ function portionOf(
 async function rangeOf(database: Database, { from, to }: BackfillOptions): Promise<{ fromMs: number; toMs: number }> {
   const fromMs = instantMs(from, 'from');
   const toMs = instantMs(to, 'to');
-  if (toMs < fromMs) throw new TaskerError('bad_request', 'to is before from');
+  if (toMs < fromMs) throw new TaskerError('bad_request', 'to must not be before from');
   const nowMs = await clockMs(database);
   if (toMs > nowMs) {
     throw new TaskerError(

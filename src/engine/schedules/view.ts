@@ -144,5 +144,5 @@ export async function notFound(db: Db, name: string): Promise<never> {
       : names.length === 0
         ? 'there are no schedules; create one with `tasker schedule create`'
         : '`tasker schedule list` lists the schedules';
-  throw new TaskerError('schedule_not_found', `there is no schedule ${String(name)}; ${way}`, { details: { near } });
+  throw new TaskerError('schedule_not_found', `schedule ${String(name)} not found; ${way}`, { details: { near } });
 }

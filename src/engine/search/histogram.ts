@@ -27,7 +27,7 @@ export interface Histogram {
   buckets: { at: string; total: number; failed: number; open: number }[];
 }
 
-/** Maximum number of the newest tasks to count, which takes about 0.1 s. */
+/** Counts at most this many of the newest tasks. Counting them takes about 0.1 s. */
 const MOST = 100_000;
 const STATEMENT_MS = 1_000;
 const READING = opening({

@@ -225,10 +225,7 @@ async function placeOf(database: Database, before: string, sort: SearchSort): Pr
   const taskUuid = checkUuid(before, 'before');
   const place = await placeOfTask(database, taskUuid, sort);
   if (place) return place;
-  throw new TaskerError(
-    'task_not_found',
-    `before: there is no task ${taskUuid}${sort === 'ended' ? ' that has ended' : ''}`,
-  );
+  throw new TaskerError('task_not_found', `before: ${sort === 'ended' ? 'ended task' : 'task'} ${taskUuid} not found`);
 }
 
 /** Returns how far the search tables lag. If the query fails, the error surfaces when the search awaits the promise. */

@@ -9,8 +9,8 @@ const LOOK_MS = 1_000;
 const MOST_TASKS = 10_000;
 
 /**
- * Searches for tasks that were created in transactions of callers, until they are committed or rolled back. Only the
- * caller knows when that happens.
+ * Polls for tasks created in callers' transactions until those transactions commit or roll back. Only the caller knows
+ * when that happens.
  */
 export class LateCommits {
   readonly #database: Database;
@@ -46,7 +46,7 @@ export class LateCommits {
       this.#timer = undefined;
       this.#isLooking = true;
       this.#look()
-        .catch((error: unknown) => this.#logger.debug({ error: messageOf(error) }, 'new tasks not looked up; retrying'))
+        .catch((error: unknown) => this.#logger.debug({ error: messageOf(error) }, 'new task lookup failed; retrying'))
         .finally(() => {
           this.#isLooking = false;
           this.#next(LOOK_MS);

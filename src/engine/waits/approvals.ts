@@ -96,7 +96,7 @@ function readVote({ decision, by, roles = [], comment, form }: VoteRequest) {
   const stored =
     form === undefined || form === null ? null : storableJson(form, { maxBytes: FORM_BYTES, name: 'form' });
   if (stored && !stored.ok) {
-    throw new TaskerError('bad_request', `the form can't be stored: ${stored.path}: ${stored.reason}`, {
+    throw new TaskerError('bad_request', `the form cannot be stored: ${stored.path}: ${stored.reason}`, {
       details: { path: stored.path },
     });
   }
@@ -139,7 +139,7 @@ async function findApprovalStep(
       ? await findStep(database, { taskUuid, name: step, idx: stepIndex(taskUuid, step) })
       : undefined;
   const [task] = await getTasks(database, [taskUuid]);
-  if (!task) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+  if (!task) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
   const { template } = (await templates.byIds([task.templateId])).get(task.templateId)!;
   if (idx !== undefined && template.steps[idx]?.type === 'approval') return { taskUuid, idx, step };
   if (idx !== undefined) {

@@ -72,7 +72,7 @@ export function checkSignal(name: string, payload: unknown, options: SignalOptio
   if (!stored.ok) {
     throw new TaskerError(
       'signal_refused',
-      `the payload of signal ${name} can't be stored: ${stored.path}: ${stored.reason}`,
+      `the payload of signal ${name} cannot be stored: ${stored.path}: ${stored.reason}`,
       {
         details: { path: stored.path },
       },
@@ -125,7 +125,7 @@ const MOST_TASKS = 1_000;
 export async function findTargets(database: Database, target: SignalTarget): Promise<TaskOfTemplate[]> {
   if (typeof target === 'string') {
     const found = await templatesOfTasks(database, [target]);
-    if (found.length === 0) throw new TaskerError('task_not_found', `there is no task ${target}`);
+    if (found.length === 0) throw new TaskerError('task_not_found', `task ${target} not found`);
     return found;
   }
   if ('idempotencyKey' in target) return [await taskOfKey(database, target)];

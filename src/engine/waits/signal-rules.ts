@@ -17,7 +17,7 @@ export interface JudgedSignal {
   bytes: number;
 }
 
-/** A step of a template that waits for signals of a name. */
+/** A template step that waits for signals with a given name. */
 export interface SignalStep {
   idx: number;
   name: string;
@@ -161,7 +161,7 @@ function checkRoom({ taskUuid, kept, keptBytes }: SignalTaskRow, { bytes }: Judg
   throw new Refusal(
     new TaskerError(
       'signal_refused',
-      `task ${taskUuid} can't keep more signals: it has ${what} that no step has used; see \`tasker signal list ${taskUuid} --kept\``,
+      `task ${taskUuid} cannot keep more signals: it has ${what} that no step has used; see \`tasker signal list ${taskUuid} --kept\``,
       { details: { task_uuid: taskUuid, kept } },
     ),
     false,

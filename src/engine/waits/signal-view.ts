@@ -111,7 +111,7 @@ export async function signalsOfTask(
   const search = { taskUuid, after, name: name === undefined ? null : text(name, 'name', 128), kept, limit: limit + 1 };
   const rows = await listSignals(database, search);
   if (rows.length === 0 && (await getTasks(database, [taskUuid])).length === 0) {
-    throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+    throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
   }
   const page = rows.slice(0, limit);
   return {

@@ -64,7 +64,7 @@ async function openStart(tx: Db, taskUuid: string, past: string): Promise<OpenWa
   const [wait] = await openWaits(tx, [{ taskUuid, idx: START_IDX }]);
   if (wait && !wait.taskEnded) return wait;
   const [task] = await getTasks(tx, [taskUuid]);
-  if (!task) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+  if (!task) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
   const before = (await waitsOf(tx, taskUuid)).find(({ idx }) => idx === START_IDX);
   const why =
     task.completedAt !== null
@@ -72,5 +72,5 @@ async function openStart(tx: Db, taskUuid: string, past: string): Promise<OpenWa
       : before
         ? `it started at ${before.endedAt}`
         : 'it was not created to start later';
-  throw new TaskerError('illegal_transition', `task ${taskUuid} can't be ${past}: ${why}`);
+  throw new TaskerError('illegal_transition', `task ${taskUuid} cannot be ${past}: ${why}`);
 }

@@ -49,7 +49,7 @@ async function openTimer(tx: Db, step: StepKey, past: string): Promise<OpenWait>
   const why = wait
     ? `it waits for ${wait.kind === 'approval' ? 'an' : 'a'} ${wait.kind}, not for a time`
     : `its state is ${row?.state}`;
-  const message = `step ${row?.name} of task ${step.taskUuid} can't be ${past}: ${why}`;
+  const message = `step ${row?.name} of task ${step.taskUuid} cannot be ${past}: ${why}`;
   throw new TaskerError('illegal_transition', message);
 }
 

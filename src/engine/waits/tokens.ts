@@ -64,7 +64,7 @@ type Outcome = Pick<WaitEnding, 'kind' | 'result' | 'error'>;
 export function completeByToken(engine: Expanding, token: string, result: unknown): Promise<UsedToken> {
   const stored = storableJson(result ?? null);
   if (!stored.ok) {
-    const message = `the result can't be stored: ${stored.path}: ${stored.reason}`;
+    const message = `the result cannot be stored: ${stored.path}: ${stored.reason}`;
     return Promise.reject(new TaskerError('result_not_storable', message));
   }
   return useToken(engine, token, { kind: 'completed', result: JSON.parse(stored.json) });
@@ -206,7 +206,7 @@ function refuseWrongResult(snapshot: Snapshot, { idx }: TokenOf, { kind, result 
   }
   const expansion = snapshot.expansionOf(idx, result);
   if (expansion?.kind !== 'wrong') return;
-  throw new TaskerError('bad_request', `step ${name} can't be completed with this result: ${expansion.reason}`);
+  throw new TaskerError('bad_request', `step ${name} cannot be completed with this result: ${expansion.reason}`);
 }
 
 function refuseOverdue({ until, overdue }: OpenWait): void {

@@ -28,7 +28,9 @@ export interface PublishableEvent {
   event(): LiveEvent;
 }
 
-/** A listener. It may be slow or fail without affecting others. The next event waits for a promise that it returns. */
+/**
+ * A listener. It may be slow or fail without affecting others. If it returns a promise, the next event waits for it.
+ */
 export type LiveEventListener = (event: LiveEvent, size: number) => unknown;
 
 /** Listeners are called for at most this long before the event loop continues. */

@@ -273,5 +273,5 @@ async function checkStored(tasker: Tasker, c: Context, id: number): Promise<void
   if (caller.namespaces === undefined || actor === caller.subject) return;
   const named = filter?.namespace === undefined ? [] : [filter.namespace].flat();
   if (named.length > 0 && named.every((namespace) => maySee(caller, namespace))) return;
-  throw new TaskerError('bulk_not_found', `there is no bulk act ${id}`);
+  throw new TaskerError('bulk_not_found', `bulk act ${id} not found`);
 }

@@ -245,5 +245,5 @@ function readRequest(
     return refused(`${first?.path ? `${first.path}: ` : ''}${first?.message}`, { problems });
   }
   if (maySee(caller, data.namespace)) return { request: requestOf(data, undefined, caller) };
-  return { error: new TaskerError('not_found', `there is no template ${data.namespace}/${data.name}@${data.version}`) };
+  return { error: new TaskerError('not_found', `template ${data.namespace}/${data.name}@${data.version} not found`) };
 }

@@ -145,5 +145,5 @@ async function checkEntry(tasker: Tasker, c: Context, id: string): Promise<void>
   if (caller.namespaces === undefined) return;
   const { namespaceName } = await tasker.deadLetters.get(id);
   if (maySee(caller, namespaceName)) return;
-  throw new TaskerError('dead_letter_not_found', `there is no dead letter ${id}`);
+  throw new TaskerError('dead_letter_not_found', `dead letter ${id} not found`);
 }

@@ -121,7 +121,7 @@ async function checkWorker(tasker: Tasker, c: Context, name: string): Promise<vo
   const { namespaces } = await tasker.getWorker(name);
   if (namespaces.every((namespace) => maySee(caller, namespace))) return;
   if (!namespaces.some((namespace) => maySee(caller, namespace))) {
-    throw new TaskerError('worker_not_found', `there is no worker ${name}`);
+    throw new TaskerError('worker_not_found', `worker ${name} not found`);
   }
   throw new TaskerError('forbidden', `worker ${name} also serves namespaces that this credential does not cover`);
 }

@@ -156,7 +156,7 @@ export function scheduleRoutes(tasker: Tasker): OpenAPIHono {
 async function visible(tasker: Tasker, c: Context, name: string): Promise<Schedule> {
   const schedule = await tasker.schedules.get(name);
   if (maySee(callerOf(c), namespaceOf(schedule.template))) return schedule;
-  throw new TaskerError('schedule_not_found', `there is no schedule ${name}`);
+  throw new TaskerError('schedule_not_found', `schedule ${name} not found`);
 }
 
 async function checkSchedule(tasker: Tasker, c: Context, name: string): Promise<void> {

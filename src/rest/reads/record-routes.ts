@@ -82,7 +82,7 @@ export function recordRoutes(tasker: Tasker): OpenAPIHono {
       const { id } = c.req.valid('param');
       const { skipped, failed, ...report } = await tasker.bulk.show(id);
       if (!isVisible(report, callerOf(c))) {
-        throw new TaskerError('bulk_not_found', `there is no bulk act ${id}; GET /v1/bulk-acts lists them`);
+        throw new TaskerError('bulk_not_found', `bulk act ${id} not found; GET /v1/bulk-acts lists them`);
       }
       const lists = { skipped: skipped.map((item) => snakeKeys(item)), failed: failed.map((item) => snakeKeys(item)) };
       return c.json({ ...bulkJson(report), ...lists }, 200);

@@ -119,7 +119,7 @@ export function workerRoutes(tasker: Tasker): OpenAPIHono {
       const caller = callerOf(c);
       const worker = await tasker.getWorker(name);
       if (!isVisible(worker, caller)) {
-        throw new TaskerError('worker_not_found', `there is no worker ${name}`);
+        throw new TaskerError('worker_not_found', `worker ${name} not found`);
       }
       const steps = worker.steps.filter(({ namespace }) => maySee(caller, namespace));
       return c.json(workerDetailsJson({ ...visiblePart(worker, caller), steps }), 200);

@@ -93,7 +93,7 @@ export function workRoutes(tasker: Tasker): OpenAPIHono {
   const workerOf = async (c: Context, id: number) => {
     const worker = await httpWorkers.worker(id);
     if (worker && sees(c, worker)) return worker;
-    throw new TaskerError('worker_not_found', `there is no worker ${id} that uses HTTP; register first`);
+    throw new TaskerError('worker_not_found', `HTTP worker ${id} not found; register it first`);
   };
   const report = (c: Context, reports: readonly WireReport[]) =>
     httpWorkers.report(reports.map(reportOf), (worker) => sees(c, worker));

@@ -126,7 +126,7 @@ select (key >> 10)::int part, case when key & 512 = 0 then 'run' else 'wait' end
         select (part::bigint << 10) | 512 | (e & 511), e >> 9 from o cross join unnest(o.wait_hist) e) x
  group by key order by key`;
 
-/** A row of statistics whose histogram is needed. Rows with the same `part` are added. */
+/** A row of statistics whose histogram is needed. The histograms of rows with the same `part` are summed. */
 export interface HistogramKey {
   templateId: number;
   idx: number;

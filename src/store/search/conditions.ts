@@ -73,7 +73,7 @@ export const SEARCHED_STATES: readonly string[] = [
 ];
 /** The searched states in which a step can have an error. */
 export const FAILED_STATES: readonly string[] = ['waiting_for_retry', 'error'];
-/** The searched states in which a step can have a worker. */
+/** States in the search tables in which a step can have a worker. */
 export const WORKED_STATES: readonly string[] = ['in_progress', 'waiting_for_retry', 'error'];
 
 /** Collects the values of a statement that is built for one search. */
@@ -193,7 +193,10 @@ export function stepConditions(step: StepCondition, values: Values): string[] {
 /** A template, and the first and last index of the wanted steps. */
 export type StepRange = readonly [templateId: number, least: number, most: number];
 
-/** Returns the templates and ranges of steps to read. A template step is one step, or all workers of its batches. */
+/**
+ * Returns the template and index ranges of the steps to read. A template step covers its own index and those of its
+ * batch workers.
+ */
 export function stepRanges({ templateIds, step }: TaskSearch): StepRange[] {
   if (!step?.places) return templateIds.map((id) => [id, 0, 2_147_483_647]);
   return step.places.flatMap(({ templateId, idx }): StepRange[] => [

@@ -20,7 +20,7 @@ export interface CataloguedEvent {
   name: string;
   /** All declarations, sorted by template and step. */
   declarations: EventSource[];
-  /** One payload form, unless the schemas of the declarations differ. */
+  /** One payload type, or several if the declared schemas differ. */
   payloads: EventPayloadForm[];
 }
 

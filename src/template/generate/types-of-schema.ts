@@ -189,7 +189,7 @@ class SchemaReader {
     const local = localReference(this.#root, reference);
     const target = lookUp(this.#root, local);
     if (target === undefined) {
-      this.#note(at, `the reference ${reference} leads outside the schema`);
+      this.#note(at, `the reference ${reference} cannot be resolved within the schema`);
       return UNKNOWN;
     }
     const known = this.#nameOf.get(local);

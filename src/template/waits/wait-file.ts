@@ -54,7 +54,7 @@ const votes = z.int().min(1).max(1000);
 
 export const untilFile = z.strictObject({
   context: z.string().min(1).max(500).nullish().meta({ description: 'The key in the context of the task.' }),
-  step: name.nullish().meta({ description: 'A step before this one, whose result has the time.' }),
+  step: name.nullish().meta({ description: 'A step before this one, whose result contains the time.' }),
   field: z.string().min(1).max(500).nullish().meta({ description: 'The field in the result of that step.' }),
 });
 

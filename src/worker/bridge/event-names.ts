@@ -1,4 +1,4 @@
-/** Names of the events of a step on its way through poller and subscriber. */
+/** Names of the events emitted as a step passes through the poller and the subscriber. */
 export const StepEventNames = Object.freeze({
   STEP_EXECUTION_RECEIVED: 'step.execution.received',
   STEP_EXECUTION_STARTED: 'step.execution.started',

@@ -134,8 +134,8 @@ export class EventPoller {
   }
 
   /**
-   * Adds a callback for errors of callbacks, of the database, and of a worker that could not start. An outage of the
-   * database is reported once, within 5 s, even if the worker is idle.
+   * Adds a callback for errors of callbacks, of the database, and of a worker that could not start. A database outage is
+   * reported once, within 5 s, even if the worker is idle.
    */
   onError(callback: ErrorCallback): this {
     this.#onError.push(callback);

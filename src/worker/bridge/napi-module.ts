@@ -15,7 +15,8 @@ export interface StepEventSource {
 /** Where a subscriber sends the outcomes of steps. The methods may return a value or a promise. */
 export interface StepResultSink {
   /**
-   * Records the outcome. Returns false if the event is unknown or was completed before, or if its step was taken away.
+   * Records the outcome. Returns false if the event is unknown or was completed before, or if the worker no longer holds
+   * its step.
    */
   completeStepEvent(eventId: string, result: NapiStepExecutionResult): boolean | Promise<boolean>;
   checkpointYieldStepEvent(eventId: string, checkpoint: NapiCheckpointYieldData): boolean | Promise<boolean>;

@@ -253,7 +253,7 @@ export class HttpWorkers {
     if (steps.length > 0) {
       logger.warn(
         { worker_id: workerId, steps: steps.length },
-        'steps taken back from a worker that no longer lists them',
+        'steps reclaimed from a worker that no longer lists them',
       );
     }
     // Steps of locked tasks are taken with a later heartbeat.

@@ -101,16 +101,16 @@ export class Housekeeping {
             steps: steps.length,
             in_error: steps.filter((step) => step.state === 'error').length,
           },
-          'workers lost; their steps were taken back',
+          'workers lost; steps reclaimed',
         );
       }
       return steps.length > 0;
     } catch (error) {
-      // The connections are being closed. Another worker takes back those steps.
+      // The connections are being closed. Another worker reclaims those steps.
       if (this.#stopped) return false;
       this.#logger.warn(
         { error: messageOf(error) },
-        'could not take back the steps of lost workers; retrying at the next heartbeat',
+        'could not reclaim the steps of lost workers; retrying at the next heartbeat',
       );
       return false;
     }

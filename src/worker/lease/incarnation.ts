@@ -44,7 +44,7 @@ export interface WorkerIdentity {
 export interface IncarnationEvents {
   /** Called when these ids were declared dead. Other workers may have the steps held under them. */
   lost(ids: readonly number[]): void;
-  /** Called when the lease of another worker expired. Its steps must be taken back. */
+  /** Called when the lease of another worker expired. Its steps must be reclaimed. */
   othersLost(): void;
   /** Called with each heartbeat. `wanted`: whether an operator wants this worker to stop taking steps. */
   drain?(wanted: boolean): void;

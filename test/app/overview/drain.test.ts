@@ -204,7 +204,7 @@ it('a request to a lost worker, an unknown worker or a worker of an earlier vers
   await expect(tasker.drainWorker('old')).rejects.toMatchObject({
     code: 'illegal_transition',
     message:
-      "worker old runs an earlier version of the package, which can't drain; stop it with SIGTERM on h, process 41",
+      'worker old runs an earlier version of the package, which cannot drain; stop it with SIGTERM on h, process 41',
   });
   await expect(tasker.drainWorker('odl')).rejects.toMatchObject({ code: 'worker_not_found' });
   await expect(tasker.drainWorker('old', { timeoutMs: Number.NaN })).rejects.toMatchObject({ code: 'bad_request' });

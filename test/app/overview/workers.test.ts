@@ -200,7 +200,7 @@ it('an unknown name, a name of two live workers, and an invalid state are reject
   const { namespace } = demo;
   await expect(tasker.getWorker('doubel')).rejects.toMatchObject({
     code: 'worker_not_found',
-    message: 'there is no worker doubel; did you mean double?',
+    message: 'worker doubel not found; did you mean double?',
   });
   await expect(tasker.getWorker('double')).rejects.toMatchObject({
     code: 'bad_request',

@@ -131,7 +131,7 @@ describe('a program of a few lines', () => {
     expect(lingered).toBeLessThan(LINGER_MS);
   });
 
-  it('a program that never stops its tasker keeps working', async () => {
+  it('a running tasker keeps its program alive until it is stopped', async () => {
     const { stdout, code } = await program(
       `
       const { createTasker, defineHandler, mustParseTemplate } = await import(process.env.PACKAGE);

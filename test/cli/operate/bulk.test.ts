@@ -74,7 +74,10 @@ it('a command without ids and filter, or with both, is rejected', async () => {
   const both = await on.project.run(['task', 'retry', NONE, '--open', '--yes']);
   expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('by their ids or by a filter, not by both')]);
   const file = await on.project.run(['task', 'retry', '--ids', 'file.txt']);
-  expect([file.code, file.stderr]).toEqual([2, expect.stringContaining('--ids reads from standard input')]);
+  expect([file.code, file.stderr]).toEqual([
+    2,
+    expect.stringContaining('--ids accepts only - (standard input), got file.txt'),
+  ]);
 });
 
 it('ids come from arguments, --id and standard input, and the act is in the audit', async () => {
@@ -99,7 +102,7 @@ it('ids come from arguments, --id and standard input, and the act is in the audi
 it('a single task is retried, resolved and deleted at once, and only the deletion asks for confirmation', async () => {
   const [a, b] = (await blocked(2)) as [string, string];
   expect((await on.project.run(['task', 'retry', a])).stderr).toContain(
-    `retried first of ${a}, the task is steps_in_process`,
+    `retried first of ${a}; the task is steps_in_process`,
   );
   expect((await on.project.run(['task', 'resolve', b])).stderr).toBe(`resolved ${b}\n`);
   const asked = await on.project.run(['task', 'delete', b]);
@@ -145,7 +148,7 @@ it('a command that is killed halfway is resumed, and each failure is retried exa
   expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is done; start a new act instead')]);
   const list = await on.project.run(['bulk', 'list']);
   expect(list.stdout).toMatch(/task retry +done +(\d+)\/\1 /);
-  expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('there is no bulk act 999');
+  expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('bulk act 999 not found');
 });
 
 it('an act that matches nothing reports that, with and without confirmation', async () => {

@@ -107,13 +107,13 @@ it('redriving one task reports which steps run again, or why none does', async (
   await on.project.run(['dlq', 'add', task]);
   expect(await on.project.run(['dlq', 'redrive', task])).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining("can't be redriven: it is in steps_in_process, and nothing failed"),
+    stderr: expect.stringContaining('cannot be redriven: it is in steps_in_process, and nothing failed'),
   });
   await on.project.run(['task', 'cancel', task]);
   await on.project.run(['dlq', 'add', task, '--reason', 'was that right?']);
   expect(await on.project.run(['dlq', 'redrive', task, '--reason', 'no'])).toMatchObject({
     code: 0,
-    stderr: `opened ${task} again, which was cancelled: first, second continue; the task is steps_in_process\n`,
+    stderr: `reopened ${task} (was cancelled): first, second continue; the task is steps_in_process\n`,
   });
   expect(await on.project.json(['dlq', 'show', task])).toMatchObject({ resolution_notes: 'redriven: no' });
 });

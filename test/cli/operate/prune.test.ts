@@ -69,7 +69,10 @@ it('tasks are pruned into an archive, shown from it, and restored', async () => 
     '--task',
     '00000000-0000-0000-0000-000000000000',
   ]);
-  expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('there is no task')]);
+  expect([missing.code, missing.stderr]).toEqual([
+    1,
+    expect.stringContaining('task 00000000-0000-0000-0000-000000000000 not found'),
+  ]);
 
   const restored = await on.project.run(['archive', 'restore', files()[0]!, '--task', ids[1]!]);
   expect(restored.stdout).toContain(`restored 1 of 1 task of ${files()[0]}`);

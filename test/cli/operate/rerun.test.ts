@@ -71,7 +71,7 @@ describe('task rerun', () => {
     expect((await tasker.getTask(task)).reruns).toBe(0);
   });
 
-  it('runs the steps again, and get, why, step get and step history show that', async () => {
+  it('runs the steps again, as shown by get, why, step get and step history', async () => {
     const task = await ended();
     const args = ['--from', 'charge', '--by', 'ana', '--reason', 'wrong amount'];
     const { code, stdout, stderr } = await project.run(['task', 'rerun', task, ...args]);
@@ -113,7 +113,7 @@ describe('task rerun', () => {
     const without = await project.run(['task', 'rerun', task]);
     expect([without.code, without.stderr]).toEqual([2, expect.stringContaining("required option '-f, --from <step>'")]);
     const unknown = await project.run(['task', 'rerun', task, '--from', 'a']);
-    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining(`there is no task ${task}`)]);
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining(`task ${task} not found`)]);
   });
 });
 

@@ -190,7 +190,7 @@ it('timer fire and timer move refuse steps that do not wait for a timer', async 
     const { code, stderr } = await run('timer', act, task, 'ok', ...more);
     expect([code, stderr]).toEqual([
       1,
-      expect.stringMatching(/step ok of task .* can't be (fired|moved): its state is /),
+      expect.stringMatching(/step ok of task .* cannot be (fired|moved): its state is /),
     ]);
   }
   expect(await run('timer', 'fire', task, 'nope')).toMatchObject({

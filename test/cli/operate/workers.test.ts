@@ -55,11 +55,11 @@ it('an unknown word after worker, or an option of the wrong command, exits 2 and
     [['worker', 'list', '--concurrency', '3'], "unknown option '--concurrency'"],
     [['worker', '--name', 'w1', 'list'], "unknown option '--name'"],
     [['worker', 'drain'], "missing required argument 'worker'"],
-    [['queue', 'nowhere'], 'there is no namespace nowhere'],
+    [['queue', 'nowhere'], 'namespace nowhere not found'],
   ] as const) {
     const { code, stderr } = await on.project.run(args);
     expect([code, stderr]).toEqual([2, expect.stringContaining(says)]);
   }
   const unknown = await on.project.run(['worker', 'show', 'nobody']);
-  expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('there is no worker nobody; ')]);
+  expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('worker nobody not found; ')]);
 });

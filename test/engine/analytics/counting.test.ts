@@ -112,7 +112,7 @@ describe('statistics', () => {
     expect(await attemptsIn(sql)).toBe(1);
   });
 
-  it('of a starting load are counted in small passes, even after an idle period with many other transactions', async () => {
+  it('are counted in small passes when a load starts, even after an idle period with many other transactions', async () => {
     const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
     const { taskUuid } = await tasker.createTask(DEMO);
     await sql('create table public.burnt (n int)');

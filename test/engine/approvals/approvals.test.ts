@@ -221,7 +221,7 @@ describe('an approval', () => {
     expect(await code(vote('ana', 'approve', { comment: 7 }))).toMatch(/^bad_request: comment/);
     expect(await code(vote('ana', 'approve', { roles: 'x' }))).toMatch(/^bad_request: roles/);
     expect(await code(vote('ana', 'approve', { form: 'x'.repeat(300_000) }))).toMatch(
-      /^bad_request: the form can't be stored/,
+      /^bad_request: the form cannot be stored/,
     );
     const ask = (step: string, of = task) => code(tasker.approvals.vote(of, step, { by: 'a', decision: 'approve' }));
     expect(await ask('pay')).toBe(

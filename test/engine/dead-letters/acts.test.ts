@@ -51,7 +51,7 @@ describe('adding a task by hand', () => {
     await expect(tasker.deadLetters.add('order-7')).rejects.toMatchObject({ code: 'invalid_uuid' });
   });
 
-  it('by two operators at once creates one entry', async () => {
+  it('creates one entry if two operators do it concurrently', async () => {
     const { tasker, another, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     const other = await another();
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -140,7 +140,7 @@ describe('acts on dead letters', () => {
     expect((await tasker.deadLetters.get(first!)).assignee).toBeNull();
   });
 
-  it('by two operators at once keep one resolution', async () => {
+  it('keep one resolution if two operators resolve the entries concurrently', async () => {
     const { tasker, another } = await blockingTasker();
     const other = await another({ worker: false });
     const ids = await blockedTasks(tasker, 5);
@@ -178,7 +178,7 @@ describe('acts on dead letters', () => {
     });
   });
 
-  it('with an empty list, too many ids, or an invalid id are refused', async () => {
+  it('are rejected with an empty list, too many ids, or an invalid id', async () => {
     const { tasker } = await shared();
     await expect(tasker.deadLetters.note([], 'x')).rejects.toMatchObject({ code: 'bad_request' });
     const many = Array.from({ length: 1_001 }, () => randomUUID());
@@ -202,7 +202,7 @@ describe('deleting a task', () => {
     await tasker.deadLetters.note(taskUuid, 'asking');
     await expect(tasker.deleteTask(taskUuid)).rejects.toMatchObject({
       code: 'illegal_transition',
-      message: `task ${taskUuid} can't be deleted: it is in the dead letters, as entry ${dlqEntryUuid}; resolve that first, with \`tasker dlq resolve\``,
+      message: `task ${taskUuid} cannot be deleted: it is in the dead letters, as entry ${dlqEntryUuid}; resolve that first, with \`tasker dlq resolve\``,
     });
     const { done, skipped } = await tasker.bulk.delete({ ids: [taskUuid] }).result();
     expect({ done, skipped }).toEqual({

@@ -87,7 +87,7 @@ describe('a task that is blocked by failures', () => {
     });
   });
 
-  it('with thousands of steps and long errors has a snapshot of a bounded size', async () => {
+  it('has a snapshot of a bounded size, even with thousands of steps and long errors', async () => {
     const parts = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`step_${n}`, { handler: 'broken' }]));
     const big = template(parts, { lifecycle: { on_blocked: 'dlq' } });
     const { tasker } = await blockingTasker({ templates: [big], message: `${'ü'.repeat(5_000)}\nsecond line` });
@@ -121,7 +121,7 @@ describe('a task that is blocked by failures', () => {
 });
 
 describe('checks for dead letters by several processes', () => {
-  it('at the same time add each task once', async () => {
+  it('add each task once, even if they run concurrently', async () => {
     const { tasker, another, sql } = await blockingTasker();
     const ids = await blockedTasks(tasker, 60);
     const others = [await another({ worker: false }), await another({ worker: false })];

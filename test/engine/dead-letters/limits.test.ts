@@ -209,7 +209,7 @@ describe('thresholds of the configuration', () => {
     expect((await tasker.why(old!.taskUuid)).summary).toContain('it is stale: no progress since');
   });
 
-  it('on the lifetime are in hours, and apply until the task ends', async () => {
+  it('are in hours for the lifetime, and apply until the task ends', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await age(sql, 25 * 60);
@@ -247,7 +247,7 @@ describe('thresholds of the configuration', () => {
     expect(await watch(tasker, { lifetime: 10 })).toBe(0);
   });
 
-  it('of a new configuration replace those of the previous configuration, on request', async () => {
+  it('replace those of the previous configuration on request', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     await tasker.createTask(DEMO);
     await age(sql, 100);

@@ -73,7 +73,7 @@ describe('the list of dead letters', () => {
     }
   });
 
-  it('with sort: added has the newest first, over all pages and states', async () => {
+  it('shows the newest first with sort: added, over all pages and states', async () => {
     const { tasker, sql } = await withEntries(25);
     await sql(
       `update tasker.dead_letter set status = 'cancelled', resolved_at = now(), resolved_by = 'x' where cause like '%3'`,

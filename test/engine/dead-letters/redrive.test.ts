@@ -10,7 +10,7 @@ import { DEMO, deferred, invariants, setup, states, template, until } from '../.
 const BY = { actor: 'anna', reason: 'the bank is back' };
 
 describe('redriving a dead letter', () => {
-  it('of an open task retries its failed steps with all attempts, and closes the entry', async () => {
+  it('retries the failed steps of an open task with all attempts, and closes the entry', async () => {
     const { tasker, repair, sql } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await look(tasker);
@@ -40,7 +40,7 @@ describe('redriving a dead letter', () => {
     await invariants(sql);
   });
 
-  it.each(['cancel', 'resolve'] as const)('of a task that was ended by %s reopens it', async (act) => {
+  it.each(['cancel', 'resolve'] as const)('reopens a task that was ended by %s', async (act) => {
     const { tasker, repair, sql } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await (act === 'cancel' ? tasker.cancelTask(taskUuid!) : tasker.resolveTask(taskUuid!));
@@ -55,7 +55,7 @@ describe('redriving a dead letter', () => {
     await invariants(sql);
   });
 
-  it('of a task that its lifecycle ended reopens it, and its limits count from then', async () => {
+  it('reopens a task that its lifecycle ended, and its limits count from then', async () => {
     const lifecycle = { max_duration_minutes: 20, staleness_action: 'error' };
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -71,7 +71,7 @@ describe('redriving a dead letter', () => {
     await invariants(sql);
   });
 
-  it('of a task that waits for a retry starts it now', async () => {
+  it('starts a step that waits for a retry at once', async () => {
     const later = defineHandler('later', {}, () =>
       StepHandlerResult.failure({ message: 'closed', retryAfter: 36_000 }),
     );
@@ -113,7 +113,7 @@ describe('redriving a dead letter', () => {
     });
   });
 
-  it('by two operators at once runs the task once', async () => {
+  it('runs the task once if two operators do it concurrently', async () => {
     const { tasker, another, sql } = await blockingTasker();
     const other = await another({ worker: false });
     const [taskUuid] = await blockedTasks(tasker, 1);
@@ -214,7 +214,7 @@ describe('redriving many dead letters', () => {
     await expect(matched({ errorTyp: 'x' } as never)).rejects.toMatchObject({ message: /did you mean errorType/ });
   });
 
-  it('by their ids skips tasks without an open entry and tasks that make progress', async () => {
+  it('by id skips tasks without an open entry and tasks that make progress', async () => {
     const { tasker, repair, another, sql } = await blockingTasker();
     const [blocked, resolved, cancelled, waiting] = await blockedTasks(tasker, 4);
     await look(tasker);

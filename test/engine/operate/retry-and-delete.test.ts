@@ -76,10 +76,10 @@ it('a retried step is listed with the time of the retry, as in the queue', async
 it('a retry of a step in another state is rejected, and so is a reset of a waiting step', async () => {
   const { tasker, taskUuid } = await halfFailed();
   await expect(tasker.retryStep(taskUuid, 'quick')).rejects.toThrow(
-    "can't be retried: it is in complete, and retry requires error or waiting_for_retry",
+    'cannot be retried: it is in complete, and retry requires error or waiting_for_retry',
   );
   await expect(tasker.resetStep(taskUuid, 'late')).rejects.toThrow(
-    "can't be reset: it is in waiting_for_retry, and reset requires error",
+    'cannot be reset: it is in waiting_for_retry, and reset requires error',
   );
 });
 
@@ -138,7 +138,7 @@ it('deleteTask removes every row of an ended task except its audit and its event
     [taskUuid],
   );
   await expect(tasker.deleteTask(taskUuid)).rejects.toThrow(
-    "can't be deleted: it has not ended, it is in waiting_for_retry; cancel or resolve it first",
+    'cannot be deleted: it has not ended, it is in waiting_for_retry; cancel or resolve it first',
   );
   await tasker.retryStep(taskUuid, 'broken');
   await tasker.pause({ task: taskUuid });

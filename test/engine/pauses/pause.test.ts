@@ -326,7 +326,7 @@ it('a task that has ended cannot be paused, and its pause ends with it', async (
   expect(await queued(sql)).toEqual({ ready: 1, paused: 0 });
   await expect(tasker.pause({ task: first })).rejects.toMatchObject({
     code: 'illegal_transition',
-    message: `task ${first} can't be paused: it has ended and is cancelled`,
+    message: `task ${first} cannot be paused: it has ended and is cancelled`,
   });
 });
 
@@ -349,7 +349,7 @@ it('an unknown task, template or namespace is rejected with the names that exist
   });
   expect(await refusal({ namespace: 'tset' })).toMatchObject({
     code: 'namespace_not_found',
-    message: 'no namespace tset; did you mean test?',
+    message: 'namespace tset not found; did you mean test?',
   });
   expect(await refusal({ namespace: '\u0000' })).toMatchObject({ code: 'namespace_not_found' });
   for (const wrong of [

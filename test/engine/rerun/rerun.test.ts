@@ -135,7 +135,7 @@ describe('a rerun of a task without dynamic steps', () => {
     const rerun = (from: string, taskUuid = hand.taskUuid) => hand.tasker.rerunTask(taskUuid, { from });
     await expect(rerun('b')).rejects.toMatchObject({
       code: 'illegal_transition',
-      message: `task ${hand.taskUuid} can't run again from b: a, which must be done first, is in enqueued; run the task again from a, or complete that step first`,
+      message: `task ${hand.taskUuid} cannot run again from b: a, which must be done first, is in enqueued; run the task again from a, or complete that step first`,
     });
     await expect(rerun('bb')).rejects.toMatchObject({ code: 'step_not_found' });
     await expect(rerun('a', '00000000-0000-7000-8000-000000000000')).rejects.toMatchObject({ code: 'task_not_found' });

@@ -340,7 +340,7 @@ describe('an archive file', () => {
     expect(await tasksIn(file)).toEqual([]);
   });
 
-  it('of a killed process is truncated to the deleted tasks, and gets its final name with the next prune', async () => {
+  it('is truncated to the deleted tasks if its process was killed, and gets its final name with the next prune', async () => {
     const { tasker, sql, taskUuids } = await completed(120);
     const folder = temporaryFolder();
     await killedAfterOnePart(tasker, folder);

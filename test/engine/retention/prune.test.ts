@@ -109,7 +109,7 @@ describe('a prune', () => {
     await invariants(sql);
   });
 
-  it('with an invalid filter or option is refused with advice', async () => {
+  it('is rejected with advice if a filter or option is invalid', async () => {
     const { tasker } = await setup({ worker: false });
     const refused = (filter: object, options: object = {}) => {
       try {
@@ -282,7 +282,7 @@ describe('a task with events', () => {
     expect(await tasker.prune(NOW).result()).toMatchObject({ deleted: 1 });
   });
 
-  it('in another part of the log does not wait for a group that lags elsewhere', async () => {
+  it('does not wait for a group that lags in another part of the log', async () => {
     const { tasker, log, sql } = await withEvents(40);
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
     const all = (await sql<{ task_uuid: string }>('select task_uuid from tasker.task')).map((row) => row.task_uuid);

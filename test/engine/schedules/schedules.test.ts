@@ -325,7 +325,7 @@ test('invalid input is refused with its place and a correction', async () => {
   expect(await refused({ overlap: 'skp' })).toMatch(/did you mean `skip`/);
   expect(await refused({})).toBe('accepted');
   expect(await refused({})).toMatch(/conflict: schedule hourly already exists/);
-  await expect(tasker.schedules.get('hourl')).rejects.toThrow('there is no schedule hourl; did you mean hourly?');
+  await expect(tasker.schedules.get('hourl')).rejects.toThrow('schedule hourl not found; did you mean hourly?');
 });
 
 test('jitter delays each due time by a fixed amount, and is not part of the identity', async () => {

@@ -93,7 +93,7 @@ describe('a signal that is sent with the client of a caller', () => {
     });
   });
 
-  it('with the key of an earlier signal is the same signal', async () => {
+  it('is the same signal if it has the key of an earlier one', async () => {
     const { tasker, client, create, engine } = await bench();
     const task = await create();
     const first = await tasker.signal(task, 'paid', { amount: 1 }, { idempotencyKey: 'k' });

@@ -52,7 +52,7 @@ describe('a signal', () => {
     expect(await Promise.all(['first', 'second', 'third'].map((step) => resultOf(task, step)))).toEqual([1, 2, 3]);
   });
 
-  it('with the key of an earlier signal is the same signal, whatever its payload', async () => {
+  it('is the same signal if it has the key of an earlier one, whatever its payload', async () => {
     const { tasker, create, work, resultOf, sql } = await waitingBench(ONE);
     const task = await create();
     const first = await tasker.signal(task, 'paid', { amount: 1 }, { idempotencyKey: 'e-1' });
@@ -76,7 +76,7 @@ describe('a signal', () => {
     expect(await sql('select 1 from tasker.signal')).toHaveLength(0);
   });
 
-  it('with a name that no step waits for is refused, and the error suggests a similar name', async () => {
+  it('is rejected if no step waits for its name, and the error suggests a similar name', async () => {
     const { tasker, create } = await waitingBench(ONE);
     const task = await create();
     expect(await code(tasker.signal(task, 'piad', 1))).toMatch(
@@ -84,7 +84,7 @@ describe('a signal', () => {
     );
   });
 
-  it('to a task that has ended or was cancelled is refused', async () => {
+  it('is rejected if its task has ended or was cancelled', async () => {
     const { tasker, create, work } = await waitingBench(ONE);
     const [done, cancelled] = [await create(), await create()];
     await work();
@@ -188,7 +188,7 @@ describe('a signal', () => {
     expect(await code(tasker.signal(third, 'paid', 1))).toMatch(/^signal_refused: .* any more/);
   });
 
-  it('by correlation id goes to all open tasks that have a step for it, and the answer lists them', async () => {
+  it('reaches all open tasks with its correlation id that have a step for it, and the answer lists them', async () => {
     const { tasker, create, work } = await waitingBench(ONE);
     await tasker.registerTemplates({
       name: 'other',
@@ -210,7 +210,7 @@ describe('a signal', () => {
     expect(again.tasks.map(({ duplicate }) => duplicate)).toEqual([true, true]);
   });
 
-  it('by a correlation id that no open task has is refused; a task without a correlation id has its own id', async () => {
+  it('is rejected if no open task has its correlation id; a task without a correlation id uses its own id', async () => {
     const { tasker, create } = await waitingBench(ONE);
     const task = await create();
     expect((await tasker.signal({ correlationId: task }, 'paid', { amount: 1 })).tasks[0]!.status).toBe('kept');
@@ -219,7 +219,7 @@ describe('a signal', () => {
     );
   });
 
-  it('by idempotency key goes to the task that was created with it, in any version', async () => {
+  it('reaches the task that was created with its idempotency key, in any version', async () => {
     const { tasker, create } = await waitingBench(ONE);
     const task = await create({ idempotencyKey: 'O-7' });
     const target = { namespace: 'test', name: 'demo', idempotencyKey: 'O-7' };
@@ -260,7 +260,7 @@ describe('the arguments of a signal', () => {
     [
       'a payload with a function',
       ['paid', { f: () => 1 }],
-      /^signal_refused: the payload of signal paid can't be stored: payload\.f/,
+      /^signal_refused: the payload of signal paid cannot be stored: payload\.f/,
     ],
     ['a payload with U+0000', ['paid', { a: ['x', '\0'] }], /payload\.a\[1\]: PostgreSQL cannot store U\+0000/],
     ['a payload of more than 1 MB', ['paid', 'x'.repeat(1_048_577)], /it is larger than 1048576 bytes/],
@@ -304,7 +304,7 @@ describe('the arguments of a signal', () => {
     );
     await tasker.signal(task, 'paid', { amount: 1 });
     expect(await code(tasker.signal(task, 'paid', { amount: 1 }))).toMatch(
-      /^signal_refused: task .* can't keep more signals: it has 1000 signals that no step has used/,
+      /^signal_refused: task .* cannot keep more signals: it has 1000 signals that no step has used/,
     );
     const { signals, nextCursor } = await tasker.listSignals(task, { kept: true, limit: 900 });
     expect(signals).toHaveLength(900);

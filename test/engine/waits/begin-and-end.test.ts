@@ -35,7 +35,7 @@ describe('a step that waits', () => {
     await invariants(hand.sql);
   });
 
-  it('for a duration, counts from the moment when the step became ready, however long it was in the queue', async () => {
+  it('counts a duration from the moment when the step became ready, however long it was in the queue', async () => {
     const wait = { kind: 'timer', forMs: 3 * HOUR, settings: {} } as const;
     const hand = await handWorker({ a: [], b: [], wait: { ...TIMER, dependencies: ['a', 'b'] }, root: TIMER });
     const { sql, taskUuid } = hand;
@@ -76,7 +76,7 @@ describe('a step that waits', () => {
     await invariants(sql);
   });
 
-  it('for a duration, counts from the start of a task that starts later', async () => {
+  it('counts a duration from the start of a task that starts later', async () => {
     const { tasker, sql } = await setup({
       templates: template({ wait: TIMER, a: [] }),
       handlers: [defineHandler('a', {}, () => ({}))],

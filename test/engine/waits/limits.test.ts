@@ -37,7 +37,7 @@ describe('the limits of a lifecycle', () => {
     expect((await tasker.getTask(taskUuid)).stale).toBeNull();
   });
 
-  it('with staleness_action: error, it ends the task and its steps', async () => {
+  it('end the task and its steps with staleness_action: error', async () => {
     const { tasker, taskUuid, check, sql } = await waiting({ max_waiting_minutes: 20, staleness_action: 'error' });
     expect((await check(21)).ended).toMatchObject([{ taskUuid }]);
     expect(await tasker.getTask(taskUuid)).toMatchObject({ status: 'error', waitingSteps: 0 });
@@ -51,7 +51,7 @@ describe('the limits of a lifecycle', () => {
     ]);
   });
 
-  it('for other states do not apply while a task waits', async () => {
+  it('do not apply while a task waits if they are for other states', async () => {
     const { tasker, taskUuid, check } = await waiting({
       max_waiting_for_dependencies_minutes: 20,
       max_steps_in_process_minutes: 20,
@@ -62,7 +62,7 @@ describe('the limits of a lifecycle', () => {
     expect(await tasker.deadLetters.staleness()).toMatchObject({ length: 0 });
   });
 
-  it('for blocked tasks apply to a waiting task in which a step has failed', async () => {
+  it('apply to a waiting task in which a step has failed if they are for blocked tasks', async () => {
     const { sql, taskUuid, check } = await waiting({ max_waiting_for_dependencies_minutes: 20 });
     await sql(`update tasker.step set state = 'error', remaining = 0, done_at = now() where idx = 1`);
     await sql('update tasker.task set n_error = 1');

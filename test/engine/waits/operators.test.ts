@@ -97,7 +97,7 @@ describe('an operator', () => {
     ]);
     await expect(hand.tasker.fireTimer(hand.taskUuid, 'wait')).rejects.toMatchObject({
       code: 'illegal_transition',
-      message: `step wait of task ${hand.taskUuid} can't be fired: its state is complete`,
+      message: `step wait of task ${hand.taskUuid} cannot be fired: its state is complete`,
     });
     await invariants(hand.sql);
 
@@ -170,17 +170,6 @@ describe('an operator', () => {
     expect((await hand.engine.listNamespaces()).find(({ name }) => name === namespace)?.readySteps).toBe(1);
   });
 
-  it('ends a due wait that a program of an earlier version left open when it reran the step', async () => {
-    const hand = await waiting();
-    await rerunByEarlierVersion(hand);
-    await pass(hand);
-    await hand.engine.promoteDue();
-    expect(await waitsOf(hand)).toMatchObject([{ ended_by: 'cancel' }]);
-    expect(await hand.sql('select n_wait from tasker.task')).toEqual([{ n_wait: 0 }]);
-    await invariants(hand.sql);
-    expect(await hand.claim()).toEqual(['wait']);
-  });
-
   it('reruns a task from a step that waits, and deletes a task with its waits and tokens', async () => {
     const hand = await waiting(undefined, {});
     await hand.tasker.rerunTask(hand.taskUuid, { from: 'wait' });
@@ -201,6 +190,17 @@ describe('an operator', () => {
     expect(await hand.sql('select * from tasker.wait')).toEqual([]);
     expect(await hand.sql('select * from tasker.completion_token')).toEqual([]);
   });
+});
+
+it('a due wait that an earlier version left open after a rerun is ended', async () => {
+  const hand = await waiting();
+  await rerunByEarlierVersion(hand);
+  await pass(hand);
+  await hand.engine.promoteDue();
+  expect(await waitsOf(hand)).toMatchObject([{ ended_by: 'cancel' }]);
+  expect(await hand.sql('select n_wait from tasker.task')).toEqual([{ n_wait: 0 }]);
+  await invariants(hand.sql);
+  expect(await hand.claim()).toEqual(['wait']);
 });
 
 describe('a batch', () => {

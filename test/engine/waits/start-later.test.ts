@@ -23,7 +23,7 @@ test('a task that starts later can be started now, rescheduled and cancelled', a
   const [now, soon, never] = await tasker.createTasks([later, later, later]);
   await tasker.startTaskNow(now!.taskUuid, { actor: 'ann' });
   expect((await tasker.waitForTask(now!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
-  await expect(tasker.startTaskNow(now!.taskUuid)).rejects.toThrow(/can't be started: it ended as complete/);
+  await expect(tasker.startTaskNow(now!.taskUuid)).rejects.toThrow(/cannot be started: it ended as complete/);
   await tasker.rescheduleTask(soon!.taskUuid, Date.now() + 300);
   expect((await tasker.waitForTask(soon!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   expect(await tasker.cancelTask(never!.taskUuid)).toBe(true);
@@ -71,7 +71,7 @@ test('the steps of a task that has not started cannot be settled by hand, so tha
   ]) {
     await expect(settle()).rejects.toMatchObject({
       code: 'illegal_transition',
-      message: expect.stringMatching(/can't be (resolved|completed) yet: it starts at .*tasker task start-now/),
+      message: expect.stringMatching(/cannot be (resolved|completed) yet: it starts at .*tasker task start-now/),
     });
   }
   expect(await sql('select count(*)::int n from tasker.queue')).toEqual([{ n: 0 }]);

@@ -41,7 +41,7 @@ describe('a token', () => {
     await invariants(hand.sql);
   });
 
-  it('of an earlier run is not valid for the run that a rerun begins', async () => {
+  it('is not valid for a later run that a rerun begins', async () => {
     const hand = await handWorker({ pay: [] });
     const token = await tokenOf(hand);
     await hand.record(hand.waits('pay', { kind: 'call', forMs: 1, settings: {} }));

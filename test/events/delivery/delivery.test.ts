@@ -137,7 +137,7 @@ describe('durable events', () => {
     expect(await sql('select name from tasker.event_group')).toEqual([]);
   });
 
-  it('of a task stay in order while one of them is retried, and events of other tasks continue', async () => {
+  it('stay in order within a task while one of them is retried, and events of other tasks continue', async () => {
     const { start, publish, sql } = await deliveries();
     const handled: unknown[] = [];
     let failures = 0;

@@ -27,7 +27,7 @@ const stored = (taskUuid: string) =>
   );
 
 describe('events', () => {
-  it('of the modes fast and broadcast reach listeners in the process after the commit, and both copies of a broadcast have one id', async () => {
+  it('reach listeners in the process after the commit in the modes fast and broadcast, and both copies of a broadcast have one id', async () => {
     const a = defineHandler('a', {}, () => ({ amount: 3 }));
     const events = (['durable', 'fast', 'broadcast'] as const).map((mode) =>
       event(`mode.${mode}`, { delivery_mode: mode }),
@@ -134,7 +134,7 @@ describe('events', () => {
     expect((await stored(taskUuid)).map(({ payload }) => payload)).toEqual([{ done: true }]);
   });
 
-  it('of 500 steps that publish 10,000 of them are all stored, together for each step and in declared order', async () => {
+  it('are all stored when 500 steps publish 10,000, grouped by step and in declared order', async () => {
     const work = defineHandler('work', {}, () => ({ ok: true }));
     const names = Array.from({ length: 20 }, (_, i) => `event.e${i}`);
     const steps = Object.fromEntries(

@@ -324,7 +324,7 @@ describe('publishers', () => {
     expect(heard).toEqual([]);
   });
 
-  it('whose event the database refuses fail the event, but not the result', async () => {
+  it('fail the event, but not the result, if the database rejects the event', async () => {
     await shared.sql(
       `create function refuse() returns trigger language plpgsql as $$ begin raise 'no such event here'; end $$`,
     );

@@ -224,7 +224,7 @@ describe('subscribers of a tasker', () => {
     expect(performance.now() - begun).toBeLessThan(25_000);
   });
 
-  it('of a registry can be stopped and started while the tasker runs, and get each event once', async () => {
+  it('can be stopped and started with their registry while the tasker runs, and get each event once', async () => {
     const audit = keeping('audit');
     const registry = new SubscriberRegistry();
     registry.registerInstance(audit);

@@ -73,7 +73,7 @@ describe('a subscriber', () => {
     expect(await handled(new PaymentMetrics())).toEqual({ success: true });
   });
 
-  it('fails a delivery with its result, which afterHandle gets, and the error is reported once', async () => {
+  it('can fail a delivery by returning a failed result; afterHandle gets it, and the error is reported once', async () => {
     const subscriber = new AuditLoggingSubscriber();
     subscriber.answer = SubscriberResult({ success: false, error: 'the ledger is closed' });
     await expect(handled(subscriber)).rejects.toThrow('the ledger is closed');
@@ -362,7 +362,7 @@ describe('defineSubscriber', () => {
     await expect(handled(new Fails() as BaseSubscriber, eventOf('a.b', { amount: 1 }))).rejects.toThrow('closed');
   });
 
-  it('is named after its function or its patterns, and rejects invalid arguments where it is defined', () => {
+  it('names the subscriber after its function or patterns, and rejects invalid arguments at definition', () => {
     function mailReceipt() {}
     expect(defineSubscriber('a.*', schema, mailReceipt).subscriberName).toBe('mailReceipt');
     expect(defineSubscriber(['a.*', 'b.c'], schema, () => {}).subscriberName).toBe('a.*,b.c');

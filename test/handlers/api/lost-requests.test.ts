@@ -157,7 +157,7 @@ describe('redirects', () => {
     });
   });
 
-  it('to another origin do not forward secrets', async () => {
+  it('do not forward secrets to another origin', async () => {
     const other = await httpServer();
     const { url } = await httpServer((_, response) => response.writeHead(307, { location: `${other.url}/to` }).end());
     const secrets = {
@@ -175,7 +175,7 @@ describe('redirects', () => {
     expect(headers).toMatchObject({ 'idempotency-key': 'i', 'x-page': '2' });
   });
 
-  it('to other protocols, and of a stream, are not followed', async () => {
+  it('are not followed to other protocols, or if the body is a stream', async () => {
     const { url } = await httpServer(({ url: path }, response) =>
       response.writeHead(307, { location: path === '/file' ? 'file:///etc/passwd' : '/x' }).end(),
     );

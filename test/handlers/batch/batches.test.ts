@@ -222,7 +222,7 @@ describe("an analyzer's result", () => {
     expect(createBatches('w', 1, [cursor], 5)).toMatchObject({ worker_count: 1, cursor_configs: [cursor] });
   });
 
-  it('of batchSuccess has the metadata next to the outcome', () => {
+  it('contains the metadata next to the outcome if batchSuccess returns it', () => {
     expect(handler.batchSuccess('w', handler.createCursorConfigs(5, 1), { csv_path: 'a' }).result).toMatchObject({
       csv_path: 'a',
       batch_processing_outcome: { type: 'create_batches', worker_template_name: 'w' },

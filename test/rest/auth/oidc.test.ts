@@ -146,7 +146,7 @@ it('an invalid state, issuer or answer of the provider begins no session', async
   expect(await back('', 'tasker_login_none=%7B')).toMatchObject({ status: 401, reason: 'malformed' });
 });
 
-it('an id token with a wrong nonce, time, audience, issuer or signature is refused', async () => {
+it('an ID token with a wrong nonce, time, audience, issuer or signature is rejected', async () => {
   const now = Math.floor(Date.now() / 1000);
   const cases: [string, Provider['wrong'], string | undefined][] = [
     ['nonce', { claims: { nonce: 'other' } }, 'invalid'],

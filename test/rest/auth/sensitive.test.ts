@@ -238,7 +238,7 @@ describe('the values that templates declare as sensitive', () => {
     expect(Object.values(CANARIES).filter((canary) => lines.includes(canary))).toEqual([]);
   });
 
-  it('of a task that was deleted stay hidden in its events', async () => {
+  it('stay hidden in the events of a deleted task', async () => {
     const [event] = await tasker.events.list({ taskUuid: things.decided });
     await tasker.cancelTask(things.decided);
     await tasker.deleteTask(things.decided);

@@ -110,7 +110,7 @@ describe('the OpenAPI document', () => {
     expect(breaking(({ parameters = [] }) => parameters.every(({ schema }) => schema !== undefined))).toEqual([]);
   });
 
-  it('has a success, a schema for each answer with a body, and never 422', () => {
+  it('declares a success response and a schema for every response body, and never declares 422', () => {
     expect(breaking(({ responses }) => Object.keys(responses).some((status) => /^2\d\d$/.test(status)))).toEqual([]);
     expect(breaking(({ responses }) => responses[422] === undefined)).toEqual([]);
     const complete = ({ responses }: Listed) =>

@@ -331,7 +331,7 @@ it('invalid requests are refused with the place of the mistake', async () => {
   expect(await said(on.register(['lone'], { protocol: 2 }))).toEqual([400, expect.stringContaining('speaks 1')]);
   expect(await said(on.ask('steps/claim', { worker_id: 999_999, request_id: 1, slots: 1 }))).toEqual([
     404,
-    expect.stringContaining('register first'),
+    expect.stringContaining('HTTP worker 999999 not found; register it first'),
   ]);
   await on.register(['lone']);
   expect(await said(on.claim({ request_id: 2 ** 24 }))).toEqual([400, expect.stringContaining('request_id')]);

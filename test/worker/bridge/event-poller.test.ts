@@ -260,7 +260,7 @@ describe('a poller of this process', () => {
     ]);
   });
 
-  it('an outage of the database is reported, and polling continues after it', async () => {
+  it('a database outage is reported, and polling continues after it', async () => {
     setLogger(silentLogger);
     onTestFinished(() => setLogger(undefined));
     const proxy = await startProxy(shared.url);

@@ -47,7 +47,7 @@ itOnce(
     await timed('listTasks', () => tasker.listTasks({}));
     await timed('getHistory', () => tasker.getHistory(taskUuid));
     const { steps: why, summary } = await timed('why', () => tasker.why(taskUuid));
-    expect(summary).toBe("can't continue: work_9999 failed permanently; an operator must act");
+    expect(summary).toBe('cannot continue: work_9999 failed permanently; an operator must act');
     expect(why.find(({ step }) => step === 'join')).toMatchObject({ waitsFor: ['work_9999'] });
     const parents = await parentsOf(tasker, task);
     expect(stepTree(steps, parents, { now: Date.now() }).length).toBe(4);

@@ -202,7 +202,7 @@ describe('a handler in a thread', () => {
       (all) => all.some(({ message }) => message === 'signal received'),
     );
     expect(lines.find(({ message }) => message === 'signal received')!.fields).toEqual({
-      reason: expect.stringContaining('step a was taken away'),
+      reason: expect.stringContaining('step a is no longer held'),
     });
     await idle(tasker);
   });

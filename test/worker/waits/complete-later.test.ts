@@ -52,7 +52,7 @@ describe('a handler that returns completeLater', () => {
     await invariants(shared.sql);
   });
 
-  it('in a class gets the same token on each request in one attempt, and a new token in the next', async () => {
+  it('gets the same token on each request in one attempt, and a new token in the next, also in a class', async () => {
     const tokens: string[] = [];
     class Charge extends StepHandler {
       static override handlerName = 'charge';
@@ -136,12 +136,10 @@ describe('a handler that returns completeLater', () => {
       () => tasker.stats!,
       ({ running }) => running === 0,
     );
-    expect(lines.map(({ message }) => message)).toContain(
-      'a handler settled after its step had ended; its result is refused',
-    );
+    expect(lines.map(({ message }) => message)).toContain('handler settled after its step ended; result discarded');
   });
 
-  it('in a decision creates the branches that its completion names', async () => {
+  it('creates the branches that its completion names if it is a decision', async () => {
     const tokens: Record<string, string> = {};
     const later = async ({ context }: { context: StepContext }) => {
       tokens.route = await context.completionToken();
@@ -174,7 +172,7 @@ describe('a handler that returns completeLater', () => {
     await invariants(shared.sql);
   });
 
-  it('in a batch worker keeps its place in the batch until it is completed', async () => {
+  it('keeps its place in the batch until it is completed if it is a batch worker', async () => {
     const tokens: string[] = [];
     const work = defineHandler('work', {}, async ({ context }) => {
       tokens.push(await context.completionToken());

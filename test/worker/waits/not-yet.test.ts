@@ -141,7 +141,7 @@ describe('a handler that returns notYet', () => {
     );
   });
 
-  it('in a step that is not retryable is refused, and nothing is saved', async () => {
+  it('is rejected in a step that is not retryable, and nothing is saved', async () => {
     const { tasker, demo } = await shared.setup(
       { poll: { retry: { retryable: false } } },
       { handlers: [polling(2)], logger: silentLogger },
@@ -157,7 +157,7 @@ describe('a handler that returns notYet', () => {
     expect(await shared.sql(`select 1 from tasker.checkpoint where task_uuid = $1`, [taskUuid])).toEqual([]);
   });
 
-  it('in a step that is not retryable but repeatable is called again', async () => {
+  it('is called again in a step that is not retryable but repeatable', async () => {
     const { tasker, demo } = await shared.setup(
       { poll: { retry: { retryable: false }, wait: { repeatable: true } } },
       { handlers: [polling(3)] },
@@ -167,7 +167,7 @@ describe('a handler that returns notYet', () => {
     expect((await tasker.getStep(taskUuid, 'poll')).results!.result).toMatchObject({ calls: 3 });
   });
 
-  it('whose checkpoint cannot be stored fails permanently, and names the path', async () => {
+  it('fails permanently if its checkpoint cannot be stored, and names the path', async () => {
     const handler = defineHandler('poll', {}, () => notYet({ retryInMs: 10, checkpoint: { ids: [1n] } }));
     const { tasker, demo } = await shared.setup({ poll: [] }, { handlers: [handler], logger: silentLogger });
     const { taskUuid } = await tasker.createTask(demo);

@@ -95,7 +95,7 @@ describe('a timer step', () => {
     expect(Date.parse(past.due_at)).toBe(Date.parse('2020-01-01T00:00:00Z'));
   });
 
-  it('with a time in the past completes at once', async () => {
+  it('completes at once if its time is in the past', async () => {
     const { tasker, demo } = await shared.setup({ pause: timer({ until: { context: 'at' } }) }, { handlers: [] });
     const untilComplete = async () => {
       let taskUuid = '';
@@ -226,7 +226,7 @@ describe('a worker that polls once a minute', () => {
     }
   });
 
-  it('fires a timer that another process moved to an earlier time, because it is notified', async () => {
+  it('is notified when another process moves a timer earlier, and fires it on time', async () => {
     const { tasker, demo, another } = await shared.setup({ pause: timer({ for: '1h' }) }, quiet);
     const { taskUuid } = await tasker.createTask(demo);
     await until(

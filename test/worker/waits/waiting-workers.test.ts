@@ -172,7 +172,7 @@ describe('a worker that drains', () => {
 });
 
 describe('handlers elsewhere', () => {
-  it('in a thread can get a token, wait for its completion, and ask to be called again', async () => {
+  it('can get a token in a thread, wait for its completion, and ask to be called again', async () => {
     const inThread = (callable: string) => ({ handler: { callable, isolation: 'thread' } });
     const { tasker, demo } = await shared.setup(
       { poll: inThread('polls'), later: inThread('awaits') },
@@ -193,7 +193,7 @@ describe('handlers elsewhere', () => {
     expect((await tasker.getStep(taskUuid, 'poll')).results!.result).toEqual({ calls: 3, isMainThread: false });
   });
 
-  it('of a StepExecutionSubscriber wait too, and no completion event is published for them', async () => {
+  it('wait too if a StepExecutionSubscriber runs them, and no completion event is published for them', async () => {
     let token = '';
     const later = defineHandler('later', {}, async ({ context }) => {
       token = await context.completionToken();

@@ -6,7 +6,9 @@ import type { GroupConsumers } from './consumers.ts';
 export interface GroupMemberParts {
   log: EventLog;
   consumers: Pick<GroupConsumers, 'name' | 'patterns' | 'from'>;
-  /** The interval for renewing the membership, in milliseconds. It expires after three minutes without renewal. */
+  /**
+   * Interval of membership renewals, in milliseconds. A membership expires after three minutes without renewal.
+   */
   signEveryMs: number;
 }
 

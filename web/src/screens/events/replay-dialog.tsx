@@ -86,7 +86,7 @@ export function ReplayDialog({ groups, group, onClose }: ReplayDialogProps) {
   );
 }
 
-/** The fields are in the zone of the browser. */
+/** The fields are in the browser's time zone. */
 function isoOf(local: string): string {
   const time = new Date(local);
   return local === '' || Number.isNaN(time.getTime()) ? '' : time.toISOString();

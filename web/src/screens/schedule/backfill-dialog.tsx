@@ -64,7 +64,7 @@ export function BackfillDialog({ name, onClose }: { name: string; onClose(): voi
   );
 }
 
-/** The fields are in the zone of the browser. */
+/** The fields are in the browser's time zone. */
 function isoOf(local: string): string {
   const time = new Date(local);
   return local === '' || Number.isNaN(time.getTime()) ? '' : time.toISOString();
