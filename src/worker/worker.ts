@@ -44,7 +44,7 @@ export class Worker implements WorkerHooks {
       settled: (step, result, version) => this.settled(step, result, version),
       yielded: (step, result, handler) => void this.#callAgain(step, result, handler),
       broken: (step, result) => this.push(attemptEnd(step, result, DEFAULT_VERSION)),
-      unknown: (step) => this.#parts.missing.add(step),
+      unknown: (step) => this.#lacksHandler(step),
       unresolved: (step) => this.unresolved(step),
     });
   }
@@ -240,14 +240,18 @@ export class Worker implements WorkerHooks {
 
   /** Called when no resolver found the handler, or the step was taken away during the search. */
   unresolved(step: DispatchedStep): void {
-    const { deadlines, slots, stopping, missing } = this.#parts;
+    const { deadlines, slots } = this.#parts;
     deadlines.delete(step);
     slots.vacate();
-    if (!step.over && !step.ended) {
-      if (stopping.begun || slots.paused) this.push(released(step));
-      else missing.add(step);
-    }
+    if (!step.over && !step.ended) this.#lacksHandler(step);
     this.#claims.next();
+  }
+
+  /** Lets the step wait for its handler, unless the worker stops or drains. */
+  #lacksHandler(step: DispatchedStep): void {
+    const { slots, stopping, missing } = this.#parts;
+    if (stopping.begun || slots.paused) this.push(released(step));
+    else missing.add(step);
   }
 
   /** Called when the missing handler is registered. Runs the waiting step, or releases it if no slot is free. */

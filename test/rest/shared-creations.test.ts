@@ -1,8 +1,8 @@
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
-import { listen } from '../../src/server/listen.ts';
 import { openSession } from '../support/database.ts';
+import { asking } from '../support/rest/contract.ts';
 import { invariants, setup, template } from '../support/setup.ts';
 
 const DEMO = {
@@ -22,13 +22,10 @@ async function served() {
   });
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   const app = restApp({ tasker: made.tasker, logger: silentLogger, facts });
-  const server = await listen(app, { host: '127.0.0.1', port: 0 });
-  onTestFinished(() => server.close());
-  const post = async (body: object) => {
-    const headers = { 'content-type': 'application/json' };
-    const answer = await fetch(`${server.url}/v1/tasks`, { method: 'POST', headers, body: JSON.stringify(body) });
-    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
-  };
+  const ask = asking(app);
+  // A server knows the length of a request, and requests without one are not shared.
+  const post = (body: object) =>
+    ask('POST', '/v1/tasks', body, { 'content-length': String(JSON.stringify(body).length) });
   return { ...made, post };
 }
 

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { WorkerHealth } from '../../../src/app/server/worker-health.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { openSession } from '../../support/database.ts';
 import { deferred, endStates, states, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 
@@ -172,6 +173,29 @@ it('a step that waits for its handler is released when its worker drains', async
     ({ a }) => a === 'in_progress',
   );
   await tasker.drainWorker(worker.stats!.workerId, { wait: true, timeoutMs: 30_000 });
+  expect(await tasker.getSteps(taskUuid)).toMatchObject([{ currentState: 'enqueued', attempts: 0 }]);
+});
+
+it('a step without a handler whose claim is answered during a drain is released', async () => {
+  const { tasker, demo, another } = await shared.setup({ a: { handler: 'nowhere' } }, { worker: false });
+  const { taskUuid } = await tasker.createTask(demo);
+  // The claim waits for this lock.
+  const session = await openSession(shared.url);
+  await session.query('begin');
+  await session.query('lock table tasker.step in exclusive mode');
+  const worker = await another({ worker: true, handlers: [ok('b')], handlerMissingGraceMs: 60_000, name: 'claiming' });
+  const waiting = `select count(*)::int n from pg_locks where not granted and relation = 'tasker.step'::regclass`;
+  await until(
+    async () => (await session.query<{ n: number }>(waiting)).rows[0]!.n,
+    (n) => n > 0,
+  );
+  const drained = tasker.drainWorker(worker.stats!.workerId, { wait: true, timeoutMs: 30_000 });
+  await until(
+    () => worker.stats!.phase,
+    (phase) => phase === 'draining',
+  );
+  await session.query('commit');
+  await drained;
   expect(await tasker.getSteps(taskUuid)).toMatchObject([{ currentState: 'enqueued', attempts: 0 }]);
 });
 
