@@ -68,7 +68,10 @@ export function readScheduleOptions(options: ScheduleOptions): ScheduleSpec {
 /** Returns a schedule with changes. `cron` replaces `every`, and vice versa. @throws TaskerError `schedule_invalid` */
 export function changedSpec(spec: ScheduleSpec, change: ScheduleChange): ScheduleSpec {
   if (typeof change === 'object' && change !== null && 'name' in change) {
-    throw new TaskerError('schedule_invalid', `schedule ${spec.name}: a schedule cannot be renamed; create another one`);
+    throw new TaskerError(
+      'schedule_invalid',
+      `schedule ${spec.name}: a schedule cannot be renamed; create another one`,
+    );
   }
   const changes = fileForm(change, `the change of schedule ${spec.name}`);
   const before = scheduleToFile(spec);

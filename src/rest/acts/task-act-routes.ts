@@ -154,7 +154,10 @@ function addEndings(routes: OpenAPIHono, tasker: Tasker): void {
       const resolved = await tasker.resolveTask(uuid, operatorOf(c, c.req.valid('json')));
       const status = await statusOf(uuid);
       if (!resolved && status !== 'resolved_manually') {
-        throw new TaskerError('illegal_transition', `task ${uuid} cannot be resolved: it has ended, it is in ${status}`);
+        throw new TaskerError(
+          'illegal_transition',
+          `task ${uuid} cannot be resolved: it has ended, it is in ${status}`,
+        );
       }
       return c.json({ task_uuid: uuid.toLowerCase(), resolved, status }, 200);
     })
