@@ -14,6 +14,8 @@ const FILES = [
   'test/events/sinks/rabbitmq-sink.test.ts',
   'test/examples/python-worker.test.ts',
   'test/metrics/alert-rules.test.ts',
+  'test/web/bad-night.test.ts',
+  'test/web/idle-pages.test.ts',
   'test/web/lists.test.ts',
   'test/web/roles.test.ts',
   'test/web/screens.test.ts',

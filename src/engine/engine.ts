@@ -44,7 +44,6 @@ import {
 } from '../store/workers.ts';
 import { type Analytics, type AnalyticsOptions, readAnalytics } from './analytics/statistics.ts';
 import { forgetOldActs } from './audit.ts';
-import { withOperators } from './by-hand.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { type DeadLetterLook, type DeadLetterTurn, lookForDeadLetters } from './dead-letters/look.ts';
@@ -67,6 +66,7 @@ import {
   type TaskPageOptions,
 } from './search/search.ts';
 import { listWithoutTables, searchIsOff } from './search/without-tables.ts';
+import { withOperators } from './snapshots.ts';
 import { type AttemptLog, attemptLog } from './step-logs.ts';
 import { ChangeFeed } from './streams/change-feed.ts';
 import { promoteDue, type Swept, sweep, takeFrom, tidyQueue } from './sweep.ts';

@@ -3,10 +3,8 @@ import { opening } from '../db/opening.ts';
 import { checkUuid } from '../model/ids.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { getStepsOfTasks } from '../store/read-steps.ts';
-import { getTasks } from '../store/tasks.ts';
-import { withOperators } from './by-hand.ts';
-import type { Engine } from './engine.ts';
-import { type Step, stepView, type Task, taskView } from './task-view.ts';
+import { getHistory, getTasks } from '../store/tasks.ts';
+import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 
 /** A task with its steps. `watchTask` yields it after each change. */
 export interface TaskSnapshot {
@@ -37,8 +35,34 @@ export async function readSnapshots(
 }
 
 /** Reads a task with its steps. @throws TaskerError `task_not_found`, `invalid_uuid` */
-export async function readSnapshot(engine: Engine, given: string): Promise<TaskSnapshot> {
+export async function readSnapshot(
+  engine: { database: Database; getTask(taskUuid: string): Promise<Task> },
+  given: string,
+): Promise<TaskSnapshot> {
   const uuid = checkUuid(given, 'the task id').toLowerCase();
   const snapshot = (await readSnapshots(engine.database, [uuid])).get(uuid);
   return snapshot ?? { task: await engine.getTask(uuid), steps: [] };
+}
+
+/** Whether an operator may have completed a step. The history says whether one did. */
+function mayBeByHand({ currentState, completedAt, results }: Step): boolean {
+  if (currentState !== 'complete' || !results?.success) return false;
+  return results.metadata.worker_id === null || results.metadata.completed_at !== completedAt;
+}
+
+/** Adds the operator, the reason and the metadata to the results of steps that an operator completed or corrected. */
+export async function withOperators(database: Database, taskUuid: string, steps: Step[]): Promise<Step[]> {
+  if (!steps.some(mayBeByHand)) return steps;
+  const last = new Map<string, HistoryEntry>();
+  for (const entry of (await getHistory(database, taskUuid)).map(historyView)) {
+    if (entry.step !== null) last.set(entry.step, entry);
+  }
+  return steps.map((step) => {
+    const act = last.get(step.name);
+    if (!mayBeByHand(step) || act?.kind !== 'operator' || act.what !== 'complete') return step;
+    const results = step.results!;
+    const by = { manually_completed: true, completed_by: act.who, completion_reason: act.why };
+    const custom = { ...act.metadata, ...by };
+    return { ...step, results: { ...results, metadata: { ...results.metadata, custom } } };
+  });
 }

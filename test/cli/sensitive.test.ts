@@ -100,7 +100,7 @@ const reads = (): Record<string, string[][]> => {
 };
 /** The commands that act, or read no task of a database. Some of the acts have a test of their own, and so has `event tail`. */
 const OTHERS = `approval approve, approval reassign, approval reject, archive restore, archive show, auth key create,
-  auth key list, auth key revoke, auth key rotate, bulk resume, bulk stop, completion, config explain, config generate,
+  auth key list, auth key revoke, auth key rotate, auth session end, auth session list, bulk resume, bulk stop, completion, config explain, config generate,
   config show, config validate, db compact, db migrate, db prune, db psql, db start, db status, db stop, dev, dlq add,
   dlq assign, dlq note, dlq redrive, dlq resolve, dlq update, doctor, event remove, event replay, event tail,
   generate asyncapi, generate handler, generate scaffold, generate types, init, mcp, namespace pause, namespace resume,
