@@ -28,7 +28,8 @@ const OWN = /^\/v1\/(me|session|auth|stream)(\/|$)|\/stream$/;
 
 /**
  * Gives several callers with the same rights one answer: a GET request with `Cache-Control: max-age=N` gets an answer that
- * was read at most N seconds ago. So fifty open web pages cost the database no more than one. Other requests are read from the database.
+ * was read at most N seconds ago. So fifty open web pages cost the database no more than one. Other requests are read from
+ * the database.
  */
 export function recentAnswers({ most = MOST, largest = LARGEST }: RecentAnswersOptions = {}): MiddlewareHandler {
   const answers = new Map<string, Kept>();
