@@ -5,11 +5,11 @@ import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-t
 import type { Engine, RecordAnswer } from '../engine/engine.ts';
 import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
 import type { CopyOptions } from '../engine/rerun/copy-task.ts';
-import { readSnapshot, type TaskSnapshot } from '../engine/snapshots.ts';
 import type { AttemptLog } from '../engine/step-logs.ts';
 import type { StreamChange } from '../engine/streams/changes.ts';
 import type { StreamFilter } from '../engine/streams/stream-filter.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
+import { readTaskWithSteps, type TaskSnapshot } from '../engine/task-with-steps.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -291,8 +291,8 @@ export class Tasker extends TaskerOperations {
   }
 
   /** Returns a task with its steps, which one transaction reads. @internal */
-  getSnapshot(taskUuid: string): Promise<TaskSnapshot> {
-    return readSnapshot(this.#engine, taskUuid);
+  getTaskWithSteps(taskUuid: string): Promise<TaskSnapshot> {
+    return readTaskWithSteps(this.#engine, taskUuid);
   }
 
   /** Whether spans are recorded. @internal */

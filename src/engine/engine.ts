@@ -66,11 +66,11 @@ import {
   type TaskPageOptions,
 } from './search/search.ts';
 import { listWithoutTables, searchIsOff } from './search/without-tables.ts';
-import { withOperators } from './snapshots.ts';
 import { type AttemptLog, attemptLog } from './step-logs.ts';
 import { ChangeFeed } from './streams/change-feed.ts';
 import { promoteDue, type Swept, sweep, takeFrom, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
+import { withOperators } from './task-with-steps.ts';
 import type { Snapshot } from './template-store.ts';
 import { endDueWaits } from './waits/due.ts';
 import { closeLeftWaits } from './waits/left.ts';

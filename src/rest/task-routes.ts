@@ -91,7 +91,7 @@ const SUMMARY = describeRoute({
 /** Routes for tasks. */
 export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }: TaskRouteOptions): OpenAPIHono {
   const shown = async (uuid: string) => {
-    const { task, steps } = await tasker.getSnapshot(uuid);
+    const { task, steps } = await tasker.getTaskWithSteps(uuid);
     return taskJson(task, steps);
   };
   const create = legacyStatus ? (created(200) as unknown as typeof CREATE) : CREATE;
@@ -116,7 +116,7 @@ export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }:
     })
     .openapi(SUMMARY, async (c) => {
       const { uuid } = c.req.valid('param');
-      const snapshot = await tasker.getSnapshot(uuid);
+      const snapshot = await tasker.getTaskWithSteps(uuid);
       const [template, entries] = await Promise.all([
         tasker.engine.snapshotOf(uuid).then(({ template }) => template),
         tasker.deadLetters.list({ task: uuid }, { limit: 1 }),

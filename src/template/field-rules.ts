@@ -5,6 +5,7 @@ import { phraseOf } from './locate.ts';
 import type { Path } from './spellings.ts';
 import { type Finding, type StepSketch, suggester } from './step-rules.ts';
 import { DEFAULT_RETRY } from './task-template.ts';
+import { SENSITIVE_PATH } from './template-file.ts';
 
 /** Retries with a shorter delay than this mostly cost database round trips. */
 const SHORT_BACKOFF_MS = 10;
@@ -137,7 +138,7 @@ export function sensitiveRules(data: unknown, steps: readonly StepSketch[]): Fin
   ];
   return declared.flatMap(({ paths, schema, key, path }) =>
     (Array.isArray(paths) ? paths : []).flatMap((one: unknown, index): Finding[] => {
-      const stray = typeof one === 'string' ? strayKey(schema, one.split('.')) : undefined;
+      const stray = typeof one === 'string' && SENSITIVE_PATH.test(one) ? strayKey(schema, one.split('.')) : undefined;
       if (!stray) return [];
       const hint = suggester(stray.known)(stray.part) || '; correct it, or remove it';
       const message = `\`${one}\` hides nothing: \`${key}\` has no \`${stray.part}\` there${hint}`;

@@ -25,7 +25,8 @@ const NAME = /^[^\s\p{Cc}](?:[^\p{Cc}]*[^\s\p{Cc}])?$/u;
 const EVENT_NAME = /^[a-z0-9_]+(?:\.[a-z0-9_]+)+$/;
 /** A key in a path of `sensitive:`. Characters of other notations are refused, because their paths would hide nothing. */
 const PATH_KEY = String.raw`[^.[\]\s\p{Cc}](?:[^.[\]\p{Cc}]*[^.[\]\s\p{Cc}])?`;
-const SENSITIVE_PATH = new RegExp(String.raw`^(?!/|\$(?:\.|$))${PATH_KEY}(?:\.${PATH_KEY})*$`, 'u');
+/** A path of `sensitive:`. */
+export const SENSITIVE_PATH = new RegExp(String.raw`^(?!/|\$(?:\.|$))${PATH_KEY}(?:\.${PATH_KEY})*$`, 'u');
 const PUBLISHER = /^[A-Za-z_][A-Za-z0-9_]*(?:(?:::|\.)[A-Za-z_][A-Za-z0-9_]*)*$/;
 
 /** Timers are limited to 2^31 − 1 milliseconds. A timer with a longer timeout would fire immediately. */

@@ -16,7 +16,7 @@ import {
 } from '../support/crash/dynamic-templates.ts';
 import { freshDatabase, type Sql } from '../support/database.ts';
 import { failureOf, hasNoHandler, laterOf } from '../support/reference-model.ts';
-import { invariants, template, until } from '../support/setup.ts';
+import { invariants, repeat, template, until } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';
 const ROUNDS = PROVE ? 100 : 4;
@@ -58,7 +58,6 @@ async function callBack(token: string, result: object): Promise<void> {
 
 /** Sends signals to the steps that wait for one that must come, until it is stopped: each run of a step waits again. */
 function keepSignalling(tasker: Tasker, sql: Sql): { stop(): Promise<void> } {
-  let stopped = false;
   const send = async ({ id, name }: { id: string; name: string }) => {
     try {
       await tasker.signal(id, name, { by: 'signal' });
@@ -66,24 +65,13 @@ function keepSignalling(tasker: Tasker, sql: Sql): { stop(): Promise<void> } {
       if (!isTaskerError(error) || !['wait_over', 'signal_refused'].includes(error.code)) throw error;
     }
   };
-  const loop = async () => {
-    while (!stopped) {
-      const rows = await sql<{ id: string; name: string }>(
-        `select task_uuid id, settings ->> 'name' "name" from tasker.wait
-          where kind = 'signal' and ended_at is null and until > now() + interval '1 minute'`,
-      );
-      await Promise.all(rows.map(send));
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
-  const done = loop();
-  done.catch(() => undefined);
-  return {
-    stop: () => {
-      stopped = true;
-      return done;
-    },
-  };
+  return repeat(async () => {
+    const rows = await sql<{ id: string; name: string }>(
+      `select task_uuid id, settings ->> 'name' "name" from tasker.wait
+        where kind = 'signal' and ended_at is null and until > now() + interval '1 minute'`,
+    );
+    await Promise.all(rows.map(send));
+  });
 }
 
 interface Running {

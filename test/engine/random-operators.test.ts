@@ -15,7 +15,7 @@ import {
 import { freshDatabase, type Sql } from '../support/database.ts';
 import { age, checkForStale } from '../support/lifecycle.ts';
 import { failureOf, laterOf, randomSteps, signalFor, templateStepsOf } from '../support/reference-model.ts';
-import { invariants, template, until } from '../support/setup.ts';
+import { invariants, repeat, template, until } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';
 const ROUNDS = PROVE ? 300 : 4;
@@ -121,29 +121,17 @@ function refusedAs(codes: readonly string[]) {
 
 /** Sends signals to waiting steps until it is stopped: each step that is run again waits again. */
 function keepSignalling(tasker: Tasker, sql: Sql): { stop(): Promise<void> } {
-  let stopped = false;
-  const loop = async () => {
-    while (!stopped) {
-      const rows = await sql<{ id: string; name: string }>(
-        `select s.task_uuid id, m.name from tasker.step s join tasker.task t using (task_uuid)
-           join tasker.template_step m on m.template_id = t.template_id and m.idx = s.idx where s.state = 'waiting'`,
+  return repeat(async () => {
+    const rows = await sql<{ id: string; name: string }>(
+      `select s.task_uuid id, m.name from tasker.step s join tasker.task t using (task_uuid)
+         join tasker.template_step m on m.template_id = t.template_id and m.idx = s.idx where s.state = 'waiting'`,
+    );
+    const send = async ({ id, name }: { id: string; name: string }) =>
+      count(
+        `signal ${await tasker.signal(id, signalFor(name), { by: name }).then(() => 'done', refusedAs(['signal_refused', 'wait_over']))}`,
       );
-      const send = async ({ id, name }: { id: string; name: string }) =>
-        count(
-          `signal ${await tasker.signal(id, signalFor(name), { by: name }).then(() => 'done', refusedAs(['signal_refused', 'wait_over']))}`,
-        );
-      await Promise.all(rows.map(send));
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
-  const done = loop();
-  done.catch(() => undefined);
-  return {
-    stop: () => {
-      stopped = true;
-      return done;
-    },
-  };
+    await Promise.all(rows.map(send));
+  });
 }
 
 /** Runs an operator's action. It succeeds or is rejected correctly. */

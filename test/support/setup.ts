@@ -144,3 +144,22 @@ export async function invariants(sql: Sql): Promise<void> {
   if (misplaced.length > 0)
     throw new Error(`${misplaced.length} rows of the queue are misplaced: ${JSON.stringify(misplaced.slice(0, 3))}`);
 }
+
+/** Repeats an act every 20 ms until it is stopped. `stop` waits for the last act, and throws the error of a failed one. */
+export function repeat(act: () => Promise<unknown>): { stop(): Promise<void> } {
+  let stopped = false;
+  const loop = async () => {
+    while (!stopped) {
+      await act();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const done = loop();
+  done.catch(() => undefined);
+  return {
+    stop: () => {
+      stopped = true;
+      return done;
+    },
+  };
+}

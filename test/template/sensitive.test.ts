@@ -10,8 +10,8 @@ const MUST = 'must be keys joined by dots, such as `card.number`; `*` stands for
 /** Each row has a file with a `▸` before each problem, and the messages of the problems. */
 const ROWS: [title: string, text: string, problems: string[]][] = [
   [
-    'paths of other notations, which would hide nothing',
-    `${HEAD}sensitive:\n  - ▸$.card\n  - ▸customers[0].email\n  - ▸/card/number\n  - ▸card..number\n  - ▸.card\n  - ▸card.\n${STEP}`,
+    'paths of other notations, which would hide nothing, once each although the schema has no such key either',
+    `${HEAD}input_schema: {properties: {name: {}}}\nsensitive:\n  - ▸$.card\n  - ▸customers[0].email\n  - ▸/card/number\n  - ▸card..number\n  - ▸.card\n  - ▸card.\n${STEP}`,
     ['$.card', 'customers[0].email', '/card/number', 'card..number', '.card', 'card.'].map(
       (path, i) => `error: \`sensitive[${i}]\`: \`${path}\` ${MUST}`,
     ),

@@ -11,8 +11,8 @@ import {
   sensitiveOfTasks,
   templatesWithSensitive,
 } from '../../engine/sensitive.ts';
-import type { TaskSnapshot } from '../../engine/snapshots.ts';
 import type { Step } from '../../engine/task-view.ts';
+import type { TaskSnapshot } from '../../engine/task-with-steps.ts';
 import type { Approval, Vote } from '../../engine/waits/approval-view.ts';
 import { isFields } from '../../model/json.ts';
 import {
@@ -23,6 +23,9 @@ import {
   type SensitivePaths,
   sensitivePaths,
 } from '../../model/sensitive.ts';
+import { Together } from '../../time/together.ts';
+
+const LOOKUPS = { most: 50, calls: 2 };
 
 type Found = ReadonlyMap<string, SensitiveValues | undefined>;
 
@@ -31,17 +34,22 @@ export class Redaction {
   readonly #engine: Engine;
   /** The way to see the values, for errors. */
   readonly #way: string;
+  /** Requests that arrive at the same time share a lookup. */
+  readonly #lookups: Together<string[], Found>;
 
   constructor(engine: Engine, way: string) {
     this.#engine = engine;
     this.#way = way;
+    this.#lookups = new Together(async (asked) => {
+      const answer = await sensitiveOfTasks(engine, asked.flat());
+      return asked.map(() => ({ answer }));
+    }, LOOKUPS);
   }
 
-  #of(items: readonly { taskUuid: string }[]): Promise<Found> {
-    return sensitiveOfTasks(
-      this.#engine,
-      items.map(({ taskUuid }) => taskUuid),
-    );
+  async #of(items: readonly { taskUuid: string }[]): Promise<Found> {
+    const ids = [...new Set(items.map(({ taskUuid }) => taskUuid))];
+    if (ids.length === 0) return new Map();
+    return this.#lookups.ask(ids);
   }
 
   async tasks<T extends { taskUuid: string; context: Record<string, unknown> }>(tasks: readonly T[]): Promise<T[]> {

@@ -1,6 +1,6 @@
 import type { BulkAct } from '../../engine/bulk/bulk-act.ts';
 import type { TaskFilter } from '../../engine/search/filter.ts';
-import type { TaskSnapshot } from '../../engine/snapshots.ts';
+import type { TaskSnapshot } from '../../engine/task-with-steps.ts';
 import type { Tasker } from '../tasker.ts';
 import type { TaskerApprovals } from '../tasker-approvals.ts';
 import type { TaskerBulk } from '../tasker-bulk.ts';
@@ -60,7 +60,7 @@ function over<T extends object>(whole: T, shows: () => boolean, replaced: Partia
 
 function readsOf(tasker: Tasker, redaction: Redaction): Partial<Tasker> {
   return {
-    getSnapshot: async (uuid) => redaction.snapshot(await tasker.getSnapshot(uuid)),
+    getTaskWithSteps: async (uuid) => redaction.snapshot(await tasker.getTaskWithSteps(uuid)),
     getTask: async (uuid) => redaction.task(await tasker.getTask(uuid)),
     getSteps: async (uuid) => redaction.steps(await tasker.getSteps(uuid)),
     getStep: async (uuid, step) => (await redaction.steps([await tasker.getStep(uuid, step)]))[0]!,

@@ -1,5 +1,5 @@
 import type { TaskRequest } from '../../engine/create-task.ts';
-import { readSnapshots, type TaskSnapshot } from '../../engine/snapshots.ts';
+import { readTasksWithSteps, type TaskSnapshot } from '../../engine/task-with-steps.ts';
 import { type Answer, Together } from '../../time/together.ts';
 import type { Tasker } from '../tasker.ts';
 import { createEach } from './create-each.ts';
@@ -32,19 +32,19 @@ export class SharedCreations {
     if (requests.length === 1) return [await answerOf(this.#createAlone(requests[0]!))];
     const outcomes = await createEach(this.#tasker, requests, 'return');
     const created = outcomes.flatMap((one) => ('taskUuid' in one && one.created ? [one.taskUuid] : []));
-    const snapshots = await readSnapshots(this.#tasker.engine.database, created);
+    const snapshots = await readTasksWithSteps(this.#tasker.engine.database, created);
     return Promise.all(
       outcomes.map(async (one): Promise<Answer<TaskSnapshot | undefined>> => {
         if (!('taskUuid' in one) || !one.created) return { answer: undefined };
         const snapshot = snapshots.get(one.taskUuid);
-        return snapshot ? { answer: snapshot } : answerOf(this.#tasker.getSnapshot(one.taskUuid));
+        return snapshot ? { answer: snapshot } : answerOf(this.#tasker.getTaskWithSteps(one.taskUuid));
       }),
     );
   }
 
   async #createAlone(request: TaskRequest): Promise<TaskSnapshot> {
     const { taskUuid } = await this.#tasker.createTask<string, string, string>(request as never);
-    return this.#tasker.getSnapshot(taskUuid);
+    return this.#tasker.getTaskWithSteps(taskUuid);
   }
 }
 

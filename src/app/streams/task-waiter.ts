@@ -1,7 +1,7 @@
 import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { readSnapshot, type TaskSnapshot } from '../../engine/snapshots.ts';
 import type { Task } from '../../engine/task-view.ts';
+import { readTaskWithSteps, type TaskSnapshot } from '../../engine/task-with-steps.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { checkUuid } from '../../model/ids.ts';
@@ -301,7 +301,7 @@ interface Watching {
 export async function* watchTask(taskUuid: string, { engine, waiter, signal }: Watching): AsyncGenerator<TaskSnapshot> {
   let shown = '';
   while (!signal?.aborted) {
-    const { task, steps } = await readSnapshot(engine, taskUuid);
+    const { task, steps } = await readTaskWithSteps(engine, taskUuid);
     const now = JSON.stringify([
       task.status,
       steps.map((step) => [step.currentState, step.attempts, step.nextRetryAt, step.wait]),

@@ -38,7 +38,7 @@ export async function dbPrune(options: DbPruneOptions): Promise<void> {
     await withTasker(options, {}, async (tasker) => {
       const kept = keepingOf(options);
       const act = start(tasker, { options, kept, signal: stop.signal });
-      // To count reads all ended tasks, so it is left out if there is no question and no terminal to show progress on.
+      // Counting reads all ended tasks, so it is skipped if there is neither a question nor a terminal to show progress on.
       if (options.dryRun || !options.yes || process.stderr.isTTY) {
         const preview = await act.preview();
         stop.signal.throwIfAborted();

@@ -5,6 +5,7 @@ import { handlersOf } from '../../template/generate/handler-stubs.ts';
 import { zodTypesOf } from '../../template/generate/zod-types.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note } from '../show/output.ts';
+import { counted } from '../show/text.ts';
 import { writeOutput } from '../show/write-output.ts';
 import { findTemplate } from '../template/find.ts';
 import { putGenerated } from './put-generated.ts';
@@ -38,7 +39,7 @@ export async function generateScaffold(
   const { outputDir: folder = '.', check = false } = options;
   const { text, names, count } = zodTypesOf([template], { short: true });
   const place = (name: string) => path.join(folder, name);
-  putGenerated(text, { out: place(`models/${template.name}.ts`), check }, `${count} schemas`);
+  putGenerated(text, { out: place(`models/${template.name}.ts`), check }, counted(count, 'schema'));
   const file = place(`handlers/${template.name}.ts`);
   const stubs = handlersOf(template, {
     models: { names: names.get(template)!, from: `../models/${template.name}.${importEnding(folder)}` },

@@ -11,7 +11,7 @@ export async function generateTypes(
 ): Promise<void> {
   if (options.zod) {
     const made = zodTypesOf(await templatesFor(paths, options));
-    return putGenerated(made.text, options, `${made.count} schemas`);
+    return putGenerated(made.text, options, counted(made.count, 'schema'));
   }
   const { text, counts, warnings, unknown } = typesOf(await templatesFor(paths, options));
   if (options.json && options.out === undefined) return printJson({ types: text, warnings, unknown });

@@ -18,7 +18,7 @@ const READING = opening(PINNED_PLANS);
  * Reads tasks with their steps, by their ids. Unknown ids are omitted. The steps are read after the tasks, so the steps of
  * an ended task are in their final states.
  */
-export async function readSnapshots(
+export async function readTasksWithSteps(
   database: Database,
   taskUuids: readonly string[],
 ): Promise<Map<string, TaskSnapshot>> {
@@ -35,12 +35,12 @@ export async function readSnapshots(
 }
 
 /** Reads a task with its steps. @throws TaskerError `task_not_found`, `invalid_uuid` */
-export async function readSnapshot(
+export async function readTaskWithSteps(
   engine: { database: Database; getTask(taskUuid: string): Promise<Task> },
   given: string,
 ): Promise<TaskSnapshot> {
   const uuid = checkUuid(given, 'the task id').toLowerCase();
-  const snapshot = (await readSnapshots(engine.database, [uuid])).get(uuid);
+  const snapshot = (await readTasksWithSteps(engine.database, [uuid])).get(uuid);
   return snapshot ?? { task: await engine.getTask(uuid), steps: [] };
 }
 
