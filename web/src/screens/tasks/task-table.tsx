@@ -34,6 +34,7 @@ export function TaskTable({ tasks, columns, selected, onSelect }: TaskTableProps
                 if (box) box.indeterminate = some && !all;
               }}
               checked={all}
+              disabled={tasks.length === 0}
               onChange={() =>
                 set(
                   tasks.map(({ task_uuid }) => task_uuid),
