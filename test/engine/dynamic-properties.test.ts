@@ -34,8 +34,8 @@ const ROUNDS = PROVE ? 100 : inject('postgres') === '18' ? 4 : 2;
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 10_000;
 /** … unless fewer templates than this have run. */
 const ENOUGH = PROVE ? ROUNDS * AT_ONCE : 2 * AT_ONCE;
-/** Rounds until every kind of step has ended. */
-const MOST_ROUNDS = Math.max(ROUNDS, 12);
+/** After the last round, templates with the kinds of steps that are still missing are selected from this many. */
+const MOST_DRAWN = Math.max(ROUNDS * AT_ONCE, 4_000);
 const WAITS: readonly Plan['kind'][] = PLANS.slice(PLANS.indexOf('poll'));
 /** The waits that must also occur below a decision. The others are too rare there. */
 const BELOW: readonly Plan['kind'][] = ['timer', 'signal', 'poll'];
@@ -219,11 +219,12 @@ describe('random templates with decisions, batches and convergences end as a sim
       const missing = () => KINDS.filter((kind) => kind !== 'chance' && kinds[kind] === 0);
       const seed = Number(process.env.SEED ?? Date.now() % 1e9);
       const end = performance.now() + BUDGET_MS;
-      const drawn = fc.sample(randomDynamicSteps(24), { seed, numRuns: MOST_ROUNDS * AT_ONCE });
-      const more = (round: number) =>
-        kinds['templates']! < ENOUGH || (round < ROUNDS ? performance.now() < end : missing().length > 0);
-      for (let round = 0; round < MOST_ROUNDS && more(round); round++) {
-        const given = drawn.slice(round * AT_ONCE, (round + 1) * AT_ONCE);
+      const drawn = fc.sample(randomDynamicSteps(24), { seed, numRuns: ROUNDS * AT_ONCE });
+      const more = (round: number) => kinds['templates']! < ENOUGH || (round < ROUNDS && performance.now() < end);
+      const others = () => fc.sample(randomDynamicSteps(24), { seed: seed + 1, numRuns: MOST_DRAWN });
+      for (let round = 0; more(round) || missing().length > 0; round++) {
+        const given = more(round) ? drawn.slice(round * AT_ONCE, (round + 1) * AT_ONCE) : having(missing(), others());
+        expect(given, `no template has ${missing().join(', ')}`).not.toEqual([]);
         const broken = await Promise.all(given.map((steps, i) => run(taskers[i % taskers.length]!, steps)));
         const worst = broken.findIndex((of) => of.length > 0);
         if (worst >= 0) {
@@ -342,6 +343,19 @@ describe('minimal forms of random templates that once failed', () => {
 });
 
 /** Counts the created steps by kind, and the steps that ended by their waits. */
+/** Returns for each kind of step a template in which such a step ends. */
+function having(wanted: readonly string[], templates: readonly (readonly DynamicStep[])[]): (readonly DynamicStep[])[] {
+  const left = new Set(wanted);
+  return templates.filter((steps) => {
+    if (left.size === 0) return false;
+    const kinds: Record<string, number> = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
+    count(kinds, steps);
+    const found = [...left].filter((kind) => kinds[kind]! > 0);
+    for (const kind of found) left.delete(kind);
+    return found.length > 0;
+  });
+}
+
 function count(kinds: Record<string, number>, steps: readonly DynamicStep[]): void {
   const end = predictDynamic(steps);
   const made = Object.keys(end.steps);

@@ -53,11 +53,14 @@ export const SENSITIVE_TEMPLATES = [
   template({ first: [] }, { name: 'plain' }),
 ];
 
-let runs = 0;
+/** The tasks whose first step has run. */
+const charged = new Set<string>();
 export const SENSITIVE_HANDLERS = [
   defineHandler('charge', {}, ({ context }) => {
     context.logger.info({ card: context.inputData.card }, `charging ${CANARIES.context}`);
-    return { token: runs++ === 0 ? CANARIES.dropped : CANARIES.result, amount: 'plain-amount' };
+    const isFirst = !charged.has(context.taskUuid);
+    charged.add(context.taskUuid);
+    return { token: isFirst ? CANARIES.dropped : CANARIES.result, amount: 'plain-amount' };
   }),
   defineHandler('ship', {}, ({ context }) => {
     const { token } = context.getDependencyResult('charge') as { token: string };
