@@ -1,5 +1,5 @@
-// Loads the HTTP API of a server and a worker on one database: creators at the maximum rate; at half of it while streams
-// are open; at four times of it; and at a quarter of it while the server is killed and started again. Then every
+// Loads the HTTP API of a server and a worker on one database while streams are open: creators at the maximum rate, at half
+// of it, at four times of it, and at a quarter of it while the server is killed and started again. Then every
 // acknowledged task must exist and be complete, and every stream must have received its end. Exits with 1 if a limit is
 // missed.
 //   node bench/rest-load.mjs [--seconds 20] [--creators 200] [--streams 2000] [--all 20] [--json]
@@ -17,6 +17,8 @@ const MOST_OPEN = 3_000;
 /** A task that is not complete, or an end that was not received, after this time counts as lost. */
 const SETTLED_MS = 180_000;
 const OVERLOAD = 4;
+/** Tasks with a stream of their own that end in a second while the delays are measured. */
+const CANCELS_PER_S = 20;
 /** Callers of the requests besides the load. */
 const LANES = 20;
 
@@ -124,10 +126,10 @@ function readersOf(url) {
   return { ask, close: () => thread.terminate() };
 }
 
-/** Waits until the worker has completed all tasks. */
+/** Waits until the worker has completed all tasks but those that are held. */
 async function idle(probe) {
-  const open = () => probe.query('select exists (select from tasker.task where done_at is null) open');
-  while ((await open()).rows[0].open) await sleep(200);
+  const open = () => probe.query('select count(*)::int n from tasker.task where done_at is null');
+  while ((await open()).rows[0].n > streams) await sleep(200);
 }
 
 async function maximum({ url, probe, served }) {
@@ -149,24 +151,20 @@ async function maximum({ url, probe, served }) {
     unless(Object.keys(creation.answers).join() === '201', 'some creations were refused'),
   );
   creation.end(served);
-  await idle(probe);
   return rate;
 }
 
-/** Creates at half the maximum rate, and ends the tasks with a stream of their own meanwhile. */
+/** Creates at half the maximum rate, and meanwhile ends some of the tasks with a stream of their own. */
 async function half({ url, rate, served, held, cpuOf }) {
   const creation = new Creation(url, MOST_OPEN);
   const others = new Creation(url, LANES);
   const before = cpuOf();
+  let next = 0;
   await Promise.all([
     openLoop({ perSecond: rate / 2, seconds }, (due) => creation.create(due)),
-    (async () => {
-      let next = 0;
-      await openLoop({ perSecond: held.length / seconds, seconds }, () => others.cancel(held[next++]));
-      while (next < held.length) await others.cancel(held[next++]);
-    })(),
+    openLoop({ perSecond: CANCELS_PER_S, seconds }, () => others.cancel(held[next++])),
   ]);
-  const requests = creation.acknowledged.length + held.length;
+  const requests = creation.acknowledged.length + next;
   const used = cpuOf();
   const p99 = creation.percentile(0.99);
   report(
@@ -174,7 +172,7 @@ async function half({ url, rate, served, held, cpuOf }) {
       phase: 'half',
       offered_per_s: Math.round(rate / 2),
       created: creation.acknowledged.length,
-      cancelled: held.length,
+      cancelled: next,
       p50_ms: creation.percentile(0.5),
       p99_ms: p99,
       server_cpu_us_per_request: round((used.server - before.server) / requests),
@@ -185,6 +183,7 @@ async function half({ url, rate, served, held, cpuOf }) {
     unless(Object.keys(creation.answers).join() === '201', 'some creations were refused'),
   );
   creation.end(served);
+  while (next < held.length) await others.cancel(held[next++]);
   others.end();
 }
 
@@ -227,8 +226,8 @@ async function killed({ url, rate, served, server, start }) {
   return next;
 }
 
-/** Waits for the end of what was acknowledged. `early`: the number of tasks before the streams were opened. */
-async function verify({ probe, readers, served, held, early }) {
+/** Waits for the end of what was acknowledged. */
+async function verify({ probe, readers, served, held }) {
   const from = performance.now();
   const left = () => performance.now() - from < SETTLED_MS;
   const countOf = async (tasks, state) => {
@@ -242,9 +241,8 @@ async function verify({ probe, readers, served, held, early }) {
   }
   const finishedMs = Math.round(performance.now() - from);
   let missing;
-  const streamed = served.slice(early);
   do {
-    missing = await readers.ask('missing', { held, served: streamed });
+    missing = await readers.ask('missing', { held, served });
     if (missing.own + missing.others > 0) await sleep(500);
   } while (missing.own + missing.others > 0 && left());
   const { events, reconnected, resumed, resets, refused } = await readers.ask('counts');
@@ -279,8 +277,6 @@ await withServer((serverUrl, folder) =>
     const readers = readersOf(url);
     const served = [];
     try {
-      const rate = await maximum({ url, probe, served });
-      const early = served.length;
       const holding = new Creation(url, LANES);
       await Promise.all(
         Array.from({ length: LANES }, async () => {
@@ -289,12 +285,14 @@ await withServer((serverUrl, folder) =>
       );
       const held = holding.acknowledged;
       await readers.ask('open', { tasks: held, everything });
+      const rate = await maximum({ url, probe, served });
+      await idle(probe);
       const cpuOfDatabase = await serverCpu(probe);
       const cpuOf = () => ({ server: processCpu(server.pid), database: cpuOfDatabase() });
       await half({ url, rate, served, held, cpuOf });
       await saturation({ url, rate, served });
       server = await killed({ url, rate, served, server, start });
-      await verify({ probe, readers, served, held, early });
+      await verify({ probe, readers, served, held });
     } finally {
       await readers.close();
       await Promise.all([server.stop(), worker.stop()]);

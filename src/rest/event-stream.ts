@@ -28,7 +28,7 @@ export interface EventStreamLimits {
 const TEXTS = new WeakMap<StreamChange, string>();
 const encoder = new TextEncoder();
 
-/** The block of a change, without its end. All streams of a process share it. */
+/** The block of a change, without its end. */
 function textOf(change: StreamChange): string {
   let text = TEXTS.get(change);
   if (text === undefined) {
@@ -41,6 +41,19 @@ function textOf(change: StreamChange): string {
 
 function block(event: string, data: object): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n`;
+}
+
+const BATCHES = new WeakMap<readonly StreamChange[], { cursor: string | undefined; bytes: Uint8Array }>();
+
+/** The bytes of several changes. Streams that get the same ones share them. `cursor`: the id of the last change. */
+function bytesOf(changes: readonly StreamChange[], cursor: string | undefined): Uint8Array {
+  const known = BATCHES.get(changes);
+  if (known && known.cursor === cursor) return known.bytes;
+  const id = cursor === undefined ? '' : `id: ${cursor}\n`;
+  const last = changes.length - 1;
+  const bytes = encoder.encode(changes.map((change, i) => `${i === last ? id : ''}${textOf(change)}\n`).join(''));
+  BATCHES.set(changes, { cursor, bytes });
+  return bytes;
 }
 
 function retry(): string {
@@ -134,8 +147,8 @@ export class EventStream implements Follower {
   }
 
   receive(changes: readonly StreamChange[], cursor: string | undefined): void {
-    const last = changes.length - 1;
-    this.#send(changes.map((change, i) => `${i === last ? this.#idLine(cursor) : ''}${textOf(change)}\n`).join(''));
+    if (cursor !== undefined) this.#lastId = cursor;
+    this.#send(bytesOf(changes, cursor));
   }
 
   #idLine(cursor: string | undefined): string {
@@ -153,14 +166,14 @@ export class EventStream implements Follower {
     this.#isFresh = false;
   }
 
-  #send(text: string): void {
+  #send(given: string | Uint8Array): void {
     if (this.#isOver) return;
     // A single batch may be larger than the limit, if the client has read everything before it.
     if (this.#unread >= this.#limits.mostUnreadBytes) {
       this.ended('slow');
       return;
     }
-    this.#controller.enqueue(encoder.encode(text));
+    this.#controller.enqueue(typeof given === 'string' ? encoder.encode(given) : given);
     this.#isFresh = true;
   }
 

@@ -5,6 +5,12 @@ import { createAdaptorServer } from '@hono/node-server';
 import type { ListenAddress } from '../config/value-forms.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 
+/**
+ * Connections that wait to be accepted; the kernel may allow fewer. A client that finds none free tries again only after
+ * a second, then after two, four, and so on.
+ */
+const MOST_UNACCEPTED = 4_096;
+
 /** Handles requests, as a Hono app does. */
 export interface Answering {
   /** `env`: the request and the response of Node, `incoming` and `outgoing`. */
@@ -49,7 +55,7 @@ export async function listen(
   server.requestTimeout = requestTimeoutMs;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(unavailable(address, error)));
-    server.listen(address.port, address.host, resolve);
+    server.listen({ port: address.port, host: address.host, backlog: MOST_UNACCEPTED }, resolve);
   });
   const { port } = server.address() as AddressInfo;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;

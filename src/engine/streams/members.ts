@@ -77,30 +77,48 @@ export class Member {
   }
 }
 
+/** Streams that get the same changes. */
+type Group = Set<Member>;
+
 /** The streams of a process, by what they follow. */
 export class Members {
-  readonly #single = new Map<string, Set<Member>>();
-  readonly #broad = new Set<Member>();
+  /** By {@link groupOf}. */
+  readonly #groups = new Map<string | Selection, Group>();
+  readonly #single = new Map<string, Set<Group>>();
+  readonly #broad = new Set<Group>();
   size = 0;
 
   add(member: Member): void {
-    const { task } = member.follower.selection;
-    if (task === undefined) this.#broad.add(member);
-    else this.#single.set(task, (this.#single.get(task) ?? new Set()).add(member));
+    const { selection } = member.follower;
+    const key = groupOf(selection);
+    let group = this.#groups.get(key);
+    if (!group) {
+      group = new Set();
+      this.#groups.set(key, group);
+      if (selection.task === undefined) this.#broad.add(group);
+      else this.#single.set(selection.task, (this.#single.get(selection.task) ?? new Set()).add(group));
+    }
+    group.add(member);
     this.size++;
   }
 
   remove(member: Member): void {
-    const { task } = member.follower.selection;
-    const set = task === undefined ? this.#broad : this.#single.get(task);
-    if (!set?.delete(member)) return;
+    const { selection } = member.follower;
+    const key = groupOf(selection);
+    const group = this.#groups.get(key);
+    if (!group?.delete(member)) return;
     this.size--;
-    if (task !== undefined && set.size === 0) this.#single.delete(task);
+    if (group.size > 0) return;
+    this.#groups.delete(key);
+    this.#broad.delete(group);
+    if (selection.task === undefined) return;
+    const ofTask = this.#single.get(selection.task);
+    ofTask?.delete(group);
+    if (ofTask?.size === 0) this.#single.delete(selection.task);
   }
 
   *all(): Generator<Member> {
-    yield* this.#broad;
-    for (const members of this.#single.values()) yield* members;
+    for (const group of this.#groups.values()) yield* group;
   }
 
   /** Whether a stream may want changes of this task. */
@@ -110,11 +128,11 @@ export class Members {
 
   /** Whether a stream wants the steps of this task. */
   wantsSteps(task: StreamTask): boolean {
-    for (const member of this.#of(task.taskUuid)) if (member.wantsSteps(task)) return true;
+    for (const group of this.#of(task.taskUuid)) if (oneOf(group).wantsSteps(task)) return true;
     return false;
   }
 
-  *#of(taskUuid: string): Generator<Member> {
+  *#of(taskUuid: string): Generator<Group> {
     yield* this.#broad;
     yield* this.#single.get(taskUuid) ?? [];
   }
@@ -124,18 +142,32 @@ export class Members {
     changes: readonly TaskChanges[],
     { revision, cursor }: { revision: number; cursor: string | undefined },
   ): void {
-    const parcels = new Map<Member, Parcel>();
+    const parcels = new Map<Group, Parcel>();
     for (const change of changes) {
-      for (const member of this.#of(change.taskUuid)) {
-        const parcel = parcels.get(member) ?? { into: [], deleted: [], isMissed: false };
-        parcels.set(member, parcel);
-        member.select(change, parcel);
+      for (const group of this.#of(change.taskUuid)) {
+        const parcel = parcels.get(group) ?? { into: [], deleted: [], isMissed: false };
+        parcels.set(group, parcel);
+        oneOf(group).select(change, parcel);
       }
     }
-    for (const [member, { into, deleted }] of parcels) {
-      hand(member, { changes: withDeleted(into, deleted, revision), cursor });
+    for (const [group, { into, deleted }] of parcels) {
+      const given = withDeleted(into, deleted, revision);
+      // A stream that does not read ends, which removes it.
+      for (const member of [...group]) hand(member, { changes: given, cursor });
     }
   }
+}
+
+const oneOf = (group: Group): Member => group.values().next().value!;
+
+/**
+ * Returns the same key for selections that get the same changes. A stream with a filter on states has a key of its own,
+ * because it also gets changes that depend on what it was sent.
+ */
+function groupOf(selection: Selection): string | Selection {
+  if (selection.states) return selection;
+  const given = Object.values(selection) as unknown[];
+  return JSON.stringify(given.map((value) => (value instanceof Set ? [...(value as Set<string>)].sort() : value)));
 }
 
 /** Passes changes to a stream. It gets no position until it has received what it missed. */
