@@ -7,7 +7,26 @@ import { parentPort, workerData } from 'node:worker_threads';
 const agent = new http.Agent({ keepAlive: false });
 /** Connections that are opened at the same time. */
 const OPENING_AT_ONCE = 50;
+const MOST_RECENT = 2_000;
 const counts = { events: 0, reconnected: 0, resumed: 0, resets: 0, refused: 0 };
+
+/** Blocks that were read lately. All streams of everything get the same ones, and reading each again would cost a core. */
+const recent = new Map();
+
+function fieldsOf(block) {
+  const known = recent.get(block);
+  if (known) return known;
+  const fields = {};
+  for (const line of block.split('\n')) {
+    if (line.startsWith('data: ')) fields.data = JSON.parse(line.slice(6));
+    else if (line.startsWith('event: ')) fields.event = line.slice(7);
+    else if (line.startsWith('id: ')) fields.id = line.slice(4);
+    else if (line.startsWith('retry: ')) fields.retry = Number(line.slice(7));
+  }
+  if (recent.size >= MOST_RECENT) recent.clear();
+  recent.set(block, fields);
+  return fields;
+}
 
 class Stream {
   /** The newest status of each task, and its revision. */
@@ -56,23 +75,18 @@ class Stream {
   }
 
   #read(block) {
-    let event;
-    let data;
-    for (const line of block.split('\n')) {
-      if (line.startsWith('data: ')) data = line.slice(6);
-      else if (line.startsWith('event: ')) event = line.slice(7);
-      else if (line.startsWith('id: ')) this.#lastId = line.slice(4);
-      else if (line.startsWith('retry: ')) this.#retryMs = Number(line.slice(7));
-    }
+    const { event, data, id, retry } = fieldsOf(block);
+    if (id !== undefined) this.#lastId = id;
+    if (retry !== undefined) this.#retryMs = retry;
     if (event === undefined) return;
     counts.events++;
     if (event === 'reset') counts.resets++;
     if (event === 'open') {
-      if (JSON.parse(data).resumed) counts.resumed++;
+      if (data.resumed) counts.resumed++;
       this.#first.resolve();
     }
     if (event !== 'task') return;
-    const { task_uuid: task, status, revision } = JSON.parse(data);
+    const { task_uuid: task, status, revision } = data;
     const known = this.seen.get(task);
     if (known === undefined || known.revision <= revision) this.seen.set(task, { status, revision });
   }

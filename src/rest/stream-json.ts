@@ -1,4 +1,5 @@
 import type { StreamChange, StreamStep, StreamTask } from '../engine/streams/changes.ts';
+import type { Task } from '../engine/task-view.ts';
 import { taskJson } from './task-json.ts';
 
 /** The name and the data of an event. */
@@ -11,8 +12,11 @@ interface ChangeJson {
 export function changeJson(change: StreamChange): ChangeJson {
   const { revision } = change;
   switch (change.kind) {
-    case 'task':
-      return { event: 'task', data: { ...streamTaskJson(change.task), revision } };
+    case 'task': {
+      const data = streamTaskJson(change.task);
+      data.revision = revision;
+      return { event: 'task', data };
+    }
     case 'step':
       return { event: 'step', data: { ...streamStepJson(change.step), revision } };
     case 'deleted':
@@ -22,9 +26,12 @@ export function changeJson(change: StreamChange): ChangeJson {
   }
 }
 
-function streamTaskJson(task: StreamTask): object {
-  const { context: _, steps: _steps, ...json } = taskJson({ ...task, context: {} }, []);
-  return { ...json, paused: task.paused !== null, stale: task.stale !== null };
+function streamTaskJson(task: StreamTask): Record<string, unknown> {
+  const json: Record<string, unknown> = taskJson(task as Task, []);
+  json.steps = undefined;
+  json.paused = task.paused !== null;
+  json.stale = task.stale !== null;
+  return json;
 }
 
 function streamStepJson(step: StreamStep): object {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { ListenAddress } from '../config/value-forms.ts';
 import { messageOf, TaskerError } from '../errors.ts';
+import { RequestQueue } from './request-queue.ts';
 
 /**
  * Connections that wait to be accepted; the kernel may allow fewer. A client that finds none free tries again only after
@@ -13,7 +14,7 @@ const MOST_UNACCEPTED = 4_096;
 
 /** Handles requests, as a Hono app does. */
 export interface Answering {
-  /** `env`: the request and the response of Node, `incoming` and `outgoing`. */
+  /** `env`: the request and the response of Node, `incoming` and `outgoing`, and how long the request waited, `waitedMs`. */
   fetch(request: Request, env?: object): Response | Promise<Response>;
 }
 
@@ -63,7 +64,15 @@ export async function listen(
 }
 
 function serverFor(app: Answering, tls: TlsFiles | undefined): Server {
-  const fetch = (request: Request, env: object) => app.fetch(request, env);
+  const queue = new RequestQueue();
+  const fetch = (request: Request, env: object) =>
+    queue.enter((waitedMs) => app.fetch(request, Object.assign(env, { waitedMs })));
+  const server = adaptorServer(fetch, tls);
+  queue.watch(server);
+  return server;
+}
+
+function adaptorServer(fetch: (request: Request, env: object) => Promise<Response>, tls: TlsFiles | undefined): Server {
   if (!tls) return createAdaptorServer({ fetch }) as Server;
   try {
     const serverOptions = { ...tls, minVersion: 'TLSv1.2' as const };

@@ -3,7 +3,14 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { newestChange, readChanges } from '../../store/streams/task-changes.ts';
 import type { ChangeLog } from './change-log.ts';
-import { type ClosingReason, cursorOf, positionOf, type ResetReason, type StreamChange } from './changes.ts';
+import {
+  type ClosingReason,
+  cursorOf,
+  type Position,
+  positionOf,
+  type ResetReason,
+  type StreamChange,
+} from './changes.ts';
 import { type Follower, hand, Member, Members, withDeleted } from './members.ts';
 import { NewestStates } from './newest-states.ts';
 import { RecentChanges } from './recent-changes.ts';
@@ -17,12 +24,16 @@ const SOON_MS = 200;
 /** After a read, the reader pauses for this multiple of its duration, at most `LONGEST_REST_MS`. */
 const REST_PER_READ = 4;
 const LONGEST_REST_MS = 3_000;
+/** The same while more tasks are waiting to be sent than this. */
+const MANY_PENDING = 5_000;
+const REST_WITH_MANY = 1;
 /** Interval at which other processes are asked to announce changes soon. They do so for 90 seconds. */
 const WANT_MS = 30_000;
 const ROWS_AT_ONCE = 100;
 /** More than the log ever has. */
 const MOST_ROWS = 100_000;
-const TASKS_AT_ONCE = 500;
+/** Number of tasks that are read together. A stream sends them in one piece, so more of them would delay other requests. */
+const TASKS_AT_ONCE = 200;
 /** Number of missed tasks that one stream gets in one read while many streams have missed some. */
 const MISSED_AT_ONCE = 100;
 /** Number of reads of missed tasks between two polls. */
@@ -65,8 +76,8 @@ export class ChangeFeed {
   #admitting: Joining[] = [];
   /** Members that have yet to receive what they missed. */
   readonly #behind = new Set<Member>();
-  /** Changed tasks that were read in the log, and not sent yet. */
-  readonly #pending = new Set<string>();
+  /** Changed tasks that were read in the log and not sent yet, each with the position before its oldest unsent change. */
+  readonly #pending = new Map<string, Position>();
   /** Whether the whole log is in memory. */
   #isWhole = false;
   /** The position up to which all changes were sent. */
@@ -171,14 +182,20 @@ export class ChangeFeed {
       }
       this.#failing = true;
     } finally {
-      const took = performance.now() - began;
-      const rest = this.#failing ? POLL_MS : Math.min(LONGEST_REST_MS, Math.max(SOON_MS, took * REST_PER_READ));
-      this.#earliest = performance.now() + rest;
+      this.#earliest = performance.now() + this.#restAfter(performance.now() - began);
       // A busy stream is also checked again soon.
       if (this.#behind.size > 0 || this.#pending.size > 0) this.#woken = true;
       this.#isRunning = false;
       this.#schedule();
     }
+  }
+
+  #restAfter(tookMs: number): number {
+    if (this.#failing) return POLL_MS;
+    const times = this.#pending.size > MANY_PENDING ? REST_WITH_MANY : REST_PER_READ;
+    // The rest of the pending tasks would only grow during a longer pause.
+    const least = this.#pending.size > 0 ? 0 : SOON_MS;
+    return Math.min(LONGEST_REST_MS, Math.max(least, tookMs * times));
   }
 
   // ---- reading the log
@@ -201,9 +218,12 @@ export class ChangeFeed {
         return this.#beginAgain(anchor && anchor.seq > from.seq ? 'too_many' : 'database_restored');
       }
       for (const row of added) {
+        const before = this.#recent.newest!;
         this.#recent.add(row);
         if (row.tasks === null) this.#resetAll('too_many');
-        for (const taskUuid of row.tasks ?? []) if (this.#members.mayWant(taskUuid)) this.#pending.add(taskUuid);
+        for (const taskUuid of row.tasks ?? []) {
+          if (this.#members.mayWant(taskUuid) && !this.#pending.has(taskUuid)) this.#pending.set(taskUuid, before);
+        }
       }
       isFull = rows.length === ROWS_AT_ONCE;
       from = this.#recent.newest!;
@@ -248,18 +268,24 @@ export class ChangeFeed {
 
   // ---- sending
 
+  /** Sends a part of the pending tasks. All at once would keep the process from other work for too long. */
   async #sendPending(): Promise<void> {
-    while (this.#pending.size > 0) {
-      const ids = [...this.#pending].slice(0, TASKS_AT_ONCE);
-      const newest = this.#recent.newest!;
+    const newest = this.#recent.newest!;
+    if (this.#pending.size > 0) {
+      const ids = [...this.#pending.keys()].slice(0, TASKS_AT_ONCE);
       const wantsSteps = (task: Parameters<Members['wantsSteps']>[0]) => this.#members.wantsSteps(task);
       const changes = await this.#states.changes(ids, { revision: newest.seq, wantsSteps });
       for (const id of ids) this.#pending.delete(id);
-      const cursor = this.#pending.size === 0 ? cursorOf(newest) : undefined;
-      this.#members.deliver(changes, { revision: newest.seq, cursor });
+      this.#members.deliver(changes, { revision: newest.seq, cursor: cursorOf(this.#sentUpTo(newest)) });
     }
-    const newest = this.#recent.newest;
-    this.#sentTo = newest && { revision: newest.seq, cursor: cursorOf(newest) };
+    const sentUpTo = this.#sentUpTo(newest);
+    this.#sentTo = { revision: sentUpTo.seq, cursor: cursorOf(sentUpTo) };
+  }
+
+  /** The position up to which nothing is pending. */
+  #sentUpTo(newest: Position): Position {
+    const [oldest] = this.#pending.values();
+    return oldest ?? newest;
   }
 
   /** Begins the streams that have joined. They get changes after the newest row. */
@@ -328,7 +354,8 @@ export class ChangeFeed {
         if (ids.size >= TASKS_AT_ONCE) break;
       }
       if (ids.size === 0) return;
-      const { revision, cursor } = this.#sentTo!;
+      const revision = this.#recent.newest!.seq;
+      const { cursor } = this.#sentTo!;
       const wantsSteps = (task: Parameters<Member['wantsSteps']>[0]) => {
         for (const [member, part] of parts) if (part.includes(task.taskUuid) && member.wantsSteps(task)) return true;
         return false;

@@ -7,6 +7,8 @@ const REQUESTS_PER_CONNECTION = 50;
 const BUSY_PER_CONNECTION = 2;
 /** A busy server accepts as many requests as it has lately answered in this time. */
 const LONGEST_WAIT_MS = 2_000;
+/** A request that waited longer than this before it was handled is refused, because the server cannot keep up. */
+const LONGEST_QUEUED_MS = 500;
 const WINDOW_MS = 1_000;
 const RETRY_AFTER_SECONDS = 1;
 /** Claims wait for steps, and do nothing meanwhile. Idle workers must not keep others out. */
@@ -84,6 +86,8 @@ export function limitRequests(options: GateOptions): MiddlewareHandler {
   const gate = new Gate(options);
   let waiting = 0;
   return async (c, next) => {
+    const { waitedMs = 0 } = (c.env ?? {}) as { waitedMs?: number };
+    if (waitedMs > LONGEST_QUEUED_MS) throw tooBusy(gate.open);
     if (c.req.path === WAITING_PATH) {
       if (waiting >= MOST_WAITING) throw tooBusy(waiting);
       waiting++;

@@ -1,5 +1,6 @@
+import { Hono } from 'hono';
 import { expect, it } from 'vitest';
-import { Gate } from '../../../src/rest/acts/gate.ts';
+import { Gate, limitRequests } from '../../../src/rest/acts/gate.ts';
 
 /** Enters as often as the gate allows, up to a number. Returns how often it did. */
 function enterAll(gate: Gate, most: number, now: number): number {
@@ -50,4 +51,18 @@ it('few requests that take long do not count as a slow server', () => {
   const gate = new Gate({ poolSize: 10 });
   expect(enterAll(gate, 19, 0)).toBe(19);
   expect(enterAll(gate, 481, 60_000)).toBe(481);
+});
+
+it('a request that waited too long for its turn is refused, even if few are in progress', async () => {
+  const refused: unknown[] = [];
+  const app = new Hono();
+  app.use(limitRequests({ poolSize: 10 }));
+  app.get('/', (c) => c.text('ok'));
+  app.onError((error, c) => {
+    refused.push(error);
+    return c.text('refused', 503);
+  });
+  const statusAfter = async (waitedMs: number) => (await app.request('/', {}, { waitedMs })).status;
+  expect([await statusAfter(499), await statusAfter(501), await statusAfter(0)]).toEqual([200, 503, 200]);
+  expect(refused).toMatchObject([{ code: 'backpressure', details: { retry_after_seconds: 1 } }]);
 });
