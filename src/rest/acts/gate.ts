@@ -87,9 +87,9 @@ export function limitRequests(options: GateOptions): MiddlewareHandler {
   let waiting = 0;
   return async (c, next) => {
     const { waitedMs = 0 } = (c.env ?? {}) as { waitedMs?: number };
-    if (waitedMs > LONGEST_QUEUED_MS) throw tooBusy(gate.open);
+    if (waitedMs > LONGEST_QUEUED_MS) throw tooBusy(`the request has waited ${Math.round(waitedMs)} ms for its turn`);
     if (c.req.path === WAITING_PATH) {
-      if (waiting >= MOST_WAITING) throw tooBusy(waiting);
+      if (waiting >= MOST_WAITING) throw tooBusy(inProgress(waiting));
       waiting++;
       try {
         await next();
@@ -98,7 +98,7 @@ export function limitRequests(options: GateOptions): MiddlewareHandler {
       }
       return;
     }
-    if (!gate.enter()) throw tooBusy(gate.open);
+    if (!gate.enter()) throw tooBusy(inProgress(gate.open));
     try {
       await next();
     } finally {
@@ -107,8 +107,10 @@ export function limitRequests(options: GateOptions): MiddlewareHandler {
   };
 }
 
-function tooBusy(open: number): TaskerError {
-  return new TaskerError('backpressure', `${open} requests are in progress; try again in a second`, {
+const inProgress = (open: number) => `${open} requests are in progress`;
+
+function tooBusy(why: string): TaskerError {
+  return new TaskerError('backpressure', `${why}; try again in a second`, {
     details: { retry_after_seconds: RETRY_AFTER_SECONDS },
   });
 }
