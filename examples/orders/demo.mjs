@@ -122,7 +122,7 @@ function showNext(outcomes) {
 }
 
 /**
- * Returns a signal that is aborted by the first Ctrl-C. A second Ctrl-C exits at once, unless it is the signal that
+ * Returns a signal that is aborted by the first Ctrl-C. A second Ctrl-C exits immediately, unless it is the signal that
  * npm forwards for the first.
  */
 function stopSignal() {

@@ -40,8 +40,8 @@ export interface SignalTargets {
 }
 
 /**
- * Receives notifications from other processes, and sends them. The first is sent at once, so that an idle system adds no
- * latency. A lost notification only costs latency, because every process also polls.
+ * Receives notifications from other processes, and sends them. The first is sent immediately, so that an idle system
+ * adds no latency. A lost notification only costs latency, because every process also polls.
  */
 export class Signals {
   readonly #parts: TaskerParts;
@@ -190,7 +190,7 @@ export class Signals {
     this.#events.want();
   }
 
-  /** Sends pending notifications at once. */
+  /** Sends pending notifications immediately. */
   async flush(): Promise<void> {
     await Promise.all([this.#work.flush(), this.#ended.flush(), this.#events.flush()]);
   }
@@ -206,7 +206,7 @@ export class Signals {
 }
 
 /**
- * Returns whether a worker with this many free slots takes new tasks at once, so that no other worker needs to be
+ * Returns whether a worker with this many free slots takes new tasks immediately, so that no other worker needs to be
  * woken.
  */
 function canBegin(

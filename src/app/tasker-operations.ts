@@ -55,12 +55,12 @@ export type {
   TaskPageOptions,
 };
 
-/** Methods for operators: find tasks, explain them, and act on them. {@link Tasker} inherits them. */
+/** Methods for operators: find tasks, explain them, and action on them. {@link Tasker} inherits them. */
 export abstract class TaskerOperations extends TaskerSignals {
   readonly #engine: Engine;
-  /** Where the acts of this tasker come from, for the audit. @internal */
+  /** Where the actions of this tasker come from, for the audit. @internal */
   door: Door = 'library';
-  /** Acts on many tasks or steps at once. */
+  /** Acts on many tasks or steps together. */
   readonly bulk: TaskerBulk;
   /** The tasks that need a person's attention. */
   readonly deadLetters: TaskerDeadLetters;
@@ -208,7 +208,7 @@ export abstract class TaskerOperations extends TaskerSignals {
 
   /**
    * Retries a step. A step in `error` returns to the queue with its full number of attempts. A step that waits for a
-   * retry becomes ready at once, with its remaining attempts.
+   * retry becomes ready immediately, with its remaining attempts.
    * @throws TaskerError `illegal_transition` if it is in another state
    */
   retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
@@ -238,8 +238,8 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the acts of operators and lifecycles on tasks and other objects: who acted, when, why, on what, and how the
-   * state changed. Newest first. The entries outlive their tasks (`audit.retention_days`).
+   * Returns the actions of operators and lifecycles on tasks and other objects: who acted, when, why, on what, and how
+   * the state changed. Newest first. The entries outlive their tasks (`audit.retention_days`).
    *
    * @example
    * const { entries } = await tasker.audit({ actor: 'anna', action: 'cancel', after: '24h' }, { limit: 100 });
@@ -250,7 +250,7 @@ export abstract class TaskerOperations extends TaskerSignals {
     return findActs(this.#engine.database, filter, page);
   }
 
-  /** Returns the options of an act, with its origin (`door`). */
+  /** Returns the options of an action, with its origin (`door`). */
   protected override by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions {
     return { door: this.door, ...options } as Options & OperatorOptions;
   }
@@ -261,13 +261,14 @@ export abstract class TaskerOperations extends TaskerSignals {
    * that were cancelled with it continue.
    *
    * Steps that were created by decisions and analyzers among them are removed, and created again according to their new
-   * outcomes. The signal of running handlers fires, and their results are refused. `context.rerun` is the number of the
-   * run.
+   * outcomes. The signal of running handlers fires, and their results are rejected. `context.rerun` is the number of
+   * the run.
    *
    * @example
    * const { steps } = await tasker.rerunTask(taskUuid, { from: 'charge', dryRun: true });
    * if (steps.every((step) => step.retryable)) await tasker.rerunTask(taskUuid, { from: 'charge', actor: 'ana' });
-   * @throws TaskerError `task_not_found`, `step_not_found`, `bad_request`; `illegal_transition` if a step before it is not done
+   * @throws TaskerError `task_not_found`, `step_not_found`, `bad_request`; `illegal_transition` if a step before it is
+   * not done
    */
   rerunTask(taskUuid: string, options: RerunOptions): Promise<TaskRerun> {
     return this.#acting(taskUuid, () => this.#engine.rerunTask(taskUuid, { ...options, ...this.by(options) }));

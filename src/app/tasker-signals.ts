@@ -70,8 +70,8 @@ export abstract class TaskerSignals extends TaskerWaits {
   }
 
   /**
-   * Returns a signal and its outcome by its `signalId`. Returns undefined if it does not exist, its task was deleted, or it
-   * was sent with a `client` and refused more than 30 days ago.
+   * Returns a signal and its outcome by its `signalId`. Returns undefined if it does not exist, its task was deleted,
+   * or it was sent with a `client` and rejected more than 30 days ago.
    *
    * @example
    * const { status, error, tasks } = (await tasker.getSignal(signalId))!;

@@ -207,7 +207,7 @@ export class Tasker extends TaskerOperations {
   }
 
   /**
-   * Registers more templates, or newer ones. New tasks use them at once. Accepts the same forms as `createTasker`:
+   * Registers more templates, or newer ones. New tasks use them immediately. Accepts the same forms as `createTasker`:
    * parsed templates, plain objects with the keys of a template file, files and folders.
    * @throws TaskerError `template_invalid`
    */

@@ -177,7 +177,7 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
       if (open.length === 0 && task.startsAt !== null)
         return `waits for the start of its task, at ${task.startsAt.slice(0, 19)}Z`;
       if (open.length === 0 && template.batchConfig) {
-        return `waits for another batch worker to end: at most ${template.batchConfig.parallelism} of ${template.name} run at once (parallelism)`;
+        return `waits for another batch worker to end: at most ${template.batchConfig.parallelism} of ${template.name} run at the same time (parallelism)`;
       }
       const stuck = open.filter((parent) => parent.currentState === 'error');
       return stuck.length > 0

@@ -28,7 +28,7 @@ export interface TaskFilterOptions {
   tag?: string[];
   initiator?: string;
   source?: string;
-  /** On a command that acts, `--reason` is the reason of the act, and `--task-reason` is this condition. */
+  /** On a command that acts, `--reason` is the reason of the action, and `--task-reason` is this condition. */
   reason?: string;
   taskReason?: string;
   correlationId?: string;

@@ -55,7 +55,9 @@ export type TaskRuns = z.output<typeof TaskRunsSchema>;
 
 type Json = Record<string, unknown>;
 
-/** Why an act is done, and by whom. With a credential, the server records its subject, and keeps `by` as a remark. */
+/**
+ * Why an action is done, and by whom. With a credential, the server records its subject, and keeps `by` as a remark.
+ */
 export interface Act {
   reason?: string | undefined;
   by?: string | undefined;
@@ -67,7 +69,7 @@ export type TaskExplanation = z.output<typeof ExplanationSchema>;
 export type TaskGraph = z.output<typeof GraphSchema>;
 /** The spans of time in which each step of a task was queued, running or waiting. */
 export type TaskTimeline = z.output<typeof TimelineSchema>;
-/** An attempt, or an act of an operator. */
+/** An attempt, or an action of an operator. */
 export type TaskHistoryEntry = z.output<typeof HistoryEntrySchema>;
 /** The last wait of a step. */
 export type TaskWait = z.output<typeof WaitSchema>;
@@ -79,7 +81,7 @@ export type PauseOutcome = z.output<typeof PauseResultSchema>;
 export type RerunOutcome = z.output<typeof RerunSchema>;
 /** The copy of a task. */
 export type TaskCopy = z.output<typeof CopySchema>;
-/** A step after an act. */
+/** A step after an action. */
 export type ActedStep = z.output<typeof ActedStepSchema>;
 /** A step that a search found. */
 export type FoundStepInfo = z.output<typeof FoundStepSchema>;
@@ -121,7 +123,7 @@ export type DeadLetterInfo = z.output<typeof DeadLetterSchema>;
 /** A task that left the dead letters. */
 export type RedriveOutcome = z.output<typeof RedriveSchema>;
 
-/** A bulk act to begin. Pass exactly one of `filter`, `ids` and `steps`. */
+/** A bulk action to begin. Pass exactly one of `filter`, `ids` and `steps`. */
 export interface BulkActRequest extends Act {
   action:
     | 'task_retry'
@@ -139,15 +141,15 @@ export interface BulkActRequest extends Act {
   /** For `step_resolve`. */
   result?: unknown;
 }
-/** A preview of the effect of a bulk act. */
+/** A preview of the effect of a bulk action. */
 export type BulkActPreview = z.output<typeof PreviewSchema>;
-/** A bulk act that has begun. */
+/** A bulk action that has begun. */
 export type StartedBulkAct = z.output<typeof StartedSchema>;
-/** A bulk act. */
+/** A bulk action. */
 export type BulkActInfo = z.output<typeof BulkSchema>;
-/** A bulk act, with the items that were skipped or failed. */
+/** A bulk action, with the items that were skipped or failed. */
 export type BulkActReport = z.output<typeof BulkReportSchema>;
-/** An act in the audit. */
+/** An action in the audit. */
 export type AuditEntryInfo = z.output<typeof AuditSchema>;
 
 /** A worker. */

@@ -52,7 +52,7 @@ export class TaskerClientError extends Error {
 }
 
 /**
- * The server refused the request as invalid (400, 413, 415, 422), or the client did before sending it.
+ * The server rejected the request as invalid (400, 413, 415, 422), or the client did before sending it.
  *
  * @example
  * if (error instanceof InvalidRequestError) console.error(error.details['problems']);

@@ -99,7 +99,7 @@ export interface NapiClientResult {
   cause?: unknown;
 }
 
-/** Answers at once, or later. */
+/** Answers immediately, or later. */
 type NowOrLater = NapiClientResult | Promise<NapiClientResult>;
 
 /** Carries out the calls of a {@link TaskerClient}: requests to a server, or the answers of a test. */
@@ -119,7 +119,7 @@ export interface ClientLayer<Result extends NowOrLater = NowOrLater> {
   getModule(): ClientModule<Result>;
 }
 
-/** A promise, unless the module answers at once. */
+/** A promise, unless the module answers immediately. */
 type Answer<Result, T> = Result extends Promise<unknown> ? Promise<T> : T;
 
 /**

@@ -52,7 +52,7 @@ export type StepResponse = z.output<typeof StepResponseSchema>;
 /** The outcome of an attempt of a step. */
 export type StepAuditResponse = z.output<typeof StepAuditSchema>;
 
-/** An act of an operator on a step. */
+/** An action of an operator on a step. */
 export type StepAction = z.input<typeof StepActionSchema>;
 
 /** A task, its template and its steps without contents. */

@@ -85,7 +85,7 @@ export const AUTH_KEYS = {
     defaultWords: 'none',
     secret: true as const,
     about:
-      'API keys besides those of `tasker auth key create`: tables with `key`, `permissions` and a `description`, under which their acts are recorded.',
+      'API keys besides those of `tasker auth key create`: tables with `key`, `permissions` and a `description`, under which their actions are recorded.',
   },
   apiKeysEnabled: {
     path: 'orchestration.web.auth.api_keys_enabled',

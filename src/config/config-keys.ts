@@ -186,12 +186,12 @@ const KEYS = {
     about:
       'Folders or files of handlers, for the commands and `bootstrapWorker`. `createTasker` has the option `handlers` instead.',
   }),
-  /** Maximum number of handlers that run at once. Default 100. */
+  /** Maximum number of handlers that run at the same time. Default 100. */
   concurrency: option({
     path: 'worker.mpsc_channels.handler_dispatch.max_concurrent_handlers',
     form: forms.whole(1, 100_000),
     byDefault: DEFAULTS.concurrency,
-    about: 'Maximum number of handlers that run at once.',
+    about: 'Maximum number of handlers that run at the same time.',
   }),
   /** Timeout of a handler, for steps without `timeout_seconds`; 0: none. Default 300,000. */
   handlerTimeoutMs: option({
@@ -300,7 +300,7 @@ const KEYS = {
     form: forms.days,
     byDefault: undefined,
     defaultWords: 'none: kept',
-    about: 'Age at which acts of operators, and finished bulk acts, are deleted; 0 or none: never.',
+    about: 'Age at which actions of operators, and finished bulk actions, are deleted; 0 or none: never.',
   }),
   deadLetters: key({
     path: 'orchestration.dlq.enabled',
@@ -413,12 +413,12 @@ const KEYS = {
     byDefault: DEFAULTS.eventTimeoutMs,
     about: 'Timeout of one delivery of an event.',
   }),
-  /** Maximum number of events of different tasks that a group handles at once, per process. */
+  /** Maximum number of events of different tasks that a group handles at the same time, per process. */
   eventConcurrency: key({
     path: 'events.concurrency',
     form: forms.whole(1, 1_000),
     byDefault: DEFAULTS.eventConcurrency,
-    about: 'Maximum number of events of different tasks that one group handles at once, per process.',
+    about: 'Maximum number of events of different tasks that one group handles at the same time, per process.',
   }),
   webhooks: key({
     path: 'events.webhooks',

@@ -51,7 +51,7 @@ export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
     'the thresholds only note stale tasks; templates end them, or send them to the dead letters, in `lifecycle`',
     ['orchestration.dlq.actions.*', 'orchestration.dlq.staleness_detection.actions.*'],
   ),
-  ...because('as many tasks are checked at once as locks allow', [
+  ...because('as many tasks are checked at the same time as locks allow', [
     'orchestration.dlq.batch_size',
     'orchestration.dlq.staleness_detection.batch_size',
   ]),

@@ -30,7 +30,7 @@ export interface ValueForm<T> {
   explain?(issue: z.core.$ZodIssue): string;
 }
 
-/** The longest timeout of a Node timer. A timer with a longer timeout fires at once. */
+/** The longest timeout of a Node timer. A timer with a longer timeout fires immediately. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const numberOf = (text: string): unknown => (text.trim() === '' ? text : Number(text));

@@ -341,8 +341,8 @@ export class Database implements Db {
   }
 
   /**
-   * Returns a function that sends statements at once or, without pipelining, each after the previous one is answered.
-   * It refuses statements after the end of the transaction, because they would be committed on their own.
+   * Returns a function that sends statements immediately or, without pipelining, each after the previous one is
+   * answered. It rejects statements after the end of the transaction, because they would be committed on their own.
    */
   #sender(client: pg.PoolClient, isOver: () => boolean = () => false): Send {
     const now: Send = (query) => (isOver() ? Promise.reject(afterTheEnd()) : client.query(query));
@@ -407,7 +407,7 @@ export class Database implements Db {
     this.#stopCollecting();
     const cutting = setTimeout(() => this.#cut(), CLOSE_MS);
     await Promise.all([this.#pool.end(), this.#reserve?.end(), this.#userTransactions?.close()]);
-    // A connection leaves the pool at once, but its socket stays open until the server answers, which may be never.
+    // A connection leaves the pool immediately, but its socket stays open until the server answers, which may be never.
     if (this.#sockets.size === 0) clearTimeout(cutting);
     else cutting.unref().refresh();
   }

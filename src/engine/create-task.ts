@@ -52,7 +52,7 @@ export interface TaskRequest {
   traceparent?: string;
   /**
    * When its first steps become ready: ISO 8601 with a zone, milliseconds since 1970, or a date. Until then the task is
-   * `pending`, but its identity is reserved. A time in the past starts it at once. Default: at once.
+   * `pending`, but its identity is reserved. A time in the past starts it immediately. Default: immediately.
    */
   startAt?: string | number | Date;
   /** Instead of `startAt`: milliseconds from now, by the clock of the database. */

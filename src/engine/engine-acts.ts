@@ -78,7 +78,7 @@ export interface StepReference {
   step: string;
 }
 
-/** The effects of acts on tasks, for the processes that run these tasks or wait for them. */
+/** The effects of actions on tasks, for the processes that run these tasks or wait for them. */
 export interface ActEffects {
   /** The tasks that were changed. */
   tasks: readonly string[];
@@ -98,7 +98,7 @@ export interface EngineOptions extends Partial<DynamicLimits> {
   replica?: Replica | undefined;
 }
 
-/** The acts of operators on tasks, steps, pauses and workers, and the notifications of what they have changed. */
+/** The actions of operators on tasks, steps, pauses and workers, and the notifications of what they have changed. */
 export abstract class EngineActs {
   readonly database: Database;
   readonly templates: TemplateStore;
@@ -169,7 +169,7 @@ export abstract class EngineActs {
     return steps.map((idx) => names.get(idx) ?? String(idx));
   }
 
-  /** Announces the effects of acts on tasks to all processes. Call it after the acts have committed. */
+  /** Announces the effects of actions on tasks to all processes. Call it after the actions have committed. */
   async announceActs({ tasks, ended = {}, taken = [], queued = false }: ActEffects): Promise<void> {
     for (const taskUuid of tasks) this.search.writeSoon(taskUuid);
     this.analytics.noticed();
@@ -328,7 +328,7 @@ export abstract class EngineActs {
   }
 
   /**
-   * Marks a task as changed for the search even if the response to the act is lost, because the act may have been
+   * Marks a task as changed for the search even if the response to the action is lost, because the action may have been
    * committed.
    */
   async #noting<T>(taskUuid: string, act: Promise<T>): Promise<T> {

@@ -93,7 +93,7 @@ export class Engine extends EngineActs {
   readonly events: EventLog;
   /** The schedules, which create tasks at their due times. */
   readonly schedules: Schedules;
-  /** The acts of workers over HTTP. */
+  /** The actions of workers over HTTP. */
   readonly httpWorkers: HttpWorkerActs;
   /** Reads changes of tasks, for streams. */
   readonly changes: ChangeFeed;
@@ -120,7 +120,7 @@ export class Engine extends EngineActs {
   readonly forgetWorkers = this.#verb(forgetWorkers);
   readonly tidyQueue = this.#verb(tidyQueue);
   readonly saveStepLogs = this.#verb(saveStepLogs);
-  /** Deletes acts of the audit that are older than a number of milliseconds. */
+  /** Deletes actions of the audit that are older than a number of milliseconds. */
   readonly forgetActs = this.#verb(forgetOldActs);
   readonly listNamespaces = this.#verb(listNamespaces);
   readonly listPauses = this.#verb(listPauses);
@@ -163,7 +163,7 @@ export class Engine extends EngineActs {
     return (await this.templates.byIds([templateId])).get(templateId)!;
   }
 
-  /** Returns many tasks at once. Unknown ids are omitted. */
+  /** Returns several tasks. Unknown ids are omitted. */
   async getTasks(taskUuids: readonly string[]): Promise<Task[]> {
     const rows = await this.database.pipeline(READING, (tx) => getTasks(tx, taskUuids));
     return rows.map(taskView);

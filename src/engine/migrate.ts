@@ -81,8 +81,8 @@ export async function schemaStatus(database: Database): Promise<SchemaStatus> {
 }
 
 /**
- * Applies the pending migrations, each in its own transaction, and returns their names. An advisory lock lets any number
- * of processes start at once.
+ * Applies the pending migrations, each in its own transaction, and returns their names. An advisory lock lets any
+ * number of processes start at the same time.
  * @throws TaskerError `schema_changed`, `schema_too_new`
  */
 export async function migrate(database: Database, logger: Logger): Promise<string[]> {

@@ -32,11 +32,11 @@ export interface OperatorOptions {
   /** Default `operator`. */
   actor?: string;
   reason?: string;
-  /** Where the act came from, for the audit. @internal */
+  /** Where the action came from, for the audit. @internal */
   door?: Door;
 }
 
-/** Where an act came from. */
+/** Where an action came from. */
 export type Door = 'library' | 'cli' | 'rest' | 'lifecycle' | 'policy';
 
 const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error'] as const;
@@ -46,7 +46,7 @@ const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 
  */
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
-/** Checks the actor and the reason of an act. @throws TaskerError `bad_request` */
+/** Checks the actor and the reason of an action. @throws TaskerError `bad_request` */
 export function operatorOf(options: OperatorOptions): Operator {
   const { actor = 'operator', reason, door = 'library' } = options;
   for (const [name, text] of Object.entries({ actor, reason })) {
@@ -321,7 +321,10 @@ function onLockedTask<T>(database: Database, taskUuid: string, act: (tx: Db) => 
   });
 }
 
-/** Runs a transaction on a task. @throws TaskerError `database_error` if the task is locked, or the act takes too long */
+/**
+ * Runs a transaction on a task. @throws TaskerError `database_error` if the task is locked, or the action takes too
+ * long
+ */
 export async function onFreeTask<T>(
   database: Database,
   taskUuid: string,

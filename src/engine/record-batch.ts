@@ -20,8 +20,8 @@ const RECORDING = opening({
 
 /**
  * Records outcomes in one transaction: locks the tasks, adds the steps that results create, records, claims children,
- * and begins waits. Takes one round trip, or two if the batch has a decision, an analyzer, or a wait that may end at
- * once.
+ * and begins waits. Takes one round trip, or two if the batch has a decision, an analyzer, or a wait that may end
+ * immediately.
  * @throws InDoubtError
  */
 export async function record(engine: Expanding, batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
@@ -83,7 +83,7 @@ async function recordWithWaits(engine: Expanding, batch: readonly Recording[], o
   const work = async (tx: Db): Promise<RecordAnswer> => {
     const locked = lockTasks(tx, taskUuids);
     const recorded = recordOthers(engine, tx, others, own);
-    // Waits that end at once are recorded too, after the others. If the lock fails, its error is the one to report.
+    // Waits that end immediately are recorded too, after the others. If the lock fails, its error is the one to report.
     if (!oneTrip) await Promise.all([locked, recorded]);
     const [revised, answer, begun] = await Promise.all([locked, recorded, beginLocked(engine, tx, waits)]);
     const { ended } = begun;
@@ -111,7 +111,7 @@ async function recordOthers(
   return recordLocked({ tx, templates }, others, { ...own, dynamic: isDynamic(templates, others) });
 }
 
-/** Returns the positions in the batch of refused outcomes and refused waits, which were counted apart. */
+/** Returns the positions in the batch of rejected outcomes and rejected waits, which were counted apart. */
 function refusedIn(batch: readonly Recording[], others: readonly number[], waits: readonly number[]): number[] {
   const refused = { others: new Set(others), waits: new Set(waits) };
   const seen = { others: 0, waits: 0 };

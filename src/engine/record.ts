@@ -37,7 +37,7 @@ export function isDynamic(templates: TemplateStore, batch: readonly Recording[])
   });
 }
 
-/** Records outcomes in locked tasks, and starts the next workers of their batches. All statements are sent at once. */
+/** Records outcomes in locked tasks, and starts the next workers of their batches. All statements are sent together. */
 export async function recordLocked(
   { tx, templates }: { tx: Db; templates: TemplateStore },
   batch: readonly Recording[],
@@ -88,7 +88,7 @@ export interface Growth {
   batches: NewBatch[];
 }
 
-/** Adds the steps and batches. The statements are sent at once, and the caller awaits the answers. */
+/** Adds the steps and batches. The statements are sent together, and the caller awaits the answers. */
 export function grow(tx: Db, { taskUuids, steps, batches }: Growth): Promise<void>[] {
   return [
     ...(steps.length > 0 ? [addSteps(tx, steps)] : []),

@@ -49,7 +49,7 @@ export interface Swept {
 
 /**
  * Takes the steps of workers whose lease expired. Retryable steps run again; the others fail and wait for an operator.
- * Any worker may sweep, even two at once. The next sweeper finishes the work of one that died mid-sweep.
+ * Any worker may sweep, even two at the same time. The next sweeper finishes the work of one that died mid-sweep.
  */
 export async function sweep(
   { database, templates }: { database: Database; templates: TemplateStore },

@@ -51,7 +51,7 @@ export interface Task {
   initiator: string | null;
   sourceSystem: string | null;
   /**
-   * The credential that created it over HTTP, as its acts are recorded. Null: a program with access to the database.
+   * The credential that created it over HTTP, as its actions are recorded. Null: a program with access to the database.
    */
   createdWith: string | null;
   reason: string | null;

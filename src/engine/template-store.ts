@@ -278,7 +278,7 @@ function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
   };
 }
 
-/** Number of unused snapshots to keep: as many as one claim can need at once. */
+/** Number of unused snapshots to keep: as many as one claim can need. */
 export const MAX_KEPT = 1_000;
 
 /**

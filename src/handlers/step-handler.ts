@@ -435,7 +435,7 @@ export function knowsItsStep(handler: object): void {
 
 /**
  * Runs a handler's method for a step. If the handler needs to know its step, the method runs inside that step's scope.
- * One instance may serve many steps at once.
+ * One instance may serve many steps at the same time.
  */
 export function runInStep<Outcome>(handler: object, context: StepContext, run: () => Outcome): Outcome {
   const enter = (handler as { [ENTER]?: Enter })[ENTER];

@@ -107,7 +107,7 @@ export const INSTRUMENTS = {
   resultsProcessed: counter(
     'tasker.steps.results_processed.total',
     ['outcome'],
-    'Outcomes of attempts that were accepted, or refused because this worker no longer held the step',
+    'Outcomes of attempts that were accepted, or rejected because this worker no longer held the step',
   ),
   stepAttempts: counter(
     'tasker.step.attempts.total',

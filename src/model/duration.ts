@@ -22,7 +22,7 @@ export const DURATION_FORMS = 'seconds as a number, a string such as 90s, 15m, 2
 
 /**
  * Returns a duration in milliseconds: seconds as a number, `90s`, `15m`, `2h`, `7d`, or ISO 8601 (`P3DT12H`). Years and
- * months have no fixed length and are refused. Returns undefined if it is malformed, negative, or longer than 366,000
+ * months have no fixed length and are rejected. Returns undefined if it is malformed, negative, or longer than 366,000
  * days.
  *
  * @example

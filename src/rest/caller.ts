@@ -48,15 +48,15 @@ export function currentCaller(): Caller | undefined {
   return c && callerOf(c);
 }
 
-/** The remarks in a body on an act. */
+/** The remarks in a body on an action. */
 export interface Remarks {
   by?: string | null | undefined;
   reason?: string | null | undefined;
 }
 
 /**
- * Returns the actor and the reason of an act, for the audit. With a credential, its subject is the actor, and `by` is a
- * remark. Without one, `by` is the actor.
+ * Returns the actor and the reason of an action, for the audit. With a credential, its subject is the actor, and `by`
+ * is a remark. Without one, `by` is the actor.
  */
 export function actorOf({ subject }: Caller, { by, reason }: Remarks = {}): { actor?: string; reason?: string } {
   const remark = subject !== undefined && by != null && by !== subject ? `(by ${by})` : undefined;

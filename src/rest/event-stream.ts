@@ -15,7 +15,7 @@ const HEARTBEAT_MS = 15_000;
 const LONGEST_MS = 15 * 60_000;
 /** How long a request waits until the stream begins. */
 const OPENING_MS = 10_000;
-/** Delay after which clients reconnect. It varies, so that they do not all reconnect at once. */
+/** Delay after which clients reconnect. It varies, so that they do not all reconnect at the same time. */
 const RETRY_MS = { from: 500, to: 3_000 };
 
 /** Settings of an {@link EventStream} that tests change. */

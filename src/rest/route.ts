@@ -126,7 +126,7 @@ const SYNONYMS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * Refuses bodies with other content types. Ignoring the body would drop what the caller asked for, such as `dry_run`.
+ * Rejects bodies with other content types. Ignoring the body would drop what the caller asked for, such as `dry_run`.
  */
 function onlyTypes(types: readonly string[]): MiddlewareHandler {
   return async (c, next) => {

@@ -35,7 +35,7 @@ export function checkNamespace(caller: Caller, namespace: string | null | undefi
   if (!maySee(caller, namespace)) throw new TaskerError('not_found', `${what} not found`);
 }
 
-/** Refuses callers that may not see all namespaces. @throws TaskerError `forbidden` */
+/** Rejects callers that may not see all namespaces. @throws TaskerError `forbidden` */
 export function checkSeesAll({ namespaces }: Caller, what: string, instead?: string): void {
   if (namespaces === undefined) return;
   throw new TaskerError(

@@ -147,7 +147,7 @@ export function stepJson(step: Step): z.infer<typeof StepResponseSchema> {
   };
 }
 
-/** The attempts and the acts of operators on one step, newest first. */
+/** The attempts and the actions of operators on one step, newest first. */
 export function auditJson(task: Task, step: Step, history: readonly HistoryEntry[]): z.infer<typeof StepAuditSchema>[] {
   const own = history.filter((entry) => entry.step === step.name);
   return own

@@ -21,7 +21,7 @@ export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, los
 /** The end of one attempt. */
 export interface RecordedStep extends HeldKey {
   kind: (typeof KIND)[keyof typeof KIND];
-  /** Milliseconds until a retry. 0: retry at once. */
+  /** Milliseconds until a retry. 0: retry immediately. */
   delayMs: number;
   templateId: number;
   rank: number;

@@ -63,7 +63,7 @@ export interface NewTask extends TaskOrigin {
   createdWith: string | null;
   /** SHA-256 in hex, or null for a task without an identity. */
   identityHash: string | null;
-  /** When it begins, in milliseconds since 1970 or from now. Undefined: at once. */
+  /** When it begins, in milliseconds since 1970 or from now. Undefined: immediately. */
   start?: { atMs?: number; delayMs?: number } | undefined;
 }
 

@@ -115,7 +115,7 @@ export interface EventDeclaration {
 /** How the workers created from a `batch_worker` step run. */
 export interface BatchConfig {
   batchSize: number;
-  /** Maximum number of workers of the batch that run at once. */
+  /** Maximum number of workers of the batch that run at the same time. */
   parallelism: number;
   cursorField: string;
   workerTemplate: string;

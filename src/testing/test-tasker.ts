@@ -47,7 +47,9 @@ export interface TestTaskerOptions
   subscribers?: SubscriberSource | false;
   /** The server on which to create a database. Default: that of `DATABASE_URL`, else an embedded server. */
   databaseUrl?: string;
-  /** Whether to wait between attempts as the templates require. Default false: failed attempts are retried at once. */
+  /**
+   * Whether to wait between attempts as the templates require. Default false: failed attempts are retried immediately.
+   */
   keepBackoff?: boolean;
 }
 
@@ -241,16 +243,16 @@ export class TestTasker {
  * Creates a real tasker for tests, on its own database, which is dropped when the tasker stops. The first call in a
  * process prepares a server (about a second), and later calls take a fraction of a second.
  *
- * It behaves as in production, with a few exceptions. Failed attempts are retried at once unless `keepBackoff` is set,
- * and a step without a handler fails at once. Templates have the overrides of the environment `test`. Nothing is logged
- * unless you pass a logger.
+ * It behaves as in production, with a few exceptions. Failed attempts are retried immediately unless `keepBackoff` is
+ * set, and a step without a handler fails immediately. Templates have the overrides of the environment `test`. Nothing
+ * is logged unless you pass a logger.
  *
  * @example
  * const kit = await testTasker({ templates: './templates', handlers: './handlers', stubs: { charge: () => ({ paid: true }) } });
  * const { task, results } = await kit.run({ name: 'order', namespace: 'shop', context: { order_id: 'O-7' } });
  * await kit.stop(); // or `await using kit = …`
- * @throws TaskerError the errors of `createTasker`; `embedded_unsupported` if there is neither a server nor the optional
- * package of the embedded server
+ * @throws TaskerError the errors of `createTasker`; `embedded_unsupported` if there is neither a server nor the
+ * optional package of the embedded server
  */
 export async function testTasker(options: TestTaskerOptions): Promise<TestTasker> {
   refuseUnknown('testTasker', options, TEST_OPTIONS);

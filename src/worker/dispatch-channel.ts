@@ -290,7 +290,7 @@ export class DispatchChannel {
 
   /**
    * Records the result. Resolves to true once it is committed. Resolves to false if the step was already completed or
-   * was taken away, or if its result was refused.
+   * was taken away, or if its result was rejected.
    */
   complete(delivery: Delivery, result: StepHandlerResult, how: Settling): Promise<boolean> {
     const { step } = delivery;
@@ -337,7 +337,7 @@ export class DispatchChannel {
     }
   }
 
-  /** Called when the ends of a batch were acknowledged or refused. */
+  /** Called when the ends of a batch were acknowledged or rejected. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
     if (this.#acknowledgements.size === 0) return;
     const taken = accepted.length === batch.length ? undefined : new Set(accepted);

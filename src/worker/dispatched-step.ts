@@ -125,7 +125,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   lazy = false;
   /** When its timeout expires, on the clock of `performance.now()`. */
   deadline = Number.POSITIVE_INFINITY;
-  /** The reason why the worker no longer waits for the handler. A late result is then refused. */
+  /** The reason why the worker no longer waits for the handler. A late result is then rejected. */
   over: 'timeout' | 'cancelled' | 'lease_lost' | 'given_back' | undefined;
   /** Whether a transaction of its handler is open. */
   transacting = false;

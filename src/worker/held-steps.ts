@@ -72,7 +72,7 @@ export class HeldSteps {
     return step;
   }
 
-  /** Forgets a step whose outcome was acknowledged or refused, or that was taken away. */
+  /** Forgets a step whose outcome was acknowledged or rejected, or that was taken away. */
   forget(step: DispatchedStep): void {
     if (!this.#steps.delete(step)) return;
     const { traces, incarnation, cache } = this.#options;

@@ -9,7 +9,7 @@ import { stepFields } from './step-reports.ts';
 export interface RecorderEvents {
   /** Reserves slots for the children that this recording claims, until one of the three methods below is called. */
   reserve(batch: readonly AttemptEnd[]): { freeSlots: number; token: number; lastRank: number };
-  /** Called when a batch was recorded. `accepted` is the part that was not refused. Frees the reserved slots. */
+  /** Called when a batch was recorded. `accepted` is the part that was not rejected. Frees the reserved slots. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void;
   /**
    * Called when the response was lost. This worker may then hold children under this token without knowing it. Frees
@@ -184,7 +184,7 @@ export class Recorder {
   }
 
   /**
-   * Sends the same batch with the same fences until the database answers. A row that is now refused may have been
+   * Sends the same batch with the same fences until the database answers. A row that is now rejected may have been
    * recorded by an earlier request whose response was lost. The history of the step shows whether it was.
    */
   async #recordDoubtful(batch: AttemptEnd[], lost: unknown): Promise<void> {

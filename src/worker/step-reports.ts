@@ -49,7 +49,7 @@ export class StepReports {
   processed = 0;
   /** Number of steps that failed permanently. */
   failed = 0;
-  /** Number of refused outcomes. */
+  /** Number of rejected outcomes. */
   refused = 0;
   /** Number of recorded attempts, by outcome. */
   readonly counts = { completed: 0, failed: 0 };

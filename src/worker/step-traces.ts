@@ -74,7 +74,7 @@ export class StepTraces {
     spans.attempt = undefined;
   }
 
-  /** Called when the step is no longer held: its outcome was acknowledged or refused, or it was taken away. */
+  /** Called when the step is no longer held: its outcome was acknowledged or rejected, or it was taken away. */
   forget(step: DispatchedStep): void {
     const spans = this.#spans.get(step);
     if (!spans) return;

@@ -324,7 +324,7 @@ export class UnreadableTemplates {
     );
   }
 
-  /** Safe to repeat: the fence makes the database refuse a step that is already released. */
+  /** Safe to repeat: the fence makes the database reject a step that is already released. */
   async #release(steps: readonly FencedStep[]): Promise<void> {
     for (let tries = 0; !this.#stopped.signal.aborted; tries++) {
       try {

@@ -145,7 +145,9 @@ export class Worker implements WorkerHooks {
     });
   }
 
-  /** Ends the drain time of the current or next shutdown at once, so that the signals of running handlers fire now. */
+  /**
+   * Ends the drain time of the current or next shutdown immediately, so that the signals of running handlers fire now.
+   */
   hurry(): void {
     this.#parts.stopping.hurried = true;
     this.#parts.slots.cutWait();

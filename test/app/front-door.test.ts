@@ -56,7 +56,7 @@ describe('taskers in one process', () => {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('a tasker runs tasks of other taskers at once, even if it polls the queue once a minute', async () => {
+  it('a tasker runs tasks of other taskers immediately, even if it polls the queue once a minute', async () => {
     const { demo, another } = await shared.setup({ a: [] }, { worker: false });
     const worker = await another({ worker: true, handlers: [named('a', 'worker')], pollMs: 60_000 });
     const elsewhere = await another({ worker: true, handlers: [named('a', 'wrong')], namespaces: ['elsewhere'] });

@@ -81,7 +81,7 @@ describe('a rerun, as handlers see it', () => {
     expect(StepContext.fromFfiEvent({ ...event, workflowStep }, 'a').rerun).toBe(0);
   });
 
-  it('the signal of a running handler fires, its late result is refused, and its checkpoint is gone', async () => {
+  it('the signal of a running handler fires, its late result is rejected, and its checkpoint is gone', async () => {
     const gates = [deferred(), deferred()];
     const seen: unknown[] = [];
     const a = defineHandler('a', {}, async ({ context, signal }) => {

@@ -42,7 +42,7 @@ const TEXTS = new Set([
 const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
 let server: Running;
 let url: string;
-/** Tasks in the same state, of which each act takes one for the database and one for the server. */
+/** Tasks in the same state, of which each action takes one for the database and one for the server. */
 const stock: Record<'failed' | 'done' | 'waiting' | 'later', string[]> = {
   failed: [],
   done: [],

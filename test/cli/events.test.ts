@@ -43,7 +43,7 @@ afterAll(async () => {
   await Promise.all([place?.remove(), database?.drop()]);
 });
 
-/** Runs several commands at once, because startup takes most of their time. */
+/** Runs several commands at the same time, because startup takes most of their time. */
 const runAll = (...commands: string[][]) => Promise.all(commands.map((args) => project.run(['event', ...args])));
 
 describe('tasker event', () => {

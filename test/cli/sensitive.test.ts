@@ -98,7 +98,10 @@ const reads = (): Record<string, string[][]> => {
     'bulk show': [[bulk]],
   };
 };
-/** The commands that act, or read no task of a database. Some of the acts have a test of their own, and so has `event tail`. */
+/**
+ * The commands that act, or read no task of a database. Some of the actions have a test of their own, and so has `event
+ * tail`.
+ */
 const OTHERS = `approval approve, approval reassign, approval reject, archive restore, archive show, auth key create,
   auth key list, auth key revoke, auth key rotate, auth session end, auth session list, bulk resume, bulk stop, completion, config explain, config generate,
   config show, config validate, db compact, db migrate, db prune, db psql, db start, db status, db stop, dev, dlq add,
@@ -166,7 +169,7 @@ it('a sensitive value cannot be searched for, unless values are shown', async ()
   }
 });
 
-it('the answer to an act has no sensitive value', async () => {
+it('the answer to an action has no sensitive value', async () => {
   const result = ['--result', JSON.stringify({ token: CANARIES.result, plain: 1 })];
   const create = ['task', 'create', 'secret', '-i', JSON.stringify({ card: { number: CANARIES.context } })];
   for (const words of [['step', 'complete', things.task, 'charge', ...result], create, ['task', 'copy', things.task]]) {

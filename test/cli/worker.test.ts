@@ -48,7 +48,7 @@ it('a worker lets a running handler finish after SIGTERM, records its result, an
   expect(await project.json(['task', 'get', id])).toMatchObject({ status: 'complete' });
 });
 
-it('a worker exits at once on the second SIGINT, but counts two simultaneous signals as one', async () => {
+it('a worker exits immediately on the second SIGINT, but counts two simultaneous signals as one', async () => {
   const worker = project.start(['worker'], { env: { TASKER_HANDLER_PATH: 'code' } });
   await worker.until('worker is ready');
   await project.create('wait', '-i', '{"file":"never"}');
@@ -61,7 +61,7 @@ it('a worker exits at once on the second SIGINT, but counts two simultaneous sig
     worker.process.kill('SIGINT');
     await Promise.race([worker.ended, delay(50)]);
   }
-  expect(await worker.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('stopped at once') });
+  expect(await worker.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('stopped immediately') });
 });
 
 it('a worker releases steps that do not finish within the drain timeout', async () => {

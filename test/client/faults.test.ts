@@ -53,7 +53,7 @@ describe('a request is repeated', () => {
     expect(first.received).toHaveLength(1);
   });
 
-  it('if the connection was refused, because the server cannot have done anything', async () => {
+  it('if the connection was rejected, because the server cannot have done anything', async () => {
     const refusals: unknown[] = [];
     const unreachable = () => {
       const cause = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' });
@@ -71,7 +71,7 @@ describe('a request is repeated', () => {
 });
 
 describe('a request is sent once', () => {
-  it('if it may have been carried out: a creation without a key, a cancellation, or an act on a step', async () => {
+  it('if it may have been carried out: a creation without a key, a cancellation, or an action on a step', async () => {
     for (const answer of [drop, refusal(503, 'SERVICE_UNAVAILABLE'), refusal(502, 'X')]) {
       const { client, received } = await scripted([answer, json(TASK)]);
       const by = { reason: 'r', by: 'ana' };

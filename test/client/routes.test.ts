@@ -247,7 +247,7 @@ describe('changes', () => {
     ]);
   });
 
-  it('end at once if the server refuses them, or if the caller aborts', async () => {
+  it('end immediately if the server rejects them, or if the caller aborts', async () => {
     const { client } = await scripted([refusal(403, 'FORBIDDEN')]);
     await expect(client.changes().next()).rejects.toMatchObject({ code: 'FORBIDDEN' });
     const { client: other } = await scripted([stream(block('1', 'task'))]);

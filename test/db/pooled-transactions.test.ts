@@ -43,7 +43,7 @@ async function writeAll(context: StepContext, step: string, meanwhile?: (at: num
 }
 
 describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in transaction mode', () => {
-  it('commits its rows with the checkpoint, for many steps at once, and rolls both back if it throws', async () => {
+  it('commits its rows with the checkpoint, for many steps at the same time, and rolls both back if it throws', async () => {
     const failed = new Set<string>();
     const { tasker, sql, taskUuid, written } = await behindPooler(STEPS, (context, step) =>
       writeAll(context, step, async (at) => {

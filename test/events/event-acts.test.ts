@@ -313,7 +313,7 @@ describe('old events', () => {
     expect(names(await drain(log, group))).toEqual(['a.young']);
   });
 
-  it('are deleted by age alone if there is no group, even by two processes at once', async () => {
+  it('are deleted by age alone if there is no group, even by two processes at the same time', async () => {
     const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
     for (let i = 0; i < 5; i++) {
       await writeEvents(sql, ...taskUuids.map((taskUuid) => ({ taskUuid })));

@@ -18,7 +18,7 @@ async function listEach(sql: Sql, ids: readonly number[], taskOf: (i: number) =>
   await sql('update tasker.event_head set chunk = $1, last_id = $2', [ids.length, ids.at(-1)]);
 }
 
-it('a reader that follows the log gets as many events at once as it requests', async () => {
+it('a reader that follows the log gets as many events at a time as it requests', async () => {
   const { log, sql, taskUuids } = await eventLog({ tasks: 3 });
   const { place } = await log.follow();
   const events = [1, 2, 3].flatMap((n) => taskUuids.map((taskUuid, i) => ({ taskUuid, name: `a.n${n}_${i}` })));

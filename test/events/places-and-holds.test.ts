@@ -38,7 +38,7 @@ describe('a replay', () => {
     expect(names(await drain(log, group))).toEqual(['a.two', 'a.three', 'a.four']);
   });
 
-  it('fails if the database refuses its last statement', async () => {
+  it('fails if the database rejects its last statement', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
     await writeEvents(sql, ...named(taskUuids[0]!, 'a.one'));

@@ -44,7 +44,7 @@ describe('tasker events', () => {
     expect(await next).toBe('over');
   });
 
-  it('cannot be watched with an invalid filter, which is reported at once', async () => {
+  it('cannot be watched with an invalid filter, which is reported immediately', async () => {
     const { tasker } = await eventLog();
     onTestFinished(() => tasker.stop());
     const { events } = tasker;

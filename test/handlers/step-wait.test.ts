@@ -32,11 +32,11 @@ describe('completeLater', () => {
     [{ metadata: 'job 7' }, "metadata must be an object, not 'job 7'"],
     [{ metadata: { n: 1n } }, 'metadata.n: a BigInt has no JSON form; use String(x) or Number(x)'],
     [5_000, 'takes an object with timeoutMs and metadata, not 5000'],
-  ])('refuses %o', (options, message) => {
+  ])('rejects %o', (options, message) => {
     expect(() => completeLater(options as never)).toThrow(`completeLater: ${message}`);
   });
 
-  it('refuses metadata above 64 KiB, with its size', () => {
+  it('rejects metadata above 64 KiB, with its size', () => {
     expect(() => completeLater({ metadata: { text: 'x'.repeat(70_000) } })).toThrow(/^completeLater: metadata: .*65/);
   });
 });
@@ -59,7 +59,7 @@ describe('notYet', () => {
     [{ retryInMs: 1e17 }, 'retryInMs is 100000000000000000 ms, which is more than the maximum of 366,000 days'],
     [{ retryIn: 5 }, 'unknown option retryIn; the options are retryInMs, checkpoint'],
     [undefined, 'takes an object with retryInMs and checkpoint, not undefined'],
-  ])('refuses %o', (options, message) => {
+  ])('rejects %o', (options, message) => {
     expect(() => notYet(options as never)).toThrow(`notYet: ${message}`);
   });
 });

@@ -40,7 +40,7 @@ describe('a point in time', () => {
     [-1, years],
     [9e15, years],
     [1_893_456_000, 'it looks like seconds since 1970; give milliseconds, which are 1000 times as much'],
-  ])('%j is refused: %s', (given, wrong) => {
+  ])('%j is rejected: %s', (given, wrong) => {
     expect(instantOf(given)).toEqual({ wrong });
   });
 
@@ -56,7 +56,7 @@ describe('a point in time', () => {
     {},
     ['2030-01-31T09:00:00Z'],
     new Date(0),
-  ])('%j is refused with the forms that are accepted', (given) => {
+  ])('%j is rejected with the forms that are accepted', (given) => {
     const wrong =
       'it must be ISO 8601 with a time zone, such as 2030-01-31T09:00:00Z, or milliseconds since 1970 as a number';
     expect(instantOf(given)).toEqual({ wrong });

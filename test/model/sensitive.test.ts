@@ -167,7 +167,7 @@ describe('a condition on contexts', () => {
     ['compares another value', { card: { brand: 'b' }, n: 1 }, ['card.number'], undefined],
     ['has no value', { card: {} }, ['card.number'], undefined],
     ['is missing', undefined, ['card.number'], undefined],
-  ])('is refused if it could reveal a value: %s', (_, condition, paths, named) => {
+  ])('is rejected if it could reveal a value: %s', (_, condition, paths, named) => {
     const refused = () => refuseCondition(condition, paths, 'ask');
     if (named === undefined) return expect(refused()).toBeUndefined();
     expect(refused).toThrow(

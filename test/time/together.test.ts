@@ -19,7 +19,7 @@ function doubling(limits = { most: 3, calls: 1 }) {
 }
 
 describe('questions that are asked together', () => {
-  it('are asked at once if a call is free, and otherwise in the next call, up to the limit', async () => {
+  it('are asked immediately if a call is free, and otherwise in the next call, up to the limit', async () => {
     const { together, calls, answer } = doubling();
     const answers = [1, 2, 3, 4, 5].map((n) => together.ask(n));
     expect(calls).toEqual([[1]]);

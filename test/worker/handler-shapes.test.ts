@@ -67,7 +67,7 @@ describe.each(Object.entries(HANDLERS))('a handler that is %s', (_, handlerOf) =
 });
 
 it('a handler that ends or blocks its process has the documented outcome', async () => {
-  // All run at once, because each waits most of the time.
+  // All run at the same time, because each waits most of the time.
   const seen = await Promise.all(
     apart.map(async (shape) => {
       const { tasker, demo } = await shared.setup({ a: STEPS.a }, { worker: false });

@@ -59,7 +59,7 @@ describe('a step that names a method of a handler made from a function', () => {
 });
 
 describe('a step whose handler this worker does not have', () => {
-  it('the step goes to a live worker that has the handler, at once and without spending an attempt', async () => {
+  it('the step goes to a live worker that has the handler, immediately and without spending an attempt', async () => {
     const { tasker, demo, another } = await shared.setup(
       { charge: ONCE, other: ONCE },
       {
@@ -76,7 +76,7 @@ describe('a step whose handler this worker does not have', () => {
       expect(await tasker.getStep(taskUuid, 'charge')).toMatchObject({ attempts: 1, worker: 'with' });
       expect(await tasker.getStep(taskUuid, 'other')).toMatchObject({ attempts: 1, worker: 'without' });
     }
-    // The worker that has the handler is now known, so later steps go there at once, too.
+    // The worker that has the handler is now known, so later steps go there immediately, too.
     const later = await tasker.createTask(demo);
     expect((await tasker.waitForTask(later.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     expect(able.stats!.processed + tasker.stats!.processed).toBeGreaterThanOrEqual(40);

@@ -107,7 +107,10 @@ function oddFailure(odds: readonly Odd[]): StepHandlerResult {
   return failure;
 }
 
-/** Runs tasks whose handlers settle at once, so that their outcomes are recorded together. Every second task succeeds. */
+/**
+ * Runs tasks whose handlers settle at the same time, so that their outcomes are recorded together. Every second task
+ * succeeds.
+ */
 async function runTogether() {
   let failures: (() => unknown)[] = [];
   let gate = deferred();

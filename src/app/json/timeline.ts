@@ -30,7 +30,7 @@ interface TimelineSpan {
   error: string | null;
 }
 
-/** An act of an operator, or of the lifecycle of the template. */
+/** An action of an operator, or of the lifecycle of the template. */
 interface TimelineAct {
   at: string;
   step: string | null;

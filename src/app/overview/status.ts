@@ -35,8 +35,8 @@ export interface TaskerStatus {
   /** The time of the database, as ISO 8601. */
   at: string;
   /**
-   * `slots`: handlers that the live workers can run at once. `slotsUsed`: running steps. `lost`: workers whose lease has
-   * expired.
+   * `slots`: handlers that the live workers can run at the same time. `slotsUsed`: running steps. `lost`: workers whose
+   * lease has expired.
    */
   workers: { alive: number; lost: number; slots: number; slotsUsed: number };
   /** Namespaces with ready or running steps or live workers; those with unserved steps first, then the oldest. */

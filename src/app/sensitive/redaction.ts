@@ -87,7 +87,7 @@ export class Redaction {
     tasksOf: (signal: T) => readonly string[],
   ): Promise<T[]> {
     const found = await this.#of(signals.flatMap(tasksOf).map((taskUuid) => ({ taskUuid })));
-    // A signal without a task was refused, or its tasks were deleted.
+    // A signal without a task was rejected, or its tasks were deleted.
     const unknown = signals.some((signal) => tasksOf(signal).length === 0) ? await this.#of([NO_TASK]) : undefined;
     return signals.map((signal) => {
       const tasks = tasksOf(signal);
@@ -144,14 +144,14 @@ export class Redaction {
     return schedules.map((schedule) => scheduleWithout(schedule, declared));
   }
 
-  /** Hides values in the filters of bulk acts. */
+  /** Hides values in the filters of bulk actions. */
   async filters<T extends { filter: TaskFilter | null }>(items: readonly T[]): Promise<T[]> {
     if (items.every(({ filter }) => filter?.context === undefined)) return [...items];
     const declared = await templatesWithSensitive(this.#engine);
     return items.map((item) => ({ ...item, filter: item.filter && filterWithout(item.filter, declared) }));
   }
 
-  /** Hides values in the contexts of schedules, and in the filters of bulk acts, that the audit has. */
+  /** Hides values in the contexts of schedules, and in the filters of bulk actions, that the audit has. */
   async acts(entries: readonly AuditEntry[]): Promise<AuditEntry[]> {
     if (entries.every(({ details }) => !isFields(details?.spec) && !isFields(details?.filter))) return [...entries];
     const declared = await templatesWithSensitive(this.#engine);
@@ -166,7 +166,7 @@ export class Redaction {
   }
 
   /**
-   * Refuses a filter that compares a sensitive value, because what it finds would reveal the value.
+   * Rejects a filter that compares a sensitive value, because what it finds would reveal the value.
    * @throws TaskerError `forbidden`
    */
   async refuse(filter: object = {}): Promise<void> {

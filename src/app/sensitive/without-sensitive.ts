@@ -112,7 +112,7 @@ function waitsOf(tasker: Tasker, redaction: Redaction): Partial<Tasker> {
   };
 }
 
-/** The verbs of bulk acts that take a filter. */
+/** The verbs of bulk actions that take a filter. */
 const ACTS = ['retry', 'cancel', 'resolve', 'delete', 'retrySteps', 'resetSteps', 'resolveSteps'] as const;
 
 function bulkOf(bulk: TaskerBulk, redaction: Redaction): Partial<TaskerBulk> {
@@ -128,7 +128,7 @@ function bulkOf(bulk: TaskerBulk, redaction: Redaction): Partial<TaskerBulk> {
   };
 }
 
-/** Returns an act that is checked before it selects its items. */
+/** Returns an action that is checked before it selects its items. */
 function checked(act: BulkAct, check: () => Promise<void>): BulkAct {
   const guarded: Pick<BulkAct, 'preview' | 'discard' | 'result' | typeof Symbol.asyncIterator> = {
     preview: async () => {

@@ -33,9 +33,9 @@ interface Waiter {
 }
 
 /**
- * Waits for tasks. The end of a task is reported at once if this process recorded it, and by notification if another
- * process did. A notification may be lost, so the awaited tasks are also polled once a second, up to 1,000 at a time in
- * turn.
+ * Waits for tasks. The end of a task is reported immediately if this process recorded it, and by notification if
+ * another process did. A notification may be lost, so the awaited tasks are also polled once a second, up to 1,000 at a
+ * time in turn.
  */
 export class TaskWaiter {
   readonly #engine: Engine;

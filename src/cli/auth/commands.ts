@@ -19,7 +19,7 @@ export function addAuthCommands(program: Command): void {
     .option('--all', 'also revoked and expired keys')
     .action(lazily(async () => (await import('./keys.ts')).keyList));
   addOperator(key.command('revoke <key>'))
-    .description('revoke an API key by its name, prefix or id; servers refuse it within 2 seconds')
+    .description('revoke an API key by its name, prefix or id; servers reject it within 2 seconds')
     .action(lazily(async () => (await import('./keys.ts')).keyRevoke));
   addOperator(key.command('rotate <key>'))
     .description('print a new API key with the same name and rights; the old one works until the overlap ends')
@@ -33,6 +33,6 @@ export function addAuthCommands(program: Command): void {
     .option('--subject <subject>', 'only the sessions of this subject, such as key:ci or the name of a login')
     .action(lazily(async () => (await import('./sessions.ts')).sessionList));
   addOperator(session.command('end <session>'))
-    .description('end a session by its id, or all sessions of a subject; servers refuse them within 2 seconds')
+    .description('end a session by its id, or all sessions of a subject; servers reject them within 2 seconds')
     .action(lazily(async () => (await import('./sessions.ts')).sessionEnd));
 }

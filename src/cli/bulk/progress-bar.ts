@@ -1,4 +1,4 @@
-/** The progress of a bulk act. */
+/** The progress of a bulk action. */
 export interface ShownProgress {
   id: number;
   /** null: not counted. */

@@ -12,7 +12,7 @@ import { ProgressBar } from './progress-bar.ts';
 
 type BulkAct = ReturnType<Tasker['bulk']['retry']>;
 type BulkPreview = Awaited<ReturnType<BulkAct['preview']>>;
-/** A bulk act with the items that were not done. */
+/** A bulk action with the items that were not done. */
 export type BulkReport = Awaited<ReturnType<BulkAct['result']>>;
 
 /** Options for the confirmation of a bulk command. */

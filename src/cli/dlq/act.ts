@@ -30,7 +30,9 @@ export async function idsOf(given: readonly string[], options: IdOptions, what: 
   throw new TaskerError('bad_request', `no ${what} is named; pass its id, --id or --ids -`);
 }
 
-/** `tasker dlq add`: adds tasks to the dead letters. Each is a separate act, so a failure does not stop the others. */
+/**
+ * `tasker dlq add`: adds tasks to the dead letters. Each is a separate action, so a failure does not stop the others.
+ */
 export async function dlqAdd(tasks: string[], options: ChangeOptions): Promise<void> {
   const ids = await idsOf(tasks, options, 'task');
   const { assignee, priority, json } = options;

@@ -12,7 +12,7 @@ const CONDITIONS = ['dlqReason', 'assignee', 'unassigned', 'addedAfter', 'addedB
 
 interface RedriveOptions extends BulkCommandOptions, Pick<RedriveFilter, (typeof CONDITIONS)[number] | 'all'> {}
 
-/** `tasker dlq redrive`: redrives one task at once, or many after a confirmation. */
+/** `tasker dlq redrive`: redrives one task immediately, or many after a confirmation. */
 export async function dlqRedrive(given: string[], options: RedriveOptions): Promise<void> {
   const filter = filterOf(options);
   const filtered = Object.keys(filter).length > 0;

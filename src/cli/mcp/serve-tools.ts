@@ -14,7 +14,7 @@ import { WRITE_TOOLS } from './write-tools.ts';
 export interface Serving {
   backend: Backend;
   mayWrite: boolean;
-  /** The operator of acts on a server without authentication. */
+  /** The operator of actions on a server without authentication. */
   by: string;
 }
 

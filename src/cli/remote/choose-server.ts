@@ -29,7 +29,7 @@ export function chosenServer({ server, profile, databaseUrl }: GlobalOptions): C
   return named === undefined ? undefined : { ...readProfile(named), by: 'TASKER_PROFILE' };
 }
 
-/** Refuses a command that needs a database if it was given a server. @throws TaskerError `bad_request` */
+/** Rejects a command that needs a database if it was given a server. @throws TaskerError `bad_request` */
 export function refuseServer(chosen: ChosenServer): never {
   const way = chosen.by.startsWith('--')
     ? `run it without ${chosen.by}, where the database is reachable`

@@ -184,7 +184,7 @@ async function create(
   });
   const { taskUuid, name, namespace, version, priority, totalSteps, startsAt } = taskOf(task);
   if (!existed && startsAt == null && Object.keys(start).length > 0) {
-    const text = `the server is older than this command, and started task ${taskUuid} at once; cancel it, and update the server`;
+    const text = `the server is older than this command, and started task ${taskUuid} immediately; cancel it, and update the server`;
     throw new TaskerError('conflict', text);
   }
   return { taskUuid, name, namespace, version, priority, totalSteps, created: !existed };

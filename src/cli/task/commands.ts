@@ -10,7 +10,7 @@ const PRIORITY = { least: -100, most: 100 };
 
 /** `tasker task …` */
 export function addTaskCommands(program: Command): void {
-  const task = program.command('task').description('create, inspect and follow tasks, and act on one or many');
+  const task = program.command('task').description('create, inspect and follow tasks, and action on one or many');
   addCreate(task);
   task
     .command('get <uuid>')
@@ -72,7 +72,7 @@ function addActs(task: Command): void {
     .description('cancel tasks that have not ended')
     .action(lazily(async () => (await import('./act.ts')).taskCancel));
   addBulkOptions(task.command('retry [uuid...]'), { what: 'task' })
-    .description('retry the failed steps of tasks with all their attempts, and the waiting steps at once')
+    .description('retry the failed steps of tasks with all their attempts, and the waiting steps immediately')
     .action(lazily(async () => (await import('./act.ts')).taskRetry));
   addBulkOptions(task.command('resolve [uuid...]'), { what: 'task' })
     .description('end tasks by hand as resolved_manually; their open steps are cancelled')

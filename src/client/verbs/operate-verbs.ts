@@ -118,7 +118,7 @@ export function templateMoreVerbs(send: Send) {
     /** Returns what changed from the version `from`. */
     diff: (template: Named, from: string, options?: CallOptions) =>
       send<TemplateDiff>('GET', at(template, 'diff'), { with: from }, options),
-    /** Registers a template. New tasks use it at once, and running tasks keep theirs. */
+    /** Registers a template. New tasks use it immediately, and running tasks keep theirs. */
     register: (source: string | object, options?: CallOptions) =>
       send<Compared & { problems: TemplateProblemInfo[] }>('POST', '/v1/templates', body(source), options),
     /** Checks a template, and compares it with the registered one. */

@@ -4,8 +4,8 @@ import { readRequests } from '../read-requests.ts';
 import type { TemplateStore } from '../template-store.ts';
 
 /**
- * Checks requests one by one, as {@link createTasks} would, without creating anything. Returns the error of each that would
- * be refused, and undefined for the others.
+ * Checks requests one by one, as {@link createTasks} would, without creating anything. Returns the error of each that
+ * would be rejected, and undefined for the others.
  */
 export async function checkRequests(
   templates: TemplateStore,

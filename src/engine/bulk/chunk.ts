@@ -30,7 +30,7 @@ import type { TaskState } from '../task-view.ts';
 import { failing, judge, type LiveRows, seenOf, stepKey, type Verdict, WHOLE_TASK } from './judge.ts';
 import { verbOf } from './targets.ts';
 
-/** A bulk act in progress. */
+/** A bulk action in progress. */
 export interface Running {
   id: number;
   action: BulkAction;
@@ -39,7 +39,7 @@ export interface Running {
   /** JSON text for `step_resolve`. */
   result: string | null;
   operator: Operator;
-  /** The fencing token. Each process that works on the act has a different one. */
+  /** The fencing token. Each process that works on the action has a different one. */
   runner: string;
 }
 

@@ -39,7 +39,7 @@ export async function readRedriveFilter(database: Database, filter: RedriveFilte
   return tasks && { entries, tasks };
 }
 
-/** Selects the tasks of open entries as items of a bulk act. */
+/** Selects the tasks of open entries as items of a bulk action. */
 export async function selectFoundRedrives(tx: Db, id: number, { entries, tasks }: RedriveSearch): Promise<void> {
   let after: string | null = FIRST_TASK;
   while (after !== null) {

@@ -32,7 +32,7 @@ export interface CreatedApiKey extends ApiKey {
 
 /** The rights of a new key. At least one role or permission is needed. */
 export interface ApiKeyRequest {
-  /** Its acts are recorded under `key:` and this name. */
+  /** Its actions are recorded under `key:` and this name. */
   name: string;
   /** `viewer`, `operator` or `admin`. */
   roles?: readonly string[];

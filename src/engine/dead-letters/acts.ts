@@ -46,7 +46,7 @@ export interface DeadLetterChange {
 
 const LONGEST_NOTE = 10_000;
 const LONGEST_METADATA = 65_536;
-/** Entries that one act can change. */
+/** Entries that one action can change. */
 const MOST_AT_ONCE = 1_000;
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 

@@ -167,7 +167,7 @@ export class EventActs {
   }
 }
 
-/** Returns the object of an act for the audit. */
+/** Returns the object of an action for the audit. */
 function actOn(group: string, details?: object): { target: string; details?: string } {
   const text = details && JSON.stringify(details);
   return { target: `event group ${group}`, ...(text !== undefined && text !== '{}' && { details: text }) };

@@ -27,7 +27,7 @@ import { EVENT_LIMITS, LONG_RUNNING, RELAXED_COMMIT, SETTINGS } from './settings
 
 /** Maximum number of new events that get positions in one transaction. */
 const SEQUENCED_AT_ONCE = 10_000;
-/** Maximum number of events that are taken at once. */
+/** Maximum number of events that are taken at a time. */
 const TAKEN_AT_ONCE = 200;
 /** Maximum number of lists in one transaction of `tidy`, which blocks replays. */
 const LISTS_AT_ONCE = 200;
@@ -307,7 +307,7 @@ export class EventLog extends EventActs {
     return this.database.pipeline(RELAXED_COMMIT, (tx) => extendHolds(tx, { groupId, holder, leaseMs }));
   }
 
-  /** Releases all holds of this process for the group. Other processes may take the work at once. */
+  /** Releases all holds of this process for the group. Other processes may take the work immediately. */
   async letGo(groupId: number, holder: string): Promise<void> {
     await this.database.pipeline(RELAXED_COMMIT, (tx) => releaseHolds(tx, { groupId, holder }));
   }

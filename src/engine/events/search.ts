@@ -25,7 +25,7 @@ export interface EventFilter {
 export interface FollowFilter {
   /** A pattern of names, such as `payment.*`. */
   name?: string;
-  /** Maximum number of events at once. Default 100, at most 1,000. */
+  /** Maximum number of events to return. Default 100, at most 1,000. */
   limit?: number;
 }
 

@@ -21,7 +21,7 @@ export const RELAXED_COMMIT = opening({
   synchronous_commit: 'off',
 });
 
-/** For acts of operators and for cleanup, which may touch many rows. */
+/** For actions of operators and for cleanup, which may touch many rows. */
 export const LONG_RUNNING = {
   ...opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '10min' }),
   timeoutMs: 600_000,

@@ -7,7 +7,7 @@ import type { DeliveryContext, EventConsumer } from './event-consumer.ts';
 
 /** The consequences of a failed delivery for the next attempt, derived from its error. */
 export interface DeliveryFailure {
-  /** True if another attempt would fail too. The event becomes a dead delivery at once. */
+  /** True if another attempt would fail too. The event becomes a dead delivery immediately. */
   permanent: boolean;
   /** The delay before the next attempt. Default: the back-off delay. */
   retryAfterMs: number | undefined;

@@ -56,8 +56,8 @@ export interface RunningConsumers {
   readonly started: Promise<void>;
   /**
    * Starts no new deliveries, and gives running deliveries `drainTimeoutMs` (30,000) to finish. Then it fires their
-   * signals and releases the remaining events, which other processes can take at once. Handled events are not delivered
-   * again. Closes the consumers.
+   * signals and releases the remaining events, which other processes can take immediately. Handled events are not
+   * delivered again. Closes the consumers.
    */
   stop(options?: StopOptions): Promise<void>;
 }

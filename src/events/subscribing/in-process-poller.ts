@@ -18,7 +18,10 @@ export interface DomainEventPollerConfig {
   pollIntervalMs?: number;
   /** Alias of `pollIntervalMs`. */
   pollingIntervalMs?: number;
-  /** Maximum number of events per poll. If there are more, the next poll follows at once. 1 to 1,000,000, default 100. */
+  /**
+   * Maximum number of events per poll. If there are more, the next poll follows immediately. 1 to 1,000,000, default
+   * 100.
+   */
   maxEventsPerPoll?: number;
 }
 

@@ -166,7 +166,7 @@ export class SubscriberRegistry {
 
   /**
    * Removes some subscribers and adds others. Running subscribers are stopped first, so that two of the same name never
-   * run at once.
+   * run at the same time.
    * @throws TaskerError `subscriber_invalid`, before anything has changed @internal
    */
   async exchange({ removed, added }: Record<'removed' | 'added', readonly BaseSubscriber[]>): Promise<void> {

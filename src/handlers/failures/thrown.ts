@@ -37,8 +37,8 @@ function withCause(message: string, thrown: unknown): string {
 }
 
 /**
- * Returns the messages of an AggregateError's parts. The error itself often has no message, for example after a refused
- * connection to `localhost`.
+ * Returns the messages of an AggregateError's parts. The error itself often has no message, for example after a
+ * rejected connection to `localhost`.
  */
 function messageOfParts(thrown: object): string {
   const parts = read(thrown, 'errors');

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { orNull } from '../or-null.ts';
 import { PauseSchema } from '../reads/task-detail-schemas.ts';
 
-/** The answers of acts, as `--json` of the command line prints them. */
+/** The answers of actions, as `--json` of the command line prints them. */
 
 export const TaskPath = z.object({ uuid: z.string() });
 export const StepPath = z.object({

@@ -50,7 +50,7 @@ const CREATE_MANY = describeRoute({
   },
   answer: z.string(),
 });
-// Each line has its own limit, and is refused on its own.
+// Each line has its own limit, and is rejected on its own.
 delete (CREATE_MANY.responses as Record<number, unknown>)[413];
 Object.assign(CREATE_MANY.responses, {
   200: {

@@ -77,7 +77,7 @@ export class Gate {
 }
 
 /**
- * Refuses requests with `BACKPRESSURE` while too many are in progress. Requests wait for connections of the pool.
+ * Rejects requests with `BACKPRESSURE` while too many are in progress. Requests wait for connections of the pool.
  * Without a limit, each additional request would slow down all others. A stream counts until its response begins.
  */
 export function limitRequests(options: GateOptions): MiddlewareHandler {

@@ -27,7 +27,7 @@ const REGISTER = describeRoute({
   path: '/v1/templates',
   permission: 'templates:write',
   scoped: true,
-  summary: 'Registers a template; new tasks use it at once, and running tasks keep theirs',
+  summary: 'Registers a template; new tasks use it immediately, and running tasks keep theirs',
   request: body,
   answer: z.object({ ...about, change, problems: z.array(ProblemSchema) }).openapi('RegisteredTemplate'),
   status: 201,

@@ -31,7 +31,7 @@ function isOpen(c: Context): boolean {
   return /^\/(health(\/.*)?|metrics)$/.test(c.req.path);
 }
 
-/** Refuses a request that exceeds the rate. */
+/** Rejects a request that exceeds the rate. */
 export function tooMany(c: Context, waitSeconds: number, what: string): never {
   c.header('retry-after', String(waitSeconds));
   throw new TaskerError('rate_limited', `${what}; try again in ${waitSeconds} s`, {

@@ -2,9 +2,9 @@ import { isIPv6 } from 'node:net';
 
 /** Options of {@link RateLimit}. */
 export interface RateLimitOptions {
-  /** How many acts per second each key is allowed on average. */
+  /** How many actions per second each key is allowed on average. */
   perSecond: number;
-  /** How many are allowed at once. */
+  /** How many are allowed at a time. */
   burst: number;
   /** Maximum number of keys. The least recently used key is evicted first. */
   most: number;

@@ -64,7 +64,7 @@ export function limitToNamespaces(tasker: Tasker, rules: RouteRules): Middleware
     if (thing === 'namespace') {
       if (!maySee(caller, key)) throw new TaskerError('not_found', `there is nothing in namespace ${key}`);
     } else if (thing === 'schedule' || isUuid(key)) {
-      // The route refuses other values.
+      // The route rejects other values.
       if (!maySee(caller, await look(thing, key))) throw notThere(thing, key);
     }
   };

@@ -128,7 +128,7 @@ function readKey(pem: string): KeyObject {
 /** Returns the claim that acts are recorded under. @throws Refused if it cannot be one */
 export function subjectOf(sub: unknown, claim = 'sub'): string {
   if (typeof sub === 'string' && sub !== '' && sub.length <= LONGEST_SUBJECT && isStorableText(sub)) {
-    // Acts of API keys are recorded under such names.
+    // Actions of API keys are recorded under such names.
     if (!sub.startsWith('key:')) return sub;
   }
   throw new Refused('invalid', `the token is not accepted: its claim ${claim} is missing or wrong`);

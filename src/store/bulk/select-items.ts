@@ -11,7 +11,7 @@ export interface StepSelection {
   workerIds: readonly number[] | null;
 }
 
-// Takes the attempt number from the search tables, so that the act applies to the failure that the filter found.
+// Takes the attempt number from the search tables, so that the action applies to the failure that the filter found.
 const SELECTED_STEPS = `
   select q.idx, q.attempts from tasker.step_search q
    where q.task_uuid = d.task_uuid and q.state = any ($3::tasker.step_state[])

@@ -19,7 +19,7 @@ export interface NewDeadLetter {
   since: string | null;
 }
 
-/** Why a task is in the dead letters. `dependency_cycle_detected` never occurs: templates with cycles are refused. */
+/** Why a task is in the dead letters. `dependency_cycle_detected` never occurs: templates with cycles are rejected. */
 export type DeadLetterReason =
   | 'staleness_timeout'
   | 'max_retries_exceeded'

@@ -52,8 +52,8 @@ a as (
 const CLOSABLE = 'd.id, d.ctid tid, d.task_uuid, d.reason, d.rule, d.since, d.moved_at, d.created_at';
 
 // Entries that an operator is changing are left for the next check, because waiting for them in this order could
-// deadlock with acts on several entries. The resolution names the last act of an operator. Without one, the task made
-// progress on its own.
+// deadlock with acts on several entries. The resolution names the last action of an operator. Without one, the task
+// made progress on its own.
 const CLOSE_MOVED_ON = sql('close_moved_on')`
 with slice as materialized (
   select ${CLOSABLE} from tasker.dead_letter d

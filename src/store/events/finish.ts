@@ -79,7 +79,7 @@ export interface FinishedPart extends GroupPart {
 export async function finishPart(db: Db, finished: FinishedPart): Promise<boolean> {
   const { groupId, aside } = finished;
   const deliveries = columns(aside, 'taskUuid', 'id');
-  // Both statements are sent at once, so that the caller's transaction is one round trip.
+  // Both statements are sent together, so that the caller's transaction is one round trip.
   const behind = aside.some(({ next }) => next === 'behind');
   const locked = behind ? db.query(LOCK_EARLIER, [groupId, ...deliveries, finished.part, finished.hold]) : undefined;
   const moved = db.query(FINISH_PART, [

@@ -25,7 +25,10 @@ select $1, part, case when $2 then 0 else h.chunk + 1 end
   from generate_series(0, ${EVENT_PARTS - 1}) part cross join tasker.event_head h
 on conflict (group_id, part) do nothing`;
 
-/** Creates a group that gets events without a position yet, or all stored events. Two calls at once create one group. */
+/**
+ * Creates a group that gets events without a position yet, or all stored events. Two calls at the same time create one
+ * group.
+ */
 export async function createGroup(
   db: Db,
   { fromBeginning, ...group }: NewEventGroup & { fromBeginning: boolean },

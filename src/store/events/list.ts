@@ -65,8 +65,7 @@ export async function headOfEvents(db: Db): Promise<number> {
 const MOST_CHUNKS = 64;
 
 // Follows the lists in the order in which they were written, so that a caller who continues from a position has missed
-// nothing before it. If a part has more lists than can be read at once, the other parts are not followed further
-// either.
+// nothing before it. If a part has more lists than one read returns, the other parts are not followed further either.
 const EVENTS_AFTER = sql('events_after')`
 with k as materialized (
   select k.* from generate_series(0, 15) p (part) cross join lateral (

@@ -82,7 +82,7 @@ export async function lookAtQueued(
 
 // The queue stores no times, because that would make every step more expensive. But its ids ascend, so the first row of
 // each priority has waited the longest. The time at which that step became ready follows from its task, its parents,
-// its last attempt and the acts on it. Rows of cancelled steps are skipped.
+// its last attempt and the actions on it. Rows of cancelled steps are skipped.
 const QUEUE_HEADS = sql('queue_heads')`
 with recursive ranks as (
   select p.id namespace_id, (select min(rank) from tasker.queue q where q.namespace_id = p.id) rank

@@ -108,7 +108,7 @@ with gone as (
     select seq from tasker.signal_inbox where done_at < now() - $1 * interval '1 ms' order by done_at limit $2)) returning 1)
 select count(*)::int gone from gone`;
 
-/** Deletes the rows of signals that were used or refused longer ago than `retentionMs`, at most `limit`. */
+/** Deletes the rows of signals that were used or rejected longer ago than `retentionMs`, at most `limit`. */
 export async function forgetInbox(
   db: Db,
   { retentionMs, limit }: { retentionMs: number; limit: number },

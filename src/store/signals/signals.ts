@@ -127,7 +127,7 @@ export interface NewSignal {
   by: string | null;
 }
 
-/** A task that receives a signal, and the step that holds or uses it at once. */
+/** A task that receives a signal, and the step that holds or uses it immediately. */
 export interface Receipt {
   taskUuid: string;
   heldBy: number | null;

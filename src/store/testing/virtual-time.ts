@@ -91,15 +91,15 @@ update tasker.wait w
  where w.task_uuid = d.task_uuid and w.idx = d.idx and w.attempt = d.attempt and w.ended_at is null`;
 
 /**
- * Moves the times of all retries and waits back, as if that much time had passed. Sends all statements at once, so that
- * it can be used in a pipeline.
+ * Moves the times of all retries and waits back, as if that much time had passed. Sends all statements together, so
+ * that it can be used in a pipeline.
  */
 export async function shiftTimes(db: Db, us: number): Promise<void> {
   const shifts = [SHIFT_RETRIES, SHIFT_STEPS, SHIFT_WAITS];
   await Promise.all([db.query(LOCK_TIMED), ...shifts.map((statement) => db.query(statement, [us]))]);
 }
 
-/** Moves the ends of some timers back, but not their beginnings. Sends all statements at once. */
+/** Moves the ends of some timers back, but not their beginnings. Sends all statements together. */
 export async function shiftTimers(db: Db, timers: readonly AbsoluteTimer[], us: number): Promise<void> {
   await Promise.all([
     db.query(LOCK_TIMED),
@@ -115,7 +115,7 @@ return (select now() + ahead from tasker.kit_clock)`;
 const SHIFT_CLOCK = sql('kit_shift_clock')`
 update tasker.kit_clock set ahead = ahead + $1::float8 * interval '1 microsecond'`;
 
-/** Replaces the clock of schedules with one that can be moved. Sends all statements at once. */
+/** Replaces the clock of schedules with one that can be moved. Sends all statements together. */
 export async function useOwnClock(db: Db): Promise<void> {
   await Promise.all([db.query(CREATE_CLOCK), db.query(USE_CLOCK)]);
 }

@@ -30,7 +30,7 @@ const duration = (least: 0 | 1) =>
       ],
     });
 
-/** Returns the problem of a duration that is refused. */
+/** Returns the problem of a duration that is rejected. */
 function durationProblem(given: unknown): string {
   const shown = typeof given === 'string' || typeof given === 'number' ? `\`${given}\`` : 'this';
   if (durationMs(given) === 0) return `${shown} is zero; leave it out to wait without a limit`;

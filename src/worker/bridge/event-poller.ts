@@ -197,8 +197,8 @@ export class EventPoller {
   }
 
   /**
-   * Stops reading at once, whether or not the promise is awaited. Unread steps are released to other workers. Settles
-   * when the promises of callbacks have settled, or after `timeoutMs`. Default 5,000.
+   * Stops reading immediately, whether or not the promise is awaited. Unread steps are released to other workers.
+   * Settles when the promises of callbacks have settled, or after `timeoutMs`. Default 5,000.
    */
   stop({ timeoutMs = STOP_MS }: { timeoutMs?: number } = {}): Promise<void> {
     if (this.#state === 'running') this.#stopped = this.#stop(timeoutMs);

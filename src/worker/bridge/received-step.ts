@@ -292,7 +292,7 @@ class ForeignStep implements ReceivedStep {
       return await module.completeStepEvent(eventId, sent(this, result));
     } catch (thrown) {
       const { message } = errorOf(thrown);
-      logError(`the result of step ${stepUuid} was refused: ${message}`, { error: thrown });
+      logError(`the result of step ${stepUuid} was rejected: ${message}`, { error: thrown });
       const failure = StepHandlerResult.failure({
         message: storableText(`the result cannot be sent: ${message}`, MAX_UNSENT),
         retryable: !result.success && result.retryable,
@@ -313,7 +313,7 @@ class ForeignStep implements ReceivedStep {
     try {
       return await this.#options.module.checkpointYieldStepEvent(eventId, yieldOf(stepUuid, result));
     } catch (thrown) {
-      logError(`the checkpoint of step ${stepUuid} was refused: ${errorOf(thrown).message}`, { error: thrown });
+      logError(`the checkpoint of step ${stepUuid} was rejected: ${errorOf(thrown).message}`, { error: thrown });
       return false;
     }
   }

@@ -137,8 +137,8 @@ export class StepExecutionSubscriber {
   }
 
   /**
-   * Stops taking steps at once, whether or not the promise is awaited. Settles when running handlers have settled and
-   * their results are committed. After `drainTimeoutMs`, 30,000 by default, their signals fire, and 500 ms later it
+   * Stops taking steps immediately, whether or not the promise is awaited. Settles when running handlers have settled
+   * and their results are committed. After `drainTimeoutMs`, 30,000 by default, their signals fire, and 500 ms later it
    * settles anyway.
    */
   async stop({ drainTimeoutMs = DRAIN_MS }: { drainTimeoutMs?: number } = {}): Promise<void> {

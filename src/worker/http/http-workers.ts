@@ -22,7 +22,7 @@ import { type Attempt, readFence } from './fence.ts';
 import { type Ended, GivenSteps } from './given-steps.ts';
 import { Recording } from './recording.ts';
 
-/** The version of the protocol. A worker with another version is refused. */
+/** The version of the protocol. A worker with another version is rejected. */
 export const PROTOCOL = 1;
 /** How long a shutdown waits for outcomes that are not yet recorded. */
 const STOP_MS = 5_000;
@@ -66,7 +66,7 @@ export type Report = { stepUuid: string; fence: string } & (
   | { action: 'release' }
 );
 
-/** The answer to a report: how the attempt ended, whether its checkpoint is saved, or why the report was refused. */
+/** The answer to a report: how the attempt ended, whether its checkpoint is saved, or why the report was rejected. */
 export type Reported =
   | { outcome: 'completed' | 'failed' | 'released' | 'saved'; errorType: string | null }
   | { outcome: 'refused'; error: TaskerError };
@@ -283,8 +283,8 @@ export class HttpWorkers {
 
   /**
    * Records what workers report about attempts. The first outcome of an attempt is final: later reports about the
-   * attempt get it as their answer. Reports of workers that the caller may not use are refused, like reports of unknown
-   * workers.
+   * attempt get it as their answer. Reports of workers that the caller may not use are rejected, like reports of
+   * unknown workers.
    */
   async report(reports: readonly Report[], mayUse: (worker: HttpWorkerRow) => boolean): Promise<Reported[]> {
     const attempts = reports.map(({ stepUuid, fence }) => readFence(stepUuid, fence));

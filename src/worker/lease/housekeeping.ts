@@ -199,7 +199,7 @@ export class Housekeeping {
       if (!checked) this.#checkAt = began + QUEUE_TURN_MS;
       else {
         this.#checkedMs += ended - began;
-        // If a step was missing, the remaining slices are checked at once.
+        // If a step was missing, the remaining slices are checked immediately.
         const pause = checked.requeued.length > 0 ? 0 : (ended - began) * PAUSE_PER_SLICE;
         this.#checkAt = ended + Math.min(pause, LONGEST_PAUSE_MS);
         if (checked.next === undefined) {

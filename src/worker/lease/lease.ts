@@ -94,7 +94,7 @@ export class Lease {
     if (await this.housekeeping.sweep()) this.#events.swept();
   }
 
-  /** Ends the lease at once if the worker holds nothing (`clean`). Otherwise the lease expires. */
+  /** Ends the lease immediately if the worker holds nothing (`clean`). Otherwise the lease expires. */
   async stop(clean: boolean): Promise<void> {
     try {
       await this.incarnation.stop(clean);

@@ -84,7 +84,7 @@ it('a draining worker finishes its running steps, and neither claims steps nor t
   ]);
 });
 
-it('a drained worker that is resumed takes the waiting steps at once', async () => {
+it('a drained worker that is resumed takes the waiting steps immediately', async () => {
   const { tasker, demo, name, goOn, task } = await scene();
   goOn.resolve();
   await endStates(tasker, [task]);

@@ -256,7 +256,7 @@ describe('an unusable database', () => {
       ['a missing password', asks.href, /the server requires a password; add it to DATABASE_URL/],
       ['a database that does not exist', missing.href, /the database does not exist; create it, or correct the name/],
       [
-        'a server that closes at once',
+        'a server that closes immediately',
         await fakePostgres({ kind: 'closes' }),
         /check DATABASE_URL, and that the server is running/,
       ],

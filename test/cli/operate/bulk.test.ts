@@ -80,7 +80,7 @@ it('a command without ids and filter, or with both, is rejected', async () => {
   ]);
 });
 
-it('ids come from arguments, --id and standard input, and the act is in the audit', async () => {
+it('ids come from arguments, --id and standard input, and the action is in the audit', async () => {
   const [a, b, c, d] = (await blocked(4)) as [string, string, string, string];
   const { code, stdout } = await on.project.run(
     ['task', 'cancel', a, '--id', b, '--ids', '-', '--yes', '-r', 'twice ordered', '-b', 'anna', '--json'],
@@ -99,7 +99,7 @@ it('ids come from arguments, --id and standard input, and the act is in the audi
   expect(shown.stdout).toMatch(new RegExp(`cli +reset +${d} first +error → enqueued`));
 });
 
-it('a single task is retried, resolved and deleted at once, and only the deletion asks for confirmation', async () => {
+it('a single task is retried, resolved and deleted immediately, and only the deletion asks for confirmation', async () => {
   const [a, b] = (await blocked(2)) as [string, string];
   expect((await on.project.run(['task', 'retry', a])).stderr).toContain(
     `retried first of ${a}; the task is steps_in_process`,
@@ -148,10 +148,10 @@ it('a command that is killed halfway is resumed, and each failure is retried exa
   expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is done; start a new act instead')]);
   const list = await on.project.run(['bulk', 'list']);
   expect(list.stdout).toMatch(/task retry +done +(\d+)\/\1 /);
-  expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('bulk act 999 not found');
+  expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('bulk action 999 not found');
 });
 
-it('an act that matches nothing reports that, with and without confirmation', async () => {
+it('an action that matches nothing reports that, with and without confirmation', async () => {
   for (const flags of [['--yes'], ['--dry-run'], []]) {
     const { code, stdout, stderr } = await on.project.run(['task', 'retry', '--error-type', 'no_such_error', ...flags]);
     expect({ code, said: stdout + stderr }).toEqual({

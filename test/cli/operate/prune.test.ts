@@ -121,7 +121,7 @@ it('a prune that is stopped while it counts reports that it deleted nothing', as
   expect([code, stderr]).toEqual([130, 'stopped before anything was deleted\n']);
 });
 
-it('invalid arguments are refused with advice', async () => {
+it('invalid arguments are rejected with advice', async () => {
   const stderr = async (...args: string[]) => {
     const { code, stderr } = await on.project.run(args);
     expect(code).toBe(2);

@@ -171,7 +171,7 @@ describe('a batch', () => {
     expect(error!.message).toMatch(message);
   });
 
-  it('a batch never runs more workers at once than its parallelism', async () => {
+  it('a batch never runs more workers at the same time than its parallelism', async () => {
     let running = 0;
     let most = 0;
     const { status } = await run(batches(20), {

@@ -39,7 +39,7 @@ describe('adding a task by hand', () => {
     ]);
   });
 
-  it('is refused for a task with an open entry, and for an unknown task', async () => {
+  it('is rejected for a task with an open entry, and for an unknown task', async () => {
     const { tasker } = await setup({ templates: [template({ a: [] })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     const { dlqEntryUuid } = await tasker.deadLetters.add(taskUuid);
@@ -170,7 +170,7 @@ describe('acts on dead letters', () => {
     [{ metadata: [1] }, 'metadata must be an object'],
     [{ metadata: { text: 'a'.repeat(70_000) } }, 'at most 65536'],
     [{ metadata: { n: Number.NaN } }, 'metadata'],
-  ])('with %j are refused', async (change, message) => {
+  ])('with %j are rejected', async (change, message) => {
     const { tasker } = await shared();
     await expect(tasker.deadLetters.update(MISSING, change as never)).rejects.toMatchObject({
       code: 'bad_request',
@@ -194,7 +194,7 @@ async function shared() {
 }
 
 describe('deleting a task', () => {
-  it('is refused while its dead letter is open, and afterwards deletes its entries and notes', async () => {
+  it('is rejected while its dead letter is open, and afterwards deletes its entries and notes', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await tasker.cancelTask(taskUuid);

@@ -96,7 +96,7 @@ describe('the list of dead letters', () => {
     [{ assignee: 'a\u0000' }, 'assignee must be a string'],
     [{ addedAfter: 'yesterday' }, 'addedAfter: yesterday is not a time'],
     [{ templateVersion: '>>1' }, 'is not a version'],
-  ])('refuses the filter %j', async (filter, message) => {
+  ])('rejects the filter %j', async (filter, message) => {
     const { tasker } = await setup({ worker: false });
     await expect(tasker.deadLetters.list(filter as never)).rejects.toMatchObject({
       code: 'bad_request',
@@ -104,7 +104,7 @@ describe('the list of dead letters', () => {
     });
   });
 
-  it('refuses an invalid page', async () => {
+  it('rejects an invalid page', async () => {
     const { tasker } = await setup({ worker: false });
     const list = (page: object, filter: object = {}) => tasker.deadLetters.list(filter as never, page as never);
     await expect(list({ limit: 0 })).rejects.toMatchObject({ code: 'bad_request' });

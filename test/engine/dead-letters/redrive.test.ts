@@ -71,7 +71,7 @@ describe('redriving a dead letter', () => {
     await invariants(sql);
   });
 
-  it('starts a step that waits for a retry at once', async () => {
+  it('starts a step that waits for a retry immediately', async () => {
     const later = defineHandler('later', {}, () =>
       StepHandlerResult.failure({ message: 'closed', retryAfter: 36_000 }),
     );
@@ -86,7 +86,7 @@ describe('redriving a dead letter', () => {
     );
   });
 
-  it('is refused with nothing_failed if the task makes progress, waits for a worker, or is complete', async () => {
+  it('is rejected with nothing_failed if the task makes progress, waits for a worker, or is complete', async () => {
     const gate = deferred();
     const busy = defineHandler('busy', {}, () => gate.promise);
     const { tasker } = await setup({ templates: [template({ busy: [] })], handlers: [busy], logger: silentLogger });
@@ -171,7 +171,7 @@ describe('redriving a dead letter', () => {
 });
 
 describe('redriving many dead letters', () => {
-  it('that a filter finds is a bulk act with a preview, and closes their entries', async () => {
+  it('that a filter finds is a bulk action with a preview, and closes their entries', async () => {
     const other = { ...BLOCKING, name: 'other' };
     const { tasker, repair, sql } = await blockingTasker({ templates: [BLOCKING, other] });
     const ids = await blockedTasks(tasker, 6);

@@ -175,7 +175,7 @@ it('a deleted task is removed from the tables', async () => {
   expect(await sql('select count(*)::int from tasker.step_search')).toEqual([{ count: 0 }]);
 });
 
-it('many processes that write the same tasks at once leave the latest state', async () => {
+it('many processes that write the same tasks at the same time leave the latest state', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const created = await tasker.createTasks(Array.from({ length: 40 }, () => DEMO));
   const others = [1, 2, 3].map(() => projectorOn(url));

@@ -117,7 +117,7 @@ describe('a prune', () => {
       } catch (error) {
         return error as Error & { code: string };
       }
-      throw new Error('not refused');
+      throw new Error('not rejected');
     };
     expect(refused({})).toMatchObject({ code: 'bad_request', message: expect.stringContaining('olderThan') });
     expect(refused({ olderThan: 'soon' }).message).toContain('soon is not a time');
@@ -210,7 +210,7 @@ describe('the identity of a pruned task', () => {
     ]);
   });
 
-  it('stays reserved if a bulk act names the task, which is skipped with the time of the prune', async () => {
+  it('stays reserved if a bulk action names the task, which is skipped with the time of the prune', async () => {
     const { tasker, sql, taskUuids } = await completed(2);
     await endedAgo(sql, '3 hours', taskUuids.slice(0, 1));
     await tasker.prune({ olderThan: '2h' }).result();
@@ -297,7 +297,7 @@ describe('a task with events', () => {
 });
 
 describe('two prunes', () => {
-  it('do not run at the same time: the second is refused, with the operator of the first', async () => {
+  it('do not run at the same time: the second is rejected, with the operator of the first', async () => {
     const { tasker, another, sql } = await completed(30);
     const first = tasker.prune(NOW, { actor: 'ada' })[Symbol.asyncIterator]();
     await first.next();

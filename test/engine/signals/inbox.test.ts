@@ -16,7 +16,7 @@ async function bench() {
 }
 
 describe('a signal that is sent with the client of a caller', () => {
-  it('is used at once after the commit, and its outcome can be read', async () => {
+  it('is used immediately after the commit, and its outcome can be read', async () => {
     const { tasker, client, create, work, resultOf } = await bench();
     const fromCommitToUse = async () => {
       const task = await create();
@@ -69,7 +69,7 @@ describe('a signal that is sent with the client of a caller', () => {
     expect(await resultOf(task, 'pay')).toEqual({ amount: 2 });
   });
 
-  it('is refused at once if the error is known then, and otherwise after the commit', async () => {
+  it('is refused immediately if the error is known then, and otherwise after the commit', async () => {
     const { tasker, client, create, work, engine } = await bench();
     const task = await create();
     await expect(tasker.signal(task, 'paid', {}, { client })).rejects.toMatchObject({ code: 'signal_refused' });

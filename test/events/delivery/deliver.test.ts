@@ -6,7 +6,7 @@ import { Halt } from '../../../src/events/halt.ts';
 import { deferred } from '../../support/setup.ts';
 
 describe('a delivery', () => {
-  it('does not time out at once if its timeout is longer than a timer supports', async () => {
+  it('does not time out immediately if its timeout is longer than a timer supports', async () => {
     const handled = deferred<void>();
     const consumer = { group: 'patient', patterns: ['*'], deliver: () => handled.promise };
     const end = deliver(consumer, { name: 'a.b', eventId: 'one' } as LoggedEvent, {

@@ -153,7 +153,7 @@ describe('a group', () => {
     expect(await log.groups()).toEqual([]);
   });
 
-  it('has exactly the remaining members after many members join and leave at once', async () => {
+  it('has exactly the remaining members after many members join and leave at the same time', async () => {
     const { log, sql, groupId, how, sign } = await rollingDeployment();
     const passing = Array.from({ length: 8 }, (_, n) => ({ member: uuidV7(), patterns: [`passing.${n}`] }));
     await Promise.all(

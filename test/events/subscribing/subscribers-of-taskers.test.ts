@@ -189,40 +189,43 @@ describe('subscribers of a tasker', () => {
     expect(registry.stats).toMatchObject({ started: false, activeCount: 0 });
   });
 
-  it.each(['during the stop', 'before the stop'])('get their signal at once if hurry() is called %s', async (when) => {
-    const signals: AbortSignal[] = [];
-    class Hanging extends BaseSubscriber {
-      override readonly subscriberName: string;
-      override readonly delivery: { mode: 'in_process' | 'durable' };
-      constructor(subscriberName: string, mode: 'in_process' | 'durable') {
-        super();
-        this.subscriberName = subscriberName;
-        this.delivery = { mode };
+  it.each(['during the stop', 'before the stop'])(
+    'get their signal immediately if hurry() is called %s',
+    async (when) => {
+      const signals: AbortSignal[] = [];
+      class Hanging extends BaseSubscriber {
+        override readonly subscriberName: string;
+        override readonly delivery: { mode: 'in_process' | 'durable' };
+        constructor(subscriberName: string, mode: 'in_process' | 'durable') {
+          super();
+          this.subscriberName = subscriberName;
+          this.delivery = { mode };
+        }
+        async handle(_event: DomainEvent, { signal }: { signal: AbortSignal }) {
+          signals.push(signal);
+          await once(signal, 'abort');
+        }
       }
-      async handle(_event: DomainEvent, { signal }: { signal: AbortSignal }) {
-        signals.push(signal);
-        await once(signal, 'abort');
+      const { tasker } = await setup({
+        templates: [paid(...BOTH)],
+        handlers: [pay],
+        subscribers: [new Hanging('live', 'in_process'), new Hanging('stored', 'durable')],
+      });
+      await tasker.createTask(DEMO);
+      // The fast and the durable event of the group, and the first event of the in-process subscriber. Another waits behind it.
+      await expect.poll(() => signals).toHaveLength(3);
+      const begun = performance.now();
+      if (when === 'before the stop') tasker.hurry();
+      const stopped = tasker.stop({ drainTimeoutMs: 600_000 });
+      if (when === 'during the stop') {
+        expect(signals.some(({ aborted }) => aborted)).toBe(false);
+        tasker.hurry();
       }
-    }
-    const { tasker } = await setup({
-      templates: [paid(...BOTH)],
-      handlers: [pay],
-      subscribers: [new Hanging('live', 'in_process'), new Hanging('stored', 'durable')],
-    });
-    await tasker.createTask(DEMO);
-    // The fast and the durable event of the group, and the first event of the in-process subscriber. Another waits behind it.
-    await expect.poll(() => signals).toHaveLength(3);
-    const begun = performance.now();
-    if (when === 'before the stop') tasker.hurry();
-    const stopped = tasker.stop({ drainTimeoutMs: 600_000 });
-    if (when === 'during the stop') {
-      expect(signals.some(({ aborted }) => aborted)).toBe(false);
-      tasker.hurry();
-    }
-    await stopped;
-    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
-    expect(performance.now() - begun).toBeLessThan(25_000);
-  });
+      await stopped;
+      expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
+      expect(performance.now() - begun).toBeLessThan(25_000);
+    },
+  );
 
   it('can be stopped and started with their registry while the tasker runs, and get each event once', async () => {
     const audit = keeping('audit');

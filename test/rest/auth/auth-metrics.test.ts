@@ -71,7 +71,7 @@ it('requests are counted by the kind of their credential, and requests that need
   });
 });
 
-it('refusals are counted by their reason, and each as a request without a credential', async () => {
+it('rejections are counted by their reason, and each as a request without a credential', async () => {
   const app = on.app({ auth: { ...SECURED.auth, tokens } });
   const refused: [Record<string, string>, string][] = [
     [{}, 'missing'],
@@ -106,7 +106,7 @@ it('a caller without the permission is counted by the permission, and an unknown
   });
 });
 
-it('a namespace or a page that is refused lacks no permission, so it is counted as a refusal only', async () => {
+it('a namespace or a page that is rejected lacks no permission, so it is counted as a rejection only', async () => {
   const app = on.app();
   const key = await on.key({ name: 'there', roles: ['admin'], namespaces: ['test'] });
   const grown = await growth(app, async () => {

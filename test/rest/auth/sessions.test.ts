@@ -82,7 +82,7 @@ it('a session ends with DELETE, with its key, and when it expires', async () => 
   expect(Date.parse(short.body.expires_at as string) - Date.now()).toBeLessThan(61_000);
 });
 
-it('a session cannot begin another session, and an invalid cookie is refused', async () => {
+it('a session cannot begin another session, and an invalid cookie is rejected', async () => {
   const app = on.app();
   const { cookie } = await login(app, await on.key({ name: 'fay', roles: ['viewer'] }));
   expect((await ask(app, 'POST /v1/session', { ...cookie, ...CSRF })).status).toBe(400);

@@ -55,7 +55,7 @@ describe('a page of a list', () => {
     expect(pageOf(all, { limit: 5, cursor: pageOf(all, { limit: 4 }).next_cursor! }).previous_cursor).not.toBeNull();
   });
 
-  it('refuses a cursor of another list', () => {
+  it('rejects a cursor of another list', () => {
     for (const cursor of [
       '',
       'x',

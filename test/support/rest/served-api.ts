@@ -112,7 +112,7 @@ export async function servedApi({
     sql,
     /** Sends a request, and compares the answer with the OpenAPI document. */
     ask: asking(app),
-    /** Sends requests to the routes of acts as a caller with a credential. */
+    /** Sends requests to the routes of actions as a caller with a credential. */
     as: (caller: Caller) => {
       const outer = new OpenAPIHono<{ Variables: { caller: Caller } }>();
       outer.use(async (c, next) => {

@@ -156,7 +156,7 @@ it('two pollers on two bridges share the steps: each step is published on one of
   expect([...published].sort()).toEqual([...runs].sort());
 });
 
-it('the result of a handler is refused after its step has been claimed again', async () => {
+it('the result of a handler is rejected after its step has been claimed again', async () => {
   const begun = deferred();
   const resume = deferred();
   const { create, bridge } = await setupBridge(

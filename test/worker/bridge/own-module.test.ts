@@ -205,7 +205,7 @@ describe('a subscriber of a foreign module', () => {
     ]);
   });
 
-  it('at most maxConcurrent steps run at a time, and a thousand steps that settle at once do not overflow the stack', async () => {
+  it('at most maxConcurrent steps run at a time, and a thousand steps that settle at the same time do not overflow the stack', async () => {
     let now = 0;
     let most = 0;
     const { emitter, module, subscriber } = setup(

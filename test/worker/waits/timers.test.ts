@@ -95,7 +95,7 @@ describe('a timer step', () => {
     expect(Date.parse(past.due_at)).toBe(Date.parse('2020-01-01T00:00:00Z'));
   });
 
-  it('completes at once if its time is in the past', async () => {
+  it('completes immediately if its time is in the past', async () => {
     const { tasker, demo } = await shared.setup({ pause: timer({ until: { context: 'at' } }) }, { handlers: [] });
     const untilComplete = async () => {
       let taskUuid = '';

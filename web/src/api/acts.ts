@@ -1,7 +1,9 @@
 import { ask, pathOf } from './client.ts';
 import type { Rerun } from './types.ts';
 
-/** The reason of an act, and the name for the audit. A server with authentication uses the name of the credential. */
+/**
+ * The reason of an action, and the name for the audit. A server with authentication uses the name of the credential.
+ */
 export interface Said {
   reason: string;
   by: string;

@@ -16,7 +16,7 @@ export interface Entry {
   kind: string;
   /** Where it leads. */
   to?: string;
-  /** Runs the act of the entry. */
+  /** Runs the action of the entry. */
   run?(): void;
   /** The permission that the user lacks for it. */
   lacking?: string | undefined;

@@ -23,7 +23,7 @@ interface ListScreenProps<Row> {
   /** The summary below the heading of the screen. */
   answer(rows: readonly Row[]): string;
   empty: { title: string; next: ReactNode };
-  /** Acts of the screen. */
+  /** Actions of the screen. */
   acts?: ReactNode;
 }
 

@@ -327,8 +327,8 @@ export class GroupRunner implements GroupWork {
 
   /**
    * Starts no new deliveries, and gives running deliveries `drainTimeoutMs` to finish. Then it fires their signals and
-   * releases the remaining events, which other processes can take at once. Results are stored, so handled events are
-   * not delivered again.
+   * releases the remaining events, which other processes can take immediately. Results are stored, so handled events
+   * are not delivered again.
    */
   stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions): Promise<void> {
     this.#stopped ??= this.#stop(drainTimeoutMs, hurry);

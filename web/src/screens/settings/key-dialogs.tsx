@@ -17,7 +17,7 @@ const EXPIRIES = [
   [String(365 * DAY), 'In a year'],
 ] as const;
 const OVERLAPS = [
-  ['0', 'At once'],
+  ['0', 'Immediately'],
   ['3600', 'In an hour'],
   [String(DAY), 'In a day'],
   [String(7 * DAY), 'In 7 days'],
