@@ -15,7 +15,7 @@ type RetentionConfig = Pick<
   'retentionMs' | 'retentionRules' | 'retentionArchive' | 'retentionReleaseKeys' | 'retentionShare'
 >;
 
-/** Returns which tasks the workers prune automatically. Undefined: none. */
+/** Returns which tasks the workers prune automatically. Undefined means none. */
 export function policyOf(config: RetentionConfig): RetentionPolicy | undefined {
   const { retentionMs = 0, retentionRules, retentionArchive: archive, retentionReleaseKeys: releaseKeys } = config;
   const rules = retentionRules.map(({ version, ...rule }) => ({

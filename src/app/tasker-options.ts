@@ -47,7 +47,7 @@ export interface CreateTaskerOptions extends ConfigOptions {
    * that the handler folder exports are added. They run while the tasker is running, with or without a worker.
    */
   subscribers?: SubscriberSource;
-  /** False: only creates and watches tasks. Default: true if `handlers` is set. */
+  /** If false, only creates and watches tasks. Default: true if `handlers` is set. */
   worker?: boolean;
   /**
    * pino, winston, `console`, or an object with the same methods. Default: standard error, at the level of
@@ -74,7 +74,7 @@ export interface CreateTaskerOptions extends ConfigOptions {
   environment?: string;
   /** Migrates the schema of the database. Default true. */
   migrate?: boolean;
-  /** False: only connects and registers templates; call `start()` later. Default true. */
+  /** If false, only connects and registers templates; call `start()` later. Default true. */
   autoStart?: boolean;
   /** Stops the tasker when it fires. */
   signal?: AbortSignal;

@@ -143,7 +143,7 @@ function textOf(body: unknown): string {
   }
 }
 
-/** Returns the milliseconds to wait before another attempt. Undefined: the request must not be repeated. */
+/** Returns the milliseconds to wait before another attempt. Undefined if the request must not be repeated. */
 function pauseAfter(error: unknown, call: Call, attempts: number): number | undefined {
   if (!(error instanceof TaskerClientError) || !mayRepeat(error, call)) return undefined;
   const backOff = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1));

@@ -194,6 +194,6 @@ export const AUTH_KEYS = {
     byDefault: 0,
     defaultWords: '`0`: unlimited',
     about:
-      'Maximum number of requests per second with one credential, or from one address without a credential; 0: unlimited.',
+      'Maximum number of requests per second with one credential, or from one address without a credential; 0 means unlimited.',
   },
 };

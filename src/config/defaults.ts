@@ -10,7 +10,7 @@ export const DEFAULTS = {
   stepLogs: 'failed' as 'none' | 'failed' | 'all',
   /** How long a worker keeps its steps while its event loop is blocked. */
   blockedLoopBoundMs: 300_000,
-  /** Timeout of a handler, for steps without `timeout_seconds`; 0: none. */
+  /** Timeout of a handler, for steps without `timeout_seconds`; 0 means none. */
   handlerTimeoutMs: 300_000,
   /** How long `stop` waits for running handlers. */
   drainTimeoutMs: 30_000,

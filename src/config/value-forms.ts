@@ -8,7 +8,7 @@ import { FILTER_LEVELS, type LogFilter, parseLogFilter } from './log-filter.ts';
 /** An address to listen on. */
 export interface ListenAddress {
   host: string;
-  /** 0: any free port. */
+  /** 0 means any free port. */
   port: number;
 }
 

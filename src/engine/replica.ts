@@ -45,7 +45,7 @@ export class Replica {
     return { answer: await run(primary), lagMs: 0 };
   }
 
-  /** Returns the maximum lag that the standby may have now. Undefined: it cannot be used. */
+  /** Returns the maximum lag that the standby may have now. Undefined if it cannot be used. */
   async #lag(): Promise<number | undefined> {
     const now = performance.now();
     if (!this.#measured || now - this.#measured.at > KNOWN_MS) this.#measured = { lag: this.#measure(), at: now };

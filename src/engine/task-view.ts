@@ -51,7 +51,8 @@ export interface Task {
   initiator: string | null;
   sourceSystem: string | null;
   /**
-   * The credential that created it over HTTP, as its actions are recorded. Null: a program with access to the database.
+   * The credential that created it over HTTP, as its actions are recorded. Null means a program with access to the
+   * database.
    */
   createdWith: string | null;
   reason: string | null;
@@ -175,9 +176,9 @@ export interface StepWait {
   /** `completion`: another system completes it by its token. `call`: its handler asked to be called again. */
   kind: Exclude<WaitKind, 'start'>;
   since: string;
-  /** The latest time at which the wait ends. Null: it has no limit. */
+  /** The latest time at which the wait ends. Null if it has no limit. */
   until: string | null;
-  /** When the engine acts next: at `until`, or before that for a reminder or the next call. Null: never. */
+  /** When the engine acts next: at `until`, or before that for a reminder or the next call. Null means never. */
   dueAt: string | null;
   /** How often the handler has asked to be called again. 0 for other kinds. */
   calls: number;

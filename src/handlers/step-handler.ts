@@ -285,7 +285,7 @@ export class StepHandlerResult {
   readonly backtrace: readonly string[];
   /** The HTTP status that caused the failure, if known. */
   readonly statusCode: number | null;
-  /** The wait that begins after this call of the handler. Null: the result is final. */
+  /** The wait that begins after this call of the handler. Null if the result is final. */
   readonly wait: StepWait | null;
 
   constructor(params: StepHandlerResultParams) {

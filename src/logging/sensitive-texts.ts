@@ -26,7 +26,7 @@ export class SensitiveTexts {
     same.set(text.length, (same.get(text.length) ?? new Set()).add(text));
   }
 
-  /** Returns the length of the longest text that begins at an index. 0: none does. */
+  /** Returns the length of the longest text that begins at an index. 0 means none does. */
   #lengthAt(text: string, index: number): number {
     const lengths = this.#byBeginning.get(text.slice(index, index + BEGINNING));
     for (const [length, same] of lengths ?? []) if (same.has(text.slice(index, index + length))) return length;

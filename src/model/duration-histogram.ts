@@ -18,7 +18,7 @@ export interface DurationSums {
   max: number | null;
 }
 
-/** How long something took, in milliseconds. Null: it has not happened. */
+/** How long something took, in milliseconds. Null if it has not happened. */
 export interface Durations {
   /** Number of values. */
   count: number;

@@ -32,11 +32,11 @@ export const START_IDX = -1;
 /** The wait that an attempt begins instead of ending with a result. */
 export interface WaitRequest {
   kind: Exclude<WaitKind, 'start'>;
-  /** The latest time at which it ends, in milliseconds since 1970. Undefined: use `forMs`. */
+  /** The latest time at which it ends, in milliseconds since 1970. If undefined, use `forMs`. */
   untilMs?: number | undefined;
   /** Milliseconds from now, by the clock of the database. Undefined, and no `untilMs`: the wait has no end. */
   forMs?: number | undefined;
-  /** Milliseconds until the engine must act before the end, for a reminder. Undefined: only at the end. */
+  /** Milliseconds until the engine must act before the end, for a reminder. Undefined means only at the end. */
   dueMs?: number | undefined;
   /** The settings that the kind needs later, such as names and schemas. Stored as JSON. */
   settings: Fields;

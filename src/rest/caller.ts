@@ -9,17 +9,17 @@ export interface Caller {
    * actor.
    */
   subject: string | undefined;
-  /** The namespaces that it may see and change. Undefined: all. */
+  /** The namespaces that it may see and change. Undefined means all. */
   namespaces: readonly string[] | undefined;
   /** Its roles, by which it may vote on approvals. */
   roles: readonly string[];
-  /** Its permissions, in order. Undefined: all, because there is no authentication. */
+  /** Its permissions, in order. Undefined means all, because there is no authentication. */
   permissions: readonly Permission[] | undefined;
   /** The kind of its credential. Undefined without one. */
   credential: 'key' | 'token' | 'session' | undefined;
   /** The id of the API key, if the credential is a key or a session that a key began. */
   keyId: string | undefined;
-  /** When its credential expires, in milliseconds since 1970. Undefined: unknown. */
+  /** When its credential expires, in milliseconds since 1970. Undefined means unknown. */
   expiresAtMs?: number | undefined;
   allows(permission: Permission): boolean;
 }

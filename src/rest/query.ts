@@ -66,9 +66,9 @@ export const pageFields = {
   next_cursor: z
     .string()
     .nullable()
-    .openapi({ description: 'Pass it as `cursor` for the next page. Null: this is the last.' }),
+    .openapi({ description: 'Pass it as `cursor` for the next page. Null if this is the last.' }),
   previous_cursor: z.string().nullable().openapi({
-    description: 'Pass it as `cursor` for the previous page. Null: there is none, or the list only goes forward.',
+    description: 'Pass it as `cursor` for the previous page. Null if there is none, or the list only goes forward.',
   }),
 };
 

@@ -70,7 +70,7 @@ function fresh(kept: Kept | undefined, seconds: number): Kept | undefined {
   return kept && performance.now() - kept.at <= seconds * 1000 ? kept : undefined;
 }
 
-/** Returns how many seconds old an answer may be. Undefined: the request does not allow any. */
+/** Returns how many seconds old an answer may be. Undefined if the request does not allow any. */
 function maxAgeOf(c: Context): number | undefined {
   const seconds = /(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])/.exec(c.req.header('cache-control') ?? '')?.[1];
   return seconds === undefined ? undefined : Math.min(Number(seconds), OLDEST_SECONDS);

@@ -13,7 +13,7 @@ export function maySee({ namespaces }: Caller, namespace: string | null | undefi
 
 /**
  * Returns the namespaces to search: the requested one if the caller may see it, or all namespaces of the caller.
- * Undefined: all. Empty: none.
+ * Undefined means all. Empty means none.
  */
 export function searchedNamespaces(caller: Caller, asked: string | undefined): string | string[] | undefined {
   if (asked === undefined) return caller.namespaces && [...caller.namespaces];

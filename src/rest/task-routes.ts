@@ -195,7 +195,7 @@ async function listTasks(
   };
 }
 
-/** Returns the cursor after this many tasks. Undefined: the first page. Null: there are fewer tasks. */
+/** Returns the cursor after this many tasks. Undefined means the first page. Null if there are fewer tasks. */
 async function cursorOf(
   tasker: Tasker,
   { filter, how }: { filter: TaskFilter; how: Pick<TaskPageOptions, 'sort' | 'order'> },

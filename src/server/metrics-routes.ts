@@ -45,7 +45,7 @@ export function metricsRoutes(worker: ServedWorker): OpenAPIHono {
 /** The parts of `/metrics/events`. */
 export interface EventMetricsParts {
   values: Values;
-  /** Null: the database does not respond. */
+  /** Null if the database does not respond. */
   groups: readonly EventGroup[] | null;
   /** Number of listeners for fast events in this process. */
   listeners: number;

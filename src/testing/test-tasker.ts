@@ -41,8 +41,8 @@ export interface TestTaskerOptions
    */
   stubs?: Record<string, TestHandler>;
   /**
-   * Subscribers of domain events, in addition to those in the folders of `handlers`. They run as in production. False:
-   * none run, not even those in the folders.
+   * Subscribers of domain events, in addition to those in the folders of `handlers`. They run as in production. If
+   * false, none run, not even those in the folders.
    */
   subscribers?: SubscriberSource | false;
   /** The server on which to create a database. Default: that of `DATABASE_URL`, else an embedded server. */

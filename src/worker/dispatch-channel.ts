@@ -46,9 +46,9 @@ export class Delivery {
   state: DeliveryState = 'unread';
   /** When it entered this state, on the clock of `performance.now()`. */
   since = performance.now();
-  /** Id that is stored with the result. Undefined: the name of the worker that claimed the step. */
+  /** Id that is stored with the result. Undefined means the name of the worker that claimed the step. */
   runBy: string | undefined;
-  /** Timeout for steps without `timeout_seconds`. Undefined: the worker's timeout. */
+  /** Timeout for steps without `timeout_seconds`. Undefined means the worker's timeout. */
   timeoutMs: number | undefined;
   /** Number of subscribers that received it and may still take it. */
   awaited = 0;

@@ -43,9 +43,9 @@ export interface EarlierCalls {
 /** The delivery of a step as an event. */
 export interface StepDelivery {
   readonly event: FfiStepEvent;
-  /** Id that is stored with the result. Undefined: the name of the worker. */
+  /** Id that is stored with the result. Undefined means the name of the worker. */
   readonly runBy: string | undefined;
-  /** Timeout for steps without `timeout_seconds`. Undefined: the worker's timeout. */
+  /** Timeout for steps without `timeout_seconds`. Undefined means the worker's timeout. */
   readonly timeoutMs: number | undefined;
 }
 

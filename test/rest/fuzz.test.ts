@@ -173,7 +173,7 @@ function brokenBytes({ method, path, headers, body = '' }: RandomRequest, at: nu
   return random() < 0.2 ? bytes.subarray(0, Math.floor(random() * bytes.length)) : bytes;
 }
 
-/** Returns the status of the answer. Empty: the connection was closed without one. */
+/** Returns the status of the answer. Empty if the connection was closed without one. */
 function statusOf(port: number, bytes: Buffer): Promise<string> {
   return new Promise((resolve) => {
     let text = '';

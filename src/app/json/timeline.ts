@@ -15,7 +15,7 @@ type SpanKind = 'queued' | 'running' | 'retry_wait' | 'waiting' | 'blocked';
 interface TimelineSpan {
   kind: SpanKind;
   from: string;
-  /** Null: it has not ended. */
+  /** Null if it has not ended. */
   to: string | null;
   /**
    * The latest time at which it ends, if it is still open and that is known: the time of the retry, or the limit of the

@@ -11,7 +11,7 @@ export interface NamespaceQueue {
   namespace: string;
   /** Ready steps that no worker has claimed; 100,000 stands for that many or more. */
   ready: number;
-  /** When the oldest of them became ready, as ISO 8601; null: there is none. */
+  /** When the oldest of them became ready, as ISO 8601; null if there is none. */
   oldestAt: string | null;
   /** Steps that are running. */
   running: number;
@@ -70,8 +70,8 @@ export interface TaskerStatus {
    */
   perMinute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
   /**
-   * The last prune of old tasks, by the policy of the configuration (`byPolicy`) or by an operator, and how many tasks it
-   * has deleted. `endedAt` is null while it runs, and if its process died. Null: nothing was ever pruned.
+   * The last prune of old tasks, by the policy of the configuration (`byPolicy`) or by an operator, and how many tasks
+   * it has deleted. `endedAt` is null while it runs, and if its process died. Null if nothing was ever pruned.
    */
   prune: {
     id: number;
@@ -87,7 +87,7 @@ export interface TaskerStatus {
 
 const RATE_SECONDS = 300;
 
-/** Returns the last prune of old tasks. Null: nothing was ever pruned. */
+/** Returns the last prune of old tasks. Null if nothing was ever pruned. */
 export async function lastPruneOf(engine: Engine): Promise<TaskerStatus['prune']> {
   return (await lastPrune(engine.database)) ?? null;
 }

@@ -7,7 +7,7 @@ import { loadSchedules, type ScheduleSource } from './load-schedules.ts';
 /** The parts that a start needs to apply the schedules of files. */
 export interface StartedSchedules {
   engine: Engine;
-  /** Undefined: this process has no files of schedules. */
+  /** Undefined if this process has no files of schedules. */
   files: ScheduleSource | undefined;
   /** The configured source. */
   source: string | undefined;

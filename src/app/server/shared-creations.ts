@@ -27,7 +27,7 @@ export class SharedCreations {
     return (alone ? undefined : await this.#together.ask(request)) ?? this.#createAlone(request);
   }
 
-  /** Undefined: the request was rejected, or its task exists. */
+  /** Undefined if the request was rejected, or its task exists. */
   async #create(requests: readonly TaskRequest[]): Promise<Answer<TaskSnapshot | undefined>[]> {
     if (requests.length === 1) return [await answerOf(this.#createAlone(requests[0]!))];
     const outcomes = await createEach(this.#tasker, requests, 'return');

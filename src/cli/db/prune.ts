@@ -23,7 +23,7 @@ export interface DbPruneOptions extends GlobalOptions, OperatorFlags {
   namespace?: string;
   name?: string;
   templateVersion?: string;
-  /** False: `--no-archive`. */
+  /** False means `--no-archive`. */
   archive?: string | boolean;
   releaseKeys?: boolean;
   share?: number;

@@ -77,7 +77,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   readTool({
     name: 'handler_generate',
     description: 'Returns TypeScript for a template: zod schemas, and stubs of its handlers.',
-    input: { yaml, scaffold: z.boolean().default(true).describe('False: only untyped stubs.') },
+    input: { yaml, scaffold: z.boolean().default(true).describe('False means only untyped stubs.') },
     run: async (_ask, given) => {
       const template = mustParseTemplate(given.yaml);
       if (!given.scaffold) return { handlers: handlersOf(template) ?? null };

@@ -26,7 +26,7 @@ interface Described {
   name: string;
   description: string;
   input: Shape;
-  /** The permission that the caller of a server needs. Undefined: none. */
+  /** The permission that the caller of a server needs. Undefined means none. */
   permission?: Permission;
 }
 
@@ -42,7 +42,7 @@ export interface WriteTool extends Described {
   destructive: boolean;
   /** Describes in a sentence what the change would do. */
   says(given: Given): string;
-  /** Reads what it acts on, for the preview. Undefined: nothing exists yet. */
+  /** Reads what it acts on, for the preview. Undefined if nothing exists yet. */
   target(given: Given): ApiRequest | undefined;
   /** The change. `by`: the operator, for servers without authentication. */
   change(ask: Ask, given: Given, by: string): Promise<ApiRequest>;

@@ -11,7 +11,7 @@ export interface ChosenServer extends ServerAddress {
 
 /**
  * Returns the server of a command: `--server`, `--profile`, `TASKER_ORCHESTRATION_URL` or `TASKER_PROFILE`, in this
- * order. Undefined: the command uses a database. `--database-url` takes precedence over the variables.
+ * order. Undefined if the command uses a database. `--database-url` takes precedence over the variables.
  * @throws TaskerError `bad_request`, `config_invalid`
  */
 export function chosenServer({ server, profile, databaseUrl }: GlobalOptions): ChosenServer | undefined {

@@ -33,7 +33,7 @@ export interface HandlerInfo {
   handler: string;
   resolver: string | null;
   steps: { template: string; version: string; step: string }[];
-  /** Empty: no live worker can run these steps. */
+  /** Empty if no live worker can run these steps. */
   workers: string[];
 }
 
@@ -188,7 +188,7 @@ type StatsQuery = {
   limit?: number;
 };
 type Retention = {
-  /** Null: tasks are kept forever. */
+  /** If null, tasks are kept forever. */
   policy: {
     rules: Record<string, unknown>[];
     archive: string | null;

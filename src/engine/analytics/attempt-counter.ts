@@ -69,7 +69,7 @@ const SUMMARIZING = opening({ lock_timeout: '100ms', statement_timeout: '20s' })
 
 /** Options of {@link AttemptCounter}. */
 export interface AttemptCounterOptions {
-  /** False: this process counts nothing. Default true. */
+  /** If false, this process counts nothing. Default true. */
   enabled?: boolean | undefined;
   /** Number of transactions to count at first. It adapts to the number of attempts in them. */
   transactions?: number;
@@ -157,7 +157,7 @@ export class AttemptCounter {
   }
 
   /**
-   * Counts what was committed since the last pass, up to a number of transactions. Undefined: another process is
+   * Counts what was committed since the last pass, up to a number of transactions. Undefined if another process is
    * counting, or did so less than `olderMs` ago. `now`: counts even during the pause between passes.
    */
   async count({

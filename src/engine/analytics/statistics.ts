@@ -97,7 +97,7 @@ export interface Analytics {
   percentileError: number;
   tasks: TaskNumbers;
   steps: StepNumbers;
-  /** Null: this process does not use the search tables. */
+  /** Null if this process does not use the search tables. */
   open: OpenTasks | null;
   /** Sorted as asked for. */
   templates: TemplateAnalytics[];

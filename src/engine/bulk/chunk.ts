@@ -47,7 +47,7 @@ export interface Running {
 export interface Portion {
   after: StepKey;
   limit: number;
-  /** True: items of locked tasks fail. False: they are retried later. */
+  /** If true, items of locked tasks fail. If false, they are retried later. */
   lastChance: boolean;
 }
 

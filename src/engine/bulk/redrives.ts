@@ -17,7 +17,7 @@ export interface RedriveFilter extends DeadLetterConditions, TaskFilter {
 /** A checked filter. */
 export interface RedriveSearch {
   entries: DeadLetterSearch;
-  /** Undefined: all conditions can be checked on the entries alone. */
+  /** Undefined if all conditions can be checked on the entries alone. */
   tasks: TaskSearch | undefined;
 }
 
@@ -26,7 +26,7 @@ const OF_ENTRIES: readonly string[] = ['namespace', 'name', 'templateVersion', '
 /** Entries of one page. */
 const PAGE = 5_000;
 
-/** Reads a filter. Undefined: nothing can match. @throws TaskerError `bad_request`, `invalid_uuid` */
+/** Reads a filter. Undefined if nothing can match. @throws TaskerError `bad_request`, `invalid_uuid` */
 export async function readRedriveFilter(database: Database, filter: RedriveFilter): Promise<RedriveSearch | undefined> {
   const given = Object.entries(filter).filter(([, value]) => value !== undefined);
   const ofTasks = given.filter(([key]) => !OF_ENTRIES.includes(key));

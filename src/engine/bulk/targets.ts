@@ -22,7 +22,7 @@ export type ReadTarget =
 
 /** A step that was named: by its id alone, or in its task. */
 export interface NamedStep {
-  /** Undefined: only the id of the step was given. */
+  /** Undefined if only the id of the step was given. */
   taskUuid: string | undefined;
   name: string;
 }

@@ -78,7 +78,7 @@ export async function endSessions(
   });
 }
 
-/** Returns the first and the last hash of an id. Null: the text is not an id. */
+/** Returns the first and the last hash of an id. Null if the text is not an id. */
 function hashesOf(reference: string): { from: Buffer | null; to: Buffer | null } {
   if (!ID.test(reference)) return { from: null, to: null };
   const id = Buffer.from(reference, 'hex');

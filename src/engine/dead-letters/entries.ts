@@ -23,7 +23,7 @@ import { type DeadLetterFilter, readDeadLetterFilter, templatesOf } from './filt
 export interface DeadLetter extends Omit<DeadLetterRow, 'metadata' | 'queueAt' | 'originalState' | 'currentState'> {
   /** The state of the task when the entry was made. */
   originalState: TaskState;
-  /** Its state now; null: it was deleted. */
+  /** Its state now; null if it was deleted. */
   currentState: TaskState | null;
   metadata: Record<string, unknown> | null;
 }

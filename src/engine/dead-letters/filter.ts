@@ -66,7 +66,7 @@ const KEYS: readonly (keyof DeadLetterFilter)[] = [
 ];
 
 /**
- * Reads a filter. Undefined: nothing can match, for example because no template has the name.
+ * Reads a filter. Undefined if nothing can match, for example because no template has the name.
  * @throws TaskerError `bad_request`, `invalid_uuid`
  */
 export async function readDeadLetterFilter(
@@ -104,7 +104,7 @@ export function readConditions(
   };
 }
 
-/** Returns the ids of the templates that a filter names; null: it names none. */
+/** Returns the ids of the templates that a filter names; null if it names none. */
 export async function templatesOf(
   database: Database,
   {

@@ -73,7 +73,7 @@ export async function* lookForDeadLetters(
   for (const templateId of templates ?? []) yield* addBlocked(database, { templateId, searchable });
 }
 
-/** Runs a transaction of the check. Undefined: another process is checking. */
+/** Runs a transaction of the check. Undefined if another process is checking. */
 function inTurn<T>(database: Database, work: (tx: Db) => Promise<T>): Promise<T | undefined> {
   return database.transaction(SETTINGS, async (tx) => ((await tryLooking(tx)) ? work(tx) : undefined));
 }

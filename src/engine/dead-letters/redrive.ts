@@ -52,7 +52,7 @@ export async function redrive(
   });
 }
 
-/** Retries the failed steps of an open task, or reopens a task that was ended. Undefined: nothing failed. */
+/** Retries the failed steps of an open task, or reopens a task that was ended. Undefined if nothing failed. */
 async function redriveLocked(
   tx: Db,
   engine: Expanding,

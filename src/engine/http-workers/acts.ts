@@ -44,7 +44,7 @@ const NOTED_BEFORE = '23505';
 export interface HttpClaim extends Omit<Claim, 'token'> {
   /** The number of the request, chosen by the client. */
   request: number;
-  /** Returns the timeout of a step in milliseconds. Null: it has none. */
+  /** Returns the timeout of a step in milliseconds. Null if it has none. */
   timeoutMs(step: ClaimedStepRow): Promise<number | null> | number | null;
 }
 

@@ -42,7 +42,7 @@ export interface RerunOptions extends OperatorOptions {
    * its batch.
    */
   from: string;
-  /** True: only returns what would run again. Default false. */
+  /** If true, only returns what would run again. Default false. */
   dryRun?: boolean;
 }
 
@@ -165,7 +165,7 @@ export interface Reopened {
 
 /**
  * Reopens a task that was ended before its steps were done. Removes the outcome, and restores the steps that were
- * cancelled with it, with all their attempts. Undefined: the task does not exist, has not ended, or nothing was
+ * cancelled with it, with all their attempts. Undefined if the task does not exist, has not ended, or nothing was
  * cancelled with it. Call it after lockTasks.
  */
 export async function reopenLocked(tx: Db, engine: Expanding, taskUuid: string): Promise<Reopened | undefined> {

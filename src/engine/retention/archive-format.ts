@@ -31,7 +31,7 @@ export async function packLines(lines: readonly string[]): Promise<Buffer> {
   return member;
 }
 
-/** Returns the length of a member from its header; undefined: it is not one of {@link packLines}. */
+/** Returns the length of a member from its header; undefined if it is not one of {@link packLines}. */
 function lengthOf(header: Buffer): number | undefined {
   const [a, b, method, flags] = header;
   if (header.length < HEADER || a !== 0x1f || b !== 0x8b || method !== 8 || flags !== FLAGS) return undefined;

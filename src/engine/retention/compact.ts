@@ -34,7 +34,7 @@ export interface CompactedTable {
   before: number;
   after: number;
   ms: number;
-  /** Why it was not compacted; null: it was. */
+  /** Why it was not compacted; null if it was. */
   why: string | null;
 }
 

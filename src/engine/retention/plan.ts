@@ -26,7 +26,7 @@ export interface PruneFilter {
 
 /** How long to keep the tasks that meet all conditions of a rule. */
 export interface RetentionRule extends Omit<PruneFilter, 'olderThan'> {
-  /** Milliseconds after the end of a task; 0: forever. */
+  /** Milliseconds after the end of a task; 0 means forever. */
   keepMs: number;
 }
 

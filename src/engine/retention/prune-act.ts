@@ -16,9 +16,9 @@ import { takeTurn } from './turn.ts';
 
 /** The progress of a prune. */
 export interface PruneProgress {
-  /** The number of the prune; null: it has found nothing yet. */
+  /** The number of the prune; null if it has found nothing yet. */
   id: number | null;
-  /** The number of tasks that `preview` has counted; null: it was not called. */
+  /** The number of tasks that `preview` has counted; null if it was not called. */
   matched: number | null;
   deleted: number;
   skipped: number;
@@ -65,7 +65,7 @@ export interface PrunePreview {
 /** Options of a {@link PruneAct}. */
 export interface PruneActOptions {
   byPolicy: boolean;
-  /** The folder for archive files; undefined: nothing is archived. */
+  /** The folder for archive files; if undefined, nothing is archived. */
   archive?: string | undefined;
   /** Whether the folder is created. */
   createFolder: boolean;

@@ -42,7 +42,7 @@ export interface RestoreReport extends RestoreProgress {
   /** Tasks that were not restored: the first ten. */
   failures: { taskUuid: string; why: string }[];
   failed: number;
-  /** The fault of the file; null: none. All tasks before it are restored. */
+  /** The fault of the file; null means none. All tasks before it are restored. */
   damage: ArchiveDamage | null;
 }
 

@@ -29,14 +29,14 @@ export interface ScheduleState {
   nowMs: number;
   /** The open tasks that count for the overlap. */
   open: readonly string[];
-  /** The reason to pause it, such as a task that failed. Null: none. */
+  /** The reason to pause it, such as a task that failed. Null means none. */
   pauseReason: string | null;
 }
 
 /** The outcome of a due time. `created`: a task is to be created. */
 export interface PlannedFiring {
   dueMs: number;
-  /** The last due time that this outcome covers. Null: only `dueMs`. */
+  /** The last due time that this outcome covers. Null means only `dueMs`. */
   untilMs: number | null;
   previousMs: number | null;
   cause: FiringCause;

@@ -49,7 +49,7 @@ export interface Schedule {
   lastDueAt: string | null;
   /** The newest outcomes, newest first. */
   last: ScheduleFiring[];
-  /** The package whose files define it. Null: it was created by hand. */
+  /** The package whose files define it. Null if it was created by hand. */
   source: string | null;
   pausedAt: string | null;
   pausedBy: string | null;

@@ -14,7 +14,7 @@ interface Place {
 export interface ListPlace<P extends Place> {
   sort: string;
   order: 'asc' | 'desc';
-  /** True: towards the beginning, for the previous page. */
+  /** True means towards the beginning, for the previous page. */
   backwards: boolean;
   after: P | null;
 }

@@ -20,7 +20,7 @@ export interface Histogram {
   from: string;
   to: string;
   bucketMs: number;
-  /** False: there are more, but only tasks since `from` are counted. */
+  /** False if there are more, but only tasks since `from` are counted. */
   complete: boolean;
   total: number;
   /** Buckets without anything are omitted. */

@@ -41,7 +41,7 @@ export interface Looks<Place, S extends Slice<Place>> {
   isPlain: boolean;
   first(db: Db, look: { slice: S; among: number }): Promise<{ places: Place[]; complete: boolean }>;
   all(db: Db, slice: S): Promise<{ places: Place[]; total: number }>;
-  /** Undefined: no index has the order. */
+  /** Undefined if no index has the order. */
   stretch(
     db: Db,
     look: { slice: S; among: number },

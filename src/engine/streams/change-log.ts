@@ -130,8 +130,8 @@ export class ChangeLog {
   }
 
   /**
-   * Adds tasks to the log, in the transaction of the caller. Until its commit, no other process can add any. Null: changes
-   * were lost.
+   * Adds tasks to the log, in the transaction of the caller. Until its commit, no other process can add any. Null if
+   * changes were lost.
    */
   async write(db: Db, taskUuids: readonly string[] | null): Promise<void> {
     const seq = await announceChanges(db, taskUuids, { notify: this.isWanted });

@@ -32,7 +32,7 @@ const KINDS: readonly string[] = ['task', 'step'] satisfies StreamKind[];
 export interface Selection {
   task: string | undefined;
   namespaces: ReadonlySet<string> | undefined;
-  /** The namespaces that the reader may see. Undefined: all. */
+  /** The namespaces that the reader may see. Undefined means all. */
   allowed: ReadonlySet<string> | undefined;
   names: ReadonlySet<string> | undefined;
   states: ReadonlySet<string> | undefined;

@@ -24,7 +24,7 @@ export interface Signal extends Omit<SentSignal, 'status'> {
 }
 
 /**
- * Returns a signal with its outcome. Undefined: there is none, or its task was deleted.
+ * Returns a signal with its outcome. Undefined if there is none, or its task was deleted.
  * @throws TaskerError `invalid_uuid`
  */
 export async function getSignal(database: Database, given: string): Promise<Signal | undefined> {

@@ -61,7 +61,7 @@ export interface SignalReceipt {
    * it yet.
    */
   status: 'used' | 'held' | 'kept';
-  /** The step that used it or holds it; null: it is kept. */
+  /** The step that used it or holds it; null if it is kept. */
   step: string | null;
   /** Whether an earlier signal has the same key. This one was not stored. */
   duplicate: boolean;
@@ -248,7 +248,7 @@ async function lockAndRead(
 /** A task, with the outcome of the signal there. */
 interface Plan {
   task: SignalTaskRow;
-  /** Undefined: the task has it already. */
+  /** Undefined if the task has it already. */
   verdict: Verdict | undefined;
 }
 

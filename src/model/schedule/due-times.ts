@@ -3,16 +3,16 @@ import { offsetAt, type Transition, transitionIn } from './zone.ts';
 
 /** When a schedule is due. Moments are milliseconds since 1970. */
 export interface Timing {
-  /** Null with `everyMs`. */
+  /** Null if `everyMs` is set. */
   cron: string | null;
-  /** Null with `cron`. */
+  /** Null if `cron` is set. */
   everyMs: number | null;
   timezone: string;
   /** The moment from which `everyMs` counts. */
   anchorMs: number;
-  /** No due time is before it. Null: no limit. */
+  /** No due time is before it. Null means no limit. */
   startMs: number | null;
-  /** No due time is after it. Null: no limit. */
+  /** No due time is after it. Null means no limit. */
   endMs: number | null;
 }
 

@@ -54,7 +54,7 @@ export interface ScheduleSpec {
   startMs: number | null;
   endMs: number | null;
   catchUp: CatchUp;
-  /** How late a missed due time may still get a task. Null: no limit. */
+  /** How late a missed due time may still get a task. Null means no limit. */
   windowMs: number | null;
   overlap: Overlap;
   onFailure: FailureAction;

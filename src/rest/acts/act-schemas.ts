@@ -23,7 +23,7 @@ export const PauseResultSchema = z
   .object({
     scope: z.enum(['task', 'template', 'namespace']),
     target: z.string(),
-    changed: z.boolean().openapi({ description: 'False: it was paused already, or was not paused.' }),
+    changed: z.boolean().openapi({ description: 'False if it was paused already, or was not paused.' }),
     steps: z.int().openapi({ description: 'Ready steps that were held back, or returned to workers.' }),
     pause: orNull(PauseSchema),
     others: z.array(PauseSchema),

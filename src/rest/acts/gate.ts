@@ -29,7 +29,7 @@ export class Gate {
   /** Since when answers are counted. Undefined while the server is not busy. */
   #since: number | undefined;
   #answered = 0;
-  /** The answers in a millisecond of the last whole window. Undefined: the server has not been busy for that long. */
+  /** The answers in a millisecond of the last whole window. Undefined if the server has not been busy for that long. */
   #rate: number | undefined;
 
   constructor({ poolSize, mostRequests = poolSize * REQUESTS_PER_CONNECTION }: GateOptions) {

@@ -1,6 +1,6 @@
 import { TextDecoder } from 'node:util';
 
-/** A line of a request, by its number from 1. Null: it is too long, or is not UTF-8. */
+/** A line of a request, by its number from 1. Null if it is too long, or is not UTF-8. */
 export interface Line {
   number: number;
   text: string | null;

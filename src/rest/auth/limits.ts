@@ -12,7 +12,7 @@ export function wrongCredentials(limit: { burst: number; perSecond: number }): R
   return new RateLimit({ ...limit, most: MOST });
 }
 
-/** Limits the requests of a credential, or of an address without one. 0: unlimited. */
+/** Limits the requests of a credential, or of an address without one. 0 means unlimited. */
 export function limitRequests(perSecond: number): MiddlewareHandler {
   if (perSecond === 0) return (_c, next) => next();
   const limit = new RateLimit({ perSecond, burst: 2 * perSecond, most: MOST });

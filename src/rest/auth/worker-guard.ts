@@ -8,7 +8,7 @@ import { Credentials } from './credentials.ts';
 import { Refused, refuse } from './refuse.ts';
 import type { SecuritySettings } from './settings.ts';
 
-/** Which permission a request to a worker's port needs. Undefined: any credential. */
+/** Which permission a request to a worker's port needs. Undefined means any credential. */
 function permissionFor({ path }: Context['req']): Permission | undefined {
   if (path === '/config') return 'worker:config_read';
   if (/\/validate\/?$/.test(path)) return 'templates:validate';

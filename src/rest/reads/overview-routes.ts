@@ -67,14 +67,14 @@ const RETENTION = describeRoute({
       policy: z
         .object({
           rules: z.array(z.record(z.string(), z.unknown())).openapi({
-            description: 'The first rule that a task meets decides. `keep_ms`: time after its end; 0: forever.',
+            description: 'The first rule that a task meets decides. `keep_ms`: time after its end; 0 means forever.',
           }),
           archive: z.string().nullable().openapi({ description: 'The folder for archive files.' }),
           release_keys: z.boolean(),
           share: z.number(),
         })
         .nullable()
-        .openapi({ description: 'Null: tasks are kept forever.' }),
+        .openapi({ description: 'If null, tasks are kept forever.' }),
       events_retention_ms: z.number().nullable(),
       audit_retention_ms: z.number().nullable(),
       last_prune: orNull(PruneSchema),

@@ -133,7 +133,7 @@ export const HistoryEntrySchema = z
 
 export const WaitSchema = z
   .object({
-    step: nullableText.openapi({ description: 'Null: the task waits for its start.' }),
+    step: nullableText.openapi({ description: 'Null if the task waits for its start.' }),
     step_uuid: z.uuid().nullable(),
     kind: z.enum(['start', 'timer', 'signal', 'approval', 'completion', 'call']),
     attempt: z.int(),
@@ -143,7 +143,7 @@ export const WaitSchema = z
     calls: z.int(),
     settings: anything,
     progress: anything,
-    ended_at: nullableText.openapi({ description: 'Null: it has not ended.' }),
+    ended_at: nullableText.openapi({ description: 'Null if it has not ended.' }),
     ended_by: nullableText,
   })
   .openapi('TaskWait');

@@ -65,7 +65,7 @@ const HANDLERS = describeRoute({
           handler: z.string(),
           resolver: nullableText,
           steps: z.array(z.object({ template: z.string(), version: z.string(), step: z.string() })),
-          workers: z.array(z.string()).openapi({ description: 'Empty: no live worker can run these steps.' }),
+          workers: z.array(z.string()).openapi({ description: 'Empty if no live worker can run these steps.' }),
         }),
       ),
       ...pageFields,

@@ -27,8 +27,7 @@ export async function noteAct(db: Db, act: Act, { actor, reason, door, bulkId }:
   await db.query(NOTE_ACT, [...object, ...states, actor, reason, door, bulkId]);
 }
 
-// The planner treats a condition that was not given as a constant, because each call is planned separately; see
-// AUDITING.
+// The planner treats an omitted condition as a constant, because each call is planned separately; see AUDITING.
 const LIST_AUDIT = sql('list_audit')`
 with page as materialized (
   select * from tasker.operator_action a
@@ -49,7 +48,7 @@ select a.id, tasker.iso(a.at) at, a.actor, a.door, a.action, a.task_uuid "taskUu
      where t.task_uuid = a.task_uuid offset 0) n on true
  order by a.at desc, a.id desc`;
 
-/** The conditions on the actions to list. Null: any. */
+/** The conditions on the actions to list. Null means any. */
 export interface AuditSearch {
   actor: string | null;
   action: string | null;
@@ -127,8 +126,8 @@ gone as (
 select count(*)::int gone from gone`;
 
 /**
- * Deletes the oldest bulk action that was inactive for `retentionMs`, with its items. Returns the number deleted: 0 or
- * 1.
+ * Deletes the oldest bulk action that was inactive for `retentionMs`, with its items. Returns 1, or 0 if no such action
+ * exists.
  */
 export async function forgetBulks(db: Db, retentionMs: number): Promise<number> {
   return (await db.query<{ gone: number }>(FORGET_BULKS, [retentionMs])).rows[0]!.gone;

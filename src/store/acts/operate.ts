@@ -41,7 +41,7 @@ export interface Operator {
   bulkId: number | null;
 }
 
-/** The ways in which an operator ends a task, and the resulting state. */
+/** How an operator can end a task, with the resulting state. */
 export const ENDINGS = { cancel: 'cancelled', resolve: 'resolved_manually' } as const;
 
 /**

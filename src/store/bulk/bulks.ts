@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** The action of a bulk action, and whether it acts on tasks or steps. */
+/** What a bulk action does, and whether it acts on tasks or steps. */
 export type BulkAction =
   | 'task_cancel'
   | 'task_retry'
@@ -122,8 +122,8 @@ const STOP_BULK = sql('stop_bulk')`
 update tasker.bulk set state = 'stopped', seen_at = now() where id = $1 and state = 'running' and ($2::uuid is null or runner = $2) returning id`;
 
 /**
- * Stops a bulk action after the chunk in progress, if this runner owns it. Null: any runner may own it. Returns false
- * if it is not running.
+ * Stops a bulk action after the chunk in progress, if this runner owns it. If null, any runner may own it. Returns
+ * false if it is not running.
  */
 export async function stopBulk(db: Db, id: number, runner: string | null): Promise<boolean> {
   return (await db.query(STOP_BULK, [id, runner])).rows.length > 0;

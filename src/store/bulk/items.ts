@@ -35,9 +35,9 @@ export interface LiveTaskRow {
   taskUuid: string;
   state: string;
   ended: boolean;
-  /** How often it was run again. */
+  /** Number of reruns. */
   reruns: number;
-  /** It was run again after the items of the action were selected. */
+  /** Whether it was rerun after the items of the action were selected. */
   ranAgain: boolean;
 }
 
@@ -116,7 +116,7 @@ select i.task_uuid "taskUuid", coalesce(n.step, case when i.idx >= 0 then 'step 
      where t.task_uuid = i.task_uuid and i.idx >= 0 offset 0) n on true
  order by i.task_uuid, i.idx`;
 
-/** An item that was not done. */
+/** An item that was skipped or failed. */
 export interface LeftItemRow {
   taskUuid: string;
   step: string | null;

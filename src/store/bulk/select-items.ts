@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { lists, sql } from '../sql.ts';
 
-/** The steps to select from the tasks found. Null: any. */
+/** The steps to select from the tasks found. Null means any. */
 export interface StepSelection {
   states: readonly string[];
   name: string | null;
@@ -11,7 +11,7 @@ export interface StepSelection {
   workerIds: readonly number[] | null;
 }
 
-// Takes the attempt number from the search tables, so that the action applies to the failure that the filter found.
+// Uses the attempt number in the search tables, so that the action applies to the failure that the filter found.
 const SELECTED_STEPS = `
   select q.idx, q.attempts from tasker.step_search q
    where q.task_uuid = d.task_uuid and q.state = any ($3::tasker.step_state[])
@@ -67,7 +67,7 @@ function selectionValues({ states, name, handler, errorType, error, workerIds }:
   return [`{${states.join(',')}}`, errorType, error, workers, name, handler];
 }
 
-/** Why a task `d` without a row `t` is skipped. A pruned task may still reserve its identity. */
+/** The reason why a task `d` without a row `t` is skipped. A pruned task may still reserve its identity. */
 const WHY_GONE = `
 case when t.task_uuid is null then coalesce((
   select 'the task was pruned at ' || tasker.iso(i.pruned_at) from tasker.task_identity i

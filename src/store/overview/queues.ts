@@ -44,7 +44,7 @@ export async function queuedSteps(db: Db): Promise<QueuedStepsRow[]> {
   return (await db.query<QueuedStepsRow>(QUEUED_STEPS)).rows;
 }
 
-// Sampled by hash, because the steps of one kind may, for example, have every second id.
+// Sampled by hash, because the ids may have a pattern: the steps of one kind may have every second id.
 const LOOK_AT_QUEUED = sql('look_at_queued_steps')`
 select q.namespace_id "namespaceId", q.template_id "templateId", q.template_idx idx, count(*)::int looked,
        count(*) filter (where s.live)::int live
@@ -143,7 +143,10 @@ export interface WaitingRetriesRow {
   nextMs: number;
 }
 
-/** Counts the waiting retries by namespace, up to 100,000 in all namespaces together, those due first. */
+/**
+ * Counts the waiting retries by namespace, up to 100,000 in all namespaces together, in the order in which they are
+ * due.
+ */
 export async function waitingRetries(db: Db): Promise<WaitingRetriesRow[]> {
   return (await db.query<WaitingRetriesRow>(WAITING_RETRIES)).rows;
 }

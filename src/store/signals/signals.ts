@@ -9,7 +9,7 @@ export interface SignalWaitRow {
   rank: number;
   since: string;
   until: string | null;
-  /** Whether its limit has passed. */
+  /** Whether its timeout has passed. */
   late: boolean;
   endedAt: string | null;
   endedBy: string | null;

@@ -65,7 +65,7 @@ function missing(field: string, isNeeded: boolean, why: string): SchemaFinding {
   return { code, breaking: isNeeded, field, message: `${isNeeded ? 'required' : 'optional'}, but ${why}` };
 }
 
-/** The types that a schema declares. Undefined: any. */
+/** The types that a schema declares. Undefined means any. */
 export function typesOf(schema: unknown): readonly string[] | undefined {
   if (!isFields(schema)) return undefined;
   if (schema.type === undefined) return isFields(schema.properties) ? ['object'] : undefined;

@@ -16,9 +16,9 @@ export interface TemplateFinding {
     | 'REQUIRED_TO_OPTIONAL'
     | 'OPTIONAL_TO_REQUIRED';
   breaking: boolean;
-  /** Null: it concerns the input of the task. */
+  /** Null if it concerns the input of the task. */
   step: string | null;
-  /** The place in the schema, such as `order.total`. Null: the whole. */
+  /** The place in the schema, such as `order.total`. Null means the whole. */
   field: string | null;
   message: string;
 }

@@ -10,9 +10,9 @@ export interface Finding {
   code: string;
   severity: 'error' | 'warning' | 'info';
   message: string;
-  /** Null: it concerns the whole template. */
+  /** Null if it concerns the whole template. */
   step: string | null;
-  /** Null: it has no place in the file. */
+  /** Null if it has no place in the file. */
   line: number | null;
 }
 

@@ -150,7 +150,7 @@ export class OwnStep implements ReceivedStep {
 export interface ForeignStepOptions {
   registry: HandlerRegistry;
   module: StepResultSink;
-  /** Timeout for steps without `timeout_seconds`; 0: none. */
+  /** Timeout for steps without `timeout_seconds`; 0 means none. */
   timeoutMs: number;
   /** Converts a result to the form in which it is sent. */
   sent(step: ReceivedStep, result: StepHandlerResult): NapiStepExecutionResult;

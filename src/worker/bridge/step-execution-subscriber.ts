@@ -25,7 +25,7 @@ export interface StepExecutionSubscriberConfig {
   workerId?: string;
   /** Maximum number of handlers that run concurrently. Default 10. */
   maxConcurrent?: number;
-  /** Timeout in milliseconds for steps without `timeout_seconds`; 0: none. Default: the worker's, 300,000. */
+  /** Timeout in milliseconds for steps without `timeout_seconds`; 0 means none. Default: the worker's, 300,000. */
   handlerTimeoutMs?: number;
 }
 

@@ -95,7 +95,7 @@ export class Claims {
     wake();
   }
 
-  /** Claims steps, and waits if there are none. Undefined: the worker may not claim. */
+  /** Claims steps, and waits if there are none. Undefined if the worker may not claim. */
   async claim(wish: ClaimWish): Promise<DispatchedStep[] | undefined> {
     const until = performance.now() + wish.waitMs;
     for (let tries = 0; ; tries++) {
@@ -162,7 +162,7 @@ export class Claims {
     for (const [key, { at }] of this.#scopes) if (at < before) this.#scopes.delete(key);
   }
 
-  /** The timeout of a step. Null: none. Templates are loaded once. */
+  /** The timeout of a step. Null means none. Templates are loaded once. */
   #timeoutMs({ templateId, idx }: ClaimedStepRow): Promise<number | null> | number | null {
     const { templates } = this.#options.engine;
     const known = () => {

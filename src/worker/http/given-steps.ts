@@ -24,7 +24,7 @@ export interface Given {
   readonly workerId: number;
   /** How long its attempt had run when this server first saw it, in milliseconds. */
   readonly ranMs: number;
-  /** Settles when its outcome is recorded or rejected (undefined). Undefined: it has not ended. */
+  /** Settles when its outcome is recorded or rejected (undefined). Undefined if it has not ended. */
   ending?: Promise<Ended | undefined>;
   settle?: (ended: Ended | undefined) => void;
 }

@@ -160,7 +160,7 @@ export class HttpWorkers {
     this.#care.look();
   }
 
-  /** The timeout of a step in milliseconds. Null: it has none. */
+  /** The timeout of a step in milliseconds. Null if it has none. */
   timeoutMs({ task, idx }: DispatchedStep): number | null {
     return this.#claims.timeoutOf(task.snapshot, idx);
   }
@@ -189,7 +189,7 @@ export class HttpWorkers {
     return (await this.worker(id))!;
   }
 
-  /** Returns a worker, with the state that it had when this server first saw it. Undefined: there is none. */
+  /** Returns a worker, with the state that it had when this server first saw it. Undefined if there is none. */
   async worker(id: number): Promise<HttpWorkerRow | undefined> {
     const row = this.#known.get(id) ?? (await this.#options.engine.httpWorkers.find(id));
     if (!row) return undefined;
@@ -305,7 +305,7 @@ export class HttpWorkers {
     return answers.map((answer, i) => answer ?? earlier(reports[i]!, undefined));
   }
 
-  /** Undefined: the worker does not hold the step. */
+  /** Undefined if the worker does not hold the step. */
   async #one(report: Report, attempt: Attempt): Promise<Reported | undefined> {
     const given = this.#given.get(attempt);
     if (!given || given.step.attempt !== attempt.attempt) return undefined;
@@ -362,7 +362,7 @@ function reasonOf(end: AttemptEndRow | undefined): Stop['reason'] {
   return end.errorType === 'timeout' ? 'timed_out' : 'ended';
 }
 
-/** Saves a checkpoint. A repeated request changes nothing. Undefined: the worker does not hold the step. */
+/** Saves a checkpoint. A repeated request changes nothing. Undefined if the worker does not hold the step. */
 async function save(step: DispatchedStep, progress: CheckpointProgress): Promise<Reported | undefined> {
   const saved = { outcome: 'saved', errorType: null } as const;
   const { cursor, items_processed, accumulated_results } = step.checkpoint ?? {};

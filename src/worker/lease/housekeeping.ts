@@ -37,11 +37,11 @@ export interface HousekeepingOptions {
   leaseMs: number;
   /** The ids of the worker. */
   workerIds(): readonly number[];
-  /** Age at which acts are deleted from the audit. Undefined or 0: never. */
+  /** Age at which acts are deleted from the audit. Undefined or 0 means never. */
   auditRetentionMs?: number | undefined;
   /** The thresholds of the configuration. */
   thresholds?: StalenessThresholds | undefined;
-  /** Which tasks to prune; undefined: none. */
+  /** Which tasks to prune; undefined means none. */
   retention?: RetentionPolicy | undefined;
 }
 
@@ -61,7 +61,7 @@ export class Housekeeping {
   #lifecycleAt = Number.NEGATIVE_INFINITY;
   #endingStale = false;
   #forgotAt = Number.NEGATIVE_INFINITY;
-  /** Where the next slice of the search for left waits begins. Undefined: with the newest task. */
+  /** Where the next slice of the search for left waits begins. Undefined means with the newest task. */
   #waitsBefore: WaitSlice['before'];
   #checkAt = Number.NEGATIVE_INFINITY;
   #checkBegan = Number.NEGATIVE_INFINITY;

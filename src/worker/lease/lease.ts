@@ -12,11 +12,11 @@ import { UnansweredClaims } from './unanswered-claims.ts';
 
 export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
   engine: Engine;
-  /** Age at which acts are deleted from the audit. Undefined or 0: never. */
+  /** Age at which acts are deleted from the audit. Undefined or 0 means never. */
   auditRetentionMs?: number | undefined;
   /** The thresholds of the configuration. */
   thresholds?: StalenessThresholds | undefined;
-  /** Which tasks to prune; undefined: none. */
+  /** Which tasks to prune; undefined means none. */
   retention?: RetentionPolicy | undefined;
   /** The load to report, without the lag of the event loop. */
   load(): Omit<WorkerLoad, 'loopLagMs'>;

@@ -3,7 +3,7 @@ import { createContext, type ReactNode, useContext, useEffect, useState } from '
 import { ApiError } from './client.ts';
 
 interface Connection {
-  /** Why the page gets no data now. Undefined: it does. */
+  /** Why the page gets no data now. Undefined if it does. */
   problem: string | undefined;
   /** When the page last got data. */
   last: Date | undefined;

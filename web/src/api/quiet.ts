@@ -6,7 +6,7 @@ const MOST_REPORTED_SECONDS = 120;
 const LAG_SECONDS = 3;
 const REPORTED = /^\/?v1\/(status|summary|stats|task-histogram|tasks|approvals|dlq)\b/;
 
-/** Since when the page knows that nothing changed. Undefined: it does not know. */
+/** Since when the page knows that nothing changed. Undefined if it does not know. */
 let quietSince: number | undefined;
 
 /** Notes that something may have changed, and whether the page will hear of the next change. */
@@ -20,8 +20,8 @@ export function noteOwnChange(): void {
 }
 
 /**
- * Returns how old an answer of the server may be, in seconds: not older than the last change that the page knows of. Then
- * the server can give many pages one answer. Undefined: it must be new.
+ * Returns how old an answer of the server may be, in seconds: not older than the last change that the page knows of.
+ * Then the server can give many pages one answer. If undefined, it must be new.
  */
 export function allowedAge(path: string): number | undefined {
   if (quietSince === undefined || document.hidden) return undefined;

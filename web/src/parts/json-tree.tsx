@@ -77,7 +77,7 @@ interface NodeProps {
   name?: string;
   value: unknown;
   depth: number;
-  /** The search term in lower case. Empty: there is no search. */
+  /** The search term in lower case. Empty if there is no search. */
   wanted: string;
 }
 

@@ -33,11 +33,11 @@ const LIST_MS = 5_000;
 export interface List<Row> {
   rows: Row[] | undefined;
   error: Error | null;
-  /** False: the server has no such route. */
+  /** False if the server has no such route. */
   served: boolean | undefined;
   /** The cursor of the next page. */
   next: string | null;
-  /** Loads the rows of all pages. Undefined: there is only this page. */
+  /** Loads the rows of all pages. Undefined if there is only this page. */
   all: (() => Promise<object[]>) | undefined;
 }
 

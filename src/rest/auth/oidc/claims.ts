@@ -12,7 +12,7 @@ export interface ClaimRules {
   rolesClaim: string;
   /** The role for each value of the claim. */
   roles: Readonly<Record<string, Role>>;
-  /** Undefined: all namespaces. */
+  /** Undefined means all namespaces. */
   namespacesClaim: string | undefined;
   sessionMs: number;
 }

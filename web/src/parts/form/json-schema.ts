@@ -92,7 +92,7 @@ function kindOf(schema: Schema): Kind {
   return type === 'object' && hasFields ? 'object' : 'json';
 }
 
-/** Returns the initial value of a form: the defaults and the required parts. Undefined: nothing. */
+/** Returns the initial value of a form: the defaults and the required parts. Undefined means nothing. */
 export function initialOf({ kind, schema, fields }: Shape, required: boolean): unknown {
   if (schema.default !== undefined) return schema.default;
   if ('const' in schema && required) return schema.const;

@@ -9,7 +9,7 @@ export interface ValueProps {
   required: boolean;
   /** A JSON pointer to the value. */
   path: string;
-  /** Undefined: it is omitted. */
+  /** If undefined, it is omitted. */
   value: unknown;
   violations: readonly Violation[];
   onChange(value: unknown): void;

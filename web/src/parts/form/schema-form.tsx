@@ -4,7 +4,7 @@ import { pointerPart, shapeOf, type Violation } from './json-schema.ts';
 import { JsonField, ObjectFields } from './schema-fields.tsx';
 
 interface SchemaFormProps {
-  /** Undefined: any JSON object. */
+  /** Undefined means any JSON object. */
   schema: Schema | undefined;
   value: unknown;
   /** The label of the JSON editor. */

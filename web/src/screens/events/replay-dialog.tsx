@@ -58,7 +58,7 @@ export function ReplayDialog({ groups, group, onClose }: ReplayDialogProps) {
         <TextField
           label="Events"
           placeholder="payment.*"
-          hint="A name or a pattern. Empty: all of the group."
+          hint="A name or a pattern. Empty means all of the group."
           value={draft.name}
           onChange={(name) => change({ name })}
         />

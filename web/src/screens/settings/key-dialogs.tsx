@@ -111,7 +111,7 @@ export function CreateKeyDialog({ first, onClose, onMade }: CreateKeyDialogProps
       )}
       <TextField
         label="Namespaces"
-        hint="Separated by commas. Empty: all."
+        hint="Separated by commas. Empty means all."
         value={namespaces}
         onChange={(text) => change({ namespaces: text })}
       />

@@ -56,7 +56,7 @@ export function criticalPathOf(task: Task, { groups, edges, byName }: Shape, now
   };
 }
 
-/** When the last step of a group ended. Undefined: one of them has not ended. */
+/** When the last step of a group ended. Undefined if one of them has not ended. */
 function endOf({ steps }: Group): number | undefined {
   const ends = steps.map(endOfStep);
   return ends.length === 0 || ends.includes(undefined) ? undefined : Math.max(...(ends as number[]));

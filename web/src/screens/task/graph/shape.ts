@@ -8,7 +8,7 @@ export interface Group {
   handler: string;
   steps: readonly GraphNode[];
   isBatch: boolean;
-  /** The state of the step, or the most important state of the workers of a batch. Undefined: not created. */
+  /** The state of the step, or the most important state of the workers of a batch. Undefined means not created. */
   state: string | undefined;
   /** `open`: it may still be created. `not_taken`: the branch was not chosen. */
   presence: 'made' | 'open' | 'not_taken';
