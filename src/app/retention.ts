@@ -27,7 +27,7 @@ export function policyOf(config: RetentionConfig): RetentionPolicy | undefined {
   return { rules, archive, releaseKeys, share: config.retentionShare };
 }
 
-/** Which tasks, events and acts are deleted, by the configuration of this process. Undefined policy: no tasks. */
+/** Which tasks, events and actions this process deletes, by its configuration. Undefined policy: no tasks. */
 export function retentionOf(config: TaskerConfig) {
   const { eventRetentionMs: eventsMs, auditRetentionMs } = config;
   return { policy: policyOf(config), eventsMs, auditMs: auditRetentionMs ?? null };

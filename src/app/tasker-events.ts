@@ -73,7 +73,7 @@ export class TaskerEvents {
     if (event) return event;
     throw new TaskerError(
       'event_not_found',
-      `there is no durable event ${eventId}; fast events are not stored, and others are deleted after events.retention_days`,
+      `durable event ${eventId} not found; fast events are not stored, and others are deleted after events.retention_days`,
     );
   }
 

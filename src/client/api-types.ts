@@ -173,7 +173,7 @@ export type PruneInfo = z.output<typeof PruneSchema>;
 /** A mistake in a template. */
 export type TemplateProblemInfo = z.output<typeof ProblemSchema>;
 
-/** An API key, without the key itself. */
+/** An API key, without its secret. */
 export type ApiKeyInfo = z.output<typeof KeySchema>;
 /** A new API key. The server cannot show it again. */
 export type NewApiKey = z.output<typeof CreatedSchema>;

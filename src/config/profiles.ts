@@ -59,10 +59,10 @@ export function readProfile(name: string, file = profilesFile()): ServerAddress 
   const profiles = readProfiles(file);
   const found = profiles.get(name);
   if (found) return found;
-  const known = profiles.size === 0 ? 'there is none yet' : `there is ${[...profiles.keys()].join(', ')}`;
+  const known = profiles.size === 0 ? 'it has no profile yet' : `it has ${[...profiles.keys()].join(', ')}`;
   throw new TaskerError(
     'config_invalid',
-    `no profile ${name} in ${file}; ${known}; \`tasker profile set ${name} --server URL\` adds one`,
+    `profile ${name} not found in ${file}; ${known}; \`tasker profile set ${name} --server URL\` adds one`,
   );
 }
 

@@ -51,7 +51,7 @@ export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
     files.push(...layerFiles(path.join(home.path, 'environments', environment), options.contexts).map(read));
     const there = environmentsOf(home.path);
     if (named !== undefined && there.length > 0 && !there.includes(named)) {
-      const message = `there is no folder environments/${environment}, so only base/ is used; the environments are ${there.join(', ')}`;
+      const message = `folder environments/${environment} not found, so only base/ is used; the environments are ${there.join(', ')}`;
       warnings.push({ where: shownAs(home.path, options.cwd), message });
     }
   }

@@ -120,8 +120,7 @@ function readCursor(text: string): { at: string; id: number } {
 const FORGOTTEN_AT_ONCE = 10_000;
 
 /**
- * Deletes actionscts, and bulk actions with their items, that are older than `retentionMs`. Returns the number of
- * actions.
+ * Deletes actions, and bulk actions with their items, that are older than `retentionMs`. Returns the number of actions.
  */
 export async function forgetOldActs(database: Database, retentionMs: number): Promise<number> {
   let gone = 0;

@@ -98,7 +98,7 @@ export interface EngineOptions extends Partial<DynamicLimits> {
   replica?: Replica | undefined;
 }
 
-/** The actions of operators on tasks, steps, pauses and workers, and the notifications of what they have changed. */
+/** The actions of operators on tasks, steps, pauses and workers, and the notifications about the changes. */
 export abstract class EngineActs {
   readonly database: Database;
   readonly templates: TemplateStore;
@@ -106,7 +106,7 @@ export abstract class EngineActs {
   readonly search: SearchProjector;
   /** Counts attempts and ended tasks for the statistics. */
   readonly analytics: AttemptCounter;
-  /** Uses the signals that callers have sent in their own transactions. */
+  /** Delivers the signals that callers sent in their own transactions. */
   readonly signalInbox: SignalInbox;
   protected readonly replica: Replica | undefined;
   protected readonly logger: Logger;
@@ -198,7 +198,7 @@ export abstract class EngineActs {
   }
 
   /**
-   * Notifies workers when a wait will be due (ISO 8601). Without the notification, they find out at their next poll.
+   * Notifies workers when a wait will be due (ISO 8601). Without the notification, they learn of it at their next poll.
    */
   async announceDue(at: string): Promise<void> {
     await this.tell(CHANNEL_WORK, [`${DUE}${Math.max(0, Date.parse(at) - Date.now())}`]);
@@ -356,7 +356,7 @@ export abstract class EngineActs {
     return result;
   }
 
-  /** Finishes pauses whose process died, and ends the pauses of tasks that have ended. */
+  /** Completes pauses whose process died, and ends the pauses of tasks that have ended. */
   async settlePauses(): Promise<void> {
     await endPausesOfEnded(this.database);
     const { steps, rank } = await settle(this.database, { olderMs: UNFINISHED_MS });

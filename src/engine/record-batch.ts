@@ -56,7 +56,7 @@ async function recordMaking(
   const making = batch.filter(makes);
   const tasksThatGrow = [...new Set(making.map((step) => step.taskUuid))];
   const [existing, held] = await Promise.all([existingSteps(tx, tasksThatGrow), heldSteps(tx, making)]);
-  // A rejected result creates no steps, so that another result in the batch can create the steps that both name.
+  // A rejected result creates no steps. So another result in the batch can create the steps that both name.
   const accepted = making.filter((_, i) => held.has(i));
   const grown = accepted.length > 0 ? grow(tx, growthOf(templates, accepted, existing)) : [];
   const [answer] = await Promise.all([recordLocked({ tx, templates }, batch, { ...own, dynamic: true }), ...grown]);
@@ -83,7 +83,7 @@ async function recordWithWaits(engine: Expanding, batch: readonly Recording[], o
   const work = async (tx: Db): Promise<RecordAnswer> => {
     const locked = lockTasks(tx, taskUuids);
     const recorded = recordOthers(engine, tx, others, own);
-    // Waits that end immediately are recorded too, after the others. If the lock fails, its error is the one to report.
+    // Waits that end immediately are recorded too, after the others. If the lock fails, that error is reported.
     if (!oneTrip) await Promise.all([locked, recorded]);
     const [revised, answer, begun] = await Promise.all([locked, recorded, beginLocked(engine, tx, waits)]);
     const { ended } = begun;

@@ -74,7 +74,7 @@ export interface Task {
   readySteps: number;
   /** Number of steps in `waiting`. */
   waitingSteps: number;
-  /** When the task begins, in ISO 8601, if it was created to start later. Null if it does not wait for its start. */
+  /** When the task begins, in ISO 8601, if it was created to start later. Null if it is not waiting for its start. */
   startsAt: string | null;
   /** A task in `waiting` is shown as `processing`, or as `blocked_by_failures` if a step failed permanently. */
   executionStatus:
@@ -103,8 +103,8 @@ export interface Task {
    */
   stale: StaleNote | null;
   /**
-   * The pauses of the task, its template and its namespace, oldest first. While there is one, none of the task's steps
-   * starts. Null if there is no pause, or if the task has ended.
+   * The pauses of the task, its template and its namespace, oldest first. During a pause, none of the task's steps
+   * starts. Null without a pause, or if the task has ended.
    */
   paused: Pause[] | null;
 }
@@ -232,7 +232,10 @@ export interface HistoryEntry {
   attempt: number | null;
   /** The number of the rerun that the attempt belongs to: 0 in the first run of the step. Null for an operator's action. */
   rerun: number | null;
-  /** The outcome of the attempt, or the operator's action. `fail` and `note` are actions of the template's lifecycle, acts on its dead letters begin with `dlq_`. */
+  /**
+   * The outcome of the attempt, or the operator's action. `fail` and `note` are actions of the template's lifecycle,
+   * and actions on its dead letters begin with `dlq_`.
+   */
   what: string;
   toState: string;
   startedAt: string | null;
@@ -305,7 +308,7 @@ function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedActio
 /**
  * Returns a row as callers see it. Copies field by field, because rest and spread cost several microseconds per task.
  */
-/** The states of a task without a claimed step. The last two: it begins later. */
+/** The states of a task without a claimed step. In the last two, the task begins later. */
 const MAY_BE_PENDING: ReadonlySet<string> = new Set(['steps_in_process', 'waiting', 'waiting_for_dependencies']);
 
 export function taskView(row: TaskRow): Task {
@@ -378,7 +381,7 @@ interface EndedAttempt {
   completedAt: string | null;
   worker: string | null;
   host: string | null;
-  /** False if an operator finished the step, and not a handler. */
+  /** False if an operator finished the step instead of a handler. */
   byWorker?: boolean;
 }
 

@@ -49,7 +49,7 @@ function ofText(text: string): { ms: number } | { wrong: string } {
       .toISOString()
       .startsWith(`${year}-${month}-${day}`);
   const ms = exists ? Date.parse(normal(text, zone)) : Number.NaN;
-  if (Number.isNaN(ms)) return { wrong: 'there is no such date or time' };
+  if (Number.isNaN(ms)) return { wrong: 'no such date or time exists' };
   return ms < 0 || ms > LATEST_INSTANT_MS ? { wrong: YEARS } : { ms };
 }
 

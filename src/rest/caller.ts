@@ -5,7 +5,7 @@ import type { Permission } from '../model/permissions.ts';
 /** The sender of a request, and its rights. */
 export interface Caller {
   /**
-   * The name that acts and votes are recorded under. Undefined without authentication; the request then names the
+   * The name that actions and votes are recorded under. Undefined without authentication; the request then names the
    * actor.
    */
   subject: string | undefined;

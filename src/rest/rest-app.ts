@@ -137,7 +137,7 @@ function openApiHead({ version }: ServerFacts) {
 }
 
 function nothingThere(method: string, path: string): TaskerError {
-  return new TaskerError('not_found', `there is no ${method} ${path}; /api-docs/openapi.json lists all routes`);
+  return new TaskerError('not_found', `route ${method} ${path} not found; /api-docs/openapi.json lists all routes`);
 }
 
 function tookTooLong(ms: number): HTTPException {

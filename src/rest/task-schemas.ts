@@ -102,7 +102,7 @@ export const TaskResponseSchema = z
     ...health,
     steps: z.array(StepReadinessSchema),
     waiting_steps: z.int(),
-    starts_at: nullableTime.openapi({ description: 'When the task begins. Null if it does not wait for its start.' }),
+    starts_at: nullableTime.openapi({ description: 'When the task begins. Null if it is not waiting for its start.' }),
     reruns: z.int(),
     rerun_at: nullableTime,
     copy_of: z.uuid().nullable(),

@@ -321,7 +321,7 @@ describe('a command prints the same on a database and over a server', () => {
       .poll(async () => (await there(['pause', 'list'])).stderr, { timeout: 30_000 })
       .toContain('set TASKER_API_KEY, or save the key with');
     const wrong = await there(['task', 'list'], { TASKER_API_KEY: `${viewer}x` });
-    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining(`${url} refused the credential`)]);
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining(`${url} rejected the credential`)]);
     const refused = await there(['task', 'retry', stock.failed[0]!], { TASKER_API_KEY: viewer });
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('tasks:update')]);
     // Optional parts of the output are omitted if the credential may not read them.

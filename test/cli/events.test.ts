@@ -71,7 +71,7 @@ describe('tasker event', () => {
     const entry = JSON.parse(whole!.stdout);
     expect(entry).toMatchObject({ event_id: DONE, name: 'pay.done', payload: { amount: 1 } });
     expect(entry.envelope).toMatchObject({ event_id: DONE, event_name: 'pay.done', payload });
-    expect([none!.code, none!.stderr]).toEqual([1, expect.stringContaining(`there is no durable event ${ME}`)]);
+    expect([none!.code, none!.stderr]).toEqual([1, expect.stringContaining(`durable event ${ME} not found`)]);
   });
 
   it('event lag shows the lag of each group, as text and as JSON', async () => {

@@ -404,7 +404,7 @@ steps:
     expect([code, stdout]).toEqual([
       1,
       expect.stringMatching(
-        /^publishing\.yaml:10:\d+: error: step `first`: event payment\.lost: there is no publisher paymnt_events; did you mean payment_events\?$/m,
+        /^publishing\.yaml:10:\d+: error: step `first`: event payment\.lost: publisher paymnt_events not found; did you mean payment_events\?$/m,
       ),
     ]);
     const { problems } = JSON.parse((await on.project.run([...validate, '--json'])).stdout) as { problems: unknown[] };

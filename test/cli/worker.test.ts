@@ -113,7 +113,7 @@ it('a worker exits 3 if no file of the handlers folder exports a handler', async
   await empty.write('handlers/readme.md', '');
   expect(await ended()).toEqual([
     3,
-    `error: no file in ${folder} exports a handler: there is no .ts or .js file; add one, or name another folder with --handlers`,
+    `error: no file in ${folder} exports a handler: no .ts or .js file found; add one, or name another folder with --handlers`,
   ]);
   await empty.write('handlers/price.js', 'export const price = () => ({ price: 1 });\n');
   await empty.write('handlers/types.js', '');

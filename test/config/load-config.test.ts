@@ -96,7 +96,7 @@ describe('the layers of a folder', () => {
   it('a missing layer for the environment gives a warning', () => {
     expect(at(LAYERS, { TASKER_ENV: 'prodution' }).warnings).toEqual([
       expect.stringMatching(
-        /there is no folder environments\/prodution, so only base\/ is used; the environments are test$/,
+        /folder environments\/prodution not found, so only base\/ is used; the environments are test$/,
       ),
     ]);
   });

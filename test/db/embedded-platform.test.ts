@@ -25,7 +25,7 @@ describe('the package for a platform', () => {
 
   it('does not exist for uncommon systems, and the error says what to do', () => {
     expect(() => platformPackage({ os: 'freebsd', arch: 'x64', glibc: undefined })).toThrow(
-      'no embedded PostgreSQL for freebsd on x64; set DATABASE_URL',
+      'no embedded PostgreSQL is available for freebsd on x64; set DATABASE_URL',
     );
     expect(() => platformPackage({ os: 'linux', arch: 'riscv64', glibc: '2.39' })).toThrow('for linux on riscv64');
   });

@@ -149,7 +149,7 @@ describe('a batch', () => {
     const batch = ['x', 'y', 'x'].map((idempotencyKey) => ({ ...demo, idempotencyKey }));
     await expect(tasker.createTasks(batch)).rejects.toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining('number 3 of 3, is the same as number 1'),
+      message: expect.stringContaining('number 3 of 3, has the same identity as number 1'),
     });
     expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
     const handles = await tasker.createTasks(batch, { onDuplicate: 'return' });

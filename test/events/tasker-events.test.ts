@@ -84,6 +84,6 @@ describe('tasker events', () => {
     await events.removeGroup('audit');
     await events.removeGroup('receipts');
     expect(await events.groups()).toEqual([]);
-    expect(await messageOfMissing()).toMatch(/; there are no groups yet; starting a subscriber or a sink creates one$/);
+    expect(await messageOfMissing()).toMatch(/; no group exists yet; starting a subscriber or a sink creates one$/);
   });
 });

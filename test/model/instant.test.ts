@@ -21,7 +21,7 @@ describe('a point in time', () => {
   });
 
   const years = 'the year must be from 1970 to 9999';
-  const missing = 'there is no such date or time';
+  const missing = 'no such date or time exists';
   it.each([
     ['2030-01-31T09:00:00', 'it has no time zone; add Z or an offset such as +02:00'],
     ['300000-01-31T09:00:00Z', years],

@@ -157,7 +157,7 @@ export async function getWorker(engine: Engine, worker: string | number): Promis
   const living = meant.filter(({ info }) => info.endedAt === null);
   if (living.length > 1) {
     const ids = living.map(({ info }) => `${info.id} (${info.host}, process ${info.pid})`).join(', ');
-    throw new TaskerError('bad_request', `${living.length} live workers are named ${name}; give the id of one: ${ids}`);
+    throw new TaskerError('bad_request', `${living.length} live workers are named ${name}; pass the id of one: ${ids}`);
   }
   const { info, ids } = living[0] ?? meant.sort((a, b) => a.info.id - b.info.id).at(-1)!;
   const rows = await runningSteps(engine.database, ids, MOST_STEPS);

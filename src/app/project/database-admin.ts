@@ -175,7 +175,7 @@ export async function openClient({ databaseUrl, logger, mayMake, listen }: OpenC
     checkEmbeddedAllowed(loadConfig());
     throw new TaskerError(
       'database_unreachable',
-      `there is no database in ${embeddedHome()}; create one with \`npx tasker dev\` or \`npx tasker db start\`, or name a server with DATABASE_URL or --database-url`,
+      `no database exists in ${embeddedHome()}; create one with \`npx tasker dev\` or \`npx tasker db start\`, or name a server with DATABASE_URL or --database-url`,
     );
   }
   const own = chosenUrl({ databaseUrl }) === undefined;

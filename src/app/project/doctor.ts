@@ -99,7 +99,7 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
     const wayOut = isEmbeddedAllowed(loadConfig())
       ? 'create one with `npx tasker dev`, or set DATABASE_URL to a server'
       : 'set DATABASE_URL to your PostgreSQL server';
-    return { checks: [database.warn(`there is no database in ${embeddedHome()} yet`, wayOut)], registered: [] };
+    return { checks: [database.warn(`no database exists in ${embeddedHome()} yet`, wayOut)], registered: [] };
   }
   try {
     const open = await openForTools(options, { migrate: false });

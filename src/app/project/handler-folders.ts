@@ -111,7 +111,7 @@ export class HandlerFolders {
     if (missing < steps) return undefined; // a resolver finds it, or the callable names a file
     const folders = this.#folders.map((folder) => path.resolve(folder)).join(', ');
     if (this.#files.length === 0) {
-      return `no file in ${folders} exports a handler: there is no .ts or .js file; add one, or name another folder with --handlers`;
+      return `no file in ${folders} exports a handler: no .ts or .js file found; add one, or name another folder with --handlers`;
     }
     const reasons = this.#files.slice(0, MAX_REASONS).map(({ file, reason }) => `${path.basename(file)}: ${reason}`);
     const more = this.#files.length > MAX_REASONS ? `; and ${this.#files.length - MAX_REASONS} more files` : '';

@@ -146,7 +146,7 @@ export function withoutTemplates(
   if (source !== undefined && sources.length === 0) return undefined;
   const places = sources.flatMap((one) => (typeof one === 'string' ? [path.resolve(one)] : []));
   const where = places.length > 0 ? places.join(', ') : 'config/tasks or templates of this project';
-  return `there are no templates in ${where}; this worker serves the templates in the database`;
+  return `no templates found in ${where}; this worker serves the templates in the database`;
 }
 
 /** Returns the template whose name `name` is probably a misspelling of. */

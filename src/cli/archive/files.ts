@@ -12,7 +12,7 @@ export async function archiveFiles(given: readonly string[]): Promise<string[]> 
     if (!found.isDirectory()) files.push(one);
     else {
       const names = (await readdir(one)).filter((name) => /\.ndjson(\.gz)?(\.part)?$/.test(name)).sort();
-      if (names.length === 0) throw new TaskerError('bad_request', `there are no archive files in ${one}`);
+      if (names.length === 0) throw new TaskerError('bad_request', `no archive files found in ${one}`);
       files.push(...names.map((name) => path.join(one, name)));
     }
   }

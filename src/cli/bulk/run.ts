@@ -102,7 +102,7 @@ function describePreview(preview: BulkPreview, what: string): string {
       ? noneOf(action, what)
       : `would ${verbOf(action)} ${sizeOf(preview)}${what === '' ? '' : `: ${what}`}`,
   ];
-  if (skipped > 0) lines.push(`${counted(skipped, 'id')} skipped: there is no such ${action.split('_')[0]}`);
+  if (skipped > 0) lines.push(`${counted(skipped, 'id')} skipped: ${action.split('_')[0]} not found`);
   if (matched > 0) lines.push('', sampleTable(sample));
   if (matched > sample.length) lines.push(pc.dim(`… and ${matched - sample.length} more`));
   if (notRetryable > 0 && /retry|reset|redrive/.test(action)) {

@@ -38,7 +38,7 @@ function schemasOf(text: string, wanted?: string) {
   if (found.length > 0) return found.map(({ name, resultSchema }) => ({ step: name, result_schema: resultSchema }));
   throw new TaskerError(
     'step_not_found',
-    `there is no step ${wanted}; the steps are ${steps.map(({ name }) => name).join(', ')}`,
+    `step ${wanted} not found; the steps are ${steps.map(({ name }) => name).join(', ')}`,
   );
 }
 

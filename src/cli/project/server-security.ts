@@ -183,5 +183,5 @@ export async function checkSecurity(
       `${address}: other machines can reach this address, but no API key exists; create one with \`tasker auth key create <name> --role admin\`, or pass --insecure to let every machine in`,
     );
   }
-  logger.warn('requests need a credential, but there is no API key; `tasker auth key create <name>` creates one');
+  logger.warn('requests need a credential, but no API key exists; `tasker auth key create <name>` creates one');
 }

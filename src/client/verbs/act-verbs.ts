@@ -176,7 +176,7 @@ export type SearchQuery = Omit<TaskListQuery, 'page' | 'per_page' | 'limit' | 'c
 export interface StepLog {
   attempt: number;
   lines: { at: string; level: string; message: string; fields: Record<string, unknown> }[];
-  /** Number of earlier lines that were not kept. */
+  /** Number of earlier lines that were dropped. */
   dropped: number;
 }
 

@@ -78,7 +78,7 @@ const LOCKED_MS = 15_000;
 const LOST_PAUSE_MS = 1_000;
 /** How long to retry while the database is not reachable. */
 const LOST_MS = 60_000;
-/** The position before the first item. */
+/** A position before the first item. */
 const START: StepKey = { taskUuid: FIRST_TASK, idx: -(2 ** 31) };
 
 /**
@@ -135,7 +135,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
 
   [Symbol.asyncIterator](): AsyncIterator<BulkProgress> {
     if (this.#working)
-      throw new TaskerError('bad_request', 'a bulk action can be iterated over once; await its result()');
+      throw new TaskerError('bad_request', 'a bulk action can be iterated only once; await its result() instead');
     this.#working = this.#work();
     return this.#working;
   }
@@ -154,7 +154,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
       for await (const progress of this.#chunks(running)) yield { id, action, ...progress };
       ended = true;
     } finally {
-      // An iteration that is left early, or aborted, can be continued with `resume`.
+      // A bulk action whose iteration ended early, or was aborted, can be continued with `resume`.
       if (!ended) await stopBulk(this.#engine.database, id, running.runner).catch(() => false);
     }
   }
@@ -171,7 +171,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
         if (answer.kind === 'taken_over') throw takenOver(running.id);
         if (answer.kind === 'stopped') throw stoppedElsewhere(running.id);
         if (locked === 0) break;
-        // Starts again from the beginning, to retry the tasks that were locked.
+        // Restarts from the beginning, to retry the tasks that were locked.
         await sleep(LOCKED_PAUSE_MS);
         portion = { after: START, limit: TASKS_AT_ONCE, lastChance: performance.now() - movedAt > LOCKED_MS };
         locked = 0;
@@ -209,7 +209,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
         const on = { engine: this.#engine, running };
         return { answer: await database.transaction(CHUNK, (tx) => workOnChunk(tx, on, portion)), limit: size };
       } catch (error) {
-        // The transaction also marks its items. If it committed and only the answer was lost, the retry skips them.
+        // The transaction also marks its items. If it was committed and only the answer was lost, the retry skips them.
         if (isConnectionError(error)) {
           if (performance.now() - lostAt > LOST_MS) throw error;
           await sleep(LOST_PAUSE_MS);
@@ -267,7 +267,7 @@ export async function beginNew(engine: Engine, selection: Selection): Promise<Be
 export async function beginAgain(engine: Engine, id: number, operator: Operator): Promise<Begun> {
   const row = await findBulk(engine.database, id);
   const { action, matched, done, skipped, failed } = row;
-  if (row.state === 'done') throw cannotResume(id, 'it is done; start a new act instead');
+  if (row.state === 'done') throw cannotResume(id, 'it is done; start a new action instead');
   if (row.state === 'selected')
     throw cannotResume(id, 'it was never confirmed; run its command again to start a new action');
   const running = {

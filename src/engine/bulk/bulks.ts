@@ -37,7 +37,7 @@ export interface BulkSummary {
   endedAt: string | null;
 }
 
-/** A bulk action with the items that were not done, at most 1,000 of each kind. */
+/** A bulk action with the items that were skipped or failed, at most 1,000 of each kind. */
 export interface BulkReport extends BulkSummary {
   skipped: LeftItemRow[];
   failed: LeftItemRow[];
@@ -57,7 +57,7 @@ function summaryOf({ filter, skipped, failed, silent, result: _, ...row }: BulkR
 
 function checkId(id: number): number {
   if (Number.isSafeInteger(id) && id > 0) return id;
-  throw new TaskerError('bad_request', `a bulk action has a whole number as its id, got ${String(id)}`);
+  throw new TaskerError('bad_request', `the id of a bulk action must be a whole number, got ${String(id)}`);
 }
 
 function bulkNotFound(id: number): TaskerError {
@@ -71,7 +71,9 @@ export async function findBulk(database: Database, id: number): Promise<BulkRow>
   return row;
 }
 
-/** Returns a bulk action with the items that were not done. @throws TaskerError `bulk_not_found`, `bad_request` */
+/**
+ * Returns a bulk action with the items that were skipped or failed. @throws TaskerError `bulk_not_found`, `bad_request`
+ */
 export async function reportOf(database: Database, id: number): Promise<BulkReport> {
   const row = await findBulk(database, id);
   const [skipped, failed] = await Promise.all([

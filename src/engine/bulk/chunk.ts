@@ -217,7 +217,7 @@ async function deleteAll(tx: Db, operator: Operator, { verdicts }: Judged): Prom
   if (gone.length > 0) await deleteTasks(tx, gone, operator);
 }
 
-/** Acts on one item. Returns null, or the reason why nothing was done. */
+/** Acts on one item. Returns the reason if nothing was done, otherwise null. */
 async function actOn(
   tx: Db,
   { engine, running }: On,
@@ -246,7 +246,7 @@ async function actOn(
     case 'step_retry':
     case 'step_reset': {
       if (judged.live.tasks.get(taskUuid)!.ended) {
-        if (!(await reopenLocked(tx, engine, taskUuid))) return 'nothing was cancelled with it';
+        if (!(await reopenLocked(tx, engine, taskUuid))) return 'no step was cancelled with it';
         judged.reopened.add(taskUuid);
         effects.queued = true;
         return null;

@@ -8,9 +8,9 @@ import { CONDITION_KEYS, type DeadLetterConditions, readConditions, templatesOf 
 import { readTaskFilter, type TaskFilter } from '../search/filter.ts';
 import { pagesOf } from './pages.ts';
 
-/** Which tasks of the dead letters to redrive: conditions on their entries, and on the tasks themselves. */
+/** The dead letters to redrive: conditions on the entries, and on their tasks. */
 export interface RedriveFilter extends DeadLetterConditions, TaskFilter {
-  /** All open entries. Without it, a filter needs a condition. */
+  /** Selects all open entries. Without it, a filter needs at least one condition. */
   all?: boolean | undefined;
 }
 
@@ -21,7 +21,7 @@ export interface RedriveSearch {
   tasks: TaskSearch | undefined;
 }
 
-/** Conditions on tasks that entries have too. */
+/** The conditions on tasks that also exist for entries. */
 const OF_ENTRIES: readonly string[] = ['namespace', 'name', 'templateVersion', 'all', ...CONDITION_KEYS];
 /** Entries of one page. */
 const PAGE = 5_000;

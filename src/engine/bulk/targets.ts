@@ -20,14 +20,14 @@ export type ReadTarget =
   | { kind: 'tasks'; taskUuids: string[] }
   | { kind: 'steps'; steps: NamedStep[] };
 
-/** A step that was named: by its id alone, or in its task. */
+/** A step that was named by its id alone, or with its task. */
 export interface NamedStep {
   /** Undefined if only the id of the step was given. */
   taskUuid: string | undefined;
   name: string;
 }
 
-/** The states in which a filter can select steps. The other states have too many steps to search. */
+/** The states in which a filter can select steps. There are too many steps in the other states. */
 const SEARCHED = ['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error'];
 
 /** The states of the steps that each action selects if the filter does not name states. */
@@ -81,7 +81,7 @@ function readNamed(action: BulkAction, target: { ids?: unknown; steps?: unknown 
   if (Object.keys(target).length > 1) {
     throw new TaskerError(
       'bad_request',
-      'a bulk action cannot combine ids, steps and conditions of a filter; pass one kind of target',
+      'a bulk action cannot combine ids, steps and filter conditions; pass only one kind of target',
     );
   }
   const wanted = actsOnSteps(action) ? 'steps' : 'ids';
@@ -113,13 +113,13 @@ export function indexIn(taskUuid: string, name: string): number | null {
 /** Returns the states in which the steps of a filter are selected. Null if the action does not depend on steps. */
 export function stepStates(action: BulkAction, filter: TaskFilter): readonly string[] | null {
   const usual = USUAL_STATES[action];
-  // A retry takes all such steps of the tasks that the filter finds.
+  // A retry selects all such steps of the tasks that the filter finds.
   if (action === 'task_retry' || action === 'task_redrive') return usual!;
   const { stepState, errorType, error, worker } = filter;
   if (stepState !== undefined) return SEARCHED.includes(stepState) ? [stepState] : (usual ?? null);
   if (usual) return usual;
   if (errorType !== undefined || error !== undefined) return ['error', 'waiting_for_retry'];
-  // The name and the handler of a step do not depend on its state, so the search has found all such tasks.
+  // The name and the handler of a step do not depend on its state, so the search finds all such tasks.
   return worker === undefined ? null : WORKED_STATES;
 }
 

@@ -28,7 +28,7 @@ export const DEAD_LETTER_STATUSES = [
 
 /** The conditions on dead letters themselves. */
 export interface DeadLetterConditions {
-  /** Why the task is in the dead letters. */
+  /** The reason why the task is in the dead letters. */
   dlqReason?: DeadLetterReason | undefined;
   assignee?: string | undefined;
   /** Only entries that have no assignee. */
@@ -93,7 +93,7 @@ export function readConditions(
   if (assignee !== undefined) checkText(assignee, 'assignee');
   if (typeof unassigned !== 'boolean') throw new TaskerError('bad_request', 'unassigned must be true or false');
   if (unassigned && assignee !== undefined) {
-    throw new TaskerError('bad_request', 'an entry is either unassigned or has an assignee: give one of them');
+    throw new TaskerError('bad_request', 'unassigned and assignee exclude each other; pass one of them');
   }
   return {
     reason: dlqReason ?? null,
@@ -128,7 +128,7 @@ function checkFilter(filter: DeadLetterFilter): void {
     const near = nearNames(key, KEYS, 1)[0];
     throw new TaskerError(
       'bad_request',
-      `a filter of dead letters has no ${key}; ${near ? `did you mean ${near}?` : `it has ${KEYS.join(', ')}`}`,
+      `unknown condition ${key} of dead letters; ${near ? `did you mean ${near}?` : `the conditions are ${KEYS.join(', ')}`}`,
     );
   }
   if (filter.status !== undefined) oneOf(filter.status, [...DEAD_LETTER_STATUSES, 'all'], 'status');

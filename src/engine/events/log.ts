@@ -58,8 +58,8 @@ export interface TakenPart {
   /** The fencing token. Each take has a new one. */
   hold: string;
   /**
-   * The events, in order. Empty if none of the events that were read is for this group. Finish the part even then, to
-   * advance the group.
+   * The events, in order. Empty if none of the events is for this group. Finish the part even then, to advance the
+   * group.
    */
   events: TakenEvent[];
   /** The group's position after all these events. */
@@ -93,7 +93,7 @@ export interface PartOutcome {
   parked?: readonly EventReference[];
   /** Deliveries that continue after the part is finished. The holder of the part keeps them for `leaseMs`, like retries. */
   slow?: { deliveries: readonly EventReference[]; leaseMs: number };
-  /** Milliseconds for which the part stays held. Default: it is released. */
+  /** How long the part stays held, in milliseconds. By default, it is released. */
   keepMs?: number;
 }
 
@@ -144,7 +144,7 @@ export class EventLog extends EventActs {
 
   /**
    * Gives positions to newly committed events, and returns their number. An event is not delivered before it has a
-   * position. Callers in one process share a run that starts after their calls.
+   * position. Concurrent callers in one process share a run that starts after their calls.
    */
   sequence(): Promise<number> {
     if (!this.#sequencing) {

@@ -65,7 +65,7 @@ async function idsAmong(
 function tooLong(cause: unknown): TaskerError {
   return new TaskerError(
     'timeout',
-    `the search for events did not find enough within ${SEARCH_S} s; search the events of one task (taskUuid, --task) or of a shorter period (after and before, --after and --before)`,
+    `the search for events timed out after ${SEARCH_S} s; search the events of one task (taskUuid, --task) or of a shorter period (after and before, --after and --before)`,
     { cause },
   );
 }

@@ -39,7 +39,7 @@ function lengthOf(header: Buffer): number | undefined {
   return header.readUInt32LE(16);
 }
 
-/** A fault of an archive file. All lines before it are intact. */
+/** A defect of an archive file. All lines before it are intact. */
 export interface ArchiveDamage {
   /**
    * `incomplete`: the file ends within a task, for example because the process was killed. `damaged`: its content was
@@ -101,7 +101,7 @@ function brokenHeader(header: Buffer, at: number, size: number): ArchiveDamage {
   if (header.length < HEADER && header.every((byte, i) => i > 1 || byte === [0x1f, 0x8b][i]))
     return incomplete(at, size);
   if (header.every((byte) => byte === 0)) return incomplete(at, size);
-  return { kind: 'damaged', why: `there is no archive at byte ${at}` };
+  return { kind: 'damaged', why: `no archive found at byte ${at}` };
 }
 
 function isForeign(header: Buffer): boolean {

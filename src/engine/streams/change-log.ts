@@ -5,7 +5,7 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { announceChanges, pruneChanges } from '../../store/streams/task-changes.ts';
 
-/** Time between two announcements while a server has streams. */
+/** Time between two announcements while any server has streams. */
 const SOON_MS = 200;
 /** Time between two announcements if the search tables, which announce changes too, are turned off. */
 const TURN_MS = 500;

@@ -80,7 +80,7 @@ function publisherFor(
   try {
     if (publisher === null) return source.getForStep(templateStepName);
     return (
-      source.get(publisher) ?? `there is no publisher ${publisher} in this worker; register it before the worker starts`
+      source.get(publisher) ?? `publisher ${publisher} is not registered in this worker; register it before the worker starts`
     );
   } catch (thrown) {
     return messageOfThrown(thrown);

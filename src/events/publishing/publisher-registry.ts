@@ -86,7 +86,7 @@ export class PublisherRegistry {
   getOrDefault(name?: string | null): BasePublisher {
     const found = this.get(name || DEFAULT);
     if (found) return found;
-    this.#logger.warn({ publisher: name }, `there is no publisher ${name}; the default one is used`);
+    this.#logger.warn({ publisher: name }, 'publisher not registered; using the default one');
     return this.#default;
   }
 

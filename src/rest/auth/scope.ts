@@ -62,7 +62,7 @@ export function limitToNamespaces(tasker: Tasker, rules: RouteRules): Middleware
   };
   const check = async (caller: Caller, thing: ScopedPart['thing'], key: string): Promise<void> => {
     if (thing === 'namespace') {
-      if (!maySee(caller, key)) throw new TaskerError('not_found', `there is nothing in namespace ${key}`);
+      if (!maySee(caller, key)) throw new TaskerError('not_found', `namespace ${key} not found`);
     } else if (thing === 'schedule' || isUuid(key)) {
       // The route rejects other values.
       if (!maySee(caller, await look(thing, key))) throw notThere(thing, key);

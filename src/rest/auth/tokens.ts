@@ -125,7 +125,7 @@ function readKey(pem: string): KeyObject {
   return key;
 }
 
-/** Returns the claim that acts are recorded under. @throws Refused if it cannot be one */
+/** Returns the claim that actions are recorded under. @throws Refused if it cannot be one */
 export function subjectOf(sub: unknown, claim = 'sub'): string {
   if (typeof sub === 'string' && sub !== '' && sub.length <= LONGEST_SUBJECT && isStorableText(sub)) {
     // Actions of API keys are recorded under such names.

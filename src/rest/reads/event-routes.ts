@@ -126,7 +126,7 @@ export function eventRoutes(tasker: Tasker): OpenAPIHono {
       const { event_id: id } = c.req.valid('param');
       const event = await tasker.events.get(id);
       if (!maySee(callerOf(c), event.namespace)) {
-        throw new TaskerError('event_not_found', `there is no durable event ${id}`);
+        throw new TaskerError('event_not_found', `durable event ${id} not found`);
       }
       return c.json({ ...eventJson(event), envelope: { ...(await tasker.events.envelope(id)) } }, 200);
     });

@@ -23,7 +23,10 @@ export const GraphSchema = z
           template_step_name: z.string(),
           type: z.string(),
           handler: z.string(),
-          state: z.string().nullable().openapi({ description: 'Null if a decision or an analyzer may create the step.' }),
+          state: z
+            .string()
+            .nullable()
+            .openapi({ description: 'Null if a decision or an analyzer may create the step.' }),
           step_uuid: z.uuid().nullable(),
           attempts: z.int(),
           max_attempts: z.int(),

@@ -86,7 +86,7 @@ const DIFF = describeRoute({
 export function templateReadRoutes(tasker: Tasker): OpenAPIHono {
   const find = async ({ namespace, name, version }: z.infer<typeof Params>, caller: Caller) => {
     if (maySee(caller, namespace)) return tasker.engine.templates.newest(namespace, name, version);
-    throw new TaskerError('template_not_found', `no template ${namespace}/${name}@${version}`);
+    throw new TaskerError('template_not_found', `template ${namespace}/${name}@${version} not found`);
   };
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(SOURCE, async (c) => {

@@ -58,7 +58,7 @@ class ProcessWorker {
   mustExist(): void {
     const state = this.#state;
     if (state.kind === 'none') {
-      throw new WorkerNotInitializedError('there is no worker in this process; call bootstrapWorker() first');
+      throw new WorkerNotInitializedError('no worker exists in this process; call bootstrapWorker() first');
     }
     if (state.kind === 'failed') throw this.#startFailure(state.cause);
   }

@@ -89,7 +89,7 @@ it('ids come from arguments, --id and standard input, and the action is in the a
   expect(code).toBe(0);
   const result = JSON.parse(stdout);
   expect(result).toMatchObject({ action: 'task_cancel', matched: 4, done: 3, actor: 'anna', failed: [] });
-  expect(result.skipped).toEqual([{ task_uuid: NONE, step: null, why: 'there is no such task' }]);
+  expect(result.skipped).toEqual([{ task_uuid: NONE, step: null, why: 'task not found' }]);
   const audit = await on.project.json<{ entries: object[] }>(['audit', 'list', '--bulk', String(result.id)]);
   expect(audit.entries).toHaveLength(4);
   expect(audit.entries[0]).toMatchObject({ action: 'cancel', door: 'cli', actor: 'anna', reason: 'twice ordered' });
@@ -145,7 +145,7 @@ it('a command that is killed halfway is resumed, and each failure is retried exa
   )) as [{ n: number }];
   expect(n).toBe(2_000);
   const again = await on.project.run(['bulk', 'resume', String(id)]);
-  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is done; start a new act instead')]);
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is done; start a new action instead')]);
   const list = await on.project.run(['bulk', 'list']);
   expect(list.stdout).toMatch(/task retry +done +(\d+)\/\1 /);
   expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('bulk action 999 not found');

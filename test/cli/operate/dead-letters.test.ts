@@ -137,9 +137,9 @@ it('redriving many tasks shows a preview, asks for confirmation, and reports the
 });
 
 it.each([
-  [['dlq', 'redrive'], 'no dead letter is named; pass its id or that of its task'],
+  [['dlq', 'redrive'], 'no dead letter was given; pass its id or that of its task'],
   [['dlq', 'redrive', NONE, '--all'], 'by their ids or by a filter, not by both'],
-  [['dlq', 'resolve'], 'no dead letter is named'],
+  [['dlq', 'resolve'], 'no dead letter was given'],
   [['dlq', 'add'], 'no task is named'],
   [['dlq', 'assign', NONE], 'pass --to NAME, --unassign or --priority'],
   [['dlq', 'assign', NONE, '--to', 'a', '--unassign'], 'exclude each other'],
@@ -155,6 +155,6 @@ it.each([
 it('the error for an unknown dead letter names it, with advice', async () => {
   expect(await on.project.run(['dlq', 'show', NONE])).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining(`${NONE} is neither a dead letter nor a task that was ever one`),
+    stderr: expect.stringContaining(`${NONE} is neither a dead letter nor a task with one`),
   });
 });

@@ -134,7 +134,7 @@ it('invalid arguments are rejected with advice', async () => {
     'blocked_by_failures is not a state in which a task has ended',
   );
   expect(await stderr('archive', 'show', 'nowhere')).toContain('cannot read nowhere');
-  expect(await stderr('archive', 'restore', 'templates')).toContain('there are no archive files in templates');
+  expect(await stderr('archive', 'restore', 'templates')).toContain('no archive files found in templates');
 });
 
 it('db compact shows which tables it would lock, asks for confirmation, and reports the returned space', async () => {

@@ -45,7 +45,7 @@ describe('adding a task by hand', () => {
     const { dlqEntryUuid } = await tasker.deadLetters.add(taskUuid);
     await expect(tasker.deadLetters.add(taskUuid)).rejects.toMatchObject({
       code: 'conflict',
-      message: `task ${taskUuid} is in the dead letters already, as entry ${dlqEntryUuid}`,
+      message: `task ${taskUuid} is already in the dead letters, as entry ${dlqEntryUuid}`,
     });
     await expect(tasker.deadLetters.add(MISSING)).rejects.toMatchObject({ code: 'task_not_found' });
     await expect(tasker.deadLetters.add('order-7')).rejects.toMatchObject({ code: 'invalid_uuid' });

@@ -89,10 +89,10 @@ describe('the list of dead letters', () => {
   });
 
   it.each([
-    [{ reason: 'x' }, 'a filter of dead letters has no reason'],
+    [{ reason: 'x' }, 'unknown condition reason of dead letters'],
     [{ dlqReason: 'manual' }, 'dlqReason: manual is not one of'],
     [{ status: 'open' }, 'status: open is not one of'],
-    [{ assignee: 'a', unassigned: true }, 'either unassigned or has an assignee'],
+    [{ assignee: 'a', unassigned: true }, 'unassigned and assignee exclude each other'],
     [{ assignee: 'a\u0000' }, 'assignee must be a string'],
     [{ addedAfter: 'yesterday' }, 'addedAfter: yesterday is not a time'],
     [{ templateVersion: '>>1' }, 'is not a version'],

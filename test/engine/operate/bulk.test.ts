@@ -129,7 +129,7 @@ it('steps are retried by a filter or by id, waiting steps immediately, and unkno
   const act = tasker.bulk.retrySteps({ steps: [...steps, { taskUuid: ids[0]!, step: 'nothing' }] });
   const result = await act.result();
   expect(result).toMatchObject({ matched: 3, done: 1, skippedCount: 2 });
-  expect(result.skipped.map(({ why }) => why).sort()).toEqual([`there is no step ${none}`, 'there is no step nothing']);
+  expect(result.skipped.map(({ why }) => why).sort()).toEqual([`step ${none} not found`, 'step nothing not found']);
   await settled(sql, 3);
   expect(await Promise.all([...ids, busy].map((id) => statusOf(tasker, id)))).toEqual([
     'complete',
@@ -145,7 +145,7 @@ it('tasks are cancelled, resolved and deleted by ids, and repeated, unknown and 
   const [a, b, c, d] = ids as [string, string, string, string];
   const cancelled = await tasker.bulk.cancel({ ids: [a, a.toUpperCase(), b, none] }, { actor: 'ada' }).result();
   expect(cancelled).toMatchObject({ matched: 3, done: 2, filter: null, actor: 'ada' });
-  expect(cancelled.skipped).toEqual([{ taskUuid: none, step: null, why: 'there is no such task' }]);
+  expect(cancelled.skipped).toEqual([{ taskUuid: none, step: null, why: 'task not found' }]);
   expect(await tasker.bulk.resolve({ ids: [b, c] }).result()).toMatchObject({ done: 1, skippedCount: 1 });
   expect(await statusOf(tasker, c)).toBe('resolved_manually');
   const deleted = await tasker.bulk.delete({ ids: [a, c, d] }).result();
@@ -218,7 +218,7 @@ it('an action with an empty selection is done immediately, and an invalid target
   refused(() => tasker.bulk.retry({}))('the filter has no condition');
   refused(() => tasker.bulk.retry({ open: false }))('the filter has no condition');
   refused(() => tasker.bulk.cancel({ ids: ['x'] }))('the task id is not a UUID');
-  const mixed = 'a bulk action cannot combine ids, steps and conditions of a filter; pass one kind of target';
+  const mixed = 'a bulk action cannot combine ids, steps and filter conditions; pass only one kind of target';
   refused(() => tasker.bulk.cancel({ ids: [], name: 'a' } as never))(mixed);
   refused(() => tasker.bulk.cancel({ open: true, ids: [] } as never))(mixed);
   refused(() => tasker.bulk.retrySteps({ ids: [], steps: [] } as never))(mixed);
@@ -265,7 +265,7 @@ it('an action that is left early or aborted is stopped, and resume acts on each 
   await expect(tasker.bulk.resume(first!.id, { signal: controller.signal }).result()).rejects.toThrow('aborted');
   const result = await tasker.bulk.resume(first!.id, { actor: 'ben' }).result();
   expect(result).toMatchObject({ state: 'done', done: 350, skippedCount: 0 });
-  await expect(tasker.bulk.resume(first!.id).result()).rejects.toThrow('it is done; start a new act instead');
+  await expect(tasker.bulk.resume(first!.id).result()).rejects.toThrow('it is done; start a new action instead');
   await settled(sql, 350);
   expect([...new Set(charges.values())]).toEqual([2]);
   const acts = (await tasker.audit({ bulk: first!.id }, { limit: 1000 })).entries.map(({ action }) => action);

@@ -339,13 +339,13 @@ it('an unknown task, template or namespace is rejected with the names that exist
   expect(await refusal({ template: 'demo' })).toMatchObject({ changed: true, target: 'test/demo' });
   expect(await refusal({ template: 'demmo' })).toMatchObject({
     code: 'template_not_found',
-    message: 'no template demmo; there is test/demo',
+    message: 'template demmo not found; there is test/demo',
   });
   expect(await refusal({ template: 'other/demo' })).toMatchObject({
-    message: 'no template other/demo; there is test/demo',
+    message: 'template other/demo not found; there is test/demo',
   });
   expect(await refusal({ template: 'test/demo@9' })).toMatchObject({
-    message: 'no template test/demo@9; there is test/demo@1.0.0',
+    message: 'template test/demo@9 not found; there is test/demo@1.0.0',
   });
   expect(await refusal({ namespace: 'tset' })).toMatchObject({
     code: 'namespace_not_found',

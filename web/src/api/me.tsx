@@ -5,7 +5,10 @@ import { RETRY_MS, useRoutes, useRoutesQuery } from './routes.ts';
 
 /** The user of the page, and the rights of the credential. */
 export interface Me {
-  /** The name that acts are recorded under. Null if the server has no authentication, so acts name a person. */
+  /**
+   * The name that actions are recorded under. Null if the server has no authentication; then each action names a
+   * person.
+   */
   subject: string | null;
   /** Null means all. */
   permissions: string[] | null;

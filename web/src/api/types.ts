@@ -37,7 +37,7 @@ export interface Task {
   ready_steps: number;
   completion_percentage: number;
   steps: Step[];
-  /** When it begins. Null if it does not wait for its start. */
+  /** When it begins. Null if it is not waiting for its start. */
   starts_at: string | null;
   paused: Pause[] | null;
 }
@@ -199,7 +199,7 @@ export interface StepLogs {
   logs: {
     attempt: number;
     lines: { at: string; level: string; message: string; fields: Record<string, unknown> }[];
-    /** Number of earlier lines that were not kept. */
+    /** Number of earlier lines that were dropped. */
     dropped: number;
   }[];
 }

@@ -143,7 +143,7 @@ function Acts() {
               <Button onClick={() => setSearch({})}>Clear the filters</Button>
             </Empty>
           ) : (
-            <Empty title="No acts yet">
+            <Empty title="No actions yet">
               Retries, resolutions, pauses and other actions of people appear here, with their reasons.
             </Empty>
           )}

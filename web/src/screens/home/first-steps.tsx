@@ -22,7 +22,7 @@ export function FirstSteps() {
   if (rows.length === 0) {
     return (
       <Panel title="First steps">
-        <Empty title="There is no template yet">
+        <Empty title="No templates yet">
           A template describes the steps of a task in YAML. <Code>npx tasker init</Code> writes an example with its
           handlers into a folder, and <Code>npx tasker dev</Code> runs it.
         </Empty>

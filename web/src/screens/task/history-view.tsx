@@ -42,7 +42,7 @@ export function HistoryView({ data: { task } }: ViewProps) {
       {rows.length > 0 ? (
         <Grid name="History" columns={COLUMNS} rows={rows} keyOf={({ key }) => key} />
       ) : (
-        <Empty title="Nothing has happened yet">Attempts and acts appear here.</Empty>
+        <Empty title="Nothing has happened yet">Attempts and actions appear here.</Empty>
       )}
       {data.next_cursor !== null && (
         <p className="border-t border-line px-3 py-2 text-sm text-soft">
