@@ -31,8 +31,8 @@ export interface OpenDatabase {
 }
 
 /**
- * Connects to the configured server, or starts the embedded server.
- * @throws TaskerError `database_url_missing` in production, and the errors of connecting, starting and migrating
+ * Connects to the configured server, or starts the embedded server. @throws TaskerError `database_url_missing` in
+ * production; the errors of connecting, starting and migrating
  */
 export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDatabase> {
   const { logger, loaded } = options;

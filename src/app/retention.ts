@@ -33,11 +33,11 @@ export function retentionOf(config: TaskerConfig) {
   return { policy: policyOf(config), eventsMs, auditMs: auditRetentionMs ?? null };
 }
 
-/** How to prune, by whom, and why. */
+/** Options of a prune. */
 export interface PruneOptions extends OperatorOptions {
   /** The folder for archive files, which is created if it does not exist. Default: tasks are not archived. */
   archive?: string | undefined;
-  /** Whether the same request may create a new task afterwards. Default false: it is a `conflict`. */
+  /** Whether the same request may create a new task afterwards. Default false: it fails with `conflict`. */
   releaseKeys?: boolean | undefined;
   /** The fraction of the time in which the prune works, from 0.01 to 1. It sleeps for the rest. Default 0.1. */
   share?: number | undefined;

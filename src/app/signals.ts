@@ -76,9 +76,7 @@ export class Signals {
     );
     const throttled = (send: () => Promise<void>) =>
       new Throttle(MIN_INTERVAL_MS, () =>
-        send().catch((error: unknown) =>
-          this.#logger.debug({ error: messageOf(error) }, 'could not send a notification'),
-        ),
+        send().catch((error: unknown) => this.#logger.debug({ error: messageOf(error) }, 'notification failed')),
       );
     this.#work = throttled(() => {
       const rank = this.#rank;
@@ -132,7 +130,7 @@ export class Signals {
       .catch((error: unknown) =>
         this.#logger.debug(
           { error: messageOf(error) },
-          'could not look up new namespaces; retrying at the next notification',
+          'lookup of new namespaces failed; retrying at the next notification',
         ),
       );
   }

@@ -29,7 +29,7 @@ export interface BulkParts {
 }
 
 /**
- * Acts on many tasks or steps, which a filter finds or the caller lists individually. Available as `tasker.bulk`.
+ * Acts on many tasks or steps. A filter finds them, or the caller lists them. Available as `tasker.bulk`.
  *
  * An action first stores the selected items, with the number of each failed attempt. Then it works in small
  * transactions, and skips items that have since changed. After a crash, {@link resume} continues it. It never acts
@@ -90,8 +90,8 @@ export class TaskerBulk {
   }
 
   /**
-   * Runs an action to its end without a caller that waits for it. Resolves with the id once the action has begun: from
-   * then on, {@link resume} can continue it in any process. `onEnd` receives what ended it. @internal
+   * Runs an action to its end without a waiting caller. Resolves with the id once the action has begun: from then on,
+   * {@link resume} can continue it in any process. `onEnd` receives the error, if it failed. @internal
    */
   async runAlone(start: (signal: AbortSignal) => BulkAct, onEnd: (error: unknown) => void): Promise<number> {
     const stop = new AbortController();

@@ -55,7 +55,7 @@ export type {
   TaskPageOptions,
 };
 
-/** Methods for operators: find tasks, explain them, and action on them. {@link Tasker} inherits them. */
+/** Methods for operators: find tasks, explain them, and act on them. {@link Tasker} inherits them. */
 export abstract class TaskerOperations extends TaskerSignals {
   readonly #engine: Engine;
   /** Where the actions of this tasker come from, for the audit. @internal */
@@ -144,8 +144,9 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the state of the installation: workers, the queue of each namespace, open tasks, counts of what needs a
-   * person, and rates over the last minutes. Takes a bounded time; large numbers are counted up to a limit.
+   * Returns the state of the installation: workers, the queue of each namespace, open tasks, counts of problems that
+   * need a person, and rates over the last minutes. Takes a bounded time, because large numbers are counted only up to
+   * a limit.
    *
    * @example
    * const { attention, queues } = await tasker.status();
@@ -220,7 +221,7 @@ export abstract class TaskerOperations extends TaskerSignals {
     return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, this.by(options)));
   }
 
-  /** Resolves a step by hand, with or without a result, and the task continues. */
+  /** Resolves a step by hand, with or without a result. The task continues. */
   resolveStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.resolveStep({ taskUuid, step }, this.by(options)));
   }
@@ -275,8 +276,8 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the earlier runs of the steps of a task, with the results that reruns have dropped. In the order of the steps,
-   * the first run first. Empty if the task never ran again.
+   * Returns the earlier runs of the steps of a task, with the results that reruns have dropped. Sorted by step, and
+   * then by run, oldest first. Empty if the task never ran again.
    *
    * @example
    * const [first] = (await tasker.getEarlierRuns(taskUuid)).filter((run) => run.step === 'charge');
@@ -288,7 +289,7 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the ids of the copies of a task, newest first, at most 100. `copyOf` of a task is the other direction.
+   * Returns the ids of the copies of a task, newest first, at most 100. The original is in `copyOf` of the copy.
    *
    * @example
    * const [newest] = await tasker.getCopies(taskUuid);
@@ -341,12 +342,12 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the queue of every namespace, served or not, by name: ready and running steps, waiting retries, and the ready
-   * steps that no live worker can run.
+   * Returns the queue of every namespace, served or not, by name: ready and running steps, waiting retries, and the
+   * ready steps that no live worker can run.
    *
    * @example
    * for (const { namespace, ready, unservedSteps } of await tasker.queues()) console.log(namespace, ready, unservedSteps);
-   * @throws TaskerError `bad_request` if there is no such namespace
+   * @throws TaskerError `bad_request` if the namespace does not exist
    */
   queues(options?: QueueListOptions): Promise<QueueInfo[]> {
     return listQueues(this.#engine, options);

@@ -24,7 +24,7 @@ export type {
   TaskSignal,
 };
 
-/** Methods for signals and approvals. {@link Tasker} inherits it. */
+/** Methods for signals and approvals. {@link Tasker} inherits them. */
 export abstract class TaskerSignals extends TaskerWaits {
   readonly #engine: Engine;
   /** The approvals that steps wait for. */

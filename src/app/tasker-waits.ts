@@ -6,7 +6,7 @@ import { type TaskWait, waitsOfTask } from './overview/task-waits.ts';
 
 export type { TimerTime, TokenError, TokenUse };
 
-/** Methods that end the waits of steps, for operators and for holders of tokens. {@link Tasker} inherits it. */
+/** Methods that end the waits of steps, for operators and for holders of tokens. {@link Tasker} inherits them. */
 export abstract class TaskerWaits {
   readonly #engine: Engine;
 

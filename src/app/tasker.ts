@@ -172,7 +172,7 @@ export class Tasker extends TaskerOperations {
     return this.#worker?.stats;
   }
 
-  /** For the parts of this package that record metrics. @internal */
+  /** The instruments, for the parts of this package that record metrics. @internal */
   get instruments(): Metrics['instruments'] {
     return this.#parts.metrics.instruments;
   }

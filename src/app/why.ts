@@ -5,7 +5,7 @@ import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts
 import type { StepTemplate } from '../template/task-template.ts';
 import { explainStart, explainWait } from './wait-words.ts';
 
-/** Why one step is in its state. */
+/** The reason why one step is in its state. */
 export interface StepExplanation {
   step: string;
   /** The name of the step in the template. Differs from `step` for batch workers. */
@@ -25,7 +25,7 @@ export interface StepExplanation {
   heldBy: string | null;
 }
 
-/** Why a task is in its state. */
+/** The reason why a task is in its state. */
 export interface Explanation {
   task: Task;
   /** The reason, as a sentence. */
@@ -141,7 +141,7 @@ function isTolerated({ type, batchConfig }: StepTemplate): boolean {
   return type === 'batch_worker' && batchConfig?.failureStrategy !== 'fail_fast';
 }
 
-/** The facts that all steps with the same template step share. */
+/** The data that all steps of one template step share. */
 interface StepFacts {
   task: Task;
   template: StepTemplate;

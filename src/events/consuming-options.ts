@@ -3,14 +3,14 @@ import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 
-/** Unchecked options of an event consumer. In JavaScript they may have any type. */
+/** Unchecked options of an event consumer. JavaScript callers may pass any type. */
 export type ConsumingOptions = Partial<Record<'from' | 'concurrency' | 'timeoutMs' | 'maxDeliveries', unknown>>;
 
 const MOST_AT_ONCE = 1_000;
 const LONG_ENOUGH = `; use ${LONGEST_TIMER_MS} (24 days) for no limit`;
 
 /**
- * Returns the first problem in the options of a consumer. Undefined if there is none. Without this check, invalid
+ * Returns the first problem in the options of a consumer. Undefined if they are valid. Without this check, invalid
  * options would fail silently: Node turns a timeout that is too long into 1 ms, and with an invalid concurrency no slot
  * ever becomes free.
  */

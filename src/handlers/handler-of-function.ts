@@ -21,8 +21,8 @@ import {
   type StepHandlerResult,
 } from './step-handler.ts';
 
-// Marks a class whose instances have no state, so that one instance can serve all steps. `Symbol.for` makes the mark
-// work across copies of the package.
+// Marks a class whose instances have no state, so that one instance can serve all steps. With `Symbol.for`, the mark
+// works across copies of the package.
 const SHARED = Symbol.for('tasker-core.shared-handler');
 
 /** Options of {@link defineHandler}. */
@@ -169,7 +169,7 @@ function readersOf({ options, moreArguments = {} }: FunctionHandler): ArgumentRe
     ...(isStandardSchema(inputs)
       ? [contextReader(inputs)]
       : Object.entries(inputs).map(([name, source]) => inputReader(name, source))),
-    // Added last, so that a key of a schema for the whole context does not replace them.
+    // Added last, so that no key from a schema of the whole context replaces them.
     ...Object.values(moreArguments),
   ];
 }
@@ -177,9 +177,7 @@ function readersOf({ options, moreArguments = {} }: FunctionHandler): ArgumentRe
 const OPTIONS = ['inputs', 'depends', 'version', 'isolation'];
 const RESERVED = ['context', '__proto__'];
 
-/**
- * Checks what callers in JavaScript can get wrong despite the types, when the handler is defined and not when it runs.
- */
+/** Checks the arguments when the handler is defined, because the types do not protect JavaScript callers. */
 function refuseInvalidDefinition({ name, options, fn, moreOptions = [], moreArguments = {} }: FunctionHandler): void {
   const refuse = (what: string): never => {
     throw new TaskerError('handler_invalid', `handler ${String(name)}: ${what}`);

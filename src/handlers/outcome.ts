@@ -28,7 +28,7 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
   try {
     if (isPlain(returned)) return successOf(returned);
     if (isStepHandlerResult(returned)) return returned.success ? returned : plainFailure(returned);
-    // The handler returned a `PermanentError` that it meant to throw. A success would hide it.
+    // The handler returned a `PermanentError` instead of throwing it. A success would hide it.
     if (isStepExecutionError(returned)) return failureOfThrown(returned);
     if (isApiResponse(returned)) return apiSuccess(returned);
     if (returned === undefined || returned === null) return StepHandlerResult.success({});
@@ -196,7 +196,7 @@ function plainRetryAfter(value: unknown): RetryAfter | null {
   try {
     return value instanceof Date && !Number.isNaN(value.getTime()) ? value : null;
   } catch {
-    return null; // an object that only pretends to be a date
+    return null; // an object that only imitates a date
   }
 }
 
@@ -233,7 +233,7 @@ function plainMetadata(value: unknown, leftOut: Fields): Fields {
   return { ...(isFields(kept) ? kept : { metadata: kept }), ...leftOut };
 }
 
-/** Whether there is any metadata. True if it cannot be read. Storing it then records the reason. */
+/** Whether there is any metadata. True for unreadable metadata, so that storing it records the reason. */
 export function hasFields(metadata: object): boolean {
   try {
     for (const _ in metadata) return true;

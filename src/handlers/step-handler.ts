@@ -20,8 +20,8 @@ const HANDLER_BRAND = Symbol.for('tasker-core.step-handler');
 export type HandlerOutcome = StepHandlerResult | Promise<StepHandlerResult>;
 
 /**
- * Where a handler runs. `none`: in the event loop, with all other handlers. `thread`: in a thread of a pool, which is
- * terminated on a timeout. The handler must then be defined in a file. See `docs/guide/threads.md`.
+ * Where a handler runs. `none`: in the event loop, with all other handlers. `thread`: in a thread of a pool; a timeout
+ * terminates the thread. The handler must then be defined in a file. See `docs/guide/threads.md`.
  */
 export type HandlerIsolation = 'none' | 'thread';
 
@@ -154,8 +154,8 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
 export function isHandlerClass(value: unknown): value is StepHandlerClass {
   const prototype = prototypeOf(value);
   if (!prototype) return false;
-  // Only the abstract base itself owns the brand. A subclass may define `call` as a field, so the prototype may lack
-  // it.
+  // Only the abstract base class itself has the brand. A subclass may define `call` as a field, so its prototype may
+  // lack it.
   if (HANDLER_BRAND in prototype) return !Object.hasOwn(prototype, HANDLER_BRAND);
   return 'call' in prototype && typeof prototype.call === 'function';
 }
@@ -372,8 +372,8 @@ export function isStepHandlerResult(value: unknown): value is StepHandlerResult 
 }
 
 /**
- * Creates a success with this value as its result, whatever keys it has. For example, the value is the return value of
- * a function.
+ * Creates a success with this value as its result, regardless of its keys. For example, the value is the return value
+ * of a function.
  */
 export function successOf(value: unknown, metadata?: Fields): StepHandlerResult {
   return new StepHandlerResult({ success: true, result: isFields(value) ? value : { result: value }, metadata });

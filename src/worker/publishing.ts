@@ -100,7 +100,7 @@ export class Publishing {
     const { bus, logger } = this.#options;
     for (const { publication, recordedAt } of accepted) {
       if (!publication) continue;
-      // An event that is not stored has no other copy, so the local time cannot contradict one.
+      // An event that is not stored has no other copy, so the local time cannot contradict another.
       reportPublished(publication, { firedAt: recordedAt ?? new Date().toISOString(), bus, logger });
       for (const { declared } of publication.events) this.#published[declared.deliveryMode].add();
     }

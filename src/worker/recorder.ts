@@ -47,7 +47,7 @@ const NO_CHILDREN = { freeSlots: 0, lastRank: -101 };
 
 /**
  * Records the ends of attempts, many in one transaction. Ends that arrive while a recording is in progress are recorded
- * together in the next one. Nothing waits needlessly, and batches grow with the load.
+ * together in the next one. So no end waits unnecessarily, and batches grow with the load.
  */
 export class Recorder {
   readonly #engine: Engine;
@@ -151,7 +151,8 @@ export class Recorder {
   }
 
   /**
-   * Returns when every attempt of the batch is acknowledged, refused or put aside, or after {@link stop}. Never throws.
+   * Returns when every attempt of the batch is acknowledged, rejected or put aside, or after {@link stop}. Never
+   * throws.
    */
   async #record(batch: AttemptEnd[], tries = 0): Promise<void> {
     if (this.#stopped.signal.aborted) return;
@@ -222,7 +223,7 @@ export class Recorder {
   async #recordInHalves(batch: AttemptEnd[], refusal: unknown, tries: number): Promise<void> {
     const data = refusesData(refusal);
     if (!data) {
-      if (tries === 0) this.#logger.warn({ error: messageOf(refusal) }, 'recording results failed; trying again');
+      if (tries === 0) this.#logger.warn({ error: messageOf(refusal) }, 'recording of results failed; retrying');
       await backOff(tries, this.#stopped.signal);
     }
     if (waitedTooLong(refusal) && ofOneTask(batch)) return this.#putAside(batch);
@@ -245,7 +246,7 @@ export class Recorder {
       if (isConnectionError(error)) return this.#recordDoubtful([failed], error);
       this.#logger.error(
         { ...stepFields(failed.step), error: messageOf(error) },
-        'the database refused to record the end of a step; trying again',
+        'end of a step rejected by the database; retrying',
       );
       await backOff(8, this.#stopped.signal);
       return this.#record([failed]);

@@ -171,7 +171,7 @@ export function isCheckpointYield(result: StepHandlerResult): boolean {
   try {
     return result.success && result.metadata?.checkpoint_yield === true;
   } catch {
-    return false; // unreadable metadata requests nothing
+    return false; // unreadable metadata requests no call
   }
 }
 

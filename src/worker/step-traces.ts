@@ -47,7 +47,7 @@ export class StepTraces {
     };
     const span = this.#tracing.start(`step ${step.name}`, {
       kind: 'CONSUMER',
-      // The parent is the span that created the task, or none. The span that happens to be active here is ignored.
+      // The parent is the span that created the task, if any. The currently active span is ignored.
       parent: row.traceparent,
       attributes,
       startTime: Date.now() - (performance.now() - step.startedAt),

@@ -146,7 +146,8 @@ export class MissingHandlers {
     if (this.#waiting.size === 0 && !isRecent) {
       this.#logger.warn({ ...stepFields(step), handler: step.handlerName }, 'handler not registered here');
     }
-    // The grace period starts when the handler is first missing, and not with each step. After a pause it starts again.
+    // The grace period counts from the first step that missed the handler. After a period without such steps, it starts
+    // again.
     const first = isRecent ? known.first : now;
     this.#since.set(callable, { first, last: now });
     this.#waiting.set(step, first);
@@ -196,7 +197,7 @@ export class MissingHandlers {
       try {
         this.#decide(step, since, await asking);
       } catch (error) {
-        this.#logger.debug({ error: messageOf(error) }, 'could not find out whether other workers have the handler');
+        this.#logger.debug({ error: messageOf(error) }, 'handlers of other workers not read');
       }
     }
   }
@@ -333,7 +334,7 @@ export class UnreadableTemplates {
         return;
       } catch (error) {
         if (tries === 0)
-          this.#logger.warn({ error: messageOf(error) }, 'could not release steps to other workers; retrying');
+          this.#logger.warn({ error: messageOf(error) }, 'steps not released to other workers; retrying');
         await backOff(tries, this.#stopped.signal);
       }
     }

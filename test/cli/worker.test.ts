@@ -70,7 +70,7 @@ it('a worker releases steps that do not finish within the drain timeout', async 
   const id = await project.create('wait', '-i', '{"file":"never either"}', '--priority', '100');
   await worker.until('the handler runs');
   worker.process.kill('SIGTERM');
-  await worker.until('a handler did not settle in the drain time');
+  await worker.until('handler did not settle within the drain time');
   expect(await worker.ended).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('exiting although a handler left something open'),

@@ -191,7 +191,7 @@ describe('a context created by hand', () => {
   });
 
   it('throws if its event is read, because it has none', () => {
-    expect(() => contextOf().event).toThrow('context of pack: it was created without an event');
+    expect(() => contextOf().event).toThrow('the context of pack was created without an event');
   });
 
   it('distinguishes missing inputs from null inputs', () => {

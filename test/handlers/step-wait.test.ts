@@ -52,7 +52,7 @@ describe('notYet', () => {
   });
 
   it.each([
-    [{}, 'retryInMs is missing; pass the milliseconds until the handler is called again'],
+    [{}, 'retryInMs is missing; pass the number of milliseconds until the next call of the handler'],
     [{ retryInMs: -5 }, 'retryInMs must be a number of milliseconds greater than 0, not -5'],
     [{ retryInMs: Number.NaN }, 'retryInMs must be a number of milliseconds greater than 0, not NaN'],
     [{ retryInMs: null }, 'retryInMs must be a number of milliseconds greater than 0, not null'],
@@ -94,7 +94,7 @@ describe('context.completionToken', () => {
   it('without a database throws an error that names the missing option', async () => {
     const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'charge' });
     await expect(context.completionToken()).rejects.toThrow(
-      'context of charge: it was created without a database and has no token; pass completionToken to new StepContext',
+      'the context of charge was created without a database, so it has no token; pass completionToken to new StepContext',
     );
   });
 

@@ -64,7 +64,7 @@ export function rerunJson(rerun: TaskRerun): Record<string, unknown> {
   return { ...snakeKeys(rerun), steps: rerun.steps.map(snakeKeys) };
 }
 
-/** Returns a bulk action with the items that were not done as JSON. */
+/** Returns a bulk action as JSON, with the items that were skipped or failed. */
 export function bulkReportJson({ skipped, failed, ...report }: BulkReport): Record<string, unknown> {
   return { ...snakeKeys(report), skipped: skipped.map(snakeKeys), failed: failed.map(snakeKeys) };
 }

@@ -22,7 +22,7 @@ interface GraphNode {
   /** When its last attempt started. */
   started_at: string | null;
   completed_at: string | null;
-  /** How long its last ended attempt took. */
+  /** Duration of its last ended attempt. */
   duration_ms: number | null;
   next_retry_at: string | null;
   wait: SnakeKeys<NonNullable<Step['wait']>> | null;
@@ -36,7 +36,7 @@ interface GraphEdge {
   to: string;
 }
 
-/** More edges than this are not listed. */
+/** Maximum number of edges to list. */
 const MOST_EDGES = 50_000;
 
 /** Returns the steps of a task with their states and times, and their dependencies. */

@@ -59,7 +59,7 @@ export class DiscoveredSubscribers {
     await this.applySubscribers();
   }
 
-  /** The first half of {@link apply}. Throws before anything has changed. */
+  /** The first half of {@link apply}. If it throws, nothing has changed. */
   applyPublishers(): void {
     const { publishers } = this.#registries;
     const there = [...publishers.listPublishers(), publishers.getOrDefault()].map(

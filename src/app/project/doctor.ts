@@ -45,7 +45,7 @@ export interface Check {
     | 'templates'
     | 'handlers'
     | 'workers';
-  /** `warn`: it works with limitations, or not yet. `skip`: there was nothing to check. */
+  /** `warn`: it works with limitations, or does not work yet. `skip`: nothing was checked. */
   status: 'ok' | 'warn' | 'fail' | 'skip';
   /** The finding. */
   found: string;
@@ -228,7 +228,7 @@ async function examinePauses(database: Database): Promise<Check[]> {
     return `${scope} ${target} (by ${pausedBy} at ${pausedAt})`;
   });
   const more = pauses.length > shown.length ? [`and ${pauses.length - shown.length} more`] : [];
-  const found = `no step starts of ${[...shown, ...more].join(', ')}`;
+  const found = `paused, so that no step starts: ${[...shown, ...more].join(', ')}`;
   return [checksOf('pauses').warn(found, '`npx tasker pause list` shows the reasons; `resume` ends a pause')];
 }
 
@@ -243,7 +243,7 @@ async function examineDeadLetters(database: Database): Promise<Check[]> {
   return [checksOf('dead letters').warn(found, '`npx tasker dlq list` lists them; redrive or resolve each')];
 }
 
-/** This check is skipped unless ended tasks pile up. */
+/** This check is skipped unless there are many ended tasks. */
 async function examineRetention(
   database: Database,
   { mostEndedTasks = MOST_ENDED_TASKS }: ExamineOptions,

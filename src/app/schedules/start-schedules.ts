@@ -44,6 +44,6 @@ function nameIn(file: string): string | undefined {
     const { name } = JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown };
     return typeof name === 'string' && name !== '' ? name : undefined;
   } catch {
-    return undefined; // there is no such file, or it has no name
+    return undefined; // the file does not exist, or has no name
   }
 }

@@ -32,7 +32,7 @@ type Found = ReadonlyMap<string, SensitiveValues | undefined>;
 /** Hides the values that templates declare as sensitive in what a tasker returns. Never changes what it is given. */
 export class Redaction {
   readonly #engine: Engine;
-  /** The way to see the values, for errors. */
+  /** The way to see the values, which errors mention. */
   readonly #way: string;
   /** Requests that arrive at the same time share a lookup. */
   readonly #lookups: Together<string[], Found>;
@@ -151,7 +151,7 @@ export class Redaction {
     return items.map((item) => ({ ...item, filter: item.filter && filterWithout(item.filter, declared) }));
   }
 
-  /** Hides values in the contexts of schedules, and in the filters of bulk actions, that the audit has. */
+  /** Hides values in the entries of the audit: in contexts of schedules, and in filters of bulk actions. */
   async acts(entries: readonly AuditEntry[]): Promise<AuditEntry[]> {
     if (entries.every(({ details }) => !isFields(details?.spec) && !isFields(details?.filter))) return [...entries];
     const declared = await templatesWithSensitive(this.#engine);
@@ -166,7 +166,7 @@ export class Redaction {
   }
 
   /**
-   * Rejects a filter that compares a sensitive value, because what it finds would reveal the value.
+   * Rejects a filter that compares a sensitive value, because the tasks that it finds would reveal the value.
    * @throws TaskerError `forbidden`
    */
   async refuse(filter: object = {}): Promise<void> {
@@ -231,7 +231,7 @@ function filterWithout<T extends object>(filter: T, declared: readonly Sensitive
   return { ...filter, context: hideInCondition(context, paths) };
 }
 
-/** The template of a schedule may have been registered again since, so that all its versions count. */
+/** All versions of the template count, because the template of a schedule may have been registered again since. */
 function scheduleWithout<T extends { template?: unknown; context?: unknown }>(
   schedule: T,
   declared: readonly SensitiveTemplateRow[],

@@ -8,16 +8,16 @@ import { Redaction } from './redaction.ts';
 
 /** Options of {@link withoutSensitive}. */
 export interface SensitiveOptions {
-  /** The way to see the values, for errors: `use …` or `pass …`. */
+  /** The way to see the values, which errors mention: `use …` or `pass …`. */
   way: string;
   /** Whether the values are shown. It is called in each verb. Default: never. */
   shows?: () => boolean;
 }
 
 /**
- * Returns a tasker that hides the values that templates declare as sensitive in everything that it returns, and refuses
- * filters that compare them. Doors to people are built on it: the HTTP API and the command line. A verb that returns
- * contexts, results or payloads must have its redaction here.
+ * Returns a tasker that hides the values that templates declare as sensitive in everything that it returns, and rejects
+ * filters that compare them. The HTTP API and the command line use it. A verb that returns contexts, results or
+ * payloads must have its redaction here.
  */
 export function withoutSensitive(tasker: Tasker, { way, shows = () => false }: SensitiveOptions): Tasker {
   const redaction = new Redaction(tasker.engine, way);

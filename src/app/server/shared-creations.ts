@@ -20,7 +20,10 @@ export class SharedCreations {
     this.#together = new Together((requests) => this.#create(requests), LIMITS);
   }
 
-  /** Creates a task, and returns it with its steps. `large`: in a transaction of its own. Throws as `createTask`. */
+  /**
+   * Creates a task, and returns it with its steps. `large`: in a separate transaction. Throws the same errors as
+   * `createTask`.
+   */
   async create(request: TaskRequest, { large }: { large: boolean }): Promise<TaskSnapshot> {
     // A span is a child of the request's span, which only the request knows.
     const alone = large || this.#tasker.isTracing;

@@ -182,7 +182,7 @@ const SYSTEM_TOOLS: readonly ReadTool[] = [
   fixed('system_health', '/health/detailed', { description: 'Returns the state of every part of the server.' }),
   fixed('system_status', '/v1/status', {
     permission: 'system:analytics_read',
-    description: 'Returns workers, queues, open tasks, counts of what needs a person, and rates.',
+    description: 'Returns workers, queues, open tasks, counts of problems that need a person, and rates.',
   }),
   fixed('system_config', '/config', {
     permission: 'system:config_read',

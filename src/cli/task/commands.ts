@@ -10,7 +10,7 @@ const PRIORITY = { least: -100, most: 100 };
 
 /** `tasker task …` */
 export function addTaskCommands(program: Command): void {
-  const task = program.command('task').description('create, inspect and follow tasks, and action on one or many');
+  const task = program.command('task').description('create, inspect and follow tasks, and act on one or many');
   addCreate(task);
   task
     .command('get <uuid>')

@@ -203,7 +203,7 @@ type Retention = {
 /** The verbs for the installation as a whole. */
 export function installationVerbs(send: Send) {
   return {
-    /** Returns workers, queues, open tasks, counts of what needs a person, and rates. */
+    /** Returns workers, queues, open tasks, counts of problems that need a person, and rates. */
     status: (options?: CallOptions) => send<InstallationStatus>('GET', '/v1/status', {}, options),
     /** Counts tasks by template and state, and groups what holds them up. */
     summary: (

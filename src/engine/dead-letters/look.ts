@@ -46,8 +46,8 @@ const CHECK_MS = 300;
 /** Maximum number of entries or tasks of one transaction. */
 const AT_ONCE = 500;
 
-// Planned for each call, because the tables may be empty or have a hundred thousand rows by then. Sequential scans stay
-// enabled for small tables.
+// Planned for each call, because the tables may be empty or have a hundred thousand rows. Sequential scans stay enabled
+// for small tables.
 const SETTINGS = opening({
   plan_cache_mode: 'force_custom_plan',
   jit: 'off',

@@ -1,6 +1,6 @@
 import type { TemplateGraph } from '../../template/template-graph.ts';
 
-/** What is known about the ended steps of a task. */
+/** Facts about the ended steps of a task. */
 export interface EndedSteps {
   /** The steps whose result is loaded, by index. */
   texts: { has(idx: number): boolean };

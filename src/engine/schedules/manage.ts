@@ -169,7 +169,7 @@ export async function updateSchedule(
   });
 }
 
-/** Pauses a schedule. Returns false if it was paused already. @throws TaskerError `schedule_not_found` */
+/** Pauses a schedule. Returns false if it was already paused. @throws TaskerError `schedule_not_found` */
 export function pause(database: Database, name: string, options: OperatorOptions): Promise<boolean> {
   const operator = operatorOf(options);
   return onLocked(database, name, async (tx, row) => {

@@ -65,7 +65,9 @@ export abstract class BasePublisher implements Publisher {
   /** The name of the class, unless the instance has its own. */
   declare readonly publisherName: string;
 
-  /** Writes nothing until the publisher is registered with a registry that has a logger. */
+  /**
+   * The logger of the publisher. It writes nothing until the publisher is registered with a registry that has a logger.
+   */
   protected logger: Logger = silentLogger;
 
   /** Returns the steps whose events it creates if they name no publisher. Default: none. */
@@ -91,7 +93,7 @@ export abstract class BasePublisher implements Publisher {
     return true;
   }
 
-  /** Returns additional `metadata` for the event. It cannot replace ids, names and times. */
+  /** Returns additional `metadata` for the event. The metadata cannot replace ids, names and times. */
   additionalMetadata(
     _ctx: StepEventContext | StepResult,
     _declaration?: EventDeclaration,

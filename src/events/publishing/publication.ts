@@ -12,7 +12,7 @@ export interface Publication {
   attempt: EndedAttempt;
   events: readonly PublishedEvent[];
   problems: readonly EventProblem[];
-  /** Set if the step must fail because an event does not match its schema. The text is the reason. */
+  /** The reason why the step must fail, if an event does not match its schema. */
   failStep: string | undefined;
 }
 
@@ -104,7 +104,7 @@ export function storedEvents({ attempt, events }: Publication): EventsText | und
   if (stored.length === 0) return undefined;
   return {
     get size() {
-      // The result is sent to the server once, but written again with each event.
+      // The result is sent to the server once, but stored with each event.
       const sizes = stored.map(({ payload, metadata = '' }) => (payload ?? attempt.result).length + metadata.length);
       return sizes.reduce((sum, size) => sum + size + attempt.detail.length, 0);
     },

@@ -36,7 +36,9 @@ export class PublisherValidationError extends TaskerError {
   /** The registered names, without `default`. */
   readonly registeredPublishers: string[];
 
-  /** `places`: where each name is used. `inProcess`: the names that are in `PublisherRegistry.instance()`. */
+  /**
+   * `places`: the places where each name is used. `inProcess`: the names that are in `PublisherRegistry.instance()`.
+   */
   constructor(
     missing: readonly string[],
     registered: readonly string[] = [],

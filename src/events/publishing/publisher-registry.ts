@@ -80,8 +80,8 @@ export class PublisherRegistry {
   }
 
   /**
-   * Returns the publisher of that name. Without a name, returns the default publisher. If there is none with the name,
-   * also returns the default, and logs a warning.
+   * Returns the publisher of that name, or the default publisher without a name. For an unknown name, returns the
+   * default publisher and logs a warning.
    */
   getOrDefault(name?: string | null): BasePublisher {
     const found = this.get(name || DEFAULT);
@@ -145,7 +145,7 @@ export class PublisherRegistry {
     this.#frozen = false;
   }
 
-  /** Removes a publisher. Returns false if there was none. @throws TaskerError `conflict` if frozen */
+  /** Removes a publisher. Returns false if it was not registered. @throws TaskerError `conflict` if frozen */
   unregister(name: string): boolean {
     this.#mayChange();
     return this.#publishers.delete(name);

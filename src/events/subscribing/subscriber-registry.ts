@@ -29,15 +29,15 @@ export interface SubscriberStats {
   }[];
 }
 
-/** Runs the subscribers of a registry. A tasker does, with its database and the events of its worker. */
+/** Runs the subscribers of a registry. A tasker is a host: it has a database and the events of its worker. */
 export interface SubscriberHost {
   /** `poller`: the source that already passes the events of this process to them. */
   run(subscribers: readonly BaseSubscriber[], options: { poller: InProcessEventSource | undefined }): RunningConsumers;
 }
 
 /**
- * The subscribers of a process. A tasker with this registry starts and stops them together with itself, and so does the
- * worker of this process for `SubscriberRegistry.instance()`. Otherwise call `startAll(poller)`.
+ * The subscribers of a process. A tasker with this registry starts and stops them together with itself. The worker of
+ * this process does the same for `SubscriberRegistry.instance()`. Otherwise call `startAll(poller)`.
  *
  * @example
  * class AuditLogger extends BaseSubscriber {
@@ -153,8 +153,8 @@ export class SubscriberRegistry {
   }
 
   /**
-   * Undoes {@link attach} and stops the subscribers that the tasker runs. If there are no other hosts, the registry is
-   * stopped. @internal
+   * Undoes {@link attach} and stops the subscribers that the tasker runs. Without other hosts, the registry is stopped.
+   * @internal
    */
   async detach(host: SubscriberHost, options: StopOptions = {}): Promise<void> {
     this.#hosts.delete(host);
@@ -189,7 +189,7 @@ export class SubscriberRegistry {
     if (before) {
       throw new TaskerError(
         'conflict',
-        `another subscriber is named ${subscriberName}; give this one a different subscriberName, or each of them gets only half of the events`,
+        `another subscriber is named ${subscriberName}; give this one a different subscriberName, because each of them would get only part of the events`,
       );
     }
     checkSubscriber(subscriber);

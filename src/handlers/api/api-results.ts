@@ -52,7 +52,7 @@ export function apiSuccess(...args: ApiSuccessArguments): StepHandlerResult {
   const { body, jsonError } = response;
   if (result === undefined && !response.ok) return apiFailure(response);
   if (result === undefined && jsonError !== null) {
-    // This may be a proxy's error page or a truncated response, which may be gone on the next attempt.
+    // Retryable: it may be a proxy's error page or a truncated response, and the next attempt may succeed.
     return apiFailure(response, { message: jsonError, errorType: 'invalid_json', retryable: true });
   }
   const value = result ?? (typeof body === 'object' && body !== null ? body : { data: body });

@@ -6,11 +6,11 @@ export interface ErrorClassification {
   errorType: string;
   /** Whether a retry may help. */
   retryable: boolean;
-  /** The basis of the decision: the error's own `retryable`, its class (or system error code), or the default. */
+  /** The basis of the decision: the error's `retryable`, its class or system error code, or the default. */
   classification: 'explicit_attribute' | 'permanent_class' | 'retryable_class' | 'default';
 }
 
-/** Mistakes in the program or its input, which would occur again on a retry. */
+/** Mistakes in the program or its input, which would recur on a retry. */
 const PERMANENT: ReadonlySet<string> = new Set([
   'EvalError',
   'RangeError',

@@ -70,7 +70,7 @@ export interface StepExecutionErrorJson {
   message: string;
   retryable: boolean;
   error_code: string | null;
-  /** As given. A date is in ISO 8601 format. */
+  /** The delay as it was given. A date is in ISO 8601 format. */
   retry_after: number | string | null;
   status_code: number | null;
   metadata: Record<string, unknown>;
@@ -280,7 +280,7 @@ export class ServiceUnavailableError extends RetryableError {
 }
 
 /**
- * A lock or other resource that is held elsewhere; stored as `resource_contention`.
+ * A lock or another resource that someone else holds; stored as `resource_contention`.
  *
  * @example
  * throw new ResourceContentionError('order O-7 is locked', { retryAfter: 2 });

@@ -19,7 +19,7 @@ const STATUS = describeRoute({
   path: '/v1/status',
   permission: 'system:analytics_read',
   summary:
-    'Returns the state of the installation: workers, queues, open tasks, counts of what needs a person, and rates',
+    'Returns the state of the installation: workers, queues, open tasks, counts of problems that need a person, and rates',
   answer: StatusSchema,
 });
 const SUMMARY = describeRoute({

@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** What a bulk action does, and whether it acts on tasks or steps. */
+/** The kind of a bulk action: its verb, and whether it acts on tasks or steps. */
 export type BulkAction =
   | 'task_cancel'
   | 'task_retry'

@@ -64,7 +64,7 @@ export class EventBridge {
     return this.#active;
   }
 
-  /** Calls the listener with every event of this name from now on. Returns a function that ends the subscription. */
+  /** Calls the listener with every future event of this name. Returns a function that ends the subscription. */
   subscribe<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): () => void {
     this.#emitter.on(canonical(name), listener);
     return () => this.unsubscribe(name, listener);
@@ -85,8 +85,8 @@ export class EventBridge {
   }
 
   /**
-   * Calls the subscribers in the order of their subscription. Returns false if none was called, because there is none
-   * or the bridge is not started.
+   * Calls the subscribers in the order of their subscription. Returns false if none was called, because the event has
+   * none or the bridge is not started.
    *
    * @example
    * bridge.publish(EventNames.HANDLER_REGISTERED, 'my_handler', MyHandler);

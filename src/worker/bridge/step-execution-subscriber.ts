@@ -78,7 +78,7 @@ export class StepExecutionSubscriber {
   readonly #running = new Map<ReceivedStep, RunOfStep>();
   readonly #ends: (() => void)[] = [];
   #waiting: ReceivedStep[] = [];
-  /** When this many steps wait, the steps that other subscribers took are removed. */
+  /** At this number of waiting steps, the steps that other subscribers took are removed. */
   #tidyAt = TIDY_AT;
   #active = false;
   #stopping = false;
@@ -204,7 +204,8 @@ export class StepExecutionSubscriber {
 
   #listen(): () => void {
     const from = this.#from;
-    // A bridge publishes bare events and an emitter wraps them, but the tests of users publish both forms on both.
+    // A bridge publishes bare events, and an emitter wrapped ones. Both forms are accepted from both, because users'
+    // tests publish them.
     const listener = (payload: FfiStepEvent | StepExecutionReceivedPayload) =>
       this.#received('event' in payload ? payload.event : payload);
     if (isEventBridge(from)) return from.subscribe(EventNames.STEP_EXECUTION_RECEIVED, listener);
@@ -258,8 +259,7 @@ export class StepExecutionSubscriber {
   }
 
   #begin(step: ReceivedStep): void {
-    // Does not read the event of a step that another subscriber has completed, because that would build the event
-    // again.
+    // Skips the event of a step that another subscriber completed, because reading it would build the event again.
     if (!step.take((error) => this.#events.timedOut(this.#running.get(step)!, error))) return;
     const run = runOf(step);
     this.#running.set(step, run);
@@ -329,7 +329,7 @@ export class StepExecutionSubscriber {
       },
       (error: unknown) => {
         this.#unsent--;
-        logError('could not send the result of a step', { error });
+        logError('result of a step not sent', { error });
         this.#look();
       },
     );

@@ -51,7 +51,7 @@ interface Scope {
   namespaceIds: readonly number[];
   excluded: Set<bigint>;
   at: number;
-  /** Settles when no waiting claim is being tried. */
+  /** Settles when no waiting claim is in progress. */
   turn: Promise<void>;
   /** The last wake-up after which a claim found the queue empty. */
   dry?: Wake;
@@ -192,7 +192,7 @@ export class Claims {
       if (waitsByType(step.template.type)) this.#wait(one);
       else if (covers(handlers, step.handler)) runnable.push(one);
       else {
-        // A resolver of the template decides, or the template is newer than the scope.
+        // The template has a resolver, or is newer than the scope.
         scope.excluded.add((BigInt(step.task.snapshot.id) << 32n) | BigInt(step.templateIdx));
         void recording.end(one, () => released(step));
       }

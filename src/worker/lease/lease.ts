@@ -12,7 +12,7 @@ import { UnansweredClaims } from './unanswered-claims.ts';
 
 export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
   engine: Engine;
-  /** Age at which acts are deleted from the audit. Undefined or 0 means never. */
+  /** Age at which actions are deleted from the audit. Undefined or 0 means never. */
   auditRetentionMs?: number | undefined;
   /** The thresholds of the configuration. */
   thresholds?: StalenessThresholds | undefined;

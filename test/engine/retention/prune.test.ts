@@ -303,7 +303,7 @@ describe('two prunes', () => {
     await first.next();
     const other = await another({ worker: false });
     const second = other.prune(NOW).result();
-    // A live process extends its lease.
+    // A live process extends its lease before it expires.
     const alive = setInterval(() => void sql(`update tasker.prune_turn set held_until = now() + interval '60 s'`), 100);
     onTestFinished(() => clearInterval(alive));
     await expect(second).rejects.toMatchObject({

@@ -55,7 +55,7 @@ describe('the delivery of events', () => {
       (seen) => seen.length >= 2,
     );
     expect(lines).toEqual([
-      'warn: cannot read the event log; domain events wait; retrying',
+      'warn: event log not readable, so domain events wait; retrying',
       'info: event log readable again; domain events continue',
     ]);
   });
@@ -78,7 +78,7 @@ describe('the delivery of events', () => {
     );
     expect(audit.got.map(({ name }) => name)).toEqual(['a.lost', 'a.next']);
     expect(lines.filter((line) => line.includes('longer in the log'))).toEqual([
-      'warn: events due for a retry are no longer in the log; deliveries dropped',
+      'warn: deliveries dropped: events no longer in the log',
     ]);
   });
 
@@ -291,7 +291,7 @@ describe('the delivery of events', () => {
     );
     expect(deliveredAt[1]! - deliveredAt[0]!).toBeGreaterThan(4_000);
     expect(lines.filter((line) => /refused to store|readable again/.test(line))).toEqual([
-      'error: the database refused to store the result of deliveries; the events will be delivered again',
+      'error: the database rejected the results of deliveries; the events will be delivered again',
     ]);
   });
 

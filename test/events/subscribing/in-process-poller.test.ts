@@ -93,7 +93,7 @@ describe('the poller of events of this process', () => {
     poller.setPollFunction((() => Promise.reject(new Error('never heard of'))) as unknown as () => null);
     poller.start();
     await expect.poll(() => poller.stats.pollCount).toBe(1);
-    expect(reported).toEqual(['the poll function returned a promise; it must return an event or null']);
+    expect(reported).toEqual(['the poll function returned a promise; return an event or null directly']);
     expect(poller.stats.eventsProcessed).toBe(0);
   });
 

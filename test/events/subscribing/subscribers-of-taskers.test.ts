@@ -307,7 +307,7 @@ describe('a tasker whose publishers do not match its templates', () => {
       logger,
     });
     expect(lines.map(({ message }) => message).filter((line) => line.startsWith('publisher'))).toEqual([
-      'publisher payment_events has nothing to publish: step pay declares no event without a publisher under publishes_events; no template here has a step refnd, did you mean refund?',
+      'publisher payment_events has nothing to publish: step pay declares no event without a publisher under publishes_events; step refnd not found in these templates, did you mean refund?',
     ]);
   });
 
