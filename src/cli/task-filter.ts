@@ -3,7 +3,7 @@ import { stateHint, TASK_FILTER_KEYS } from '../app/list-options.ts';
 import type { TaskFilter } from '../app/tasker-operations.ts';
 import { collect, moment, wholeNumber } from './options.ts';
 
-/** The states in which a task can be seen. The other states exist only within a transaction. */
+/** The visible states of a task. The other states exist only within a transaction. */
 const TASK_STATES = [
   'pending',
   'steps_in_process',

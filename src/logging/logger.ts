@@ -67,8 +67,8 @@ function storage(): AsyncLocalStorage<LogScope | undefined> {
 
 /**
  * Calls a function with its scope and one more argument. The function's log lines go to the scope's logger, even after
- * an await. Every call enters its scope, although most handlers log nothing. A handler may log its first line long
- * after it started, when the scope can no longer be entered.
+ * an await. Every call enters its scope, although most handlers log nothing, because a handler may log its first line
+ * long after its start.
  */
 export function inLogScope<Scope extends LogScope, Argument, Outcome>(
   scope: Scope,

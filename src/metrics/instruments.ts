@@ -19,16 +19,16 @@ const seconds = (name: string, labels: readonly string[], help: string, buckets:
 const sizes = (name: string, labels: readonly string[], help: string) =>
   ({ kind: 'histogram', name, labels, help, buckets: SIZES }) as const;
 
-/** How the gauges of {@link OVERVIEW} differ from the others. */
+/** The end of the descriptions of the gauges in {@link OVERVIEW}. */
 const OF_ALL = 'in the whole database: every process reports the same value';
 
 const OF_TASK = ['namespace', 'template'];
 const OF_HANDLER = ['namespace', 'handler'];
 
 /**
- * All instruments. Each covers this process since its start; Prometheus adds up several processes. The exceptions are the
- * gauges of {@link OVERVIEW}, which describe the whole database: every process reports the same values. An instrument
- * that the original system has too keeps its name.
+ * All instruments. Each covers this process since its start; Prometheus adds up several processes. The exceptions are
+ * the gauges of {@link OVERVIEW}, which describe the whole database: every process reports the same values. An
+ * instrument that also exists in the original system has the same name.
  */
 export const INSTRUMENTS = {
   // the server
@@ -40,13 +40,13 @@ export const INSTRUMENTS = {
   authFailures: counter(
     'tasker.auth.failures.total',
     ['reason'],
-    'Requests that this server refused because of their credential: missing, expired, invalid, malformed, forbidden',
+    'Requests that this server rejected because of their credential: missing, expired, invalid, malformed, forbidden',
   ),
   jwtVerification: seconds('tasker.auth.jwt.verification.duration', [], 'Time to verify a token'),
   permissionDenials: counter(
     'tasker.permission.denials.total',
     ['permission'],
-    'Requests that this server refused because their credential lacks the permission',
+    'Requests that this server rejected because their credential lacks the permission',
   ),
   requestsRejected: counter(
     'tasker.api.requests_rejected.total',

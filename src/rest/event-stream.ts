@@ -8,7 +8,7 @@ import { changeJson } from './stream-json.ts';
 
 /** A client that has not read this many bytes is cut off at the next change. */
 const MOST_UNREAD_BYTES = 256 * 1024;
-/** If the client missed more than this number of bytes, nothing is repeated. */
+/** If the client missed more than this number of bytes, missed changes are not repeated. */
 const BUSY_BYTES = 64 * 1024;
 const HEARTBEAT_MS = 15_000;
 /** Credentials are checked when a stream begins. So a stream ends after this time, and the client reconnects. */
@@ -28,7 +28,7 @@ export interface EventStreamLimits {
 const TEXTS = new WeakMap<StreamChange, string>();
 const encoder = new TextEncoder();
 
-/** The block of a change, without its end. All streams of a process share it. */
+/** The block of a change, without its end. The streams of a process share it. */
 function textOf(change: StreamChange): string {
   let text = TEXTS.get(change);
   if (text === undefined) {

@@ -12,7 +12,7 @@ import {
   ReadySchema,
 } from './schemas/health-schemas.ts';
 
-/** The facts about the server that the health routes show. */
+/** The data that the health routes show. */
 export interface ServerFacts {
   version: string;
   environment: string;
@@ -119,11 +119,11 @@ async function databaseCheck(tasker: Tasker, { exposed }: { exposed: boolean }):
   }
 }
 
-/** Returns the checks that read metrics. Without metrics there are none of these, except for what cannot happen here. */
+/** Returns the checks that read metrics. Without metrics, returns only the checks that are always healthy. */
 async function measuredChecks(tasker: Tasker): Promise<Record<string, Check>> {
   const channel: Check = {
     status: 'healthy',
-    message: 'none: steps wait in the queue of the database',
+    message: 'not used; steps wait in the queue of the database',
     duration_ms: 0,
   };
   const from = performance.now();

@@ -4,7 +4,7 @@ import { ERRORS, isTaskerError, TaskerError } from '../errors.ts';
 import type { Caller } from './caller.ts';
 
 /**
- * Whether the caller may see and change what is in a namespace. Anything outside of namespaces needs a credential for
+ * Whether the caller may see and change the objects in a namespace. Objects outside of namespaces need a credential for
  * all.
  */
 export function maySee({ namespaces }: Caller, namespace: string | null | undefined): boolean {
@@ -22,7 +22,7 @@ export function searchedNamespaces(caller: Caller, asked: string | undefined): s
 
 /**
  * Throws the same error as for an unknown task if the caller may not see the namespace of a task. So the caller cannot
- * find out which tasks exist. @throws TaskerError `task_not_found`, `invalid_uuid`
+ * learn which tasks exist. @throws TaskerError `task_not_found`, `invalid_uuid`
  */
 export async function checkVisible(tasker: Tasker, caller: Caller, taskUuid: string): Promise<void> {
   if (caller.namespaces === undefined) return;
@@ -30,7 +30,7 @@ export async function checkVisible(tasker: Tasker, caller: Caller, taskUuid: str
   if (!maySee(caller, namespace)) throw notThere('task', taskUuid);
 }
 
-/** @throws TaskerError `not_found` if the caller may not see the namespace, as if there were nothing in it */
+/** @throws TaskerError `not_found` if the caller may not see the namespace, as if it were empty */
 export function checkNamespace(caller: Caller, namespace: string | null | undefined, what: string): void {
   if (!maySee(caller, namespace)) throw new TaskerError('not_found', `${what} not found`);
 }

@@ -10,15 +10,14 @@ type Step = TaskSnapshot['steps'][number];
 type HistoryEntry = Awaited<ReturnType<Tasker['getHistory']>>[number];
 
 /**
- * Returns a UUID (version 8) derived from a text, for things that have no UUID here. The same text always has the same
- * UUID.
+ * Returns a UUID (version 8) derived from a text, for objects without a UUID. The same text always has the same UUID.
  */
 export function uuidOf(text: string): string {
   const hex = createHash('sha256').update(text).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-/** Removes the zone of a time in UTC, as the steps of a task have it. */
+/** Removes the zone of a time in UTC, for the steps of a task. */
 function naive(time: string | null): string | null {
   return time === null ? null : time.replace(/Z$/, '');
 }

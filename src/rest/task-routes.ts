@@ -24,7 +24,7 @@ export interface TaskRouteOptions {
 
 /** Tasks with larger requests are created alone. */
 const LARGE_BODY = 16_384;
-/** More pages than this are read with a cursor. */
+/** Maximum number of pages that can be read without a cursor. */
 const MOST_SKIPPED = 10_000;
 const LARGEST_PAGE = 1_000;
 

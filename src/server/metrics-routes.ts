@@ -60,7 +60,7 @@ export function eventMetricsJson({ values, groups, listeners, workerId }: EventM
     in_process_bus: {
       ...bus,
       subscriber_count: listeners,
-      // The names of the original system, whose subscribers in other languages were behind a channel.
+      // Uses the names of the original system, whose subscribers in other languages were behind a channel.
       rust_handler_dispatches: 0,
       rust_handler_errors: 0,
       rust_subscriber_patterns: 0,

@@ -126,7 +126,9 @@ export interface BatchConfig {
 export interface TimerConfig {
   /** Milliseconds from the moment at which the step is ready. Null means until the time in `until`. */
   forMs: number | null;
-  /** Where the time is: a path in the task's context, or a field in the result of a step. Null with `forMs`. */
+  /**
+   * The location of the time: a path in the task's context, or a field in the result of a step. Null if `forMs` is set.
+   */
   until: { context: string } | { step: string; field: string } | null;
 }
 
@@ -146,7 +148,7 @@ export interface SignalConfig {
   onUnknown: 'refuse' | 'keep';
 }
 
-/** The decision of people that an `approval` step waits for. */
+/** The decision by people that an `approval` step waits for. */
 export interface ApprovalConfig {
   title: string;
   /** The schema of the form of a vote. Null means no form. */

@@ -24,7 +24,8 @@ import { approvalFile, callAgainFile, signalFile, timerFile } from './waits/wait
 const NAME = /^[^\s\p{Cc}](?:[^\p{Cc}]*[^\s\p{Cc}])?$/u;
 const EVENT_NAME = /^[a-z0-9_]+(?:\.[a-z0-9_]+)+$/;
 /**
- * A key in a path of `sensitive:`. Characters of other notations are rejected, because their paths would hide nothing.
+ * A key in a path of `sensitive:`. Other characters are rejected: they belong to other notations, whose paths would
+ * hide nothing.
  */
 const PATH_KEY = String.raw`[^.[\]\s\p{Cc}](?:[^.[\]\p{Cc}]*[^.[\]\s\p{Cc}])?`;
 /** A path of `sensitive:`. */

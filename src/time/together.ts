@@ -1,4 +1,4 @@
-/** The answer to one question, or why there is none. */
+/** The answer to one question, or its error. */
 export type Answer<A> = { answer: A } | { error: unknown };
 
 interface Waiting<Q, A> {

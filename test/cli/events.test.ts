@@ -129,7 +129,7 @@ describe('tasker event: dead deliveries and replay', () => {
     const refused = (message: string) => ({ code: 'bad_request', message: expect.stringContaining(message) });
     const asked = eventDead('receipts', { ...options, discard: true });
     await expect(asked).rejects.toMatchObject(
-      refused('Standard input is not a terminal, so there is no way to ask; pass --yes to confirm'),
+      refused('Standard input is not a terminal, so the command cannot ask; pass --yes to confirm'),
     );
     const both = eventDead('receipts', { ...options, discard: true, redeliver: true });
     await expect(both).rejects.toMatchObject(refused('pass one of them'));

@@ -208,7 +208,7 @@ export interface Line {
       '/properties/b: the reference https://json-schema.org/draft/2020-12/schema cannot be resolved within the schema',
       '/properties/c/additionalProperties: unlisted properties are unknown',
       '/properties/d/patternProperties: properties by pattern are unknown',
-      '/$defs/f: the reference #/$defs/e leads back to itself',
+      '/$defs/f: the reference #/$defs/e refers to itself',
     ]);
     expect(text).toContain('export type Tree = null | Tree[];');
     expect(compiled(text, `export const t: T = { a: 1, c: { x: 'a', y: 2 }, f: [null, [[]]] };`)).toEqual([]);

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, TaskerError } from '../../errors.ts';
 
-/** Returns the archive files of a command, oldest first. A folder stands for the files in it. */
+/** Returns the archive files of a command, oldest first. A folder means all files in it. */
 export async function archiveFiles(given: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   for (const one of given) {

@@ -27,7 +27,7 @@ export async function auditList(options: AuditListOptions): Promise<void> {
     if (json) return printJson({ entries: entries.map(snakeKeys), next_cursor: nextCursor });
     if (entries.length === 0) return note(whyNone(given.map((key) => `${key} ${String(options[key])}`)));
     print(table(['time', 'by', 'door', 'act', 'on', 'change', 'bulk', 'reason'], entries.map(rowOf)));
-    if (nextCursor !== null) note(`more acts: --cursor ${nextCursor}`);
+    if (nextCursor !== null) note(`more actions: --cursor ${nextCursor}`);
   });
 }
 

@@ -26,10 +26,10 @@ export function addAuthCommands(program: Command): void {
     .option('--overlap <duration>', 'how long the old key still works (default: 24h); 0 ends it now', duration)
     .option('--expires-in <duration>', 'time until the new key expires (default: never)', duration)
     .action(lazily(async () => (await import('./keys.ts')).keyRotate));
-  const session = auth.command('session').description('list and end the sessions of browsers');
+  const session = auth.command('session').description('list and end browser sessions');
   session
     .command('list')
-    .description('list the sessions that have not ended: subject, rights, beginning and expiry')
+    .description('list the sessions that have not ended: subject, rights, start and expiry')
     .option('--subject <subject>', 'only the sessions of this subject, such as key:ci or the name of a login')
     .action(lazily(async () => (await import('./sessions.ts')).sessionList));
   addOperator(session.command('end <session>'))

@@ -16,7 +16,7 @@ export async function bulkList({ limit, before, ...options }: GlobalOptions & { 
   await withTasker(options, {}, async (tasker) => {
     const bulks = await tasker.bulk.list({ limit, ...(before !== undefined && { before }) });
     if (options.json) return printJson(bulks.map(snakeKeys));
-    if (bulks.length === 0) return note('no bulk actions yet; `npx tasker task retry --help` shows how to begin one');
+    if (bulks.length === 0) return note('no bulk actions yet; `npx tasker task retry --help` shows how to start one');
     print(table(['bulk', 'act', 'state', 'done', 'skipped', 'failed', 'by', 'begun', 'on'], bulks.map(rowOf)));
     if (bulks.length === limit) note(`there may be more bulk actions: --before ${bulks.at(-1)!.id}`);
   });
@@ -40,7 +40,7 @@ function targetOf({ filter }: Summary): string {
   return filter === null ? 'given ids' : describeFilter(filter);
 }
 
-/** `tasker bulk show`: shows a bulk action and the items that were not done. */
+/** `tasker bulk show`: shows a bulk action, and the items that were skipped or failed. */
 export async function bulkShow(id: number, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const report = await tasker.bulk.show(id);

@@ -23,11 +23,11 @@ interface ChangeOptions extends IdOptions {
   priority?: number;
 }
 
-/** Returns the ids of a command. @throws TaskerError `bad_request` if there is none */
+/** Returns the ids of a command. @throws TaskerError `bad_request` if it has none */
 export async function idsOf(given: readonly string[], options: IdOptions, what: string): Promise<string[]> {
   const ids = await readIds(given, options);
   if (ids.length > 0 || options.ids !== undefined) return ids;
-  throw new TaskerError('bad_request', `no ${what} is named; pass its id, --id or --ids -`);
+  throw new TaskerError('bad_request', `no ${what} was given; pass its id, --id or --ids -`);
 }
 
 /**

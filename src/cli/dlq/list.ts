@@ -77,9 +77,9 @@ function argumentsOf(key: string, value: unknown): string[] {
   return value === true ? [option] : [option, quoted(String(value))];
 }
 
-/** With fewer columns, the causes are below their tasks. */
+/** With fewer columns than this, the causes are shown below their tasks. */
 const WIDE = 170;
-/** With fewer columns, the templates and states are there too. */
+/** With fewer columns than this, the templates and states are also shown below the tasks. */
 const NARROW = 130;
 
 /** Returns dead letters as a table. `width`: of the terminal; undefined if the output is not a terminal. */

@@ -18,8 +18,7 @@ export async function dlqRedrive(given: string[], options: RedriveOptions): Prom
   const filtered = Object.keys(filter).length > 0;
   const ids = await readIds(given, options);
   const named = ids.length > 0 || options.ids !== undefined;
-  if (filtered && named)
-    throw new TaskerError('bad_request', 'name dead letters by their ids or by a filter, not by both');
+  if (filtered && named) throw new TaskerError('bad_request', 'pass the ids of dead letters or a filter, not both');
   if (!filtered && !named) {
     throw new TaskerError(
       'bad_request',

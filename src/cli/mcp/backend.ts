@@ -12,7 +12,7 @@ import type { Ask } from './tool.ts';
 
 /** The API that the tools use. */
 export interface Backend {
-  /** Where it is, without secrets. */
+  /** Its address, without secrets. */
   place: string;
   ask: Ask;
 }

@@ -42,7 +42,7 @@ function schemasOf(text: string, wanted?: string) {
   );
 }
 
-/** The tools that work on the texts of templates. They use neither a database nor a server. */
+/** The tools that work on the text of a template. They use neither a database nor a server. */
 export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   readTool({
     name: 'template_validate',

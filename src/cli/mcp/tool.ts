@@ -11,7 +11,7 @@ export interface ApiRequest {
   body?: unknown;
 }
 
-/** Sends a request, and returns its JSON. Texts are returned as `{ "text": … }`. */
+/** Sends a request, and returns its JSON. Plain text is returned as `{ "text": … }`. */
 export type Ask = (request: ApiRequest) => Promise<unknown>;
 
 /** A permission that a credential can have. */

@@ -23,7 +23,7 @@ function taskOf({ steps: _, ...task }: TaskResponse): Task {
 
 const ENDED: ReadonlySet<string> = new Set(['complete', 'error', 'cancelled', 'resolved_manually']);
 
-/** The API has these fields in the form of the earlier system, the command line in the form of the library. */
+/** The API has these fields in the form of the earlier system; the command line has them in the form of the library. */
 function executionOf(task: Omit<TaskResponse, 'steps'>) {
   const { status, failed_steps: failed, ready_steps: ready, in_progress_steps: running, waiting_steps: waiting } = task;
   const as = (executionStatus: Task['executionStatus'], recommendedAction: Task['recommendedAction']) => ({

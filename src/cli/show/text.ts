@@ -28,7 +28,7 @@ export function signOf(state: string): string {
   return paint(sign);
 }
 
-/** Returns a text, by default the state itself, in the colour of the state. */
+/** Returns a text in the colour of a state. By default, the text is the state itself. */
 export function painted(state: string, text: string = state): string {
   return (LOOKS[state] ?? PLAIN).paint(text);
 }

@@ -30,9 +30,9 @@ const PERMISSIONS = {
 } as const satisfies Record<string, Permission>;
 type Action = keyof typeof PERMISSIONS;
 
-/** Ids in one request. More tasks are selected by a filter. */
+/** Maximum number of ids in one request. Use a filter for more tasks. */
 const MOST_IDS = 10_000;
-/** Ids in one request of a credential that is limited to namespaces: each is looked up. */
+/** Maximum number of ids in one request of a credential that is limited to namespaces, because each is looked up. */
 const MOST_CHECKED_IDS = 1_000;
 
 const RequestSchema = z
@@ -65,7 +65,7 @@ const START = describeRoute({
   scoped: true,
   summary: 'Acts on many tasks or steps; GET /v1/bulk-acts/{id} shows the progress',
   description:
-    'A repeated request with the same `Idempotency-Key` begins nothing, and returns the action that the first request began.',
+    'A repeated request with the same `Idempotency-Key` starts nothing, and returns the action that the first request started.',
   request: { headers: z.object({ 'idempotency-key': named(256).optional() }), ...jsonBody(RequestSchema) },
   answer: StartedSchema,
   status: 202,
@@ -96,7 +96,7 @@ const RESUME = describeRoute({
 
 const UNIQUE_VIOLATION = '23505';
 
-/** The same request has the same bytes here, because the schema has put its parts in order. */
+/** Equal requests have the same bytes here, because the schema sorts their keys. */
 function hashOf(body: z.infer<typeof RequestSchema>): string {
   return createHash('sha256').update(JSON.stringify(body)).digest('hex');
 }
@@ -160,8 +160,7 @@ export function bulkActRoutes(tasker: Tasker, logger: Logger): OpenAPIHono {
     .openapi(RESUME, async (c) => {
       const { id } = c.req.valid('param');
       await checkStored(tasker, c, id);
-      // A repeated request must not take the action over from this process, which would end the first one with an
-      // error.
+      // A repeated request must not take the action over from this process, because the first one would fail.
       if (bulk.runsHere(id)) return c.json(await progressOf(tasker, id), 202);
       const by = operatorOf(c, c.req.valid('json'));
       return c.json(await begin((signal) => bulk.resume(id, { ...by, signal })), 202);

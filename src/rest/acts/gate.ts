@@ -5,11 +5,11 @@ import { TaskerError } from '../../errors.ts';
 const REQUESTS_PER_CONNECTION = 50;
 /** With fewer requests per connection, the server is not busy, and accepts all. */
 const BUSY_PER_CONNECTION = 2;
-/** A busy server accepts as many requests as it has lately answered in this time. */
+/** A busy server accepts as many requests as it recently answered in this time. */
 const LONGEST_WAIT_MS = 2_000;
 const WINDOW_MS = 1_000;
 const RETRY_AFTER_SECONDS = 1;
-/** Claims wait for steps, and do nothing meanwhile. Idle workers must not keep others out. */
+/** Paths of claims, which wait for steps without using a connection. Idle workers must not keep others out. */
 const WAITING_PATH = '/v1/steps/claim';
 const MOST_WAITING = 5_000;
 
@@ -26,7 +26,7 @@ export class Gate {
   readonly #most: number;
   readonly #busyFrom: number;
   #open = 0;
-  /** Since when answers are counted. Undefined while the server is not busy. */
+  /** The time since which answers are counted. Undefined while the server is not busy. */
   #since: number | undefined;
   #answered = 0;
   /** The answers in a millisecond of the last whole window. Undefined if the server has not been busy for that long. */

@@ -11,7 +11,7 @@ import { checkNamespace } from '../scope.ts';
 import { named } from './act-schemas.ts';
 import { about, change, ProblemSchema } from './template-write-schemas.ts';
 
-/** A template in YAML, as a text; or its content as JSON; or `{ "source": "…" }` with the YAML in JSON. */
+/** A template: as YAML text, as JSON, or as `{ "source": "…" }` with the YAML in JSON. */
 const body = {
   body: {
     content: {

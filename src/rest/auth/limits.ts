@@ -26,7 +26,7 @@ export function limitRequests(perSecond: number): MiddlewareHandler {
   };
 }
 
-/** Health and metrics are never limited, because an overloaded server would be restarted. */
+/** Health and metrics are never limited. Otherwise an overloaded server would be restarted. */
 function isOpen(c: Context): boolean {
   return /^\/(health(\/.*)?|metrics)$/.test(c.req.path);
 }

@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { type ErrorCode, TaskerError } from '../../errors.ts';
 
-/** Why a credential is not accepted, as clients of the original API read it. */
+/** The reason why a credential is not accepted, as clients of the original API read it. */
 export type FailureReason = 'missing' | 'expired' | 'invalid' | 'malformed' | 'forbidden';
 
 /** A credential that is not accepted. The middleware turns it into a response. */

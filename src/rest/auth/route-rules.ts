@@ -41,7 +41,7 @@ export class RouteRules {
     this.#metricsNeedCredential = metricsNeedCredential;
   }
 
-  /** Returns the rule of the route that will answer. Undefined if there is no such route. */
+  /** Returns the rule of the route that will answer. Undefined if no route matches. */
   of(c: Context): RouteRule | undefined {
     const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
     return route && this.ruleFor(route.method, route.path);

@@ -45,9 +45,9 @@ export function scopedParts(path: string): ScopedPart[] {
 }
 
 /**
- * Limits callers to their namespaces. Anything in another namespace that a path names is answered as if it did not
- * exist. Routes whose path names nothing must limit their answers themselves, and have `scoped: true`. Other routes are
- * refused.
+ * Limits callers to their namespaces. A request for an object in another namespace is answered as if it did not exist.
+ * Routes without such an object in their path must limit their answers themselves, and have `scoped: true`. Requests to
+ * other routes are rejected.
  */
 export function limitToNamespaces(tasker: Tasker, rules: RouteRules): MiddlewareHandler {
   const tasks = new Recent<string | undefined>({ freshMs: Number.POSITIVE_INFINITY, most: MOST_TASKS });

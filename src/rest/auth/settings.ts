@@ -30,7 +30,8 @@ export interface AuthSettings {
   /** Keys of the configuration. */
   fixedKeys: readonly FixedKey[];
   /**
-   * How many wrong credentials of an address are looked up: in a burst, and per second after that. Default 500 and 50.
+   * Maximum number of wrong credentials of an address that are looked up: in a burst, and per second after that.
+   * Default 500 and 50.
    */
   wrong: { burst: number; perSecond: number };
   /** If undefined, no tokens are accepted. */
@@ -42,7 +43,7 @@ export interface AuthSettings {
 /** An API key of the configuration. */
 export interface FixedKey {
   key: string;
-  /** Acts are recorded under `key:` and this name. */
+  /** Its actions are recorded under `key:` and this name. */
   name: string;
   permissions: readonly string[];
 }

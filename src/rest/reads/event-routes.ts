@@ -104,7 +104,7 @@ export function eventRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(DEAD, async (c) => {
       const { group, event: eventId, limit } = c.req.valid('query');
       const caller = callerOf(c);
-      // There is no cursor, so that the deliveries of other namespaces must not use up the page.
+      // The list has no cursor, so deliveries of other namespaces must not use up the page.
       const most = caller.namespaces === undefined ? limit : MOST_DEAD;
       const which = { ...(group !== undefined && { group }), ...(eventId !== undefined && { eventId }), limit: most };
       const dead = (await tasker.events.dead(which)).filter(({ event }) => maySee(caller, event.namespace));

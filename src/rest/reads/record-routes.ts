@@ -100,7 +100,7 @@ function isOfCaller(namespace: string | undefined, caller: Caller): boolean {
 }
 
 function isVisible({ filter, actor }: Pick<BulkSummary, 'filter' | 'actor'>, caller: Caller): boolean {
-  // It may follow its own actions, whose items were checked.
+  // A caller may follow its own actions, because their items were checked.
   if (caller.namespaces === undefined || actor === caller.subject) return true;
   const named = filter?.namespace === undefined ? [] : [filter.namespace].flat();
   return named.length > 0 && named.every((namespace) => maySee(caller, namespace));

@@ -81,13 +81,13 @@ const TaskSchema = z
 export const ExplanationSchema = z
   .object({
     task: TaskSchema,
-    summary: z.string().openapi({ description: 'Why the task is in its state, as a sentence.' }),
+    summary: z.string().openapi({ description: 'The reason why the task is in its state, as a sentence.' }),
     steps: z.array(
       z.object({
         step: z.string(),
         template_step_name: z.string(),
         state: z.string(),
-        why: z.string().openapi({ description: 'Why the step is in its state, as a sentence.' }),
+        why: z.string().openapi({ description: 'The reason why the step is in its state, as a sentence.' }),
         waits_for: z.array(z.string()),
         until: nullableText,
         wait: OpenWaitSchema,

@@ -58,7 +58,7 @@ const DIFF = describeRoute({
   summary: 'Returns what changed from another version of a template',
   request: {
     params: Params,
-    query: z.object({ with: z.string().min(1).openapi({ description: 'The version before.', example: '1.0.0' }) }),
+    query: z.object({ with: z.string().min(1).openapi({ description: 'The earlier version.', example: '1.0.0' }) }),
   },
   answer: z
     .object({
@@ -121,7 +121,7 @@ export function templateReadRoutes(tasker: Tasker): OpenAPIHono {
     });
 }
 
-/** Leaves out the version, which always differs. */
+/** Omits the version, which always differs. */
 function comparable(template: TaskTemplate): Record<string, unknown> {
   const { version: _, ...rest } = templateToJson(template);
   return rest;

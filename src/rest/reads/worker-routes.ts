@@ -162,7 +162,7 @@ function isVisible({ namespaces }: WorkerInfo, caller: Caller): boolean {
   return caller.namespaces === undefined || namespaces.some((namespace) => maySee(caller, namespace));
 }
 
-/** Leaves out what belongs to other namespaces. */
+/** Omits the data of other namespaces. */
 function visiblePart<Worker extends WorkerInfo>(worker: Worker, caller: Caller): Worker {
   if (caller.namespaces === undefined) return worker;
   return {

@@ -1,4 +1,4 @@
-/** The form of an event that leaves the process (webhooks, RabbitMQ, `envelope()`), as parts for references. */
+/** The schemas of events that leave the process (webhooks, RabbitMQ, `envelope()`), for references. */
 
 const text = { type: 'string' } as const;
 const uuid = { type: 'string', format: 'uuid' } as const;

@@ -39,8 +39,8 @@ const RESERVED = [
 ];
 
 /**
- * Returns a module with a stub for each callable of a template. Undefined if no step needs a handler, or there is none
- * of that name.
+ * Returns a module with a stub for each callable of a template. Undefined if no step needs a handler, or no step has
+ * that name.
  */
 export function handlersOf(
   template: TaskTemplate,

@@ -6,7 +6,7 @@ export interface LinearPattern {
   test(text: string): boolean;
 }
 
-/** The action of a state: consume a character, fork, check a condition at the position, or report a match. */
+/** The kind of a state: consume a character, fork, check a condition at the position, or report a match. */
 type Step =
   | { op: 'char'; test: CharTest; next: State }
   | { op: 'fork'; to: State[] }
@@ -47,7 +47,7 @@ const MOST_STATES = 200_000;
 const SURROGATE = /[\ud800-\udfff]/;
 
 /**
- * Compiles a pattern of JSON Schema. It matches exactly the texts that JavaScript's `new RegExp(source, 'u').test`
+ * Compiles a pattern of JSON Schema. It matches exactly the strings that JavaScript's `new RegExp(source, 'u').test`
  * matches. For a pattern that could backtrack for a long time, JavaScript's engine is not used. Instead, all paths
  * through the pattern are followed in parallel, one character at a time. Look-arounds are tables that are filled in one
  * pass each.

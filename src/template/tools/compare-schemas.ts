@@ -17,7 +17,7 @@ export interface SchemaComparison {
   findings: SchemaFinding[];
 }
 
-/** Schemas that refer to themselves would never end. */
+/** Maximum depth, because schemas may refer to themselves. */
 const DEEPEST = 50;
 
 /**

@@ -18,7 +18,7 @@ import type {
 
 /** The forms of steps that wait, as template files have them, and their conversion. */
 
-/** A duration of at least `least` milliseconds. The JSON Schema has more than zod would derive. */
+/** A duration of at least `least` milliseconds. The JSON Schema is written by hand, because zod would derive less. */
 const duration = (least: 0 | 1) =>
   z
     .union([z.number(), z.string()], { error: ({ input }) => durationProblem(input) })

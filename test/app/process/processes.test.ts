@@ -126,7 +126,7 @@ describe('a program of a few lines', () => {
       { DATABASE_URL: shared.url, HANDLERS: threadHandlers() },
     );
     expect(JSON.parse(stdout)).toEqual({ threads: { size: 0, busy: 0, waiting: 0 }, open: [] });
-    expect(stderr).toMatch(/did not settle in the drain time/);
+    expect(stderr).toMatch(/did not settle within the drain time/);
     expect(code).toBe(0);
     expect(lingered).toBeLessThan(LINGER_MS);
   });

@@ -69,10 +69,10 @@ it('a command without ids and filter, or with both, is rejected', async () => {
   const none = await on.project.run(['task', 'retry', '--yes']);
   expect([none.code, none.stderr]).toEqual([
     2,
-    expect.stringContaining('no task is named; pass its id, --id, --ids -'),
+    expect.stringContaining('no task was given; pass its id, --id, --ids -'),
   ]);
   const both = await on.project.run(['task', 'retry', NONE, '--open', '--yes']);
-  expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('by their ids or by a filter, not by both')]);
+  expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('or a filter, not both')]);
   const file = await on.project.run(['task', 'retry', '--ids', 'file.txt']);
   expect([file.code, file.stderr]).toEqual([
     2,

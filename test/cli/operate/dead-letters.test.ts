@@ -138,7 +138,7 @@ it('redriving many tasks shows a preview, asks for confirmation, and reports the
 
 it.each([
   [['dlq', 'redrive'], 'no dead letter was given; pass its id or that of its task'],
-  [['dlq', 'redrive', NONE, '--all'], 'by their ids or by a filter, not by both'],
+  [['dlq', 'redrive', NONE, '--all'], 'or a filter, not both'],
   [['dlq', 'resolve'], 'no dead letter was given'],
   [['dlq', 'add'], 'no task is named'],
   [['dlq', 'assign', NONE], 'pass --to NAME, --unassign or --priority'],

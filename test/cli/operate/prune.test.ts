@@ -83,10 +83,10 @@ it('tasks are pruned into an archive, shown from it, and restored', async () => 
     '--task',
     '00000000-0000-0000-0000-000000000000',
   ]);
-  expect([nobody.code, nobody.stderr]).toEqual([1, 'no such task in 1 file\n']);
+  expect([nobody.code, nobody.stderr]).toEqual([1, 'task not found in 1 file\n']);
   const rest = await on.project.run(['archive', 'restore', 'archive']);
   expect(rest.stdout).toContain('restored 2 of 3 tasks of archive/tasks-');
-  expect(rest.stdout).toContain('; 1 existed already');
+  expect(rest.stdout).toContain('; 1 already existed');
   expect(await on.project.json(['task', 'list', '--status', 'cancelled'])).toMatchObject({ total: 3 });
 });
 
