@@ -56,14 +56,15 @@ export type TaskRuns = z.output<typeof TaskRunsSchema>;
 type Json = Record<string, unknown>;
 
 /**
- * Why an action is done, and by whom. With a credential, the server records its subject, and keeps `by` as a remark.
+ * The reason of an action, and its actor. With a credential, the server records its subject, and keeps `by` as a
+ * remark.
  */
 export interface Act {
   reason?: string | undefined;
   by?: string | undefined;
 }
 
-/** Why each step of a task is in its state. */
+/** The reasons why the steps of a task are in their states. */
 export type TaskExplanation = z.output<typeof ExplanationSchema>;
 /** The steps of a task and their dependencies, with states and times. */
 export type TaskGraph = z.output<typeof GraphSchema>;
@@ -115,7 +116,7 @@ export type BackfilledDue = z.output<typeof BackfilledSchema>;
 export type DomainEventInfo = z.output<typeof EventSchema>;
 /** A group that receives events. */
 export type EventGroupInfo = z.output<typeof GroupSchema>;
-/** A delivery that was given up. */
+/** A delivery that was abandoned. */
 export type DeadDeliveryInfo = z.output<typeof DeadSchema>;
 
 /** A dead letter with the keys of the command line. */
@@ -179,7 +180,7 @@ export type ApiKeyInfo = z.output<typeof KeySchema>;
 export type NewApiKey = z.output<typeof CreatedSchema>;
 /** The caller and its permissions. */
 export type Me = z.output<typeof MeSchema>;
-/** A session of a browser. */
+/** A browser session. */
 export type BrowserSession = z.output<typeof SessionSchema>;
-/** A session of a browser in a list, without the secret of its cookie. */
+/** A browser session in a list, without the secret of its cookie. */
 export type BrowserSessionInfo = z.output<typeof ListedSessionSchema>;

@@ -21,7 +21,9 @@ interface Limit {
   release(): void;
 }
 
-/** Not `AbortSignal.any`, whose sources keep every derived signal for as long as they live in some versions of Node. */
+/**
+ * Does not use `AbortSignal.any`: in some versions of Node, its sources keep every derived signal as long as they live.
+ */
 function limitOf({ timeoutMs, signal }: Attempt): Limit {
   const ending = new AbortController();
   let late = false;

@@ -11,7 +11,7 @@ export interface CreatedTask {
   task_uuid?: string;
   /** False if a task with the same identity existed. */
   created?: boolean;
-  /** Why it was not created. */
+  /** The error, if it was not created. */
   error?: { code: string; message: string; details?: Record<string, unknown> };
 }
 

@@ -15,7 +15,7 @@ export interface Call extends CallOptions {
   /** Sent unchanged, instead of `body`. */
   text?: string | undefined;
   headers?: Readonly<Record<string, string>> | undefined;
-  /** Whether the request may be sent again although the first may have been carried out. Default: for GET. */
+  /** Whether the request may be repeated although the first may have been carried out. Default: for GET. */
   repeatable?: boolean | undefined;
   /** Called before each attempt. */
   onAttempt?: (() => void) | undefined;
@@ -71,7 +71,7 @@ export class Transport {
     });
   }
 
-  /** Opens a stream, and returns its response as soon as its headers are there. From then on there is no time limit. */
+  /** Opens a stream, and returns its response as soon as its headers are there. After that, there is no timeout. */
   stream(call: Call): Promise<Response> {
     return this.#repeated(call, async (response, what) => {
       if (!response.ok) throw await readError(what, response);

@@ -88,7 +88,7 @@ export type PerformanceMetrics = z.output<typeof PerformanceSchema>;
 /** The slowest steps and templates. */
 export type BottleneckAnalysis = z.output<typeof BottlenecksSchema>;
 
-/** That the server responds. */
+/** The answer that the server responds. */
 export type Health = z.output<typeof HealthSchema>;
 
 /** The answer that the server is ready, with the state of every part. */

@@ -97,7 +97,7 @@ export const AUTH_KEYS = {
     path: 'orchestration.web.auth.jwt_verification_method',
     form: verification,
     byDefault: 'public_key' as 'public_key' | 'jwks',
-    about: 'Where the public keys of tokens come from: `public_key` or `jwks`.',
+    about: 'The source of the public keys of tokens: `public_key` or `jwks`.',
   },
   /** The public key of tokens (PEM). */
   jwtPublicKey: {

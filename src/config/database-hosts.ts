@@ -8,7 +8,7 @@ export type Target = (typeof TARGETS)[number];
 export interface DatabaseHosts {
   /** A URL for each host, in order. */
   urls: readonly string[];
-  /** Undefined if the URL does not say. */
+  /** Undefined if the URL has no such parameter. */
   target: Target | undefined;
 }
 

@@ -92,7 +92,7 @@ export const word: ValueForm<string> = {
   words: 'a non-empty string',
 };
 
-/** A URL. An empty text counts as not given. */
+/** A URL. An empty string counts as not given. */
 const urlOf = (
   beginning: RegExp,
   words: string,
@@ -156,7 +156,7 @@ export const keptLogs: ValueForm<'none' | 'failed' | 'all'> = {
   words: 'none, failed or all',
 };
 
-/** Where a new group of events starts in the log. */
+/** The start position of a new group in the log. */
 export const beginning: ValueForm<'now' | 'beginning'> = {
   schema: z.enum(['now', 'beginning']),
   words: 'now or beginning',

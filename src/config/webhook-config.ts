@@ -143,7 +143,7 @@ function shownWebhook({ url, secrets, headers, ...rest }: WebhookConfig): unknow
   };
 }
 
-/** Returns a URL for logs, without what follows the host, which may be a secret. */
+/** Returns a URL for logs, without the part after the host, which may be a secret. */
 export function shownWebhookUrl(url: string): string {
   if (!URL.canParse(url)) return HIDDEN;
   const { origin, pathname, search } = new URL(url);

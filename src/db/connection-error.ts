@@ -47,7 +47,7 @@ export function redactUrl(url: string): string {
 
 /**
  * Rejects an address that is not a PostgreSQL URL, because the driver would take it for the name of a database. The
- * message does not show the address, because it is unknown which part of it is the password.
+ * message does not show the address, because any part of it may be the password.
  * @throws TaskerError `database_unreachable`
  */
 export function checkScheme(url: string): void {

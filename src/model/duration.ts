@@ -14,7 +14,7 @@ const WORD_UNITS: Readonly<Record<string, number>> = {
 /** The longest duration, in milliseconds: about 1,000 years. */
 export const LONGEST_DURATION_MS = 366_000 * 86_400_000;
 
-/** The texts that {@link durationMs} accepts, as a regular expression. Some of them are longer than the longest duration. */
+/** The strings that {@link durationMs} accepts, as a regular expression. It also matches some that are too long. */
 export const DURATION_TEXT = new RegExp(`${SHORT.source}|${ISO.source}`);
 
 /** How a duration is written, for messages. */
@@ -63,7 +63,7 @@ function msOfText(text: string): number {
 }
 
 /**
- * Writes a duration as a template has it: `3d`, `90s`. The largest unit that divides it is used.
+ * Writes a duration in the form of a template: `3d`, `90s`. The largest unit that divides it is used.
  *
  * @example
  * durationText(900_000); // '15m'

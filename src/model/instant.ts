@@ -30,7 +30,7 @@ function ofNumber(value: number): { ms: number } | { wrong: string } {
   if (value < 0 || value > LATEST_INSTANT_MS) return { wrong: YEARS };
   // As milliseconds, these numbers are in the years 1970 to 1973. As seconds, they are in the years 1973 to 5138.
   if (value >= 1e8 && value < 1e11) {
-    return { wrong: 'it looks like seconds since 1970; give milliseconds, which are 1000 times as much' };
+    return { wrong: 'it looks like seconds since 1970; pass milliseconds, which are 1000 times as much' };
   }
   return { ms: Math.round(value) };
 }

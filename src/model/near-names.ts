@@ -21,7 +21,7 @@ export function nearNames(wanted: string, known: Iterable<string>, limit = 3): s
   return near.slice(0, limit).map(({ name }) => name);
 }
 
-/** Ignores case and separators, which people get wrong without noticing. */
+/** Ignores case and separators, which are common mistakes. */
 function plain(name: string): string {
   return name
     .toLowerCase()

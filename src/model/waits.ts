@@ -26,13 +26,13 @@ export function isWaitCallable(callable: string): boolean {
 export const WAIT_ENDS = ['elapsed', 'timeout', 'signal', 'vote', 'token', 'operator', 'cancel', 'retry'] as const;
 export type WaitEnd = (typeof WAIT_ENDS)[number];
 
-/** The place of the wait of a task that begins later. */
+/** The index of the wait of a task that begins later. */
 export const START_IDX = -1;
 
 /** The wait that an attempt begins instead of ending with a result. */
 export interface WaitRequest {
   kind: Exclude<WaitKind, 'start'>;
-  /** The latest time at which it ends, in milliseconds since 1970. If undefined, use `forMs`. */
+  /** The latest time at which it ends, in milliseconds since 1970. If undefined, `forMs` applies. */
   untilMs?: number | undefined;
   /** Milliseconds from now, by the clock of the database. Undefined, and no `untilMs`: the wait has no end. */
   forMs?: number | undefined;

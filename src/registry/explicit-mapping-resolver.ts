@@ -138,7 +138,7 @@ export function made(name: string, make: () => unknown): ExecutableHandler {
   throw new ResolutionError(`handler ${name}: ${whyNot(handler)}`);
 }
 
-/** Returns the name that a class or an instance declares. Throws `handler_invalid` if there is none. */
+/** Returns the name that a class or an instance declares. Throws `handler_invalid` without a name. */
 export function ownNameOf(source: unknown): string {
   const name = isHandlerClass(source) ? source.handlerName : isExecutableHandler(source) ? source.name : undefined;
   if (name) return name;

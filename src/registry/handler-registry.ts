@@ -135,7 +135,7 @@ export class HandlerRegistry {
     return maker && this.#chain.wrapForMethodDispatch(maker(), definition);
   }
 
-  /** Whether it is already known that there is no handler for the definition. @internal */
+  /** Whether the definition is known to have no handler. @internal */
   lacks(definition: HandlerDefinition): boolean {
     return this.#chain.known(definition) === null;
   }

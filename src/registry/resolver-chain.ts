@@ -132,8 +132,8 @@ export class ResolverChain {
   }
 
   /**
-   * Returns the maker of the handler if it is known, null if there is no handler, and undefined if a resolver must be
-   * asked. @internal
+   * Returns the maker of the handler if it is known, null if the definition has no handler, and undefined if a resolver
+   * must be asked. @internal
    */
   known(definition: HandlerDefinition): HandlerMaker | null | undefined {
     const { resolver: hint } = definition;

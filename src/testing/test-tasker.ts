@@ -210,7 +210,7 @@ export class TestTasker {
     const over = new AbortController();
     const waiting = this.#whenWaiting(taskUuid, over.signal);
     const ended = this.tasker.waitForTask(taskUuid, { timeoutMs, signal: over.signal });
-    for (const each of [ended, waiting]) each.catch(() => undefined); // the loser of the race may fail
+    for (const each of [ended, waiting]) each.catch(() => undefined); // the slower promise may fail
     try {
       return await Promise.race([ended, waiting]);
     } finally {
@@ -304,7 +304,7 @@ function urlOfEnvironment(): string | undefined {
   return found?.value as string | undefined;
 }
 
-/** How long a kit waits for the steps after a signal, a vote or a completion. */
+/** Timeout for the steps after a signal, a vote or a completion. */
 const SETTLE_MS = 10_000;
 
 const TEST_OPTIONS = { ...TASKER_OPTIONS, stubs: true, keepBackoff: true } as const;

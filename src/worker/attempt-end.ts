@@ -231,7 +231,7 @@ function callsIn({ startedAt }: DispatchedStep, { count, since, firstAt }: Earli
   return { count: count + 1, first: since, last: new Date(Date.parse(since) + (startedAt - firstAt)).toISOString() };
 }
 
-/** Serialises the detail. Metadata that jsonb cannot hold is replaced with the place and the reason. */
+/** Serializes the detail. Metadata that jsonb cannot hold is replaced with the place and the reason. */
 function storableDetail(detail: AttemptDetail): string {
   for (const _ in detail) {
     const stored = storableJson(detail, { name: 'metadata', maxBytes: MAX_DETAIL });

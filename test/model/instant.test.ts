@@ -39,7 +39,7 @@ describe('a point in time', () => {
     ['2030-01-31T09:00:00+25:00', missing],
     [-1, years],
     [9e15, years],
-    [1_893_456_000, 'it looks like seconds since 1970; give milliseconds, which are 1000 times as much'],
+    [1_893_456_000, 'it looks like seconds since 1970; pass milliseconds, which are 1000 times as much'],
   ])('%j is rejected: %s', (given, wrong) => {
     expect(instantOf(given)).toEqual({ wrong });
   });

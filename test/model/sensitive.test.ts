@@ -171,7 +171,7 @@ describe('a condition on contexts', () => {
     const refused = () => refuseCondition(condition, paths, 'ask');
     if (named === undefined) return expect(refused()).toBeUndefined();
     expect(refused).toThrow(
-      `context: a template declares ${named} as sensitive, so that it cannot be searched for; leave it out, or ask`,
+      `context: a template declares ${named} as sensitive, so it cannot be searched for; omit it, or ask`,
     );
   });
 });

@@ -146,7 +146,7 @@ export async function invariants(sql: Sql): Promise<void> {
 }
 
 /**
- * Repeaan actionact every 20 ms until it is stopped. `stop` waits for the last action, and throws the error of a failed
+ * Repeats an action every 20 ms until it is stopped. `stop` waits for the last action, and throws the error of a failed
  * one.
  */
 export function repeat(act: () => Promise<unknown>): { stop(): Promise<void> } {

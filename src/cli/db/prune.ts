@@ -57,7 +57,7 @@ export async function dbPrune(options: DbPruneOptions): Promise<void> {
   }
 }
 
-/** What remains of the tasks. */
+/** The remains of the tasks. */
 interface Kept {
   archive: string | undefined;
   releaseKeys: boolean;

@@ -62,7 +62,7 @@ export function approvalVerbs(send: Send) {
       vote: { decision: 'approve' | 'reject'; comment?: string; form?: unknown; by?: string; roles?: string[] },
       options?: CallOptions,
     ) => send<ApprovalInfo>('POST', place(task, step, 'vote'), vote, options),
-    /** Changes who may vote. Votes of others are dropped. */
+    /** Changes the assignees. Votes of people who are no longer assignees are dropped. */
     reassign: (
       task: string,
       step: string,
@@ -141,7 +141,7 @@ export function bulkActVerbs(send: Send) {
     ...listing<'bulk_acts', BulkActInfo>(send, '/v1/bulk-acts', 'bulk_acts'),
     /** Returns a bulk action with its progress, and the items that were skipped or failed. */
     get,
-    /** Begins a bulk action. The server continues it even if the client disconnects. */
+    /** Starts a bulk action. The server continues it even if the client disconnects. */
     start: (request: BulkActRequest, options?: CallOptions) =>
       send<StartedBulkAct>('POST', '/v1/bulk-acts', request, options),
     /** Returns what a bulk action would do. Changes nothing. */

@@ -205,7 +205,7 @@ export function installationVerbs(send: Send) {
   return {
     /** Returns workers, queues, open tasks, counts of problems that need a person, and rates. */
     status: (options?: CallOptions) => send<InstallationStatus>('GET', '/v1/status', {}, options),
-    /** Counts tasks by template and state, and groups what holds them up. */
+    /** Counts tasks by template and state, and groups the causes that block them. */
     summary: (
       query?: Omit<TaskListQuery, 'page' | 'per_page' | 'cursor' | 'sort' | 'order' | 'status'> & {
         ended_since?: string;
@@ -217,7 +217,7 @@ export function installationVerbs(send: Send) {
     /** Returns the pauses in force. */
     pauses: (query?: { limit?: number }, options?: CallOptions) =>
       send<{ pauses: PauseInfo[] }>('GET', '/v1/pauses', query, options),
-    /** Returns which tasks are pruned, and the last prune. */
+    /** Returns the policy for pruning tasks, and the last prune. */
     retention: (options?: CallOptions) => send<Retention>('GET', '/v1/retention', {}, options),
     /** Returns the configuration of the server, with secrets hidden. */
     config: (options?: CallOptions) => send<Record<string, unknown>>('GET', '/config', {}, options),
@@ -243,7 +243,7 @@ export function credentialVerbs(send: Send) {
   return {
     /** Returns who the caller is, and what it may do. */
     me: (options?: CallOptions) => send<Me>('GET', '/v1/me', {}, options),
-    /** Begins a session of a browser with the rights of the key or token, and sets its cookie. */
+    /** Starts a browser session with the rights of the key or token, and sets its cookie. */
     beginSession: (options?: CallOptions) => send<BrowserSession>('POST', '/v1/session', undefined, options),
     /** Ends the session of the cookie. */
     endSession: (options?: CallOptions) => send<{ ended: true }>('DELETE', '/v1/session', undefined, options),
@@ -265,7 +265,7 @@ export function credentialVerbs(send: Send) {
     /** Revokes the keys with this name, prefix or id. */
     revokeKey: (key: string, by: Act = {}, options?: CallOptions) =>
       send<{ keys: ApiKeyInfo[] }>('POST', path`/v1/auth/keys/${key}/revoke`, by, options),
-    /** Returns the sessions of all browsers that have not ended, the newest first. */
+    /** Returns the browser sessions that have not ended, newest first. */
     sessions: (query?: { subject?: string }, options?: CallOptions) =>
       send<{ sessions: BrowserSessionInfo[] }>('GET', '/v1/auth/sessions', query, options),
     /** Ends the session with this id, or all sessions of this subject. Returns them. */

@@ -76,7 +76,7 @@ export const OIDC_KEYS = {
     form: word,
     byDefault: 'sub',
     about:
-      'The claim whose value identifies the person in acts and votes. Choose one that people cannot change and that is never given to another person.',
+      'The claim whose value identifies the person in actions and votes. Choose one that people cannot change and that is never given to another person.',
   },
   oidcRolesClaim: {
     path: 'orchestration.web.auth.oidc.roles_claim',

@@ -32,8 +32,8 @@ export function cronFields(expression: string): string[] {
 }
 
 /**
- * Returns why an expression can't be used, and what to write instead. Undefined if it can. An expression that never
- * matches, such as `0 0 31 2 *`, can't.
+ * Returns why an expression cannot be used, and what to write instead. Undefined if it can be used. An expression that
+ * never matches, such as `0 0 31 2 *`, cannot.
  */
 export function cronProblem(expression: string): string | undefined {
   const fields = cronFields(expression);

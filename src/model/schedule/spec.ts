@@ -31,7 +31,7 @@ export interface TaskSchedule {
   cause: FiringCause;
 }
 
-/** Where the tasks of schedules come from. Workers recognize them by it. */
+/** The source of tasks of schedules, by which workers recognize them. */
 export const SCHEDULE_SOURCE = 'tasker.schedule';
 
 /** The outcome of a due time. */

@@ -4,7 +4,7 @@ import { EventNames, RECEIVED_ALIAS } from './event-names.ts';
 import type { BridgeEventMap } from './event-payloads.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 
-// `Symbol.for`, so that two copies of the package in one process recognise each other's bridges.
+// `Symbol.for`, so that two copies of the package in one process recognize each other's bridges.
 const BRAND = Symbol.for('tasker-core.event-bridge');
 
 /** The name of an event of an {@link EventBridge}, or the alias `step_execution_received`. */

@@ -106,7 +106,7 @@ function settled(run: number, step: string, result: StepHandlerResult): void {
   }
 }
 
-/** Checks and serialises the result in the thread, which has the object that the handler returned. */
+/** Checks and serializes the result in the thread, which has the object that the handler returned. */
 function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
   const { result, json } = checkedResult(given, { step });
   const metadata = storableJson(result.metadata, { name: 'metadata', maxBytes: 1_048_576 });

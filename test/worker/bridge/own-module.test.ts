@@ -148,7 +148,7 @@ describe('a subscriber of a foreign module', () => {
   it("the error about a result that can't be sent is limited to 500 characters", async () => {
     const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
     module.completeStepEvent = (eventId, result) => {
-      if (result.success) throw new Error(`cannot serialise ${'😀'.repeat(5_000)}`);
+      if (result.success) throw new Error(`cannot serialize ${'😀'.repeat(5_000)}`);
       module.results.push({ eventId, result });
       return true;
     };
@@ -201,7 +201,7 @@ describe('a subscriber of a foreign module', () => {
     emitter.emitStepReceived(stepEvent());
     await subscriber.waitForCompletion();
     expect(module.results.map(({ result }) => result.error?.message)).toEqual([
-      'the result cannot be sent: it cannot be serialised',
+      'the result cannot be sent: it cannot be serialized',
     ]);
   });
 

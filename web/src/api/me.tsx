@@ -27,7 +27,7 @@ interface MeProviderProps {
   children: ReactNode;
 }
 
-/** Provides who uses the page. Asks for a credential if the server needs one, and again when it has expired. */
+/** Provides the user of the page. Asks for a credential if the server needs one, and again when it has expired. */
 export function MeProvider({ login, away, children }: MeProviderProps) {
   const queries = useQueryClient();
   const { data: routes, error: noRoutes } = useRoutesQuery();

@@ -20,10 +20,10 @@ export interface Routes {
   permissionOf(route: string): string | undefined;
 }
 
-/** Milliseconds until the page asks again for what it cannot begin without. */
+/** Milliseconds until the page repeats a failed request that it needs to start. */
 export const RETRY_MS = 3_000;
 
-/** Reads what the server can do, from its OpenAPI document. */
+/** Reads the abilities of the server from its OpenAPI document. */
 export function useRoutesQuery() {
   return useQuery({
     queryKey: ['routes'],
@@ -34,7 +34,7 @@ export function useRoutesQuery() {
   });
 }
 
-/** Returns what the server can do. Undefined until its OpenAPI document is loaded. */
+/** Returns the abilities of the server. Undefined until its OpenAPI document is loaded. */
 export function useRoutes(): Routes | undefined {
   return useRoutesQuery().data;
 }

@@ -14,7 +14,7 @@ export interface Entry {
   name: string;
   /** The kind of entry, shown on the right. */
   kind: string;
-  /** Where it leads. */
+  /** The address that it opens. */
   to?: string;
   /** Runs the action of the entry. */
   run?(): void;

@@ -67,7 +67,7 @@ export function Palette({ onClose }: { onClose(): void }) {
         ))}
       </div>
       <p role="status" className={entries.length === 0 ? 'px-4 pb-4 text-sm text-faint' : 'sr-only'}>
-        {entries.length > 0 ? `${entries.length} results` : searching ? 'Searching…' : 'Nothing has this name.'}
+        {entries.length > 0 ? `${entries.length} results` : searching ? 'Searching…' : 'No results'}
       </p>
     </Dialog>
   );

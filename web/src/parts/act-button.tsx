@@ -36,7 +36,7 @@ export function ActButton({ route, target, act, ...rest }: ActButtonProps) {
   );
 }
 
-/** Shows its content only to users who may read a route. Other users see which permission they lack. */
+/** Shows its content only to users who may read a route. Other users see the permission that they lack. */
 export function Readable({ route, children }: { route: string; children: ReactNode }) {
   const lacking = useLacking()(route);
   if (lacking === undefined) return children;

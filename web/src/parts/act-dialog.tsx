@@ -4,11 +4,11 @@ import { useDraft } from './draft.ts';
 import { FormDialog } from './form/form-dialog.tsx';
 
 export interface Act {
-  /** The title of the dialog: what the action does. */
+  /** The title of the dialog, which names the action. */
   title: string;
   /** The verb on the button, with the number of tasks. */
   verb: string;
-  /** The effect: what happens, and what runs again. */
+  /** The effect of the action. */
   preview: ReactNode;
   danger?: boolean;
   /** Whether the action must have a reason. */

@@ -46,7 +46,7 @@ interface Progress {
 const PATH = 'v1/bulk-acts';
 const PROGRESS_MS = 1_000;
 const EXAMPLES = 4;
-/** Acts that are hard to undo ask for a reason. */
+/** Actions that are hard to undo ask for a reason. */
 export const ACTIONS = {
   task_retry: { verb: 'Retry', done: 'retried', permission: 'tasks:update' },
   task_cancel: { verb: 'Cancel', done: 'cancelled', permission: 'tasks:cancel', danger: true },

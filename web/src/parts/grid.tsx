@@ -16,7 +16,7 @@ interface GridProps<Row> {
   keyOf(row: Row): string;
   /** Loads the rows of all pages, for the export. */
   all?: (() => Promise<readonly object[]>) | undefined;
-  /** Shown below the table, such as the buttons that turn the page. */
+  /** Shown below the table, such as the buttons for the next page. */
   pages?: ReactNode;
 }
 

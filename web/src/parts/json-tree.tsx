@@ -2,11 +2,11 @@ import { useMemo, useState } from 'react';
 import { Button } from './controls.tsx';
 import { useCopy } from './copy.ts';
 
-/** Objects and arrays with more entries are folded at first. */
+/** Objects and arrays with more entries than this are folded at first. */
 const OPEN_AT_MOST = 20;
-/** More entries of an object or array are shown on request. */
+/** Number of entries of an object or array to show at first. */
 const SHOWN_AT_ONCE = 200;
-/** A value with a longer text can be searched. */
+/** Values with longer text can be searched. */
 const SEARCHED_FROM = 400;
 /** The text with which the server replaces a secret. */
 const REDACTED = '[redacted]';

@@ -37,7 +37,7 @@ export interface List<Row> {
   served: boolean | undefined;
   /** The cursor of the next page. */
   next: string | null;
-  /** Loads the rows of all pages. Undefined if there is only this page. */
+  /** Loads the rows of all pages. Undefined if this is the only page. */
   all: (() => Promise<object[]>) | undefined;
 }
 
@@ -65,7 +65,7 @@ export function useList<Row>(path: string, name: string, query: Query = {}): Lis
   };
 }
 
-/** The buttons that turn the pages of a list with a cursor. The cursor is part of the address, so that Back works. */
+/** The paging buttons of a list with a cursor. The cursor is part of the address, so that Back works. */
 export function Pages({ next }: { next: string | null }) {
   const [search, setSearch] = useSearchParams();
   const first = !search.has('cursor');

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react';
 
-/** How times are written in the chosen time zone. */
+/** The formats of times in the chosen time zone. */
 export interface Zone {
   /** `browser`, `UTC`, or a name such as `Europe/Berlin`. */
   choice: string;

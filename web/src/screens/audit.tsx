@@ -95,7 +95,7 @@ export default function Audit() {
   const [view, choose] = useTab(VIEWS);
   return (
     <>
-      <Heading title="Audit" answer="What people and policies have done, and why" />
+      <Heading title="Audit" answer="Actions of people and policies, with their reasons" />
       <Readable route={ROUTE}>
         <Tabs label="Views of the audit" tabs={VIEWS} current={view} onChoose={choose} />
         <TabPanel current={view}>{view === 'acts' ? <Acts /> : <BulkActs />}</TabPanel>
@@ -152,7 +152,7 @@ function Acts() {
       {hasNextPage && (
         <div className="text-center">
           <Button disabled={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-            Show older acts
+            Show older actions
           </Button>
         </div>
       )}
@@ -161,8 +161,8 @@ function Acts() {
 }
 
 function answerOf(count: number, more: boolean, filtered: boolean): string {
-  if (count === 0) return filtered ? 'No action matches the filters' : 'No action of a person yet';
-  return `${more ? 'The last ' : ''}${counted(count, 'act')}${filtered ? ' that match' : ''}, newest first`;
+  if (count === 0) return filtered ? 'No action matches the filters' : 'No actions of people yet';
+  return `${more ? 'The last ' : ''}${counted(count, 'action')}${filtered ? ' that match' : ''}, newest first`;
 }
 
 interface BarProps {

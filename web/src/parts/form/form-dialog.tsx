@@ -29,7 +29,7 @@ interface FormDialogProps {
   wide?: boolean;
 }
 
-/** Asks before an action: shows what it does, its fields, and who will be named in the audit. */
+/** Asks before an action: shows its effect, its fields, and the name for the audit. */
 export function FormDialog(props: FormDialogProps) {
   const { title, verb, danger, children, send, onClose, onError, wide, command } = props;
   const { complete = true, asksWho = true, needsReason = false } = props;

@@ -75,7 +75,7 @@ export function CreateKeyDialog({ first, onClose, onMade }: CreateKeyDialogProps
       <TextField
         label="Name"
         required
-        hint="Acts with the key are recorded under it."
+        hint="Actions with the key are recorded under it."
         autoComplete="off"
         value={name}
         onChange={(text) => change({ name: text })}

@@ -31,7 +31,7 @@ const COLUMNS: readonly Column<Entry>[] = [
   { head: 'Why', kind: 'wide', cell: ({ why }) => why },
 ];
 
-/** The first 1,000 attempts and acts on the task, newest first. */
+/** The first 1,000 attempts and actions on the task, newest first. */
 export function HistoryView({ data: { task } }: ViewProps) {
   const { data, error } = useTaskPart<History>(task.task_uuid, `history?limit=${MOST_ENTRIES}`);
   if (error && !data) return <Problem error={error} />;

@@ -26,7 +26,7 @@ const NODE_GAP = 20;
 const MOST_FOR_DAGRE = 60;
 /** Passes in which each node moves towards its neighbours. */
 const PASSES = 4;
-/** Ranks with more nodes are wrapped, so that a wide fan-out stays on the screen. */
+/** Maximum nodes of a rank. Larger ranks are wrapped, so that a wide fan-out stays on the screen. */
 const LEAST_WRAPPED = 16;
 
 /**

@@ -3,7 +3,7 @@ import { durationText, timeOf } from '../../parts/words.ts';
 
 const ENDED = new Set(['complete', 'error', 'cancelled', 'resolved_manually']);
 
-/** Whether no step of the task will run any more unless a person acts. */
+/** Whether no further step of the task will run unless a person acts. */
 export function hasEnded(status: string): boolean {
   return ENDED.has(status);
 }

@@ -34,7 +34,7 @@ export function criticalPathOf(task: Task, { groups, edges, byName }: Shape, now
   };
   const open = hasEnded(task.status) ? [] : groups.filter(({ state }) => UNFINISHED.has(state ?? ''));
   const oldest = open.toSorted((one, other) => readyAt(one.name) - readyAt(other.name))[0];
-  // Only failed steps hold up a blocked task.
+  // Only failed steps block a blocked task.
   const failed = task.status === 'blocked_by_failures' ? groups.filter(({ state }) => state === 'error') : [];
   const last =
     oldest ??
