@@ -88,7 +88,7 @@ describe('taskers in one process', () => {
 });
 
 describe('stop', () => {
-  it('every call returns the same promise, even while the tasker starts', async () => {
+  it('each call of stop returns the same promise, even while the tasker starts', async () => {
     const { tasker } = await shared.setup({ a: [] }, { handlers: [named('a', 'x')], autoStart: false });
     const starting = tasker.start();
     const [one, two] = [tasker.stop(), tasker.stop()];

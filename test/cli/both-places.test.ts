@@ -150,7 +150,7 @@ function isEqual([one, other]: [unknown, unknown]): boolean {
 }
 
 describe('a command prints the same on a database and over a server', () => {
-  it('if it reads', async () => {
+  it('if it reads data', async () => {
     const failed = stock.failed[0]!;
     const waiting = stock.waiting[0]!;
     const workers = await on.project.json<{ name: string }[]>(['worker', 'list', '--all']);
@@ -215,7 +215,7 @@ describe('a command prints the same on a database and over a server', () => {
     await here(['namespace', 'resume', 'demo']);
   }, 120_000);
 
-  it('if its target does not exist', async () => {
+  it('if the target does not exist', async () => {
     const wrong: string[][] = [
       ['task', 'get', UNKNOWN],
       ['task', 'get', 'no-id'],
@@ -233,7 +233,7 @@ describe('a command prints the same on a database and over a server', () => {
     for (const args of wrong) await same(args);
   }, 60_000);
 
-  it('if it acts', async () => {
+  it('if it changes data', async () => {
     const json = (...args: string[]) => [...args, '--json'];
     const acts: ((place: 'here' | 'there') => string[])[] = [
       () => ['task', 'cancel', take('failed'), '-r', 'over'],

@@ -130,7 +130,7 @@ describe('over a server', () => {
     expect([code, stdout, stderr]).toEqual([0, '', `following ${url}; press Ctrl-C to stop\n`]);
   });
 
-  it('the errors for another program, an older server and TLS differ', async () => {
+  it('another program, an older server and a TLS mismatch each have their own error', async () => {
     const list = async (server: string) => (await over(['task', 'list', '--server', server])).stderr;
     const free = createServer().listen(0, '127.0.0.1');
     await once(free, 'listening');

@@ -135,7 +135,7 @@ async function outputs(env: Record<string, string>, ...more: string[]): Promise<
 const canariesIn = (text: string) => Object.values(CANARIES).filter((canary) => text.includes(canary));
 const leaks = (printed: ReadonlyMap<string, string>) => [...printed].filter(([, text]) => canariesIn(text).length > 0);
 
-it('every command is known to this test, as one that reads tasks or as another one', () => {
+it('this test lists every command, either as one that reads tasks or as another one', () => {
   expect([...Object.keys(reads()), ...OTHERS].sort()).toEqual(leavesOf(makeProgram()).sort());
 });
 

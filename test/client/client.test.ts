@@ -187,7 +187,7 @@ describe('the client on a real server', () => {
     });
   });
 
-  it('supports the methods of the earlier client', async () => {
+  it('has the methods of the earlier client', async () => {
     const old = await getTaskerClient({ baseUrl: server.url });
     const key = randomUUID();
     const task = await old.createTask({ ...DEMO, context: { lucky: true }, sourceSystem: 'shop', idempotencyKey: key });

@@ -61,7 +61,7 @@ describe('the lock of a folder', () => {
   });
 
   it.each(['is free', 'has a dead holder'])(
-    'has the time of its acquisition, even after a long wait, when it %s',
+    'has the time of its acquisition, even after a long wait, if it %s',
     async (state) => {
       const file = lockFile();
       let release = () => {};

@@ -58,7 +58,7 @@ describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in tran
     await invariants(sql);
   });
 
-  it('leaves no session state: its settings and locks end with it', async () => {
+  it('leaves no session state, because its settings and locks end with it', async () => {
     const seen: unknown[] = [];
     const { tasker, sql, taskUuid } = await behindPooler(['s0'], async (context) => {
       for (let i = 0; i < 10; i++) {

@@ -367,7 +367,7 @@ describe('a delivery that failed', () => {
     expect(await sql('select id::int from tasker.event_retry where id = $1', [lost])).toEqual([]);
   });
 
-  it('never gets stuck, whether it ends before or after another event is put behind it', async () => {
+  it('never gets stuck, regardless of whether it ends before or after another event is put behind it', async () => {
     const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     const elsewhere = await another();

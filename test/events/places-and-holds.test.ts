@@ -90,7 +90,7 @@ describe('retention', () => {
     ]);
   });
 
-  it('keeps the order of the events that stay in a list, whatever plan PostgreSQL chooses', async () => {
+  it('keeps the order of the events that stay in a list, with any plan of PostgreSQL', async () => {
     const { log, url, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });

@@ -55,7 +55,7 @@ describe('tasker events', () => {
     await expect(events.watch({ after: 'noon' }).next()).rejects.toMatchObject({ code: 'bad_request' });
   });
 
-  it('that became dead deliveries are listed only with a valid limit', async () => {
+  it('are listed as dead deliveries only with a valid limit', async () => {
     const { tasker } = await eventLog();
     onTestFinished(() => tasker.stop());
     for (const limit of [-1, 0, 1.5, Number.NaN, 1_001]) {

@@ -65,7 +65,7 @@ describe('notYet', () => {
 });
 
 describe('a handler that waits', () => {
-  it('as a class, a function and a decision returns the same', async () => {
+  it('returns the same result as a class, a function and a decision', async () => {
     class Charge extends StepHandler {
       static override handlerName = 'charge';
       call() {
@@ -91,7 +91,7 @@ describe('a handler that waits', () => {
 });
 
 describe('context.completionToken', () => {
-  it('without a database throws an error that names the missing option', async () => {
+  it('throws an error that names the missing option without a database', async () => {
     const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'charge' });
     await expect(context.completionToken()).rejects.toThrow(
       'the context of charge was created without a database, so it has no token; pass completionToken to new StepContext',

@@ -5,7 +5,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
-it('a handler system registers handlers and resolvers as a registry does', async () => {
+it('a handler system registers handlers and resolvers like a registry', async () => {
   const system = new HandlerSystem();
   expect(system.initialized).toBe(false);
   await system.initialize();

@@ -83,7 +83,7 @@ describe('POST /v1/bulk-acts', () => {
     expect((await api.tasker.getTask(ids[0]!)).status).toBe('cancelled');
   });
 
-  it('acts on nothing twice: the second of two equal acts skips the items that the first has handled', async () => {
+  it('acts on no item twice: the second of two equal actions skips the items that the first has handled', async () => {
     const ids = await create(40, 'twice');
     const both = await Promise.all([start({ action: 'task_cancel', ids }), start({ action: 'task_cancel', ids })]);
     const reports = await Promise.all(both.map(ended));

@@ -131,7 +131,7 @@ describe('a step whose handler this worker does not have', () => {
     expect((await tasker.getStep(taskUuid, 'late')).attempts).toBe(1);
   });
 
-  it('when the handler is registered, the waiting steps do not exceed the slots of the worker', async () => {
+  it('the waiting steps do not exceed the slots of the worker when the handler is registered', async () => {
     const registry = registryOf('other');
     const { tasker, demo } = await shared.setup({ late: ONCE }, { handlers: registry, concurrency: 2 });
     const tasks = await tasker.createTasks(Array.from({ length: 30 }, () => demo));

@@ -145,7 +145,7 @@ async function runTogether() {
 const triedAgain = { state: 'error', attempts: 2, error: { retryable: true } };
 const succeeded = { state: 'complete', attempts: 1, error: null };
 
-it('a retryable failure is retried, and the rest of its batch is recorded, whatever one of its fields holds', async () => {
+it('a retryable failure is retried, and the rest of its batch is recorded, for any value of one of its fields', async () => {
   const run = await runTogether();
   const odds = PLACES.flatMap((place) => Object.keys(ODD).map((odd) => ({ place, odd, unreadable: false })));
   const unreadable = FIELDS.map((place) => ({ place, odd: 'null', unreadable: true }));
@@ -159,7 +159,7 @@ it('a retryable failure is retried, and the rest of its batch is recorded, whate
   expect(wrong).toEqual([]);
 });
 
-it('a retryable failure is retried, and the rest of its batch is recorded, whatever several of its fields hold', async () => {
+it('a retryable failure is retried, and the rest of its batch is recorded, for any values of several of its fields', async () => {
   const run = await runTogether();
   const failures = fc.array(fc.array(anyOdd, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 30 });
   await fc.assert(

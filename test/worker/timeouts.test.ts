@@ -197,7 +197,7 @@ describe('stopping a worker', () => {
     const observer = await another({ worker: false, handlers: [] });
     const step = await observer.getStep(taskUuid, 'a');
     expect(step.currentState).toBe('error');
-    expect(step.results?.error?.message).toMatch(/still running when its worker stopped.*an operator must decide/);
+    expect(step.results?.error?.message).toMatch(/still running when its worker stopped.*check its effect/);
   });
 
   it('with an infinite drain time, stopping waits for running handlers', async () => {

@@ -73,7 +73,7 @@ describe('adding a task by hand', () => {
   });
 });
 
-describe('acts on dead letters', () => {
+describe('actions on dead letters', () => {
   it('assign, note, update and resolve entries, and each of them is in the audit', async () => {
     const { tasker } = await blockingTasker();
     const ids = await blockedTasks(tasker, 2);

@@ -32,7 +32,7 @@ it('the audit lists the actions of all doors, newest first, with the actor, the 
   expect(entries[0]).toMatchObject({ toState: 'cancelled', template: 'test/demo@1.0.0', bulkId: null, details: null });
 });
 
-it('acts are found by each condition, and each page continues where the previous page ended', async () => {
+it('actions are found by each condition, and each page continues where the previous page ended', async () => {
   const { tasker, sql, taskUuid } = await blocked();
   await sql(`
     insert into tasker.operator_action (action, target, actor, door, bulk_id, at)
@@ -87,7 +87,7 @@ it('actions of lifecycles have the door `lifecycle`', async () => {
   ]);
 });
 
-it('acts on event groups are in the audit', async () => {
+it('actions on event groups are in the audit', async () => {
   const { tasker, sql } = await setup({ worker: false });
   await sql(`insert into tasker.event_group (name, patterns, matching) values ('mails', '{*}', '.*')`);
   await tasker.events.replay({ group: 'mails', name: 'order.*' }, { actor: 'ada', reason: 'mails were lost' });

@@ -251,7 +251,7 @@ it('a preview shows what would be done, acts on nothing, and can be discarded', 
   expect((await tasker.audit()).entries).toEqual([]);
 });
 
-it('an action that is left early or aborted is stopped, and resume acts on each remaining item once', async () => {
+it('an action whose iteration ends early or is aborted is stopped, and resume acts on each remaining item once', async () => {
   const { tasker, sql, charges, bank } = await night(350);
   bank.fixed = true;
   const controller = new AbortController();

@@ -44,7 +44,7 @@ describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %
     await invariants(sql);
   });
 
-  it('is not changed by a second pause or a second resume, and the call reports that', async () => {
+  it('stays unchanged after a second pause or a second resume, and the call reports that', async () => {
     const { tasker, sql, first } = await waiting();
     const target = targets(first)[kind];
     expect(await tasker.resume(target)).toMatchObject({ changed: false, steps: 0, pause: null });

@@ -107,7 +107,7 @@ describe('a rerun of a task with a batch', () => {
     await invariants(hand.sql);
   });
 
-  it('a rerun from one worker of a full batch waits for a place', async () => {
+  it('a rerun from one worker of a full batch waits for a free place', async () => {
     const hand = await handWorker(batchOf({ parallelism: 1 }));
     await hand.claim();
     await hand.record(hand.completed('cut', partsFor('rows', '1', '2', '3')));

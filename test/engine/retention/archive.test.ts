@@ -63,7 +63,7 @@ describe('an archive', () => {
     expect(all).toEqual([...taskUuids].sort());
   });
 
-  it('without tasks is not written', async () => {
+  it('is not written without tasks', async () => {
     const { tasker, sql } = await completed(1);
     const folder = temporaryFolder();
     await tasker.prune({ olderThan: '1h' }, { archive: folder }).result();

@@ -48,7 +48,7 @@ describe('a prune', () => {
     await invariants(sql);
   });
 
-  it('is only counted by a preview, by template and state', async () => {
+  it('has a preview that only counts tasks, by template and state', async () => {
     const { tasker, sql, taskUuids } = await completed(12);
     await tasker.rerunTask(taskUuids[0]!, { from: 'b' });
     await tasker.waitForTask(taskUuids[0]!);
@@ -65,7 +65,7 @@ describe('a prune', () => {
     expect(await act.result()).toMatchObject({ matched: 11, deleted: 11 });
   });
 
-  it('finds nothing in an empty database, or in a database without the template', async () => {
+  it('finds no tasks in an empty database, or in a database without the template', async () => {
     const { tasker } = await setup({ worker: false });
     expect(await tasker.prune(NOW).preview()).toMatchObject({ matched: 0, groups: [], sample: [], bytes: 0 });
     expect(await tasker.prune({ ...NOW, name: 'none' }).result()).toMatchObject({ deleted: 0 });
@@ -233,7 +233,7 @@ describe('the identity of a pruned task', () => {
     expect((await tasker.createTask(requests[0]!)).created).toBe(true);
   });
 
-  it('no longer finds the task or any other task by its key', async () => {
+  it('no longer leads to the task, or to any other task', async () => {
     const { tasker } = await completed(1);
     await tasker.prune(NOW).result();
     expect(await tasker.listTasks({ key: 'k0' }, {})).toMatchObject({ tasks: [], total: 0 });
@@ -327,7 +327,7 @@ describe('two prunes', () => {
     await expect(killed.next()).rejects.toMatchObject({ code: 'illegal_transition' });
   });
 
-  it('that lost its lease deletes nothing more', async () => {
+  it('delete nothing further after they lost the lease', async () => {
     const { tasker, sql } = await completed(150);
     const slow = tasker.prune(NOW, { share: 1 })[Symbol.asyncIterator]();
     await slow.next();

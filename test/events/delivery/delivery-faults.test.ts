@@ -254,7 +254,7 @@ describe('the delivery of events', () => {
     expect(paused.got).toHaveLength(4);
   });
 
-  it('reports results that the database refuses to store, and delivers the events again', async () => {
+  it('reports results that the database rejects, and delivers the events again', async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const fails = consumer({}, () => {
@@ -274,7 +274,7 @@ describe('the delivery of events', () => {
     );
   });
 
-  it('backs off after the database refuses to store a result, and does not report the outage as over', async () => {
+  it('backs off after the database rejects a result, and does not report the outage as over', async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const deliveredAt: number[] = [];

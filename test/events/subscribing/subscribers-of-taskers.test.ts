@@ -95,7 +95,7 @@ describe('subscribers of a tasker', () => {
     expect(events.map(({ eventId, firedAt }) => [eventId, firedAt])).toEqual([idOf(live.kept)]);
   });
 
-  it('that are slow do not fill the memory: events beyond 64 MB are dropped and counted', async () => {
+  it('do not fill the memory if they are slow: events beyond 64 MB are dropped and counted', async () => {
     const gate = deferred<void>();
     let handled = 0;
     class Large extends BasePublisher {
@@ -142,7 +142,7 @@ describe('subscribers of a tasker', () => {
     expect(tasks.sort()).toEqual(created.map(({ taskUuid }) => taskUuid).sort());
   });
 
-  it('that fail get a durable event again, but not a fast event, and each failure is reported once', async () => {
+  it('get a durable event again after a failure, but not a fast event, and each failure is reported once', async () => {
     const calls: string[] = [];
     class Failing extends BaseSubscriber {
       static override subscriberName = 'failing';
@@ -311,7 +311,7 @@ describe('a tasker whose publishers do not match its templates', () => {
     ]);
   });
 
-  it('does not warn about a publisher that a template names, whatever its publishesFor lists', async () => {
+  it('does not warn about a publisher that a template names, regardless of its publishesFor', async () => {
     const { logger, lines } = collectingLogger();
     const named = { publishes_events: [event('payment.back', { publisher: 'payment_events' })] };
     await setup({

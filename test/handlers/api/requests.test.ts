@@ -21,7 +21,7 @@ describe('the URL of a request', () => {
     ['', '/users:search', '/users:search'],
     ['', '//evil.example/x', '/evil.example/x'],
     ['', '/ä b', '/%C3%A4%20b'],
-  ])('joins %j and %j with one slash between', async (base, path, url) => {
+  ])('joins %j and %j with one slash', async (base, path, url) => {
     const { url: origin, got } = await httpServer();
     await apiOf({ baseUrl: origin + base }).get(path);
     expect(got[0]!.url).toBe(url);
@@ -193,7 +193,7 @@ describe('the headers of a request', () => {
     ]);
   });
 
-  it('fail without revealing their value if they are invalid', async () => {
+  it('fail the request without revealing their value if they are invalid', async () => {
     const sent = apiOf({ baseUrl: 'http://x.example' }).get('/', { headers: { authorization: 'Bearer s3\ncret' } });
     const error = await sent.catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ errorType: 'invalid_request', message: expect.stringContaining('authorization') });
