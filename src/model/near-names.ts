@@ -36,7 +36,7 @@ function distanceOf(a: string, b: string, tolerance: number): number {
   return editDistance(a, b);
 }
 
-/** Counts insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
+/** Counts insertions, deletions, replacements and swaps of neighbors (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -113,8 +113,8 @@ it('unknown fields and options are rejected with similar names, and nothing is c
   );
   await refused({ contxt: {} }, 'the request number 2 of a task: unknown field "contxt"; did you mean context?');
   await refused(
-    { colour: 'red' },
-    expect.stringMatching(/unknown field "colour"; the fields are name, namespace, version/),
+    { color: 'red' },
+    expect.stringMatching(/unknown field "color"; the fields are name, namespace, version/),
   );
   await refused({}, 'the options of createTask: unknown field "onDuplicat"; did you mean onDuplicate?', {
     onDuplicat: 'return',

@@ -152,9 +152,9 @@ it('a retryable failure is retried, and the rest of its batch is recorded, for a
   const all = [...odds, ...unreadable];
   const ends = await run(all.map((odd) => () => oddFailure([odd])));
   const wrong = all.flatMap((odd, i) => {
-    const [failed, neighbour] = [ends[2 * i]!, ends[2 * i + 1]!];
+    const [failed, neighbor] = [ends[2 * i]!, ends[2 * i + 1]!];
     const right = failed.state === 'error' && failed.attempts === 2 && failed.error?.retryable === true;
-    return right && neighbour.state === 'complete' ? [] : [{ ...odd, failed, neighbour: neighbour.state }];
+    return right && neighbor.state === 'complete' ? [] : [{ ...odd, failed, neighbor: neighbor.state }];
   });
   expect(wrong).toEqual([]);
 });

@@ -131,7 +131,7 @@ function notCreated({ name, handler, retry }: TaskTemplate['steps'][number], typ
   };
 }
 
-/** Returns the graph of a task as a Mermaid flowchart, coloured by state. A batch is one node. */
+/** Returns the graph of a task as a Mermaid flowchart, colored by state. A batch is one node. */
 export function taskMermaid({ steps }: TaskSnapshot, template: TaskTemplate): string {
   const made = grouped(steps, (step) => step.templateStepName);
   return mermaidOf(template, (name) => {

@@ -28,7 +28,7 @@ export function signOf(state: string): string {
   return paint(sign);
 }
 
-/** Returns a text in the colour of a state. By default, the text is the state itself. */
+/** Returns a text in the color of a state, by default the name of the state. */
 export function painted(state: string, text: string = state): string {
   return (LOOKS[state] ?? PLAIN).paint(text);
 }
@@ -50,7 +50,7 @@ export function deadDeliveries(count: number): string {
   return `${count} dead ${count === 1 ? 'delivery' : 'deliveries'}`;
 }
 
-/** Formats rows in columns as wide as their widest cell. Colours do not count. */
+/** Formats rows in columns as wide as their widest cell. Colors do not count. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header.map((cell) => pc.dim(cell.toUpperCase())), ...rows];
   const widths = header.map((_, column) => Math.max(...lines.map((row) => widthOf(row[column] ?? ''))));
@@ -87,17 +87,17 @@ export function wrapWords(text: string, width: number): string[] {
   return lines;
 }
 
-/** Cuts a line to a width. Colour codes do not count, and colours end where the line is cut. */
+/** Cuts a line to a width. Color codes do not count, and colors end where the line is cut. */
 export function shortened(line: string, width: number): string {
   if (widthOf(line) <= width) return line;
   let left = width - 1;
-  let colour = false;
+  let color = false;
   let kept = '';
   for (const sign of line) {
     // Escape sequences are kept whole, and take up no columns.
-    colour ||= sign === '\u001b';
-    if (colour || left-- > 0) kept += sign;
-    if (sign === 'm') colour = false;
+    color ||= sign === '\u001b';
+    if (color || left-- > 0) kept += sign;
+    if (sign === 'm') color = false;
   }
   return `${kept}…`;
 }

@@ -64,7 +64,7 @@ const COUNTING = opening({
   statement_timeout: '30s',
   idle_in_transaction_session_timeout: '20s',
 });
-// It must not wait for an autovacuum, which PostgreSQL would cancel after a second in its favour.
+// It must not wait for an autovacuum, which PostgreSQL would cancel after a second in its favor.
 const SUMMARIZING = opening({ lock_timeout: '100ms', statement_timeout: '20s' });
 
 /** Options of {@link AttemptCounter}. */

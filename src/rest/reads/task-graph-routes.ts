@@ -19,7 +19,7 @@ const GRAPH = describeRoute({
     'As a Mermaid flowchart with `?format=mermaid` or `Accept: text/vnd.mermaid`. There a batch is one node.',
   request: { params: UuidParam, query: FORMAT },
   answer: GraphSchema,
-  otherForms: { [MERMAID]: 'A Mermaid flowchart, coloured by state.' },
+  otherForms: { [MERMAID]: 'A Mermaid flowchart, colored by state.' },
   errors: [404],
   etag: true,
 });

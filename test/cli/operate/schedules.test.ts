@@ -148,7 +148,7 @@ it('apply makes the schedules match the files, and pauses a schedule whose file 
   const { code, stderr } = await apply();
   expect(code).toBe(1);
   expect(stderr).toContain('schedules/twin.yaml:3:7: error: `cron` `0 0 31 2 *` is not usable');
-  expect(stderr).toContain('schedules/twin.yaml:4:1: error: unknown key `colour`');
+  expect(stderr).toContain('schedules/twin.yaml:4:1: error: unknown key `color`');
 
   await Promise.all(['monthly', 'twin'].map((name) => rm(path.join(project.folder, `schedules/${name}.yaml`))));
   expect((await apply()).stdout).toMatch(/^monthly +paused +it is no longer among the files of shop/m);

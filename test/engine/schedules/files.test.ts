@@ -78,7 +78,7 @@ test('a start with broken files fails with every error, and applies none of the 
   expect(error).toMatchObject({ code: 'schedule_invalid' });
   for (const [place, text] of [
     ['b.yaml:3:7', 'it never matches'],
-    ['b.yaml:4:1', 'unknown key `colour`'],
+    ['b.yaml:4:1', 'unknown key `color`'],
     ['c.yaml:3:8', '`every` must be a duration'],
     ['c.yaml:4:11', '`Mars/Olympus` is not a known time zone'],
     ['c.yaml:5:6', 'until the year 9999'],

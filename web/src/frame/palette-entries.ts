@@ -144,7 +144,7 @@ function useActs(): Entry[] {
     ...act('Create a key', 'POST /v1/auth/keys', link('settings', { view: 'keys', create: 'true' })),
     { name: live.on ? 'Pause live data' : 'Continue live data', kind: 'act', run: live.toggle },
     {
-      name: dark ? 'Use light colours' : 'Use dark colours',
+      name: dark ? 'Use light colors' : 'Use dark colors',
       kind: 'act',
       run: () => chooseTheme(dark ? 'light' : 'dark'),
     },

@@ -11,7 +11,7 @@ export interface Need {
   count: number;
   /** Whether there may be more. */
   more?: boolean;
-  /** The state that gives it its shape and colour. */
+  /** The state that gives it its shape and color. */
   state: string;
   hue: keyof typeof HUES;
   text: string;

@@ -443,14 +443,14 @@ function useShownSelection(name: string | undefined, places: ReadonlyMap<string,
   }, [name, isLarge, setCenter, getZoom]);
 }
 
-/** Arrow keys move along the edges, and to the neighbours of the same rank. */
+/** Arrow keys move along the edges, and to the neighbors of the same rank. */
 function useArrowKeys(
   { edges }: Shape,
   { places, direction, onSelect }: Omit<Move, 'from'> & { onSelect(name: string): void },
 ) {
   return (event: KeyboardEvent<HTMLElement>) => {
     const from = event.target instanceof HTMLElement ? event.target.dataset.node : undefined;
-    const to = from === undefined ? undefined : neighbour(event.key, edges, { from, places, direction });
+    const to = from === undefined ? undefined : neighbor(event.key, edges, { from, places, direction });
     if (to === undefined) return;
     event.preventDefault();
     onSelect(to);
@@ -475,7 +475,7 @@ const KEYS = {
   TB: { onward: 'ArrowDown', back: 'ArrowUp', next: 'ArrowRight', previous: 'ArrowLeft' },
 } as const;
 
-function neighbour(key: string, edges: readonly GraphEdge[], { from, places, direction }: Move): string | undefined {
+function neighbor(key: string, edges: readonly GraphEdge[], { from, places, direction }: Move): string | undefined {
   const { onward, back, next, previous } = KEYS[direction];
   const [along, across] = direction === 'LR' ? (['x', 'y'] as const) : (['y', 'x'] as const);
   const place = places.get(from)!;
