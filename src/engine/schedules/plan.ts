@@ -102,7 +102,7 @@ function startQueued(
   open.push('the task of the queued due time');
 }
 
-/** Returns the time before which due times are skipped, and why. */
+/** Returns the time before which due times are skipped, and the reason. */
 function leftOut({ spec, nowMs, nextMs }: ScheduleState, timing: Timing): { before: number; reason: string } {
   const { catchUp, windowMs, jitterMs } = spec;
   const late = nowMs - ON_TIME_MS - jitterMs;

@@ -36,7 +36,7 @@ export type SearchTime = string | Date;
 export interface TaskFilter {
   /** One namespace or several. A task must be in one of them. */
   namespace?: string | readonly string[] | undefined;
-  /** Any of these namespaces, besides the condition `namespace`: the namespaces that a credential may see. */
+  /** In addition to `namespace`: the namespaces that a credential may see. */
   namespaces?: readonly string[] | undefined;
   name?: string | undefined;
   /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */

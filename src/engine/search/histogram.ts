@@ -23,7 +23,7 @@ export interface Histogram {
   /** False if there are more, but only tasks since `from` are counted. */
   complete: boolean;
   total: number;
-  /** Buckets without anything are omitted. */
+  /** Empty buckets are omitted. */
   buckets: { at: string; total: number; failed: number; open: number }[];
 }
 

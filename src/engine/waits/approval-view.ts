@@ -28,7 +28,7 @@ export type ApprovalDecision = 'approved' | 'rejected' | 'timed_out';
 /** The result of a step of the type `approval`. */
 export interface ApprovalResult {
   decision: ApprovalDecision;
-  /** The person whose vote decided. Null if the wait reached its limit. */
+  /** The person whose vote decided. Null if the wait timed out. */
   by: string | null;
   at: string;
   comment: string | null;
@@ -46,7 +46,7 @@ export interface Approval {
   name: string;
   version: string;
   title: string;
-  /** `ended`: it ended without a decision, such as with its task. */
+  /** `ended`: it ended without a decision, for example because its task ended. */
   status: 'open' | ApprovalDecision | 'ended';
   /** The users or roles that may vote. Empty means everyone. */
   assignees: string[];
@@ -58,7 +58,7 @@ export interface Approval {
   rejections: number;
   votes: Vote[];
   since: string;
-  /** The limit. */
+  /** The time limit. */
   until: string | null;
   remindedAt: string | null;
   escalatedAt: string | null;

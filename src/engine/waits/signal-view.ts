@@ -19,7 +19,7 @@ export interface Signal extends Omit<SentSignal, 'status'> {
   payload: unknown;
   /** `refused`: no task could use it; only if it was sent with the client of a caller. */
   status: SentSignal['status'] | 'refused';
-  /** Why it was refused. */
+  /** Why it was rejected. */
   error: { code: string; message: string } | null;
 }
 

@@ -57,7 +57,7 @@ export interface RerunStepRow {
   over: boolean;
 }
 
-/** Reads a task and its steps. Undefined if task not found. Call it after lockTasks. */
+/** Reads a task and its steps. Undefined if the task does not exist. Call it after lockTasks. */
 export async function readForRerun(
   db: Db,
   taskUuid: string,

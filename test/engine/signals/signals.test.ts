@@ -225,7 +225,7 @@ describe('a signal', () => {
     const target = { namespace: 'test', name: 'demo', idempotencyKey: 'O-7' };
     expect((await tasker.signal(target, 'paid', { amount: 1 })).tasks[0]!.taskUuid).toBe(task);
     expect(await code(tasker.signal({ ...target, idempotencyKey: 'O-8' }, 'paid'))).toBe(
-      'task_not_found: there is no task of test/demo with the idempotency key O-8',
+      'task_not_found: no task of test/demo with the idempotency key O-8 exists',
     );
     expect(await code(tasker.signal({ ...target, version: '2.0.0' }, 'paid'))).toMatch(/^task_not_found/);
   });
