@@ -45,8 +45,8 @@ export interface QueueCheck {
 }
 
 /**
- * Queues the ready steps in a slice of the open tasks that are missing from the queue. No operation of the engine loses
- * a step, but a restored backup can. Undefined if it is another worker's turn.
+ * In a slice of the open tasks, queues the ready steps that are missing from the queue. No operation of the engine
+ * loses a step, but a restored backup can. Undefined if it is another worker's turn.
  */
 export async function checkQueue(
   database: Database,

@@ -455,7 +455,7 @@ export class Engine extends EngineActs {
   }
 
   /**
-   * Queues the ready steps in a slice of the open tasks that are missing from the queue. Undefined if it is another
+   * In a slice of the open tasks, queues the ready steps that are missing from the queue. Undefined if it is another
    * worker's turn.
    */
   async checkQueue(slice: QueueSlice): Promise<QueueCheck | undefined> {

@@ -225,7 +225,7 @@ export interface StepHandlerResultParams {
 
 /** Options of a failure. `errorType` defaults to `handler_error`. */
 export interface FailureOptions extends Omit<StepExecutionErrorOptions, 'cause'> {
-  /** Hints for the engine. `retryAfter` overrides their delay. */
+  /** Hints for the engine, such as a delay. `retryAfter` overrides this delay. */
   orchestrationMetadata?: OrchestrationMetadata;
 }
 

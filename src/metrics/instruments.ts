@@ -6,7 +6,7 @@ const QUICK = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 const LONG = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 /** Seconds from the creation of a task to its end. */
 const LONGEST = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1_800, 3_600, 14_400, 86_400];
-/** Seconds for which a person may be responsible for something. */
+/** Seconds for work that waits for people, such as dead letters. */
 const DAYS = [60, 300, 1_800, 3_600, 14_400, 86_400, 259_200, 604_800, 2_592_000];
 const SIZES = [0, 1, 2, 5, 10, 20, 50, 100, 1_000, 10_000];
 

@@ -180,7 +180,7 @@ it('the answer to an action has no sensitive value', async () => {
   }
 });
 
-it('events that are followed have no sensitive value', async () => {
+it('event tail shows no sensitive values', async () => {
   for (const [more, shown] of [
     [[], '[redacted]'],
     [['--show-sensitive'], CANARIES.result],

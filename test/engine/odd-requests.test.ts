@@ -73,7 +73,7 @@ describe.each(FIELDS)('%s of a request', (field) => {
     await refused((demo) => ({ ...demo, [field]: odd() }), field);
   });
 
-  it('a field that throws when it is read is rejected with a TaskerError that names it', async () => {
+  it('is rejected with a TaskerError that names it if reading it throws', async () => {
     await refused((demo) => Object.defineProperty({ ...demo }, field, { get: throws }), field);
   });
 });

@@ -46,7 +46,7 @@ it('a reader that follows the log misses nothing when two parts have more lists 
   expect(got).toEqual(names(events));
 });
 
-it('old events are deleted in portions, and each portion continues after the last list of the previous one', async () => {
+it('old events are deleted in portions, and each portion continues where the previous one ended', async () => {
   const { tasker, sql, taskUuids } = await eventLog();
   const [taskUuid] = taskUuids as [string];
   const ids = await writeEvents(sql, ...[1, 2, 3].map((n) => ({ taskUuid, name: `a.n${n}` })));

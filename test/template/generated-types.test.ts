@@ -54,7 +54,7 @@ const ORDER = {
 };
 
 describe('types generated from templates', () => {
-  it('has the results of steps that wait, because no handler declares them', () => {
+  it('contain the results of steps that wait, because no handler declares them', () => {
     const waiting = publishing(
       {},
       {

@@ -82,7 +82,7 @@ describe('a step whose handler this worker does not have', () => {
     expect(able.stats!.processed + tasker.stats!.processed).toBeGreaterThanOrEqual(40);
   });
 
-  it('if no worker has the handler, the step waits for the grace period, `why` reports it, and then it fails permanently with similar names', async () => {
+  it('fails permanently after the grace period if no worker has it, and `why` reports the wait', async () => {
     const { logger, lines } = collectingLogger();
     const { tasker, demo } = await shared.setup(
       { charge_card: [] },

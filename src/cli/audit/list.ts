@@ -26,7 +26,7 @@ export async function auditList(options: AuditListOptions): Promise<void> {
     const { entries, nextCursor } = await tasker.audit(filter, { limit, cursor });
     if (json) return printJson({ entries: entries.map(snakeKeys), next_cursor: nextCursor });
     if (entries.length === 0) return note(whyNone(given.map((key) => `${key} ${String(options[key])}`)));
-    print(table(['time', 'by', 'door', 'act', 'on', 'change', 'bulk', 'reason'], entries.map(rowOf)));
+    print(table(['time', 'by', 'door', 'action', 'on', 'change', 'bulk', 'reason'], entries.map(rowOf)));
     if (nextCursor !== null) note(`more actions: --cursor ${nextCursor}`);
   });
 }

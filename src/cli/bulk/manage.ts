@@ -17,7 +17,7 @@ export async function bulkList({ limit, before, ...options }: GlobalOptions & { 
     const bulks = await tasker.bulk.list({ limit, ...(before !== undefined && { before }) });
     if (options.json) return printJson(bulks.map(snakeKeys));
     if (bulks.length === 0) return note('no bulk actions yet; `npx tasker task retry --help` shows how to start one');
-    print(table(['bulk', 'act', 'state', 'done', 'skipped', 'failed', 'by', 'begun', 'on'], bulks.map(rowOf)));
+    print(table(['bulk', 'action', 'state', 'done', 'skipped', 'failed', 'by', 'begun', 'on'], bulks.map(rowOf)));
     if (bulks.length === limit) note(`there may be more bulk actions: --before ${bulks.at(-1)!.id}`);
   });
 }
@@ -49,7 +49,7 @@ export async function bulkShow(id: number, options: GlobalOptions): Promise<void
     print(
       fields([
         ['bulk', String(report.id)],
-        ['act', report.action.replace('_', ' ')],
+        ['action', report.action.replace('_', ' ')],
         ['on', targetOf(report)],
         ['state', resumable ? `${report.state}; \`npx tasker bulk resume ${id}\` continues` : report.state],
         ['by', report.actor],

@@ -48,7 +48,7 @@ export interface WriteTool extends Described {
   change(ask: Ask, given: Given, by: string): Promise<ApiRequest>;
 }
 
-/** Returns a tool with the types of its arguments. */
+/** Returns a tool unchanged, and infers the types of its arguments. */
 export function readTool<S extends Shape>(
   tool: Described & { input: S; run(ask: Ask, given: z.infer<z.ZodObject<S>>): Promise<unknown> },
 ): ReadTool {
@@ -70,7 +70,7 @@ export function getTool<S extends Shape>(
   };
 }
 
-/** Returns a tool with the types of its arguments. */
+/** Returns a tool unchanged, and infers the types of its arguments. */
 export function writeTool<S extends Shape>(
   tool: Omit<WriteTool, 'input' | 'says' | 'target' | 'change'> & {
     input: S;

@@ -42,9 +42,9 @@ export interface StepNumbers {
   retried: number;
   /** Failed or lost attempts after which the step was in `error`. */
   gaveUp: number;
-  /** `completed` of `attempts`, from 0 to 1. Null if there were none. */
+  /** The share of `attempts` that completed, from 0 to 1. Null without attempts. */
   successRate: number | null;
-  /** `failed` and `lost` of `attempts`. */
+  /** The share of `attempts` that failed or were lost. */
   errorRate: number | null;
   attemptsPerHour: number;
   /** How long handlers ran. */

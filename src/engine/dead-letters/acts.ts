@@ -132,7 +132,7 @@ function readChange({ status, resolutionNotes, assignee, priority, metadata, not
     metadata: metadata === undefined ? undefined : metadataText(metadata),
     note: note === undefined ? undefined : checkText(note, 'note', LONGEST_NOTE),
   };
-  if (change.note === '') throw new TaskerError('bad_request', 'the note is empty');
+  if (change.note === '') throw new TaskerError('bad_request', 'note must not be empty');
   if (Object.values(change).every((value) => value === undefined)) {
     throw new TaskerError(
       'bad_request',
@@ -150,7 +150,7 @@ function closing(status: unknown): Exclude<DeadLetterStatus, 'pending'> {
 
 function checkName(name: unknown): string {
   const text = checkText(name, 'assignee', 255);
-  if (text.trim() === '') throw new TaskerError('bad_request', 'assignee is empty');
+  if (text.trim() === '') throw new TaskerError('bad_request', 'assignee must not be empty');
   return text;
 }
 

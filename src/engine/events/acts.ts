@@ -35,7 +35,7 @@ export interface EventReplay extends Pick<EventFilter, 'name' | 'taskUuid' | 'af
 
 /** The progress of a replay. */
 export interface EventReplayProgress {
-  /** Number of events so far. */
+  /** Number of events replayed so far. */
   replayed: number;
   /** Completed share of the log, from 0 to 1. */
   share: number;

@@ -271,7 +271,7 @@ function checkKeys(filter: TaskFilter): void {
 function textsOf(given: unknown, what: string): string[] {
   const texts = [given].flat() as unknown[];
   for (const text of texts) {
-    if (typeof text !== 'string') throw new TaskerError('bad_request', `${what} must be a string, or several`);
+    if (typeof text !== 'string') throw new TaskerError('bad_request', `${what} must be a string or a list of strings`);
     if (!isStorableText(text)) {
       throw new TaskerError('bad_request', `${what} has characters that PostgreSQL cannot store`);
     }

@@ -78,7 +78,7 @@ function textsOf(given: unknown, what: string): readonly string[] | undefined {
   if (given === undefined) return undefined;
   const texts = [given].flat() as unknown[];
   for (const text of texts) {
-    if (typeof text !== 'string') throw new TaskerError('bad_request', `${what} must be a string, or several`);
+    if (typeof text !== 'string') throw new TaskerError('bad_request', `${what} must be a string or a list of strings`);
     if (text === '' || !isStorableText(text)) {
       throw new TaskerError('bad_request', `${what} must not be empty or have characters that PostgreSQL cannot store`);
     }

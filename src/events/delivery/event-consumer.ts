@@ -5,7 +5,7 @@ import type { Halt } from '../halt.ts';
 export interface DeliveryContext {
   /** The number of this delivery of the event to the group, from 1. */
   readonly attempt: number;
-  /** Whether an operator requested a replay. */
+  /** Whether this delivery is part of a replay. */
   readonly replayed: boolean;
   /** Fires when the delivery times out, when its hold is lost, or when the process stops. */
   readonly halt: Halt;

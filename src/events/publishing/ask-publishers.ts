@@ -27,7 +27,7 @@ export interface Publishers {
 export interface PublishedEvent {
   declared: DeclaredEvent;
   eventId: string;
-  /** The name of the publisher. */
+  /** The name that the publisher has in the event's metadata. */
   publisher: string;
   /** JSON text. Undefined if the result is the payload. */
   payload: string | undefined;

@@ -93,7 +93,7 @@ export interface CheckedSlice {
   closed: ClosedDeadLetter[];
 }
 
-/** Closes the entries in a slice of the open entries whose tasks have made progress. */
+/** In a slice of the open entries, closes those whose tasks have made progress. */
 export async function closeMovedOn(
   db: Db,
   { after, limit, actor }: { after: string; limit: number; actor: string },

@@ -51,7 +51,7 @@ export interface PruneCount {
   /** When the first and the last of them ended. */
   oldest: string;
   newest: string;
-  /** The first ten. */
+  /** The ids of the first ten tasks. */
   sample: string[];
 }
 

@@ -64,7 +64,7 @@ test('a start with broken files fails with every error, and applies none of the 
   const { folder, write } = await folderOf();
   const { tasker, another } = await setup({ worker: false });
   await write('a-good.yaml', daily(2, 'good'));
-  await write('b.yaml', 'name: b\ntemplate: test/demo@1.0.0\ncron: 0 0 31 2 *\ncolour: red\n');
+  await write('b.yaml', 'name: b\ntemplate: test/demo@1.0.0\ncron: 0 0 31 2 *\ncolor: red\n');
   await write(
     'c.yaml',
     'name: c\ntemplate: test/demo@1.0.0\nevery: -5s\ntimezone: Mars/Olympus\nend: 300000-01-01T00:00Z\n',

@@ -265,7 +265,7 @@ describe('the delivery of events', () => {
     await publish({ payload: { n: 0 } });
     await until(
       () => lines,
-      (seen) => seen.some((line) => line.startsWith('error: the database refused to store')),
+      (seen) => seen.some((line) => line.startsWith('error: the database rejected the results of deliveries')),
     );
     await sql('alter table tasker.event_retry drop constraint refused');
     await until(
@@ -290,7 +290,7 @@ describe('the delivery of events', () => {
       (times) => times.length === 2,
     );
     expect(deliveredAt[1]! - deliveredAt[0]!).toBeGreaterThan(4_000);
-    expect(lines.filter((line) => /refused to store|readable again/.test(line))).toEqual([
+    expect(lines.filter((line) => /rejected the results|readable again/.test(line))).toEqual([
       'error: the database rejected the results of deliveries; the events will be delivered again',
     ]);
   });

@@ -150,7 +150,7 @@ describe('publishers', () => {
     expect(committed.publishedAt).toBe(committed.firedAt);
   });
 
-  it('are chosen by name in the template, then by step, otherwise the default publisher is used', async () => {
+  it('are chosen by the name in the template, then by step, and the default publisher is last', async () => {
     class Named extends BasePublisher {
       override readonly publisherName = 'named';
       override transformPayload() {

@@ -155,7 +155,7 @@ describe('a subscriber of a foreign module', () => {
     emitter.emitStepReceived(stepEvent());
     await subscriber.waitForCompletion();
     const text = module.results[0]!.result.error!.message;
-    expect(text).toMatch(/^the result cannot be sent: cannot serialise 😀/);
+    expect(text).toMatch(/^the result cannot be sent: cannot serialize 😀/);
     expect([text.length, text.isWellFormed()]).toEqual([500, true]);
   });
 

@@ -11,7 +11,7 @@ export interface Need {
   count: number;
   /** Whether there may be more. */
   more?: boolean;
-  /** The state that gives it its shape and color. */
+  /** The state whose shape and color the item has. */
   state: string;
   hue: keyof typeof HUES;
   text: string;
