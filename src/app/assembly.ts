@@ -290,7 +290,7 @@ export class Assembly {
       if (templates && handlers) this.#logger.info('templates and handlers reloaded');
     });
     const reloading = this.#reloading;
-    this.#reloading = reloading.catch(() => undefined); // the caller receives the error
+    this.#reloading = reloading.catch(() => undefined); // the caller handles the error
     return reloading;
   }
 

@@ -76,7 +76,10 @@ async function startOwn({ loaded, logger }: OpenDatabaseOptions): Promise<Embedd
   return server;
 }
 
-/** Whether the embedded server may be used if no server is named. In production, it must be requested explicitly. */
+/**
+ * Returns whether the embedded server may be used if no server is named. In production, it must be requested
+ * explicitly.
+ */
 export function isEmbeddedAllowed(loaded: LoadedConfig): boolean {
   const { config, sources } = loaded;
   return productionBy(loaded) === undefined || config.embedded || sources.embeddedFolder.from === 'option';

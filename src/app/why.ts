@@ -130,13 +130,13 @@ function nameOf({ name }: { name: string }): string {
   return name;
 }
 
-/** Whether other steps no longer wait for this one. */
+/** Returns whether other steps no longer wait for this one. */
 function isOver({ currentState }: Step, template: StepTemplate): boolean {
   if (currentState === 'complete' || currentState === 'resolved_manually' || currentState === 'cancelled') return true;
   return currentState === 'error' && isTolerated(template);
 }
 
-/** Whether a batch continues without its failed workers. */
+/** Returns whether a batch continues without its failed workers. */
 function isTolerated({ type, batchConfig }: StepTemplate): boolean {
   return type === 'batch_worker' && batchConfig?.failureStrategy !== 'fail_fast';
 }

@@ -82,7 +82,7 @@ const NOT_SENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** Whether the request never reached a server. */
+/** Returns whether the request never reached a server. */
 export function wasNotSent(error: ConnectionError): boolean {
   const code = error.details.cause_code;
   return typeof code === 'string' && NOT_SENT.has(code);

@@ -55,7 +55,7 @@ function hasRested({ event, data }: ServerEvent): boolean {
 }
 
 interface Following extends FollowOptions {
-  /** Whether to read the task after this event. */
+  /** Returns whether to read the task after this event. */
   isNews(event: ServerEvent): boolean;
 }
 

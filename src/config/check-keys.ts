@@ -87,7 +87,7 @@ function readKey<Name extends ConfigName>(name: Name, { merged, checked, problem
   }
 }
 
-/** Whether an issue concerns one table of a list, or the combination of several. */
+/** Returns whether an issue concerns one table of a list, or the combination of several. */
 const isOfPart = (issue: z.core.$ZodIssue): boolean => issue.path.length > 0 || issue.code === 'custom';
 
 /** The message about an invalid value. Omits a value that may contain a password. */

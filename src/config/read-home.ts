@@ -64,7 +64,7 @@ export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
   };
 }
 
-/** Whether a name is a single folder name. The environment must not select files elsewhere. */
+/** Returns whether a name is a single folder name. The environment must not select files elsewhere. */
 function isLayerName(name: string | undefined): boolean {
   return name !== undefined && /^\w[\w.-]*$/.test(name);
 }

@@ -129,7 +129,7 @@ export const namespaces: ValueForm<string[] | undefined> = {
   ofText: (text) => text.split(','),
 };
 
-/** Splits a text with several paths, which are separated as in PATH or by commas. */
+/** Splits a string with several paths, which are separated as in PATH or by commas. */
 export const splitPaths = (text: string): string[] =>
   text
     .split(process.platform === 'win32' ? /[;,]/ : /[:,]/)
@@ -165,7 +165,7 @@ export const beginning: ValueForm<'now' | 'beginning'> = {
 /** The description after "must be". */
 export const PATTERNS_WORDS = 'a list of event names or patterns with `*`, `?` and `[…]`';
 
-/** Whether these are names or patterns of events. */
+/** Returns whether these are names or patterns of events. */
 export function arePatterns(list: readonly string[]): boolean {
   try {
     regexOfPatterns(list);

@@ -57,7 +57,7 @@ export class HostFinder {
     this.#known = undefined;
   }
 
-  /** Whether a server with this state of `in_hot_standby` is suitable. */
+  /** Returns whether a server with this state of `in_hot_standby` is suitable. */
   accepts(standby: boolean): boolean {
     return standby ? !/read-write|primary/.test(this.#target) : !/read-only|^standby/.test(this.#target);
   }

@@ -121,7 +121,7 @@ async function addStale(tx: Db, rows: readonly JudgedRow[]): Promise<AddedDeadLe
 }
 
 /**
- * Returns a text such as `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: no progress for 61 minutes, since
+ * Returns a string such as `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: no progress for 61 minutes, since
  * 2026-…`
  */
 function reasonOf({ rule, template, minutes, passed, held, since, rerun, startedLater, action }: JudgedRow): string {

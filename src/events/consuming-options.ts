@@ -53,7 +53,9 @@ const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stri
 /** Describes the names that {@link isGroupName} accepts, for error messages. */
 export const GROUP_NAME_WORDS = 'a string of 1 to 255 characters that PostgreSQL can store';
 
-/** Whether a name is valid for a group. A name that PostgreSQL cannot store would look like a database outage. */
+/**
+ * Returns whether a name is valid for a group. A name that PostgreSQL cannot store would look like a database outage.
+ */
 export function isGroupName(name: unknown): name is string {
   return typeof name === 'string' && name.trim() !== '' && name.length <= 255 && isStorableText(name);
 }

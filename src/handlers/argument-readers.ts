@@ -52,18 +52,18 @@ function ifUnknown(context: StepContext, step: string): string {
   return ` (its template has no such step${near === undefined ? '' : `; did you mean ${near}?`})`;
 }
 
-/** Whether a value is a schema of any library that implements Standard Schema (zod, valibot, arktype …). */
+/** Returns whether a value is a schema of any library that implements Standard Schema (zod, valibot, arktype …). */
 export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && '~standard' in value;
 }
 
-/** Whether a value is a valid source of an input. JavaScript callers can pass anything. */
+/** Returns whether a value is a valid source of an input. JavaScript callers can pass anything. */
 export function isInputSource(value: unknown): value is InputSource {
   if (typeof value === 'string' || isStandardSchema(value)) return true;
   return isFields(value) && typeof value.key === 'string' && isStandardSchema(value.schema);
 }
 
-/** Whether a value is a valid source of a dependency. JavaScript callers can pass anything. */
+/** Returns whether a value is a valid source of a dependency. JavaScript callers can pass anything. */
 export function isDependencySource(value: unknown): value is DependencySource {
   if (typeof value === 'string') return true;
   if (Array.isArray(value)) return typeof value[0] === 'string' && isStandardSchema(value[1]);

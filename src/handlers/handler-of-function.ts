@@ -85,12 +85,12 @@ export function handlerOfFunction(definition: FunctionHandler): StepHandlerClass
   return DefinedHandler;
 }
 
-/** Whether one instance of this class can serve all steps, even concurrently. */
+/** Returns whether one instance of this class can serve all steps, even concurrently. */
 export function isSharedHandlerClass(value: StepHandlerClass): boolean {
   return Object.hasOwn(value, SHARED);
 }
 
-/** Whether a handler is an instance of a class from {@link handlerOfFunction}. */
+/** Returns whether a handler is an instance of a class from {@link handlerOfFunction}. */
 export function isFunctionHandler(handler: object): boolean {
   const itsClass: unknown = handler.constructor; // undefined for an object without a prototype
   return typeof itsClass === 'function' && Object.hasOwn(itsClass, SHARED);
@@ -157,7 +157,7 @@ class ArgumentsOfStep {
   }
 }
 
-/** Whether a value has a `then` method, as promises of any library have. */
+/** Returns whether a value has a `then` method, as promises of any library have. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

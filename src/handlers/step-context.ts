@@ -168,7 +168,7 @@ export class StepContext {
     return this.retryCount > 0;
   }
 
-  /** Whether this is the last attempt: if it fails, the step is not retried. */
+  /** Returns whether this is the last attempt: if it fails, the step is not retried. */
   isLastRetry(): boolean {
     return this.retryCount >= this.maxRetries - 1;
   }

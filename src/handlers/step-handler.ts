@@ -144,8 +144,8 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
 }
 
 /**
- * Whether a value is a handler class: it extends {@link StepHandler} (from any copy of the package), or its instances
- * have a `call` method.
+ * Returns whether a value is a handler class: it extends {@link StepHandler} (from any copy of the package), or its
+ * instances have a `call` method.
  *
  * @example
  * isHandlerClass(ProcessOrder); // true
@@ -161,7 +161,7 @@ export function isHandlerClass(value: unknown): value is StepHandlerClass {
 }
 
 /**
- * Whether a value is a handler that can run: an object with a `call` method.
+ * Returns whether a value is a handler that can run: an object with a `call` method.
  *
  * @example
  * isExecutableHandler(new ProcessOrder()); // true
@@ -171,7 +171,7 @@ export function isExecutableHandler(value: unknown): value is ExecutableHandler 
 }
 
 /**
- * Whether a value is an instance of {@link StepHandler}, from this or another copy of the package.
+ * Returns whether a value is an instance of {@link StepHandler}, from this or another copy of the package.
  *
  * @example
  * isStepHandler(new ProcessOrder()); // true
@@ -181,7 +181,7 @@ export function isStepHandler(value: unknown): value is StepHandler {
 }
 
 /**
- * Whether a class is {@link StepHandler} or extends it, from this or another copy of the package.
+ * Returns whether a class is {@link StepHandler} or extends it, from this or another copy of the package.
  *
  * @example
  * extendsStepHandler(ProcessOrder); // true
@@ -362,7 +362,7 @@ export class StepHandlerResult {
 }
 
 /**
- * Whether a value is a {@link StepHandlerResult}, from this or another copy of the package.
+ * Returns whether a value is a {@link StepHandlerResult}, from this or another copy of the package.
  *
  * @example
  * if (isStepHandlerResult(returned) && !returned.success) alert(returned.errorMessage);

@@ -1,7 +1,7 @@
 import { LEVELS, type Level, type LogBindings, type Logger } from './logger.ts';
 import { REDACTED } from './secret-names.ts';
 
-/** Number of characters by which texts are grouped. Shorter texts are not searched for. */
+/** Number of characters by which strings are grouped. Shorter strings are not searched for. */
 const BEGINNING = 4;
 /** Longer strings in a line are cut, so that the search takes a bounded time. */
 const LONGEST_TEXT = 65_536;
@@ -10,7 +10,7 @@ const DEEPEST = 8;
 
 /** Texts that must not appear in a log. */
 export class SensitiveTexts {
-  /** The texts by their beginning, longest first, because one text may be the beginning of another. */
+  /** The strings by their beginning, longest first, because one string may be the beginning of another. */
   readonly #byBeginning = new Map<string, Map<number, Set<string>>>();
 
   constructor(texts: Iterable<string>) {
@@ -33,7 +33,7 @@ export class SensitiveTexts {
     return 0;
   }
 
-  /** Returns a string in which the texts are replaced. */
+  /** Returns a string in which the strings are replaced. */
   hide(given: string): string {
     if (this.#byBeginning.size === 0) return given;
     const text = given.length > LONGEST_TEXT ? `${given.slice(0, LONGEST_TEXT)}…` : given;
@@ -51,7 +51,7 @@ export class SensitiveTexts {
     return from === 0 ? text : parts.join('') + text.slice(from);
   }
 
-  /** Returns a copy of a value in which the texts are replaced. Errors keep their class. */
+  /** Returns a copy of a value in which the strings are replaced. Errors keep their class. */
   hideIn(value: unknown, holders: ReadonlySet<object> = new Set()): unknown {
     if (typeof value === 'string') return this.hide(value);
     if (typeof value === 'number' || typeof value === 'bigint') {
@@ -90,7 +90,7 @@ export function withMembers(inner: Logger, members: object): Logger {
 }
 
 /**
- * Returns a logger that replaces sensitive texts in messages and fields. `texts` is called for the first line. Never throws
+ * Returns a logger that replaces sensitive strings in messages and fields. `texts` is called for the first line. Never throws
  * because of a line: one that cannot be searched is replaced.
  */
 export function hidingLogger(inner: Logger, texts: () => SensitiveTexts): Logger {

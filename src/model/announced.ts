@@ -15,8 +15,8 @@ export function announcedAs({ callable, resolver }: WantedHandler): string {
 }
 
 /**
- * Whether an announced list covers a definition. With `forms: false`, a pattern that matches the callable is not
- * enough.
+ * Returns whether an announced list covers a definition. With `forms: false`, a pattern that matches the callable is
+ * not enough.
  */
 export function covers(
   announced: readonly string[],
@@ -41,7 +41,7 @@ export class Announced {
     }
   }
 
-  /** Whether one of the lists covers a definition. */
+  /** Returns whether one of the lists covers a definition. */
   covers(definition: WantedHandler): boolean {
     const entry = announcedAs(definition);
     return this.#entries.has(entry) || covers(this.#forms, definition);

@@ -5,7 +5,7 @@ export type PeriodMinutes = 1 | 60 | 1440;
 export interface Periods {
   minutes: PeriodMinutes;
   from: number;
-  /** Not included. */
+  /** The end, exclusive. */
   to: number;
 }
 

@@ -8,7 +8,7 @@ const ANY = '*';
 const INDEX = /^\d+$/;
 /** Maximum depth to examine. Deeper values are hidden. */
 const DEEPEST = 500;
-/** Shorter texts occur in others by chance, so replacing them would make lines unreadable. */
+/** Shorter strings occur in others by chance, so replacing them would make lines unreadable. */
 const SHORTEST_TEXT = 4;
 /** The same for the digits of numbers. */
 const SHORTEST_NUMBER = 6;
@@ -75,7 +75,7 @@ export function hideAt<T>(value: T, paths: SensitivePaths | undefined): T {
   return paths === undefined ? value : (replaced(value, [paths], { depth: 0, found: undefined }) as T);
 }
 
-/** Returns the texts at these paths that are long enough to be searched for in log lines, numbers as text. */
+/** Returns the strings at these paths that are long enough to be searched for in log lines, numbers as text. */
 export function textsAt(value: unknown, paths: SensitivePaths | undefined): Set<string> {
   const found = new Set<string>();
   if (paths !== undefined) replaced(value, [paths], { depth: 0, found: (hidden) => addTexts(hidden, found) });

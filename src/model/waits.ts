@@ -10,14 +10,14 @@ export type WaitKind = (typeof WAIT_KINDS)[number];
 /** The built-in handlers of step types that need no user handler, by type. Every worker has them. */
 export const WAIT_CALLABLES = { timer: 'tasker.timer', signal: 'tasker.signal', approval: 'tasker.approval' } as const;
 
-/** Whether steps of this type wait, and so need no user handler. */
+/** Returns whether steps of this type wait, and so need no user handler. */
 export function waitsByType(type: string): type is keyof typeof WAIT_CALLABLES {
   return Object.hasOwn(WAIT_CALLABLES, type);
 }
 
 const CALLABLES: ReadonlySet<string> = new Set(Object.values(WAIT_CALLABLES));
 
-/** Whether this is the name of a handler that every worker has. */
+/** Returns whether this is the name of a handler that every worker has. */
 export function isWaitCallable(callable: string): boolean {
   return CALLABLES.has(callable);
 }

@@ -168,7 +168,7 @@ function functionKind(got: { name: string }): string {
   return got.name ? `the plain function ${got.name}` : 'an anonymous function';
 }
 
-/** Whether a function was written as a class. */
+/** Returns whether a function was written as a class. */
 export function isClass(got: unknown): boolean {
   return /^class\b/.test(Function.prototype.toString.call(got));
 }

@@ -107,7 +107,7 @@ export class ResolverChain {
     explicit.register(key, handler);
   }
 
-  /** Whether a resolver accepts the definition. It may still find no handler. */
+  /** Returns whether a resolver accepts the definition. It may still find no handler. */
   canResolve(definition: HandlerDefinition, config?: ResolverConfig): boolean {
     if (definition.resolver) return this.getResolver(definition.resolver) !== undefined;
     return this.#resolvers.some((resolver) => resolver.canResolve(definition, config));

@@ -154,7 +154,7 @@ async function measuredChecks(tasker: Tasker): Promise<Record<string, Check>> {
   };
 }
 
-/** Returns the sum of the samples whose names begin with a text. Undefined if there are none. */
+/** Returns the sum of the samples whose names begin with a string. Undefined if there are none. */
 function sumOf(values: Record<string, { value: number }>, name: string): number | undefined {
   const found = Object.entries(values).filter(([key]) => key.startsWith(name));
   return found.length === 0 ? undefined : found.reduce((sum, [, { value }]) => sum + value, 0);

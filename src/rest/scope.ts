@@ -4,8 +4,8 @@ import { ERRORS, isTaskerError, TaskerError } from '../errors.ts';
 import type { Caller } from './caller.ts';
 
 /**
- * Whether the caller may see and change the objects in a namespace. Objects outside of namespaces need a credential for
- * all.
+ * Returns whether the caller may see and change the objects in a namespace. Objects outside of namespaces need a
+ * credential for all.
  */
 export function maySee({ namespaces }: Caller, namespace: string | null | undefined): boolean {
   return namespaces === undefined || (namespace != null && namespaces.includes(namespace));

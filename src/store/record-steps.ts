@@ -178,7 +178,7 @@ export async function recordTimers(
   return { ended: endedIn(rows[0]!, timers), refused: refusedIn(accepted, timers.length), queued };
 }
 
-/** Returns JSON texts as an array. Most are `null`, so the `null`s at the end are omitted. */
+/** Returns JSON strings as an array. Most are `null`, so the `null`s at the end are omitted. */
 function columnOfSome(batch: readonly RecordedStep[], of: (step: RecordedStep) => string): string {
   const texts: string[] = [];
   for (let i = 0; i < batch.length; i++) {

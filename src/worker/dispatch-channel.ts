@@ -281,7 +281,7 @@ export class DispatchChannel {
     return true;
   }
 
-  /** Whether only another subscriber has the handler. */
+  /** Returns whether only another subscriber has the handler. */
   #isForAnother({ step }: Delivery, registry: HandlerRegistry): boolean {
     const { handler } = step.template;
     return registry.lacks(handler) && this.registries.some((other) => !other.lacks(handler));

@@ -289,7 +289,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return this.task.snapshot.sensitive ? hidingLogger(kept, () => this.#texts) : kept;
   }
 
-  /** Replaces the values that its template declares as sensitive in a text for the log. */
+  /** Replaces the values that its template declares as sensitive in a string for the log. */
   withoutSensitive(text: string): string {
     return this.task.snapshot.sensitive ? this.#texts.hide(text) : text;
   }

@@ -101,7 +101,7 @@ export class HeldSteps {
     );
   }
 
-  /** Whether something must be loaded before a step can start. */
+  /** Returns whether something must be loaded before a step can start. */
   lacks(step: DispatchedStep): boolean {
     return !this.#options.cache.ready(step) || step.lacksDetails;
   }
@@ -123,7 +123,7 @@ export class HeldSteps {
     start(steps.filter((step) => !later.has(step)));
   }
 
-  /** Whether its results did not fit next to those of earlier steps, but fit alone. */
+  /** Returns whether its results did not fit next to those of earlier steps, but fit alone. */
   #mustWait(step: DispatchedStep): boolean {
     const { cache, stopping } = this.#options;
     if (step.over || stopping.begun || !cache.lacks(step)) return false;

@@ -166,7 +166,7 @@ export function callHandler(
   settled(result, version);
 }
 
-/** Whether a handler requests another call with its progress so far. */
+/** Returns whether a handler requests another call with its progress so far. */
 export function isCheckpointYield(result: StepHandlerResult): boolean {
   try {
     return result.success && result.metadata?.checkpoint_yield === true;

@@ -19,7 +19,7 @@ export interface ShuttingDown {
   onWorkLeft(rank: number): void;
   /** Sends the end of an attempt to the recorder. */
   push(end: AttemptEnd): void;
-  /** Whether a claim is in progress. */
+  /** Returns whether a claim is in progress. */
   claiming(): boolean;
 }
 

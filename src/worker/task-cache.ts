@@ -175,12 +175,12 @@ export class TaskCache {
     return size;
   }
 
-  /** Whether the results that a step may read are certainly within `size`. Does not add up their sizes. */
+  /** Returns whether the results that a step may read are certainly within `size`. Does not add up their sizes. */
   surelyWithin({ task }: Wanted, size: number): boolean {
     return task.known.withheld.size === 0 && task.bytes <= size;
   }
 
-  /** Whether a result that a step may read was too large to be loaded with the others. */
+  /** Returns whether a result that a step may read was too large to be loaded with the others. */
   lacks(wanted: Wanted): boolean {
     const { withheld } = wanted.task.known;
     if (withheld.size === 0) return false;
@@ -188,7 +188,7 @@ export class TaskCache {
     return false;
   }
 
-  /** Whether a step can start, because the data of all its ancestors is loaded. */
+  /** Returns whether a step can start, because the data of all its ancestors is loaded. */
   ready({ task, templateIdx }: Wanted): boolean {
     const { graph } = task.snapshot;
     if (!graph.dynamic) return graph.ancestors[templateIdx]!.every((idx) => isKnown(task.known, idx));

@@ -68,7 +68,7 @@ export class ActiveRegistries {
     for (const registry of this.#all) registry.refresh();
   }
 
-  /** Whether a handler is registered, or a resolver may know it. */
+  /** Returns whether a handler is registered, or a resolver may know it. */
   mayHave(handler: HandlerDefinition): boolean {
     return this.#all.some((one) => !one.lacks(handler));
   }
@@ -202,7 +202,7 @@ export class MissingHandlers {
     }
   }
 
-  /** Whether another live worker of the step's namespace has the handler that this worker lacks. */
+  /** Returns whether another live worker of the step's namespace has the handler that this worker lacks. */
   async #servedElsewhere({ handler, task }: DispatchedStep): Promise<boolean> {
     const { engine, registries, workerId } = this.#options;
     // Every worker announces these names for the steps that wait. A standard step with such a handler has none.

@@ -473,7 +473,7 @@ describe('in a separate process', () => {
   );
 });
 
-it('discovers 200 files in about a second', async () => {
+it('200 files are discovered in about a second', async () => {
   let round = 0;
   // Each round has files that were never compiled.
   const discovery = () => {

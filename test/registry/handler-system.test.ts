@@ -28,7 +28,7 @@ it('a handler system registers handlers and resolvers like a registry', async ()
   expect([system.unregister('greet'), system.handlerCount()]).toEqual([true, 0]);
 });
 
-it('reads the folders named in the environment, or no folder', async () => {
+it('a handler system reads the folders named in the environment, or no folder', async () => {
   const loaded = async () => {
     const system = new HandlerSystem();
     return [await system.loadFromEnv(), ...system.listHandlers().map((name) => name.split('.')[0])];

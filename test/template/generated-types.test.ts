@@ -53,8 +53,8 @@ const ORDER = {
   },
 };
 
-describe('types generated from templates', () => {
-  it('contain the results of steps that wait, because no handler declares them', () => {
+describe('the file of types generated from templates', () => {
+  it('contains the results of steps that wait, because no handler declares them', () => {
     const waiting = publishing(
       {},
       {
@@ -186,7 +186,7 @@ export interface Line {
     );
   });
 
-  it('are `unknown` where TypeScript cannot express a schema, and the paths are listed', () => {
+  it('uses `unknown` where TypeScript cannot express a schema, and the paths are listed', () => {
     const { text, unknown } = typed({
       type: 'object',
       properties: {

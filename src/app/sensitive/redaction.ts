@@ -217,7 +217,7 @@ function sequenceStepWithout(step: Record<string, unknown>, sensitive: Sensitive
   };
 }
 
-/** Whether a filter can find tasks of a template. */
+/** Returns whether a filter can find tasks of a template. */
 function mayFind(filter: object, { namespace, name }: SensitiveTemplateRow): boolean {
   const { namespace: wanted, name: named } = filter as { namespace?: unknown; name?: unknown };
   if (wanted !== undefined && ![wanted].flat().includes(namespace)) return false;

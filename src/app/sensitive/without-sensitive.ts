@@ -10,7 +10,7 @@ import { Redaction } from './redaction.ts';
 export interface SensitiveOptions {
   /** The way to see the values, which errors mention: `use …` or `pass …`. */
   way: string;
-  /** Whether the values are shown. It is called in each verb. Default: never. */
+  /** Whether the values are shown. Called at each use of the tasker. Default: never. */
   shows?: () => boolean;
 }
 

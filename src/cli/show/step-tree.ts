@@ -87,13 +87,13 @@ export function stepTree(
   });
 }
 
-/** Minimum number of columns for the texts next to a tree. */
+/** Minimum number of columns for the strings next to a tree. */
 const NARROWEST = 24;
 
 /** Options for drawing the lines of a tree. */
 interface Drawing<S extends TreeStep> {
   spinner?: string | undefined;
-  /** Wraps the texts at this width, below their first line. Default: no wrapping. */
+  /** Wraps the strings at this width, below their first line. Default: no wrapping. */
   columns?: number | undefined;
   /** Returns the text after the name of a step. */
   describe(step: S): string;

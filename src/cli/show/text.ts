@@ -28,7 +28,7 @@ export function signOf(state: string): string {
   return paint(sign);
 }
 
-/** Returns a text in the color of a state, by default the name of the state. */
+/** Returns a string in the color of a state, by default the name of the state. */
 export function painted(state: string, text: string = state): string {
   return (LOOKS[state] ?? PLAIN).paint(text);
 }
@@ -71,12 +71,12 @@ export function fields(pairs: readonly (readonly [name: string, value: string | 
   return given.map(([name, value]) => `${pc.dim(padded(name, width))}  ${value}`).join('\n');
 }
 
-/** Returns the width of a text on a terminal. Counts wide characters as one column. */
+/** Returns the width of a string on a terminal. Counts wide characters as one column. */
 export function widthOf(text: string): number {
   return [...stripVTControlCharacters(text)].length;
 }
 
-/** Breaks a text into lines of at most `width` columns, between words. A longer word is on its own line. */
+/** Breaks a string into lines of at most `width` columns, between words. A longer word is on its own line. */
 export function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(/\s+/)) {

@@ -46,7 +46,7 @@ const OPTIONS = [
 /** Which statistics to return. */
 export interface AnalyticsOptions {
   namespace?: string | undefined;
-  /** Any of these namespaces. */
+  /** Only these namespaces. */
   namespaces?: readonly string[] | undefined;
   /** The name of a template. */
   name?: string | undefined;
@@ -56,7 +56,7 @@ export interface AnalyticsOptions {
   step?: string | undefined;
   /** The start of the window: ISO 8601, or an age such as `24h`. Default `1h`. It is rounded down to a whole minute. */
   since?: SearchTime | undefined;
-  /** The last moment. Default: now. */
+  /** The end of the window. Default: now. */
   until?: SearchTime | undefined;
   /**
    * `time` (default): by the time that all attempts took together, running and queued. `duration`: by the average time that

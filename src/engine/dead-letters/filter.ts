@@ -43,7 +43,7 @@ export interface DeadLetterFilter extends DeadLetterConditions {
   /** Default `pending`; `all` also finds closed entries. */
   status?: DeadLetterStatus | 'all' | undefined;
   namespace?: string | undefined;
-  /** Any of these namespaces. */
+  /** Only these namespaces. */
   namespaces?: readonly string[] | undefined;
   /** The name of the template. */
   name?: string | undefined;

@@ -101,7 +101,7 @@ export interface PartOutcome {
 export interface RetriedEvent extends LoggedEvent {
   /** Number of failed deliveries to this group. */
   attempts: number;
-  /** Whether an operator requested it. */
+  /** Whether the delivery is part of a replay. */
   replayed: boolean;
   /** Whether the group receives events with this name. False if the member that subscribed to them has left. */
   wanted: boolean;

@@ -153,7 +153,7 @@ function canCreate({ id, spec }: Pick<ScheduleRow, 'id' | 'spec'>, found: Readon
   return !('problem' in taskOf(firing, template));
 }
 
-/** Whether an open task counts for the overlap. A task that is blocked by failures waits for a person. */
+/** Returns whether an open task counts for the overlap. A task that is blocked by failures waits for a person. */
 function counts({ ended, state }: OpenTaskRow): boolean {
   return !ended && state !== 'blocked_by_failures';
 }

@@ -144,7 +144,7 @@ function scheduledTasks(firings: readonly Firing[], fired: readonly FiredTask[])
   });
 }
 
-/** Whether a schedule checks its earlier tasks before a due time. */
+/** Returns whether a schedule checks its earlier tasks before a due time. */
 export function looksAtTasks({ overlap, onFailure }: ScheduleSpec): boolean {
   return overlap !== 'allow' || onFailure === 'pause';
 }

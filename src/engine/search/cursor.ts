@@ -54,7 +54,8 @@ function partsOf(cursor: string): Parts {
 }
 
 /**
- * Whether a value is a time in the form that cursors use. `Date.parse` also accepts strings that PostgreSQL rejects.
+ * Returns whether a value is a time in the form that cursors use. `Date.parse` also accepts strings that PostgreSQL
+ * rejects.
  */
 export function isCursorTime(at: unknown): at is string {
   const isForm = typeof at === 'string' && /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/.test(at);

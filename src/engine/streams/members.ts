@@ -10,7 +10,7 @@ const DELETED_AT_ONCE = 1_000;
 /** Receives the changes of a stream. */
 export interface Follower {
   readonly selection: Selection;
-  /** Whether it still has much to send. While it does, nothing that it missed is repeated. */
+  /** Whether much is still queued for it. While it is busy, missed changes are not repeated. */
   readonly isBusy: boolean;
   /**
    * The stream begins. Without a cursor, it first gets what it missed. `resumed`: it continues at the requested
@@ -43,7 +43,7 @@ export class Member {
     this.missed = missed;
   }
 
-  /** Whether it wants the steps of this task. */
+  /** Returns whether it wants the steps of this task. */
   wantsSteps(task: StreamTask): boolean {
     const { selection } = this.follower;
     return selection.wantsSteps && selects(selection, task);
@@ -103,12 +103,12 @@ export class Members {
     for (const members of this.#single.values()) yield* members;
   }
 
-  /** Whether a stream may want changes of this task. */
+  /** Returns whether a stream may want changes of this task. */
   mayWant(taskUuid: string): boolean {
     return this.#broad.size > 0 || this.#single.has(taskUuid);
   }
 
-  /** Whether a stream wants the steps of this task. */
+  /** Returns whether a stream wants the steps of this task. */
   wantsSteps(task: StreamTask): boolean {
     for (const member of this.#of(task.taskUuid)) if (member.wantsSteps(task)) return true;
     return false;

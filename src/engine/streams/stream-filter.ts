@@ -93,7 +93,7 @@ function setOf(texts: readonly string[] | undefined): ReadonlySet<string> | unde
 /** The facts of a task that decide whether a stream may see it and selects it. They never change. */
 export type StreamedFacts = Pick<StreamTask, 'namespace' | 'name' | 'tags'>;
 
-/** Whether a task meets all conditions except those on its state. */
+/** Returns whether a task meets all conditions except those on its state. */
 export function selects(selection: Selection, { namespace, name, tags }: StreamedFacts): boolean {
   const { namespaces, allowed, names, tags: wanted } = selection;
   return (

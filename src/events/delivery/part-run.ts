@@ -141,7 +141,7 @@ export class PartRun implements HeldWork {
     return handled;
   }
 
-  /** Whether every unhandled event is a slow delivery or waits behind one. */
+  /** Returns whether every unhandled event is a slow delivery or waits behind one. */
   #onlySlow(): boolean {
     const since = performance.now() - this.#group.slowMs;
     return [...this.#pending].every((events) => {

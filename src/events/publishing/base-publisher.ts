@@ -138,12 +138,12 @@ export interface PublisherClass {
   readonly publisherName?: string;
 }
 
-/** Whether a value is a {@link BasePublisher}, from this or another copy of the package. */
+/** Returns whether a value is a {@link BasePublisher}, from this or another copy of the package. */
 export function isPublisher(value: unknown): value is BasePublisher {
   return typeof value === 'object' && value !== null && PUBLISHER in value;
 }
 
-/** Whether a value is a publisher class other than {@link BasePublisher} itself. */
+/** Returns whether a value is a publisher class other than {@link BasePublisher} itself. */
 export function isPublisherClass(value: unknown): value is PublisherClass {
   if (typeof value !== 'function') return false;
   const prototype: unknown = value.prototype;

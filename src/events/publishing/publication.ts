@@ -91,7 +91,9 @@ function publicationOf(attempt: EndedAttempt, declared: readonly DeclaredEvent[]
 /** Shared, so that no list is allocated in the usual case. */
 const NONE: readonly EventProblem[] = Object.freeze([]);
 
-/** Whether a problem fails the step. A step that has failed anyway keeps its own error and is retried as usual. */
+/**
+ * Returns whether a problem fails the step. A step that has failed anyway keeps its own error and is retried as usual.
+ */
 function failsStep({ onInvalid }: DeclaredEvent, { outcome }: EndedAttempt, { kind }: EventProblem): boolean {
   return onInvalid === 'fail_step' && kind === 'invalid' && outcome === 'completed';
 }

@@ -105,7 +105,7 @@ export class PublisherRegistry {
     return undefined;
   }
 
-  /** Whether there is a publisher of that name. Always true for `default`. */
+  /** Returns whether there is a publisher of that name. Always true for `default`. */
   isRegistered(name: string): boolean {
     return name === DEFAULT || this.#publishers.has(name);
   }
@@ -195,7 +195,7 @@ export class PublisherRegistry {
   }
 }
 
-/** Whether a value is a {@link PublisherRegistry}, from this or another copy of the package. */
+/** Returns whether a value is a {@link PublisherRegistry}, from this or another copy of the package. */
 export function isPublisherRegistry(value: unknown): value is PublisherRegistry {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && BRAND in value;
 }

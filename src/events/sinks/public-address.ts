@@ -47,8 +47,8 @@ function blockList(family: 'ipv4' | 'ipv6', subnets: readonly Subnet[]): BlockLi
 }
 
 /**
- * Whether an address is public: not of this machine or a private network, not multicast, and not the metadata service of a
- * cloud. False for text that is not an address.
+ * Returns whether an address is public: not of this machine or a private network, not multicast, and not the metadata
+ * service of a cloud. False for text that is not an address.
  */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address);

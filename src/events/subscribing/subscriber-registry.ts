@@ -227,7 +227,7 @@ export class SubscriberRegistry {
   }
 }
 
-/** Whether a value is a {@link SubscriberRegistry}, from this or another copy of the package. */
+/** Returns whether a value is a {@link SubscriberRegistry}, from this or another copy of the package. */
 export function isSubscriberRegistry(value: unknown): value is SubscriberRegistry {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && BRAND in value;
 }

@@ -130,7 +130,7 @@ export class ApiResponse {
 }
 
 /**
- * Whether a value is an {@link ApiResponse}, from this or another copy of the package.
+ * Returns whether a value is an {@link ApiResponse}, from this or another copy of the package.
  *
  * @example
  * if (isApiResponse(value) && !value.ok) throw new Error(`status ${value.statusCode}`);

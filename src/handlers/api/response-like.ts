@@ -25,7 +25,7 @@ export function statusOf({ status, ok }: ResponseLike): number {
 
 const JSON_TYPE = /^\s*[\w.-]+\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
-/** Whether a content type is JSON. */
+/** Returns whether a content type is JSON. */
 export function isJsonType(contentType: string | undefined): boolean {
   return JSON_TYPE.test(contentType ?? '');
 }

@@ -22,7 +22,7 @@ export type ErrorType = (typeof ErrorType)[keyof typeof ErrorType];
 const STANDARD: ReadonlySet<string> = new Set(Object.values(ErrorType));
 
 /**
- * Whether a string is one of {@link ErrorType}.
+ * Returns whether a string is one of {@link ErrorType}.
  *
  * @example
  * isStandardErrorType('payment_error'); // false
@@ -32,8 +32,8 @@ export function isStandardErrorType(errorType: string): errorType is ErrorType {
 }
 
 /**
- * Whether failures of this type usually succeed on a retry: `retryable_error` and `timeout`. This is only a hint. The
- * worker decides by the result's `retryable`.
+ * Returns whether failures of this type usually succeed on a retry: `retryable_error` and `timeout`. This is only a
+ * hint. The worker decides by the result's `retryable`.
  *
  * @example
  * isTypicallyRetryable('timeout'); // true
@@ -291,7 +291,7 @@ export class ResourceContentionError extends RetryableError {
 }
 
 /**
- * Whether a value is a {@link StepExecutionError}, from this or another copy of the package.
+ * Returns whether a value is a {@link StepExecutionError}, from this or another copy of the package.
  *
  * @example
  * if (isStepExecutionError(error) && !error.retryable) notify(error.errorType);

@@ -7,7 +7,7 @@ export interface CronTimes {
   fixedHour: boolean;
   /** Returns the first local time at or after `local` that matches. Null if there is none. */
   next(local: number): number | null;
-  /** Whether a local time matches. */
+  /** Returns whether a local time matches. */
   matches(local: number): boolean;
 }
 

@@ -18,8 +18,7 @@ const STATUS = describeRoute({
   method: 'get',
   path: '/v1/status',
   permission: 'system:analytics_read',
-  summary:
-    'Returns the state of the installation: workers, queues, open tasks, counts of problems that need a person, and rates',
+  summary: 'Returns the state of the installation: workers, queues, open tasks, counts of problems, and rates',
   answer: StatusSchema,
 });
 const SUMMARY = describeRoute({

@@ -35,7 +35,7 @@ select (select count(*)::int from watched) watched, (select count(*)::int from p
 export interface WatchingThresholds {
   /** Minutes for the duration, waiting for dependencies, waiting for a retry, and steps in process. Null means none. */
   minutes: readonly (number | null)[];
-  /** Whether to replace other thresholds of tasks too. */
+  /** Whether to also replace thresholds of another configuration. */
   renew: boolean;
 }
 

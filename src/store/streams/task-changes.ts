@@ -92,7 +92,7 @@ select array(select w.id from unnest($1::uuid[]) w (id)
        pg_snapshot_xmin(s.now)::text oldest, case when $2::boolean then pg_current_xact_id()::text end newest
   from (select pg_current_snapshot() now) s`;
 
-/** Which of some tasks exist. */
+/** Returns which of these tasks exist. */
 export interface LateTasks {
   found: string[];
   /** All transactions with smaller numbers had ended. */

@@ -55,7 +55,7 @@ export async function openWork(db: Db): Promise<OpenWork> {
 const IS_WAITING = sql('kit_is_waiting')`
 select tasker.shown_state(state, n_wait) = 'waiting' waiting from tasker.task where task_uuid = $1`;
 
-/** Whether nothing of a task runs or will be retried, but a step of it waits. */
+/** Returns whether nothing of a task runs or will be retried, but a step of it waits. */
 export async function isWaiting(db: Db, taskUuid: string): Promise<boolean> {
   return (await db.query<{ waiting: boolean }>(IS_WAITING, [taskUuid])).rows[0]?.waiting ?? false;
 }

@@ -4,7 +4,7 @@ import type { JsonSchema } from '../task-template.ts';
 /** A difference between the results of a step and the results that another step expects. */
 export interface SchemaFinding {
   code: 'MISSING_REQUIRED_FIELD' | 'TYPE_MISMATCH' | 'MISSING_OPTIONAL_FIELD' | 'EXTRA_PRODUCER_FIELD';
-  /** Whether the consumer fails. */
+  /** Whether the difference breaks the consumer. */
   breaking: boolean;
   /** The place, such as `order.total` or `items[].price`. */
   field: string;

@@ -38,7 +38,7 @@ function waitTypeOf({ type }: StepSketch): WaitType | undefined {
   return WAIT_TYPES.find((each) => each === type);
 }
 
-/** Whether the file gives the field a value. An empty field counts as missing. */
+/** Returns whether the file gives the field a value. An empty field counts as missing. */
 const given = (fields: Fields, key: string) => (fields[key] ?? null) !== null;
 
 const error = (code: string, message: string, path: Path): Finding => ({ severity: 'error', code, message, path });
@@ -150,7 +150,7 @@ function untilRules(
   return [error('until_not_before', message, at)];
 }
 
-/** Whether a step is a direct or indirect dependency of another. */
+/** Returns whether a step is a direct or indirect dependency of another. */
 function isAbove(step: string, below: string, parents: Graph['parents']): boolean {
   const seen = new Set<string>([below]);
   for (const each of seen) for (const parent of parents.get(each) ?? []) seen.add(parent);

@@ -113,7 +113,7 @@ export class EventBridge {
   }
 }
 
-/** Whether a value is a bridge, from this or another copy of the package. */
+/** Returns whether a value is a bridge, from this or another copy of the package. */
 export function isEventBridge(value: unknown): value is EventBridge {
   return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }

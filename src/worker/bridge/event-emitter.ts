@@ -102,7 +102,7 @@ export class TaskerEventEmitter extends GuardedEmitter {
   }
 }
 
-/** Whether a value is an emitter, from this or another copy of the package. */
+/** Returns whether a value is an emitter, from this or another copy of the package. */
 export function isTaskerEventEmitter(value: unknown): value is TaskerEventEmitter {
   return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }

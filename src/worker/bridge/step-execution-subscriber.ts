@@ -162,7 +162,7 @@ export class StepExecutionSubscriber {
     return this.#active;
   }
 
-  /** Whether it takes steps. */
+  /** Returns whether it takes steps. */
   isRunning(): boolean {
     return this.#active;
   }

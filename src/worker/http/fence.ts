@@ -26,7 +26,7 @@ export function readFence(step: string, fence: string): Attempt {
   return { claim: claim!, attempt: attempt!, idx, taskUuid: stepUuid(step.toLowerCase(), idx) };
 }
 
-/** Returns a text that identifies an attempt. */
+/** Returns a string that identifies an attempt. */
 export function keyOf({ claim, idx, taskUuid }: HeldKey): string {
   return `${claim}.${idx}.${taskUuid}`;
 }

@@ -48,7 +48,7 @@ export interface IncarnationEvents {
   othersLost(): void;
   /** Called with each heartbeat. `wanted`: whether an operator wants this worker to stop taking steps. */
   drain?(wanted: boolean): void;
-  /** Whether this worker may hold steps under fences of this id without knowing. */
+  /** Returns whether this worker may hold steps under fences of this id without knowing. */
   inDoubt(id: number): boolean;
 }
 
@@ -109,8 +109,8 @@ export class Incarnation {
   }
 
   /**
-   * Whether this worker may still hold steps under this fence. False if the incarnation that issued it was declared
-   * dead, in which case other workers get its steps.
+   * Returns whether this worker may still hold steps under this fence. False if the incarnation that issued it was
+   * declared dead, in which case other workers get its steps.
    */
   owns(claim: number): boolean {
     return !this.#dead.has(incarnationOf(claim));

@@ -141,10 +141,7 @@ it('apply makes the schedules match the files, and pauses a schedule whose file 
 
   await project.write('schedules/twin.yaml', file('0 1 * * *'));
   expect(await apply()).toMatchObject({ code: 1, stderr: expect.stringMatching(/is also in schedules\/\w+\.yaml/) });
-  await project.write(
-    'schedules/twin.yaml',
-    'name: twin\ntemplate: demo/report@1.0.0\ncron: 0 0 31 2 *\ncolor: red\n',
-  );
+  await project.write('schedules/twin.yaml', 'name: twin\ntemplate: demo/report@1.0.0\ncron: 0 0 31 2 *\ncolor: red\n');
   const { code, stderr } = await apply();
   expect(code).toBe(1);
   expect(stderr).toContain('schedules/twin.yaml:3:7: error: `cron` `0 0 31 2 *` is not usable');

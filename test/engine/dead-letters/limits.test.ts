@@ -135,7 +135,7 @@ describe('a ready step that no live worker can run', () => {
     expect((await tasker.deadLetters.get(taskUuid)).dlqReason).toBe(reason);
   });
 
-  it('is staleness_timeout if another step of the task is running', async () => {
+  it('counts as staleness_timeout if another step of the task is running', async () => {
     const { tasker, sql, taskUuid } = await taskUnderLimit('max_steps_in_process_minutes', {});
     await age(sql, 25, taskUuid);
     await checkForStale(tasker);

@@ -52,7 +52,7 @@ export function ConnectionProvider({ children }: { children: ReactNode }) {
   return <ConnectionContext value={connection}>{children}</ConnectionContext>;
 }
 
-/** Whether an error is shown by the banner of the page. */
+/** Returns whether an error is shown by the banner of the page. */
 export function isAway(error: Error): boolean {
   return error instanceof ApiError && AWAY.has(error.status);
 }

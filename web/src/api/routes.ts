@@ -12,9 +12,9 @@ interface Document {
 
 /** The abilities of the server, from its OpenAPI document. */
 export interface Routes {
-  /** Whether it has this route, such as `GET /v1/tasks/{uuid}/why`. */
+  /** Returns whether it has this route, such as `GET /v1/tasks/{uuid}/why`. */
   has(route: string): boolean;
-  /** Whether a route reads this query parameter. */
+  /** Returns whether a route reads this query parameter. */
   reads(route: string, parameter: string): boolean;
   /** The permission that a route needs. */
   permissionOf(route: string): string | undefined;

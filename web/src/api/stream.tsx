@@ -71,7 +71,7 @@ export function StreamProvider({ children }: { children: ReactNode }) {
   return <StreamContext value={connected}>{children}</StreamContext>;
 }
 
-/** Whether changes arrive through the stream, so that polling is only a fallback. */
+/** Returns whether changes arrive through the stream, so that polling is only a fallback. */
 export function useStreaming(): boolean {
   return useContext(StreamContext);
 }

@@ -29,7 +29,7 @@ const MOST_TASKS = 4;
 const TYPING_MS = 200;
 const STALE_MS = 10_000;
 
-/** Returns the places and actions that match a text. */
+/** Returns the places and actions that match a string. */
 export function useEntries(text: string): { entries: Entry[]; searching: boolean } {
   const link = useLinks();
   const { tasks, searching } = useTasks(text);

@@ -23,7 +23,7 @@ interface GridProps<Row> {
 /** Longer tables have a field that filters their rows. */
 const FILTERED_FROM = 10;
 
-/** A dense table, which can be filtered by a text and exported. */
+/** A dense table, which can be filtered by a string and exported. */
 export function Grid<Row extends object>({ name, columns, rows: all, keyOf, all: loadAll, pages }: GridProps<Row>) {
   const [text, setText] = useState('');
   const wanted = text.trim().toLowerCase();

@@ -59,7 +59,7 @@ function isObject(value: unknown): value is object {
   return value !== null && typeof value === 'object';
 }
 
-/** Returns how many keys and values contain a text. */
+/** Returns how many keys and values contain a string. */
 function countOf(value: unknown, wanted: string): number {
   if (!isObject(value)) return holds(String(value), wanted) ? 1 : 0;
   const named = !Array.isArray(value);

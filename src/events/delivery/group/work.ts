@@ -9,7 +9,7 @@ export interface GroupWork {
   readonly leaseMs: number;
   /** A delivery that takes longer than this no longer delays events of other tasks. */
   readonly slowMs: number;
-  /** Whether a consumer in this process wants events of this name. */
+  /** Returns whether a consumer in this process wants events of this name. */
   wants(eventName: string): boolean;
   /** Delivers an event as soon as a slot is free. A consumer in this process must want it. */
   handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver>;

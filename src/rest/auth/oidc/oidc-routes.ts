@@ -96,7 +96,7 @@ export function oidcRoutes({ oidc, sessions, wrong }: Guards, logger: Logger): O
   return app;
 }
 
-/** Whether the answer is shown to a person, who cannot use JSON. */
+/** Returns whether the answer is shown to a person, who cannot use JSON. */
 function isForPerson(c: Context): boolean {
   return (c.req.header('accept') ?? '').includes('text/html');
 }

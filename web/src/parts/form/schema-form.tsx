@@ -11,7 +11,7 @@ interface SchemaFormProps {
   label: string;
   violations: readonly Violation[];
   onChange(value: unknown): void;
-  /** Whether the value can be sent. Text in the JSON editor may be incomplete. */
+  /** Returns whether the value can be sent. Text in the JSON editor may be incomplete. */
   onValid(valid: boolean): void;
 }
 

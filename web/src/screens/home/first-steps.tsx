@@ -9,7 +9,7 @@ import { useSummary } from './needs.ts';
 
 const MOST = 5;
 
-/** Whether there is no open task, and none has ended recently. */
+/** Returns whether there is no open task, and none has ended recently. */
 export function useIsNew(): boolean {
   const { data } = useSummary();
   return data !== undefined && !Object.values(data.states).some((count) => count > 0);

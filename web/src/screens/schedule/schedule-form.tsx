@@ -222,7 +222,7 @@ interface PartProps {
   isNew?: boolean;
 }
 
-/** Returns a function that ties a field to a text of the draft. */
+/** Returns a function that ties a field to a string of the draft. */
 function fieldsOf({ draft, change }: PartProps) {
   return (name: Exclude<keyof Draft, 'context' | 'timing'>) => ({
     value: draft[name],

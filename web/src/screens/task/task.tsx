@@ -83,7 +83,7 @@ function ShownBelow({ when, children }: { when: boolean; children: ReactNode }) 
   );
 }
 
-/** Whether a name is that of a step or a batch of the task. */
+/** Returns whether a name is that of a step or a batch of the task. */
 function isKnown({ shape }: TaskData, name: string): boolean {
   return shape.groupOf.has(name) || shape.byName.has(name);
 }

@@ -77,7 +77,7 @@ export interface Chip {
   text: string;
 }
 
-/** Returns the filters of an address as texts. The namespace and the state have their own controls. */
+/** Returns the filters of an address as strings. The namespace and the state have their own controls. */
 export function chipsOf(search: URLSearchParams): Chip[] {
   const fields = FIELDS.flatMap(({ name, label }) => {
     const value = search.get(name);

@@ -293,7 +293,7 @@ function useLayout({ groups, edges }: Shape, { unfolded, width }: { unfolded: Re
   const sizes = groups.map(({ name, isBatch, steps }) =>
     isBatch ? batchSize(steps.length, unfolded.has(name)) : NODE,
   );
-  // The layout depends only on the texts, so that a change of state does not lay out the graph again.
+  // The layout depends only on the strings, so that a change of state does not lay out the graph again.
   const structure = JSON.stringify([groups.map(({ name }) => name), edges.map(({ from, to }) => [from, to])]);
   const key = JSON.stringify(sizes.map(({ width, height }) => [width, height]));
   return useMemo(() => {
