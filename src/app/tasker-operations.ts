@@ -145,8 +145,8 @@ export abstract class TaskerOperations extends TaskerSignals {
 
   /**
    * Returns the state of the installation: workers, the queue of each namespace, open tasks, counts of problems that
-   * need a person, and rates over the last minutes. Takes a bounded time, because large numbers are counted only up to
-   * a limit.
+   * need a person, and rates over the last minutes. Large numbers are counted only up to a limit, so the time is
+   * bounded.
    *
    * @example
    * const { attention, queues } = await tasker.status();

@@ -90,8 +90,8 @@ export function withMembers(inner: Logger, members: object): Logger {
 }
 
 /**
- * Returns a logger that replaces sensitive strings in messages and fields. `texts` is called for the first line. Never throws
- * because of a line: one that cannot be searched is replaced.
+ * Returns a logger that replaces sensitive strings in messages and fields. `texts` is called for the first line. Never
+ * throws because of a line: one that cannot be searched is replaced.
  */
 export function hidingLogger(inner: Logger, texts: () => SensitiveTexts): Logger {
   const line =

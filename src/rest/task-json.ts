@@ -10,7 +10,8 @@ type Step = TaskSnapshot['steps'][number];
 type HistoryEntry = Awaited<ReturnType<Tasker['getHistory']>>[number];
 
 /**
- * Returns a UUID (version 8) derived from a string, for objects without a UUID. The same string always has the same UUID.
+ * Returns a UUID (version 8) derived from a string, for objects without a UUID. The same string always has the same
+ * UUID.
  */
 export function uuidOf(text: string): string {
   const hex = createHash('sha256').update(text).digest('hex');

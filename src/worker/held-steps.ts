@@ -22,7 +22,7 @@ const LONG_RUNNING_MS = 2_000;
 const NONE_UNREADABLE: ReadonlyMap<number, Error> = new Map();
 
 export interface HeldStepsOptions {
-  /** The set in which the steps are kept, so that other parts of the worker can read it. */
+  /** The held steps. Other parts of the worker read this set. */
   steps: Set<DispatchedStep>;
   engine: Engine;
   cache: TaskCache;

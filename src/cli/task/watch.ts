@@ -77,7 +77,7 @@ export const RESTING: ReadonlySet<Task['status']> = new Set([
 /** Options of {@link followTask}. */
 export interface FollowOptions {
   signal: AbortSignal;
-  /** Write a JSON document, on one line, after each change. */
+  /** Writes a JSON document on one line after each change. */
   json: boolean;
   /** Receives the lines if there is no terminal. */
   write: (line: string) => void;

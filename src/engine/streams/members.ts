@@ -35,7 +35,7 @@ export class Member {
   readonly follower: Follower;
   /** Tasks that it has missed, or that it begins with. */
   missed: string[];
-  /** Tasks in the states of its filter that it has sent, if its filter has states. */
+  /** If the filter has states: the tasks that it has sent and that are in these states. */
   readonly #sent = new Set<string>();
 
   constructor(follower: Follower, missed: string[]) {

@@ -95,7 +95,7 @@ async function endAndRecord(
   });
 }
 
-/** The outcome of a wait, for an attempt that is recorded under the fence of waits. */
+/** The outcome of a wait. Its attempt is recorded under the fence of waits. */
 interface EndOutcome extends Pick<WaitEnding, 'by' | 'kind' | 'result' | 'error'> {
   wait: Pick<WaitEnding['wait'], 'taskUuid' | 'idx' | 'kind' | 'templateId' | 'rank'>;
 }

@@ -9,7 +9,7 @@ import { describeRoute } from '../route.ts';
 
 /** The settings that `GET /config` shows. */
 export interface ServedConfig {
-  /** The authentication of the server. Default: none. `enabled` is that of the request. */
+  /** The authentication of the server. Default: none. `enabled` depends on the request. */
   auth?: Omit<z.infer<typeof AuthSchema>, 'enabled'>;
   /** The effective configuration by the keys of the file, with secrets hidden. */
   configuration(): Record<string, unknown>;

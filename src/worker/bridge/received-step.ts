@@ -47,7 +47,7 @@ export interface ReceivedStep extends RunnableStep {
   abort(reason: string): void;
 }
 
-/** A step of the worker of this process. Its context and the handling of its outcome are the same as without events. */
+/** A step of the worker of this process. Its context and its outcome are handled as without events. */
 export class OwnStep implements ReceivedStep {
   readonly #delivery: Delivery;
   readonly #taking: Taking;

@@ -40,7 +40,7 @@ const MOST_CHOICES = 200;
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Returns how to show a schema. `root`: the schema to which its references refer. */
+/** Returns how to show a schema. `root`: the schema that its references point into. */
 export function shapeOf(given: unknown, root: unknown = given, depth = 0): Shape {
   const schema = resolved(given, root);
   const kind = depth > DEEPEST ? 'json' : kindOf(schema);
