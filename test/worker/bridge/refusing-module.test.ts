@@ -30,7 +30,7 @@ it('a module that rejects both the result and the failure of a step is logged, a
   await subscriber.waitForCompletion();
   const errors = lines.filter(({ level }) => level === 'error').map(({ message }) => message);
   expect(errors).toEqual([
-    expect.stringContaining('was refused: refusal 1'),
+    expect.stringContaining('was rejected: refusal 1'),
     expect.stringContaining('could not be sent either: refusal 2'),
   ]);
   emitter.emitStepReceived(stepEvent());
